@@ -1,0 +1,70 @@
+# Two commands do everything on a fresh Debian machine with Python 3.11, Node 20, npm, git and make:
+#   make serve   start the server on its embedded default
+#   make test    run every check and every test
+# Both prepare what they need first, and are quick the second time.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMPS := .stamps
+CLIENT := js-client
+
+.PHONY: serve test check test-python test-js test-browser bundles clean
+
+serve: $(STAMPS)/serve
+	$(BIN)/sharedstate-anyio $(ARGS)
+
+test: check test-python test-js test-browser
+	@echo "all checks and tests passed"
+
+check: $(STAMPS)/dev $(STAMPS)/npm
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	npm --prefix $(CLIENT) run --silent lint
+	npm --prefix $(CLIENT) run --silent types
+	npm --prefix $(CLIENT) run --silent check-bundles
+
+test-python: $(STAMPS)/dev $(STAMPS)/npm
+	$(BIN)/python -m pytest --ignore=tests/browser
+
+test-js: $(STAMPS)/npm
+	npm --prefix $(CLIENT) test
+
+test-browser: $(STAMPS)/dev $(STAMPS)/npm $(STAMPS)/debian
+	$(BIN)/python -m pytest tests/browser
+
+bundles: $(STAMPS)/npm
+	npm --prefix $(CLIENT) run build
+
+clean:
+	rm -rf $(VENV) $(STAMPS) $(CLIENT)/node_modules
+
+$(STAMPS)/venv:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed; try make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/serve: $(STAMPS)/venv pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(STAMPS)/dev: $(STAMPS)/venv pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable . --group dev
+	@touch $@ $(STAMPS)/serve
+
+$(STAMPS)/npm: $(CLIENT)/package.json $(CLIENT)/package-lock.json
+	npm --prefix $(CLIENT) ci --no-audit --no-fund
+	@mkdir -p $(STAMPS) && touch $@
+
+# Debian packages that tests need; only root can install them.
+$(STAMPS)/debian:
+	@mkdir -p $(STAMPS)
+	@if command -v chromium >/dev/null; then :; \
+	elif [ "$$(id -u)" = 0 ]; then \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium; \
+	else \
+	    echo "The browser tests need Chromium. As root: apt-get install chromium"; exit 1; \
+	fi
+	@touch $@
