@@ -1,0 +1,69 @@
+"""SharedState's protocol core: no I/O, no clock, no randomness, nothing asynchronous.
+
+Give a `Server` what happens (a connection opened, a message came, a commit ended) and perform the effects it
+returns. ARCHITECTURE.md tells how; `sharedstate_anyio` is an embedding that uses all of it.
+"""
+
+from .effects import (
+    Close,
+    Commit,
+    Effect,
+    ListCollections,
+    Load,
+    PauseReading,
+    ResumeReading,
+    Send,
+    TellTime,
+)
+from .errors import ErrorCode, LocalProtocolError, RequestError, SharedStateError
+from .limits import Limits
+from .paths import CollectionPath, parse_collection_path
+from .server import Server
+from .storage import (
+    CommitResult,
+    Committed,
+    Condition,
+    Cursor,
+    Loaded,
+    Outcome,
+    Rejected,
+    Row,
+    Write,
+    condition_holds,
+)
+from .updates import Diff, Update, apply, compose, diff
+
+__all__ = [
+    "Close",
+    "CollectionPath",
+    "Commit",
+    "CommitResult",
+    "Committed",
+    "Condition",
+    "Cursor",
+    "Diff",
+    "Effect",
+    "ErrorCode",
+    "Limits",
+    "ListCollections",
+    "Load",
+    "Loaded",
+    "LocalProtocolError",
+    "Outcome",
+    "PauseReading",
+    "Rejected",
+    "RequestError",
+    "ResumeReading",
+    "Row",
+    "Send",
+    "Server",
+    "SharedStateError",
+    "TellTime",
+    "Update",
+    "Write",
+    "apply",
+    "compose",
+    "condition_holds",
+    "diff",
+    "parse_collection_path",
+]

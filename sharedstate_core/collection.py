@@ -1,0 +1,355 @@
+"""One collection that somebody watches, reads or writes: its order, its replica, its storage operation.
+
+The rules:
+
+1. At most one storage operation is under way. Requests wait in one queue, in the order they came, and the next
+   commit takes all updates at its head together (group commit).
+2. The replica only ever holds committed states: it moves when storage says so, and then every
+   subscriber in step gets the net change, and after that the authors their answers.
+3. Storage numbers the versions. If its answer does not follow on the replica (another process has committed), or its
+   outcome is unknown, the replica is *stale*: what changed since is loaded before anything else is done, and answers
+   that depend on it wait.
+4. While loads fail they are tried again at growing intervals; requests are answered `unavailable` meanwhile.
+5. A collection that nobody watches commits blind, without content in memory.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Generic, Literal, NamedTuple, Protocol, TypeAlias
+
+from .effects import C, Commit, Effect, Load, Send
+from .errors import RequestError
+from .notices import Notices
+from .replica import Replica
+from .storage import CommitResult, Committed, Cursor, Loaded, Outcome, Write
+from .subscribers import Subscribers, Subscription
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .limits import Limits
+    from .paths import CollectionPath
+    from .session import Request
+    from .updates import Update
+
+Deadline: TypeAlias = Literal["retry", "linger"]
+
+
+class Put(NamedTuple, Generic[C]):
+    """An update that waits."""
+
+    request: Request[C]
+    write: Write
+
+
+class Get(NamedTuple, Generic[C]):
+    """A read that waits."""
+
+    request: Request[C]
+
+
+class Answer(NamedTuple, Generic[C]):
+    """What storage said to an update, and the state after it."""
+
+    put: Put[C]
+    outcome: Outcome
+    cursor: Cursor
+
+
+class Desk(Protocol[C]):
+    """What a collection needs of the server it belongs to."""
+
+    limits: Limits
+
+    def issue_ticket(self, collection: Collection[C]) -> int:
+        """Return a new ticket whose outcome goes to this collection."""
+        ...
+
+    def set_deadline(self, collection: Collection[C], which: Deadline, at: float) -> None:
+        """Call `deadline` of this collection at that time."""
+        ...
+
+    def forget(self, collection: Collection[C]) -> None:
+        """Let this collection go: it holds nothing that matters."""
+        ...
+
+
+class Collection(Generic[C]):
+    """The state machine of one collection."""
+
+    def __init__(self, path: CollectionPath, desk: Desk[C]) -> None:
+        self.path = path
+        self._desk = desk
+        self._replica: Replica | None = None
+        self._notices = Notices(desk.limits.part_bytes)
+        self._subscribers: Subscribers[C] = Subscribers()
+        self._queue: deque[Put[C] | Get[C]] = deque()
+        self._loading = False
+        self._committing: list[Put[C]] | None = None
+        self._stale = False
+        self._retrying = False
+        self._failures = 0
+        self._committed: list[Answer[C]] = []  # stored, but those who watch are to see it first
+
+    # --- what clients ask -------------------------------------------------------------------------
+
+    def request(self, operation: Put[C] | Get[C], now: float, out: list[Effect[C]]) -> None:
+        """Take in an update or a read."""
+        self._queue.append(operation)
+        self._advance(now, out)
+
+    def subscribe(self, subscription: Subscription[C], now: float, out: list[Effect[C]]) -> None:
+        """Let a subscriber in; it gets one synchronising notification, then every change."""
+        if self._may_be_ahead(subscription.cursor):
+            self._stale = True  # look again
+        self._subscribers.add(subscription)
+        self._advance(now, out)
+
+    def unsubscribe(self, subscription: Subscription[C], now: float, out: list[Effect[C]]) -> None:
+        """Let a subscriber go."""
+        self._subscribers.remove(subscription)
+        self._advance(now, out)
+
+    def stall(self, subscription: Subscription[C]) -> None:
+        """Keep no more than a cursor for this subscriber until `catch_up`."""
+        cursor = None if self._replica is None else self._replica.cursor
+        self._subscribers.stall(subscription, cursor)
+
+    def catch_up(self, subscription: Subscription[C], out: list[Effect[C]]) -> None:
+        """Bring a subscriber from its cursor to now; later, if there is no content yet."""
+        if self._replica is None or (
+            (self._stale or self._loading) and self._replica.is_behind(subscription.cursor)
+        ):
+            self._subscribers.wait(subscription)
+            return
+        if subscription.is_new or subscription.cursor != self._replica.cursor:
+            connections = (subscription.session.connection,)
+            messages = self._notices.messages(
+                self._replica, subscription.spelling, subscription.cursor, parts=subscription.parts
+            )
+            out.extend(Send(connections, message) for message in messages)
+        self._subscribers.join(subscription)
+
+    # --- what storage answers ---------------------------------------------------------------------
+
+    def commit_succeeded(self, result: CommitResult, now: float, out: list[Effect[C]]) -> None:
+        """The writes of the commit under way were carried out, or rejected one by one."""
+        puts = self._end_commit()
+        if len(result.outcomes) != len(puts):  # the store is at fault: nobody knows what it did
+            self._fail_unknown(puts, out)
+        else:
+            answers = [
+                Answer(put, outcome, Cursor(result.epoch, outcome.version))
+                for put, outcome in zip(puts, result.outcomes, strict=True)
+            ]
+            if self._replica is not None and not self._follow(answers, self._replica, out):
+                self._stale = True
+            if self._stale or self._replica is None:
+                self._committed.extend(answers)  # those who watch are to see it first
+            else:
+                self._answer(answers, out)
+        self._advance(now, out)
+
+    def commit_failed(
+        self, error: RequestError, now: float, out: list[Effect[C]], *, outcome_unknown: bool
+    ) -> None:
+        """The commit under way failed: nothing was stored, or nobody knows."""
+        puts = self._end_commit()
+        if outcome_unknown:
+            self._fail_unknown(puts, out)
+        else:
+            for put in puts:
+                put.request.fail(error, out)
+        self._advance(now, out)
+
+    def load_succeeded(self, loaded: Loaded, now: float, out: list[Effect[C]]) -> None:
+        """The load under way has brought content."""
+        before = None if self._replica is None else self._replica.cursor
+        if loaded.base is None:
+            self._replica = Replica(loaded)
+        elif self._replica is not None and before == Cursor(loaded.epoch, loaded.base):
+            self._replica.merge(loaded)
+        else:
+            error = RequestError("unavailable", "the storage answered what was not asked")
+            self.load_failed(error, now, out)
+            return
+        self._loading = False
+        self._failures = 0
+        if before != self._replica.cursor:
+            self._broadcast(before, self._replica, out)
+        self._catch_up_waiting(out)
+        self._answer_committed(out)
+        self._advance(now, out)
+
+    def load_failed(self, error: RequestError, now: float, out: list[Effect[C]]) -> None:
+        """The load under way failed; it is tried again while somebody watches."""
+        self._loading = False
+        self._stale = self._replica is not None
+        first, longest = self._desk.limits.retry_seconds
+        pause = min(longest, first * 2 ** min(self._failures, 30))
+        self._failures += 1
+        self._fail_waiting(error, out)
+        if len(self._subscribers):
+            self._retrying = True
+            self._desk.set_deadline(self, "retry", now + pause)
+        self._advance(now, out)
+
+    def changed_elsewhere(self, cursor: Cursor | None, now: float, out: list[Effect[C]]) -> None:
+        """Another process has committed; `cursor` is the state it reached, if known."""
+        known = None if self._replica is None else self._replica.cursor
+        if known is None and not self._loading:
+            return
+        if known and cursor and cursor.epoch == known.epoch and cursor.version <= known.version:
+            return
+        self._stale = True
+        self._advance(now, out)
+
+    def deadline(self, which: Deadline, now: float, out: list[Effect[C]]) -> None:
+        """A deadline has come."""
+        if which == "retry":
+            self._retrying = False
+            self._advance(now, out)
+        elif self._is_idle():
+            self._desk.forget(self)
+
+    @property
+    def is_loading(self) -> bool:
+        """Whether the storage operation under way is a Load."""
+        return self._loading
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a request waits here for storage."""
+        return bool(self._committing or self._queue or self._committed)
+
+    # --- the one step -----------------------------------------------------------------------------
+
+    def _advance(self, now: float, out: list[Effect[C]]) -> None:
+        """Do whatever can be done now, up to the next storage operation."""
+        self._catch_up_waiting(out)
+        while not self._loading and self._committing is None:
+            if not len(self._subscribers):  # nobody needs to see it
+                self._answer_committed(out)
+                if self._stale:
+                    self._stale, self._replica = False, None
+                    self._notices.clear()
+            if self._needs_load() and self._retrying:
+                self._fail_waiting(RequestError("unavailable", "the storage cannot be read"), out)
+                return
+            if self._needs_load():
+                self._start_load(out)
+            elif not self._queue:
+                self._rest(now)
+                return
+            else:
+                self._serve(out)
+
+    def _may_be_ahead(self, cursor: Cursor | None) -> bool:
+        """Tell whether a new subscriber may hold more than we do, or more than the load under way brings."""
+        if cursor is None:
+            return False
+        return self._loading if self._replica is None else self._replica.is_behind(cursor)
+
+    def _catch_up_waiting(self, out: list[Effect[C]]) -> None:
+        if self._replica is not None:
+            for subscription in self._subscribers.waiting():
+                self.catch_up(subscription, out)
+
+    def _needs_load(self) -> bool:
+        if self._stale:
+            return True
+        wanted = len(self._subscribers) or (self._queue and isinstance(self._queue[0], Get))
+        return self._replica is None and bool(wanted)
+
+    def _start_load(self, out: list[Effect[C]]) -> None:
+        self._loading = True
+        self._stale = False  # unless something changes while the load is under way
+        since = None if self._replica is None else self._replica.cursor
+        out.append(Load(self._desk.issue_ticket(self), self.path, since))
+
+    def _serve(self, out: list[Effect[C]]) -> None:
+        """Answer the read at the head of the queue, or commit the updates there."""
+        head = self._queue[0]
+        if isinstance(head, Get):
+            assert self._replica is not None  # noqa: S101  (_needs_load saw to it)
+            self._queue.popleft()
+            items = self._notices.items(self._replica)
+            head.request.succeed(items, out, self._replica.cursor)
+            return
+        puts: list[Put[C]] = []
+        while self._queue and len(puts) < self._desk.limits.group:
+            head = self._queue[0]
+            if isinstance(head, Get):
+                break
+            self._queue.popleft()
+            puts.append(head)
+        self._committing = puts
+        ticket = self._desk.issue_ticket(self)
+        out.append(Commit(ticket, self.path, [put.write for put in puts]))
+
+    def _rest(self, now: float) -> None:
+        if self._is_idle():
+            if self._replica is None:
+                self._desk.forget(self)
+            else:
+                self._desk.set_deadline(self, "linger", now + self._desk.limits.linger_seconds)
+
+    def _is_idle(self) -> bool:
+        under_way = self._loading or self._committing is not None
+        return not (under_way or self._queue or self._committed or len(self._subscribers))
+
+    # --- outcomes ---------------------------------------------------------------------------------
+
+    def _end_commit(self) -> list[Put[C]]:
+        puts, self._committing = self._committing or [], None
+        return puts
+
+    def _follow(self, answers: Sequence[Answer[C]], replica: Replica, out: list[Effect[C]]) -> bool:
+        """Move the replica by committed updates and tell everybody; False if they do not follow on it."""
+        version = replica.version
+        effective: list[tuple[Update, int]] = []
+        for answer in answers:
+            update = answer.put.write.update
+            if isinstance(answer.outcome, Committed) and not update.is_noop:
+                version += 1
+                effective.append((update, version))
+            if answer.cursor != Cursor(replica.epoch, version):
+                return False
+        before = replica.cursor
+        for update, version in effective:
+            replica.apply(update, version)
+        if effective:
+            self._broadcast(before, replica, out)
+        return True
+
+    def _broadcast(self, before: Cursor | None, replica: Replica, out: list[Effect[C]]) -> None:
+        """Tell everybody who is in step, and so holds `before`, the net change to now."""
+        self._notices.clear()
+        for spelling, parts, connections in self._subscribers.groups():
+            messages = self._notices.messages(replica, spelling, before, parts=parts)
+            out.extend(Send(connections, message) for message in messages)
+        replica.prune(self._desk.limits.tombstones)
+
+    def _answer_committed(self, out: list[Effect[C]]) -> None:
+        answers, self._committed = self._committed, []
+        self._answer(answers, out)
+
+    def _answer(self, answers: Sequence[Answer[C]], out: list[Effect[C]]) -> None:
+        for put, outcome, cursor in answers:
+            if isinstance(outcome, Committed):
+                put.request.acknowledge(put.write.update.touched, cursor, out)
+            else:
+                put.request.fail(RequestError(outcome.code, outcome.message), out, cursor)
+
+    def _fail_unknown(self, puts: Sequence[Put[C]], out: list[Effect[C]]) -> None:
+        """Answer that nobody knows; then see what storage really holds."""
+        error = RequestError("unavailable", "storage failed while the update was being committed")
+        for put in puts:
+            put.request.fail(error, out, outcome_unknown=True)
+        self._stale = self._replica is not None
+
+    def _fail_waiting(self, error: RequestError, out: list[Effect[C]]) -> None:
+        waiting, self._queue = self._queue, deque()
+        for operation in waiting:
+            operation.request.fail(error, out)

@@ -1,0 +1,110 @@
+"""What the core asks its transport and its storage to do; every input returns a list of these.
+
+An adapter performs them in order, each at once, without calling the core from within. Results come back
+later as inputs that carry the effect's `ticket`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Sequence
+
+    from .encode import ClockReply
+    from .paths import CollectionPath
+    from .storage import Cursor, Write
+
+C = TypeVar("C", bound="Hashable")
+"""The transport's own handle of a connection: any hashable object."""
+
+
+@dataclass(frozen=True, slots=True)
+class Send(Generic[C]):
+    """Send one text message to each of these connections.
+
+    The message is UTF-8 and shared: frame it once, whatever the number of connections.
+    """
+
+    connections: Sequence[C]
+    message: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class TellTime(Generic[C]):
+    """Send `reply.encode(seconds since the Unix epoch)` to the connection: the core has no clock."""
+
+    connection: C
+    reply: ClockReply
+
+
+@dataclass(frozen=True, slots=True)
+class PauseReading(Generic[C]):
+    """Read no more messages from the connection for now: its earlier requests wait."""
+
+    connection: C
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeReading(Generic[C]):
+    """Read from the connection again."""
+
+    connection: C
+
+
+@dataclass(frozen=True, slots=True)
+class Close(Generic[C]):
+    """Close a connection with this WebSocket close code, then report `connection_closed`."""
+
+    connection: C
+    code: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """Store these writes in order, in one transaction; a rejected one leaves its neighbours.
+
+    Answer with `commit_succeeded` or `commit_failed`. At most one Commit or Load is under way per collection.
+    """
+
+    ticket: int
+    collection: CollectionPath
+    writes: Sequence[Write]
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Read a collection at one moment: what changed since a cursor, or everything.
+
+    Answer with `load_succeeded` or `load_failed`.
+    """
+
+    ticket: int
+    collection: CollectionPath
+    since: Cursor | None
+
+
+@dataclass(frozen=True, slots=True)
+class ListCollections:
+    """Read the names of an app's collections in one service.
+
+    Answer with `list_succeeded` or `list_failed`.
+    """
+
+    ticket: int
+    service: str
+    app: str
+
+
+Effect: TypeAlias = (
+    Send[C]
+    | TellTime[C]
+    | PauseReading[C]
+    | ResumeReading[C]
+    | Close[C]
+    | Commit
+    | Load
+    | ListCollections
+)

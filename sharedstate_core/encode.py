@@ -1,0 +1,118 @@
+"""What the server says, as JSON text: replies and notifications (PROTOCOL.md).
+
+Items are raw text and go out as they came in.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from .errors import RequestError
+    from .storage import Cursor
+
+
+class _Error(Struct, omit_defaults=True):
+    code: str
+    message: str
+    outcome: str | UnsetType = UNSET
+
+
+class _Reply(Struct, tag_field="type", tag="REPLY"):
+    cmd: str | Raw
+    tunnel: Raw
+    ok: bool
+    data: Any
+    epoch: str | UnsetType = UNSET
+    version: int | UnsetType = UNSET
+    error: _Error | UnsetType = UNSET
+    errors: list[tuple[str, _Error]] | UnsetType = UNSET
+
+
+class _Notification(Struct, tag_field="type", tag="MESSAGE", omit_defaults=True):
+    cmd: str
+    path: str
+    data: Raw
+    epoch: str
+    base: int
+    version: int
+    more: bool = False
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def encode_reply(cmd: str | Raw, tunnel: Raw, data: object, cursor: Cursor | None = None) -> bytes:
+    """Return a reply with `ok: true`; `data` is any JSON value, or its text as `Raw`."""
+    if cursor is None:
+        return _encode(_Reply(cmd, tunnel, True, data))
+    return _encode(_Reply(cmd, tunnel, True, data, cursor.epoch, cursor.version))
+
+
+def encode_subs_reply(
+    tunnel: Raw,
+    subs: Iterable[tuple[str, bytes]],
+    errors: Iterable[tuple[str, RequestError]],
+) -> bytes:
+    """Return the reply to `PUT /subs`: what is subscribed now, and what could not be."""
+    refused = [(path, _Error(error.code, error.message)) for path, error in errors]
+    data = [(path, Raw(sub)) for path, sub in subs]
+    return _encode(_Reply("PUT", tunnel, True, data, errors=refused or UNSET))
+
+
+def encode_failure(
+    cmd: str | Raw,
+    tunnel: Raw,
+    error: RequestError,
+    cursor: Cursor | None = None,
+    *,
+    outcome_unknown: bool = False,
+) -> bytes:
+    """Return a reply with `ok: false`."""
+    detail = _Error(error.code, error.message, "unknown" if outcome_unknown else UNSET)
+    reply = _Reply(cmd, tunnel, False, error.message, error=detail)
+    if cursor is not None:
+        reply.epoch, reply.version = cursor.epoch, cursor.version
+    return _encode(reply)
+
+
+class ClockReply(NamedTuple):
+    """A reply to `GET /clock` that waits for the time."""
+
+    tunnel: Raw
+
+    def encode(self, time: float) -> bytes:
+        """Return the reply; `time` is in seconds since the Unix epoch."""
+        return encode_reply("GET", self.tunnel, time)
+
+
+def encode_items(texts: Iterable[bytes]) -> Raw:
+    """Return an array of items."""
+    return Raw(b"[" + b",".join(texts) + b"]")
+
+
+def encode_changes(remove: Sequence[str], insert: Iterable[bytes]) -> Raw:
+    """Return the `data` of a notification that changes what the reader has."""
+    return _changes(_encode(remove), encode_items(insert), b"false")
+
+
+def encode_snapshot(items: Raw) -> Raw:
+    """Return the `data` of a notification that replaces what the reader has by these items."""
+    return _changes(b"[]", items, b"true")
+
+
+def _changes(remove: bytes, items: Raw, reset: bytes) -> Raw:
+    parts = (b'{"remove":', remove, b',"insert":', bytes(items), b',"reset":', reset, b"}")
+    return Raw(b"".join(parts))
+
+
+def encode_notification(
+    path: str, data: Raw, base: int, cursor: Cursor, *, more: bool = False
+) -> bytes:
+    """Return a notification that leads from `base` to `cursor`."""
+    return _encode(_Notification("NOTIFY", path, data, cursor.epoch, base, cursor.version, more))

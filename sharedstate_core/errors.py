@@ -1,0 +1,54 @@
+"""What can go wrong, and whose fault it is.
+
+`RequestError` is the peer's fault or the storage's: it becomes a failed reply and never
+leaves the core. `LocalProtocolError` is the fault of the program that embeds the core (an input for a
+connection that was never opened, a ticket nobody issued): it is raised to that program.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+ErrorCode = Literal[
+    "bad_message",
+    "bad_path",
+    "bad_update",
+    "no_service",
+    "unauthenticated",
+    "forbidden",
+    "conflict",
+    "too_large",
+    "too_many",
+    "unavailable",
+    "internal",
+]
+"""The `error.code` of a failed reply; PROTOCOL.md tells what each means."""
+
+CLOSE_GOING_AWAY: Final = 1001
+CLOSE_UNSUPPORTED_DATA: Final = 1003
+CLOSE_INVALID_TEXT: Final = 1007
+CLOSE_POLICY: Final = 1008
+CLOSE_TOO_BIG: Final = 1009
+"""WebSocket close codes that the server uses (RFC 6455, section 7.4.1)."""
+
+
+class SharedStateError(Exception):
+    """Base of every error that this package raises."""
+
+
+class LocalProtocolError(SharedStateError):
+    """The embedding program used the core against its rules; the core's state is unchanged."""
+
+
+class RequestError(SharedStateError):
+    """A request cannot be carried out; it is answered with `ok: false`.
+
+    Attributes:
+        code: one of `ErrorCode`.
+        message: one readable sentence, without a final full stop.
+    """
+
+    def __init__(self, code: ErrorCode, message: str) -> None:
+        super().__init__(message)
+        self.code: ErrorCode = code
+        self.message = message

@@ -1,0 +1,42 @@
+"""How much one peer may ask for. Each limit answers a request that exceeds it; none closes the server."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of one server; every field has a default that suits one small machine.
+
+    Attributes:
+        message_bytes: longest message of a peer, in bytes of UTF-8. The transport enforces it (close code 1009),
+            because only the transport can stop before the message is in memory.
+        depth: how deep arrays and objects may nest inside one item, tunnel or subscription.
+        items: ids that one update may name, `insert` and `remove` together.
+        id_bytes: longest id of an item, in bytes of UTF-8.
+        subscriptions: subscriptions of one connection.
+        unanswered: requests of one connection that wait for their answer. At half of it the core asks the
+            transport to pause reading; a request beyond it is answered `too_many`.
+        held_bytes: bytes of replies kept for a connection whose reader is blocked; beyond, it is closed.
+        tombstones: removed ids that one collection remembers in memory, so that a client can resume.
+        group: updates that one commit takes at the most.
+        drain_seconds: how long a connection may stay blocked before it is closed; its client can resume.
+        linger_seconds: how long a collection that nobody watches stays in memory.
+        retry_seconds: first and longest pause before a failed load is tried again; it doubles each time.
+        part_bytes: size of one part of a snapshot for those who subscribe with `parts`, in bytes.
+    """
+
+    message_bytes: int = 4 * 1024 * 1024
+    depth: int = 64
+    items: int = 20_000
+    id_bytes: int = 255
+    subscriptions: int = 1_000
+    unanswered: int = 256
+    held_bytes: int = 16 * 1024 * 1024
+    tombstones: int = 10_000
+    group: int = 1_000
+    drain_seconds: float = 30.0
+    linger_seconds: float = 30.0
+    retry_seconds: tuple[float, float] = (0.1, 5.0)
+    part_bytes: int = 256 * 1024

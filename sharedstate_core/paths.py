@@ -1,0 +1,82 @@
+"""Names of things: `/app/service/collection`.
+
+Segments compare by code point. Empty segments vanish, so `app/items/c`, `/app/items/c/` and
+`/app//items/c` all name the same collection (PROTOCOL.md, "Paths").
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from .errors import RequestError
+
+MAX_SEGMENT_BYTES: Final = 128
+"""The longest segment, in bytes of UTF-8: an application key and an index column both hold it."""
+
+
+REMEMBERED_CHARACTERS: Final = 512
+"""Longest path whose segments are remembered: a connection names the same few again and again."""
+
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
+class CollectionPath(NamedTuple):
+    """The normal form of a collection's path; equal paths name the same collection."""
+
+    app: str
+    service: str
+    collection: str
+
+    def __str__(self) -> str:
+        return f"/{self.app}/{self.service}/{self.collection}"
+
+
+def split_path(text: str) -> tuple[str, ...]:
+    """Return the segments of a path, empty ones left out.
+
+    Raises:
+        RequestError: `bad_path`, if a segment is `.` or `..`, holds a control character or a
+            lone surrogate, or is longer than `MAX_SEGMENT_BYTES`.
+    """
+    return _split_known(text) if len(text) <= REMEMBERED_CHARACTERS else _split(text)
+
+
+def parse_collection_path(text: str) -> CollectionPath:
+    """Return the collection that `text` names.
+
+    Raises:
+        RequestError: `bad_path`, as `split_path`, or if there are not exactly three segments.
+    """
+    segments = split_path(text)
+    if len(segments) != 3:
+        raise RequestError(
+            "bad_path", f"path {text[:200]!r}: expected /app/service/collection, three segments"
+        )
+    return CollectionPath(*segments)
+
+
+def _split(text: str) -> tuple[str, ...]:
+    segments = tuple(segment for segment in text.split("/") if segment)
+    for segment in segments:
+        if problem := _problem(segment):
+            raise RequestError("bad_path", f"path {text[:200]!r}: {problem}")
+    return segments
+
+
+_split_known = lru_cache(maxsize=1024)(_split)
+
+
+def _problem(segment: str) -> str | None:
+    if segment in {".", ".."}:
+        return f"a segment may not be {segment!r}"
+    try:
+        size = len(segment.encode())
+    except UnicodeEncodeError:
+        return "a segment holds a lone surrogate"
+    if size > MAX_SEGMENT_BYTES:
+        return f"a segment is longer than {MAX_SEGMENT_BYTES} bytes of UTF-8"
+    if _CONTROL.search(segment):
+        return "a segment holds a control character"
+    return None

@@ -1,0 +1,175 @@
+"""A committed state of one collection, with its change index: what changed since version N?
+
+The rules:
+
+1. `_items` holds the live entries in order of insertion, `_recent` the same entries with the most recently
+   changed last, `_tombstones` the removed ids with the version that removed them, newest last.
+2. To tell what changed since N, walk `_recent` and `_tombstones` backwards until an entry is not newer
+   than N: the cost is that of the change, whatever the size of the collection.
+3. `horizon` is the version of the newest tombstone that was forgotten. A cursor before it cannot be told
+   the difference and gets everything. A reset forgets all at once.
+4. An entry whose id was removed after N and inserted again goes into `remove` and `insert` both, and the inserts are in
+   order of insertion: so a reader who applies them has its items in our order.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple
+
+from .storage import Cursor, Loaded, Row
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from .updates import Update
+
+
+class Changes(NamedTuple):
+    """The net change from one version to another.
+
+    Attributes:
+        remove: ids to remove; some may be unknown to the reader.
+        insert: item texts to set after that, in order.
+    """
+
+    remove: Sequence[str]
+    insert: Sequence[bytes]
+
+
+class Entry:
+    """One live item. `removed`: the last version that removed this id before `created`, else 0."""
+
+    __slots__ = ("created", "id", "place", "removed", "text", "version")
+
+    def __init__(self, row: Row, text: bytes, removed: int) -> None:
+        self.id = row.id
+        self.text = text
+        self.created = row.created
+        self.place = row.place
+        self.version = row.version
+        self.removed = removed
+
+
+def _insertion(entry: Entry | Row) -> tuple[int, int]:
+    return (entry.created, entry.place)
+
+
+def _version(row: Row) -> int:
+    return row.version
+
+
+class Replica:
+    """One collection in memory. It only ever holds committed states."""
+
+    def __init__(self, loaded: Loaded) -> None:
+        self.epoch = loaded.epoch
+        self.version = loaded.version
+        self.horizon = loaded.horizon
+        self._items: dict[str, Entry] = {}
+        self._recent: dict[str, Entry] = {}
+        self._tombstones: dict[str, int] = {}
+        self._merge(loaded.rows)
+
+    @property
+    def cursor(self) -> Cursor:
+        """The state it holds."""
+        return Cursor(self.epoch, self.version)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    @property
+    def tombstones(self) -> int:
+        """Number of removed ids it remembers."""
+        return len(self._tombstones)
+
+    def texts(self) -> Iterable[bytes]:
+        """Yield the text of every item, in order of insertion."""
+        return (entry.text for entry in self._items.values())
+
+    def apply(self, update: Update, version: int) -> None:
+        """Take over a committed update, whose version is `version`."""
+        self.version = version
+        if update.reset:
+            self._items.clear()
+            self._recent.clear()
+            self._tombstones.clear()
+            self.horizon = version
+        for id in update.remove:
+            self._bury(id, version)
+        for place, (id, text) in enumerate(update.insert.items()):
+            entry = self._items.get(id)
+            if entry is None:
+                row = Row(id, text, version, place, version)
+                entry = Entry(row, text, self._tombstones.pop(id, 0))
+                self._items[id] = entry
+            else:
+                entry.text, entry.version = text, version
+                del self._recent[id]
+            self._recent[id] = entry
+
+    def merge(self, loaded: Loaded) -> None:
+        """Take over what a store says has changed since this replica's version."""
+        self.version = loaded.version
+        self._merge(loaded.rows)
+
+    def reaches(self, cursor: Cursor | None) -> bool:
+        """Tell whether the net change from `cursor` to now can be told."""
+        return (
+            cursor is not None
+            and cursor.epoch == self.epoch
+            and self.horizon <= cursor.version <= self.version
+        )
+
+    def is_behind(self, cursor: Cursor | None) -> bool:
+        """Tell whether `cursor` is a later state of the same history: another process has shown it."""
+        return cursor is not None and cursor.epoch == self.epoch and cursor.version > self.version
+
+    def changes_since(self, since: int) -> Changes:
+        """Return the net change from version `since`, from the horizon on, to now."""
+        live = []
+        for entry in reversed(self._recent.values()):
+            if entry.version <= since:
+                break
+            live.append(entry)
+        remove = []
+        for id, version in reversed(self._tombstones.items()):
+            if version <= since:
+                break
+            remove.append(id)
+        live.sort(key=_insertion)
+        remove.extend(entry.id for entry in live if entry.removed > since)
+        return Changes(remove, [entry.text for entry in live])
+
+    def prune(self, keep: int) -> None:
+        """Forget the oldest tombstones beyond `keep`, and move the horizon with them."""
+        surplus = len(self._tombstones) - keep
+        if surplus > 0:
+            for id in list(islice(self._tombstones, surplus)):
+                self.horizon = self._tombstones.pop(id)
+
+    def _merge(self, rows: Sequence[Row]) -> None:
+        for row in sorted((row for row in rows if row.text is None), key=_version):
+            self._bury(row.id, row.version)
+            self._tombstones.pop(row.id, None)
+            self._tombstones[row.id] = row.version
+        live = [row for row in rows if row.text is not None]
+        for row in sorted(live, key=_insertion):
+            assert row.text is not None  # noqa: S101  (for the type checker)
+            known = self._items.get(row.id)
+            if known is not None and known.created == row.created:
+                known.text, known.version = row.text, row.version
+                continue
+            self._bury(row.id, row.version)
+            self._tombstones.pop(row.id, None)
+            # A store does not tell when the id was last removed: the latest it can have been will do.
+            self._items[row.id] = Entry(row, row.text, row.created)
+        for row in sorted(live, key=_version):
+            self._recent.pop(row.id, None)
+            self._recent[row.id] = self._items[row.id]
+
+    def _bury(self, id: str, version: int) -> None:
+        if self._items.pop(id, None) is not None:
+            del self._recent[id]
+            self._tombstones[id] = version

@@ -1,0 +1,344 @@
+"""The server's side of the protocol: inputs are methods, outputs are the effects they return.
+
+The rules:
+
+1. Nothing here does I/O, reads a clock or draws a random number. `now` is seconds of the embedder's monotonic clock.
+2. Perform the returned effects in order before the next input; never call in from within.
+3. `receive_text` never raises because of what a peer sent. `LocalProtocolError` means that the embedding
+   program broke a rule.
+4. Every ticket of a Commit, Load or ListCollections comes back exactly once, also when its author has left.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Generic, Literal, NamedTuple, TypeAlias
+
+from msgspec import Raw
+
+from .collection import Collection, Deadline, Get, Put
+from .decode import (
+    BadMessageError,
+    RequestMessage,
+    SubscriptionOptions,
+    decode_request,
+    decode_subscription,
+    decode_subscriptions,
+    decode_write,
+)
+from .effects import C, Effect, ListCollections
+from .encode import encode_subs_reply
+from .errors import LocalProtocolError, RequestError
+from .limits import Limits
+from .paths import CollectionPath, parse_collection_path, split_path
+from .session import Request, Session
+from .subscribers import Subscription
+from .timers import Timers
+
+if TYPE_CHECKING:
+    from collections.abc import Collection as Names
+    from collections.abc import Sequence
+
+    from .storage import CommitResult, Cursor, Loaded
+
+_Timer: TypeAlias = "tuple[Literal['drain'], Session[C]] | tuple[Deadline, Collection[C]]"
+
+
+class Wanted(NamedTuple):
+    """A subscription that passed every check and is about to begin."""
+
+    path: CollectionPath
+    sub: bytes
+    options: SubscriptionOptions
+
+
+class Server(Generic[C]):
+    """All connections and collections of one server process.
+
+    Args:
+        services: names of the services; a path that names another is answered `no_service`.
+        limits: bounds on what a peer may ask for.
+    """
+
+    def __init__(self, services: Names[str], limits: Limits | None = None) -> None:
+        self.limits = limits or Limits()
+        self._services = tuple(services)
+        self._sessions: dict[C, Session[C]] = {}
+        self._collections: dict[CollectionPath, Collection[C]] = {}
+        self._tickets: dict[int, Collection[C] | Request[C]] = {}
+        self._last_ticket = 0
+        self._timers: Timers[_Timer[C]] = Timers()
+
+    # --- connections ------------------------------------------------------------------------------
+
+    def connection_opened(self, connection: C) -> None:
+        """A connection is up.
+
+        Raises:
+            LocalProtocolError: this connection is open already.
+        """
+        if connection in self._sessions:
+            raise LocalProtocolError(f"connection {connection!r} is open already")
+        self._sessions[connection] = Session(connection, self.limits)
+
+    def connection_closed(self, connection: C, now: float) -> list[Effect[C]]:
+        """A connection has ended, for whatever reason; its updates go on."""
+        session = self._session(connection)
+        out: list[Effect[C]] = []
+        del self._sessions[connection]
+        session.closed = True
+        self._timers.cancel(("drain", session))
+        for subscription in session.subscriptions.values():
+            subscription.collection.unsubscribe(subscription, now, out)
+        session.subscriptions.clear()
+        return out
+
+    def connection_blocked(self, connection: C, now: float) -> list[Effect[C]]:
+        """The reader is slow: send it nothing more until `connection_drained`."""
+        session = self._session(connection)
+        out: list[Effect[C]] = []
+        if not session.blocked:
+            for subscription in session.subscriptions.values():
+                subscription.collection.stall(subscription)
+            session.block(out)
+            self._timers.set(("drain", session), now + self.limits.drain_seconds)
+        return out
+
+    def connection_drained(self, connection: C) -> list[Effect[C]]:
+        """The reader has caught up with what was sent: it gets the net change to now."""
+        session = self._session(connection)
+        out: list[Effect[C]] = []
+        if session.blocked and not session.closed:
+            self._timers.cancel(("drain", session))
+            session.drain(out)
+        return out
+
+    # --- messages ---------------------------------------------------------------------------------
+
+    def receive_text(self, connection: C, text: str, now: float) -> list[Effect[C]]:
+        """One text message of a peer has arrived, whole."""
+        session = self._session(connection)
+        out: list[Effect[C]] = []
+        if session.closed:
+            return out
+        try:
+            message = decode_request(text, self.limits)
+        except BadMessageError as error:
+            session.open_request(error.cmd, error.tunnel, len(text), out).fail(error, out)
+            return out
+        request = session.open_request(message.cmd, message.tunnel, len(text), out)
+        try:
+            if session.is_overrun:
+                raise RequestError(
+                    "too_many", f"more than {self.limits.unanswered} requests wait for an answer"
+                )
+            self._dispatch(request, message, now, out)
+        except RequestError as error:
+            request.fail(error, out)
+        return out
+
+    def _dispatch(
+        self, request: Request[C], message: RequestMessage, now: float, out: list[Effect[C]]
+    ) -> None:
+        match message.cmd, split_path(message.path):
+            case "GET", ():
+                request.succeed(self._services, out)
+            case "GET", ("clock",):
+                request.tell_time(out)
+            case "GET", ("subs",):
+                subs = request.session.subscriptions.items()
+                request.succeed([(path, Raw(known.sub)) for path, known in subs], out)
+            case "PUT", ("subs",):
+                self._put_subs(request, message.arg, now, out)
+            case "GET", (app, service):
+                self._check_service(service)
+                out.append(ListCollections(self.issue_ticket(request), service, app))
+            case "GET", (_, _, _):
+                self._open(self._parse(message.path)).request(Get(request), now, out)
+            case "PUT", (_, _, _):
+                path = self._parse(message.path)
+                write = decode_write(message.arg, self.limits)
+                self._open(path).request(Put(request, write), now, out)
+            case cmd, _:
+                raise RequestError(
+                    "bad_path", f"path {message.path[:200]!r}: nothing to {cmd} here"
+                )
+
+    def _put_subs(self, request: Request[C], arg: Raw, now: float, out: list[Effect[C]]) -> None:
+        """Edit or replace the subscriptions; the reply comes before what they bring."""
+        changes = decode_subscriptions(arg, self.limits)
+        session = request.session
+        before = session.subscriptions
+        removed = before.keys() if changes.reset else set(changes.remove)
+        wanted = {path: known.sub for path, known in before.items() if path not in removed}
+        wanted.update(changes.insert)
+        same = before if changes.reset else {p: s for p, s in before.items() if p not in removed}
+        kept: dict[str, Subscription[C] | Wanted] = {}
+        errors: list[tuple[str, RequestError]] = []
+        for path, sub in wanted.items():
+            known = same.get(path)
+            try:
+                if len(kept) >= self.limits.subscriptions:
+                    most = self.limits.subscriptions
+                    raise RequestError("too_many", f"at most {most} subscriptions")
+                if known is not None and known.sub == sub:
+                    kept[path] = known
+                    continue
+                kept[path] = Wanted(self._parse(path), sub, decode_subscription(sub))
+            except RequestError as error:
+                errors.append((path, error))
+        subs = [(path, entry.sub) for path, entry in kept.items()]
+        request.answer(encode_subs_reply(request.tunnel, subs, errors), out)
+        for path, subscription in before.items():
+            if kept.get(path) is not subscription:
+                subscription.collection.unsubscribe(subscription, now, out)
+        session.subscriptions = {}
+        for path, entry in kept.items():
+            if isinstance(entry, Wanted):
+                since, parts = entry.options
+                collection = self._open(entry.path)
+                subscription = Subscription(
+                    session, collection, path, entry.sub, since, parts=parts
+                )
+                subscription.collection.subscribe(subscription, now, out)
+            else:
+                subscription = entry
+            session.subscriptions[path] = subscription
+
+    # --- storage ----------------------------------------------------------------------------------
+
+    def commit_succeeded(self, ticket: int, result: CommitResult, now: float) -> list[Effect[C]]:
+        """A Commit was carried out; `result` has one outcome for each write."""
+        out: list[Effect[C]] = []
+        self._take_collection(ticket, loading=False).commit_succeeded(result, now, out)
+        return out
+
+    def commit_failed(
+        self, ticket: int, message: str, now: float, *, outcome_unknown: bool
+    ) -> list[Effect[C]]:
+        """A Commit failed.
+
+        Args:
+            ticket: the Commit's.
+            message: one sentence for the authors, without secrets.
+            now: seconds, monotonic.
+            outcome_unknown: False only if it is certain that nothing was stored.
+        """
+        out: list[Effect[C]] = []
+        error = RequestError("unavailable", message)
+        collection = self._take_collection(ticket, loading=False)
+        collection.commit_failed(error, now, out, outcome_unknown=outcome_unknown)
+        return out
+
+    def load_succeeded(self, ticket: int, loaded: Loaded, now: float) -> list[Effect[C]]:
+        """A Load was carried out."""
+        out: list[Effect[C]] = []
+        self._take_collection(ticket, loading=True).load_succeeded(loaded, now, out)
+        return out
+
+    def load_failed(self, ticket: int, message: str, now: float) -> list[Effect[C]]:
+        """A Load failed; the core asks again in a while if somebody still watches."""
+        out: list[Effect[C]] = []
+        error = RequestError("unavailable", message)
+        self._take_collection(ticket, loading=True).load_failed(error, now, out)
+        return out
+
+    def list_succeeded(self, ticket: int, names: Sequence[str]) -> list[Effect[C]]:
+        """A ListCollections was carried out."""
+        out: list[Effect[C]] = []
+        self._take_request(ticket).succeed(names, out)
+        return out
+
+    def list_failed(self, ticket: int, message: str) -> list[Effect[C]]:
+        """A ListCollections failed."""
+        out: list[Effect[C]] = []
+        self._take_request(ticket).fail(RequestError("unavailable", message), out)
+        return out
+
+    def collection_changed(
+        self, path: CollectionPath, cursor: Cursor | None, now: float
+    ) -> list[Effect[C]]:
+        """Another process has committed to a collection, and reached `cursor` if that is known."""
+        out: list[Effect[C]] = []
+        collection = self._collections.get(path)
+        if collection is not None:
+            collection.changed_elsewhere(cursor, now, out)
+        return out
+
+    # --- time -------------------------------------------------------------------------------------
+
+    def next_wakeup(self) -> float | None:
+        """Return the time at which `wake` should be called, or None; it may change with every input."""
+        return self._timers.next()
+
+    def wake(self, now: float) -> list[Effect[C]]:
+        """Time has passed: retry loads, close connections that do not drain, let idle collections go."""
+        out: list[Effect[C]] = []
+        for key in self._timers.due(now):
+            match key:
+                case ("drain", Session() as session):
+                    session.close("the reader did not catch up in time; come back and resume", out)
+                case ("retry" | "linger" as which, Collection() as collection):
+                    collection.deadline(which, now, out)
+        return out
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a request still waits for storage: shutting down waits for this to end."""
+        return bool(self._tickets) or any(c.is_busy for c in self._collections.values())
+
+    # --- what collections need ---------------------------------------------------------------------
+
+    def issue_ticket(self, owner: Collection[C] | Request[C]) -> int:
+        """Return a new ticket whose outcome goes to `owner`."""
+        self._last_ticket += 1
+        self._tickets[self._last_ticket] = owner
+        return self._last_ticket
+
+    def set_deadline(self, collection: Collection[C], which: Deadline, at: float) -> None:
+        """Call `collection.deadline(which)` at that time."""
+        self._timers.set((which, collection), at)
+
+    def forget(self, collection: Collection[C]) -> None:
+        """Let a collection go: it holds nothing that matters."""
+        self._timers.cancel(("linger", collection))
+        self._timers.cancel(("retry", collection))
+        del self._collections[collection.path]
+
+    # --- look-ups ---------------------------------------------------------------------------------
+
+    def _session(self, connection: C) -> Session[C]:
+        session = self._sessions.get(connection)
+        if session is None:
+            raise LocalProtocolError(f"connection {connection!r} is not open")
+        return session
+
+    def _take_collection(self, ticket: int, *, loading: bool) -> Collection[C]:
+        owner = self._tickets.get(ticket)
+        if not isinstance(owner, Collection) or owner.is_loading is not loading:
+            what = "Load" if loading else "Commit"
+            raise LocalProtocolError(f"no {what} with ticket {ticket} is under way")
+        del self._tickets[ticket]
+        return owner
+
+    def _take_request(self, ticket: int) -> Request[C]:
+        owner = self._tickets.get(ticket)
+        if not isinstance(owner, Request):
+            raise LocalProtocolError(f"no ListCollections with ticket {ticket} is under way")
+        del self._tickets[ticket]
+        return owner
+
+    def _parse(self, path: str) -> CollectionPath:
+        parsed = parse_collection_path(path)
+        self._check_service(parsed.service)
+        return parsed
+
+    def _check_service(self, service: str) -> None:
+        if service not in self._services:
+            known = ", ".join(self._services)
+            raise RequestError("no_service", f"no service {service!r} here; there are: {known}")
+
+    def _open(self, path: CollectionPath) -> Collection[C]:
+        collection = self._collections.get(path)
+        if collection is None:
+            collection = self._collections[path] = Collection(path, self)
+        return collection

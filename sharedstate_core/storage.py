@@ -1,0 +1,141 @@
+"""The words in which the core and a store speak: what is written, what came of it, what is read.
+
+A store keeps, for every collection, a version and one `Row` an id. Removed ids stay as
+tombstones until they are pruned; `horizon` is the version of the newest one pruned, so that
+"what changed since N" can be told for every N from the horizon on. A store's `epoch` names one run of its
+version counts: it changes when they start anew, so that (epoch, version) names one state for ever.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .errors import ErrorCode
+    from .updates import Update
+
+
+class Cursor(NamedTuple):
+    """One state of a collection. Version 0 is the empty collection before its first update."""
+
+    epoch: str
+    version: int
+
+
+class Condition(NamedTuple):
+    """Apply only if nothing of interest has changed after `cursor` (the `if` of an update).
+
+    Attributes:
+        cursor: the state that the author had seen.
+        ids: only these ids matter; None for the whole collection.
+    """
+
+    cursor: Cursor
+    ids: tuple[str, ...] | None = None
+
+
+class Write(NamedTuple):
+    """One update to commit, with its condition."""
+
+    update: Update
+    condition: Condition | None = None
+
+
+class Committed(NamedTuple):
+    """The write is stored, and this is the collection's version after it.
+
+    A write raises the version by one; one whose update is a no-op leaves it.
+    """
+
+    version: int
+
+
+class Rejected(NamedTuple):
+    """The write was refused and changed nothing; its neighbours are not affected.
+
+    Attributes:
+        code: `conflict` for a condition that does not hold, else what fits best.
+        message: one readable sentence for the author.
+        version: the collection's version at that moment.
+    """
+
+    code: ErrorCode
+    message: str
+    version: int
+
+
+Outcome: TypeAlias = Committed | Rejected
+
+
+class CommitResult(NamedTuple):
+    """What came of a commit: one outcome for each write, in order."""
+
+    epoch: str
+    outcomes: Sequence[Outcome]
+
+
+class Row(NamedTuple):
+    """One id of a collection.
+
+    Attributes:
+        id: the item's id.
+        text: the item's JSON text in UTF-8; None marks a tombstone, an id that was removed.
+        created: version of the update that inserted the item; a replacement keeps it. In a tombstone, 0.
+        place: its place among the items which that update inserted, from 0. In a tombstone, 0.
+        version: version of the update that last touched the id.
+    """
+
+    id: str
+    text: bytes | None
+    created: int
+    place: int
+    version: int
+
+
+class Loaded(NamedTuple):
+    """What a store holds of a collection, read at one moment.
+
+    Attributes:
+        epoch: the store's epoch.
+        version: the collection's version; 0 if nothing was ever written.
+        horizon: tombstones up to this version may be missing.
+        rows: in any order. With `base`, the rows (tombstones too) whose version is greater than `base`; without,
+            every row, tombstones too.
+        base: the version asked for, if the rows are only what changed since; None for everything.
+    """
+
+    epoch: str
+    version: int
+    horizon: int
+    rows: Sequence[Row]
+    base: int | None = None
+
+
+def condition_holds(
+    condition: Condition | None,
+    *,
+    epoch: str,
+    version: int,
+    horizon: int,
+    versions: Sequence[int] = (),
+) -> bool:
+    """Tell whether a conditional write may be applied to a collection as it stands.
+
+    Args:
+        condition: the write's condition; None always holds.
+        epoch: the store's epoch.
+        version: the collection's version.
+        horizon: the collection's horizon.
+        versions: the row versions (tombstones too) of those of the condition's ids which have a row.
+    """
+    if condition is None:
+        return True
+    if condition.cursor.epoch != epoch or condition.cursor.version > version:
+        return False
+    if condition.ids is None:
+        return condition.cursor.version == version
+    if condition.cursor.version < horizon:
+        return False  # a tombstone that would tell may be gone
+    return all(row_version <= condition.cursor.version for row_version in versions)

@@ -1,0 +1,141 @@
+"""Who is to hear of a collection: those in step, who share one cursor, and those who still wait."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Generic
+
+from .effects import C
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from .collection import Collection
+    from .session import Session
+    from .storage import Cursor
+
+
+class Subscription(Generic[C]):
+    """One connection's interest in one collection, under the path as the connection spelled it.
+
+    Attributes:
+        cursor: what the subscriber holds; None for nothing. Not kept up while it is in step: then it
+            holds what the replica holds.
+        is_new: whether it is still owed the synchronising notification, which comes even if empty.
+        sub: JSON text of the options, as sent.
+        parts: whether large snapshots go in parts.
+    """
+
+    __slots__ = ("collection", "cursor", "is_new", "parts", "session", "spelling", "sub")
+
+    def __init__(
+        self,
+        session: Session[C],
+        collection: Collection[C],
+        spelling: str,
+        sub: bytes,
+        cursor: Cursor | None,
+        *,
+        parts: bool,
+    ) -> None:
+        self.session = session
+        self.collection = collection
+        self.spelling = spelling
+        self.sub = sub
+        self.cursor = cursor
+        self.parts = parts
+        self.is_new = True
+
+
+class Group(Generic[C]):
+    """Subscribers in step who get the very same message."""
+
+    __slots__ = ("_connections", "_members")
+
+    def __init__(self) -> None:
+        self._members: dict[C, None] = {}
+        self._connections: tuple[C, ...] | None = None
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def add(self, connection: C) -> None:
+        """Let a connection in."""
+        self._members[connection] = None
+        self._connections = None
+
+    def discard(self, connection: C) -> None:
+        """Let a connection go, if it is in."""
+        if connection in self._members:
+            del self._members[connection]
+            self._connections = None
+
+    @property
+    def connections(self) -> Sequence[C]:
+        """All of them; the same object until somebody comes or goes."""
+        if self._connections is None:
+            self._connections = tuple(self._members)
+        return self._connections
+
+
+class Subscribers(Generic[C]):
+    """All subscriptions of one collection.
+
+    Each is in step (in a group), waiting (for content), or of a blocked session (in neither place: it costs nothing
+    here until it drains).
+    """
+
+    def __init__(self) -> None:
+        self._groups: dict[tuple[str, bool], Group[C]] = {}
+        self._waiting: dict[Subscription[C], None] = {}
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def add(self, subscription: Subscription[C]) -> None:
+        """Let a new subscription in: it waits, unless its session is blocked."""
+        self._count += 1
+        self.wait(subscription)
+
+    def remove(self, subscription: Subscription[C]) -> None:
+        """Let a subscription go, wherever it is."""
+        self._count -= 1
+        self._leave(subscription)
+
+    def wait(self, subscription: Subscription[C]) -> None:
+        """Note that a subscription needs content."""
+        if not subscription.session.blocked:
+            self._waiting[subscription] = None
+
+    def join(self, subscription: Subscription[C]) -> None:
+        """Note that a subscription has been brought to the replica's state."""
+        self._waiting.pop(subscription, None)
+        subscription.is_new = False
+        key = (subscription.spelling, subscription.parts)
+        self._groups.setdefault(key, Group()).add(subscription.session.connection)
+
+    def stall(self, subscription: Subscription[C], cursor: Cursor | None) -> None:
+        """Note that a session is blocked; `cursor` is what those in step hold."""
+        if self._leave(subscription):
+            subscription.cursor = cursor
+
+    def waiting(self) -> Sequence[Subscription[C]]:
+        """Return those who wait; they are expected to `join`."""
+        return list(self._waiting)
+
+    def groups(self) -> Iterator[tuple[str, bool, Sequence[C]]]:
+        """Yield (path as spelled, in parts, connections) of each group in step."""
+        for (spelling, parts), group in self._groups.items():
+            yield spelling, parts, group.connections
+
+    def _leave(self, subscription: Subscription[C]) -> bool:
+        self._waiting.pop(subscription, None)
+        key = (subscription.spelling, subscription.parts)
+        group = self._groups.get(key)
+        if group is None:
+            return False
+        before = len(group)
+        group.discard(subscription.session.connection)
+        if not group:
+            del self._groups[key]
+        return len(group) < before

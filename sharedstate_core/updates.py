@@ -1,0 +1,90 @@
+"""The algebra of updates: pure functions on states, no protocol and no storage.
+
+A *state* is a dict from id to the item's JSON text, in order of insertion. An `Update` acts on states.
+Updates form a monoid (`compose`, with the empty update as unit), so that
+`apply(apply(s, u), v) == apply(s, compose(u, v))`; group commit and conflation rest on it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+State: TypeAlias = "Mapping[str, bytes]"
+"""Item texts by id, in order of insertion."""
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """One atomic batch: `remove` first, then `insert`; `reset` removes everything instead.
+
+    Attributes:
+        remove: ids, in the order given, without repetition; empty if `reset`.
+        insert: JSON text of each item (UTF-8, one object holding that id) by id, in the order
+            they are set; an item listed twice stands at its first place with its last text.
+        reset: whether every item goes first.
+    """
+
+    remove: tuple[str, ...] = ()
+    insert: Mapping[str, bytes] = field(default_factory=dict)
+    reset: bool = False
+
+    def __post_init__(self) -> None:
+        if self.reset and self.remove:
+            object.__setattr__(self, "remove", ())
+
+    @property
+    def is_noop(self) -> bool:
+        """Whether the update touches nothing whatever the state: `{}` on the wire."""
+        return not (self.reset or self.remove or self.insert)
+
+    @property
+    def touched(self) -> int:
+        """Number of ids the update names: what the reply to it tells."""
+        return len(self.insert) + sum(1 for id in self.remove if id not in self.insert)
+
+
+class Diff(NamedTuple):
+    """What happened to one id: no `old` for an insert, no `new` for a delete."""
+
+    id: str
+    new: bytes | None
+    old: bytes | None
+
+
+def apply(state: State, update: Update) -> dict[str, bytes]:
+    """Return the state after `update`; replacing an item keeps its place."""
+    if update.reset:
+        return dict(update.insert)
+    after = dict(state)
+    for id in update.remove:
+        after.pop(id, None)
+    after.update(update.insert)
+    return after
+
+
+def compose(first: Update, second: Update) -> Update:
+    """Return the one update that does what `first` and then `second` do, on any state."""
+    if second.reset:
+        return second
+    insert = dict(first.insert)
+    for id in second.remove:
+        insert.pop(id, None)
+    insert.update(second.insert)
+    if first.reset:
+        return Update(insert=insert, reset=True)
+    remove = tuple(dict.fromkeys((*first.remove, *second.remove)))
+    return Update(remove, insert)
+
+
+def diff(old: State, new: State) -> list[Diff]:
+    """Return the net difference: one `Diff` for each id whose text differs.
+
+    Removed ids come first, in their old order, then the others in their new order.
+    """
+    removed = [Diff(id, None, text) for id, text in old.items() if id not in new]
+    changed = [Diff(id, text, old.get(id)) for id, text in new.items() if old.get(id) != text]
+    return removed + changed
