@@ -1,0 +1,17 @@
+"""The client's side of the protocol, without I/O: the twin of the JavaScript client's core."""
+
+from .effects import Changed, ClientEffect, Fault, Refused, SendText, Settled, Synced
+from .protocol import ClientProtocol
+from .requests import ConnectionLostError
+
+__all__ = [
+    "Changed",
+    "ClientEffect",
+    "ClientProtocol",
+    "ConnectionLostError",
+    "Fault",
+    "Refused",
+    "SendText",
+    "Settled",
+    "Synced",
+]

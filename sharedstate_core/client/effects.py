@@ -1,0 +1,72 @@
+"""What the client core wants done; every input returns a list of these, to be performed in order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sharedstate_core.errors import SharedStateError
+    from sharedstate_core.storage import Cursor
+    from sharedstate_core.updates import Diff
+
+
+@dataclass(frozen=True, slots=True)
+class SendText:
+    """Send one text message, UTF-8."""
+
+    message: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A request is over; each is settled exactly once.
+
+    Attributes:
+        ticket: what `request` returned.
+        data: JSON text of the reply's `data`; empty with an error.
+        cursor: the state that the reply names, if it names one.
+        error: None if the request succeeded; else a `RequestError` with the server's code, or a
+            `ConnectionLostError`: nobody knows the outcome.
+    """
+
+    ticket: int
+    data: bytes = b""
+    cursor: Cursor | None = None
+    error: SharedStateError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A replica changed, in one step; there is at least one diff."""
+
+    path: str
+    diffs: Sequence[Diff]
+
+
+@dataclass(frozen=True, slots=True)
+class Synced:
+    """A replica is in sync, after it was not."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The server does not keep this replica in sync; acquiring it again asks again."""
+
+    path: str
+    error: SharedStateError
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """The server broke the protocol, and no request is to blame."""
+
+    problem: str
+
+
+ClientEffect: TypeAlias = SendText | Settled | Changed | Synced | Refused | Fault
+"""What a method of `ClientProtocol` returns a list of."""

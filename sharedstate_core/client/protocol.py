@@ -1,0 +1,219 @@
+"""The client's state machine: what happens goes in, what is to be done comes back.
+
+The rules:
+
+1. No I/O, clock or randomness. The embedder connects, and reconnects, and performs the effects in order.
+2. A replica belongs to a path and outlives connections: after a reconnect it resumes, and what changed meanwhile is
+   told as one net difference.
+3. Every request ends exactly once: answered, refused, or *connection lost: outcome unknown*.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from sharedstate_core.errors import LocalProtocolError, SharedStateError
+from sharedstate_core.paths import parse_collection_path
+
+from . import messages
+from .effects import Changed, ClientEffect, Fault, Refused, SendText, Synced
+from .requests import MAX_WAITING, Requests, ServerRefusedError
+from .subscription import Subscription
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from sharedstate_core.storage import Condition, Cursor
+    from sharedstate_core.updates import Update
+
+_UNSUBSCRIBE: Final = "unsubscribe"
+
+
+class ClientProtocol:
+    """One client of one server, over any number of connections, one after the other.
+
+    Args:
+        max_waiting: requests that may wait for a connection; one more is settled with `too_many`.
+    """
+
+    def __init__(self, max_waiting: int = MAX_WAITING) -> None:
+        self._connected = False
+        self._requests = Requests(max_waiting)
+        self._subscriptions: dict[str, Subscription] = {}
+        self._asked = 0
+
+    # --- the connection ---------------------------------------------------------------------------
+
+    def connection_opened(self) -> list[ClientEffect]:
+        """A connection is up: subscriptions are resumed, then requests that waited are sent."""
+        if self._connected:
+            raise LocalProtocolError("the connection is open already")
+        self._connected = True
+        out: list[ClientEffect] = []
+        self._subscribe(self._subscriptions.values(), out, resume=True)
+        self._requests.connection_opened(out)
+        return out
+
+    def connection_lost(self) -> list[ClientEffect]:
+        """The connection has ended, for whatever reason."""
+        self._connected = False
+        out: list[ClientEffect] = []
+        for subscription in self._subscriptions.values():
+            subscription.connection_lost()
+        self._requests.connection_lost(out)
+        return out
+
+    # --- what the application wants ----------------------------------------------------------------
+
+    def acquire(self, path: str) -> list[ClientEffect]:
+        """Keep a replica of the collection; for one held already, only a refused one is asked for again.
+
+        Raises:
+            RequestError: `bad_path`.
+        """
+        name = str(parse_collection_path(path))
+        out: list[ClientEffect] = []
+        subscription = self._subscriptions.setdefault(name, Subscription(name))
+        if subscription.state in {"idle", "refused"}:
+            self._subscribe([subscription], out, resume=True)
+        return out
+
+    def release(self, path: str) -> list[ClientEffect]:
+        """Let a replica go.
+
+        Raises:
+            RequestError: `bad_path`.
+            LocalProtocolError: it is not held.
+        """
+        name = str(parse_collection_path(path))
+        if self._subscriptions.pop(name, None) is None:
+            raise LocalProtocolError(f"{name} is not acquired")
+        out: list[ClientEffect] = []
+        self._unsubscribe(name, out)
+        return out
+
+    def items(self, path: str) -> Mapping[str, bytes]:
+        """Return a replica's item texts by id, in order; valid until the next input.
+
+        Raises:
+            RequestError: `bad_path`.
+            LocalProtocolError: it is not held.
+        """
+        return self._held(path).items
+
+    def cursor(self, path: str) -> Cursor | None:
+        """Return the state a replica holds; None before the first synchronisation.
+
+        Raises:
+            RequestError: `bad_path`.
+            LocalProtocolError: it is not held.
+        """
+        return self._held(path).cursor
+
+    def update(
+        self, path: str, update: Update, condition: Condition | None = None
+    ) -> tuple[int, list[ClientEffect]]:
+        """Ask for an update; return its ticket, which comes back in one `Settled`."""
+        return self.request("PUT", path, messages.encode_update(update, condition))
+
+    def request(
+        self, cmd: Literal["GET", "PUT"], path: str, arg: bytes = b"null"
+    ) -> tuple[int, list[ClientEffect]]:
+        """Ask for anything; `arg` is JSON text. Return the ticket, which comes back in one `Settled`."""
+        out: list[ClientEffect] = []
+        ticket = self._requests.add(cmd, path, arg, out)
+        return ticket, out
+
+    @property
+    def unsettled(self) -> int:
+        """Number of requests that wait or are unanswered."""
+        return len(self._requests)
+
+    # --- what the server says ----------------------------------------------------------------------
+
+    def receive_text(self, text: str) -> list[ClientEffect]:
+        """One text message has arrived, whole. Never raises because of what a server sent."""
+        out: list[ClientEffect] = []
+        try:
+            message = messages.decode(text)
+        except messages.MalformedError as error:
+            return [Fault(f"the server sent a bad message: {error}")]
+        if isinstance(message, messages.Notification):
+            self._notified(message, out)
+        elif isinstance(message, messages.Reply) and isinstance(message.tunnel, str):
+            self._subscribed(message, out)
+        elif isinstance(message, messages.Reply):
+            self._requests.replied(message, out)
+        return out
+
+    def _notified(self, notification: messages.Notification, out: list[ClientEffect]) -> None:
+        subscription = self._subscriptions.get(notification.path)
+        if subscription is None:
+            return  # not held any more: this was under way
+        diffs = subscription.receive(notification)
+        if diffs == "gap":
+            self._mend(subscription, notification, out)
+        elif diffs is not None:
+            if diffs:
+                out.append(Changed(subscription.path, diffs))
+            if subscription.awaited != "nothing":
+                subscription.awaited = "nothing"
+                out.append(Synced(subscription.path))
+
+    def _mend(
+        self,
+        subscription: Subscription,
+        notification: messages.Notification,
+        out: list[ClientEffect],
+    ) -> None:
+        """Subscribe anew, in two requests: one that removes and inserts a path may change nothing."""
+        self._unsubscribe(subscription.path, out)
+        if subscription.awaited == "snapshot":  # asking for ever would help nobody
+            subscription.state = "refused"
+            problem = SharedStateError("the server did not send a snapshot")
+            out.append(Refused(subscription.path, problem))
+            return
+        held, came = subscription.cursor, notification.cursor
+        same_epoch = held is not None and came is not None and held.epoch == came.epoch
+        resume = subscription.awaited == "nothing" and same_epoch
+        self._subscribe([subscription], out, resume=resume)
+
+    def _subscribed(self, reply: messages.Reply, out: list[ClientEffect]) -> None:
+        accepted = messages.accepted_paths(reply.data)
+        for subscription in self._subscriptions.values():
+            if subscription.state != "asked" or subscription.tunnel != reply.tunnel:
+                continue
+            if reply.ok and (accepted is None or subscription.path in accepted):
+                subscription.state = "subscribed"
+            else:
+                subscription.state = "refused"
+                error: Any = reply.errors.get(subscription.path) if reply.ok else reply.error
+                reason = error if isinstance(error, dict) else {}
+                refused = ServerRefusedError(reason, "the server did not subscribe")
+                out.append(Refused(subscription.path, refused))
+
+    # --- subscribing -------------------------------------------------------------------------------
+
+    def _subscribe(
+        self, subscriptions: Iterable[Subscription], out: list[ClientEffect], *, resume: bool
+    ) -> None:
+        if not self._connected:
+            return
+        self._asked += 1
+        tunnel = f"subs{self._asked}"  # numbers are the tunnels of the application's requests
+        subs = {each.path: each.ask(tunnel, resume=resume) for each in subscriptions}
+        if subs:
+            arg = messages.encode_subscribe(subs)
+            out.append(SendText(messages.encode_request("PUT", "/subs", arg, tunnel)))
+
+    def _unsubscribe(self, path: str, out: list[ClientEffect]) -> None:
+        if self._connected:
+            arg = messages.encode_unsubscribe(path)
+            out.append(SendText(messages.encode_request("PUT", "/subs", arg, _UNSUBSCRIBE)))
+
+    def _held(self, path: str) -> Subscription:
+        name = str(parse_collection_path(path))
+        subscription = self._subscriptions.get(name)
+        if subscription is None:
+            raise LocalProtocolError(f"{name} is not acquired")
+        return subscription

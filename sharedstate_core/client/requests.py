@@ -1,0 +1,122 @@
+"""The application's requests: each is settled exactly once.
+
+The rules:
+
+1. A request waits while there is no connection, or while `WINDOW` requests are unanswered; requests are sent in the
+   order they were made.
+2. A request that waits survives the loss of the connection. One that was sent does not: nobody knows whether
+   it took effect, and sending it again could apply it twice.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+
+from sharedstate_core.errors import RequestError, SharedStateError
+
+from . import messages
+from .effects import ClientEffect, SendText, Settled
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+WINDOW: Final = 100
+"""Unanswered requests at the most: a server bounds them too and refuses what is beyond its own bound."""
+
+MAX_WAITING: Final = 1_000
+MAX_WAITING_BYTES: Final = 16 * 1024 * 1024
+"""Requests, and bytes of them, that may wait for a connection: a program must not grow while offline."""
+
+
+class ConnectionLostError(SharedStateError):
+    """The connection was lost before the answer came: nobody knows whether the request took effect."""
+
+    def __init__(self) -> None:
+        super().__init__("connection lost; the outcome is unknown")
+
+
+class ServerRefusedError(RequestError):
+    """The server refused.
+
+    Attributes:
+        details: the other members of the reply's `error`.
+    """
+
+    def __init__(self, error: Mapping[str, Any], message: str) -> None:
+        super().__init__(error.get("code", "internal"), str(error.get("message", message)))
+        self.details = {
+            key: value for key, value in error.items() if key not in {"code", "message"}
+        }
+
+
+class _Waiting(NamedTuple):
+    ticket: int
+    message: bytes
+
+
+class Requests:
+    """What was asked and not yet answered."""
+
+    def __init__(self, max_waiting: int) -> None:
+        self._max_waiting = max_waiting
+        self._connected = False
+        self._last_ticket = 0
+        self._sent: dict[int, None] = {}
+        self._waiting: deque[_Waiting] = deque()
+        self._waiting_bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._sent) + len(self._waiting)
+
+    def add(
+        self, cmd: Literal["GET", "PUT"], path: str, arg: bytes, out: list[ClientEffect]
+    ) -> int:
+        """Make a request; its ticket is its tunnel."""
+        self._last_ticket += 1
+        ticket = self._last_ticket
+        message = messages.encode_request(cmd, path, arg, ticket)
+        full = (
+            len(self._waiting) >= self._max_waiting
+            or self._waiting_bytes + len(message) > MAX_WAITING_BYTES
+        )
+        if full and not self._connected:
+            error = RequestError("too_many", "too much waits for a connection")
+            out.append(Settled(ticket, error=error))
+        else:
+            self._waiting.append(_Waiting(ticket, message))
+            self._waiting_bytes += len(message)
+            self._fill(out)
+        return ticket
+
+    def connection_opened(self, out: list[ClientEffect]) -> None:
+        """Send what waited."""
+        self._connected = True
+        self._fill(out)
+
+    def connection_lost(self, out: list[ClientEffect]) -> None:
+        """Settle what was sent: nobody knows."""
+        self._connected = False
+        lost, self._sent = self._sent, {}
+        out.extend(Settled(ticket, error=ConnectionLostError()) for ticket in lost)
+
+    def replied(self, reply: messages.Reply, out: list[ClientEffect]) -> None:
+        """Settle the request that this answers; a reply to no request is ignored."""
+        ticket = reply.tunnel
+        if not isinstance(ticket, int) or ticket not in self._sent:
+            return
+        del self._sent[ticket]
+        if reply.ok:
+            out.append(Settled(ticket, bytes(reply.data), reply.cursor))
+        else:
+            error = ServerRefusedError(reply.error, bytes(reply.data).decode())
+            out.append(Settled(ticket, b"", reply.cursor, error))
+        self._fill(out)
+
+    def _fill(self, out: list[ClientEffect]) -> None:
+        while self._connected and self._waiting and len(self._sent) < WINDOW:
+            ticket, message = self._waiting.popleft()
+            self._waiting_bytes -= len(message)
+            self._sent[ticket] = None
+            out.append(SendText(message))

@@ -1,0 +1,105 @@
+"""One collection as a client holds it: which notifications are applied, when a fresh start is due.
+
+A notification is applied if it stands on its own (`reset`) or leads from the version held (`base`). Otherwise
+something was missed, a *gap*, and the subscription is made anew: first from the version held, then from nothing.
+
+| state | notification | what is done |
+|---|---|---|
+| idle, refused | any | ignored: there is no subscription on this connection |
+| asked | snapshot, or from the version held | applied |
+| asked | other | ignored: it belongs to the subscription before |
+| subscribed | snapshot, from the version held, or without `base` (level 1) | applied |
+| subscribed | other | gap |
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from sharedstate_core.updates import Diff, Update, apply, compose, diff
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sharedstate_core.storage import Cursor
+
+    from .messages import Notification
+
+
+class Subscription:
+    """A replica and its place in the conversation.
+
+    Attributes:
+        state: see the table above.
+        items: item texts by id, in order of insertion.
+        cursor: the state held, if known.
+        awaited: what was asked for and has not come yet.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.state: Literal["idle", "asked", "subscribed", "refused"] = "idle"
+        self.tunnel: str | None = None
+        self.items: dict[str, bytes] = {}
+        self.cursor: Cursor | None = None
+        self.awaited: Literal["nothing", "change", "snapshot"] = "snapshot"
+        self._parts: Notification | None = None
+
+    def ask(self, tunnel: str, *, resume: bool) -> Cursor | None:
+        """Note that the server is asked; return the cursor to resume from."""
+        self.state, self.tunnel, self._parts = "asked", tunnel, None
+        cursor = self.cursor if resume else None
+        self.awaited = "snapshot" if cursor is None else "change"
+        return cursor
+
+    def connection_lost(self) -> None:
+        """Note that there is no subscription any more; the replica stays."""
+        self.state, self._parts = "idle", None
+
+    def receive(self, notification: Notification) -> Sequence[Diff] | Literal["gap"] | None:
+        """Take a notification.
+
+        Returns:
+            The diffs, one for each id that changed; `gap`; None if it was ignored or is not complete.
+        """
+        if self.state in {"idle", "refused"}:
+            return None
+        parts, self._parts = self._parts, None
+        if parts is not None and parts.cursor == notification.cursor:
+            notification = parts._replace(
+                update=_join(parts.update, notification.update), more=notification.more
+            )
+        elif not self._acceptable(notification):
+            return "gap" if self.state == "subscribed" else None
+        if notification.more:
+            self._parts = notification
+            return None
+        self.cursor = notification.cursor
+        return self._apply(notification.update)
+
+    def _acceptable(self, notification: Notification) -> bool:
+        if notification.update.reset:
+            return True
+        if notification.base is None or notification.cursor is None:
+            return self.state == "subscribed"
+        held = self.cursor
+        return held == (notification.cursor.epoch, notification.base)
+
+    def _apply(self, update: Update) -> Sequence[Diff]:
+        if update.reset:
+            before, self.items = self.items, apply({}, update)
+            return diff(before, self.items)
+        touched = {id: self.items.get(id) for id in (*update.remove, *update.insert)}
+        for id in update.remove:
+            self.items.pop(id, None)
+        self.items.update(update.insert)
+        found = [Diff(id, self.items.get(id), old) for id, old in touched.items()]
+        return [each for each in found if each.new is not None or each.old is not None]
+
+
+def _join(first: Update, then: Update) -> Update:
+    """Compose two parts of one snapshot; `first` is ours, so that joining many stays linear."""
+    if then.remove or then.reset or not isinstance(first.insert, dict):
+        return compose(first, then)
+    first.insert.update(then.insert)
+    return first
