@@ -1,0 +1,6 @@
+"""Stores for SharedState's services: the contract, SQLite, and a suite of cases for any other store."""
+
+from .contract import Backend, ConfigurationError, OutcomeUnknownError, StorageError
+from .island import Island
+
+__all__ = ["Backend", "ConfigurationError", "Island", "OutcomeUnknownError", "StorageError"]

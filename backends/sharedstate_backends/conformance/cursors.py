@@ -1,0 +1,108 @@
+# ruff: noqa: S101 (asserts are how a suite of cases speaks)
+"""Cases: versions, what changed since one of them, and what there is at all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sharedstate_core.storage import Committed, Cursor, Write
+from sharedstate_core.updates import Update
+
+from .model import Model, check_full, check_since, path, put, write_all
+
+if TYPE_CHECKING:
+    from sharedstate_backends.contract import Backend
+
+
+class CursorCases:
+    """Versions and cursors."""
+
+    async def test_versions_rise_by_one(self, backend: Backend) -> None:
+        """Every update that is no no-op raises the version by one, from 1 on."""
+        for version in range(1, 20):
+            update = put("a", value=version) if version % 3 else Update(remove=("a",))
+            result = await backend.commit(path(), [Write(update)])
+            assert list(result.outcomes) == [Committed(version)]
+            assert (await backend.load(path(), None)).version == version
+
+    async def test_one_epoch(self, backend: Backend) -> None:
+        """Commits, loads and heads name the same epoch, for every collection."""
+        epochs = {(await backend.load(path(), None)).epoch}
+        for name in ("a", "b"):
+            epochs.add((await backend.commit(path(name), [Write(put("x"))])).epoch)
+            epochs.add((await backend.load(path(name), None)).epoch)
+            epochs.add((await backend.heads([path(name)]))[path(name)].epoch)
+        assert len(epochs) == 1
+
+    async def test_since_another_epoch(self, backend: Backend) -> None:
+        """A cursor of another epoch gets everything."""
+        model = Model()
+        for update in (put("a"), put("b"), Update(remove=("a",))):
+            await write_all(backend, path(), update)
+            model.write(update)
+        epoch = (await backend.load(path(), None)).epoch
+        for other in ("", epoch + "x", epoch.swapcase(), epoch[:-1]):
+            check_full(await backend.load(path(), Cursor(other, 2)), model)
+
+    async def test_since_the_future(self, backend: Backend) -> None:
+        """A version that is yet to come gets everything."""
+        model = Model()
+        model.write(put("a"))
+        await write_all(backend, path(), put("a"))
+        epoch = (await backend.load(path(), None)).epoch
+        check_full(await backend.load(path(), Cursor(epoch, 2)), model)
+        loaded = await backend.load(path("never written"), Cursor(epoch, 1))
+        check_full(loaded, Model())
+
+    async def test_since_now(self, backend: Backend) -> None:
+        """The current version gets no rows."""
+        epoch = (await backend.load(path(), None)).epoch
+        loaded = await backend.load(path(), Cursor(epoch, 0))
+        assert (loaded.base, list(loaded.rows)) == (0, [])
+        await write_all(backend, path(), put("a"), Update(remove=("a",)))
+        loaded = await backend.load(path(), Cursor(epoch, 2))
+        assert (loaded.base, loaded.version, list(loaded.rows)) == (2, 2, [])
+
+    async def test_since_before_a_reset(self, backend: Backend) -> None:
+        """Whoever was there before a reset learns of all that it removed, or gets everything."""
+        model = Model()
+        for update in (put("a", "b"), put("c"), Update(insert={"b": b'{"id":"b"}'}, reset=True)):
+            await write_all(backend, path(), update)
+            model.write(update)
+        epoch = (await backend.load(path(), None)).epoch
+        for version in range(4):
+            check_since(await backend.load(path(), Cursor(epoch, version)), model, version)
+
+    async def test_recreated_items_move(self, backend: Backend) -> None:
+        """An item that was removed and inserted since is told as inserted since, at its new place."""
+        await write_all(backend, path(), put("a", "b"), put("c", "a", remove=["a"]))
+        epoch = (await backend.load(path(), None)).epoch
+        loaded = await backend.load(path(), Cursor(epoch, 1))
+        rows = sorted(loaded.rows, key=lambda row: (row.created, row.place))
+        assert [(row.id, row.created, row.version) for row in rows] == [("c", 2, 2), ("a", 2, 2)]
+
+    async def test_heads(self, backend: Backend) -> None:
+        """Heads are the current versions, 0 where nobody wrote."""
+        assert dict(await backend.heads([])) == {}
+        await write_all(backend, path("one"), put("a"))
+        await write_all(backend, path("two"), put("a"), put("b"))
+        paths = [path("two"), path("none"), path("one")]
+        heads = await backend.heads(paths)
+        assert {key: cursor.version for key, cursor in heads.items()} == dict(
+            zip(paths, (2, 0, 1), strict=True)
+        )
+
+    async def test_collections(self, backend: Backend) -> None:
+        """Names of what was ever written to, sorted by code point, app by app."""
+        names = ["b", "a", "é", "Z", "\U0001f511", "\uffee", "a b", "A"]
+        for name in names:
+            await write_all(backend, path(name), put("x"))
+        await write_all(backend, path("elsewhere", app="App"), put("x"))
+        await write_all(backend, path("b"), Update(reset=True))
+        await write_all(backend, path("noop"), Update())
+        condition_path = path("loaded only")
+        await backend.load(condition_path, None)
+        await backend.heads([condition_path])
+        assert list(await backend.collections("app")) == sorted(names)
+        assert list(await backend.collections("App")) == ["elsewhere"]
+        assert list(await backend.collections("nobody's")) == []

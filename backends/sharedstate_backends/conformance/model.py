@@ -1,0 +1,137 @@
+# ruff: noqa: S101 (asserts are how a suite of cases speaks)
+"""What a collection must hold after each version, told the slow way, and checks against it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from sharedstate_core.paths import CollectionPath
+from sharedstate_core.storage import Committed, Cursor, Write
+from sharedstate_core.updates import Update, apply
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sharedstate_backends.contract import Backend
+    from sharedstate_core.storage import Loaded
+
+
+def path(collection: str = "collection", app: str = "app") -> CollectionPath:
+    """Return a collection's path; the service's name is of no concern to a backend."""
+    return CollectionPath(app, "service", collection)
+
+
+def item_text(id: str, value: object = None) -> bytes:
+    """Return an item as JSON text in UTF-8."""
+    return json.dumps({"id": id, "value": value}, ensure_ascii=False).encode()
+
+
+def put(*ids: str, value: object = None, remove: Sequence[str] = ()) -> Update:
+    """Return an update that removes some ids, then sets an item for each of the others."""
+    return Update(tuple(remove), {id: item_text(id, value) for id in ids})
+
+
+async def write_all(backend: Backend, collection: CollectionPath, *updates: Update) -> int:
+    """Commit each update by itself; return the last version."""
+    version = 0
+    for update in updates:
+        (outcome,) = (await backend.commit(collection, [Write(update)])).outcomes
+        assert isinstance(outcome, Committed), f"an update without condition was refused: {outcome}"
+        version = outcome.version
+    return version
+
+
+class Model:
+    """Every state of one collection, by version, and when each id was last touched."""
+
+    def __init__(self) -> None:
+        self.states: list[dict[str, bytes]] = [{}]
+        self.touched: dict[str, int] = {}
+        self.created: dict[str, int] = {}
+        self.last_reset = 0
+
+    @property
+    def version(self) -> int:
+        """The collection's version."""
+        return len(self.states) - 1
+
+    @property
+    def state(self) -> dict[str, bytes]:
+        """The items' texts by id, in order."""
+        return self.states[-1]
+
+    def write(self, update: Update) -> int:
+        """Apply an update; return the version after it."""
+        if update.is_noop:
+            return self.version
+        before = self.state
+        self.states.append(apply(before, update))
+        if update.reset:
+            self.last_reset = self.version
+            gone = set(before)
+        else:
+            gone = {id for id in update.remove if id in before}
+        for id in gone:
+            self.touched[id] = self.version
+            del self.created[id]
+        for id in update.insert:
+            self.touched[id] = self.version
+            self.created.setdefault(id, self.version)
+        return self.version
+
+
+def state_of(loaded: Loaded) -> dict[str, bytes]:
+    """Return the items of a full load, in order of insertion."""
+    assert loaded.base is None, "expected a full load"
+    live = sorted(loaded.rows, key=lambda row: (row.created, row.place))
+    return {row.id: row.text for row in live if row.text is not None}
+
+
+def as_update(loaded: Loaded) -> Update:
+    """Return the update that leads from a load's `base` to its version."""
+    assert loaded.base is not None, "expected what changed since a version"
+    rows = sorted(loaded.rows, key=lambda row: (row.created, row.place))
+    again = {row.id for row in rows if row.text is None or row.created > loaded.base}
+    return Update(tuple(again), {row.id: row.text for row in rows if row.text is not None})
+
+
+def check_full(loaded: Loaded, model: Model) -> None:
+    """Check a load without `since`: version, items, order, and what each row tells."""
+    assert loaded.version == model.version
+    assert 0 <= loaded.horizon <= loaded.version
+    assert list(state_of(loaded).items()) == list(model.state.items())
+    assert len({row.id for row in loaded.rows}) == len(loaded.rows), "an id has two rows"
+    for row in loaded.rows:
+        assert row.version == model.touched[row.id], f"{row}: last touched by another version"
+        if row.text is None:
+            assert (row.created, row.place) == (0, 0), f"{row}: a tombstone has no place"
+        else:
+            assert row.created == model.created[row.id], f"{row}: created by another version"
+    told = {row.id for row in loaded.rows}
+    missing = {id for id, version in model.touched.items() if version > loaded.horizon} - told
+    assert not missing, f"{missing}: tombstones are missing above the horizon"
+
+
+def check_since(loaded: Loaded, model: Model, version: int) -> None:
+    """Check a load since `version` of the model's collection."""
+    assert loaded.version == model.version
+    if not loaded.horizon <= version <= model.version:
+        check_full(loaded, model)
+        return
+    assert loaded.base == version, f"what changed since {version} could be told"
+    changed = {id for id, touched in model.touched.items() if touched > version}
+    assert {row.id for row in loaded.rows} == changed
+    after = apply(model.states[version], as_update(loaded))
+    assert list(after.items()) == list(model.state.items())
+
+
+async def check_every_version(
+    backend: Backend, collection: CollectionPath, model: Model, step: int = 1
+) -> None:
+    """Check a full load, then loads since every `step`-th earlier version."""
+    full = await backend.load(collection, None)
+    check_full(full, model)
+    for version in range(0, model.version + 1, step):
+        loaded = await backend.load(collection, Cursor(full.epoch, version))
+        check_since(loaded, model, version)

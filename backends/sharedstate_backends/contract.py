@@ -1,0 +1,105 @@
+"""What a service must do to keep collections, in six calls.
+
+A service's module has a function `get_service(config)` which returns a `Backend`. The
+server opens it, never has more than one `load` or `commit` under way for one collection (but many for
+different collections), and closes it when all of them have ended.
+
+Rules:
+
+1. `commit` applies its writes in order, in one transaction. A write whose condition does not hold is
+   rejected alone. Every other write raises the collection's version by one, except a no-op, which leaves it.
+2. What `commit` returned stays stored, in the sense that the service documents (in memory: until it is closed).
+3. `load` reads one moment: never half a commit.
+4. Order of insertion survives: see `Row.created` and `Row.place`.
+5. `epoch` is drawn at random when the store is made and changes only when its counts start anew, or when the
+   store cannot tell that they did not.
+6. A caller may be cancelled. What it handed over still runs to its end, whole; `close` waits for that.
+
+`sharedstate_backends.conformance` holds a backend to these rules.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from sharedstate_core.errors import SharedStateError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sharedstate_core.paths import CollectionPath
+    from sharedstate_core.storage import CommitResult, Cursor, Loaded, Write
+
+
+class ConfigurationError(SharedStateError):
+    """A service's configuration is wrong.
+
+    Attributes:
+        key: where, relative to the object at hand (`db_table`); empty for the object itself.
+        problem: what is wrong and what to do, in one sentence.
+    """
+
+    def __init__(self, key: str, problem: str) -> None:
+        super().__init__(f"{key}: {problem}" if key else problem)
+        self.key = key
+        self.problem = problem
+
+
+class StorageError(SharedStateError):
+    """The store could not do it, and is certain that it changed nothing."""
+
+
+class OutcomeUnknownError(SharedStateError):
+    """The store was lost while a commit ended: what was written may be stored, whole, or not at all."""
+
+
+class Backend(Protocol):
+    """A store of collections. `service` in a path is the configuration's name for it: ignore it."""
+
+    async def open(self) -> None:
+        """Make ready, creating what is missing.
+
+        Raises:
+            StorageError: the store cannot be reached or used; the message says what to do.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Let everything go; called once, after every other call has ended, also after a failed `open`."""
+        ...
+
+    async def load(self, collection: CollectionPath, since: Cursor | None) -> Loaded:
+        """Return what changed after `since` if that can be told, else everything.
+
+        It can be told if `since.epoch` is the store's and `horizon <= since.version <= version`. A
+        collection nobody has written to is empty at version 0.
+
+        Raises:
+            StorageError: the store cannot be read now.
+        """
+        ...
+
+    async def commit(self, collection: CollectionPath, writes: Sequence[Write]) -> CommitResult:
+        """Store the writes in one transaction; return one outcome each, in order.
+
+        Raises:
+            StorageError: nothing was stored.
+            OutcomeUnknownError: nobody knows; any other exception is taken for this one.
+        """
+        ...
+
+    async def heads(self, collections: Sequence[CollectionPath]) -> Mapping[CollectionPath, Cursor]:
+        """Return the current cursor of each of these collections: a cheap look for foreign commits.
+
+        Raises:
+            StorageError: the store cannot be read now.
+        """
+        ...
+
+    async def collections(self, app: str) -> Sequence[str]:
+        """Return the names of the app's collections, sorted by code point: those ever written to.
+
+        Raises:
+            StorageError: the store cannot be read now.
+        """
+        ...

@@ -1,0 +1,131 @@
+"""Lets a backend that knows asyncio only serve a server on trio.
+
+On asyncio the island vanishes: every call goes straight to the backend. On trio `open` starts a thread
+with an asyncio loop, the island, on which the backend lives until `close`. A call then crosses over and
+back without holding a thread of its own and without blocking trio's loop: half the time of a call through
+anyio's portal, which makes a task and two cancel scopes on the way.
+
+A caller on trio who is cancelled is held until the operation has ended, so that its end is never lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextvars import Context
+from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
+
+import anyio
+from anyio.from_thread import start_blocking_portal
+from anyio.lowlevel import checkpoint_if_cancelled
+
+from .contract import StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
+    from contextlib import AbstractContextManager
+
+    from anyio.from_thread import BlockingPortal
+
+    from sharedstate_core.paths import CollectionPath
+    from sharedstate_core.storage import CommitResult, Cursor, Loaded, Write
+
+    from .contract import Backend
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+THREAD_NAME = "sharedstate-island"
+"""Name of the island's thread."""
+
+
+class Island:
+    """A `Backend` for any loop around one that needs asyncio.
+
+    Args:
+        backend: the backend, not yet open. It may use everything of asyncio, but its constructor
+            runs outside of the loop: what belongs to a loop is made in its `open`.
+    """
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._opened = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: AbstractContextManager[BlockingPortal] | None = None
+
+    async def open(self) -> None:
+        """Open the backend, on this loop if it is asyncio, else on a new island.
+
+        Raises:
+            StorageError: from the backend.
+        """
+        if not _on_asyncio():
+            await checkpoint_if_cancelled()
+            with anyio.CancelScope(shield=True):
+                self._thread = start_blocking_portal("asyncio", name=THREAD_NAME)
+                portal = await anyio.to_thread.run_sync(self._thread.__enter__)
+                self._loop = portal.call(asyncio.get_running_loop)
+        self._opened = True
+        await self._run(self._backend.open)
+
+    async def close(self) -> None:
+        """Close the backend, then end the island's thread."""
+        if not self._opened:
+            return
+        try:
+            with anyio.CancelScope(shield=True):
+                await self._run(self._backend.close)
+        finally:
+            self._opened = False
+            self._loop, thread, self._thread = None, self._thread, None
+            if thread is not None:
+                with anyio.CancelScope(shield=True):
+                    await anyio.to_thread.run_sync(thread.__exit__, None, None, None)
+
+    async def load(self, collection: CollectionPath, since: Cursor | None) -> Loaded:
+        """Do as `Backend.load`."""
+        return await self._run(self._backend.load, collection, since)
+
+    async def commit(self, collection: CollectionPath, writes: Sequence[Write]) -> CommitResult:
+        """Do as `Backend.commit`."""
+        return await self._run(self._backend.commit, collection, writes)
+
+    async def heads(self, collections: Sequence[CollectionPath]) -> Mapping[CollectionPath, Cursor]:
+        """Do as `Backend.heads`."""
+        return await self._run(self._backend.heads, collections)
+
+    async def collections(self, app: str) -> Sequence[str]:
+        """Do as `Backend.collections`."""
+        return await self._run(self._backend.collections, app)
+
+    async def _run(self, call: Callable[[*Ts], Coroutine[Any, Any, T]], *args: *Ts) -> T:
+        if not self._opened:
+            raise StorageError("the store is not open")
+        if self._loop is None:
+            return await call(*args)
+        return await _cross(self._loop, call, *args)
+
+
+async def _cross(
+    loop: asyncio.AbstractEventLoop, call: Callable[[*Ts], Coroutine[Any, Any, T]], *args: *Ts
+) -> T:
+    """Run the call on another thread's loop, from trio.
+
+    It starts with an empty context: the caller's says that the loop at hand is trio.
+    """
+    import trio  # noqa: PLC0415 (only there where it is the loop at hand)
+
+    await trio.lowlevel.checkpoint_if_cancelled()
+    ended = trio.Event()
+    token = trio.lowlevel.current_trio_token()
+    future = Context().run(asyncio.run_coroutine_threadsafe, call(*args), loop)
+    future.add_done_callback(lambda _: token.run_sync_soon(ended.set))
+    with trio.CancelScope(shield=True):
+        await ended.wait()
+    return future.result()
+
+
+def _on_asyncio() -> bool:
+    try:
+        return asyncio.current_task() is not None
+    except RuntimeError:
+        return False

@@ -1,0 +1,136 @@
+"""The service `items_service`: collections in SQLite, in memory or in a file.
+
+```json
+{"name": "items", "module": "items_service",
+ "config": {"db_type": "sqlite", "db_name": "items.db", "db_table": "items"}}
+```
+
+| key | meaning | default |
+|---|---|---|
+| `db_type` | `"sqlite"` | required |
+| `db_name` | path of the file, or `":memory:"`: kept until the server ends | `":memory:"` |
+| `db_table` | name of the table; further tables have names that begin with it | `"items"` |
+| `db_synchronous` | `"FULL"`: an acknowledged update survives a loss of power. `"NORMAL"`: it survives a \
+crash of the server, but the last ones may be lost with the power; much faster on a disk | `"FULL"` |
+
+The keys of a MySQL configuration (`db_host`, `db_user`, `db_password`, `ssl.enabled`, `ssl.key`, `ssl.ca`,
+`ssl.cert`) are known and checked, and SQLite makes no use of them.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from typing import TYPE_CHECKING, Final
+
+from .contract import ConfigurationError
+from .island import Island
+from .sqlite import SqliteBackend
+from .sqlite_connection import MEMORY
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .contract import Backend
+
+MAX_TABLE_NAME: Final = 48
+"""The longest `db_table`: MySQL allows 64 characters, and the longest suffix of a table's name has 12."""
+
+_TABLE_NAME: Final = re.compile(rf"[A-Za-z_][A-Za-z0-9_]{{0,{MAX_TABLE_NAME - 1}}}")
+_DATABASES: Final = ("sqlite", "mysql")
+_SYNCHRONOUS: Final = ("FULL", "NORMAL")
+_KINDS: Final[Mapping[str, tuple[tuple[type, ...], str]]] = {
+    "db_type": ((str,), "a string"),
+    "db_name": ((str,), "a string"),
+    "db_table": ((str,), "a string"),
+    "db_synchronous": ((str,), "a string"),
+    "db_host": ((str,), "a string"),
+    "db_user": ((str,), "a string"),
+    "db_password": ((str,), "a string"),
+    "ssl.enabled": ((bool,), "true or false"),
+    "ssl.key": ((str, type(None)), "a string or null"),
+    "ssl.ca": ((str, type(None)), "a string or null"),
+    "ssl.cert": ((str, type(None)), "a string or null"),
+}
+
+
+def get_service(config: Mapping[str, object]) -> Backend:
+    """Return the backend that a service's `config` asks for, not yet open; it works on asyncio and trio.
+
+    Raises:
+        ConfigurationError: naming the key, what is wrong with it and what to do.
+    """
+    for key, value in config.items():
+        _check(key, value)
+    if "db_type" not in config:
+        raise ConfigurationError("db_type", 'is missing: use "sqlite"')
+    database = config["db_type"]
+    if database == "mysql":
+        raise ConfigurationError(
+            "db_type",
+            'MySQL is not in this version yet; use "sqlite", with a file\'s path as db_name',
+        )
+    if database != "sqlite":
+        raise ConfigurationError("db_type", _one_of(database, _DATABASES))
+    synchronous = str(config.get("db_synchronous", "FULL"))
+    if synchronous not in _SYNCHRONOUS:
+        raise ConfigurationError("db_synchronous", _one_of(synchronous, _SYNCHRONOUS))
+    backend = SqliteBackend(
+        _file_name(str(config.get("db_name", MEMORY))),
+        _table_name(str(config.get("db_table", "items"))),
+        synchronous=synchronous,
+    )
+    return Island(backend)
+
+
+def _check(key: str, value: object) -> None:
+    if key not in _KINDS:
+        raise ConfigurationError(key, f"unknown key; {_known(key, tuple(_KINDS))}")
+    kinds, wanted = _KINDS[key]
+    if not isinstance(value, kinds):
+        raise ConfigurationError(key, f"expected {wanted}, not {_json_kind(value)}")
+
+
+def _file_name(name: str) -> str:
+    if not name or "\0" in name:
+        raise ConfigurationError("db_name", 'expected the path of a file, or ":memory:"')
+    return name
+
+
+def _table_name(name: str) -> str:
+    if not _TABLE_NAME.fullmatch(name):
+        raise ConfigurationError(
+            "db_table",
+            f"{name[:100]!r} is no usable name: letters, digits and underscores, no digit first, "
+            f"at most {MAX_TABLE_NAME} characters",
+        )
+    if name.lower().startswith("sqlite_"):
+        raise ConfigurationError("db_table", "names that begin with sqlite_ belong to SQLite")
+    return name
+
+
+def _one_of(value: object, choices: tuple[str, ...]) -> str:
+    return f"{str(value)[:100]!r} is not known; {_known(str(value), choices)}"
+
+
+def _known(word: str, choices: tuple[str, ...]) -> str:
+    folded = {choice.lower(): choice for choice in choices}
+    close = difflib.get_close_matches(word.lower(), folded, n=1)
+    hint = f'did you mean "{folded[close[0]]}"? ' if close else ""
+    return f"{hint}Known: {', '.join(choices)}"
+
+
+def _json_kind(value: object) -> str:
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "true" if value else "false"
+        case int() | float():
+            return "a number"
+        case str():
+            return "a string"
+        case list():
+            return "a list"
+        case _:
+            return "an object"

@@ -1,0 +1,176 @@
+"""One sqlite3 connection: how it is opened, its transactions, and what its errors mean to people.
+
+1. Whoever writes takes the file's write lock first (BEGIN IMMEDIATE), so what it then reads stays true.
+2. An error before COMMIT is certain: the transaction is rolled back and nothing was stored. So is a COMMIT
+   that was refused because the file is locked.
+3. Any other error of COMMIT is uncertain: the record that ends the transaction may have reached the disk.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from .contract import OutcomeUnknownError, StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+T = TypeVar("T")
+
+MEMORY: Final = ":memory:"
+"""The name of a database in memory: a new one for each connection."""
+
+MAX_WAL_BYTES: Final = 64 * 1024 * 1024
+"""A write-ahead log that grew beyond this is cut when it is next started anew."""
+
+_RETRY_SECONDS: Final = 0.02
+"""Pause between attempts at what SQLite does not wait for by itself."""
+
+_REMEDIES: Final = {
+    sqlite3.SQLITE_CANTOPEN: "cannot be opened; check that its folder exists and may be written to",
+    sqlite3.SQLITE_READONLY: "is read-only; let the server's user write the file and its folder",
+    sqlite3.SQLITE_PERM: "may not be used; let the server's user write the file and its folder",
+    sqlite3.SQLITE_BUSY: "is locked by another program; stop that program, or try again",
+    sqlite3.SQLITE_LOCKED: "is locked by another connection; try again",
+    sqlite3.SQLITE_FULL: "cannot grow, the disk is full; make room",
+    sqlite3.SQLITE_IOERR: "failed to be read or written; check the disk and its free space",
+    sqlite3.SQLITE_CORRUPT: "is damaged; restore it from a backup",
+    sqlite3.SQLITE_NOTADB: "is not an SQLite database; give another db_name",
+}
+_WAITED_FOR: Final = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+
+
+def connect(name: str, *, synchronous: str, busy_timeout: float) -> sqlite3.Connection:
+    """Return a connection in autocommit mode; a file is switched to a write-ahead log.
+
+    Args:
+        name: path of the file, or `MEMORY`.
+        synchronous: `FULL` or `NORMAL`: whether every commit waits for the disk.
+        busy_timeout: seconds to wait for another program's lock.
+
+    Raises:
+        StorageError: the file cannot be used; the message names it and says what to do.
+    """
+    try:
+        connection = sqlite3.connect(
+            name, timeout=busy_timeout, isolation_level=None, cached_statements=256
+        )
+    except sqlite3.Error as error:
+        raise StorageError(explain(error, name)) from error
+    try:
+        with closing(connection.cursor()) as cursor:
+            if name != MEMORY:
+                _use_log(cursor, name, time.monotonic() + busy_timeout)
+            cursor.execute(f"PRAGMA synchronous = {synchronous}")
+    except BaseException as error:
+        connection.close()
+        if isinstance(error, sqlite3.Error):
+            raise StorageError(explain(error, name)) from error
+        raise
+    return connection
+
+
+def _use_log(cursor: sqlite3.Cursor, name: str, deadline: float) -> None:
+    """Switch to a write-ahead log; SQLite does not wait if another program does so just now."""
+    while True:
+        try:
+            (mode,) = cursor.execute("PRAGMA journal_mode = WAL").fetchone()
+            break
+        except sqlite3.OperationalError as error:
+            if primary_code(error) not in _WAITED_FOR or time.monotonic() >= deadline:
+                raise
+            time.sleep(_RETRY_SECONDS)
+    if mode != "wal":
+        raise StorageError(
+            f"{name}: no write-ahead log can be kept there (journal mode {mode}); use a local disk"
+        )
+    cursor.execute(f"PRAGMA journal_size_limit = {MAX_WAL_BYTES}").fetchone()
+
+
+def read(connection: sqlite3.Connection, name: str, work: Callable[[sqlite3.Cursor], T]) -> T:
+    """Return what `work` reads in one transaction, which sees one moment.
+
+    Raises:
+        StorageError: the database cannot be read.
+    """
+    try:
+        with closing(connection.cursor()) as cursor:
+            _begin(cursor, "BEGIN")
+            try:
+                return work(cursor)
+            finally:
+                _roll_back(cursor)
+    except sqlite3.Error as error:
+        raise StorageError(explain(error, name)) from error
+
+
+def write(
+    connection: sqlite3.Connection, name: str, works: Sequence[Callable[[sqlite3.Cursor], T]]
+) -> list[T | Exception]:
+    """Do all works in one transaction; if one of them fails, each again in one of its own.
+
+    Returns:
+        For each work what it returned once committed, or `StorageError` (it left nothing behind), or
+        `OutcomeUnknownError`.
+    """
+    with closing(connection.cursor()) as cursor:
+        try:
+            _begin(cursor, "BEGIN IMMEDIATE")
+        except sqlite3.Error as error:
+            return [StorageError(explain(error, name)) for _ in works]
+        try:
+            results: list[T | Exception] = [work(cursor) for work in works]
+        except Exception as error:  # noqa: BLE001 (whatever it is: undone, and told to the caller)
+            _roll_back(cursor)
+            if len(works) == 1:
+                failure = StorageError(explain(error, name))
+                failure.__cause__ = error
+                return [failure]
+        else:
+            return _end(cursor, name, results)
+    return [write(connection, name, [work])[0] for work in works]
+
+
+def _end(cursor: sqlite3.Cursor, name: str, results: list[T | Exception]) -> list[T | Exception]:
+    try:
+        cursor.execute("COMMIT")
+    except sqlite3.Error as error:
+        problem = explain(error, name)
+        certain = primary_code(error) in _WAITED_FOR
+        _roll_back(cursor)
+        if certain:
+            return [StorageError(problem) for _ in results]
+        return [OutcomeUnknownError(f"{problem}; it may be stored or not") for _ in results]
+    return results
+
+
+def _begin(cursor: sqlite3.Cursor, statement: str) -> None:
+    if cursor.connection.in_transaction:  # a ROLLBACK failed
+        cursor.execute("ROLLBACK")
+    cursor.execute(statement)
+
+
+def _roll_back(cursor: sqlite3.Cursor) -> None:
+    if cursor.connection.in_transaction:
+        try:
+            cursor.execute("ROLLBACK")
+        except sqlite3.Error:
+            return  # the next transaction tries again before it begins
+
+
+def explain(error: Exception, name: str) -> str:
+    """Return one line: the database's name, what is wrong, what to do, and SQLite's own words."""
+    if isinstance(error, StorageError):
+        return f"{name}: {error}"
+    if not isinstance(error, sqlite3.Error):
+        return f"{name}: {type(error).__name__}: {error}"
+    remedy = _REMEDIES.get(primary_code(error))
+    return f"{name}: {remedy} ({error})" if remedy else f"{name}: {error}"
+
+
+def primary_code(error: sqlite3.Error) -> int:
+    """Return the error's SQLite result code without its extension; 1 if it has none."""
+    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF

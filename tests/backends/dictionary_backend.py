@@ -1,0 +1,60 @@
+"""A store in a dictionary: the least that a service of one's own must do."""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+from sharedstate_backends import Backend
+from sharedstate_core import storage
+from sharedstate_core.paths import CollectionPath
+from sharedstate_core.storage import CommitResult, Cursor, Loaded, Outcome, Row, Write
+
+
+class DictionaryBackend:
+    """Keeps, for each collection, its version and one row for every id it ever had."""
+
+    def __init__(self) -> None:
+        self.epoch = secrets.token_urlsafe(9)
+        self.stored: dict[tuple[str, str], tuple[int, dict[str, Row]]] = {}
+
+    async def open(self) -> None: ...
+    async def close(self) -> None: ...
+
+    async def load(self, path: CollectionPath, since: Cursor | None) -> Loaded:
+        version, rows = self.stored.get((path.app, path.collection), (0, {}))
+        known = since and since[0] == self.epoch and since[1] <= version
+        base = since[1] if since and known else None
+        changed = [row for row in rows.values() if row.version > (base or 0)]
+        return Loaded(self.epoch, version, horizon=0, rows=changed, base=base)
+
+    async def commit(self, path: CollectionPath, writes: Sequence[Write]) -> CommitResult:
+        version, rows = self.stored.get((path.app, path.collection), (0, {}))
+        outcomes: list[Outcome] = []
+        for update, condition in writes:
+            seen = [rows[id].version for id in (condition and condition.ids) or () if id in rows]
+            holds = partial(storage.condition_holds, epoch=self.epoch, horizon=0)
+            if not holds(condition, version=version, versions=seen):
+                outcomes.append(storage.Rejected("conflict", "the collection has changed", version))
+                continue
+            version += not update.is_noop
+            for id in rows if update.reset else update.remove:
+                if id in rows and rows[id].text is not None:
+                    rows[id] = Row(id, None, created=0, place=0, version=version)
+            for index, (id, text) in enumerate(update.insert.items()):
+                old = rows.get(id)
+                created, place = old[2:4] if old and old.text else (version, index)
+                rows[id] = Row(id, text, created, place, version)
+            outcomes.append(storage.Committed(version))
+        if version:
+            self.stored[path.app, path.collection] = version, rows
+        return CommitResult(self.epoch, outcomes)
+
+    async def heads(self, paths: Sequence[CollectionPath]) -> Mapping[CollectionPath, Cursor]:
+        return {path: Cursor(self.epoch, (await self.load(path, None)).version) for path in paths}
+
+    async def collections(self, app: str) -> Sequence[str]:
+        return sorted(name for owner, name in self.stored if owner == app)
+
+
+def get_service(config: Mapping[str, object]) -> Backend:
+    return DictionaryBackend()

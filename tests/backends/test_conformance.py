@@ -1,0 +1,40 @@
+"""Every store that comes with the project, and the documentation's example, against the contract."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sharedstate_backends.conformance import BackendConformance
+from sharedstate_backends.items_service import get_service
+
+from .dictionary_backend import DictionaryBackend
+from .opening import opened
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from sharedstate_backends import Backend
+
+
+class TestSqliteInMemory(BackendConformance):
+    @pytest.fixture
+    async def backend(self) -> AsyncIterator[Backend]:
+        async with opened(get_service({"db_type": "sqlite"})) as backend:
+            yield backend
+
+
+class TestSqliteInFile(BackendConformance):
+    @pytest.fixture
+    async def backend(self, file: str) -> AsyncIterator[Backend]:
+        config = {"db_type": "sqlite", "db_name": file, "db_synchronous": "NORMAL"}
+        async with opened(get_service(config)) as backend:
+            yield backend
+
+
+class TestDictionary(BackendConformance):
+    @pytest.fixture
+    async def backend(self) -> AsyncIterator[Backend]:
+        async with opened(DictionaryBackend()) as backend:
+            yield backend

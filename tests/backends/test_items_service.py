@@ -1,0 +1,94 @@
+"""Configurations: each mistake gives one error that names the key and the remedy."""
+
+from __future__ import annotations
+
+import pytest
+
+from sharedstate_backends import ConfigurationError
+from sharedstate_backends.conformance import path
+from sharedstate_backends.items_service import get_service
+
+from .opening import opened
+
+MYSQL = {
+    "db_type": "mysql",
+    "db_name": "sharedstate",
+    "db_table": "items",
+    "db_host": "localhost",
+    "db_user": "myuser",
+    "db_password": "mypassword",
+    "ssl.enabled": False,
+    "ssl.key": None,
+    "ssl.ca": None,
+    "ssl.cert": None,
+}
+
+
+async def test_in_memory() -> None:
+    config = {"db_type": "sqlite", "db_name": ":memory:", "db_table": "items"}
+    async with opened(get_service(config)) as backend:
+        assert list(await backend.collections("app")) == []
+
+
+async def test_memory_is_private_and_new() -> None:
+    first, second = (get_service({"db_type": "sqlite"}) for _ in range(2))
+    async with opened(first), opened(second):
+        assert await first.heads([]) == {}
+    epochs = set()
+    for _ in range(2):
+        async with opened(get_service({"db_type": "sqlite"})) as backend:
+            epochs.add((await backend.commit(path(), [])).epoch)
+    assert len(epochs) == 2
+
+
+def test_mysql_is_told_in_one_sentence() -> None:
+    with pytest.raises(ConfigurationError, match='not in this version yet; use "sqlite"') as caught:
+        get_service(MYSQL)
+    assert caught.value.key == "db_type"
+
+
+def test_a_mysql_configuration_turned_to_sqlite_is_accepted() -> None:
+    get_service(MYSQL | {"db_type": "sqlite"})
+
+
+@pytest.mark.parametrize(
+    ("config", "key", "problem"),
+    [
+        ({}, "db_type", 'is missing: use "sqlite"'),
+        ({"db_type": "sqlte"}, "db_type", 'did you mean "sqlite"?'),
+        ({"db_type": "SQLite"}, "db_type", 'did you mean "sqlite"?'),
+        ({"db_type": "postgres"}, "db_type", "Known: sqlite, mysql"),
+        ({"db_type": None}, "db_type", "expected a string, not null"),
+        ({"db_tabel": "x"}, "db_tabel", 'did you mean "db_table"? Known: db_type, db_name'),
+        ({"": 1}, "", "unknown key"),
+        ({"db_name": 7}, "db_name", "expected a string, not a number"),
+        ({"db_name": ""}, "db_name", "expected the path of a file"),
+        ({"db_name": "a\0b"}, "db_name", "expected the path of a file"),
+        ({"db_table": ["x"]}, "db_table", "expected a string, not a list"),
+        ({"db_table": ""}, "db_table", "letters, digits and underscores"),
+        ({"db_table": "1st"}, "db_table", "no digit first"),
+        ({"db_table": 'a"; DROP TABLE x'}, "db_table", "letters, digits and underscores"),
+        ({"db_table": "items\n"}, "db_table", "letters, digits and underscores"),
+        ({"db_table": "é"}, "db_table", "letters, digits and underscores"),
+        ({"db_table": "x" * 49}, "db_table", "at most 48 characters"),
+        ({"db_table": "SQLite_x"}, "db_table", "belong to SQLite"),
+        ({"db_synchronous": "OFF"}, "db_synchronous", "Known: FULL, NORMAL"),
+        ({"db_synchronous": "full"}, "db_synchronous", 'did you mean "FULL"?'),
+        ({"ssl.enabled": "no"}, "ssl.enabled", "expected true or false, not a string"),
+        ({"ssl.key": True}, "ssl.key", "expected a string or null, not true"),
+        ({"db_host": {}}, "db_host", "expected a string, not an object"),
+    ],
+)
+def test_mistakes(config: dict[str, object], key: str, problem: str) -> None:
+    config = config if "db_type" in config or not config else {"db_type": "sqlite"} | config
+    with pytest.raises(ConfigurationError) as caught:
+        get_service(config)
+    assert caught.value.key == key
+    assert problem in caught.value.problem
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("table", ["x", "_", "ORDER", "t" * 48, "Items_2"])
+async def test_tables(table: str) -> None:
+    async with opened(get_service({"db_type": "sqlite", "db_table": table})) as backend:
+        assert (await backend.load(path(), None)).version == 0

@@ -1,0 +1,262 @@
+"""A store in a file: restarts, several users of one file, and files that are not as they should be."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+from contextlib import closing
+from pathlib import Path
+
+import anyio
+import pytest
+
+from sharedstate_backends import StorageError, sqlite_connection, sqlite_schema
+from sharedstate_backends.conformance.model import (
+    Model,
+    check_every_version,
+    check_full,
+    path,
+    put,
+    state_of,
+    write_all,
+)
+from sharedstate_core.storage import Committed, Cursor, Write
+from sharedstate_core.updates import Update
+
+from .opening import opened, sqlite
+
+
+def execute(file: str, *statements: str) -> None:
+    with closing(sqlite3.connect(file)) as connection:
+        for statement in statements:
+            connection.execute(statement)
+        connection.commit()
+
+
+async def test_restart_keeps_everything(file: str) -> None:
+    model = Model()
+    epochs = set()
+    for update in (put("a", "b"), Update(remove=("a",)), put("c", "a"), put("b", value=2)):
+        async with opened(sqlite(file)) as backend:
+            await check_every_version(backend, path(), model)
+            await write_all(backend, path(), update)
+            model.write(update)
+            epochs.add((await backend.load(path(), None)).epoch)
+    async with opened(sqlite(file)) as backend:
+        await check_every_version(backend, path(), model)
+        assert list(await backend.collections("app")) == ["collection"]
+        epochs.add((await backend.heads([path()]))[path()].epoch)
+    assert len(epochs) == 1
+
+
+async def test_where_power_may_take_commits_back_each_start_has_its_epoch(file: str) -> None:
+    epochs = []
+    for synchronous in ("NORMAL", "NORMAL", "FULL", "FULL"):
+        async with opened(sqlite(file, synchronous=synchronous)) as backend:
+            await write_all(backend, path(), put("a"))
+            epochs.append((await backend.load(path(), None)).epoch)
+    assert len(set(epochs[:3])) == 3
+    assert epochs[2] == epochs[3]
+
+
+async def test_a_new_epoch_is_drawn_where_it_was_deleted(file: str) -> None:
+    async with opened(sqlite(file)) as backend:
+        before = (await backend.load(path(), None)).epoch
+    execute(file, "DELETE FROM items_meta WHERE name = 'epoch'")
+    async with opened(sqlite(file)) as backend:
+        assert (await backend.load(path(), None)).epoch != before
+
+
+async def test_services_in_one_file_do_not_mix(file: str) -> None:
+    async with opened(sqlite(file, "one")) as one, opened(sqlite(file, "two")) as two:
+        await write_all(one, path(), put("a"))
+        assert (await two.load(path(), None)).version == 0
+        assert (await two.load(path(), None)).epoch != (await one.load(path(), None)).epoch
+
+
+async def test_two_users_see_each_other_and_stay_ordered(file: str) -> None:
+    async with opened(sqlite(file)) as one, opened(sqlite(file)) as two:
+        model = Model()
+        for number in range(10):
+            update = put("a", f"id {number}", value=number)
+            assert await write_all((one, two)[number % 2], path(), update) == model.write(update)
+            await check_every_version((two, one)[number % 2], path(), model)
+            await check_every_version((one, two)[number % 2], path(), model)
+
+
+async def test_two_users_at_once(file: str) -> None:
+    """Every version is given once; no load sees half a commit."""
+    versions: list[int] = []
+
+    async with opened(sqlite(file)) as one, opened(sqlite(file)) as two:
+
+        async def work(name: str) -> None:
+            backend = one if name == "one" else two
+            for number in range(40):
+                pair = put("a", "b", f"{name} {number}", value=f"{name} {number}")
+                (outcome,) = (await backend.commit(path(), [Write(pair)])).outcomes
+                assert isinstance(outcome, Committed)
+                versions.append(outcome.version)
+                state = state_of(await backend.load(path(), None))
+                assert state["a"].replace(b'"a"', b'"b"') == state["b"]
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(work, "one")
+            tasks.start_soon(work, "two")
+        assert sorted(versions) == list(range(1, 81))
+        assert len((await one.load(path(), None)).rows) == 82
+
+
+async def test_reset_forgets_tombstones(file: str) -> None:
+    async with opened(sqlite(file)) as backend:
+        await write_all(backend, path(), put("a", "b"), Update(remove=("a",)), Update(reset=True))
+        loaded = await backend.load(path(), None)
+        assert (loaded.version, loaded.horizon, list(loaded.rows)) == (3, 3, [])
+
+
+async def test_tombstones_are_bounded(file: str) -> None:
+    async with opened(sqlite(file, max_tombstones=20)) as backend:
+        model = Model()
+        for number in range(60):
+            for update in (put(f"id {number}", "stays"), Update(remove=(f"id {number}",))):
+                await write_all(backend, path(), update)
+                model.write(update)
+            loaded = await backend.load(path(), None)
+            tombstones = [row.version for row in loaded.rows if row.text is None]
+            assert len(tombstones) <= 22
+            assert len(tombstones) == number + 1 or len(tombstones) >= 20
+            assert min(tombstones) > loaded.horizon
+        await check_every_version(backend, path(), model)
+        horizon = (await backend.load(path(), None)).horizon
+        assert horizon > 0
+    async with opened(sqlite(file, max_tombstones=20)) as backend:
+        epoch = (await backend.load(path(), None)).epoch
+        check_full(await backend.load(path(), Cursor(epoch, horizon - 1)), model)
+        assert (await backend.load(path(), Cursor(epoch, horizon))).base == horizon
+        gone = tuple(f"many {number}" for number in range(100))
+        await write_all(backend, path(), put(*gone), Update(remove=gone))
+        loaded = await backend.load(path(), None)
+        assert loaded.horizon == loaded.version
+        assert [row.id for row in loaded.rows] == ["stays"]
+
+
+async def test_locked_file(file: str) -> None:
+    async with opened(sqlite(file, busy_timeout=0)) as backend:
+        await write_all(backend, path(), put("a"))
+        with closing(sqlite3.connect(file, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            with pytest.raises(StorageError, match="is locked by another program"):
+                await backend.commit(path(), [Write(put("b"))])
+            assert (await backend.load(path(), None)).version == 1
+            other.execute("ROLLBACK")
+        assert await write_all(backend, path(), put("b")) == 2
+
+
+async def test_full_disk(file: str) -> None:
+    async with opened(sqlite(file)) as backend:
+        await write_all(backend, path(), put("a"))
+    connection = sqlite_connection.connect(file, synchronous="FULL", busy_timeout=0)
+    with closing(connection):
+        connection.execute("PRAGMA max_page_count = 1").fetchone()
+
+        def grow(cursor: sqlite3.Cursor) -> None:
+            cursor.execute("INSERT INTO items VALUES (1, 'big', 1, 1, 1, zeroblob(1000000))")
+
+        (result,) = sqlite_connection.write(connection, file, [grow])
+        assert isinstance(result, StorageError)
+        assert "the disk is full; make room" in str(result)
+
+
+async def test_missing_folder(tmp_path: Path) -> None:
+    await _refused(str(tmp_path / "missing" / "items.db"), "check that its folder exists")
+
+
+async def test_folder_instead_of_file(tmp_path: Path) -> None:
+    await _refused(str(tmp_path), "cannot be opened")
+
+
+async def test_not_a_database(file: str) -> None:
+    Path(file).write_bytes(b"these are no pages of a database, but it is long enough\n" * 99)
+    await _refused(file, "is not an SQLite database; give another db_name")
+
+
+async def test_damaged_file(file: str) -> None:
+    async with opened(sqlite(file)) as backend:
+        await write_all(backend, path(), put(*map(str, range(500)), value="x" * 100))
+    content = bytearray(Path(file).read_bytes())
+    content[100:] = b"\xa5" * (len(content) - 100)
+    Path(file).write_bytes(content)
+    await _refused(file, "is damaged; restore it from a backup")
+
+
+async def test_damage_met_later(file: str) -> None:
+    """What cannot be read is an error, never an empty collection."""
+    async with opened(sqlite(file)) as backend:
+        await write_all(backend, path("big"), put(*map(str, range(500)), value="x" * 100))
+    content = bytearray(Path(file).read_bytes())
+    content[-8 * 4096 :] = b"\xa5" * (8 * 4096)
+    Path(file).write_bytes(content)
+    async with opened(sqlite(file)) as backend:
+        with pytest.raises(StorageError, match="is damaged"):
+            await backend.load(path("big"), None)
+        assert (await backend.heads([path("big")]))[path("big")].version == 1
+
+
+def test_read_only_file(file: str) -> None:
+    """As SQLite tells it, whoever runs the tests: no permission stops the superuser."""
+    execute(file, "CREATE TABLE other (x)")
+    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
+        (result,) = sqlite_connection.write(
+            connection, file, [lambda cursor: cursor.execute("CREATE TABLE another (x)")]
+        )
+    assert isinstance(result, StorageError)
+    assert str(result).startswith(f"{file}: is read-only; let the server's user write")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="no permission stops the superuser")
+async def test_read_only_permissions(file: str) -> None:
+    async with opened(sqlite(file)):
+        pass
+    Path(file).chmod(stat.S_IRUSR)
+    await _refused(file, "is read-only")
+
+
+async def test_older_format(file: str) -> None:
+    execute(
+        file,
+        "CREATE TABLE items (app TEXT, chnl TEXT, id TEXT, ctime TIMESTAMP, data TEXT)",
+        "INSERT INTO items VALUES ('a', 'b', 'c', 0, '{}')",
+    )
+    await _refused(file, "table items holds data in an older format; choose another db_table")
+    async with opened(sqlite(file, "items2")) as backend:
+        await write_all(backend, path(), put("a"))
+
+
+@pytest.mark.parametrize("name", ["items", "items_meta", "items_collections"])
+async def test_somebody_elses_table(file: str, name: str) -> None:
+    execute(file, f"CREATE TABLE {name} (x)")
+    await _refused(file, f"table {name} is there already and is not SharedState's")
+
+
+async def test_newer_format(file: str) -> None:
+    async with opened(sqlite(file)):
+        pass
+    execute(
+        file,
+        f"UPDATE items_meta SET value = {sqlite_schema.FORMAT + 1} WHERE name = 'format'",
+        "ALTER TABLE items ADD COLUMN something",
+    )
+    await _refused(file, "upgrade, or choose another db_table")
+
+
+async def _refused(file: str, message: str) -> None:
+    backend = sqlite(file)
+    with pytest.raises(StorageError) as caught:
+        await backend.open()
+    assert str(caught.value).startswith(f"{file}: ")
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+    await backend.close()
+    with pytest.raises(StorageError, match="is not open"):
+        await backend.load(path(), None)

@@ -1,0 +1,58 @@
+"""Processes of their own: one that is killed while it writes, and several that write at once."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from sharedstate_backends.conformance.model import path, state_of
+
+from .opening import opened, sqlite
+
+
+def start(file: str, name: str, count: int) -> subprocess.Popen[str]:
+    script = Path(__file__).with_name("writing_process.py")
+    return subprocess.Popen(
+        [sys.executable, script, file, name, str(count)], stdout=subprocess.PIPE, text=True
+    )
+
+
+async def test_killed_while_it_writes(file: str) -> None:
+    """Every acknowledged update is there, and none half; the store opens without further ado."""
+    acknowledged = 0
+    epochs = set()
+    for turn in range(4):
+        with start(file, f"turn {turn}", 0) as process:
+            assert process.stdout is not None
+            versions = [int(process.stdout.readline()) for _ in range(20 + 7 * turn)]
+            process.kill()
+            versions += [int(line) for line in process.stdout.read().splitlines()]
+        assert versions == list(range(versions[0], versions[0] + len(versions)))
+        assert versions[0] > acknowledged
+        acknowledged = versions[-1]
+        async with opened(sqlite(file)) as backend:
+            loaded = await backend.load(path(), None)
+            state = {id: json.loads(text)["value"] for id, text in state_of(loaded).items()}
+        epochs.add(loaded.epoch)
+        assert loaded.version in {acknowledged, acknowledged + 1}
+        assert len(state) == 2 + loaded.version
+        assert list(state)[-1] == state["a"] == state["b"] == state[state["a"]]
+        acknowledged = loaded.version
+    assert len(epochs) == 1
+
+
+async def test_several_at_once(file: str) -> None:
+    """They also create the file at once; every version is given to one of them."""
+    processes = [start(file, f"process {number}", 25) for number in range(5)]
+    versions: list[int] = []
+    for process in processes:
+        output, _ = process.communicate()
+        assert process.returncode == 0
+        versions += map(int, output.split())
+    assert sorted(versions) == list(range(1, 126))
+    async with opened(sqlite(file)) as backend:
+        loaded = await backend.load(path(), None)
+    assert loaded.version == 125
+    assert len(loaded.rows) == 127

@@ -1,0 +1,33 @@
+"""A process of its own that writes to a file and tells of every update that was acknowledged.
+
+Arguments: the file, a name, and the number of updates (without end if 0). Each update sets three items to one value.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+
+import anyio
+
+from sharedstate_backends.items_service import get_service
+from sharedstate_core.paths import CollectionPath
+from sharedstate_core.storage import Write
+from sharedstate_core.updates import Update
+
+COLLECTION = CollectionPath("app", "items", "collection")
+
+
+async def main(file: str, name: str, count: int) -> None:
+    backend = get_service({"db_type": "sqlite", "db_name": file})
+    await backend.open()
+    for number in range(count) if count else itertools.count():
+        text = f'{{"id":"%s","value":"{name} {number}"}}'
+        insert = {id: (text % id).encode() for id in ("a", "b", f"{name} {number}")}
+        (outcome,) = (await backend.commit(COLLECTION, [Write(Update(insert=insert))])).outcomes
+        print(outcome.version, flush=True)
+    await backend.close()
+
+
+if __name__ == "__main__":
+    anyio.run(main, sys.argv[1], sys.argv[2], int(sys.argv[3]))
