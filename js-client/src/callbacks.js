@@ -1,0 +1,43 @@
+/**
+ * Callbacks of one kind. One that throws does not disturb the others; one that is removed is not called
+ * any more, not even for what is being told; one that is added is called from the next time on.
+ *
+ * @template T
+ */
+export class Callbacks {
+  /** @type {Map<object, (value: T) => unknown>} */
+  #callbacks = new Map();
+  #report;
+
+  /** @param {(error: unknown) => void} report gets what a callback throws */
+  constructor(report) {
+    this.#report = report;
+  }
+
+  /**
+   * @param {(value: T) => unknown} callback
+   * @returns {object} handle, to remove it
+   */
+  add(callback) {
+    if (typeof callback !== "function") throw new TypeError("a callback is a function");
+    const handle = Object.freeze({});
+    this.#callbacks.set(handle, callback);
+    return handle;
+  }
+
+  /** @param {object} handle */
+  remove(handle) {
+    this.#callbacks.delete(handle);
+  }
+
+  /** @param {T} value */
+  call(value) {
+    for (const handle of [...this.#callbacks.keys()]) {
+      try {
+        this.#callbacks.get(handle)?.(value);
+      } catch (error) {
+        this.#report(error);
+      }
+    }
+  }
+}

@@ -1,0 +1,42 @@
+/**
+ * What the core wants done. The core returns lists of these; whoever holds the connection performs them,
+ * in order.
+ *
+ * @typedef {{kind: "send", text: string}} Send
+ *   send one text frame
+ * @typedef {{kind: "settle", ticket: unknown, error: SharedStateError | undefined, data: unknown}} Settle
+ *   the request of that ticket is over: failed if there is an error, else `data` is its result
+ * @typedef {{kind: "diffs", path: string, replica: Replica, diffs: Diff[]}} Diffs
+ *   the replica changed, in one step; the list is never empty
+ * @typedef {{kind: "synced", path: string, replica: Replica}} Synced
+ *   the replica is in sync, after it was not
+ * @typedef {{kind: "refused", path: string, replica: Replica, error: SharedStateError}} Refused
+ *   the server does not keep the replica in sync
+ * @typedef {{kind: "report", error: SharedStateError}} Report
+ *   something that no request of the application can be blamed for
+ * @typedef {Send | Settle | Diffs | Synced | Refused | Report} Effect
+ */
+
+/** @typedef {import("./errors.js").SharedStateError} SharedStateError */
+/** @typedef {import("./replica.js").Replica} Replica */
+/** @typedef {import("./replica.js").Diff} Diff */
+
+/**
+ * @param {string} text
+ * @returns {Send}
+ */
+export const send = (text) => ({ kind: "send", text });
+
+/**
+ * @param {unknown} ticket
+ * @param {SharedStateError | undefined} error
+ * @param {unknown} [data]
+ * @returns {Settle}
+ */
+export const settle = (ticket, error, data) => ({ kind: "settle", ticket, error, data });
+
+/**
+ * @param {SharedStateError} error
+ * @returns {Report}
+ */
+export const report = (error) => ({ kind: "report", error });

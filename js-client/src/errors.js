@@ -1,0 +1,53 @@
+/** Members that an error keeps for itself, whatever the server calls its own. */
+const RESERVED = new Set(["name", "message", "code", "stack", "cause"]);
+
+/**
+ * The only kind of error that this package makes.
+ *
+ * `code` tells programs what happened, `message` tells people. Codes of the server: `bad_message`,
+ * `bad_path`, `bad_update`, `no_service`, `unauthenticated`, `forbidden`, `conflict`, `too_large`,
+ * `too_many`, `unavailable`, `internal`. Codes of this client:
+ *
+ * - `connection_lost`: the request was sent, the connection went before the answer came. Whether it took
+ *   effect is unknown; the dataset shows it once it is in sync again.
+ * - `closed`: the client was closed; the request was never sent.
+ * - `released`: the dataset was released before it was in sync, or is used after its release.
+ * - `too_many`: more requests wait for a connection than allowed; the request was not sent.
+ * - `bad_path`, `bad_update`: refused here already, for a reason that the server would have had too.
+ * - `bad_message`: the server sent something that is not of the protocol (reported, never a reply).
+ * - `refused`: the server left a path out of the subscriptions without a reason (level 1).
+ * - `failed`: the server refused a request without a code (level 1); `message` is its reason.
+ *
+ * Further members of the reply are copied: `outcome` ("unknown") with `unavailable`; `epoch` and
+ * `version`, the collection's present state, with `conflict`.
+ */
+export class SharedStateError extends Error {
+  /**
+   * @param {string} code what happened, for programs
+   * @param {string} message one sentence, for people
+   * @param {object} [members] further members to copy
+   * @param {unknown} [cause] what led to it
+   */
+  constructor(code, message, members = {}, cause = undefined) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.name = "SharedStateError";
+    /** @type {string} */
+    this.code = code;
+    /** @type {unknown} */
+    this.outcome = undefined;
+    /** @type {unknown} */
+    this.epoch = undefined;
+    /** @type {unknown} */
+    this.version = undefined;
+    for (const [name, value] of Object.entries(members)) {
+      if (RESERVED.has(name)) continue;
+      // Defined, not assigned: a member "__proto__" must not change what kind of object this is.
+      Object.defineProperty(this, name, {
+        value,
+        writable: true,
+        enumerable: true,
+        configurable: true,
+      });
+    }
+  }
+}

@@ -1,0 +1,133 @@
+/**
+ * The wire: the only module that knows the members of a message. Members and messages that it does not know
+ * are ignored, so that a newer server can be talked to.
+ */
+
+/** @typedef {import("./replica.js").Update} Update */
+
+/**
+ * @typedef {object} Reply
+ * @property {"reply"} kind
+ * @property {unknown} tunnel what the request carried
+ * @property {boolean} ok
+ * @property {unknown} data result, or the reason as a sentence
+ * @property {Record<string, unknown>} error members that tell more about a failure
+ * @property {unknown[]} errors refused subscriptions, `[path, {code, message}]` each
+ */
+
+/**
+ * `epoch`, `base` and `version` are undefined if the server is of level 1.
+ *
+ * @typedef {object} Notification
+ * @property {"notification"} kind
+ * @property {string} path as it was subscribed
+ * @property {Update} update
+ * @property {string | undefined} epoch
+ * @property {number | undefined} base version that it leads from
+ * @property {number | undefined} version version that it leads to
+ * @property {boolean} more whether further parts follow, to be applied together with this one
+ */
+
+/** @typedef {{kind: "unknown"}} Unknown a message of some later protocol */
+/** @typedef {{kind: "malformed", reason: string, path: string | undefined}} Malformed */
+/** @typedef {{epoch: string, version: number}} Cursor */
+
+const UNKNOWN = /** @type {Unknown} */ ({ kind: "unknown" });
+
+/**
+ * @param {"GET" | "PUT"} cmd
+ * @param {string} path
+ * @param {unknown} arg left out if undefined
+ * @param {unknown} tunnel
+ * @returns {string}
+ * @throws {TypeError} if `arg` is not JSON (a cycle, a BigInt)
+ */
+export function encode_request(cmd, path, arg, tunnel) {
+  return JSON.stringify({ type: "REQUEST", cmd, path, arg, tunnel });
+}
+
+/**
+ * What to ask for one subscription. Snapshots may come in parts, so that a large one does not hold up the
+ * rest.
+ *
+ * @param {Cursor | undefined} since the state that is held already
+ */
+export function sub_of(since) {
+  return since ? { since, parts: true } : { parts: true };
+}
+
+/**
+ * Read a message; never throws, whatever the text.
+ *
+ * @param {string} text
+ * @returns {Reply | Notification | Unknown | Malformed}
+ */
+export function decode(text) {
+  /** @type {unknown} */
+  let message;
+  try {
+    message = JSON.parse(text);
+  } catch {
+    return malformed("not JSON");
+  }
+  if (!is_object(message)) return malformed("not an object");
+  if (message.type === "REPLY") return reply(message);
+  if (message.type === "MESSAGE" && message.cmd === "NOTIFY") return notification(message);
+  return UNKNOWN;
+}
+
+/**
+ * @param {Record<string, unknown>} message
+ * @returns {Reply}
+ */
+function reply(message) {
+  const { tunnel, data, error, errors, epoch, version } = message;
+  const members = is_object(error) ? error : {};
+  return {
+    kind: "reply",
+    tunnel,
+    ok: message.ok === true,
+    data,
+    // A conflict tells the present state beside `error`; for the application it belongs to it.
+    error: epoch === undefined ? members : { epoch, version, ...members },
+    errors: Array.isArray(errors) ? errors : [],
+  };
+}
+
+/**
+ * @param {Record<string, unknown>} message
+ * @returns {Notification | Malformed}
+ */
+function notification({ path, data, epoch, base, version, more }) {
+  if (typeof path !== "string") return malformed("a notification without path");
+  if (!is_object(data)) return malformed("data: expected an object", path);
+  const { remove = [], insert = [], reset } = data;
+  if (!Array.isArray(remove) || !remove.every((id) => typeof id === "string"))
+    return malformed("data.remove: expected a list of ids", path);
+  if (!Array.isArray(insert) || !insert.every((item) => typeof item?.id === "string"))
+    return malformed("data.insert: expected a list of items", path);
+  return {
+    kind: "notification",
+    path,
+    update: { remove, insert, reset: reset === true },
+    epoch: typeof epoch === "string" ? epoch : undefined,
+    base: typeof base === "number" ? base : undefined,
+    version: typeof version === "number" ? version : undefined,
+    more: more === true,
+  };
+}
+
+/**
+ * @param {string} reason
+ * @param {string} [path]
+ * @returns {Malformed}
+ */
+const malformed = (reason, path) => ({ kind: "malformed", reason, path });
+
+/**
+ * @param {unknown} value
+ * @returns {value is Record<string, unknown>}
+ */
+export function is_object(value) {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,28 @@
+import { SharedStateError } from "./errors.js";
+
+/**
+ * Return the one spelling of a path: one slash ahead of each segment, none at the end.
+ *
+ * @param {string} path
+ * @returns {string} e.g. `/app/items/c` for `app//items/c/`; `/` if there is no segment
+ * @throws {SharedStateError} `bad_path` if it is no string
+ */
+export function normal_path(path) {
+  if (typeof path !== "string") throw new SharedStateError("bad_path", "a path is a string");
+  return "/" + path.split("/").filter(Boolean).join("/");
+}
+
+/**
+ * Return the one spelling of the path of a collection. Finer rules (length, forbidden characters) are the
+ * server's alone, so that there is one place that knows them.
+ *
+ * @param {string} path
+ * @returns {string} `/app/service/collection`
+ * @throws {SharedStateError} `bad_path` unless there are three segments
+ */
+export function collection_path(path) {
+  const normal = normal_path(path);
+  if (normal.split("/").length !== 4)
+    throw new SharedStateError("bad_path", `${path}: expected /app/service/collection`);
+  return normal;
+}

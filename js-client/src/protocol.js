@@ -1,0 +1,231 @@
+/**
+ * The client without a connection: a state machine.
+ *
+ * What happens (a connection, a text, a wish of the application) is a method call; what is to be done
+ * about it is the returned list of effects, to be performed in order. No socket, timer, clock or
+ * randomness in here, and nothing that a server sends makes a method throw.
+ */
+
+import { report, send, settle } from "./effects.js";
+import { SharedStateError } from "./errors.js";
+import { decode, encode_request, is_object } from "./messages.js";
+import { Requests, closed, error_of } from "./requests.js";
+import { Subscription } from "./subscription.js";
+
+/** @typedef {import("./effects.js").Effect} Effect */
+/** @typedef {import("./messages.js").Reply} Reply */
+/** @typedef {import("./messages.js").Notification} Notification */
+/** @typedef {import("./messages.js").Malformed} Malformed */
+/** @typedef {import("./replica.js").Replica} Replica */
+
+/** Requests that may wait for a connection unless told otherwise: minutes of an active page. */
+export const MAX_WAITING = 1000;
+
+export class ClientCore {
+  #connected = false;
+  #closed = false;
+  #requests;
+  /** @type {Map<string, Subscription>} by path */
+  #subscriptions = new Map();
+  #next_subs = 0;
+
+  /** @param {{max_waiting?: number}} [options] `max_waiting`: requests that may wait for a connection */
+  constructor({ max_waiting = MAX_WAITING } = {}) {
+    this.#requests = new Requests(max_waiting);
+  }
+
+  /** @returns {Effect[]} */
+  connection_opened() {
+    this.#connected = true;
+    const subscribe = this.#subscribe([...this.#subscriptions.values()], true);
+    return [...subscribe, ...this.#requests.connection_opened()];
+  }
+
+  /** @returns {Effect[]} */
+  connection_lost() {
+    this.#connected = false;
+    for (const subscription of this.#subscriptions.values()) subscription.connection_lost();
+    return this.#requests.connection_lost();
+  }
+
+  /**
+   * End for good: what is under way is settled, what comes later is refused.
+   *
+   * @returns {Effect[]}
+   */
+  close() {
+    this.#closed = true;
+    this.#connected = false;
+    this.#subscriptions.clear();
+    return this.#requests.close();
+  }
+
+  /**
+   * @param {unknown} ticket returned by the `settle` effect of this request
+   * @param {"GET" | "PUT"} cmd
+   * @param {string} path
+   * @param {unknown} [arg]
+   * @returns {Effect[]}
+   */
+  request(ticket, cmd, path, arg) {
+    if (this.#closed) return [settle(ticket, closed())];
+    return this.#requests.add(ticket, cmd, path, arg);
+  }
+
+  /**
+   * Keep a replica in sync with a collection. Called again for a path, it has an effect only if the
+   * server had refused: it is asked once more.
+   *
+   * @param {string} path normalised
+   * @param {Replica} replica
+   * @returns {Effect[]}
+   */
+  subscribe(path, replica) {
+    let subscription = this.#subscriptions.get(path);
+    if (subscription && subscription.state !== "refused") return [];
+    subscription ??= new Subscription(path, replica);
+    this.#subscriptions.set(path, subscription);
+    return this.#subscribe([subscription], true);
+  }
+
+  /**
+   * @param {string} path normalised
+   * @returns {Effect[]}
+   */
+  unsubscribe(path) {
+    return this.#subscriptions.delete(path) ? this.#remove(path) : [];
+  }
+
+  /**
+   * @param {string} text one text frame
+   * @returns {Effect[]}
+   */
+  receive_text(text) {
+    const message = decode(text);
+    switch (message.kind) {
+      case "notification":
+        return this.#notified(message);
+      case "reply":
+        return typeof message.tunnel === "string"
+          ? this.#subscribed(message)
+          : this.#requests.receive(message);
+      case "malformed":
+        return this.#malformed(message);
+      default:
+        return [];
+    }
+  }
+
+  /**
+   * @param {Subscription[]} subscriptions
+   * @param {boolean} resume
+   * @returns {Effect[]}
+   */
+  #subscribe(subscriptions, resume) {
+    if (!this.#connected || subscriptions.length === 0) return [];
+    // Numbers are the tunnels of the application's requests, strings those of our own.
+    const tunnel = `subs${this.#next_subs++}`;
+    const insert = subscriptions.map((each) => [each.path, each.ask(tunnel, resume)]);
+    return [send(encode_request("PUT", "/subs", { insert }, tunnel))];
+  }
+
+  /**
+   * @param {string} path
+   * @returns {Effect[]}
+   */
+  #remove(path) {
+    if (!this.#connected) return [];
+    return [send(encode_request("PUT", "/subs", { remove: [path] }, "unsubscribe"))];
+  }
+
+  /**
+   * The server answered to `PUT /subs`.
+   *
+   * @param {Reply} reply
+   * @returns {Effect[]}
+   */
+  #subscribed(reply) {
+    /**
+     * @param {unknown} list of pairs, the path first
+     * @returns {Map<unknown, unknown>}
+     */
+    const by_path = (list) =>
+      new Map(Array.isArray(list) ? list.filter(Array.isArray).map(([a, b]) => [a, b]) : []);
+    const accepted = by_path(reply.data);
+    const errors = by_path(reply.errors);
+    /** @type {Effect[]} */
+    const effects = [];
+    for (const subscription of this.#subscriptions.values()) {
+      const { path, state, tunnel } = subscription;
+      if (state !== "asked" || tunnel !== reply.tunnel) continue;
+      if (reply.ok && (accepted.has(path) || !Array.isArray(reply.data))) {
+        subscription.state = "subscribed";
+      } else {
+        const error = errors.get(path) ?? { code: "refused" };
+        const reason = { data: `${path}: not subscribed`, error: is_object(error) ? error : {} };
+        effects.push(this.#refuse(subscription, error_of(reply.ok ? reason : reply)));
+      }
+    }
+    return effects;
+  }
+
+  /**
+   * @param {Subscription} subscription
+   * @param {SharedStateError} error
+   * @returns {Effect}
+   */
+  #refuse(subscription, error) {
+    subscription.state = "refused";
+    const { path, replica } = subscription;
+    return { kind: "refused", path, replica, error };
+  }
+
+  /**
+   * @param {Notification} notification
+   * @returns {Effect[]}
+   */
+  #notified(notification) {
+    const { path, epoch } = notification;
+    const subscription = this.#subscriptions.get(path);
+    // Not subscribed any more: this was under way.
+    if (!subscription) return [];
+    const outcome = subscription.receive(notification);
+    if (outcome.verdict === "gap") return this.#gap(subscription, epoch);
+    if (outcome.verdict !== "applied") return [];
+    const { replica } = subscription;
+    /** @type {Effect[]} */
+    const effects = [];
+    const { diffs } = outcome;
+    if (diffs.length > 0) effects.push({ kind: "diffs", path, replica, diffs });
+    if (outcome.synced) effects.push({ kind: "synced", path, replica });
+    return effects;
+  }
+
+  /**
+   * @param {Malformed} message
+   * @returns {Effect[]}
+   */
+  #malformed({ reason, path }) {
+    const error = new SharedStateError("bad_message", `the server sent a bad message: ${reason}`);
+    const subscription = path === undefined ? undefined : this.#subscriptions.get(path);
+    if (subscription?.state !== "subscribed") return [report(error)];
+    return [report(error), ...this.#gap(subscription, subscription.replica.epoch)];
+  }
+
+  /**
+   * Something was missed: subscribe anew. In two requests, because a server may take a path that one
+   * request removes and inserts for one that is subscribed already, and send nothing.
+   *
+   * @param {Subscription} subscription
+   * @param {string | undefined} epoch
+   * @returns {Effect[]}
+   */
+  #gap(subscription, epoch) {
+    const remedy = subscription.after_gap(epoch);
+    const remove = this.#remove(subscription.path);
+    if (remedy !== "refuse")
+      return [...remove, ...this.#subscribe([subscription], remedy === "resume")];
+    const error = new SharedStateError("bad_message", "the server did not send a snapshot");
+    return [...remove, this.#refuse(subscription, error)];
+  }
+}

@@ -1,0 +1,125 @@
+/**
+ * The local copy of one collection, and the algebra of updates on it.
+ *
+ * Items stand in order of insertion: replacing an item keeps its place, removing and inserting it
+ * again puts it last. That is how a `Map` behaves, and a Map also takes any id, "__proto__" included.
+ */
+
+/**
+ * An item: a JSON object with an id.
+ * @typedef {{id: string, [member: string]: any}} Item
+ */
+
+/**
+ * What happened to one item: no `old` for an insert, no `new` for a delete.
+ * @typedef {{id: string, new: Item | undefined, old: Item | undefined}} Diff
+ */
+
+/**
+ * One atomic batch, complete: `remove` first (ignored if `reset`), then `insert`, in order.
+ * @typedef {{remove: string[], insert: Item[], reset: boolean}} Update
+ */
+
+export class Replica {
+  constructor() {
+    /** @type {Map<string, Item>} items by id, in order */
+    this.items = new Map();
+    /** @type {string | undefined} epoch of the state held; undefined: not known (level 1, or never in sync) */
+    this.epoch = undefined;
+    /** @type {number | undefined} version of the state held */
+    this.version = undefined;
+  }
+
+  /**
+   * Apply an update as one step.
+   *
+   * @param {Update} update
+   * @returns {Diff[]} one for each id that the update touched. A reset is told as the net difference: an
+   *   item that is the same as before gives none. Empty if nothing happened.
+   */
+  apply(update) {
+    return update.reset ? this.#replace(update.insert) : this.#edit(update);
+  }
+
+  /**
+   * @param {Item[]} items
+   * @returns {Diff[]}
+   */
+  #replace(items) {
+    const before = this.items;
+    /** @type {Map<string, Item>} */
+    const after = new Map();
+    for (const item of items) after.set(item.id, item);
+    this.items = after;
+    /** @type {Diff[]} */
+    const diffs = [];
+    for (const [id, old] of before) if (!after.has(id)) diffs.push({ id, new: undefined, old });
+    for (const [id, item] of after) {
+      const old = before.get(id);
+      // The object that the application knows stays, so that it may compare by identity.
+      if (old !== undefined && same(old, item)) after.set(id, old);
+      else diffs.push({ id, new: item, old });
+    }
+    return diffs;
+  }
+
+  /**
+   * @param {Update} update
+   * @returns {Diff[]}
+   */
+  #edit({ remove, insert }) {
+    const { items } = this;
+    /** @type {Map<string, Item | undefined>} what each id was before, in order of first touch */
+    const touched = new Map();
+    /** @param {string} id */
+    const touch = (id) => touched.has(id) || touched.set(id, items.get(id));
+    for (const id of remove) {
+      touch(id);
+      items.delete(id);
+    }
+    for (const item of insert) {
+      touch(item.id);
+      items.set(item.id, item);
+    }
+    /** @type {Diff[]} */
+    const diffs = [];
+    for (const [id, old] of touched) {
+      const item = items.get(id);
+      if (item !== undefined || old !== undefined) diffs.push({ id, new: item, old });
+    }
+    return diffs;
+  }
+}
+
+/**
+ * Tell whether two JSON values are the same; the order of an object's members does not matter.
+ *
+ * @param {unknown} a
+ * @param {unknown} b
+ * @returns {boolean}
+ */
+export function same(a, b) {
+  try {
+    return deep_same(a, b);
+  } catch (error) {
+    // Nested deeper than the stack: a diff too many does no harm, an exception here would.
+    if (error instanceof RangeError) return false;
+    throw error;
+  }
+}
+
+/**
+ * @param {any} a
+ * @param {any} b
+ * @returns {boolean}
+ */
+function deep_same(a, b) {
+  if (a === b) return true;
+  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
+  if (Array.isArray(a) !== Array.isArray(b)) return false;
+  const keys = Object.keys(a);
+  return (
+    keys.length === Object.keys(b).length &&
+    keys.every((key) => Object.hasOwn(b, key) && deep_same(a[key], b[key]))
+  );
+}

@@ -1,0 +1,133 @@
+/**
+ * The application's requests: each is settled exactly once.
+ *
+ * - A request waits while there is no connection, or while `WINDOW` requests are unanswered. Requests are
+ *   sent in the order they were made.
+ * - A request that waits survives the loss of a connection. One that was sent does not: nobody knows
+ *   whether it took effect, and sending it again could apply it twice.
+ * - The text is made when the request is, so what the application changes later does not leak into it.
+ */
+
+import { send, settle } from "./effects.js";
+import { SharedStateError } from "./errors.js";
+import { encode_request } from "./messages.js";
+
+/** @typedef {import("./effects.js").Effect} Effect */
+/** @typedef {import("./messages.js").Reply} Reply */
+/** @typedef {{tunnel: number, ticket: unknown, text: string}} Waiting */
+
+/** Unanswered requests at the most: a server bounds them too and refuses what is beyond its own bound. */
+export const WINDOW = 100;
+
+/** Text that waits for a connection at the most, in UTF-16 units: a page must not grow while it is offline. */
+export const MAX_WAITING_LENGTH = 16 * 1024 * 1024;
+
+export class Requests {
+  #max_waiting;
+  #connected = false;
+  #next_tunnel = 0;
+  /** @type {Map<unknown, unknown>} tickets of sent requests, by tunnel */
+  #sent = new Map();
+  /** @type {Waiting[]} */
+  #waiting = [];
+  #waiting_length = 0;
+
+  /** @param {number} max_waiting requests that may wait for a connection */
+  constructor(max_waiting) {
+    this.#max_waiting = max_waiting;
+  }
+
+  /**
+   * @param {unknown} ticket
+   * @param {"GET" | "PUT"} cmd
+   * @param {string} path
+   * @param {unknown} arg
+   * @returns {Effect[]}
+   */
+  add(ticket, cmd, path, arg) {
+    const tunnel = this.#next_tunnel++;
+    let text;
+    try {
+      text = encode_request(cmd, path, arg, tunnel);
+    } catch (cause) {
+      return [
+        settle(ticket, new SharedStateError("bad_update", "the argument is not JSON", {}, cause)),
+      ];
+    }
+    // With a connection, a burst is bounded by the application that makes it, and drains at the server's
+    // pace.
+    const full =
+      this.#waiting.length >= this.#max_waiting ||
+      this.#waiting_length + text.length > MAX_WAITING_LENGTH;
+    if (!this.#connected && full)
+      return [settle(ticket, new SharedStateError("too_many", "too much waits for a connection"))];
+    this.#waiting.push({ tunnel, ticket, text });
+    this.#waiting_length += text.length;
+    return this.#fill();
+  }
+
+  /** @returns {Effect[]} */
+  connection_opened() {
+    this.#connected = true;
+    return this.#fill();
+  }
+
+  /** @returns {Effect[]} */
+  connection_lost() {
+    this.#connected = false;
+    const lost = [...this.#sent.values()];
+    this.#sent.clear();
+    return lost.map((ticket) =>
+      settle(
+        ticket,
+        new SharedStateError("connection_lost", "connection lost; the outcome is unknown"),
+      ),
+    );
+  }
+
+  /** @returns {Effect[]} */
+  close() {
+    const lost = this.connection_lost();
+    const waiting = this.#waiting.splice(0);
+    this.#waiting_length = 0;
+    return lost.concat(waiting.map(({ ticket }) => settle(ticket, closed())));
+  }
+
+  /**
+   * @param {Reply} reply
+   * @returns {Effect[]} empty if the reply answers no request
+   */
+  receive(reply) {
+    if (!this.#sent.has(reply.tunnel)) return [];
+    const ticket = this.#sent.get(reply.tunnel);
+    this.#sent.delete(reply.tunnel);
+    const settled = settle(ticket, reply.ok ? undefined : error_of(reply), reply.data);
+    // Refilled by halves: taking from the front of a long list once for many requests is cheap.
+    return this.#sent.size > WINDOW / 2 ? [settled] : [settled, ...this.#fill()];
+  }
+
+  /** @returns {Effect[]} */
+  #fill() {
+    if (!this.#connected || this.#waiting.length === 0) return [];
+    return this.#waiting.splice(0, WINDOW - this.#sent.size).map(({ tunnel, ticket, text }) => {
+      this.#sent.set(tunnel, ticket);
+      this.#waiting_length -= text.length;
+      return send(text);
+    });
+  }
+}
+
+/** @returns {SharedStateError} */
+export function closed() {
+  return new SharedStateError("closed", "the client is closed");
+}
+
+/**
+ * @param {Pick<Reply, "data" | "error">} reply a failed one
+ * @returns {SharedStateError}
+ */
+export function error_of({ data, error }) {
+  const code = typeof error.code === "string" ? error.code : "failed";
+  const reason = [error.message, data].find((each) => typeof each === "string");
+  return new SharedStateError(code, reason ?? "the server refused", error);
+}

@@ -1,0 +1,139 @@
+/**
+ * One subscription: which notifications are applied, and when to ask for a fresh start.
+ *
+ * A notification is applied if it is a snapshot (`reset`), or leads from the version held (`base`).
+ * Otherwise something was missed, a *gap*, and the subscription is made anew.
+ *
+ * | state      | notification                    | what is done                                        |
+ * |------------|---------------------------------|-----------------------------------------------------|
+ * | idle       | any                             | ignored: there is no subscription on this connection |
+ * | asked      | snapshot, or from the version held | applied                                          |
+ * | asked      | other                           | ignored: it belongs to the subscription before      |
+ * | subscribed | snapshot, from the version held, or without `base` (level 1) | applied                |
+ * | subscribed | other                           | gap: ask for what changed since                     |
+ * | subscribed | other, right after asking so    | gap: ask for a snapshot                             |
+ * | subscribed | other, right after asking that  | refused: asking for ever would help nobody          |
+ * | refused    | any                             | ignored, until asked again: new connection, `acquire` |
+ */
+
+import { sub_of } from "./messages.js";
+
+/** @typedef {import("./messages.js").Notification} Notification */
+/** @typedef {import("./replica.js").Diff} Diff */
+/** @typedef {import("./replica.js").Replica} Replica */
+
+/**
+ * `partial` keeps what came until the rest does.
+ * @typedef {{verdict: "ignored" | "partial" | "gap"} | {verdict: "applied", diffs: Diff[], synced:
+ *   boolean}} Outcome
+ */
+
+export class Subscription {
+  /** @type {"idle" | "asked" | "subscribed" | "refused"} */
+  state = "idle";
+  /** @type {unknown} tunnel of the request that asked for it last */
+  tunnel = undefined;
+  /** @type {"nothing" | "change" | "snapshot"} what was asked for and has not come yet */
+  #awaited = "snapshot";
+  /** @type {Notification | undefined} the parts that have come, as one */
+  #parts = undefined;
+
+  /**
+   * @param {string} path
+   * @param {Replica} replica
+   */
+  constructor(path, replica) {
+    this.path = path;
+    this.replica = replica;
+  }
+
+  /**
+   * Ask the server, with the request of that tunnel.
+   *
+   * @param {unknown} tunnel
+   * @param {boolean} resume whether what changed since the version held will do
+   * @returns {object} the `sub` to send
+   */
+  ask(tunnel, resume) {
+    const { epoch, version } = this.replica;
+    this.state = "asked";
+    this.tunnel = tunnel;
+    this.#parts = undefined;
+    if (!resume || epoch === undefined || version === undefined) {
+      this.#awaited = "snapshot";
+      return sub_of(undefined);
+    }
+    this.#awaited = "change";
+    return sub_of({ epoch, version });
+  }
+
+  connection_lost() {
+    this.state = "idle";
+  }
+
+  /**
+   * What to do about a gap.
+   *
+   * @param {string | undefined} epoch of the notification that showed it, if known
+   * @returns {"resume" | "restart" | "refuse"}
+   */
+  after_gap(epoch) {
+    if (this.#awaited === "snapshot") return "refuse";
+    return this.#awaited === "nothing" && epoch === this.replica.epoch ? "resume" : "restart";
+  }
+
+  /**
+   * @param {Notification} next
+   * @returns {Outcome}
+   */
+  receive(next) {
+    if (this.state === "idle" || this.state === "refused") return { verdict: "ignored" };
+    const parts = this.#parts;
+    this.#parts = undefined;
+    // Parts of one snapshot name one version; anything else of this path means that it was given up.
+    const continues = parts && parts.epoch === next.epoch && parts.version === next.version;
+    if (!continues && !this.#acceptable(next))
+      return { verdict: this.state === "subscribed" ? "gap" : "ignored" };
+    const whole = continues ? join(parts, next) : next;
+    if (next.more) {
+      this.#parts = whole;
+      return { verdict: "partial" };
+    }
+    return this.#apply(whole);
+  }
+
+  /**
+   * @param {Notification} next
+   * @returns {boolean}
+   */
+  #acceptable({ update, epoch, base }) {
+    if (update.reset) return true;
+    if (base === undefined) return this.state === "subscribed";
+    return epoch === this.replica.epoch && base === this.replica.version;
+  }
+
+  /**
+   * @param {Notification} whole
+   * @returns {Outcome}
+   */
+  #apply({ update, epoch, version }) {
+    const diffs = this.replica.apply(update);
+    this.replica.epoch = epoch;
+    this.replica.version = version;
+    const synced = this.#awaited !== "nothing";
+    this.#awaited = "nothing";
+    return { verdict: "applied", diffs, synced };
+  }
+}
+
+/**
+ * @param {Notification} first
+ * @param {Notification} next
+ * @returns {Notification}
+ */
+function join(first, next) {
+  // The lists of `first` are only ours, so they grow in place: joining many parts stays linear.
+  for (const id of next.update.remove) first.update.remove.push(id);
+  for (const item of next.update.insert) first.update.insert.push(item);
+  return first;
+}
