@@ -1,0 +1,126 @@
+"""The command `sharedstate-anyio`."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import importlib.util
+import logging
+import signal
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio
+
+from sharedstate_backends import ConfigurationError, StorageError
+
+from .config import load_config
+from .server import serve
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .config import Config, ServiceConfig
+
+EXAMPLES = """
+examples:
+  sharedstate-anyio                     collections in ./sharedstate.db and in memory, on port 9000
+  sharedstate-anyio config.json         services, host and port of a configuration file
+  sharedstate-anyio --port 0            any free port; the one chosen is printed
+
+exit status: 0 after Ctrl-C or SIGTERM, 1 if the server cannot run, 2 for a wrong command or configuration
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command; ends the process with its exit status."""
+    options = _parser().parse_args(argv)
+    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.INFO)
+    if options.loop == "trio" and importlib.util.find_spec("trio") is None:
+        _fail("--loop trio needs trio: pip install 'sharedstate[trio]'", 2)
+    try:
+        config = load_config(options.config)
+    except ConfigurationError as error:
+        _fail(str(error), 2)
+    listen = config.listen
+    host = listen.host if options.host is None else options.host
+    port = listen.port if options.port is None else options.port
+    config = dataclasses.replace(config, listen=dataclasses.replace(listen, host=host, port=port))
+    try:
+        anyio.run(_serve, config, backend=options.loop)
+    except Exception as error:
+        match _first(error):
+            case ConfigurationError() as first:
+                _fail(str(first), 2)
+            case StorageError() as first:
+                _fail(str(first), 1)
+            case OSError() as first:
+                _fail(f"cannot listen on {host} port {port}: {first.strerror or first}", 1)
+            case _:
+                raise
+
+
+async def _serve(config: Config) -> None:
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async with serve(config) as server:
+            for host, port in server.addresses:
+                print(f"SharedState listens on {host} port {port}")
+            for service in config.services:
+                print(f"  service {service.name}: {_store(service)}")
+            print(f"Open {server.url} in a browser. Ctrl-C stops the server.", flush=True)
+            async for signum in signals:
+                print(f"{signal.Signals(signum).name}: finishing what was accepted", flush=True)
+                break
+        print("stopped", flush=True)
+
+
+def _store(service: ServiceConfig) -> str:
+    """Say what keeps a service's items, to the person at the terminal."""
+    if service.in_memory or service.store != "SQLite file":
+        return service.store
+    return f"SQLite file {Path(str(service.config.get('db_name'))).absolute()}"
+
+
+def _first(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="sharedstate-anyio",
+        description="Serve named collections of JSON items that browsers keep in sync.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "config",
+        nargs="?",
+        type=Path,
+        help="configuration file (JSON); without: the embedded default",
+    )
+    parser.add_argument("--host", help="address to listen on; overrides service.host")
+    parser.add_argument("--port", type=_port, help="port to listen on; overrides service.port")
+    parser.add_argument(
+        "--loop",
+        choices=("asyncio", "trio"),
+        default="asyncio",
+        help="event loop (default: asyncio)",
+    )
+    version = f"sharedstate {metadata.version('sharedstate')}"
+    parser.add_argument("--version", action="version", version=version)
+    return parser
+
+
+def _port(text: str) -> int:
+    if text.isascii() and text.isdigit() and int(text) <= 65535:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"expected a whole number from 0 to 65535, found {text!r}")
+
+
+def _fail(message: str, status: int) -> None:
+    print(f"sharedstate-anyio: {message}", file=sys.stderr)
+    sys.exit(status)

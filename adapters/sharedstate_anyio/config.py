@@ -1,0 +1,278 @@
+"""From a configuration file to open-able services.
+
+Rules:
+
+1. Every error is a `ConfigurationError` of one line: the place in the document
+   (`services[1].config.db_table`) or the file, then what is wrong and what to do.
+2. Parsing looks at shapes only. What a service's `config` may hold is the service's business: it
+   goes through untouched, and the service's complaint comes back with the full place.
+3. No value out of a service's `config` is ever printed by this module: one of them is a password.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import ipaddress
+import json
+import re
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, cast
+
+from sharedstate_backends.contract import Backend, ConfigurationError
+from sharedstate_core.errors import RequestError
+from sharedstate_core.paths import split_path
+
+from .document import decode, join, kind, object_at, shown, suggestion
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+DEFAULT_HOST: Final = "127.0.0.1"
+DEFAULT_PORT: Final = 9000
+ENTRY_POINT_GROUP: Final = "sharedstate.services"
+BUILT_IN: Final[Mapping[str, str]] = {"items_service": "sharedstate_backends.items_service"}
+"""Services that are there even where the package's metadata is not, by module name."""
+
+_BACKEND_METHODS: Final = ("open", "close", "load", "commit", "heads", "collections")
+_HOST_NAME: Final = re.compile(r"[^\s:/\[\]\x00-\x1f\x7f]{1,255}")
+_SECRET_KEY: Final = re.compile(r"passw|secret|token|credential|dsn|ur[il]", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Where the server listens. Port 0 lets the system choose one."""
+
+    host: str = DEFAULT_HOST
+    port: int = DEFAULT_PORT
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceConfig:
+    """One entry of `services`.
+
+    Attributes:
+        name: the service's segment in a path.
+        module: what implements it: a built-in or installed service's name, or a dotted module.
+        config: handed to the module's `get_service`; left out of the `repr`, as it may hold a password.
+    """
+
+    name: str
+    module: str
+    config: Mapping[str, object] = field(default_factory=dict, repr=False)
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether it is known to forget everything when the server stops."""
+        return self.module in BUILT_IN and (
+            (self.config.get("db_type"), self.config.get("db_name")) == ("sqlite", ":memory:")
+        )
+
+    @property
+    def store(self) -> str:
+        """What keeps its items, in words for any visitor: no file, host or user."""
+        db_type = self.config.get("db_type") if self.module in BUILT_IN else None
+        if db_type == "sqlite":
+            return "SQLite, in memory" if self.in_memory else "SQLite file"
+        return "MySQL or MariaDB" if db_type == "mysql" else f"module {self.module}"
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The whole configuration; `services` is never empty and its names are distinct."""
+
+    listen: Listen
+    services: tuple[ServiceConfig, ...]
+
+
+DEFAULT_DOCUMENT: Final[Mapping[str, object]] = {
+    "service": {"host": DEFAULT_HOST, "port": DEFAULT_PORT},
+    "services": [
+        {
+            "name": "items",
+            "module": "items_service",
+            "config": {"db_type": "sqlite", "db_name": "sharedstate.db", "db_table": "items"},
+        },
+        {
+            "name": "mitems",
+            "module": "items_service",
+            "config": {"db_type": "sqlite", "db_name": ":memory:", "db_table": "items"},
+        },
+    ],
+}
+"""What holds without a configuration file."""
+
+
+def load_config(file: Path | None) -> Config:
+    """Read a configuration file: JSON in UTF-8, with or without a byte order mark.
+
+    Args:
+        file: None stands for `DEFAULT_DOCUMENT`.
+
+    Raises:
+        ConfigurationError: the file cannot be read, is not JSON, or breaks the format. Its `key` is
+            the file (and line and column) or the place in the document.
+    """
+    if file is None:
+        return parse_config(DEFAULT_DOCUMENT)
+    try:
+        text = file.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        raise ConfigurationError(_named(file), "there is no such file; check the path") from None
+    except IsADirectoryError:
+        problem = "is a directory; name the JSON file in it"
+        raise ConfigurationError(_named(file), problem) from None
+    except UnicodeDecodeError as error:
+        problem = f"is not UTF-8 (byte {error.start}); save it again as UTF-8"
+        raise ConfigurationError(_named(file), problem) from None
+    except OSError as error:
+        problem = f"cannot be read: {error.strerror or type(error).__name__}; check its permissions"
+        raise ConfigurationError(_named(file), problem) from None
+    return parse_config(decode(text, _named(file)))
+
+
+def parse_config(document: object) -> Config:
+    """Check a decoded configuration document and give it its types.
+
+    Args:
+        document: `{"service": {"host", "port"}, "services": [{"name", "module", "config"}, ...]}`.
+            `service`, its members and a service's `config` may be left out.
+
+    Raises:
+        ConfigurationError: the document breaks the format; `key` is the place.
+    """
+    top = object_at(document, "", optional=("service",), required=("services",))
+    entries = top["services"]
+    if not isinstance(entries, list):
+        raise ConfigurationError("services", f"expected a list, found {kind(entries)}")
+    if not entries:
+        raise ConfigurationError("services", "is empty; describe at least one service")
+    services: list[ServiceConfig] = []
+    for index, entry in enumerate(entries):
+        service = _service(entry, f"services[{index}]")
+        for other, earlier in enumerate(services):
+            if earlier.name == service.name:
+                problem = f"services[{other}] is called {shown(service.name)} too; rename one"
+                raise ConfigurationError(f"services[{index}].name", problem)
+        services.append(service)
+    return Config(_listen(top.get("service", {})), tuple(services))
+
+
+def build_backends(config: Config) -> dict[str, Backend]:
+    """Make the backend of every service, in order, by name; none of them is opened yet.
+
+    A service's `module` is looked up among the built-in services, then among the entry points of
+    the group `sharedstate.services`, then as a module. What is found must have `get_service(config)`.
+
+    Raises:
+        ConfigurationError: a module cannot be found or imported, is no service, or its service
+            refuses its `config`; `key` is the place in the document. Any other exception is a fault
+            in the service's module.
+    """
+    return {
+        service.name: _build(service, f"services[{index}]")
+        for index, service in enumerate(config.services)
+    }
+
+
+def _listen(value: object) -> Listen:
+    members = object_at(value, "service", optional=("host", "port"))
+    host, port = members.get("host", DEFAULT_HOST), members.get("port", DEFAULT_PORT)
+    if not isinstance(host, str) or not (_HOST_NAME.fullmatch(host) or _is_ipv6(host)):
+        problem = f"expected a host name or an address and nothing else, found {shown(host)}"
+        raise ConfigurationError("service.host", problem)
+    if isinstance(port, bool) or not isinstance(port, int) or not 0 <= port <= 65535:
+        problem = f"expected a whole number from 0 to 65535, found {shown(port)}"
+        raise ConfigurationError("service.port", problem)
+    return Listen(host, port)
+
+
+def _is_ipv6(host: str) -> bool:
+    try:
+        ipaddress.IPv6Address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _service(value: object, place: str) -> ServiceConfig:
+    members = object_at(value, place, required=("name", "module"), optional=("config",))
+    name, module = members["name"], members["module"]
+    if not isinstance(name, str):
+        raise ConfigurationError(f"{place}.name", f"expected a text, found {shown(name)}")
+    try:
+        segments = split_path(name)
+    except RequestError as error:
+        problem = f"cannot stand in a path: {error.message.rpartition(': ')[2]}"
+        raise ConfigurationError(f"{place}.name", problem) from None
+    if segments != (name,):
+        problem = f'expected one segment of a path, without "/", found {shown(name)}'
+        raise ConfigurationError(f"{place}.name", problem)
+    if not isinstance(module, str) or not module:
+        problem = f'expected a module such as "items_service", found {shown(module)}'
+        raise ConfigurationError(f"{place}.module", problem)
+    config = members.get("config", {})
+    if not isinstance(config, dict):
+        raise ConfigurationError(f"{place}.config", f"expected an object, found {kind(config)}")
+    return ServiceConfig(name, module, MappingProxyType(dict(config)))
+
+
+def _build(service: ServiceConfig, place: str) -> Backend:
+    target = _resolve(service.module, f"{place}.module")
+    get_service = getattr(target, "get_service", None)
+    if not callable(get_service):
+        problem = f"{shown(service.module)} has no function get_service(config): it is no service"
+        raise ConfigurationError(f"{place}.module", problem)
+    try:
+        backend = get_service(dict(service.config))
+    except ConfigurationError as error:
+        key = join(f"{place}.config", error.key) if error.key else f"{place}.config"
+        raise ConfigurationError(key, _censored(error.problem, service.config)) from None
+    lacking = [name for name in _BACKEND_METHODS if not callable(getattr(backend, name, None))]
+    if lacking:
+        problem = f"get_service returned {type(backend).__name__}, without {', '.join(lacking)}"
+        raise ConfigurationError(f"{place}.module", f"{problem}; see the Backend contract")
+    return cast("Backend", backend)
+
+
+def _resolve(module: str, place: str) -> object:
+    """Return the module, or whatever an entry point names, that should have `get_service`."""
+    installed = importlib.metadata.entry_points(group=ENTRY_POINT_GROUP)
+    offers = {point.value: point for point in installed if point.name == module}
+    try:
+        if module in BUILT_IN:
+            return importlib.import_module(BUILT_IN[module])
+        if len(offers) > 1:
+            problem = f"several packages offer it; write one of {', '.join(sorted(offers))}"
+            raise ConfigurationError(place, problem)
+        if offers:
+            return offers.popitem()[1].load()
+        if all(part.isidentifier() for part in module.split(".")):
+            return importlib.import_module(module)
+    except (ImportError, AttributeError) as error:
+        absent = error.name if isinstance(error, ModuleNotFoundError) else None
+        if absent is None or not f"{module}.".startswith(f"{absent}."):
+            reason = " ".join(str(error).split())
+            problem = f"importing {shown(module)} failed: {reason}; mend or install what it needs"
+            raise ConfigurationError(place, problem) from None
+    problem = f"there is neither a service nor a module {shown(module)}; "
+    near = suggestion(module, {*BUILT_IN, *installed.names})
+    raise ConfigurationError(place, problem + (near or "install its package, or set PYTHONPATH"))
+
+
+def _censored(problem: str, config: Mapping[str, object]) -> str:
+    """Return a service's complaint on one line, without the secrets that it was handed."""
+    for key, value in config.items():
+        secret = str(value) if isinstance(value, str | int) and value not in {"", 0, 1} else ""
+        if secret and _SECRET_KEY.search(key):
+            # A very short one is looked for as a word, or nothing readable would be left.
+            edges = (r"(?<!\w)", r"(?!\w)") if len(secret) < 4 else ("", "")
+            for spelling in (secret, repr(secret)[1:-1], json.dumps(secret)[1:-1]):
+                problem = re.sub(re.escape(spelling).join(edges), "***", problem)
+    return " ".join(problem.split())
+
+
+def _named(file: Path) -> str:
+    return str(file) if str(file).isprintable() else json.dumps(str(file))

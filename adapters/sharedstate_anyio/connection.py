@@ -1,0 +1,206 @@
+"""One peer on one socket.
+
+The rules:
+
+1. `send` only queues; the hub flushes what one turn of the loop produced in one piece.
+2. What the socket does not take at once is kept, and the connection is *blocked*: the core sends it nothing
+   more, and one task waits until the socket has taken the rest.
+3. `close` and `abort` are synchronous, so no cancellation can skip them; the reading task does the cleaning up.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+from typing import TYPE_CHECKING, Final
+
+import anyio
+from wsproto.connection import ConnectionState
+from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
+
+from sharedstate_core.errors import CLOSE_TOO_BIG, CLOSE_UNSUPPORTED_DATA
+
+from .handshake import handshake
+from .sockets import finish, receive
+
+if TYPE_CHECKING:
+    import socket
+
+    from wsproto import WSConnection
+    from wsproto.events import Event
+
+    from .http import Site
+    from .hub import Hub
+
+log = logging.getLogger("sharedstate")
+
+CLOSE_SECONDS: Final = 3.0
+"""How long a peer may take to answer a close frame."""
+
+
+class Connection:
+    """A peer; the object itself is the handle under which the core knows it."""
+
+    def __init__(self, sock: socket.socket, hub: Hub) -> None:
+        self._sock = sock
+        self._hub = hub
+        self._websocket: WSConnection | None = None
+        self._queued: list[bytes] = []
+        self._rest = memoryview(b"")
+        self._text: list[str] = []
+        self._text_size = 0
+        self._closing = False
+        self._broken = False
+        self._scope = anyio.CancelScope()
+        self._may_read = anyio.Event()
+        self._may_read.set()
+
+    # --- life -------------------------------------------------------------------------------------
+
+    async def run(self, site: Site) -> None:
+        """Serve the peer until it is gone."""
+        try:
+            with self._scope:
+                opened = await handshake(self._sock, site)
+                if opened is not None:
+                    await self._converse(*opened)
+                    await finish(self._sock)
+        except OSError as error:
+            log.debug("a connection broke: %s", error)
+        except Exception:
+            log.exception("a connection could not be handled; the others go on")
+        finally:
+            self._closing = True
+            with contextlib.suppress(OSError):
+                anyio.notify_closing(self._sock)
+            self._sock.close()
+
+    async def _converse(self, websocket: WSConnection, data: bytes) -> None:
+        self._websocket = websocket
+        self._hub.opened(self)
+        try:
+            while True:
+                if data:
+                    websocket.receive_data(data)
+                for event in websocket.events():
+                    await self._may_read.wait()
+                    self._handle(event, websocket)
+                    if self._broken or websocket.state is ConnectionState.CLOSED:
+                        return
+                data = await receive(self._sock)
+                if not data:
+                    return
+        finally:
+            self._hub.closed(self)
+            self.flush()
+
+    # --- reading ----------------------------------------------------------------------------------
+
+    def _handle(self, event: Event, websocket: WSConnection) -> None:
+        match event:
+            case CloseConnection() if websocket.state is ConnectionState.REMOTE_CLOSING:
+                self._queued.append(websocket.send(event.response()))
+                self._closing = True
+            case CloseConnection() if websocket.state is not ConnectionState.CLOSED:
+                # Not the peer's: wsproto's verdict on bytes that break the rules. It cannot read on.
+                self.close(event.code, event.reason or "")
+                self._broken = True
+            case _ if self._closing:
+                pass  # we said goodbye: what still comes is not answered
+            case TextMessage():
+                self._take_text(event)
+            case BytesMessage():
+                self.close(CLOSE_UNSUPPORTED_DATA, "messages are text frames")
+            case Ping():
+                self._queued.append(websocket.send(event.response()))
+                self._hub.queue_flush(self)
+            case _:
+                pass
+
+    def _take_text(self, event: TextMessage) -> None:
+        """Collect the pieces of one message, counting while they arrive."""
+        most = self._hub.limits.message_bytes
+        self._text_size += len(event.data)
+        if not event.data.isascii():
+            self._text_size += len(event.data.encode()) - len(event.data)
+        if self._text_size > most:
+            self._text.clear()
+            self.close(CLOSE_TOO_BIG, f"a message may have at most {most} bytes")
+            return
+        self._text.append(event.data)
+        if event.message_finished:
+            text = "".join(self._text)
+            self._text.clear()
+            self._text_size = 0
+            self._hub.received(self, text)
+
+    def pause_reading(self) -> None:
+        """Take no more messages for now: backpressure reaches the peer through TCP."""
+        if self._may_read.is_set():
+            self._may_read = anyio.Event()
+
+    def resume_reading(self) -> None:
+        """Take messages again."""
+        self._may_read.set()
+
+    # --- writing ----------------------------------------------------------------------------------
+
+    def send(self, frame: bytes) -> None:
+        """Queue a frame; the hub flushes it in this turn of the loop."""
+        if not self._closing:
+            self._queued.append(frame)
+            self._hub.queue_flush(self)
+
+    def flush(self) -> None:
+        """Offer what is queued to the socket, unless it is full."""
+        if self._rest or not self._queued:
+            return
+        data = self._queued[0] if len(self._queued) == 1 else b"".join(self._queued)
+        self._queued.clear()
+        try:
+            sent = self._sock.send(data)
+        except (BlockingIOError, InterruptedError):
+            sent = 0
+        except OSError:
+            self.abort()
+            return
+        if sent < len(data):
+            self._rest = memoryview(data)[sent:]
+            self._hub.blocked(self)
+
+    async def drain(self) -> None:
+        """Wait until the socket has taken what it left, then report."""
+        try:
+            while self._rest:
+                await anyio.wait_writable(self._sock)
+                try:
+                    self._rest = self._rest[self._sock.send(self._rest) :]
+                except (BlockingIOError, InterruptedError):
+                    continue
+        except (OSError, ValueError, anyio.ClosedResourceError):
+            self.abort()
+            return
+        self._hub.drained(self)
+        self._hub.queue_flush(self)
+
+    # --- ending -----------------------------------------------------------------------------------
+
+    def close(self, code: int, reason: str) -> None:
+        """Say goodbye; the peer has `CLOSE_SECONDS` to answer."""
+        websocket = self._websocket
+        if websocket is None or self._closing:
+            return
+        if websocket.state is ConnectionState.OPEN:
+            self._queued.append(websocket.send(CloseConnection(code, reason)))
+            self._hub.queue_flush(self)
+        self._closing = True
+        self._may_read.set()
+        self._scope.deadline = min(self._scope.deadline, anyio.current_time() + CLOSE_SECONDS)
+
+    def abort(self) -> None:
+        """End the connection now, without a word."""
+        self._closing = True
+        self._queued.clear()
+        self._rest = memoryview(b"")
+        self._scope.deadline = -math.inf

@@ -1,0 +1,125 @@
+"""A JSON document that people write: every complaint names its place.
+
+A place is written as in JavaScript: `services[1].config.db_table`, `services[1].config["odd key"]`; the
+document itself is the empty place. Every problem fits on one line.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+from sharedstate_backends.contract import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+_PLAIN_KEY: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,59}")
+_KINDS: Final[dict[type, str]] = {
+    dict: "an object",
+    list: "a list",
+    str: "a text",
+    bool: "a boolean",
+    int: "a number",
+    float: "a number",
+    type(None): "null",
+}
+
+
+class _Members(dict[str, object]):
+    """A JSON object while it is read, which remembers a key that it had twice."""
+
+    __slots__ = ("doubled",)
+
+    def __init__(self, pairs: list[tuple[str, object]]) -> None:
+        super().__init__(pairs)
+        keys = [key for key, _ in pairs]
+        self.doubled = next((key for key in keys if keys.count(key) > 1), None)
+
+
+@dataclass(frozen=True, slots=True)
+class _NotJson:
+    word: str
+
+
+def decode(text: str, file: str) -> object:
+    """Return the JSON document, refusing what `json` lets through: doubled keys, and `NaN`.
+
+    Raises:
+        ConfigurationError: `key` is the file, with line and column, or the place.
+    """
+    try:
+        return _plain(json.loads(text, object_pairs_hook=_Members, parse_constant=_NotJson), "")
+    except json.JSONDecodeError as error:
+        where = f"{file}, line {error.lineno}, column {error.colno}"
+        raise ConfigurationError(where, f"this is not JSON: {error.msg}") from None
+    except RecursionError:
+        raise ConfigurationError(file, "is nested too deep for a configuration") from None
+    except ValueError:  # what is left: more digits than Python converts
+        raise ConfigurationError(file, "holds a number that is too long") from None
+
+
+def _plain(value: object, place: str) -> object:
+    if isinstance(value, _Members):
+        if value.doubled is not None:
+            problem = f"the key {shown(value.doubled)} is there twice; keep one"
+            raise ConfigurationError(place, problem)
+        return {key: _plain(member, join(place, key)) for key, member in value.items()}
+    if isinstance(value, list):
+        return [_plain(element, f"{place}[{index}]") for index, element in enumerate(value)]
+    if isinstance(value, _NotJson):
+        raise ConfigurationError(place, f"{value.word} is not JSON; write a number or null")
+    return value
+
+
+def object_at(
+    value: object, place: str, *, required: tuple[str, ...] = (), optional: tuple[str, ...] = ()
+) -> dict[str, object]:
+    """Return the object at a place, once its keys are known to be the right ones.
+
+    Raises:
+        ConfigurationError: it is no object, or a key is unknown or missing.
+    """
+    if not isinstance(value, dict | MappingProxyType):
+        names = ", ".join(f'"{name}"' for name in required + optional)
+        raise ConfigurationError(place, f"expected an object with {names}, found {kind(value)}")
+    for key in value:
+        if key not in required + optional:
+            near = suggestion(str(key), {*required, *optional} - value.keys())
+            problem = near or "known here: " + ", ".join(sorted(required + optional))
+            raise ConfigurationError(join(place, str(key)), f"unknown key; {problem}")
+    for key in required:
+        if key not in value:
+            raise ConfigurationError(join(place, key), "is missing; add it")
+    return dict(value)
+
+
+def suggestion(word: str, known: Collection[str]) -> str:
+    """Return `did you mean ...?` with the known word nearest to this one, or nothing."""
+    near = difflib.get_close_matches(word, sorted(known), n=1)
+    return f"did you mean {shown(near[0])}?" if near else ""
+
+
+def join(place: str, key: str) -> str:
+    """Return the place of an object's member."""
+    if not _PLAIN_KEY.fullmatch(key):
+        return f"{place}[{shown(key)}]"
+    return f"{place}.{key}" if place else key
+
+
+def shown(value: object) -> str:
+    """Return a value as the document spells it, if it is short, else what kind it is."""
+    if isinstance(value, str):
+        return json.dumps(value if len(value) <= 60 else f"{value[:60]}...")
+    if isinstance(value, bool | float | None) or (isinstance(value, int) and abs(value) < 1e30):
+        return json.dumps(value)
+    return kind(value)
+
+
+def kind(value: object) -> str:
+    """Return what a value is, in words: what may be said of one that must stay secret."""
+    return _KINDS.get(type(value), type(value).__name__)

@@ -1,0 +1,91 @@
+"""The first request on a socket: a page to answer, or a WebSocket to open."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import anyio
+import h11
+from wsproto import ConnectionType, WSConnection
+from wsproto.events import AcceptConnection, RejectConnection
+from wsproto.utilities import RemoteProtocolError
+
+from .http import Response
+from .sockets import finish, receive, send_all
+
+if TYPE_CHECKING:
+    import socket
+
+    from .http import Site
+
+HEAD_SECONDS: Final = 10.0
+"""How long a peer may take for its request head."""
+
+HEAD_BYTES: Final = 16 * 1024
+"""Longest request head; browsers with many cookies stay under it."""
+
+
+async def handshake(sock: socket.socket, site: Site) -> tuple[WSConnection, bytes] | None:
+    """Answer one HTTP request.
+
+    Returns:
+        After an upgrade, the open WebSocket and the bytes that came behind the request; otherwise
+        None: the peer has its answer.
+
+    Raises:
+        OSError: the connection broke.
+    """
+    http = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_BYTES)
+    with anyio.move_on_after(HEAD_SECONDS):
+        try:
+            while (event := http.next_event()) is h11.NEED_DATA:
+                http.receive_data(await receive(sock))
+        except h11.RemoteProtocolError as error:
+            await _respond(sock, http, _refusal(error.error_status_hint, str(error)))
+            return None
+        if isinstance(event, h11.Request):
+            return await _answer(sock, http, event, site)
+    return None  # too slow, or left before it asked
+
+
+async def _answer(
+    sock: socket.socket, http: h11.Connection, request: h11.Request, site: Site
+) -> tuple[WSConnection, bytes] | None:
+    headers = list(request.headers)
+    if not any(name == b"upgrade" and b"websocket" in value.lower() for name, value in headers):
+        method, target = request.method.decode("ascii"), request.target.decode("ascii")
+        await _respond(sock, http, site.respond(method, target, headers))
+        return None
+    if request.method != b"GET" or request.http_version < b"1.1":  # wsproto is not told of these
+        await _respond(sock, http, _refusal(400, "a WebSocket handshake is a GET of HTTP/1.1"))
+        return None
+    websocket = WSConnection(ConnectionType.SERVER)
+    try:
+        websocket.initiate_upgrade_connection(headers, request.target)
+    except RemoteProtocolError as error:
+        hint = error.event_hint
+        status = hint.status_code if isinstance(hint, RejectConnection) else 400
+        await _respond(sock, http, _refusal(status, f"not a WebSocket handshake: {error}"))
+        return None
+    accepted = websocket.send(AcceptConnection())
+    await send_all(sock, accepted)
+    return websocket, http.trailing_data[0]
+
+
+def _refusal(status: int, reason: str) -> Response:
+    body = f"{reason}\n".encode()
+    headers = [(b"Content-Type", b"text/plain"), (b"Content-Length", b"%d" % len(body))]
+    if status == 426:
+        headers += [(b"Sec-WebSocket-Version", b"13")]
+    return Response(status, headers, body)
+
+
+async def _respond(sock: socket.socket, http: h11.Connection, response: Response) -> None:
+    if http.our_state not in {h11.IDLE, h11.SEND_RESPONSE}:
+        return
+    headers = [*response.headers, (b"connection", b"close")]
+    data = http.send(h11.Response(status_code=response.status, headers=headers)) or b""
+    for event in (h11.Data(data=response.body), h11.EndOfMessage()):
+        data += http.send(event) or b""
+    await send_all(sock, data)
+    await finish(sock)

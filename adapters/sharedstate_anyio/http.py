@@ -1,0 +1,236 @@
+"""What a browser finds on the server's port beside the WebSocket: a page, the bundles, a health check.
+
+Rules:
+
+1. Every file is read once, when a `Site` is made; `respond` is a lookup in a dictionary. A target
+   that is no key of it is not found, so there is no path to traverse.
+2. `respond` takes anything and never raises.
+3. Everything is revalidated by its ETag: after an upgrade no browser runs an old client.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import re
+import urllib.parse
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+Headers = list[tuple[bytes, bytes]]
+"""Names in their usual spelling; the form that h11 takes."""
+
+BUNDLES: Final = tuple(f"sharedstate.{name}.js" for name in ("es", "es.min", "iife", "iife.min"))
+"""The JavaScript client as files: ES module and global variable, readable and small."""
+
+PACKAGE: Final = Path(__file__).parent
+
+_TYPES: Final = {
+    ".html": b"text/html; charset=utf-8",
+    ".css": b"text/css; charset=utf-8",
+    ".js": b"text/javascript; charset=utf-8",
+    ".svg": b"image/svg+xml",
+}
+_TEXT: Final = b"text/plain; charset=utf-8"
+_TEMPLATE: Final = "index.html"
+_NOTICE: Final = (
+    '<p class="notice" role="alert">The JavaScript bundles of this server have not been built, '
+    "so the demo below cannot work.</p>"
+)
+
+_EVERYWHERE: Final[Headers] = [
+    (b"X-Content-Type-Options", b"nosniff"),
+    (b"Cache-Control", b"no-cache"),
+]
+_PAGE: Final[Headers] = [
+    (
+        b"Content-Security-Policy",
+        b"; ".join(
+            [
+                b"default-src 'self'",
+                b"connect-src 'self' ws: wss:",
+                b"object-src 'none'",
+                b"base-uri 'none'",
+                b"form-action 'none'",
+                b"frame-ancestors 'none'",
+            ]
+        ),
+    ),
+    (b"Referrer-Policy", b"no-referrer"),
+]
+_SHARED: Final[Headers] = [
+    (b"Access-Control-Allow-Origin", b"*"),
+    (b"Cross-Origin-Resource-Policy", b"cross-origin"),
+]
+_PREFLIGHT: Final[Headers] = [
+    (b"Access-Control-Allow-Methods", b"GET, HEAD, OPTIONS"),
+    (b"Access-Control-Allow-Headers", b"*"),
+    (b"Access-Control-Max-Age", b"86400"),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """One answer, complete.
+
+    Attributes:
+        status: 200, 204, 304, 400, 404 or 405.
+        headers: with an exact `Content-Length`, except where a 204 or 304 has none.
+        body: empty for HEAD, 204 and 304.
+    """
+
+    status: int
+    headers: Headers
+    body: bytes = b""
+
+
+class ServiceInfo(NamedTuple):
+    """What the index page tells about a service, to anybody.
+
+    Attributes:
+        name: its segment in a path.
+        store: what keeps its items, in a few words.
+        in_memory: whether it forgets everything when the server stops: the page's demo prefers it.
+    """
+
+    name: str
+    store: str
+    in_memory: bool = False
+
+
+class _Resource(NamedTuple):
+    content: bytes
+    headers: Headers
+    etag: bytes = b""
+
+
+class Site:
+    """The server's HTTP side, for the services it has.
+
+    Args:
+        services: in the order of the configuration.
+        libs: the folder of the bundles; by default the package's own, or the source tree's.
+
+    Raises:
+        OSError: a file of the package cannot be read. Missing bundles are no error: they are 404.
+    """
+
+    def __init__(self, services: Sequence[ServiceInfo], *, libs: Path | None = None) -> None:
+        libs = libs or _find_libs()
+        bundles = {name: (libs / name).read_bytes() for name in BUNDLES if (libs / name).is_file()}
+        self._resources = {"/healthz": _Resource(b"ok\n", [(b"Content-Type", _TEXT)])}
+        for name, content in bundles.items():
+            self._resources[f"/libs/{name}"] = _file(name, content, _SHARED)
+        for file in sorted((PACKAGE / "pages").iterdir()):
+            if file.suffix in _TYPES and file.name != _TEMPLATE:
+                self._resources[f"/pages/{file.name}"] = _file(file.name, file.read_bytes(), _PAGE)
+        template = (PACKAGE / "pages" / _TEMPLATE).read_text("utf-8")
+        page = _render(template, services, complete=len(bundles) == len(BUNDLES))
+        self._resources["/"] = _file(_TEMPLATE, page.encode(), _PAGE)
+
+    def respond(
+        self, method: str, target: str, headers: Iterable[tuple[bytes, bytes]] = ()
+    ) -> Response:
+        """Answer one request that asks for no upgrade; its body, if any, is of no interest.
+
+        Args:
+            method: as received; methods are case-sensitive (RFC 9110, section 9.1).
+            target: as received, decoded as Latin-1: a path, or an absolute `http` or `https` URL. A query is
+                ignored, percent-encoding is undone.
+            headers: of the request, names in any case. Only `If-None-Match` counts.
+        """
+        path = _path(target)
+        if path is None:
+            return _text(method, 400, "The request's target is no path.")
+        shared = path == "/libs" or path.startswith("/libs/")
+        resource = self._resources.get(path)
+        if shared and method == "OPTIONS":
+            return Response(204, [*_SHARED, *_PREFLIGHT, _allow(shared=True)])
+        if resource is None:
+            return _text(method, 404, self._not_found(path), _SHARED if shared else [])
+        if method not in {"GET", "HEAD"}:
+            problem = "Only GET and HEAD do anything here."
+            extra = [*_SHARED, _allow(shared=True)] if shared else [_allow(shared=False)]
+            return _text(method, 405, problem, extra)
+        if resource.etag and _matches(resource.etag, headers):
+            unchanged = [(b"ETag", resource.etag), *_EVERYWHERE, *(_SHARED if shared else [])]
+            return Response(304, unchanged)
+        return _complete(method, 200, resource.content, resource.headers)
+
+    def _not_found(self, path: str) -> str:
+        if not path.startswith("/libs/"):
+            return "There is nothing here. The server's page is at /."
+        if path.removeprefix("/libs/") in BUNDLES:
+            return "The JavaScript bundles have not been built in the source tree of this server."
+        return f"There is no such bundle. There are {', '.join(BUNDLES)}."
+
+
+def _find_libs() -> Path:
+    """Return the folder of the bundles: in the package once installed, else of the source tree."""
+    return next(
+        (folder for folder in (PACKAGE / "libs", PACKAGE.parents[1] / "libs") if folder.is_dir()),
+        PACKAGE / "libs",
+    )
+
+
+def _file(name: str, content: bytes, extra: Headers) -> _Resource:
+    etag = b'"%s"' % hashlib.sha256(content).hexdigest()[:32].encode()
+    kind = (b"Content-Type", _TYPES[Path(name).suffix])
+    return _Resource(content, [kind, (b"ETag", etag), *extra], etag)
+
+
+def _text(
+    method: str, status: int, text: str, extra: Sequence[tuple[bytes, bytes]] = ()
+) -> Response:
+    return _complete(method, status, f"{text}\n".encode(), [(b"Content-Type", _TEXT), *extra])
+
+
+def _complete(method: str, status: int, content: bytes, headers: Headers) -> Response:
+    length = (b"Content-Length", b"%d" % len(content))
+    body = b"" if method == "HEAD" else content
+    return Response(status, [*headers, *_EVERYWHERE, length], body)
+
+
+def _allow(*, shared: bool) -> tuple[bytes, bytes]:
+    return b"Allow", b"GET, HEAD, OPTIONS" if shared else b"GET, HEAD"
+
+
+def _path(target: str) -> str | None:
+    """Return the decoded path of a request target (RFC 9112, section 3.2), or None if it has none."""
+    target = re.split(r"[?#]", target, maxsplit=1)[0]
+    absolute = re.match(r"https?://[^/]+", target, re.IGNORECASE)
+    if absolute:
+        target = target[absolute.end() :] or "/"
+    return urllib.parse.unquote(target) if target.startswith("/") else None
+
+
+def _matches(etag: bytes, headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Return whether `If-None-Match` names this tag (RFC 9110, section 13.1.2)."""
+    for name, value in headers:
+        if name.lower() == b"if-none-match":
+            tags = [tag.strip().removeprefix(b"W/") for tag in value.split(b",")]
+            if b"*" in tags or etag in tags:
+                return True
+    return False
+
+
+def _render(template: str, services: Sequence[ServiceInfo], *, complete: bool) -> str:
+    """Fill in the page's template, in one pass, so that no value is taken for a placeholder."""
+    rows = [
+        f'<tr><th scope="row"><code>{html.escape(service.name)}</code></th>'
+        f"<td>{html.escape(service.store)}</td>"
+        f"<td><code>/<i>app</i>/{html.escape(service.name)}/<i>collection</i></code></td></tr>"
+        for service in services
+    ]
+    shown = next((service for service in services if service.in_memory), None)
+    shown = shown or next(iter(services), None)
+    values: Mapping[str, str] = {
+        "services": "\n".join(rows),
+        "path": html.escape(f"/demo/{shown.name}/list") if shown else "",
+        "notice": "" if complete else _NOTICE,
+    }
+    return re.sub(r"\{\{(\w+)\}\}", lambda match: values[match[1]], template)

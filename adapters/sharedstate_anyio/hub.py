@@ -1,0 +1,233 @@
+"""The embedding of the core: inputs go in, effects are performed, storage answers come back as inputs.
+
+The rules:
+
+1. `_perform` is plain and never calls the core; what follows from an effect comes back later, as an input.
+2. Storage tasks belong to the hub: a client that leaves does not cancel its update.
+3. No decision is made here: those are the core's.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, Final, assert_never
+
+import anyio
+import anyio.lowlevel
+
+from sharedstate_backends import StorageError
+from sharedstate_core import (
+    Close,
+    Commit,
+    Effect,
+    Limits,
+    ListCollections,
+    Load,
+    PauseReading,
+    ResumeReading,
+    Send,
+    Server,
+    TellTime,
+)
+from sharedstate_core.errors import CLOSE_GOING_AWAY
+
+from .frames import text_frame
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from anyio.abc import TaskGroup
+
+    from sharedstate_backends import Backend
+
+    from .connection import Connection
+
+log = logging.getLogger("sharedstate")
+
+FLUSHED_AT_ONCE: Final = 250
+"""Sockets written to before others get a turn: about a millisecond."""
+
+CLOSE_INTERNAL_ERROR: Final = 1011
+
+
+class Hub:
+    """One server process: its connections, the core, and the storage behind it.
+
+    Args:
+        backends: an open backend for each service.
+        tasks: the task group that owns every task of the server.
+        limits: bounds on what a peer may ask for.
+    """
+
+    def __init__(self, backends: Mapping[str, Backend], tasks: TaskGroup, limits: Limits) -> None:
+        self.limits = limits
+        self._core: Server[Connection] = Server(tuple(backends), limits)
+        self._backends = backends
+        self._tasks = tasks
+        self._connections: set[Connection] = set()
+        self._to_flush: dict[Connection, None] = {}
+        self._flush_wanted = anyio.Event()
+        self._deadline_moved = anyio.Event()
+        self._idle = anyio.Event()
+        self._empty = anyio.Event()
+        self._next_wakeup: float | None = None
+
+    # --- inputs -----------------------------------------------------------------------------------
+
+    def opened(self, connection: Connection) -> None:
+        """A WebSocket is up."""
+        self._connections.add(connection)
+        self._core.connection_opened(connection)
+
+    def received(self, connection: Connection, text: str) -> None:
+        """A text message has arrived."""
+        try:
+            effects = self._core.receive_text(connection, text, time.monotonic())
+        except Exception:
+            log.exception("a message could not be handled; its connection is closed")
+            connection.close(CLOSE_INTERNAL_ERROR, "internal error")
+        else:
+            self._perform(effects)
+
+    def blocked(self, connection: Connection) -> None:
+        """The socket has not taken everything."""
+        if connection in self._connections:
+            self._perform(self._core.connection_blocked(connection, time.monotonic()))
+            self._tasks.start_soon(connection.drain)
+
+    def drained(self, connection: Connection) -> None:
+        """The socket has taken everything."""
+        if connection in self._connections:
+            self._perform(self._core.connection_drained(connection))
+
+    def closed(self, connection: Connection) -> None:
+        """A WebSocket has ended."""
+        self._connections.discard(connection)
+        if not self._connections:
+            self._empty.set()
+        self._perform(self._core.connection_closed(connection, time.monotonic()))
+
+    # --- effects ----------------------------------------------------------------------------------
+
+    def _perform(self, effects: Sequence[Effect[Connection]]) -> None:  # noqa: C901  (one arm each)
+        for effect in effects:
+            match effect:
+                case Send():
+                    frame = text_frame(effect.message)
+                    for connection in effect.connections:
+                        connection.send(frame)
+                case Commit():
+                    self._tasks.start_soon(self._commit, effect)
+                case Load():
+                    self._tasks.start_soon(self._load, effect)
+                case ListCollections():
+                    self._tasks.start_soon(self._list, effect)
+                case TellTime():
+                    effect.connection.send(text_frame(effect.reply.encode(time.time())))
+                case PauseReading():
+                    effect.connection.pause_reading()
+                case ResumeReading():
+                    effect.connection.resume_reading()
+                case Close():
+                    effect.connection.close(effect.code, effect.reason)
+                case _:
+                    assert_never(effect)
+        if self._core.next_wakeup() != self._next_wakeup:
+            self._deadline_moved.set()
+
+    def queue_flush(self, connection: Connection) -> None:
+        """Flush this connection in this turn of the loop, after what else the turn brings."""
+        self._to_flush[connection] = None
+        self._flush_wanted.set()
+
+    async def flush_forever(self) -> None:
+        """Send what each turn of the loop has queued; joined, so that a burst costs one system call."""
+        while True:
+            await self._flush_wanted.wait()
+            self._flush_wanted = anyio.Event()
+            wanted, self._to_flush = self._to_flush, {}
+            for number, connection in enumerate(wanted, 1):
+                connection.flush()
+                if number % FLUSHED_AT_ONCE == 0:
+                    await anyio.lowlevel.checkpoint()
+
+    async def keep_time(self) -> None:
+        """Wake the core when it asked to be woken."""
+        while True:
+            self._deadline_moved = anyio.Event()
+            self._next_wakeup = at = self._core.next_wakeup()
+            pause = None if at is None else max(0.0, at - time.monotonic())
+            with anyio.move_on_after(pause):
+                await self._deadline_moved.wait()
+            self._perform(self._core.wake(time.monotonic()))
+
+    # --- storage ----------------------------------------------------------------------------------
+
+    async def _commit(self, commit: Commit) -> None:
+        path = commit.collection
+        try:
+            result = await self._backends[path.service].commit(path, commit.writes)
+        except Exception as error:  # noqa: BLE001  (whatever a plugin raises is an outcome)
+            unknown = not isinstance(error, StorageError)
+            self._report(f"commit to {path}", error)
+            text = "the storage failed" if unknown else "the storage is not available"
+            effects = self._core.commit_failed(
+                commit.ticket, text, time.monotonic(), outcome_unknown=unknown
+            )
+        else:
+            effects = self._core.commit_succeeded(commit.ticket, result, time.monotonic())
+        self._storage_answered(effects)
+
+    async def _load(self, load: Load) -> None:
+        path = load.collection
+        try:
+            loaded = await self._backends[path.service].load(path, load.since)
+        except Exception as error:  # noqa: BLE001
+            self._report(f"load of {path}", error)
+            text = "the storage is not available"
+            effects = self._core.load_failed(load.ticket, text, time.monotonic())
+        else:
+            effects = self._core.load_succeeded(load.ticket, loaded, time.monotonic())
+        self._storage_answered(effects)
+
+    async def _list(self, request: ListCollections) -> None:
+        try:
+            names = await self._backends[request.service].collections(request.app)
+        except Exception as error:  # noqa: BLE001
+            self._report(f"list of /{request.app}/{request.service}", error)
+            effects = self._core.list_failed(request.ticket, "the storage is not available")
+        else:
+            effects = self._core.list_succeeded(request.ticket, names)
+        self._storage_answered(effects)
+
+    def _storage_answered(self, effects: Sequence[Effect[Connection]]) -> None:
+        self._perform(effects)
+        if not self._core.is_busy:
+            self._idle.set()
+
+    @staticmethod
+    def _report(what: str, error: Exception) -> None:
+        if isinstance(error, StorageError):
+            log.error("%s failed: %s", what, error)
+        else:
+            log.error("%s failed, outcome unknown", what, exc_info=error)
+
+    # --- the end ----------------------------------------------------------------------------------
+
+    async def wait_idle(self) -> None:
+        """Return when no request waits for storage."""
+        while self._core.is_busy:
+            self._idle = anyio.Event()
+            await self._idle.wait()
+
+    def close_all(self) -> None:
+        """Tell every peer that the server goes away."""
+        for connection in self._connections:
+            connection.close(CLOSE_GOING_AWAY, "the server is shutting down")
+
+    async def wait_empty(self) -> None:
+        """Return when every WebSocket has ended."""
+        while self._connections:
+            self._empty = anyio.Event()
+            await self._empty.wait()

@@ -1,0 +1,466 @@
+"""Configuration: what is accepted, and that every complaint names its place and a remedy."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from sharedstate_anyio import config as config_module
+from sharedstate_anyio.config import (
+    Config,
+    Listen,
+    ServiceConfig,
+    build_backends,
+    load_config,
+    parse_config,
+)
+from sharedstate_backends import Backend, ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SECRET = 'Tr0ub4dor"&3'
+
+README_DOCUMENT: dict[str, Any] = {
+    "service": {"host": "0.0.0.0", "port": 9000},
+    "services": [
+        {
+            "name": "items",
+            "module": "items_service",
+            "config": {
+                "db_type": "mysql",
+                "db_name": "sharedstate",
+                "db_table": "items",
+                "db_host": "localhost",
+                "db_user": "myuser",
+                "db_password": SECRET,
+                "ssl.enabled": False,
+                "ssl.key": None,
+                "ssl.ca": None,
+                "ssl.cert": None,
+            },
+        },
+        {
+            "name": "mitems",
+            "module": "items_service",
+            "config": {"db_type": "sqlite", "db_name": ":memory:", "db_table": "items"},
+        },
+    ],
+}
+
+PLUGIN = """
+from sharedstate_backends import ConfigurationError
+
+class Store:
+    def __init__(self, config): self.config = config
+    async def open(self): ...
+    async def close(self): ...
+    async def load(self, collection, since): ...
+    async def commit(self, collection, writes): ...
+    async def heads(self, collections): ...
+    async def collections(self, app): ...
+
+def get_service(config):
+    if "problem" in config:
+        raise ConfigurationError(config["key"], config["problem"])
+    config["taken"] = True
+    return Store(config)
+"""
+
+
+@pytest.fixture
+def plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Return a folder on the import path, whose modules are forgotten after the test."""
+    folder = tmp_path / "plugins"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(str(folder))
+    (folder / "plug_store.py").write_text(PLUGIN)
+    yield folder
+    for name in [name for name in sys.modules if name.startswith("plug_")]:
+        del sys.modules[name]
+
+
+def one(module: str = "items_service", **config: object) -> dict[str, Any]:
+    return {"services": [{"name": "s", "module": module, "config": config}]}
+
+
+def complaint(document: object) -> str:
+    with pytest.raises(ConfigurationError) as caught:
+        parse_config(document)
+    assert str(caught.value).isprintable()
+    return str(caught.value)
+
+
+def file_complaint(file: Path) -> str:
+    with pytest.raises(ConfigurationError) as caught:
+        load_config(file)
+    assert str(caught.value).isprintable()
+    return str(caught.value).replace(str(file), "FILE")
+
+
+def build_complaint(document: object) -> str:
+    with pytest.raises(ConfigurationError) as caught:
+        build_backends(parse_config(document))
+    assert str(caught.value).isprintable()
+    return str(caught.value)
+
+
+# What is accepted
+
+
+def test_the_readme_example_is_passed_through(tmp_path: Path) -> None:
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps(README_DOCUMENT))
+    config = load_config(file)
+    assert config.listen == Listen("0.0.0.0", 9000)
+    assert [(s.name, s.module) for s in config.services] == [
+        ("items", "items_service"),
+        ("mitems", "items_service"),
+    ]
+    assert dict(config.services[0].config) == README_DOCUMENT["services"][0]["config"]
+    assert [s.store for s in config.services] == ["MySQL or MariaDB", "SQLite, in memory"]
+    assert [s.in_memory for s in config.services] == [False, True]
+
+
+def test_without_a_file_there_are_a_stored_and_an_in_memory_service() -> None:
+    config = load_config(None)
+    assert config.listen == Listen("127.0.0.1", 9000)
+    assert [(s.name, s.store) for s in config.services] == [
+        ("items", "SQLite file"),
+        ("mitems", "SQLite, in memory"),
+    ]
+    assert config.services[0].config["db_name"] == "sharedstate.db"
+
+
+@pytest.mark.parametrize(
+    ("service", "listen"),
+    [
+        ({}, Listen("127.0.0.1", 9000)),
+        ({"port": 0}, Listen("127.0.0.1", 0)),
+        ({"host": "::", "port": 65535}, Listen("::", 65535)),
+        ({"host": "fe80::1%eth0"}, Listen("fe80::1%eth0", 9000)),
+        ({"host": "state.example.org"}, Listen("state.example.org", 9000)),
+    ],
+)
+def test_where_to_listen(service: dict[str, object], listen: Listen) -> None:
+    assert parse_config({"service": service, **one()}).listen == listen
+
+
+def test_service_and_config_may_be_left_out() -> None:
+    config = parse_config({"services": [{"name": "s", "module": "m.n"}]})
+    assert config == Config(Listen(), (ServiceConfig("s", "m.n", {}),))
+    assert config.services[0].store == "module m.n"
+
+
+@pytest.mark.parametrize("name", ["subs", "clock", "Åse & co", "a b", "x" * 128])
+def test_any_segment_of_a_path_is_a_name(name: str) -> None:
+    config = parse_config({"services": [{"name": name, "module": "m"}]})
+    assert config.services[0].name == name
+
+
+def test_a_byte_order_mark_is_no_matter(tmp_path: Path) -> None:
+    file = tmp_path / "config.json"
+    file.write_bytes(b"\xef\xbb\xbf" + json.dumps(one()).encode())
+    assert load_config(file).services[0].name == "s"
+
+
+def test_a_parsed_configuration_does_not_follow_its_document() -> None:
+    document = one(db_table="a")
+    config = parse_config(document)
+    document["services"][0]["config"]["db_table"] = "b"
+    assert config.services[0].config["db_table"] == "a"
+
+
+# Complaints about the document
+
+
+@pytest.mark.parametrize(
+    ("service", "expected"),
+    [
+        (
+            {"port": "9000x"},
+            'service.port: expected a whole number from 0 to 65535, found "9000x"',
+        ),
+        ({"port": True}, "service.port: expected a whole number from 0 to 65535, found true"),
+        ({"port": -1}, "service.port: expected a whole number from 0 to 65535, found -1"),
+        ({"port": 65536}, "service.port: expected a whole number from 0 to 65535, found 65536"),
+        ({"port": 80.0}, "service.port: expected a whole number from 0 to 65535, found 80.0"),
+        ({"port": None}, "service.port: expected a whole number from 0 to 65535, found null"),
+        ({"port": [1]}, "service.port: expected a whole number from 0 to 65535, found a list"),
+        (
+            {"port": 10**5000},
+            "service.port: expected a whole number from 0 to 65535, found a number",
+        ),
+        ({"prot": 9000}, 'service.prot: unknown key; did you mean "port"?'),
+        ({"port": 1, "x y\n": 0}, 'service["x y\\n"]: unknown key; known here: host, port'),
+        ({"port": 1, "prot": 2}, "service.prot: unknown key; known here: host, port"),
+        ("0.0.0.0:9000", 'service: expected an object with "host", "port", found a text'),
+    ],
+)
+def test_faults_in_service(service: object, expected: str) -> None:
+    assert complaint({"service": service, **one()}) == expected
+
+
+@pytest.mark.parametrize(
+    "host", ["", 7, None, "127.0.0.1:9000", "http://a", "[::1]", "a b", "a\n", ":::", "x" * 1000]
+)
+def test_faults_in_host(host: object) -> None:
+    found = complaint({"service": {"host": host}, **one()})
+    assert found.startswith("service.host: expected a host name or an address and nothing else")
+    assert len(found) < 200
+
+
+@pytest.mark.parametrize(
+    ("document", "expected"),
+    [
+        ([], 'expected an object with "services", "service", found a list'),
+        ({}, "services: is missing; add it"),
+        ({"services": []}, "services: is empty; describe at least one service"),
+        ({"services": {"name": "a"}}, "services: expected a list, found an object"),
+        ({"service": {}, "servces": []}, 'servces: unknown key; did you mean "services"?'),
+        ({"services": [], "port": 1}, "port: unknown key; known here: service, services"),
+    ],
+)
+def test_faults_at_the_top(document: object, expected: str) -> None:
+    assert complaint(document) == expected
+
+
+@pytest.mark.parametrize(
+    ("service", "expected"),
+    [
+        (3, ': expected an object with "name", "module", "config", found a number'),
+        ({"module": "m"}, ".name: is missing; add it"),
+        ({"name": "n"}, ".module: is missing; add it"),
+        ({"name": "n", "module": "m", "cfg": 1}, '.cfg: unknown key; did you mean "config"?'),
+        ({"name": 3, "module": "m"}, ".name: expected a text, found 3"),
+        (
+            {"name": "", "module": "m"},
+            '.name: expected one segment of a path, without "/", found ""',
+        ),
+        (
+            {"name": "/a", "module": "m"},
+            '.name: expected one segment of a path, without "/", found "/a"',
+        ),
+        (
+            {"name": "a/b", "module": "m"},
+            '.name: expected one segment of a path, without "/", found "a/b"',
+        ),
+        (
+            {"name": "..", "module": "m"},
+            ".name: cannot stand in a path: a segment may not be '..'",
+        ),
+        (
+            {"name": "a\0: b", "module": "m"},
+            ".name: cannot stand in a path: a segment holds a control character",
+        ),
+        (
+            {"name": "\ud800", "module": "m"},
+            ".name: cannot stand in a path: a segment holds a lone surrogate",
+        ),
+        (
+            {"name": "é" * 65, "module": "m"},
+            ".name: cannot stand in a path: a segment is longer than 128 bytes of UTF-8",
+        ),
+        (
+            {"name": "n", "module": ""},
+            '.module: expected a module such as "items_service", found ""',
+        ),
+        (
+            {"name": "n", "module": "m", "config": SECRET},
+            ".config: expected an object, found a text",
+        ),
+        (
+            {"name": "other", "module": "m"},
+            '.name: services[0] is called "other" too; rename one',
+        ),
+    ],
+)
+def test_faults_in_a_service(service: object, expected: str) -> None:
+    document = {"services": [{"name": "other", "module": "m"}, service]}
+    assert complaint(document) == f"services[1]{expected}"
+
+
+# Complaints about the file
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", "FILE, line 1, column 1: this is not JSON: Expecting value"),
+        (
+            '{\n  "a": 1,\n  b\n}',
+            "FILE, line 3, column 3: this is not JSON: Expecting property name",
+        ),
+        ("{} {}", "FILE, line 1, column 4: this is not JSON: Extra data"),
+        ('{"a": 1, "a": 1}', 'the key "a" is there twice; keep one'),
+        (
+            '{"services": [{}, {"config": {"db": 1, "db": 2}}]}',
+            'services[1].config: the key "db" is there twice; keep one',
+        ),
+        ('{"service": {"port": NaN}}', "service.port: NaN is not JSON; write a number or null"),
+        ("[" * 100_000, "FILE: is nested too deep for a configuration"),
+        ("1" * 5000, "FILE: holds a number that is too long"),
+    ],
+)
+def test_faults_in_the_text(tmp_path: Path, text: str, expected: str) -> None:
+    file = tmp_path / "config.json"
+    file.write_text(text)
+    assert file_complaint(file).startswith(expected)
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    assert file_complaint(tmp_path / "no.json") == "FILE: there is no such file; check the path"
+    assert file_complaint(tmp_path) == "FILE: is a directory; name the JSON file in it"
+    file = tmp_path / "latin1.json"
+    file.write_bytes('{"å": 1}'.encode("latin-1"))
+    assert file_complaint(file) == "FILE: is not UTF-8 (byte 2); save it again as UTF-8"
+    loop = tmp_path / "loop.json"
+    loop.symlink_to(loop)
+    assert file_complaint(loop).startswith("FILE: cannot be read: Too many levels")
+
+
+def test_a_file_name_with_a_line_break_stays_on_one_line(tmp_path: Path) -> None:
+    assert "\\n" in file_complaint(tmp_path / "a\nb.json")
+
+
+# Services
+
+
+def test_the_backend_contract_is_what_is_checked() -> None:
+    members = {name for name, _ in inspect.getmembers(Backend, inspect.isfunction)}
+    assert {name for name in members if not name.startswith("_")} == set(
+        config_module._BACKEND_METHODS
+    )
+
+
+def test_the_default_services_can_be_built() -> None:
+    backends = build_backends(load_config(None))
+    assert list(backends) == ["items", "mitems"]
+    assert backends["items"] is not backends["mitems"]
+
+
+def test_a_module_is_found_by_its_name_and_keeps_its_hands_off_the_config(plugins: Path) -> None:
+    package = plugins / "plug_package"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "deep.py").write_text(PLUGIN)
+    importlib.invalidate_caches()
+    for module in ("plug_store", "plug_package.deep"):
+        config = parse_config(one(module, **{"ssl.enabled": False}))
+        backend: Any = build_backends(config)["s"]
+        assert backend.config == {"ssl.enabled": False, "taken": True}
+        assert dict(config.services[0].config) == {"ssl.enabled": False}
+
+
+def test_an_installed_service_is_found_by_its_entry_point(plugins: Path) -> None:
+    offer(plugins, "one", "[sharedstate.services]\nnear-line = plug_store\n")
+    backend: Any = build_backends(parse_config(one("near-line", a=1)))["s"]
+    assert backend.config == {"a": 1, "taken": True}
+
+
+def test_an_entry_point_may_name_an_object_and_may_be_wrong(plugins: Path) -> None:
+    (plugins / "plug_two.py").write_text("import plug_store as tape\n")
+    offer(plugins, "one", "[sharedstate.services]\ntape = plug_two:tape\nbad = plug_two:reel\n")
+    assert list(build_backends(parse_config(one("tape")))) == ["s"]
+    found = build_complaint(one("bad"))
+    assert found.startswith('services[0].module: importing "bad" failed: ')
+    assert "reel" in found
+
+
+def test_two_packages_may_not_offer_one_name(plugins: Path) -> None:
+    offer(plugins, "one", "[sharedstate.services]\ntape = plug_store\n")
+    offer(plugins, "two", "[sharedstate.services]\ntape = plug_other\n")
+    expected = "services[0].module: several packages offer it; write one of plug_other, plug_store"
+    assert build_complaint(one("tape")) == expected
+
+
+def test_a_package_cannot_take_a_built_in_name(plugins: Path) -> None:
+    offer(plugins, "one", "[sharedstate.services]\nitems_service = plug_store\n")
+    backend: Any = build_backends(load_config(None))["mitems"]
+    assert type(backend).__module__.startswith("sharedstate_backends.")
+
+
+def offer(folder: Path, name: str, entry_points: str) -> None:
+    info = folder / f"{name}-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(entry_points)
+
+
+@pytest.mark.parametrize(
+    ("module", "expected"),
+    [
+        ("item_service", 'neither a service nor a module "item_service"; did you mean "items_s'),
+        ("zzz", 'neither a service nor a module "zzz"; install its package, or set PYTHONPATH'),
+        ("plug_store.zzz", 'neither a service nor a module "plug_store.zzz"; '),
+        ("zzz.plug_store", 'neither a service nor a module "zzz.plug_store"; '),
+        (".plug_store", 'neither a service nor a module ".plug_store"; '),
+        ("a/b\n", 'neither a service nor a module "a/b\\n"; '),
+        ("json", '"json" has no function get_service(config): it is no service'),
+        (
+            "plug_needs",
+            "importing \"plug_needs\" failed: No module named 'zzz_driver'; mend or inst",
+        ),
+        ("plug_wants", "importing \"plug_wants\" failed: cannot import name 'zzz' from 'json'"),
+        ("plug_half", "get_service returned object, without open, close, load, commit, heads, col"),
+    ],
+)
+def test_modules_that_are_no_service(plugins: Path, module: str, expected: str) -> None:
+    (plugins / "plug_needs.py").write_text("import zzz_driver\n")
+    (plugins / "plug_wants.py").write_text("from json import zzz\n")
+    (plugins / "plug_half.py").write_text("def get_service(config): return object()\n")
+    found = build_complaint(one(module))
+    assert found.startswith("services[0].module: ")
+    assert expected in found
+
+
+@pytest.mark.parametrize(
+    ("key", "place"),
+    [
+        ("db_table", "services[1].config.db_table"),
+        ("ssl.key", "services[1].config.ssl.key"),
+        ("odd key", 'services[1].config["odd key"]'),
+        ("", "services[1].config"),
+    ],
+)
+def test_what_a_service_refuses_is_named_in_full(plugins: Path, key: str, place: str) -> None:
+    document = one("plug_store")
+    problem = {"key": key, "problem": "is wrong;\n  mend it"}
+    document["services"].append({"name": "t", "module": "plug_store", "config": problem})
+    assert build_complaint(document) == f"{place}: is wrong; mend it"
+
+
+def test_a_fault_inside_a_service_is_not_dressed_as_the_readers(plugins: Path) -> None:
+    (plugins / "plug_bug.py").write_text("def get_service(config): return config['zzz']\n")
+    with pytest.raises(KeyError):
+        build_backends(parse_config(one("plug_bug")))
+
+
+@pytest.mark.parametrize(
+    ("secret", "problem", "expected"),
+    [
+        (SECRET, f"cannot log in with {SECRET}", "cannot log in with ***"),
+        (SECRET, f"found {json.dumps(SECRET)} here", 'found "***" here'),
+        ("it's \\1", "found " + repr("it's \\1"), 'found "***"'),
+        ("mysecret", "mysql://me:mysecret@db", "mysql://me:***@db"),
+        ("e", "the password e is weak", "the password *** is weak"),
+        (1234, "no login with 1234", "no login with ***"),
+        ("", "is empty", "is empty"),
+        (None, "is None", "is None"),
+    ],
+)
+def test_a_service_cannot_print_its_password(
+    plugins: Path, secret: object, problem: str, expected: str
+) -> None:
+    document = one("plug_store", db_password=secret, key="db_password", problem=problem)
+    assert build_complaint(document) == f"services[0].config.db_password: {expected}"
+
+
+def test_a_password_is_in_no_repr() -> None:
+    assert SECRET not in repr(parse_config(README_DOCUMENT))

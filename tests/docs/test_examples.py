@@ -1,0 +1,89 @@
+"""Every example in the documentation is run: a block of a kind nobody runs here is a failure."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from sharedstate_anyio import parse_config
+
+ROOT = Path(__file__).parents[2]
+PAGES = ("README.md", "PROTOCOL.md", "ARCHITECTURE.md", "CHANGELOG.md")
+RUN_IN_BROWSER = {"html", "js"}
+"""Run by tests/browser, against a real server."""
+
+
+class Block(NamedTuple):
+    page: str
+    line: int
+    language: str
+    text: str
+
+
+def blocks() -> list[Block]:
+    found = []
+    for page in PAGES:
+        text = (ROOT / page).read_text("utf-8")
+        for match in re.finditer(r"^```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+            line = text.count("\n", 0, match.start()) + 1
+            found.append(Block(page, line, match[1], match[2]))
+    return found
+
+
+def of(language: str) -> list[object]:
+    chosen = [block for block in blocks() if block.language == language]
+    return [pytest.param(block, id=f"{block.page}:{block.line}") for block in chosen]
+
+
+def test_every_block_is_of_a_kind_that_is_run() -> None:
+    languages = {block.language for block in blocks()}
+    assert languages <= {"sh", "json", "python", "text", "", "jsonl"} | RUN_IN_BROWSER
+
+
+def test_only_pictures_and_patterns_are_plain_text() -> None:
+    for block in blocks():
+        if block.language == "text":
+            assert re.search(r"[─│┌]", block.text), f"{block.page}:{block.line} is no picture"
+        if block.language == "":
+            assert re.search(r"^[→←]", block.text), f"{block.page}:{block.line} is no message"
+
+
+@pytest.mark.parametrize("block", of("json"))
+def test_configuration(block: Block) -> None:
+    config = parse_config(json.loads(block.text))
+    assert [service.name for service in config.services] == ["items", "mitems"]
+
+
+@pytest.mark.parametrize("block", of("python"))
+def test_python(block: Block) -> None:
+    run = subprocess.run(
+        [sys.executable, "-W", "error", "-c", block.text],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    assert not run.stderr
+
+
+@pytest.mark.parametrize("block", of("sh"))
+def test_shell(block: Block) -> None:
+    for command in block.text.splitlines():
+        make, target = command.split()
+        assert make == "make"
+        run = subprocess.run(
+            ["make", "-n", target],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert run.returncode == 0, run.stderr
