@@ -1,0 +1,162 @@
+"""The core alone, no I/O: what an update costs, and that it does not grow with what did not change."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from typing import TYPE_CHECKING, Final
+
+from benchmarks.measure import Result, measure
+from sharedstate_core import (
+    Commit,
+    CommitResult,
+    Committed,
+    Limits,
+    Load,
+    Loaded,
+    Row,
+    Server,
+    Update,
+)
+from sharedstate_core.decode import decode_request, decode_write
+from sharedstate_core.notices import Notices
+from sharedstate_core.replica import Replica
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+EPOCH: Final = "epoch"
+PATH: Final = "/app/items/list"
+
+
+def run() -> Iterator[Result]:
+    """Yield every figure of the core."""
+    yield from decoding()
+    yield from broadcasting()
+    yield from net_changes()
+    yield from snapshots()
+
+
+def _item(number: int, size: int = 150) -> str:
+    return json.dumps({"id": f"item{number}", "x": number, "text": "y" * size})
+
+
+def _put(number: int, items: int = 1) -> str:
+    insert = ",".join(_item(number * items + i) for i in range(items))
+    return (
+        f'{{"type":"REQUEST","cmd":"PUT","path":"{PATH}","arg":{{"insert":[{insert}]}},"tunnel":1}}'
+    )
+
+
+def decoding() -> Iterator[Result]:
+    """Reading updates, beside Python's own JSON decoder on the same text."""
+    limits = Limits()
+
+    def decode(text: str) -> Callable[[], object]:
+        return lambda: decode_write(decode_request(text, limits).arg, limits)
+
+    for items in (1, 100):
+        text = _put(0, items)
+
+        def load(text: str = text) -> object:
+            return json.loads(text)
+
+        yardstick = measure(f"json.loads of an update of {items}", "item", items, load)
+        yield yardstick
+        yield measure(f"decode an update of {items}", "item", items, decode(text)).against(
+            yardstick
+        )
+
+
+def broadcasting() -> Iterator[Result]:
+    """One update, received, committed and told to N subscribers: bookkeeping only."""
+    first: Result | None = None
+    for subscribers in (1, 100, 10_000):
+        server = _subscribed(subscribers)
+        numbers = itertools.cycle(range(100))
+        versions = itertools.count(1)
+
+        def update(
+            server: Server[int] = server,
+            numbers: Iterator[int] = numbers,
+            versions: Iterator[int] = versions,
+        ) -> None:
+            for effect in server.receive_text(0, _PUTS[next(numbers)], 0.0):
+                if isinstance(effect, Commit):
+                    outcome = Committed(next(versions))
+                    server.commit_succeeded(effect.ticket, CommitResult(EPOCH, [outcome]), 0.0)
+
+        result = measure(
+            f"an update through the core, {subscribers} subscribers", "update", 1, update
+        )
+        yield result if first is None else result.against(first)
+        first = first or result
+
+
+_PUTS: Final = [_put(number) for number in range(100)]
+
+
+def _subscribed(count: int) -> Server[int]:
+    server: Server[int] = Server(["items"])
+    subscribe = (
+        f'{{"type":"REQUEST","cmd":"PUT","path":"/subs","arg":{{"insert":[["{PATH}",{{}}]]}}}}'
+    )
+    for connection in range(count):
+        server.connection_opened(connection)
+        for effect in server.receive_text(connection, subscribe, 0.0):
+            if isinstance(effect, Load):
+                server.load_succeeded(effect.ticket, Loaded(EPOCH, 0, 0, []), 0.0)
+    return server
+
+
+def net_changes() -> Iterator[Result]:
+    """The net change of the last 10 of N items, and applying one update to N items."""
+    first: dict[str, Result] = {}
+    for items in (10, 1_000, 100_000):
+        replica = _replica(items)
+        texts = [_item(number).encode() for number in range(10)]
+        for number, text in enumerate(texts):
+            replica.apply(Update(insert={f"item{number}": text}), replica.version + 1)
+        since = replica.version - 10
+        told = measure(
+            f"net change of 10 in {items} items",
+            "changed item",
+            10,
+            lambda r=replica, s=since: r.changes_since(s),  # type: ignore[misc]
+        )
+        change = Update(insert={"item5": texts[5]})
+        applied = measure(
+            f"apply one change to {items} items",
+            "update",
+            1,
+            lambda r=replica, c=change: r.apply(c, r.version + 1),  # type: ignore[misc]
+        )
+        for kind, result in (("told", told), ("applied", applied)):
+            yield result.against(first[kind]) if kind in first else result
+            first.setdefault(kind, result)
+
+
+def snapshots() -> Iterator[Result]:
+    """Taking over a loaded collection, and encoding it for its first reader."""
+    rows = _rows(100_000)
+    yield measure(
+        "take over a load of 100,000", "item", 100_000, lambda: Replica(Loaded(EPOCH, 1, 0, rows))
+    )
+    texts = [row.text or b"" for row in rows]
+    joined = measure("bytes.join of 100,000 items", "item", 100_000, lambda: b",".join(texts))
+    yield joined
+    replica = Replica(Loaded(EPOCH, 1, 0, rows))
+
+    def encode() -> object:
+        notices = Notices(Limits().part_bytes)
+        return notices.messages(replica, PATH, None, parts=False)
+
+    yield measure("encode a snapshot of 100,000", "item", 100_000, encode).against(joined)
+
+
+def _rows(count: int) -> list[Row]:
+    return [Row(f"item{n}", _item(n).encode(), 1, n, 1) for n in range(count)]
+
+
+def _replica(count: int) -> Replica:
+    return Replica(Loaded(EPOCH, 1, 0, _rows(count)))
