@@ -72,6 +72,7 @@ class Hub:
         self._idle = anyio.Event()
         self._empty = anyio.Event()
         self._next_wakeup: float | None = None
+        self._ending = False
 
     # --- inputs -----------------------------------------------------------------------------------
 
@@ -79,9 +80,13 @@ class Hub:
         """A WebSocket is up."""
         self._connections.add(connection)
         self._core.connection_opened(connection)
+        if self._ending:
+            self._send_away(connection)
 
     def received(self, connection: Connection, text: str) -> None:
         """A text message has arrived."""
+        if self._ending:
+            return  # not accepted: who goes on asking must not keep the end from coming
         try:
             effects = self._core.receive_text(connection, text, time.monotonic())
         except Exception:
@@ -215,8 +220,9 @@ class Hub:
 
     # --- the end ----------------------------------------------------------------------------------
 
-    async def wait_idle(self) -> None:
-        """Return when no request waits for storage."""
+    async def finish(self) -> None:
+        """Accept no more messages, and return when no request waits for storage."""
+        self._ending = True
         while self._core.is_busy:
             self._idle = anyio.Event()
             await self._idle.wait()
@@ -224,7 +230,11 @@ class Hub:
     def close_all(self) -> None:
         """Tell every peer that the server goes away."""
         for connection in self._connections:
-            connection.close(CLOSE_GOING_AWAY, "the server is shutting down")
+            self._send_away(connection)
+
+    @staticmethod
+    def _send_away(connection: Connection) -> None:
+        connection.close(CLOSE_GOING_AWAY, "the server is shutting down")
 
     async def wait_empty(self) -> None:
         """Return when every WebSocket has ended."""

@@ -102,14 +102,17 @@ async def _accepting(
         def accepted(sock: socket.socket) -> None:
             peers.start_soon(Connection(sock, hub).run, site)
 
-        async def accept(listener: socket.socket) -> None:
+        async def accept() -> None:
             with accepting:
-                await accept_forever(listener, accepted)
+                async with anyio.create_task_group() as tasks:
+                    for listener in listeners:
+                        tasks.start_soon(accept_forever, listener, accepted)
+            for listener in listeners:
+                listener.close()  # refused at once is better than kept waiting
 
         own.start_soon(hub.flush_forever)
         own.start_soon(hub.keep_time)
-        for listener in listeners:
-            own.start_soon(accept, listener)
+        own.start_soon(accept)
         try:
             yield
         finally:
@@ -122,7 +125,7 @@ async def _accepting(
 
 async def _end(hub: Hub) -> None:
     with anyio.move_on_after(FINISH_SECONDS) as finishing:
-        await hub.wait_idle()
+        await hub.finish()
     if finishing.cancelled_caught:
         log.error("storage did not finish within %g s; its last answers are lost", FINISH_SECONDS)
     hub.close_all()

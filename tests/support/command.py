@@ -1,0 +1,92 @@
+"""The command `sharedstate-anyio` as a process of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import anyio.to_thread
+
+if TYPE_CHECKING:
+    import signal
+    from collections.abc import Iterator
+
+SECONDS: Final = 20.0
+INSTALLED: Final = Path(sys.executable).with_name("sharedstate-anyio")
+
+
+class Command:
+    """One run of the command.
+
+    Attributes:
+        output: standard output so far; complete once it has ended.
+        errors: standard error, once it has ended.
+    """
+
+    def __init__(self, *arguments: str, folder: Path, program: Path = INSTALLED) -> None:
+        self._process = subprocess.Popen(
+            [program, *arguments],
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+        )
+        self.output = ""
+        self.errors = ""
+
+    @property
+    def port(self) -> int:
+        """The port that it says it listens on; waits until it has started."""
+        return int(self.says(r" port (\d+)\n.*Ctrl-C")[1])
+
+    def says(self, pattern: str) -> re.Match[str]:
+        """Wait until standard output holds this."""
+        deadline = time.monotonic() + SECONDS
+        while (found := re.search(pattern, self.output, re.DOTALL)) is None:
+            assert self._process.stdout is not None
+            out = self._process.stdout.fileno()
+            ready, _, _ = select.select([out], [], [], max(0, deadline - time.monotonic()))
+            data = os.read(out, 1 << 16) if ready else b""
+            if not data:
+                self.kill()
+                raise AssertionError(f"waited in vain for {pattern!r}: {self.output}{self.errors}")
+            self.output += data.decode()
+        return found
+
+    def send(self, signum: signal.Signals) -> None:
+        """Send a signal."""
+        self._process.send_signal(signum)
+
+    def finish(self) -> int:
+        """Wait for the end; return the exit status, negative for a signal."""
+        output, errors = self._process.communicate(timeout=SECONDS)
+        self.output += output.decode()
+        self.errors += errors.decode()
+        return self._process.returncode
+
+    async def finished(self) -> int:
+        """Do as `finish`, while others run."""
+        return await anyio.to_thread.run_sync(self.finish)
+
+    def kill(self) -> None:
+        """End it, whatever it does."""
+        if self._process.returncode is None:
+            self._process.kill()
+            self.finish()
+
+
+@contextmanager
+def started(*arguments: str, folder: Path, program: Path = INSTALLED) -> Iterator[Command]:
+    """Run the command; it is gone at the end of the block."""
+    command = Command(*arguments, folder=folder, program=program)
+    try:
+        yield command
+    finally:
+        command.kill()

@@ -1,0 +1,85 @@
+"""A service of one's own, named by its module in a configuration: SQLite in memory that fails when told to.
+
+The test finds the store of a running server by the `name` in its `config`.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from sharedstate_backends import StorageError
+from sharedstate_backends.items_service import get_service as get_sqlite
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import anyio
+
+    from sharedstate_backends import Backend
+    from sharedstate_core import CollectionPath, CommitResult, Cursor, Loaded, Write
+
+MODULE = __name__
+
+stores: dict[str, FaultyStore] = {}
+
+
+class FaultyStore:
+    """Does what its SQLite does, except for what was asked of it.
+
+    Attributes:
+        refuse: raised before anything is stored.
+        lose: raised after everything was stored.
+        unreadable: loads and lists fail.
+        drop_outcomes: answers a commit with too little.
+        gates: a commit to the collection of this name waits for its event.
+        committing: number of commits begun, by name of the collection.
+        loads: number of loads begun.
+    """
+
+    def __init__(self) -> None:
+        self._store: Backend = get_sqlite({"db_type": "sqlite"})
+        self.refuse: Exception | None = None
+        self.lose: Exception | None = None
+        self.unreadable = False
+        self.drop_outcomes = False
+        self.gates: dict[str, anyio.Event] = {}
+        self.committing: defaultdict[str, int] = defaultdict(int)
+        self.loads = 0
+
+    async def open(self) -> None:
+        await self._store.open()
+
+    async def close(self) -> None:
+        await self._store.close()
+
+    async def load(self, collection: CollectionPath, since: Cursor | None) -> Loaded:
+        self.loads += 1
+        if self.unreadable:
+            raise StorageError("the disk is on holiday")
+        return await self._store.load(collection, since)
+
+    async def commit(self, collection: CollectionPath, writes: Sequence[Write]) -> CommitResult:
+        self.committing[collection.collection] += 1
+        if gate := self.gates.get(collection.collection):
+            await gate.wait()
+        if self.refuse:
+            raise self.refuse
+        result = await self._store.commit(collection, writes)
+        if self.lose:
+            raise self.lose
+        return result._replace(outcomes=[]) if self.drop_outcomes else result
+
+    async def heads(self, collections: Sequence[CollectionPath]) -> Mapping[CollectionPath, Cursor]:
+        return await self._store.heads(collections)
+
+    async def collections(self, app: str) -> Sequence[str]:
+        if self.unreadable:
+            raise StorageError("the disk is on holiday")
+        return await self._store.collections(app)
+
+
+def get_service(config: Mapping[str, object]) -> FaultyStore:
+    """Return a new store, and note it under its name."""
+    store = stores[str(config["name"])] = FaultyStore()
+    return store

@@ -1,0 +1,68 @@
+"""Servers for tests: on 127.0.0.1 and a free port, inside the test's own loop."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import anyio
+
+from sharedstate_anyio import parse_config, serve
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
+
+    from sharedstate_anyio import Config, RunningServer
+
+Service = dict[str, object]
+
+
+def sqlite(name: str = "items", file: Path | str = ":memory:") -> Service:
+    """Describe a service in SQLite."""
+    config = {"db_type": "sqlite", "db_name": str(file), "db_table": "items"}
+    return {"name": name, "module": "items_service", "config": config}
+
+
+def document(*services: Service, port: int = 0) -> dict[str, object]:
+    """Return a configuration document; without services, with one in memory called `items`."""
+    listen = {"host": "127.0.0.1", "port": port}
+    return {"service": listen, "services": list(services) or [sqlite()]}
+
+
+def config(*services: Service, port: int = 0) -> Config:
+    """Return a configuration."""
+    return parse_config(document(*services, port=port))
+
+
+@asynccontextmanager
+async def running(*services: Service, port: int = 0) -> AsyncIterator[RunningServer]:
+    """Run a server with these services, as a program of its own would."""
+    async with serve(config(*services, port=port)) as server:
+        yield server
+
+
+@asynccontextmanager
+async def ending(*services: Service) -> AsyncIterator[tuple[RunningServer, Callable[[], None]]]:
+    """Run a server and a function that begins its end; the block goes on meanwhile."""
+    opened, end = anyio.Event(), anyio.Event()
+    servers: list[RunningServer] = []
+
+    async def serve_until_then() -> None:
+        async with running(*services) as server:
+            servers.append(server)
+            opened.set()
+            await end.wait()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(serve_until_then)
+        await opened.wait()
+        yield servers[0], end.set
+        end.set()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Return once a condition holds that this process can see; others run meanwhile."""
+    with anyio.fail_after(20):
+        while not condition():
+            await anyio.sleep(0.001)
