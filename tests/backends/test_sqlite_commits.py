@@ -1,10 +1,8 @@
-"""Commits that are merged, fail, end in doubt or lose their caller; threads that come and go."""
+"""Commits that are merged, fail or end in doubt."""
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
-import threading
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -12,8 +10,7 @@ import anyio
 import pytest
 
 from sharedstate_backends import Island, OutcomeUnknownError, StorageError, sqlite_connection
-from sharedstate_backends.conformance.model import item_text, path, put, state_of, write_all
-from sharedstate_backends.island import THREAD_NAME
+from sharedstate_backends.conformance.model import path, put, state_of, write_all
 from sharedstate_backends.sqlite import SqliteBackend
 from sharedstate_core.storage import Committed, Write
 from sharedstate_core.updates import Update
@@ -121,117 +118,20 @@ def test_a_transaction_left_open_is_ended_by_the_next() -> None:
         assert result == []
 
 
-async def test_a_cancelled_commit_runs_to_its_end(file: str) -> None:
-    async with opened(sqlite(file)) as backend:
-        with closing(sqlite3.connect(file, isolation_level=None)) as other:
-            other.execute("BEGIN IMMEDIATE")  # holds it up until the caller has been cancelled
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(backend.commit, path(), [Write(put("a", "b"))])
-                await anyio.wait_all_tasks_blocked()
-                tasks.cancel_scope.cancel()
-                other.execute("ROLLBACK")
-    async with opened(sqlite(file)) as backend:
-        assert list(state_of(await backend.load(path(), None))) == ["a", "b"]
+def test_a_read_sees_one_moment(file: str) -> None:
+    with closing(sqlite_connection.connect(file, synchronous="FULL", busy_timeout=0)) as writer:
+        writer.execute("CREATE TABLE t (x)")
 
+        def count_twice(cursor: sqlite3.Cursor) -> list[int]:
+            counts = []
+            for number in range(2):
+                counts += cursor.execute("SELECT count(*) FROM t").fetchone()
+                writer.execute("INSERT INTO t VALUES (?)", (number,))
+            return counts
 
-async def test_a_cancelled_caller_hands_nothing_over() -> None:
-    async with opened(sqlite()) as backend:
-        with anyio.CancelScope() as scope:
-            scope.cancel()
-            await anyio.lowlevel.checkpoint_if_cancelled()
-            await backend.commit(path(), [Write(put("a"))])
-        assert (await backend.load(path(), None)).version == 0
-
-
-async def test_close_waits_for_commits(file: str) -> None:
-    results: list[int] = []
-
-    async def work(number: int) -> None:
-        results.append(await write_all(backend, path(f"{number}"), put("a")))
-
-    backend = sqlite(file)
-    await backend.open()
-    async with anyio.create_task_group() as tasks:
-        for number in range(10):
-            tasks.start_soon(work, number)
-        await anyio.wait_all_tasks_blocked()
-        await backend.close()
-    assert results == [1] * 10
-
-
-async def test_no_thread_is_left(file: str) -> None:
-    """Only the cached helper threads of the loops themselves may remain."""
-    before = set(threading.enumerate())
-    for name in (":memory:", file, file + "/cannot be opened"):
-        backend = sqlite(name)
-        try:
-            await backend.open()
-            await write_all(backend, path(), put("a"))
-        except StorageError:
-            assert name.startswith(file)
-        await backend.close()
-        await backend.close()
-    left = set(threading.enumerate()) - before
-    assert not [thread for thread in left if thread.name == THREAD_NAME]
-    assert not [thread for thread in left if "_connection_worker_thread" in thread.name]
-
-
-async def test_island_only_where_it_is_needed(anyio_backend_name: str) -> None:
-    async with opened(sqlite()):
-        islands = [thread for thread in threading.enumerate() if thread.name == THREAD_NAME]
-        assert bool(islands) == (anyio_backend_name != "asyncio")
-
-
-async def test_the_loop_runs_on_meanwhile(file: str) -> None:
-    """While the file is locked, the caller's loop does other things: here, it frees the lock."""
-    async with opened(sqlite(file)) as backend:
-        with closing(sqlite3.connect(file, isolation_level=None)) as other:
-            other.execute("BEGIN IMMEDIATE")
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(write_all, backend, path(), put("a"))
-                await anyio.wait_all_tasks_blocked()
-                other.execute("ROLLBACK")
-        assert (await backend.load(path(), None)).version == 1
-
-
-async def test_loads_do_not_wait_for_commits(file: str) -> None:
-    async with opened(sqlite(file)) as backend:
-        await write_all(backend, path(), put("a"))
-        with closing(sqlite3.connect(file, isolation_level=None)) as other:
-            other.execute("BEGIN IMMEDIATE")
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(write_all, backend, path("other"), put("a"))
-                await anyio.wait_all_tasks_blocked()
-                assert (await backend.load(path(), None)).version == 1
-                other.execute("ROLLBACK")
-
-
-def test_a_loop_that_ends_answers_its_callers(file: str) -> None:
-    """What was handed over when the loop itself was ended is in doubt, not refused and not lost."""
-    failures: list[BaseException] = []
-
-    async def work(backend: SqliteBackend, name: str) -> None:
-        try:
-            await backend.commit(path(name), [Write(Update(insert={"a": item_text("a")}))])
-        except (Exception, asyncio.CancelledError) as error:
-            failures.append(error)
-
-    async def main() -> None:
-        backend = SqliteBackend(file)
-        await backend.open()
-        callers = [asyncio.create_task(work(backend, "one"))]
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
-        callers.append(asyncio.create_task(work(backend, "two")))
-        await asyncio.sleep(0)
-        assert backend._writing is not None
-        backend._writing.cancel()
-        await asyncio.wait(callers)
-        await backend.close()
-
-    asyncio.run(main())
-    assert {type(failure) for failure in failures} <= {OutcomeUnknownError, StorageError}
-    assert OutcomeUnknownError in {type(failure) for failure in failures}
+        with closing(sqlite_connection.connect(file, synchronous="FULL", busy_timeout=0)) as reader:
+            assert sqlite_connection.read(reader, file, count_twice) == [0, 0]
+            assert sqlite_connection.read(reader, file, count_twice) == [2, 2]
 
 
 async def test_acknowledged_versions_are_the_stores(file: str) -> None:
