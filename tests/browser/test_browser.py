@@ -1,0 +1,49 @@
+"""Scenarios with real Chromium, Node, and a server that is a process of its own.
+
+Each `*.scenario.mjs` is a program that exits with status 0 if all went well; `support.mjs` tells what they share.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+SECONDS = 60
+CHROMIUM = (
+    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+)
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "trio"])
+@pytest.mark.parametrize("name", ["example", "bundles", "index", "node"])
+def test_scenario(name: str, loop: str, tmp_path: Path) -> None:
+    assert CHROMIUM, "the browser tests need Chromium: apt-get install chromium"
+    command = Path(sys.executable).with_name("sharedstate-anyio")
+    environment = {
+        **os.environ,
+        "SHAREDSTATE_COMMAND": str(command),
+        "SHAREDSTATE_LOOP": loop,
+        "CHROMIUM": CHROMIUM,
+    }
+    with subprocess.Popen(
+        ["node", str(HERE / f"{name}.scenario.mjs")],
+        cwd=tmp_path,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,  # so that its browser and its server can be ended with it
+    ) as process:
+        try:
+            output, _ = process.communicate(timeout=SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            output, _ = process.communicate()
+    assert process.returncode == 0, output
