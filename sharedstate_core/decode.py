@@ -167,11 +167,9 @@ def decode_write(arg: Raw, limits: Limits) -> Write:
         RequestError: `bad_update` with the place of the fault, or `too_many` for too many ids.
     """
     try:
-        message = _update.decode(arg)
+        message = _decode_update(arg)
     except RecursionError:
         raise RequestError("bad_update", _too_deep(limits)) from None
-    except msgspec.ValidationError:
-        raise RequestError("bad_update", _update_fault(arg)) from None
     if len(message.insert) + len(message.remove) > limits.items:
         raise RequestError("too_many", f"an update may name at most {limits.items} ids")
     insert: dict[str, bytes] = {}
@@ -191,6 +189,13 @@ def decode_write(arg: Raw, limits: Limits) -> Write:
             raise RequestError("bad_update", f"remove[{index}]: {problem}")
     update = Update(tuple(dict.fromkeys(message.remove)), insert, message.reset)
     return Write(update, _condition(message.condition, limits))
+
+
+def _decode_update(arg: Raw) -> _Update:
+    try:
+        return _update.decode(arg)
+    except msgspec.ValidationError:
+        raise RequestError("bad_update", _update_fault(arg)) from None
 
 
 def _condition(wanted: _If | None, limits: Limits) -> Condition | None:

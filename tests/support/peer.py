@@ -38,10 +38,10 @@ class ClosedError(Exception):
 class Peer:
     """One TCP connection to a server on this machine, with nothing in between."""
 
-    def __init__(self, port: int, *, receive_buffer: int | None = None) -> None:
+    def __init__(self, port: int, *, buffer: int | None = None) -> None:
         self._sock = socket.socket()
-        if receive_buffer is not None:  # has to be set before connecting
-            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        if buffer is not None:  # has to be set before connecting
+            limit_buffers(self._sock, buffer)
         try:
             self._sock.connect(("127.0.0.1", port))  # the kernel accepts: this does not wait
         except OSError:
@@ -129,6 +129,12 @@ class Peer:
         if self._sock.fileno() >= 0:
             anyio.notify_closing(self._sock)
             self._sock.close()
+
+
+def limit_buffers(sock: socket.socket, size: int) -> None:
+    """Let the kernel hold no more than about this many bytes in each direction."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, size)
 
 
 def upgrade_request(target: str = "/", **changes: str | None) -> bytes:
@@ -221,9 +227,9 @@ def request(cmd: str, path: str, arg: object = None, **members: object) -> str:
 
 
 @asynccontextmanager
-async def open_peer(port: int, *, receive_buffer: int | None = None) -> AsyncIterator[Peer]:
+async def open_peer(port: int, *, buffer: int | None = None) -> AsyncIterator[Peer]:
     """Connect and do nothing more."""
-    peer = Peer(port, receive_buffer=receive_buffer)
+    peer = Peer(port, buffer=buffer)
     try:
         yield peer
     finally:
@@ -231,9 +237,9 @@ async def open_peer(port: int, *, receive_buffer: int | None = None) -> AsyncIte
 
 
 @asynccontextmanager
-async def open_client(port: int, *, receive_buffer: int | None = None) -> AsyncIterator[Client]:
+async def open_client(port: int, *, buffer: int | None = None) -> AsyncIterator[Client]:
     """Connect a client."""
-    async with open_peer(port, receive_buffer=receive_buffer) as peer:
+    async with open_peer(port, buffer=buffer) as peer:
         await peer.upgrade()
         yield Client(peer)
 

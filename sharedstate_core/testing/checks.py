@@ -1,0 +1,98 @@
+"""The five guarantees of the protocol, checked on a World; each raises `ContractError`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sharedstate_core.paths import CollectionPath, parse_collection_path
+
+from .client import ContractError, check
+
+if TYPE_CHECKING:
+    from sharedstate_core.storage import Cursor
+
+    from .client import Asked, Client
+    from .world import World
+
+
+def check_copies(world: World) -> None:
+    """Check that each copy is, item for item and in order, the state of the store which it names.
+
+    So nobody sees half an update, anything that is not committed, or a sequence of states of his own.
+    """
+    for number, client in enumerate(world.clients):
+        for path, copy in client.copies.items():
+            if copy.cursor is None:
+                continue
+            stored = _stored(world, path, copy.cursor, f"client {number}")
+            check(
+                list(copy.state.items()) == list(stored),
+                f"client {number} shows {copy.state} as {path} at {copy.cursor}; the store had {stored}",
+            )
+
+
+def check_requests(world: World) -> None:
+    """Check every answered request against the store's history, and the order in which they took effect.
+
+    Every update must differ from every other, else nobody could tell whose a version is.
+    """
+    for number, client in enumerate(world.clients):
+        reached: dict[tuple[int, CollectionPath, str], int] = {}
+        for asked in client.asked:
+            if asked.ok and asked.cursor is not None:
+                _check_success(world, asked, f"client {number}")
+                path = parse_collection_path(asked.path)
+                key = (asked.connection, path, asked.cursor.epoch)
+                check(
+                    reached.get(key, 0) <= asked.cursor.version,
+                    f"client {number}: {asked} took effect before an earlier request",
+                )
+                reached[key] = asked.cursor.version
+            elif asked.update is not None and asked.reply is not None:
+                _check_failure(world, asked, f"client {number}")
+
+
+def check_rest(world: World) -> None:
+    """Check that all who subscribe show what the store holds; call it after `settle`."""
+    for number, client in enumerate(world.clients):
+        check(not client.waiting, f"client {number} waits for {client.waiting}")
+        _check_client_at_rest(world, client, f"client {number}")
+
+
+def _check_client_at_rest(world: World, client: Client, who: str) -> None:
+    for path in client.wanted:
+        check(path in client.subscribed, f"{who} wants {path}, but it is not subscribed")
+    for path in client.subscribed:
+        copy, head = client.copies[path], world.store.head(parse_collection_path(path))
+        check(copy.cursor == head, f"{who} is at {copy.cursor} of {path}, the store at {head}")
+
+
+def _check_success(world: World, asked: Asked, who: str) -> None:
+    cursor = asked.cursor
+    assert cursor is not None  # noqa: S101  (for the type checker)
+    if asked.items is not None:
+        stored = [text for _, text in _stored(world, asked.path, cursor, who)]
+        check(asked.items == stored, f"{who} read {asked.items} at {cursor}, not {stored}")
+    if asked.update is not None and not asked.update.is_noop:
+        history = world.store.history(parse_collection_path(asked.path), cursor.epoch)
+        check(
+            0 < cursor.version < len(history) and history[cursor.version].update == asked.update,
+            f"{who}: {asked} is acknowledged, but the store does not hold it",
+        )
+
+
+def _check_failure(world: World, asked: Asked, who: str) -> None:
+    assert asked.reply is not None  # noqa: S101  (for the type checker)
+    if asked.reply["error"].get("outcome") == "unknown":
+        return
+    for (path, _), history in world.store.histories():
+        if path == parse_collection_path(asked.path):
+            applied = any(version.update == asked.update for version in history)
+            check(not applied, f"{who}: {asked} is answered as failed, but the store holds it")
+
+
+def _stored(world: World, path: str, cursor: Cursor, who: str) -> list[tuple[str, bytes]]:
+    state = world.store.state_at(parse_collection_path(path), cursor)
+    if state is None:
+        raise ContractError(f"{who} was shown {cursor} of {path}, which never was")
+    return list(state.items())

@@ -1,0 +1,161 @@
+"""A store in memory that does exactly what a store must, and remembers every state it ever held.
+
+The rules:
+
+1. A commit applies its writes in order; one whose condition does not hold is rejected alone; every other one raises the
+   version by one, unless it is a no-op.
+2. A row keeps `created` and `place` while its item is replaced; removing an item leaves a tombstone.
+3. Beyond `tombstones` of them the oldest are forgotten, and `horizon` moves to the newest one forgotten. A
+   reset forgets all.
+4. `start_anew` empties everything under a new epoch, as a store restored from nothing would.
+
+The states are computed by `updates.apply`, apart from the rows: a test may hold one against the other.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from sharedstate_core.storage import (
+    CommitResult,
+    Committed,
+    Cursor,
+    Loaded,
+    Outcome,
+    Rejected,
+    Row,
+    Write,
+    condition_holds,
+)
+from sharedstate_core.updates import Update, apply
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+
+    from sharedstate_core.paths import CollectionPath
+
+
+class Version(NamedTuple):
+    """One step of a collection's history: the update that led here (None: the start), and the state."""
+
+    update: Update | None
+    state: Mapping[str, bytes]
+
+
+class _Table:
+    """What a store keeps of one collection."""
+
+    def __init__(self) -> None:
+        self.version = 0
+        self.horizon = 0
+        self.rows: dict[str, Row] = {}
+
+    def write(self, update: Update, tombstones: int) -> None:
+        self.version += 1
+        if update.reset:
+            self.rows.clear()
+            self.horizon = self.version
+        for id in update.remove:
+            row = self.rows.get(id)
+            if row is not None and row.text is not None:
+                self.rows[id] = Row(id, None, 0, 0, self.version)
+        for place, (id, text) in enumerate(update.insert.items()):
+            row = self.rows.get(id)
+            if row is None or row.text is None:
+                self.rows[id] = Row(id, text, self.version, place, self.version)
+            else:
+                self.rows[id] = row._replace(text=text, version=self.version)
+        dead = sorted((row.version, row.id) for row in self.rows.values() if row.text is None)
+        for version, id in dead[: max(0, len(dead) - tombstones)]:
+            del self.rows[id]
+            self.horizon = version
+
+
+class MemoryStore:
+    """All collections of a server, in memory.
+
+    Args:
+        epoch: name of the first run of its version counts.
+        tombstones: removed ids that it remembers for each collection.
+    """
+
+    def __init__(self, epoch: str = "epoch-1", *, tombstones: int = 10_000) -> None:
+        self.epoch = epoch
+        self._tombstones = tombstones
+        self._tables: dict[CollectionPath, _Table] = {}
+        self._history: dict[tuple[CollectionPath, str], list[Version]] = {}
+
+    def commit(
+        self, path: CollectionPath, writes: Sequence[Write], *, reject: Collection[int] = ()
+    ) -> CommitResult:
+        """Carry out a `Commit`; refuse the writes whose places in it are in `reject`, as `forbidden`."""
+        table = self._tables.setdefault(path, _Table())
+        outcomes: list[Outcome] = []
+        for place, (update, condition) in enumerate(writes):
+            ids = () if condition is None else condition.ids or ()
+            if place in reject:
+                outcomes.append(Rejected("forbidden", "the store refuses this", table.version))
+            elif not condition_holds(
+                condition,
+                epoch=self.epoch,
+                version=table.version,
+                horizon=table.horizon,
+                versions=[table.rows[id].version for id in ids if id in table.rows],
+            ):
+                outcomes.append(Rejected("conflict", "it has changed meanwhile", table.version))
+            else:
+                if not update.is_noop:
+                    table.write(update, self._tombstones)
+                    history = self.history(path)
+                    history.append(Version(update, apply(history[-1].state, update)))
+                outcomes.append(Committed(table.version))
+        return CommitResult(self.epoch, outcomes)
+
+    def load(self, path: CollectionPath, since: Cursor | None) -> Loaded:
+        """Carry out a `Load`: what changed after `since` if that can be told, else everything."""
+        table = self._tables.get(path) or _Table()
+        if (
+            since is None
+            or since.epoch != self.epoch
+            or not table.horizon <= since.version <= table.version
+        ):
+            rows = list(table.rows.values())
+            return Loaded(self.epoch, table.version, table.horizon, rows)
+        rows = [row for row in table.rows.values() if row.version > since.version]
+        return Loaded(self.epoch, table.version, table.horizon, rows, since.version)
+
+    def collections(self, service: str, app: str) -> list[str]:
+        """Carry out a `ListCollections`: names of the collections ever written to, sorted."""
+        return sorted(
+            path.collection
+            for path, table in self._tables.items()
+            if (path.service, path.app) == (service, app) and table.version
+        )
+
+    def start_anew(self, epoch: str) -> None:
+        """Lose everything; the counts start anew under another epoch."""
+        self.epoch = epoch
+        self._tables.clear()
+
+    # --- for checks -------------------------------------------------------------------------------
+
+    def head(self, path: CollectionPath) -> Cursor:
+        """Return the cursor of the state a collection is in now."""
+        return Cursor(self.epoch, len(self.history(path)) - 1)
+
+    def state(self, path: CollectionPath) -> Mapping[str, bytes]:
+        """Return the state a collection is in now: item texts by id, in order of insertion."""
+        return self.history(path)[-1].state
+
+    def history(self, path: CollectionPath, epoch: str | None = None) -> list[Version]:
+        """Return every version of a collection in an epoch, by number; version 0 is the empty start."""
+        return self._history.setdefault((path, epoch or self.epoch), [Version(None, {})])
+
+    def histories(self) -> Iterator[tuple[tuple[CollectionPath, str], list[Version]]]:
+        """Yield ((collection, epoch), every version) of all there ever was."""
+        yield from list(self._history.items())
+
+    def state_at(self, path: CollectionPath, cursor: Cursor) -> Mapping[str, bytes] | None:
+        """Return the state that a cursor names; None if the collection was never in it."""
+        history = self._history.get((path, cursor.epoch), [Version(None, {})])
+        return history[cursor.version].state if 0 <= cursor.version < len(history) else None

@@ -1,0 +1,148 @@
+"""The change index against a naive model: what changed since N, for every N that can be told."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sharedstate_core import CollectionPath, Cursor, Loaded, Row, Update, Write
+from sharedstate_core.replica import Replica
+from sharedstate_core.testing import MemoryStore
+
+from .histories import HISTORIES, Model, id_of, item, states_of
+
+PATH = CollectionPath("a", "items", "c")
+KEEPS = st.sampled_from([0, 1, 2, 100])
+
+
+def empty() -> Replica:
+    return Replica(Loaded("epoch-1", 0, 0, []))
+
+
+def content(replica: Replica) -> list[tuple[str, bytes]]:
+    return [(id_of(text), text) for text in replica.texts()]
+
+
+def check_every_version(replica: Replica, states: list[list[tuple[str, bytes]]]) -> None:
+    """Check the change index from each version that it reaches, order included."""
+    now = states[replica.version]
+    assert content(replica) == now
+    assert len(replica) == len(now)
+    for version in range(replica.horizon, replica.version + 1):
+        assert replica.reaches(Cursor("epoch-1", version))
+        changes = replica.changes_since(version)
+        model = Model(states[version])
+        model.change(changes.remove, changes.insert)
+        assert model.items == now, (version, changes)
+        assert len(set(changes.remove)) == len(changes.remove)
+
+
+@given(HISTORIES)
+def test_the_net_change_from_every_version_leads_to_now(history: list[Update]) -> None:
+    replica, states = empty(), states_of(history)
+    for version, update in enumerate(history, 1):
+        replica.apply(update, version)
+        check_every_version(replica, states)
+    resets = [version for version, update in enumerate(history, 1) if update.reset]
+    assert replica.horizon == (resets[-1] if resets else 0)
+
+
+@given(HISTORIES)
+def test_the_net_change_names_nothing_that_was_not_touched(history: list[Update]) -> None:
+    replica = empty()
+    for version, update in enumerate(history, 1):
+        replica.apply(update, version)
+    for version in range(replica.horizon, replica.version + 1):
+        touched = {id for update in history[version:] for id in (*update.remove, *update.insert)}
+        changes = replica.changes_since(version)
+        assert {*changes.remove, *map(id_of, changes.insert)} <= touched
+
+
+@given(st.lists(st.tuples(HISTORIES, KEEPS), max_size=5))
+def test_pruned_tombstones_move_the_horizon_just_as_far_as_they_must(
+    turns: list[tuple[list[Update], int]],
+) -> None:
+    replica, past, removed = empty(), list[Update](), dict[str, int]()
+    for history, keep in turns:
+        horizon = replica.horizon
+        for update in history:
+            past.append(update)
+            before = dict(content(replica))
+            replica.apply(update, len(past))
+            if update.reset:
+                horizon, removed = len(past), {}
+            for id in update.remove:
+                if id in before:
+                    removed[id] = len(past)
+            for id in update.insert:
+                removed.pop(id, None)
+        forgotten = sorted(removed.items(), key=lambda entry: entry[1])
+        forgotten = forgotten[: max(0, len(forgotten) - keep)]
+        replica.prune(keep)
+        assert replica.tombstones == len(removed) - len(forgotten) <= keep
+        for id, version in forgotten:
+            del removed[id]
+            horizon = version
+        assert replica.horizon == horizon
+        check_every_version(replica, states_of(past))
+
+
+def test_a_cursor_out_of_reach_is_known_as_such() -> None:
+    replica = empty()
+    for version, update in enumerate([Update(insert={"p": item("p", 1)}), Update(("p",))], 1):
+        replica.apply(update, version)
+    replica.prune(0)
+    assert replica.cursor == ("epoch-1", 2)
+    assert [replica.reaches(Cursor("epoch-1", n)) for n in range(-1, 4)] == [0, 0, 0, 1, 0]
+    assert not replica.reaches(Cursor("epoch-2", 2))
+    assert not replica.reaches(None)
+    assert [replica.is_behind(Cursor("epoch-1", n)) for n in range(1, 4)] == [0, 0, 1]
+    assert not replica.is_behind(Cursor("epoch-2", 9))
+    assert not replica.is_behind(None)
+
+
+@given(st.lists(st.tuples(HISTORIES, st.booleans()), max_size=6), KEEPS, st.randoms())
+def test_what_a_store_tells_is_what_the_model_holds(
+    turns: list[tuple[list[Update], bool]], tombstones: int, random: object
+) -> None:
+    """Some updates are seen one by one, others only by loading what changed since; rows come in any order."""
+    store, replica = MemoryStore(tombstones=tombstones), empty()
+    for history, watched in turns:
+        for update in history:
+            store.commit(PATH, [Write(update)])
+            if watched and not update.is_noop:
+                replica.apply(update, replica.version + 1)
+        loaded = store.load(PATH, replica.cursor)
+        rows = list(loaded.rows)
+        random.shuffle(rows)  # type: ignore[attr-defined]
+        loaded = loaded._replace(rows=rows)
+        if loaded.base is None:
+            replica = Replica(loaded)
+        else:
+            replica.merge(loaded)
+        states = [list(version.state.items()) for version in store.history(PATH)]
+        check_every_version(replica, states)
+        assert replica.tombstones <= len(set("pqrstu"))
+        check_every_version(Replica(store.load(PATH, None)), states)
+
+
+def test_a_load_counts_the_tombstones_it_brings() -> None:
+    rows = [Row("p", None, 0, 0, 2), Row("q", item("q", 1), 1, 1, 1)]
+    replica = Replica(Loaded("epoch-1", 2, 1, rows))
+    assert (len(replica), replica.tombstones, replica.horizon) == (1, 1, 1)
+    replica.merge(Loaded("epoch-1", 3, 1, [Row("q", None, 0, 0, 3)], base=2))
+    assert (len(replica), replica.tombstones) == (0, 2)
+
+
+def test_tombstones_do_not_grow_with_the_rate_of_updates() -> None:
+    replica = empty()
+    for version in range(1, 2001):
+        id = f"id-{version % 7}"
+        replica.apply(Update((id,), {id: item(id, version)}), version)
+        replica.prune(3)
+    assert replica.tombstones == 0
+    for version in range(2001, 4001):
+        replica.apply(Update((f"id-{version - 1}",), {f"id-{version}": item("x", 0)}), version)
+        replica.prune(3)
+    assert replica.tombstones == 3
+    assert len(replica) == 8

@@ -1,0 +1,144 @@
+"""The simple requests, and those that cannot be carried out."""
+
+from __future__ import annotations
+
+import pytest
+
+from sharedstate_core import Limits, ListCollections, Load
+from sharedstate_core.testing import World
+
+from .scenes import P, hear, put, say, stored, under_way, watching
+
+
+def answer(world: World, path: str, arg: object = None) -> object:
+    asked = world.clients[0].ask("GET", path, arg)
+    world.settle()
+    assert asked.reply is not None
+    return asked.reply["data"]
+
+
+def test_get_root_names_the_services() -> None:
+    world = World(services=("items", "other"))
+    assert answer(world, "/") == ["items", "other"]
+    assert answer(world, "") == ["items", "other"]
+    assert answer(world, "///") == ["items", "other"]
+
+
+def test_get_clock_is_filled_in_by_the_transport() -> None:
+    world = World()
+    world.now = 12.5
+    assert answer(world, "/clock") == 12.5
+    assert answer(world, "clock/") == 12.5
+
+
+def test_get_subs_tells_what_is_subscribed() -> None:
+    world = watching(1, parts=True)
+    assert answer(world, "/subs") == [[P, {"parts": True}]]
+
+
+def test_get_app_and_service_names_the_collections() -> None:
+    world = World(store=stored("p"))
+    asked = world.clients[0].ask("GET", "/a/items")
+    say(world)
+    listing = under_way(world, ListCollections)
+    assert (listing.service, listing.app) == ("items", "a")
+    assert world.server.is_busy
+    world.settle()
+    assert asked.reply is not None
+    assert asked.reply["data"] == ["c"]
+    assert not world.server.is_busy
+
+
+def test_a_listing_that_fails_is_answered_unavailable() -> None:
+    world = World()
+    asked = world.clients[0].ask("GET", "/a/items")
+    say(world)
+    world.fail(under_way(world, ListCollections).ticket)
+    hear(world)
+    assert asked.code == "unavailable"
+
+
+def test_get_collection_tells_items_in_order_and_the_state() -> None:
+    world = World(store=stored("q", "p"))
+    asked = world.clients[0].ask("GET", P)
+    world.settle()
+    assert asked.reply is not None
+    assert [item["id"] for item in asked.reply["data"]] == ["q", "p"]
+    assert asked.cursor == ("epoch-1", 2)
+
+
+def test_a_collection_nobody_wrote_to_is_empty_at_version_0() -> None:
+    world = World()
+    asked = world.clients[0].ask("GET", P)
+    world.settle()
+    assert (asked.items, asked.cursor) == ([], ("epoch-1", 0))
+
+
+@pytest.mark.parametrize(
+    ("cmd", "path", "code"),
+    [
+        ("GET", "/nowhere", "bad_path"),
+        ("GET", "/a/items/c/d", "bad_path"),
+        ("GET", "/a/items/..", "bad_path"),
+        ("PUT", "/", "bad_path"),
+        ("PUT", "/clock", "bad_path"),
+        ("PUT", "/a/items", "bad_path"),
+        ("GET", "/a/nothing", "no_service"),
+        ("GET", "/a/nothing/c", "no_service"),
+        ("PUT", "/a/nothing/c", "no_service"),
+        ("PUT", P, "bad_update"),
+        ("PUT", "/subs", "bad_message"),
+    ],
+)
+def test_what_cannot_be_done_is_answered_with_a_code(cmd: str, path: str, code: str) -> None:
+    world = World()
+    asked = world.clients[0].ask("GET" if cmd == "GET" else "PUT", path)
+    say(world)
+    hear(world)
+    assert asked.code == code
+    assert asked.reply is not None
+    assert asked.reply["data"] == asked.reply["error"]["message"]
+    assert not world.operations
+    assert not world.server._collections
+
+
+def test_a_load_that_fails_is_answered_unavailable_and_not_tried_again_for_a_reader() -> None:
+    world = World(store=stored("p"))
+    asked = world.clients[0].ask("GET", P)
+    say(world)
+    world.fail(under_way(world, Load).ticket)
+    hear(world)
+    assert asked.code == "unavailable"
+    assert not world.server._collections
+    assert world.server.next_wakeup() is None
+
+
+def test_the_number_of_unanswered_requests_is_bounded() -> None:
+    world = World(limits=Limits(unanswered=4))
+    asked = [world.clients[0].ask("GET", "/a/items") for _ in range(5)]
+    for _ in range(2):
+        world.to_server(0)
+    assert world.links[0].reading
+    world.to_server(0)
+    assert not world.links[0].reading  # more than half
+    say(world)
+    hear(world)
+    assert [a.code for a in asked] == [None, None, None, None, "too_many"]
+    assert len(world.operations) == 4
+    for left, ticket in zip((3, 2, 1, 0), list(world.operations), strict=True):
+        assert world.links[0].reading == (left < 1)
+        world.finish(ticket)
+    assert world.links[0].reading  # at a quarter
+    hear(world)
+    assert all(a.ok for a in asked[:4])
+
+
+def test_the_bytes_of_unanswered_requests_are_bounded() -> None:
+    world = watching(1, limits=Limits(held_bytes=2000))
+    put(world, 0, "x" * 200)
+    assert world.links[0].reading
+    world.clients[0].put(P, insert=[{"id": "p", "long": "x" * 1000}])
+    say(world)
+    assert not world.links[0].reading
+    world.settle()
+    assert world.links[0].reading

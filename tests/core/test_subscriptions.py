@@ -1,0 +1,200 @@
+"""`PUT /subs`: editing, replacing, refusing; who is owed a synchronising notification."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sharedstate_core import Limits, Load
+from sharedstate_core.testing import World
+
+from .scenes import PATH, P, change, changes, hear, kinds, put, say, stored, under_way, watching
+
+OTHER = "/a/items/d"
+SPELLED = "a/items//c/"
+
+
+def put_subs(world: World, arg: dict[str, Any], client: int = 0) -> dict[str, Any]:
+    """Send exactly this argument; return the reply, leaving the rest unheard."""
+    asked = world.clients[client].ask(
+        "PUT", "/subs", {"insert": [], "remove": [], "reset": False} | arg
+    )
+    say(world, client)
+    while asked.reply is None:
+        world.to_client(client)
+    return asked.reply
+
+
+def test_the_reply_comes_before_the_synchronising_notification() -> None:
+    world = World(store=stored("p"))
+    world.clients[0].put_subs({P: {}})
+    say(world)
+    assert kinds(hear(world)) == [0]
+    world.finish(under_way(world, Load).ticket)
+    assert changes(world) == [
+        (0, 1, {"remove": [], "insert": [{"id": "p", "value": 0}], "reset": True})
+    ]
+    assert not world.operations
+
+
+def test_a_second_subscriber_is_served_from_memory() -> None:
+    world = watching(1, "p")
+    world.connect(0) if world.links[0].connection is None else world.cut(0)
+    world.connect(0)
+    say(world)
+    assert not world.operations
+    assert kinds(hear(world)) == [1, "NOTIFY"]
+
+
+def test_an_empty_collection_is_synchronised_too() -> None:
+    world = World()
+    put_subs(world, {"insert": [[P, {}]]})
+    world.finish(under_way(world, Load).ticket)
+    assert changes(world) == [(0, 0, change() | {"reset": True})]
+
+
+def test_the_same_sub_again_gets_nothing() -> None:
+    world = watching(1, "p")
+    for arg in ({"insert": [[P, {}]]}, {"insert": [[P, {}]], "reset": True}, {}):
+        assert put_subs(world, arg)["data"] == [[P, {}]]
+        assert hear(world) == []
+        world.clients[0].subscribed[P].synchronised = True
+    put(world, 0, "q")
+    world.settle()
+    assert list(world.clients[0].copies[P].state) == ["p", "q"]
+
+
+def test_another_sub_for_the_same_path_synchronises_again() -> None:
+    world = watching(1, "p")
+    put_subs(world, {"insert": [[P, {"parts": True}]]})
+    assert [(base, data["reset"]) for base, _, data in changes(world)] == [(0, True)]
+    world.settle()
+
+
+def test_remove_and_insert_in_one_request_synchronises_again() -> None:
+    world = watching(1, "p")
+    assert put_subs(world, {"insert": [[P, {}]], "remove": [P]})["data"] == [[P, {}]]
+    assert [(base, data["reset"]) for base, _, data in changes(world)] == [(0, True)]
+
+
+def test_edits_keep_the_others_and_reset_does_not() -> None:
+    world = watching(1, "p")
+    assert put_subs(world, {"insert": [[OTHER, {}]]})["data"] == [[P, {}], [OTHER, {}]]
+    world.settle()
+    assert put_subs(world, {"remove": [P, "/never/items/was"]})["data"] == [[OTHER, {}]]
+    assert put_subs(world, {"insert": [[P, {}]], "reset": True})["data"] == [[P, {}]]
+    world.settle()
+    assert put_subs(world, {"reset": True, "remove": [P]})["data"] == []
+    put(world, 0, "q")
+    world.finish(max(world.operations))
+    assert changes(world) == []
+
+
+def test_of_a_path_listed_twice_the_last_counts() -> None:
+    world = World()
+    reply = put_subs(world, {"insert": [[P, {}], [OTHER, {}], [P, {"parts": True}]]})
+    assert reply["data"] == [[P, {"parts": True}], [OTHER, {}]]
+
+
+def test_two_spellings_of_one_collection_are_two_subscriptions() -> None:
+    world = watching(1)
+    put_subs(world, {"insert": [[SPELLED, {}]]})
+    world.settle()
+    put(world, 0, "p")
+    world.settle()
+    copies = world.clients[0].copies
+    assert copies[P] == copies[SPELLED]
+    put_subs(world, {"remove": [P]})
+    put(world, 0, "q")
+    world.settle()
+    assert list(copies[P].state) == ["p"]
+    assert list(copies[SPELLED].state) == ["p", "q"]
+
+
+def test_what_cannot_be_subscribed_is_left_out_and_said() -> None:
+    world = World()
+    insert = [["/a", {}], ["/a/nothing/c", {}], [P, 5], [OTHER, {}], ["/b/items/c", {"parts": 1}]]
+    reply = put_subs(world, {"insert": insert})
+    assert reply["data"] == [[OTHER, {}]]
+    assert [(path, error["code"]) for path, error in reply["errors"]] == [
+        ("/a", "bad_path"),
+        ("/a/nothing/c", "no_service"),
+        (P, "bad_message"),
+        ("/b/items/c", "bad_message"),
+    ]
+
+
+def test_a_refused_change_of_a_subscription_ends_it() -> None:
+    """The path is left out of the returned list, so it is not subscribed any more."""
+    world = watching(1)
+    reply = put_subs(world, {"insert": [[P, {"parts": 1}]]})
+    assert reply["data"] == []
+    put(world, 0, "p")
+    world.finish(max(world.operations))
+    assert changes(world) == []
+
+
+def test_a_request_that_makes_no_sense_changes_nothing() -> None:
+    world = watching(1)
+    reply = put_subs(world, {"insert": [[P]], "reset": True})
+    assert reply["error"]["code"] == "bad_message"
+    put(world, 0, "p")
+    world.settle()
+    assert list(world.clients[0].copies[P].state) == ["p"]
+
+
+def test_the_number_of_subscriptions_is_bounded() -> None:
+    world = World(limits=Limits(subscriptions=2))
+    insert = [[f"/a/items/{n}", {}] for n in range(3)]
+    reply = put_subs(world, {"insert": insert})
+    assert [path for path, _ in reply["data"]] == ["/a/items/0", "/a/items/1"]
+    assert [(path, e["code"]) for path, e in reply["errors"]] == [("/a/items/2", "too_many")]
+    world.settle()
+    reply = put_subs(world, {"insert": insert[::-1], "reset": True})
+    assert [path for path, _ in reply["data"]] == ["/a/items/2", "/a/items/1"]
+    assert put_subs(world, {"insert": insert, "remove": ["/a/items/2"]})["data"] == [
+        ["/a/items/1", {}],
+        ["/a/items/0", {}],
+    ]
+    assert len(world.server._sessions[world.connection(0)].subscriptions) == 2
+    world.settle()
+
+
+def test_a_subscription_removed_while_its_content_is_loaded_gets_nothing() -> None:
+    world = World(store=stored("p"))
+    put_subs(world, {"insert": [[P, {}]]})
+    put_subs(world, {"remove": [P]})
+    world.finish(under_way(world, Load).ticket)
+    assert hear(world) == []
+    assert list(world.server._collections) == [PATH]  # it lingers
+    world.advance(world.limits.linger_seconds)
+    assert not world.server._collections
+
+
+def test_after_unsubscribing_comes_nothing() -> None:
+    world = watching(2, "p")
+    put_subs(world, {"remove": [P]})
+    put(world, 1, "q")
+    world.settle()
+    assert list(world.clients[0].copies[P].state) == ["p"]
+    assert list(world.clients[1].copies[P].state) == ["p", "q"]
+
+
+def test_a_collection_lingers_and_is_forgotten() -> None:
+    world = watching(1, "p", limits=Limits(linger_seconds=5))
+    put_subs(world, {"remove": [P]})
+    assert world.server.next_wakeup() == world.now + 5
+    world.advance(4)
+    asked = world.clients[0].ask("GET", P)
+    say(world)
+    hear(world)
+    assert asked.ok  # from memory, and it lingers anew
+    world.advance(4)
+    assert list(world.server._collections) == [PATH]
+    put_subs(world, {"insert": [[P, {}]]})
+    world.advance(4)
+    world.settle()
+    assert list(world.server._collections) == [PATH]  # somebody watches again
+    world.cut(0)
+    world.advance(5)
+    assert not world.server._collections
+    assert world.server.next_wakeup() is None

@@ -1,0 +1,156 @@
+"""The kill list: bugs planted one by one in a copy of the core, each of which the tests must find.
+
+    python tests/kill_list.py [part of a name ...]
+
+Prints, for each planted bug, whether the directed tests (tests/core) and the simulation (tests/simulation) find it. The
+exit status is 1 if one survives both, or if a patch does not apply any more: then mend it in `planted_bugs.txt`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parent.parent
+COPIED = (
+    "sharedstate_core",
+    "tests/core",
+    "tests/simulation",
+    "tests/conftest.py",
+    "pyproject.toml",
+)
+PLANTED = Path(__file__).parent / "planted_bugs.txt"
+SUITES = ("tests/core", "tests/simulation")
+PASSED, FAILED = 0, 1  # of pytest's exit statuses; the others mean that it could not run the tests
+
+
+class Edit(NamedTuple):
+    """In `module`, the lines `old`, which stand there once, become `new`."""
+
+    module: str
+    old: str
+    new: str
+
+
+class Bug(NamedTuple):
+    """One planted bug."""
+
+    name: str
+    edits: tuple[Edit, ...]
+
+
+class Found(NamedTuple):
+    """What came of one planted bug: a word for each suite, and whether all is as it should be."""
+
+    name: str
+    words: tuple[str, ...]
+    is_good: bool
+
+
+def read_bugs(text: str) -> list[Bug]:
+    """Read `planted_bugs.txt`; its first lines tell how it is written."""
+    lines = [line for line in text.splitlines(keepends=True) if not line.startswith("# ")]
+    bugs = []
+    for block in re.split(r"^=== ", "".join(lines), flags=re.MULTILINE)[1:]:
+        name, *changes = re.split(r"^--- ", block.rstrip() + "\n", flags=re.MULTILINE)
+        edits = []
+        for change in changes:
+            module, rest = change.split("\n", 1)
+            old, new = rest.split("+++\n")
+            edits.append(Edit(module, old, new))
+        bugs.append(Bug(name.strip(), tuple(edits)))
+    return bugs
+
+
+def copy_to(folder: Path) -> None:
+    """Copy what the tests need."""
+    for name in COPIED:
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, target, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(ROOT / name, target)
+
+
+def plant(bug: Bug, package: Path) -> bool:
+    """Change the copy; tell whether every place was found exactly once."""
+    for edit in bug.edits:
+        file = package / edit.module
+        text = file.read_text()
+        if text.count(edit.old) != 1:
+            return False
+        file.write_text(text.replace(edit.old, edit.new))
+    return True
+
+
+def run(folder: Path, suite: str) -> int:
+    """Run one suite against the copy; return pytest's exit status."""
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        suite,
+        "-x",
+        "-q",
+        "--no-header",
+        "-p",
+        "no:cacheprovider",
+    ]
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(folder),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "HYPOTHESIS_PROFILE": "kill",
+    }
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, check=False
+    ).returncode
+
+
+def try_bug(bug: Bug) -> Found:
+    """Plant one bug and see which suites find it."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        copy_to(folder)
+        if not plant(bug, folder / "sharedstate_core"):
+            return Found(bug.name, ("does not apply",) * len(SUITES), is_good=False)
+        statuses = [run(folder, suite) for suite in SUITES]
+    words = {PASSED: "survived", FAILED: "killed"} if bug.edits else {PASSED: "pass"}
+    told = tuple(words.get(status, f"pytest exit status {status}") for status in statuses)
+    is_good = FAILED in statuses and set(statuses) <= {PASSED, FAILED}
+    return Found(bug.name, told, is_good if bug.edits else set(statuses) == {PASSED})
+
+
+def main() -> int:
+    """Try all, or those whose name holds one of the given words."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", help="only bugs whose name contains one of these")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    arguments = parser.parse_args()
+    wanted = [
+        bug
+        for bug in (Bug("(nothing planted)", ()), *read_bugs(PLANTED.read_text()))
+        if not arguments.names or any(name in bug.name for name in arguments.names)
+    ]
+    width = max(len(bug.name) for bug in wanted)
+    print(f"{'planted bug':{width}}  {'directed tests':<15} simulation")
+    good = True
+    with ThreadPoolExecutor(arguments.jobs) as pool:
+        for found in pool.map(try_bug, wanted):
+            mark = "" if found.is_good else "   <-- look here"
+            print(f"{found.name:{width}}  {found.words[0]:<15} {found.words[1]}{mark}", flush=True)
+            good = good and found.is_good
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,81 @@
+"""What must hold inside the core, whatever happened: nothing kept for who has left, every buffer bounded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sharedstate_core.collection import Collection
+    from sharedstate_core.server import Server
+    from sharedstate_core.testing import Connection, World
+
+
+def check_internals(world: World) -> None:
+    server = world.server
+    open_now = {link.connection for link in world.links if link.connection is not None}
+    assert set(server._sessions) == open_now
+    assert set(server._tickets) == set(world.operations)
+    drains = {key[1].connection for key in server._timers._deadlines if key[0] == "drain"}
+    assert drains == {c for c in open_now if server._sessions[c].blocked}
+    _check_sessions(world)
+    for collection in server._collections.values():
+        _check_collection(world, collection)
+
+
+def _check_sessions(world: World) -> None:
+    limits = world.limits
+    for session in world.server._sessions.values():
+        link = world.links[session.connection.client]
+        assert session.blocked == link.blocked
+        assert session._paused == (not link.reading)
+        assert not session.blocked or session._paused
+        assert session._held_bytes <= limits.held_bytes
+        assert session.blocked or not (session._held or session._held_acknowledgements)
+        assert len(session.subscriptions) <= limits.subscriptions
+        assert 0 <= session._unanswered <= limits.unanswered
+        assert session._unanswered or not session._unanswered_bytes
+        for path, subscription in session.subscriptions.items():
+            assert subscription.spelling == path
+            assert subscription.collection in world.server._collections.values()
+
+
+def _check_collection(world: World, collection: Collection[Connection]) -> None:
+    server = world.server
+    subscribers = collection._subscribers
+    expected = {
+        subscription
+        for session in server._sessions.values()
+        for subscription in session.subscriptions.values()
+        if subscription.collection is collection
+    }
+    assert len(subscribers) == len(expected)
+    in_step = {
+        (spelling, connection)
+        for spelling, _, connections in subscribers.groups()
+        for connection in connections
+    }
+    waiting = {(s.spelling, s.session.connection) for s in subscribers.waiting()}
+    awake = {(s.spelling, s.session.connection) for s in expected if not s.session.blocked}
+    assert not in_step & waiting
+    assert in_step | waiting == awake
+    assert not (collection._loading and collection._committing)
+    under_way = server._tickets.values()
+    assert collection.is_busy == bool(
+        collection._queue or collection._committed or collection._committing
+    )
+    assert (collection in under_way) == bool(collection._loading or collection._committing)
+    replica = collection._replica
+    if replica is not None:
+        assert replica.tombstones <= world.limits.tombstones
+        stored = world.store.state_at(collection.path, replica.cursor)
+        assert stored is not None
+        assert list(replica.texts()) == list(stored.values())
+
+
+def check_empty(server: Server[Connection]) -> None:
+    """Nobody is connected, nothing is under way, and the time to linger is over."""
+    assert not server._sessions
+    assert not server._collections
+    assert not server._tickets
+    assert not len(server._timers)
+    assert not server.is_busy
