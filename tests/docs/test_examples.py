@@ -12,6 +12,8 @@ from typing import NamedTuple
 import pytest
 
 from sharedstate_anyio import parse_config
+from sharedstate_core import Commit, Effect, Load, Send, Server
+from sharedstate_core.testing import MemoryStore
 
 ROOT = Path(__file__).parents[2]
 PAGES = ("README.md", "PROTOCOL.md", "ARCHITECTURE.md", "CHANGELOG.md")
@@ -87,3 +89,38 @@ def test_shell(block: Block) -> None:
             check=False,
         )
         assert run.returncode == 0, run.stderr
+
+
+def test_conversations() -> None:
+    """The wire's examples, word for word: one connection for each block, one store for all."""
+    store, server = MemoryStore("k3Jx"), Server[str](["items"])
+    conversations = [block for block in blocks() if block.language == "jsonl"]
+    assert len(conversations) == 2
+    for number, block in enumerate(conversations):
+        connection = f"connection {number}"
+        server.connection_opened(connection)
+        inbox: list[str] = []
+
+        def perform(effects: list[Effect[str]], inbox: list[str] = inbox) -> None:
+            for effect in effects:
+                match effect:
+                    case Send():
+                        inbox.append(effect.message.decode())
+                    case Commit():
+                        result = store.commit(effect.collection, effect.writes)
+                        perform(server.commit_succeeded(effect.ticket, result, 0.0), inbox)
+                    case Load():
+                        loaded = store.load(effect.collection, effect.since)
+                        perform(server.load_succeeded(effect.ticket, loaded, 0.0), inbox)
+                    case _:
+                        pytest.fail(f"unexpected {effect}")
+
+        for line in block.text.splitlines():
+            direction, message = line.split(" ", 1)
+            if direction == "→":
+                assert not inbox
+                perform(server.receive_text(connection, message, 0.0))
+            else:
+                assert inbox.pop(0) == message
+        assert not inbox
+        server.connection_closed(connection, 0.0)

@@ -1,0 +1,56 @@
+/** The README's pages and scripts, taken from the README itself. */
+
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { scenario, serve_pages, until } from "./support.mjs";
+
+const readme = await readFile(new URL("../../README.md", import.meta.url), "utf-8");
+
+function blocks(language) {
+  const fence = new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, "gms");
+  return [...readme.matchAll(fence)].map((match) => match[1]);
+}
+
+/** Make `expression;   // value` an assertion, where the comment is a value. */
+function checked(script) {
+  const [assertion] = [/^(ds\.[^;]+);\s+\/\/ ([\d{[].*|true|false)$/gm];
+  const found = script.match(assertion) ?? [];
+  assert.equal(found.length, 3, "the README's script tells three values");
+  return script.replaceAll(assertion, "check($1, $2);");
+}
+
+await scenario(async ({ server, open }) => {
+  const here = (text) => text.replaceAll("127.0.0.1:9000", `127.0.0.1:${server.port}`);
+  const [page, ...other_pages] = blocks("html");
+  const [script, ...other_scripts] = blocks("js");
+  assert.deepEqual([other_pages, other_scripts], [[], []], "a block that nobody runs");
+  const site = await serve_pages({ "/": here(page), "/empty": "<!DOCTYPE html>" });
+
+  const tabs = [await open(site.url), await open(site.url)];
+  const shows = (tab, text) =>
+    until(async () => (await tab.page.getByRole("button").textContent()) === text, text);
+  for (const [clicks, tab] of [tabs[0], tabs[1], tabs[1]].entries()) {
+    await tab.page.getByRole("button").click();
+    for (const each of tabs) await shows(each, String(clicks + 1));
+  }
+
+  const tab = await open(`${site.url}/empty`);
+  await tab.page.addScriptTag({
+    type: "module",
+    content: `
+      import {SharedStateClient} from "http://127.0.0.1:${server.port}/libs/sharedstate.es.js";
+      const check = (found, expected) => console.log(JSON.stringify([found, expected]));
+      ${checked(here(script))}
+      console.log("done");`,
+  });
+  await until(() => tab.logged.at(-1) === "done", "the end of the script");
+  const milk = { id: "milk", done: false };
+  const values = tab.logged.filter((line) => line.startsWith("[")).map((line) => JSON.parse(line));
+  assert.deepEqual(values, [
+    [2, 2],
+    [true, true],
+    [milk, milk],
+  ]);
+  assert.equal(tab.logged.filter((line) => line.includes("became")).length, 2);
+  site.close();
+});
