@@ -21,10 +21,12 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, cast
 
 from sharedstate_backends.contract import Backend, ConfigurationError
+from sharedstate_core import Limits
 from sharedstate_core.errors import RequestError
 from sharedstate_core.paths import split_path
 
 from .document import decode, join, kind, object_at, shown, suggestion
+from .limits import parse_limits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -85,6 +87,7 @@ class Config:
 
     listen: Listen
     services: tuple[ServiceConfig, ...]
+    limits: Limits = field(default_factory=Limits)
 
 
 DEFAULT_DOCUMENT: Final[Mapping[str, object]] = {
@@ -137,13 +140,14 @@ def parse_config(document: object) -> Config:
     """Check a decoded configuration document and give it its types.
 
     Args:
-        document: `{"service": {"host", "port"}, "services": [{"name", "module", "config"}, ...]}`.
-            `service`, its members and a service's `config` may be left out.
+        document: `{"service": {"host", "port"}, "services": [{"name", "module", "config"}, ...],
+            "limits": {...}}`.
+            `service`, its members, a service's `config` and `limits` may be left out.
 
     Raises:
         ConfigurationError: the document breaks the format; `key` is the place.
     """
-    top = object_at(document, "", optional=("service",), required=("services",))
+    top = object_at(document, "", optional=("service", "limits"), required=("services",))
     entries = top["services"]
     if not isinstance(entries, list):
         raise ConfigurationError("services", f"expected a list, found {kind(entries)}")
@@ -157,7 +161,8 @@ def parse_config(document: object) -> Config:
                 problem = f"services[{other}] is called {shown(service.name)} too; rename one"
                 raise ConfigurationError(f"services[{index}].name", problem)
         services.append(service)
-    return Config(_listen(top.get("service", {})), tuple(services))
+    limits = parse_limits(top.get("limits", {}))
+    return Config(_listen(top.get("service", {})), tuple(services), limits)
 
 
 def build_backends(config: Config) -> dict[str, Backend]:

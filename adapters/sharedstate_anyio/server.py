@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from sharedstate_core import Limits
-
 from .config import build_backends
 from .connection import Connection
 from .http import ServiceInfo, Site
@@ -22,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
     from sharedstate_backends import Backend
+    from sharedstate_core import Limits
 
     from .config import Config
 
@@ -78,7 +77,7 @@ async def serve(config: Config) -> AsyncIterator[RunningServer]:
         for backend in backends.values():
             await _open(stack, backend)
         infos = [ServiceInfo(s.name, s.store, in_memory=s.in_memory) for s in config.services]
-        async with _accepting(listeners, backends, Site(infos)):
+        async with _accepting(listeners, backends, Site(infos), config.limits):
             yield RunningServer(addresses(listeners))
 
 
@@ -93,10 +92,13 @@ async def _open(stack: AsyncExitStack, backend: Backend) -> None:
 
 @asynccontextmanager
 async def _accepting(
-    listeners: Sequence[socket.socket], backends: Mapping[str, Backend], site: Site
+    listeners: Sequence[socket.socket],
+    backends: Mapping[str, Backend],
+    site: Site,
+    limits: Limits,
 ) -> AsyncIterator[None]:
     async with anyio.create_task_group() as own, anyio.create_task_group() as peers:
-        hub = Hub(backends, own, Limits())
+        hub = Hub(backends, own, limits)
         accepting = anyio.CancelScope()
 
         def accepted(sock: socket.socket) -> None:
