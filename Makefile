@@ -9,7 +9,7 @@ BIN    := $(VENV)/bin
 STAMPS := .stamps
 CLIENT := js-client
 
-.PHONY: serve test check test-python test-js test-browser bundles clean
+.PHONY: serve test check test-python test-js test-browser bundles nightly bench clean
 
 serve: $(STAMPS)/serve
 	$(BIN)/sharedstate-anyio $(ARGS)
@@ -36,6 +36,14 @@ test-browser: $(STAMPS)/dev $(STAMPS)/npm $(STAMPS)/debian
 
 bundles: $(STAMPS)/npm
 	npm --prefix $(CLIENT) run build
+
+# The long run: 20,000 histories in the simulation, and every planted bug must be found.
+nightly: $(STAMPS)/dev
+	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest tests/simulation tests/core tests/client
+	$(BIN)/python -m tests.kill_list
+
+bench: $(STAMPS)/dev
+	$(BIN)/python -m benchmarks
 
 clean:
 	rm -rf $(VENV) $(STAMPS) $(CLIENT)/node_modules
