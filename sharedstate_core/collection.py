@@ -179,7 +179,8 @@ class Collection(Generic[C]):
         if before != self._replica.cursor:
             self._broadcast(before, self._replica, out)
         self._catch_up_waiting(out)
-        self._answer_committed(out)
+        if not self._subscribers.waiting():
+            self._answer_committed(out)
         self._advance(now, out)
 
     def load_failed(self, error: RequestError, now: float, out: list[Effect[C]]) -> None:

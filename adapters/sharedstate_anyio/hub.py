@@ -151,11 +151,14 @@ class Hub:
         while True:
             await self._flush_wanted.wait()
             self._flush_wanted = anyio.Event()
-            wanted, self._to_flush = self._to_flush, {}
-            for number, connection in enumerate(wanted, 1):
-                connection.flush()
-                if number % FLUSHED_AT_ONCE == 0:
-                    await anyio.lowlevel.checkpoint()
+            await self._flush()
+
+    async def _flush(self) -> None:
+        wanted, self._to_flush = self._to_flush, {}
+        for number, connection in enumerate(wanted, 1):
+            connection.flush()
+            if number % FLUSHED_AT_ONCE == 0:
+                await anyio.lowlevel.checkpoint()
 
     async def keep_time(self) -> None:
         """Wake the core when it asked to be woken."""

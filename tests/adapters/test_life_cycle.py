@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import signal
 import socket
+import weakref
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import anyio
 import pytest
 
 from sharedstate_anyio import serve
+from sharedstate_anyio.connection import Connection
 from tests.support import frames
 from tests.support.command import Command, started
-from tests.support.peer import ClosedError, open_client, open_clients, open_peer, request
-from tests.support.servers import config, document, ending, running, sqlite
+from tests.support.peer import ClosedError, Peer, open_client, open_clients, open_peer, request
+from tests.support.servers import config, document, ending, running, sqlite, until
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from sharedstate_anyio.hub import Hub
     from tests.support.servers import Service
 
 C = "/app/items/c"
@@ -122,6 +126,42 @@ async def test_the_end_with_every_kind_of_peer(monkeypatch: pytest.MonkeyPatch) 
         for peer in (silent, slow):
             with suppress(ConnectionResetError):
                 assert await peer.receive_all() == b""
+
+
+class Counted(Connection):
+    """A connection of the server that can be seen to go."""
+
+    alive: ClassVar[weakref.WeakSet[Counted]] = weakref.WeakSet()
+
+    def __init__(self, sock: socket.socket, hub: Hub) -> None:
+        super().__init__(sock, hub)
+        self.alive.add(self)
+
+
+async def test_nothing_remains_of_who_has_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However it leaves, whatever it was subscribed to, whatever it has asked."""
+
+    def is_forgotten() -> bool:
+        gc.collect()
+        return not Counted.alive
+
+    monkeypatch.setattr("sharedstate_anyio.server.Connection", Counted)
+    goodbye = frames.encode_close(1000)
+    nonsense = frames.encode(frames.TEXT, b"\xff")
+    async with running() as server:
+        for last_words in (b"", goodbye, nonsense, frames.encode(frames.TEXT, b"{", fin=False)):
+            for leave in (Peer.close, Peer.reset):
+                async with open_client(server.port) as client, open_peer(server.port) as guest:
+                    await client.subscribe(C, "/app/items/d")
+                    await client.put(C, {"insert": [{"id": "a"}]})
+                    await client.send("PUT", C, {"insert": [{"id": "a"}]})
+                    await client.send("GET", "/app/items")
+                    await guest.send(b"GET / HT")
+                    assert Counted.alive
+                    await client.peer.send(last_words)
+                    leave(client.peer)
+                    leave(guest)
+                await until(is_forgotten)
 
 
 # As a command

@@ -22,11 +22,6 @@ C = "/app/items/c"
 LIMIT = 12_000
 
 
-@pytest.fixture(autouse=True)
-def small_messages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sharedstate_anyio.server.Limits", lambda: Limits(message_bytes=LIMIT))
-
-
 class Canary:
     """A client that behaves, and expects to be served as if it were alone."""
 
@@ -47,7 +42,8 @@ class Canary:
 @asynccontextmanager
 async def watched() -> AsyncIterator[tuple[RunningServer, Canary]]:
     """Run a server with a canary, which is still alive at the end."""
-    async with running() as server, open_client(server.port) as client:
+    limits = Limits(message_bytes=LIMIT)
+    async with running(limits=limits) as server, open_client(server.port) as client:
         await client.subscribe("/canary/items/c")
         await client.notification()
         canary = Canary(client)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, ClassVar
 
 import anyio
@@ -19,9 +18,7 @@ from tests.support.servers import running, until
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import AsyncIterator
 
-    from sharedstate_anyio import RunningServer
     from sharedstate_anyio.hub import Hub
 
 C = "/app/items/c"
@@ -65,13 +62,6 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> list[Watched]:
     monkeypatch.setattr(Watched, "made", [])
     monkeypatch.setattr("sharedstate_anyio.server.Connection", Watched)
     return Watched.made
-
-
-@asynccontextmanager
-async def limited(monkeypatch: pytest.MonkeyPatch, limits: Limits) -> AsyncIterator[RunningServer]:
-    monkeypatch.setattr("sharedstate_anyio.server.Limits", lambda: limits)
-    async with running() as server:
-        yield server
 
 
 def big(number: int) -> dict[str, object]:
@@ -249,7 +239,7 @@ async def test_who_never_reads_is_let_go(
     """After a while that is a limit of the server; who wakes up in time to be told, is told."""
     monkeypatch.setattr("sharedstate_anyio.connection.CLOSE_SECONDS", 0.2)
     async with (
-        limited(monkeypatch, Limits(drain_seconds=0.05)) as server,
+        running(limits=Limits(drain_seconds=0.05)) as server,
         open_client(server.port, buffer=SMALL) as dead,
         open_clients(server.port, 1) as (writer,),
     ):
@@ -269,7 +259,7 @@ async def test_who_wakes_up_too_late_is_told(
 ) -> None:
     monkeypatch.setattr("sharedstate_anyio.connection.CLOSE_SECONDS", 20.0)
     async with (
-        limited(monkeypatch, Limits(drain_seconds=0.05)) as server,
+        running(limits=Limits(drain_seconds=0.05)) as server,
         open_client(server.port, buffer=SMALL) as sleepy,
         open_clients(server.port, 1) as (writer,),
     ):

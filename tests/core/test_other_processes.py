@@ -211,3 +211,21 @@ def test_a_store_that_starts_anew_is_told_as_a_snapshot() -> None:
     world.finish(under_way(world, Load).ticket)
     assert changes(world) == [(0, 1, change([], "z") | {"reset": True})]
     assert world.clients[0].copies[P].cursor == ("epoch-2", 1)
+
+
+def test_an_acknowledgement_waits_as_long_as_a_new_subscriber_does() -> None:
+    """The writer's subscription begins during a load and claims a later state: only the next load can tell."""
+    world = World(store=stored("p"))
+    asked = put(world, 0, "q")
+    subscribe = {"insert": [[P, {}]], "remove": [], "reset": True}
+    world.clients[0].ask("PUT", "/subs", subscribe)
+    say(world)
+    world.finish(under_way(world, Commit).ticket)
+    under_way(world, Load)
+    resume = [P, {"since": {"epoch": "epoch-1", "version": 99}}]
+    world.clients[0].ask("PUT", "/subs", subscribe | {"insert": [resume]})
+    say(world)
+    world.finish(under_way(world, Load).ticket)
+    assert kinds(hear(world)) == [1, 2]
+    world.finish(under_way(world, Load).ticket)
+    assert kinds(hear(world)) == ["NOTIFY", asked.tunnel]

@@ -58,119 +58,144 @@ updates = st.fixed_dictionaries(
 
 
 class Simulation(RuleBasedStateMachine):
-    """One World; a rule is one thing that happens."""
+    """One World; a rule is one thing that happens. A few rules with many fates each mix better than many rules."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.world = World(
-            CLIENTS, limits=LIMITS, store=MemoryStore(tombstones=4), services=("items",)
-        )
+        self.world = World(CLIENTS, limits=LIMITS, store=MemoryStore(tombstones=4))
         self.updates = 0
         self.epochs = 1
 
-    @initialize(client=clients, spelling=spellings, sub=subs)
-    def begin(self, client: int, spelling: str, sub: dict[str, Any]) -> None:
-        self.world.clients[client].put_subs({spelling: sub})
+    @initialize(wanted=st.lists(st.dictionaries(spellings, subs), max_size=CLIENTS))
+    def begin(self, wanted: list[dict[str, dict[str, Any]]]) -> None:
+        for client, insert in enumerate(wanted):
+            self._client(client).put_subs(insert)
+        self.world.settle()
 
     # --- clients ----------------------------------------------------------------------------------
 
-    @rule(client=clients, spelling=spellings, update=updates)
-    def put(self, client: int, spelling: str, update: dict[str, Any]) -> None:
-        if self._online(client):
-            self._client(client).put(spelling, **self._unique(update))
-
-    @rule(client=clients, spelling=spellings, update=updates, back=places, some=st.lists(ids))
-    def put_if(
-        self, client: int, spelling: str, update: dict[str, Any], back: int, some: list[str]
+    @rule(
+        client=clients,
+        spelling=spellings,
+        update=updates,
+        kind=st.sampled_from(["plain"] * 4 + ["if", "if", "nothing"]),
+        since=places,
+        some=st.lists(ids, max_size=2),
+        arrives=st.booleans(),
+    )
+    def put(
+        self,
+        client: int,
+        spelling: str,
+        update: dict[str, Any],
+        kind: str,
+        since: int,
+        some: list[str],
+        arrives: bool,
     ) -> None:
-        copy = self._client(client).copies.get(spelling, Copy())
-        if self._online(client) and copy.cursor is not None:
-            cursor = Cursor(copy.cursor.epoch, copy.cursor.version - back // 5)
-            self._client(client).put(
-                spelling, **self._unique(update), condition=(cursor, some or None)
-            )
-
-    @rule(client=clients, spelling=spellings)
-    def put_nothing(self, client: int, spelling: str) -> None:
-        if self._online(client):
+        cursor = self._client(client).copies.get(spelling, Copy()).cursor
+        if not self._online(client):
+            return
+        if kind == "nothing":
             self._client(client).put(spelling)
+        elif kind == "if" and cursor is not None:
+            seen = Cursor(cursor.epoch, cursor.version - since // 5)
+            condition = (seen, some or None)
+            self._client(client).put(spelling, **self._unique(update), condition=condition)
+        else:
+            self._client(client).put(spelling, **self._unique(update))
+        self._carry(client, arrives)
 
-    @rule(client=clients, spelling=st.sampled_from([*SPELLINGS, "/a/items", "/clock", "/subs"]))
-    def get(self, client: int, spelling: str) -> None:
+    @rule(
+        client=clients,
+        path=st.sampled_from([*SPELLINGS, "/a/items", "/clock", "/subs"]),
+        arrives=st.booleans(),
+    )
+    def get(self, client: int, path: str, arrives: bool) -> None:
         if self._online(client):
-            self._client(client).ask("GET", spelling)
+            self._client(client).ask("GET", path)
+            self._carry(client, arrives)
 
     @rule(
         client=clients,
         insert=st.dictionaries(spellings, subs | forged, max_size=2),
         remove=st.lists(spellings, max_size=2),
         reset=st.booleans(),
+        arrives=st.booleans(),
     )
     def put_subs(
-        self, client: int, insert: dict[str, dict[str, Any]], remove: list[str], reset: bool
+        self,
+        client: int,
+        insert: dict[str, dict[str, Any]],
+        remove: list[str],
+        reset: bool,
+        arrives: bool,
     ) -> None:
         if self._online(client):
             self._client(client).put_subs(insert, remove, reset=reset)
+            self._carry(client, arrives)
 
     # --- links ------------------------------------------------------------------------------------
 
-    @rule(client=clients, messages=st.integers(1, 4))
-    def to_server(self, client: int, messages: int) -> None:
-        for _ in range(messages):
-            if self._client(client).outbox and self.world.links[client].reading:
-                self.world.to_server(client)
-
-    @rule(client=clients, messages=st.integers(1, 9))
-    def to_client(self, client: int, messages: int) -> None:
-        for _ in range(min(messages, len(self.world.links[client].inbox))):
-            self.world.to_client(client)
-
-    @rule(client=clients)
-    def cut_or_connect(self, client: int) -> None:
-        if self._online(client):
-            self.world.cut(client)
-        else:
-            self.world.connect(client)
-
-    @rule(client=clients)
-    def block_or_drain(self, client: int) -> None:
+    @rule(
+        client=clients,
+        fate=st.sampled_from(["up", "up all", "down", "down all", "cut", "block", "drain"]),
+    )
+    def link(self, client: int, fate: str) -> None:
+        world, link = self.world, self.world.links[client]
         if not self._online(client):
-            return
-        if self.world.links[client].blocked:
-            self.world.drain(client)
-        else:
-            self.world.block(client)
+            world.connect(client)
+        elif fate in {"up", "up all"} and self._client(client).outbox and link.reading:
+            world.to_server(client)
+            self._carry(client, fate == "up all")
+        elif fate in {"down", "down all"}:
+            while link.inbox:
+                world.to_client(client)
+                if fate == "down":
+                    break
+        elif fate == "cut":
+            world.cut(client)
+        elif fate == "block" and not link.blocked:
+            world.block(client)
+        elif link.blocked:
+            world.drain(client)
 
     # --- storage ----------------------------------------------------------------------------------
 
     @precondition(lambda self: self.world.operations)
-    @rule(place=places)
-    def execute(self, place: int) -> None:
-        ticket = self._ticket(place)
-        if self.world.operations[ticket].result is None:
-            self.world.execute(ticket)
-
-    @precondition(lambda self: self.world.operations)
-    @rule(place=places, reject=st.sets(st.integers(0, 2), max_size=2))
-    def finish(self, place: int, reject: set[int]) -> None:
-        self.world.finish(self._ticket(place), reject)
-
-    @precondition(lambda self: self.world.operations)
-    @rule(place=places, applied=st.booleans())
-    def fail(self, place: int, applied: bool) -> None:
-        ticket = self._ticket(place)
+    @rule(
+        place=places,
+        fate=st.sampled_from(
+            ["finish", "finish", "execute", "reject", "fail", "lose", "lose applied"]
+        ),
+        reject=st.sets(st.integers(0, 2), min_size=1, max_size=2),
+    )
+    def storage(self, place: int, fate: str, reject: set[int]) -> None:
+        tickets = list(self.world.operations)
+        ticket = tickets[place % len(tickets)]
         operation = self.world.operations[ticket]
-        if isinstance(operation.effect, Commit) and (applied or operation.result is not None):
-            self.world.lose(ticket, applied=applied)
+        commits, done = isinstance(operation.effect, Commit), operation.result is not None
+        if fate == "execute" and not done:
+            self.world.execute(ticket)
+        elif fate in {"execute", "finish"}:
+            self.world.finish(ticket)
+        elif fate == "reject":
+            self.world.finish(ticket, reject)
+        elif commits and (done or fate != "fail"):
+            self.world.lose(ticket, applied=fate == "lose applied")
         else:
             self.world.fail(ticket)
 
-    @rule(path=collections, update=updates)
-    def commit_elsewhere(self, path: CollectionPath, update: dict[str, Any]) -> None:
+    @rule(path=collections, update=updates, told=st.sampled_from(["later", "now", "vaguely"]))
+    def commit_elsewhere(self, path: CollectionPath, update: dict[str, Any], told: str) -> None:
         unique = self._unique(update)
-        insert = {item["id"]: str(item).encode() for item in unique["insert"]}
-        texts = {id: b'{"id":"%s","by":"another"}' % id.encode() for id in insert}
+        texts = {
+            item["id"]: b'{"id":"%s","by":"another"}' % item["id"].encode()
+            for item in unique["insert"]
+        }
         self.world.commit_elsewhere(path, Update(tuple(unique["remove"]), texts, unique["reset"]))
+        if told != "later":
+            self.world.tell(path, vaguely=told == "vaguely")
 
     @rule(path=collections, vaguely=st.booleans())
     def tell(self, path: CollectionPath, vaguely: bool) -> None:
@@ -178,21 +203,18 @@ class Simulation(RuleBasedStateMachine):
 
     # --- time and fate ----------------------------------------------------------------------------
 
-    @rule(seconds=st.sampled_from([0.1, 1.0, 6.0, 20.0]))
+    @rule(seconds=st.sampled_from([0.1, 0.6, 1.0, 6.0, 20.0]))
     def advance(self, seconds: float) -> None:
         self.world.advance(seconds)
 
-    @rule(chance=places)
-    def restart(self, chance: int) -> None:
-        if chance == 0:
+    @rule(fate=st.sampled_from(["nothing"] * 8 + ["restart", "start anew", "settle", "settle"]))
+    def fate(self, fate: str) -> None:
+        if fate == "restart":
             self.world.restart()
-        elif chance == 1:
+        elif fate == "start anew":
             self.epochs += 1
             self.world.start_anew(f"epoch-{self.epochs}")
-
-    @rule(chance=places)
-    def settle(self, chance: int) -> None:
-        if chance < 5:
+        elif fate == "settle":
             self.world.settle()
             check_rest(self.world)
 
@@ -225,9 +247,12 @@ class Simulation(RuleBasedStateMachine):
     def _online(self, client: int) -> bool:
         return self.world.links[client].connection is not None
 
-    def _ticket(self, place: int) -> int:
-        tickets = list(self.world.operations)
-        return tickets[place % len(tickets)]
+    def _carry(self, client: int, arrives: bool) -> None:
+        """Let what a client has sent arrive, as far as the server reads it."""
+        while arrives and self._online(client) and self._client(client).outbox:
+            if not self.world.links[client].reading:
+                return
+            self.world.to_server(client)
 
     def _unique(self, update: dict[str, Any]) -> dict[str, Any]:
         """Complete an update so that no other is equal: the store's history tells whose a version is."""

@@ -82,6 +82,7 @@ class FrameReader:
             if len(buffer) < 2 + width:
                 return None
             size, start = int.from_bytes(buffer[2 : 2 + width]), 2 + width
+            assert size > (125 if width == 2 else 65535), "a length has its shortest form"
         if len(buffer) < start + size:
             return None
         assert not buffer[0] & 0x70, "a reserved bit is set"

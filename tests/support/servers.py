@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sharedstate_anyio import Config, RunningServer
+    from sharedstate_core import Limits
 
 Service = dict[str, object]
 
@@ -36,9 +38,12 @@ def config(*services: Service, port: int = 0) -> Config:
 
 
 @asynccontextmanager
-async def running(*services: Service, port: int = 0) -> AsyncIterator[RunningServer]:
+async def running(
+    *services: Service, port: int = 0, limits: Limits | None = None
+) -> AsyncIterator[RunningServer]:
     """Run a server with these services, as a program of its own would."""
-    async with serve(config(*services, port=port)) as server:
+    wanted = config(*services, port=port)
+    async with serve(dataclasses.replace(wanted, limits=limits or wanted.limits)) as server:
         yield server
 
 

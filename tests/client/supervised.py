@@ -1,0 +1,211 @@
+"""A World's client whose mind is a `ClientProtocol`: what it promises in front of a server that keeps its own promises.
+
+To the World it is a `Client` like any other: it keeps `copies`, `subscribed`, `wanted` and `asked` as that one does,
+so that the World's checks of the five guarantees hold for it too.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec import Raw
+
+from sharedstate_core import Condition, RequestError, Update, parse_collection_path
+from sharedstate_core.client import (
+    Changed,
+    ConnectionLostError,
+    Fault,
+    Refused,
+    SendText,
+    Settled,
+    Synced,
+)
+from sharedstate_core.client.requests import ServerRefusedError
+from sharedstate_core.testing import Asked, Client, ContractError, Copy, Link, Subscribed, World
+
+from .witness import Witness, check
+
+if TYPE_CHECKING:
+    from sharedstate_core import Cursor
+    from sharedstate_core.client import ClientEffect
+
+MAX_WAITING = 3
+
+
+class Supervised(Client):
+    """One client.
+
+    Attributes:
+        damaged: paths of which a notification was stolen on the way, until they are in sync again.
+        refused: paths that the server refused, until they are asked for again.
+        texts: how many it has sent.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.witness = Witness(MAX_WAITING)
+        self.damaged: set[str] = set()
+        self.refused: set[str] = set()
+        self.texts = 0
+        self._by_ticket: dict[int, Asked] = {}
+        self._sent_at: dict[int, int] = {}
+        self._asked_at: dict[str, int] = {}
+
+    @property
+    def held(self) -> list[str]:
+        return list(self.witness.shadows)
+
+    # --- what the World does ----------------------------------------------------------------------
+
+    def connected(self) -> None:
+        self._connections += 1
+        self._perform(self.witness.opened())
+
+    def disconnected(self) -> None:
+        self.outbox.clear()
+        self.subscribed.clear()
+        self._perform(self.witness.lost())
+
+    def receive(self, message: bytes) -> None:
+        self._perform(self.witness.receive(message.decode()))
+
+    @property
+    def waiting(self) -> list[Asked]:
+        tickets = self.witness.tickets
+        return [asked for ticket, asked in self._by_ticket.items() if tickets[ticket] is None]
+
+    # --- what the application does ----------------------------------------------------------------
+
+    def acquire(self, path: str) -> None:
+        effects = self.witness.acquire(path)
+        self.wanted[str(parse_collection_path(path))] = {}
+        self._perform(effects)
+
+    def release(self, path: str) -> None:
+        name = str(parse_collection_path(path))
+        effects = self.witness.release(path)
+        self.subscribed.pop(name, None)
+        self.wanted.pop(name, None)
+        self.copies.pop(name, None)
+        self.damaged.discard(name)
+        self.refused.discard(name)
+        self._perform(effects)
+
+    def update(self, path: str, update: Update, condition: Condition | None) -> None:
+        ticket, effects = self.witness.update(path, update, condition)
+        self._made(Asked(ticket, 0, "PUT", path, update=update), effects)
+
+    def get(self, path: str) -> None:
+        ticket, effects = self.witness.get(path)
+        self._made(Asked(ticket, 0, "GET", path), effects)
+
+    def _made(self, asked: Asked, effects: list[ClientEffect]) -> None:
+        self.asked.append(asked)
+        self._by_ticket[asked.tunnel] = asked
+        self._perform(effects)
+
+    # --- what it wants done -----------------------------------------------------------------------
+
+    def _perform(self, effects: list[ClientEffect]) -> None:
+        for effect in effects:
+            match effect:
+                case SendText(message):
+                    self._send(message)
+                case Settled():
+                    self._settled(effect)
+                case Synced(path):
+                    self.subscribed[path].synchronised = True
+                    self.damaged.discard(path)
+                case Refused(path):
+                    self.refused.add(path)
+                    self.subscribed.pop(path)
+                    del self.wanted[path]
+                case Fault(problem):
+                    raise ContractError(f"the server is blamed: {problem}")
+                case Changed():
+                    pass  # the witness has applied it
+        self._look()
+
+    def _send(self, message: bytes) -> None:
+        self.texts += 1
+        self.outbox.append(message.decode())
+        request = msgspec.json.decode(message)
+        if isinstance(request["tunnel"], int):
+            self._by_ticket[request["tunnel"]].connection = self._connections
+            self._sent_at[request["tunnel"]] = self.texts
+            return
+        for path, sub in request["arg"].get("insert", ()):
+            self.subscribed[path] = Subscribed(sub)
+            self.wanted[path] = {}
+            self.refused.discard(path)
+            self._asked_at[path] = self.texts
+
+    def _settled(self, settled: Settled) -> None:
+        asked = self._by_ticket[settled.ticket]
+        match settled.error:
+            case ConnectionLostError():
+                return
+            case RequestError() as error:
+                details = error.details if isinstance(error, ServerRefusedError) else {}
+                asked.reply = {"ok": False, "error": {"code": error.code, **details}}
+            case None:
+                asked.reply = {"ok": True, "data": msgspec.json.decode(settled.data)}
+            case other:
+                raise AssertionError(other)
+        if settled.cursor is not None:
+            epoch, version = settled.cursor
+            asked.reply |= {"epoch": epoch, "version": version}
+        if asked.ok and asked.cmd == "PUT":
+            self._acknowledged(asked)
+        elif asked.ok and settled.cursor is not None:
+            items = msgspec.json.decode(settled.data, type=list[Raw])
+            asked.items = [bytes(item) for item in items]
+
+    def _acknowledged(self, asked: Asked) -> None:
+        path, written = str(parse_collection_path(asked.path)), asked.cursor
+        check(written is not None, f"{asked} is acknowledged without a version")
+        watched = path in self.subscribed and path not in self.damaged
+        if written is None or not watched or self._asked_at[path] > self._sent_at[asked.tunnel]:
+            return
+        held = self.witness.protocol.cursor(path)
+        newest = held is not None and age(held) >= age(written)
+        check(newest, f"{asked} is acknowledged at {written}, but its author sees {held}")
+
+    def _look(self) -> None:
+        """See what the replicas show now."""
+        protocol = self.witness.protocol
+        for path in self.held:
+            cursor, items = protocol.cursor(path), protocol.items(path)
+            before = self.copies.get(path, Copy()).cursor
+            if cursor is None:
+                check(before is None and not items, f"{path} shows {items}, but cannot tell what")
+                continue
+            forward = before is None or age(before) <= age(cursor)
+            check(forward, f"{path} goes back from {before} to {cursor}")
+            self.copies[path] = Copy(cursor, dict(items))
+
+
+def age(cursor: Cursor) -> tuple[int, int]:
+    """Return what grows with every state: the epochs of these tests end in their number."""
+    return int(cursor.epoch.rpartition("-")[2]), cursor.version
+
+
+def join(world: World, client: Supervised) -> None:
+    """Let a client into a World, not connected yet."""
+    world.clients.append(client)
+    world.links.append(Link())
+
+
+def steal(world: World, client: int) -> None:
+    """Let the first change under way to a client vanish: what follows it does not fit."""
+    inbox, supervised = world.links[client].inbox, world.clients[client]
+    assert isinstance(supervised, Supervised)
+    for message in inbox:
+        told: dict[str, Any] = msgspec.json.decode(message)
+        path = told.get("path")
+        in_sync = path in supervised.held and path not in supervised.witness.owed
+        if in_sync and not told["data"]["reset"] and told["base"]:
+            inbox.remove(message)
+            supervised.damaged.add(told["path"])
+            return
