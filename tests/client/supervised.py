@@ -68,7 +68,15 @@ class Supervised(Client):
         self._perform(self.witness.lost())
 
     def receive(self, message: bytes) -> None:
-        self._perform(self.witness.receive(message.decode()))
+        effects = self.witness.receive(message.decode())
+        told = msgspec.json.decode(message)
+        if told["type"] == "MESSAGE" and told["data"]["reset"]:
+            diffs = [each for one in effects if isinstance(one, Changed) for each in one.diffs]
+            check(all(diff.new != diff.old for diff in diffs), f"no net difference: {diffs}")
+        self._perform(effects)
+        path, cursor = told.get("path"), (told.get("epoch"), told.get("version"))
+        if path in self.held and self.witness.protocol.cursor(path) == cursor:
+            self.damaged.discard(path)
 
     @property
     def waiting(self) -> list[Asked]:
@@ -197,15 +205,16 @@ def join(world: World, client: Supervised) -> None:
     world.links.append(Link())
 
 
-def steal(world: World, client: int) -> None:
-    """Let the first change under way to a client vanish: what follows it does not fit."""
+def steal(world: World, client: int, path: str) -> None:
+    """Let a change under way to a client vanish, so that what follows it does not fit."""
     inbox, supervised = world.links[client].inbox, world.clients[client]
     assert isinstance(supervised, Supervised)
+    if path not in supervised.held or path in supervised.witness.owed:
+        return
     for message in inbox:
         told: dict[str, Any] = msgspec.json.decode(message)
-        path = told.get("path")
-        in_sync = path in supervised.held and path not in supervised.witness.owed
-        if in_sync and not told["data"]["reset"] and told["base"]:
-            inbox.remove(message)
-            supervised.damaged.add(told["path"])
+        if told.get("path") == path:
+            if told["base"]:  # what stands on its own does not need what came before
+                inbox.remove(message)
+                supervised.damaged.add(path)
             return

@@ -67,6 +67,8 @@ class Witness:
         effects = self._checked(self.protocol.connection_opened())
         wanted = {path for subs in self.subs for path in subs.insert}
         check(wanted == set(self.shadows), f"{wanted} is asked for, {set(self.shadows)} is held")
+        order = [b'"/subs"' in effect.message for effect in effects if isinstance(effect, SendText)]
+        check(order == sorted(order, reverse=True), "requests go before subscriptions")
         return effects
 
     def lost(self) -> list[ClientEffect]:

@@ -1,0 +1,158 @@
+/** Replays the traces of tests/vectors, which every client must follow; see the README.md there. */
+
+import assert from "node:assert/strict";
+import { readFileSync, readdirSync } from "node:fs";
+import { describe, test } from "node:test";
+import { ClientCore } from "../src/protocol.js";
+import { Replica } from "../src/replica.js";
+import { sent } from "./support.js";
+
+/** @typedef {import("../src/effects.js").Effect} Effect */
+
+const FOLDER = new URL("../../tests/vectors/", import.meta.url);
+
+/** One client's life: an input goes in as JSON, what follows comes back as JSON. */
+class Replay {
+  #core = new ClientCore();
+  /** @type {unknown[]} of the requests sent, in order */
+  #tunnels = [];
+  /** @type {Map<string, Replica>} what is held, by path */
+  #replicas = new Map();
+  /** Whether the server gave a code. */
+  #code_is_given = false;
+
+  /**
+   * @param {object} input the member `do` of a step
+   * @returns {object} the other members, all of them, with `replicas` as they are now
+   */
+  take(input) {
+    const [[kind, what]] = Object.entries(input);
+    const effects = this.#perform(kind, what);
+    return {
+      sent: sent(effects).map(({ tunnel, ...request }) => {
+        this.#tunnels.push(tunnel);
+        return { ...request, tunnel: { sent: this.#tunnels.length } };
+      }),
+      changed: of(effects, "diffs").map(({ path, diffs }) => ({ path, diffs })),
+      synced: of(effects, "synced").map(({ path }) => path),
+      refused: of(effects, "refused").map(({ path, error }) => ({ path, code: this.#code(error) })),
+      settled: of(effects, "settle").map((effect) => this.#settled(effect)),
+      fault: of(effects, "report").length > 0,
+      replicas: Object.fromEntries([...this.#replicas].map(([path, it]) => [path, shown(it)])),
+    };
+  }
+
+  /**
+   * @param {string} kind
+   * @param {any} what
+   * @returns {Effect[]}
+   */
+  #perform(kind, what) {
+    const core = this.#core;
+    this.#code_is_given = false;
+    switch (kind) {
+      case "connection":
+        return what === "opened" ? core.connection_opened() : core.connection_lost();
+      case "receive":
+        this.#code_is_given = "error" in what || "errors" in what;
+        return core.receive_text(JSON.stringify(this.#with_tunnel(what)));
+      case "receive_text":
+        return core.receive_text(what);
+      case "acquire": {
+        const replica = this.#replicas.get(what) ?? new Replica();
+        this.#replicas.set(what, replica);
+        return core.subscribe(what, replica);
+      }
+      case "release":
+        this.#replicas.delete(what);
+        return core.unsubscribe(what);
+      case "update":
+        return core.request(what.ticket, "PUT", what.path, what.arg);
+      case "get":
+        return core.request(what.ticket, "GET", what.path);
+      default:
+        throw new Error(`an input of no known kind: ${kind}`);
+    }
+  }
+
+  /** @param {any} message */
+  #with_tunnel(message) {
+    const number = message.tunnel?.sent;
+    return number === undefined ? message : { ...message, tunnel: this.#tunnels[number - 1] };
+  }
+
+  /** @param {import("../src/effects.js").Settle} effect */
+  #settled({ ticket, error, data }) {
+    if (!error) return { ticket, data };
+    const { epoch, version } = error;
+    const cursor = error.code === "conflict" ? { cursor: { epoch, version } } : {};
+    return { ticket, code: this.#code(error), ...cursor };
+  }
+
+  /** @param {import("../src/errors.js").SharedStateError} error */
+  #code({ code }) {
+    return this.#code_is_given || code === "connection_lost" ? code : null;
+  }
+}
+
+/**
+ * @template {Effect["kind"]} K
+ * @param {Effect[]} effects
+ * @param {K} kind
+ */
+function of(effects, kind) {
+  return effects.filter(
+    /** @returns {effect is Extract<Effect, {kind: K}>} */ (effect) => effect.kind === kind,
+  );
+}
+
+/** @param {Replica} replica */
+const shown = ({ epoch, version, items }) => ({
+  cursor: epoch === undefined ? null : { epoch, version },
+  items: [...items.values()],
+});
+
+/**
+ * What a step expects, in full.
+ *
+ * @param {any} step
+ * @param {Record<string, any>} before the replicas before the step
+ */
+function expected(step, before) {
+  const { sent = [], changed = [], synced = [], refused = [], settled = [] } = step;
+  const replicas = Object.entries({ ...before, ...step.replicas });
+  return {
+    ...{ sent, changed, synced, refused, settled, fault: step.fault ?? false },
+    replicas: Object.fromEntries(replicas.filter(([, replica]) => replica !== null)),
+  };
+}
+
+/**
+ * The same, as plain JSON, diffs by id: their order is the client's own.
+ *
+ * @param {any} told
+ */
+function plain(told) {
+  const copy = JSON.parse(JSON.stringify(told));
+  for (const { diffs } of copy.changed)
+    diffs.sort((/** @type {any} */ a, /** @type {any} */ b) => (a.id < b.id ? -1 : 1));
+  return copy;
+}
+
+describe("vectors", () => {
+  const files = readdirSync(FOLDER).filter((name) => name.endsWith(".json"));
+  test("are there", () => assert.ok(files.length > 20));
+  for (const file of files)
+    test(file, () => {
+      const { steps } = JSON.parse(readFileSync(new URL(file, FOLDER), "utf8"));
+      const replay = new Replay();
+      /** @type {Record<string, any>} */
+      let replicas = {};
+      steps.forEach((/** @type {any} */ step, /** @type {number} */ at) => {
+        const expects = expected(step, replicas);
+        replicas = expects.replicas;
+        const message = `step ${at + 1}: ${JSON.stringify(step.do)}`;
+        assert.deepEqual(plain(replay.take(step.do)), plain(expects), message);
+      });
+    });
+});

@@ -1,0 +1,173 @@
+"""A `ClientProtocol` as vectors speak of it: an input goes in as JSON, what follows comes back as JSON."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import TYPE_CHECKING, Any
+
+from sharedstate_core import Condition, Cursor, LocalProtocolError, RequestError, Update
+from sharedstate_core.client import (
+    Changed,
+    ClientEffect,
+    ClientProtocol,
+    ConnectionLostError,
+    Fault,
+    Refused,
+    SendText,
+    Settled,
+    Synced,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sharedstate_core import Diff
+
+
+def compact(value: object) -> str:
+    """Return JSON text as a server writes it: the same value always has the same text."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+class Replay:
+    """One client's life.
+
+    Attributes:
+        texts: the texts that the last input made the client send.
+    """
+
+    def __init__(self) -> None:
+        self.client = ClientProtocol()
+        self.texts: list[str] = []
+        self._tunnels: list[object] = []
+        self._tickets: dict[int, object] = {}
+        self._held: dict[str, Any] = {}
+        self._code_is_given = False
+
+    def take(self, do: Mapping[str, Any]) -> dict[str, Any]:
+        """Give the client an input; return the other members of the step."""
+        self.texts = []
+        [(kind, what)] = do.items()
+        then: dict[str, Any] = {}
+        for effect in self._input(kind, what):
+            self._note(effect, then)
+        for changed in then.get("changed", ()):
+            changed["diffs"].sort(key=lambda diff: diff["id"])
+        if replicas := self._news():
+            then["replicas"] = replicas
+        return then
+
+    def tunnel(self, number: int) -> object:
+        """Return the tunnel of the request that was sent as the `number`th, counted from 1."""
+        return self._tunnels[number - 1]
+
+    @property
+    def sent(self) -> int:
+        """How many requests were sent."""
+        return len(self._tunnels)
+
+    def _input(self, kind: str, what: Any) -> list[ClientEffect]:
+        self._code_is_given = False
+        match kind:
+            case "connection":
+                opened = {"opened": True, "lost": False}[what]
+                return self.client.connection_opened() if opened else self.client.connection_lost()
+            case "receive":
+                return self._receive(copy.deepcopy(what))
+            case "receive_text":
+                return self.client.receive_text(what)
+            case "acquire":
+                self._held.setdefault(what, None)
+                return self.client.acquire(what)
+            case "release":
+                return self.client.release(what)
+            case "update":
+                ticket, effects = self.client.update(what["path"], *_update(what["arg"]))
+            case "get":
+                ticket, effects = self.client.request("GET", what["path"])
+            case _:
+                raise AssertionError(f"an input of no known kind: {kind}")
+        self._tickets[ticket] = what["ticket"]
+        return effects
+
+    def _receive(self, message: dict[str, Any]) -> list[ClientEffect]:
+        self._code_is_given = "error" in message or "errors" in message
+        if isinstance(message.get("tunnel"), dict):
+            message["tunnel"] = self.tunnel(message["tunnel"]["sent"])
+        return self.client.receive_text(compact(message))
+
+    def _note(self, effect: ClientEffect, then: dict[str, Any]) -> None:
+        match effect:
+            case SendText():
+                self.texts.append(effect.message.decode())
+                message = json.loads(effect.message)
+                self._tunnels.append(message.pop("tunnel"))
+                if message["arg"] is None:
+                    del message["arg"]
+                then.setdefault("sent", []).append(message | {"tunnel": {"sent": self.sent}})
+            case Changed():
+                diffs = [_diff(each) for each in effect.diffs]
+                then.setdefault("changed", []).append({"path": effect.path, "diffs": diffs})
+            case Synced():
+                then.setdefault("synced", []).append(effect.path)
+            case Refused():
+                code = self._code(effect.error)
+                then.setdefault("refused", []).append({"path": effect.path, "code": code})
+            case Settled():
+                then.setdefault("settled", []).append(self._settled(effect))
+            case Fault():
+                then["fault"] = True
+
+    def _settled(self, effect: Settled) -> dict[str, Any]:
+        settled: dict[str, Any] = {"ticket": self._tickets.pop(effect.ticket)}
+        if effect.error is None:
+            return settled | {"data": json.loads(effect.data)}
+        settled["code"] = self._code(effect.error)
+        if settled["code"] == "conflict":
+            settled["cursor"] = _cursor(effect.cursor)
+        return settled
+
+    def _code(self, error: Exception) -> str | None:
+        if isinstance(error, ConnectionLostError):
+            return "connection_lost"
+        return error.code if self._code_is_given and isinstance(error, RequestError) else None
+
+    def _news(self) -> dict[str, Any]:
+        """Return the replicas that are not as they were; None for one that is released."""
+        news: dict[str, Any] = {}
+        for path, before in list(self._held.items()):
+            now = self._replica(path)
+            if now != before:
+                news[path] = self._held[path] = now
+            if now is None:
+                del self._held[path]
+        return news
+
+    def _replica(self, path: str) -> dict[str, Any] | None:
+        try:
+            items = self.client.items(path)
+        except LocalProtocolError:
+            return None
+        cursor = _cursor(self.client.cursor(path))
+        return {"cursor": cursor, "items": [json.loads(text) for text in items.values()]}
+
+
+def _cursor(cursor: Cursor | None) -> dict[str, Any] | None:
+    return None if cursor is None else cursor._asdict()
+
+
+def _diff(diff: Diff) -> dict[str, Any]:
+    """A diff without the members that it does not have."""
+    sides = {"new": diff.new, "old": diff.old}
+    return {"id": diff.id} | {k: json.loads(text) for k, text in sides.items() if text is not None}
+
+
+def _update(arg: Mapping[str, Any]) -> tuple[Update, Condition | None]:
+    insert = {item["id"]: compact(item).encode() for item in arg.get("insert", ())}
+    update = Update(tuple(arg.get("remove", ())), insert, arg.get("reset", False))
+    if "if" not in arg:
+        return update, None
+    given = arg["if"]
+    ids = tuple(given["ids"]) if "ids" in given else None
+    return update, Condition(Cursor(given["epoch"], given["version"]), ids)
