@@ -13,6 +13,7 @@ from .effects import (
     PauseReading,
     ResumeReading,
     Send,
+    TellDrained,
     TellTime,
 )
 from .errors import ErrorCode, LocalProtocolError, RequestError, SharedStateError
@@ -58,6 +59,7 @@ __all__ = [
     "Send",
     "Server",
     "SharedStateError",
+    "TellDrained",
     "TellTime",
     "Update",
     "Write",

@@ -16,6 +16,7 @@ The rules:
 from __future__ import annotations
 
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING, Generic, Literal, NamedTuple, Protocol, TypeAlias
 
 from .effects import C, Commit, Effect, Load, Send
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     from .limits import Limits
     from .paths import CollectionPath
-    from .session import Request
+    from .session import Request, Session
     from .updates import Update
 
 Deadline: TypeAlias = Literal["retry", "linger"]
@@ -64,6 +65,12 @@ class Desk(Protocol[C]):
 
     def issue_ticket(self, collection: Collection[C]) -> int:
         """Return a new ticket whose outcome goes to this collection."""
+        ...
+
+    def request(
+        self, path: CollectionPath, operation: Put[C] | Get[C], now: float, out: list[Effect[C]]
+    ) -> None:
+        """Take in an update or a read of any collection."""
         ...
 
     def set_deadline(self, collection: Collection[C], which: Deadline, at: float) -> None:
@@ -123,13 +130,15 @@ class Collection(Generic[C]):
         ):
             self._subscribers.wait(subscription)
             return
+        messages: Sequence[bytes] = ()
         if subscription.is_new or subscription.cursor != self._replica.cursor:
-            connections = (subscription.session.connection,)
             messages = self._notices.messages(
                 self._replica, subscription.spelling, subscription.cursor, parts=subscription.parts
             )
-            out.extend(Send(connections, message) for message in messages)
+        session = subscription.session
+        out.extend(Send((session.connection,), message) for message in messages)
         self._subscribers.join(subscription)
+        session.sent(sum(map(len, messages)), out)
 
     # --- what storage answers ---------------------------------------------------------------------
 
@@ -255,7 +264,8 @@ class Collection(Generic[C]):
     def _catch_up_waiting(self, out: list[Effect[C]]) -> None:
         if self._replica is not None:
             for subscription in self._subscribers.waiting():
-                self.catch_up(subscription, out)
+                if not subscription.session.blocked:  # by what it has been given just now
+                    self.catch_up(subscription, out)
 
     def _needs_load(self) -> bool:
         if self._stale:
@@ -274,6 +284,9 @@ class Collection(Generic[C]):
         head = self._queue[0]
         if isinstance(head, Get):
             assert self._replica is not None  # noqa: S101  (_needs_load saw to it)
+            if head.request.session.blocked:
+                self._postpone(head.request.session)
+                return
             self._queue.popleft()
             items = self._notices.items(self._replica)
             head.request.succeed(items, out, self._replica.cursor)
@@ -288,6 +301,15 @@ class Collection(Generic[C]):
         self._committing = puts
         ticket = self._desk.issue_ticket(self)
         out.append(Commit(ticket, self.path, [put.write for put in puts]))
+
+    def _postpone(self, session: Session[C]) -> None:
+        """Put off what a blocked reader asked for: an answer would wait in memory."""
+        queue, self._queue = self._queue, deque()
+        for operation in queue:
+            if operation.request.session is session:
+                session.postpone(partial(self._desk.request, self.path, operation))
+            else:
+                self._queue.append(operation)
 
     def _rest(self, now: float) -> None:
         if self._is_idle():

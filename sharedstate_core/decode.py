@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 Command: TypeAlias = Literal["GET", "PUT"]
 
+MAX_SUB_BYTES: Final = 4096
+"""The longest `sub`: the server keeps it as long as the subscription lasts."""
+
 NULL: Final = Raw(b"null")
 
 
@@ -211,7 +214,7 @@ def decode_subscriptions(arg: Raw, limits: Limits) -> SubscriptionChanges:
     """Read the argument of `PUT /subs`.
 
     Raises:
-        RequestError: `bad_message` with the place of the fault.
+        RequestError: `bad_message` with the place of the fault, or `too_many` for too many paths.
     """
     try:
         message = _subs.decode(arg)
@@ -219,6 +222,8 @@ def decode_subscriptions(arg: Raw, limits: Limits) -> SubscriptionChanges:
         raise RequestError("bad_message", f"arg: {_too_deep(limits)}") from None
     except msgspec.ValidationError as error:
         raise RequestError("bad_message", f"arg: {_lower(error)}") from None
+    if len(message.insert) + len(message.remove) > limits.items:
+        raise RequestError("too_many", f"a request may name at most {limits.items} paths")
     for index, (_, sub) in enumerate(message.insert):
         if nests_deeper(bytes(sub), limits.depth):
             raise RequestError("bad_message", f"insert[{index}]: {_too_deep(limits)}")
@@ -230,8 +235,10 @@ def decode_subscription(sub: bytes) -> SubscriptionOptions:
     """Read one `sub`.
 
     Raises:
-        RequestError: `bad_message`, if it is not an object or a known member has the wrong type.
+        RequestError: `bad_message`, if it is not an object or a known member has the wrong type; `too_large`.
     """
+    if len(sub) > MAX_SUB_BYTES:
+        raise RequestError("too_large", f"sub: longer than {MAX_SUB_BYTES} bytes")
     try:
         message = _sub.decode(sub)
     except msgspec.ValidationError as error:

@@ -40,6 +40,16 @@ class TellTime(Generic[C]):
 
 
 @dataclass(frozen=True, slots=True)
+class TellDrained(Generic[C]):
+    """Call `connection_drained` once all that was sent to the connection has left; nothing more is sent until then.
+
+    If it does not leave at once, call `connection_blocked` as ever, and `connection_drained` for both.
+    """
+
+    connection: C
+
+
+@dataclass(frozen=True, slots=True)
 class PauseReading(Generic[C]):
     """Read no more messages from the connection for now: its earlier requests wait."""
 
@@ -101,6 +111,7 @@ class ListCollections:
 Effect: TypeAlias = (
     Send[C]
     | TellTime[C]
+    | TellDrained[C]
     | PauseReading[C]
     | ResumeReading[C]
     | Close[C]

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from .errors import RequestError
     from .storage import Cursor
+    from .wishes import Refusal
 
 
 class _Error(Struct, omit_defaults=True):
@@ -57,7 +58,7 @@ def encode_reply(cmd: str | Raw, tunnel: Raw, data: object, cursor: Cursor | Non
 def encode_subs_reply(
     tunnel: Raw,
     subs: Iterable[tuple[str, bytes]],
-    errors: Iterable[tuple[str, RequestError]],
+    errors: Iterable[tuple[str, Refusal]],
 ) -> bytes:
     """Return the reply to `PUT /subs`: what is subscribed now, and what could not be."""
     refused = [(path, _Error(error.code, error.message)) for path, error in errors]

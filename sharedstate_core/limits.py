@@ -19,9 +19,12 @@ class Limits:
         unanswered: requests of one connection that wait for their answer. At half of it the core asks the
             transport to pause reading; a request beyond it is answered `too_many`.
         held_bytes: bytes of replies kept for a connection whose reader is blocked; beyond, it is closed.
+        window_bytes: bytes that one connection is given of replies and of what brings it to now, before the transport
+            has said that they have left. One message may exceed it; more wait.
         tombstones: removed ids that one collection remembers in memory, so that a client can resume.
         group: updates that one commit takes at the most.
-        drain_seconds: how long a connection may stay blocked before it is closed; its client can resume.
+        drain_seconds: how long a connection may stay blocked without progress before it is closed; its client can
+            resume.
         linger_seconds: how long a collection that nobody watches stays in memory.
         retry_seconds: first and longest pause before a failed load is tried again; it doubles each time.
         part_bytes: size of one part of a snapshot for those who subscribe with `parts`, in bytes.
@@ -34,6 +37,7 @@ class Limits:
     subscriptions: int = 1_000
     unanswered: int = 256
     held_bytes: int = 16 * 1024 * 1024
+    window_bytes: int = 1024 * 1024
     tombstones: int = 10_000
     group: int = 1_000
     drain_seconds: float = 30.0

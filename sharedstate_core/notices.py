@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from .storage import Cursor
 
 KEPT_DELTAS: Final = 64
-"""Distinct net changes kept encoded for one version: enough for a crowd that reconnects at once."""
+KEPT_BYTES: Final = 16 * 1024 * 1024
+"""Distinct net changes kept encoded for one version, beside the last: enough for a crowd that reconnects at once."""
 
 
 class Notices:
@@ -25,11 +26,13 @@ class Notices:
         self._part_bytes = part_bytes
         self._items: Raw | None = None
         self._messages: dict[tuple[str, Cursor | None, bool], Sequence[bytes]] = {}
+        self._bytes = 0
 
     def clear(self) -> None:
         """Forget everything: the replica has changed."""
         self._items = None
         self._messages.clear()
+        self._bytes = 0
 
     def items(self, replica: Replica) -> Raw:
         """Return the array of all items."""
@@ -50,9 +53,11 @@ class Notices:
         messages = self._messages.get(key)
         if messages is None:
             messages = list(self._encode(replica, path, cursor, parts=parts))
-            if len(self._messages) >= KEPT_DELTAS:
+            if len(self._messages) >= KEPT_DELTAS or self._bytes > KEPT_BYTES:
                 self._messages.clear()
+                self._bytes = 0
             self._messages[key] = messages
+            self._bytes += sum(map(len, messages))
         return messages
 
     def _encode(

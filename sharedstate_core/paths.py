@@ -16,8 +16,8 @@ MAX_SEGMENT_BYTES: Final = 128
 """The longest segment, in bytes of UTF-8: an application key and an index column both hold it."""
 
 
-REMEMBERED_CHARACTERS: Final = 512
-"""Longest path whose segments are remembered: a connection names the same few again and again."""
+MAX_PATH_CHARACTERS: Final = 512
+"""The longest path as spelled, empty segments included: every notification repeats it."""
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
@@ -37,10 +37,13 @@ def split_path(text: str) -> tuple[str, ...]:
     """Return the segments of a path, empty ones left out.
 
     Raises:
-        RequestError: `bad_path`, if a segment is `.` or `..`, holds a control character or a
-            lone surrogate, or is longer than `MAX_SEGMENT_BYTES`.
+        RequestError: `bad_path`, if it is longer than `MAX_PATH_CHARACTERS`, or if a segment is `.` or `..`, holds
+            a control character or a lone surrogate, or is longer than `MAX_SEGMENT_BYTES`.
     """
-    return _split_known(text) if len(text) <= REMEMBERED_CHARACTERS else _split(text)
+    if len(text) > MAX_PATH_CHARACTERS:
+        problem = f"longer than {MAX_PATH_CHARACTERS} characters"
+        raise RequestError("bad_path", f"path {text[:200]!r}...: {problem}")
+    return _split(text)
 
 
 def parse_collection_path(text: str) -> CollectionPath:
@@ -57,15 +60,13 @@ def parse_collection_path(text: str) -> CollectionPath:
     return CollectionPath(*segments)
 
 
+@lru_cache(maxsize=1024)  # a connection names the same few again and again
 def _split(text: str) -> tuple[str, ...]:
     segments = tuple(segment for segment in text.split("/") if segment)
     for segment in segments:
         if problem := _problem(segment):
             raise RequestError("bad_path", f"path {text[:200]!r}: {problem}")
     return segments
-
-
-_split_known = lru_cache(maxsize=1024)(_split)
 
 
 def _problem(segment: str) -> str | None:

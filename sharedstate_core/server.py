@@ -11,7 +11,8 @@ The rules:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic, Literal, NamedTuple, TypeAlias
+from functools import partial
+from typing import TYPE_CHECKING, Generic, Literal, TypeAlias
 
 from msgspec import Raw
 
@@ -19,9 +20,7 @@ from .collection import Collection, Deadline, Get, Put
 from .decode import (
     BadMessageError,
     RequestMessage,
-    SubscriptionOptions,
     decode_request,
-    decode_subscription,
     decode_subscriptions,
     decode_write,
 )
@@ -33,6 +32,7 @@ from .paths import CollectionPath, parse_collection_path, split_path
 from .session import Request, Session
 from .subscribers import Subscription
 from .timers import Timers
+from .wishes import Wanted, decide
 
 if TYPE_CHECKING:
     from collections.abc import Collection as Names
@@ -41,14 +41,6 @@ if TYPE_CHECKING:
     from .storage import CommitResult, Cursor, Loaded
 
 _Timer: TypeAlias = "tuple[Literal['drain'], Session[C]] | tuple[Deadline, Collection[C]]"
-
-
-class Wanted(NamedTuple):
-    """A subscription that passed every check and is about to begin."""
-
-    path: CollectionPath
-    sub: bytes
-    options: SubscriptionOptions
 
 
 class Server(Generic[C]):
@@ -93,23 +85,24 @@ class Server(Generic[C]):
         return out
 
     def connection_blocked(self, connection: C, now: float) -> list[Effect[C]]:
-        """The reader is slow: send it nothing more until `connection_drained`."""
+        """The reader is slow: send it nothing more until `connection_drained`.
+
+        It has `drain_seconds` from the last such call, so that a transport which sees progress may call again.
+        """
         session = self._session(connection)
         out: list[Effect[C]] = []
-        if not session.blocked:
-            for subscription in session.subscriptions.values():
-                subscription.collection.stall(subscription)
+        if not session.closed:
             session.block(out)
             self._timers.set(("drain", session), now + self.limits.drain_seconds)
         return out
 
-    def connection_drained(self, connection: C) -> list[Effect[C]]:
+    def connection_drained(self, connection: C, now: float) -> list[Effect[C]]:
         """The reader has caught up with what was sent: it gets the net change to now."""
         session = self._session(connection)
         out: list[Effect[C]] = []
         if session.blocked and not session.closed:
             self._timers.cancel(("drain", session))
-            session.drain(out)
+            session.drain(now, out)
         return out
 
     # --- messages ---------------------------------------------------------------------------------
@@ -153,56 +146,52 @@ class Server(Generic[C]):
                 self._check_service(service)
                 out.append(ListCollections(self.issue_ticket(request), service, app))
             case "GET", (_, _, _):
-                self._open(self._parse(message.path)).request(Get(request), now, out)
+                self._take_in(self._parse(message.path), Get(request), now, out)
             case "PUT", (_, _, _):
                 path = self._parse(message.path)
                 write = decode_write(message.arg, self.limits)
-                self._open(path).request(Put(request, write), now, out)
+                self._take_in(path, Put(request, write), now, out)
             case cmd, _:
                 raise RequestError(
                     "bad_path", f"path {message.path[:200]!r}: nothing to {cmd} here"
                 )
 
+    def _take_in(
+        self, path: CollectionPath, operation: Put[C] | Get[C], now: float, out: list[Effect[C]]
+    ) -> None:
+        """Take in an update or a read, now or, in the order they came, when the reader can take the answer."""
+        session = operation.request.session
+        if session.has_postponed or (session.blocked and isinstance(operation, Get)):
+            session.postpone(partial(self.request, path, operation))
+        else:
+            self.request(path, operation, now, out)
+
     def _put_subs(self, request: Request[C], arg: Raw, now: float, out: list[Effect[C]]) -> None:
         """Edit or replace the subscriptions; the reply comes before what they bring."""
-        changes = decode_subscriptions(arg, self.limits)
         session = request.session
         before = session.subscriptions
-        removed = before.keys() if changes.reset else set(changes.remove)
-        wanted = {path: known.sub for path, known in before.items() if path not in removed}
-        wanted.update(changes.insert)
-        same = before if changes.reset else {p: s for p, s in before.items() if p not in removed}
-        kept: dict[str, Subscription[C] | Wanted] = {}
-        errors: list[tuple[str, RequestError]] = []
-        for path, sub in wanted.items():
-            known = same.get(path)
-            try:
-                if len(kept) >= self.limits.subscriptions:
-                    most = self.limits.subscriptions
-                    raise RequestError("too_many", f"at most {most} subscriptions")
-                if known is not None and known.sub == sub:
-                    kept[path] = known
-                    continue
-                kept[path] = Wanted(self._parse(path), sub, decode_subscription(sub))
-            except RequestError as error:
-                errors.append((path, error))
+        changes = decode_subscriptions(arg, self.limits)
+        kept, refused = decide(before, changes, self.limits.subscriptions, self._parse)
         subs = [(path, entry.sub) for path, entry in kept.items()]
-        request.answer(encode_subs_reply(request.tunnel, subs, errors), out)
+        request.answer(encode_subs_reply(request.tunnel, subs, refused.items()), out)
         for path, subscription in before.items():
             if kept.get(path) is not subscription:
+                session.disown(subscription)
                 subscription.collection.unsubscribe(subscription, now, out)
-        session.subscriptions = {}
-        for path, entry in kept.items():
-            if isinstance(entry, Wanted):
-                since, parts = entry.options
-                collection = self._open(entry.path)
-                subscription = Subscription(
-                    session, collection, path, entry.sub, since, parts=parts
-                )
+        session.subscriptions = {
+            path: self._begin(session, path, entry) if isinstance(entry, Wanted) else entry
+            for path, entry in kept.items()
+        }
+        for path, subscription in session.subscriptions.items():
+            if isinstance(kept[path], Wanted):
+                if session.blocked:
+                    session.owe(subscription)
                 subscription.collection.subscribe(subscription, now, out)
-            else:
-                subscription = entry
-            session.subscriptions[path] = subscription
+
+    def _begin(self, session: Session[C], path: str, wanted: Wanted) -> Subscription[C]:
+        since, parts = wanted.options
+        collection = self._open(wanted.path)
+        return Subscription(session, collection, path, wanted.sub, since, parts=parts)
 
     # --- storage ----------------------------------------------------------------------------------
 
@@ -293,6 +282,12 @@ class Server(Generic[C]):
         self._last_ticket += 1
         self._tickets[self._last_ticket] = owner
         return self._last_ticket
+
+    def request(
+        self, path: CollectionPath, operation: Put[C] | Get[C], now: float, out: list[Effect[C]]
+    ) -> None:
+        """Take in an update or a read of any collection."""
+        self._open(path).request(operation, now, out)
 
     def set_deadline(self, collection: Collection[C], which: Deadline, at: float) -> None:
         """Call `collection.deadline(which)` at that time."""

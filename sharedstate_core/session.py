@@ -3,27 +3,50 @@
 The rules:
 
 1. Every request is answered exactly once, unless the connection ends first.
-2. While the reader is blocked nothing is sent. A subscription then costs its cursor and no more; replies are
-   held, in bounded number and bytes.
-3. When the reader has drained it gets the held replies that a change may follow (`PUT /subs`, `GET`), then the
-   net change of each subscription, then the acknowledgements of its updates: a writer's own
-   copy shows an update before its reply says so.
+2. While the reader is blocked nothing is sent. What it is owed waits in order: a subscription costs its cursor and
+   no more; a reply is held, in bounded number and bytes; a read, and what was asked after it, is carried out later.
+3. When the reader has drained it gets what it is owed, in that order. Its subscriptions stand before any
+   acknowledgement that came later: a writer's own copy shows an update before its reply says so.
+4. One input never hands out much more than `Limits.window_bytes` to one connection: then the session blocks itself
+   until the transport says that all of it has left.
 """
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Generic
 
 from . import encode
-from .effects import C, Close, Effect, PauseReading, ResumeReading, Send, TellTime
+from .effects import C, Close, Effect, PauseReading, ResumeReading, Send, TellDrained, TellTime
 from .errors import CLOSE_POLICY, RequestError
+from .subscribers import Subscription
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from msgspec import Raw
 
     from .limits import Limits
     from .storage import Cursor
-    from .subscribers import Subscription
+
+
+class HeldReply(Generic[C]):
+    """A reply that waits for the reader."""
+
+    __slots__ = ("reply", "size")
+
+    def __init__(self, reply: Send[C] | TellTime[C], size: int) -> None:
+        self.reply = reply
+        self.size = size
+
+
+class Postponed(Generic[C]):
+    """A request that is carried out when the reader can take its answer."""
+
+    __slots__ = ("resume",)
+
+    def __init__(self, resume: Callable[[float, list[Effect[C]]], None]) -> None:
+        self.resume = resume
 
 
 class Session(Generic[C]):
@@ -38,9 +61,12 @@ class Session(Generic[C]):
         self._unanswered = 0
         self._unanswered_bytes = 0
         self._paused = False
-        self._held: list[Effect[C]] = []
-        self._held_acknowledgements: list[Effect[C]] = []
+        self._window = 0
+        self._owed: OrderedDict[HeldReply[C] | Postponed[C] | Subscription[C], None] = OrderedDict()
         self._held_bytes = 0
+        self._postponed = 0
+
+    # --- requests ---------------------------------------------------------------------------------
 
     def open_request(
         self, cmd: str | Raw, tunnel: Raw, size: int, out: list[Effect[C]]
@@ -62,38 +88,53 @@ class Session(Generic[C]):
         self._unanswered_bytes -= size
         self._control_flow(out)
 
-    def send(
-        self, reply: Send[C] | TellTime[C], size: int, out: list[Effect[C]], *, last: bool = False
-    ) -> None:
-        """Send a reply of `size` bytes, or hold it while the reader is blocked.
+    # --- what goes out ----------------------------------------------------------------------------
 
-        `last` holds it back until the reader has been brought to now, too.
-        """
+    def send(self, reply: Send[C] | TellTime[C], size: int, out: list[Effect[C]]) -> None:
+        """Send a reply of `size` bytes, or hold it while the reader is blocked."""
         if self.closed:
             return
         if not self.blocked:
             out.append(reply)
+            self.sent(size, out)
             return
-        (self._held_acknowledgements if last else self._held).append(reply)
+        self._owed[HeldReply(reply, size)] = None
         self._held_bytes += size
         if self._held_bytes > self._limits.held_bytes:
             self.close("too many replies wait for a reader that does not read", out)
 
+    def sent(self, size: int, out: list[Effect[C]]) -> None:
+        """Note that the reader alone was given so many bytes; if it is much, wait until they have left."""
+        self._window += size
+        if self._window > self._limits.window_bytes and not self.blocked:
+            self.block(out)
+            out.append(TellDrained(self.connection))
+
     def block(self, out: list[Effect[C]]) -> None:
         """The reader has fallen behind."""
+        if self.blocked:
+            return
         self.blocked = True
+        for subscription in self.subscriptions.values():
+            subscription.collection.stall(subscription)
+            self.owe(subscription)
         self._control_flow(out)
 
-    def drain(self, out: list[Effect[C]]) -> None:
-        """The reader has caught up: bring it to now."""
+    def drain(self, now: float, out: list[Effect[C]]) -> None:
+        """The reader has caught up: give it what it is owed, as far as the window allows."""
         self.blocked = False
-        out.extend(self._held)
-        for subscription in self.subscriptions.values():
-            subscription.collection.catch_up(subscription, out)
-        out.extend(self._held_acknowledgements)
-        self._held.clear()
-        self._held_acknowledgements.clear()
-        self._held_bytes = 0
+        self._window = 0
+        while self._owed and not self.blocked:
+            owed, _ = self._owed.popitem(last=False)
+            match owed:
+                case Subscription():
+                    owed.collection.catch_up(owed, out)
+                case HeldReply():
+                    self._held_bytes -= owed.size
+                    self.send(owed.reply, owed.size, out)
+                case Postponed():
+                    self._postponed -= 1
+                    owed.resume(now, out)
         self._control_flow(out)
 
     def close(self, reason: str, out: list[Effect[C]]) -> None:
@@ -101,6 +142,26 @@ class Session(Generic[C]):
         if not self.closed:
             self.closed = True
             out.append(Close(self.connection, CLOSE_POLICY, reason))
+
+    # --- what is owed to a blocked reader ---------------------------------------------------------
+
+    def owe(self, subscription: Subscription[C]) -> None:
+        """Bring a subscription to now when the reader has drained, in its turn."""
+        self._owed.setdefault(subscription)
+
+    def disown(self, subscription: Subscription[C]) -> None:
+        """Owe a subscription nothing any more."""
+        self._owed.pop(subscription, None)
+
+    def postpone(self, resume: Callable[[float, list[Effect[C]]], None]) -> None:
+        """Carry a request out, by `resume(now, out)`, when the reader has drained."""
+        self._postponed += 1
+        self._owed[Postponed(resume)] = None
+
+    @property
+    def has_postponed(self) -> bool:
+        """Whether a request is postponed, so that all later ones have to be."""
+        return self._postponed > 0
 
     def _control_flow(self, out: list[Effect[C]]) -> None:
         if self.closed:
@@ -134,10 +195,10 @@ class Request(Generic[C]):
         self._cmd = cmd
         self._size = size
 
-    def answer(self, message: bytes, out: list[Effect[C]], *, acknowledges: bool = False) -> None:
+    def answer(self, message: bytes, out: list[Effect[C]]) -> None:
         """Answer with an encoded reply."""
         reply = Send((self.session.connection,), message)
-        self.session.send(reply, len(message), out, last=acknowledges)
+        self.session.send(reply, len(message), out)
         self.session.answered(self._size, out)
 
     def tell_time(self, out: list[Effect[C]]) -> None:
@@ -154,7 +215,7 @@ class Request(Generic[C]):
     def acknowledge(self, touched: int, cursor: Cursor, out: list[Effect[C]]) -> None:
         """Answer that an update is committed; `cursor` is the state after it."""
         message = encode.encode_reply(self._cmd, self.tunnel, touched, cursor)
-        self.answer(message, out, acknowledges=True)
+        self.answer(message, out)
 
     def fail(
         self,

@@ -103,7 +103,7 @@ class Subscribers(Generic[C]):
         self._leave(subscription)
 
     def wait(self, subscription: Subscription[C]) -> None:
-        """Note that a subscription needs content."""
+        """Note that a subscription needs content, unless its session is blocked and will ask again."""
         if not subscription.session.blocked:
             self._waiting[subscription] = None
 

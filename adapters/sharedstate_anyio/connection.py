@@ -39,6 +39,10 @@ CLOSE_SECONDS: Final = 3.0
 """How long a peer may take to answer a close frame."""
 
 
+PROGRESS_BYTES: Final = 64 * 1024
+"""What a slow reader must take within `Limits.drain_seconds` to be called alive."""
+
+
 class Connection:
     """A peer; the object itself is the handle under which the core knows it."""
 
@@ -48,6 +52,7 @@ class Connection:
         self._websocket: WSConnection | None = None
         self._queued: list[bytes] = []
         self._rest = memoryview(b"")
+        self._draining = False
         self._text: list[str] = []
         self._text_size = 0
         self._closing = False
@@ -128,7 +133,8 @@ class Connection:
             self._text.clear()
             self.close(CLOSE_TOO_BIG, f"a message may have at most {most} bytes")
             return
-        self._text.append(event.data)
+        if event.data:  # else a peer could fill the list with nothing
+            self._text.append(event.data)
         if event.message_finished:
             text = "".join(self._text)
             self._text.clear()
@@ -152,37 +158,57 @@ class Connection:
             self._queued.append(frame)
             self._hub.queue_flush(self)
 
+    def tell_drained(self) -> None:
+        """Report when all that is queued has left."""
+        self._draining = True
+        self._hub.queue_flush(self)
+
     def flush(self) -> None:
         """Offer what is queued to the socket, unless it is full."""
-        if self._rest or not self._queued:
+        if self._rest:
             return
-        data = self._queued[0] if len(self._queued) == 1 else b"".join(self._queued)
-        self._queued.clear()
-        try:
-            sent = self._sock.send(data)
-        except (BlockingIOError, InterruptedError):
-            sent = 0
-        except OSError:
-            self.abort()
-            return
-        if sent < len(data):
-            self._rest = memoryview(data)[sent:]
-            self._hub.blocked(self)
+        if self._queued:
+            data = self._queued[0] if len(self._queued) == 1 else b"".join(self._queued)
+            self._queued.clear()
+            try:
+                sent = self._sock.send(data)
+            except (BlockingIOError, InterruptedError):
+                sent = 0
+            except OSError:
+                self.abort()
+                return
+            if sent < len(data):
+                self._rest = memoryview(data)[sent:]
+                self._hub.blocked(self)
+                return
+        if self._draining:
+            self._report_drained()
 
     async def drain(self) -> None:
-        """Wait until the socket has taken what it left, then report."""
+        """Wait until the socket has taken what it left, reporting progress, then the end."""
         try:
+            unreported = 0
             while self._rest:
                 await anyio.wait_writable(self._sock)
                 try:
-                    self._rest = self._rest[self._sock.send(self._rest) :]
+                    sent = self._sock.send(self._rest)
                 except (BlockingIOError, InterruptedError):
                     continue
+                self._rest = self._rest[sent:]
+                unreported += sent
+                if unreported >= PROGRESS_BYTES:
+                    unreported = 0
+                    self._hub.progressed(self)
         except (OSError, ValueError, anyio.ClosedResourceError):
             self.abort()
             return
-        self._hub.drained(self)
+        self._report_drained()
         self._hub.queue_flush(self)
+
+    def _report_drained(self) -> None:
+        self._draining = False
+        if not self._closing:
+            self._hub.drained(self)
 
     # --- ending -----------------------------------------------------------------------------------
 

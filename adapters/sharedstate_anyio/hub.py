@@ -28,6 +28,7 @@ from sharedstate_core import (
     ResumeReading,
     Send,
     Server,
+    TellDrained,
     TellTime,
 )
 from sharedstate_core.errors import CLOSE_GOING_AWAY
@@ -98,13 +99,18 @@ class Hub:
     def blocked(self, connection: Connection) -> None:
         """The socket has not taken everything."""
         if connection in self._connections:
-            self._perform(self._core.connection_blocked(connection, time.monotonic()))
+            self.progressed(connection)
             self._tasks.start_soon(connection.drain)
+
+    def progressed(self, connection: Connection) -> None:
+        """The socket is still full, but has taken something."""
+        if connection in self._connections:
+            self._perform(self._core.connection_blocked(connection, time.monotonic()))
 
     def drained(self, connection: Connection) -> None:
         """The socket has taken everything."""
         if connection in self._connections:
-            self._perform(self._core.connection_drained(connection))
+            self._perform(self._core.connection_drained(connection, time.monotonic()))
 
     def closed(self, connection: Connection) -> None:
         """A WebSocket has ended."""
@@ -130,6 +136,8 @@ class Hub:
                     self._tasks.start_soon(self._list, effect)
                 case TellTime():
                     effect.connection.send(text_frame(effect.reply.encode(time.time())))
+                case TellDrained():
+                    effect.connection.tell_drained()
                 case PauseReading():
                     effect.connection.pause_reading()
                 case ResumeReading():

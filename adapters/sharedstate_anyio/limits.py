@@ -24,6 +24,7 @@ RANGES: Final[dict[str, _Range]] = {
     "subscriptions": _Range(1, 1_000_000),
     "unanswered": _Range(8, 100_000),
     "held_bytes": _Range(64 * 1024, 1 << 32),
+    "window_bytes": _Range(1024, 1 << 32),
     "tombstones": _Range(0, 10_000_000),
     "part_bytes": _Range(1024, 1 << 30),
     "drain_seconds": _Range(1, 3600, whole=False),

@@ -26,6 +26,7 @@ class Link:
         inbox: messages that the server has sent and the client has not yet got.
         reading: whether the server wants to hear more from this connection.
         blocked: whether the server has been told that the reader is slow.
+        draining: whether the server waits until all that it sent has left.
         closed_with: code of the server's `Close` that ended the last connection.
     """
 
@@ -33,6 +34,7 @@ class Link:
     inbox: deque[bytes] = field(default_factory=deque)
     reading: bool = True
     blocked: bool = False
+    draining: bool = False
     closed_with: int | None = None
 
 

@@ -23,6 +23,7 @@ from sharedstate_core.effects import (
     PauseReading,
     ResumeReading,
     Send,
+    TellDrained,
     TellTime,
 )
 from sharedstate_core.limits import Limits
@@ -112,8 +113,8 @@ class World:
 
     def drain(self, client: int) -> None:
         """Tell the server that the reader has caught up."""
-        self.links[client].blocked = False
-        self._perform(self.server.connection_drained(self.connection(client)))
+        self.links[client].blocked = self.links[client].draining = False
+        self._perform(self.server.connection_drained(self.connection(client), self.now))
 
     def connection(self, client: int) -> Connection:
         """Return the connection a client has."""
@@ -247,6 +248,9 @@ class World:
                 while link.inbox:
                     self.to_client(client)
                     moved = True
+                if link.draining:
+                    self.drain(client)
+                    moved = True
 
     def _owed(self) -> list[str]:
         """Tell what clients still wait for."""
@@ -268,6 +272,8 @@ class World:
                         self._send(connection, effect.message)
                 case TellTime():
                     self._send(effect.connection, effect.reply.encode(self.now))
+                case TellDrained():
+                    self._link(effect.connection).draining = True
                 case PauseReading() | ResumeReading():
                     self._link(effect.connection).reading = isinstance(effect, ResumeReading)
                 case Close():
@@ -289,7 +295,8 @@ class World:
 
     def _send(self, connection: Connection, message: bytes) -> None:
         link = self._link(connection)
-        check(not link.blocked, f"{message!r} is sent to a reader that is blocked")
+        stopped = link.blocked or link.draining
+        check(not stopped, f"{message!r} is sent to a reader that is blocked")
         link.inbox.append(message)
 
     def _link(self, connection: Connection) -> Link:

@@ -34,6 +34,7 @@ LIMITS = Limits(
     part_bytes=40,
     unanswered=8,
     held_bytes=1500,
+    window_bytes=400,
     group=3,
     drain_seconds=10,
     linger_seconds=5,
@@ -154,7 +155,7 @@ class Simulation(RuleBasedStateMachine):
             world.cut(client)
         elif fate == "block" and not link.blocked:
             world.block(client)
-        elif link.blocked:
+        elif link.blocked or link.draining:
             world.drain(client)
 
     @rule(client=clients, path=collections)

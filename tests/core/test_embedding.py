@@ -68,7 +68,7 @@ def test_a_connection_that_is_not_open_does_nothing() -> None:
     with pytest.raises(LocalProtocolError, match="not open"):
         server.connection_blocked(1, 0.0)
     with pytest.raises(LocalProtocolError, match="not open"):
-        server.connection_drained(1)
+        server.connection_drained(1, 0.0)
 
 
 def test_a_ticket_nobody_issued_is_refused() -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
-from sharedstate_core import Limits, Load
+from sharedstate_core import Limits, Load, RequestError
 from sharedstate_core.testing import World
 
 from .scenes import PATH, P, change, changes, hear, kinds, put, say, stored, under_way, watching
@@ -157,6 +158,52 @@ def test_the_number_of_subscriptions_is_bounded() -> None:
     ]
     assert len(world.server._sessions[world.connection(0)].subscriptions) == 2
     world.settle()
+
+
+def test_the_spellings_of_one_collection_are_bounded() -> None:
+    world = World()
+    insert = [["/" * n + "a/items/c", {}] for n in range(6)]
+    reply = put_subs(world, {"insert": [*insert, ["/a/items/d", {}]]})
+    assert [path for path, _ in reply["data"]] == [
+        *("/" * n + "a/items/c" for n in range(4)),
+        "/a/items/d",
+    ]
+    told = [(path, e["code"], e["message"]) for path, e in reply["errors"]]
+    assert told == [
+        (path, "too_many", "at most 4 spellings of /a/items/c") for path, _ in insert[4:]
+    ]
+    reply = put_subs(world, {"insert": insert[4:], "remove": [insert[0][0]]})
+    assert [path for path, _ in reply["errors"]] == [insert[5][0]]
+    world.settle()
+
+
+def test_what_a_connection_has_us_keep_is_bounded() -> None:
+    world = World()
+    reply = put_subs(world, {"insert": [[P, {"mine": "x" * 4096}], ["/" * 510 + P, {}]]})
+    assert [(path, e["code"]) for path, e in reply["errors"]] == [
+        (P, "too_large"),
+        ("/" * 510 + P, "bad_path"),
+    ]
+    reply = put_subs(world, {"insert": [[P, {"mine": "x" * 4000}], ["/" * 490 + P, {}]]})
+    assert len(reply["data"]) == 2
+
+
+def test_the_paths_of_one_request_are_bounded() -> None:
+    world = World(limits=Limits(items=3))
+    reply = put_subs(world, {"insert": [[P, {}]] * 2, "remove": [P] * 2})
+    assert reply["error"]["code"] == "too_many"
+    assert put_subs(world, {"insert": [[P, {}]] * 2, "remove": [P]})["ok"]
+
+
+def test_a_refusal_leaves_no_garbage() -> None:
+    world = World()
+    gc.collect()
+    gc.disable()
+    try:
+        put_subs(world, {"insert": [[P, 5], ["/nowhere", {}]]})
+        assert not [each for each in gc.get_objects() if isinstance(each, RequestError)]
+    finally:
+        gc.enable()
 
 
 def test_a_subscription_removed_while_its_content_is_loaded_gets_nothing() -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sharedstate_core.session import HeldReply, Postponed
+from sharedstate_core.subscribers import Subscription
+
 if TYPE_CHECKING:
     from sharedstate_core.collection import Collection
     from sharedstate_core.server import Server
@@ -16,7 +19,7 @@ def check_internals(world: World) -> None:
     assert set(server._sessions) == open_now
     assert set(server._tickets) == set(world.operations)
     drains = {key[1].connection for key in server._timers._deadlines if key[0] == "drain"}
-    assert drains == {c for c in open_now if server._sessions[c].blocked}
+    assert drains == {c for c in open_now if world.links[c.client].blocked}
     _check_sessions(world)
     for collection in server._collections.values():
         _check_collection(world, collection)
@@ -26,11 +29,17 @@ def _check_sessions(world: World) -> None:
     limits = world.limits
     for session in world.server._sessions.values():
         link = world.links[session.connection.client]
-        assert session.blocked == link.blocked
+        assert session.blocked == (link.blocked or link.draining)
         assert session._paused == (not link.reading)
         assert not session.blocked or session._paused
         assert session._held_bytes <= limits.held_bytes
-        assert session.blocked or not (session._held or session._held_acknowledgements)
+        owed = set(session.subscriptions.values()) if session.blocked else set()
+        assert {each for each in session._owed if isinstance(each, Subscription)} == owed
+        assert session.blocked or not session._owed
+        held = [each.size for each in session._owed if isinstance(each, HeldReply)]
+        assert session._held_bytes == sum(held)
+        postponed = sum(isinstance(each, Postponed) for each in session._owed)
+        assert session._postponed == postponed <= session._unanswered
         assert len(session.subscriptions) <= limits.subscriptions
         assert 0 <= session._unanswered <= limits.unanswered
         assert session._unanswered or not session._unanswered_bytes

@@ -29,6 +29,7 @@ LIMITS = Limits(
     part_bytes=40,
     unanswered=8,
     held_bytes=1500,
+    window_bytes=400,
     group=3,
     drain_seconds=10,
     linger_seconds=5,
@@ -155,9 +156,9 @@ class Simulation(RuleBasedStateMachine):
                     break
         elif fate == "cut":
             world.cut(client)
-        elif fate == "block" and not link.blocked:
+        elif fate == "block":  # a second time: it makes progress
             world.block(client)
-        elif link.blocked:
+        elif link.blocked or link.draining:
             world.drain(client)
 
     # --- storage ----------------------------------------------------------------------------------

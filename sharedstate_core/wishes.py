@@ -1,0 +1,78 @@
+"""What `PUT /subs` comes to: which subscriptions stay, which begin, which are refused and why."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Final, Generic, NamedTuple
+
+from .decode import SubscriptionChanges, SubscriptionOptions, decode_subscription
+from .effects import C
+from .errors import ErrorCode, RequestError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from .paths import CollectionPath
+    from .subscribers import Subscription
+
+MAX_SPELLINGS: Final = 4
+"""Spellings of one collection's path that one connection may subscribe to: each gets messages of its own."""
+
+
+class Wanted(NamedTuple):
+    """A subscription that passed every check and is about to begin."""
+
+    path: CollectionPath
+    sub: bytes
+    options: SubscriptionOptions
+
+
+class Refusal(NamedTuple):
+    """Why not, in place of the error itself, whose traceback leads here: that would be a circle."""
+
+    code: ErrorCode
+    message: str
+
+
+class Decision(NamedTuple, Generic[C]):
+    """By path as spelled: the subscriptions from now on, in order, and what cannot be."""
+
+    kept: dict[str, Subscription[C] | Wanted]
+    refused: dict[str, Refusal]
+
+
+def decide(
+    before: Mapping[str, Subscription[C]],
+    changes: SubscriptionChanges,
+    most: int,
+    parse: Callable[[str], CollectionPath],
+) -> Decision[C]:
+    """Edit or replace the subscriptions `before`.
+
+    Args:
+        before: by path as spelled.
+        changes: what the peer asks for; each path is decided alone.
+        most: subscriptions that one connection may have.
+        parse: returns the collection that a path names, or raises RequestError.
+    """
+    removed = before.keys() if changes.reset else set(changes.remove)
+    wanted = {path: known.sub for path, known in before.items() if path not in removed}
+    wanted.update(changes.insert)
+    decision = Decision[C]({}, {})
+    spellings: Counter[CollectionPath] = Counter()
+    for path, sub in wanted.items():
+        known = before.get(path) if changes.reset or path not in removed else None
+        try:
+            if len(decision.kept) >= most:
+                raise RequestError("too_many", f"at most {most} subscriptions")
+            collection = parse(path) if known is None else known.collection.path
+            spellings[collection] += 1
+            if spellings[collection] > MAX_SPELLINGS:
+                raise RequestError("too_many", f"at most {MAX_SPELLINGS} spellings of {collection}")
+            if known is not None and known.sub == sub:
+                decision.kept[path] = known
+            else:
+                decision.kept[path] = Wanted(collection, sub, decode_subscription(sub))
+        except RequestError as error:
+            decision.refused[path] = Refusal(error.code, error.message)
+    return decision
