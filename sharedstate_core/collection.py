@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Generic, Literal, NamedTuple, Protocol, TypeAl
 from .effects import C, Commit, Effect, Load, Send
 from .errors import RequestError
 from .notices import Notices
+from .quota import Quota
 from .replica import Replica
 from .storage import CommitResult, Committed, Cursor, Loaded, Outcome, Write
 from .subscribers import Subscribers, Subscription
@@ -270,8 +271,12 @@ class Collection(Generic[C]):
     def _needs_load(self) -> bool:
         if self._stale:
             return True
-        wanted = len(self._subscribers) or (self._queue and isinstance(self._queue[0], Get))
-        return self._replica is None and bool(wanted)
+        if self._replica is not None:
+            return False
+        asked = self._queue and (
+            self._desk.limits.bound_collections or isinstance(self._queue[0], Get)
+        )
+        return bool(len(self._subscribers) or asked)
 
     def _start_load(self, out: list[Effect[C]]) -> None:
         self._loading = True
@@ -291,16 +296,34 @@ class Collection(Generic[C]):
             items = self._notices.items(self._replica)
             head.request.succeed(items, out, self._replica.cursor)
             return
-        puts: list[Put[C]] = []
-        while self._queue and len(puts) < self._desk.limits.group:
-            head = self._queue[0]
-            if isinstance(head, Get):
-                break
-            self._queue.popleft()
-            puts.append(head)
+        puts = self._take_puts(out)
+        if not puts:
+            return
         self._committing = puts
         ticket = self._desk.issue_ticket(self)
         out.append(Commit(ticket, self.path, [put.write for put in puts]))
+
+    def _take_puts(self, out: list[Effect[C]]) -> list[Put[C]]:
+        """Take the updates that go into one commit, refusing those that make the collection too large."""
+        limits = self._desk.limits
+        quota = None
+        if self._replica is not None and limits.bound_collections:
+            quota = Quota(self._replica, limits)
+        puts: list[Put[C]] = []
+        while self._queue and len(puts) < limits.group:
+            head = self._queue[0]
+            if isinstance(head, Get):
+                break
+            if quota is not None:
+                if puts and (puts[-1].write.condition or head.write.condition):
+                    break  # only its outcome tells what is stored then
+                if problem := quota.refusal(head.write.update):
+                    self._queue.popleft()
+                    head.request.fail(RequestError("too_large", problem), out)
+                    continue
+            self._queue.popleft()
+            puts.append(head)
+        return puts
 
     def _postpone(self, session: Session[C]) -> None:
         """Put off what a blocked reader asked for: an answer would wait in memory."""

@@ -21,6 +21,10 @@ class Limits:
         held_bytes: bytes of replies kept for a connection whose reader is blocked; beyond, it is closed.
         window_bytes: bytes that one connection is given of replies and of what brings it to now, before the transport
             has said that they have left. One message may exceed it; more wait.
+        collection_items: items that a collection may hold; None for any number.
+        collection_bytes: bytes of all items' texts that a collection may hold; None for any number. With either, a
+            collection is loaded before the first update, also if nobody watches it, and an update that makes it too
+            large is refused with `too_large`. What another process commits at the same moment is not counted.
         tombstones: removed ids that one collection remembers in memory, so that a client can resume.
         group: updates that one commit takes at the most.
         drain_seconds: how long a connection may stay blocked without progress before it is closed; its client can
@@ -38,9 +42,16 @@ class Limits:
     unanswered: int = 256
     held_bytes: int = 16 * 1024 * 1024
     window_bytes: int = 1024 * 1024
+    collection_items: int | None = None
+    collection_bytes: int | None = None
     tombstones: int = 10_000
     group: int = 1_000
     drain_seconds: float = 30.0
     linger_seconds: float = 30.0
     retry_seconds: tuple[float, float] = (0.1, 5.0)
     part_bytes: int = 256 * 1024
+
+    @property
+    def bound_collections(self) -> bool:
+        """Whether there is a bound on what a collection may hold."""
+        return self.collection_items is not None or self.collection_bytes is not None

@@ -60,12 +60,17 @@ def _version(row: Row) -> int:
 
 
 class Replica:
-    """One collection in memory. It only ever holds committed states."""
+    """One collection in memory. It only ever holds committed states.
+
+    Attributes:
+        bytes: length of all items' texts together.
+    """
 
     def __init__(self, loaded: Loaded) -> None:
         self.epoch = loaded.epoch
         self.version = loaded.version
         self.horizon = loaded.horizon
+        self.bytes = 0
         self._items: dict[str, Entry] = {}
         self._recent: dict[str, Entry] = {}
         self._tombstones: dict[str, int] = {}
@@ -84,6 +89,11 @@ class Replica:
         """Number of removed ids it remembers."""
         return len(self._tombstones)
 
+    def size(self, id: str) -> int:
+        """Return the length of an item's text in bytes; 0 if there is no such item."""
+        entry = self._items.get(id)
+        return 0 if entry is None else len(entry.text)
+
     def texts(self) -> Iterable[bytes]:
         """Yield the text of every item, in order of insertion."""
         return (entry.text for entry in self._items.values())
@@ -96,15 +106,18 @@ class Replica:
             self._recent.clear()
             self._tombstones.clear()
             self.horizon = version
+            self.bytes = 0
         for id in update.remove:
             self._bury(id, version)
         for place, (id, text) in enumerate(update.insert.items()):
             entry = self._items.get(id)
+            self.bytes += len(text)
             if entry is None:
                 row = Row(id, text, version, place, version)
                 entry = Entry(row, text, self._tombstones.pop(id, 0))
                 self._items[id] = entry
             else:
+                self.bytes -= len(entry.text)
                 entry.text, entry.version = text, version
                 del self._recent[id]
             self._recent[id] = entry
@@ -158,7 +171,9 @@ class Replica:
         for row in sorted(live, key=_insertion):
             assert row.text is not None  # noqa: S101  (for the type checker)
             known = self._items.get(row.id)
+            self.bytes += len(row.text)
             if known is not None and known.created == row.created:
+                self.bytes -= len(known.text)
                 known.text, known.version = row.text, row.version
                 continue
             self._bury(row.id, row.version)
@@ -170,6 +185,8 @@ class Replica:
             self._recent[row.id] = self._items[row.id]
 
     def _bury(self, id: str, version: int) -> None:
-        if self._items.pop(id, None) is not None:
+        entry = self._items.pop(id, None)
+        if entry is not None:
+            self.bytes -= len(entry.text)
             del self._recent[id]
             self._tombstones[id] = version

@@ -25,6 +25,8 @@ RANGES: Final[dict[str, _Range]] = {
     "unanswered": _Range(8, 100_000),
     "held_bytes": _Range(64 * 1024, 1 << 32),
     "window_bytes": _Range(1024, 1 << 32),
+    "collection_items": _Range(1, 1 << 53),
+    "collection_bytes": _Range(1024, 1 << 53),
     "tombstones": _Range(0, 10_000_000),
     "part_bytes": _Range(1024, 1 << 30),
     "drain_seconds": _Range(1, 3600, whole=False),

@@ -1,0 +1,60 @@
+"""Whether an update leaves a collection within its bounds: items and bytes, both optional."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .limits import Limits
+    from .replica import Replica
+    from .updates import Update
+
+
+class Quota:
+    """What a collection will hold once the updates admitted so far are stored.
+
+    The replica must be what storage holds; each admitted update must come to be stored.
+    """
+
+    def __init__(self, replica: Replica, limits: Limits) -> None:
+        self._replica = replica
+        self._limits = limits
+        self._sizes: dict[str, int] = {}  # of ids touched by admitted updates; 0: removed
+        self._is_reset = False
+        self._items = len(replica)
+        self._bytes = replica.bytes
+
+    def refusal(self, update: Update) -> str | None:
+        """Admit an update and return None, or tell which bound it would break.
+
+        One that makes a collection smaller is always admitted.
+        """
+        sizes = dict.fromkeys(update.remove, 0)
+        sizes.update((id, len(text)) for id, text in update.insert.items())
+        items, length = (0, 0) if update.reset else (self._items, self._bytes)
+        for id, size in sizes.items():
+            before = 0 if update.reset else self._size(id)
+            items += (size > 0) - (before > 0)
+            length += size - before
+        problem = self._problem(items, length)
+        if problem is None:
+            self._items, self._bytes = items, length
+            if update.reset:
+                self._is_reset = True
+                self._sizes.clear()
+            self._sizes.update(sizes)
+        return problem
+
+    def _size(self, id: str) -> int:
+        size = self._sizes.get(id)
+        if size is None:
+            size = 0 if self._is_reset else self._replica.size(id)
+        return size
+
+    def _problem(self, items: int, length: int) -> str | None:
+        most_items, most_bytes = self._limits.collection_items, self._limits.collection_bytes
+        if most_items is not None and items > max(most_items, self._items - 1):
+            return f"a collection may hold at most {most_items} items"
+        if most_bytes is not None and length > max(most_bytes, self._bytes - 1):
+            return f"a collection may hold at most {most_bytes} bytes of items"
+        return None
