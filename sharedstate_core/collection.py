@@ -96,6 +96,7 @@ class Collection(Generic[C]):
         self._loading = False
         self._committing: list[Put[C]] | None = None
         self._stale = False
+        self._announced: Cursor | None = None  # what storage is said to hold
         self._retrying = False
         self._failures = 0
         self._committed: list[Answer[C]] = []  # stored, but those who watch are to see it first
@@ -211,9 +212,10 @@ class Collection(Generic[C]):
         known = None if self._replica is None else self._replica.cursor
         if known is None and not self._loading:
             return
-        if known and cursor and cursor.epoch == known.epoch and cursor.version <= known.version:
-            return
-        self._stale = True
+        if known is None or cursor is None or cursor.epoch != known.epoch:
+            self._stale = True
+        elif self._replica is not None and self._replica.is_behind(cursor):
+            self._announced = cursor  # a commit under way may be what brought it there
         self._advance(now, out)
 
     def deadline(self, which: Deadline, now: float, out: list[Effect[C]]) -> None:
@@ -223,6 +225,11 @@ class Collection(Generic[C]):
             self._advance(now, out)
         elif self._is_idle():
             self._desk.forget(self)
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether the content is in memory."""
+        return self._replica is not None
 
     @property
     def is_loading(self) -> bool:
@@ -242,8 +249,8 @@ class Collection(Generic[C]):
         while not self._loading and self._committing is None:
             if not len(self._subscribers):  # nobody needs to see it
                 self._answer_committed(out)
-                if self._stale:
-                    self._stale, self._replica = False, None
+                if self._is_outdated():
+                    self._stale, self._announced, self._replica = False, None, None
                     self._notices.clear()
             if self._needs_load() and self._retrying:
                 self._fail_waiting(RequestError("unavailable", "the storage cannot be read"), out)
@@ -268,8 +275,13 @@ class Collection(Generic[C]):
                 if not subscription.session.blocked:  # by what it has been given just now
                     self.catch_up(subscription, out)
 
+    def _is_outdated(self) -> bool:
+        return self._stale or (
+            self._replica is not None and self._replica.is_behind(self._announced)
+        )
+
     def _needs_load(self) -> bool:
-        if self._stale:
+        if self._is_outdated():
             return True
         if self._replica is not None:
             return False
@@ -280,7 +292,7 @@ class Collection(Generic[C]):
 
     def _start_load(self, out: list[Effect[C]]) -> None:
         self._loading = True
-        self._stale = False  # unless something changes while the load is under way
+        self._stale, self._announced = False, None  # unless something changes meanwhile
         since = None if self._replica is None else self._replica.cursor
         out.append(Load(self._desk.issue_ticket(self), self.path, since))
 

@@ -253,6 +253,14 @@ class Server(Generic[C]):
             collection.changed_elsewhere(cursor, now, out)
         return out
 
+    def loaded(self, service: str) -> list[CollectionPath]:
+        """Return the service's collections whose content is in memory: for these, others' commits matter."""
+        return [
+            path
+            for path, collection in self._collections.items()
+            if path.service == service and collection.is_loaded
+        ]
+
     # --- time -------------------------------------------------------------------------------------
 
     def next_wakeup(self) -> float | None:

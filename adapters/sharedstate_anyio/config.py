@@ -16,7 +16,7 @@ import importlib.metadata
 import ipaddress
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, cast
 
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 DEFAULT_HOST: Final = "127.0.0.1"
 DEFAULT_PORT: Final = 9000
+POLL_SECONDS: Final = 1.0
+"""How often a service that other processes may share looks for their commits."""
+
 ENTRY_POINT_GROUP: Final = "sharedstate.services"
 BUILT_IN: Final[Mapping[str, str]] = {"items_service": "sharedstate_backends.items_service"}
 """Services that are there even where the package's metadata is not, by module name."""
@@ -58,12 +61,14 @@ class ServiceConfig:
     Attributes:
         name: the service's segment in a path.
         module: what implements it: a built-in or installed service's name, or a dotted module.
+        poll_seconds: how often to look for what other server processes have committed; 0 for never.
         config: handed to the module's `get_service`; left out of the `repr`, as it may hold a password.
     """
 
     name: str
     module: str
     config: Mapping[str, object] = field(default_factory=dict, repr=False)
+    poll_seconds: float = POLL_SECONDS
 
     @property
     def in_memory(self) -> bool:
@@ -140,9 +145,10 @@ def parse_config(document: object) -> Config:
     """Check a decoded configuration document and give it its types.
 
     Args:
-        document: `{"service": {"host", "port"}, "services": [{"name", "module", "config"}, ...],
+        document: `{"service": {"host", "port"}, "services": [{"name", "module", "config", "poll_seconds"},
+            ...],
             "limits": {...}}`.
-            `service`, its members, a service's `config` and `limits` may be left out.
+            `service`, its members, a service's `config` and `poll_seconds`, and `limits` may be left out.
 
     Raises:
         ConfigurationError: the document breaks the format; `key` is the place.
@@ -203,7 +209,8 @@ def _is_ipv6(host: str) -> bool:
 
 
 def _service(value: object, place: str) -> ServiceConfig:
-    members = object_at(value, place, required=("name", "module"), optional=("config",))
+    optional = ("config", "poll_seconds")
+    members = object_at(value, place, required=("name", "module"), optional=optional)
     name, module = members["name"], members["module"]
     if not isinstance(name, str):
         raise ConfigurationError(f"{place}.name", f"expected a text, found {shown(name)}")
@@ -221,7 +228,17 @@ def _service(value: object, place: str) -> ServiceConfig:
     config = members.get("config", {})
     if not isinstance(config, dict):
         raise ConfigurationError(f"{place}.config", f"expected an object, found {kind(config)}")
-    return ServiceConfig(name, module, MappingProxyType(dict(config)))
+    service = ServiceConfig(name, module, MappingProxyType(dict(config)))
+    default = 0.0 if service.in_memory else POLL_SECONDS
+    seconds = members.get("poll_seconds", default)
+    if (
+        isinstance(seconds, bool)
+        or not isinstance(seconds, int | float)
+        or not (seconds == 0 or 0.01 <= seconds <= 3600)
+    ):
+        problem = f"expected 0 (never) or seconds from 0.01 to 3600, found {shown(seconds)}"
+        raise ConfigurationError(f"{place}.poll_seconds", problem)
+    return replace(service, poll_seconds=float(seconds))
 
 
 def _build(service: ServiceConfig, place: str) -> Backend:

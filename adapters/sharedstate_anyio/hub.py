@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
     from sharedstate_backends import Backend
+    from sharedstate_core import CollectionPath, Cursor
 
     from .connection import Connection
 
@@ -179,6 +180,14 @@ class Hub:
             self._perform(self._core.wake(time.monotonic()))
 
     # --- storage ----------------------------------------------------------------------------------
+
+    def loaded(self, service: str) -> list[CollectionPath]:
+        """Return the service's collections that are in memory."""
+        return self._core.loaded(service)
+
+    def changed(self, path: CollectionPath, cursor: Cursor) -> None:
+        """Storage holds this state of a collection; it may be another process's."""
+        self._perform(self._core.collection_changed(path, cursor, time.monotonic()))
 
     async def _commit(self, commit: Commit) -> None:
         path = commit.collection

@@ -13,6 +13,7 @@ from .config import build_backends
 from .connection import Connection
 from .http import ServiceInfo, Site
 from .hub import Hub
+from .lookout import look_forever
 from .sockets import accept_forever, addresses, listen
 
 if TYPE_CHECKING:
@@ -77,7 +78,8 @@ async def serve(config: Config) -> AsyncIterator[RunningServer]:
         for backend in backends.values():
             await _open(stack, backend)
         infos = [ServiceInfo(s.name, s.store, in_memory=s.in_memory) for s in config.services]
-        async with _accepting(listeners, backends, Site(infos), config.limits):
+        looks = {s.name: s.poll_seconds for s in config.services if s.poll_seconds}
+        async with _accepting(listeners, backends, Site(infos), config.limits, looks):
             yield RunningServer(addresses(listeners))
 
 
@@ -96,6 +98,7 @@ async def _accepting(
     backends: Mapping[str, Backend],
     site: Site,
     limits: Limits,
+    looks: Mapping[str, float],
 ) -> AsyncIterator[None]:
     async with anyio.create_task_group() as own, anyio.create_task_group() as peers:
         hub = Hub(backends, own, limits)
@@ -115,6 +118,8 @@ async def _accepting(
         own.start_soon(hub.flush_forever)
         own.start_soon(hub.keep_time)
         own.start_soon(accept)
+        for service, seconds in looks.items():
+            own.start_soon(look_forever, hub, service, backends[service], seconds)
         try:
             yield
         finally:

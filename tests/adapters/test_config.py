@@ -234,7 +234,7 @@ def test_faults_at_the_top(document: object, expected: str) -> None:
 @pytest.mark.parametrize(
     ("service", "expected"),
     [
-        (3, ': expected an object with "name", "module", "config", found a number'),
+        (3, ': expected an object with "name", "module", "config", "poll_seconds", found a number'),
         ({"module": "m"}, ".name: is missing; add it"),
         ({"name": "n"}, ".module: is missing; add it"),
         ({"name": "n", "module": "m", "cfg": 1}, '.cfg: unknown key; did you mean "config"?'),
