@@ -114,17 +114,6 @@ async def test_read_only_permissions(file: str) -> None:
     await _refused(file, "is read-only")
 
 
-async def test_older_format(file: str) -> None:
-    execute(
-        file,
-        "CREATE TABLE items (app TEXT, chnl TEXT, id TEXT, ctime TIMESTAMP, data TEXT)",
-        "INSERT INTO items VALUES ('a', 'b', 'c', 0, '{}')",
-    )
-    await _refused(file, "table items holds data in an older format; choose another db_table")
-    async with opened(sqlite(file, "items2")) as backend:
-        await write_all(backend, path(), put("a"))
-
-
 @pytest.mark.parametrize("name", ["items", "items_meta", "items_collections"])
 async def test_somebody_elses_table(file: str, name: str) -> None:
     execute(file, f"CREATE TABLE {name} (x)")
