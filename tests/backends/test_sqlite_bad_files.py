@@ -16,6 +16,8 @@ from sharedstate_backends.conformance.model import (
     put,
     write_all,
 )
+from sharedstate_core.storage import Write
+from sharedstate_core.updates import Update
 
 from .opening import opened, sqlite
 
@@ -93,6 +95,20 @@ async def test_damage_met_later(file: str) -> None:
         with pytest.raises(StorageError, match="is damaged"):
             await backend.load(path("big"), None)
         assert (await backend.heads([path("big")]))[path("big")].version == 1
+
+
+async def test_damage_met_by_a_commit(file: str) -> None:
+    """It is refused, whole."""
+    async with opened(sqlite(file)) as backend:
+        await write_all(backend, path("big"), put(*map(str, range(500)), value="x" * 100))
+    content = bytearray(Path(file).read_bytes())
+    content[-8 * 4096 :] = b"\xa5" * (8 * 4096)
+    Path(file).write_bytes(content)
+    async with opened(sqlite(file)) as backend:
+        for update in (put("0"), Update(reset=True)):
+            with pytest.raises(StorageError, match="is damaged"):
+                await backend.commit(path("big"), [Write(put("first")), Write(update)])
+            assert (await backend.heads([path("big")]))[path("big")].version == 1
 
 
 def test_read_only_file(file: str) -> None:
