@@ -152,6 +152,26 @@ async def test_rows_that_cannot_be_taken_over(file: str, row: Record, reason: st
     assert await states(file) == {"c": ["a", "z"]}
 
 
+async def test_text_that_is_no_unicode(file: str) -> None:
+    """SQLite keeps it as text all the same."""
+    make(file, [record("app", "c", "a"), record("app", "c", "b")])
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("""UPDATE items SET data = CAST(x'7bff7d' AS TEXT) WHERE id = 'a'""")
+        connection.commit()
+    _, (line,) = await migrate(file)
+    assert line == 'row ("app", "c", "a"): left behind: data: is no Unicode text'
+    assert await states(file) == {"c": ["b"]}
+
+
+async def test_names_as_text_and_as_bytes(file: str) -> None:
+    """They are the same names, though SQLite sorts them apart."""
+    rows = [record("app", "c", "a"), record("app", "d", "x"), (b"app", b"c", b"b", b'{"id":"b"}')]
+    make(file, rows, create=ANY_TYPES)
+    done, lines = await migrate(file)
+    assert (done, lines) == (Migrated("items", "items_before_migration", 3, 3, 2), [])
+    assert await states(file) == {"c": ["a", "b"], "d": ["x"]}
+
+
 async def test_ids_that_were_one_under_the_old_collation(file: str) -> None:
     """Clients were shown the item's own id, so that is what they find; unless another row has it."""
     rows = [

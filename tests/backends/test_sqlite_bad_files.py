@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
+import subprocess
 from contextlib import closing
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from sharedstate_backends.conformance.model import (
 )
 from sharedstate_core.storage import Write
 from sharedstate_core.updates import Update
+from tests.support.fault_runs import disk
 
 from .opening import opened, sqlite
 
@@ -120,6 +122,21 @@ def test_read_only_file(file: str) -> None:
         )
     assert isinstance(result, StorageError)
     assert str(result).startswith(f"{file}: is read-only; let the server's user write")
+
+
+async def test_read_only_disk(tmp_path: Path) -> None:
+    """As it is after the kernel has met an error; whoever runs the tests."""
+    try:
+        with disk(tmp_path / "disk") as mounted:
+            file = str(mounted / "items.db")
+            async with opened(sqlite(file)) as backend:
+                await write_all(backend, path(), put("a"))
+            before = Path(file).read_bytes()
+            subprocess.run(["mount", "-o", "remount,ro", mounted], check=True)
+            await _refused(file, "may be written to")
+            assert Path(file).read_bytes() == before
+    except PermissionError as error:
+        pytest.skip(str(error))
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="no permission stops the superuser")
