@@ -6,10 +6,10 @@ import argparse
 import json
 from pathlib import Path
 
-from benchmarks import core
+from benchmarks import core, ingest
 from benchmarks.measure import as_document, machine, table
 
-SUITES = {"core": core.run}
+SUITES = {"core": core.run, "ingest": ingest.run}
 
 
 def main() -> None:

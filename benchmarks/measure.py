@@ -23,7 +23,7 @@ class Result:
 
     Attributes:
         case: what was done.
-        microseconds: processor time of one unit, in the best round.
+        microseconds: time of one unit, in the best round: of the processor, or where the suite says so on the wall.
         unit: what one unit is.
         ratio: the same as a multiple of the yardstick; None if this is one.
         yardstick: the case it is compared with.
@@ -72,11 +72,12 @@ def as_document(results: list[Result]) -> dict[str, object]:
 
 def table(results: list[Result]) -> str:
     """Return the results for a terminal."""
-    lines = [f"{'case':<62} {'µs/unit':>10}  {'unit':<12} {'ratio':>7}  yardstick"]
+    lines = [f"{'case':<62} {'µs/unit':>10}  {'unit':<12} {'ratio':>7} {'faster':>7}  yardstick"]
     for result in results:
         ratio = "" if result.ratio is None else f"{result.ratio:.2f}"
+        faster = "" if result.ratio is None else f"{1 / result.ratio:.1f}"
         lines.append(
-            f"{result.case:<62} {result.microseconds:>10.3f}  {result.unit:<12} {ratio:>7}  "
+            f"{result.case:<62} {result.microseconds:>10.3f}  {result.unit:<12} {ratio:>7} {faster:>7}  "
             f"{result.yardstick or ''}".rstrip()
         )
     return "\n".join(lines)

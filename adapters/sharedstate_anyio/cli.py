@@ -10,13 +10,14 @@ import signal
 import sys
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import anyio
 
-from sharedstate_backends import ConfigurationError, StorageError
+from sharedstate_backends import ConfigurationError, OutcomeUnknownError, StorageError
 
 from .config import load_config
+from .migrate import migrate
 from .server import serve
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ examples:
   sharedstate-anyio                     collections in ./sharedstate.db and in memory, on port 9000
   sharedstate-anyio config.json         services, host and port of a configuration file
   sharedstate-anyio --port 0            any free port; the one chosen is printed
+  sharedstate-anyio migrate config.json takes over the data of an earlier SharedState, once
 
 exit status: 0 after Ctrl-C or SIGTERM, 1 if the server cannot run, 2 for a wrong command or configuration
 """
@@ -36,14 +38,14 @@ exit status: 0 after Ctrl-C or SIGTERM, 1 if the server cannot run, 2 for a wron
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command; ends the process with its exit status."""
-    options = _parser().parse_args(argv)
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    if arguments[:1] == ["migrate"]:
+        _migrate(arguments[1:])
+    options = _parser().parse_args(arguments)
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.INFO)
     if options.loop == "trio" and importlib.util.find_spec("trio") is None:
         _fail("--loop trio needs trio: pip install 'sharedstate[trio]'", 2)
-    try:
-        config = load_config(options.config)
-    except ConfigurationError as error:
-        _fail(str(error), 2)
+    config = _config(options.config)
     listen = config.listen
     host = listen.host if options.host is None else options.host
     port = listen.port if options.port is None else options.port
@@ -60,6 +62,27 @@ def main(argv: Sequence[str] | None = None) -> None:
                 _fail(f"cannot listen on {host} port {port}: {first.strerror or first}", 1)
             case _:
                 raise
+
+
+def _migrate(arguments: Sequence[str]) -> NoReturn:
+    """Run `sharedstate-anyio migrate`."""
+    options = _migrate_parser().parse_args(arguments)
+    # Whoever presses Ctrl-C ends it at once, as a power cut would: that is safe at any moment.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        complete = anyio.run(migrate, _config(options.config))
+    except ConfigurationError as error:
+        _fail(str(error), 2)
+    except (StorageError, OutcomeUnknownError) as error:
+        _fail(f"{error}; nothing is lost: mend it and run this again", 1)
+    sys.exit(0 if complete else 3)
+
+
+def _config(file: Path | None) -> Config:
+    try:
+        return load_config(file)
+    except ConfigurationError as error:
+        _fail(str(error), 2)
 
 
 async def _serve(config: Config) -> None:
@@ -115,12 +138,25 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _migrate_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="sharedstate-anyio migrate",
+        description="Take over the data of an earlier SharedState: tables with the columns app, chnl, id, "
+        "ctime, data. Stop its server first. The old tables are kept, under names that end in "
+        "_before_migration. It may be interrupted at any moment and run again.",
+        epilog="exit status: 0 if all is done or there was nothing to do, 1 if a database cannot be used, "
+        "2 for a wrong command or configuration, 3 if all is done but rows were left behind",
+    )
+    parser.add_argument("config", nargs="?", type=Path, help="as for the server")
+    return parser
+
+
 def _port(text: str) -> int:
     if text.isascii() and text.isdigit() and int(text) <= 65535:
         return int(text)
     raise argparse.ArgumentTypeError(f"expected a whole number from 0 to 65535, found {text!r}")
 
 
-def _fail(message: str, status: int) -> None:
+def _fail(message: str, status: int) -> NoReturn:
     print(f"sharedstate-anyio: {message}", file=sys.stderr)
     sys.exit(status)

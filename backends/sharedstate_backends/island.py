@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from contextvars import Context
-from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, cast
 
 import anyio
 from anyio.from_thread import start_blocking_portal
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from sharedstate_core.storage import CommitResult, Cursor, Loaded, Write
 
     from .contract import Backend
+    from .migration import Migratable, Migrated, Tell
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -80,6 +81,11 @@ class Island:
             if thread is not None:
                 with anyio.CancelScope(shield=True):
                     await anyio.to_thread.run_sync(thread.__exit__, None, None, None)
+
+    async def migrate(self, tell: Tell) -> Migrated | None:
+        """Do as `Migratable.migrate`, if the backend has that; on asyncio only."""
+        migrate = getattr(self._backend, "migrate", None)
+        return None if migrate is None else await cast("Migratable", self._backend).migrate(tell)
 
     async def load(self, collection: CollectionPath, since: Cursor | None) -> Loaded:
         """Do as `Backend.load`."""

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar, cast
 import aiosqlite
 import anyio
 
-from . import sqlite_connection, sqlite_schema
+from . import sqlite_connection, sqlite_migration, sqlite_schema
 from .contract import OutcomeUnknownError, StorageError
 from .sqlite_connection import MEMORY
 from .sqlite_tables import MAX_TOMBSTONES, Tables
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from sharedstate_core.paths import CollectionPath
     from sharedstate_core.storage import CommitResult, Cursor, Loaded, Write
+
+    from .migration import Migrated, Tell
 
 T = TypeVar("T")
 
@@ -92,6 +94,12 @@ class SqliteBackend:
                 await reader.end()
             if writer is not None:
                 await writer.end()
+
+    async def migrate(self, tell: Tell) -> Migrated | None:
+        """Do as `Migratable.migrate`; the loop waits meanwhile."""
+        return sqlite_migration.migrate(
+            self._name, self._table, self._connect, synchronous=self._synchronous, tell=tell
+        )
 
     async def load(self, collection: CollectionPath, since: Cursor | None) -> Loaded:
         """Do as `Backend.load`."""

@@ -19,6 +19,7 @@ import secrets
 from typing import TYPE_CHECKING, Final
 
 from .contract import StorageError
+from .migration import HOW_TO_MIGRATE, OLD_COLUMNS
 
 if TYPE_CHECKING:
     import sqlite3
@@ -31,7 +32,6 @@ _COLUMNS: Final = {
     "_collections": ["key", "app", "name", "version", "horizon", "tombstones"],
     "_meta": ["name", "value"],
 }
-_OLDER_COLUMNS: Final = {"app", "chnl", "id", "ctime", "data"}
 
 _STATEMENTS: Final = """
 CREATE TABLE "{T}" (
@@ -94,13 +94,13 @@ def prepare(cursor: sqlite3.Cursor, table: str, *, synchronous: str) -> None:
 
 def _exist(cursor: sqlite3.Cursor, table: str) -> bool:
     """Tell whether the tables are there; what is there and is not ours raises `StorageError`."""
-    found = {suffix: _columns(cursor, table + suffix) for suffix in _COLUMNS}
-    if set(found[""]) == _OLDER_COLUMNS:
-        raise StorageError(f"table {table} holds data in an older format; choose another db_table")
+    found = {suffix: columns(cursor, table + suffix) for suffix in _COLUMNS}
+    if set(found[""]) == OLD_COLUMNS:
+        raise StorageError(f"table {table} {HOW_TO_MIGRATE}")
     if found["_meta"] == _COLUMNS["_meta"]:
         return True  # a later format may have other columns elsewhere
-    for suffix, columns in found.items():
-        if columns:
+    for suffix, names in found.items():
+        if names:
             raise StorageError(
                 f"table {table}{suffix} is there already and is not SharedState's; "
                 "choose another db_table"
@@ -108,6 +108,7 @@ def _exist(cursor: sqlite3.Cursor, table: str) -> bool:
     return False
 
 
-def _columns(cursor: sqlite3.Cursor, name: str) -> list[str]:
+def columns(cursor: sqlite3.Cursor, name: str) -> list[str]:
+    """Return the columns of a table in order; none if there is no such table."""
     rows = cursor.execute("SELECT name FROM pragma_table_info(?) ORDER BY cid", (name,))
     return [column for (column,) in rows.fetchall()]

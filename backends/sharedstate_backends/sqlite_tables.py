@@ -1,13 +1,13 @@
 # ruff: noqa: S608 (the table's name was validated; everything else is a parameter)
 """The tables of one service in SQLite: plain functions on a cursor, inside the caller's transaction.
 
-`sqlite_schema` tells what they hold. An update reads the rows of the ids it names, then writes those rows and
+`sqlite_schema` tells what they hold. A commit reads the rows of the ids it names, then writes those rows and
 the collection's head, nothing else: its cost does not depend on the collection's size.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sharedstate_core.storage import (
     CommitResult,
@@ -20,22 +20,22 @@ from sharedstate_core.storage import (
     condition_holds,
 )
 
+from .changes import Changes, Place
 from .sqlite_schema import table_names
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from sharedstate_core.paths import CollectionPath
     from sharedstate_core.storage import Write
-    from sharedstate_core.updates import Update
 
 MAX_TOMBSTONES: Final = 10_000
 """Tombstones kept in a collection: they cost about 100 bytes each and let a client resume that was away for
 fewer removals; a tenth more may be there before the oldest are pruned, so that pruning is rare."""
 
-_BATCH: Final = 500
-"""Ids asked for in one statement: SQLite built with its oldest limits takes 999 parameters."""
+_BATCH: Final = 512
+"""Ids asked for in one statement, a power of two: SQLite built with its oldest limits takes 999 parameters."""
 
 
 class _Head(NamedTuple):
@@ -91,24 +91,38 @@ class Tables:
     def commit(
         self, cursor: sqlite3.Cursor, collection: CollectionPath, writes: Sequence[Write]
     ) -> CommitResult:
-        """Apply the writes that may be applied; return one outcome each, in order."""
-        before = head = self._head(cursor, collection)
+        """Apply the writes that may be applied; return one outcome each, in order.
+
+        All rows that they name are read at once, and all that changed is written at once: most of what a
+        statement costs is starting it.
+        """
+        head = self._head(cursor, collection)
+        version, horizon = head.version, head.horizon
+        changes = Changes(self._rows(cursor, head.key, writes), head.tombstones)
         outcomes: list[Outcome] = []
-        for write in writes:
-            if not self._may_apply(cursor, head, write):
+        for update, condition in writes:
+            if condition is not None and not condition_holds(
+                condition,
+                epoch=head.epoch,
+                version=version,
+                horizon=horizon,
+                versions=changes.versions(condition.ids or ()),
+            ):
                 message = "the collection has changed in the meantime"
-                outcomes.append(Rejected("conflict", message, head.version))
+                outcomes.append(Rejected("conflict", message, version))
                 continue
-            if not write.update.is_noop:
-                if head.key is None:
-                    head = self._new_head(cursor, collection, head)
-                head = self._apply(cursor, head, write.update)
-            outcomes.append(Committed(head.version))
-        if head != before:
-            head = self._prune(cursor, head)
-            cursor.execute(
-                f"UPDATE {self._heads} SET version = ?, horizon = ?, tombstones = ? WHERE key = ?",
-                (head.version, head.horizon, head.tombstones, head.key),
+            if not update.is_noop:
+                version += 1
+                changes.apply(update, version)
+                if update.reset:
+                    horizon = version
+            outcomes.append(Committed(version))
+        if version != head.version:
+            if head.key is None:
+                head = self._new_head(cursor, collection, head)
+            self._put(cursor, head.key, changes)
+            self._put_head(
+                cursor, _Head(head.epoch, head.key, version, horizon, changes.tombstones)
             )
         return CommitResult(head.epoch, outcomes)
 
@@ -130,77 +144,50 @@ class Tables:
         )
         return head._replace(key=cursor.lastrowid)
 
-    def _may_apply(self, cursor: sqlite3.Cursor, head: _Head, write: Write) -> bool:
-        condition = write.condition
-        if condition is None:
-            return True
-        versions: list[int] = []
-        if condition.ids and head.key is not None:
-            rows = self._select(cursor, "version", head.key, condition.ids)
-            versions = [version for (version,) in rows]
-        return condition_holds(
-            condition,
-            epoch=head.epoch,
-            version=head.version,
-            horizon=head.horizon,
-            versions=versions,
-        )
-
-    def _select(
-        self, cursor: sqlite3.Cursor, columns: str, key: int | None, ids: Sequence[str]
-    ) -> Iterator[tuple[Any, ...]]:
+    def _rows(
+        self, cursor: sqlite3.Cursor, key: int | None, writes: Sequence[Write]
+    ) -> dict[str, Place]:
+        """Return what the collection has of the ids that the writes name."""
+        if key is None:
+            return {}
+        named: set[str] = set()
+        for update, condition in writes:
+            named.update(update.insert)
+            named.update(update.remove)
+            if condition is not None and condition.ids:
+                named.update(condition.ids)
+        ids = list(named)
+        rows: dict[str, Place] = {}
         for start in range(0, len(ids), _BATCH):
             batch = ids[start : start + _BATCH]
-            yield from cursor.execute(
-                f"SELECT {columns} FROM {self._items} "
-                f"WHERE collection = ? AND id IN ({','.join('?' * len(batch))})",
-                (key, *batch),
-            ).fetchall()
-
-    def _apply(self, cursor: sqlite3.Cursor, head: _Head, update: Update) -> _Head:
-        """Apply one update that is no no-op; return the head after it."""
-        key, version = head.key, head.version + 1
-        if update.reset:
-            cursor.execute(f"DELETE FROM {self._items} WHERE collection = ?", (key,))
-            self._put(cursor, key, version, update, {})
-            return head._replace(version=version, horizon=version, tombstones=0)
-        ids = list(dict.fromkeys((*update.remove, *update.insert)))
-        alive: dict[str, tuple[int, int]] = {}
-        dead = 0
-        columns = "id, created, place, data IS NULL"
-        for id, created, place, removed in self._select(cursor, columns, key, ids):
-            if removed:
-                dead += id in update.insert
-            else:
-                alive[id] = created, place
-        gone = [id for id in update.remove if alive.pop(id, None) and id not in update.insert]
-        if gone:
-            cursor.executemany(
-                f"UPDATE {self._items} SET data = NULL, created = 0, place = 0, version = ? "
-                "WHERE collection = ? AND id = ?",
-                [(version, key, id) for id in gone],
+            size = 1 << (len(batch) - 1).bit_length()  # few lengths, so that statements are reused
+            found = cursor.execute(
+                f"SELECT id, created, place, version, data IS NOT NULL FROM {self._items} "
+                f"WHERE collection = ? AND id IN ({','.join('?' * size)})",
+                (key, *batch, *batch[:1] * (size - len(batch))),
             )
-        self._put(cursor, key, version, update, alive)
-        return head._replace(version=version, tombstones=head.tombstones + len(gone) - dead)
+            rows.update((id, Place._make(rest)) for id, *rest in found.fetchall())
+        return rows
 
-    def _put(
-        self,
-        cursor: sqlite3.Cursor,
-        key: int | None,
-        version: int,
-        update: Update,
-        kept: Mapping[str, tuple[int, int]],
-    ) -> None:
-        """Write the update's items; those in `kept` keep this (created, place)."""
+    def _put(self, cursor: sqlite3.Cursor, key: int | None, changes: Changes) -> None:
+        """Write the rows that changed."""
+        if changes.emptied:
+            cursor.execute(f"DELETE FROM {self._items} WHERE collection = ?", (key,))
+        rows = changes.rows
         cursor.executemany(
             f"INSERT INTO {self._items} (collection, id, created, place, version, data) "
             "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (collection, id) DO UPDATE SET "
             "created = excluded.created, place = excluded.place, "
             "version = excluded.version, data = excluded.data",
-            [
-                (key, id, *kept.get(id, (version, place)), version, text)
-                for place, (id, text) in enumerate(update.insert.items())
-            ],
+            [(key, id, *rows[id][:3], text) for id, text in changes.texts.items()],
+        )
+
+    def _put_head(self, cursor: sqlite3.Cursor, head: _Head) -> None:
+        """Write the collection's head, after its rows; forget the oldest tombstones if there are too many."""
+        head = self._prune(cursor, head)
+        cursor.execute(
+            f"UPDATE {self._heads} SET version = ?, horizon = ?, tombstones = ? WHERE key = ?",
+            (head.version, head.horizon, head.tombstones, head.key),
         )
 
     def _prune(self, cursor: sqlite3.Cursor, head: _Head) -> _Head:

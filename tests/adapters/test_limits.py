@@ -33,7 +33,7 @@ def test_every_limit_of_a_peer_has_a_key() -> None:
 def test_the_default_is_in_the_range(key: str) -> None:
     if key in {"collection_items", "collection_bytes"}:
         assert getattr(Limits(), key) is None  # no bound
-        assert parse({key: 5000}) == Limits(**{key: 5000})
+        assert getattr(parse({key: 5000}), key) == 5000
     else:
         assert parse({key: getattr(Limits(), key)}) == Limits()
 

@@ -22,8 +22,7 @@ class DictionaryBackend:
 
     async def load(self, path: CollectionPath, since: Cursor | None) -> Loaded:
         version, rows = self.stored.get((path.app, path.collection), (0, {}))
-        known = since and since[0] == self.epoch and since[1] <= version
-        base = since[1] if since and known else None
+        base = since[1] if since and since[0] == self.epoch and since[1] <= version else None
         changed = [row for row in rows.values() if row.version > (base or 0)]
         return Loaded(self.epoch, version, horizon=0, rows=changed, base=base)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from sharedstate_backends.conformance import BackendConformance
 from sharedstate_backends.items_service import get_service
 
+from . import dictionary_backend
 from .dictionary_backend import DictionaryBackend
 from .opening import opened
 
@@ -38,3 +40,7 @@ class TestDictionary(BackendConformance):
     async def backend(self) -> AsyncIterator[Backend]:
         async with opened(DictionaryBackend()) as backend:
             yield backend
+
+
+def test_the_dictionary_is_as_short_as_the_readme_says() -> None:
+    assert len(Path(dictionary_backend.__file__).read_text("utf-8").splitlines()) < 60

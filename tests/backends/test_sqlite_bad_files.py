@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
+import subprocess
 from contextlib import closing
 from pathlib import Path
 
@@ -16,6 +17,9 @@ from sharedstate_backends.conformance.model import (
     put,
     write_all,
 )
+from sharedstate_core.storage import Write
+from sharedstate_core.updates import Update
+from tests.support.fault_runs import disk
 
 from .opening import opened, sqlite
 
@@ -95,6 +99,20 @@ async def test_damage_met_later(file: str) -> None:
         assert (await backend.heads([path("big")]))[path("big")].version == 1
 
 
+async def test_damage_met_by_a_commit(file: str) -> None:
+    """It is refused, whole."""
+    async with opened(sqlite(file)) as backend:
+        await write_all(backend, path("big"), put(*map(str, range(500)), value="x" * 100))
+    content = bytearray(Path(file).read_bytes())
+    content[-8 * 4096 :] = b"\xa5" * (8 * 4096)
+    Path(file).write_bytes(content)
+    async with opened(sqlite(file)) as backend:
+        for update in (put("0"), Update(reset=True)):
+            with pytest.raises(StorageError, match="is damaged"):
+                await backend.commit(path("big"), [Write(put("first")), Write(update)])
+            assert (await backend.heads([path("big")]))[path("big")].version == 1
+
+
 def test_read_only_file(file: str) -> None:
     """As SQLite tells it, whoever runs the tests: no permission stops the superuser."""
     execute(file, "CREATE TABLE other (x)")
@@ -106,23 +124,27 @@ def test_read_only_file(file: str) -> None:
     assert str(result).startswith(f"{file}: is read-only; let the server's user write")
 
 
+async def test_read_only_disk(tmp_path: Path) -> None:
+    """As it is after the kernel has met an error; whoever runs the tests."""
+    try:
+        with disk(tmp_path / "disk") as mounted:
+            file = str(mounted / "items.db")
+            async with opened(sqlite(file)) as backend:
+                await write_all(backend, path(), put("a"))
+            before = Path(file).read_bytes()
+            subprocess.run(["mount", "-o", "remount,ro", mounted], check=True)
+            await _refused(file, "may be written to")
+            assert Path(file).read_bytes() == before
+    except PermissionError as error:
+        pytest.skip(str(error))
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="no permission stops the superuser")
 async def test_read_only_permissions(file: str) -> None:
     async with opened(sqlite(file)):
         pass
     Path(file).chmod(stat.S_IRUSR)
     await _refused(file, "is read-only")
-
-
-async def test_older_format(file: str) -> None:
-    execute(
-        file,
-        "CREATE TABLE items (app TEXT, chnl TEXT, id TEXT, ctime TIMESTAMP, data TEXT)",
-        "INSERT INTO items VALUES ('a', 'b', 'c', 0, '{}')",
-    )
-    await _refused(file, "table items holds data in an older format; choose another db_table")
-    async with opened(sqlite(file, "items2")) as backend:
-        await write_all(backend, path(), put("a"))
 
 
 @pytest.mark.parametrize("name", ["items", "items_meta", "items_collections"])

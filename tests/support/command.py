@@ -27,19 +27,27 @@ class Command:
 
     Attributes:
         output: standard output so far; complete once it has ended.
-        errors: standard error, once it has ended.
+        errors: standard error, once it has ended; unless it goes to the file `log`.
     """
 
-    def __init__(self, *arguments: str, folder: Path, program: Path = INSTALLED) -> None:
-        self._process = subprocess.Popen(
-            [program, *arguments],
-            cwd=folder,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            stdin=subprocess.DEVNULL,
-        )
+    def __init__(
+        self, *arguments: str, folder: Path, program: Path = INSTALLED, log: Path | None = None
+    ) -> None:
+        with Path(log or os.devnull).open("ab") as file:
+            self._process = subprocess.Popen(
+                [program, *arguments],
+                cwd=folder,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE if log is None else file,
+                stdin=subprocess.DEVNULL,
+            )
         self.output = ""
         self.errors = ""
+
+    @property
+    def pid(self) -> int:
+        """The process."""
+        return self._process.pid
 
     @property
     def port(self) -> int:
@@ -68,7 +76,7 @@ class Command:
         """Wait for the end; return the exit status, negative for a signal."""
         output, errors = self._process.communicate(timeout=SECONDS)
         self.output += output.decode()
-        self.errors += errors.decode()
+        self.errors += (errors or b"").decode()
         return self._process.returncode
 
     async def finished(self) -> int:

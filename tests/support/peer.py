@@ -96,11 +96,16 @@ class Peer:
         await self.upgraded()
 
     async def upgraded(self) -> None:
-        """Wait until the server has accepted the handshake."""
+        """Wait until the server has accepted the handshake.
+
+        Raises:
+            EOFError: the connection has ended.
+        """
         head = b""
         while b"\r\n\r\n" not in head:
             data = await self.receive()
-            assert data, f"no answer but {head!r}"
+            if not data:
+                raise EOFError(f"no answer but {head!r}")
             head += data
         head, _, rest = head.partition(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 101 "), head

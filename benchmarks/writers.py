@@ -1,0 +1,136 @@
+"""A server process, and many writers on it that say as little as possible: their own cost must not show."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import re
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+WRITERS: Final = 16
+PIPELINED: Final = 8
+"""Updates of one writer that are on their way."""
+
+WARM_SECONDS: Final = 0.3
+
+_HANDSHAKE: Final = (
+    b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: %b\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    % base64.b64encode(b"sixteen bytes ok")
+)
+
+
+@contextmanager
+def served(config: dict[str, object], folder: Path, loop: str) -> Iterator[int]:
+    """Run a server with one service called `items`; the block gets its port."""
+    document = {
+        "service": {"port": 0},
+        "services": [{"name": "items", "module": "items_service", "config": config}],
+    }
+    file = folder / "config.json"
+    file.write_text(json.dumps(document), "utf-8")
+    program = Path(sys.executable).with_name("sharedstate-anyio")
+    with subprocess.Popen(
+        [program, file, "--loop", loop], stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            output = ""
+            while "Ctrl-C" not in output:
+                line = process.stdout.readline()
+                if not line:
+                    raise RuntimeError("the server did not start")
+                output += line
+            found = re.search(r" port (\d+)\n", output)
+            assert found is not None
+            yield int(found[1])
+        finally:
+            process.kill()
+
+
+async def write(port: int, collections: int, seconds: float) -> float:
+    """Return acknowledged updates a second, over that time; on asyncio."""
+    loop = asyncio.get_running_loop()
+    writers = []
+    for number in range(WRITERS):
+        path = f"/app/items/c{number % collections}"
+        _, protocol = await loop.create_connection(
+            lambda n=number, p=path: _Writer(n, p),  # type: ignore[misc]
+            "127.0.0.1",
+            port,
+        )
+        writers.append(protocol)
+    await asyncio.sleep(WARM_SECONDS)
+    before, start = sum(writer.acknowledged for writer in writers), time.perf_counter()
+    await asyncio.sleep(seconds)
+    after, spent = sum(writer.acknowledged for writer in writers), time.perf_counter() - start
+    for writer in writers:
+        writer.close()
+    if any(writer.failed for writer in writers):
+        raise RuntimeError("an update failed")
+    return (after - before) / spent
+
+
+class _Writer(asyncio.Protocol):
+    """Sends an update for every one that is acknowledged."""
+
+    def __init__(self, number: int, path: str) -> None:
+        self.acknowledged = 0
+        self.failed = False
+        self._sent = 0
+        self._head = (
+            f'{{"type":"REQUEST","cmd":"PUT","path":"{path}","tunnel":0,'
+            f'"arg":{{"insert":[{{"id":"w{number}i'
+        ).encode()
+        self._tail = b'","text":"%b"}]}}' % (b"y" * 100)
+        self._buffer = b""
+        self._open = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.write(_HANDSHAKE)
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        if not self._open:
+            head, end, rest = self._buffer.partition(b"\r\n\r\n")
+            if not end:
+                return
+            self.failed = b" 101 " not in head
+            self._open, self._buffer = True, rest
+            self._send(PIPELINED)
+            return
+        buffer, start, count = self._buffer, 0, 0
+        while len(buffer) >= start + 4:
+            size, head_size = buffer[start + 1], 2
+            if size == 126:
+                size, head_size = int.from_bytes(buffer[start + 2 : start + 4], "big"), 4
+            end_of_frame = start + head_size + size
+            if len(buffer) < end_of_frame:
+                break
+            self.failed = self.failed or b'"ok":true' not in buffer[start:end_of_frame]
+            start, count = end_of_frame, count + 1
+        self._buffer = buffer[start:]
+        self.acknowledged += count
+        self._send(count)
+
+    def _send(self, count: int) -> None:
+        frames = b""
+        for _ in range(count):
+            self._sent += 1
+            text = b"%b%d%b" % (self._head, self._sent, self._tail)
+            frames += b"\x81\xfe" + len(text).to_bytes(2, "big") + bytes(4) + text  # masked by 0
+        self._transport.write(frames)
+
+    def close(self) -> None:
+        """Let the connection go."""
+        self._transport.abort()

@@ -1,0 +1,99 @@
+"""The command `sharedstate-anyio migrate`, on real files."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import signal
+from typing import TYPE_CHECKING
+
+from tests.backends import older
+from tests.support.command import started
+from tests.support.peer import open_client
+from tests.support.servers import document, sqlite
+
+from .test_life_cycle import one_line, write
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+async def test_from_the_old_data_to_a_served_page(tmp_path: Path, anyio_backend_name: str) -> None:
+    older.make(str(tmp_path / "sharedstate.db"), [older.record("app", "c", id) for id in "ba"])
+    serving = ("--port", "0", "--loop", anyio_backend_name)
+    with started(*serving, folder=tmp_path) as command:
+        assert await command.finished() == 1
+    assert "sharedstate-anyio migrate config.json" in one_line(command)
+    for said in ("items: 2 of 2 rows taken over, collections: 1", "items: nothing to migrate"):
+        with started("migrate", folder=tmp_path) as command:
+            assert await command.finished() == 0
+        assert said in command.output
+        assert "mitems: nothing to migrate" in command.output
+        assert command.errors == ""
+    with started(*serving, folder=tmp_path) as command:
+        async with open_client(command.port) as client:
+            assert await client.get("/app/items/c") == [{"id": "b"}, {"id": "a"}]
+            client.peer.shut()
+
+
+def test_rows_left_behind_show_in_the_exit_status(tmp_path: Path) -> None:
+    bad = ("app", "c", "bad", "{")
+    older.make(str(tmp_path / "my.db"), [older.record("app", "c", "a"), bad])
+    file = write(tmp_path, document(sqlite("mine", "my.db")))
+    with started("migrate", file, folder=tmp_path) as command:
+        assert command.finish() == 3
+    assert re.search(r'^mine: row \("app", "c", "bad"\): left behind', command.output, re.MULTILINE)
+    assert "rows left behind, in items_before_migration only: 1\n" in command.output
+    assert command.errors == ""
+
+
+def test_faults(tmp_path: Path) -> None:
+    with started("migrate", "missing.json", folder=tmp_path) as command:
+        assert command.finish() == 2
+    assert "missing.json" in one_line(command)
+    (tmp_path / "sharedstate.db").write_bytes(b"this is no database" * 1000)
+    with started("migrate", folder=tmp_path) as command:
+        assert command.finish() == 1
+    assert "sharedstate.db: is not an SQLite database" in one_line(command)
+    with started("migrate", "--help", folder=tmp_path) as command:
+        assert command.finish() == 0
+    assert "_before_migration" in command.output
+
+
+def test_a_service_of_ones_own_has_nothing_to_migrate(tmp_path: Path) -> None:
+    service: dict[str, object] = {
+        "name": "items",
+        "module": "sharedstate_backends.items_service",
+        "config": {"db_type": "sqlite"},
+    }
+    file = write(tmp_path, document(service))
+    with started("migrate", file, folder=tmp_path) as command:
+        assert command.finish() == 0
+    assert command.output == "items: nothing to migrate\n"
+
+
+def test_killed_on_the_way_and_run_again(tmp_path: Path) -> None:
+    """A hundred thousand rows; killed at several moments, then the same result as without."""
+    moments = {"20,000": signal.SIGKILL, "60,000": signal.SIGINT, "100,000": signal.SIGKILL}
+    file = str(tmp_path / "sharedstate.db")
+    older.make(
+        file,
+        [older.record("app", f"c{each % 3}", f"é{each}", number=each) for each in range(100_000)],
+    )
+    for moment in moments:
+        (tmp_path / moment).mkdir()
+        shutil.copy(file, tmp_path / moment)
+    before = older.content(file)
+    with started("migrate", folder=tmp_path) as command:
+        assert command.finish() == 0
+    after = older.content(file)
+    for moment, signum in moments.items():
+        copy = tmp_path / moment / "sharedstate.db"
+        with started("migrate", folder=copy.parent) as command:
+            command.says(f"{moment} of")
+            command.send(signum)
+            assert command.finish() == -signum
+        assert older.content(str(copy)) in (before, after)
+        with started("migrate", folder=copy.parent) as command:
+            assert command.finish() == 0
+        assert older.content(str(copy)) == after

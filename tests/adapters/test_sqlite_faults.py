@@ -1,0 +1,27 @@
+"""A server process on a real file under load, killed at every stage of a commit, out of room, locked out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.fault_runs import ROOT, RUNS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def find_our_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+
+
+@pytest.mark.parametrize("name", [name for name in RUNS if "6 s" not in name])
+async def test_nothing_is_lost_and_writes_flow_again(
+    name: str, tmp_path: Path, anyio_backend_name: str
+) -> None:
+    try:
+        await RUNS[name](tmp_path, anyio_backend_name)
+    except PermissionError as error:
+        pytest.skip(str(error))
