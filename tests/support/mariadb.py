@@ -157,23 +157,33 @@ class MariaDb:
 
     def sql(self, statement: str, database: str = "") -> list[list[str]]:
         """Run a statement as root; return rows of texts."""
-        result = subprocess.run(
+        result = self._client(statement, database)
+        assert result.returncode == 0, result.stderr
+        return [line.split("\t") for line in result.stdout.splitlines()]
+
+    def kill_connections(self) -> int:
+        """Kill every connection but our own; return how many there were."""
+        ids = self.sql(
+            "SELECT id FROM information_schema.processlist "
+            "WHERE command <> 'Daemon' AND id <> connection_id()"
+        )
+        self._client(
+            "; ".join(f"KILL {id}" for (id,) in ids), "--force"
+        )  # some may be gone already
+        return len(ids)
+
+    def _client(self, statement: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
             [
                 *(_program("mariadb"), "--no-defaults", f"--socket={self.socket}"),
-                *(f"--user={ROOT}", "--batch", "--skip-column-names", "-e", statement, database),
+                *(f"--user={ROOT}", "--batch", "--skip-column-names", "-e", statement),
+                *filter(None, arguments),
             ],
             capture_output=True,
             text=True,
             timeout=SECONDS,
             check=False,
         )
-        assert result.returncode == 0, result.stderr
-        return [line.split("\t") for line in result.stdout.splitlines()]
-
-    def connections(self) -> list[int]:
-        """Return the ids of all connections but the one that asks."""
-        ids = "SELECT id FROM information_schema.processlist WHERE command <> 'Daemon'"
-        return [int(id) for (id,) in self.sql(f"{ids} AND id <> connection_id()")]
 
     def _answers(self) -> bool:
         command = [_program("mariadb-admin"), "--no-defaults", f"--socket={self.socket}", "ping"]
