@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar, cast
 import anyio
 
 from .contract import OutcomeUnknownError, StorageError
-from .mysql_connection import DEADLOCK, DUPLICATE_KEY, DatabaseError, LostError, joined
+from .mysql_connection import DEADLOCK, DUPLICATE_KEY, DatabaseError, LostError
+from .mysql_packets import joined
 from .mysql_pool import Pool
 from .mysql_schema import create_database, prepare
 from .mysql_tables import MAX_TOMBSTONES, Commit, MysqlTables

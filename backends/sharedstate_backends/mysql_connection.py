@@ -21,7 +21,6 @@ from .contract import StorageError
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Sequence
 
 Rows = list[tuple[Any, ...]]
 
@@ -235,8 +234,3 @@ def explained(error: BaseException, address: Address, statement: int = 0) -> Sto
             return LostError(text)
         return DatabaseError(text, code, statement)
     return LostError(f"{address}: {' '.join(str(error).split()) or type(error).__name__}")
-
-
-def joined(statements: Sequence[str]) -> str:
-    """Return statements as one packet's text."""
-    return "; ".join(statements)

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Final
 from .contract import StorageError
 from .mysql_connection import (
     ACCESS_DENIED,
-    LOGIN_DENIED,
     NO_SUCH_TABLE,
     UNKNOWN_DATABASE,
     Connection,
@@ -78,7 +77,7 @@ async def create_database(address: Address) -> None:
     try:
         connection = await Connection.open(address)
     except DatabaseError as error:
-        if error.code != UNKNOWN_DATABASE:
+        if error.code not in {UNKNOWN_DATABASE, ACCESS_DENIED}:
             raise
     else:
         await connection.end()
@@ -88,11 +87,11 @@ async def create_database(address: Address) -> None:
         name = f"`{address.database}`"
         await connection.run(f"CREATE DATABASE IF NOT EXISTS {name} CHARACTER SET utf8mb4")
     except DatabaseError as error:
-        if error.code not in {ACCESS_DENIED, LOGIN_DENIED}:
+        if error.code != ACCESS_DENIED:
             raise
         raise StorageError(
-            f"{address}: there is no such database and user {address.user} may not create it; as "
-            f"administrator: CREATE DATABASE {name}; GRANT ALL ON {name}.* TO {address.user}@..."
+            f"{address}: user {address.user} may neither use nor create it; as administrator: CREATE "
+            f"DATABASE IF NOT EXISTS {name}; GRANT ALL ON {name}.* TO the user"
         ) from error
     finally:
         await connection.end()
@@ -107,19 +106,19 @@ async def prepare(connection: Connection, table: str) -> None:
     Raises:
         StorageError: the tables are not ours, or of another format.
     """
-    for suffix, columns in _COLUMNS.items():
-        found = await _columns(connection, table + suffix)
-        if set(found) == _OLDER_COLUMNS:
-            raise StorageError(
-                f"table {table} holds data in an older format; choose another db_table"
-            )
-        if not found:
-            await connection.run(_STATEMENTS[suffix].replace("{T}", table))
-        elif found != columns and not (suffix != "_meta" and await _format(connection, table)):
+    found = {suffix: await _columns(connection, table + suffix) for suffix in _COLUMNS}
+    if set(found[""]) == _OLDER_COLUMNS:
+        raise StorageError(f"table {table} holds data in an older format; choose another db_table")
+    is_ours = found["_meta"] == _COLUMNS["_meta"] and await _format(connection, table)
+    for suffix, columns in found.items():
+        if columns and columns != _COLUMNS[suffix] and not is_ours:
             raise StorageError(
                 f"table {table}{suffix} is there already and is not SharedState's; "
                 "choose another db_table"
             )
+    for suffix, columns in found.items():
+        if not columns:
+            await connection.run(_STATEMENTS[suffix].replace("{T}", table))
     meta = f"`{table_names(table)[2]}`"
     epoch, made_by = (connection.literal(text) for text in (secrets.token_urlsafe(9), str(FORMAT)))
     await connection.run(
@@ -139,8 +138,6 @@ async def prepare(connection: Connection, table: str) -> None:
 
 async def _format(connection: Connection, table: str) -> str | None:
     """Return the format's number, None if there is none."""
-    if await _columns(connection, f"{table}_meta") != _COLUMNS["_meta"]:
-        return None
     rows = (await connection.run(f"SELECT value FROM `{table}_meta` WHERE name = 'format'"))[0]
     return rows[0][0].decode() if rows else None
 

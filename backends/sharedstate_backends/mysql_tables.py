@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sharedstate_core.storage import CommitResult, Cursor, Loaded, Row
 
-from .mysql_connection import joined
+from .mysql_packets import OVERHEAD, PACKET_BYTES, batches, joined, packets, send
 from .mysql_schema import new_key
 from .plan import Head, Known, Plan, names, plan
 from .sqlite_schema import table_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from sharedstate_core.paths import CollectionPath
     from sharedstate_core.storage import Write
@@ -28,12 +28,6 @@ if TYPE_CHECKING:
 
 MAX_TOMBSTONES: Final = 10_000
 """As `sqlite_tables.MAX_TOMBSTONES`."""
-
-PACKET_BYTES: Final = 1024 * 1024
-"""Statements are sent in packets of about this size; a longer text has a packet of its own."""
-
-OVERHEAD: Final = 1024
-"""Room for what surrounds one row in a packet: an id of 255 bytes, escaped, and the statement."""
 
 _IDS: Final = 500
 """Ids asked for in one statement: few enough for the planner to look each up."""
@@ -129,7 +123,7 @@ class MysqlTables:
         ]
         results = [
             rows
-            for packet in _packets(questions, connection.max_packet)
+            for packet in packets(questions, connection.max_packet)
             for rows in await connection.run(joined(packet))
         ]
         ((epoch,),) = results[1]
@@ -171,7 +165,7 @@ class MysqlTables:
         heads = {key: planned.head for key, planned in changes}
         for key, head in heads.items():
             if head.tombstones > self._max_tombstones + self._slack:
-                await _send(connection, statements)
+                await send(connection, statements)
                 statements = []
                 heads[key] = await self._prune(connection, key, head)
         if heads:
@@ -186,7 +180,7 @@ class MysqlTables:
             )
             keys = ", ".join(map(str, heads))
             statements.append(f"UPDATE {self._heads} SET {columns} WHERE `key` IN ({keys})")
-        *before, last = _packets([*statements, "COMMIT"], connection.max_packet)
+        *before, last = packets([*statements, "COMMIT"], connection.max_packet)
         for packet in before:
             await connection.run(joined(packet))
         return last
@@ -198,7 +192,7 @@ class MysqlTables:
             for key, planned in changes
             for id, text, created, place, version in planned.rows.values()
         )
-        for batch in _batches(rows, min(PACKET_BYTES, connection.max_packet - OVERHEAD)):
+        for batch in batches(rows, min(PACKET_BYTES, connection.max_packet - OVERHEAD)):
             yield (
                 f"INSERT INTO {self._items} (collection, id, created, place, version, data) "
                 f"VALUES {','.join(batch)} ON DUPLICATE KEY UPDATE created = VALUES(created), "
@@ -245,29 +239,5 @@ class MysqlTables:
             for path, ids in zip(collections, wanted, strict=True)
             for batch in (ids[start : start + _IDS] for start in range(0, len(ids), _IDS))
         )
-        for batch in _batches(selects, min(PACKET_BYTES, connection.max_packet) // 2):
+        for batch in batches(selects, min(PACKET_BYTES, connection.max_packet) // 2):
             yield " UNION ALL ".join(batch)
-
-
-async def _send(connection: Connection, statements: Sequence[str]) -> None:
-    for packet in _packets(statements, connection.max_packet):
-        await connection.run(joined(packet))
-
-
-def _packets(statements: Sequence[str], most: int) -> list[list[str]]:
-    return list(_batches(statements, min(PACKET_BYTES, most - OVERHEAD)))
-
-
-def _batches(texts: Iterable[str], most: int) -> Iterator[list[str]]:
-    """Yield the texts in order, in lists whose texts have together about `most` bytes, or a single one."""
-    batch: list[str] = []
-    total = 0
-    for text in texts:
-        size = len(text)  # of pure ASCII, or escaped bytes one character each
-        if batch and total + size > most:
-            yield batch
-            batch, total = [], 0
-        batch.append(text)
-        total += size
-    if batch:
-        yield batch
