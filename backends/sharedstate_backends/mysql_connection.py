@@ -173,13 +173,11 @@ class Connection:
         """Whether it may be used."""
         return bool(self._driver.connected)
 
-    def literal(self, value: str | bytes | int | None) -> str:
-        """Return a value as it stands in a statement; texts are bytes there, which nothing converts."""
-        value = value.encode() if isinstance(value, str) else value
-        return str(self._driver.literal(value))  # type: ignore[no-untyped-call]
-
     async def run(self, statements: str) -> list[Rows]:
         """Send statements, separated by semicolons, in one packet; return the rows of each.
+
+        Args:
+            statements: with one character for each byte, as `mysql_packets.literal` writes them.
 
         Raises:
             LostError: nobody knows which of them were carried out.
@@ -189,7 +187,7 @@ class Connection:
         try:
             async with asyncio.timeout(self._address.timeout):
                 cursor = self._driver.cursor()
-                await cursor.execute(statements)
+                await cursor.execute(statements.encode("latin-1"))
                 results.append(list(await cursor.fetchall()) if cursor.description else [])
                 while await cursor.nextset():
                     results.append(list(await cursor.fetchall()) if cursor.description else [])

@@ -19,6 +19,7 @@ from .mysql_connection import (
     Connection,
     DatabaseError,
 )
+from .mysql_packets import literal
 from .sqlite_schema import FORMAT, table_names
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ async def prepare(connection: Connection, table: str) -> None:
         if not columns:
             await connection.run(_STATEMENTS[suffix].replace("{T}", table))
     meta = f"`{table_names(table)[2]}`"
-    epoch, made_by = (connection.literal(text) for text in (secrets.token_urlsafe(9), str(FORMAT)))
+    epoch, made_by = (literal(text) for text in (secrets.token_urlsafe(9), str(FORMAT)))
     await connection.run(
         f"INSERT INTO {meta} VALUES ('format', {made_by}), ('epoch', {epoch}) "
         "ON DUPLICATE KEY UPDATE name = name"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sharedstate_core.storage import CommitResult, Cursor, Loaded, Row
 
-from .mysql_packets import OVERHEAD, PACKET_BYTES, batches, joined, packets, send
+from .mysql_packets import OVERHEAD, PACKET_BYTES, batches, joined, literal, packets, send
 from .mysql_schema import new_key
 from .plan import Head, Known, Plan, names, plan
 from .sqlite_schema import table_names
@@ -61,7 +61,7 @@ class MysqlTables:
         _, _, ((epoch,),), heads = await connection.run(
             "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; "
             "START TRANSACTION WITH CONSISTENT SNAPSHOT; "
-            f"{self._epoch}; {self._select_heads(connection, [collection])}"
+            f"{self._epoch}; {self._select_heads([collection])}"
         )
         key, _, _, version, horizon, _ = heads[0] if heads else (None, b"", b"", 0, 0, 0)
         epoch = epoch.decode()
@@ -70,7 +70,7 @@ class MysqlTables:
             base = since.version
         rows, _ = await connection.run(
             f"SELECT id, data, created, place, version FROM {self._items} "
-            f"WHERE collection = {connection.literal(key)} AND version > {base or 0}; COMMIT"
+            f"WHERE collection = {literal(key)} AND version > {base or 0}; COMMIT"
         )
         return Loaded(
             epoch, version, horizon, [Row(id.decode(), *rest) for id, *rest in rows], base
@@ -78,7 +78,7 @@ class MysqlTables:
 
     async def settle(self, connection: Connection, collection: CollectionPath) -> None:
         """Wait for the end of a commit whose outcome was lost: it holds the lock on the head until then."""
-        await connection.run(f"{self._select_heads(connection, [collection])} LOCK IN SHARE MODE")
+        await connection.run(f"{self._select_heads([collection])} LOCK IN SHARE MODE")
 
     async def heads(
         self, connection: Connection, collections: Sequence[CollectionPath]
@@ -88,7 +88,7 @@ class MysqlTables:
         versions: dict[tuple[bytes, bytes], int] = {}
         for start in range(0, len(collections), _IDS):
             batch = collections[start : start + _IDS]
-            (rows,) = await connection.run(self._select_heads(connection, batch))
+            (rows,) = await connection.run(self._select_heads(batch))
             versions.update({(app, name): version for _, app, name, version, _, _ in rows})
         return {
             path: Cursor(
@@ -100,7 +100,7 @@ class MysqlTables:
     async def collections(self, connection: Connection, app: str) -> list[str]:
         """Return the names of the app's collections, sorted by code point."""
         (rows,) = await connection.run(
-            f"SELECT name FROM {self._heads} WHERE app = {connection.literal(app)} ORDER BY name"
+            f"SELECT name FROM {self._heads} WHERE app = {literal(app)} ORDER BY name"
         )
         return [name.decode() for (name,) in rows]
 
@@ -118,8 +118,8 @@ class MysqlTables:
         questions = [
             "START TRANSACTION",
             self._epoch,
-            f"{self._select_heads(connection, paths)} FOR UPDATE",
-            *self._select_rows(connection, paths, wanted),
+            f"{self._select_heads(paths)} FOR UPDATE",
+            *self._select_rows(paths, wanted, connection.max_packet),
         ]
         results = [
             rows
@@ -145,7 +145,6 @@ class MysqlTables:
                 continue
             if key is None:
                 key = new_key()
-                literal = connection.literal
                 numbers = ", ".join(map(str, planned.head))
                 news.append(f"({key}, {literal(app)}, {literal(name)}, {numbers})")
             changes.append((key, planned))
@@ -161,7 +160,7 @@ class MysqlTables:
         statements = [
             f"DELETE FROM {self._items} WHERE collection IN ({', '.join(resets)})"
         ] * bool(resets)
-        statements += self._insert(connection, changes)
+        statements += self._insert(changes, connection.max_packet)
         heads = {key: planned.head for key, planned in changes}
         for key, head in heads.items():
             if head.tombstones > self._max_tombstones + self._slack:
@@ -185,14 +184,13 @@ class MysqlTables:
             await connection.run(joined(packet))
         return last
 
-    def _insert(self, connection: Connection, changes: Sequence[tuple[int, Plan]]) -> Iterator[str]:
-        literal = connection.literal
+    def _insert(self, changes: Sequence[tuple[int, Plan]], max_packet: int) -> Iterator[str]:
         rows = (
             f"({key},{literal(id)},{created},{place},{version},{literal(text)})"
             for key, planned in changes
             for id, text, created, place, version in planned.rows.values()
         )
-        for batch in batches(rows, min(PACKET_BYTES, connection.max_packet - OVERHEAD)):
+        for batch in batches(rows, min(PACKET_BYTES, max_packet - OVERHEAD)):
             yield (
                 f"INSERT INTO {self._items} (collection, id, created, place, version, data) "
                 f"VALUES {','.join(batch)} ON DUPLICATE KEY UPDATE created = VALUES(created), "
@@ -212,8 +210,7 @@ class MysqlTables:
         await connection.run(f"DELETE {tombstones} AND version <= {horizon}")
         return head._replace(horizon=horizon, tombstones=kept)
 
-    def _select_heads(self, connection: Connection, collections: Sequence[CollectionPath]) -> str:
-        literal = connection.literal
+    def _select_heads(self, collections: Sequence[CollectionPath]) -> str:
         wanted = " OR ".join(
             f"(app = {literal(path.app)} AND name = {literal(path.collection)})"
             for path in collections
@@ -225,12 +222,11 @@ class MysqlTables:
 
     def _select_rows(
         self,
-        connection: Connection,
         collections: Sequence[CollectionPath],
         wanted: Sequence[Sequence[str]],
+        max_packet: int,
     ) -> Iterator[str]:
         """Yield statements that look for these ids in each collection."""
-        literal = connection.literal
         selects = (
             f"SELECT item.collection, item.id, item.created, item.place, item.version "
             f"FROM {self._heads} AS head STRAIGHT_JOIN {self._items} AS item "
@@ -239,5 +235,5 @@ class MysqlTables:
             for path, ids in zip(collections, wanted, strict=True)
             for batch in (ids[start : start + _IDS] for start in range(0, len(ids), _IDS))
         )
-        for batch in batches(selects, min(PACKET_BYTES, connection.max_packet) // 2):
+        for batch in batches(selects, min(PACKET_BYTES, max_packet) // 2):
             yield " UNION ALL ".join(batch)
