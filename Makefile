@@ -25,7 +25,7 @@ check: $(STAMPS)/dev $(STAMPS)/npm
 	npm --prefix $(CLIENT) run --silent types
 	npm --prefix $(CLIENT) run --silent check-bundles
 
-test-python: $(STAMPS)/dev $(STAMPS)/npm
+test-python: $(STAMPS)/dev $(STAMPS)/npm $(STAMPS)/debian
 	$(BIN)/python -m pytest --ignore=tests/browser
 
 test-js: $(STAMPS)/npm
@@ -67,12 +67,14 @@ $(STAMPS)/npm: $(CLIENT)/package.json $(CLIENT)/package-lock.json
 	@mkdir -p $(STAMPS) && touch $@
 
 # Debian packages that tests need; only root can install them.
-$(STAMPS)/debian:
-	@mkdir -p $(STAMPS)
-	@if command -v chromium >/dev/null; then :; \
+$(STAMPS)/debian: Makefile
+	@missing=; \
+	command -v chromium >/dev/null || missing="chromium"; \
+	PATH="$$PATH:/usr/sbin" command -v mariadbd >/dev/null || missing="$$missing mariadb-server"; \
+	if [ -z "$$missing" ]; then :; \
 	elif [ "$$(id -u)" = 0 ]; then \
-	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium; \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $$missing; \
 	else \
-	    echo "The browser tests need Chromium. As root: apt-get install chromium"; exit 1; \
+	    echo "The tests need Debian packages. As root: apt-get install --no-install-recommends" $$missing; exit 1; \
 	fi
-	@touch $@
+	@mkdir -p $(STAMPS) && touch $@

@@ -8,8 +8,16 @@ for the kill list: as quick, but content with any counterexample.
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
+
+from tests.support import mariadb
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 settings.register_profile("quick", max_examples=100, deadline=None, derandomize=True)
 settings.register_profile(
@@ -26,3 +34,18 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
+
+
+@pytest.fixture(scope="session")
+def mariadb_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a data folder of MariaDB to start on a copy of."""
+    return mariadb.make_template(tmp_path_factory.mktemp("mariadb"))
+
+
+@pytest.fixture(scope="session")
+def shared_mariadb(
+    mariadb_template: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[mariadb.MariaDb]:
+    """Return a MariaDB for tests that do it no harm."""
+    with mariadb.started(mariadb_template, tmp_path_factory.mktemp("shared")) as database:
+        yield database

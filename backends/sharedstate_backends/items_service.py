@@ -1,4 +1,4 @@
-"""The service `items_service`: collections in SQLite, in memory or in a file.
+"""The service `items_service`: collections in SQLite, in memory or in a file, or in MySQL or MariaDB.
 
 ```json
 {"name": "items", "module": "items_service",
@@ -7,14 +7,13 @@
 
 | key | meaning | default |
 |---|---|---|
-| `db_type` | `"sqlite"` | required |
-| `db_name` | path of the file, or `":memory:"`: kept until the server ends | `":memory:"` |
+| `db_type` | `"sqlite"` or `"mysql"` | required |
+| `db_name` | SQLite: path of the file, or `":memory:"`: kept until the server ends | `":memory:"` |
 | `db_table` | name of the table; further tables have names that begin with it | `"items"` |
-| `db_synchronous` | `"FULL"`: an acknowledged update survives a loss of power. `"NORMAL"`: it survives a \
+| `db_synchronous` | SQLite: `"FULL"`: an acknowledged update survives a loss of power. `"NORMAL"`: it survives a \
 crash of the server, but the last ones may be lost with the power; much faster on a disk | `"FULL"` |
 
-The keys of a MySQL configuration (`db_host`, `db_user`, `db_password`, `ssl.enabled`, `ssl.key`, `ssl.ca`,
-`ssl.cert`) are known and checked, and SQLite makes no use of them.
+`mysql_service` tells the keys of MySQL and MariaDB. A configuration may hold the keys of both; each uses its own.
 """
 
 from __future__ import annotations
@@ -45,12 +44,17 @@ _KINDS: Final[Mapping[str, tuple[tuple[type, ...], str]]] = {
     "db_table": ((str,), "a string"),
     "db_synchronous": ((str,), "a string"),
     "db_host": ((str,), "a string"),
+    "db_port": ((int,), "a whole number"),
+    "db_socket": ((str, type(None)), "a string or null"),
     "db_user": ((str,), "a string"),
     "db_password": ((str,), "a string"),
+    "db_pool_size": ((int,), "a whole number"),
+    "db_timeout": ((int, float), "a number of seconds"),
     "ssl.enabled": ((bool,), "true or false"),
     "ssl.key": ((str, type(None)), "a string or null"),
     "ssl.ca": ((str, type(None)), "a string or null"),
     "ssl.cert": ((str, type(None)), "a string or null"),
+    "ssl.check_hostname": ((bool,), "true or false"),
 }
 
 
@@ -63,31 +67,36 @@ def get_service(config: Mapping[str, object]) -> Backend:
     for key, value in config.items():
         _check(key, value)
     if "db_type" not in config:
-        raise ConfigurationError("db_type", 'is missing: use "sqlite"')
+        raise ConfigurationError("db_type", 'is missing: use "sqlite" or "mysql"')
     database = config["db_type"]
-    if database == "mysql":
-        raise ConfigurationError(
-            "db_type",
-            'MySQL is not in this version yet; use "sqlite", with a file\'s path as db_name',
-        )
-    if database != "sqlite":
+    if database not in _DATABASES:
         raise ConfigurationError("db_type", _one_of(database, _DATABASES))
+    table = _table_name(str(config.get("db_table", "items")))
+    if database == "mysql":
+        return Island(_mysql(config, table))
     synchronous = str(config.get("db_synchronous", "FULL"))
     if synchronous not in _SYNCHRONOUS:
         raise ConfigurationError("db_synchronous", _one_of(synchronous, _SYNCHRONOUS))
-    backend = SqliteBackend(
-        _file_name(str(config.get("db_name", MEMORY))),
-        _table_name(str(config.get("db_table", "items"))),
-        synchronous=synchronous,
-    )
-    return Island(backend)
+    name = _file_name(str(config.get("db_name", MEMORY)))
+    return Island(SqliteBackend(name, table, synchronous=synchronous))
+
+
+def _mysql(config: Mapping[str, object], table: str) -> Backend:
+    try:
+        from .mysql_service import get_backend  # noqa: PLC0415 (only there with its driver)
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] != "asyncmy":
+            raise
+        problem = "MySQL needs its driver: pip install 'sharedstate[mysql]'"
+        raise ConfigurationError("db_type", problem) from None
+    return get_backend(config, table)
 
 
 def _check(key: str, value: object) -> None:
     if key not in _KINDS:
         raise ConfigurationError(key, f"unknown key; {_known(key, tuple(_KINDS))}")
     kinds, wanted = _KINDS[key]
-    if not isinstance(value, kinds):
+    if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
         raise ConfigurationError(key, f"expected {wanted}, not {_json_kind(value)}")
 
 

@@ -271,6 +271,7 @@ MYSQL: Service = {
         "db_host": "localhost",
         "db_user": "myuser",
         "db_password": "hunter2hunter2",
+        "db_port": 0,
         "ssl.enabled": False,
         "ssl.key": None,
         "ssl.ca": None,
@@ -290,7 +291,7 @@ MYSQL: Service = {
             document({"name": "a", "module": "item_service"}),
             ["services[0].module", "items_service"],
         ),
-        (document(MYSQL, sqlite("mitems")), ["services[0].config.db_type", "sqlite"]),
+        (document(MYSQL, sqlite("mitems")), ["services[0].config.db_port", "from 1 to 65535"]),
         ({**document(), "service": {"port": "9000"}}, ["service.port", "whole number"]),
     ],
 )

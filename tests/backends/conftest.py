@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import itertools
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -11,8 +12,18 @@ pytest.register_assert_rewrite("sharedstate_backends.conformance")
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.support.mariadb import MariaDb
+
+_numbers = itertools.count()
+
 
 @pytest.fixture
 def file(tmp_path: Path) -> str:
     """A file's name, in a folder of the test's own."""
     return str(tmp_path / "items.db")
+
+
+@pytest.fixture
+def mysql(shared_mariadb: MariaDb) -> dict[str, Any]:
+    """A configuration in MariaDB, with a table of the test's own."""
+    return shared_mariadb.config(db_table=f"items_{next(_numbers)}")

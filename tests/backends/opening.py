@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from sharedstate_backends import Island
 from sharedstate_backends.sqlite import SqliteBackend
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
 
     from sharedstate_backends import Backend
 
@@ -44,3 +48,13 @@ def sqlite(
         max_tombstones=max_tombstones,
     )
     return Island(backend)
+
+
+def start_writing(config: Mapping[str, object], name: str, count: int) -> subprocess.Popen[str]:
+    """Start a `writing_process`."""
+    script = Path(__file__).with_name("writing_process.py")
+    return subprocess.Popen(
+        [sys.executable, script, json.dumps(config), name, str(count)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )

@@ -35,6 +35,13 @@ class TestSqliteInFile(BackendConformance):
             yield backend
 
 
+class TestMariaDb(BackendConformance):
+    @pytest.fixture
+    async def backend(self, mysql: dict[str, object]) -> AsyncIterator[Backend]:
+        async with opened(get_service(mysql)) as backend:
+            yield backend
+
+
 class TestDictionary(BackendConformance):
     @pytest.fixture
     async def backend(self) -> AsyncIterator[Backend]:

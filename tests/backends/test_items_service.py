@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from sharedstate_backends import ConfigurationError
@@ -41,10 +43,20 @@ async def test_memory_is_private_and_new() -> None:
     assert len(epochs) == 2
 
 
-def test_mysql_is_told_in_one_sentence() -> None:
-    with pytest.raises(ConfigurationError, match='not in this version yet; use "sqlite"') as caught:
+def test_the_well_known_mysql_configuration_is_accepted() -> None:
+    get_service(MYSQL)
+
+
+def test_a_missing_driver_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "sharedstate_backends.mysql_service", raising=False)
+    for name in [name for name in sys.modules if name.startswith("sharedstate_backends.mysql")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "asyncmy", None)
+    with pytest.raises(ConfigurationError) as caught:
         get_service(MYSQL)
-    assert caught.value.key == "db_type"
+    assert str(caught.value) == (
+        "db_type: MySQL needs its driver: pip install 'sharedstate[mysql]'"
+    )
 
 
 def test_a_mysql_configuration_turned_to_sqlite_is_accepted() -> None:
@@ -54,7 +66,7 @@ def test_a_mysql_configuration_turned_to_sqlite_is_accepted() -> None:
 @pytest.mark.parametrize(
     ("config", "key", "problem"),
     [
-        ({}, "db_type", 'is missing: use "sqlite"'),
+        ({}, "db_type", 'is missing: use "sqlite" or "mysql"'),
         ({"db_type": "sqlte"}, "db_type", 'did you mean "sqlite"?'),
         ({"db_type": "SQLite"}, "db_type", 'did you mean "sqlite"?'),
         ({"db_type": "postgres"}, "db_type", "Known: sqlite, mysql"),
@@ -77,6 +89,24 @@ def test_a_mysql_configuration_turned_to_sqlite_is_accepted() -> None:
         ({"ssl.enabled": "no"}, "ssl.enabled", "expected true or false, not a string"),
         ({"ssl.key": True}, "ssl.key", "expected a string or null, not true"),
         ({"db_host": {}}, "db_host", "expected a string, not an object"),
+        ({"db_port": True}, "db_port", "expected a whole number, not true"),
+        ({"db_type": "mysql"}, "db_name", "is missing"),
+        (MYSQL | {"db_user": ""}, "db_user", "is missing"),
+        (MYSQL | {"db_name": "a`b"}, "db_name", "is no usable name"),
+        (MYSQL | {"db_name": "x" * 65}, "db_name", "at most 64"),
+        (MYSQL | {"db_name": "é"}, "db_name", "is no usable name"),
+        (MYSQL | {"db_table": "a`; DROP TABLE x"}, "db_table", "letters, digits and underscores"),
+        (MYSQL | {"db_password": "a\0b"}, "db_password", "NUL"),
+        (MYSQL | {"db_port": 0}, "db_port", "from 1 to 65535, not 0"),
+        (MYSQL | {"db_pool_size": 0}, "db_pool_size", "from 1 to 1000, not 0"),
+        (MYSQL | {"db_timeout": 1e9}, "db_timeout", "from 1 to 3600"),
+        (MYSQL | {"db_timeout": float("nan")}, "db_timeout", "from 1 to 3600, not nan"),
+        (MYSQL | {"db_timeout": "10"}, "db_timeout", "expected a number of seconds, not a string"),
+        (MYSQL | {"ssl.enabled": True, "ssl.ca": "/no/such"}, "ssl.ca", "'/no/such' cannot be"),
+        (MYSQL | {"ssl.enabled": True, "ssl.ca": __file__}, "ssl.ca", "cannot be used"),
+        (MYSQL | {"ssl.enabled": True, "ssl.cert": "/no"}, "ssl.cert", "'/no' cannot be used"),
+        (MYSQL | {"ssl.enabled": True, "ssl.key": "/no"}, "ssl.cert", "needs its certificate"),
+        (MYSQL | {"ssl.enabled": True, "db_socket": "/s"}, "ssl.enabled", "needs no encryption"),
     ],
 )
 def test_mistakes(config: dict[str, object], key: str, problem: str) -> None:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sharedstate_backends.conformance.model import path, state_of
 
-from .opening import opened, sqlite
+from .opening import opened, sqlite, start_writing
+
+if TYPE_CHECKING:
+    import subprocess
 
 
 def start(file: str, name: str, count: int) -> subprocess.Popen[str]:
-    script = Path(__file__).with_name("writing_process.py")
-    return subprocess.Popen(
-        [sys.executable, script, file, name, str(count)], stdout=subprocess.PIPE, text=True
-    )
+    return start_writing({"db_type": "sqlite", "db_name": file}, name, count)
 
 
 async def test_killed_while_it_writes(file: str) -> None:

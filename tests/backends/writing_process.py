@@ -1,11 +1,13 @@
-"""A process of its own that writes to a file and tells of every update that was acknowledged.
+"""A process of its own that writes to a store and tells of every update that was acknowledged.
 
-Arguments: the file, a name, and the number of updates (without end if 0). Each update sets three items to one value.
+Arguments: the store's configuration as JSON, a name, and the number of updates (without end if 0). Each update sets
+three items to one value.
 """
 
 from __future__ import annotations
 
 import itertools
+import json
 import sys
 
 import anyio
@@ -18,8 +20,8 @@ from sharedstate_core.updates import Update
 COLLECTION = CollectionPath("app", "items", "collection")
 
 
-async def main(file: str, name: str, count: int) -> None:
-    backend = get_service({"db_type": "sqlite", "db_name": file})
+async def main(config: str, name: str, count: int) -> None:
+    backend = get_service(json.loads(config))
     await backend.open()
     for number in range(count) if count else itertools.count():
         text = f'{{"id":"%s","value":"{name} {number}"}}'

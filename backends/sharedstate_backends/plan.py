@@ -1,0 +1,144 @@
+"""What a commit does to one collection, worked out before anything is written: pure functions, no I/O.
+
+A store reads the collection's head and the rows of the ids that the writes name (`names`), asks `plan` what must
+change, and writes just that, however many writes there were: each id once, and the head.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from sharedstate_core.storage import (
+    Committed,
+    Outcome,
+    Rejected,
+    Row,
+    condition_holds,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sharedstate_core.storage import Write
+    from sharedstate_core.updates import Update
+
+
+class Head(NamedTuple):
+    """What is known of a collection besides its rows; all zero before anybody writes."""
+
+    version: int = 0
+    horizon: int = 0
+    tombstones: int = 0
+
+
+class Known(NamedTuple):
+    """What a plan needs of an id's row; `created` is 0 in a tombstone."""
+
+    created: int
+    place: int
+    version: int
+
+
+@dataclass(slots=True)
+class Plan:
+    """What is to be written.
+
+    Attributes:
+        head: the head after it.
+        outcomes: one for each write, in order.
+        reset: whether every row there is goes first.
+        rows: then these replace, or join, the collection's.
+    """
+
+    head: Head
+    outcomes: list[Outcome] = field(default_factory=list)
+    reset: bool = False
+    rows: dict[str, Row] = field(default_factory=dict)
+
+
+def names(writes: Sequence[Write]) -> list[str]:
+    """Return the ids whose rows matter to these writes, each once."""
+    ids: dict[str, None] = {}
+    for update, condition in writes:
+        ids.update(dict.fromkeys(update.remove))
+        ids.update(dict.fromkeys(update.insert))
+        if condition is not None and condition.ids is not None:
+            ids.update(dict.fromkeys(condition.ids))
+    return list(ids)
+
+
+def plan(
+    epoch: str,
+    head: Head,
+    known: Mapping[str, Known],
+    writes: Sequence[Write],
+    *,
+    max_text: int | None = None,
+) -> Plan:
+    """Return what the writes do to a collection.
+
+    Args:
+        epoch: the store's epoch.
+        head: the collection's head.
+        known: what is known of each of `names(writes)` that has a row, tombstones too.
+        writes: in order.
+        max_text: longest text that the store can keep, in bytes; a write with a longer one is rejected.
+    """
+    result = Plan(head)
+    state = dict(known)
+    for update, condition in writes:
+        head = result.head
+        versions = [state[id].version for id in (condition and condition.ids) or () if id in state]
+        if not condition_holds(
+            condition,
+            epoch=epoch,
+            version=head.version,
+            horizon=head.horizon,
+            versions=versions,
+        ):
+            message = "the collection has changed in the meantime"
+            result.outcomes.append(Rejected("conflict", message, head.version))
+        elif problem := _too_large(update, max_text):
+            result.outcomes.append(Rejected("too_large", problem, head.version))
+        else:
+            if not update.is_noop:
+                _apply(result, state, update)
+            result.outcomes.append(Committed(result.head.version))
+    return result
+
+
+def _too_large(update: Update, max_text: int | None) -> str | None:
+    if max_text is not None:
+        for id, text in update.insert.items():
+            if len(text) > max_text:
+                return (
+                    f"item {id[:100]!r} has {len(text)} bytes, the database takes {max_text}; "
+                    "raise its max_allowed_packet"
+                )
+    return None
+
+
+def _apply(plan: Plan, state: dict[str, Known], update: Update) -> None:
+    version, horizon, tombstones = plan.head
+    version += 1
+    if update.reset:
+        horizon, tombstones = version, 0
+        plan.reset = True
+        plan.rows.clear()
+        state.clear()
+    for id in update.remove:
+        if id in state and state[id].created:
+            tombstones += 1
+            state[id] = Known(0, 0, version)
+            plan.rows[id] = Row(id, None, 0, 0, version)
+    for place, (id, text) in enumerate(update.insert.items()):
+        before = state.get(id)
+        if before is not None and before.created:
+            now = Known(before.created, before.place, version)
+        else:
+            tombstones -= before is not None
+            now = Known(version, place, version)
+        state[id] = now
+        plan.rows[id] = Row(id, text, *now)
+    plan.head = Head(version, horizon, tombstones)

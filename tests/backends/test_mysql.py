@@ -1,0 +1,416 @@
+"""A store in MariaDB: how it is set up, what it refuses, and who else may be at it."""
+
+from __future__ import annotations
+
+import ssl
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import pytest
+import trustme
+
+from sharedstate_backends import Island, StorageError
+from sharedstate_backends.conformance.model import (
+    Model,
+    check_every_version,
+    path,
+    put,
+    state_of,
+    write_all,
+)
+from sharedstate_backends.items_service import get_service
+from sharedstate_backends.mysql import MysqlBackend
+from sharedstate_backends.mysql_connection import Address, Connection
+from sharedstate_core.storage import Committed, Cursor, Rejected, Write
+from sharedstate_core.updates import Update
+from tests.support.mariadb import started
+
+from .opening import opened, start_writing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from sharedstate_backends import Backend
+    from tests.support.mariadb import MariaDb
+
+
+def address(config: dict[str, Any], **changes: object) -> Address:
+    """Return the address in a configuration."""
+    values = {
+        "host": config["db_host"],
+        "port": config["db_port"],
+        "user": config["db_user"],
+        "database": config["db_name"],
+    }
+    return Address(**(values | changes))
+
+
+async def problem(config: dict[str, Any]) -> str:
+    """Return what opening complains of, one line."""
+    with pytest.raises(StorageError) as caught:
+        async with opened(get_service(config)):
+            pass
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+# --- getting in -----------------------------------------------------------------------------------
+
+
+async def test_the_database_is_created(mysql: dict[str, Any], shared_mariadb: MariaDb) -> None:
+    shared_mariadb.sql("DROP DATABASE IF EXISTS `fresh-1`")
+    async with opened(get_service(mysql | {"db_name": "fresh-1"})) as backend:
+        assert await write_all(backend, path(), put("a")) == 1
+    async with opened(get_service(mysql | {"db_name": "fresh-1"})) as backend:
+        assert list(state_of(await backend.load(path(), None))) == ["a"]
+
+
+async def test_a_user_with_few_rights(mysql: dict[str, Any], shared_mariadb: MariaDb) -> None:
+    shared_mariadb.sql(
+        "DROP DATABASE IF EXISTS mine; DROP DATABASE IF EXISTS theirs; "
+        "CREATE OR REPLACE USER ann@localhost IDENTIFIED BY 'pässword€'; "
+        "CREATE OR REPLACE USER ann@'127.0.0.1' IDENTIFIED BY 'pässword€'; "
+        "GRANT ALL ON mine.* TO ann@localhost; GRANT ALL ON mine.* TO ann@'127.0.0.1'; "
+        "CREATE DATABASE theirs"
+    )
+    ann = mysql | {"db_user": "ann", "db_password": "pässword€", "db_name": "mine"}
+    async with opened(get_service(ann)) as backend:
+        assert await write_all(backend, path(), put("a")) == 1
+    by_socket = ann | {"db_socket": shared_mariadb.socket, "db_port": 1}
+    async with opened(get_service(by_socket)) as backend:
+        assert await write_all(backend, path(), put("a")) == 2
+    for name in ("other", "theirs"):
+        told = await problem(ann | {"db_name": name})
+        assert "user ann may neither use nor create it" in told
+        assert f"GRANT ALL ON `{name}`.*" in told
+    told = await problem(ann | {"db_password": "wrong password"})
+    assert "check db_user and db_password" in told
+    assert "wrong password" not in told
+
+
+async def test_nobody_there(mysql: dict[str, Any], tmp_path: Path) -> None:
+    with started_nothing() as port:
+        told = await problem(mysql | {"db_port": port})
+    assert f"database sharedstate at 127.0.0.1:{port}" in told
+    assert "onnect" in told
+    assert "/no/such" in await problem(mysql | {"db_socket": "/no/such"})
+
+
+async def test_somebody_else_there(mysql: dict[str, Any]) -> None:
+    """Who listens is no database: it says something else, or nothing at all."""
+    for words in (b"HTTP/1.1 400 Bad Request\r\n\r\n", b"", None):
+
+        async def serve(stream: anyio.abc.SocketStream, words: bytes | None = words) -> None:
+            async with stream:
+                if words is None:
+                    await anyio.sleep_forever()
+                await stream.send(words or b"")
+
+        async with (
+            await anyio.create_tcp_listener(local_host="127.0.0.1") as listener,
+            anyio.create_task_group() as tasks,
+        ):
+            tasks.start_soon(listener.serve, serve)
+            port = listener.extra(anyio.abc.SocketAttribute.local_port)
+            await problem(mysql | {"db_port": port, "db_timeout": 1})
+            tasks.cancel_scope.cancel()
+
+
+class started_nothing:  # noqa: N801
+    """A port at which nobody listens."""
+
+    def __enter__(self) -> int:
+        import socket
+
+        self._sock = socket.socket()
+        self._sock.bind(("127.0.0.1", 0))
+        return int(self._sock.getsockname()[1])
+
+    def __exit__(self, *_: object) -> None:
+        self._sock.close()
+
+
+# --- TLS ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture(scope="module")
+def tls_mariadb(
+    authority: trustme.CA, mariadb_template: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[MariaDb, Path]]:
+    """Return a MariaDB that speaks TLS only, and the folder with everybody's certificates."""
+    folder = tmp_path_factory.mktemp("tls")
+    authority.cert_pem.write_to_path(str(folder / "ca.pem"))
+    trustme.CA().cert_pem.write_to_path(str(folder / "other.pem"))
+    for name, certificate in (
+        ("server", authority.issue_cert("127.0.0.1")),
+        ("client", authority.issue_cert("client@example.org")),
+    ):
+        certificate.private_key_pem.write_to_path(str(folder / f"{name}.key"))
+        for blob in certificate.cert_chain_pems:
+            blob.write_to_path(str(folder / f"{name}.pem"), append=True)
+    options = (
+        "--require-secure-transport=ON",
+        f"--ssl-ca={folder / 'ca.pem'}",
+        f"--ssl-cert={folder / 'server.pem'}",
+        f"--ssl-key={folder / 'server.key'}",
+    )
+    with started(mariadb_template, tmp_path_factory.mktemp("db"), *options) as database:
+        database.sql(
+            "CREATE USER bob@'127.0.0.1' REQUIRE X509; GRANT ALL ON *.* TO bob@'127.0.0.1'"
+        )
+        yield database, folder
+
+
+async def test_tls(tls_mariadb: tuple[MariaDb, Path]) -> None:
+    database, folder = tls_mariadb
+    secure = database.config(**{"ssl.enabled": True, "ssl.ca": str(folder / "ca.pem")})
+    large = Update(insert={"a": b'"' + b"\\" * 3_000_000 + b'"'})
+    async with opened(get_service(secure)) as backend:
+        await write_all(backend, path(), large)
+        assert state_of(await backend.load(path(), None)) == large.insert
+    bob = secure | {"db_user": "bob"}
+    shown = {"ssl.cert": str(folder / "client.pem"), "ssl.key": str(folder / "client.key")}
+    async with opened(get_service(bob | shown)) as backend:
+        assert (await backend.load(path(), None)).version > 0
+    assert "Access denied" in await problem(bob)
+
+
+async def test_tls_refused(tls_mariadb: tuple[MariaDb, Path], mysql: dict[str, Any]) -> None:
+    """Neither an unknown authority, nor another name, nor plain text on either side will do."""
+    database, folder = tls_mariadb
+    secure = database.config(**{"ssl.enabled": True, "ssl.ca": str(folder / "ca.pem")})
+    wrong = secure | {"ssl.ca": str(folder / "other.pem")}
+    assert "certificate verify failed" in await problem(wrong)
+    assert "certificate verify failed" in await problem(wrong | {"ssl.check_hostname": False})
+    assert "certificate verify failed" in await problem(secure | {"ssl.ca": None})
+    named = secure | {"db_host": "localhost"}
+    assert "certificate verify failed" in await problem(named)
+    async with opened(get_service(named | {"ssl.check_hostname": False})) as backend:
+        assert (await backend.load(path("nothing"), None)).version == 0
+    await problem(secure | {"ssl.enabled": False})
+    plain_server = mysql | {"ssl.enabled": True, "ssl.ca": str(folder / "ca.pem")}
+    await problem(plain_server)
+
+
+def test_tls_is_checked_by_default() -> None:
+    config = {"db_type": "mysql", "db_name": "a", "db_user": "u", "ssl.enabled": True}
+    island = get_service(config)
+    assert isinstance(island, Island)
+    assert isinstance(island._backend, MysqlBackend)
+    context = island._backend._address.tls
+    assert context is not None
+    assert context.check_hostname
+    assert context.verify_mode is ssl.CERT_REQUIRED
+
+
+# --- tables ---------------------------------------------------------------------------------------
+
+
+async def test_tables_of_others(mysql: dict[str, Any], shared_mariadb: MariaDb) -> None:
+    name = mysql["db_table"]
+    shared_mariadb.sql("CREATE DATABASE IF NOT EXISTS sharedstate")
+    for suffix, columns, words in (
+        ("", "x INT", f"table {name} is there already and is not SharedState's"),
+        ("_meta", "x INT", f"table {name}_meta is there already"),
+        ("", "app INT, chnl INT, id INT, ctime INT, data INT", "older format"),
+    ):
+        shared_mariadb.sql(f"CREATE TABLE {name}{suffix} ({columns})", "sharedstate")
+        assert words in await problem(mysql)
+        shared_mariadb.sql(f"DROP TABLE {name}{suffix}", "sharedstate")
+    async with opened(get_service(mysql)):
+        pass
+    shared_mariadb.sql(f"UPDATE {name}_meta SET value = 7 WHERE name = 'format'", "sharedstate")
+    assert "format 7 was made by another version" in await problem(mysql)
+
+
+async def test_what_a_start_left_unfinished_is_completed(
+    mysql: dict[str, Any], shared_mariadb: MariaDb
+) -> None:
+    async with opened(get_service(mysql)):
+        pass
+    name = mysql["db_table"]
+    for statement in (f"DROP TABLE {name}_meta", f"TRUNCATE {name}_meta", f"DROP TABLE {name}"):
+        shared_mariadb.sql(statement, "sharedstate")
+        async with opened(get_service(mysql)) as backend:
+            assert await write_all(backend, path(), put("a"))
+
+
+async def test_the_epoch_stays(mysql: dict[str, Any], shared_mariadb: MariaDb) -> None:
+    """It survives a start, unless the server may lose commits, or it was deleted after a restore."""
+    epochs = []
+    for number in range(5):
+        async with opened(get_service(mysql)) as backend:
+            epochs.append((await backend.heads([path()]))[path()].epoch)
+        if number == 1:
+            statement = f"DELETE FROM {mysql['db_table']}_meta WHERE name = 'epoch'"
+            shared_mariadb.sql(statement, "sharedstate")
+        if number == 2:
+            shared_mariadb.sql("SET GLOBAL innodb_flush_log_at_trx_commit = 2")
+    shared_mariadb.sql("SET GLOBAL innodb_flush_log_at_trx_commit = 1")
+    assert epochs[0] == epochs[1]
+    assert len(set(epochs)) == 4
+
+
+# --- sizes ----------------------------------------------------------------------------------------
+
+
+async def test_items_of_several_megabytes(mysql: dict[str, Any]) -> None:
+    """They need the more room in a packet the more is escaped in them."""
+    texts = {
+        "quotes": b"'" * 4_000_000,
+        "backslashes": b"\\" * 4_000_000,
+        "four bytes": "🗝".encode() * 1_000_000,
+        "plain": b"x" * 7_000_000,
+    }
+    async with opened(get_service(mysql)) as backend:
+        for id, text in texts.items():
+            await write_all(backend, path(), Update(insert={id: text}))
+        await write_all(backend, path("at once"), Update(insert=texts))
+        await write_all(backend, path("many"), put(*map(str, range(20_000)), value="y" * 200))
+        for name in ("collection", "at once"):
+            assert state_of(await backend.load(path(name), None)) == texts
+        assert len((await backend.load(path("many"), None)).rows) == 20_000
+
+
+async def test_an_item_larger_than_a_packet_is_refused(mysql: dict[str, Any]) -> None:
+    """The update alone is refused, its neighbours are stored."""
+    async with opened(get_service(mysql)) as backend:
+        writes = [
+            Write(put("before")),
+            Write(Update(insert={"huge": b"x" * 9_000_000})),
+            Write(put("after")),
+        ]
+        first, refused, last = (await backend.commit(path(), writes)).outcomes
+        assert (first, last) == (Committed(1), Committed(2))
+        assert isinstance(refused, Rejected)
+        assert refused.code == "too_large"
+        assert "raise its max_allowed_packet" in refused.message
+        assert list(state_of(await backend.load(path(), None))) == ["before", "after"]
+
+
+async def test_nothing_is_cut(mysql: dict[str, Any], shared_mariadb: MariaDb) -> None:
+    """Whatever the server's sql_mode: what does not fit is an error, and leaves nothing behind."""
+    (mode,) = shared_mariadb.sql("SELECT @@GLOBAL.sql_mode")[0]
+    shared_mariadb.sql("SET GLOBAL sql_mode = ''")
+    try:
+        async with opened(get_service(mysql)) as backend:
+            with pytest.raises(StorageError, match="Data too long"):
+                await backend.commit(path(), [Write(put("x" * 256, "a"))])
+            assert (await backend.load(path(), None)).version == 0
+            assert await write_all(backend, path(), put("x" * 255)) == 1
+    finally:
+        shared_mariadb.sql(f"SET GLOBAL sql_mode = '{mode}'")
+
+
+# --- tombstones -----------------------------------------------------------------------------------
+
+
+async def test_tombstones_are_pruned(mysql: dict[str, Any]) -> None:
+    """Their number is bounded, and what was pruned can be told from what was not, also after a restart."""
+    model = Model()
+    async with opened(
+        Island(MysqlBackend(address(mysql), mysql["db_table"], max_tombstones=20))
+    ) as backend:
+        for number in range(60):
+            ids = [f"{number} {place}" for place in range(3)]
+            for update in (put(*ids), Update(remove=tuple(ids[:2]))):
+                model.write(update)
+                await write_all(backend, path(), update)
+            loaded = await backend.load(path(), None)
+            assert sum(row.text is None for row in loaded.rows) <= 22
+        assert loaded.horizon > 60
+        await check_every_version(backend, path(), model)
+    async with opened(Island(MysqlBackend(address(mysql), mysql["db_table"]))) as backend:
+        await check_every_version(backend, path(), model)
+        again = await backend.load(path(), Cursor(loaded.epoch, loaded.horizon))
+        assert again.base == loaded.horizon
+
+
+# --- others ---------------------------------------------------------------------------------------
+
+
+def test_several_processes(mysql: dict[str, Any]) -> None:
+    """They also create the tables and the collection at once; every version is given to one of them."""
+    processes = [start_writing(mysql, f"process {number}", 25) for number in range(4)]
+    versions: list[int] = []
+    for process in processes:
+        output, _ = process.communicate()
+        assert process.returncode == 0
+        versions += map(int, output.split())
+    assert sorted(versions) == list(range(1, 101))
+
+
+async def test_two_stores_on_the_same_new_collections(mysql: dict[str, Any]) -> None:
+    """Who comes second to a new collection finds it there; neither is told of the other."""
+    versions: dict[str, list[int]] = {}
+    async with opened(get_service(mysql)) as one, opened(get_service(mysql)) as two:
+
+        async def write(number: int, backend: Backend) -> None:
+            version = await write_all(backend, path(f"{number}"), put("a"))
+            versions.setdefault(f"{number}", []).append(version)
+
+        async with anyio.create_task_group() as tasks:
+            for number in range(40):
+                for backend in (one, two):
+                    tasks.start_soon(write, number, backend)
+    assert {tuple(sorted(pair)) for pair in versions.values()} == {(1, 2)}
+
+
+async def test_a_lock_held_by_somebody(
+    mysql: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only the locked collection waits, and is refused in the end; the others go on."""
+    impatient = mysql | {"db_timeout": 4}
+    async with opened(get_service(impatient)) as backend:
+        for name in ("locked", "other"):
+            await write_all(backend, path(name), put("a"))
+        lock = (
+            f"BEGIN; SELECT * FROM {mysql['db_table']}_collections "
+            "WHERE name = 'locked' FOR UPDATE; DO SLEEP(3); ROLLBACK"
+        )
+        finished: list[str] = []
+        async with anyio.create_task_group() as tasks:
+
+            async def hold() -> None:
+                await run_elsewhere(mysql, lock)
+                finished.append("lock")
+
+            async def refused() -> None:
+                with pytest.raises(StorageError, match="another program holds a lock"):
+                    await backend.commit(path("locked"), [Write(put("b"))])
+                finished.append("locked")
+
+            tasks.start_soon(hold)
+            await anyio.sleep(0.3)
+            tasks.start_soon(refused)
+            await anyio.sleep(0.1)
+            for _ in range(10):
+                await write_all(backend, path("other"), put("b"))
+            finished.append("other")
+        assert finished == ["other", "locked", "lock"]
+        assert await write_all(backend, path("locked"), put("b")) == 2
+
+
+async def run_elsewhere(mysql: dict[str, Any], statements: str) -> None:
+    """Run statements on a connection of their own."""
+
+    class Elsewhere:
+        async def open(self) -> None:
+            connection = await Connection.open(address(mysql, timeout=20.0))
+            try:
+                await connection.run(statements)
+            finally:
+                await connection.end()
+
+        async def close(self) -> None:
+            pass
+
+    island = Island(Elsewhere())  # type: ignore[arg-type]
+    await island.open()
+    await island.close()
