@@ -27,6 +27,7 @@ from sharedstate_core.paths import split_path
 
 from .document import decode, join, kind, object_at, shown, suggestion
 from .limits import parse_limits
+from .origins import Origins, parse_origins
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,6 +89,7 @@ class Config:
     listen: Listen
     services: tuple[ServiceConfig, ...]
     limits: Limits = field(default_factory=Limits)
+    origins: Origins = field(default_factory=Origins)
 
 
 DEFAULT_DOCUMENT: Final[Mapping[str, object]] = {
@@ -141,13 +143,13 @@ def parse_config(document: object) -> Config:
 
     Args:
         document: `{"service": {"host", "port"}, "services": [{"name", "module", "config"}, ...],
-            "limits": {...}}`.
-            `service`, its members, a service's `config` and `limits` may be left out.
+            "limits": {...},
+            "origins": [...]}`. All but `services` and the names and modules in it may be left out.
 
     Raises:
         ConfigurationError: the document breaks the format; `key` is the place.
     """
-    top = object_at(document, "", optional=("service", "limits"), required=("services",))
+    top = object_at(document, "", optional=("service", "limits", "origins"), required=("services",))
     entries = top["services"]
     if not isinstance(entries, list):
         raise ConfigurationError("services", f"expected a list, found {kind(entries)}")
@@ -162,7 +164,8 @@ def parse_config(document: object) -> Config:
                 raise ConfigurationError(f"services[{index}].name", problem)
         services.append(service)
     limits = parse_limits(top.get("limits", {}))
-    return Config(_listen(top.get("service", {})), tuple(services), limits)
+    origins = parse_origins(top["origins"]) if "origins" in top else Origins()
+    return Config(_listen(top.get("service", {})), tuple(services), limits, origins)
 
 
 def build_backends(config: Config) -> dict[str, Backend]:

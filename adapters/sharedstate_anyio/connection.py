@@ -21,7 +21,7 @@ from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
 
 from sharedstate_core.errors import CLOSE_TOO_BIG, CLOSE_UNSUPPORTED_DATA
 
-from .handshake import handshake
+from .handshake import Entrance, handshake
 from .sockets import finish, receive
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from wsproto import WSConnection
     from wsproto.events import Event
 
-    from .http import Site
     from .hub import Hub
 
 log = logging.getLogger("sharedstate")
@@ -58,11 +57,11 @@ class Connection:
 
     # --- life -------------------------------------------------------------------------------------
 
-    async def run(self, site: Site) -> None:
+    async def run(self, entrance: Entrance) -> None:
         """Serve the peer until it is gone."""
         try:
             with self._scope:
-                opened = await handshake(self._sock, site)
+                opened = await handshake(self._sock, entrance)
                 if opened is not None:
                     await self._converse(*opened)
                     await finish(self._sock)

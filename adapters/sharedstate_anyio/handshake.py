@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -11,6 +12,7 @@ from wsproto.events import AcceptConnection, RejectConnection
 from wsproto.utilities import RemoteProtocolError
 
 from .http import Response
+from .origins import Origins
 from .sockets import finish, receive, send_all
 
 if TYPE_CHECKING:
@@ -25,7 +27,20 @@ HEAD_BYTES: Final = 16 * 1024
 """Longest request head; browsers with many cookies stay under it."""
 
 
-async def handshake(sock: socket.socket, site: Site) -> tuple[WSConnection, bytes] | None:
+@dataclass(frozen=True, slots=True)
+class Entrance:
+    """What holds for everybody who connects.
+
+    Attributes:
+        site: answers requests that ask for no WebSocket.
+        origins: whose pages may open a WebSocket.
+    """
+
+    site: Site
+    origins: Origins = field(default_factory=Origins)
+
+
+async def handshake(sock: socket.socket, entrance: Entrance) -> tuple[WSConnection, bytes] | None:
     """Answer one HTTP request.
 
     Returns:
@@ -44,20 +59,23 @@ async def handshake(sock: socket.socket, site: Site) -> tuple[WSConnection, byte
             await _respond(sock, http, _refusal(error.error_status_hint, str(error)))
             return None
         if isinstance(event, h11.Request):
-            return await _answer(sock, http, event, site)
+            return await _answer(sock, http, event, entrance)
     return None  # too slow, or left before it asked
 
 
 async def _answer(
-    sock: socket.socket, http: h11.Connection, request: h11.Request, site: Site
+    sock: socket.socket, http: h11.Connection, request: h11.Request, entrance: Entrance
 ) -> tuple[WSConnection, bytes] | None:
     headers = list(request.headers)
     if not any(name == b"upgrade" and b"websocket" in value.lower() for name, value in headers):
         method, target = request.method.decode("ascii"), request.target.decode("ascii")
-        await _respond(sock, http, site.respond(method, target, headers))
+        await _respond(sock, http, entrance.site.respond(method, target, headers))
         return None
     if request.method != b"GET" or request.http_version < b"1.1":  # wsproto is not told of these
         await _respond(sock, http, _refusal(400, "a WebSocket handshake is a GET of HTTP/1.1"))
+        return None
+    if (reason := entrance.origins.refusal(headers)) is not None:
+        await _respond(sock, http, _refusal(403, reason))
         return None
     websocket = WSConnection(ConnectionType.SERVER)
     try:

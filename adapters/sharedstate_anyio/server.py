@@ -11,6 +11,7 @@ import anyio
 
 from .config import build_backends
 from .connection import Connection
+from .handshake import Entrance
 from .http import ServiceInfo, Site
 from .hub import Hub
 from .sockets import accept_forever, addresses, listen
@@ -77,7 +78,8 @@ async def serve(config: Config) -> AsyncIterator[RunningServer]:
         for backend in backends.values():
             await _open(stack, backend)
         infos = [ServiceInfo(s.name, s.store, in_memory=s.in_memory) for s in config.services]
-        async with _accepting(listeners, backends, Site(infos), config.limits):
+        entrance = Entrance(Site(infos), config.origins)
+        async with _accepting(listeners, backends, entrance, config.limits):
             yield RunningServer(addresses(listeners))
 
 
@@ -94,7 +96,7 @@ async def _open(stack: AsyncExitStack, backend: Backend) -> None:
 async def _accepting(
     listeners: Sequence[socket.socket],
     backends: Mapping[str, Backend],
-    site: Site,
+    entrance: Entrance,
     limits: Limits,
 ) -> AsyncIterator[None]:
     async with anyio.create_task_group() as own, anyio.create_task_group() as peers:
@@ -102,7 +104,7 @@ async def _accepting(
         accepting = anyio.CancelScope()
 
         def accepted(sock: socket.socket) -> None:
-            peers.start_soon(Connection(sock, hub).run, site)
+            peers.start_soon(Connection(sock, hub).run, entrance)
 
         async def accept() -> None:
             with accepting:

@@ -219,12 +219,15 @@ def test_faults_in_host(host: object) -> None:
 @pytest.mark.parametrize(
     ("document", "expected"),
     [
-        ([], 'expected an object with "services", "service", "limits", found a list'),
+        ([], 'expected an object with "services", "service", "limits", "origins", found a list'),
         ({}, "services: is missing; add it"),
         ({"services": []}, "services: is empty; describe at least one service"),
         ({"services": {"name": "a"}}, "services: expected a list, found an object"),
         ({"service": {}, "servces": []}, 'servces: unknown key; did you mean "services"?'),
-        ({"services": [], "port": 1}, "port: unknown key; known here: limits, service, services"),
+        (
+            {"services": [], "port": 1},
+            "port: unknown key; known here: limits, origins, service, services",
+        ),
     ],
 )
 def test_faults_at_the_top(document: object, expected: str) -> None:
