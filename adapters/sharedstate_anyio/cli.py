@@ -6,11 +6,12 @@ import argparse
 import dataclasses
 import importlib.util
 import logging
+import resource
 import signal
 import sys
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import anyio
 
@@ -34,6 +35,10 @@ exit status: 0 after Ctrl-C or SIGTERM, 1 if the server cannot run, 2 for a wron
 """
 
 
+OTHER_FILES: Final = 256
+"""Files beside the connections: databases, listeners, refused peers, what Python itself opens."""
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command; ends the process with its exit status."""
     options = _parser().parse_args(argv)
@@ -48,6 +53,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     host = listen.host if options.host is None else options.host
     port = listen.port if options.port is None else options.port
     config = dataclasses.replace(config, listen=dataclasses.replace(listen, host=host, port=port))
+    _allow_files(config.transport.connections)
     try:
         anyio.run(_serve, config, backend=options.loop)
     except Exception as error:
@@ -74,6 +80,16 @@ async def _serve(config: Config) -> None:
                 print(f"{signal.Signals(signum).name}: finishing what was accepted", flush=True)
                 break
         print("stopped", flush=True)
+
+
+def _allow_files(connections: int) -> None:
+    """Raise the soft limit of open files as far as the hard one lets it: a socket is a file."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + OTHER_FILES
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _store(service: ServiceConfig) -> str:

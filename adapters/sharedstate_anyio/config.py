@@ -26,7 +26,7 @@ from sharedstate_core.errors import RequestError
 from sharedstate_core.paths import split_path
 
 from .document import decode, join, kind, object_at, shown, suggestion
-from .limits import parse_limits
+from .limits import TransportLimits, parse_limits
 from .origins import Origins, parse_origins
 
 if TYPE_CHECKING:
@@ -90,6 +90,7 @@ class Config:
     services: tuple[ServiceConfig, ...]
     limits: Limits = field(default_factory=Limits)
     origins: Origins = field(default_factory=Origins)
+    transport: TransportLimits = field(default_factory=TransportLimits)
 
 
 DEFAULT_DOCUMENT: Final[Mapping[str, object]] = {
@@ -163,9 +164,9 @@ def parse_config(document: object) -> Config:
                 problem = f"services[{other}] is called {shown(service.name)} too; rename one"
                 raise ConfigurationError(f"services[{index}].name", problem)
         services.append(service)
-    limits = parse_limits(top.get("limits", {}))
+    limits, transport = parse_limits(top.get("limits", {}))
     origins = parse_origins(top["origins"]) if "origins" in top else Origins()
-    return Config(_listen(top.get("service", {})), tuple(services), limits, origins)
+    return Config(_listen(top.get("service", {})), tuple(services), limits, origins, transport)
 
 
 def build_backends(config: Config) -> dict[str, Backend]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -12,19 +12,18 @@ from wsproto.events import AcceptConnection, RejectConnection
 from wsproto.utilities import RemoteProtocolError
 
 from .http import Response
-from .origins import Origins
 from .sockets import finish, receive, send_all
 
 if TYPE_CHECKING:
     import socket
 
     from .http import Site
+    from .keepalive import KeepAlive
+    from .limits import TransportLimits
+    from .origins import Origins
 
-HEAD_SECONDS: Final = 10.0
-"""How long a peer may take for its request head."""
-
-HEAD_BYTES: Final = 16 * 1024
-"""Longest request head; browsers with many cookies stay under it."""
+ANSWER_SECONDS: Final = 30.0
+"""How long a peer may take to read its answer, which is at most a bundle of some ten kilobytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +33,14 @@ class Entrance:
     Attributes:
         site: answers requests that ask for no WebSocket.
         origins: whose pages may open a WebSocket.
+        limits: bounds of the transport.
+        keep_alive: watches every open WebSocket.
     """
 
     site: Site
-    origins: Origins = field(default_factory=Origins)
+    origins: Origins
+    limits: TransportLimits
+    keep_alive: KeepAlive
 
 
 async def handshake(sock: socket.socket, entrance: Entrance) -> tuple[WSConnection, bytes] | None:
@@ -50,15 +53,19 @@ async def handshake(sock: socket.socket, entrance: Entrance) -> tuple[WSConnecti
     Raises:
         OSError: the connection broke.
     """
-    http = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_BYTES)
-    with anyio.move_on_after(HEAD_SECONDS):
+    http = h11.Connection(h11.SERVER, max_incomplete_event_size=entrance.limits.head_bytes)
+    event: object = None
+    refusal: Response | None = None
+    with anyio.move_on_after(entrance.limits.head_seconds):
         try:
             while (event := http.next_event()) is h11.NEED_DATA:
                 http.receive_data(await receive(sock))
         except h11.RemoteProtocolError as error:
-            await _respond(sock, http, _refusal(error.error_status_hint, str(error)))
-            return None
-        if isinstance(event, h11.Request):
+            refusal = _refusal(error.error_status_hint, str(error))
+    with anyio.move_on_after(ANSWER_SECONDS):
+        if refusal is not None:
+            await _respond(sock, http, refusal)
+        elif isinstance(event, h11.Request):
             return await _answer(sock, http, event, entrance)
     return None  # too slow, or left before it asked
 

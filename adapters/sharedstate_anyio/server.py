@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 from .config import build_backends
-from .connection import Connection
 from .handshake import Entrance
 from .http import ServiceInfo, Site
 from .hub import Hub
+from .keepalive import KeepAlive
+from .reception import Reception
 from .sockets import accept_forever, addresses, listen
 
 if TYPE_CHECKING:
@@ -78,7 +79,9 @@ async def serve(config: Config) -> AsyncIterator[RunningServer]:
         for backend in backends.values():
             await _open(stack, backend)
         infos = [ServiceInfo(s.name, s.store, in_memory=s.in_memory) for s in config.services]
-        entrance = Entrance(Site(infos), config.origins)
+        entrance = Entrance(
+            Site(infos), config.origins, config.transport, KeepAlive(config.transport)
+        )
         async with _accepting(listeners, backends, entrance, config.limits):
             yield RunningServer(addresses(listeners))
 
@@ -101,21 +104,20 @@ async def _accepting(
 ) -> AsyncIterator[None]:
     async with anyio.create_task_group() as own, anyio.create_task_group() as peers:
         hub = Hub(backends, own, limits)
+        reception = Reception(hub, entrance, peers)
         accepting = anyio.CancelScope()
-
-        def accepted(sock: socket.socket) -> None:
-            peers.start_soon(Connection(sock, hub).run, entrance)
 
         async def accept() -> None:
             with accepting:
                 async with anyio.create_task_group() as tasks:
                     for listener in listeners:
-                        tasks.start_soon(accept_forever, listener, accepted)
+                        tasks.start_soon(accept_forever, listener, reception.accepted)
             for listener in listeners:
                 listener.close()  # refused at once is better than kept waiting
 
         own.start_soon(hub.flush_forever)
         own.start_soon(hub.keep_time)
+        own.start_soon(entrance.keep_alive.run)
         own.start_soon(accept)
         try:
             yield

@@ -98,13 +98,13 @@ def listen(host: str, port: int) -> list[socket.socket]:
 
 
 async def accept_forever(
-    listener: socket.socket, accepted: Callable[[socket.socket], None]
+    listener: socket.socket, accepted: Callable[[socket.socket, str], None]
 ) -> None:
-    """Hand every new connection to `accepted`, until cancelled."""
+    """Hand every new connection to `accepted`, with the address that it comes from, until cancelled."""
     while True:
         await anyio.wait_readable(listener)
         try:
-            sock, _ = listener.accept()
+            sock, address = listener.accept()
         except (BlockingIOError, InterruptedError, ConnectionAbortedError):
             continue
         except OSError as error:
@@ -115,7 +115,7 @@ async def accept_forever(
             continue
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        accepted(sock)
+        accepted(sock, address[0])
 
 
 def addresses(listeners: Sequence[socket.socket]) -> list[tuple[str, int]]:

@@ -46,6 +46,11 @@ class Command:
         """The port that it says it listens on; waits until it has started."""
         return int(self.says(r" port (\d+)\n.*Ctrl-C")[1])
 
+    @property
+    def pid(self) -> int:
+        """The process."""
+        return self._process.pid
+
     def says(self, pattern: str) -> re.Match[str]:
         """Wait until standard output holds this."""
         deadline = time.monotonic() + SECONDS
