@@ -18,9 +18,13 @@ import anyio
 from sharedstate_backends import ConfigurationError, StorageError
 
 from .config import load_config
+from .listeners import override
+from .listening import ListenError
 from .server import serve
+from .systemd import inherited_sockets, notify, reloading
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Sequence
 
     from .config import Config, ServiceConfig
@@ -47,36 +51,45 @@ def main(argv: Sequence[str] | None = None) -> None:
         _fail("--loop trio needs trio: pip install 'sharedstate[trio]'", 2)
     try:
         config = load_config(options.config)
+        listen = override(config.listen, options.host, options.port, options.unix)
+        config = dataclasses.replace(config, listen=listen)
+        sockets = inherited_sockets()
     except ConfigurationError as error:
         _fail(str(error), 2)
-    listen = config.listen
-    host = listen.host if options.host is None else options.host
-    port = listen.port if options.port is None else options.port
-    config = dataclasses.replace(config, listen=dataclasses.replace(listen, host=host, port=port))
     _allow_files(config.transport.connections)
     try:
-        anyio.run(_serve, config, backend=options.loop)
+        anyio.run(_serve, config, sockets, backend=options.loop)
     except Exception as error:
         match _first(error):
             case ConfigurationError() as first:
                 _fail(str(first), 2)
             case StorageError() as first:
                 _fail(str(first), 1)
-            case OSError() as first:
-                _fail(f"cannot listen on {host} port {port}: {first.strerror or first}", 1)
+            case ListenError() as first:
+                _fail(str(first), 1)
             case _:
                 raise
 
 
-async def _serve(config: Config) -> None:
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async with serve(config) as server:
+async def _serve(config: Config, sockets: Sequence[socket.socket]) -> None:
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
+        async with serve(config, sockets=sockets) as server:
             for host, port in server.addresses:
                 print(f"SharedState listens on {host} port {port}")
+            for path in server.paths:
+                print(f"SharedState listens on {path}")
             for service in config.services:
                 print(f"  service {service.name}: {_store(service)}")
-            print(f"Open {server.url} in a browser. Ctrl-C stops the server.", flush=True)
+            hint = f"Open {server.url} in a browser. " if server.url else ""
+            print(f"{hint}Ctrl-C stops the server.", flush=True)
+            notify("READY=1")
             async for signum in signals:
+                if signum == signal.SIGHUP:
+                    notify(*reloading())
+                    server.reload()
+                    notify("READY=1")
+                    continue
+                notify("STOPPING=1")
                 print(f"{signal.Signals(signum).name}: finishing what was accepted", flush=True)
                 break
         print("stopped", flush=True)
@@ -120,6 +133,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--host", help="address to listen on; overrides service.host")
     parser.add_argument("--port", type=_port, help="port to listen on; overrides service.port")
+    parser.add_argument("--unix", metavar="PATH", help="listen on a UNIX socket, and nowhere else")
     parser.add_argument(
         "--loop",
         choices=("asyncio", "trio"),

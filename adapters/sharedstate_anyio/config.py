@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
-import ipaddress
 import json
 import re
 from dataclasses import dataclass, field
@@ -27,29 +26,19 @@ from sharedstate_core.paths import split_path
 
 from .document import decode, join, kind, object_at, shown, suggestion
 from .limits import TransportLimits, parse_limits
+from .listeners import DEFAULT_HOST, DEFAULT_PORT, Listen, parse_listeners
 from .origins import Origins, parse_origins
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-DEFAULT_HOST: Final = "127.0.0.1"
-DEFAULT_PORT: Final = 9000
 ENTRY_POINT_GROUP: Final = "sharedstate.services"
 BUILT_IN: Final[Mapping[str, str]] = {"items_service": "sharedstate_backends.items_service"}
 """Services that are there even where the package's metadata is not, by module name."""
 
 _BACKEND_METHODS: Final = ("open", "close", "load", "commit", "heads", "collections")
-_HOST_NAME: Final = re.compile(r"[^\s:/\[\]\x00-\x1f\x7f]{1,255}")
 _SECRET_KEY: Final = re.compile(r"passw|secret|token|credential|dsn|ur[il]", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True)
-class Listen:
-    """Where the server listens. Port 0 lets the system choose one."""
-
-    host: str = DEFAULT_HOST
-    port: int = DEFAULT_PORT
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +73,9 @@ class ServiceConfig:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """The whole configuration; `services` is never empty and its names are distinct."""
+    """The whole configuration; `listen` and `services` are never empty, names of services are distinct."""
 
-    listen: Listen
+    listen: tuple[Listen, ...]
     services: tuple[ServiceConfig, ...]
     limits: Limits = field(default_factory=Limits)
     origins: Origins = field(default_factory=Origins)
@@ -143,7 +132,7 @@ def parse_config(document: object) -> Config:
     """Check a decoded configuration document and give it its types.
 
     Args:
-        document: `{"service": {"host", "port"}, "services": [{"name", "module", "config"}, ...],
+        document: `{"service": {"host", "port", ...}, "services": [{"name", "module", "config"}, ...],
             "limits": {...},
             "origins": [...]}`. All but `services` and the names and modules in it may be left out.
 
@@ -166,7 +155,8 @@ def parse_config(document: object) -> Config:
         services.append(service)
     limits, transport = parse_limits(top.get("limits", {}))
     origins = parse_origins(top["origins"]) if "origins" in top else Origins()
-    return Config(_listen(top.get("service", {})), tuple(services), limits, origins, transport)
+    listeners = parse_listeners(top.get("service", {}))
+    return Config(listeners, tuple(services), limits, origins, transport)
 
 
 def build_backends(config: Config) -> dict[str, Backend]:
@@ -184,26 +174,6 @@ def build_backends(config: Config) -> dict[str, Backend]:
         service.name: _build(service, f"services[{index}]")
         for index, service in enumerate(config.services)
     }
-
-
-def _listen(value: object) -> Listen:
-    members = object_at(value, "service", optional=("host", "port"))
-    host, port = members.get("host", DEFAULT_HOST), members.get("port", DEFAULT_PORT)
-    if not isinstance(host, str) or not (_HOST_NAME.fullmatch(host) or _is_ipv6(host)):
-        problem = f"expected a host name or an address and nothing else, found {shown(host)}"
-        raise ConfigurationError("service.host", problem)
-    if isinstance(port, bool) or not isinstance(port, int) or not 0 <= port <= 65535:
-        problem = f"expected a whole number from 0 to 65535, found {shown(port)}"
-        raise ConfigurationError("service.port", problem)
-    return Listen(host, port)
-
-
-def _is_ipv6(host: str) -> bool:
-    try:
-        ipaddress.IPv6Address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def _service(value: object, place: str) -> ServiceConfig:

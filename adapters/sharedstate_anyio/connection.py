@@ -26,13 +26,12 @@ from .handshake import Entrance, handshake
 from .sockets import finish, receive
 
 if TYPE_CHECKING:
-    import socket
-
     from wsproto import WSConnection
     from wsproto.events import Event
 
     from .hub import Hub
     from .keepalive import KeepAlive
+    from .sockets import Stream
 
 log = logging.getLogger("sharedstate")
 
@@ -46,7 +45,7 @@ CLOSE_SECONDS: Final = 3.0
 class Connection:
     """A peer; the object itself is the handle under which the core knows it."""
 
-    def __init__(self, sock: socket.socket, hub: Hub) -> None:
+    def __init__(self, sock: Stream, hub: Hub) -> None:
         self._sock = sock
         self._hub = hub
         self._websocket: WSConnection | None = None

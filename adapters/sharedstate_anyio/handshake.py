@@ -15,12 +15,11 @@ from .http import Response
 from .sockets import finish, receive, send_all
 
 if TYPE_CHECKING:
-    import socket
-
     from .http import Site
     from .keepalive import KeepAlive
     from .limits import TransportLimits
     from .origins import Origins
+    from .sockets import Stream
 
 ANSWER_SECONDS: Final = 30.0
 """How long a peer may take to read its answer, which is at most a bundle of some ten kilobytes."""
@@ -43,7 +42,7 @@ class Entrance:
     keep_alive: KeepAlive
 
 
-async def handshake(sock: socket.socket, entrance: Entrance) -> tuple[WSConnection, bytes] | None:
+async def handshake(sock: Stream, entrance: Entrance) -> tuple[WSConnection, bytes] | None:
     """Answer one HTTP request.
 
     Returns:
@@ -71,7 +70,7 @@ async def handshake(sock: socket.socket, entrance: Entrance) -> tuple[WSConnecti
 
 
 async def _answer(
-    sock: socket.socket, http: h11.Connection, request: h11.Request, entrance: Entrance
+    sock: Stream, http: h11.Connection, request: h11.Request, entrance: Entrance
 ) -> tuple[WSConnection, bytes] | None:
     headers = list(request.headers)
     if not any(name == b"upgrade" and b"websocket" in value.lower() for name, value in headers):
@@ -105,7 +104,7 @@ def _refusal(status: int, reason: str) -> Response:
     return Response(status, headers, body)
 
 
-async def _respond(sock: socket.socket, http: h11.Connection, response: Response) -> None:
+async def _respond(sock: Stream, http: h11.Connection, response: Response) -> None:
     if http.our_state not in {h11.IDLE, h11.SEND_RESPONSE}:
         return
     headers = [*response.headers, (b"connection", b"close")]
