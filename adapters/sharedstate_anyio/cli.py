@@ -45,7 +45,10 @@ OTHER_FILES: Final = 256
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command; ends the process with its exit status."""
-    options = _parser().parse_args(argv)
+    parser = _parser()
+    options = parser.parse_args(argv)
+    if options.unix is not None and (options.host is not None or options.port is not None):
+        parser.error("--unix stands instead of --host and --port")
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.INFO)
     if options.loop == "trio" and importlib.util.find_spec("trio") is None:
         _fail("--loop trio needs trio: pip install 'sharedstate[trio]'", 2)
