@@ -6,21 +6,26 @@ import argparse
 import dataclasses
 import importlib.util
 import logging
+import resource
 import signal
 import sys
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import anyio
 
 from sharedstate_backends import ConfigurationError, OutcomeUnknownError, StorageError
 
 from .config import load_config
+from .listeners import override
+from .listening import ListenError
 from .migrate import migrate
 from .server import serve
+from .systemd import inherited_sockets, notify, reloading
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Sequence
 
     from .config import Config, ServiceConfig
@@ -36,30 +41,40 @@ exit status: 0 after Ctrl-C or SIGTERM, 1 if the server cannot run, 2 for a wron
 """
 
 
+OTHER_FILES: Final = 256
+"""Files beside the connections: databases, listeners, refused peers, what Python itself opens."""
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command; ends the process with its exit status."""
     arguments = sys.argv[1:] if argv is None else list(argv)
     if arguments[:1] == ["migrate"]:
         _migrate(arguments[1:])
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.unix is not None and (options.host is not None or options.port is not None):
+        parser.error("--unix stands instead of --host and --port")
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.INFO)
     if options.loop == "trio" and importlib.util.find_spec("trio") is None:
         _fail("--loop trio needs trio: pip install 'sharedstate[trio]'", 2)
     config = _config(options.config)
-    listen = config.listen
-    host = listen.host if options.host is None else options.host
-    port = listen.port if options.port is None else options.port
-    config = dataclasses.replace(config, listen=dataclasses.replace(listen, host=host, port=port))
     try:
-        anyio.run(_serve, config, backend=options.loop)
+        listen = override(config.listen, options.host, options.port, options.unix)
+        sockets = inherited_sockets()
+    except ConfigurationError as error:
+        _fail(str(error), 2)
+    config = dataclasses.replace(config, listen=listen)
+    _allow_files(config.transport.connections)
+    try:
+        anyio.run(_serve, config, sockets, backend=options.loop)
     except Exception as error:
         match _first(error):
             case ConfigurationError() as first:
                 _fail(str(first), 2)
             case StorageError() as first:
                 _fail(str(first), 1)
-            case OSError() as first:
-                _fail(f"cannot listen on {host} port {port}: {first.strerror or first}", 1)
+            case ListenError() as first:
+                _fail(str(first), 1)
             case _:
                 raise
 
@@ -85,18 +100,38 @@ def _config(file: Path | None) -> Config:
         _fail(str(error), 2)
 
 
-async def _serve(config: Config) -> None:
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async with serve(config) as server:
+async def _serve(config: Config, sockets: Sequence[socket.socket]) -> None:
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
+        async with serve(config, sockets=sockets) as server:
             for host, port in server.addresses:
                 print(f"SharedState listens on {host} port {port}")
+            for path in server.paths:
+                print(f"SharedState listens on {path}")
             for service in config.services:
                 print(f"  service {service.name}: {_store(service)}")
-            print(f"Open {server.url} in a browser. Ctrl-C stops the server.", flush=True)
+            hint = f"Open {server.url} in a browser. " if server.url else ""
+            print(f"{hint}Ctrl-C stops the server.", flush=True)
+            notify("READY=1")
             async for signum in signals:
+                if signum == signal.SIGHUP:
+                    notify(*reloading())
+                    server.reload()
+                    notify("READY=1")
+                    continue
+                notify("STOPPING=1")
                 print(f"{signal.Signals(signum).name}: finishing what was accepted", flush=True)
                 break
         print("stopped", flush=True)
+
+
+def _allow_files(connections: int) -> None:
+    """Raise the soft limit of open files as far as the hard one lets it: a socket is a file."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + OTHER_FILES
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _store(service: ServiceConfig) -> str:
@@ -127,6 +162,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--host", help="address to listen on; overrides service.host")
     parser.add_argument("--port", type=_port, help="port to listen on; overrides service.port")
+    parser.add_argument("--unix", metavar="PATH", help="listen on a UNIX socket, and nowhere else")
     parser.add_argument(
         "--loop",
         choices=("asyncio", "trio"),

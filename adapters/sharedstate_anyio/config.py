@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
-import ipaddress
 import json
 import re
 from dataclasses import dataclass, field, replace
@@ -26,14 +25,14 @@ from sharedstate_core.errors import RequestError
 from sharedstate_core.paths import split_path
 
 from .document import decode, join, kind, object_at, shown, suggestion
-from .limits import parse_limits
+from .limits import TransportLimits, parse_limits
+from .listeners import DEFAULT_HOST, DEFAULT_PORT, Listen, parse_listeners
+from .origins import Origins, parse_origins
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-DEFAULT_HOST: Final = "127.0.0.1"
-DEFAULT_PORT: Final = 9000
 POLL_SECONDS: Final = 1.0
 """How often a service that other processes may share looks for their commits."""
 
@@ -42,16 +41,7 @@ BUILT_IN: Final[Mapping[str, str]] = {"items_service": "sharedstate_backends.ite
 """Services that are there even where the package's metadata is not, by module name."""
 
 _BACKEND_METHODS: Final = ("open", "close", "load", "commit", "heads", "collections")
-_HOST_NAME: Final = re.compile(r"[^\s:/\[\]\x00-\x1f\x7f]{1,255}")
 _SECRET_KEY: Final = re.compile(r"passw|secret|token|credential|dsn|ur[il]", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True)
-class Listen:
-    """Where the server listens. Port 0 lets the system choose one."""
-
-    host: str = DEFAULT_HOST
-    port: int = DEFAULT_PORT
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +78,13 @@ class ServiceConfig:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """The whole configuration; `services` is never empty and its names are distinct."""
+    """The whole configuration; `listen` and `services` are never empty, names of services are distinct."""
 
-    listen: Listen
+    listen: tuple[Listen, ...]
     services: tuple[ServiceConfig, ...]
     limits: Limits = field(default_factory=Limits)
+    origins: Origins = field(default_factory=Origins)
+    transport: TransportLimits = field(default_factory=TransportLimits)
 
 
 DEFAULT_DOCUMENT: Final[Mapping[str, object]] = {
@@ -145,15 +137,14 @@ def parse_config(document: object) -> Config:
     """Check a decoded configuration document and give it its types.
 
     Args:
-        document: `{"service": {"host", "port"}, "services": [{"name", "module", "config", "poll_seconds"},
-            ...],
-            "limits": {...}}`.
-            `service`, its members, a service's `config` and `poll_seconds`, and `limits` may be left out.
+        document: `{"service": {"host", "port", ...}, "services": [{"name", "module", "config", "poll_seconds"}, ...],
+            "limits": {...},
+            "origins": [...]}`. All but `services` and the names and modules in it may be left out.
 
     Raises:
         ConfigurationError: the document breaks the format; `key` is the place.
     """
-    top = object_at(document, "", optional=("service", "limits"), required=("services",))
+    top = object_at(document, "", optional=("service", "limits", "origins"), required=("services",))
     entries = top["services"]
     if not isinstance(entries, list):
         raise ConfigurationError("services", f"expected a list, found {kind(entries)}")
@@ -167,8 +158,10 @@ def parse_config(document: object) -> Config:
                 problem = f"services[{other}] is called {shown(service.name)} too; rename one"
                 raise ConfigurationError(f"services[{index}].name", problem)
         services.append(service)
-    limits = parse_limits(top.get("limits", {}))
-    return Config(_listen(top.get("service", {})), tuple(services), limits)
+    limits, transport = parse_limits(top.get("limits", {}))
+    origins = parse_origins(top["origins"]) if "origins" in top else Origins()
+    listeners = parse_listeners(top.get("service", {}))
+    return Config(listeners, tuple(services), limits, origins, transport)
 
 
 def build_backends(config: Config) -> dict[str, Backend]:
@@ -186,26 +179,6 @@ def build_backends(config: Config) -> dict[str, Backend]:
         service.name: _build(service, f"services[{index}]")
         for index, service in enumerate(config.services)
     }
-
-
-def _listen(value: object) -> Listen:
-    members = object_at(value, "service", optional=("host", "port"))
-    host, port = members.get("host", DEFAULT_HOST), members.get("port", DEFAULT_PORT)
-    if not isinstance(host, str) or not (_HOST_NAME.fullmatch(host) or _is_ipv6(host)):
-        problem = f"expected a host name or an address and nothing else, found {shown(host)}"
-        raise ConfigurationError("service.host", problem)
-    if isinstance(port, bool) or not isinstance(port, int) or not 0 <= port <= 65535:
-        problem = f"expected a whole number from 0 to 65535, found {shown(port)}"
-        raise ConfigurationError("service.port", problem)
-    return Listen(host, port)
-
-
-def _is_ipv6(host: str) -> bool:
-    try:
-        ipaddress.IPv6Address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def _service(value: object, place: str) -> ServiceConfig:

@@ -11,6 +11,7 @@ The rules:
 from __future__ import annotations
 
 import contextlib
+import io
 import logging
 import math
 from typing import TYPE_CHECKING, Final
@@ -21,19 +22,21 @@ from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
 
 from sharedstate_core.errors import CLOSE_TOO_BIG, CLOSE_UNSUPPORTED_DATA
 
-from .handshake import handshake
+from .handshake import Entrance, handshake
 from .sockets import finish, receive
 
 if TYPE_CHECKING:
-    import socket
-
     from wsproto import WSConnection
     from wsproto.events import Event
 
-    from .http import Site
     from .hub import Hub
+    from .keepalive import KeepAlive
+    from .sockets import Stream
 
 log = logging.getLogger("sharedstate")
+
+PING: Final = b"\x89\x00"
+"""A ping frame without payload: the same bytes for everybody."""
 
 CLOSE_SECONDS: Final = 3.0
 """How long a peer may take to answer a close frame."""
@@ -46,15 +49,16 @@ PROGRESS_BYTES: Final = 64 * 1024
 class Connection:
     """A peer; the object itself is the handle under which the core knows it."""
 
-    def __init__(self, sock: socket.socket, hub: Hub) -> None:
+    def __init__(self, sock: Stream, hub: Hub) -> None:
         self._sock = sock
         self._hub = hub
         self._websocket: WSConnection | None = None
         self._queued: list[bytes] = []
         self._rest = memoryview(b"")
         self._draining = False
-        self._text: list[str] = []
+        self._text: io.StringIO | None = None
         self._text_size = 0
+        self._heard = False
         self._closing = False
         self._broken = False
         self._scope = anyio.CancelScope()
@@ -63,13 +67,13 @@ class Connection:
 
     # --- life -------------------------------------------------------------------------------------
 
-    async def run(self, site: Site) -> None:
+    async def run(self, entrance: Entrance) -> None:
         """Serve the peer until it is gone."""
         try:
             with self._scope:
-                opened = await handshake(self._sock, site)
+                opened = await handshake(self._sock, entrance)
                 if opened is not None:
-                    await self._converse(*opened)
+                    await self._converse(*opened, entrance.keep_alive)
                     await finish(self._sock)
         except OSError as error:
             log.debug("a connection broke: %s", error)
@@ -81,9 +85,10 @@ class Connection:
                 anyio.notify_closing(self._sock)
             self._sock.close()
 
-    async def _converse(self, websocket: WSConnection, data: bytes) -> None:
+    async def _converse(self, websocket: WSConnection, data: bytes, keep_alive: KeepAlive) -> None:
         self._websocket = websocket
         self._hub.opened(self)
+        keep_alive.watch(self)
         try:
             while True:
                 if data:
@@ -96,7 +101,9 @@ class Connection:
                 data = await receive(self._sock)
                 if not data:
                     return
+                self._heard = True
         finally:
+            keep_alive.forget(self)
             self._hub.closed(self)
             self.flush()
 
@@ -126,20 +133,22 @@ class Connection:
     def _take_text(self, event: TextMessage) -> None:
         """Collect the pieces of one message, counting while they arrive."""
         most = self._hub.limits.message_bytes
-        self._text_size += len(event.data)
-        if not event.data.isascii():
-            self._text_size += len(event.data.encode()) - len(event.data)
+        text = event.data
+        self._text_size += len(text) if text.isascii() else len(text.encode())
         if self._text_size > most:
-            self._text.clear()
+            self._text = None
             self.close(CLOSE_TOO_BIG, f"a message may have at most {most} bytes")
             return
-        if event.data:  # else a peer could fill the list with nothing
-            self._text.append(event.data)
-        if event.message_finished:
-            text = "".join(self._text)
-            self._text.clear()
-            self._text_size = 0
-            self._hub.received(self, text)
+        if self._text is not None or not event.message_finished:
+            # One buffer, not a list: a million pieces of one character must not cost a million objects.
+            if self._text is None:
+                self._text = io.StringIO()
+            self._text.write(text)
+            if not event.message_finished:
+                return
+            text, self._text = self._text.getvalue(), None
+        self._text_size = 0
+        self._hub.received(self, text)
 
     def pause_reading(self) -> None:
         """Take no more messages for now: backpressure reaches the peer through TCP."""
@@ -162,6 +171,19 @@ class Connection:
         """Report when all that is queued has left."""
         self._draining = True
         self._hub.queue_flush(self)
+
+    def ping(self) -> bool:
+        """Send a ping, unless the peer could not answer it now; return whether it was sent."""
+        if self._closing or self._rest or not self._may_read.is_set():
+            return False
+        self._heard = False
+        self.send(PING)
+        return True
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether the peer has sent nothing since the last ping, though it could have."""
+        return not (self._heard or self._rest) and self._may_read.is_set()
 
     def flush(self) -> None:
         """Offer what is queued to the socket, unless it is full."""

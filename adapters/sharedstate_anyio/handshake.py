@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -14,18 +15,34 @@ from .http import Response
 from .sockets import finish, receive, send_all
 
 if TYPE_CHECKING:
-    import socket
-
     from .http import Site
+    from .keepalive import KeepAlive
+    from .limits import TransportLimits
+    from .origins import Origins
+    from .sockets import Stream
 
-HEAD_SECONDS: Final = 10.0
-"""How long a peer may take for its request head."""
-
-HEAD_BYTES: Final = 16 * 1024
-"""Longest request head; browsers with many cookies stay under it."""
+ANSWER_SECONDS: Final = 30.0
+"""How long a peer may take to read its answer, which is at most a bundle of some ten kilobytes."""
 
 
-async def handshake(sock: socket.socket, site: Site) -> tuple[WSConnection, bytes] | None:
+@dataclass(frozen=True, slots=True)
+class Entrance:
+    """What holds for everybody who connects.
+
+    Attributes:
+        site: answers requests that ask for no WebSocket.
+        origins: whose pages may open a WebSocket.
+        limits: bounds of the transport.
+        keep_alive: watches every open WebSocket.
+    """
+
+    site: Site
+    origins: Origins
+    limits: TransportLimits
+    keep_alive: KeepAlive
+
+
+async def handshake(sock: Stream, entrance: Entrance) -> tuple[WSConnection, bytes] | None:
     """Answer one HTTP request.
 
     Returns:
@@ -35,29 +52,36 @@ async def handshake(sock: socket.socket, site: Site) -> tuple[WSConnection, byte
     Raises:
         OSError: the connection broke.
     """
-    http = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_BYTES)
-    with anyio.move_on_after(HEAD_SECONDS):
+    http = h11.Connection(h11.SERVER, max_incomplete_event_size=entrance.limits.head_bytes)
+    event: object = None
+    refusal: Response | None = None
+    with anyio.move_on_after(entrance.limits.head_seconds):
         try:
             while (event := http.next_event()) is h11.NEED_DATA:
                 http.receive_data(await receive(sock))
         except h11.RemoteProtocolError as error:
-            await _respond(sock, http, _refusal(error.error_status_hint, str(error)))
-            return None
-        if isinstance(event, h11.Request):
-            return await _answer(sock, http, event, site)
+            refusal = _refusal(error.error_status_hint, str(error))
+    with anyio.move_on_after(ANSWER_SECONDS):
+        if refusal is not None:
+            await _respond(sock, http, refusal)
+        elif isinstance(event, h11.Request):
+            return await _answer(sock, http, event, entrance)
     return None  # too slow, or left before it asked
 
 
 async def _answer(
-    sock: socket.socket, http: h11.Connection, request: h11.Request, site: Site
+    sock: Stream, http: h11.Connection, request: h11.Request, entrance: Entrance
 ) -> tuple[WSConnection, bytes] | None:
     headers = list(request.headers)
     if not any(name == b"upgrade" and b"websocket" in value.lower() for name, value in headers):
         method, target = request.method.decode("ascii"), request.target.decode("ascii")
-        await _respond(sock, http, site.respond(method, target, headers))
+        await _respond(sock, http, entrance.site.respond(method, target, headers))
         return None
     if request.method != b"GET" or request.http_version < b"1.1":  # wsproto is not told of these
         await _respond(sock, http, _refusal(400, "a WebSocket handshake is a GET of HTTP/1.1"))
+        return None
+    if (reason := entrance.origins.refusal(headers)) is not None:
+        await _respond(sock, http, _refusal(403, reason))
         return None
     websocket = WSConnection(ConnectionType.SERVER)
     try:
@@ -80,7 +104,7 @@ def _refusal(status: int, reason: str) -> Response:
     return Response(status, headers, body)
 
 
-async def _respond(sock: socket.socket, http: h11.Connection, response: Response) -> None:
+async def _respond(sock: Stream, http: h11.Connection, response: Response) -> None:
     if http.our_state not in {h11.IDLE, h11.SEND_RESPONSE}:
         return
     headers = [*response.headers, (b"connection", b"close")]

@@ -1,7 +1,8 @@
-"""The configuration's `limits`: bounds on what one peer may ask for."""
+"""The configuration's `limits`: bounds on what one peer may ask for, and on how many there may be."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, fields
 from typing import Final, NamedTuple
 
 from sharedstate_backends import ConfigurationError
@@ -10,9 +11,31 @@ from sharedstate_core import Limits
 from .document import object_at, shown
 
 
+@dataclass(frozen=True, slots=True)
+class TransportLimits:
+    """Bounds that the transport keeps by itself; the core's are in `sharedstate_core.Limits`.
+
+    Attributes:
+        connections: sockets in all, whatever they speak; one more is answered with status 503.
+        connections_per_address: sockets of one IPv4 address or one IPv6 network (/64); one more is answered
+            with 429. None: 1,000, and no bound for this machine itself, where a reverse proxy may be.
+        head_seconds: how long a peer may take for its request head, and for its TLS handshake.
+        head_bytes: longest request head.
+        ping_seconds: pause between pings of a connection; 0: none are sent.
+        pong_seconds: how long after a ping a peer may stay silent before it is dropped.
+    """
+
+    connections: int = 20_000
+    connections_per_address: int | None = None
+    head_seconds: float = 10.0
+    head_bytes: int = 16 * 1024
+    ping_seconds: float = 25.0
+    pong_seconds: float = 20.0
+
+
 class _Range(NamedTuple):
-    least: int
-    most: int
+    least: float
+    most: float
     whole: bool = True
 
 
@@ -31,18 +54,29 @@ RANGES: Final[dict[str, _Range]] = {
     "part_bytes": _Range(1024, 1 << 30),
     "drain_seconds": _Range(1, 3600, whole=False),
     "linger_seconds": _Range(0, 86_400, whole=False),
+    "connections": _Range(1, 10_000_000),
+    "connections_per_address": _Range(1, 10_000_000),
+    "head_seconds": _Range(0.01, 3600, whole=False),
+    "head_bytes": _Range(1024, 1 << 20),
+    "ping_seconds": _Range(0, 86_400, whole=False),
+    "pong_seconds": _Range(0.01, 3600, whole=False),
 }
-"""What each key may be; `sharedstate_core.Limits` tells what it means, and its default."""
+"""What each key may be; `sharedstate_core.Limits` and `TransportLimits` tell what it means, and its default."""
+
+_TRANSPORT: Final = frozenset(field.name for field in fields(TransportLimits))
 
 
-def parse_limits(value: object) -> Limits:
-    """Give the document's `limits` its type; what it leaves out keeps its default.
+def parse_limits(value: object) -> tuple[Limits, TransportLimits]:
+    """Give the document's `limits` their types; what it leaves out keeps its default.
 
     Raises:
         ConfigurationError: a key is unknown, or a value is not a number in its range.
     """
     members = object_at(value, "limits", optional=tuple(RANGES))
-    return Limits(**{key: _number(key, found) for key, found in members.items()})  # type: ignore[arg-type]
+    numbers = {key: _number(key, found) for key, found in members.items()}
+    core = {key: number for key, number in numbers.items() if key not in _TRANSPORT}
+    transport = {key: number for key, number in numbers.items() if key in _TRANSPORT}
+    return Limits(**core), TransportLimits(**transport)  # type: ignore[arg-type]
 
 
 def _number(key: str, found: object) -> int | float:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import logging
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import anyio
 
 from .config import build_backends
-from .connection import Connection
+from .handshake import Entrance
 from .http import ServiceInfo, Site
 from .hub import Hub
+from .keepalive import KeepAlive
+from .listening import accept_forever, open_listeners, take_over
 from .lookout import look_forever
-from .sockets import accept_forever, addresses, listen
+from .reception import Reception
 
 if TYPE_CHECKING:
     import socket
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from sharedstate_core import Limits
 
     from .config import Config
+    from .listening import Listener
 
 log = logging.getLogger("sharedstate")
 
@@ -34,53 +36,89 @@ GOODBYE_SECONDS: Final = 4.0
 """How long it then waits for peers to take their last messages and answer the close frame."""
 
 
-@dataclass(frozen=True, slots=True)
 class RunningServer:
-    """A server that accepts connections.
+    """A server that accepts connections."""
 
-    Attributes:
-        addresses: (host, port) of each listening socket, as bound.
-    """
+    def __init__(self, listeners: Sequence[Listener]) -> None:
+        self._listeners = listeners
 
-    addresses: Sequence[tuple[str, int]]
+    @property
+    def addresses(self) -> list[tuple[str, int]]:
+        """(host, port) of each listening TCP socket, as bound."""
+        return [each.address for each in self._listeners if not isinstance(each.address, str)]
+
+    @property
+    def paths(self) -> list[str]:
+        """Path of each listening UNIX socket."""
+        return [each.address for each in self._listeners if isinstance(each.address, str)]
 
     @property
     def port(self) -> int:
-        """The port, the same on every address."""
+        """The port of the first TCP socket; the same on every address of one host."""
         return self.addresses[0][1]
 
     @property
     def url(self) -> str:
-        """The page to open in a browser; with `ws` for `http` it is what clients connect to."""
-        host = self.addresses[0][0]
-        if host in {"0.0.0.0", "::"}:  # noqa: S104  (compared, not bound)
-            host = "localhost"
-        return f"http://[{host}]:{self.port}/" if ":" in host else f"http://{host}:{self.port}/"
+        """The page to open in a browser; with `ws` for `http` it is what clients connect to.
+
+        Empty if it listens on UNIX sockets only.
+        """
+        for listener in self._listeners:
+            if not isinstance(listener.address, str):
+                host, port = listener.address
+                if host in {"0.0.0.0", "::"}:  # noqa: S104  (compared, not bound)
+                    host = "localhost"
+                scheme = "http" if listener.tls is None else "https"
+                return (
+                    f"{scheme}://[{host}]:{port}/" if ":" in host else f"{scheme}://{host}:{port}/"
+                )
+        return ""
+
+    def reload(self) -> None:
+        """Read the certificates again, for new connections; files that cannot be used are logged and change nothing."""
+        for tls in dict.fromkeys(each.tls for each in self._listeners):
+            if tls is not None:
+                tls.reload()
 
 
 @asynccontextmanager
-async def serve(config: Config) -> AsyncIterator[RunningServer]:
+async def serve(
+    config: Config, *, sockets: Sequence[socket.socket] = ()
+) -> AsyncIterator[RunningServer]:
     """Run a server inside the caller's own program, on asyncio or trio.
 
     Leaving the block ends it in order: no new connections, accepted updates are finished, every client
     gets its answers and close code 1001, storage is closed.
 
+    Args:
+        config: what to serve, and where.
+        sockets: listening sockets to use instead of the configured addresses (socket activation).
+
     Raises:
-        ConfigurationError: a service cannot be set up as configured.
+        ConfigurationError: a service cannot be set up as configured, or certificates cannot be used.
         StorageError: a service's storage cannot be used.
-        OSError: the address cannot be listened on.
+        ListenError: an address cannot be listened on.
     """
     async with AsyncExitStack() as stack:
-        listeners = listen(config.listen.host, config.listen.port)
-        for listener in listeners:
-            stack.callback(listener.close)
+        listeners: list[Listener] = []
+        for sock in sockets:
+            stack.callback(sock.close)
+        if sockets:
+            listeners += take_over(config.listen, sockets)
+        for listen in () if sockets else config.listen:
+            for listener in open_listeners(listen):
+                stack.callback(listener.close)
+                listeners.append(listener)
         backends = build_backends(config)
         for backend in backends.values():
             await _open(stack, backend)
         infos = [ServiceInfo(s.name, s.store, in_memory=s.in_memory) for s in config.services]
+        entrance = Entrance(
+            Site(infos), config.origins, config.transport, KeepAlive(config.transport)
+        )
         looks = {s.name: s.poll_seconds for s in config.services if s.poll_seconds}
-        async with _accepting(listeners, backends, Site(infos), config.limits, looks):
-            yield RunningServer(addresses(listeners))
+        async with _accepting(listeners, backends, entrance, config.limits, looks):
+            yield RunningServer(listeners)
 
 
 async def _open(stack: AsyncExitStack, backend: Backend) -> None:
@@ -94,29 +132,28 @@ async def _open(stack: AsyncExitStack, backend: Backend) -> None:
 
 @asynccontextmanager
 async def _accepting(
-    listeners: Sequence[socket.socket],
+    listeners: Sequence[Listener],
     backends: Mapping[str, Backend],
-    site: Site,
+    entrance: Entrance,
     limits: Limits,
     looks: Mapping[str, float],
 ) -> AsyncIterator[None]:
     async with anyio.create_task_group() as own, anyio.create_task_group() as peers:
         hub = Hub(backends, own, limits)
+        reception = Reception(hub, entrance, peers)
         accepting = anyio.CancelScope()
-
-        def accepted(sock: socket.socket) -> None:
-            peers.start_soon(Connection(sock, hub).run, site)
 
         async def accept() -> None:
             with accepting:
                 async with anyio.create_task_group() as tasks:
                     for listener in listeners:
-                        tasks.start_soon(accept_forever, listener, accepted)
+                        tasks.start_soon(accept_forever, listener, reception.accepted)
             for listener in listeners:
                 listener.close()  # refused at once is better than kept waiting
 
         own.start_soon(hub.flush_forever)
         own.start_soon(hub.keep_time)
+        own.start_soon(entrance.keep_alive.run)
         own.start_soon(accept)
         for service, seconds in looks.items():
             own.start_soon(look_forever, hub, service, backends[service], seconds)

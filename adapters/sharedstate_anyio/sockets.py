@@ -1,20 +1,13 @@
-"""Plain non-blocking TCP sockets, on asyncio and trio alike."""
+"""Non-blocking sockets, on asyncio and trio alike."""
 
 from __future__ import annotations
 
 import contextlib
-import errno
-import logging
 import socket
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 import anyio
 import anyio.lowlevel
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-log = logging.getLogger("sharedstate")
 
 RECEIVE_BYTES: Final = 64 * 1024
 """Most bytes read at once: what one reader may take from the others before they have their turn."""
@@ -23,11 +16,30 @@ LINGER_SECONDS: Final = 2.0
 LINGER_BYTES: Final = 1024 * 1024
 """How long, and how much, a peer may go on sending after our last word."""
 
-BACKLOG: Final = 1024
-"""Connections that the kernel keeps while we are busy accepting: a crowd that reconnects at once."""
+
+class Stream(Protocol):
+    """What a connection needs of a socket: a plain one is one, and so is a `TlsSocket`.
+
+    `recv` and `send` raise `BlockingIOError` instead of waiting; after that `send` is tried again with the same bytes.
+    """
+
+    def fileno(self) -> int:
+        """Return the number to wait for."""
+
+    def recv(self, size: int, /) -> bytes:
+        """Return what has arrived, nothing at the end."""
+
+    def send(self, data: bytes | memoryview, /) -> int:
+        """Return how many bytes were taken."""
+
+    def shutdown(self, how: int, /) -> None:
+        """End our direction."""
+
+    def close(self) -> None:
+        """Let go."""
 
 
-async def receive(sock: socket.socket) -> bytes:
+async def receive(sock: Stream) -> bytes:
     """Return what has arrived, at least one byte; nothing at the end or when the connection broke.
 
     Others get a turn in between, also when data is there at once.
@@ -45,7 +57,7 @@ async def receive(sock: socket.socket) -> bytes:
             return b""
 
 
-async def send_all(sock: socket.socket, data: bytes) -> None:
+async def send_all(sock: Stream, data: bytes) -> None:
     """Send everything, waiting as long as it takes.
 
     Raises:
@@ -59,7 +71,7 @@ async def send_all(sock: socket.socket, data: bytes) -> None:
             await anyio.wait_writable(sock)
 
 
-async def finish(sock: socket.socket) -> None:
+async def finish(sock: Stream) -> None:
     """Say that nothing more comes, and read what the peer still has to say, within bounds.
 
     Closing a socket with unread data resets the connection, and the peer may never see the last words.
@@ -69,55 +81,3 @@ async def finish(sock: socket.socket) -> None:
         sock.shutdown(socket.SHUT_WR)
         while unread > 0 and (data := await receive(sock)):
             unread -= len(data)
-
-
-def listen(host: str, port: int) -> list[socket.socket]:
-    """Open listening sockets on every address of `host`; port 0 picks one free port for all of them.
-
-    Raises:
-        OSError: the host is unknown, the port is in use, or the privilege is missing.
-    """
-    listeners: list[socket.socket] = []
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    try:
-        for family, kind, protocol, _, address in dict.fromkeys(found):
-            sock = socket.socket(family, kind, protocol)
-            listeners.append(sock)
-            sock.setblocking(False)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6:
-                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            wanted = port or (listeners[0].getsockname()[1] if len(listeners) > 1 else 0)
-            sock.bind((address[0], wanted, *address[2:]))
-            sock.listen(BACKLOG)
-    except OSError:
-        for sock in listeners:
-            sock.close()
-        raise
-    return listeners
-
-
-async def accept_forever(
-    listener: socket.socket, accepted: Callable[[socket.socket], None]
-) -> None:
-    """Hand every new connection to `accepted`, until cancelled."""
-    while True:
-        await anyio.wait_readable(listener)
-        try:
-            sock, _ = listener.accept()
-        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-            continue
-        except OSError as error:
-            if error.errno not in {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}:
-                raise
-            log.warning("cannot accept a connection: %s; trying again soon", error.strerror)
-            await anyio.sleep(1)
-            continue
-        sock.setblocking(False)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        accepted(sock)
-
-
-def addresses(listeners: Sequence[socket.socket]) -> list[tuple[str, int]]:
-    """Return (host, port) of each listener, as bound."""
-    return [sock.getsockname()[:2] for sock in listeners]

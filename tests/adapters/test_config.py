@@ -13,12 +13,12 @@ import pytest
 from sharedstate_anyio import config as config_module
 from sharedstate_anyio.config import (
     Config,
-    Listen,
     ServiceConfig,
     build_backends,
     load_config,
     parse_config,
 )
+from sharedstate_anyio.listeners import Listen
 from sharedstate_backends import Backend, ConfigurationError
 
 if TYPE_CHECKING:
@@ -53,6 +53,9 @@ README_DOCUMENT: dict[str, Any] = {
         },
     ],
 }
+
+KNOWN = "host, listen, mode, port, ssl, ssl.ca, ssl.cert, ssl.enabled, ssl.key, unix"
+EXPECTED = '"host", "port", "unix", "mode", "ssl", "ssl.enabled", "ssl.cert", "ssl.key", "ssl.ca", "listen"'
 
 PLUGIN = """
 from sharedstate_backends import ConfigurationError
@@ -118,7 +121,7 @@ def test_the_readme_example_is_passed_through(tmp_path: Path) -> None:
     file = tmp_path / "config.json"
     file.write_text(json.dumps(README_DOCUMENT))
     config = load_config(file)
-    assert config.listen == Listen("0.0.0.0", 9000)
+    assert config.listen == (Listen("0.0.0.0", 9000),)
     assert [(s.name, s.module) for s in config.services] == [
         ("items", "items_service"),
         ("mitems", "items_service"),
@@ -130,7 +133,7 @@ def test_the_readme_example_is_passed_through(tmp_path: Path) -> None:
 
 def test_without_a_file_there_are_a_stored_and_an_in_memory_service() -> None:
     config = load_config(None)
-    assert config.listen == Listen("127.0.0.1", 9000)
+    assert config.listen == (Listen("127.0.0.1", 9000),)
     assert [(s.name, s.store) for s in config.services] == [
         ("items", "SQLite file"),
         ("mitems", "SQLite, in memory"),
@@ -149,12 +152,12 @@ def test_without_a_file_there_are_a_stored_and_an_in_memory_service() -> None:
     ],
 )
 def test_where_to_listen(service: dict[str, object], listen: Listen) -> None:
-    assert parse_config({"service": service, **one()}).listen == listen
+    assert parse_config({"service": service, **one()}).listen == (listen,)
 
 
 def test_service_and_config_may_be_left_out() -> None:
     config = parse_config({"services": [{"name": "s", "module": "m.n"}]})
-    assert config == Config(Listen(), (ServiceConfig("s", "m.n", {}),))
+    assert config == Config((Listen(),), (ServiceConfig("s", "m.n", {}),))
     assert config.services[0].store == "module m.n"
 
 
@@ -198,9 +201,15 @@ def test_a_parsed_configuration_does_not_follow_its_document() -> None:
             "service.port: expected a whole number from 0 to 65535, found a number",
         ),
         ({"prot": 9000}, 'service.prot: unknown key; did you mean "port"?'),
-        ({"port": 1, "x y\n": 0}, 'service["x y\\n"]: unknown key; known here: host, port'),
-        ({"port": 1, "prot": 2}, "service.prot: unknown key; known here: host, port"),
-        ("0.0.0.0:9000", 'service: expected an object with "host", "port", found a text'),
+        (
+            {"port": 1, "x y\n": 0},
+            'service["x y\\n"]: unknown key; known here: ' + KNOWN,
+        ),
+        ({"port": 1, "prot": 2}, "service.prot: unknown key; known here: " + KNOWN),
+        (
+            "0.0.0.0:9000",
+            f"service: expected an object with {EXPECTED}, found a text",
+        ),
     ],
 )
 def test_faults_in_service(service: object, expected: str) -> None:
@@ -219,12 +228,15 @@ def test_faults_in_host(host: object) -> None:
 @pytest.mark.parametrize(
     ("document", "expected"),
     [
-        ([], 'expected an object with "services", "service", "limits", found a list'),
+        ([], 'expected an object with "services", "service", "limits", "origins", found a list'),
         ({}, "services: is missing; add it"),
         ({"services": []}, "services: is empty; describe at least one service"),
         ({"services": {"name": "a"}}, "services: expected a list, found an object"),
         ({"service": {}, "servces": []}, 'servces: unknown key; did you mean "services"?'),
-        ({"services": [], "port": 1}, "port: unknown key; known here: limits, service, services"),
+        (
+            {"services": [], "port": 1},
+            "port: unknown key; known here: limits, origins, service, services",
+        ),
     ],
 )
 def test_faults_at_the_top(document: object, expected: str) -> None:

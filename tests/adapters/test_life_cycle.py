@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import resource
 import signal
 import socket
 import weakref
@@ -145,7 +146,7 @@ async def test_nothing_remains_of_who_has_left(monkeypatch: pytest.MonkeyPatch) 
         gc.collect()
         return not Counted.alive
 
-    monkeypatch.setattr("sharedstate_anyio.server.Connection", Counted)
+    monkeypatch.setattr("sharedstate_anyio.reception.Connection", Counted)
     goodbye = frames.encode_close(1000)
     nonsense = frames.encode(frames.TEXT, b"\xff")
     async with running() as server:
@@ -314,6 +315,21 @@ def test_no_such_file_and_no_such_option(tmp_path: Path) -> None:
     with started("--version", folder=tmp_path) as command:
         assert command.finish() == 0
     assert command.output.startswith("sharedstate ")
+
+
+def test_the_limit_of_open_files_is_raised(tmp_path: Path) -> None:
+    """As far as the hard limit lets it, and no further than the connections need."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    content = {**document(), "limits": {"connections": 500}}
+    file = write(tmp_path, content)
+    for low, expected in ((400, min(756, hard)), (min(900, hard), min(900, hard))):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (low, hard))
+        try:
+            with started(file, folder=tmp_path) as command:
+                assert command.port
+                assert resource.prlimit(command.pid, resource.RLIMIT_NOFILE)[0] == expected
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_a_file_that_is_no_database(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from dataclasses import fields
 import pytest
 
 from sharedstate_anyio import parse_config, serve
-from sharedstate_anyio.limits import RANGES
+from sharedstate_anyio.limits import RANGES, TransportLimits
 from sharedstate_backends import ConfigurationError
 from sharedstate_core import Limits
 from tests.support.peer import ClosedError, open_client
@@ -26,16 +26,22 @@ def test_what_is_left_out_keeps_its_default() -> None:
 
 def test_every_limit_of_a_peer_has_a_key() -> None:
     internal = {"group", "retry_seconds"}
-    assert {field.name for field in fields(Limits)} == RANGES.keys() | internal
+    known = {field.name for limits in (Limits, TransportLimits) for field in fields(limits)}
+    assert known == RANGES.keys() | internal
 
 
 @pytest.mark.parametrize("key", RANGES)
 def test_the_default_is_in_the_range(key: str) -> None:
-    if key in {"collection_items", "collection_bytes"}:
-        assert getattr(Limits(), key) is None  # no bound
-        assert getattr(parse({key: 5000}), key) == 5000
-    else:
-        assert parse({key: getattr(Limits(), key)}) == Limits()
+    default = getattr(Limits() if hasattr(Limits(), key) else TransportLimits(), key)
+    least, most, _ = RANGES[key]
+    if default is not None:
+        config = parse_config({"services": SERVICES, "limits": {key: default}})
+        assert (config.limits, config.transport) == (Limits(), TransportLimits())
+    config = parse_config({"services": SERVICES, "limits": {key: most}})
+    assert (config.limits, config.transport) != (Limits(), TransportLimits()) or default == most
+    for wrong in (least - 1, most + 1):
+        with pytest.raises(ConfigurationError, match=key):
+            parse({key: wrong})
 
 
 @pytest.mark.parametrize(

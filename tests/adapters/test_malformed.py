@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from sharedstate_anyio.limits import TransportLimits
 from sharedstate_core import Limits
 from tests.support import frames
 from tests.support.peer import Client, Peer, open_client, open_peer, upgrade_request
@@ -242,6 +243,21 @@ async def test_a_message_of_just_the_longest_size() -> None:
         assert (await client.message())["ok"]
 
 
+@pytest.mark.parametrize("piece", ["", "x", "\N{SNOWMAN}"])
+async def test_many_small_pieces_do_not_pile_up(piece: str) -> None:
+    """A piece costs its characters, not an object: an endless row of empty ones costs nothing."""
+    async with watched() as (server, canary), open_client(server.port) as client:
+        await client.peer.send(frames.encode(frames.TEXT, b'"', fin=False))
+        count = 3_900 if piece else 50_000
+        await client.peer.send(
+            frames.encode(frames.CONTINUATION, piece.encode(), fin=False) * count
+        )
+        await canary.sing()
+        await client.peer.send(frames.encode(frames.CONTINUATION, b'"'))
+        assert (await client.message())["error"]["code"] == "bad_message"
+        assert await client.get("/") == ["items"]
+
+
 @pytest.mark.parametrize("cut", [1, 100])
 async def test_a_peer_that_vanishes_in_the_middle_of_a_frame(cut: int) -> None:
     async with watched() as (server, canary):
@@ -337,9 +353,9 @@ async def test_half_a_head_and_gone() -> None:
 
 
 @pytest.mark.parametrize("head", [b"", b"GET / HTTP/1.1\r\nHost: a\r\n"])
-async def test_a_slow_head_is_dropped(head: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sharedstate_anyio.handshake.HEAD_SECONDS", 0.05)
-    async with running() as server, open_peer(server.port) as peer:
+async def test_a_slow_head_is_dropped(head: bytes) -> None:
+    transport = TransportLimits(head_seconds=0.05)
+    async with running(transport=transport) as server, open_peer(server.port) as peer:
         await peer.send(head)
         assert await peer.receive_all() == b""
 

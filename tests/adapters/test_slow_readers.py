@@ -60,7 +60,7 @@ class Watched(Connection):
 def watched(monkeypatch: pytest.MonkeyPatch) -> list[Watched]:
     """Return the server's connections, in the order of their coming."""
     monkeypatch.setattr(Watched, "made", [])
-    monkeypatch.setattr("sharedstate_anyio.server.Connection", Watched)
+    monkeypatch.setattr("sharedstate_anyio.reception.Connection", Watched)
     return Watched.made
 
 

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import { pathToFileURL } from "node:url";
-import { scenario, until } from "./support.mjs";
+import { scenario, serve_pages, until } from "./support.mjs";
 
 const HOSTILE = '<img src="x" onerror="globalThis.hacked = true">';
 
@@ -66,11 +66,17 @@ await scenario(async ({ server, open }) => {
     assert.equal(await page.evaluate(() => globalThis.hacked), undefined);
   }
 
-  // The example that the page offers, saved as a file and opened, works with this server.
+  // The example that the page offers works from a web server on localhost; opened as a file it may not connect.
   const code = await late.page.getByRole("region", { name: "Example page" }).innerText();
   await writeFile("saved.html", code);
-  const saved = await open(pathToFileURL("saved.html").href);
+  const file = await open(pathToFileURL("saved.html").href);
+  await until(() => file.problems.some((problem) => problem.includes("403")), "a refusal");
+  file.problems.length = 0;
+  await file.page.close();
+  const site = await serve_pages({ "/page.html": code });
+  const saved = await open(`${site.url}/page.html`);
   await saved.page.getByRole("button", { name: "Add" }).click();
   await saved.page.getByText("Hello").waitFor();
   await all_show("Hello");
+  site.close();
 });

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sharedstate_anyio import Config, RunningServer
+    from sharedstate_anyio.limits import TransportLimits
     from sharedstate_core import Limits
 
 Service = dict[str, object]
@@ -39,11 +40,15 @@ def config(*services: Service, port: int = 0) -> Config:
 
 @asynccontextmanager
 async def running(
-    *services: Service, port: int = 0, limits: Limits | None = None
+    *services: Service,
+    port: int = 0,
+    limits: Limits | None = None,
+    transport: TransportLimits | None = None,
 ) -> AsyncIterator[RunningServer]:
     """Run a server with these services, as a program of its own would."""
     wanted = config(*services, port=port)
-    async with serve(dataclasses.replace(wanted, limits=limits or wanted.limits)) as server:
+    limits, transport = limits or wanted.limits, transport or wanted.transport
+    async with serve(dataclasses.replace(wanted, limits=limits, transport=transport)) as server:
         yield server
 
 

@@ -1,0 +1,76 @@
+"""How many connections there may be, in all and from one address."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections import Counter
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from .limits import TransportLimits
+
+PER_ADDRESS: Final = 1000
+"""Without a configured number: enough for an office behind one address, far from all there are."""
+
+POLITE_REFUSALS: Final = 64
+"""Refused peers that are told why at any time; beyond, they are cut off, so that refusing stays cheap."""
+
+
+class Refusal(NamedTuple):
+    """Why a connection is not admitted: an HTTP status and a reason."""
+
+    status: int
+    reason: str
+
+
+class Admission:
+    """Counts connections, by the address they come from."""
+
+    def __init__(self, limits: TransportLimits) -> None:
+        self._most = limits.connections
+        self._per_address = limits.connections_per_address
+        self._count = 0
+        self._by_address: Counter[str] = Counter()
+
+    def enter(self, address: str) -> Refusal | None:
+        """Count one connection more; or return why it may not be, and count nothing.
+
+        Args:
+            address: as `group` returns it.
+        """
+        if self._count >= self._most:
+            return Refusal(503, f"the server has its {self._most} connections; come back later")
+        most = self._most_from(address)
+        if most is not None and self._by_address[address] >= most:
+            return Refusal(429, f"there are {most} connections from your address, the most allowed")
+        self._count += 1
+        self._by_address[address] += 1
+        return None
+
+    def leave(self, address: str) -> None:
+        """Count one connection less."""
+        self._count -= 1
+        self._by_address[address] -= 1
+        if not self._by_address[address]:
+            del self._by_address[address]
+
+    def _most_from(self, address: str) -> int | None:
+        if not address:
+            return None  # a UNIX socket: whoever is behind it has no address
+        if self._per_address is not None:
+            return self._per_address
+        return None if ipaddress.ip_network(address).is_loopback else PER_ADDRESS
+
+
+def group(host: str) -> str:
+    """Return what is counted together: an IPv4 address, or the /64 of an IPv6 address; nothing for no address."""
+    if not host:
+        return ""
+    address = ipaddress.ip_address(host.partition("%")[0])
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped is not None:
+            return str(address.ipv4_mapped)
+        if address.is_loopback:
+            return str(address)
+        return str(ipaddress.ip_network((int(address) >> 64 << 64, 64)))
+    return str(address)

@@ -1,0 +1,67 @@
+"""Pings for all connections, from one task: proxies see traffic, and peers that are gone are found.
+
+A peer that has sent nothing at all since a ping, for `pong_seconds`, is told to go and dropped. Who cannot answer
+because of us or of a slow line (reading is paused, or the socket is full) is left alone: there are other deadlines.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import anyio
+
+from .wheel import Wheel
+
+if TYPE_CHECKING:
+    from .connection import Connection
+    from .limits import TransportLimits
+
+CLOSE_POLICY_VIOLATION: Final = 1008
+
+TICK_SECONDS: Final = 1.0
+"""The grain of the wheel; finer where the configuration asks for less than a few of them."""
+
+
+class KeepAlive:
+    """Watches connections from their handshake to their end."""
+
+    def __init__(self, limits: TransportLimits) -> None:
+        self._ping_seconds = limits.ping_seconds
+        self._pong_seconds = limits.pong_seconds
+        shortest = min(limits.ping_seconds, limits.pong_seconds)
+        self._wheel: Wheel[Connection] = Wheel(max(0.01, min(TICK_SECONDS, shortest / 4)))
+        self._awaited: set[Connection] = set()
+
+    def watch(self, connection: Connection) -> None:
+        """Begin to ping."""
+        if self._ping_seconds:
+            self._wheel.set(connection, self._ping_seconds)
+
+    def forget(self, connection: Connection) -> None:
+        """Stop; the connection has ended."""
+        self._wheel.remove(connection)
+        self._awaited.discard(connection)
+
+    async def run(self) -> None:
+        """Turn the wheel, until cancelled.
+
+        One tick for each sleep, also when the loop was kept from running: peers whose answers wait to be read are not
+        judged before they were.
+        """
+        while self._ping_seconds:
+            await anyio.sleep(self._wheel.tick)
+            for connection in self._wheel.advance():
+                self._visit(connection)
+
+    def _visit(self, connection: Connection) -> None:
+        if connection in self._awaited:
+            self._awaited.discard(connection)
+            if connection.is_silent:
+                connection.close(CLOSE_POLICY_VIOLATION, "no answer to a ping")
+                return
+            self._wheel.set(connection, max(0.0, self._ping_seconds - self._pong_seconds))
+        elif connection.ping():
+            self._awaited.add(connection)
+            self._wheel.set(connection, self._pong_seconds)
+        else:
+            self._wheel.set(connection, self._ping_seconds)

@@ -1,0 +1,192 @@
+"""The configuration's `service`: where the server listens, and with which certificates."""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from sharedstate_backends.contract import ConfigurationError
+
+from .document import join, kind, object_at, shown
+
+DEFAULT_HOST: Final = "127.0.0.1"
+DEFAULT_PORT: Final = 9000
+DEFAULT_MODE: Final = 0o600
+
+_HOST_NAME: Final = re.compile(r"[^\s:/\[\]\x00-\x1f\x7f]{1,255}")
+_MODE: Final = re.compile(r"0?[0-7]{3}")
+_UNIX_BYTES: Final = 107
+"""Longest path of a UNIX socket: what `sockaddr_un` holds on Linux."""
+
+_WHERE: Final = ("host", "port", "unix", "mode", "ssl")
+_FLAT: Final = ("ssl.enabled", "ssl.cert", "ssl.key", "ssl.ca")
+
+
+@dataclass(frozen=True, slots=True)
+class Certificates:
+    """PEM files of one listener.
+
+    Attributes:
+        cert: the server's certificate, followed by those between it and the root.
+        key: its private key, not encrypted.
+        ca: whose certificates clients have to show; None: they need none.
+        place: of `ssl` in the configuration, for complaints.
+    """
+
+    cert: str
+    key: str
+    ca: str | None = None
+    place: str = dataclasses.field(default="service.ssl", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Where to listen: on a host and port, or on a UNIX socket.
+
+    Attributes:
+        host: address or host name.
+        port: 0 lets the system choose one.
+        unix: path of a UNIX socket, which stands instead of host and port.
+        mode: permissions of the UNIX socket.
+        ssl: speak TLS; None: plain text.
+    """
+
+    host: str = DEFAULT_HOST
+    port: int = DEFAULT_PORT
+    unix: str | None = None
+    mode: int = DEFAULT_MODE
+    ssl: Certificates | None = None
+
+    def __str__(self) -> str:
+        return self.unix or f"{self.host} port {self.port}"
+
+
+def parse_listeners(value: object) -> tuple[Listen, ...]:
+    """Give the document's `service` its type: one listener, or `{"listen": [...]}` for several.
+
+    Raises:
+        ConfigurationError: the document breaks the format; `key` is the place.
+    """
+    if not isinstance(value, dict) or "listen" not in value:
+        return (_listener(value, "service", optional=("listen",)),)
+    for key in value:
+        if key != "listen":
+            problem = 'stands beside "listen"; move it into the entries of that list'
+            raise ConfigurationError(join("service", str(key)), problem)
+    entries = value["listen"]
+    if not isinstance(entries, list) or not entries:
+        found = "an empty list" if entries == [] else kind(entries)
+        problem = f"expected a list of at least one listener, found {found}"
+        raise ConfigurationError("service.listen", problem)
+    return tuple(_listener(entry, f"service.listen[{i}]") for i, entry in enumerate(entries))
+
+
+def override(
+    listeners: tuple[Listen, ...], host: str | None, port: int | None, unix: str | None
+) -> tuple[Listen, ...]:
+    """Return the listeners with what the command line says instead.
+
+    Raises:
+        ConfigurationError: it is not clear which of several listeners is meant.
+    """
+    if unix is not None:
+        return (Listen(unix=_unix(unix, "--unix"), mode=listeners[0].mode),)
+    if host is None and port is None:
+        return listeners
+    if len(listeners) > 1:
+        option = "--host" if port is None else "--port"
+        problem = "the configuration has several listeners; change them there"
+        raise ConfigurationError(option, problem)
+    only = listeners[0]
+    return (
+        Listen(
+            only.host if host is None else host,
+            only.port if port is None else port,
+            ssl=only.ssl,
+        ),
+    )
+
+
+def _listener(value: object, place: str, *, optional: tuple[str, ...] = ()) -> Listen:
+    members = object_at(value, place, optional=(*_WHERE, *_FLAT, *optional))
+    ssl = _certificates(members, place)
+    if "unix" in members:
+        for key in ("host", "port"):
+            if key in members:
+                problem = 'stands beside "unix"; use one of them, or two entries of "listen"'
+                raise ConfigurationError(f"{place}.{key}", problem)
+        unix = _unix(members["unix"], f"{place}.unix")
+        return Listen(unix=unix, mode=_mode(members.get("mode"), f"{place}.mode"), ssl=ssl)
+    if "mode" in members:
+        raise ConfigurationError(f"{place}.mode", 'belongs to a UNIX socket; add "unix"')
+    host, port = members.get("host", DEFAULT_HOST), members.get("port", DEFAULT_PORT)
+    if not isinstance(host, str) or not (_HOST_NAME.fullmatch(host) or _is_ipv6(host)):
+        problem = f"expected a host name or an address and nothing else, found {shown(host)}"
+        raise ConfigurationError(f"{place}.host", problem)
+    if isinstance(port, bool) or not isinstance(port, int) or not 0 <= port <= 65535:
+        problem = f"expected a whole number from 0 to 65535, found {shown(port)}"
+        raise ConfigurationError(f"{place}.port", problem)
+    return Listen(host, port, ssl=ssl)
+
+
+def _is_ipv6(host: str) -> bool:
+    try:
+        ipaddress.IPv6Address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _unix(value: object, place: str) -> str:
+    if not isinstance(value, str) or not value or "\0" in value:
+        problem = f"expected the path of a UNIX socket, found {shown(value)}"
+        raise ConfigurationError(place, problem)
+    if len(value.encode(errors="surrogateescape")) > _UNIX_BYTES:
+        problem = f"a path of a UNIX socket has at most {_UNIX_BYTES} bytes; choose a shorter one"
+        raise ConfigurationError(place, problem)
+    return value
+
+
+def _mode(value: object, place: str) -> int:
+    if value is None:
+        return DEFAULT_MODE
+    if not isinstance(value, str) or not _MODE.fullmatch(value):
+        problem = f'expected permissions as octal digits, such as "660", found {shown(value)}'
+        raise ConfigurationError(place, problem)
+    return int(value, 8)
+
+
+def _certificates(members: dict[str, object], place: str) -> Certificates | None:
+    """Read `ssl`, in either spelling: an object, or flat keys with `ssl.enabled`."""
+    flat = [key for key in _FLAT if key in members]
+    if members.get("ssl") is not None:
+        if flat:
+            problem = 'stands beside "ssl"; use one spelling'
+            raise ConfigurationError(f"{place}.{flat[0]}", problem)
+        found = object_at(
+            members["ssl"], f"{place}.ssl", required=("cert", "key"), optional=("ca",)
+        )
+    else:
+        enabled = members.get("ssl.enabled")
+        if not isinstance(enabled, bool):
+            if "ssl.enabled" not in members and all(members[key] is None for key in flat):
+                return None
+            problem = f"expected true or false, found {shown(enabled)}"
+            if "ssl.enabled" not in members:
+                problem = "is missing; add true or false"
+            raise ConfigurationError(f"{place}.ssl.enabled", problem)
+        if not enabled:
+            return None
+        found = {key: members.get(f"ssl.{key}") for key in ("cert", "key", "ca")}
+    names: dict[str, str | None] = {}
+    for key in ("cert", "key", "ca"):
+        name = found.get(key)
+        if (name is None and key == "ca") or (isinstance(name, str) and name and "\0" not in name):
+            names[key] = name
+        else:
+            problem = f"expected the name of a PEM file, found {shown(name)}"
+            raise ConfigurationError(f"{place}.ssl.{key}", problem)
+    return Certificates(str(names["cert"]), str(names["key"]), names["ca"], f"{place}.ssl")

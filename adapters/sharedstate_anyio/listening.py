@@ -1,0 +1,219 @@
+"""Listening sockets: on addresses, on UNIX paths, or inherited; and whoever connects to them."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import socket
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import anyio
+
+from sharedstate_backends import ConfigurationError
+
+from .tls import Tls
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from .listeners import Listen
+
+log = logging.getLogger("sharedstate")
+
+BACKLOG: Final = 1024
+"""Connections that the kernel keeps while we are busy accepting: a crowd that reconnects at once."""
+
+_UNAVAILABLE: Final = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
+
+
+class ListenError(OSError):
+    """An address cannot be listened on; its text is one line for the person who wanted it."""
+
+    def __init__(self, where: object, error: OSError) -> None:
+        hint = ""
+        if error.errno in {errno.EACCES, errno.EPERM}:
+            hint = "; ports below 1024 and others' folders need a privilege"
+        super().__init__(f"cannot listen on {where}: {error.strerror or error}{hint}")
+        self.errno = error.errno
+
+
+class Listener:
+    """One listening socket.
+
+    Args:
+        sock: bound and listening, non-blocking.
+        tls: what its connections speak; None: plain text.
+        owns_path: whether the path of a UNIX socket goes with it.
+
+    Attributes:
+        address: (host, port) as bound, or the path of a UNIX socket.
+    """
+
+    def __init__(self, sock: socket.socket, tls: Tls | None, *, owns_path: bool = True) -> None:
+        self.sock = sock
+        self.tls = tls
+        name = sock.getsockname()
+        self.address: tuple[str, int] | str = (
+            os.fsdecode(name) if sock.family == socket.AF_UNIX else name[:2]
+        )
+        self._file = _file(self.address) if owns_path else None
+
+    def close(self) -> None:
+        """Close it, and remove its path, unless somebody else listens there by now."""
+        self.sock.close()
+        if self._file is not None and isinstance(self.address, str):
+            if _file(self.address) == self._file:
+                Path(self.address).unlink(missing_ok=True)
+            self._file = None
+
+
+def _file(address: tuple[str, int] | str) -> tuple[int, int] | None:
+    """Return the identity of the file at a path, if there is one."""
+    if not isinstance(address, str) or "\0" in address:
+        return None  # no path: a port, or an abstract name
+    try:
+        found = Path(address).lstat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def open_listeners(listen: Listen) -> list[Listener]:
+    """Open one listener of the configuration: a socket for each address of its host, all on one port.
+
+    Raises:
+        ListenError: the host is unknown, the address is in use, or the privilege is missing.
+        ConfigurationError: its certificates cannot be used.
+    """
+    tls = None if listen.ssl is None else Tls(listen.ssl)
+    try:
+        if listen.unix is not None:
+            sockets = [_open_unix(listen.unix, listen.mode)]
+        else:
+            sockets = _open_tcp(listen.host, listen.port)
+    except OSError as error:
+        raise ListenError(listen, error) from None
+    return [Listener(sock, tls) for sock in sockets]
+
+
+def take_over(listen: Sequence[Listen], sockets: Sequence[socket.socket]) -> list[Listener]:
+    """Use sockets that are listening already in place of the configured addresses.
+
+    Args:
+        listen: one for each socket, in order, or a single one that stands for all.
+        sockets: listening; they are closed at the end, their paths stay.
+
+    Raises:
+        ConfigurationError: the numbers do not fit, or certificates cannot be used.
+    """
+    if len(listen) not in {1, len(sockets)}:
+        problem = f"has {len(listen)} listeners, but {len(sockets)} sockets were handed over"
+        raise ConfigurationError("service.listen", problem)
+    secured = [None if one.ssl is None else Tls(one.ssl) for one in listen]
+    if len(secured) == 1:
+        secured *= len(sockets)
+    return [
+        Listener(sock, tls, owns_path=False) for sock, tls in zip(sockets, secured, strict=True)
+    ]
+
+
+def _open_tcp(host: str, port: int) -> list[socket.socket]:
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    listeners: list[socket.socket] = []
+    unavailable: OSError | None = None
+    try:
+        for family, kind, protocol, _, address in dict.fromkeys(found):
+            wanted = port or (listeners[0].getsockname()[1] if listeners else 0)
+            try:
+                sock = socket.socket(family, kind, protocol)
+            except OSError as error:
+                unavailable = _unless_serious(error)
+                continue
+            listeners.append(sock)
+            sock.setblocking(False)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            try:
+                sock.bind((address[0], wanted, *address[2:]))
+            except OSError as error:
+                unavailable = _unless_serious(error)
+                listeners.pop().close()
+                continue
+            sock.listen(BACKLOG)
+    except OSError:
+        for sock in listeners:
+            sock.close()
+        raise
+    if not listeners:
+        raise unavailable or OSError(errno.EADDRNOTAVAIL, "the host has no address")
+    return listeners
+
+
+def _unless_serious(error: OSError) -> OSError:
+    """Return it if this machine merely has no such address: `localhost` may have others."""
+    if error.errno not in _UNAVAILABLE:
+        raise error
+    return error
+
+
+def _open_unix(path: str, mode: int) -> socket.socket:
+    sock = socket.socket(socket.AF_UNIX)
+    try:
+        sock.setblocking(False)
+        _remove_stale(path)
+        sock.bind(path)
+        Path(path).chmod(mode)  # nobody can connect before `listen`
+        sock.listen(BACKLOG)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def _remove_stale(path: str) -> None:
+    """Remove the socket of a server that is gone, and nothing else."""
+    try:
+        if not stat.S_ISSOCK(Path(path).lstat().st_mode):
+            raise FileExistsError(errno.EEXIST, "there is a file that is no socket; remove it")
+    except FileNotFoundError:
+        return
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.setblocking(False)
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            Path(path).unlink()
+        except BlockingIOError:
+            raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE)) from None
+        else:
+            raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+
+
+async def accept_forever(
+    listener: Listener, accepted: Callable[[socket.socket, str, Tls | None], None]
+) -> None:
+    """Hand every new connection to `accepted`, until cancelled.
+
+    Its address goes with it, empty for a UNIX socket, and what it speaks.
+    """
+    local = isinstance(listener.address, str)
+    while True:
+        await anyio.wait_readable(listener.sock)
+        try:
+            sock, address = listener.sock.accept()
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            continue
+        except OSError as error:
+            if error.errno not in {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}:
+                raise
+            log.warning("cannot accept a connection: %s; trying again soon", error.strerror)
+            await anyio.sleep(1)
+            continue
+        sock.setblocking(False)
+        if not local:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        accepted(sock, "" if local else address[0], listener.tls)

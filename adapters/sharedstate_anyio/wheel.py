@@ -1,0 +1,55 @@
+"""A timer wheel: one task for the deadlines of all connections.
+
+Deadlines are rounded up to a whole tick. Whoever is on the wheel is on it once; moving it costs the same however
+many there are. An entry is one word in a set, so a deadline costs no task, no timer and next to no memory.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+T = TypeVar("T", bound="Hashable")
+
+
+class Wheel(Generic[T]):
+    """Entries by the tick on which they are due.
+
+    Args:
+        tick: seconds between two ticks: the grain of every deadline.
+    """
+
+    def __init__(self, tick: float) -> None:
+        self.tick = tick
+        self._now = 0
+        self._due: dict[int, set[T]] = {}
+        self._where: dict[T, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._where)
+
+    def set(self, entry: T, seconds: float) -> None:
+        """Make an entry due in so many seconds, at the next tick at the earliest, and not before."""
+        self.remove(entry)
+        due = self._now + 1 + max(0, math.ceil(seconds / self.tick))
+        self._due.setdefault(due, set()).add(entry)
+        self._where[entry] = due
+
+    def remove(self, entry: T) -> None:
+        """Forget an entry, if it is there."""
+        due = self._where.pop(entry, None)
+        if due is not None:
+            self._due[due].discard(entry)
+            if not self._due[due]:
+                del self._due[due]
+
+    def advance(self) -> list[T]:
+        """Let one tick pass; return the entries due now, which are no longer on the wheel."""
+        self._now += 1
+        due = list(self._due.pop(self._now, ()))
+        for entry in due:
+            del self._where[entry]
+        return due

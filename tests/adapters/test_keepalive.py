@@ -1,0 +1,107 @@
+"""Pings: sent to all, answered by the living; who is silent is dropped."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from sharedstate_anyio.connection import Connection
+from sharedstate_anyio.keepalive import KeepAlive
+from sharedstate_anyio.limits import TransportLimits
+from sharedstate_core import Limits
+from tests.support import frames
+from tests.support.peer import Client, open_client, open_peer
+from tests.support.servers import running
+
+FAST = TransportLimits(ping_seconds=0.05, pong_seconds=0.05)
+
+
+async def answered_ping(client: Client) -> None:
+    """Wait for a ping, and answer it."""
+    frame = await client.peer.frame()
+    assert (frame.opcode, frame.payload) == (frames.PING, b"")
+    await client.peer.send(frames.encode(frames.PONG))
+
+
+async def test_who_answers_stays() -> None:
+    async with running(transport=FAST) as server, open_client(server.port) as client:
+        for _ in range(10):
+            await answered_ping(client)
+        await client.peer.send(frames.encode(frames.PING, b"and you?"))
+        while (frame := await client.peer.frame()).opcode == frames.PING:
+            await client.peer.send(frames.encode(frames.PONG))
+        assert (frame.opcode, frame.payload) == (frames.PONG, b"and you?")
+
+
+async def test_anything_heard_is_a_sign_of_life() -> None:
+    """A peer that is busy sending may answer late: half a message counts."""
+    async with running(transport=FAST) as server, open_client(server.port) as client:
+        await client.peer.send(frames.encode(frames.TEXT, b" ", fin=False))
+        for _ in range(10):
+            assert (await client.peer.frame()).opcode == frames.PING
+            await client.peer.send(frames.encode(frames.CONTINUATION, b" ", fin=False))
+
+
+async def test_who_is_silent_is_told_and_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sharedstate_anyio.connection.CLOSE_SECONDS", 0.05)
+    async with running(transport=FAST) as server, open_peer(server.port) as peer:
+        await peer.upgrade()
+        assert (await peer.frame()).opcode == frames.PING
+        frame = await peer.frame()
+        assert (frame.opcode, frame.close_code) == (frames.CLOSE, 1008)
+        assert frame.payload[2:] == b"no answer to a ping"
+        assert await peer.receive_all() == b""  # it is cut off without an answer to the close frame
+
+
+async def test_no_pings_by_choice() -> None:
+    limits = TransportLimits(ping_seconds=0, pong_seconds=0.05)
+    async with running(transport=limits) as server, open_client(server.port) as client:
+        for _ in range(3):
+            assert await client.get("/") == ["items"]
+        assert not client.told
+
+
+class Stub(Connection):
+    """A connection on a pair of sockets, without a server."""
+
+
+@pytest.mark.parametrize("obstacle", ["paused", "blocked", "none"])
+async def test_who_cannot_answer_is_not_judged(obstacle: str) -> None:
+    """Reading is paused, or the socket is full: neither is the peer's silence."""
+
+    class Hub:
+        limits = Limits()
+
+        def queue_flush(self, connection: Connection) -> None: ...
+
+    keep_alive = KeepAlive(TransportLimits(ping_seconds=0.01, pong_seconds=0.01))
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        connection = Stub(ours, Hub())  # type: ignore[arg-type]
+
+        def turn() -> None:
+            """Go on to the next visit."""
+            for _ in range(10):
+                for due in keep_alive._wheel.advance():
+                    keep_alive._visit(due)
+                    return
+
+        keep_alive.watch(connection)
+        turn()
+        assert connection._queued == [b"\x89\x00"]
+        if obstacle == "paused":
+            connection.pause_reading()
+        elif obstacle == "blocked":
+            connection._rest = memoryview(b"rest")
+        turn()
+        judged = obstacle == "none"
+        assert (len(keep_alive._wheel) == 0) is judged
+        if not judged:
+            connection._queued.clear()
+            for _ in range(2):
+                turn()
+            assert connection._queued == [], "no ping goes where it cannot be answered"
+        keep_alive.forget(connection)
+        assert len(keep_alive._wheel) == 0
+        assert not keep_alive._awaited

@@ -1,0 +1,96 @@
+"""An endpoint that sends back what it gets, made of the server's own `Connection`; only tests mount it."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, cast
+
+import anyio
+from wsproto.events import BytesMessage
+
+from sharedstate_anyio.connection import Connection
+from sharedstate_anyio.frames import text_frame
+from sharedstate_anyio.handshake import Entrance
+from sharedstate_anyio.http import Site
+from sharedstate_anyio.keepalive import KeepAlive
+from sharedstate_anyio.limits import TransportLimits
+from sharedstate_anyio.listeners import Listen
+from sharedstate_anyio.listening import accept_forever, open_listeners
+from sharedstate_anyio.origins import Origins
+from sharedstate_core import Limits
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import AsyncIterator
+
+    from anyio.abc import TaskGroup
+    from wsproto import WSConnection
+    from wsproto.events import Event
+
+    from sharedstate_anyio.hub import Hub
+    from sharedstate_anyio.sockets import Stream
+
+LONGEST: int = 32 * 1024 * 1024
+"""Longer than any message of the suite, which goes up to 16 MiB."""
+
+
+class EchoHub:
+    """In place of the hub: no core, no storage."""
+
+    limits = Limits(message_bytes=LONGEST)
+
+    def __init__(self, tasks: TaskGroup) -> None:
+        self._tasks = tasks
+
+    def opened(self, connection: Connection) -> None: ...
+
+    def closed(self, connection: Connection) -> None: ...
+
+    def drained(self, connection: Connection) -> None: ...
+
+    def received(self, connection: Connection, text: str) -> None:
+        connection.send(text_frame(text.encode()))
+
+    def blocked(self, connection: Connection) -> None:
+        self._tasks.start_soon(connection.drain)
+
+    def queue_flush(self, connection: Connection) -> None:
+        connection.flush()
+
+
+class EchoConnection(Connection):
+    """Takes binary messages too, which the server refuses."""
+
+    def __init__(self, sock: Stream, hub: EchoHub) -> None:
+        super().__init__(sock, cast("Hub", hub))
+        self._binary = bytearray()
+
+    def _handle(self, event: Event, websocket: WSConnection) -> None:
+        if isinstance(event, BytesMessage) and not self._closing:
+            self._binary += event.data
+            if event.message_finished:
+                frame = text_frame(bytes(self._binary))
+                self.send(bytes([frame[0] ^ 0x03]) + frame[1:])  # the opcode of binary data
+                self._binary.clear()
+        else:
+            super()._handle(event, websocket)
+
+
+@asynccontextmanager
+async def echoing() -> AsyncIterator[int]:
+    """Run the endpoint on a free port."""
+    limits = TransportLimits(ping_seconds=0)
+    entrance = Entrance(Site([]), Origins(), limits, KeepAlive(limits))
+    (listener,) = open_listeners(Listen("127.0.0.1", 0))
+    async with anyio.create_task_group() as tasks:
+        hub = EchoHub(tasks)
+
+        def accepted(sock: socket.socket, _host: str, _tls: object) -> None:
+            tasks.start_soon(EchoConnection(sock, hub).run, entrance)
+
+        tasks.start_soon(accept_forever, listener, accepted)
+        try:
+            yield int(listener.address[1])
+        finally:
+            tasks.cancel_scope.cancel()
+            listener.close()
