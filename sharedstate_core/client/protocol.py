@@ -63,6 +63,15 @@ class ClientProtocol:
         self._requests.connection_lost(out)
         return out
 
+    def close(self) -> list[ClientEffect]:
+        """End for good: every request is settled, those that were never sent with a `ClosedError`.
+
+        Replicas stay readable. Nothing else may be put in afterwards.
+        """
+        out = self.connection_lost()
+        self._requests.close(out)
+        return out
+
     # --- what the application wants ----------------------------------------------------------------
 
     def acquire(self, path: str) -> list[ClientEffect]:
@@ -123,6 +132,14 @@ class ClientProtocol:
         out: list[ClientEffect] = []
         ticket = self._requests.add(cmd, path, arg, out)
         return ticket, out
+
+    def withdraw(self, ticket: int) -> bool:
+        """Take back a request that was not sent yet: it is over, without a `Settled`.
+
+        Returns:
+            False if it was sent (its `Settled` comes as ever) or is over already.
+        """
+        return self._requests.withdraw(ticket)
 
     @property
     def unsettled(self) -> int:
