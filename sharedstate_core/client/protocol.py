@@ -54,13 +54,13 @@ class ClientProtocol:
         self._requests.connection_opened(out)
         return out
 
-    def connection_lost(self) -> list[ClientEffect]:
-        """The connection has ended, for whatever reason."""
+    def connection_lost(self, reason: str = "") -> list[ClientEffect]:
+        """The connection has ended; the reason is for those whose requests it cost."""
         self._connected = False
         out: list[ClientEffect] = []
         for subscription in self._subscriptions.values():
             subscription.connection_lost()
-        self._requests.connection_lost(out)
+        self._requests.connection_lost(out, reason)
         return out
 
     def close(self) -> list[ClientEffect]:

@@ -35,8 +35,9 @@ class ConnectionLostError(SharedStateError):
 
     code: str = "connection_lost"
 
-    def __init__(self) -> None:
-        super().__init__("connection lost; the outcome is unknown")
+    def __init__(self, reason: str = "") -> None:
+        because = f" ({reason})" if reason else ""
+        super().__init__(f"connection lost; the outcome is unknown{because}")
 
 
 class ClosedError(SharedStateError):
@@ -109,11 +110,11 @@ class Requests:
         self._connected = True
         self._fill(out)
 
-    def connection_lost(self, out: list[ClientEffect]) -> None:
+    def connection_lost(self, out: list[ClientEffect], reason: str = "") -> None:
         """Settle what was sent: nobody knows."""
         self._connected = False
         lost, self._sent = self._sent, {}
-        out.extend(Settled(ticket, error=ConnectionLostError()) for ticket in lost)
+        out.extend(Settled(ticket, error=ConnectionLostError(reason)) for ticket in lost)
 
     def close(self, out: list[ClientEffect]) -> None:
         """Settle what waits: it is never sent."""
