@@ -45,6 +45,8 @@ class Connector:
         self._address = address
         self._options = options
         self._link = link
+        if link is not None:
+            desk.opened(link)
         self._closing = False
         self._done = anyio.Event()
         self.failure: Exception | None = None
@@ -63,7 +65,9 @@ class Connector:
         failures = 0
         while True:
             try:
-                self._link = self._link or await open_link(self._address, self._options)
+                if self._link is None:
+                    self._link = await open_link(self._address, self._options)
+                    self._desk.opened(self._link)
             except ConnectError as error:
                 if error.fatal:
                     raise
@@ -89,7 +93,6 @@ class Connector:
             heard = True
             self._desk.received(text)
 
-        self._desk.opened(link)
         reason = await link.run(received)
         self._desk.lost(reason)
         if not self._closing:

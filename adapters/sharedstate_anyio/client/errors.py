@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
 
@@ -49,5 +50,5 @@ def reason_of(error: BaseException) -> str:
     if isinstance(error, socket.gaierror):
         return "no such host"
     if isinstance(error, OSError):
-        return (error.strerror or str(error)).lower()
+        return (os.strerror(error.errno) if error.errno else str(error)).lower()
     return "the connection was closed"
