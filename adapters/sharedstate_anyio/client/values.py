@@ -28,11 +28,19 @@ _head = msgspec.json.Decoder(_Head)
 
 
 def loads(text: bytes) -> Any:
-    """Return the value of a JSON text; numbers that do not fit a Python number become infinite, as in JavaScript."""
+    """Return the value of a JSON text; numbers that do not fit a Python number become infinite, as in JavaScript.
+
+    Raises:
+        ValueError: it is no JSON in UTF-8.
+    """
     try:
         return msgspec.json.decode(text)
     except msgspec.DecodeError:
-        return json.loads(text, parse_int=_whole)
+        return json.loads(text.decode(), parse_int=_whole, parse_constant=_constant)
+
+
+def _constant(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")
 
 
 def _whole(digits: str) -> float:
