@@ -6,6 +6,7 @@ import ssl
 import subprocess
 from typing import TYPE_CHECKING
 
+import anyio
 import pytest
 import trustme
 
@@ -117,6 +118,18 @@ async def test_tls(tmp_path: Path) -> None:
         url = f"wss://127.0.0.1:{wire.port}/app/items/c"
         assert await shell("put", url, '{"id":"a"}', "--ca", tmp_path / "ca.pem") == (0, "", "")
         assert (await shell("get", url, "--ca", tmp_path / "ca.pem")).output == '{"id":"a"}\n'
+
+
+async def test_closed_streams() -> None:
+    async with running() as server:
+        url = f"{server.url}app/items/c"
+        for script, problem in (
+            (f"put {url} <&-", "cannot read: bad file descriptor; nothing is stored"),
+            (f"get {server.url} >&-", "cannot write: bad file descriptor"),
+        ):
+            run = await anyio.run_process(["sh", "-c", f"{PROGRAM} {script}"], check=False)
+            assert run.returncode == 1
+            assert run.stderr.decode().endswith(f"{problem}\n")
 
 
 def test_a_configuration_file_starts_the_server(tmp_path: Path) -> None:

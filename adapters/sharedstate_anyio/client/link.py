@@ -77,6 +77,7 @@ class Link:
         self._options = options
         self._queued: list[bytes] = []
         self._wanted = anyio.Event()
+        self._writing = False
         self._written = 0
         self._drained = anyio.Event()
         self._heard = anyio.Event()
@@ -185,12 +186,14 @@ class Link:
             self._wanted = anyio.Event()
             data = memoryview(b"".join(self._queued))
             self._queued.clear()
+            self._writing = True
             try:
                 for start in range(0, len(data), CHUNK_BYTES):
                     await self._stream.send(bytes(data[start : start + CHUNK_BYTES]))
                     self._written += 1
             except BROKEN:
                 break  # the reader sees it too
+            self._writing = False
         self._drained.set()
 
     # --- watching ---------------------------------------------------------------------------------
@@ -216,7 +219,7 @@ class Link:
             with anyio.move_on_after(self._options.ping_timeout):
                 await self._heard.wait()
                 return True
-            if self._written == written or not self._queued:
+            if self._written == written or not self._writing:
                 return False
 
 

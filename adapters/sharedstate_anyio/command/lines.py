@@ -17,6 +17,9 @@ from .failures import BAD_INPUT, CommandError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
+STDIN: Final = 0
+STDOUT: Final = 1
+
 READ_BYTES: Final = 64 * 1024
 
 WRITE_BYTES: Final = 4096
@@ -84,9 +87,9 @@ def parse_line(number: int, text: bytes) -> Line:
 
 async def _read(fd: int) -> bytes:
     await anyio.lowlevel.checkpoint()
-    with suppress(PermissionError):  # a file: it can always be read
-        await anyio.wait_readable(fd)
     try:
+        with suppress(PermissionError):  # a file: it can always be read
+            await anyio.wait_readable(fd)
         return os.read(fd, READ_BYTES)
     except OSError as error:
         raise CommandError(f"cannot read: {os.strerror(error.errno or 0).lower()}") from None

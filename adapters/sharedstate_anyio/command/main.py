@@ -14,6 +14,7 @@ from sharedstate_anyio.client import SharedStateError
 
 from .arguments import parser
 from .failures import FAILED, SIGNALLED, CommandError
+from .lines import STDOUT
 from .session import say
 
 if TYPE_CHECKING:
@@ -26,16 +27,26 @@ def main(argv: Sequence[str] | None = None) -> None:
     given = sys.argv[1:] if argv is None else list(argv)
     if given and given[0].endswith(".json"):
         serve(given)  # how the server was started before it had a command of its own
+    _occupy_standard_streams()
     options = parser().parse_args(given)
     try:
         status = anyio.run(_run, options)
     except BrokenPipeError:
         status = SIGNALLED + signal.SIGPIPE
         # Python would complain about what it cannot flush.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), STDOUT)
     except KeyboardInterrupt:
         status = SIGNALLED + signal.SIGINT
     sys.exit(status)
+
+
+def _occupy_standard_streams() -> None:
+    """See that no socket gets the number of a standard stream that was closed; using that stream fails."""
+    for fd in range(3):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, os.O_RDONLY if fd else os.O_WRONLY)
 
 
 async def _run(options: Namespace) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from .failures import FAILED, CommandError
-from .lines import one_line, write_lines
+from .lines import STDOUT, one_line, write_lines
 from .session import connecting, say, session
 
 if TYPE_CHECKING:
@@ -65,7 +64,7 @@ async def dump(options: Namespace) -> int:
 
 
 async def _print(texts: Iterable[bytes]) -> None:
-    await write_lines(sys.stdout.fileno(), texts)
+    await write_lines(STDOUT, texts)
 
 
 def _save(file: Path, texts: Iterable[bytes]) -> None:

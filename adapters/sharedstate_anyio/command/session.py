@@ -54,7 +54,8 @@ def connecting(options: Namespace) -> Connecting:
 
 def say(message: str) -> None:
     """Tell the person at the terminal."""
-    print(f"sharedstate: {message}", file=sys.stderr, flush=True)
+    if sys.stderr is not None:
+        print(f"sharedstate: {message}", file=sys.stderr, flush=True)
 
 
 @asynccontextmanager

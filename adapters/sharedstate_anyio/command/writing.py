@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
@@ -14,7 +13,7 @@ import msgspec
 from sharedstate_anyio.client import Condition, ConnectionLostError, Cursor, RequestError
 
 from .failures import BAD_INPUT, FAILED, CommandError
-from .lines import Line, parse_line, read_objects
+from .lines import STDIN, Line, parse_line, read_objects
 from .session import connecting, say, session
 
 if TYPE_CHECKING:
@@ -97,7 +96,7 @@ async def _given(arguments: list[str]) -> AsyncIterator[Line]:
     for number, argument in enumerate(arguments, 1):
         yield parse_line(number, os.fsencode(argument))
     if not arguments:
-        async for line in read_objects(sys.stdin.fileno()):
+        async for line in read_objects(STDIN):
             yield line
 
 
@@ -146,7 +145,7 @@ async def load(options: Namespace) -> int:
 @contextmanager
 def _opened(file: Path | None) -> Iterator[int]:
     if file is None:
-        yield sys.stdin.fileno()
+        yield STDIN
         return
     try:
         stream = file.open("rb")
