@@ -7,12 +7,14 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
 
 import anyio
+from wsproto import ConnectionType, WSConnection
+from wsproto.events import AcceptConnection
 
 from tests.support.command import Command, started
 from tests.support.servers import document, sqlite, until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
     from pathlib import Path
 
     from sharedstate_anyio.client import Client
@@ -47,6 +49,27 @@ async def answering(data: bytes) -> AsyncIterator[int]:
                     await anyio.sleep_forever()
             except (anyio.EndOfStream, anyio.BrokenResourceError):
                 pass
+
+    listener = await anyio.create_tcp_listener(local_host="127.0.0.1", local_port=0)
+    async with listener, anyio.create_task_group() as tasks:
+        tasks.start_soon(listener.serve, handle)
+        yield listener.extra(anyio.abc.SocketAttribute.local_port)
+        tasks.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def websockets(
+    talk: Callable[[anyio.abc.SocketStream, WSConnection], Awaitable[None]],
+) -> AsyncIterator[int]:
+    """Accept every WebSocket on a port, then talk as told."""
+
+    async def handle(stream: anyio.abc.SocketStream) -> None:
+        websocket = WSConnection(ConnectionType.SERVER)
+        async with stream:
+            websocket.receive_data(await stream.receive())
+            assert list(websocket.events())
+            await stream.send(websocket.send(AcceptConnection()))
+            await talk(stream, websocket)
 
     listener = await anyio.create_tcp_listener(local_host="127.0.0.1", local_port=0)
     async with listener, anyio.create_task_group() as tasks:

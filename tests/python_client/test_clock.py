@@ -22,10 +22,11 @@ class Server:
         self.ahead = ahead
         self.asked = 0
         self.failing = False
+        self.seconds = 0.0
 
     async def ask(self) -> float:
         self.asked += 1
-        await anyio.lowlevel.checkpoint()
+        await anyio.sleep(self.seconds)
         if self.failing:
             raise SharedStateError("not now")
         return time.time() + self.ahead
@@ -89,6 +90,15 @@ async def test_a_clock_that_is_set_is_believed(monkeypatch: pytest.MonkeyPatch) 
         server.ahead = -500.0
         await until(lambda: abs(clock.skew + 500) <= clock.error)
         tasks.cancel_scope.cancel()
+
+
+async def test_one_sample_is_enough_to_see_that_it_was_set() -> None:
+    server = Server(10.0)
+    clock = Clock(server.ask)
+    await clock._sample()
+    server.ahead, server.seconds = -500.0, 0.05
+    await clock._sample()
+    assert abs(clock.skew + 500) <= clock.error, "though the older one looks better"
 
 
 async def test_waiting_ends_with_the_client() -> None:

@@ -391,12 +391,19 @@ async def test_what_was_read_must_not_have_changed(read: Any, conflicts: bool) -
                 read(t)
                 t.update(insert=[{"id": "mine"}])
                 await ds.update(insert=[{"id": "a", "n": 1}])
-                if conflicts:
-                    assert t["a"] == {"id": "a"}, "as it was"
         except RequestError as error:
             codes.append(error.code)
         assert codes == ["conflict"] * conflicts
         assert ("mine" in ds) is not conflicts
+
+
+async def test_a_transaction_shows_what_was_there_when_it_began() -> None:
+    async with running() as server, connect(server.url) as client:
+        ds = await client.acquire(C)
+        await ds.update(insert=[{"id": "a"}])
+        async with ds.transaction() as t:
+            await ds.update(insert=[{"id": "a", "n": 1}, {"id": "b"}])
+            assert dict(t) == {"a": {"id": "a"}}
 
 
 async def test_a_counter_that_everybody_raises() -> None:

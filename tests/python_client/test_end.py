@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 import pytest
+from wsproto.events import CloseConnection
 
 from sharedstate_anyio.client import (
     Client,
@@ -20,6 +21,7 @@ from sharedstate_anyio.client import (
 )
 from sharedstate_anyio.client.connector import LONGEST_PAUSE, pause
 from sharedstate_anyio.client.desk import Desk
+from tests.python_client.support import start, websockets
 from tests.support.relay import relay
 from tests.support.servers import running, until
 
@@ -27,8 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from wsproto import WSConnection
 
-from tests.python_client.support import start
 
 C = "/app/items/c"
 
@@ -69,6 +71,23 @@ async def test_a_bug_in_the_client_is_raised_in_the_block(monkeypatch: pytest.Mo
         with pytest.raises(ExceptionGroup) as raised:
             await use(server.url)
         assert raised.group_contains(ZeroDivisionError)
+
+
+async def test_leaving_says_goodbye() -> None:
+    goodbyes: list[int] = []
+
+    async def talk(stream: anyio.abc.SocketStream, websocket: WSConnection) -> None:
+        while not goodbyes:
+            websocket.receive_data(await stream.receive())
+            for event in websocket.events():
+                if isinstance(event, CloseConnection):
+                    goodbyes.append(event.code)
+                    await stream.send(websocket.send(event.response()))
+
+    async with websockets(talk) as port:
+        async with connect(f"ws://127.0.0.1:{port}"):
+            pass
+        await until(lambda: goodbyes == [1000])
 
 
 async def test_leaving_tells_the_server_and_those_who_wait() -> None:

@@ -16,13 +16,11 @@ from sharedstate_anyio.client import (
     RequestError,
     connect,
 )
+from tests.python_client.support import reaches, start
 from tests.support.servers import sqlite, until
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-from tests.python_client.support import reaches, start
 
 C = "/app/items/c"
 

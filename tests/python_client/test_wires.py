@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import anyio
 import pytest
-from wsproto.utilities import generate_accept_token
+from wsproto.events import TextMessage
 
 from sharedstate_anyio.client import (
     ConnectError,
     ConnectionLostError,
     connect,
+    connector,
 )
+from tests.python_client.support import answering, reaches, websockets
 from tests.support.relay import BROKEN, relay
 from tests.support.servers import running, until
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from wsproto import WSConnection
 
-from tests.python_client.support import answering, reaches
 
 C = "/app/items/c"
 
@@ -134,27 +137,7 @@ async def test_credentials_that_do_not_count_any_more_end_the_block() -> None:
 
 
 async def test_a_server_that_talks_nonsense(caplog: pytest.LogCaptureFixture) -> None:
-    served = 0
-
-    async def handle(stream: anyio.abc.SocketStream) -> None:
-        nonlocal served
-        served += 1
-        async with stream:
-            head = (await stream.receive()).decode()
-            key = next(line for line in head.split("\r\n") if "-key: " in line.lower()).split()[1]
-            accept = b"\r\n".join(
-                [
-                    b"HTTP/1.1 101 Yes",
-                    b"Upgrade: websocket",
-                    b"Connection: Upgrade",
-                    b"Sec-WebSocket-Accept: " + generate_accept_token(key.encode()),
-                ]
-            )
-            await stream.send(accept + b"\r\n\r\n" + frames[served % len(frames)])
-            with suppress(*BROKEN):
-                while True:
-                    await stream.receive()
-
+    """It is hung up on, and tried again."""
     frames = [
         b"\x81\x05nojsn" + b"\x82\x01x",  # not JSON; then binary
         b"\xff\xff\xff",  # no frame
@@ -162,12 +145,39 @@ async def test_a_server_that_talks_nonsense(caplog: pytest.LogCaptureFixture) ->
         b"\x81\x85\x00\x00\x00\x00hello",  # masked
         b"\x88\x02\x03\xe8",  # goodbye
     ]
-    listener = await anyio.create_tcp_listener(local_host="127.0.0.1", local_port=0)
-    async with listener, anyio.create_task_group() as tasks:
-        tasks.start_soon(listener.serve, handle)
-        port = listener.extra(anyio.abc.SocketAttribute.local_port)
-        async with connect(f"ws://127.0.0.1:{port}"):
-            await until(lambda: served > 10)
-        tasks.cancel_scope.cancel()
-    assert all("bad message" in record.message for record in caplog.records if record.levelno >= 30)
+    served = 0
+
+    async def talk(stream: anyio.abc.SocketStream, _: WSConnection) -> None:
+        nonlocal served
+        served += 1
+        with suppress(*BROKEN):
+            await stream.send(frames[served % len(frames)])
+            while True:
+                await stream.receive()
+
+    async with websockets(talk) as port, connect(f"ws://127.0.0.1:{port}"):
+        await until(lambda: served > 10)
+    warnings = [record.message for record in caplog.records if record.levelno >= logging.WARNING]
+    assert warnings
+    assert all("bad message" in message for message in warnings)
     caplog.clear()
+
+
+async def test_a_server_that_hangs_up_is_called_less_and_less(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Only words count as success: pauses grow until it says something."""
+    failures: list[int] = []
+
+    def no_pause(count: int) -> float:
+        failures.append(count)
+        return 0.0
+
+    async def talk(stream: anyio.abc.SocketStream, websocket: WSConnection) -> None:
+        if len(failures) == 4:
+            await stream.send(websocket.send(TextMessage("{}")))
+
+    monkeypatch.setattr(connector, "pause", no_pause)
+    async with websockets(talk) as port, connect(f"ws://127.0.0.1:{port}"):
+        await until(lambda: len(failures) >= 7)
+    assert failures[:7] == [0, 1, 2, 3, 0, 1, 2]
