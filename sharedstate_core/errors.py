@@ -33,7 +33,13 @@ CLOSE_TOO_BIG: Final = 1009
 
 
 class SharedStateError(Exception):
-    """Base of every error that this package raises."""
+    """Base of every error that this package raises.
+
+    Attributes:
+        code: what happened, for programs.
+    """
+
+    code: str = "internal"
 
 
 class LocalProtocolError(SharedStateError):

@@ -2,16 +2,18 @@
 
 from .effects import Changed, ClientEffect, Fault, Refused, SendText, Settled, Synced
 from .protocol import ClientProtocol
-from .requests import ConnectionLostError
+from .requests import ClosedError, ConnectionLostError, ServerRefusedError
 
 __all__ = [
     "Changed",
     "ClientEffect",
     "ClientProtocol",
+    "ClosedError",
     "ConnectionLostError",
     "Fault",
     "Refused",
     "SendText",
+    "ServerRefusedError",
     "Settled",
     "Synced",
 ]

@@ -54,13 +54,22 @@ class ClientProtocol:
         self._requests.connection_opened(out)
         return out
 
-    def connection_lost(self) -> list[ClientEffect]:
-        """The connection has ended, for whatever reason."""
+    def connection_lost(self, reason: str = "") -> list[ClientEffect]:
+        """The connection has ended; the reason is for those whose requests it cost."""
         self._connected = False
         out: list[ClientEffect] = []
         for subscription in self._subscriptions.values():
             subscription.connection_lost()
-        self._requests.connection_lost(out)
+        self._requests.connection_lost(out, reason)
+        return out
+
+    def close(self) -> list[ClientEffect]:
+        """End for good: every request is settled, those that were never sent with a `ClosedError`.
+
+        Replicas stay readable. Nothing else may be put in afterwards.
+        """
+        out = self.connection_lost()
+        self._requests.close(out)
         return out
 
     # --- what the application wants ----------------------------------------------------------------
@@ -123,6 +132,14 @@ class ClientProtocol:
         out: list[ClientEffect] = []
         ticket = self._requests.add(cmd, path, arg, out)
         return ticket, out
+
+    def withdraw(self, ticket: int) -> bool:
+        """Take back a request that was not sent yet: it is over, without a `Settled`.
+
+        Returns:
+            False if it was sent (its `Settled` comes as ever) or is over already.
+        """
+        return self._requests.withdraw(ticket)
 
     @property
     def unsettled(self) -> int:

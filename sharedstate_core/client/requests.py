@@ -4,14 +4,14 @@ The rules:
 
 1. A request waits while there is no connection, or while `WINDOW` requests are unanswered; requests are sent in the
    order they were made.
-2. A request that waits survives the loss of the connection. One that was sent does not: nobody knows whether
-   it took effect, and sending it again could apply it twice.
+2. A request that waits survives the loss of the connection, and may be withdrawn. One that was sent does not: nobody
+   knows whether it took effect, and sending it again could apply it twice.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Final, Literal
 
 from sharedstate_core.errors import RequestError, SharedStateError
 
@@ -33,8 +33,20 @@ MAX_WAITING_BYTES: Final = 16 * 1024 * 1024
 class ConnectionLostError(SharedStateError):
     """The connection was lost before the answer came: nobody knows whether the request took effect."""
 
+    code: str = "connection_lost"
+
+    def __init__(self, reason: str = "") -> None:
+        because = f" ({reason})" if reason else ""
+        super().__init__(f"connection lost; the outcome is unknown{because}")
+
+
+class ClosedError(SharedStateError):
+    """The client was closed; the request was never sent."""
+
+    code: str = "closed"
+
     def __init__(self) -> None:
-        super().__init__("connection lost; the outcome is unknown")
+        super().__init__("the client is closed")
 
 
 class ServerRefusedError(RequestError):
@@ -51,11 +63,6 @@ class ServerRefusedError(RequestError):
         }
 
 
-class _Waiting(NamedTuple):
-    ticket: int
-    message: bytes
-
-
 class Requests:
     """What was asked and not yet answered."""
 
@@ -64,7 +71,7 @@ class Requests:
         self._connected = False
         self._last_ticket = 0
         self._sent: dict[int, None] = {}
-        self._waiting: deque[_Waiting] = deque()
+        self._waiting: OrderedDict[int, bytes] = OrderedDict()
         self._waiting_bytes = 0
 
     def __len__(self) -> int:
@@ -85,21 +92,35 @@ class Requests:
             error = RequestError("too_many", "too much waits for a connection")
             out.append(Settled(ticket, error=error))
         else:
-            self._waiting.append(_Waiting(ticket, message))
+            self._waiting[ticket] = message
             self._waiting_bytes += len(message)
             self._fill(out)
         return ticket
+
+    def withdraw(self, ticket: int) -> bool:
+        """Forget a request that waits; tell whether it did."""
+        message = self._waiting.pop(ticket, None)
+        if message is None:
+            return False
+        self._waiting_bytes -= len(message)
+        return True
 
     def connection_opened(self, out: list[ClientEffect]) -> None:
         """Send what waited."""
         self._connected = True
         self._fill(out)
 
-    def connection_lost(self, out: list[ClientEffect]) -> None:
+    def connection_lost(self, out: list[ClientEffect], reason: str = "") -> None:
         """Settle what was sent: nobody knows."""
         self._connected = False
         lost, self._sent = self._sent, {}
-        out.extend(Settled(ticket, error=ConnectionLostError()) for ticket in lost)
+        out.extend(Settled(ticket, error=ConnectionLostError(reason)) for ticket in lost)
+
+    def close(self, out: list[ClientEffect]) -> None:
+        """Settle what waits: it is never sent."""
+        waiting, self._waiting = self._waiting, OrderedDict()
+        self._waiting_bytes = 0
+        out.extend(Settled(ticket, error=ClosedError()) for ticket in waiting)
 
     def replied(self, reply: messages.Reply, out: list[ClientEffect]) -> None:
         """Settle the request that this answers; a reply to no request is ignored."""
@@ -116,7 +137,7 @@ class Requests:
 
     def _fill(self, out: list[ClientEffect]) -> None:
         while self._connected and self._waiting and len(self._sent) < WINDOW:
-            ticket, message = self._waiting.popleft()
+            ticket, message = self._waiting.popitem(last=False)
             self._waiting_bytes -= len(message)
             self._sent[ticket] = None
             out.append(SendText(message))

@@ -8,7 +8,14 @@ from typing import Any
 import pytest
 
 from sharedstate_core import Cursor
-from sharedstate_core.client import Changed, ClientEffect, ClientProtocol, SendText, Synced
+from sharedstate_core.client import (
+    Changed,
+    ClientEffect,
+    ClientProtocol,
+    SendText,
+    Settled,
+    Synced,
+)
 
 PATH = "/app/items/list"
 
@@ -107,3 +114,33 @@ def test_what_was_released_and_acquired_again_starts_from_nothing() -> None:
     agree(client, 3)
     effects = client.receive_text(notify("ab", base=0, version=6, reset=True))
     assert [type(effect) for effect in effects] == [Changed, Synced]
+
+
+def test_a_request_that_waits_can_be_withdrawn() -> None:
+    client = ClientProtocol(max_waiting=2)
+    kept, _ = client.request("GET", PATH)
+    ticket, _ = client.request("GET", "/app/items/withdrawn")
+    assert client.withdraw(ticket)
+    assert not client.withdraw(ticket)
+    client.request("GET", "/clock")  # there is room again
+    effects = client.connection_opened()
+    paths = [json.loads(each.message)["path"] for each in effects if isinstance(each, SendText)]
+    assert paths == [PATH, "/clock"]
+    assert not client.withdraw(kept), "it was sent"
+    assert client.unsettled == 2
+
+
+def test_close_settles_everything() -> None:
+    client = in_sync("a", 5)
+    sent, _ = client.request("GET", PATH)
+    [lost] = client.close()
+    assert isinstance(lost, Settled)
+    assert (lost.ticket, getattr(lost.error, "code", "")) == (sent, "connection_lost")
+    assert list(client.items(PATH)) == ["a"]
+
+    offline = ClientProtocol()
+    waiting, _ = offline.request("GET", PATH)
+    [closed] = offline.close()
+    assert isinstance(closed, Settled)
+    assert (closed.ticket, getattr(closed.error, "code", "")) == (waiting, "closed")
+    assert offline.unsettled == 0

@@ -3,22 +3,37 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
 from sharedstate_anyio import parse_config
 from sharedstate_core import Commit, Effect, Load, Send, Server
 from sharedstate_core.testing import MemoryStore
+from tests.support.command import started
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
 PAGES = ("README.md", "PROTOCOL.md", "ARCHITECTURE.md", "CHANGELOG.md")
 RUN_IN_BROWSER = {"html", "js"}
 """Run by tests/browser, against a real server."""
+
+
+BIN = Path(sys.executable).parent
+
+
+@pytest.fixture(scope="module")
+def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """Return the port of a server with the embedded default, which the examples expect at 9000."""
+    with started("--port", "0", folder=tmp_path_factory.mktemp("server")) as server:
+        yield server.port
 
 
 class Block(NamedTuple):
@@ -63,9 +78,9 @@ def test_configuration(block: Block) -> None:
 
 
 @pytest.mark.parametrize("block", of("python"))
-def test_python(block: Block) -> None:
+def test_python(block: Block, port: int) -> None:
     run = subprocess.run(
-        [sys.executable, "-W", "error", "-c", block.text],
+        [sys.executable, "-W", "error", "-c", block.text.replace(":9000", f":{port}")],
         capture_output=True,
         text=True,
         timeout=60,
@@ -77,6 +92,8 @@ def test_python(block: Block) -> None:
 
 @pytest.mark.parametrize("block", of("sh"))
 def test_shell(block: Block) -> None:
+    if block.text.startswith("sharedstate "):
+        return  # below
     for command in block.text.splitlines():
         make, target = command.split()
         assert make == "make"
@@ -89,6 +106,24 @@ def test_shell(block: Block) -> None:
             check=False,
         )
         assert run.returncode == 0, run.stderr
+
+
+def test_sharedstate(port: int, tmp_path: Path) -> None:
+    """The commands of one block, one after the other, with a real server."""
+    scripts = [block.text for block in blocks() if block.text.startswith("sharedstate ")]
+    assert scripts
+    for script in scripts:
+        run = subprocess.run(
+            ["sh", "-ec", script.replace(":9000", f":{port}")],
+            cwd=tmp_path,
+            env={**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}"},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert run.returncode == 0, run.stderr
+        assert run.stdout == '{"id": "milk", "n": 1.10}\n'
 
 
 def test_conversations() -> None:

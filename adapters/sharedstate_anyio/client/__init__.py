@@ -1,0 +1,40 @@
+"""The Python client: local copies of a server's collections, on asyncio and trio.
+
+    async with connect("ws://127.0.0.1:9000") as client:
+        ds = await client.acquire("/myapp/items/todo")
+        await ds.update(insert=[{"id": "milk", "done": False}])
+        async for diffs in ds.changes():
+            ...
+
+Every error is a `SharedStateError` with a `code`, as in the JavaScript client.
+"""
+
+from sharedstate_core import Condition, Cursor, RequestError, SharedStateError
+from sharedstate_core.client import ClosedError, ConnectionLostError
+
+from .changes import Changes, Diff, Status, StatusChanges
+from .client import Client, connect
+from .clock import Clock
+from .dataset import Dataset
+from .errors import ConnectError, ReleasedError
+from .transaction import Transaction
+
+__all__ = [
+    "Changes",
+    "Client",
+    "Clock",
+    "ClosedError",
+    "Condition",
+    "ConnectError",
+    "ConnectionLostError",
+    "Cursor",
+    "Dataset",
+    "Diff",
+    "ReleasedError",
+    "RequestError",
+    "SharedStateError",
+    "Status",
+    "StatusChanges",
+    "Transaction",
+    "connect",
+]

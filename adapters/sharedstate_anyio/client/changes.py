@@ -1,0 +1,103 @@
+"""What a program is told, at its own pace: changes of a dataset, and of the connection."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Self, TypeAlias
+
+import anyio
+import anyio.lowlevel
+
+from sharedstate_core.updates import Diff as TextDiff
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+Status: TypeAlias = Literal["connecting", "connected", "reconnecting", "closed"]
+"""`connecting`: not connected yet. `reconnecting`: connected before, and trying to be again. `closed`: for good."""
+
+CLOSED: Final = "closed"
+
+
+class Diff(NamedTuple):
+    """What happened to one item.
+
+    Attributes:
+        id: its id.
+        new: the item now; None if it was removed.
+        old: the item before; None if there was none.
+    """
+
+    id: str
+    new: Any
+    old: Any
+
+
+class Changes:
+    """The changes of a dataset from the moment this was made; see `Dataset.changes`.
+
+    While nobody takes them, changes are merged into one net difference, so that what waits is bounded by the size
+    of the collection: at most one diff for each item that was there and each that is.
+    """
+
+    def __init__(self, loads: Callable[[bytes], Any]) -> None:
+        self._loads = loads
+        self._merged: dict[str, TextDiff] = {}
+        self._wake = anyio.Event()
+        self._end: Exception | None = None
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> list[Diff]:
+        await anyio.lowlevel.checkpoint()
+        while not self._merged:
+            if self._end is not None:
+                raise self._end.with_traceback(None)
+            self._wake = anyio.Event()
+            await self._wake.wait()
+        merged, self._merged = self._merged, {}
+        return [Diff(id, self._value(new), self._value(old)) for id, new, old in merged.values()]
+
+    def _value(self, text: bytes | None) -> Any:
+        return None if text is None else self._loads(text)
+
+    def add(self, diffs: Iterable[TextDiff]) -> None:
+        """Take what has happened after all that was taken before."""
+        for diff in diffs:
+            before = self._merged.pop(diff.id, None)
+            old = diff.old if before is None else before.old
+            if diff.new is not None or old is not None:
+                self._merged[diff.id] = TextDiff(diff.id, diff.new, old)
+        self._wake.set()
+
+    def end(self, error: Exception | None = None) -> None:
+        """Nothing more comes: what waits can still be taken, then the iteration ends, with this error if any."""
+        self._end = error or StopAsyncIteration()
+        self._wake.set()
+
+
+class StatusChanges:
+    """The client's status, each time it has changed; who is slow is told the last one. Ends after `closed`."""
+
+    def __init__(self, status: Status) -> None:
+        self._told: Status = status
+        self._status: Status = status
+        self._wake = anyio.Event()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Status:
+        await anyio.lowlevel.checkpoint()
+        if self._told == CLOSED:
+            raise StopAsyncIteration
+        while self._status == self._told:
+            self._wake = anyio.Event()
+            await self._wake.wait()
+        self._told = self._status
+        return self._told
+
+    def set(self, status: Status) -> None:
+        """Take the new status."""
+        self._status = status
+        self._wake.set()

@@ -1,0 +1,196 @@
+"""The public face of a client, and its life as one `async with`."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import anyio
+
+from sharedstate_core import parse_collection_path
+from sharedstate_core.paths import split_path
+
+from . import values
+from .address import parse_address
+from .clock import Clock
+from .connector import Connector
+from .dataset import Dataset
+from .desk import Desk
+from .link import LinkOptions, open_link
+from .values import make_condition, make_update
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+
+    from sharedstate_core import Condition, Cursor
+
+    from .changes import Status, StatusChanges
+    from .replica import Replica
+    from .values import ItemLike
+
+
+class _Held(NamedTuple):
+    ds: Dataset
+    replica: Replica
+
+
+class Client:
+    """A connection to a server, and the datasets that it keeps in sync; made by `connect`.
+
+    It belongs to the event loop that it was made in.
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._held: dict[str, _Held] = {}
+        self._clock = Clock(self._ask_time)
+
+    @property
+    def status(self) -> Status:
+        """How the connection stands: `connecting`, `connected`, `reconnecting` or `closed`."""
+        return self._desk.status
+
+    def status_changes(self) -> StatusChanges:
+        """Return the status, each time it changes from now on: `async for status in client.status_changes()`."""
+        return self._desk.listen_status()
+
+    @property
+    def clock(self) -> Clock:
+        """The server's clock."""
+        return self._clock
+
+    async def acquire(self, path: str) -> Dataset:
+        """Return the dataset of a collection, in sync; without a connection, wait for one.
+
+        However often and in whatever spelling a path is acquired, the dataset is the same; it is kept in sync until it
+        has been released as often as it was acquired.
+
+        Args:
+            path: `/app/service/collection`.
+
+        Raises:
+            RequestError: `bad_path`, or the server's reason not to subscribe, such as `no_service`.
+            ClosedError: the client is closed.
+        """
+        replica = self._desk.acquire(path)
+        held = self._held.setdefault(replica.path, _Held(Dataset(replica, self._desk), replica))
+        try:
+            await replica.wait_synced()
+        except BaseException:
+            self.release(held.ds)
+            raise
+        return held.ds
+
+    def release(self, ds: Dataset) -> None:
+        """Let a dataset go. The last time ends the synchronisation; it stays readable as it was then."""
+        held = self._held.get(ds.path)
+        if held is not None and held.ds is ds:
+            self._desk.release(held.replica)
+            if held.replica.handles == 0:
+                del self._held[ds.path]
+
+    async def get(self, path: str) -> Any:
+        """Ask the server for something, once.
+
+        Args:
+            path: `/app/service/collection`: a list of items; `/app/service`: names of collections; `/`: names of
+                services; `/clock`: the server's time, in seconds since the Unix epoch.
+
+        Raises:
+            RequestError, ConnectionLostError, ClosedError: as `Dataset.update`.
+        """
+        name = "/" + "/".join(split_path(path))
+        return self._desk.loads(await self._desk.request("GET", name))
+
+    async def update(
+        self,
+        path: str,
+        *,
+        insert: Iterable[ItemLike] = (),
+        remove: Iterable[str] = (),
+        reset: bool = False,
+        if_: Cursor | Condition | None = None,
+    ) -> int:
+        """Change a collection, acquired or not; see `Dataset.update`."""
+        name = str(parse_collection_path(path))
+        update = make_update(insert, remove, reset=reset)
+        return await self._desk.put(name, update, make_condition(if_))
+
+    async def _ask_time(self) -> float:
+        return float(values.loads(await self._desk.request("GET", "/clock")))
+
+
+@asynccontextmanager
+async def connect(
+    url: str,
+    *,
+    wait: bool = True,
+    ssl_context: ssl.SSLContext | None = None,
+    headers: Mapping[str, str] | None = None,
+    max_queue: int = 1000,
+    max_message: int = 64 * 1024 * 1024,
+    connect_timeout: float = 10.0,
+    ping_interval: float = 20.0,
+    ping_timeout: float = 20.0,
+    loads: Callable[[bytes], Any] = values.loads,
+) -> AsyncIterator[Client]:
+    """Be a client for the length of an `async with` block, on asyncio or trio.
+
+    The client connects again whenever the connection is lost, for as long as it takes, after random pauses of up
+    to 0.25 seconds at first and 20 in the end, and resumes what it held. Leaving the block closes it; requests that
+    are still under way end with an error.
+
+    Args:
+        url: `ws://host:port` or `wss://host:port` (`http` and `https` mean the same; `host:port` is `ws`), or
+            `ws+unix:///path/of/socket`.
+        wait: connect first, and raise if that fails; else the block begins at once and what it asks for waits.
+        ssl_context: for `wss`; default: certificates that the system trusts.
+        headers: of the WebSocket handshake, for what stands in front of the server.
+        max_queue: requests that may wait while there is no connection; beyond it they fail with `too_many`; with 0
+            all do.
+        max_message: longest message of the server, in bytes.
+        connect_timeout: for one attempt to connect, in seconds.
+        ping_interval: seconds of silence after which the server is asked whether it is there.
+        ping_timeout: seconds that it has to answer, before the connection counts as lost.
+        loads: what makes an item of its JSON text; with `bytes`, items are that text, to the last digit.
+
+    Raises:
+        ValueError: the URL is none.
+        ConnectError: the first attempt failed (with `wait`), or a later one was answered 401 or 403: the block is
+            cancelled then.
+    """
+    address = parse_address(url)
+    options = LinkOptions(
+        ssl_context=ssl_context,
+        headers=tuple((headers or {}).items()),
+        max_message=max_message,
+        connect_timeout=connect_timeout,
+        ping_interval=ping_interval,
+        ping_timeout=ping_timeout,
+    )
+    desk = Desk(loads, max_queue)
+    client = Client(desk)
+    link = await open_link(address, options) if wait else None
+    connector = Connector(desk, address, options, link)
+    raised: BaseException | None = None
+    async with anyio.create_task_group() as tasks:
+        try:
+            with anyio.CancelScope() as block:
+                tasks.start_soon(connector.run, block)
+                tasks.start_soon(client.clock.run)
+                try:
+                    yield client
+                except anyio.get_cancelled_exc_class():
+                    raise
+                except BaseException as error:  # noqa: BLE001  (raised again, outside of the task group)
+                    raised = error
+            await connector.goodbye()
+        finally:
+            desk.close()
+            client.clock.end()
+            tasks.cancel_scope.cancel()
+    if raised is not None:
+        raise raised
+    if connector.failure is not None:
+        raise connector.failure

@@ -1,0 +1,117 @@
+"""Staying connected: attempt after attempt, with pauses in between, until the client is closed."""
+
+from __future__ import annotations
+
+import logging
+import random
+from typing import TYPE_CHECKING, Final
+
+import anyio
+
+from .errors import ConnectError
+from .link import GOODBYE_SECONDS, open_link
+
+if TYPE_CHECKING:
+    from .address import Address
+    from .desk import Desk
+    from .link import Link, LinkOptions
+
+log = logging.getLogger("sharedstate.client")
+
+FIRST_PAUSE: Final = 0.25
+LONGEST_PAUSE: Final = 20.0
+"""Bounds of the pause before another attempt, in seconds: the first doubles with each failure."""
+
+_DOUBLINGS: Final = 10
+
+
+class Connector:
+    """Gives a desk one link after the other.
+
+    Args:
+        desk: what speaks through the links.
+        address: where to connect to.
+        options: of each link.
+        link: the first one, if it is open already.
+
+    Attributes:
+        failure: what ended it, if anything did that trying again cannot heal.
+    """
+
+    def __init__(
+        self, desk: Desk, address: Address, options: LinkOptions, link: Link | None = None
+    ) -> None:
+        self._desk = desk
+        self._address = address
+        self._options = options
+        self._link = link
+        if link is not None:
+            desk.opened(link)
+        self._closing = False
+        self._done = anyio.Event()
+        self.failure: Exception | None = None
+
+    async def run(self, block: anyio.CancelScope) -> None:
+        """Stay connected until `goodbye` or cancelled; a failure cancels the program's block."""
+        try:
+            await self._stay()
+        except Exception as error:  # noqa: BLE001  (raised again when the block has ended)
+            self.failure = error
+            block.cancel()
+        finally:
+            self._done.set()
+
+    async def _stay(self) -> None:
+        failures = 0
+        while True:
+            try:
+                if self._link is None:
+                    self._link = await open_link(self._address, self._options)
+                    self._desk.opened(self._link)
+            except ConnectError as error:
+                if error.fatal:
+                    raise
+                log.info("%s", error)
+            else:
+                heard = await self._converse(self._link)
+                failures = 0 if heard else failures
+                self._link = None
+            if self._closing:
+                return
+            await anyio.sleep(pause(failures))
+            failures += 1
+
+    async def _converse(self, link: Link) -> bool:
+        """Speak until the link ends; tell whether the server has said anything.
+
+        Only words count: a server that accepts and hangs up at once must not be called at full speed.
+        """
+        heard = False
+
+        def received(text: str) -> None:
+            nonlocal heard
+            heard = True
+            self._desk.received(text)
+
+        reason = await link.run(received)
+        self._desk.lost(reason)
+        if not self._closing:
+            log.info("connection to %s lost: %s", self._address, reason)
+        return heard
+
+    async def goodbye(self) -> None:
+        """End the connection in order, if that does not take long."""
+        self._closing = True
+        if self._link is not None:
+            self._link.close()
+            with anyio.move_on_after(GOODBYE_SECONDS, shield=True):
+                await self._done.wait()
+
+
+def pause(failures: int) -> float:
+    """Return a pause in seconds, evenly spread between nothing and a bound that doubles ("full jitter").
+
+    The clients of a restarted server do not all come at once.
+    """
+    bound = min(LONGEST_PAUSE, FIRST_PAUSE * (1 << min(failures, _DOUBLINGS)))
+    return random.random() * bound  # noqa: S311  (no secret)

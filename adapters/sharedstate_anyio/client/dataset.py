@@ -1,0 +1,202 @@
+"""The local copy of one collection."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from sharedstate_core import RequestError
+
+from .transaction import Transaction
+from .values import make_condition, make_update
+
+if TYPE_CHECKING:
+    from collections.abc import (
+        AsyncIterator,
+        Callable,
+        ItemsView,
+        Iterable,
+        Iterator,
+        KeysView,
+        ValuesView,
+    )
+
+    from sharedstate_core import Condition, Cursor
+
+    from .changes import Changes
+    from .desk import Desk
+    from .replica import Replica
+    from .values import ItemLike
+
+T = TypeVar("T")
+
+ATTEMPTS: Final = 100
+"""How often `transact` tries: each conflict means that somebody else has got ahead."""
+
+
+class Dataset(Mapping[str, Any]):
+    """The local copy of one collection: a mapping from id to item, in order of insertion.
+
+    Made by `Client.acquire`. It changes when the server says so, one whole update at a time, and only while the program
+    awaits something. After a lost connection it keeps what it has, and is brought up to date. Every item that is
+    handed out is the program's own: changing it changes nothing here; `update` changes the collection.
+    """
+
+    def __init__(self, replica: Replica, desk: Desk) -> None:
+        self._replica = replica
+        self._desk = desk
+
+    # --- reading ----------------------------------------------------------------------------------
+
+    @property
+    def path(self) -> str:
+        """Path of the collection, `/app/service/collection`."""
+        return self._replica.path
+
+    @property
+    def cursor(self) -> Cursor | None:
+        """The (epoch, version) that it shows, for `if_`; None for a server that does not tell."""
+        return self._replica.cursor
+
+    def get_item(self, id: str) -> Any:
+        """Return an item, or None if there is none of that id."""
+        text = self._replica.texts.get(id)
+        return None if text is None else self._desk.loads(text)
+
+    def get_items(self) -> list[Any]:
+        """Return all items, in order."""
+        return [self._desk.loads(text) for text in self._replica.texts.values()]
+
+    def __getitem__(self, id: str) -> Any:
+        return self._desk.loads(self._replica.texts[id])
+
+    def __contains__(self, id: object) -> bool:
+        return id in self._replica.texts
+
+    def __len__(self) -> int:
+        return len(self._replica.texts)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(list(self._replica.texts))  # may be awaited in between
+
+    def keys(self) -> KeysView[str]:
+        """Return the ids, in order, as they are now."""
+        return dict(self._replica.texts).keys()
+
+    def values(self) -> ValuesView[Any]:
+        """Return the items, in order, as they are now."""
+        return self._copy().values()
+
+    def items(self) -> ItemsView[str, Any]:
+        """Return pairs of id and item, in order, as they are now."""
+        return self._copy().items()
+
+    def _copy(self) -> dict[str, Any]:
+        return {id: self._desk.loads(text) for id, text in self._replica.texts.items()}
+
+    def __repr__(self) -> str:
+        return f"<Dataset {self.path}: {len(self)} items>"
+
+    # --- writing ----------------------------------------------------------------------------------
+
+    async def update(
+        self,
+        *,
+        insert: Iterable[ItemLike] = (),
+        remove: Iterable[str] = (),
+        reset: bool = False,
+        if_: Cursor | Condition | None = None,
+    ) -> int:
+        """Have the server change the collection, in one step. When it returns, the dataset shows it.
+
+        Without a connection the update waits for one. If the waiting is cancelled, an update that was not sent yet is
+        withdrawn; one that was sent may take effect.
+
+        Args:
+            insert: items; each is added, or replaces that of the same id. One without `id` gets a random one. The JSON
+                text of an item, as bytes, is sent as it stands.
+            remove: ids; each goes, before `insert`. Absent ones do not matter.
+            reset: every item goes instead.
+            if_: apply it only if the collection (a cursor), or those of its items (a `Condition` with `ids`), have not
+                changed since; else the error is `conflict`.
+
+        Returns:
+            Number of ids touched.
+
+        Raises:
+            RequestError: the server refused: `bad_update`, `conflict`, `unavailable`…; `too_many` if too much waits for
+                a connection.
+            ConnectionLostError: nobody knows whether it took effect; the dataset shows it, once in sync again.
+            ClosedError: the client is closed; it was not sent.
+            ReleasedError: the dataset was released.
+            TypeError: `insert` or `remove` is no list.
+        """
+        self._replica.check_held()
+        update = make_update(insert, remove, reset=reset)
+        return await self._desk.put(self.path, update, make_condition(if_))
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """Read and write as if nobody else did: `async with ds.transaction() as t`.
+
+        `t` shows the dataset as it is when the block begins, and collects updates. They are sent when the block ends,
+        as one conditional update: if an item that was read has changed meanwhile (any item, if all were looked at),
+        nothing happens and the block raises `RequestError` with the code `conflict`. An exception in the block
+        sends nothing. A block cannot be run again; `transact` takes a function, which can.
+
+        Raises:
+            RequestError, ConnectionLostError, ClosedError, ReleasedError: as `update`.
+        """
+        transaction = self._begin()
+        yield transaction
+        await self._commit(transaction)
+
+    async def transact(self, function: Callable[[Transaction], T]) -> T:
+        """Run a function on a transaction, again after each conflict, and return what it returned.
+
+        Args:
+            function: reads and updates the transaction; must do nothing else, because it may be called many times.
+
+        Raises:
+            RequestError, ConnectionLostError, ClosedError, ReleasedError: as `update`; `conflict` only after 100
+                attempts.
+        """
+        for attempt in range(1, ATTEMPTS + 1):
+            transaction = self._begin()
+            result = function(transaction)
+            try:
+                await self._commit(transaction)
+            except RequestError as error:
+                if error.code != "conflict" or attempt == ATTEMPTS:
+                    raise
+                await self._replica.moved_from(transaction.cursor)
+            else:
+                break
+        return result
+
+    def _begin(self) -> Transaction:
+        self._replica.check_held()
+        return Transaction(self._replica.texts, self.cursor, self._desk.loads)
+
+    async def _commit(self, transaction: Transaction) -> None:
+        if not transaction.batch.is_noop:
+            self._replica.check_held()
+            await self._desk.put(self.path, transaction.batch, transaction.condition)
+
+    # --- following --------------------------------------------------------------------------------
+
+    def changes(self) -> Changes:
+        """Return the changes from now on: `async for diffs in ds.changes()`.
+
+        Each time it is a list of `Diff`, never empty, one for each item that was inserted, replaced or removed, and the
+        dataset shows just what they lead to. Changes that nobody takes are merged into their net difference, so a slow
+        reader misses intermediate states and no result, and what waits is bounded.
+
+        The iteration ends when the dataset is released or the client closed.
+
+        Raises:
+            RequestError: in the iteration; the server does not keep the collection in sync any more. Acquiring it again
+                asks again.
+        """
+        return self._replica.listen(self._desk.loads)

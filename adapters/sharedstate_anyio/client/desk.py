@@ -1,0 +1,199 @@
+"""The embedding of the client core: inputs go in, effects are performed. No decision is made here."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, Literal, assert_never
+from weakref import WeakSet
+
+import anyio
+
+from sharedstate_core import parse_collection_path
+from sharedstate_core.client import (
+    Changed,
+    ClientProtocol,
+    ClosedError,
+    Fault,
+    Refused,
+    SendText,
+    Settled,
+    Synced,
+    messages,
+)
+
+from . import values
+from .changes import StatusChanges
+from .replica import Bell, Replica
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from sharedstate_core import Condition, Update
+    from sharedstate_core.client import ClientEffect
+
+    from .changes import Status
+    from .link import Link
+
+log = logging.getLogger("sharedstate.client")
+
+
+class _Answer:
+    """Whoever waits for a request to be settled."""
+
+    def __init__(self) -> None:
+        self.came = anyio.Event()
+        self.settled: Settled | None = None
+
+
+class Desk:
+    """One client: the core, the link it speaks through, who waits for answers, what is held.
+
+    Args:
+        loads: makes a value of JSON text.
+        max_queue: requests that may wait for a connection.
+    """
+
+    def __init__(self, loads: Callable[[bytes], Any], max_queue: int) -> None:
+        self.loads = loads
+        self._protocol = ClientProtocol(max_queue)
+        self._link: Link | None = None
+        self._answers: dict[int, _Answer] = {}
+        self._replicas: dict[str, Replica] = {}
+        self._bell = Bell()
+        self._closed = False
+        self._status: Status = "connecting"
+        self._status_listeners: WeakSet[StatusChanges] = WeakSet()
+
+    # --- the connection ---------------------------------------------------------------------------
+
+    @property
+    def status(self) -> Status:
+        """How the connection stands."""
+        return self._status
+
+    def listen_status(self) -> StatusChanges:
+        """Return what will hear of the status, for as long as somebody keeps it."""
+        changes = StatusChanges(self._status)
+        self._status_listeners.add(changes)
+        return changes
+
+    def _set_status(self, status: Status) -> None:
+        self._status = status
+        for changes in self._status_listeners:
+            changes.set(status)
+
+    def opened(self, link: Link) -> None:
+        """A link is up."""
+        self._link = link
+        self._perform(self._protocol.connection_opened())
+        self._set_status("connected")
+
+    def received(self, text: str) -> None:
+        """The server has said something."""
+        self._perform(self._protocol.receive_text(text))
+        self._bell.ring()
+
+    def lost(self, reason: str) -> None:
+        """The link has ended."""
+        self._link = None
+        self._perform(self._protocol.connection_lost(reason))
+        if not self._closed:
+            self._set_status("reconnecting")
+
+    def close(self) -> None:
+        """End for good: every request is settled, datasets stay readable."""
+        if self._closed:
+            return
+        self._closed = True
+        self._perform(self._protocol.close())
+        self._link = None
+        for replica in self._replicas.values():
+            replica.closed()
+        self._set_status("closed")
+
+    def check_open(self) -> None:
+        """Raise `ClosedError` after the end."""
+        if self._closed:
+            raise ClosedError
+
+    # --- requests ---------------------------------------------------------------------------------
+
+    async def put(self, path: str, update: Update, condition: Condition | None = None) -> int:
+        """Make an update; return the number of ids touched."""
+        arg = messages.encode_update(update, condition)
+        return int(values.loads(await self.request("PUT", path, arg)))
+
+    async def request(self, cmd: Literal["GET", "PUT"], path: str, arg: bytes = b"null") -> bytes:
+        """Ask the server; return the JSON text of its answer's data.
+
+        Raises:
+            RequestError, ConnectionLostError, ClosedError: how else it may end.
+        """
+        self.check_open()
+        ticket, effects = self._protocol.request(cmd, path, arg)
+        answer = self._answers[ticket] = _Answer()
+        try:
+            self._perform(effects)
+            await answer.came.wait()
+        finally:
+            del self._answers[ticket]
+            self._protocol.withdraw(ticket)  # cancelled before it was sent
+        settled = answer.settled
+        assert settled is not None  # noqa: S101  (set with the event)
+        if settled.error is not None:
+            raise settled.error
+        return settled.data
+
+    # --- collections ------------------------------------------------------------------------------
+
+    def acquire(self, path: str) -> Replica:
+        """Hold a collection once more.
+
+        Raises:
+            RequestError: `bad_path`.
+            ClosedError: after the end.
+        """
+        self.check_open()
+        name = str(parse_collection_path(path))
+        replica = self._replicas.get(name)
+        if replica is None:
+            replica = self._replicas[name] = Replica(name, self._protocol, self._bell)
+        replica.handles += 1
+        replica.asked()
+        self._perform(self._protocol.acquire(name))
+        return replica
+
+    def release(self, replica: Replica) -> None:
+        """Hold it once less; the last time ends it."""
+        if self._replicas.get(replica.path) is not replica:
+            return
+        replica.handles -= 1
+        if replica.handles == 0:
+            del self._replicas[replica.path]
+            replica.released()
+            effects = self._protocol.release(replica.path)
+            if not self._closed:
+                self._perform(effects)
+
+    # --- effects ----------------------------------------------------------------------------------
+
+    def _perform(self, effects: Sequence[ClientEffect]) -> None:
+        for effect in effects:
+            match effect:
+                case SendText(message):
+                    if self._link is not None:
+                        self._link.send(message)
+                case Settled(ticket):
+                    if (answer := self._answers.get(ticket)) is not None:
+                        answer.settled = effect
+                        answer.came.set()
+                case Changed(path, diffs):
+                    self._replicas[path].changed(diffs)
+                case Synced(path):
+                    self._replicas[path].synced()
+                case Refused(path, error):
+                    self._replicas[path].refused(error)
+                case Fault(problem):
+                    log.warning("%s", problem)
+                case _:
+                    assert_never(effect)

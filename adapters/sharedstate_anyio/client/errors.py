@@ -1,0 +1,54 @@
+"""What the client raises beside the core's errors; every error is a `SharedStateError` with a `code`."""
+
+from __future__ import annotations
+
+import os
+import socket
+import ssl
+
+from sharedstate_core import SharedStateError
+
+
+class ConnectError(SharedStateError):
+    """A connection could not be made.
+
+    Attributes:
+        status: of the HTTP answer, if there was one instead of a WebSocket.
+        fatal: whether trying again is pointless: the server wants other credentials (401, 403).
+    """
+
+    code: str = "connect_failed"
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.fatal = status in {401, 403}
+
+
+class ReleasedError(SharedStateError):
+    """The dataset was released: it is readable, and no longer kept in sync."""
+
+    code: str = "released"
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"{path} was released")
+
+
+def reason_of(error: BaseException) -> str:
+    """Say in a few words why a connection failed."""
+    cause = error.__cause__
+    if isinstance(cause, BaseException) and isinstance(error, OSError) and error.errno is None:
+        return reason_of(cause)  # anyio sums up the attempts of several addresses
+    if isinstance(error, BaseExceptionGroup):
+        return reason_of(error.exceptions[0])
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"the certificate is not trusted: {error.verify_message}"
+    if isinstance(error, ssl.SSLError):
+        return f"no TLS here ({error.reason or error})"
+    if isinstance(error, socket.gaierror):
+        return "no such host"
+    if isinstance(error, OSError):
+        return (os.strerror(error.errno) if error.errno else str(error)).lower()
+    return "the connection was closed"

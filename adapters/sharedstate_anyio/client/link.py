@@ -1,0 +1,282 @@
+"""One WebSocket over one stream: the only module that knows wsproto, and that a peer can be silent.
+
+The rules:
+
+1. `send` and `close` only queue; one task writes, one reads, one watches. What is queued is bounded by the
+   core's window of unanswered requests.
+2. When `run` returns the stream is closed, whatever happened.
+3. A peer that says nothing for `ping_interval` seconds is asked; if it says nothing for `ping_timeout` more, and takes
+   nothing of what is to be sent either, the link is dead.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import anyio
+from wsproto import ConnectionType, WSConnection
+from wsproto.connection import ConnectionState
+from wsproto.events import (
+    AcceptConnection,
+    BytesMessage,
+    CloseConnection,
+    Ping,
+    RejectConnection,
+    Request,
+    TextMessage,
+)
+from wsproto.utilities import ProtocolError
+
+from sharedstate_core.errors import CLOSE_TOO_BIG, CLOSE_UNSUPPORTED_DATA
+
+from .errors import ConnectError, reason_of
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable, Sequence
+
+    from anyio.abc import ByteStream
+    from wsproto.events import Event
+
+    from .address import Address
+
+CHUNK_BYTES: Final = 64 * 1024
+"""Read and written at once: between two chunks the others have their turn, and progress shows."""
+
+PONGS_BYTES: Final = 64 * 1024
+"""A peer that does not read gets no more pongs once so much waits to be sent."""
+
+GOODBYE_SECONDS: Final = 1.0
+"""How long an orderly end waits for the peer."""
+
+BROKEN: Final = (OSError, anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream)
+
+
+@dataclass(frozen=True, slots=True)
+class LinkOptions:
+    """How to open a link and when to give it up; sizes in bytes, times in seconds."""
+
+    ssl_context: ssl.SSLContext | None = None
+    headers: Sequence[tuple[str, str]] = ()
+    max_message: int = 64 * 1024 * 1024
+    connect_timeout: float = 10.0
+    ping_interval: float = 20.0
+    ping_timeout: float = 20.0
+
+
+class Link:
+    """A WebSocket that is open."""
+
+    def __init__(
+        self, stream: ByteStream, websocket: WSConnection, events: list[Event], options: LinkOptions
+    ) -> None:
+        self._stream = stream
+        self._websocket = websocket
+        self._events = events
+        self._options = options
+        self._queued: list[bytes] = []
+        self._wanted = anyio.Event()
+        self._writing = False
+        self._written = 0
+        self._drained = anyio.Event()
+        self._heard = anyio.Event()
+        self._text: list[str] = []
+        self._text_size = 0
+        self._ending = False
+        self._reason = "the server went away"
+
+    def send(self, message: bytes) -> None:
+        """Queue one text message."""
+        if self._websocket.state is ConnectionState.OPEN:
+            self._queue(self._websocket.send(TextMessage(message.decode())))
+
+    def close(self, code: int = 1000, reason: str = "") -> None:
+        """Say goodbye; `run` returns when the peer has answered."""
+        if self._websocket.state is ConnectionState.OPEN:
+            self._queue(self._websocket.send(CloseConnection(code, reason)))
+
+    async def run(self, received: Callable[[str], None]) -> str:
+        """Carry messages until the link has ended; return why, as the end of a sentence."""
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._write)
+                tasks.start_soon(self._watch, tasks.cancel_scope)
+                await self._read(received)
+                self._ending = True
+                self._wanted.set()
+                with anyio.move_on_after(GOODBYE_SECONDS):
+                    await self._drained.wait()
+                tasks.cancel_scope.cancel()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.aclose_forcefully(self._stream)
+        return self._reason
+
+    # --- reading ----------------------------------------------------------------------------------
+
+    async def _read(self, received: Callable[[str], None]) -> None:
+        while True:
+            for event in self._events:
+                if not self._handle(event, received):
+                    return
+            try:
+                data = await self._stream.receive(CHUNK_BYTES)
+            except BROKEN as error:
+                if not isinstance(error, anyio.EndOfStream):
+                    self._reason = reason_of(error)
+                return
+            self._heard.set()
+            self._websocket.receive_data(data)
+            self._events = list(self._websocket.events())
+
+    def _handle(self, event: Event, received: Callable[[str], None]) -> bool:
+        """Take one event; tell whether to read on."""
+        match event:
+            case TextMessage():
+                self._text_size += len(event.data)
+                if self._text_size > self._options.max_message:
+                    return self._give_up(CLOSE_TOO_BIG, "its message is too long")
+                self._text.append(event.data)
+                if event.message_finished:
+                    text = "".join(self._text)
+                    self._text.clear()
+                    self._text_size = 0
+                    received(text)
+            case BytesMessage():
+                return self._give_up(CLOSE_UNSUPPORTED_DATA, "it sent a binary message")
+            case Ping():
+                if sum(map(len, self._queued)) < PONGS_BYTES and self._is_open:
+                    self._queue(self._websocket.send(event.response()))
+            case CloseConnection():
+                return self._closed(event)
+            case _:
+                pass
+        return True
+
+    def _closed(self, event: CloseConnection) -> bool:
+        state = self._websocket.state
+        if (
+            state is ConnectionState.OPEN
+        ):  # not the peer's: wsproto's verdict on bytes that break the rules
+            return self._give_up(event.code, event.reason or "it broke the WebSocket protocol")
+        if state is ConnectionState.REMOTE_CLOSING:
+            self._reason = f"the server closed it: {event.code} {event.reason or ''}".rstrip()
+            self._queue(self._websocket.send(event.response()))
+        return False
+
+    def _give_up(self, code: int, problem: str) -> bool:
+        self._reason = f"the server was hung up on: {problem}"
+        self.close(code, problem)
+        return False
+
+    @property
+    def _is_open(self) -> bool:
+        return self._websocket.state is ConnectionState.OPEN
+
+    # --- writing ----------------------------------------------------------------------------------
+
+    def _queue(self, data: bytes) -> None:
+        self._queued.append(data)
+        self._wanted.set()
+
+    async def _write(self) -> None:
+        while self._queued or not self._ending:
+            await self._wanted.wait()
+            self._wanted = anyio.Event()
+            data = memoryview(b"".join(self._queued))
+            self._queued.clear()
+            self._writing = True
+            try:
+                for start in range(0, len(data), CHUNK_BYTES):
+                    await self._stream.send(bytes(data[start : start + CHUNK_BYTES]))
+                    self._written += 1
+            except BROKEN:
+                break  # the reader sees it too
+            self._writing = False
+        self._drained.set()
+
+    # --- watching ---------------------------------------------------------------------------------
+
+    async def _watch(self, link: anyio.CancelScope) -> None:
+        """Ask a silent peer whether it is there, and end the link if it is not."""
+        while True:
+            self._heard = anyio.Event()
+            with anyio.move_on_after(self._options.ping_interval):
+                await self._heard.wait()
+                await anyio.sleep_forever()  # heard: look again when the interval is over
+            if self._heard.is_set():
+                continue
+            if self._is_open:
+                self._queue(self._websocket.send(Ping()))
+            if not await self._answers():
+                self._reason = f"the server has not answered for {self._options.ping_timeout:g} s"
+                link.cancel()
+
+    async def _answers(self) -> bool:
+        while True:
+            written = self._written
+            with anyio.move_on_after(self._options.ping_timeout):
+                await self._heard.wait()
+                return True
+            if self._written == written or not self._writing:
+                return False
+
+
+async def open_link(address: Address, options: LinkOptions) -> Link:
+    """Connect and open a WebSocket.
+
+    Raises:
+        ConnectError: no connection, no TLS, no WebSocket; or it took longer than `connect_timeout`.
+    """
+    place = address.socket or address.authority
+    stream: ByteStream | None = None
+    try:
+        with anyio.fail_after(options.connect_timeout):
+            stream = await _connect(address, options)
+            return await _shake_hands(stream, address, options)
+    except BaseException as error:
+        if stream is not None:
+            with anyio.CancelScope(shield=True):
+                await anyio.aclose_forcefully(stream)
+        if isinstance(error, (*BROKEN, ProtocolError)):
+            why = (
+                "this is no WebSocket server"
+                if isinstance(error, ProtocolError)
+                else reason_of(error)
+            )
+            raise ConnectError(f"cannot connect to {place}: {why}") from error
+        raise
+
+
+async def _connect(address: Address, options: LinkOptions) -> ByteStream:
+    if address.socket is not None:
+        return await anyio.connect_unix(address.socket)
+    if not address.tls:
+        return await anyio.connect_tcp(address.host, address.port)
+    return await anyio.connect_tcp(
+        address.host,
+        address.port,
+        tls=True,
+        ssl_context=options.ssl_context,
+        tls_standard_compatible=False,  # a WebSocket says itself when it ends
+    )
+
+
+async def _shake_hands(stream: ByteStream, address: Address, options: LinkOptions) -> Link:
+    websocket = WSConnection(ConnectionType.CLIENT)
+    headers = [(name.encode("ascii"), value.encode("latin-1")) for name, value in options.headers]
+    request = Request(host=address.authority, target=address.target, extra_headers=headers)
+    await stream.send(websocket.send(request))
+    events: list[Event] = []
+    while not events:
+        websocket.receive_data(await stream.receive(CHUNK_BYTES))
+        events = list(websocket.events())
+    match events[0]:
+        case AcceptConnection():
+            return Link(stream, websocket, events[1:], options)
+        case RejectConnection(status_code=status):
+            problem = f"cannot connect to {address}: it answers {status} to a WebSocket handshake"
+            raise ConnectError(problem, status)
+        case _:
+            raise ConnectError(f"cannot connect to {address}: this is no WebSocket server")

@@ -1,0 +1,154 @@
+"""What the client keeps of one collection beside the core: who holds it, who listens, who waits for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
+
+import anyio
+
+from sharedstate_core.client import ClosedError
+
+from .changes import Changes
+from .errors import ReleasedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from sharedstate_core import Cursor, SharedStateError
+    from sharedstate_core.client import ClientProtocol
+    from sharedstate_core.updates import Diff
+
+
+class Bell:
+    """Wakes whoever waits for anything to happen; costs nothing while nobody does."""
+
+    def __init__(self) -> None:
+        self._event: anyio.Event | None = None
+
+    def ring(self) -> None:
+        """Wake everybody."""
+        if self._event is not None:
+            self._event.set()
+            self._event = None
+
+    async def wait(self) -> None:
+        """Return when it rings next."""
+        if self._event is None:
+            self._event = anyio.Event()
+        await self._event.wait()
+
+
+class Replica:
+    """A collection that is held, or was.
+
+    Attributes:
+        path: in normal form.
+        handles: how often it was acquired and not released.
+    """
+
+    def __init__(self, path: str, protocol: ClientProtocol, bell: Bell) -> None:
+        self.path = path
+        self.handles = 0
+        self._protocol = protocol
+        self._last: tuple[Mapping[str, bytes], Cursor | None] | None = None
+        self._synced = False
+        self._refusal: SharedStateError | None = None
+        self._end: SharedStateError | None = None
+        self._listeners: WeakSet[Changes] = WeakSet()
+        self._bell = bell
+
+    @property
+    def texts(self) -> Mapping[str, bytes]:
+        """Item texts by id, in order; after the release, as they were then."""
+        return self._protocol.items(self.path) if self._last is None else self._last[0]
+
+    @property
+    def cursor(self) -> Cursor | None:
+        """The state that `texts` is."""
+        return self._protocol.cursor(self.path) if self._last is None else self._last[1]
+
+    # --- what happens to it -----------------------------------------------------------------------
+
+    def asked(self) -> None:
+        """The server is asked once more: a refusal is forgotten."""
+        if self._refusal is not None:
+            self._refusal = None
+            self._synced = False
+
+    def synced(self) -> None:
+        """It is in sync."""
+        self._synced = True
+        self._refusal = None
+
+    def changed(self, diffs: Sequence[Diff]) -> None:
+        """Tell who listens."""
+        for changes in self._listeners:
+            changes.add(diffs)
+
+    def refused(self, error: SharedStateError) -> None:
+        """The server does not keep it in sync."""
+        self._refusal = error
+        self._end_listeners(error)
+        self._bell.ring()
+
+    def released(self) -> None:
+        """Nobody holds it any more: keep what it is now."""
+        self._last = (dict(self.texts), self.cursor)
+        self._finish(ReleasedError(self.path))
+
+    def closed(self) -> None:
+        """The client is closed."""
+        self._finish(ClosedError())
+
+    def _finish(self, error: SharedStateError) -> None:
+        self._end = self._end or error
+        self._end_listeners(None)
+        self._bell.ring()
+
+    def _end_listeners(self, error: SharedStateError | None) -> None:
+        for changes in self._listeners:
+            changes.end(error)
+        self._listeners.clear()
+
+    # --- what a program asks of it ----------------------------------------------------------------
+
+    def check_held(self) -> None:
+        """Raise `ReleasedError` or `ClosedError` if it is over."""
+        if self._end is not None:
+            raise self._end.with_traceback(None)
+
+    def listen(self, loads: Callable[[bytes], Any]) -> Changes:
+        """Return what will hear of its changes, for as long as somebody keeps it."""
+        changes = Changes(loads)
+        if self._end is not None:
+            changes.end()
+        elif self._refusal is not None:
+            changes.end(self._refusal)
+        else:
+            self._listeners.add(changes)
+        return changes
+
+    async def wait_synced(self) -> None:
+        """Return once it has been in sync.
+
+        Raises:
+            SharedStateError: the server refuses, or it is over.
+        """
+        while not self._synced:
+            await self._wait()
+
+    async def moved_from(self, cursor: Cursor | None) -> None:
+        """Return once it shows another state.
+
+        Raises:
+            SharedStateError: the server refuses, or it is over.
+        """
+        while self.cursor == cursor:
+            await self._wait()
+
+    async def _wait(self) -> None:
+        self.check_held()
+        if self._refusal is not None:
+            raise self._refusal.with_traceback(None)
+        await self._bell.wait()

@@ -1,0 +1,95 @@
+"""Reads and a batch that belong together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from sharedstate_core import Condition, RequestError, Update, compose
+
+from .values import make_update
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from sharedstate_core import Cursor
+
+    from .values import ItemLike
+
+
+class Transaction(Mapping[str, Any]):
+    """A dataset as it was when the transaction began, with the transaction's own updates: a mapping from id to item.
+
+    Attributes:
+        cursor: the state it began with.
+        batch: the updates so far, as one.
+    """
+
+    def __init__(
+        self, texts: Mapping[str, bytes], cursor: Cursor | None, loads: Callable[[bytes], Any]
+    ) -> None:
+        if cursor is None:
+            problem = "this server tells no versions, so it knows no conditional updates"
+            raise RequestError("bad_message", problem)
+        self.cursor = cursor
+        self.batch = Update()
+        self._texts = dict(texts)
+        self._loads = loads
+        self._read: dict[str, None] = {}
+        self._read_all = False
+
+    @property
+    def condition(self) -> Condition | None:
+        """What must not have changed meanwhile: what was read."""
+        if self._read_all:
+            return Condition(self.cursor)
+        return Condition(self.cursor, tuple(self._read)) if self._read else None
+
+    def get_item(self, id: str) -> Any:
+        """Return an item, or None if there is none of that id."""
+        self._read[id] = None
+        text = self._texts.get(id)
+        return None if text is None else self._loads(text)
+
+    def get_items(self) -> list[Any]:
+        """Return all items, in order."""
+        self._read_all = True
+        return [self._loads(text) for text in self._texts.values()]
+
+    def __getitem__(self, id: str) -> Any:
+        self._read[id] = None
+        return self._loads(self._texts[id])
+
+    def __contains__(self, id: object) -> bool:
+        if isinstance(id, str):
+            self._read[id] = None
+        return id in self._texts
+
+    def __len__(self) -> int:
+        self._read_all = True
+        return len(self._texts)
+
+    def __iter__(self) -> Iterator[str]:
+        self._read_all = True
+        return iter(list(self._texts))
+
+    def update(
+        self,
+        *,
+        insert: Iterable[ItemLike] = (),
+        remove: Iterable[str] = (),
+        reset: bool = False,
+    ) -> None:
+        """Add to the batch; what is read from now on shows it. Arguments as of `Dataset.update`.
+
+        Raises:
+            RequestError: `bad_update`.
+            TypeError: `insert` or `remove` is no list.
+        """
+        update = make_update(insert, remove, reset=reset)
+        self.batch = compose(self.batch, update)
+        if update.reset:
+            self._texts.clear()
+        for id in update.remove:
+            self._texts.pop(id, None)
+        self._texts.update(update.insert)

@@ -1,0 +1,86 @@
+"""Between Python's values and JSON text, in which the core keeps items."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+import msgspec
+
+from sharedstate_core import Condition, Cursor, RequestError, Update
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+ItemLike: TypeAlias = "Mapping[str, Any] | bytes"
+"""An item to insert: a mapping of what JSON knows, or the JSON text of an object, which is sent as it stands."""
+
+_DIGITS: Final = 4300
+"""Longest whole number that Python reads by itself; reading a longer one takes time that grows with its square."""
+
+
+class _Head(msgspec.Struct):
+    id: str
+
+
+_head = msgspec.json.Decoder(_Head)
+
+
+def loads(text: bytes) -> Any:
+    """Return the value of a JSON text; numbers that do not fit a Python number become infinite, as in JavaScript.
+
+    Raises:
+        ValueError: it is no JSON in UTF-8.
+    """
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return json.loads(text.decode(), parse_int=_whole, parse_constant=_constant)
+
+
+def _constant(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _whole(digits: str) -> float:
+    return int(digits) if len(digits) <= _DIGITS else float(digits)
+
+
+def make_update(
+    insert: Iterable[ItemLike] = (), remove: Iterable[str] = (), *, reset: bool = False
+) -> Update:
+    """Return an update as the core takes it; an item without `id` gets a random one.
+
+    Raises:
+        RequestError: `bad_update`, with the place; what else may be wrong, the server tells.
+        TypeError: `insert` or `remove` is one thing and not a collection of them.
+    """
+    for name, value in (("insert", insert), ("remove", remove)):
+        if isinstance(value, str | bytes | dict):
+            raise TypeError(f"{name} is a list, not {type(value).__name__}")
+    texts = dict(_item(item, f"insert[{number}]") for number, item in enumerate(insert))
+    ids = tuple(dict.fromkeys(remove))
+    for number, id in enumerate(ids):
+        if not isinstance(id, str):
+            raise RequestError("bad_update", f"remove[{number}]: expected a string")
+    return Update(ids, texts, reset)
+
+
+def _item(item: ItemLike, place: str) -> tuple[str, bytes]:
+    try:
+        if isinstance(item, bytes):
+            return _head.decode(item).id, item
+        members = dict(item)
+        id = members.setdefault("id", str(uuid.uuid4()))
+        if not isinstance(id, str):
+            raise RequestError("bad_update", f"{place}.id: expected a string")
+        text = json.dumps(members, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        return id, text.encode()
+    except (TypeError, ValueError, RecursionError, msgspec.DecodeError) as error:
+        raise RequestError("bad_update", f"{place}: {error}") from error
+
+
+def make_condition(wanted: Cursor | Condition | None) -> Condition | None:
+    """Return the condition that the core takes; a cursor alone is about the whole collection."""
+    return Condition(wanted) if isinstance(wanted, Cursor) else wanted

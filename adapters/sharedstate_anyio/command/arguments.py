@@ -1,0 +1,185 @@
+"""The command line, and its help."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NoReturn
+
+from . import reading, writing
+from .failures import BAD_INPUT
+from .target import parse_target
+
+if TYPE_CHECKING:
+    from .target import Target
+
+DESCRIPTION: Final = (
+    "Read, write, follow, save and restore the collections of a SharedState server."
+)
+
+EPILOG: Final = """
+A URL is ws://host:port or wss://host (http and https mean the same), or host:port alone. Items go in and out as JSON
+lines: one JSON object a line, its numbers kept to the last digit.
+
+examples:
+  sharedstate put localhost:9000/app/items/todo '{"id": "milk", "done": false}'
+  sharedstate get localhost:9000/app/items/todo
+  sharedstate watch localhost:9000/app/items/todo --initial | jq .new
+  sharedstate dump wss://example.org/app/items/todo -o todo.jsonl
+  sharedstate load wss://example.org/app/items/todo todo.jsonl --reset
+  sharedstate get localhost:9000/                    names of the services
+
+exit status: 0 done; 1 the server cannot be reached, refused or went away, or an item is not there; 2 a wrong command
+line or line of input; 130 Ctrl-C, 143 SIGTERM (but 0 after watch, which ends that way); 141 nobody reads the output
+
+The server itself is sharedstate-anyio.
+"""
+
+PUT: Final = """
+A line is an item, {"id": …}, which is added or replaces that of the same id, or a change, done in one step:
+{"remove": [ids], "insert": [items], "reset": true, "if": {"epoch": …, "version": …, "ids": […]}}, each member optional.
+Each line is stored before the next one is sent; the first that fails ends the command.
+"""
+
+LOAD: Final = """
+Items are added, or replace those of the same id, in batches. With --reset they take the place of whatever is there, in
+the order of the lines; everything is read and checked before anything is changed. A batch whose answer is lost with the
+connection is sent again. A bad line ends the command when the lines before it are stored.
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """End with that line."""
+        self.exit(BAD_INPUT, f"{self.prog}: {message} ({self.prog} --help tells more)\n")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser; what it returns has `run`, the command's coroutine function."""
+    made = Parser(
+        prog="sharedstate",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    version = f"sharedstate {metadata.version('sharedstate')}"
+    made.add_argument("--version", action="version", version=version)
+    commands = made.add_subparsers(metavar="COMMAND", required=True, dest="command")
+
+    get = _command(
+        commands, "get", reading.get, "print items, or names of services and collections"
+    )
+    get.add_argument("target", type=_partial, metavar="URL", help="URL/app/service/collection")
+    get.add_argument("ids", nargs="*", metavar="ID", help="only these items")
+
+    put = _command(commands, "put", writing.put, "make updates, one a line", PUT)
+    _target(put)
+    put.add_argument("changes", nargs="*", metavar="JSON", help="default: standard input")
+    put.set_defaults(tally=writing.Tally("update"))
+
+    watch = _command(commands, "watch", reading.watch, "print changes as they come, until Ctrl-C")
+    _target(watch)
+    watch.add_argument("--initial", action="store_true", help="begin with the items that are there")
+    watch.set_defaults(patience=math.inf)
+
+    load = _command(commands, "load", writing.load, "insert many items; restore a dump", LOAD)
+    _target(load)
+    load.add_argument("file", nargs="?", type=_file, help="default, or -: standard input")
+    load.add_argument("--reset", action="store_true", help="in place of what is there")
+    load.add_argument(
+        "--batch", type=_count, default=500, metavar="N", help="items at once (default: 500)"
+    )
+    _quiet(load)
+    load.set_defaults(tally=writing.Tally("item"))
+
+    dump = _command(commands, "dump", reading.dump, "print a whole collection, for load")
+    _target(dump)
+    dump.add_argument("-o", "--output", type=_file, metavar="FILE", help="whole or not at all")
+    _quiet(dump)
+    return made
+
+
+def _command(
+    commands: argparse._SubParsersAction[Parser],
+    name: str,
+    run: object,
+    summary: str,
+    more: str = "",
+) -> argparse.ArgumentParser:
+    made: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=summary,
+        description=summary[0].upper() + summary[1:] + ".",
+        epilog=more,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.set_defaults(run=run, tally=None)
+    made.add_argument("--ca", metavar="FILE", help="certificates to trust (PEM), for wss")
+    made.add_argument(
+        "--header", type=_header, action="append", default=[], help="'Name: value' of the handshake"
+    )
+    made.add_argument(
+        "--timeout", type=_seconds, default=10.0, metavar="S", help="to connect (default: 10)"
+    )
+    made.add_argument(
+        "--patience",
+        type=_seconds,
+        default=30.0,
+        metavar="S",
+        help="give up after so long without connection (default: 30; watch: never)",
+    )
+    return made
+
+
+def _target(made: argparse.ArgumentParser) -> None:
+    made.add_argument("target", type=_whole, metavar="URL", help="URL/app/service/collection")
+
+
+def _quiet(made: argparse.ArgumentParser) -> None:
+    made.add_argument("-q", "--quiet", action="store_true", help="no progress, no summary")
+
+
+def _whole(text: str) -> Target:
+    return _parsed(text, partial=False)
+
+
+def _partial(text: str) -> Target:
+    return _parsed(text, partial=True)
+
+
+def _parsed(text: str, *, partial: bool) -> Target:
+    try:
+        return parse_target(text, partial=partial)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _file(text: str) -> Path | None:
+    return None if text == "-" else Path(text)
+
+
+def _header(text: str) -> tuple[str, str]:
+    name, colon, value = text.partition(":")
+    if not (colon and name.isascii() and name.isprintable() and value.isprintable()):
+        raise argparse.ArgumentTypeError(f"expected 'Name: value', found {text!r}")
+    return name.strip(), value.strip()
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not seconds > 0:
+        raise argparse.ArgumentTypeError(f"expected a number of seconds, found {text!r}")
+    return seconds
+
+
+def _count(text: str) -> int:
+    if text.isascii() and text.isdigit() and 1 <= int(text) <= 20_000:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"expected a whole number from 1 to 20000, found {text!r}")

@@ -1,0 +1,126 @@
+"""JSON lines, in and out, without ever holding up the event loop."""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import anyio
+import anyio.lowlevel
+
+from sharedstate_anyio.client.values import loads
+
+from .failures import BAD_INPUT, CommandError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable
+
+STDIN: Final = 0
+STDOUT: Final = 1
+
+READ_BYTES: Final = 64 * 1024
+
+WRITE_BYTES: Final = 4096
+"""A pipe that is writable takes as many without blocking (POSIX: PIPE_BUF is at least 512, on Linux 4096)."""
+
+LINE_BYTES: Final = 64 * 1024 * 1024
+"""Longest line: far more than a server accepts, far less than a machine's memory."""
+
+
+class Line(NamedTuple):
+    """One line that is not blank.
+
+    Attributes:
+        number: from 1.
+        text: without the line's end.
+        value: what it says.
+    """
+
+    number: int
+    text: bytes
+    value: dict[str, Any]
+
+
+async def read_objects(fd: int) -> AsyncIterator[Line]:
+    """Read JSON objects from a file descriptor, one a line; blank lines do not count.
+
+    Raises:
+        CommandError: a line is no object, or too long; it names the line.
+    """
+    rest, number = bytearray(), 0
+    while True:
+        data = await _read(fd)
+        rest += data
+        end = len(rest) if not data else rest.rfind(b"\n") + 1
+        if end == 0 and len(rest) > LINE_BYTES:
+            raise CommandError(f"line {number + 1} is longer than {LINE_BYTES} bytes", BAD_INPUT)
+        whole = bytes(rest[:end])
+        del rest[:end]
+        for text in whole.split(b"\n")[: None if not data else -1]:
+            number += 1
+            found = text.removeprefix(b"\xef\xbb\xbf" if number == 1 else b"").strip()
+            if found:
+                yield parse_line(number, found)
+        if not data:
+            return
+
+
+def parse_line(number: int, text: bytes) -> Line:
+    """Read one line.
+
+    Raises:
+        CommandError: it is no JSON object.
+    """
+    try:
+        value = loads(text)
+    except json.JSONDecodeError as error:
+        problem = f"line {number} is not JSON: {error.msg}, at character {error.pos + 1}"
+        raise CommandError(problem, BAD_INPUT) from None
+    except (ValueError, RecursionError) as error:
+        raise CommandError(f"line {number} is not JSON: {error}", BAD_INPUT) from None
+    if not isinstance(value, dict):
+        raise CommandError(f"line {number} is not a JSON object", BAD_INPUT)
+    return Line(number, text, value)
+
+
+async def _read(fd: int) -> bytes:
+    await anyio.lowlevel.checkpoint()
+    try:
+        with suppress(PermissionError):  # a file: it can always be read
+            await anyio.wait_readable(fd)
+        return os.read(fd, READ_BYTES)
+    except OSError as error:
+        raise CommandError(f"cannot read: {os.strerror(error.errno or 0).lower()}") from None
+
+
+async def write_lines(fd: int, texts: Iterable[bytes]) -> None:
+    """Write JSON texts to a pipe, a terminal or a file, one a line, while others run.
+
+    It is interrupted between two lines only, unless they are long.
+
+    Raises:
+        OSError: nobody reads it any more (`BrokenPipeError`), or it cannot be written.
+    """
+    rest = bytearray()
+    for text in texts:
+        line = one_line(text)
+        if rest and len(rest) + len(line) > WRITE_BYTES:
+            await _write(fd, rest)
+            rest.clear()
+        rest += line
+    await _write(fd, rest)
+
+
+async def _write(fd: int, data: bytes | bytearray) -> None:
+    start = 0
+    while start < len(data):
+        with suppress(PermissionError):  # a file: it can always be written
+            await anyio.wait_writable(fd)
+        start += os.write(fd, data[start : start + WRITE_BYTES])
+
+
+def one_line(text: bytes) -> bytes:
+    """Return the JSON text of an item as one line: a line break in it can only be white space between tokens."""
+    return text.replace(b"\r", b" ").replace(b"\n", b" ") + b"\n"

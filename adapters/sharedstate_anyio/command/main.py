@@ -1,0 +1,105 @@
+"""Running a command to its end, whichever that is."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+import anyio
+
+from sharedstate_anyio.cli import main as serve
+from sharedstate_anyio.client import SharedStateError
+
+from .arguments import parser
+from .failures import FAILED, SIGNALLED, CommandError
+from .lines import STDOUT
+from .session import say
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Sequence
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command; ends the process with its exit status."""
+    given = sys.argv[1:] if argv is None else list(argv)
+    if given and given[0].endswith(".json"):
+        serve(given)  # how the server was started before it had a command of its own
+    _occupy_standard_streams()
+    options = parser().parse_args(given)
+    try:
+        status = anyio.run(_run, options)
+    except BrokenPipeError:
+        status = SIGNALLED + signal.SIGPIPE
+        # Python would complain about what it cannot flush.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), STDOUT)
+    except KeyboardInterrupt:
+        status = SIGNALLED + signal.SIGINT
+    sys.exit(status)
+
+
+def _occupy_standard_streams() -> None:
+    """See that no socket gets the number of a standard stream that was closed; using that stream fails."""
+    for fd in range(3):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, os.O_RDONLY if fd else os.O_WRONLY)
+
+
+async def _run(options: Namespace) -> int:
+    """Run it until it ends or is interrupted; tell in one line what went wrong, and how far it came."""
+    status = FAILED
+    signum = 0
+
+    async def attend() -> None:
+        nonlocal signum
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            async for number in signals:
+                signum = number
+                tasks.cancel_scope.cancel()
+                return
+
+    problem: Exception | None = None
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(attend)
+        try:
+            status = await options.run(options)
+        except Exception as error:  # noqa: BLE001  (told, or raised again, outside of the task group)
+            problem = error
+        tasks.cancel_scope.cancel()
+    so_far = "" if options.tally is None else f"; {options.tally}"
+    if problem is not None:
+        return _tell(_first(problem), so_far)
+    if signum:
+        if options.command == "watch":
+            return 0
+        at_least = so_far.replace("; ", "; at least ", 1) if options.tally else ""
+        say(f"interrupted{at_least}")
+        return SIGNALLED + signum
+    return status
+
+
+def _first(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def _tell(error: BaseException, so_far: str) -> int:
+    match error:
+        case CommandError():
+            say(f"{error}{so_far}")
+            return error.status
+        case SharedStateError():
+            say(f"{error}{so_far}")
+            return FAILED
+        case BrokenPipeError():
+            raise error
+        case OSError():
+            say(f"cannot write: {(error.strerror or str(error)).lower()}{so_far}")
+            return FAILED
+        case _:
+            raise error

@@ -1,0 +1,119 @@
+"""The commands that read: `get`, `dump`, `watch`."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from .failures import FAILED, CommandError
+from .lines import STDOUT, one_line, write_lines
+from .session import connecting, say, session
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Iterable
+
+    from sharedstate_anyio.client import Diff
+
+
+async def get(options: Namespace) -> int:
+    """Print items, or names."""
+    url, path = options.target
+    collection = path.count("/") == 3 and len(path) > 3
+    if options.ids and not collection:
+        raise CommandError("ids are of items: expected URL/app/service/collection", 2)
+    async with session(url, connecting(options)) as client:
+        if not collection:
+            texts = _elements(await client.get(path))
+        else:
+            ds = await client.acquire(path)
+            texts = [ds[id] for id in options.ids if id in ds] if options.ids else ds.get_items()
+            missing = [id for id in options.ids if id not in ds]
+    await _print(texts)
+    for id in missing if collection else ():
+        say(f"{path} has no item {id!r}")
+    return FAILED if collection and missing else 0
+
+
+def _elements(data: bytes) -> list[bytes]:
+    """Return the elements of a list, each as JSON text; what is no list stands alone."""
+    try:
+        return [bytes(raw) for raw in msgspec.json.decode(data, type=list[msgspec.Raw])]
+    except msgspec.ValidationError:
+        return [data]
+
+
+async def dump(options: Namespace) -> int:
+    """Print a collection as it is at one moment, in order."""
+    url, path = options.target
+    async with session(url, connecting(options)) as client:
+        ds = await client.acquire(path)
+        texts, cursor = ds.get_items(), ds.cursor
+    if options.output is None:
+        await _print(texts)
+    else:
+        _save(options.output, texts)
+    if not options.quiet:
+        at = "" if cursor is None else f" at version {cursor.version}"
+        say(f"dumped {_count(len(texts))}{at}")
+    return 0
+
+
+async def _print(texts: Iterable[bytes]) -> None:
+    await write_lines(STDOUT, texts)
+
+
+def _save(file: Path, texts: Iterable[bytes]) -> None:
+    """Write a file that is there as a whole or not at all."""
+    try:
+        fd, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+        try:
+            with os.fdopen(fd, "wb") as stream:
+                stream.writelines(map(one_line, texts))
+                stream.flush()
+                os.fsync(stream.fileno())
+            Path(name).chmod(0o666 & ~_umask())
+            Path(name).replace(file)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise CommandError(f"cannot write {file}: {error.strerror}") from None
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+async def watch(options: Namespace) -> int:
+    """Print each change as it comes, until interrupted."""
+    url, path = options.target
+    async with session(url, connecting(options)) as client:
+        ds = await client.acquire(path)
+        changes = ds.changes()
+        if options.initial:
+            await _print(_diff(id, text, None) for id, text in ds.items())
+        async for diffs in changes:
+            await _print(_line(diff) for diff in diffs)
+    return 0
+
+
+def _line(diff: Diff) -> bytes:
+    return _diff(diff.id, diff.new, diff.old)
+
+
+def _diff(id: str, new: bytes | None, old: bytes | None) -> bytes:
+    members = [b'"id":' + msgspec.json.encode(id)]
+    members += [b'"new":' + new] if new is not None else []
+    members += [b'"old":' + old] if old is not None else []
+    return b"{" + b",".join(members) + b"}"
+
+
+def _count(number: int) -> str:
+    return f"{number:,} item{'s' * (number != 1)}"

@@ -1,0 +1,98 @@
+"""A client for the length of one command: what it says about the connection, and how long it is patient."""
+
+from __future__ import annotations
+
+import ssl
+import sys
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, NamedTuple
+
+import anyio
+
+from sharedstate_anyio.client import connect
+
+from .failures import BAD_INPUT, CommandError
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import AsyncIterator
+
+    from sharedstate_anyio.client import Client
+
+
+class Connecting(NamedTuple):
+    """How to connect.
+
+    Attributes:
+        ssl_context: for `wss`; None for the system's.
+        headers: of the handshake.
+        timeout: seconds for the first connection.
+        patience: seconds without a connection after which to give up.
+    """
+
+    ssl_context: ssl.SSLContext | None
+    headers: dict[str, str]
+    timeout: float
+    patience: float
+
+
+def connecting(options: Namespace) -> Connecting:
+    """Read the options that all commands share.
+
+    Raises:
+        CommandError: the certificates cannot be read.
+    """
+    context = None
+    if options.ca is not None:
+        try:
+            context = ssl.create_default_context(cafile=options.ca)
+        except (OSError, ssl.SSLError) as error:
+            problem = f"{options.ca}: no certificates there ({error.strerror or error})"
+            raise CommandError(problem, BAD_INPUT) from None
+    return Connecting(context, dict(options.header), options.timeout, options.patience)
+
+
+def say(message: str) -> None:
+    """Tell the person at the terminal."""
+    if sys.stderr is not None:
+        print(f"sharedstate: {message}", file=sys.stderr, flush=True)
+
+
+@asynccontextmanager
+async def session(url: str, how: Connecting) -> AsyncIterator[Client]:
+    """Connect; items are JSON text.
+
+    Raises:
+        ConnectError: the first attempt failed.
+        CommandError: the connection was away for too long.
+    """
+    impatient = False
+    async with (
+        connect(
+            url,
+            ssl_context=how.ssl_context,
+            headers=how.headers,
+            connect_timeout=how.timeout,
+            loads=bytes,
+        ) as client,
+        anyio.create_task_group() as tasks,
+    ):
+
+        async def attend() -> None:
+            nonlocal impatient
+            statuses = client.status_changes()
+            async for status in statuses:
+                if status == "reconnecting":
+                    say("connection lost; trying to connect again")
+                    with anyio.move_on_after(how.patience) as waiting:
+                        await anext(statuses)
+                        say("connected again")
+                    if waiting.cancelled_caught:
+                        impatient = True
+                        tasks.cancel_scope.cancel()
+
+        tasks.start_soon(attend)
+        yield client
+        tasks.cancel_scope.cancel()
+    if impatient:
+        raise CommandError(f"no connection for {how.patience:g} s")

@@ -1,0 +1,149 @@
+"""What is wrong with a command line, or with the server that it names, is told in one line."""
+
+from __future__ import annotations
+
+import ssl
+import subprocess
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+import trustme
+
+from sharedstate_anyio.command.target import Target, parse_target
+from tests.support.command import started
+from tests.support.relay import relay
+from tests.support.servers import running
+from tests.support.shell import PROGRAM, shell
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+COMMANDS = ("get", "put", "watch", "load", "dump")
+
+
+@pytest.mark.parametrize(
+    ("text", "target"),
+    [
+        ("host/a/b/c", Target("host", "/a/b/c")),
+        ("host:1//a/b//c/", Target("host:1", "/a/b/c")),
+        ("wss://host/x/y/a/b/c", Target("wss://host/x/y", "/a/b/c")),
+        ("ws+unix:///run/s/a/b/c", Target("ws+unix:///run/s", "/a/b/c")),
+        ("host/a/b/c?d#e%20", Target("host", "/a/b/c?d#e%20")),
+        ("[::1]:9/a/b/c", Target("[::1]:9", "/a/b/c")),
+    ],
+)
+def test_targets(text: str, target: Target) -> None:
+    assert parse_target(text) == target
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [("host", "/"), ("ws://host/", "/"), ("host/clock", "/clock"), ("h/a/b", "/a/b")],
+)
+def test_partial_targets(text: str, path: str) -> None:
+    assert parse_target(text, partial=True).path == path
+    with pytest.raises(ValueError, match="expected URL/app/service/collection"):
+        parse_target(text)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("127.0.0.1:1/app/items/c", "cannot connect to 127.0.0.1:1: connection refused"),
+        (
+            "no.such.host.invalid/app/items/c",
+            "cannot connect to no.such.host.invalid:9000: no such host",
+        ),
+        ("ws+unix:///nowhere/app/items/c", "cannot connect to /nowhere: no such file or directory"),
+    ],
+)
+async def test_no_server(command: str, url: str, problem: str) -> None:
+    status, output, errors = await shell(command, url)
+    assert (status, output) == (1, "")
+    assert errors.startswith(f"sharedstate: {problem}")
+    assert errors.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+async def test_an_unknown_service(command: str) -> None:
+    async with running() as server:
+        url = f"{server.url}app/nope/c"
+        status, output, errors = await shell(command, url, given='{"id": "a"}')
+    assert (status, output) == (1, "")
+    assert "no service 'nope' here; there are: items" in errors
+    assert errors.count("\n") == 1
+    assert errors.endswith("; nothing is stored\n") is (command in {"put", "load"})
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["nope"],
+        ["get"],
+        ["dump", "host/a/b"],
+        ["get", "host/a/b/.."],
+        ["get", "ftp://host/a/b/c"],
+        ["get", "host:99999/a/b/c"],
+        ["load", "host/a/b/c", "--batch", "0"],
+        ["get", "host/a/b/c", "--timeout", "soon"],
+        ["get", "host/a/b/c", "--header", "no colon"],
+        ["get", "host/a/b/c", "--ca", "/nowhere"],
+        ["watch", "host/a/b/c", "--nope"],
+    ],
+)
+async def test_wrong_command_lines(arguments: list[str]) -> None:
+    status, output, errors = await shell(*arguments)
+    assert (status, output) == (2, "")
+    assert errors.startswith("sharedstate")
+    assert errors.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", [None, *COMMANDS])
+async def test_help(command: str | None) -> None:
+    status, output, errors = await shell(*filter(None, [command]), "--help")
+    assert (status, errors) == (0, "")
+    assert "usage: sharedstate" in output
+    assert "exit status" in output or command is not None
+
+
+async def test_tls(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    async with running() as server, relay(server.port, context=context) as wire:
+        url = f"wss://127.0.0.1:{wire.port}/app/items/c"
+        assert await shell("put", url, '{"id":"a"}', "--ca", tmp_path / "ca.pem") == (0, "", "")
+        assert (await shell("get", url, "--ca", tmp_path / "ca.pem")).output == '{"id":"a"}\n'
+
+
+async def test_closed_streams() -> None:
+    async with running() as server:
+        url = f"{server.url}app/items/c"
+        for script, problem in (
+            (f"put {url} <&-", "cannot read: bad file descriptor; nothing is stored"),
+            (f"get {server.url} >&-", "cannot write: bad file descriptor"),
+        ):
+            run = await anyio.run_process(["sh", "-c", f"{PROGRAM} {script}"], check=False)
+            assert run.returncode == 1
+            assert run.stderr.decode().endswith(f"{problem}\n")
+
+
+def test_a_configuration_file_starts_the_server(tmp_path: Path) -> None:
+    """As the first generation's command of this name did."""
+    (tmp_path / "config.json").write_text('{"service": {"port": 0}, "services": []}')
+    broken = subprocess.run(
+        [PROGRAM, "nowhere.json"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert broken.returncode == 2
+    assert broken.stderr.startswith("sharedstate-anyio: ")
+    document = (
+        '{"service": {"port": 0}, "services": [{"name": "m", "module": "items_service",'
+        ' "config": {"db_type": "sqlite"}}]}'
+    )
+    (tmp_path / "config.json").write_text(document)
+    with started("config.json", folder=tmp_path, program=PROGRAM) as server:
+        assert server.port > 0

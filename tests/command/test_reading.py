@@ -1,0 +1,164 @@
+"""get, dump and watch, as people run them."""
+
+from __future__ import annotations
+
+import json
+import signal
+from typing import TYPE_CHECKING
+
+import anyio
+import anyio.to_thread
+import pytest
+
+from sharedstate_anyio.client import connect
+from tests.python_client.support import start
+from tests.support.servers import running
+from tests.support.shell import PROGRAM, SECONDS, running_command, shell
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+C = "/app/items/c"
+TEXTS = [
+    b'{"id": "a", "n": 1.10}',
+    b'{"id":"\xc3\xa9\xf0\x9f\x98\x80","t":"\\n\\u0000"}',
+    b'{"id":"z"}',
+]
+LINES = [text.decode() + "\n" for text in TEXTS]
+
+
+async def test_get() -> None:
+    async with running() as server, connect(server.url) as client:
+        await client.update(C, insert=TEXTS)
+        where = f"127.0.0.1:{server.port}"
+        for url in (where, f"ws://{where}", f"http://{where}/", f"ws://{where}/any/prefix"):
+            assert await shell("get", url + C) == (0, "".join(LINES), "")
+        assert await shell("get", where + C, "z", "a") == (0, LINES[2] + LINES[0], "")
+        status, output, errors = await shell("get", where + C, "nope", "a")
+        assert (status, output) == (1, LINES[0])
+        assert errors == "sharedstate: /app/items/c has no item 'nope'\n"
+        assert await shell("get", where) == (0, '"items"\n', "")
+        assert await shell("get", where + "/app/items") == (0, '"c"\n', "")
+        assert float((await shell("get", where + "/clock")).output) > 1e9
+        assert await shell("get", where + "/app/items/empty") == (0, "", "")
+        assert (await shell("get", where + "/clock", "id")).status == 2
+
+
+async def test_items_with_line_breaks_are_lines() -> None:
+    async with running() as server, connect(server.url) as client:
+        await client.update(C, insert=[b'{\r\n  "id": "a",\n  "n": 1\n}'])
+        _, output, _ = await shell("get", server.url + C)
+        assert output.count("\n") == 1
+        assert json.loads(output) == {"id": "a", "n": 1}
+
+
+async def test_dump_and_load_are_inverse(tmp_path: Path) -> None:
+    async with running() as server, connect(server.url) as client:
+        await client.update(C, insert=[{"id": id} for id in "fbd"])
+        await client.update(C, remove=["b"], insert=[*TEXTS, {"id": "f", "new": True}])
+        saved = tmp_path / "saved.jsonl"
+        saved.write_text("old")
+        assert await shell("dump", server.url + C, "-o", saved) == (
+            0,
+            "",
+            "sharedstate: dumped 5 items at version 2\n",
+        )
+        assert [file.name for file in tmp_path.iterdir()] == ["saved.jsonl"]
+        assert await shell("dump", server.url + C, "-q") == (0, saved.read_text(), "")
+        other = server.url + "/app/items/other"
+        await client.update("/app/items/other", insert=[{"id": "z"}, {"id": "gone"}])
+        loaded = await shell("load", other, saved, "--reset")
+        assert loaded == (0, "", "sharedstate: 5 items are stored\n")
+        assert (await shell("dump", other, "-q")).output == saved.read_text(), "order and digits"
+
+
+async def test_a_dump_that_cannot_be_saved(tmp_path: Path) -> None:
+    async with running() as server:
+        for place in (tmp_path / "nowhere" / "file", tmp_path):
+            status, _, errors = await shell("dump", server.url + C, "-o", place)
+            assert status == 1
+            assert errors.startswith(f"sharedstate: cannot write {place}: ")
+            assert errors.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_reader_that_leaves() -> None:
+    """Quiet, with the status that shells give to a broken pipe."""
+    async with running() as server, connect(server.url) as client:
+        await client.update(C, insert=[{"id": str(n), "text": "x" * 300} for n in range(5000)])
+        for command in (["dump", "-q"], ["get"], ["watch", "--initial"]):
+            with running_command(command[0], server.url + C, *command[1:]) as run:
+                assert '"0"' in await run.line()
+                assert run.process.stdout is not None
+                run.process.stdout.close()
+                errors = await anyio.to_thread.run_sync(run.process.stderr.read)  # type: ignore[union-attr]
+                status = await anyio.to_thread.run_sync(run.process.wait)
+                assert (status, errors) == (141, b"")
+
+
+async def test_a_full_disk() -> None:
+    async with running() as server, connect(server.url) as client:
+        await client.update(C, insert=[{"id": "a"}])
+        process = await anyio.run_process(
+            ["sh", "-c", f"{PROGRAM} get {server.url}{C} > /dev/full"],
+            check=False,
+        )
+        assert process.returncode == 1
+        assert process.stderr == b"sharedstate: cannot write: no space left on device\n"
+
+
+# watch
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+async def test_watch(signum: signal.Signals) -> None:
+    async with running() as server, connect(server.url) as client:
+        await client.update(C, insert=[TEXTS[0]])
+        with running_command("watch", server.url + C, "--initial") as run:
+            text = TEXTS[0].decode()
+            assert await run.line() == f'{{"id":"a","new":{text}}}\n'
+            await client.update(C, insert=[{"id": "a"}])
+            assert await run.line() == f'{{"id":"a","new":{{"id":"a"}},"old":{text}}}\n'
+            await client.update(C, remove=["a"])
+            assert await run.line() == '{"id":"a","old":{"id":"a"}}\n'
+            run.process.send_signal(signum)
+            assert await run.ended() == (0, "", "")
+
+
+async def test_watch_through_a_restart(tmp_path: Path, port: int) -> None:
+    url = f"127.0.0.1:{port}{C}"
+    with start(tmp_path, port) as server:
+        assert (await shell("put", url, '{"id":"a"}')).status == 0
+        with running_command("watch", url, "--initial") as run:
+            assert await run.line() == '{"id":"a","new":{"id":"a"}}\n'
+            server.kill()
+            assert "connection lost" in await run.complaint()
+            with start(tmp_path, port):
+                assert (
+                    await shell("put", url, '{"remove":["a"],"insert":[{"id":"b"}]}')
+                ).status == 0
+                assert "connected again" in await run.complaint()
+                assert {await run.line(), await run.line()} == {
+                    '{"id":"a","old":{"id":"a"}}\n',
+                    '{"id":"b","new":{"id":"b"}}\n',
+                }
+                run.process.send_signal(signal.SIGINT)
+                assert (await run.ended()).status == 0
+
+
+async def test_watching_while_nobody_reads_merges() -> None:
+    """What is not read waits as one net difference, and the connection goes on."""
+    async with running() as server, connect(server.url) as client:
+        await client.update(C, insert=[{"id": "n", "n": 0}])
+        with running_command("watch", server.url + C, "--initial") as run:
+            await run.line()
+            rounds = 3000
+            for n in range(1, rounds + 1):
+                await client.update(C, insert=[{"id": "n", "n": n, "fill": "x" * 100}])
+            lines = 0
+            with anyio.fail_after(SECONDS):
+                while True:
+                    lines += 1
+                    if json.loads(await run.line())["new"]["n"] == rounds:
+                        break
+            assert lines < rounds, "the pipe did not hold them all"

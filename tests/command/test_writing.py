@@ -1,0 +1,232 @@
+"""put and load, as people run them: everything is stored, or they say how far they came."""
+
+from __future__ import annotations
+
+import json
+import signal
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+
+from sharedstate_anyio.client import Client, connect
+from tests.python_client.support import start
+from tests.support.servers import running
+from tests.support.shell import SECONDS, running_command, shell
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+C = "/app/items/c"
+
+
+async def ids(client: Client, path: str = C) -> list[str]:
+    return [item["id"] for item in await client.get(path)]
+
+
+async def holds(client: Client, count: int) -> None:
+    """Wait until so many items are stored."""
+    with anyio.fail_after(SECONDS):
+        while len(await ids(client)) < count:
+            await anyio.sleep(0.005)
+
+
+# put
+
+
+async def test_put() -> None:
+    given = """
+        {"id": "a", "n": 1.10}
+        {"insert": [{"id": "b"}, {"id": "c"}], "remove": ["x"]}
+
+        {"remove": ["a"], "insert": [{"id": "a", "n": 2.0}]}
+        {"id": "reset", "reset": true}
+    """
+    async with running() as server, connect(server.url, loads=bytes) as client:
+        assert await shell("put", server.url + C, given=given) == (0, "", "")
+        expected = b'[{"id":"b"},{"id":"c"},{"id": "a", "n": 2.0},{"id": "reset", "reset": true}]'
+        assert (await client.get(C)).replace(b'{"id": "b"}', b'{"id":"b"}').replace(
+            b'{"id": "c"}', b'{"id":"c"}'
+        ) == expected
+        arguments = ['{"reset": true}', '{"id": "é😀"}']
+        assert await shell("put", server.url + C, *arguments) == (0, "", "")
+        assert json.loads(await client.get(C)) == [{"id": "é😀"}]
+        assert await shell("put", server.url + C) == (0, "", "")
+
+
+async def test_put_stores_each_line_before_the_next() -> None:
+    async with running() as server, connect(server.url) as client:
+        with running_command("put", server.url + C) as run:
+            for number in range(3):
+                run.write(json.dumps({"id": str(number)}) + "\n")
+                await holds(client, number + 1)
+            assert await run.ended('{"id": "without a line end"}') == (0, "", "")
+        assert len(await ids(client)) == 4
+
+
+async def test_put_with_a_condition() -> None:
+    async with running() as server, connect(server.url) as client:
+        ds = await client.acquire(C)
+        await ds.update(insert=[{"id": "a"}])
+        assert ds.cursor is not None
+        condition = {"epoch": ds.cursor.epoch, "version": ds.cursor.version, "ids": ["a"]}
+        change = json.dumps({"remove": ["a"], "if": condition})
+        assert await shell("put", server.url + C, change) == (0, "", "")
+        status, _, errors = await shell("put", server.url + C, '{"id": "b"}', change, '{"id": "c"}')
+        assert status == 1
+        assert errors.startswith("sharedstate: line 2: ")
+        assert errors.endswith("; 1 update is stored\n")
+        assert list(ds) == ["b"]
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("{bad", "line 2 is not JSON: "),
+        ("7", "line 2 is not a JSON object"),
+        ('{"id": "a", "n": NaN}', "line 2 is not JSON: NaN is not JSON"),
+        ('{"id": "a" "n": 1}', "line 2 is not JSON: "),
+        ('{"n": 1}', "line 2 is neither an item (with an id) nor a change: "),
+        ('{"insert": {"id": "a"}}', "line 2 is neither an item"),
+        ('{"id": 7}', "line 2: insert[0]: Expected `str`"),
+        ('{"id": ""}', "line 2: insert[0].id: "),
+        ('{"insert": [{"id": "x"}, {}]}', "line 2: insert[1]"),
+        ('{"remove": [7]}', "line 2 is neither an item"),
+    ],
+)
+async def test_put_bad_lines(line: str, problem: str) -> None:
+    """What stands before is stored, what stands behind is not; the line is named."""
+    given = f'{{"id": "before"}}\n{line}\n{{"id": "behind"}}\n'
+    async with running() as server, connect(server.url) as client:
+        status, output, errors = await shell("put", server.url + C, given=given)
+        assert (status, output) == (2, "")
+        assert errors.startswith(f"sharedstate: {problem}")
+        assert errors.endswith("; 1 update is stored\n")
+        assert errors.count("\n") == 1
+        assert await ids(client) == ["before"]
+
+
+# load
+
+
+async def test_load_in_batches() -> None:
+    given = "\ufeff" + "\r\n".join(json.dumps({"id": str(n)}) for n in range(1234))
+    async with running() as server, connect(server.url) as client:
+        before = await client.acquire(C)
+        await before.update(insert=[{"id": "there"}])
+        assert await shell("load", server.url + C, "--batch", "100", given=given) == (
+            0,
+            "",
+            "sharedstate: 1,234 items are stored\n",
+        )
+        assert list(before) == ["there", *map(str, range(1234))]
+        assert before.cursor is not None
+        assert before.cursor.version == 1 + 13
+        assert await shell("load", server.url + C, "-q", given='{"id": "q"}') == (0, "", "")
+
+
+async def test_load_reset() -> None:
+    async with running() as server, connect(server.url) as client:
+        ds = await client.acquire(C)
+        await ds.update(insert=[{"id": "z"}, {"id": "old"}])
+        result = await shell("load", server.url + C, "-", "--reset", given='{"id":"a"}\n{"id":"z"}')
+        assert result == (0, "", "sharedstate: 2 items are stored\n")
+        assert list(ds) == ["a", "z"]
+        result = await shell("load", server.url + C, "--reset")
+        assert result == (0, "", "sharedstate: nothing is stored\n")
+        assert list(ds) == []
+
+
+@pytest.mark.parametrize("line", ["{bad", '{"n": 1}', '{"id": 7}', "[]"])
+async def test_load_bad_lines(line: str) -> None:
+    given = f'{{"id": "1"}}\n\n{{"id": "2"}}\n{line}\n{{"id": "3"}}\n'
+    async with running() as server, connect(server.url) as client:
+        status, _, errors = await shell("load", server.url + C, given=given)
+        assert status == 2
+        assert errors.startswith("sharedstate: line 4")
+        assert errors.endswith("; 2 items are stored\n")
+        assert await ids(client) == ["1", "2"]
+        status, _, errors = await shell("load", server.url + C, "--reset", given=given)
+        assert status == 2
+        assert errors.endswith("; nothing is stored\n")
+        assert await ids(client) == ["1", "2"], "untouched"
+
+
+async def test_load_a_line_that_the_server_refuses() -> None:
+    """The batch is refused whole; the line is named, also behind an item that came twice."""
+    good = [json.dumps({"id": str(n)}) for n in (0, 1, 2, 1, 3)]
+    given = "\n".join([*good, json.dumps({"id": "x" * 300}), json.dumps({"id": "4"})])
+    async with running() as server, connect(server.url) as client:
+        status, _, errors = await shell("load", server.url + C, "--batch", "3", given=given)
+        assert status == 2
+        assert errors.startswith("sharedstate: line 6: id: ")
+        assert errors.endswith("; 3 items are stored\n")
+        assert await ids(client) == ["0", "1", "2"]
+
+
+async def test_load_a_line_that_is_too_long_for_the_server(tmp_path: Path) -> None:
+    file = tmp_path / "items.jsonl"
+    file.write_text('{"id": "a"}\n' + json.dumps({"id": "b", "t": "x" * 5_000_000}) + "\n")
+    async with running() as server, connect(server.url) as client:
+        status, _, errors = await shell("load", server.url + C, file)
+        assert status == 1
+        last = errors.splitlines()[-1]
+        assert last.startswith("sharedstate: line 2: connection lost")
+        assert "at most 4194304 bytes" in last
+        assert last.endswith("; 1 item is stored")
+        assert await ids(client) == ["a"]
+
+
+async def test_load_no_file(tmp_path: Path) -> None:
+    status, _, errors = await shell("load", "127.0.0.1:1" + C, tmp_path / "nowhere")
+    assert (status, errors.count("\n")) == (2, 1)
+    assert errors.startswith(f"sharedstate: cannot read {tmp_path}/nowhere: No such file")
+
+
+async def test_load_while_the_server_is_killed(tmp_path: Path, port: int) -> None:
+    """It goes on with the batch that was lost: everything arrives, in order."""
+    url = f"127.0.0.1:{port}{C}"
+    lines = [json.dumps({"id": str(n), "text": "x" * 50}) + "\n" for n in range(3000)]
+    with start(tmp_path, port) as server, running_command("load", url, "--batch", "20") as run:
+        async with connect(f"127.0.0.1:{port}") as client:
+            run.write("".join(lines[:1000]))
+            await holds(client, 500)
+            server.kill()
+            with start(tmp_path, port):
+                status, _, errors = await run.ended("".join(lines[1000:]))
+                assert (status, errors.splitlines()[-1]) == (
+                    0,
+                    "sharedstate: 3,000 items are stored",
+                )
+                assert await ids(client) == [str(n) for n in range(3000)]
+
+
+# Ends
+
+
+@pytest.mark.parametrize("command", ["put", "load"])
+async def test_interrupted(command: str) -> None:
+    async with running() as server, connect(server.url) as client:
+        options = ["--batch", "1"] if command == "load" else []
+        with running_command(command, server.url + C, *options) as run:
+            run.write('{"id": "a"}\n{"id": "b"}\n')
+            await holds(client, 1)
+            run.process.send_signal(signal.SIGINT)
+            status, _, errors = await run.ended()
+        assert status == 130
+        assert errors.startswith("sharedstate: interrupted; at least ")
+        assert errors.count("\n") == 1
+
+
+async def test_a_server_that_does_not_come_back(tmp_path: Path, port: int) -> None:
+    url = f"127.0.0.1:{port}{C}"
+    with start(tmp_path, port) as server, running_command("put", url, "--patience", "0.2") as run:
+        run.write('{"id": "a"}\n')
+        async with connect(f"127.0.0.1:{port}") as client:
+            await holds(client, 1)
+        server.kill()
+        assert "connection lost" in await run.complaint()
+        problem = await run.complaint()
+        status, _, errors = await run.ended()
+    assert (status, errors) == (1, "")
+    assert problem == "sharedstate: no connection for 0.2 s; 1 update is stored\n"

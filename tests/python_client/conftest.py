@@ -1,0 +1,27 @@
+"""What the server or the client logs as an error fails the test that did not expect it; and what many tests need."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from sharedstate_anyio.client import connector
+from tests.adapters.conftest import no_errors_logged
+
+__all__ = ["no_errors_logged", "port", "short_pauses"]
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests need not wait: pauses are bounded by a tenth of a second."""
+    monkeypatch.setattr(connector, "LONGEST_PAUSE", 0.1)
+
+
+@pytest.fixture
+def port() -> int:
+    """Return a port that is free."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        found: int = sock.getsockname()[1]
+        return found

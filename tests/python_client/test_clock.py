@@ -1,0 +1,108 @@
+"""The server's clock as a client sees it."""
+
+from __future__ import annotations
+
+import math
+import time
+
+import anyio
+import pytest
+
+from sharedstate_anyio.client import ClosedError, connect
+from sharedstate_anyio.client import clock as clock_module
+from sharedstate_anyio.client.clock import BURST, Clock
+from sharedstate_core import SharedStateError
+from tests.support.servers import running, until
+
+
+class Server:
+    """A clock that is `ahead`, asked over wires that need no time, unless `reading` the clock does something."""
+
+    def __init__(self, ahead: float) -> None:
+        self.ahead = ahead
+        self.asked = 0
+        self.failing = False
+        self.seconds = 0.0
+
+    async def ask(self) -> float:
+        self.asked += 1
+        await anyio.sleep(self.seconds)
+        if self.failing:
+            raise SharedStateError("not now")
+        return time.time() + self.ahead
+
+
+async def test_with_a_real_server() -> None:
+    async with running() as server, connect(server.url) as client:
+        with anyio.fail_after(20):
+            await client.clock.synced()
+        assert 0 < client.clock.error < 10
+        assert abs(client.clock.now() - time.time()) <= client.clock.error
+        assert abs(client.clock.skew) <= client.clock.error
+        first = client.clock.now()
+        assert client.clock.now() >= first
+
+
+async def test_a_clock_that_is_ahead() -> None:
+    server = Server(3600.0)
+    clock = Clock(server.ask)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(clock.run)
+        assert (clock.error, server.asked) == (math.inf, 0)
+        assert abs(clock.skew) < 60, "this machine's own time before the first sample"
+        await clock.synced()
+        assert abs(clock.skew - 3600) <= clock.error
+        assert abs(clock.now() - time.time() - 3600) <= clock.error
+        tasks.cancel_scope.cancel()
+
+
+async def test_sampled_only_while_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clock_module, "INTERVAL_SECONDS", 0.001)
+    monkeypatch.setattr(clock_module, "USED_SECONDS", 0.05)
+    server = Server(0.0)
+    clock = Clock(server.ask)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(clock.run)
+        await anyio.sleep(0.02)
+        assert server.asked == 0
+        clock.now()
+        await until(lambda: server.asked > BURST)
+        before = -1
+        while server.asked != before:  # until it rests
+            before = server.asked
+            await anyio.sleep(0.1)
+        clock.now()
+        await until(lambda: server.asked > before)
+        tasks.cancel_scope.cancel()
+
+
+async def test_a_clock_that_is_set_is_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clock_module, "INTERVAL_SECONDS", 0.001)
+    server = Server(10.0)
+    clock = Clock(server.ask)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(clock.run)
+        await clock.synced()
+        server.failing = True
+        await anyio.sleep(0.01)
+        assert abs(clock.skew - 10) <= clock.error, "failures change nothing"
+        server.failing = False
+        server.ahead = -500.0
+        await until(lambda: abs(clock.skew + 500) <= clock.error)
+        tasks.cancel_scope.cancel()
+
+
+async def test_one_sample_is_enough_to_see_that_it_was_set() -> None:
+    server = Server(10.0)
+    clock = Clock(server.ask)
+    await clock._sample()
+    server.ahead, server.seconds = -500.0, 0.05
+    await clock._sample()
+    assert abs(clock.skew + 500) <= clock.error, "though the older one looks better"
+
+
+async def test_waiting_ends_with_the_client() -> None:
+    clock = Clock(Server(0.0).ask)
+    clock.end()
+    with pytest.raises(ClosedError):
+        await clock.synced()

@@ -1,0 +1,183 @@
+"""Wires that are cut, go silent, or lead to somebody else."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+from wsproto.events import TextMessage
+
+from sharedstate_anyio.client import (
+    ConnectError,
+    ConnectionLostError,
+    connect,
+    connector,
+)
+from tests.python_client.support import answering, reaches, websockets
+from tests.support.relay import BROKEN, relay
+from tests.support.servers import running, until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from wsproto import WSConnection
+
+
+C = "/app/items/c"
+
+
+async def test_a_cut_wire_is_mended() -> None:
+    async with running() as server, relay(server.port) as wire:
+        async with connect(f"127.0.0.1:{wire.port}") as client:
+            ds = await client.acquire(C)
+            for number in range(5):
+                await ds.update(insert=[{"id": str(number)}])
+                wire.cut()
+                await reaches(client, "reconnecting")
+                await reaches(client, "connected")
+            await ds.update(insert=[{"id": "last"}])
+            assert list(ds) == ["0", "1", "2", "3", "4", "last"]
+        assert wire.accepted >= 6
+
+
+async def test_a_silent_wire_is_given_up() -> None:
+    """Nothing says that it is dead: the watchdog finds out, and the request under way is lost."""
+    async with running() as server, relay(server.port) as wire:
+        url = f"ws://127.0.0.1:{wire.port}"
+        async with connect(url, ping_interval=0.05, ping_timeout=0.1) as client:
+            ds = await client.acquire(C)
+            await anyio.sleep(0.4)  # pings are answered
+            assert (client.status, wire.accepted) == ("connected", 1)
+            wire.stalled = True
+            with pytest.raises(ConnectionLostError, match="not answered"), anyio.fail_after(20):
+                await ds.update(insert=[{"id": "a"}])
+            wire.stalled = False
+            wire.cut()
+            await ds.update(insert=[{"id": "b"}])
+            assert list(ds) == ["b"]
+
+
+async def test_a_server_that_refuses_a_message() -> None:
+    """What is too long for the server costs the connection; the reason is told, and the client comes back."""
+    async with running() as server, connect(server.url) as client:
+        ds = await client.acquire(C)
+        with pytest.raises(ConnectionLostError, match=r"1009 .* at most"):
+            await ds.update(insert=[{"id": "a", "text": "x" * 5_000_000}])
+        assert await ds.update(insert=[{"id": "b", "text": "x" * 3_000_000}]) == 1
+
+
+async def test_a_message_too_long_for_the_client() -> None:
+    async with running() as server, connect(server.url, max_message=2000) as client:
+        await client.update(C, insert=[{"id": "a", "text": "x" * 1500}])
+        assert len(await client.get(C)) == 1
+        await client.update(C, insert=[{"id": "b", "text": "x" * 1500}])
+        with pytest.raises(ConnectionLostError, match="too long"):
+            await client.get(C)
+        assert await client.get("/") == ["items"]
+
+
+async def test_unix_sockets(tmp_path: Path) -> None:
+    path = tmp_path / "a socket"
+    async with running() as server, relay(server.port, path=path):
+        url = "ws+unix://" + str(path).replace(" ", "%20")
+        async with connect(url) as client:
+            assert await client.get("/") == ["items"]
+
+
+async def test_nobody_there(port: int) -> None:
+    with pytest.raises(ConnectError, match=f"127.0.0.1:{port}: connection refused") as failed:
+        async with connect(f"ws://127.0.0.1:{port}"):
+            pytest.fail("it began")
+    assert failed.value.code == "connect_failed"
+    with pytest.raises(ConnectError, match=r"no\.such\.host\.invalid:9000: no such host"):
+        async with connect("no.such.host.invalid"):
+            pytest.fail("it began")
+    with pytest.raises(ConnectError, match="no such file"):
+        async with connect("ws+unix:///nowhere/at/all"):
+            pytest.fail("it began")
+
+
+@pytest.mark.parametrize(
+    ("answer", "problem"),
+    [
+        (b"SSH-2.0-x\r\n\r\n", "no WebSocket server"),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok", "answers 200"),
+        (b"HTTP/1.1 403 No\r\ncontent-length: 0\r\n\r\n", "answers 403"),
+        (b"HTTP/1.1 101 x\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n", "no WebSocket"),
+        (b"HTTP/1.1 101 ", "closed"),
+        (b"", "no answer in time"),
+    ],
+)
+async def test_no_server_of_ours(answer: bytes, problem: str) -> None:
+    timeout = 10 if answer else 0.1
+    async with answering(answer) as port:
+        with pytest.raises(ConnectError, match=problem):
+            async with connect(f"ws://127.0.0.1:{port}", connect_timeout=timeout):
+                pytest.fail("it began")
+
+
+async def test_credentials_that_do_not_count_any_more_end_the_block() -> None:
+    """Found while reconnecting: it is raised where the client lives, and whatever goes on there is cancelled."""
+    async with answering(b"HTTP/1.1 401 Who\r\ncontent-length: 0\r\n\r\n") as port:
+        asked = []
+
+        async def ask() -> None:
+            async with connect(f"ws://127.0.0.1:{port}", wait=False) as client:
+                asked.append(client)
+                await client.acquire(C)
+                pytest.fail("it went on")
+
+        with pytest.raises(ConnectError) as failed:
+            await ask()
+        assert failed.value.status == 401
+        assert asked[0].status == "closed"
+
+
+async def test_a_server_that_talks_nonsense(caplog: pytest.LogCaptureFixture) -> None:
+    """It is hung up on, and tried again."""
+    frames = [
+        b"\x81\x05nojsn" + b"\x82\x01x",  # not JSON; then binary
+        b"\xff\xff\xff",  # no frame
+        b"\x81\x02\xff\xfe",  # no UTF-8
+        b"\x81\x85\x00\x00\x00\x00hello",  # masked
+        b"\x88\x02\x03\xe8",  # goodbye
+    ]
+    served = 0
+
+    async def talk(stream: anyio.abc.SocketStream, _: WSConnection) -> None:
+        nonlocal served
+        served += 1
+        with suppress(*BROKEN):
+            await stream.send(frames[served % len(frames)])
+            while True:
+                await stream.receive()
+
+    async with websockets(talk) as port, connect(f"ws://127.0.0.1:{port}"):
+        await until(lambda: served > 10)
+    warnings = [record.message for record in caplog.records if record.levelno >= logging.WARNING]
+    assert warnings
+    assert all("bad message" in message for message in warnings)
+    caplog.clear()
+
+
+async def test_a_server_that_hangs_up_is_called_less_and_less(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Only words count as success: pauses grow until it says something."""
+    failures: list[int] = []
+
+    def no_pause(count: int) -> float:
+        failures.append(count)
+        return 0.0
+
+    async def talk(stream: anyio.abc.SocketStream, websocket: WSConnection) -> None:
+        if len(failures) == 4:
+            await stream.send(websocket.send(TextMessage("{}")))
+
+    monkeypatch.setattr(connector, "pause", no_pause)
+    async with websockets(talk) as port, connect(f"ws://127.0.0.1:{port}"):
+        await until(lambda: len(failures) >= 7)
+    assert failures[:7] == [0, 1, 2, 3, 0, 1, 2]
