@@ -1,8 +1,8 @@
 """How fast updates are stored, beside one insert and one commit at a time through the bare driver.
 
 By the clock on the wall, since most of it is waiting for a disk; the best of several rounds, each with the yardstick.
-Alone: the backend, called as the server calls it. Whole: a server in a process of its own, 16 writers from this one,
-8 updates of one item on their way from each, every one acknowledged when it is durable.
+Alone: the backend, called as the server calls it. Whole: a server in a process of its own, 16 writers from this
+one, 8 updates of one item on their way from each, every one acknowledged when it is durable.
 """
 
 from __future__ import annotations

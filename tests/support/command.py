@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     import signal
     from collections.abc import Iterator
 
-SECONDS: Final = 20.0
+SECONDS: Final = 60.0
+"""How long anything may take before a test gives up."""
 INSTALLED: Final = Path(sys.executable).with_name("sharedstate-anyio")
 
 
