@@ -6,10 +6,10 @@ import argparse
 import json
 from pathlib import Path
 
-from benchmarks import core
+from benchmarks import core, mysql
 from benchmarks.measure import as_document, machine, table
 
-SUITES = {"core": core.run}
+SUITES = {"core": core.run, "mysql": mysql.run}
 
 
 def main() -> None:
