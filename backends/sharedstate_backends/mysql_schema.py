@@ -86,7 +86,7 @@ async def create_database(address: Address) -> None:
     connection = await Connection.open(address, database=False)
     try:
         name = f"`{address.database}`"
-        await connection.run(f"CREATE DATABASE IF NOT EXISTS {name} CHARACTER SET utf8mb4")
+        await connection.run(f"CREATE DATABASE IF NOT EXISTS {name} CHARACTER SET utf8mb4; DO 0")
     except DatabaseError as error:
         if error.code != ACCESS_DENIED:
             raise
@@ -119,7 +119,8 @@ async def prepare(connection: Connection, table: str) -> None:
             )
     for suffix, columns in found.items():
         if not columns:
-            await connection.run(_STATEMENTS[suffix].replace("{T}", table))
+            # Behind it something without warnings: those of the last statement are logged by the driver.
+            await connection.run(_STATEMENTS[suffix].replace("{T}", table) + "; DO 0")
     meta = f"`{table_names(table)[2]}`"
     epoch, made_by = (literal(text) for text in (secrets.token_urlsafe(9), str(FORMAT)))
     await connection.run(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 
 from sharedstate_backends.conformance.model import Model, check_full, item_text, put
 from sharedstate_backends.plan import Head, Known, names, plan
@@ -43,6 +43,7 @@ class Table:
 
 
 @given(commits=COMMITS)
+@settings(max_examples=settings().max_examples // 3, deadline=None)
 def test_histories(
     commits: list[list[tuple[Update, tuple[int, list[str] | None] | None]]],
 ) -> None:
