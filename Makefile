@@ -42,7 +42,7 @@ nightly: $(STAMPS)/dev
 	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest tests/simulation tests/core tests/client
 	$(BIN)/python -m tests.kill_list
 
-bench: $(STAMPS)/dev
+bench: $(STAMPS)/dev $(STAMPS)/debian
 	$(BIN)/python -m benchmarks
 
 clean:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, assert_never
 import anyio
 import anyio.lowlevel
 
-from sharedstate_backends import StorageError
+from sharedstate_backends import OutcomeUnknownError, StorageError
 from sharedstate_core import (
     Close,
     Commit,
@@ -235,6 +235,8 @@ class Hub:
     def _report(what: str, error: Exception) -> None:
         if isinstance(error, StorageError):
             log.error("%s failed: %s", what, error)
+        elif isinstance(error, OutcomeUnknownError):
+            log.error("%s failed, outcome unknown: %s", what, error)
         else:
             log.error("%s failed, outcome unknown", what, exc_info=error)
 

@@ -189,7 +189,7 @@ class MysqlBackend:
                     return [error] * len(commits)
                 lost = True
             except Exception as error:  # noqa: BLE001 (whatever it is: undone, and told to the caller)
-                given_up = isinstance(error, DatabaseError) and error.code in _GIVEN_UP
+                given_up = isinstance(error, DatabaseError) and error.number in _GIVEN_UP
                 if given_up and attempts:
                     continue
                 if len(commits) > 1:
@@ -205,7 +205,7 @@ class MysqlBackend:
                 await connection.run(joined(last))
             except StorageError as error:
                 if isinstance(error, DatabaseError) and (
-                    error.statement < len(last) - 1 or error.code == DEADLOCK
+                    error.statement < len(last) - 1 or error.number == DEADLOCK
                 ):
                     raise
                 self._doubtful.update(commit.collection for commit in commits)

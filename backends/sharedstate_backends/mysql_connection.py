@@ -115,13 +115,13 @@ class DatabaseError(StorageError):
     """The server refused a statement.
 
     Attributes:
-        code: its error number.
+        number: its error number.
         statement: index of the statement in the packet.
     """
 
-    def __init__(self, message: str, code: int, statement: int) -> None:
+    def __init__(self, message: str, number: int, statement: int) -> None:
         super().__init__(message)
-        self.code = code
+        self.number = number
         self.statement = statement
 
 

@@ -78,7 +78,7 @@ async def create_database(address: Address) -> None:
     try:
         connection = await Connection.open(address)
     except DatabaseError as error:
-        if error.code not in {UNKNOWN_DATABASE, ACCESS_DENIED}:
+        if error.number not in {UNKNOWN_DATABASE, ACCESS_DENIED}:
             raise
     else:
         await connection.end()
@@ -86,9 +86,9 @@ async def create_database(address: Address) -> None:
     connection = await Connection.open(address, database=False)
     try:
         name = f"`{address.database}`"
-        await connection.run(f"CREATE DATABASE IF NOT EXISTS {name} CHARACTER SET utf8mb4")
+        await connection.run(f"CREATE DATABASE IF NOT EXISTS {name} CHARACTER SET utf8mb4; DO 0")
     except DatabaseError as error:
-        if error.code != ACCESS_DENIED:
+        if error.number != ACCESS_DENIED:
             raise
         raise StorageError(
             f"{address}: user {address.user} may neither use nor create it; as administrator: CREATE "
@@ -119,7 +119,8 @@ async def prepare(connection: Connection, table: str) -> None:
             )
     for suffix, columns in found.items():
         if not columns:
-            await connection.run(_STATEMENTS[suffix].replace("{T}", table))
+            # Behind it something without warnings: those of the last statement are logged by the driver.
+            await connection.run(_STATEMENTS[suffix].replace("{T}", table) + "; DO 0")
     meta = f"`{table_names(table)[2]}`"
     epoch, made_by = (literal(text) for text in (secrets.token_urlsafe(9), str(FORMAT)))
     await connection.run(
@@ -147,7 +148,7 @@ async def _columns(connection: Connection, name: str) -> list[str]:
     try:
         (rows,) = await connection.run(f"SHOW COLUMNS FROM `{name}`")
     except DatabaseError as error:
-        if error.code == NO_SUCH_TABLE:
+        if error.number == NO_SUCH_TABLE:
             return []
         raise
     return [row[0] for row in rows]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import ssl
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from sharedstate_backends.conformance.model import (
 from sharedstate_backends.items_service import get_service
 from sharedstate_backends.mysql import MysqlBackend
 from sharedstate_backends.mysql_connection import Address, Connection
+from sharedstate_core.paths import CollectionPath
 from sharedstate_core.storage import Committed, Cursor, Rejected, Write
 from sharedstate_core.updates import Update
 from tests.support.mariadb import started
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sharedstate_backends import Backend
+    from sharedstate_core.storage import Loaded
     from tests.support.mariadb import MariaDb
 
 
@@ -395,6 +398,48 @@ async def test_a_lock_held_by_somebody(
             finished.append("other")
         assert finished == ["other", "locked", "lock"]
         assert await write_all(backend, path("locked"), put("b")) == 2
+
+
+async def test_a_load_after_doubt_waits_for_the_end(mysql: dict[str, Any]) -> None:
+    """A lost transaction may still commit: what is loaded then is what comes of it."""
+    backend = MysqlBackend(address(mysql), mysql["db_table"])
+    ghost = (
+        f"BEGIN; UPDATE {mysql['db_table']}_collections SET version = version + 1 "
+        "WHERE name = 'collection'; DO SLEEP(1); COMMIT"
+    )
+    async with opened(Island(backend)) as island:
+        await write_all(island, path(), put("a"))
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(run_elsewhere, mysql, ghost)
+            await anyio.sleep(0.5)
+            assert (await island.load(path(), None)).version == 1
+            backend._doubtful.add(path())
+            assert (await island.load(path(), None)).version == 2
+        assert not backend._doubtful
+
+
+def test_killed_while_it_writes(mysql: dict[str, Any]) -> None:
+    """A server process that is killed leaves every acknowledged update, no half, and no lock."""
+    acknowledged = 0
+    for turn in range(3):
+        with start_writing(mysql, f"turn {turn}", 0) as process:
+            assert process.stdout is not None
+            versions = [int(process.stdout.readline()) for _ in range(10 + 7 * turn)]
+            process.kill()
+            versions += [int(line) for line in process.stdout.read().splitlines()]
+        assert versions == list(range(versions[0], versions[0] + len(versions)))
+        assert versions[0] in {acknowledged + 1, acknowledged + 2}
+        acknowledged = versions[-1]
+        loaded = anyio.run(load_once, mysql)
+        state = {id: json.loads(text)["value"] for id, text in state_of(loaded).items()}
+        assert loaded.version in {acknowledged, acknowledged + 1}
+        assert len(state) == 2 + loaded.version
+        assert list(state)[-1] == state["a"] == state["b"] == state[state["a"]]
+
+
+async def load_once(config: dict[str, Any]) -> Loaded:
+    async with opened(get_service(config)) as backend:
+        return await backend.load(CollectionPath("app", "items", "collection"), None)
 
 
 async def run_elsewhere(mysql: dict[str, Any], statements: str) -> None:

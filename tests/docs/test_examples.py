@@ -16,9 +16,13 @@ from sharedstate_anyio import parse_config
 from sharedstate_core import Commit, Effect, Load, Send, Server
 from sharedstate_core.testing import MemoryStore
 from tests.support.command import started
+from tests.support.peer import open_client
+from tests.support.servers import Service, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.support.mariadb import MariaDb
 
 ROOT = Path(__file__).parents[2]
 PAGES = ("README.md", "PROTOCOL.md", "ARCHITECTURE.md", "CHANGELOG.md")
@@ -60,7 +64,7 @@ def of(language: str) -> list[object]:
 
 def test_every_block_is_of_a_kind_that_is_run() -> None:
     languages = {block.language for block in blocks()}
-    assert languages <= {"sh", "json", "python", "text", "", "jsonl"} | RUN_IN_BROWSER
+    assert languages <= {"sh", "json", "python", "sql", "text", "", "jsonl"} | RUN_IN_BROWSER
 
 
 def test_only_pictures_and_patterns_are_plain_text() -> None:
@@ -124,6 +128,17 @@ def test_sharedstate(port: int, tmp_path: Path) -> None:
         )
         assert run.returncode == 0, run.stderr
         assert run.stdout == '{"id": "milk", "n": 1.10}\n'
+
+
+@pytest.mark.parametrize("block", of("sql"))
+async def test_rights_in_the_database(block: Block, shared_mariadb: MariaDb) -> None:
+    """They are enough for a server."""
+    shared_mariadb.sql(block.text)
+    user = {"db_user": "myuser", "db_password": "mypassword"}
+    config = shared_mariadb.config(db_socket=shared_mariadb.socket, **user)
+    service: Service = {"name": "items", "module": "items_service", "config": config}
+    async with running(service) as server, open_client(server.port) as client:
+        assert await client.put("/app/items/c", {"insert": [{"id": "a"}]}) == 1
 
 
 def test_conversations() -> None:

@@ -1,0 +1,101 @@
+"""Ingest into MariaDB, beside "one insert, one commit" through the bare driver in the same run.
+
+It starts a MariaDB of its own in a temporary folder. Times are those of the wall, since most of them is waiting for
+the disk; each case runs `ROUNDS` times in turn with the others, and its best round counts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import anyio
+import asyncmy
+
+from benchmarks.measure import Result
+from sharedstate_backends.items_service import get_service
+from sharedstate_core.paths import CollectionPath
+from sharedstate_core.storage import Write
+from sharedstate_core.updates import Update
+from tests.support.mariadb import MariaDb, make_template, started
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROUNDS: Final = 3
+CASES: Final = ((1, 1), (1, 64), (16, 8), (64, 1), (64, 64))
+"""Collections written to at once, and updates in each commit."""
+
+TEXT: Final = b'{"id":"item","value":1,"text":"some words which somebody has written"}'
+
+
+def run() -> list[Result]:
+    """Return the cost of one update: through the bare driver, then through the store on both loops."""
+    with tempfile.TemporaryDirectory() as folder:
+        template = make_template(Path(folder))
+        home = Path(folder) / "home"
+        home.mkdir()
+        with started(template, home) as database:
+            database.sql(
+                "CREATE DATABASE sharedstate; CREATE TABLE sharedstate.bare (app VARCHAR(128), "
+                "chnl VARCHAR(128), id VARCHAR(128), data TEXT, PRIMARY KEY (app, chnl, id))"
+            )
+            return _run(database)
+
+
+def _run(database: MariaDb) -> list[Result]:
+    bare = "MariaDB: one insert, one commit, bare driver"
+    measures: dict[str, Callable[[], float]] = {bare: lambda: asyncio.run(_bare(database))}
+    for loop in ("asyncio", "trio"):
+        for collections, batch in CASES:
+            name = f"MariaDB, {loop}: {collections} collections, {batch} updates a commit"
+            measures[name] = _store(database, loop, collections, batch)
+    best = dict.fromkeys(measures, float("inf"))
+    for _ in range(ROUNDS):
+        for name, measure in measures.items():
+            best[name] = min(best[name], measure())
+    yardstick = Result(bare, best[bare] * 1e6, "update")
+    others = [Result(name, best[name] * 1e6, "update") for name in measures if name != bare]
+    return [yardstick, *(result.against(yardstick) for result in others)]
+
+
+async def _bare(database: MariaDb, count: int = 400) -> float:
+    connection = await asyncmy.connect(
+        host="127.0.0.1", port=database.port, user="root", database="sharedstate", autocommit=True
+    )
+    async with connection.cursor() as cursor:
+        start = time.perf_counter()
+        for number in range(count):
+            values = ("app", "collection", f"id {number}", TEXT.decode())
+            await cursor.execute("REPLACE INTO bare VALUES (%s, %s, %s, %s)", values)
+        seconds = time.perf_counter() - start
+    await connection.ensure_closed()
+    return seconds / count
+
+
+def _store(database: MariaDb, loop: str, collections: int, batch: int) -> Callable[[], float]:
+    config = database.config(db_table=f"items_{loop}_{collections}_{batch}")
+    commits = max(4, min(200, 4000 // (collections * batch)))
+    return lambda: anyio.run(_ingest, config, collections, batch, commits, backend=loop)
+
+
+async def _ingest(config: dict[str, Any], collections: int, batch: int, commits: int) -> float:
+    backend = get_service(config)
+    await backend.open()
+
+    async def work(name: str) -> None:
+        path = CollectionPath("app", "items", name)
+        for number in range(commits):
+            ids = (f"id {number * batch + place}" for place in range(batch))
+            await backend.commit(path, [Write(Update(insert={id: TEXT})) for id in ids])
+
+    start = time.perf_counter()
+    async with anyio.create_task_group() as tasks:
+        for number in range(collections):
+            tasks.start_soon(work, f"collection {number}")
+    seconds = time.perf_counter() - start
+    await backend.close()
+    return seconds / (collections * batch * commits)
