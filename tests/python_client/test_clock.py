@@ -14,7 +14,6 @@ from sharedstate_anyio.client.clock import BURST, Clock
 from sharedstate_core import SharedStateError
 from tests.support.servers import running, until
 
-
 SLACK = 60.0
 """This machine may do something else between two looks at its clock."""
 
