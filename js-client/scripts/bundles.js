@@ -71,10 +71,14 @@ async function declare(folder, banner) {
     const tsc = join(HOME, "node_modules/typescript/bin/tsc");
     const options =
       "--noEmit false --stripInternal --declaration --emitDeclarationOnly --rootDir src".split(" ");
-    execFileSync(process.execPath, [tsc, "-p", HOME, ...options, "--outDir", types], {
-      cwd: HOME,
-      stdio: ["ignore", "inherit", "inherit"],
-    });
+    execFileSync(
+      process.execPath,
+      [tsc, "-p", join(HOME, "tsconfig.bundles.json"), ...options, "--outDir", types],
+      {
+        cwd: HOME,
+        stdio: ["ignore", "inherit", "inherit"],
+      },
+    );
     for (const { name, entry } of DECLARATIONS) {
       const bundle = await rollup({ input: join(types, `${entry}.d.ts`), plugins: [dts()] });
       await bundle.write({ file: join(folder, name), format: "es", banner });

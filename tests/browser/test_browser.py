@@ -22,7 +22,7 @@ CHROMIUM = (
 
 
 @pytest.mark.parametrize("loop", ["asyncio", "trio"])
-@pytest.mark.parametrize("name", ["example", "readme", "bundles", "index", "node", "viewer"])
+@pytest.mark.parametrize("name", ["example", "readme", "bundles", "index", "node", "viewer", "bridges"])
 def test_scenario(name: str, loop: str, tmp_path: Path) -> None:
     assert CHROMIUM, "the browser tests need Chromium: apt-get install chromium"
     command = Path(sys.executable).with_name("sharedstate-anyio")
