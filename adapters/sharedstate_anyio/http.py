@@ -247,6 +247,7 @@ def _render(template: str, services: Sequence[ServiceInfo], *, complete: bool) -
     values: Mapping[str, str] = {
         "services": "\n".join(rows),
         "path": html.escape(f"/demo/{shown.name}/list") if shown else "",
+        "service": urllib.parse.quote(shown.name, safe="") if shown else "",
         "notice": "" if complete else _NOTICE,
     }
     return re.sub(r"\{\{(\w+)\}\}", lambda match: values[match[1]], template)

@@ -21,7 +21,14 @@ if TYPE_CHECKING:
 
 ITEMS = ServiceInfo("items", "SQLite file")
 MEMORY = ServiceInfo("mitems", "SQLite, in memory", in_memory=True)
-PAGES = ["/", "/pages/page.css", "/pages/demo.js", "/pages/favicon.svg"]
+PAGES = [
+    "/",
+    "/pages/page.css",
+    "/pages/demo.js",
+    "/pages/favicon.svg",
+    "/pages/cursors.html",
+    "/pages/clock.html",
+]
 LIBS = [f"/libs/{name}" for name in (*BUNDLES, *COMPANIONS)]
 
 
