@@ -68,7 +68,7 @@ var disposable = (it, end) => (
 );
 function on_abort(signal, end) {
   if (signal?.aborted) end();
-  signal?.addEventListener("abort", end, { once: true });
+  else signal?.addEventListener("abort", end, { once: true });
   return () => signal?.removeEventListener("abort", end);
 }
 
@@ -928,6 +928,7 @@ function iterate(subscribe, signals) {
   };
   const stops = [];
   for (const signal of signals) stops.push(on_abort(signal, end));
+  if (!open) end();
   return {
     async next() {
       while (open && pending.size === 0) {

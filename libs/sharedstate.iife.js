@@ -96,7 +96,7 @@ var SHAREDSTATE = (() => {
   );
   function on_abort(signal, end) {
     if (signal?.aborted) end();
-    signal?.addEventListener("abort", end, { once: true });
+    else signal?.addEventListener("abort", end, { once: true });
     return () => signal?.removeEventListener("abort", end);
   }
 
@@ -956,6 +956,7 @@ var SHAREDSTATE = (() => {
     };
     const stops = [];
     for (const signal of signals) stops.push(on_abort(signal, end));
+    if (!open) end();
     return {
       async next() {
         while (open && pending.size === 0) {

@@ -27,6 +27,6 @@ export const disposable = (it, end) => /** @type {any} */ (Object.assign(it, { [
  */
 export function on_abort(signal, end) {
   if (signal?.aborted) end();
-  signal?.addEventListener("abort", end, { once: true });
+  else signal?.addEventListener("abort", end, { once: true });
   return () => signal?.removeEventListener("abort", end);
 }

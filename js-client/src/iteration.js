@@ -32,6 +32,8 @@ export function iterate(subscribe, signals) {
   /** @type {(() => void)[]} */
   const stops = [];
   for (const signal of signals) stops.push(on_abort(signal, end));
+  // Aborted already: those that came after it shall not be listened to, either.
+  if (!open) end();
   return {
     async next() {
       while (open && pending.size === 0) {

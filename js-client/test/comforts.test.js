@@ -186,6 +186,34 @@ describe("iteration", () => {
   });
 });
 
+describe("signals", () => {
+  test("are not listened to any more once what they would end has ended", async (t) => {
+    const { client, handle, ds, socket } = synced();
+    const added = t.mock.method(EventTarget.prototype, "addEventListener");
+    const removed = t.mock.method(EventTarget.prototype, "removeEventListener");
+    const { signal } = new AbortController();
+    ds.subscribe(() => {}, { signal })();
+    ds.changes({ signal }).return?.();
+    const late = ds.changes({ signal: AbortSignal.abort() });
+    assert.equal((await late.next()).done, true);
+    client.release(client.acquire(C, { signal })[0]);
+    const update = client.update(C, {}, { signal });
+    socket.say(reply(socket.sent[0].tunnel, 0));
+    await update;
+    const listened = (/** @type {any} */ { mock }) =>
+      mock.calls.filter((/** @type {any} */ call) => call.arguments[0] === "abort");
+    const [on, off] = [listened(added), listened(removed)];
+    assert.ok(on.length >= 5);
+    for (const { this: target, arguments: args } of on)
+      assert.ok(
+        off.some(
+          (/** @type {any} */ call) => call.this === target && call.arguments[1] === args[1],
+        ),
+      );
+    client.release(handle);
+  });
+});
+
 describe("a signal takes a request back", () => {
   test("unless it was sent", async () => {
     const client = new SharedStateClient("ws://host:1", { WebSocket: FakeWebSocket });

@@ -23,7 +23,7 @@ CHROMIUM = (
 
 @pytest.mark.parametrize("loop", ["asyncio", "trio"])
 @pytest.mark.parametrize(
-    "name", ["example", "readme", "bundles", "index", "node", "viewer", "bridges", "demos"]
+    "name", ["example", "readme", "bundles", "index", "node", "viewer", "bridges", "demos", "scale"]
 )
 def test_scenario(name: str, loop: str, tmp_path: Path) -> None:
     run_scenario(name, loop, tmp_path, SECONDS)
