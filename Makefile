@@ -9,7 +9,7 @@ BIN    := $(VENV)/bin
 STAMPS := .stamps
 CLIENT := js-client
 
-.PHONY: serve test check test-python test-js test-browser bundles nightly bench clean
+.PHONY: serve test check test-python test-js test-browser bundles nightly soak bench clean
 
 serve: $(STAMPS)/serve
 	$(BIN)/sharedstate-anyio $(ARGS)
@@ -41,6 +41,11 @@ bundles: $(STAMPS)/npm
 nightly: $(STAMPS)/dev
 	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest tests/simulation tests/core tests/client
 	$(BIN)/python -m tests.kill_list
+
+# Clients in Node and Chromium for ten minutes (or SECONDS=...), while the server dies and links break.
+SECONDS ?= 600
+soak: $(STAMPS)/dev $(STAMPS)/npm $(STAMPS)/debian
+	SOAK_SECONDS=$(SECONDS) $(BIN)/python -m pytest tests/browser/test_soak.py -s
 
 bench: $(STAMPS)/dev $(STAMPS)/debian
 	$(BIN)/python -m benchmarks

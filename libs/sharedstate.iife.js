@@ -22,10 +22,33 @@ var SHAREDSTATE = (() => {
   // src/index.js
   var index_exports = {};
   __export(index_exports, {
-    Dataset: () => Dataset,
-    SharedStateClient: () => SharedStateClient,
+    Dataset: () => Dataset2,
+    DatasetViewer: () => DatasetViewer,
+    SharedStateClient: () => SharedStateClient2,
     SharedStateError: () => SharedStateError
   });
+
+  // src/random.js
+  function random_id() {
+    if (crypto.randomUUID) return crypto.randomUUID();
+    const bytes = crypto.getRandomValues(new Uint8Array(16));
+    bytes[6] = bytes[6] & 15 | 64;
+    bytes[8] = bytes[8] & 63 | 128;
+    const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+    return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
+  }
+  function backoff(failures) {
+    return Math.random() * Math.min(2e4, 250 * 2 ** failures);
+  }
+
+  // src/changes.js
+  function with_ids(changes) {
+    if (!Array.isArray(changes?.insert)) return changes;
+    const insert = changes.insert.map(
+      (item) => typeof item === "object" && item !== null && item.id === void 0 ? { ...item, id: random_id() } : item
+    );
+    return { ...changes, insert };
+  }
 
   // src/callbacks.js
   var Callbacks = class {
@@ -62,26 +85,19 @@ var SHAREDSTATE = (() => {
     }
   };
 
-  // src/random.js
-  function random_id() {
-    if (crypto.randomUUID) return crypto.randomUUID();
-    const bytes = crypto.getRandomValues(new Uint8Array(16));
-    bytes[6] = bytes[6] & 15 | 64;
-    bytes[8] = bytes[8] & 63 | 128;
-    const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-    return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
-  }
-  function backoff(failures) {
-    return Math.random() * Math.min(2e4, 250 * 2 ** failures);
-  }
-
-  // src/changes.js
-  function with_ids(changes) {
-    if (!Array.isArray(changes?.insert)) return changes;
-    const insert = changes.insert.map(
-      (item) => typeof item === "object" && item !== null && item.id === void 0 ? { ...item, id: random_id() } : item
-    );
-    return { ...changes, insert };
+  // src/ending.js
+  var DISPOSE = (
+    /** @type {typeof Symbol.dispose} */
+    Symbol.dispose ?? /* @__PURE__ */ Symbol.for("Symbol.dispose")
+  );
+  var disposable = (it, end) => (
+    /** @type {any} */
+    Object.assign(it, { [DISPOSE]: end })
+  );
+  function on_abort(signal, end) {
+    if (signal?.aborted) end();
+    else signal?.addEventListener("abort", end, { once: true });
+    return () => signal?.removeEventListener("abort", end);
   }
 
   // src/errors.js
@@ -111,236 +127,6 @@ var SHAREDSTATE = (() => {
       }
     }
   };
-
-  // src/replica.js
-  var Replica = class {
-    constructor() {
-      this.items = /* @__PURE__ */ new Map();
-      this.epoch = void 0;
-      this.version = void 0;
-    }
-    /**
-     * Apply an update as one step.
-     *
-     * @param {Update} update
-     * @returns {Diff[]} one for each id that the update touched. A reset is told as the net difference: an
-     *   item that is the same as before gives none. Empty if nothing happened.
-     */
-    apply(update) {
-      return update.reset ? this.#replace(update.insert) : this.#edit(update);
-    }
-    /**
-     * @param {Item[]} items
-     * @returns {Diff[]}
-     */
-    #replace(items) {
-      const before = this.items;
-      const after = /* @__PURE__ */ new Map();
-      for (const item of items) after.set(item.id, item);
-      this.items = after;
-      const diffs = [];
-      for (const [id, old] of before) if (!after.has(id)) diffs.push({ id, new: void 0, old });
-      for (const [id, item] of after) {
-        const old = before.get(id);
-        if (old !== void 0 && same(old, item)) after.set(id, old);
-        else diffs.push({ id, new: item, old });
-      }
-      return diffs;
-    }
-    /**
-     * @param {Update} update
-     * @returns {Diff[]}
-     */
-    #edit({ remove, insert }) {
-      const { items } = this;
-      const touched = /* @__PURE__ */ new Map();
-      const touch = (id) => touched.has(id) || touched.set(id, items.get(id));
-      for (const id of remove) {
-        touch(id);
-        items.delete(id);
-      }
-      for (const item of insert) {
-        touch(item.id);
-        items.set(item.id, item);
-      }
-      const diffs = [];
-      for (const [id, old] of touched) {
-        const item = items.get(id);
-        if (item !== void 0 || old !== void 0) diffs.push({ id, new: item, old });
-      }
-      return diffs;
-    }
-  };
-  function same(a, b) {
-    try {
-      return deep_same(a, b);
-    } catch (error) {
-      if (error instanceof RangeError) return false;
-      throw error;
-    }
-  }
-  function deep_same(a, b) {
-    if (a === b) return true;
-    if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
-    if (Array.isArray(a) !== Array.isArray(b)) return false;
-    const keys = Object.keys(a);
-    return keys.length === Object.keys(b).length && keys.every((key) => Object.hasOwn(b, key) && deep_same(a[key], b[key]));
-  }
-
-  // src/dataset.js
-  var Dataset = class {
-    #path;
-    #replica = new Replica();
-    #put;
-    /** @type {Callbacks<Diff[]>} */
-    #callbacks;
-    #ready = new Deferred();
-    #released = false;
-    /**
-     * @internal
-     * @param {string} path
-     * @param {(changes: Changes) => Promise<unknown>} put
-     * @param {(error: unknown) => void} report
-     */
-    constructor(path, put, report3) {
-      this.#path = path;
-      this.#put = put;
-      this.#callbacks = new Callbacks(report3);
-    }
-    /** Path of the collection, `/app/service/collection`. */
-    get path() {
-      return this.#path;
-    }
-    /** Number of items. */
-    get size() {
-      return this.#replica.items.size;
-    }
-    /**
-     * Resolves at the first sync, when the items are there; rejects with a `SharedStateError` if the server
-     * refuses (`bad_path`, `no_service`, `forbidden`…), with `released` or with `closed` if that comes
-     * first. May be ignored. If the server changes its mind, at a reconnect or because the path is acquired
-     * once more, `ready` is a new promise.
-     *
-     * @returns {Promise<void>}
-     */
-    get ready() {
-      return this.#ready.promise;
-    }
-    /**
-     * @param {string} id
-     * @returns {Item | undefined}
-     */
-    get_item(id) {
-      return this.#replica.items.get(id);
-    }
-    /**
-     * @param {string} id
-     * @returns {boolean}
-     */
-    has_item(id) {
-      return this.#replica.items.has(id);
-    }
-    /**
-     * @returns {Item[]} all items, in order, in a list of your own
-     */
-    get_items() {
-      return [...this.#replica.items.values()];
-    }
-    /**
-     * Ask the server to change the collection. The dataset changes when the server says so, and before the
-     * promise resolves. Without a connection, the request waits for one.
-     *
-     * @param {Changes} changes not modified
-     * @returns {Promise<unknown>} number of ids touched. Rejects with a `SharedStateError`: `bad_update`,
-     *   `forbidden`, `conflict`, `too_many`, `unavailable`, `connection_lost` (outcome unknown), `closed`…
-     *   The promise may be ignored: nothing is raised or logged then.
-     * @throws {SharedStateError} `released`, at once, if every handle has been released
-     */
-    update(changes) {
-      if (this.#released) throw released();
-      return this.#put(changes);
-    }
-    /**
-     * Have a function called after each change, once for each notification of the server, with a list of
-     * diffs: one for each item that was inserted, replaced or removed, never empty. The dataset shows the
-     * new state by then.
-     *
-     * @param {(diffs: Diff[]) => unknown} callback what it throws is reported and disturbs nobody
-     * @returns {object} handle for `remove_callback`
-     */
-    add_callback(callback) {
-      return this.#callbacks.add(callback);
-    }
-    /**
-     * @param {object} handle of `add_callback`; an unknown one has no effect
-     */
-    remove_callback(handle) {
-      this.#callbacks.remove(handle);
-    }
-    /** @internal */
-    get _replica() {
-      return this.#replica;
-    }
-    /**
-     * @internal
-     * @param {Diff[]} diffs
-     */
-    _tell(diffs) {
-      this.#callbacks.call(diffs);
-    }
-    /** @internal the server is asked once more: a `ready` that failed gets another chance */
-    _asked() {
-      if (this.#ready.failed) this.#ready = new Deferred();
-    }
-    /** @internal */
-    _synced() {
-      this._asked();
-      this.#ready.resolve();
-    }
-    /**
-     * @internal
-     * @param {SharedStateError} error
-     */
-    _failed(error) {
-      this.#ready.reject(error);
-    }
-    /** @internal */
-    _release() {
-      this.#released = true;
-      this._failed(released());
-    }
-  };
-  var Deferred = class {
-    /** @type {() => void} */
-    resolve = () => {
-    };
-    /** @type {(error: unknown) => void} */
-    #reject = () => {
-    };
-    #settled = false;
-    failed = false;
-    /** @type {Promise<void>} */
-    promise = new Promise((resolve, reject) => {
-      this.resolve = () => {
-        this.#settled = true;
-        resolve();
-      };
-      this.#reject = reject;
-    });
-    constructor() {
-      this.promise.catch(() => {
-      });
-    }
-    /** @param {unknown} error no effect if it is settled */
-    reject(error) {
-      if (this.#settled) return;
-      this.#settled = this.failed = true;
-      this.#reject(error);
-    }
-  };
-  function released() {
-    return new SharedStateError("released", "the dataset was released");
-  }
 
   // src/paths.js
   function normal_path(path) {
@@ -453,7 +239,12 @@ var SHAREDSTATE = (() => {
       }
       const full = this.#waiting.length >= this.#max_waiting || this.#waiting_length + text.length > MAX_WAITING_LENGTH;
       if (!this.#connected && full)
-        return [settle(ticket, new SharedStateError("too_many", "too much waits for a connection"))];
+        return [
+          settle(
+            ticket,
+            new SharedStateError("too_many", "not connected, and no more requests may wait")
+          )
+        ];
       this.#waiting.push({ tunnel, ticket, text });
       this.#waiting_length += text.length;
       return this.#fill();
@@ -471,16 +262,31 @@ var SHAREDSTATE = (() => {
       return lost.map(
         (ticket) => settle(
           ticket,
-          new SharedStateError("connection_lost", "connection lost; the outcome is unknown")
+          new SharedStateError("connection_lost", "connection lost; the outcome is unknown", {
+            outcome: "unknown"
+          })
         )
       );
     }
-    /** @returns {Effect[]} */
-    close() {
+    /**
+     * @param {SharedStateError} error of what was not sent
+     * @returns {Effect[]}
+     */
+    end(error) {
       const lost = this.connection_lost();
       const waiting = this.#waiting.splice(0);
       this.#waiting_length = 0;
-      return lost.concat(waiting.map(({ ticket }) => settle(ticket, closed())));
+      return lost.concat(waiting.map(({ ticket }) => settle(ticket, error)));
+    }
+    /**
+     * @param {unknown} ticket
+     * @returns {boolean}
+     */
+    withdraw(ticket) {
+      const index = this.#waiting.findIndex((waiting) => waiting.ticket === ticket);
+      if (index < 0) return false;
+      this.#waiting_length -= this.#waiting.splice(index, 1)[0].text.length;
+      return true;
     }
     /**
      * @param {Reply} reply
@@ -642,7 +448,24 @@ var SHAREDSTATE = (() => {
       this.#closed = true;
       this.#connected = false;
       this.#subscriptions.clear();
-      return this.#requests.close();
+      return this.#requests.end(closed());
+    }
+    /**
+     * Nobody tries to connect any more, for now: what waits is refused, what comes later waits again.
+     *
+     * @param {SharedStateError} error
+     * @returns {Effect[]}
+     */
+    give_up(error) {
+      return this.#requests.end(error);
+    }
+    /**
+     * Ask for a sign of life: any answer is one.
+     *
+     * @returns {Effect[]}
+     */
+    probe() {
+      return this.#connected ? [send(encode_request("GET", "/clock", void 0, "probe"))] : [];
     }
     /**
      * @param {unknown} ticket returned by the `settle` effect of this request
@@ -654,6 +477,15 @@ var SHAREDSTATE = (() => {
     request(ticket, cmd, path, arg) {
       if (this.#closed) return [settle(ticket, closed())];
       return this.#requests.add(ticket, cmd, path, arg);
+    }
+    /**
+     * Take back a request that was not sent yet.
+     *
+     * @param {unknown} ticket
+     * @returns {boolean} whether it will never be sent; else it takes its course
+     */
+    withdraw(ticket) {
+      return this.#requests.withdraw(ticket);
     }
     /**
      * Keep a replica in sync with a collection. Called again for a path, it has an effect only if the
@@ -720,7 +552,7 @@ var SHAREDSTATE = (() => {
      * @returns {Effect[]}
      */
     #subscribed(reply2) {
-      const by_path = (list) => new Map(Array.isArray(list) ? list.filter(Array.isArray).map(([a, b]) => [a, b]) : []);
+      const by_path = (list2) => new Map(Array.isArray(list2) ? list2.filter(Array.isArray).map(([a, b]) => [a, b]) : []);
       const accepted = by_path(reply2.data);
       const errors = by_path(reply2.errors);
       const effects = [];
@@ -763,6 +595,7 @@ var SHAREDSTATE = (() => {
       const { diffs } = outcome;
       if (diffs.length > 0) effects.push({ kind: "diffs", path, replica, diffs });
       if (outcome.synced) effects.push({ kind: "synced", path, replica });
+      if (effects.length === 0) effects.push({ kind: "moved", path, replica });
       return effects;
     }
     /**
@@ -815,20 +648,29 @@ var SHAREDSTATE = (() => {
     #url;
     #WebSocket;
     #listener;
+    #retries;
+    /** Milliseconds between two ticks of the watchdog: after two of silence it asks, after three it gives up. */
+    #tick;
     /** @type {WebSocketLike | undefined} the present connection or attempt */
     #socket = void 0;
     /** @type {ReturnType<typeof setTimeout> | undefined} running between two attempts */
     #timer = void 0;
+    /** @type {ReturnType<typeof setInterval> | undefined} */
+    #watchdog = void 0;
+    #silence = 0;
     #failures = 0;
     /**
      * @param {string} url
      * @param {WebSocketClass} WebSocket
      * @param {Listener} listener
+     * @param {{retries?: number, timeout?: number}} options
      */
-    constructor(url, WebSocket, listener) {
+    constructor(url, WebSocket, listener, { retries = Infinity, timeout = 30 }) {
       this.#url = url;
       this.#WebSocket = WebSocket;
       this.#listener = listener;
+      this.#retries = retries;
+      this.#tick = timeout * 1e3 / 3;
     }
     /**
      * Start the first attempt.
@@ -837,6 +679,7 @@ var SHAREDSTATE = (() => {
      */
     start() {
       this.#open();
+      this.#watch();
       globalThis.addEventListener?.("online", this.#wake);
       globalThis.document?.addEventListener("visibilitychange", this.#visibility_changed);
     }
@@ -853,6 +696,7 @@ var SHAREDSTATE = (() => {
       globalThis.removeEventListener?.("online", this.#wake);
       globalThis.document?.removeEventListener("visibilitychange", this.#visibility_changed);
       clearTimeout(this.#timer);
+      clearInterval(this.#watchdog);
       this.#timer = void 0;
       const socket = this.#socket;
       this.#socket = void 0;
@@ -861,204 +705,166 @@ var SHAREDSTATE = (() => {
     #open() {
       const socket = new this.#WebSocket(this.#url);
       this.#socket = socket;
+      this.#silence = 0;
       socket.onopen = () => {
         if (socket === this.#socket) this.#listener.opened();
       };
       socket.onmessage = ({ data }) => {
         if (socket !== this.#socket) return;
-        this.#failures = 0;
+        this.#failures = this.#silence = 0;
         if (typeof data === "string") this.#listener.text(data);
       };
       socket.onerror = () => {
       };
       socket.onclose = () => {
-        if (socket !== this.#socket) return;
-        this.#socket = void 0;
-        this.#pause();
-        this.#listener.lost();
+        if (socket === this.#socket) this.#lost();
       };
     }
-    #pause() {
-      this.#timer = setTimeout(this.#again, backoff(this.#failures++));
+    #lost() {
+      this.#socket = void 0;
+      const last = this.#failures >= this.#retries;
+      if (last) this.close();
+      else this.#timer = setTimeout(this.#again, backoff(this.#failures++));
+      this.#listener.lost();
+      if (last) this.#listener.gave_up();
     }
     #again = () => {
       this.#timer = void 0;
       try {
         this.#open();
       } catch (error) {
-        this.#pause();
+        this.#lost();
         this.#listener.report(error);
       }
     };
     #wake = () => {
-      if (this.#timer === void 0) return;
-      clearTimeout(this.#timer);
-      this.#again();
+      if (this.#timer !== void 0) {
+        clearTimeout(this.#timer);
+        this.#again();
+      } else {
+        this.#silence = 2;
+        this.#listener.probe();
+        this.#watch();
+      }
     };
     #visibility_changed = () => {
       if (globalThis.document.visibilityState === "visible") this.#wake();
     };
+    #watch() {
+      clearInterval(this.#watchdog);
+      if (this.#tick === Infinity) return;
+      this.#watchdog = setInterval(() => {
+        const socket = this.#socket;
+        if (!socket) return;
+        if (++this.#silence === 2) this.#listener.probe();
+        if (this.#silence < 3) return;
+        this.#lost();
+        socket.close();
+      }, this.#tick);
+      this.#watchdog.unref?.();
+    }
   };
 
-  // src/client.js
-  var SharedStateClient = class {
+  // src/connection.js
+  var Connection = class {
+    /** @type {Status} */
+    status = "idle";
+    /** @type {Callbacks<Status>} */
+    status_callbacks;
     #url;
     #options;
+    #tell;
+    #fail;
     #core;
-    #report;
     /** @type {Socket | undefined} */
     #socket = void 0;
-    /** @type {Status} */
-    #status = "idle";
-    /** @type {Callbacks<Status>} */
-    #status_callbacks;
-    /** @type {Map<string, Acquired>} by path */
-    #acquired = /* @__PURE__ */ new Map();
-    /** @type {Map<object, string>} paths by handle */
-    #handles = /* @__PURE__ */ new Map();
     /** @type {Effect[]} */
     #effects = [];
     #performing = false;
     /**
-     * Nothing is connected yet: `connect`, `acquire`, `get` or `update` does that.
-     *
-     * @param {string} url `ws://host:port` or `wss://host:port`
-     * @param {Options} [options]
+     * @param {string} url
+     * @param {Options} options
+     * @param {(news: News) => void} tell
+     * @param {(error: SharedStateError) => void} fail gets the reason why there is no connection any more
      */
-    constructor(url, options = {}) {
+    constructor(url, options, tell, fail) {
       this.#url = url;
       this.#options = options;
+      this.#tell = tell;
+      this.#fail = fail;
       this.#core = new ClientCore({ max_waiting: options.max_queue });
-      this.#report = reporter(options.on_error);
-      this.#status_callbacks = new Callbacks(this.#report);
-    }
-    /** @returns {Status} */
-    get status() {
-      return this.#status;
+      this.report = reporter(options.on_error);
+      this.status_callbacks = new Callbacks(this.report);
     }
     /**
-     * Have a function called with the new status, each time it changes.
-     *
-     * @param {(status: Status) => unknown} callback what it throws is reported and disturbs nobody
-     * @returns {object} handle for `remove_status_callback`
-     */
-    add_status_callback(callback) {
-      return this.#status_callbacks.add(callback);
-    }
-    /** @param {object} handle of `add_status_callback`; an unknown one has no effect */
-    remove_status_callback(handle) {
-      this.#status_callbacks.remove(handle);
-    }
-    /**
-     * Connect, and stay connected. May be called any number of times; `acquire`, `get` and `update` imply it.
-     *
      * @throws {SharedStateError} `closed` after `close`
      * @throws {TypeError} if there is no WebSocket constructor
-     * @throws {DOMException} or what else that constructor throws for a URL that it does not take
      */
     connect() {
-      if (this.#status === "closed") throw closed();
+      if (this.status === "closed") throw closed();
       if (this.#socket) return;
       const { WebSocket = globalThis.WebSocket } = this.#options;
       if (!WebSocket) throw new TypeError("no global WebSocket: give one as options.WebSocket");
-      const socket = new Socket(this.#url, WebSocket, {
+      const core = this.#core;
+      const listener = {
         opened: () => {
-          this.#perform(this.#core.connection_opened());
+          this.perform(core.connection_opened());
           this.#set_status("connected");
         },
-        text: (text) => this.#perform(this.#core.receive_text(text)),
+        text: (text) => this.perform(core.receive_text(text)),
         lost: () => {
-          this.#perform(this.#core.connection_lost());
-          if (this.#status === "connected") this.#set_status("reconnecting");
+          this.perform(core.connection_lost());
+          if (this.status === "connected") this.#set_status("reconnecting");
         },
-        report: this.#report
-      });
+        gave_up: () => {
+          const error = new SharedStateError("unreachable", "the server cannot be reached");
+          this.#socket = void 0;
+          this.perform(core.give_up(error));
+          this.#fail(error);
+          this.#set_status("idle");
+        },
+        probe: () => this.perform(core.probe()),
+        report: this.report
+      };
+      const socket = new Socket(this.#url, WebSocket, listener, this.#options);
       socket.start();
       this.#socket = socket;
       this.#set_status("connecting");
     }
-    /**
-     * End the connection for good. Requests that were not sent are rejected with `closed`, those that were
-     * with `connection_lost`. Datasets keep what they have and stay readable.
-     */
     close() {
-      if (this.#status === "closed") return;
-      this.#perform(this.#core.close());
-      for (const { ds } of this.#acquired.values()) ds._failed(closed());
+      if (this.status === "closed") return;
+      this.perform(this.#core.close());
+      this.#fail(closed());
       this.#socket?.close();
       this.#set_status("closed");
     }
-    /**
-     * Get the dataset of a collection, with or without a connection. However often and in whatever spelling
-     * a path is acquired, the dataset is the same; each time gives a handle of its own.
-     *
-     * @param {string} path `/app/service/collection`
-     * @returns {[object, Dataset]} handle for `release`, and the dataset
-     * @throws {SharedStateError} `bad_path` unless the path has three segments; `closed` after `close`
-     */
-    acquire(path) {
-      const name = collection_path(path);
-      this.connect();
-      let acquired = this.#acquired.get(name);
-      if (!acquired) {
-        const ds2 = new Dataset(name, (changes) => this.update(name, changes), this.#report);
-        acquired = { ds: ds2, handles: 0 };
-        this.#acquired.set(name, acquired);
-      }
-      acquired.handles++;
-      const { ds } = acquired;
-      ds._asked();
-      this.#perform(this.#core.subscribe(name, ds._replica));
-      const handle = Object.freeze({ path: name });
-      this.#handles.set(handle, name);
-      return [handle, ds];
+    /** @param {string} path @param {import("./replica.js").Replica} replica */
+    subscribe(path, replica) {
+      this.perform(this.#core.subscribe(path, replica));
     }
-    /**
-     * Give a handle back. With the last one of a dataset, the dataset is released: no longer kept in sync,
-     * still readable.
-     *
-     * @param {object} handle of `acquire`; one that was given back has no effect
-     */
-    release(handle) {
-      const name = this.#handles.get(handle);
-      const acquired = name === void 0 ? void 0 : this.#acquired.get(name);
-      if (name === void 0 || !acquired) return;
-      this.#handles.delete(handle);
-      if (--acquired.handles > 0) return;
-      this.#acquired.delete(name);
-      acquired.ds._release();
-      this.#perform(this.#core.unsubscribe(name));
-    }
-    /**
-     * Ask the server for something, once.
-     *
-     * @param {string} path `/app/service/collection`: a list of items; `/app/service`: names of
-     *   collections; `/`: names of services; `/clock`: the server's time, in seconds since the Unix epoch
-     * @returns {Promise<any>} Rejects with a `SharedStateError`, as `Dataset.update` does.
-     */
-    get(path) {
-      return this.#request("GET", () => [path, void 0]);
-    }
-    /**
-     * Change a collection, acquired or not. See `Dataset.update`.
-     *
-     * @param {string} path `/app/service/collection`
-     * @param {Changes} changes not modified
-     * @returns {Promise<any>} number of ids touched. Rejects with a `SharedStateError`; may be ignored.
-     */
-    update(path, changes) {
-      return this.#request("PUT", () => [collection_path(path), with_ids(changes)]);
+    /** @param {string} path */
+    unsubscribe(path) {
+      this.perform(this.#core.unsubscribe(path));
     }
     /**
      * @param {"GET" | "PUT"} cmd
-     * @param {() => [string, unknown]} make path and argument
+     * @param {() => [string, unknown]} make path and argument; what it throws rejects the promise
+     * @param {AbortSignal} [signal] takes the request back, unless it was sent
      * @returns {Promise<any>}
      */
-    #request(cmd, make) {
+    request(cmd, make, signal) {
+      let stop = () => {
+      };
       const promise = new Promise((resolve, reject) => {
         const [path, arg] = make();
+        signal?.throwIfAborted();
         this.connect();
-        this.#perform(this.#core.request({ resolve, reject }, cmd, normal_path(path), arg));
+        const ticket = {
+          resolve: (data) => (stop(), resolve(data)),
+          reject: (error) => (stop(), reject(error))
+        };
+        stop = on_abort(signal, () => this.#core.withdraw(ticket) && reject(signal?.reason));
+        this.perform(this.#core.request(ticket, cmd, normal_path(path), arg));
       });
       promise.catch(() => {
       });
@@ -1069,7 +875,7 @@ var SHAREDSTATE = (() => {
      *
      * @param {Effect[]} effects
      */
-    #perform(effects) {
+    perform(effects) {
       for (const effect of effects) this.#effects.push(effect);
       if (this.#performing) return;
       this.#performing = true;
@@ -1089,25 +895,996 @@ var SHAREDSTATE = (() => {
         if (effect.error) reject(effect.error);
         else resolve(effect.data);
       } else if (effect.kind === "report") {
-        this.#report(effect.error);
+        this.report(effect.error);
       } else if (effect.kind === "status") {
-        this.#status_callbacks.call(effect.status);
+        this.status_callbacks.call(effect.status);
       } else {
-        const ds = this.#acquired.get(effect.path)?.ds;
-        if (ds?._replica !== effect.replica) return;
-        if (effect.kind === "diffs") ds._tell(effect.diffs);
-        else if (effect.kind === "synced") ds._synced();
-        else {
-          ds._failed(effect.error);
-          this.#report(effect.error);
-        }
+        this.#tell(effect);
       }
     }
     /** @param {Status} status */
     #set_status(status) {
-      this.#status = status;
-      this.#perform([{ kind: "status", status }]);
+      this.status = status;
+      this.perform([{ kind: "status", status }]);
+    }
+  };
+
+  // src/deferred.js
+  var Deferred = class {
+    /** @type {(value: T) => void} */
+    resolve = () => {
+    };
+    /** @type {(error: unknown) => void} */
+    #reject = () => {
+    };
+    #settled = false;
+    failed = false;
+    /** @type {Promise<T>} */
+    promise = new Promise((resolve, reject) => {
+      this.resolve = (value) => {
+        this.#settled = true;
+        resolve(value);
+      };
+      this.#reject = reject;
+    });
+    constructor() {
+      this.promise.catch(() => {
+      });
+    }
+    /** @param {unknown} error no effect if it is settled */
+    reject(error) {
+      if (this.#settled) return;
+      this.#settled = this.failed = true;
+      this.#reject(error);
+    }
+  };
+
+  // src/iteration.js
+  function iterate(subscribe, signals) {
+    let pending = /* @__PURE__ */ new Map();
+    let news = new Deferred();
+    let open = true;
+    const unsubscribe = subscribe((diffs) => {
+      for (const diff of diffs) merge(pending, diff);
+      news.resolve();
+    });
+    const end = () => {
+      open = false;
+      unsubscribe();
+      for (const stop of stops) stop();
+      news.resolve();
+    };
+    const stops = [];
+    for (const signal of signals) stops.push(on_abort(signal, end));
+    if (!open) end();
+    return {
+      async next() {
+        while (open && pending.size === 0) {
+          await news.promise;
+          if (open && pending.size === 0) news = new Deferred();
+        }
+        if (pending.size === 0) return { done: true, value: void 0 };
+        const value = [...pending.values()];
+        pending = /* @__PURE__ */ new Map();
+        if (open) news = new Deferred();
+        return { done: false, value };
+      },
+      async return() {
+        end();
+        pending.clear();
+        return { done: true, value: void 0 };
+      },
+      [Symbol.asyncIterator]() {
+        return this;
+      }
+    };
+  }
+  function merge(pending, diff) {
+    const { id } = diff;
+    const before = pending.get(id);
+    const { old } = before ?? diff;
+    if (old === diff.new) pending.delete(id);
+    else pending.set(
+      id,
+      /** @type {Diff<T>} */
+      { id, new: diff.new, old }
+    );
+  }
+
+  // src/replica.js
+  var Replica = class {
+    constructor() {
+      this.items = /* @__PURE__ */ new Map();
+      this.epoch = void 0;
+      this.version = void 0;
+      this.changes = 0;
+    }
+    /**
+     * Apply an update as one step.
+     *
+     * @param {Update} update
+     * @returns {Diff[]} one for each id that the update touched. A reset is told as the net difference: an
+     *   item that is the same as before gives none. Empty if nothing happened.
+     */
+    apply(update) {
+      return update.reset ? this.#replace(update.insert) : this.#edit(update);
+    }
+    /**
+     * @param {Item[]} items
+     * @returns {Diff[]}
+     */
+    #replace(items) {
+      const before = this.items;
+      const after = /* @__PURE__ */ new Map();
+      for (const item of items) after.set(item.id, item);
+      this.items = after;
+      const diffs = [];
+      for (const [id, old] of before) if (!after.has(id)) diffs.push({ id, new: void 0, old });
+      for (const [id, item] of after) {
+        const old = before.get(id);
+        if (old !== void 0 && same(old, item)) after.set(id, old);
+        else diffs.push(
+          /** @type {Diff} */
+          { id, new: item, old }
+        );
+      }
+      const ids = [...before.keys()];
+      let place = 0;
+      for (const id of after.keys()) if (ids[place++] !== id) this.changes++;
+      if (diffs.length > 0) this.changes++;
+      return diffs;
+    }
+    /**
+     * @param {Update} update
+     * @returns {Diff[]}
+     */
+    #edit({ remove, insert }) {
+      const { items } = this;
+      const touched = /* @__PURE__ */ new Map();
+      const touch = (id) => touched.has(id) || touched.set(id, items.get(id));
+      for (const id of remove) {
+        touch(id);
+        items.delete(id);
+      }
+      for (const item of insert) {
+        touch(item.id);
+        items.set(item.id, item);
+      }
+      const diffs = [];
+      for (const [id, old] of touched) {
+        const item = items.get(id);
+        if (item !== void 0 || old !== void 0)
+          diffs.push(
+            /** @type {Diff} */
+            { id, new: item, old }
+          );
+      }
+      this.changes += diffs.length;
+      return diffs;
+    }
+  };
+  function same(a, b) {
+    try {
+      return deep_same(a, b);
+    } catch (error) {
+      if (error instanceof RangeError) return false;
+      throw error;
+    }
+  }
+  function deep_same(a, b) {
+    if (a === b) return true;
+    if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
+    if (Array.isArray(a) !== Array.isArray(b)) return false;
+    const keys = Object.keys(a);
+    return keys.length === Object.keys(b).length && keys.every((key) => Object.hasOwn(b, key) && deep_same(a[key], b[key]));
+  }
+
+  // src/dataset.js
+  var Dataset = class {
+    #path;
+    #replica = new Replica();
+    #put;
+    /** @type {Callbacks<Diff<T>[]>} */
+    #callbacks;
+    /** @type {readonly T[] | undefined} */
+    #snapshot = void 0;
+    /** @type {number | undefined} `changes` of the replica when the snapshot was taken */
+    #snapshot_of = void 0;
+    /** @type {Deferred<void>} */
+    #ready = new Deferred();
+    /** @type {Deferred<void>} */
+    #moved = new Deferred();
+    #ended = new AbortController();
+    #released = false;
+    #report;
+    /**
+     * @internal
+     * @param {string} path
+     * @param {(changes: Changes<any>, until?: Until) => Promise<number>} put
+     * @param {(error: unknown) => void} report
+     */
+    constructor(path, put, report3) {
+      this.#path = path;
+      this.#put = put;
+      this.#report = report3;
+      this.#callbacks = new Callbacks(report3);
+    }
+    /** Path of the collection, `/app/service/collection`. */
+    get path() {
+      return this.#path;
+    }
+    /** Number of items. */
+    get size() {
+      return this.#replica.items.size;
+    }
+    /**
+     * Resolves at the first sync, when the items are there; rejects with a `SharedStateError` if the server
+     * refuses (`bad_path`, `no_service`, `forbidden`…), with `released` or with `closed` if that comes
+     * first. May be ignored. If the server changes its mind, at a reconnect or because the path is acquired
+     * once more, `ready` is a new promise.
+     *
+     * @returns {Promise<void>}
+     */
+    get ready() {
+      return this.#ready.promise;
+    }
+    /**
+     * @param {string} id
+     * @returns {T | undefined}
+     */
+    get_item(id) {
+      return this.#items.get(id);
+    }
+    /**
+     * @param {string} id
+     * @returns {boolean}
+     */
+    has_item(id) {
+      return this.#items.has(id);
+    }
+    /**
+     * @returns {T[]} all items, in order, in a list of your own
+     */
+    get_items() {
+      return [...this.#items.values()];
+    }
+    /**
+     * All items, in order, in a frozen list: the same list until something changes, and in the next list every
+     * item that did not change is the same object. Made when it is asked for.
+     *
+     * @returns {readonly T[]}
+     */
+    get snapshot() {
+      const { changes } = this.#replica;
+      if (!this.#snapshot || this.#snapshot_of !== changes) {
+        this.#snapshot = Object.freeze(this.get_items());
+        this.#snapshot_of = changes;
+      }
+      return this.#snapshot;
+    }
+    get #items() {
+      return (
+        /** @type {Map<string, T>} */
+        /** @type {unknown} */
+        this.#replica.items
+      );
+    }
+    /**
+     * Ask the server to change the collection. The dataset changes when the server says so, and before the
+     * promise resolves. Without a connection, the request waits for one.
+     *
+     * @param {Changes<T>} changes not modified
+     * @param {Until} [until] a signal that takes the request back, unless it was sent
+     * @returns {Promise<number>} number of ids touched. Rejects with a `SharedStateError`: `bad_update`,
+     *   `forbidden`, `conflict`, `too_many`, `unavailable`, `connection_lost` (outcome unknown), `closed`…
+     *   The promise may be ignored: nothing is raised or logged then.
+     * @throws {SharedStateError} `released`, at once, if every handle has been released
+     */
+    update(changes, until) {
+      if (this.#released) throw released();
+      return this.#put(changes, until);
+    }
+    /**
+     * Have a function called after each change, once for each notification of the server, with a list of
+     * diffs: one for each item that was inserted, replaced or removed, never empty. The dataset shows the
+     * new state by then.
+     *
+     * @param {(diffs: Diff<T>[]) => unknown} callback what it throws is reported and disturbs nobody
+     * @returns {object} handle for `remove_callback`
+     */
+    add_callback(callback) {
+      return this.#callbacks.add(callback);
+    }
+    /**
+     * The same in another form. It needs no `this`, so that it can be passed on as it is.
+     *
+     * @param {(diffs: Diff<T>[]) => unknown} callback
+     * @param {Until} [until] a signal that ends it
+     * @returns {Unsubscribe} ends it; with `using`, at the end of the block
+     */
+    subscribe = (callback, { signal } = {}) => {
+      const handle = this.#callbacks.add(callback);
+      const stop = on_abort(signal, () => this.#callbacks.remove(handle));
+      const unsubscribe = () => {
+        stop();
+        this.#callbacks.remove(handle);
+      };
+      return disposable(unsubscribe, unsubscribe);
+    };
+    /**
+     * The changes as they come, for `for await`. What happens while the loop is busy is merged into one list. It ends
+     * when the dataset is released or the client closed.
+     *
+     * @param {Until} [until] a signal that ends it
+     * @returns {AsyncIterableIterator<Diff<T>[], undefined>}
+     */
+    changes({ signal } = {}) {
+      return iterate(this.subscribe, [signal, this.#ended.signal]);
+    }
+    [Symbol.asyncIterator]() {
+      return this.changes();
+    }
+    /**
+     * @param {object} handle of `add_callback`; an unknown one has no effect
+     */
+    remove_callback(handle) {
+      this.#callbacks.remove(handle);
+    }
+    /** @internal */
+    get _replica() {
+      return this.#replica;
+    }
+    /** @internal resolves at the next version */
+    get _moved() {
+      return this.#moved.promise;
+    }
+    /**
+     * @internal
+     * @param {import("./connection.js").News} news
+     */
+    _hear(news) {
+      if (news.kind === "refused") {
+        this._failed(news.error);
+        this.#report(news.error);
+        return;
+      }
+      if (news.kind === "diffs") this.#callbacks.call(
+        /** @type {Diff<any>[]} */
+        news.diffs
+      );
+      if (news.kind === "synced") {
+        this._asked();
+        this.#ready.resolve();
+      }
+      this.#moved.resolve();
+      this.#moved = new Deferred();
+    }
+    /** @internal the server is asked once more: a `ready` that failed gets another chance */
+    _asked() {
+      if (this.#ready.failed) this.#ready = new Deferred();
+    }
+    /**
+     * @internal
+     * @param {SharedStateError} error
+     */
+    _failed(error) {
+      this.#ready.reject(error);
+    }
+    /**
+     * @internal no news will come any more
+     * @param {SharedStateError} error
+     */
+    _end(error) {
+      this._failed(error);
+      this.#moved.reject(error);
+      this.#ended.abort();
+    }
+    /** @internal */
+    _release() {
+      this.#released = true;
+      this._end(released());
+    }
+  };
+  function released() {
+    return new SharedStateError("released", "the dataset was released");
+  }
+
+  // src/client.js
+  var SharedStateClient = class {
+    #connection;
+    /** @type {Map<string, Acquired>} by path */
+    #acquired = /* @__PURE__ */ new Map();
+    /** @type {Map<object, () => void>} what stops listening to the signal, by handle */
+    #handles = /* @__PURE__ */ new Map();
+    /**
+     * Nothing is connected yet: `connect`, `acquire`, `get` or `update` does that.
+     *
+     * @param {string} url `ws://host:port` or `wss://host:port`
+     * @param {Options} [options]
+     */
+    constructor(url, options = {}) {
+      this.#connection = new Connection(
+        url,
+        options,
+        (news) => {
+          const ds = this.#acquired.get(news.path)?.ds;
+          if (ds?._replica === news.replica) ds._hear(news);
+        },
+        (error) => {
+          for (const { ds } of this.#acquired.values()) {
+            ds._failed(error);
+            if (error.code === "closed") ds._end(error);
+          }
+        }
+      );
+    }
+    /** @returns {Status} */
+    get status() {
+      return this.#connection.status;
+    }
+    /**
+     * Have a function called with the new status, each time it changes.
+     *
+     * @param {(status: Status) => unknown} callback what it throws is reported and disturbs nobody
+     * @returns {object} handle for `remove_status_callback`
+     */
+    add_status_callback(callback) {
+      return this.#connection.status_callbacks.add(callback);
+    }
+    /** @param {object} handle of `add_status_callback`; an unknown one has no effect */
+    remove_status_callback(handle) {
+      this.#connection.status_callbacks.remove(handle);
+    }
+    /**
+     * Connect, and stay connected. May be called any number of times; `acquire`, `get` and `update` imply it.
+     *
+     * @throws {SharedStateError} `closed` after `close`
+     * @throws {TypeError} if there is no WebSocket constructor
+     * @throws {DOMException} or what else that constructor throws for a URL that it does not take
+     */
+    connect() {
+      this.#connection.connect();
+    }
+    /**
+     * End the connection for good. Requests that were not sent are rejected with `closed`, those that were
+     * with `connection_lost`. Datasets keep what they have and stay readable.
+     */
+    close() {
+      this.#connection.close();
+    }
+    [DISPOSE]() {
+      this.close();
+    }
+    /**
+     * Get the dataset of a collection, with or without a connection. However often and in whatever spelling
+     * a path is acquired, the dataset is the same; each time gives a handle of its own.
+     *
+     * @template {{id: string}} [T=Item]
+     * @param {string} path `/app/service/collection`
+     * @param {Until} [until] a signal that releases the handle
+     * @returns {[Handle, Dataset<T>]} handle for `release`, and the dataset
+     * @throws {SharedStateError} `bad_path` unless the path has three segments; `closed` after `close`
+     */
+    acquire(path, { signal } = {}) {
+      const name = collection_path(path);
+      this.connect();
+      let acquired = this.#acquired.get(name);
+      if (!acquired) {
+        const ds2 = this._new_dataset(
+          name,
+          (changes, until) => this.update(name, changes, until),
+          this.#connection.report
+        );
+        acquired = { ds: ds2, handles: 0 };
+        this.#acquired.set(name, acquired);
+      }
+      acquired.handles++;
+      const { ds } = acquired;
+      ds._asked();
+      this.#connection.subscribe(name, ds._replica);
+      const handle = Object.freeze(disposable({ path: name }, () => this.release(handle)));
+      this.#handles.set(handle, () => {
+      });
+      this.#handles.set(
+        handle,
+        on_abort(signal, () => this.release(handle))
+      );
+      return [handle, ds];
+    }
+    /**
+     * @internal
+     * @param {ConstructorParameters<typeof Dataset>} args
+     * @returns {Dataset<any>}
+     */
+    _new_dataset(...args) {
+      return new Dataset(...args);
+    }
+    /**
+     * Give a handle back. With the last one of a dataset, the dataset is released: no longer kept in sync,
+     * still readable.
+     *
+     * @param {object} handle of `acquire`; one that was given back has no effect
+     */
+    release(handle) {
+      const stop = this.#handles.get(handle);
+      if (!stop) return;
+      stop();
+      this.#handles.delete(handle);
+      const { path } = (
+        /** @type {Handle} */
+        handle
+      );
+      const acquired = this.#acquired.get(path);
+      if (!acquired || --acquired.handles > 0) return;
+      this.#acquired.delete(path);
+      acquired.ds._release();
+      this.#connection.unsubscribe(path);
+    }
+    /**
+     * Ask the server for something, once.
+     *
+     * @param {string} path `/app/service/collection`: a list of items; `/app/service`: names of
+     *   collections; `/`: names of services; `/clock`: the server's time, in seconds since the Unix epoch
+     * @param {Until} [until] a signal that takes the request back, unless it was sent
+     * @returns {Promise<any>} Rejects with a `SharedStateError`, as `Dataset.update` does.
+     */
+    get(path, { signal } = {}) {
+      return this.#connection.request("GET", () => [path, void 0], signal);
+    }
+    /**
+     * Change a collection, acquired or not. See `Dataset.update`.
+     *
+     * @template {{id: string}} [T=Item]
+     * @param {string} path `/app/service/collection`
+     * @param {Changes<T>} changes not modified
+     * @param {Until} [until] a signal that takes the request back, unless it was sent
+     * @returns {Promise<number>} number of ids touched. Rejects with a `SharedStateError`; may be ignored.
+     */
+    update(path, changes, { signal } = {}) {
+      return this.#connection.request(
+        "PUT",
+        () => [collection_path(path), with_ids(changes)],
+        signal
+      );
+    }
+  };
+
+  // src/clock.js
+  var DRIFT = 1e-4;
+  var SHORTEST = 0.25;
+  var LONGEST = 60;
+  var FIRST = 4;
+  var MAX_SAMPLES = 16;
+  var local = () => (performance.timeOrigin + performance.now()) / 1e3;
+  var wall = () => Date.now() / 1e3 - local();
+  var JUMP = 0.5;
+  var Clock = class {
+    #ask;
+    /** @type {Sample[]} */
+    #samples = [];
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    #timer = void 0;
+    #pause = SHORTEST;
+    #running = false;
+    #used = false;
+    #last = 0;
+    #wall = wall();
+    /** @type {Deferred<void>} */
+    #ready = new Deferred();
+    /** @internal @param {() => Promise<number>} ask for the server's time, in seconds since the Unix epoch */
+    constructor(ask) {
+      this.#ask = ask;
+    }
+    /** Resolves when the first sample is there. Rejects with `closed` if the client is closed before. */
+    get ready() {
+      this.#use();
+      return this.#ready.promise;
+    }
+    /**
+     * The server's time, in seconds since the Unix epoch. Never goes back. Before the first sample it is this
+     * computer's own.
+     *
+     * @returns {number}
+     */
+    now() {
+      return this.#last = Math.max(this.#last, local() + this.skew);
+    }
+    /** How far the server's clock is ahead of this computer's, in seconds. */
+    get skew() {
+      return this.#best?.skew ?? 0;
+    }
+    /** Time that a message takes one way, in seconds, as far as the best sample tells. */
+    get trans() {
+      return this.#best?.trans ?? Infinity;
+    }
+    /** What `skew` may be wrong by at the most, in seconds; Infinity before the first sample. */
+    get error() {
+      const best = this.#best;
+      return best ? bound(best, local()) : Infinity;
+    }
+    get #best() {
+      this.#use();
+      const now = local();
+      return this.#samples.reduce(
+        (best, sample) => best && bound(best, now) <= bound(sample, now) ? best : sample,
+        /** @type {Sample | undefined} */
+        void 0
+      );
+    }
+    #use() {
+      this.#used = true;
+      if (Math.abs(wall() - this.#wall) > JUMP) {
+        this.#wall = wall();
+        this.#samples = [];
+        clearTimeout(this.#timer);
+        this.#timer = void 0;
+      }
+      if (this.#running || this.#timer !== void 0) return;
+      this.#pause = SHORTEST;
+      this.#sample();
+    }
+    async #sample() {
+      this.#running = true;
+      const start = local();
+      const before = wall();
+      try {
+        const time = await this.#ask();
+        const at = local();
+        const trans = (at - start) / 2;
+        if (Math.abs(wall() - before) < JUMP) {
+          this.#samples.push({ skew: time - (start + trans), trans, at });
+          this.#samples = this.#samples.slice(-MAX_SAMPLES);
+          this.#ready.resolve();
+        }
+      } catch (error) {
+        if (
+          /** @type {any} */
+          error.code === "closed"
+        ) return this.#ready.reject(error);
+      }
+      this.#running = false;
+      this.#timer = setTimeout(() => {
+        this.#timer = void 0;
+        const wanted = this.#used || this.#pause <= FIRST || this.#samples.length === 0;
+        this.#used = false;
+        if (wanted) this.#sample();
+      }, this.#pause * 1e3);
+      this.#timer.unref?.();
+      this.#pause = Math.min(LONGEST, this.#pause * 2);
+    }
+  };
+  var bound = ({ trans, at }, now) => trans + DRIFT * (now - at);
+
+  // src/object.js
+  var SharedObject = class {
+    #ds;
+    #id;
+    /**
+     * @internal
+     * @param {import("./dataset.js").Dataset<any>} ds
+     * @param {string} id
+     */
+    constructor(ds, id) {
+      this.#ds = ds;
+      this.#id = id;
+    }
+    /** Id of the item that the list lives in. */
+    get id() {
+      return this.#id;
+    }
+    /** @returns {T[]} the items, in a list of your own; empty if there is no such item */
+    get_items() {
+      return list(this.#ds.get_item(this.#id));
+    }
+    /**
+     * @param {string} id
+     * @returns {T | undefined}
+     */
+    get_item(id) {
+      return this.get_items().find((item) => item?.id === id);
+    }
+    /** @param {string} id */
+    has_item(id) {
+      return this.get_item(id) !== void 0;
+    }
+    /**
+     * Replace the whole list.
+     *
+     * @param {(Omit<T, "id"> & {id?: string})[]} items not modified; one without `id` gets a random one
+     * @returns {Promise<any>} as of `Dataset.update`
+     * @throws {TypeError} unless it is a list
+     */
+    set_items(items) {
+      if (!Array.isArray(items)) throw new TypeError("expected a list of items");
+      const state = with_ids({ insert: (
+        /** @type {any} */
+        items
+      ) }).insert;
+      return this.#ds.update({ insert: [{ id: this.#id, state }] });
+    }
+    /**
+     * Have a function called after each change of the list.
+     *
+     * @param {(diffs: Diff<T>[]) => unknown} callback gets one diff for each item of the list that is not what
+     *   it was; none if only their order changed
+     * @returns {object} handle for `remove_callback`
+     */
+    add_callback(callback) {
+      return this.#ds.add_callback((diffs) => {
+        const change = diffs.find(({ id }) => id === this.#id);
+        if (change) callback(compare(list(change.old), list(change.new)));
+      });
+    }
+    /** @param {object} handle of `add_callback`; an unknown one has no effect */
+    remove_callback(handle) {
+      this.#ds.remove_callback(handle);
+    }
+  };
+  var list = (item) => Array.isArray(item?.state) ? [...item.state] : [];
+  function compare(before, after) {
+    const replica = new Replica();
+    const update = { remove: [], reset: true };
+    const with_id = (items) => items.filter((item) => typeof item?.id === "string");
+    replica.apply({ ...update, insert: with_id(before) });
+    return replica.apply({ ...update, insert: with_id(after) });
+  }
+
+  // src/transaction.js
+  var MAX_RUNS = 100;
+  var Transaction = class {
+    #ds;
+    /** @type {Set<string>} ids whose state in the collection was looked at */
+    #read = /* @__PURE__ */ new Set();
+    #read_all = false;
+    #reset = false;
+    /** @type {Set<string>} */
+    #remove = /* @__PURE__ */ new Set();
+    /** @type {Map<string, T>} */
+    #insert = /* @__PURE__ */ new Map();
+    /** @param {Dataset<T>} ds */
+    constructor(ds) {
+      this.#ds = ds;
+      const { epoch, version } = ds._replica;
+      this._cursor = { epoch, version };
+    }
+    /**
+     * @param {string} id
+     * @returns {T | undefined}
+     */
+    get_item(id) {
+      if (this.#insert.has(id) || this.#reset || this.#remove.has(id)) return this.#insert.get(id);
+      this.#read.add(id);
+      return this.#ds.get_item(id);
+    }
+    /** @param {string} id */
+    has_item(id) {
+      return this.get_item(id) !== void 0;
+    }
+    /** @returns {T[]} all items, in order; afterwards any change by others is a conflict */
+    get_items() {
+      const items = /* @__PURE__ */ new Map();
+      if (!this.#reset) {
+        this.#read_all = true;
+        for (const item of this.#ds.get_items())
+          if (!this.#remove.has(item.id)) items.set(item.id, item);
+      }
+      for (const [id, item] of this.#insert) items.set(id, item);
+      return [...items.values()];
+    }
+    /** Number of items; afterwards any change by others is a conflict. */
+    get size() {
+      return this.get_items().length;
+    }
+    /**
+     * Add to the batch that will be sent when the function returns.
+     *
+     * @param {Omit<Changes<T>, "if">} changes as of `Dataset.update`
+     */
+    update(changes) {
+      const { remove = [], insert = [], reset } = with_ids(changes);
+      if (reset) {
+        this.#reset = true;
+        this.#remove.clear();
+        this.#insert.clear();
+      } else {
+        for (const id of remove) {
+          this.#remove.add(id);
+          this.#insert.delete(id);
+        }
+      }
+      for (
+        const item of
+        /** @type {T[]} */
+        insert
+      ) this.#insert.set(item.id, item);
+    }
+    /** @internal @returns {Changes<any> | undefined} undefined if nothing was written */
+    _batch() {
+      const remove = this.#reset ? [] : [...this.#remove];
+      const insert = [...this.#insert.values()];
+      if (!this.#reset && remove.length + insert.length === 0) return void 0;
+      const batch = { remove, insert, reset: this.#reset };
+      if (!this.#read_all && this.#read.size === 0) return batch;
+      const { epoch, version } = this._cursor;
+      if (epoch === void 0 || version === void 0)
+        throw new SharedStateError("failed", "the server does not number its versions");
+      batch.if = { epoch, version };
+      if (!this.#read_all) batch.if.ids = [...this.#read];
+      return batch;
+    }
+  };
+  async function transact(ds, run) {
+    for (let runs = 1; ; runs++) {
+      await ds.ready;
+      const transaction = new Transaction(ds);
+      const result = await run(transaction);
+      const batch = transaction._batch();
+      if (!batch) return result;
+      try {
+        await ds.update(batch);
+        return result;
+      } catch (error) {
+        if (
+          /** @type {any} */
+          error.code !== "conflict" || runs === MAX_RUNS
+        ) throw error;
+        const { epoch, version } = transaction._cursor;
+        if (ds._replica.epoch === epoch && ds._replica.version === version) await ds._moved;
+      }
+    }
+  }
+
+  // src/full.js
+  var Dataset2 = class extends Dataset {
+    /**
+     * Read, decide and write, as if nobody else did meanwhile. The function gets a `Transaction`: it reads the
+     * dataset and what was written so far through it, and writes with its `update`. When it returns, the
+     * batch is sent with the condition that nothing it read has changed. If something has, nothing is applied,
+     * and the function runs again: it should have no other effects.
+     *
+     * @template R
+     * @param {(transaction: import("./transaction.js").Transaction<T>) => R} run may be async
+     * @returns {Promise<Awaited<R>>} what the function returned. Rejects with what it threw, or as `update`;
+     *   with `conflict` after 100 runs. May be ignored.
+     */
+    transaction(run) {
+      const promise = transact(this, run);
+      promise.catch(() => {
+      });
+      return promise;
+    }
+  };
+  var SharedStateClient2 = class extends SharedStateClient {
+    /** @type {WeakMap<object, Map<string, SharedObject<any>>>} by dataset and id */
+    #objects = /* @__PURE__ */ new WeakMap();
+    /** @type {Clock | undefined} */
+    #clock = void 0;
+    /** The server's clock; it costs nothing until it is asked for the time. */
+    get clock() {
+      return this.#clock ??= new Clock(() => this.get("/clock"));
+    }
+    /**
+     * Get the dataset of a collection, with or without a connection. However often and in whatever spelling
+     * a path is acquired, the dataset is the same; each time gives a handle of its own.
+     *
+     * @template {{id: string}} [T=Item]
+     * @param {string} path `/app/service/collection`
+     * @param {Until} [until] a signal that releases the handle
+     * @returns {[Handle, Dataset<T>]} handle for `release`, and the dataset
+     * @throws {SharedStateError} `bad_path` unless the path has three segments; `closed` after `close`
+     */
+    acquire(path, until) {
+      return (
+        /** @type {[Handle, Dataset<T>]} */
+        super.acquire(path, until)
+      );
+    }
+    /**
+     * Get a list that lives in one item of a collection.
+     *
+     * @template {{id: string}} [T=Item]
+     * @param {string} path `/app/service/collection`
+     * @param {string} id of the item
+     * @param {Until} [until] a signal that releases the handle
+     * @returns {[Handle, SharedObject<T>]} handle for `release`, and the object: the same one each time, as long
+     *   as any handle of the collection is held
+     * @throws {SharedStateError} as `acquire`
+     */
+    acquire_object(path, id, until) {
+      const [handle, ds] = this.acquire(path, until);
+      const objects = this.#objects.get(ds) ?? /* @__PURE__ */ new Map();
+      this.#objects.set(ds, objects);
+      const object = objects.get(id) ?? new SharedObject(ds, id);
+      objects.set(id, object);
+      return [handle, object];
+    }
+    /**
+     * @internal
+     * @override
+     * @param {ConstructorParameters<typeof CoreDataset>} args
+     * @returns {Dataset<any>}
+     */
+    _new_dataset(...args) {
+      return new Dataset2(...args);
+    }
+  };
+
+  // src/viewer.js
+  var DatasetViewer = class {
+    #ds;
+    #element;
+    #options;
+    #callback;
+    /** @type {Map<string, HTMLElement>} rows by id */
+    #rows = /* @__PURE__ */ new Map();
+    /**
+     * @param {import("./dataset.js").Dataset<T>} ds
+     * @param {HTMLElement} element what it contains is replaced
+     * @param {ViewerOptions<T>} [options]
+     */
+    constructor(ds, element, options = {}) {
+      this.#ds = ds;
+      this.#element = element;
+      this.#options = options;
+      this.#callback = ds.add_callback((diffs) => this.#show(diffs));
+      element.setAttribute("role", "list");
+      element.replaceChildren();
+      this.#show(ds.get_items().map((item) => ({ id: item.id, new: item, old: void 0 })));
+    }
+    /** Stop following the dataset; the rows stay as they are, without effect. */
+    close() {
+      this.#ds.remove_callback(this.#callback);
+      for (const button of this.#element.querySelectorAll("button")) button.disabled = true;
+    }
+    /** @param {import("./replica.js").Diff<T>[]} diffs */
+    #show(diffs) {
+      for (const { id } of diffs) {
+        const item = this.#ds.get_item(id);
+        if (!item) this.#remove(id);
+        else this.#fill(this.#rows.get(id) ?? this.#add(id), item);
+      }
+      let next = null;
+      for (const { id } of this.#ds.get_items().reverse()) {
+        const row = this.#rows.get(id) ?? this.#add(id);
+        if (row.nextElementSibling !== next) this.#element.insertBefore(row, next);
+        next = row;
+      }
+    }
+    /** @param {string} id */
+    #add(id) {
+      const row = document.createElement("div");
+      row.className = "list-item";
+      row.setAttribute("role", "listitem");
+      row.append(document.createElement("span"));
+      if (this.#options.delete) {
+        const button = document.createElement("button");
+        button.type = "button";
+        button.textContent = "✕";
+        button.onclick = () => this.#ds.update({ remove: [id] });
+        row.append(" ", button);
+      }
+      this.#rows.set(id, row);
+      this.#element.append(row);
+      return row;
+    }
+    /** @param {HTMLElement} row @param {T} item */
+    #fill(row, item) {
+      const text = Object.hasOwn(this.#options, "toString") ? String(this.#options.toString?.(item)) : JSON.stringify(item);
+      const [span, button] = row.children;
+      span.textContent = text;
+      button?.setAttribute("aria-label", `Delete ${item.id}`);
+    }
+    /** Take a row away; the focus, if it is in it, goes to a neighbour. @param {string} id */
+    #remove(id) {
+      const row = this.#rows.get(id);
+      if (!row) return;
+      this.#rows.delete(id);
+      const near = row.nextElementSibling ?? row.previousElementSibling;
+      const focused = row.contains(document.activeElement);
+      row.remove();
+      if (focused) near?.querySelector("button")?.focus();
     }
   };
   return __toCommonJS(index_exports);
 })();
+//# sourceMappingURL=sharedstate.iife.js.map

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from sharedstate_anyio import http
 from tests.support.command import started
 from tests.support.peer import open_client, open_peer
 
@@ -25,7 +26,7 @@ PACKAGES = {
 }
 """Where the wheel's files come from, and where they go."""
 
-BUNDLES = {f"sharedstate.{name}.js" for name in ("es", "es.min", "iife", "iife.min")}
+BUNDLES = {*http.BUNDLES, *http.COMPANIONS}
 
 
 def run(*command: str | Path, folder: Path) -> str:

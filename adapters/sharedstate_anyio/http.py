@@ -24,8 +24,18 @@ if TYPE_CHECKING:
 Headers = list[tuple[bytes, bytes]]
 """Names in their usual spelling; the form that h11 takes."""
 
-BUNDLES: Final = tuple(f"sharedstate.{name}.js" for name in ("es", "es.min", "iife", "iife.min"))
-"""The JavaScript client as files: ES module and global variable, readable and small."""
+BUNDLES: Final = tuple(
+    f"sharedstate.{name}.js"
+    for name in ("es", "es.min", "iife", "iife.min", "core.es", "core.es.min")
+)
+"""The JavaScript client as files: ES module and global variable, readable and small; the lean core."""
+
+COMPANIONS: Final = (
+    *(f"{name}.map" for name in BUNDLES),
+    "sharedstate.es.d.ts",
+    "sharedstate.core.es.d.ts",
+)
+"""What tools want to know about the bundles: source maps, types. Nothing needs them."""
 
 PACKAGE: Final = Path(__file__).parent
 
@@ -34,6 +44,8 @@ _TYPES: Final = {
     ".css": b"text/css; charset=utf-8",
     ".js": b"text/javascript; charset=utf-8",
     ".svg": b"image/svg+xml",
+    ".map": b"application/json",
+    ".ts": b"text/plain; charset=utf-8",
 }
 _TEXT: Final = b"text/plain; charset=utf-8"
 _TEMPLATE: Final = "index.html"
@@ -121,15 +133,19 @@ class Site:
 
     def __init__(self, services: Sequence[ServiceInfo], *, libs: Path | None = None) -> None:
         libs = libs or _find_libs()
-        bundles = {name: (libs / name).read_bytes() for name in BUNDLES if (libs / name).is_file()}
+        files = {
+            name: (libs / name).read_bytes()
+            for name in (*BUNDLES, *COMPANIONS)
+            if (libs / name).is_file()
+        }
         self._resources = {"/healthz": _Resource(b"ok\n", [(b"Content-Type", _TEXT)])}
-        for name, content in bundles.items():
+        for name, content in files.items():
             self._resources[f"/libs/{name}"] = _file(name, content, _SHARED)
         for file in sorted((PACKAGE / "pages").iterdir()):
             if file.suffix in _TYPES and file.name != _TEMPLATE:
                 self._resources[f"/pages/{file.name}"] = _file(file.name, file.read_bytes(), _PAGE)
         template = (PACKAGE / "pages" / _TEMPLATE).read_text("utf-8")
-        page = _render(template, services, complete=len(bundles) == len(BUNDLES))
+        page = _render(template, services, complete=files.keys() >= set(BUNDLES))
         self._resources["/"] = _file(_TEMPLATE, page.encode(), _PAGE)
 
     def respond(
@@ -231,6 +247,7 @@ def _render(template: str, services: Sequence[ServiceInfo], *, complete: bool) -
     values: Mapping[str, str] = {
         "services": "\n".join(rows),
         "path": html.escape(f"/demo/{shown.name}/list") if shown else "",
+        "service": urllib.parse.quote(shown.name, safe="") if shown else "",
         "notice": "" if complete else _NOTICE,
     }
     return re.sub(r"\{\{(\w+)\}\}", lambda match: values[match[1]], template)

@@ -1,6 +1,6 @@
 /** Write the bundles to `libs/`. */
 
-import { BUNDLES, LIBS, build } from "./bundles.js";
+import { FILES, LIBS, build } from "./bundles.js";
 
-build(LIBS);
-console.log(`libs/: ${BUNDLES.map(({ name }) => name).join(", ")}`);
+await build(LIBS);
+console.log(`libs/: ${FILES.join(", ")}`);

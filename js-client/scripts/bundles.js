@@ -1,40 +1,90 @@
-/** What the bundles in `libs/` are made of and how; the same input gives the same bytes on any machine. */
+/** What the files in `libs/` are made of and how; the same input gives the same bytes on any machine. */
 
-import { readFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { buildSync } from "esbuild";
+import { rollup } from "rollup";
+import { dts } from "rollup-plugin-dts";
 
 const HOME = dirname(dirname(fileURLToPath(import.meta.url)));
 
 /** Where the bundles are kept. */
 export const LIBS = join(dirname(HOME), "libs");
 
-/** @type {{name: string, format: "esm" | "iife", minify: boolean}[]} */
+/** @type {{name: string, entry: string, format: "esm" | "iife", minify: boolean}[]} */
 export const BUNDLES = [
-  { name: "sharedstate.es.js", format: "esm", minify: false },
-  { name: "sharedstate.es.min.js", format: "esm", minify: true },
-  { name: "sharedstate.iife.js", format: "iife", minify: false },
-  { name: "sharedstate.iife.min.js", format: "iife", minify: true },
+  { name: "sharedstate.es.js", entry: "index", format: "esm", minify: false },
+  { name: "sharedstate.es.min.js", entry: "index", format: "esm", minify: true },
+  { name: "sharedstate.iife.js", entry: "index", format: "iife", minify: false },
+  { name: "sharedstate.iife.min.js", entry: "index", format: "iife", minify: true },
+  { name: "sharedstate.core.es.js", entry: "core", format: "esm", minify: false },
+  { name: "sharedstate.core.es.min.js", entry: "core", format: "esm", minify: true },
+];
+
+/** TypeScript's view of them. */
+export const DECLARATIONS = [
+  { name: "sharedstate.es.d.ts", entry: "index" },
+  { name: "sharedstate.core.es.d.ts", entry: "core" },
+];
+
+/** Everything that `build` writes. */
+export const FILES = [
+  ...BUNDLES.flatMap(({ name }) => [name, `${name}.map`]),
+  ...DECLARATIONS.map(({ name }) => name),
 ];
 
 /** @param {string} folder where to write them */
-export function build(folder) {
+export async function build(folder) {
   const { version, license } = JSON.parse(readFileSync(join(HOME, "package.json"), "utf8"));
-  for (const { name, format, minify } of BUNDLES) {
-    buildSync({
-      // File names in comments are relative to this folder, wherever the checkout is.
+  const banner = `/*! SharedState client ${version}, ${license} */`;
+  for (const { name, entry, format, minify } of BUNDLES) {
+    const { outputFiles } = buildSync({
+      // File names in comments and maps are relative to where the bundles are kept, wherever the checkout is
+      // and whichever folder they are written to.
       absWorkingDir: HOME,
-      entryPoints: ["src/index.js"],
-      outfile: join(folder, name),
+      entryPoints: [`src/${entry}.js`],
+      outfile: join(LIBS, name),
+      write: false,
       bundle: true,
       format,
       minify,
+      sourcemap: "linked",
       globalName: format === "iife" ? "SHAREDSTATE" : undefined,
       target: "es2022",
       charset: "utf8",
-      banner: { js: `/*! SharedState client ${version}, ${license} */` },
+      banner: { js: banner },
       logLevel: "warning",
     });
+    for (const { path, contents } of outputFiles)
+      writeFileSync(join(folder, path.endsWith(".map") ? `${name}.map` : name), contents);
+  }
+  await declare(folder, banner);
+}
+
+/** @param {string} folder @param {string} banner */
+async function declare(folder, banner) {
+  // In the package's own folder, so that what the types import is found.
+  const types = mkdtempSync(join(HOME, ".types-"));
+  try {
+    const tsc = join(HOME, "node_modules/typescript/bin/tsc");
+    const options =
+      "--noEmit false --stripInternal --declaration --emitDeclarationOnly --rootDir src".split(" ");
+    execFileSync(
+      process.execPath,
+      [tsc, "-p", join(HOME, "tsconfig.bundles.json"), ...options, "--outDir", types],
+      {
+        cwd: HOME,
+        stdio: ["ignore", "inherit", "inherit"],
+      },
+    );
+    for (const { name, entry } of DECLARATIONS) {
+      const bundle = await rollup({ input: join(types, `${entry}.d.ts`), plugins: [dts()] });
+      await bundle.write({ file: join(folder, name), format: "es", banner });
+      await bundle.close();
+    }
+  } finally {
+    rmSync(types, { recursive: true });
   }
 }

@@ -1,21 +1,25 @@
 import { random_id } from "./random.js";
 
+/** @import { Item } from "./replica.js" */
+
 /**
  * A change of a collection, applied by the server as one step: everything goes if `reset`, else the ids
  * of `remove`; then the items of `insert` are set, in order. Each member may be left out. An item without
  * `id` gets a random one.
  *
+ * @template {{id: string}} [T=Item]
  * @typedef {object} Changes
  * @property {string[]} [remove] ids
- * @property {({id?: string, [member: string]: any})[]} [insert] items; they replace those of the same id
+ * @property {(Omit<T, "id"> & {id?: string})[]} [insert] items; they replace those of the same id
  * @property {boolean} [reset] default false
  * @property {{epoch: string, version: number, ids?: string[]}} [if] apply only if these ids (default: the
  *   whole collection) have not changed after that version; else the error is `conflict`
  */
 
 /**
- * @param {Changes} changes
- * @returns {Changes} the same, with an id for each item that has none; what was given stays as it is
+ * @template {{id: string}} T
+ * @param {Changes<T>} changes
+ * @returns {Changes<T>} the same, with an id for each item that has none; what was given stays as it is
  */
 export function with_ids(changes) {
   // What is no list, or no item, is left to the server, which names the place in its answer.

@@ -1,41 +1,27 @@
-import { Callbacks } from "./callbacks.js";
 import { with_ids } from "./changes.js";
+import { Connection } from "./connection.js";
 import { Dataset } from "./dataset.js";
-import { collection_path, normal_path } from "./paths.js";
-import { ClientCore } from "./protocol.js";
-import { reporter } from "./report.js";
-import { closed } from "./requests.js";
-import { Socket } from "./socket.js";
+import { DISPOSE, disposable, on_abort } from "./ending.js";
+import { collection_path } from "./paths.js";
 
-/** @typedef {import("./changes.js").Changes} Changes */
-/** @typedef {import("./effects.js").Effect | {kind: "status", status: Status}} Effect */
-/** @typedef {import("./options.js").Options} Options */
-/** @typedef {import("./options.js").Status} Status */
-/** @typedef {{ds: Dataset, handles: number}} Acquired */
-/** @typedef {{resolve: (data: unknown) => void, reject: (error: unknown) => void}} Ticket */
+/** @import { Changes } from "./changes.js" */
+/** @import { Until } from "./ending.js" */
+/** @import { Options, Status } from "./options.js" */
+/** @import { Item } from "./replica.js" */
+
+/** @typedef {{path: string, [Symbol.dispose]: () => void}} Handle given back by `release`, or by `using` */
+/** @typedef {{ds: Dataset<any>, handles: number}} Acquired */
 
 /**
  * A connection to a SharedState server, and the datasets that it keeps in sync. It connects again by
- * itself, for ever, until it is closed.
+ * itself until it is closed. This is the core; `full.js` builds on it.
  */
 export class SharedStateClient {
-  #url;
-  #options;
-  #core;
-  #report;
-  /** @type {Socket | undefined} */
-  #socket = undefined;
-  /** @type {Status} */
-  #status = "idle";
-  /** @type {Callbacks<Status>} */
-  #status_callbacks;
+  #connection;
   /** @type {Map<string, Acquired>} by path */
   #acquired = new Map();
-  /** @type {Map<object, string>} paths by handle */
+  /** @type {Map<object, () => void>} what stops listening to the signal, by handle */
   #handles = new Map();
-  /** @type {Effect[]} */
-  #effects = [];
-  #performing = false;
 
   /**
    * Nothing is connected yet: `connect`, `acquire`, `get` or `update` does that.
@@ -44,16 +30,26 @@ export class SharedStateClient {
    * @param {Options} [options]
    */
   constructor(url, options = {}) {
-    this.#url = url;
-    this.#options = options;
-    this.#core = new ClientCore({ max_waiting: options.max_queue });
-    this.#report = reporter(options.on_error);
-    this.#status_callbacks = new Callbacks(this.#report);
+    this.#connection = new Connection(
+      url,
+      options,
+      (news) => {
+        const ds = this.#acquired.get(news.path)?.ds;
+        // Released, and perhaps acquired anew, by a callback just now.
+        if (ds?._replica === news.replica) ds._hear(news);
+      },
+      (error) => {
+        for (const { ds } of this.#acquired.values()) {
+          ds._failed(error);
+          if (error.code === "closed") ds._end(error);
+        }
+      },
+    );
   }
 
   /** @returns {Status} */
   get status() {
-    return this.#status;
+    return this.#connection.status;
   }
 
   /**
@@ -63,12 +59,12 @@ export class SharedStateClient {
    * @returns {object} handle for `remove_status_callback`
    */
   add_status_callback(callback) {
-    return this.#status_callbacks.add(callback);
+    return this.#connection.status_callbacks.add(callback);
   }
 
   /** @param {object} handle of `add_status_callback`; an unknown one has no effect */
   remove_status_callback(handle) {
-    this.#status_callbacks.remove(handle);
+    this.#connection.status_callbacks.remove(handle);
   }
 
   /**
@@ -79,25 +75,7 @@ export class SharedStateClient {
    * @throws {DOMException} or what else that constructor throws for a URL that it does not take
    */
   connect() {
-    if (this.#status === "closed") throw closed();
-    if (this.#socket) return;
-    const { WebSocket = globalThis.WebSocket } = this.#options;
-    if (!WebSocket) throw new TypeError("no global WebSocket: give one as options.WebSocket");
-    const socket = new Socket(this.#url, WebSocket, {
-      opened: () => {
-        this.#perform(this.#core.connection_opened());
-        this.#set_status("connected");
-      },
-      text: (text) => this.#perform(this.#core.receive_text(text)),
-      lost: () => {
-        this.#perform(this.#core.connection_lost());
-        if (this.#status === "connected") this.#set_status("reconnecting");
-      },
-      report: this.#report,
-    });
-    socket.start();
-    this.#socket = socket;
-    this.#set_status("connecting");
+    this.#connection.connect();
   }
 
   /**
@@ -105,37 +83,57 @@ export class SharedStateClient {
    * with `connection_lost`. Datasets keep what they have and stay readable.
    */
   close() {
-    if (this.#status === "closed") return;
-    this.#perform(this.#core.close());
-    for (const { ds } of this.#acquired.values()) ds._failed(closed());
-    this.#socket?.close();
-    this.#set_status("closed");
+    this.#connection.close();
+  }
+
+  [DISPOSE]() {
+    this.close();
   }
 
   /**
    * Get the dataset of a collection, with or without a connection. However often and in whatever spelling
    * a path is acquired, the dataset is the same; each time gives a handle of its own.
    *
+   * @template {{id: string}} [T=Item]
    * @param {string} path `/app/service/collection`
-   * @returns {[object, Dataset]} handle for `release`, and the dataset
+   * @param {Until} [until] a signal that releases the handle
+   * @returns {[Handle, Dataset<T>]} handle for `release`, and the dataset
    * @throws {SharedStateError} `bad_path` unless the path has three segments; `closed` after `close`
    */
-  acquire(path) {
+  acquire(path, { signal } = {}) {
     const name = collection_path(path);
     this.connect();
     let acquired = this.#acquired.get(name);
     if (!acquired) {
-      const ds = new Dataset(name, (changes) => this.update(name, changes), this.#report);
+      const ds = this._new_dataset(
+        name,
+        (changes, until) => this.update(name, changes, until),
+        this.#connection.report,
+      );
       acquired = { ds, handles: 0 };
       this.#acquired.set(name, acquired);
     }
     acquired.handles++;
     const { ds } = acquired;
     ds._asked();
-    this.#perform(this.#core.subscribe(name, ds._replica));
-    const handle = Object.freeze({ path: name });
-    this.#handles.set(handle, name);
+    this.#connection.subscribe(name, ds._replica);
+    /** @type {Handle} */
+    const handle = Object.freeze(disposable({ path: name }, () => this.release(handle)));
+    this.#handles.set(handle, () => {});
+    this.#handles.set(
+      handle,
+      on_abort(signal, () => this.release(handle)),
+    );
     return [handle, ds];
+  }
+
+  /**
+   * @internal
+   * @param {ConstructorParameters<typeof Dataset>} args
+   * @returns {Dataset<any>}
+   */
+  _new_dataset(...args) {
+    return new Dataset(...args);
   }
 
   /**
@@ -145,14 +143,16 @@ export class SharedStateClient {
    * @param {object} handle of `acquire`; one that was given back has no effect
    */
   release(handle) {
-    const name = this.#handles.get(handle);
-    const acquired = name === undefined ? undefined : this.#acquired.get(name);
-    if (name === undefined || !acquired) return;
+    const stop = this.#handles.get(handle);
+    if (!stop) return;
+    stop();
     this.#handles.delete(handle);
-    if (--acquired.handles > 0) return;
-    this.#acquired.delete(name);
+    const { path } = /** @type {Handle} */ (handle);
+    const acquired = this.#acquired.get(path);
+    if (!acquired || --acquired.handles > 0) return;
+    this.#acquired.delete(path);
     acquired.ds._release();
-    this.#perform(this.#core.unsubscribe(name));
+    this.#connection.unsubscribe(path);
   }
 
   /**
@@ -160,85 +160,27 @@ export class SharedStateClient {
    *
    * @param {string} path `/app/service/collection`: a list of items; `/app/service`: names of
    *   collections; `/`: names of services; `/clock`: the server's time, in seconds since the Unix epoch
+   * @param {Until} [until] a signal that takes the request back, unless it was sent
    * @returns {Promise<any>} Rejects with a `SharedStateError`, as `Dataset.update` does.
    */
-  get(path) {
-    return this.#request("GET", () => [path, undefined]);
+  get(path, { signal } = {}) {
+    return this.#connection.request("GET", () => [path, undefined], signal);
   }
 
   /**
    * Change a collection, acquired or not. See `Dataset.update`.
    *
+   * @template {{id: string}} [T=Item]
    * @param {string} path `/app/service/collection`
-   * @param {Changes} changes not modified
-   * @returns {Promise<any>} number of ids touched. Rejects with a `SharedStateError`; may be ignored.
+   * @param {Changes<T>} changes not modified
+   * @param {Until} [until] a signal that takes the request back, unless it was sent
+   * @returns {Promise<number>} number of ids touched. Rejects with a `SharedStateError`; may be ignored.
    */
-  update(path, changes) {
-    return this.#request("PUT", () => [collection_path(path), with_ids(changes)]);
-  }
-
-  /**
-   * @param {"GET" | "PUT"} cmd
-   * @param {() => [string, unknown]} make path and argument
-   * @returns {Promise<any>}
-   */
-  #request(cmd, make) {
-    const promise = new Promise((resolve, reject) => {
-      // What this throws rejects the promise.
-      const [path, arg] = make();
-      this.connect();
-      this.#perform(this.#core.request({ resolve, reject }, cmd, normal_path(path), arg));
-    });
-    // Allows to ignore the promise; whoever awaits it still gets the error.
-    promise.catch(() => {});
-    return promise;
-  }
-
-  /**
-   * Perform effects in the order the core returned them, also if a callback asks for more meanwhile.
-   *
-   * @param {Effect[]} effects
-   */
-  #perform(effects) {
-    for (const effect of effects) this.#effects.push(effect);
-    if (this.#performing) return;
-    this.#performing = true;
-    // A list grows while it is walked; everything added is visited.
-    for (const effect of this.#effects) this.#perform_one(effect);
-    this.#effects = [];
-    this.#performing = false;
-  }
-
-  /** @param {Effect} effect */
-  #perform_one(effect) {
-    if (effect.kind === "send") {
-      this.#socket?.send(effect.text);
-    } else if (effect.kind === "settle") {
-      const { resolve, reject } = /** @type {Ticket} */ (effect.ticket);
-      if (effect.error) reject(effect.error);
-      else resolve(effect.data);
-    } else if (effect.kind === "report") {
-      this.#report(effect.error);
-    } else if (effect.kind === "status") {
-      this.#status_callbacks.call(effect.status);
-    } else {
-      const ds = this.#acquired.get(effect.path)?.ds;
-      // Released, and perhaps acquired anew, by a callback just now.
-      if (ds?._replica !== effect.replica) return;
-      if (effect.kind === "diffs") ds._tell(effect.diffs);
-      else if (effect.kind === "synced") ds._synced();
-      else {
-        ds._failed(effect.error);
-        this.#report(effect.error);
-      }
-    }
-  }
-
-  /** @param {Status} status */
-  #set_status(status) {
-    this.#status = status;
-    // In line with the other effects: a callback that closes the client is told so after "connected", not
-    // before.
-    this.#perform([{ kind: "status", status }]);
+  update(path, changes, { signal } = {}) {
+    return this.#connection.request(
+      "PUT",
+      () => [collection_path(path), with_ids(changes)],
+      signal,
+    );
   }
 }

@@ -1,10 +1,15 @@
 import { Callbacks } from "./callbacks.js";
+import { Deferred } from "./deferred.js";
+import { disposable, on_abort } from "./ending.js";
 import { SharedStateError } from "./errors.js";
+import { iterate } from "./iteration.js";
 import { Replica } from "./replica.js";
 
-/** @typedef {import("./changes.js").Changes} Changes */
-/** @typedef {import("./replica.js").Item} Item */
-/** @typedef {import("./replica.js").Diff} Diff */
+/** @import { Changes } from "./changes.js" */
+/** @import { Until } from "./ending.js" */
+/** @import { Diff, Item } from "./replica.js" */
+
+/** @typedef {(() => void) & {[Symbol.dispose]: () => void}} Unsubscribe */
 
 /**
  * The local copy of one collection, kept in sync by the client that it was acquired from. After a lost
@@ -12,25 +17,37 @@ import { Replica } from "./replica.js";
  *
  * Items are handed out as they are held: read them, do not change them; `update` changes the collection.
  * Items come in the order of insertion.
+ *
+ * @template {{id: string}} [T=Item]
  */
 export class Dataset {
   #path;
   #replica = new Replica();
   #put;
-  /** @type {Callbacks<Diff[]>} */
+  /** @type {Callbacks<Diff<T>[]>} */
   #callbacks;
+  /** @type {readonly T[] | undefined} */
+  #snapshot = undefined;
+  /** @type {number | undefined} `changes` of the replica when the snapshot was taken */
+  #snapshot_of = undefined;
+  /** @type {Deferred<void>} */
   #ready = new Deferred();
+  /** @type {Deferred<void>} */
+  #moved = new Deferred();
+  #ended = new AbortController();
   #released = false;
+  #report;
 
   /**
    * @internal
    * @param {string} path
-   * @param {(changes: Changes) => Promise<unknown>} put
+   * @param {(changes: Changes<any>, until?: Until) => Promise<number>} put
    * @param {(error: unknown) => void} report
    */
   constructor(path, put, report) {
     this.#path = path;
     this.#put = put;
+    this.#report = report;
     this.#callbacks = new Callbacks(report);
   }
 
@@ -58,10 +75,10 @@ export class Dataset {
 
   /**
    * @param {string} id
-   * @returns {Item | undefined}
+   * @returns {T | undefined}
    */
   get_item(id) {
-    return this.#replica.items.get(id);
+    return this.#items.get(id);
   }
 
   /**
@@ -69,29 +86,49 @@ export class Dataset {
    * @returns {boolean}
    */
   has_item(id) {
-    return this.#replica.items.has(id);
+    return this.#items.has(id);
   }
 
   /**
-   * @returns {Item[]} all items, in order, in a list of your own
+   * @returns {T[]} all items, in order, in a list of your own
    */
   get_items() {
-    return [...this.#replica.items.values()];
+    return [...this.#items.values()];
+  }
+
+  /**
+   * All items, in order, in a frozen list: the same list until something changes, and in the next list every
+   * item that did not change is the same object. Made when it is asked for.
+   *
+   * @returns {readonly T[]}
+   */
+  get snapshot() {
+    const { changes } = this.#replica;
+    if (!this.#snapshot || this.#snapshot_of !== changes) {
+      this.#snapshot = Object.freeze(this.get_items());
+      this.#snapshot_of = changes;
+    }
+    return this.#snapshot;
+  }
+
+  get #items() {
+    return /** @type {Map<string, T>} */ (/** @type {unknown} */ (this.#replica.items));
   }
 
   /**
    * Ask the server to change the collection. The dataset changes when the server says so, and before the
    * promise resolves. Without a connection, the request waits for one.
    *
-   * @param {Changes} changes not modified
-   * @returns {Promise<unknown>} number of ids touched. Rejects with a `SharedStateError`: `bad_update`,
+   * @param {Changes<T>} changes not modified
+   * @param {Until} [until] a signal that takes the request back, unless it was sent
+   * @returns {Promise<number>} number of ids touched. Rejects with a `SharedStateError`: `bad_update`,
    *   `forbidden`, `conflict`, `too_many`, `unavailable`, `connection_lost` (outcome unknown), `closed`…
    *   The promise may be ignored: nothing is raised or logged then.
    * @throws {SharedStateError} `released`, at once, if every handle has been released
    */
-  update(changes) {
+  update(changes, until) {
     if (this.#released) throw released();
-    return this.#put(changes);
+    return this.#put(changes, until);
   }
 
   /**
@@ -99,11 +136,43 @@ export class Dataset {
    * diffs: one for each item that was inserted, replaced or removed, never empty. The dataset shows the
    * new state by then.
    *
-   * @param {(diffs: Diff[]) => unknown} callback what it throws is reported and disturbs nobody
+   * @param {(diffs: Diff<T>[]) => unknown} callback what it throws is reported and disturbs nobody
    * @returns {object} handle for `remove_callback`
    */
   add_callback(callback) {
     return this.#callbacks.add(callback);
+  }
+
+  /**
+   * The same in another form. It needs no `this`, so that it can be passed on as it is.
+   *
+   * @param {(diffs: Diff<T>[]) => unknown} callback
+   * @param {Until} [until] a signal that ends it
+   * @returns {Unsubscribe} ends it; with `using`, at the end of the block
+   */
+  subscribe = (callback, { signal } = {}) => {
+    const handle = this.#callbacks.add(callback);
+    const stop = on_abort(signal, () => this.#callbacks.remove(handle));
+    const unsubscribe = () => {
+      stop();
+      this.#callbacks.remove(handle);
+    };
+    return disposable(unsubscribe, unsubscribe);
+  };
+
+  /**
+   * The changes as they come, for `for await`. What happens while the loop is busy is merged into one list. It ends
+   * when the dataset is released or the client closed.
+   *
+   * @param {Until} [until] a signal that ends it
+   * @returns {AsyncIterableIterator<Diff<T>[], undefined>}
+   */
+  changes({ signal } = {}) {
+    return iterate(this.subscribe, [signal, this.#ended.signal]);
+  }
+
+  [Symbol.asyncIterator]() {
+    return this.changes();
   }
 
   /**
@@ -118,23 +187,33 @@ export class Dataset {
     return this.#replica;
   }
 
+  /** @internal resolves at the next version */
+  get _moved() {
+    return this.#moved.promise;
+  }
+
   /**
    * @internal
-   * @param {Diff[]} diffs
+   * @param {import("./connection.js").News} news
    */
-  _tell(diffs) {
-    this.#callbacks.call(diffs);
+  _hear(news) {
+    if (news.kind === "refused") {
+      this._failed(news.error);
+      this.#report(news.error);
+      return;
+    }
+    if (news.kind === "diffs") this.#callbacks.call(/** @type {Diff<any>[]} */ (news.diffs));
+    if (news.kind === "synced") {
+      this._asked();
+      this.#ready.resolve();
+    }
+    this.#moved.resolve();
+    this.#moved = new Deferred();
   }
 
   /** @internal the server is asked once more: a `ready` that failed gets another chance */
   _asked() {
     if (this.#ready.failed) this.#ready = new Deferred();
-  }
-
-  /** @internal */
-  _synced() {
-    this._asked();
-    this.#ready.resolve();
   }
 
   /**
@@ -145,39 +224,20 @@ export class Dataset {
     this.#ready.reject(error);
   }
 
+  /**
+   * @internal no news will come any more
+   * @param {SharedStateError} error
+   */
+  _end(error) {
+    this._failed(error);
+    this.#moved.reject(error);
+    this.#ended.abort();
+  }
+
   /** @internal */
   _release() {
     this.#released = true;
-    this._failed(released());
-  }
-}
-
-class Deferred {
-  /** @type {() => void} */
-  resolve = () => {};
-  /** @type {(error: unknown) => void} */
-  #reject = () => {};
-  #settled = false;
-  failed = false;
-  /** @type {Promise<void>} */
-  promise = new Promise((resolve, reject) => {
-    this.resolve = () => {
-      this.#settled = true;
-      resolve();
-    };
-    this.#reject = reject;
-  });
-
-  constructor() {
-    // Whoever does not ask needs no warning about an unhandled rejection.
-    this.promise.catch(() => {});
-  }
-
-  /** @param {unknown} error no effect if it is settled */
-  reject(error) {
-    if (this.#settled) return;
-    this.#settled = this.failed = true;
-    this.#reject(error);
+    this._end(released());
   }
 }
 

@@ -10,16 +10,17 @@
  *   the replica changed, in one step; the list is never empty
  * @typedef {{kind: "synced", path: string, replica: Replica}} Synced
  *   the replica is in sync, after it was not
+ * @typedef {{kind: "moved", path: string, replica: Replica}} Moved
+ *   the replica came to another version; `diffs` and `synced` tell the same, then this one is left out
  * @typedef {{kind: "refused", path: string, replica: Replica, error: SharedStateError}} Refused
  *   the server does not keep the replica in sync
  * @typedef {{kind: "report", error: SharedStateError}} Report
  *   something that no request of the application can be blamed for
- * @typedef {Send | Settle | Diffs | Synced | Refused | Report} Effect
+ * @typedef {Send | Settle | Diffs | Synced | Moved | Refused | Report} Effect
  */
 
-/** @typedef {import("./errors.js").SharedStateError} SharedStateError */
-/** @typedef {import("./replica.js").Replica} Replica */
-/** @typedef {import("./replica.js").Diff} Diff */
+/** @import { SharedStateError } from "./errors.js" */
+/** @import { Diff, Replica } from "./replica.js" */
 
 /**
  * @param {string} text

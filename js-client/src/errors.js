@@ -9,8 +9,10 @@ const RESERVED = new Set(["name", "message", "code", "stack", "cause"]);
  * `too_many`, `unavailable`, `internal`. Codes of this client:
  *
  * - `connection_lost`: the request was sent, the connection went before the answer came. Whether it took
- *   effect is unknown; the dataset shows it once it is in sync again.
+ *   effect is unknown (`outcome` is "unknown"); the dataset shows it once it is in sync again.
  * - `closed`: the client was closed; the request was never sent.
+ * - `unreachable`: as many attempts to connect failed as the option `retries` allows; the request was never
+ *   sent.
  * - `released`: the dataset was released before it was in sync, or is used after its release.
  * - `too_many`: more requests wait for a connection than allowed; the request was not sent.
  * - `bad_path`, `bad_update`: refused here already, for a reason that the server would have had too.

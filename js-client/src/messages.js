@@ -3,7 +3,7 @@
  * are ignored, so that a newer server can be talked to.
  */
 
-/** @typedef {import("./replica.js").Update} Update */
+/** @import { Update } from "./replica.js" */
 
 /**
  * @typedef {object} Reply

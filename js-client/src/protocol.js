@@ -12,11 +12,9 @@ import { decode, encode_request, is_object } from "./messages.js";
 import { Requests, closed, error_of } from "./requests.js";
 import { Subscription } from "./subscription.js";
 
-/** @typedef {import("./effects.js").Effect} Effect */
-/** @typedef {import("./messages.js").Reply} Reply */
-/** @typedef {import("./messages.js").Notification} Notification */
-/** @typedef {import("./messages.js").Malformed} Malformed */
-/** @typedef {import("./replica.js").Replica} Replica */
+/** @import { Effect } from "./effects.js" */
+/** @import { Malformed, Notification, Reply } from "./messages.js" */
+/** @import { Replica } from "./replica.js" */
 
 /** Requests that may wait for a connection unless told otherwise: minutes of an active page. */
 export const MAX_WAITING = 1000;
@@ -57,7 +55,26 @@ export class ClientCore {
     this.#closed = true;
     this.#connected = false;
     this.#subscriptions.clear();
-    return this.#requests.close();
+    return this.#requests.end(closed());
+  }
+
+  /**
+   * Nobody tries to connect any more, for now: what waits is refused, what comes later waits again.
+   *
+   * @param {SharedStateError} error
+   * @returns {Effect[]}
+   */
+  give_up(error) {
+    return this.#requests.end(error);
+  }
+
+  /**
+   * Ask for a sign of life: any answer is one.
+   *
+   * @returns {Effect[]}
+   */
+  probe() {
+    return this.#connected ? [send(encode_request("GET", "/clock", undefined, "probe"))] : [];
   }
 
   /**
@@ -70,6 +87,16 @@ export class ClientCore {
   request(ticket, cmd, path, arg) {
     if (this.#closed) return [settle(ticket, closed())];
     return this.#requests.add(ticket, cmd, path, arg);
+  }
+
+  /**
+   * Take back a request that was not sent yet.
+   *
+   * @param {unknown} ticket
+   * @returns {boolean} whether it will never be sent; else it takes its course
+   */
+  withdraw(ticket) {
+    return this.#requests.withdraw(ticket);
   }
 
   /**
@@ -198,6 +225,7 @@ export class ClientCore {
     const { diffs } = outcome;
     if (diffs.length > 0) effects.push({ kind: "diffs", path, replica, diffs });
     if (outcome.synced) effects.push({ kind: "synced", path, replica });
+    if (effects.length === 0) effects.push({ kind: "moved", path, replica });
     return effects;
   }
 

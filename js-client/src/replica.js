@@ -12,7 +12,10 @@
 
 /**
  * What happened to one item: no `old` for an insert, no `new` for a delete.
- * @typedef {{id: string, new: Item | undefined, old: Item | undefined}} Diff
+ *
+ * @template {{id: string}} [T=Item]
+ * @typedef {{id: string, new: T, old: undefined} | {id: string, new: T, old: T}
+ *   | {id: string, new: undefined, old: T}} Diff
  */
 
 /**
@@ -28,6 +31,8 @@ export class Replica {
     this.epoch = undefined;
     /** @type {number | undefined} version of the state held */
     this.version = undefined;
+    /** Grows with each change of `items`. */
+    this.changes = 0;
   }
 
   /**
@@ -58,8 +63,13 @@ export class Replica {
       const old = before.get(id);
       // The object that the application knows stays, so that it may compare by identity.
       if (old !== undefined && same(old, item)) after.set(id, old);
-      else diffs.push({ id, new: item, old });
+      else diffs.push(/** @type {Diff} */ ({ id, new: item, old }));
     }
+    const ids = [...before.keys()];
+    let place = 0;
+    // Another order is a change, though no item changed.
+    for (const id of after.keys()) if (ids[place++] !== id) this.changes++;
+    if (diffs.length > 0) this.changes++;
     return diffs;
   }
 
@@ -85,8 +95,10 @@ export class Replica {
     const diffs = [];
     for (const [id, old] of touched) {
       const item = items.get(id);
-      if (item !== undefined || old !== undefined) diffs.push({ id, new: item, old });
+      if (item !== undefined || old !== undefined)
+        diffs.push(/** @type {Diff} */ ({ id, new: item, old }));
     }
+    this.changes += diffs.length;
     return diffs;
   }
 }

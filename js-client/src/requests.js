@@ -12,8 +12,9 @@ import { send, settle } from "./effects.js";
 import { SharedStateError } from "./errors.js";
 import { encode_request } from "./messages.js";
 
-/** @typedef {import("./effects.js").Effect} Effect */
-/** @typedef {import("./messages.js").Reply} Reply */
+/** @import { Effect } from "./effects.js" */
+/** @import { Reply } from "./messages.js" */
+
 /** @typedef {{tunnel: number, ticket: unknown, text: string}} Waiting */
 
 /** Unanswered requests at the most: a server bounds them too and refuses what is beyond its own bound. */
@@ -60,7 +61,12 @@ export class Requests {
       this.#waiting.length >= this.#max_waiting ||
       this.#waiting_length + text.length > MAX_WAITING_LENGTH;
     if (!this.#connected && full)
-      return [settle(ticket, new SharedStateError("too_many", "too much waits for a connection"))];
+      return [
+        settle(
+          ticket,
+          new SharedStateError("too_many", "not connected, and no more requests may wait"),
+        ),
+      ];
     this.#waiting.push({ tunnel, ticket, text });
     this.#waiting_length += text.length;
     return this.#fill();
@@ -80,17 +86,33 @@ export class Requests {
     return lost.map((ticket) =>
       settle(
         ticket,
-        new SharedStateError("connection_lost", "connection lost; the outcome is unknown"),
+        new SharedStateError("connection_lost", "connection lost; the outcome is unknown", {
+          outcome: "unknown",
+        }),
       ),
     );
   }
 
-  /** @returns {Effect[]} */
-  close() {
+  /**
+   * @param {SharedStateError} error of what was not sent
+   * @returns {Effect[]}
+   */
+  end(error) {
     const lost = this.connection_lost();
     const waiting = this.#waiting.splice(0);
     this.#waiting_length = 0;
-    return lost.concat(waiting.map(({ ticket }) => settle(ticket, closed())));
+    return lost.concat(waiting.map(({ ticket }) => settle(ticket, error)));
+  }
+
+  /**
+   * @param {unknown} ticket
+   * @returns {boolean}
+   */
+  withdraw(ticket) {
+    const index = this.#waiting.findIndex((waiting) => waiting.ticket === ticket);
+    if (index < 0) return false;
+    this.#waiting_length -= this.#waiting.splice(index, 1)[0].text.length;
+    return true;
   }
 
   /**

@@ -1,8 +1,12 @@
 /**
- * A connection that comes back: the only module that knows WebSocket and timers.
+ * A connection that comes back: the only module that knows WebSocket.
  *
- * It connects, and after a loss connects again, for ever, with growing pauses; at once when the browser is
- * online again or the page becomes visible. Once closed it stays closed.
+ * - It connects, and after a loss connects again, for ever or as often as allowed, with growing pauses; at once
+ *   when the browser is online again or the page becomes visible.
+ * - A connection that is silent is asked for a sign of life; if none comes it is dead, and given up. So is an
+ *   attempt that leads to nothing. Silence is counted in ticks of a timer, not by a clock: a page that
+ *   slept does not take its own sleep for the server's.
+ * - Once closed it stays closed.
  */
 
 import { backoff } from "./random.js";
@@ -26,6 +30,8 @@ import { backoff } from "./random.js";
  * @property {() => void} opened
  * @property {(text: string) => void} text
  * @property {() => void} lost a connection, or an attempt to make one, ended
+ * @property {() => void} gave_up the last attempt failed, and there will be no other
+ * @property {() => void} probe send something that will be answered, if there is a connection
  * @property {(error: unknown) => void} report
  */
 
@@ -33,21 +39,30 @@ export class Socket {
   #url;
   #WebSocket;
   #listener;
+  #retries;
+  /** Milliseconds between two ticks of the watchdog: after two of silence it asks, after three it gives up. */
+  #tick;
   /** @type {WebSocketLike | undefined} the present connection or attempt */
   #socket = undefined;
   /** @type {ReturnType<typeof setTimeout> | undefined} running between two attempts */
   #timer = undefined;
+  /** @type {ReturnType<typeof setInterval> | undefined} */
+  #watchdog = undefined;
+  #silence = 0;
   #failures = 0;
 
   /**
    * @param {string} url
    * @param {WebSocketClass} WebSocket
    * @param {Listener} listener
+   * @param {{retries?: number, timeout?: number}} options
    */
-  constructor(url, WebSocket, listener) {
+  constructor(url, WebSocket, listener, { retries = Infinity, timeout = 30 }) {
     this.#url = url;
     this.#WebSocket = WebSocket;
     this.#listener = listener;
+    this.#retries = retries;
+    this.#tick = (timeout * 1000) / 3;
   }
 
   /**
@@ -57,6 +72,7 @@ export class Socket {
    */
   start() {
     this.#open();
+    this.#watch();
     globalThis.addEventListener?.("online", this.#wake);
     globalThis.document?.addEventListener("visibilitychange", this.#visibility_changed);
   }
@@ -76,6 +92,7 @@ export class Socket {
     globalThis.removeEventListener?.("online", this.#wake);
     globalThis.document?.removeEventListener("visibilitychange", this.#visibility_changed);
     clearTimeout(this.#timer);
+    clearInterval(this.#watchdog);
     this.#timer = undefined;
     const socket = this.#socket;
     // Forgotten first: what it still says, its end included, concerns nobody.
@@ -86,28 +103,31 @@ export class Socket {
   #open() {
     const socket = new this.#WebSocket(this.#url);
     this.#socket = socket;
+    this.#silence = 0;
     socket.onopen = () => {
       if (socket === this.#socket) this.#listener.opened();
     };
     socket.onmessage = ({ data }) => {
       if (socket !== this.#socket) return;
       // Only words count: a server that accepts and hangs up at once must not be called at full speed.
-      this.#failures = 0;
+      this.#failures = this.#silence = 0;
       // Binary frames are not of the protocol.
       if (typeof data === "string") this.#listener.text(data);
     };
     // The end follows by itself. A listener there must be: without one, Node would throw.
     socket.onerror = () => {};
     socket.onclose = () => {
-      if (socket !== this.#socket) return;
-      this.#socket = undefined;
-      this.#pause();
-      this.#listener.lost();
+      if (socket === this.#socket) this.#lost();
     };
   }
 
-  #pause() {
-    this.#timer = setTimeout(this.#again, backoff(this.#failures++));
+  #lost() {
+    this.#socket = undefined;
+    const last = this.#failures >= this.#retries;
+    if (last) this.close();
+    else this.#timer = setTimeout(this.#again, backoff(this.#failures++));
+    this.#listener.lost();
+    if (last) this.#listener.gave_up();
   }
 
   #again = () => {
@@ -115,18 +135,39 @@ export class Socket {
     try {
       this.#open();
     } catch (error) {
-      this.#pause();
+      this.#lost();
       this.#listener.report(error);
     }
   };
 
   #wake = () => {
-    if (this.#timer === undefined) return;
-    clearTimeout(this.#timer);
-    this.#again();
+    if (this.#timer !== undefined) {
+      clearTimeout(this.#timer);
+      this.#again();
+    } else {
+      // The network may be another one now, and the connection dead without anybody having noticed.
+      this.#silence = 2;
+      this.#listener.probe();
+      this.#watch();
+    }
   };
 
   #visibility_changed = () => {
     if (globalThis.document.visibilityState === "visible") this.#wake();
   };
+
+  #watch() {
+    clearInterval(this.#watchdog);
+    if (this.#tick === Infinity) return;
+    this.#watchdog = setInterval(() => {
+      const socket = this.#socket;
+      if (!socket) return;
+      if (++this.#silence === 2) this.#listener.probe();
+      if (this.#silence < 3) return;
+      this.#lost();
+      socket.close();
+    }, this.#tick);
+    // In Node, what keeps a program running is its connection.
+    /** @type {any} */ (this.#watchdog).unref?.();
+  }
 }

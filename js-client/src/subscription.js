@@ -18,9 +18,8 @@
 
 import { sub_of } from "./messages.js";
 
-/** @typedef {import("./messages.js").Notification} Notification */
-/** @typedef {import("./replica.js").Diff} Diff */
-/** @typedef {import("./replica.js").Replica} Replica */
+/** @import { Notification } from "./messages.js" */
+/** @import { Diff, Replica } from "./replica.js" */
 
 /**
  * `partial` keeps what came until the rest does.

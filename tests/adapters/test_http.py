@@ -14,21 +14,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sharedstate_anyio.http import BUNDLES, PACKAGE, Response, ServiceInfo, Site
+from sharedstate_anyio.http import BUNDLES, COMPANIONS, PACKAGE, Response, ServiceInfo, Site
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 ITEMS = ServiceInfo("items", "SQLite file")
 MEMORY = ServiceInfo("mitems", "SQLite, in memory", in_memory=True)
-PAGES = ["/", "/pages/page.css", "/pages/demo.js", "/pages/favicon.svg"]
-LIBS = [f"/libs/{name}" for name in BUNDLES]
+PAGES = [
+    "/",
+    "/pages/page.css",
+    "/pages/demo.js",
+    "/pages/favicon.svg",
+    "/pages/cursors.html",
+    "/pages/clock.html",
+]
+LIBS = [f"/libs/{name}" for name in (*BUNDLES, *COMPANIONS)]
 
 
 @pytest.fixture(scope="module")
 def libs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("libs")
-    for name in BUNDLES:
+    for name in (*BUNDLES, *COMPANIONS):
         (folder / name).write_text(f"// {name} ✓\n", "utf-8")
     (folder / "secret.js").write_text("// not a bundle\n")
     return folder
@@ -75,7 +82,9 @@ class Page(HTMLParser):
         ("/pages/page.css", b"text/css; charset=utf-8"),
         ("/pages/demo.js", b"text/javascript; charset=utf-8"),
         ("/pages/favicon.svg", b"image/svg+xml"),
-        *((target, b"text/javascript; charset=utf-8") for target in LIBS),
+        *((f"/libs/{name}", b"text/javascript; charset=utf-8") for name in BUNDLES),
+        ("/libs/sharedstate.es.js.map", b"application/json"),
+        ("/libs/sharedstate.es.d.ts", b"text/plain; charset=utf-8"),
     ],
 )
 def test_files_are_served_with_their_type(site: Site, target: str, kind: bytes) -> None:
@@ -202,6 +211,14 @@ def test_where_the_bundles_are_found(
     monkeypatch.setitem(sys.modules, "relocated", module)
     spec.loader.exec_module(module)
     assert module.Site([]).respond("GET", LIBS[0]).status == 200
+
+
+def test_companions_may_be_missing(tmp_path: Path) -> None:
+    for name in BUNDLES:
+        (tmp_path / name).write_text("// a bundle\n")
+    site = Site([MEMORY], libs=tmp_path)
+    assert "have not been built" not in Page(site.respond("GET", "/")).words
+    assert site.respond("GET", f"/libs/{COMPANIONS[0]}").status == 404
 
 
 # Methods

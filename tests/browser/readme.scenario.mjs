@@ -11,18 +11,18 @@ function blocks(language) {
   return [...readme.matchAll(fence)].map((match) => match[1]);
 }
 
-/** Make `expression;   // value` an assertion, where the comment is a value. */
-function checked(script) {
+/** Make `expression;   // value` an assertion, where the comment is a value; there are so many. */
+function checked(script, many) {
   const [assertion] = [/^(ds\.[^;]+);\s+\/\/ ([\d{[].*|true|false)$/gm];
   const found = script.match(assertion) ?? [];
-  assert.equal(found.length, 3, "the README's script tells three values");
+  assert.equal(found.length, many, `the README's script tells ${many} values`);
   return script.replaceAll(assertion, "check($1, $2);");
 }
 
 await scenario(async ({ server, open }) => {
   const here = (text) => text.replaceAll("127.0.0.1:9000", `127.0.0.1:${server.port}`);
   const [page, ...other_pages] = blocks("html");
-  const [script, ...other_scripts] = blocks("js");
+  const [script, modern, ...other_scripts] = blocks("js");
   assert.deepEqual([other_pages, other_scripts], [[], []], "a block that nobody runs");
   const site = await serve_pages({ "/": here(page), "/empty": "<!DOCTYPE html>" });
 
@@ -34,23 +34,41 @@ await scenario(async ({ server, open }) => {
     for (const each of tabs) await shows(each, String(clicks + 1));
   }
 
-  const tab = await open(`${site.url}/empty`);
-  await tab.page.addScriptTag({
-    type: "module",
-    content: `
-      import {SharedStateClient} from "http://127.0.0.1:${server.port}/libs/sharedstate.es.js";
-      const check = (found, expected) => console.log(JSON.stringify([found, expected]));
-      ${checked(here(script))}
-      console.log("done");`,
-  });
-  await until(() => tab.logged.at(-1) === "done", "the end of the script");
+  const { logged, values } = await run(checked(here(script), 3));
   const milk = { id: "milk", done: false };
-  const values = tab.logged.filter((line) => line.startsWith("[")).map((line) => JSON.parse(line));
   assert.deepEqual(values, [
     [2, 2],
     [true, true],
     [milk, milk],
   ]);
-  assert.equal(tab.logged.filter((line) => line.includes("became")).length, 2);
+  assert.equal(logged.filter((line) => line.includes("became")).length, 2);
+
+  const then = await run(checked(here(modern), 2));
+  assert.deepEqual(then.values, [
+    [true, true],
+    [true, true],
+  ]);
+  assert.ok(then.logged.includes("1 changes"), "the subscriber was told");
+  const [time, error] = then.logged
+    .at(-2)
+    .match(/\d[\d.e-]*/g)
+    .map(Number);
+  assert.ok(Math.abs(time - Date.now() / 1000) < 10 && error < 1, then.logged.at(-2));
   site.close();
+
+  /** Run a script in a page of its own, and return what it says and the values it tells. */
+  async function run(content) {
+    const tab = await open(`${site.url}/empty`);
+    await tab.page.addScriptTag({
+      type: "module",
+      content: `
+        import {SharedStateClient} from "http://127.0.0.1:${server.port}/libs/sharedstate.es.js";
+        const check = (found, expected) => console.log(JSON.stringify([found, expected]));
+        ${content}
+        console.log("done");`,
+    });
+    await until(() => tab.logged.at(-1) === "done", "the end of the script");
+    const told = tab.logged.filter((line) => /^\[.*\]$/.test(line) && !line.includes("Object"));
+    return { logged: tab.logged, values: told.map((line) => JSON.parse(line)) };
+  }
 });

@@ -68,6 +68,12 @@ export class Server {
   kill() {
     this.#process?.kill("SIGKILL");
   }
+
+  /** End it without a word, as a loss of power would. */
+  async crash() {
+    this.kill();
+    await this.#ended;
+  }
 }
 
 /** A web server of our own: another origin than the server's. `pages` maps targets to HTML. */

@@ -22,8 +22,15 @@ CHROMIUM = (
 
 
 @pytest.mark.parametrize("loop", ["asyncio", "trio"])
-@pytest.mark.parametrize("name", ["example", "readme", "bundles", "index", "node"])
+@pytest.mark.parametrize(
+    "name", ["example", "readme", "bundles", "index", "node", "viewer", "bridges", "demos", "scale"]
+)
 def test_scenario(name: str, loop: str, tmp_path: Path) -> None:
+    run_scenario(name, loop, tmp_path, SECONDS)
+
+
+def run_scenario(name: str, loop: str, folder: Path, seconds: float) -> str:
+    """Run a scenario in a folder of its own; return what it printed."""
     assert CHROMIUM, "the browser tests need Chromium: apt-get install chromium"
     command = Path(sys.executable).with_name("sharedstate-anyio")
     environment = {
@@ -34,7 +41,7 @@ def test_scenario(name: str, loop: str, tmp_path: Path) -> None:
     }
     with subprocess.Popen(
         ["node", str(HERE / f"{name}.scenario.mjs")],
-        cwd=tmp_path,
+        cwd=folder,
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -42,8 +49,9 @@ def test_scenario(name: str, loop: str, tmp_path: Path) -> None:
         start_new_session=True,  # so that its browser and its server can be ended with it
     ) as process:
         try:
-            output, _ = process.communicate(timeout=SECONDS)
+            output, _ = process.communicate(timeout=seconds)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             output, _ = process.communicate()
     assert process.returncode == 0, output
+    return output

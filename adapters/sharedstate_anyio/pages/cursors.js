@@ -1,0 +1,73 @@
+// The cursors of all visitors: one item for each, written as often as the screen is drawn, and no oftener than
+// the server answers.
+
+import { SharedStateClient } from "/libs/sharedstate.es.min.js";
+
+const KEPT = 20; // seconds that a cursor stays without a sign of its owner
+const service = new URLSearchParams(location.search).get("service") ?? "mitems";
+const address = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}`;
+
+const client = new SharedStateClient(address);
+const [, cursors] = client.acquire(`/demo/${service}/cursors`);
+const numbers = crypto.getRandomValues(new Uint32Array(2));
+const me = { id: numbers.join("-"), hue: numbers[0] % 360, x: 0.5, y: 0.5, at: 0 };
+const count = document.getElementById("count");
+const template = document.getElementById("cursor").content.firstElementChild;
+const shown = new Map(); // elements by id
+
+let moved = true;
+let writing = false;
+
+addEventListener("pointermove", ({ clientX, clientY }) => {
+  me.x = clientX / innerWidth;
+  me.y = clientY / innerHeight;
+  moved = true;
+});
+
+/** Write what is new; what moves meanwhile goes with the next. */
+async function write() {
+  if (!moved || writing || client.status !== "connected") return;
+  moved = false;
+  writing = true;
+  me.at = client.clock.now();
+  await cursors.update({ insert: [me] }).catch(() => (moved = true));
+  writing = false;
+}
+
+function draw(diffs) {
+  for (const { id, new: item } of diffs) {
+    if (!item) {
+      shown.get(id)?.remove();
+      shown.delete(id);
+      continue;
+    }
+    if (!shown.has(id)) {
+      shown.set(id, document.body.appendChild(template.cloneNode(true)));
+      shown.get(id).classList.toggle("me", id === me.id);
+    }
+    const { style } = shown.get(id);
+    style.left = `${100 * Number(item.x)}%`;
+    style.top = `${100 * Number(item.y)}%`;
+    style.color = `hsl(${Number(item.hue)} 80% 50%)`;
+  }
+  count.value = cursors.size === 1 ? "1 visitor" : `${cursors.size} visitors`;
+}
+
+/** Say that we are here; clear away those who left without a word. */
+function tidy() {
+  moved = true;
+  const now = client.clock.now();
+  const gone = cursors.get_items().filter(({ at }) => !(Math.abs(now - at) < KEPT));
+  const remove = gone.map(({ id }) => id).filter((id) => id !== me.id);
+  if (remove.length > 0) cursors.update({ remove });
+}
+
+(function frame() {
+  write();
+  requestAnimationFrame(frame);
+})();
+cursors.subscribe(draw);
+cursors.ready.then(() => setInterval(tidy, (KEPT / 4) * 1000));
+addEventListener("pagehide", () => cursors.update({ remove: [me.id] }));
+addEventListener("pageshow", () => (moved = true));
+client.add_status_callback((status) => status !== "connected" && (count.value = "Connecting …"));

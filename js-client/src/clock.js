@@ -1,0 +1,133 @@
+/**
+ * The server's clock, seen from here.
+ *
+ * A sample is a question and its answer: the server's time lies between the two moments. Half of what they are
+ * apart bounds the error; with age it grows, because clocks drift. The best sample counts. Samples are taken
+ * often at first, then rarely, and only while somebody asks for the time.
+ */
+
+import { Deferred } from "./deferred.js";
+
+/** How far two clocks may drift apart, in seconds per second: generous for two quartzes. */
+const DRIFT = 1e-4;
+/** Between the first samples and between the later ones, in seconds; it doubles on the way. */
+const SHORTEST = 0.25;
+const LONGEST = 60;
+/** Pauses up to this one follow each other whether the clock is used or not: a first estimate is several samples. */
+const FIRST = 4;
+const MAX_SAMPLES = 16;
+
+/** This computer's clock: seconds since the Unix epoch that never go back. */
+const local = () => (performance.timeOrigin + performance.now()) / 1000;
+
+/** What the wall says beyond `local`, in seconds; it jumps when the computer has slept, or is set. */
+const wall = () => Date.now() / 1000 - local();
+const JUMP = 0.5;
+
+/** @typedef {{skew: number, trans: number, at: number}} Sample */
+
+export class Clock {
+  #ask;
+  /** @type {Sample[]} */
+  #samples = [];
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #timer = undefined;
+  #pause = SHORTEST;
+  #running = false;
+  #used = false;
+  #last = 0;
+  #wall = wall();
+  /** @type {Deferred<void>} */
+  #ready = new Deferred();
+
+  /** @internal @param {() => Promise<number>} ask for the server's time, in seconds since the Unix epoch */
+  constructor(ask) {
+    this.#ask = ask;
+  }
+
+  /** Resolves when the first sample is there. Rejects with `closed` if the client is closed before. */
+  get ready() {
+    this.#use();
+    return this.#ready.promise;
+  }
+
+  /**
+   * The server's time, in seconds since the Unix epoch. Never goes back. Before the first sample it is this
+   * computer's own.
+   *
+   * @returns {number}
+   */
+  now() {
+    return (this.#last = Math.max(this.#last, local() + this.skew));
+  }
+
+  /** How far the server's clock is ahead of this computer's, in seconds. */
+  get skew() {
+    return this.#best?.skew ?? 0;
+  }
+
+  /** Time that a message takes one way, in seconds, as far as the best sample tells. */
+  get trans() {
+    return this.#best?.trans ?? Infinity;
+  }
+
+  /** What `skew` may be wrong by at the most, in seconds; Infinity before the first sample. */
+  get error() {
+    const best = this.#best;
+    return best ? bound(best, local()) : Infinity;
+  }
+
+  get #best() {
+    this.#use();
+    const now = local();
+    return this.#samples.reduce(
+      (best, sample) => (best && bound(best, now) <= bound(sample, now) ? best : sample),
+      /** @type {Sample | undefined} */ (undefined),
+    );
+  }
+
+  #use() {
+    this.#used = true;
+    if (Math.abs(wall() - this.#wall) > JUMP) {
+      this.#wall = wall();
+      this.#samples = [];
+      clearTimeout(this.#timer);
+      this.#timer = undefined;
+    }
+    if (this.#running || this.#timer !== undefined) return;
+    this.#pause = SHORTEST;
+    this.#sample();
+  }
+
+  async #sample() {
+    this.#running = true;
+    const start = local();
+    const before = wall();
+    try {
+      const time = await this.#ask();
+      const at = local();
+      const trans = (at - start) / 2;
+      if (Math.abs(wall() - before) < JUMP) {
+        this.#samples.push({ skew: time - (start + trans), trans, at });
+        this.#samples = this.#samples.slice(-MAX_SAMPLES);
+        this.#ready.resolve();
+      }
+    } catch (error) {
+      // No connection, or none any more: the next sample may do better. A closed client has none.
+      if (/** @type {any} */ (error).code === "closed") return this.#ready.reject(error);
+    }
+    this.#running = false;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      const wanted = this.#used || this.#pause <= FIRST || this.#samples.length === 0;
+      this.#used = false;
+      if (wanted) this.#sample();
+    }, this.#pause * 1000);
+    // Nobody's program should stay for the clock's sake.
+    /** @type {any} */ (this.#timer).unref?.();
+    this.#pause = Math.min(LONGEST, this.#pause * 2);
+  }
+}
+
+/** @param {Sample} sample @param {number} now */
+const bound = ({ trans, at }, now) => trans + DRIFT * (now - at);

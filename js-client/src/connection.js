@@ -1,0 +1,166 @@
+import { Callbacks } from "./callbacks.js";
+import { on_abort } from "./ending.js";
+import { SharedStateError } from "./errors.js";
+import { normal_path } from "./paths.js";
+import { ClientCore } from "./protocol.js";
+import { reporter } from "./report.js";
+import { closed } from "./requests.js";
+import { Socket } from "./socket.js";
+
+/** @typedef {import("./effects.js").Effect | {kind: "status", status: Status}} Effect */
+/** @typedef {Extract<Effect, {replica: object}>} News of one dataset */
+/** @import { Options, Status } from "./options.js" */
+
+/** @typedef {{resolve: (data: unknown) => void, reject: (error: unknown) => void}} Ticket */
+
+/** Joins the protocol, which decides, and the socket, which does: performs effects, tells the status. */
+export class Connection {
+  /** @type {Status} */
+  status = "idle";
+  /** @type {Callbacks<Status>} */
+  status_callbacks;
+  #url;
+  #options;
+  #tell;
+  #fail;
+  #core;
+  /** @type {Socket | undefined} */
+  #socket = undefined;
+  /** @type {Effect[]} */
+  #effects = [];
+  #performing = false;
+
+  /**
+   * @param {string} url
+   * @param {Options} options
+   * @param {(news: News) => void} tell
+   * @param {(error: SharedStateError) => void} fail gets the reason why there is no connection any more
+   */
+  constructor(url, options, tell, fail) {
+    this.#url = url;
+    this.#options = options;
+    this.#tell = tell;
+    this.#fail = fail;
+    this.#core = new ClientCore({ max_waiting: options.max_queue });
+    this.report = reporter(options.on_error);
+    this.status_callbacks = new Callbacks(this.report);
+  }
+
+  /**
+   * @throws {SharedStateError} `closed` after `close`
+   * @throws {TypeError} if there is no WebSocket constructor
+   */
+  connect() {
+    if (this.status === "closed") throw closed();
+    if (this.#socket) return;
+    const { WebSocket = globalThis.WebSocket } = this.#options;
+    if (!WebSocket) throw new TypeError("no global WebSocket: give one as options.WebSocket");
+    const core = this.#core;
+    const listener = {
+      opened: () => {
+        this.perform(core.connection_opened());
+        this.#set_status("connected");
+      },
+      text: (/** @type {string} */ text) => this.perform(core.receive_text(text)),
+      lost: () => {
+        this.perform(core.connection_lost());
+        if (this.status === "connected") this.#set_status("reconnecting");
+      },
+      gave_up: () => {
+        const error = new SharedStateError("unreachable", "the server cannot be reached");
+        this.#socket = undefined;
+        this.perform(core.give_up(error));
+        this.#fail(error);
+        this.#set_status("idle");
+      },
+      probe: () => this.perform(core.probe()),
+      report: this.report,
+    };
+    const socket = new Socket(this.#url, WebSocket, listener, this.#options);
+    socket.start();
+    this.#socket = socket;
+    this.#set_status("connecting");
+  }
+
+  close() {
+    if (this.status === "closed") return;
+    this.perform(this.#core.close());
+    this.#fail(closed());
+    this.#socket?.close();
+    this.#set_status("closed");
+  }
+
+  /** @param {string} path @param {import("./replica.js").Replica} replica */
+  subscribe(path, replica) {
+    this.perform(this.#core.subscribe(path, replica));
+  }
+
+  /** @param {string} path */
+  unsubscribe(path) {
+    this.perform(this.#core.unsubscribe(path));
+  }
+
+  /**
+   * @param {"GET" | "PUT"} cmd
+   * @param {() => [string, unknown]} make path and argument; what it throws rejects the promise
+   * @param {AbortSignal} [signal] takes the request back, unless it was sent
+   * @returns {Promise<any>}
+   */
+  request(cmd, make, signal) {
+    let stop = () => {};
+    const promise = new Promise((resolve, reject) => {
+      const [path, arg] = make();
+      signal?.throwIfAborted();
+      this.connect();
+      const ticket = {
+        resolve: (/** @type {unknown} */ data) => (stop(), resolve(data)),
+        reject: (/** @type {unknown} */ error) => (stop(), reject(error)),
+      };
+      stop = on_abort(signal, () => this.#core.withdraw(ticket) && reject(signal?.reason));
+      this.perform(this.#core.request(ticket, cmd, normal_path(path), arg));
+    });
+    // Allows to ignore the promise; whoever awaits it still gets the error.
+    promise.catch(() => {});
+    return promise;
+  }
+
+  /**
+   * Perform effects in the order the core returned them, also if a callback asks for more meanwhile.
+   *
+   * @param {Effect[]} effects
+   */
+  perform(effects) {
+    for (const effect of effects) this.#effects.push(effect);
+    if (this.#performing) return;
+    this.#performing = true;
+    // A list grows while it is walked; everything added is visited.
+    for (const effect of this.#effects) this.#perform_one(effect);
+    this.#effects = [];
+    this.#performing = false;
+  }
+
+  /** @param {Effect} effect */
+  #perform_one(effect) {
+    if (effect.kind === "send") {
+      this.#socket?.send(effect.text);
+    } else if (effect.kind === "settle") {
+      const { resolve, reject } = /** @type {Ticket} */ (effect.ticket);
+      if (effect.error) reject(effect.error);
+      else resolve(effect.data);
+    } else if (effect.kind === "report") {
+      this.report(effect.error);
+    } else if (effect.kind === "status") {
+      this.status_callbacks.call(effect.status);
+    } else {
+      this.#tell(effect);
+    }
+  }
+
+  /** @param {Status} status */
+  #set_status(status) {
+    this.status = status;
+    // In line with the other effects: a callback that closes the client is told so after "connected", not
+    // before.
+    this.perform([{ kind: "status", status }]);
+  }
+}

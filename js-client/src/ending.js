@@ -1,0 +1,32 @@
+/** How things that were begun are ended: by an `AbortSignal`, by `using`, by hand. */
+
+/** The key that `using` looks for; a name of our own where the language has none yet. */
+export const DISPOSE = /** @type {typeof Symbol.dispose} */ (
+  Symbol.dispose ?? Symbol.for("Symbol.dispose")
+);
+
+/**
+ * @template {object} T
+ * @param {T} it
+ * @param {() => void} end what `using` does at the end of the block
+ * @returns {T & {[Symbol.dispose]: () => void}}
+ */
+export const disposable = (it, end) => /** @type {any} */ (Object.assign(it, { [DISPOSE]: end }));
+
+/**
+ * @typedef {object} Until
+ * @property {AbortSignal} [signal] ends it when it is aborted
+ */
+
+/**
+ * Call a function when a signal is aborted, at once if it is already.
+ *
+ * @param {AbortSignal | undefined} signal
+ * @param {() => void} end
+ * @returns {() => void} stops listening
+ */
+export function on_abort(signal, end) {
+  if (signal?.aborted) end();
+  else signal?.addEventListener("abort", end, { once: true });
+  return () => signal?.removeEventListener("abort", end);
+}

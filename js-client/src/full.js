@@ -1,0 +1,96 @@
+/** The client with everything: the core, and what is built on it. */
+
+import { SharedStateClient as CoreClient } from "./client.js";
+import { Clock } from "./clock.js";
+import { Dataset as CoreDataset } from "./dataset.js";
+import { SharedObject } from "./object.js";
+import { transact } from "./transaction.js";
+
+/** @import { Handle } from "./client.js" */
+/** @import { Until } from "./ending.js" */
+/** @import { Item } from "./replica.js" */
+
+/**
+ * The local copy of one collection.
+ *
+ * @template {{id: string}} [T=Item]
+ * @extends {CoreDataset<T>}
+ */
+export class Dataset extends CoreDataset {
+  /**
+   * Read, decide and write, as if nobody else did meanwhile. The function gets a `Transaction`: it reads the
+   * dataset and what was written so far through it, and writes with its `update`. When it returns, the
+   * batch is sent with the condition that nothing it read has changed. If something has, nothing is applied,
+   * and the function runs again: it should have no other effects.
+   *
+   * @template R
+   * @param {(transaction: import("./transaction.js").Transaction<T>) => R} run may be async
+   * @returns {Promise<Awaited<R>>} what the function returned. Rejects with what it threw, or as `update`;
+   *   with `conflict` after 100 runs. May be ignored.
+   */
+  transaction(run) {
+    const promise = transact(this, run);
+    promise.catch(() => {});
+    return promise;
+  }
+}
+
+/**
+ * A connection to a SharedState server, and the datasets that it keeps in sync. It connects again by
+ * itself until it is closed.
+ */
+export class SharedStateClient extends CoreClient {
+  /** @type {WeakMap<object, Map<string, SharedObject<any>>>} by dataset and id */
+  #objects = new WeakMap();
+  /** @type {Clock | undefined} */
+  #clock = undefined;
+
+  /** The server's clock; it costs nothing until it is asked for the time. */
+  get clock() {
+    return (this.#clock ??= new Clock(() => this.get("/clock")));
+  }
+
+  /**
+   * Get the dataset of a collection, with or without a connection. However often and in whatever spelling
+   * a path is acquired, the dataset is the same; each time gives a handle of its own.
+   *
+   * @template {{id: string}} [T=Item]
+   * @param {string} path `/app/service/collection`
+   * @param {Until} [until] a signal that releases the handle
+   * @returns {[Handle, Dataset<T>]} handle for `release`, and the dataset
+   * @throws {SharedStateError} `bad_path` unless the path has three segments; `closed` after `close`
+   */
+  acquire(path, until) {
+    return /** @type {[Handle, Dataset<T>]} */ (super.acquire(path, until));
+  }
+
+  /**
+   * Get a list that lives in one item of a collection.
+   *
+   * @template {{id: string}} [T=Item]
+   * @param {string} path `/app/service/collection`
+   * @param {string} id of the item
+   * @param {Until} [until] a signal that releases the handle
+   * @returns {[Handle, SharedObject<T>]} handle for `release`, and the object: the same one each time, as long
+   *   as any handle of the collection is held
+   * @throws {SharedStateError} as `acquire`
+   */
+  acquire_object(path, id, until) {
+    const [handle, ds] = this.acquire(path, until);
+    const objects = this.#objects.get(ds) ?? new Map();
+    this.#objects.set(ds, objects);
+    const object = objects.get(id) ?? new SharedObject(ds, id);
+    objects.set(id, object);
+    return [handle, object];
+  }
+
+  /**
+   * @internal
+   * @override
+   * @param {ConstructorParameters<typeof CoreDataset>} args
+   * @returns {Dataset<any>}
+   */
+  _new_dataset(...args) {
+    return new Dataset(...args);
+  }
+}

@@ -1,0 +1,73 @@
+import { Deferred } from "./deferred.js";
+import { on_abort } from "./ending.js";
+
+/** @import { Diff } from "./replica.js" */
+
+/**
+ * Make callbacks an iterator. What happens while the consumer is busy is merged into one list, with one diff
+ * for each id, from what the consumer saw last to what is now: a slow consumer costs no more than the
+ * collection.
+ *
+ * @template {{id: string}} T
+ * @param {(callback: (diffs: Diff<T>[]) => void) => () => void} subscribe
+ * @param {(AbortSignal | undefined)[]} signals each of them ends it, after what is already there
+ * @returns {AsyncIterableIterator<Diff<T>[], undefined>}
+ */
+export function iterate(subscribe, signals) {
+  /** @type {Map<string, Diff<T>>} */
+  let pending = new Map();
+  /** @type {Deferred<void>} */
+  let news = new Deferred();
+  let open = true;
+  const unsubscribe = subscribe((diffs) => {
+    for (const diff of diffs) merge(pending, diff);
+    news.resolve();
+  });
+  const end = () => {
+    open = false;
+    unsubscribe();
+    for (const stop of stops) stop();
+    news.resolve();
+  };
+  /** @type {(() => void)[]} */
+  const stops = [];
+  for (const signal of signals) stops.push(on_abort(signal, end));
+  // Aborted already: those that came after it shall not be listened to, either.
+  if (!open) end();
+  return {
+    async next() {
+      while (open && pending.size === 0) {
+        // Several calls may wait for the same news; the first takes it, the others wait on.
+        await news.promise;
+        if (open && pending.size === 0) news = new Deferred();
+      }
+      if (pending.size === 0) return { done: true, value: undefined };
+      const value = [...pending.values()];
+      pending = new Map();
+      if (open) news = new Deferred();
+      return { done: false, value };
+    },
+    async return() {
+      end();
+      pending.clear();
+      return { done: true, value: undefined };
+    },
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+  };
+}
+
+/**
+ * @template {{id: string}} T
+ * @param {Map<string, Diff<T>>} pending
+ * @param {Diff<T>} diff
+ */
+function merge(pending, diff) {
+  const { id } = diff;
+  const before = pending.get(id);
+  const { old } = before ?? diff;
+  // Came and went, or is what it was: nothing to tell.
+  if (old === diff.new) pending.delete(id);
+  else pending.set(id, /** @type {Diff<T>} */ ({ id, new: diff.new, old }));
+}

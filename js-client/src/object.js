@@ -1,0 +1,94 @@
+import { with_ids } from "./changes.js";
+import { Replica } from "./replica.js";
+
+/** @import { Diff, Item } from "./replica.js" */
+
+/**
+ * A list of items that lives in one item of a collection, as its member `state`: it is always replaced as a
+ * whole. Good for what belongs together and is small.
+ *
+ * @template {{id: string}} [T=Item]
+ */
+export class SharedObject {
+  #ds;
+  #id;
+
+  /**
+   * @internal
+   * @param {import("./dataset.js").Dataset<any>} ds
+   * @param {string} id
+   */
+  constructor(ds, id) {
+    this.#ds = ds;
+    this.#id = id;
+  }
+
+  /** Id of the item that the list lives in. */
+  get id() {
+    return this.#id;
+  }
+
+  /** @returns {T[]} the items, in a list of your own; empty if there is no such item */
+  get_items() {
+    return list(this.#ds.get_item(this.#id));
+  }
+
+  /**
+   * @param {string} id
+   * @returns {T | undefined}
+   */
+  get_item(id) {
+    return this.get_items().find((item) => item?.id === id);
+  }
+
+  /** @param {string} id */
+  has_item(id) {
+    return this.get_item(id) !== undefined;
+  }
+
+  /**
+   * Replace the whole list.
+   *
+   * @param {(Omit<T, "id"> & {id?: string})[]} items not modified; one without `id` gets a random one
+   * @returns {Promise<any>} as of `Dataset.update`
+   * @throws {TypeError} unless it is a list
+   */
+  set_items(items) {
+    if (!Array.isArray(items)) throw new TypeError("expected a list of items");
+    const state = with_ids({ insert: /** @type {any} */ (items) }).insert;
+    return this.#ds.update({ insert: [{ id: this.#id, state }] });
+  }
+
+  /**
+   * Have a function called after each change of the list.
+   *
+   * @param {(diffs: Diff<T>[]) => unknown} callback gets one diff for each item of the list that is not what
+   *   it was; none if only their order changed
+   * @returns {object} handle for `remove_callback`
+   */
+  add_callback(callback) {
+    return this.#ds.add_callback((diffs) => {
+      const change = diffs.find(({ id }) => id === this.#id);
+      if (change) callback(compare(list(change.old), list(change.new)));
+    });
+  }
+
+  /** @param {object} handle of `add_callback`; an unknown one has no effect */
+  remove_callback(handle) {
+    this.#ds.remove_callback(handle);
+  }
+}
+
+/** @param {any} item @returns {any[]} */
+const list = (item) => (Array.isArray(item?.state) ? [...item.state] : []);
+
+/** @param {any[]} before @param {any[]} after @returns {Diff<any>[]} */
+function compare(before, after) {
+  const replica = new Replica();
+  const update = { remove: [], reset: true };
+  // What other programs put there need not have ids.
+  /** @param {any[]} items */
+  const with_id = (items) => items.filter((item) => typeof item?.id === "string");
+  replica.apply({ ...update, insert: with_id(before) });
+  return replica.apply({ ...update, insert: with_id(after) });
+}

@@ -1,0 +1,64 @@
+/** SharedState in Svelte: stores, to be read as `$items`. */
+
+/** @import { SharedStateClient as CoreClient } from "./client.js" */
+/** @import { Dataset } from "./dataset.js" */
+/** @import { Status } from "./options.js" */
+/** @import { Item } from "./replica.js" */
+
+/**
+ * What Svelte's contract for stores asks for.
+ *
+ * @template V
+ * @typedef {{subscribe: (run: (value: V) => void) => () => void}} Readable
+ */
+
+/**
+ * The items of a dataset that somebody else acquired.
+ *
+ * @template {{id: string}} [T=Item]
+ * @param {Dataset<T>} ds
+ * @returns {Readable<readonly T[]>} holds a frozen list, in order
+ */
+export function items(ds) {
+  return {
+    subscribe(run) {
+      run(ds.snapshot);
+      return ds.subscribe(() => run(ds.snapshot));
+    },
+  };
+}
+
+/**
+ * A collection that is kept in sync as long as somebody subscribes to the store.
+ *
+ * @template {{id: string}} [T=Item]
+ * @param {CoreClient} client
+ * @param {string} path `/app/service/collection`
+ * @returns {Readable<readonly T[]>}
+ */
+export function collection(client, path) {
+  return {
+    subscribe(run) {
+      const [handle, ds] = client.acquire(path);
+      const unsubscribe = items(/** @type {Dataset<any>} */ (ds)).subscribe(run);
+      return () => {
+        unsubscribe();
+        client.release(handle);
+      };
+    },
+  };
+}
+
+/**
+ * @param {CoreClient} client
+ * @returns {Readable<Status>}
+ */
+export function status(client) {
+  return {
+    subscribe(run) {
+      run(client.status);
+      const handle = client.add_status_callback(run);
+      return () => client.remove_status_callback(handle);
+    },
+  };
+}

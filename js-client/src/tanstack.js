@@ -1,0 +1,71 @@
+/**
+ * SharedState as a collection of TanStack DB, for its live queries and optimistic changes.
+ *
+ * What the application inserts, updates and deletes is shown at once and sent as one update; when that is
+ * refused, it is taken back. The collection is kept in sync as long as TanStack DB uses it.
+ */
+
+/** @import { CollectionConfig, DeleteMutationFnParams, InsertMutationFnParams, SyncConfig, UpdateMutationFnParams } from "@tanstack/db" */
+/** @import { SharedStateClient as CoreClient } from "./client.js" */
+/** @import { Dataset } from "./dataset.js" */
+/** @import { Item } from "./replica.js" */
+
+/**
+ * Options for `createCollection`.
+ *
+ * @template {{id: string}} [T=Item]
+ * @param {CoreClient} client
+ * @param {string} path `/app/service/collection`; also the id of the collection, unless `options` has another
+ * @param {Partial<CollectionConfig<T, string>>} [options] further ones
+ * @returns {CollectionConfig<T, string>}
+ */
+export function collection_options(client, path, options = {}) {
+  /** @param {InsertMutationFnParams<T, string> | UpdateMutationFnParams<T, string>} change */
+  const insert = ({ transaction }) =>
+    client.update(path, {
+      insert: transaction.mutations.map(({ modified }) => /** @type {any} */ (modified)),
+    });
+  /** @param {DeleteMutationFnParams<T, string>} change */
+  const remove = ({ transaction }) =>
+    client.update(path, { remove: transaction.mutations.map(({ key }) => key) });
+  return {
+    id: path,
+    getKey: ({ id }) => id,
+    onInsert: insert,
+    onUpdate: insert,
+    onDelete: remove,
+    ...options,
+    sync: {
+      rowUpdateMode: "full",
+      sync: (target) => follow(client, path, target),
+    },
+  };
+}
+
+/**
+ * @template {{id: string}} T
+ * @param {CoreClient} client
+ * @param {string} path
+ * @param {Parameters<SyncConfig<T, string>["sync"]>[0]} target
+ * @returns {() => void} ends it
+ */
+function follow(client, path, { begin, write, commit, markReady, markError }) {
+  const [handle, acquired] = client.acquire(path);
+  const ds = /** @type {Dataset<any>} */ (acquired);
+  const tell = (/** @type {import("./replica.js").Diff<T>[]} */ diffs) => {
+    begin();
+    for (const { id, new: value, old } of diffs) {
+      if (value === undefined) write({ type: "delete", key: id });
+      else write({ type: old === undefined ? "insert" : "update", value });
+    }
+    commit();
+  };
+  // Another user of the same dataset may have had it in sync before.
+  tell(ds.snapshot.map((item) => ({ id: item.id, new: item, old: undefined })));
+  const unsubscribe = ds.subscribe(tell);
+  ds.ready.then(markReady, markError);
+  return () => {
+    unsubscribe();
+    client.release(handle);
+  };
+}

@@ -1,0 +1,102 @@
+/** @import { Item } from "./replica.js" */
+
+/**
+ * @template {{id: string}} [T=Item]
+ * @typedef {object} ViewerOptions
+ * @property {boolean} [delete] whether each row has a button that removes its item; default false
+ * @property {(item: T) => string} [toString] the text of a row; default: the item as JSON
+ */
+
+/**
+ * Shows a dataset in an element of a page, one row for each item, in order. Everything is shown as text, never
+ * as markup, and any id will do. Rows stay the elements they are while their items change. Nothing of
+ * it needs a style or a script that a strict Content-Security-Policy would refuse.
+ *
+ * A row is `<div role="listitem" class="list-item">` with a `<span>` and, if asked for, a `<button>`.
+ *
+ * @template {{id: string}} [T=Item]
+ */
+export class DatasetViewer {
+  #ds;
+  #element;
+  #options;
+  #callback;
+  /** @type {Map<string, HTMLElement>} rows by id */
+  #rows = new Map();
+
+  /**
+   * @param {import("./dataset.js").Dataset<T>} ds
+   * @param {HTMLElement} element what it contains is replaced
+   * @param {ViewerOptions<T>} [options]
+   */
+  constructor(ds, element, options = {}) {
+    this.#ds = ds;
+    this.#element = element;
+    this.#options = options;
+    this.#callback = ds.add_callback((diffs) => this.#show(diffs));
+    element.setAttribute("role", "list");
+    element.replaceChildren();
+    this.#show(ds.get_items().map((item) => ({ id: item.id, new: item, old: undefined })));
+  }
+
+  /** Stop following the dataset; the rows stay as they are, without effect. */
+  close() {
+    this.#ds.remove_callback(this.#callback);
+    for (const button of this.#element.querySelectorAll("button")) button.disabled = true;
+  }
+
+  /** @param {import("./replica.js").Diff<T>[]} diffs */
+  #show(diffs) {
+    for (const { id } of diffs) {
+      const item = this.#ds.get_item(id);
+      if (!item) this.#remove(id);
+      else this.#fill(this.#rows.get(id) ?? this.#add(id), item);
+    }
+    // From the end, because that is where rows move to: those that stay where they are keep the focus.
+    let next = null;
+    for (const { id } of this.#ds.get_items().reverse()) {
+      const row = this.#rows.get(id) ?? this.#add(id);
+      if (row.nextElementSibling !== next) this.#element.insertBefore(row, next);
+      next = row;
+    }
+  }
+
+  /** @param {string} id */
+  #add(id) {
+    const row = document.createElement("div");
+    row.className = "list-item";
+    row.setAttribute("role", "listitem");
+    row.append(document.createElement("span"));
+    if (this.#options.delete) {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.textContent = "✕";
+      button.onclick = () => this.#ds.update({ remove: [id] });
+      row.append(" ", button);
+    }
+    this.#rows.set(id, row);
+    this.#element.append(row);
+    return row;
+  }
+
+  /** @param {HTMLElement} row @param {T} item */
+  #fill(row, item) {
+    const text = Object.hasOwn(this.#options, "toString")
+      ? String(this.#options.toString?.(item))
+      : JSON.stringify(item);
+    const [span, button] = row.children;
+    span.textContent = text;
+    button?.setAttribute("aria-label", `Delete ${item.id}`);
+  }
+
+  /** Take a row away; the focus, if it is in it, goes to a neighbour. @param {string} id */
+  #remove(id) {
+    const row = this.#rows.get(id);
+    if (!row) return;
+    this.#rows.delete(id);
+    const near = row.nextElementSibling ?? row.previousElementSibling;
+    const focused = row.contains(document.activeElement);
+    row.remove();
+    if (focused) near?.querySelector("button")?.focus();
+  }
+}

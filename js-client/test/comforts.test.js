@@ -1,0 +1,351 @@
+import assert from "node:assert/strict";
+import { beforeEach, describe, test } from "node:test";
+import { SharedStateClient } from "../src/index.js";
+import { C, FakeWebSocket, at, failure, notify, reply } from "./support.js";
+
+beforeEach(() => {
+  FakeWebSocket.made = [];
+});
+
+/** A client that is connected, with a dataset in sync, at version 1 of epoch "e". */
+function synced(items = /** @type {any[]} */ ([])) {
+  const client = new SharedStateClient("ws://host:1", { WebSocket: FakeWebSocket });
+  const [handle, ds] = client.acquire(C);
+  const socket = FakeWebSocket.last.open().serve(items);
+  let version = 1;
+  /** @param {object} data */
+  const change = (data) => socket.say(notify(data, at("e", version++, version)));
+  return { client, handle, ds, socket, change };
+}
+
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+describe("subscribe", () => {
+  test("tells diffs until unsubscribed, without this", () => {
+    const { ds, change } = synced();
+    const { subscribe } = ds;
+    /** @type {string[]} */
+    const seen = [];
+    const unsubscribe = subscribe((diffs) => seen.push(...diffs.map(({ id }) => id)));
+    change({ insert: [{ id: "a" }] });
+    unsubscribe();
+    unsubscribe();
+    change({ insert: [{ id: "b" }] });
+    assert.deepEqual(seen, ["a"]);
+  });
+
+  test("ends with a signal, and leaves no listener on it", () => {
+    const { ds, change } = synced();
+    const controller = new AbortController();
+    const { signal } = controller;
+    let listeners = 0;
+    const { addEventListener, removeEventListener } = signal;
+    signal.addEventListener = (/** @type {any[]} */ ...args) => {
+      listeners++;
+      Reflect.apply(addEventListener, signal, args);
+    };
+    signal.removeEventListener = (/** @type {any[]} */ ...args) => {
+      listeners--;
+      Reflect.apply(removeEventListener, signal, args);
+    };
+    let calls = 0;
+    ds.subscribe(() => calls++, { signal })();
+    assert.equal(listeners, 0);
+    ds.subscribe(() => calls++, { signal });
+    change({ insert: [{ id: "a" }] });
+    controller.abort();
+    change({ insert: [{ id: "b" }] });
+    ds.subscribe(() => calls++, { signal });
+    change({ insert: [{ id: "c" }] });
+    assert.equal(calls, 1);
+  });
+
+  test("is undone by using", () => {
+    const { client, handle, ds, change } = synced();
+    let calls = 0;
+    ds.subscribe(() => calls++)[Symbol.dispose]();
+    change({ insert: [{ id: "a" }] });
+    assert.equal(calls, 0);
+    handle[Symbol.dispose]();
+    assert.throws(() => ds.update({}), { code: "released" });
+    client[Symbol.dispose]();
+    assert.equal(client.status, "closed");
+  });
+
+  test("a signal releases a handle, and only that", () => {
+    const { client, ds, handle } = synced();
+    const controller = new AbortController();
+    const { signal } = controller;
+    client.acquire(C, { signal });
+    client.release(handle);
+    ds.update({});
+    controller.abort();
+    assert.throws(() => ds.update({}), { code: "released" });
+    const [, other] = client.acquire(C, { signal });
+    assert.throws(() => other.update({}), { code: "released" }, "aborted already");
+  });
+});
+
+describe("snapshot", () => {
+  test("is frozen, the same until something changes, and keeps what did not change", () => {
+    const { ds, change, socket } = synced([{ id: "a" }, { id: "b", n: [1] }]);
+    const first = ds.snapshot;
+    assert.ok(Object.isFrozen(first));
+    assert.deepEqual(first, ds.get_items());
+    assert.equal(ds.snapshot, first);
+    change({ remove: ["x"] });
+    assert.equal(ds.snapshot, first, "a change without effect");
+    change({ insert: [{ id: "a", n: 1 }] });
+    const second = ds.snapshot;
+    assert.notEqual(second, first);
+    assert.deepEqual(first, [{ id: "a" }, { id: "b", n: [1] }], "the old one stays as it was");
+    assert.equal(second[1], first[1]);
+    const same = { insert: [{ id: "a", n: 1 }, { id: "b", n: [1] }], reset: true }; // prettier-ignore
+    socket.say(notify(same, at("f", 0, 1)));
+    assert.equal(ds.snapshot, second, "the same state, told anew");
+    socket.say(notify({ insert: same.insert.toReversed(), reset: true }, at("f", 0, 2)));
+    assert.deepEqual(ds.snapshot.map(({ id }) => id), ["b", "a"]); // prettier-ignore
+    assert.equal(ds.snapshot[0], second[1]);
+  });
+
+  test("in a callback shows the change", () => {
+    const { ds, change } = synced();
+    const before = ds.snapshot;
+    /** @type {any[]} */
+    const seen = [];
+    ds.subscribe(() => seen.push(ds.snapshot));
+    change({ insert: [{ id: "a" }] });
+    assert.deepEqual(seen, [[{ id: "a" }]]);
+    assert.notEqual(seen[0], before);
+  });
+});
+
+describe("iteration", () => {
+  test("gives diffs as they come, merged while the consumer is busy", async () => {
+    const { ds, change } = synced([{ id: "a" }]);
+    const changes = ds[Symbol.asyncIterator]();
+    const first = changes.next();
+    change({ insert: [{ id: "b" }] });
+    assert.deepEqual((await first).value, [{ id: "b", new: { id: "b" }, old: undefined }]);
+    change({ insert: [{ id: "b", n: 1 }, { id: "c" }, { id: "gone" }] }); // prettier-ignore
+    change({ remove: ["a"], insert: [{ id: "b", n: 2 }] });
+    change({ remove: ["gone"] });
+    assert.deepEqual((await changes.next()).value, [
+      { id: "b", new: { id: "b", n: 2 }, old: { id: "b" } },
+      { id: "c", new: { id: "c" }, old: undefined },
+      { id: "a", new: undefined, old: { id: "a" } },
+    ]);
+    let over = false;
+    const waiting = changes.next().then(({ done }) => (over = done === true));
+    change({ insert: [{ id: "x" }] });
+    change({ remove: ["x"] });
+    await turn();
+    assert.equal(over, false, "what came and went is not told");
+    await changes.return?.();
+    await waiting;
+    assert.equal(over, true);
+  });
+
+  test("every next is answered", async () => {
+    const { ds, change } = synced();
+    const changes = ds.changes();
+    const both = Promise.all([changes.next(), changes.next()]);
+    change({ insert: [{ id: "a" }] });
+    await turn();
+    change({ insert: [{ id: "b" }] });
+    assert.deepEqual(
+      (await both).map(({ value }) => value?.[0].id),
+      ["a", "b"],
+    );
+  });
+
+  test("ends with break, signal, release and close, after what is already there", async () => {
+    for (const how of ["break", "signal", "release", "close"]) {
+      const { client, handle, ds, change } = synced();
+      const controller = new AbortController();
+      /** @type {string[]} */
+      const seen = [];
+      const loop = (async () => {
+        for await (const [{ id }] of ds.changes({ signal: controller.signal })) {
+          seen.push(id);
+          if (how === "break" && id === "b") break;
+        }
+      })();
+      change({ insert: [{ id: "a" }] });
+      await turn();
+      change({ insert: [{ id: "b" }] });
+      if (how === "signal") controller.abort();
+      if (how === "release") client.release(handle);
+      if (how === "close") client.close();
+      await loop;
+      assert.deepEqual(seen, ["a", "b"], how);
+      for await (const _ of ds.changes({ signal: AbortSignal.abort() })) assert.fail("aborted");
+      if (how === "release" || how === "close")
+        for await (const _ of ds) assert.fail("no news will come");
+    }
+  });
+});
+
+describe("signals", () => {
+  test("are not listened to any more once what they would end has ended", async (t) => {
+    const { client, handle, ds, socket } = synced();
+    const added = t.mock.method(EventTarget.prototype, "addEventListener");
+    const removed = t.mock.method(EventTarget.prototype, "removeEventListener");
+    const { signal } = new AbortController();
+    ds.subscribe(() => {}, { signal })();
+    ds.changes({ signal }).return?.();
+    const late = ds.changes({ signal: AbortSignal.abort() });
+    assert.equal((await late.next()).done, true);
+    client.release(client.acquire(C, { signal })[0]);
+    const update = client.update(C, {}, { signal });
+    socket.say(reply(socket.sent[0].tunnel, 0));
+    await update;
+    const listened = (/** @type {any} */ { mock }) =>
+      mock.calls.filter((/** @type {any} */ call) => call.arguments[0] === "abort");
+    const [on, off] = [listened(added), listened(removed)];
+    assert.ok(on.length >= 5);
+    for (const { this: target, arguments: args } of on)
+      assert.ok(
+        off.some(
+          (/** @type {any} */ call) => call.this === target && call.arguments[1] === args[1],
+        ),
+      );
+    client.release(handle);
+  });
+});
+
+describe("a signal takes a request back", () => {
+  test("unless it was sent", async () => {
+    const client = new SharedStateClient("ws://host:1", { WebSocket: FakeWebSocket });
+    const controller = new AbortController();
+    const { signal } = controller;
+    const waits = client.update(C, { remove: ["waits"] }, { signal });
+    const stays = client.update(C, { remove: ["stays"] });
+    controller.abort(new Error("changed my mind"));
+    await assert.rejects(waits, /changed my mind/);
+    await assert.rejects(client.get("/", { signal }), /changed my mind/);
+    const socket = FakeWebSocket.last.open();
+    assert.deepEqual(
+      socket.sent.map(({ arg }) => arg.remove[0]),
+      ["stays"],
+    );
+    const late = new AbortController();
+    const sent = client.update(C, {}, { signal: late.signal });
+    late.abort();
+    for (const { tunnel } of socket.sent) socket.say(reply(tunnel, 1));
+    assert.deepEqual(await Promise.all([stays, sent]), [1, 1]);
+  });
+});
+
+describe("transaction", () => {
+  test("sends one batch, on condition that what it read has not changed", async () => {
+    const { ds, socket } = synced([{ id: "a", n: 1 }, { id: "b" }, { id: "c" }]); // prettier-ignore
+    const done = ds.transaction((tx) => {
+      const { n } = tx.get_item("a") ?? assert.fail();
+      tx.update({ insert: [{ id: "a", n: n + 1 }], remove: ["b"] });
+      assert.equal(tx.get_item("a")?.n, 2, "it sees what it wrote");
+      assert.equal(tx.has_item("b"), false);
+      tx.update({ insert: [{ id: "b", again: true }, {}] });
+      assert.equal(ds.get_item("a")?.n, 1, "nobody else does");
+      return "done";
+    });
+    await turn();
+    const [{ arg, tunnel }] = socket.sent;
+    assert.deepEqual(arg.if, { epoch: "e", version: 1, ids: ["a"] });
+    assert.deepEqual(arg.remove, ["b"]);
+    assert.deepEqual(arg.insert.slice(0, 2), [{ id: "a", n: 2 }, { id: "b", again: true }]); // prettier-ignore
+    assert.equal(typeof arg.insert[2].id, "string");
+    socket.say(reply(tunnel, 3));
+    assert.equal(await done, "done");
+  });
+
+  test("that reads all depends on all; one that reads nothing, on nothing", async () => {
+    const { ds, socket } = synced([{ id: "a" }, { id: "b" }]);
+    ds.transaction((tx) => {
+      tx.update({ remove: ["a"], insert: [{ id: "c" }] });
+      assert.deepEqual(tx.get_items(), [{ id: "b" }, { id: "c" }]);
+      assert.equal(tx.size, 2);
+    });
+    ds.transaction((tx) => tx.update({ remove: ["a"] }));
+    ds.transaction((tx) => {
+      tx.update({ reset: true, insert: [{ id: "z" }] });
+      assert.deepEqual(tx.get_items(), [{ id: "z" }]);
+      assert.equal(tx.has_item("a"), false);
+    });
+    await turn();
+    assert.deepEqual(
+      socket.sent.map(({ arg }) => [arg.if, arg.reset]),
+      [
+        [{ epoch: "e", version: 1 }, false],
+        [undefined, false],
+        [undefined, true],
+      ],
+    );
+  });
+
+  test("on conflict runs again, once the news is there", async () => {
+    const { ds, socket, change } = synced([{ id: "a", n: 1 }]);
+    let runs = 0;
+    const done = ds.transaction((tx) => {
+      runs++;
+      tx.update({ insert: [{ id: "a", n: tx.get_item("a")?.n + 1 }] });
+    });
+    await turn();
+    const conflict = { error: { code: "conflict" }, epoch: "e", version: 2 };
+    socket.say(failure(socket.sent[0].tunnel, "changed", conflict));
+    await turn();
+    assert.equal(runs, 1, "the news is not there");
+    change({ insert: [{ id: "a", n: 10 }] });
+    await turn();
+    assert.deepEqual(socket.sent[1].arg.insert, [{ id: "a", n: 11 }]);
+    change({ remove: ["x"] });
+    socket.say(failure(socket.sent[1].tunnel, "changed", conflict));
+    await turn();
+    assert.equal(runs, 3, "it was there already");
+    socket.say(reply(socket.sent[2].tunnel, 1));
+    await done;
+  });
+
+  test("settles whatever happens", async () => {
+    const { client, handle, ds, socket } = synced([{ id: "a" }]);
+    await assert.rejects(
+      ds.transaction(() => assert.fail("mine")),
+      /mine/,
+    );
+    assert.equal(await ds.transaction((tx) => tx.get_item("a")?.id), "a");
+    assert.equal(socket.sent.length, 0, "nothing written, nothing sent");
+    const refused = ds.transaction(async (tx) => tx.update({ reset: true }));
+    await turn();
+    socket.say(failure(socket.sent[0].tunnel, "no", { error: { code: "forbidden" } }));
+    await assert.rejects(refused, { code: "forbidden" });
+    const waits = ds.transaction((tx) => {
+      tx.update({ insert: [{ id: "a", n: tx.size }] });
+    });
+    await turn();
+    const conflict = { error: { code: "conflict" }, epoch: "e", version: 2 };
+    socket.say(failure(socket.sent[1].tunnel, "changed", conflict));
+    await turn();
+    const lost = ds.transaction((tx) => tx.update({ reset: true }));
+    await turn();
+    client.release(handle);
+    await assert.rejects(waits, { code: "released" });
+    socket.drop();
+    await assert.rejects(lost, { code: "connection_lost", outcome: "unknown" });
+    await assert.rejects(
+      ds.transaction((tx) => tx.update({ reset: true })),
+      { code: "released" },
+    );
+    client.close();
+  });
+
+  test("needs a server that numbers versions, if it reads", async () => {
+    const client = new SharedStateClient("ws://host:1", { WebSocket: FakeWebSocket });
+    const [, ds] = client.acquire(C);
+    const socket = FakeWebSocket.last.open();
+    socket.say(reply(socket.sent[0].tunnel, [[C, {}]])).say(notify({ reset: true }));
+    await assert.rejects(
+      ds.transaction((tx) => tx.update({ insert: [{ n: tx.size }] })),
+      { code: "failed" },
+    );
+  });
+});

@@ -1,0 +1,505 @@
+/*! SharedState client 0.1.0, BSD-2-Clause */
+/**
+ * What is used of a WebSocket, so that any implementation can be given.
+ */
+type WebSocketLike = {
+    onopen: ((event: any) => void) | null;
+    onmessage: ((event: any) => void) | null;
+    onerror: ((event: any) => void) | null;
+    onclose: ((event: any) => void) | null;
+    send: (text: string) => void;
+    close: (code?: number) => void;
+};
+type WebSocketClass = new (url: string) => WebSocketLike;
+
+/**
+ * `idle`: never connected, nor asked to; or given up, after `retries`. `connecting`: not connected yet.
+ * `reconnecting`: connected before, and trying to be again. `closed`: for good.
+ */
+type Status = "idle" | "connecting" | "connected" | "reconnecting" | "closed";
+type Options = {
+    /**
+     * constructor; default: the global one. Node
+     * 20 has none: give it that of a package such as `ws`.
+     */
+    WebSocket?: WebSocketClass | undefined;
+    /**
+     * requests that may wait for a connection; default 1000. 0: what cannot be
+     * sent at once is refused.
+     */
+    max_queue?: number | undefined;
+    /**
+     * attempts in a row that may fail before the client gives up and is `idle` again;
+     * default: it tries for ever
+     */
+    retries?: number | undefined;
+    /**
+     * seconds after which a connection that says nothing, though asked, is taken for
+     * dead; default 30; Infinity: never
+     */
+    timeout?: number | undefined;
+    /**
+     * gets what nobody else does: what a callback threw, a
+     * refused subscription, a message of the server that is not of the protocol. Default: `reportError`, or
+     * `console.error`.
+     */
+    on_error?: ((error: unknown) => void) | undefined;
+};
+
+/**
+ * The local copy of one collection, and the algebra of updates on it.
+ *
+ * Items stand in order of insertion: replacing an item keeps its place, removing and inserting it
+ * again puts it last. That is how a `Map` behaves, and a Map also takes any id, "__proto__" included.
+ */
+/**
+ * An item: a JSON object with an id.
+ * @typedef {{id: string, [member: string]: any}} Item
+ */
+/**
+ * What happened to one item: no `old` for an insert, no `new` for a delete.
+ *
+ * @template {{id: string}} [T=Item]
+ * @typedef {{id: string, new: T, old: undefined} | {id: string, new: T, old: T}
+ *   | {id: string, new: undefined, old: T}} Diff
+ */
+/**
+ * One atomic batch, complete: `remove` first (ignored if `reset`), then `insert`, in order.
+ * @typedef {{remove: string[], insert: Item[], reset: boolean}} Update
+ */
+declare class Replica {
+    /** @type {Map<string, Item>} items by id, in order */
+    items: Map<string, Item>;
+    /** @type {string | undefined} epoch of the state held; undefined: not known (level 1, or never in sync) */
+    epoch: string | undefined;
+    /** @type {number | undefined} version of the state held */
+    version: number | undefined;
+    /** Grows with each change of `items`. */
+    changes: number;
+    /**
+     * Apply an update as one step.
+     *
+     * @param {Update} update
+     * @returns {Diff[]} one for each id that the update touched. A reset is told as the net difference: an
+     *   item that is the same as before gives none. Empty if nothing happened.
+     */
+    apply(update: Update): Diff[];
+    #private;
+}
+/**
+ * An item: a JSON object with an id.
+ */
+type Item = {
+    id: string;
+    [member: string]: any;
+};
+/**
+ * What happened to one item: no `old` for an insert, no `new` for a delete.
+ */
+type Diff<T extends {
+    id: string;
+} = Item> = {
+    id: string;
+    new: T;
+    old: undefined;
+} | {
+    id: string;
+    new: T;
+    old: T;
+} | {
+    id: string;
+    new: undefined;
+    old: T;
+};
+/**
+ * One atomic batch, complete: `remove` first (ignored if `reset`), then `insert`, in order.
+ */
+type Update = {
+    remove: string[];
+    insert: Item[];
+    reset: boolean;
+};
+
+type Until = {
+    /**
+     * ends it when it is aborted
+     */
+    signal?: AbortSignal | undefined;
+};
+
+/**
+ * The only kind of error that this package makes.
+ *
+ * `code` tells programs what happened, `message` tells people. Codes of the server: `bad_message`,
+ * `bad_path`, `bad_update`, `no_service`, `unauthenticated`, `forbidden`, `conflict`, `too_large`,
+ * `too_many`, `unavailable`, `internal`. Codes of this client:
+ *
+ * - `connection_lost`: the request was sent, the connection went before the answer came. Whether it took
+ *   effect is unknown (`outcome` is "unknown"); the dataset shows it once it is in sync again.
+ * - `closed`: the client was closed; the request was never sent.
+ * - `unreachable`: as many attempts to connect failed as the option `retries` allows; the request was never
+ *   sent.
+ * - `released`: the dataset was released before it was in sync, or is used after its release.
+ * - `too_many`: more requests wait for a connection than allowed; the request was not sent.
+ * - `bad_path`, `bad_update`: refused here already, for a reason that the server would have had too.
+ * - `bad_message`: the server sent something that is not of the protocol (reported, never a reply).
+ * - `refused`: the server left a path out of the subscriptions without a reason (level 1).
+ * - `failed`: the server refused a request without a code (level 1); `message` is its reason.
+ *
+ * Further members of the reply are copied: `outcome` ("unknown") with `unavailable`; `epoch` and
+ * `version`, the collection's present state, with `conflict`.
+ */
+declare class SharedStateError extends Error {
+    /**
+     * @param {string} code what happened, for programs
+     * @param {string} message one sentence, for people
+     * @param {object} [members] further members to copy
+     * @param {unknown} [cause] what led to it
+     */
+    constructor(code: string, message: string, members?: object, cause?: unknown);
+    /** @type {string} */
+    code: string;
+    /** @type {unknown} */
+    outcome: unknown;
+    /** @type {unknown} */
+    epoch: unknown;
+    /** @type {unknown} */
+    version: unknown;
+}
+
+/**
+ * send one text frame
+ */
+type Send = {
+    kind: "send";
+    text: string;
+};
+/**
+ * the request of that ticket is over: failed if there is an error, else `data` is its result
+ */
+type Settle = {
+    kind: "settle";
+    ticket: unknown;
+    error: SharedStateError | undefined;
+    data: unknown;
+};
+/**
+ * the replica changed, in one step; the list is never empty
+ */
+type Diffs = {
+    kind: "diffs";
+    path: string;
+    replica: Replica;
+    diffs: Diff[];
+};
+/**
+ * the replica is in sync, after it was not
+ */
+type Synced = {
+    kind: "synced";
+    path: string;
+    replica: Replica;
+};
+/**
+ * the replica came to another version; `diffs` and `synced` tell the same, then this one is left out
+ */
+type Moved = {
+    kind: "moved";
+    path: string;
+    replica: Replica;
+};
+/**
+ * the server does not keep the replica in sync
+ */
+type Refused = {
+    kind: "refused";
+    path: string;
+    replica: Replica;
+    error: SharedStateError;
+};
+/**
+ * something that no request of the application can be blamed for
+ */
+type Report = {
+    kind: "report";
+    error: SharedStateError;
+};
+/**
+ * What the core wants done. The core returns lists of these; whoever holds the connection performs them,
+ * in order.
+ */
+type Effect$1 = Send | Settle | Diffs | Synced | Moved | Refused | Report;
+
+type Effect = Effect$1 | {
+    kind: "status";
+    status: Status;
+};
+/**
+ * of one dataset
+ */
+type News = Extract<Effect, {
+    replica: object;
+}>;
+
+/**
+ * A change of a collection, applied by the server as one step: everything goes if `reset`, else the ids
+ * of `remove`; then the items of `insert` are set, in order. Each member may be left out. An item without
+ * `id` gets a random one.
+ */
+type Changes<T extends {
+    id: string;
+} = Item> = {
+    /**
+     * ids
+     */
+    remove?: string[] | undefined;
+    /**
+     * items; they replace those of the same id
+     */
+    insert?: (Omit<T, "id"> & {
+        id?: string;
+    })[] | undefined;
+    /**
+     * default false
+     */
+    reset?: boolean | undefined;
+    /**
+     * apply only if these ids (default: the
+     * whole collection) have not changed after that version; else the error is `conflict`
+     */
+    if?: {
+        epoch: string;
+        version: number;
+        ids?: string[];
+    } | undefined;
+};
+
+/** @import { Changes } from "./changes.js" */
+/** @import { Until } from "./ending.js" */
+/** @import { Diff, Item } from "./replica.js" */
+/** @typedef {(() => void) & {[Symbol.dispose]: () => void}} Unsubscribe */
+/**
+ * The local copy of one collection, kept in sync by the client that it was acquired from. After a lost
+ * connection it keeps what it has, and the same object is brought up to date.
+ *
+ * Items are handed out as they are held: read them, do not change them; `update` changes the collection.
+ * Items come in the order of insertion.
+ *
+ * @template {{id: string}} [T=Item]
+ */
+declare class Dataset<T extends {
+    id: string;
+} = Item> {
+    /**
+     * @internal
+     * @param {string} path
+     * @param {(changes: Changes<any>, until?: Until) => Promise<number>} put
+     * @param {(error: unknown) => void} report
+     */
+    constructor(path: string, put: (changes: Changes<any>, until?: Until) => Promise<number>, report: (error: unknown) => void);
+    /** Path of the collection, `/app/service/collection`. */
+    get path(): string;
+    /** Number of items. */
+    get size(): number;
+    /**
+     * Resolves at the first sync, when the items are there; rejects with a `SharedStateError` if the server
+     * refuses (`bad_path`, `no_service`, `forbidden`…), with `released` or with `closed` if that comes
+     * first. May be ignored. If the server changes its mind, at a reconnect or because the path is acquired
+     * once more, `ready` is a new promise.
+     *
+     * @returns {Promise<void>}
+     */
+    get ready(): Promise<void>;
+    /**
+     * @param {string} id
+     * @returns {T | undefined}
+     */
+    get_item(id: string): T | undefined;
+    /**
+     * @param {string} id
+     * @returns {boolean}
+     */
+    has_item(id: string): boolean;
+    /**
+     * @returns {T[]} all items, in order, in a list of your own
+     */
+    get_items(): T[];
+    /**
+     * All items, in order, in a frozen list: the same list until something changes, and in the next list every
+     * item that did not change is the same object. Made when it is asked for.
+     *
+     * @returns {readonly T[]}
+     */
+    get snapshot(): readonly T[];
+    /**
+     * Ask the server to change the collection. The dataset changes when the server says so, and before the
+     * promise resolves. Without a connection, the request waits for one.
+     *
+     * @param {Changes<T>} changes not modified
+     * @param {Until} [until] a signal that takes the request back, unless it was sent
+     * @returns {Promise<number>} number of ids touched. Rejects with a `SharedStateError`: `bad_update`,
+     *   `forbidden`, `conflict`, `too_many`, `unavailable`, `connection_lost` (outcome unknown), `closed`…
+     *   The promise may be ignored: nothing is raised or logged then.
+     * @throws {SharedStateError} `released`, at once, if every handle has been released
+     */
+    update(changes: Changes<T>, until?: Until): Promise<number>;
+    /**
+     * Have a function called after each change, once for each notification of the server, with a list of
+     * diffs: one for each item that was inserted, replaced or removed, never empty. The dataset shows the
+     * new state by then.
+     *
+     * @param {(diffs: Diff<T>[]) => unknown} callback what it throws is reported and disturbs nobody
+     * @returns {object} handle for `remove_callback`
+     */
+    add_callback(callback: (diffs: Diff<T>[]) => unknown): object;
+    /**
+     * The same in another form. It needs no `this`, so that it can be passed on as it is.
+     *
+     * @param {(diffs: Diff<T>[]) => unknown} callback
+     * @param {Until} [until] a signal that ends it
+     * @returns {Unsubscribe} ends it; with `using`, at the end of the block
+     */
+    subscribe: (callback: (diffs: Diff<T>[]) => unknown, { signal }?: Until) => Unsubscribe;
+    /**
+     * The changes as they come, for `for await`. What happens while the loop is busy is merged into one list. It ends
+     * when the dataset is released or the client closed.
+     *
+     * @param {Until} [until] a signal that ends it
+     * @returns {AsyncIterableIterator<Diff<T>[], undefined>}
+     */
+    changes({ signal }?: Until): AsyncIterableIterator<Diff<T>[], undefined>;
+    /**
+     * @param {object} handle of `add_callback`; an unknown one has no effect
+     */
+    remove_callback(handle: object): void;
+    /** @internal */
+    get _replica(): Replica;
+    /** @internal resolves at the next version */
+    get _moved(): Promise<void>;
+    /**
+     * @internal
+     * @param {import("./connection.js").News} news
+     */
+    _hear(news: News): void;
+    /** @internal the server is asked once more: a `ready` that failed gets another chance */
+    _asked(): void;
+    /**
+     * @internal
+     * @param {SharedStateError} error
+     */
+    _failed(error: SharedStateError): void;
+    /**
+     * @internal no news will come any more
+     * @param {SharedStateError} error
+     */
+    _end(error: SharedStateError): void;
+    /** @internal */
+    _release(): void;
+    [Symbol.asyncIterator](): AsyncIterableIterator<Diff<T>[], undefined>;
+    #private;
+}
+type Unsubscribe = (() => void) & {
+    [Symbol.dispose]: () => void;
+};
+
+/** @import { Changes } from "./changes.js" */
+/** @import { Until } from "./ending.js" */
+/** @import { Options, Status } from "./options.js" */
+/** @import { Item } from "./replica.js" */
+/** @typedef {{path: string, [Symbol.dispose]: () => void}} Handle given back by `release`, or by `using` */
+/** @typedef {{ds: Dataset<any>, handles: number}} Acquired */
+/**
+ * A connection to a SharedState server, and the datasets that it keeps in sync. It connects again by
+ * itself until it is closed. This is the core; `full.js` builds on it.
+ */
+declare class SharedStateClient {
+    [x: symbol]: () => void;
+    /**
+     * Nothing is connected yet: `connect`, `acquire`, `get` or `update` does that.
+     *
+     * @param {string} url `ws://host:port` or `wss://host:port`
+     * @param {Options} [options]
+     */
+    constructor(url: string, options?: Options);
+    /** @returns {Status} */
+    get status(): Status;
+    /**
+     * Have a function called with the new status, each time it changes.
+     *
+     * @param {(status: Status) => unknown} callback what it throws is reported and disturbs nobody
+     * @returns {object} handle for `remove_status_callback`
+     */
+    add_status_callback(callback: (status: Status) => unknown): object;
+    /** @param {object} handle of `add_status_callback`; an unknown one has no effect */
+    remove_status_callback(handle: object): void;
+    /**
+     * Connect, and stay connected. May be called any number of times; `acquire`, `get` and `update` imply it.
+     *
+     * @throws {SharedStateError} `closed` after `close`
+     * @throws {TypeError} if there is no WebSocket constructor
+     * @throws {DOMException} or what else that constructor throws for a URL that it does not take
+     */
+    connect(): void;
+    /**
+     * End the connection for good. Requests that were not sent are rejected with `closed`, those that were
+     * with `connection_lost`. Datasets keep what they have and stay readable.
+     */
+    close(): void;
+    /**
+     * Get the dataset of a collection, with or without a connection. However often and in whatever spelling
+     * a path is acquired, the dataset is the same; each time gives a handle of its own.
+     *
+     * @template {{id: string}} [T=Item]
+     * @param {string} path `/app/service/collection`
+     * @param {Until} [until] a signal that releases the handle
+     * @returns {[Handle, Dataset<T>]} handle for `release`, and the dataset
+     * @throws {SharedStateError} `bad_path` unless the path has three segments; `closed` after `close`
+     */
+    acquire<T extends {
+        id: string;
+    } = Item>(path: string, { signal }?: Until): [Handle, Dataset<T>];
+    /**
+     * @internal
+     * @param {ConstructorParameters<typeof Dataset>} args
+     * @returns {Dataset<any>}
+     */
+    _new_dataset(path: string, put: (changes: Changes<any>, until?: Until) => Promise<number>, report: (error: unknown) => void): Dataset<any>;
+    /**
+     * Give a handle back. With the last one of a dataset, the dataset is released: no longer kept in sync,
+     * still readable.
+     *
+     * @param {object} handle of `acquire`; one that was given back has no effect
+     */
+    release(handle: object): void;
+    /**
+     * Ask the server for something, once.
+     *
+     * @param {string} path `/app/service/collection`: a list of items; `/app/service`: names of
+     *   collections; `/`: names of services; `/clock`: the server's time, in seconds since the Unix epoch
+     * @param {Until} [until] a signal that takes the request back, unless it was sent
+     * @returns {Promise<any>} Rejects with a `SharedStateError`, as `Dataset.update` does.
+     */
+    get(path: string, { signal }?: Until): Promise<any>;
+    /**
+     * Change a collection, acquired or not. See `Dataset.update`.
+     *
+     * @template {{id: string}} [T=Item]
+     * @param {string} path `/app/service/collection`
+     * @param {Changes<T>} changes not modified
+     * @param {Until} [until] a signal that takes the request back, unless it was sent
+     * @returns {Promise<number>} number of ids touched. Rejects with a `SharedStateError`; may be ignored.
+     */
+    update<T extends {
+        id: string;
+    } = Item>(path: string, changes: Changes<T>, { signal }?: Until): Promise<number>;
+    #private;
+}
+/**
+ * given back by `release`, or by `using`
+ */
+type Handle = {
+    path: string;
+    [Symbol.dispose]: () => void;
+};
+
+export { Dataset, SharedStateClient, SharedStateError };

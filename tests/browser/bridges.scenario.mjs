@@ -1,0 +1,209 @@
+/** The bridges to React, Vue, Svelte and TanStack DB, in the real frameworks, on one collection of the real server. */
+
+import assert from "node:assert/strict";
+import { createRequire } from "node:module";
+import { dirname } from "node:path";
+import { scenario, serve_pages, until } from "./support.mjs";
+
+const PACKAGE = new URL("../../js-client/package.json", import.meta.url);
+const require = createRequire(PACKAGE);
+const { build } = require("esbuild");
+const { compile } = require("svelte/compiler");
+
+const SVELTE = `
+  <script>let {items, status} = $props();</script>
+  <p>{$status}</p>
+  <ul>{#each $items as item (item.id)}<li>{item.text}</li>{/each}</ul>`;
+
+// The package is imported by its name, through its exports map, as an application does.
+const APP = `
+  import { SharedStateClient } from "sharedstate-client";
+  const client = globalThis.client = new SharedStateClient(URL);
+  const PATH = "/app/mitems/bridges";
+  const [handle, ds] = client.acquire(PATH);
+  Object.assign(globalThis, { handle, ds });
+  const find = (id) => document.getElementById(id);
+
+  import { createElement as e, StrictMode, useState, memo } from "react";
+  import { createRoot } from "react-dom/client";
+  import { useCollection, useItem, useItems, useStatus } from "sharedstate-client/react";
+  globalThis.rendered = { a: 0, all: 0 };
+  const One = memo(({ ds }) => {
+    rendered.a++;
+    return e("b", null, useItem(ds, "a")?.text);
+  });
+  const List = ({ path }) => {
+    rendered.all++;
+    const [items, ds] = useCollection(client, path);
+    return e("div", null,
+      e("p", null, useStatus(client)),
+      e("ul", null, items.map(({ id, text }) => e("li", { key: id }, text))),
+      e(One, { ds }));
+  };
+  const App = () => {
+    const [path, set_path] = useState(PATH);
+    globalThis.set_path = set_path;
+    return path && e(List, { path });
+  };
+  createRoot(find("react")).render(e(StrictMode, null, e(App)));
+
+  import { createApp, h } from "vue";
+  import * as vue from "sharedstate-client/vue";
+  globalThis.vue_app = createApp({
+    setup() {
+      const [items] = vue.useCollection(client, PATH);
+      const status = vue.useStatus(client);
+      return () => [h("p", status.value), h("ul", items.value.map(({ id, text }) => h("li", { key: id }, text)))];
+    },
+  });
+  vue_app.mount(find("vue"));
+
+  import { mount, unmount } from "svelte";
+  import * as stores from "sharedstate-client/svelte";
+  import List_ from "./List.svelte";
+  const props = { items: stores.collection(client, PATH), status: stores.status(client) };
+  const list = mount(List_, { target: find("svelte"), props });
+  globalThis.unmount_svelte = () => unmount(list);
+
+  import { createCollection, createLiveQueryCollection, eq } from "@tanstack/db";
+  import { collection_options } from "sharedstate-client/tanstack";
+  const collection = globalThis.collection = createCollection(collection_options(client, PATH));
+  globalThis.open = createLiveQueryCollection((query) =>
+    query.from({ item: collection }).where(({ item }) => eq(item.done, false)));
+  await open.preload();
+  globalThis.log = [];
+  globalThis.texts = (of) => of.toArray.map(({ text }) => text).sort();
+  open.subscribeChanges(() => log.push(texts(open)));
+  globalThis.loaded = true;
+`;
+
+async function bundle(url) {
+  const plugin = {
+    name: "svelte",
+    setup(build) {
+      build.onResolve({ filter: /\.svelte$/ }, ({ path }) => ({ path, namespace: "svelte" }));
+      build.onLoad({ filter: /.*/, namespace: "svelte" }, () => ({
+        contents: compile(SVELTE, { generate: "client", filename: "List.svelte" }).js.code,
+        resolveDir: dirname(PACKAGE.pathname),
+      }));
+    },
+  };
+  const { outputFiles } = await build({
+    stdin: { contents: APP, resolveDir: dirname(PACKAGE.pathname) },
+    bundle: true,
+    write: false,
+    format: "esm",
+    target: "es2022",
+    plugins: [plugin],
+    define: {
+      URL: JSON.stringify(url),
+      "process.env.NODE_ENV": '"development"',
+      __VUE_OPTIONS_API__: "true",
+      __VUE_PROD_DEVTOOLS__: "false",
+      __VUE_PROD_HYDRATION_MISMATCH_DETAILS__: "false",
+    },
+  });
+  return outputFiles[0].text;
+}
+
+const expected = (problem) =>
+  problem.includes("WebSocket connection to") || problem.includes("React DevTools");
+
+await scenario(async ({ server, open }) => {
+  const site = await serve_pages({
+    "/": `<!doctype html><meta charset="utf-8">
+      <div id="react"></div><div id="vue"></div><div id="svelte"></div>`,
+  });
+  const { page } = await open(site.url);
+  await page.addScriptTag({
+    type: "module",
+    content: await bundle(`ws://127.0.0.1:${server.port}`),
+  });
+  await page.waitForFunction(() => globalThis.loaded);
+
+  const all_show = async (...texts) => {
+    for (const name of ["react", "vue", "svelte"])
+      await until(
+        async () =>
+          JSON.stringify(await page.locator(`#${name} li`).allTextContents()) ===
+          JSON.stringify(texts),
+        `${texts} in ${name}`,
+      );
+    assert.deepEqual(await page.evaluate(() => texts(collection)), texts.toSorted());
+  };
+  for (const name of ["react", "vue", "svelte"])
+    await page.locator(`#${name} p`).getByText("connected", { exact: true }).waitFor();
+  await all_show();
+  const update = (changes) => page.evaluate((changes) => ds.update(changes), changes);
+  await update({
+    insert: [
+      { id: "z", text: "Z", done: false },
+      { id: "a", text: "A", done: true },
+    ],
+  });
+  await all_show("Z", "A");
+  assert.equal(await page.locator("#react b").textContent(), "A");
+  await until(async () => (await page.evaluate(() => texts(globalThis.open))).join() === "Z");
+
+  // What did not change is not rendered.
+  const before = await page.evaluate(() => ({ ...rendered }));
+  await update({ insert: [{ id: "b", text: "B", done: false }] });
+  await all_show("Z", "A", "B");
+  const after = await page.evaluate(() => ({ ...rendered }));
+  assert.equal(after.a, before.a);
+  assert.ok(after.all > before.all);
+
+  // TanStack DB: shown at once, sent, confirmed; a refused change is taken back.
+  const at_once = await page.evaluate(async () => {
+    const inserted = collection.insert({ id: "c", text: "C", done: false });
+    const seen = texts(open);
+    await inserted.isPersisted.promise;
+    await collection.update("c", (item) => (item.text = "CC")).isPersisted.promise;
+    await collection.delete("a").isPersisted.promise;
+    return [seen, ds.get_item("c"), texts(open)];
+  });
+  assert.deepEqual(at_once, [
+    ["B", "C", "Z"],
+    { id: "c", text: "CC", done: false },
+    ["B", "CC", "Z"],
+  ]);
+  await all_show("Z", "B", "CC");
+  const refused = await page.evaluate(async () => {
+    const inserted = collection.insert({ id: "x".repeat(300), text: "X", done: false });
+    const seen = texts(open);
+    const { code } = await inserted.isPersisted.promise.catch((error) => error);
+    return [seen, code, texts(open)];
+  });
+  assert.deepEqual(refused, [["B", "CC", "X", "Z"], "bad_update", ["B", "CC", "Z"]]);
+  const states = (await page.evaluate(() => log)).map(String);
+  assert.ok(!states.includes("B,C,CC,Z"), "no state in between");
+
+  // Resume after a restart: in memory everything is gone.
+  assert.equal(await server.stop(), 0);
+  await page.locator("#react p").getByText("reconnecting", { exact: true }).waitFor();
+  await server.start();
+  await all_show();
+  await update({ insert: [{ id: "n", text: "new", done: false }] });
+  await all_show("new");
+
+  // Another path, then none; the others end, too: nobody holds the collection but this test.
+  await page.evaluate(() => set_path("/app/mitems/other"));
+  await until(async () => (await page.locator("#react li").count()) === 0);
+  await page.evaluate(async () => {
+    set_path("");
+    vue_app.unmount();
+    await unmount_svelte();
+    await open.cleanup();
+    await collection.cleanup();
+  });
+  await page.locator("#react p").waitFor({ state: "detached" });
+  const subscriptions = () => page.evaluate(() => client.get("/subs"));
+  assert.deepEqual(
+    (await subscriptions()).map(([path]) => path),
+    ["/app/mitems/bridges"],
+    "the handle of this test is the only one left",
+  );
+  await page.evaluate(() => client.release(handle));
+  assert.deepEqual(await subscriptions(), []);
+  site.close();
+}, expected);
