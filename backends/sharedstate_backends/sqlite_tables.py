@@ -9,18 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from sharedstate_core.storage import (
-    CommitResult,
-    Committed,
-    Cursor,
-    Loaded,
-    Outcome,
-    Rejected,
-    Row,
-    condition_holds,
-)
+from sharedstate_core.storage import CommitResult, Cursor, Loaded, Row
 
-from .changes import Changes, Place
+from .plan import Head, Known, Plan, names, plan
 from .sqlite_schema import table_names
 
 if TYPE_CHECKING:
@@ -96,35 +87,14 @@ class Tables:
         All rows that they name are read at once, and all that changed is written at once: most of what a
         statement costs is starting it.
         """
-        head = self._head(cursor, collection)
-        version, horizon = head.version, head.horizon
-        changes = Changes(self._rows(cursor, head.key, writes), head.tombstones)
-        outcomes: list[Outcome] = []
-        for update, condition in writes:
-            if condition is not None and not condition_holds(
-                condition,
-                epoch=head.epoch,
-                version=version,
-                horizon=horizon,
-                versions=changes.versions(condition.ids or ()),
-            ):
-                message = "the collection has changed in the meantime"
-                outcomes.append(Rejected("conflict", message, version))
-                continue
-            if not update.is_noop:
-                version += 1
-                changes.apply(update, version)
-                if update.reset:
-                    horizon = version
-            outcomes.append(Committed(version))
-        if version != head.version:
-            if head.key is None:
-                head = self._new_head(cursor, collection, head)
-            self._put(cursor, head.key, changes)
-            self._put_head(
-                cursor, _Head(head.epoch, head.key, version, horizon, changes.tombstones)
-            )
-        return CommitResult(head.epoch, outcomes)
+        epoch, key, *rest = self._head(cursor, collection)
+        head = Head(*rest)
+        planned = plan(epoch, head, self._known(cursor, key, names(writes)), writes)
+        if planned.head != head:
+            if key is None:
+                key = self._new_key(cursor, collection)
+            self._put(cursor, key, planned)
+        return CommitResult(epoch, planned.outcomes)
 
     def _head(self, cursor: sqlite3.Cursor, collection: CollectionPath) -> _Head:
         (row,) = cursor.execute(
@@ -136,71 +106,58 @@ class Tables:
         ).fetchall()
         return _Head._make(row)
 
-    def _new_head(self, cursor: sqlite3.Cursor, collection: CollectionPath, head: _Head) -> _Head:
+    def _new_key(self, cursor: sqlite3.Cursor, collection: CollectionPath) -> int | None:
         cursor.execute(
             f"INSERT INTO {self._heads} (app, name, version, horizon, tombstones) "
             "VALUES (?, ?, 0, 0, 0)",
             (collection.app, collection.collection),
         )
-        return head._replace(key=cursor.lastrowid)
+        return cursor.lastrowid
 
-    def _rows(
-        self, cursor: sqlite3.Cursor, key: int | None, writes: Sequence[Write]
-    ) -> dict[str, Place]:
-        """Return what the collection has of the ids that the writes name."""
+    def _known(self, cursor: sqlite3.Cursor, key: int | None, ids: list[str]) -> dict[str, Known]:
+        """Return what the collection has of these ids."""
+        known: dict[str, Known] = {}
         if key is None:
-            return {}
-        named: set[str] = set()
-        for update, condition in writes:
-            named.update(update.insert)
-            named.update(update.remove)
-            if condition is not None and condition.ids:
-                named.update(condition.ids)
-        ids = list(named)
-        rows: dict[str, Place] = {}
+            return known
         for start in range(0, len(ids), _BATCH):
             batch = ids[start : start + _BATCH]
             size = 1 << (len(batch) - 1).bit_length()  # few lengths, so that statements are reused
             found = cursor.execute(
-                f"SELECT id, created, place, version, data IS NOT NULL FROM {self._items} "
+                f"SELECT id, created, place, version FROM {self._items} "
                 f"WHERE collection = ? AND id IN ({','.join('?' * size)})",
                 (key, *batch, *batch[:1] * (size - len(batch))),
             )
-            rows.update((id, Place._make(rest)) for id, *rest in found.fetchall())
-        return rows
+            known.update((id, Known._make(rest)) for id, *rest in found.fetchall())
+        return known
 
-    def _put(self, cursor: sqlite3.Cursor, key: int | None, changes: Changes) -> None:
-        """Write the rows that changed."""
-        if changes.emptied:
+    def _put(self, cursor: sqlite3.Cursor, key: int | None, planned: Plan) -> None:
+        """Write the rows that change, then the head; forget the oldest tombstones if there are too many."""
+        if planned.reset:
             cursor.execute(f"DELETE FROM {self._items} WHERE collection = ?", (key,))
-        rows = changes.rows
         cursor.executemany(
-            f"INSERT INTO {self._items} (collection, id, created, place, version, data) "
+            f"INSERT INTO {self._items} (id, data, created, place, version, collection) "
             "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (collection, id) DO UPDATE SET "
             "created = excluded.created, place = excluded.place, "
             "version = excluded.version, data = excluded.data",
-            [(key, id, *rows[id][:3], text) for id, text in changes.texts.items()],
+            [(*row, key) for row in planned.rows.values()],
         )
-
-    def _put_head(self, cursor: sqlite3.Cursor, head: _Head) -> None:
-        """Write the collection's head, after its rows; forget the oldest tombstones if there are too many."""
-        head = self._prune(cursor, head)
+        version, horizon, tombstones = self._prune(cursor, key, planned.head)
         cursor.execute(
             f"UPDATE {self._heads} SET version = ?, horizon = ?, tombstones = ? WHERE key = ?",
-            (head.version, head.horizon, head.tombstones, head.key),
+            (version, horizon, tombstones, key),
         )
 
-    def _prune(self, cursor: sqlite3.Cursor, head: _Head) -> _Head:
+    def _prune(self, cursor: sqlite3.Cursor, key: int | None, head: Head) -> Head:
         """Delete the oldest tombstones, whole versions at a time, if there are too many."""
         if head.tombstones <= self._max_tombstones + self._slack:
             return head
         ((horizon,),) = cursor.execute(
             f"SELECT version FROM {self._items} WHERE collection = ? AND data IS NULL "
             "ORDER BY version LIMIT 1 OFFSET ?",
-            (head.key, head.tombstones - self._max_tombstones - 1),
+            (key, head.tombstones - self._max_tombstones - 1),
         ).fetchall()
         cursor.execute(
             f"DELETE FROM {self._items} WHERE collection = ? AND data IS NULL AND version <= ?",
-            (head.key, horizon),
+            (key, horizon),
         )
         return head._replace(horizon=horizon, tombstones=head.tombstones - cursor.rowcount)
