@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 import anyio
 from wsproto.events import BytesMessage
 
-from sharedstate_anyio.compression import Frames
+from sharedstate_anyio.compression import compressed_text_frame
 from sharedstate_anyio.connection import Connection
 from sharedstate_anyio.frames import text_frame
 from sharedstate_anyio.handshake import Entrance
@@ -78,8 +78,13 @@ class EchoConnection(Connection):
 
 
 def framed(connection: Connection, message: bytes) -> bytes:
-    """Return the frame that the hub would send."""
-    return Frames(message, text_frame(message), 0).for_window(connection.window_bits)
+    """Return a frame for this peer; compressed where that was agreed on, even if it grows.
+
+    The hub would send what does not shrink as it is; kosoku 0.1 hands such replies to its cases as `str`, which they
+    cannot hash.
+    """
+    bits = connection.window_bits
+    return compressed_text_frame(message, bits) if bits else text_frame(message)
 
 
 @asynccontextmanager
