@@ -24,6 +24,7 @@ from sharedstate_core import Limits
 from sharedstate_core.errors import RequestError
 from sharedstate_core.paths import split_path
 
+from .compression import parse_compression
 from .document import decode, join, kind, object_at, shown, suggestion
 from .limits import TransportLimits, parse_limits
 from .listeners import DEFAULT_HOST, DEFAULT_PORT, Listen, parse_listeners
@@ -85,6 +86,7 @@ class Config:
     limits: Limits = field(default_factory=Limits)
     origins: Origins = field(default_factory=Origins)
     transport: TransportLimits = field(default_factory=TransportLimits)
+    compression: int | None = None
 
 
 DEFAULT_DOCUMENT: Final[Mapping[str, object]] = {
@@ -139,12 +141,17 @@ def parse_config(document: object) -> Config:
     Args:
         document: `{"service": {"host", "port", ...}, "services": [{"name", "module", "config", "poll_seconds"}, ...],
             "limits": {...},
-            "origins": [...]}`. All but `services` and the names and modules in it may be left out.
+            "origins": [...], "compression": ...}`. All but `services` and the names and modules in it may be left out.
 
     Raises:
         ConfigurationError: the document breaks the format; `key` is the place.
     """
-    top = object_at(document, "", optional=("service", "limits", "origins"), required=("services",))
+    top = object_at(
+        document,
+        "",
+        optional=("service", "limits", "origins", "compression"),
+        required=("services",),
+    )
     entries = top["services"]
     if not isinstance(entries, list):
         raise ConfigurationError("services", f"expected a list, found {kind(entries)}")
@@ -160,8 +167,9 @@ def parse_config(document: object) -> Config:
         services.append(service)
     limits, transport = parse_limits(top.get("limits", {}))
     origins = parse_origins(top["origins"]) if "origins" in top else Origins()
+    compression = parse_compression(top.get("compression", False))
     listeners = parse_listeners(top.get("service", {}))
-    return Config(listeners, tuple(services), limits, origins, transport)
+    return Config(listeners, tuple(services), limits, origins, transport, compression)
 
 
 def build_backends(config: Config) -> dict[str, Backend]:

@@ -114,7 +114,12 @@ async def serve(
             await _open(stack, backend)
         infos = [ServiceInfo(s.name, s.store, in_memory=s.in_memory) for s in config.services]
         entrance = Entrance(
-            Site(infos), config.origins, config.transport, KeepAlive(config.transport)
+            Site(infos),
+            config.origins,
+            config.transport,
+            KeepAlive(config.transport),
+            config.compression,
+            config.limits.message_bytes,
         )
         looks = {s.name: s.poll_seconds for s in config.services if s.poll_seconds}
         async with _accepting(listeners, backends, entrance, config.limits, looks):
@@ -139,7 +144,7 @@ async def _accepting(
     looks: Mapping[str, float],
 ) -> AsyncIterator[None]:
     async with anyio.create_task_group() as own, anyio.create_task_group() as peers:
-        hub = Hub(backends, own, limits)
+        hub = Hub(backends, own, limits, entrance.compression)
         reception = Reception(hub, entrance, peers)
         accepting = anyio.CancelScope()
 

@@ -228,14 +228,17 @@ def test_faults_in_host(host: object) -> None:
 @pytest.mark.parametrize(
     ("document", "expected"),
     [
-        ([], 'expected an object with "services", "service", "limits", "origins", found a list'),
+        (
+            [],
+            'expected an object with "services", "service", "limits", "origins", "compression", found a list',
+        ),
         ({}, "services: is missing; add it"),
         ({"services": []}, "services: is empty; describe at least one service"),
         ({"services": {"name": "a"}}, "services: expected a list, found an object"),
         ({"service": {}, "servces": []}, 'servces: unknown key; did you mean "services"?'),
         (
             {"services": [], "port": 1},
-            "port: unknown key; known here: limits, origins, service, services",
+            "port: unknown key; known here: compression, limits, origins, service, services",
         ),
     ],
 )
