@@ -49,6 +49,8 @@ class EchoHub:
 
     def drained(self, connection: Connection) -> None: ...
 
+    def progressed(self, connection: Connection) -> None: ...
+
     def received(self, connection: Connection, text: str) -> None:
         connection.send(framed(connection, text.encode()))
 
