@@ -75,6 +75,7 @@ class Collection(Generic[C]):
         self._committing: list[Put[C]] | None = None
         self._stale = False
         self._announced: Cursor | None = None  # what storage is said to hold
+        self._just_loaded = False
         self._retrying = False
         self._failures = 0
         self._committed: list[Answer[C]] = []  # stored, but those who watch are to see it first
@@ -156,6 +157,7 @@ class Collection(Generic[C]):
             self.load_failed(error, now, out)
             return
         self._loading = False
+        self._just_loaded = True
         self._failures = 0
         if before != self._replica.cursor:
             self._subscribers.broadcast(before, self._replica, out)
@@ -167,7 +169,7 @@ class Collection(Generic[C]):
 
     def load_failed(self, error: RequestError, now: float, out: list[Effect[C]]) -> None:
         """The load under way failed; it is tried again while somebody watches."""
-        self._loading = False
+        self._loading = self._just_loaded = False
         self._stale = self._replica is not None
         first, longest = self._desk.limits.retry_seconds
         pause = min(longest, first * 2 ** min(self._failures, 30))
@@ -222,16 +224,19 @@ class Collection(Generic[C]):
                 self._answer_committed(out)
                 if self._is_outdated():
                     self._stale, self._announced, self._replica = False, None, None
+                    self._just_loaded = False
                     self._notices.clear()
             if self._needs_load() and self._retrying:
                 self._queue.fail(RequestError("unavailable", "the storage cannot be read"), out)
                 return
-            if self._needs_load():
+            # After a load somebody is served, or peers that claim to have seen more could keep us loading for ever.
+            if self._needs_load() and not (self._just_loaded and self._queue):
                 self._start_load(out)
             elif not self._queue:
                 self._rest(now)
                 return
             else:
+                self._just_loaded = False
                 self._serve(out)
 
     def _may_be_ahead(self, cursor: Cursor | None) -> bool:
