@@ -334,10 +334,20 @@ class Collection(Generic[C]):
         answers, self._committed = self._committed, []
         self._give(answers, out)
 
-    @staticmethod
-    def _give(answers: Sequence[Answer[C]], out: list[Effect[C]]) -> None:
+    def _give(self, answers: Sequence[Answer[C]], out: list[Effect[C]]) -> None:
+        """Tell the authors; a blocked one after the net change that it is owed."""
         for answer in answers:
-            answer.give(out)
+            session = answer.put.request.session
+            if session.blocked:
+                session.postpone(partial(self._give_drained, answer), requests=0)
+            else:
+                answer.give(out)
+
+    def _give_drained(self, answer: Answer[C], _now: float, out: list[Effect[C]]) -> None:
+        if self._subscribers.waiting():  # perhaps its author, whose copy is to show it first
+            self._committed.append(answer)
+        else:
+            self._give([answer], out)
 
     def _fail_unknown(self, puts: Sequence[Put[C]], out: list[Effect[C]]) -> None:
         """Answer that nobody knows; then see what storage really holds."""
