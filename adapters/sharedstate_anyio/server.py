@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -15,6 +16,7 @@ from .hub import Hub
 from .keepalive import KeepAlive
 from .listening import accept_forever, open_listeners, take_over
 from .lookout import look_forever
+from .origins import is_loopback
 from .reception import Reception
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
     from .config import Config
     from .listening import Listener
+    from .origins import Origins
 
 log = logging.getLogger("sharedstate")
 
@@ -115,7 +118,7 @@ async def serve(
         infos = [ServiceInfo(s.name, s.store, in_memory=s.in_memory) for s in config.services]
         entrance = Entrance(
             Site(infos),
-            config.origins,
+            _origins(config, sockets),
             config.transport,
             KeepAlive(config.transport),
             config.compression,
@@ -124,6 +127,14 @@ async def serve(
         looks = {s.name: s.poll_seconds for s in config.services if s.poll_seconds}
         async with _accepting(listeners, backends, entrance, config.limits, looks):
             yield RunningServer(listeners)
+
+
+def _origins(config: Config, sockets: Sequence[socket.socket]) -> Origins:
+    """Do not trust a name of its own if the server is for this machine only; see `Origins.trusts_names`."""
+    local = not sockets and all(
+        listen.unix is None and is_loopback(listen.host) for listen in config.listen
+    )
+    return replace(config.origins, trusts_names=not local)
 
 
 async def _open(stack: AsyncExitStack, backend: Backend) -> None:
