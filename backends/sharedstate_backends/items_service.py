@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
     from .contract import Backend
 
-MAX_TABLE_NAME: Final = 48
-"""The longest `db_table`: MySQL allows 64 characters, and the longest suffix of a table's name has 12."""
+MAX_TABLE_NAME: Final = 47
+"""The longest `db_table`: MySQL allows 64 characters, and the longest suffix of a table's name has 17."""
 
 _TABLE_NAME: Final = re.compile(rf"[A-Za-z_][A-Za-z0-9_]{{0,{MAX_TABLE_NAME - 1}}}")
 _DATABASES: Final = ("sqlite", "mysql")

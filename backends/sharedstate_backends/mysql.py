@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar, cast
 
 import anyio
 
+from . import mysql_migration
 from .contract import OutcomeUnknownError, StorageError
 from .mysql_connection import DEADLOCK, DUPLICATE_KEY, DatabaseError, LostError
 from .mysql_packets import joined
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from sharedstate_core.paths import CollectionPath
     from sharedstate_core.storage import CommitResult, Cursor, Loaded, Write
 
+    from .migration import Migrated, Tell
     from .mysql_connection import Address, Connection
 
 T = TypeVar("T")
@@ -104,6 +106,10 @@ class MysqlBackend:
             pool, self._pool = self._pool, None
             if pool is not None:
                 await pool.close()
+
+    async def migrate(self, tell: Tell) -> Migrated | None:
+        """Do as `Migratable.migrate`."""
+        return await mysql_migration.migrate(self._address, self._table, tell)
 
     async def load(self, collection: CollectionPath, since: Cursor | None) -> Loaded:
         """Do as `Backend.load`."""

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from tests.support.mariadb import MariaDb
+
 CREATE = (
     "CREATE TABLE IF NOT EXISTS {table} (app TEXT NOT NULL,chnl TEXT NOT NULL,id TEXT NOT NULL,"
     "ctime TIMESTAMP DEFAULT CURRENT_TIMESTAMP,data TEXT,PRIMARY KEY (app, chnl, id))"
@@ -54,3 +56,48 @@ def content(file: str) -> dict[str, list[tuple[object, ...]]]:
         if name.endswith("_meta"):
             tables[name] = [row for row in rows if row[0] != b"epoch"]
     return tables
+
+
+CREATE_IN_MYSQL = (
+    "CREATE TABLE {table} (app VARCHAR(128) NOT NULL, chnl VARCHAR(128) NOT NULL, id VARCHAR(64) NOT NULL, "
+    "ctime TIMESTAMP DEFAULT CURRENT_TIMESTAMP, data TEXT, PRIMARY KEY (app, chnl, id)) "
+    "CHARACTER SET utf8"
+)
+
+
+def make_in_mysql(
+    database: MariaDb, table: str, records: Iterable[Record], *, create: str = CREATE_IN_MYSQL
+) -> None:
+    """Make a table and insert records, one second apart; one whose key is taken replaces the other's data."""
+    database.sql("CREATE DATABASE IF NOT EXISTS sharedstate")
+    statements = ["SET NAMES utf8mb4", create.format(table=table)]
+    for number, values in enumerate(records):
+        written = ", ".join("NULL" if value is None else _hexadecimal(value) for value in values)
+        statements.append(
+            f"INSERT INTO {table} (app, chnl, id, data, ctime) VALUES ({written}, "
+            f"FROM_UNIXTIME(1000000000 + {number})) ON DUPLICATE KEY UPDATE data = VALUES(data)"
+        )
+    database.sql("; ".join(statements), "sharedstate")
+
+
+def _hexadecimal(value: object) -> str:
+    return f"_utf8mb4 X'{str(value).encode().hex()}'"
+
+
+def content_in_mysql(database: MariaDb, table: str) -> dict[str, list[list[str]]]:
+    """Return the rows of the old table, wherever it is, and of the new ones but for their keys and epoch."""
+    names = {name for (name,) in database.sql("SHOW TABLES", "sharedstate")}
+    queries = {
+        f"{table}_before_migration": "SELECT * FROM {name} ORDER BY app, chnl, id",
+        f"{table}_meta": "SELECT * FROM {name} WHERE name <> 'epoch'",
+        f"{table}_collections": "SELECT app, name, version, horizon, tombstones FROM {name} ORDER BY 1, 2",
+        table: "SELECT app, name, id, created, place, item.version, data FROM {name} AS item "
+        "JOIN {name}_collections AS head ON item.collection = head.`key` ORDER BY 1, 2, 5",
+    }
+    if f"{table}_collections" not in names:
+        queries[table] = queries[f"{table}_before_migration"]
+    return {
+        name: database.sql(query.format(name=name), "sharedstate")
+        for name, query in queries.items()
+        if name in names
+    }

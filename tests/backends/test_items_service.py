@@ -82,7 +82,7 @@ def test_a_mysql_configuration_turned_to_sqlite_is_accepted() -> None:
         ({"db_table": 'a"; DROP TABLE x'}, "db_table", "letters, digits and underscores"),
         ({"db_table": "items\n"}, "db_table", "letters, digits and underscores"),
         ({"db_table": "é"}, "db_table", "letters, digits and underscores"),
-        ({"db_table": "x" * 49}, "db_table", "at most 48 characters"),
+        ({"db_table": "x" * 48}, "db_table", "at most 47 characters"),
         ({"db_table": "SQLite_x"}, "db_table", "belong to SQLite"),
         ({"db_synchronous": "OFF"}, "db_synchronous", "Known: FULL, NORMAL"),
         ({"db_synchronous": "full"}, "db_synchronous", 'did you mean "FULL"?'),
@@ -118,7 +118,7 @@ def test_mistakes(config: dict[str, object], key: str, problem: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("table", ["x", "_", "ORDER", "t" * 48, "Items_2"])
+@pytest.mark.parametrize("table", ["x", "_", "ORDER", "t" * 47, "Items_2"])
 async def test_tables(table: str) -> None:
     async with opened(get_service({"db_type": "sqlite", "db_table": table})) as backend:
         assert (await backend.load(path(), None)).version == 0
