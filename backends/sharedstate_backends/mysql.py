@@ -21,7 +21,8 @@ from .mysql_connection import DEADLOCK, DUPLICATE_KEY, DatabaseError, LostError
 from .mysql_packets import joined
 from .mysql_pool import Pool
 from .mysql_schema import create_database, prepare
-from .mysql_tables import MAX_TOMBSTONES, Commit, MysqlTables
+from .mysql_tables import Commit, MysqlTables
+from .plan import MAX_TOMBSTONES
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
