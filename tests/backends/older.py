@@ -7,6 +7,8 @@ import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+from tests.support.mariadb import DATABASE
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -86,18 +88,28 @@ def _hexadecimal(value: object) -> str:
 
 def content_in_mysql(database: MariaDb, table: str) -> dict[str, list[list[str]]]:
     """Return the rows of the old table, wherever it is, and of the new ones but for their keys and epoch."""
-    names = {name for (name,) in database.sql("SHOW TABLES", "sharedstate")}
+    backup = f"SELECT * FROM {table}_before_migration ORDER BY app, chnl, id"
     queries = {
-        f"{table}_before_migration": "SELECT * FROM {name} ORDER BY app, chnl, id",
-        f"{table}_meta": "SELECT * FROM {name} WHERE name <> 'epoch'",
-        f"{table}_collections": "SELECT app, name, version, horizon, tombstones FROM {name} ORDER BY 1, 2",
-        table: "SELECT app, name, id, created, place, item.version, data FROM {name} AS item "
-        "JOIN {name}_collections AS head ON item.collection = head.`key` ORDER BY 1, 2, 5",
+        "tables": "SHOW TABLES",
+        "old": f"SELECT * FROM {table} ORDER BY app, chnl, id",
+        f"{table}_before_migration": backup,
+        f"{table}_meta": f"SELECT * FROM {table}_meta WHERE name <> 'epoch'",
+        f"{table}_collections": "SELECT app, name, version, horizon, tombstones "
+        f"FROM {table}_collections ORDER BY 1, 2",
+        table: f"SELECT app, name, id, created, place, item.version, data FROM {table} AS item "
+        f"JOIN {table}_collections AS head ON item.collection = head.`key` ORDER BY 1, 2, 5",
     }
+    statements = (f"SELECT '== {name}'; {query}" for name, query in queries.items())
+    # Some of them are not there, or have other columns: go on.
+    output = database._client("; ".join(statements), DATABASE, "--force").stdout
+    found: dict[str, list[list[str]]] = {}
+    for line in output.splitlines():
+        if line.startswith("== "):
+            rows = found[line[3:]] = []
+        else:
+            rows.append(line.split("\t"))
+    names = {name for (name,) in found.pop("tables")}
+    old = found.pop("old")
     if f"{table}_collections" not in names:
-        queries[table] = queries[f"{table}_before_migration"]
-    return {
-        name: database.sql(query.format(name=name), "sharedstate")
-        for name, query in queries.items()
-        if name in names
-    }
+        found[table] = old
+    return {name: rows for name, rows in found.items() if name in names}

@@ -352,6 +352,9 @@ async def test_killed_before_every_statement(
     before = list(content_in_mysql(shared_mariadb, table).values())
     await migrate(mysql)
     after = list(content_in_mysql(shared_mariadb, table).values())
+    assert len(before) == 1
+    assert len(after) == 4
+    assert all(before + after)
     found = []
     for number in range(count):
         copy = f"{table}_{number}"
