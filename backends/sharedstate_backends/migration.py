@@ -119,12 +119,16 @@ class Conversion:
         tell: hears of progress and of every row that needs attention.
         total: number of rows in the old table.
         one_name: whether names that differ only in case, accents or spaces at the end were one to the old table.
+        max_text: the longest text that can be stored, in bytes; None for any.
     """
 
-    def __init__(self, tell: Tell, total: int, *, one_name: bool = False) -> None:
+    def __init__(
+        self, tell: Tell, total: int, *, one_name: bool = False, max_text: int | None = None
+    ) -> None:
         self.rows = self.taken = self.collections = 0
         self._tell = tell
         self._total = total
+        self._max_text = max_text
         self._names: dict[str, str] | None = {} if one_name else None
 
     def items(self, rows: Iterable[OldRow]) -> Iterator[NewItem]:
@@ -150,7 +154,7 @@ class Conversion:
         place = 0
         for row in rows:
             try:
-                item = _item(row, place)
+                item = self._item(row, place)
             except _UnfitError as error:
                 self._leave(row, str(error))
                 continue
@@ -171,6 +175,13 @@ class Conversion:
         if ids:
             self.collections += 1
             self._compare(item.app, item.collection)
+
+    def _item(self, row: OldRow, place: int) -> NewItem:
+        item = _item(row, place)
+        if self._max_text is not None and len(item.text) > self._max_text:
+            problem = f"{len(item.text)} bytes, more than the {self._max_text} that can be stored"
+            raise _UnfitError(f"data: has {problem}; raise max_allowed_packet")
+        return item
 
     def _leave(self, row: OldRow, problem: str) -> None:
         self._tell(f"{_place(row)}: left behind: {problem}")

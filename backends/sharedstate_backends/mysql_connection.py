@@ -29,6 +29,9 @@ Rows = list[tuple[Any, ...]]
 GOODBYE_SECONDS: Final = 1.0
 """How long an orderly end of a connection may take; then it is just closed."""
 
+STATEMENT_BYTES: Final = 1024
+"""Room for what surrounds one text in a packet: an id of 255 bytes, escaped, and the statement."""
+
 CONNECTION_REFUSED: Final = 2003
 ACCESS_DENIED: Final = 1044
 LOGIN_DENIED: Final = 1045
@@ -169,6 +172,11 @@ class Connection:
         session = _SESSION.format(lock_wait=address.lock_wait, idle=address.idle)
         *_, ((connection.max_packet,),) = await connection.run(session)
         return connection
+
+    @property
+    def max_text(self) -> int:
+        """Longest text that a statement can hold, in bytes, even if each of them has to be escaped."""
+        return (self.max_packet - STATEMENT_BYTES) // 2
 
     @property
     def is_open(self) -> bool:

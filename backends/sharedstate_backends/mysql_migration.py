@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Final
 
 from .contract import StorageError
 from .migration import BACKUP_SUFFIX, OLD_COLUMNS, PROGRESS_ROWS, Conversion, Migrated, OldRow
-from .mysql_connection import UNKNOWN_DATABASE, Connection, DatabaseError
-from .mysql_packets import OVERHEAD, PACKET_BYTES, batches, literal
+from .mysql_connection import STATEMENT_BYTES, UNKNOWN_DATABASE, Connection, DatabaseError
+from .mysql_packets import PACKET_BYTES, batches, literal
 from .mysql_schema import (
     BUILDING,
     SUFFIXES,
@@ -46,6 +46,9 @@ PATIENCE: Final = 3600.0
 
 BATCH: Final = 1_000
 """Rows read at once; small collections are converted so many rows at a time, large ones as a whole."""
+
+_AS_THEY_ARE: Final = {None, "ascii", "utf8", "utf8mb3", "utf8mb4"}
+"""Character sets whose bytes are UTF-8, and that of columns which have none."""
 
 _RENAMED: Final = ("_collections", "_meta", "")
 """The new tables in the order in which they take their names, after the old table has left its own."""
@@ -131,7 +134,7 @@ async def _clear(writer: Connection, table: str) -> None:
 async def _fill(writer: Connection, reader: Connection, table: str, tell: Tell) -> Migrated:
     (((total,),),) = await reader.run(f"SELECT COUNT(*) FROM `{table}`", timeout=PATIENCE)
     wanted, one_name = await _columns_as_bytes(writer, table)
-    conversion = Conversion(tell, total, one_name=one_name)
+    conversion = Conversion(tell, total, one_name=one_name, max_text=writer.max_text)
     if total >= PROGRESS_ROWS:
         tell(f"{total:,} rows to read; the database sorts them first")
     # Rows of one second come in the order of their ids, as they came from the old server.
@@ -160,7 +163,7 @@ async def _columns_as_bytes(writer: Connection, table: str) -> tuple[list[str], 
     charsets = {name: charset for name, charset, _ in rows}
     collations = {collation for name, _, collation in rows if name in {"app", "chnl"}}
     texts = {
-        name: f"CONVERT({name} USING utf8mb4)" if charsets.get(name) else name
+        name: name if charsets.get(name) in _AS_THEY_ARE else f"CONVERT({name} USING utf8mb4)"
         for name in ("app", "chnl", "id", "data")
     }
     one_name = any(collation and not collation.endswith("bin") for collation in collations)
@@ -186,7 +189,7 @@ async def _store(
     writer: Connection, table: str, items: Sequence[NewItem], keys: dict[tuple[str, str], int]
 ) -> None:
     """Store items, and the heads of collections that have no key yet."""
-    most = min(PACKET_BYTES, writer.max_packet - OVERHEAD)
+    most = min(PACKET_BYTES, writer.max_packet - STATEMENT_BYTES)
     heads = []
     for item in items:
         name = item.app, item.collection

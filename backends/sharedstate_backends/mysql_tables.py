@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sharedstate_core.storage import CommitResult, Cursor, Loaded, Row
 
-from .mysql_packets import OVERHEAD, PACKET_BYTES, batches, joined, literal, packets, send
+from .mysql_connection import STATEMENT_BYTES
+from .mysql_packets import PACKET_BYTES, batches, joined, literal, packets, send
 from .mysql_schema import new_key
 from .plan import MAX_TOMBSTONES, Head, Known, Plan, must_prune, names, plan
 from .sqlite_schema import table_names
@@ -130,12 +131,11 @@ class MysqlTables:
         answers: list[CommitResult] = []
         changes: list[tuple[int, Plan]] = []
         news: list[str] = []
-        max_text = (connection.max_packet - OVERHEAD) // 2
         for path, writes in commits:
             app, name = path.app.encode(), path.collection.encode()
             key, *head = heads.get((app, name), (None, 0, 0, 0))
             rows = {} if key is None else known[key]
-            planned = plan(epoch.decode(), Head(*head), rows, writes, max_text=max_text)
+            planned = plan(epoch.decode(), Head(*head), rows, writes, max_text=connection.max_text)
             answers.append(CommitResult(epoch.decode(), planned.outcomes))
             if planned.head == Head(*head):
                 continue
@@ -186,7 +186,7 @@ class MysqlTables:
             for key, planned in changes
             for id, text, created, place, version in planned.rows.values()
         )
-        for batch in batches(rows, min(PACKET_BYTES, max_packet - OVERHEAD)):
+        for batch in batches(rows, min(PACKET_BYTES, max_packet - STATEMENT_BYTES)):
             yield (
                 f"INSERT INTO {self._items} (collection, id, created, place, version, data) "
                 f"VALUES {','.join(batch)} ON DUPLICATE KEY UPDATE created = VALUES(created), "

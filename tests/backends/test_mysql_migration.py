@@ -151,6 +151,26 @@ async def test_rows_that_cannot_be_taken_over(
     assert await states(mysql) == {"c": ["a", "z"]}
 
 
+async def test_items_of_several_megabytes(
+    mysql: dict[str, Any], table: str, shared_mariadb: MariaDb
+) -> None:
+    """Somebody has made the column longer; one that our statements cannot hold is left behind."""
+    create = CREATE_IN_MYSQL.replace("data TEXT", "data LONGTEXT")
+    make_in_mysql(shared_mariadb, table, [], create=create)
+    for id, letter, count in (("a", "x", 9_000_000), ("b", "é", 3_000_000), ("c", "y", 5)):
+        data = f"""CONCAT('{{"id":"{id}","text":"', REPEAT('{letter}', {count}), '"}}')"""
+        values = (
+            f"SET NAMES utf8mb4; INSERT INTO {table} VALUES ('app', 'c', '{id}', NOW(), {data})"
+        )
+        shared_mariadb.sql(values, "sharedstate")
+    result, (line,) = await migrate(mysql)
+    assert result == done(mysql, 3, 2, 1)
+    assert line.startswith('row ("app", "c", "a"): left behind: data: has 9000020 bytes, more than')
+    async with opened(get_service(mysql)) as backend:
+        state = state_of(await backend.load(path("c"), None))
+    assert {id: len(text) for id, text in state.items()} == {"b": 6_000_020, "c": 25}
+
+
 async def test_ids_that_were_one_under_the_old_collation(
     mysql: dict[str, Any], table: str, shared_mariadb: MariaDb
 ) -> None:
