@@ -14,7 +14,6 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import json
-import re
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, cast
@@ -24,6 +23,7 @@ from sharedstate_core import Limits
 from sharedstate_core.errors import RequestError
 from sharedstate_core.paths import split_path
 
+from .censor import Censor
 from .document import decode, join, kind, object_at, shown, suggestion
 from .limits import TransportLimits, parse_limits
 from .listeners import DEFAULT_HOST, DEFAULT_PORT, Listen, parse_listeners
@@ -41,7 +41,6 @@ BUILT_IN: Final[Mapping[str, str]] = {"items_service": "sharedstate_backends.ite
 """Services that are there even where the package's metadata is not, by module name."""
 
 _BACKEND_METHODS: Final = ("open", "close", "load", "commit", "heads", "collections")
-_SECRET_KEY: Final = re.compile(r"passw|secret|token|credential|dsn|ur[il]", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,14 +258,7 @@ def _resolve(module: str, place: str) -> object:
 
 def _censored(problem: str, config: Mapping[str, object]) -> str:
     """Return a service's complaint on one line, without the secrets that it was handed."""
-    for key, value in config.items():
-        secret = str(value) if isinstance(value, str | int) and value not in {"", 0, 1} else ""
-        if secret and _SECRET_KEY.search(key):
-            # A very short one is looked for as a word, or nothing readable would be left.
-            edges = (r"(?<!\w)", r"(?!\w)") if len(secret) < 4 else ("", "")
-            for spelling in (secret, repr(secret)[1:-1], json.dumps(secret)[1:-1]):
-                problem = re.sub(re.escape(spelling).join(edges), "***", problem)
-    return " ".join(problem.split())
+    return " ".join(Censor([dict(config)])(problem).split())
 
 
 def _named(file: Path) -> str:

@@ -77,8 +77,9 @@ class Connection:
                     await finish(self._sock)
         except OSError as error:
             log.debug("a connection broke: %s", error)
-        except Exception:
-            log.exception("a connection could not be handled; the others go on")
+        except Exception as error:  # noqa: BLE001  (a fault of ours must not end the server)
+            text = "a connection could not be handled; the others go on"
+            self._hub.faults.report(("connection", type(error)), text, error)
         finally:
             self._closing = True
             with contextlib.suppress(OSError):

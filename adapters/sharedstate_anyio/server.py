@@ -151,6 +151,7 @@ async def _accepting(
             for listener in listeners:
                 listener.close()  # refused at once is better than kept waiting
 
+        own.start_soon(hub.faults.run)
         own.start_soon(hub.flush_forever)
         own.start_soon(hub.keep_time)
         own.start_soon(entrance.keep_alive.run)
@@ -163,6 +164,7 @@ async def _accepting(
             accepting.cancel()
             with anyio.CancelScope(shield=True):
                 await _end(hub)
+            hub.faults.tell(everything=True)
             peers.cancel_scope.cancel()
             own.cancel_scope.cancel()
 

@@ -9,6 +9,7 @@ import anyio
 from wsproto.events import BytesMessage
 
 from sharedstate_anyio.connection import Connection
+from sharedstate_anyio.faults import Faults
 from sharedstate_anyio.frames import text_frame
 from sharedstate_anyio.handshake import Entrance
 from sharedstate_anyio.http import Site
@@ -41,6 +42,7 @@ class EchoHub:
 
     def __init__(self, tasks: TaskGroup) -> None:
         self._tasks = tasks
+        self.faults = Faults()
 
     def opened(self, connection: Connection) -> None: ...
 
