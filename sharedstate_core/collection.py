@@ -30,6 +30,7 @@ from .subscribers import Subscribers, Subscription
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from .counters import Counters
     from .limits import Limits
     from .paths import CollectionPath
     from .session import Request, Session
@@ -63,6 +64,7 @@ class Desk(Protocol[C]):
     """What a collection needs of the server it belongs to."""
 
     limits: Limits
+    counters: Counters
 
     def issue_ticket(self, collection: Collection[C]) -> int:
         """Return a new ticket whose outcome goes to this collection."""
@@ -137,10 +139,26 @@ class Collection(Generic[C]):
             messages = self._notices.messages(
                 self._replica, subscription.spelling, subscription.cursor, parts=subscription.parts
             )
+            self._count_catch_up(subscription, self._replica, len(messages))
         session = subscription.session
         out.extend(Send((session.connection,), message) for message in messages)
         self._subscribers.join(subscription)
         session.sent(sum(map(len, messages)), out)
+
+    def _count_catch_up(
+        self, subscription: Subscription[C], replica: Replica, messages: int
+    ) -> None:
+        counters, cursor = self._desk.counters, subscription.cursor
+        counters.deliveries += messages
+        if cursor is None:
+            return
+        if not subscription.is_new:
+            if cursor.epoch == replica.epoch:
+                counters.conflated += max(0, replica.version - cursor.version - 1)
+        elif replica.reaches(cursor):
+            counters.resumes_met += 1
+        else:
+            counters.resumes_missed += 1
 
     # --- what storage answers ---------------------------------------------------------------------
 
@@ -225,6 +243,11 @@ class Collection(Generic[C]):
             self._advance(now, out)
         elif self._is_idle():
             self._desk.forget(self)
+
+    @property
+    def subscriptions(self) -> int:
+        """How many there are."""
+        return len(self._subscribers)
 
     @property
     def is_loaded(self) -> bool:
@@ -384,9 +407,12 @@ class Collection(Generic[C]):
     def _broadcast(self, before: Cursor | None, replica: Replica, out: list[Effect[C]]) -> None:
         """Tell everybody who is in step, and so holds `before`, the net change to now."""
         self._notices.clear()
+        counters = self._desk.counters
         for spelling, parts, connections in self._subscribers.groups():
             messages = self._notices.messages(replica, spelling, before, parts=parts)
             out.extend(Send(connections, message) for message in messages)
+            counters.deliveries += len(connections) * len(messages)
+            counters.bytes += len(connections) * sum(map(len, messages))
         replica.prune(self._desk.limits.tombstones)
 
     def _answer_committed(self, out: list[Effect[C]]) -> None:
@@ -394,10 +420,13 @@ class Collection(Generic[C]):
         self._answer(answers, out)
 
     def _answer(self, answers: Sequence[Answer[C]], out: list[Effect[C]]) -> None:
+        counters = self._desk.counters
         for put, outcome, cursor in answers:
             if isinstance(outcome, Committed):
+                counters.updates += 1
                 put.request.acknowledge(put.write.update.touched, cursor, out)
             else:
+                counters.rejected += 1
                 put.request.fail(RequestError(outcome.code, outcome.message), out, cursor)
 
     def _fail_unknown(self, puts: Sequence[Put[C]], out: list[Effect[C]]) -> None:

@@ -25,6 +25,7 @@ from sharedstate_core.paths import split_path
 
 from .censor import Censor
 from .document import decode, join, kind, object_at, shown, suggestion
+from .inspection import Audience, parse_audience
 from .limits import TransportLimits, parse_limits
 from .listeners import DEFAULT_HOST, DEFAULT_PORT, Listen, parse_listeners
 from .origins import Origins, parse_origins
@@ -84,6 +85,7 @@ class Config:
     limits: Limits = field(default_factory=Limits)
     origins: Origins = field(default_factory=Origins)
     transport: TransportLimits = field(default_factory=TransportLimits)
+    metrics: Audience = "local"
 
 
 DEFAULT_DOCUMENT: Final[Mapping[str, object]] = {
@@ -137,13 +139,17 @@ def parse_config(document: object) -> Config:
 
     Args:
         document: `{"service": {"host", "port", ...}, "services": [{"name", "module", "config", "poll_seconds"}, ...],
-            "limits": {...},
-            "origins": [...]}`. All but `services` and the names and modules in it may be left out.
+            "limits": {...}, "origins": [...], "metrics": ..., "$schema": ...}`.
+            All but `services` and the names and modules in it may be left out.
 
     Raises:
         ConfigurationError: the document breaks the format; `key` is the place.
     """
-    top = object_at(document, "", optional=("service", "limits", "origins"), required=("services",))
+    optional = ("service", "limits", "origins", "metrics", "$schema")
+    top = object_at(document, "", optional=optional, required=("services",))
+    if not isinstance(top.get("$schema", ""), str):
+        problem = f"expected the address of a JSON Schema, found {kind(top['$schema'])}"
+        raise ConfigurationError("$schema", problem)
     entries = top["services"]
     if not isinstance(entries, list):
         raise ConfigurationError("services", f"expected a list, found {kind(entries)}")
@@ -160,7 +166,8 @@ def parse_config(document: object) -> Config:
     limits, transport = parse_limits(top.get("limits", {}))
     origins = parse_origins(top["origins"]) if "origins" in top else Origins()
     listeners = parse_listeners(top.get("service", {}))
-    return Config(listeners, tuple(services), limits, origins, transport)
+    metrics = parse_audience(top.get("metrics", "local"))
+    return Config(listeners, tuple(services), limits, origins, transport, metrics)
 
 
 def build_backends(config: Config) -> dict[str, Backend]:

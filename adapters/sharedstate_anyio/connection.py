@@ -67,11 +67,11 @@ class Connection:
 
     # --- life -------------------------------------------------------------------------------------
 
-    async def run(self, entrance: Entrance) -> None:
-        """Serve the peer until it is gone."""
+    async def run(self, entrance: Entrance, address: str) -> None:
+        """Serve the peer, whose `admission.group` is `address`, until it is gone."""
         try:
             with self._scope:
-                opened = await handshake(self._sock, entrance)
+                opened = await handshake(self._sock, entrance, address)
                 if opened is not None:
                     await self._converse(*opened, entrance.keep_alive)
                     await finish(self._sock)

@@ -16,6 +16,7 @@ from .sockets import finish, receive, send_all
 
 if TYPE_CHECKING:
     from .http import Site
+    from .inspection import Inspection
     from .keepalive import KeepAlive
     from .limits import TransportLimits
     from .origins import Origins
@@ -34,16 +35,25 @@ class Entrance:
         origins: whose pages may open a WebSocket.
         limits: bounds of the transport.
         keep_alive: watches every open WebSocket.
+        inspection: answers operators.
     """
 
     site: Site
     origins: Origins
     limits: TransportLimits
     keep_alive: KeepAlive
+    inspection: Inspection | None = None
 
 
-async def handshake(sock: Stream, entrance: Entrance) -> tuple[WSConnection, bytes] | None:
+async def handshake(
+    sock: Stream, entrance: Entrance, address: str
+) -> tuple[WSConnection, bytes] | None:
     """Answer one HTTP request.
+
+    Args:
+        sock: of the peer.
+        entrance: what holds for everybody.
+        address: where it comes from, as `admission.group` returns it.
 
     Returns:
         After an upgrade, the open WebSocket and the bytes that came behind the request; otherwise
@@ -65,17 +75,21 @@ async def handshake(sock: Stream, entrance: Entrance) -> tuple[WSConnection, byt
         if refusal is not None:
             await _respond(sock, http, refusal)
         elif isinstance(event, h11.Request):
-            return await _answer(sock, http, event, entrance)
+            return await _answer(sock, http, event, entrance, address)
     return None  # too slow, or left before it asked
 
 
 async def _answer(
-    sock: Stream, http: h11.Connection, request: h11.Request, entrance: Entrance
+    sock: Stream, http: h11.Connection, request: h11.Request, entrance: Entrance, address: str
 ) -> tuple[WSConnection, bytes] | None:
     headers = list(request.headers)
     if not any(name == b"upgrade" and b"websocket" in value.lower() for name, value in headers):
         method, target = request.method.decode("ascii"), request.target.decode("ascii")
-        await _respond(sock, http, entrance.site.respond(method, target, headers))
+        response: Response | None = None
+        if entrance.inspection is not None:
+            response = await entrance.inspection.respond(method, target, headers, address)
+        response = response or entrance.site.respond(method, target, headers)
+        await _respond(sock, http, response)
         return None
     if request.method != b"GET" or request.http_version < b"1.1":  # wsproto is not told of these
         await _respond(sock, http, _refusal(400, "a WebSocket handshake is a GET of HTTP/1.1"))

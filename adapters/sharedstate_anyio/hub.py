@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
     from sharedstate_backends import Backend
-    from sharedstate_core import CollectionPath, Cursor
+    from sharedstate_core import Census, CollectionPath, Counters, Cursor
 
     from .connection import Connection
 
@@ -244,6 +244,22 @@ class Hub:
             None if known else error,
             {"event": f"{operation}_failed", "service": service},
         )
+
+    # --- watching over it ------------------------------------------------------------------------
+
+    @property
+    def counters(self) -> Counters:
+        """What the core has done."""
+        return self._core.counters
+
+    def census(self) -> Census:
+        """Return what there is now."""
+        return self._core.census()
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether no more is accepted."""
+        return self._ending
 
     # --- the end ----------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -12,9 +13,11 @@ from .config import build_backends
 from .handshake import Entrance
 from .http import ServiceInfo, Site
 from .hub import Hub
+from .inspection import Inspection
 from .keepalive import KeepAlive
 from .listening import accept_forever, open_listeners, take_over
 from .lookout import look_forever
+from .metered import Metered
 from .reception import Reception
 
 if TYPE_CHECKING:
@@ -22,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
     from sharedstate_backends import Backend
-    from sharedstate_core import Limits
 
     from .config import Config
     from .listening import Listener
@@ -116,8 +118,9 @@ async def serve(
         entrance = Entrance(
             Site(infos), config.origins, config.transport, KeepAlive(config.transport)
         )
+        metered = {name: Metered(backend) for name, backend in backends.items()}
         looks = {s.name: s.poll_seconds for s in config.services if s.poll_seconds}
-        async with _accepting(listeners, backends, entrance, config.limits, looks):
+        async with _accepting(listeners, metered, entrance, config, looks):
             yield RunningServer(listeners)
 
 
@@ -133,14 +136,15 @@ async def _open(stack: AsyncExitStack, backend: Backend) -> None:
 @asynccontextmanager
 async def _accepting(
     listeners: Sequence[Listener],
-    backends: Mapping[str, Backend],
+    backends: Mapping[str, Metered],
     entrance: Entrance,
-    limits: Limits,
+    config: Config,
     looks: Mapping[str, float],
 ) -> AsyncIterator[None]:
     async with anyio.create_task_group() as own, anyio.create_task_group() as peers:
-        hub = Hub(backends, own, limits)
-        reception = Reception(hub, entrance, peers)
+        hub = Hub(backends, own, config.limits)
+        inspection = Inspection(hub, backends, config.metrics)
+        reception = Reception(hub, replace(entrance, inspection=inspection), peers)
         accepting = anyio.CancelScope()
 
         async def accept() -> None:
@@ -152,6 +156,7 @@ async def _accepting(
                 listener.close()  # refused at once is better than kept waiting
 
         own.start_soon(hub.faults.run)
+        own.start_soon(inspection.watch_loop)
         own.start_soon(hub.flush_forever)
         own.start_soon(hub.keep_time)
         own.start_soon(entrance.keep_alive.run)

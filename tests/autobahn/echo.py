@@ -88,7 +88,7 @@ async def echoing() -> AsyncIterator[int]:
         hub = EchoHub(tasks)
 
         def accepted(sock: socket.socket, _host: str, _tls: object) -> None:
-            tasks.start_soon(EchoConnection(sock, hub).run, entrance)
+            tasks.start_soon(EchoConnection(sock, hub).run, entrance, "")
 
         tasks.start_soon(accept_forever, listener, accepted)
         try:
