@@ -111,6 +111,33 @@ def migrate_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def check_parser() -> argparse.ArgumentParser:
+    """Return the parser of `check`."""
+    parser = argparse.ArgumentParser(
+        prog="sharedstate-anyio check",
+        description="Find what is wrong with a configuration: read it, load the certificates, look up the "
+        "addresses to listen on, import every service's module, open its storage and close it again. "
+        "What storage lacks is created, as at a start. A server that runs is not disturbed.",
+        epilog="What is right is told on standard output, what is wrong on standard error, one line each "
+        "that begins with the place in the document. "
+        "exit status: 0 if all is well, 1 if storage or an address cannot be used at the moment, "
+        "2 for a wrong command or configuration",
+    )
+    parser.add_argument("config", nargs="?", type=Path, help="as for the server")
+    return parser
+
+
+def schema_parser() -> argparse.ArgumentParser:
+    """Return the parser of `schema`."""
+    return argparse.ArgumentParser(
+        prog="sharedstate-anyio schema",
+        description="Print the JSON Schema (draft 2020-12) of the configuration. Editors that know it "
+        "complete keys, explain them and mark mistakes.",
+        epilog="Save it beside the configuration (sharedstate-anyio schema > config.schema.json) and name it there: "
+        '"$schema": "./config.schema.json".',
+    )
+
+
 def _port(text: str) -> int:
     if text.isascii() and text.isdigit() and int(text) <= 65535:
         return int(text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
+import json
 import logging
 import resource
 import signal
@@ -15,13 +16,15 @@ import anyio
 
 from sharedstate_backends import ConfigurationError, OutcomeUnknownError, StorageError
 
-from .arguments import migrate_parser, serve_parser
+from .arguments import check_parser, migrate_parser, schema_parser, serve_parser
 from .censor import Censor
+from .check import check
 from .config import load_config
 from .listeners import override
 from .listening import ListenError
 from .logs import conceal, configure, printable
 from .migrate import migrate
+from .schema import schema
 from .server import serve
 from .systemd import inherited_sockets, notify, reloading
 
@@ -44,8 +47,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the command; ends the process with its exit status."""
     global _style  # noqa: PLW0603  (one command is one process)
     arguments = sys.argv[1:] if argv is None else list(argv)
-    if arguments[:1] == ["migrate"]:
-        _migrate(arguments[1:])
+    if arguments and arguments[0] in _COMMANDS:
+        _COMMANDS[arguments[0]](arguments[1:])
     parser = serve_parser()
     options = parser.parse_args(arguments)
     if options.unix is not None and (options.host is not None or options.port is not None):
@@ -92,6 +95,23 @@ def _migrate(arguments: Sequence[str]) -> NoReturn:
     except (StorageError, OutcomeUnknownError) as error:
         _fail(f"{error}; nothing is lost: mend it and run this again", 1)
     sys.exit(0 if complete else 3)
+
+
+def _check(arguments: Sequence[str]) -> NoReturn:
+    """Run `sharedstate-anyio check`."""
+    options = check_parser().parse_args(arguments)
+    config = _config(options.config)
+    sys.exit(anyio.run(check, config))
+
+
+def _schema(arguments: Sequence[str]) -> NoReturn:
+    """Run `sharedstate-anyio schema`."""
+    schema_parser().parse_args(arguments)
+    print(json.dumps(schema(), indent=2, ensure_ascii=False))
+    sys.exit(0)
+
+
+_COMMANDS: Final = {"migrate": _migrate, "check": _check, "schema": _schema}
 
 
 def _config(file: Path | None) -> Config:

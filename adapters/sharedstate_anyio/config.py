@@ -182,7 +182,7 @@ def build_backends(config: Config) -> dict[str, Backend]:
             in the service's module.
     """
     return {
-        service.name: _build(service, f"services[{index}]")
+        service.name: build_backend(service, f"services[{index}]")
         for index, service in enumerate(config.services)
     }
 
@@ -220,7 +220,8 @@ def _service(value: object, place: str) -> ServiceConfig:
     return replace(service, poll_seconds=float(seconds))
 
 
-def _build(service: ServiceConfig, place: str) -> Backend:
+def build_backend(service: ServiceConfig, place: str) -> Backend:
+    """Make the backend of one service, not open; see `build_backends`."""
     target = _resolve(service.module, f"{place}.module")
     get_service = getattr(target, "get_service", None)
     if not callable(get_service):
