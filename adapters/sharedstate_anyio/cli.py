@@ -17,35 +17,32 @@ import anyio
 from sharedstate_backends import ConfigurationError, OutcomeUnknownError, StorageError
 
 from .arguments import check_parser, migrate_parser, schema_parser, serve_parser
-from .censor import Censor
 from .check import check
 from .config import load_config
 from .listeners import override
 from .listening import ListenError
-from .logs import conceal, configure, printable
 from .migrate import migrate
 from .schema import schema
 from .server import serve
 from .systemd import inherited_sockets, notify, reloading
+from .voice import Voice
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Sequence
 
     from .config import Config, ServiceConfig
-    from .logs import Format
 
 log = logging.getLogger("sharedstate")
 
 OTHER_FILES: Final = 256
 """Files beside the connections: databases, listeners, refused peers, what Python itself opens."""
 
-_style: Format = "text"
+voice = Voice()
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command; ends the process with its exit status."""
-    global _style  # noqa: PLW0603  (one command is one process)
     arguments = sys.argv[1:] if argv is None else list(argv)
     if arguments and arguments[0] in _COMMANDS:
         _COMMANDS[arguments[0]](arguments[1:])
@@ -53,17 +50,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     if options.unix is not None and (options.host is not None or options.port is not None):
         parser.error("--unix stands instead of --host and --port")
-    _style = options.log_format
-    configure(options.log_format, options.log_level)
+    voice.configure(options.log_format, options.log_level)
     if options.loop == "trio" and importlib.util.find_spec("trio") is None:
-        _fail("--loop trio needs trio: pip install 'sharedstate[trio]'", 2)
+        voice.fail("--loop trio needs trio: pip install 'sharedstate[trio]'", 2)
     config = _config(options.config)
-    conceal(Censor(dict(service.config) for service in config.services))
+    voice.conceal(dict(service.config) for service in config.services)
     try:
         listen = override(config.listen, options.host, options.port, options.unix)
         sockets = inherited_sockets()
     except ConfigurationError as error:
-        _fail(str(error), 2)
+        voice.fail(str(error), 2)
     config = dataclasses.replace(config, listen=listen)
     _allow_files(config.transport.connections)
     try:
@@ -71,12 +67,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     except Exception as error:
         match _first(error):
             case ConfigurationError() as first:
-                _fail(str(first), 2)
+                voice.fail(str(first), 2)
             case StorageError() as first:
-                _fail(str(first), 1)
+                voice.fail(str(first), 1)
             case ListenError() as first:
-                _fail(str(first), 1)
-            case first if _style == "json":
+                voice.fail(str(first), 1)
+            case first if voice.style == "json":
                 log.critical("the server has failed", exc_info=first)
                 sys.exit(1)
             case _:
@@ -91,9 +87,9 @@ def _migrate(arguments: Sequence[str]) -> NoReturn:
     try:
         complete = anyio.run(migrate, _config(options.config))
     except ConfigurationError as error:
-        _fail(str(error), 2)
+        voice.fail(str(error), 2)
     except (StorageError, OutcomeUnknownError) as error:
-        _fail(f"{error}; nothing is lost: mend it and run this again", 1)
+        voice.fail(f"{error}; nothing is lost: mend it and run this again", 1)
     sys.exit(0 if complete else 3)
 
 
@@ -118,23 +114,23 @@ def _config(file: Path | None) -> Config:
     try:
         return load_config(file)
     except ConfigurationError as error:
-        _fail(str(error), 2)
+        voice.fail(str(error), 2)
 
 
 async def _serve(config: Config, sockets: Sequence[socket.socket]) -> None:
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
         async with serve(config, sockets=sockets) as server:
             for host, port in server.addresses:
-                _say(
+                voice.say(
                     f"SharedState listens on {host} port {port}", "listening", host=host, port=port
                 )
             for path in server.paths:
-                _say(f"SharedState listens on {path}", "listening", path=path)
+                voice.say(f"SharedState listens on {path}", "listening", path=path)
             for service in config.services:
                 text = f"  service {service.name}: {_store(service)}"
-                _say(text, "service", service=service.name, store=service.store)
+                voice.say(text, "service", service=service.name, store=service.store)
             hint = f"Open {server.url} in a browser. " if server.url else ""
-            _say(f"{hint}Ctrl-C stops the server.", "ready", url=server.url)
+            voice.say(f"{hint}Ctrl-C stops the server.", "ready", url=server.url)
             notify("READY=1")
             async for signum in signals:
                 if signum == signal.SIGHUP:
@@ -144,9 +140,9 @@ async def _serve(config: Config, sockets: Sequence[socket.socket]) -> None:
                     continue
                 notify("STOPPING=1")
                 name = signal.Signals(signum).name
-                _say(f"{name}: finishing what was accepted", "stopping", signal=name)
+                voice.say(f"{name}: finishing what was accepted", "stopping", signal=name)
                 break
-        _say("stopped", "stopped")
+        voice.say("stopped", "stopped")
 
 
 def _allow_files(connections: int) -> None:
@@ -170,19 +166,3 @@ def _first(error: BaseException) -> BaseException:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error
-
-
-def _fail(message: str, status: int) -> NoReturn:
-    if _style == "json":
-        log.critical("%s", message)
-    else:
-        print(f"sharedstate-anyio: {printable(message)}", file=sys.stderr)
-    sys.exit(status)
-
-
-def _say(text: str, event: str, **fields: object) -> None:
-    """Tell the person at the terminal, or the log in JSON."""
-    if _style == "json":
-        log.info("%s", text.strip(), extra={"fields": {"event": event, **fields}})
-    else:
-        print(text, flush=True)

@@ -17,7 +17,7 @@ from sharedstate_anyio.censor import Censor
 from sharedstate_anyio.faults import LONGEST_SECONDS, MOST_KINDS, Faults
 from sharedstate_anyio.logs import JsonFormatter, LineFormatter, printable
 from sharedstate_backends import StorageError
-from tests.support import babbling_service, faulty_service
+from tests.support import babbling_service, faulty_service, unopenable_service
 from tests.support.command import started
 from tests.support.peer import open_client
 from tests.support.servers import document, running, sqlite, until
@@ -174,6 +174,21 @@ def test_the_level(tmp_path: Path) -> None:
         assert command.finish() == 1
     (line,) = command.errors.splitlines()
     assert json.loads(line)["level"] == "critical"
+
+
+@pytest.mark.parametrize("style", ["text", "json"])
+def test_a_storage_that_cannot_be_opened_tells_no_secret(style: str, tmp_path: Path) -> None:
+    service: Service = {
+        "name": "items",
+        "module": unopenable_service.MODULE,
+        "config": {"on": "storage", "password": PASSWORD},
+    }
+    (tmp_path / "config.json").write_text(json.dumps(document(service)))
+    with started("config.json", "--log-format", style, folder=tmp_path) as command:
+        assert command.finish() == 1
+    (line,) = command.errors.splitlines()
+    assert "no *** today" in line
+    assert "hunter2" not in line
 
 
 # No flood

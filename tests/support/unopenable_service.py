@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from sharedstate_backends import ConfigurationError
+from sharedstate_backends import ConfigurationError, StorageError
 from sharedstate_backends.items_service import get_service as get_sqlite
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ class Unopenable:
     async def open(self) -> None:
         if self._on == "hang":
             await anyio.sleep_forever()
+        if self._on == "storage":
+            raise StorageError(self._complaint)
         if self._on == "open":
             raise RuntimeError(self._complaint)
 
