@@ -423,8 +423,8 @@ class Collection(Generic[C]):
         counters = self._desk.counters
         for put, outcome, cursor in answers:
             if isinstance(outcome, Committed):
-                counters.updates += 1
                 put.request.acknowledge(put.write.update.touched, cursor, out)
+                counters.updates += 1
             else:
                 counters.rejected += 1
                 put.request.fail(RequestError(outcome.code, outcome.message), out, cursor)

@@ -25,6 +25,7 @@ COPIED = (
     "tests/core",
     "tests/simulation",
     "tests/conftest.py",
+    "tests/support",
     "pyproject.toml",
 )
 PLANTED = Path(__file__).parent / "planted_bugs.txt"
