@@ -29,6 +29,7 @@ from .subscribers import Subscribers, Subscription
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from .counters import Counters
     from .limits import Limits
     from .paths import CollectionPath
     from .session import Session
@@ -41,6 +42,7 @@ class Desk(Protocol[C]):
     """What a collection needs of the server it belongs to."""
 
     limits: Limits
+    counters: Counters
 
     def issue_ticket(self, collection: Collection[C]) -> int:
         """Return a new ticket whose outcome goes to this collection."""
@@ -69,7 +71,7 @@ class Collection(Generic[C]):
         self._desk = desk
         self._replica: Replica | None = None
         self._notices = Notices(desk.limits.part_bytes)
-        self._subscribers: Subscribers[C] = Subscribers(self._notices)
+        self._subscribers: Subscribers[C] = Subscribers(self._notices, desk.counters)
         self._queue: Queue[C] = Queue()
         self._loading = False
         self._committing: list[Put[C]] | None = None
@@ -198,6 +200,11 @@ class Collection(Generic[C]):
             self._advance(now, out)
         elif self._is_idle():
             self._desk.forget(self)
+
+    @property
+    def subscriptions(self) -> int:
+        """How many there are."""
+        return len(self._subscribers)
 
     @property
     def is_loaded(self) -> bool:
@@ -341,7 +348,7 @@ class Collection(Generic[C]):
             if session.blocked:
                 session.postpone(partial(self._give_drained, answer), requests=0)
             else:
-                answer.give(out)
+                answer.give(self._desk.counters, out)
 
     def _give_drained(self, answer: Answer[C], _now: float, out: list[Effect[C]]) -> None:
         if self._subscribers.waiting():  # perhaps its author, whose copy is to show it first

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from msgspec import Raw
 
+    from .counters import Counters
     from .limits import Limits
     from .storage import Cursor
 
@@ -53,12 +54,13 @@ class Postponed(Generic[C]):
 class Session(Generic[C]):
     """The core's side of one connection."""
 
-    def __init__(self, connection: C, limits: Limits) -> None:
+    def __init__(self, connection: C, limits: Limits, counters: Counters) -> None:
         self.connection = connection
         self.subscriptions: dict[str, Subscription[C]] = {}
         self.blocked = False
         self.closed = False
         self._limits = limits
+        self._counters = counters
         self._unanswered = 0
         self._unanswered_bytes = 0
         self._paused = False
@@ -107,6 +109,7 @@ class Session(Generic[C]):
     def sent(self, size: int, out: list[Effect[C]]) -> None:
         """Note that the reader alone was given so many bytes; if it is much, wait until they have left."""
         self._window += size
+        self._counters.bytes += size
         if self._window > self._limits.window_bytes and not self.blocked:
             self.block(out)
             out.append(TellDrained(self.connection))
@@ -116,6 +119,7 @@ class Session(Generic[C]):
         if self.blocked:
             return
         self.blocked = True
+        self._counters.blocked += 1
         for subscription in self.subscriptions.values():
             subscription.collection.stall(subscription)
             self.owe(subscription)

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from .collection import Collection
+    from .counters import Counters
     from .notices import Notices
     from .replica import Replica
     from .session import Session
@@ -86,8 +87,9 @@ class Subscribers(Generic[C]):
     here until it drains).
     """
 
-    def __init__(self, notices: Notices) -> None:
+    def __init__(self, notices: Notices, counters: Counters) -> None:
         self._notices = notices
+        self._counters = counters
         self._groups: dict[tuple[str, bool], Group[C]] = {}
         self._waiting: dict[Subscription[C], None] = {}
         self._count = 0
@@ -127,6 +129,7 @@ class Subscribers(Generic[C]):
             messages = self._notices.messages(
                 replica, subscription.spelling, cursor, parts=subscription.parts
             )
+            self._count_catch_up(subscription, replica, len(messages))
         out.extend(Send((session.connection,), message) for message in messages)
         self.join(subscription)
         session.sent(sum(map(len, messages)), out)
@@ -134,9 +137,28 @@ class Subscribers(Generic[C]):
     def broadcast(self, before: Cursor | None, replica: Replica, out: list[Effect[C]]) -> None:
         """Tell everybody who is in step, and so holds `before`, the net change to the replica."""
         self._notices.clear()
+        counters = self._counters
         for spelling, parts, connections in self.groups():
             messages = self._notices.messages(replica, spelling, before, parts=parts)
             out.extend(Send(connections, message) for message in messages)
+            counters.deliveries += len(connections) * len(messages)
+            counters.bytes += len(connections) * sum(map(len, messages))
+
+    def _count_catch_up(
+        self, subscription: Subscription[C], replica: Replica, messages: int
+    ) -> None:
+        """Count what brings one subscriber to now."""
+        counters, cursor = self._counters, subscription.cursor
+        counters.deliveries += messages
+        if cursor is None:
+            return
+        if not subscription.is_new:
+            if cursor.epoch == replica.epoch:
+                counters.conflated += max(0, replica.version - cursor.version - 1)
+        elif replica.reaches(cursor):
+            counters.resumes_met += 1
+        else:
+            counters.resumes_missed += 1
 
     def stall(self, subscription: Subscription[C], cursor: Cursor | None) -> None:
         """Note that a session is blocked; `cursor` is what those in step hold."""
