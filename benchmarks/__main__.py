@@ -6,10 +6,10 @@ import argparse
 import json
 from pathlib import Path
 
-from benchmarks import core, ingest, mysql
+from benchmarks import core, fanout, ingest, mysql
 from benchmarks.measure import as_document, machine, table
 
-SUITES = {"core": core.run, "ingest": ingest.run, "mysql": mysql.run}
+SUITES = {"core": core.run, "fanout": fanout.run, "ingest": ingest.run, "mysql": mysql.run}
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ from sharedstate_core import Limits
 
 from .compression import Deflate
 from .http import Response
+from .reading import FrameReader
 from .sockets import finish, receive, send_all
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from .keepalive import KeepAlive
     from .limits import TransportLimits
     from .origins import Origins
+    from .reading import Reader
     from .sockets import Stream
 
 ANSWER_SECONDS: Final = 30.0
@@ -55,12 +57,12 @@ class Opened(NamedTuple):
     """An open WebSocket.
 
     Attributes:
-        websocket: reads what the peer sends.
+        reader: reads what the peer sends.
         data: what came behind the request.
         window_bits: for compressed messages to the peer; 0: it takes none.
     """
 
-    websocket: WSConnection
+    reader: Reader
     data: bytes
     window_bits: int
 
@@ -116,7 +118,8 @@ async def _answer(
     deflate = Deflate(entrance.message_bytes)
     extensions: list[Extension] = [] if entrance.compression is None else [deflate]
     await send_all(sock, websocket.send(AcceptConnection(extensions=extensions)))
-    return Opened(websocket, http.trailing_data[0], deflate.window_bits)
+    reader = FrameReader(extensions if deflate.enabled() else ())
+    return Opened(reader, http.trailing_data[0], deflate.window_bits)
 
 
 def _refusal(status: int, reason: str) -> Response:

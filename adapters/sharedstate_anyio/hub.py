@@ -33,11 +33,11 @@ from sharedstate_core import (
 )
 from sharedstate_core.errors import CLOSE_GOING_AWAY
 
-from .compression import Frames
-from .frames import text_frame
+from .compression import LONGEST_BYTES, Frames
+from .frames import LARGE_BYTES, text_frame, text_head
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from anyio.abc import TaskGroup
 
@@ -57,6 +57,10 @@ CLOSE_INTERNAL_ERROR: Final = 1011
 class Hub:
     """One server process: its connections, the core, and the storage behind it.
 
+    Attributes:
+        limits: bounds on what a peer may ask for.
+        clock: of the event loop, in seconds; unlike `anyio.current_time` it can be asked outside of tasks.
+
     Args:
         backends: an open backend for each service.
         tasks: the task group that owns every task of the server.
@@ -72,6 +76,7 @@ class Hub:
         compression: int | None = None,
     ) -> None:
         self.limits = limits
+        self.clock: Callable[[], float] = anyio.lowlevel.current_token().backend_class.current_time
         self._compression = compression
         self._core: Server[Connection] = Server(tuple(backends), limits)
         self._backends = backends
@@ -135,12 +140,7 @@ class Hub:
         for effect in effects:
             match effect:
                 case Send():
-                    frame = text_frame(effect.message)
-                    if self._compression is not None:
-                        self._send_compressed(effect, frame, self._compression)
-                        continue
-                    for connection in effect.connections:
-                        connection.send(frame)
+                    self._send(effect.connections, effect.message)
                 case Commit():
                     self._tasks.start_soon(self._commit, effect)
                 case Load():
@@ -162,22 +162,32 @@ class Hub:
         if self._core.next_wakeup() != self._next_wakeup:
             self._deadline_moved.set()
 
-    @staticmethod
-    def _send_compressed(send: Send[Connection], plain: bytes, threshold: int) -> None:
-        frames = Frames(send.message, plain, threshold)
-        for connection in send.connections:
-            connection.send(frames.for_window(connection.window_bits))
+    def _send(self, connections: Sequence[Connection], message: bytes) -> None:
+        if self._compression is not None and len(message) <= LONGEST_BYTES:
+            frames = Frames(message, text_frame(message), self._compression)
+            for connection in connections:
+                connection.send(frames.for_window(connection.window_bits))
+        elif len(message) < LARGE_BYTES:
+            frame = text_frame(message)
+            for connection in connections:
+                connection.send(frame)
+        else:
+            head = text_head(len(message))
+            for connection in connections:
+                connection.send_large(head, message)
 
     def queue_flush(self, connection: Connection) -> None:
         """Flush this connection in this turn of the loop, after what else the turn brings."""
+        if not self._to_flush:
+            self._flush_wanted.set()
         self._to_flush[connection] = None
-        self._flush_wanted.set()
 
     async def flush_forever(self) -> None:
         """Send what each turn of the loop has queued; joined, so that a burst costs one system call."""
         while True:
             await self._flush_wanted.wait()
             self._flush_wanted = anyio.Event()
+            await anyio.lowlevel.checkpoint()  # what follows from it at once goes out with it
             await self._flush()
 
     async def _flush(self) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import anyio
 import anyio.lowlevel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 RECEIVE_BYTES: Final = 64 * 1024
 """Most bytes read at once: what one reader may take from the others before they have their turn."""
@@ -21,6 +25,7 @@ class Stream(Protocol):
     """What a connection needs of a socket: a plain one is one, and so is a `TlsSocket`.
 
     `recv` and `send` raise `BlockingIOError` instead of waiting; after that `send` is tried again with the same bytes.
+    `recv` leaves nothing behind that the number's readiness does not tell of.
     """
 
     def fileno(self) -> int:
@@ -55,6 +60,45 @@ async def receive(sock: Stream) -> bytes:
                 return b""
         except OSError:
             return b""
+
+
+async def while_readable(sock: Stream, read: Callable[[], bool]) -> None:
+    """Call `read` now, and whenever there may be something to read, until it returns False.
+
+    It is called again and again while something is there, others in between. On asyncio the loop calls it, not the
+    task that waits here: that costs neither a switch of tasks nor, each time, a registration with the kernel.
+
+    Raises:
+        OSError, ValueError, anyio.ClosedResourceError: the socket cannot be waited for; and whatever `read` raises.
+    """
+    loop = anyio.lowlevel.current_token().native_token
+    if not isinstance(loop, asyncio.SelectorEventLoop):
+        while read():
+            await anyio.wait_readable(sock)
+    elif read():
+        await _while_registered(loop, sock.fileno(), read)
+
+
+async def _while_registered(
+    loop: asyncio.AbstractEventLoop, number: int, read: Callable[[], bool]
+) -> None:
+    end = loop.create_future()
+
+    def ready() -> None:
+        try:
+            if end.done() or read():
+                return
+        except Exception as error:  # noqa: BLE001  (the waiting task raises it)
+            end.set_exception(error)
+        else:
+            end.set_result(None)
+        loop.remove_reader(number)
+
+    loop.add_reader(number, ready)
+    try:
+        await end
+    finally:
+        loop.remove_reader(number)
 
 
 async def send_all(sock: Stream, data: bytes) -> None:

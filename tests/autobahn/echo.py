@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, cast
 
 import anyio
+import anyio.lowlevel
 from wsproto.events import BytesMessage
 
 from sharedstate_anyio.compression import compressed_text_frame
@@ -25,10 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from anyio.abc import TaskGroup
-    from wsproto import WSConnection
-    from wsproto.events import Event
 
     from sharedstate_anyio.hub import Hub
+    from sharedstate_anyio.reading import Heard
     from sharedstate_anyio.sockets import Stream
 
 LONGEST: int = 32 * 1024 * 1024
@@ -41,6 +41,7 @@ class EchoHub:
     limits = Limits(message_bytes=LONGEST)
 
     def __init__(self, tasks: TaskGroup) -> None:
+        self.clock = anyio.lowlevel.current_token().backend_class.current_time
         self._tasks = tasks
 
     def opened(self, connection: Connection) -> None: ...
@@ -48,6 +49,8 @@ class EchoHub:
     def closed(self, connection: Connection) -> None: ...
 
     def drained(self, connection: Connection) -> None: ...
+
+    def progressed(self, connection: Connection) -> None: ...
 
     def received(self, connection: Connection, text: str) -> None:
         connection.send(framed(connection, text.encode()))
@@ -66,7 +69,7 @@ class EchoConnection(Connection):
         super().__init__(sock, cast("Hub", hub))
         self._binary = bytearray()
 
-    def _handle(self, event: Event, websocket: WSConnection) -> None:
+    def _handle(self, event: Heard) -> None:
         if isinstance(event, BytesMessage) and not self._closing:
             self._binary += event.data
             if event.message_finished:
@@ -74,7 +77,7 @@ class EchoConnection(Connection):
                 self.send(bytes([frame[0] ^ 0x03]) + frame[1:])  # the opcode of binary data
                 self._binary.clear()
         else:
-            super()._handle(event, websocket)
+            super()._handle(event)
 
 
 def framed(connection: Connection, message: bytes) -> bytes:
