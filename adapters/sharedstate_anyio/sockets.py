@@ -49,17 +49,20 @@ async def receive(sock: Stream) -> bytes:
 
     Others get a turn in between, also when data is there at once.
     """
-    await anyio.lowlevel.checkpoint()
-    while True:
-        try:
-            return sock.recv(RECEIVE_BYTES)
-        except (BlockingIOError, InterruptedError):
+    waited = False
+    try:
+        while True:
             try:
+                data = sock.recv(RECEIVE_BYTES)
+                break
+            except (BlockingIOError, InterruptedError):
                 await anyio.wait_readable(sock)
-            except (anyio.ClosedResourceError, ValueError, OSError):
-                return b""
-        except OSError:
-            return b""
+                waited = True
+    except (anyio.ClosedResourceError, ValueError, OSError):
+        return b""
+    if not waited:
+        await anyio.lowlevel.checkpoint()
+    return data
 
 
 async def while_readable(sock: Stream, read: Callable[[], bool]) -> None:
