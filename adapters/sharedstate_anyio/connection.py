@@ -330,7 +330,7 @@ class Connection:
         self._queue(close_frame(code, reason))
         self._closing = True
         self.resume_reading()
-        self._scope.deadline = min(self._scope.deadline, self._hub.clock() + CLOSE_SECONDS)
+        self._scope.deadline = min(self._scope.deadline, anyio.current_time() + CLOSE_SECONDS)
 
     def abort(self) -> None:
         """End the connection now, without a word."""

@@ -37,7 +37,7 @@ from .compression import LONGEST_BYTES, Frames
 from .frames import LARGE_BYTES, text_frame, text_head
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from anyio.abc import TaskGroup
 
@@ -57,10 +57,6 @@ CLOSE_INTERNAL_ERROR: Final = 1011
 class Hub:
     """One server process: its connections, the core, and the storage behind it.
 
-    Attributes:
-        limits: bounds on what a peer may ask for.
-        clock: of the event loop, in seconds; unlike `anyio.current_time` it can be asked outside of tasks.
-
     Args:
         backends: an open backend for each service.
         tasks: the task group that owns every task of the server.
@@ -76,7 +72,6 @@ class Hub:
         compression: int | None = None,
     ) -> None:
         self.limits = limits
-        self.clock: Callable[[], float] = anyio.lowlevel.current_token().backend_class.current_time
         self._compression = compression
         self._core: Server[Connection] = Server(tuple(backends), limits)
         self._backends = backends

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import socket
 from typing import TYPE_CHECKING, Final, Protocol
 
 import anyio
 import anyio.lowlevel
+
+try:  # there where trio is; anyio then asks it which loop this is, and outside of tasks it has to be told
+    from sniffio import current_async_library_cvar
+except ImportError:
+    current_async_library_cvar = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +25,10 @@ RECEIVE_BYTES: Final = 64 * 1024
 LINGER_SECONDS: Final = 2.0
 LINGER_BYTES: Final = 1024 * 1024
 """How long, and how much, a peer may go on sending after our last word."""
+
+
+_WITHOUT_READERS: Final = getattr(asyncio, "ProactorEventLoop", ())
+"""The event loop of Windows, which tells of sockets in another way."""
 
 
 class Stream(Protocol):
@@ -75,11 +85,12 @@ async def while_readable(sock: Stream, read: Callable[[], bool]) -> None:
         OSError, ValueError, anyio.ClosedResourceError: the socket cannot be waited for; and whatever `read` raises.
     """
     loop = anyio.lowlevel.current_token().native_token
-    if not isinstance(loop, asyncio.SelectorEventLoop):
+    if isinstance(loop, asyncio.AbstractEventLoop) and not isinstance(loop, _WITHOUT_READERS):
+        if read():
+            await _while_registered(loop, sock.fileno(), read)
+    else:
         while read():
             await anyio.wait_readable(sock)
-    elif read():
-        await _while_registered(loop, sock.fileno(), read)
 
 
 async def _while_registered(
@@ -97,7 +108,10 @@ async def _while_registered(
             end.set_result(None)
         loop.remove_reader(number)
 
-    loop.add_reader(number, ready)
+    context = contextvars.copy_context()
+    if current_async_library_cvar is not None:
+        context.run(current_async_library_cvar.set, "asyncio")
+    context.run(loop.add_reader, number, ready)
     try:
         await end
     finally:

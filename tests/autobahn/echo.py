@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, cast
 
 import anyio
-import anyio.lowlevel
 from wsproto.events import BytesMessage
 
 from sharedstate_anyio.compression import compressed_text_frame
@@ -41,7 +40,6 @@ class EchoHub:
     limits = Limits(message_bytes=LONGEST)
 
     def __init__(self, tasks: TaskGroup) -> None:
-        self.clock = anyio.lowlevel.current_token().backend_class.current_time
         self._tasks = tasks
 
     def opened(self, connection: Connection) -> None: ...
