@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -22,11 +23,16 @@ from benchmarks.processes import program, server
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from benchmarks.processes import Process
+
 SUBSCRIBERS: Final = (100, 1_000, 4_000)
 LOOPS: Final = ("asyncio", "trio")
 ROUNDS: Final = 5
 DELIVERIES: Final = 12_000
-"""In one round of one update at a time, at least; with K on their way, K times as many."""
+"""In one round of one update at a time, at least; with K on their way, K times as many.
+
+Each flight is a sample of its own, and the best one counts: others use this machine, too.
+"""
 
 FRAME_BYTES: Final = 200
 FLIGHT: Final = 16
@@ -78,18 +84,12 @@ def _bare(stack: ExitStack, command: Sequence[str | Path], count: int) -> Callab
     crowd = stack.enter_context(Crowd(process.port, count, b""))
     process.command("1")
     crowd.read(FRAME_BYTES)
-    updates = _updates(count)
 
-    def spend() -> float:
-        spent = 0.0
-        for _ in range(updates):
-            before = process.cpu()
-            process.command("1")
-            spent += process.cpu() - before
-            crowd.read(FRAME_BYTES)
-        return spent / (updates * count)
+    def tell() -> None:
+        process.command("1")
+        crowd.read(FRAME_BYTES)
 
-    return spend
+    return partial(_best, process, tell, count)
 
 
 def _served(
@@ -100,29 +100,32 @@ def _served(
     (writer,) = stack.enter_context(Crowd(process.port, 1, subscribe(f"{PATH}-other"))).clients
     everything = subscribe(PATH, *paths)
     crowd = stack.enter_context(Crowd(process.port, count, everything, 1 + FLIGHT))
-    updates = _updates(count)
 
-    def spend(flight: list[bytes], last: bytes, times: int) -> float:
-        frames, spent = b"".join(flight), 0.0
-        for _ in range(updates):
-            before = process.cpu()
+    def spender(flight: list[bytes], last: bytes, times: int) -> Callable[[], float]:
+        frames = b"".join(flight)
+
+        def tell() -> None:
             writer.sock.sendall(frames)
             writer.read_until(b'"ok":true', len(flight))
-            spent += process.cpu() - before
             crowd.read_until(last, times)
-        return spent / (updates * count * len(flight))
+
+        return partial(_best, process, tell, count, len(flight))
 
     one = [update("item1")]
     many = [update(f"item{n}") for n in range(FLIGHT)]
     spread = [update("item1", path=path) for path in paths]
     return {
-        f"{loop}, 1 at a time": lambda: spend(one, b'"item1"', 1),
-        f"{loop}, {FLIGHT} in flight": lambda: spend(many, b'"item15"', 1),
-        f"{loop}, {FLIGHT} in flight, {FLIGHT} collections": lambda: spend(
-            spread, b'"item1"', FLIGHT
-        ),
+        f"{loop}, 1 at a time": spender(one, b'"item1"', 1),
+        f"{loop}, {FLIGHT} in flight": spender(many, b'"item15"', 1),
+        f"{loop}, {FLIGHT} in flight, {FLIGHT} collections": spender(spread, b'"item1"', FLIGHT),
     }
 
 
-def _updates(count: int) -> int:
-    return -(-DELIVERIES // count)
+def _best(process: Process, tell: Callable[[], None], subscribers: int, updates: int = 1) -> float:
+    """Return what a delivery costs in the best of several flights: the one that others disturbed least."""
+    best, before = float("inf"), process.cpu()
+    for _ in range(-(-DELIVERIES // subscribers)):
+        tell()
+        now = process.cpu()
+        best, before = min(best, now - before), now
+    return best / (subscribers * updates)
