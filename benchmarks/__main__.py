@@ -6,10 +6,18 @@ import argparse
 import json
 from pathlib import Path
 
-from benchmarks import core, ingest, mysql
+from benchmarks import connections, core, fanout, ingest, mysql, snapshot, update
 from benchmarks.measure import as_document, machine, table
 
-SUITES = {"core": core.run, "ingest": ingest.run, "mysql": mysql.run}
+SUITES = {
+    "core": core.run,
+    "fanout": fanout.run,
+    "connections": connections.run,
+    "snapshot": snapshot.run,
+    "update": update.run,
+    "ingest": ingest.run,
+    "mysql": mysql.run,
+}
 
 
 def main() -> None:

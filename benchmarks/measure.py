@@ -6,7 +6,7 @@ import gc
 import os
 import platform
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -23,22 +23,24 @@ class Result:
 
     Attributes:
         case: what was done.
-        microseconds: time of one unit, in the best round: of the processor, or where the suite says so on the wall.
+        cost: of one unit, in the best round: time of the processor, or where the suite says so on the wall.
         unit: what one unit is.
         ratio: the same as a multiple of the yardstick; None if this is one.
         yardstick: the case it is compared with.
+        measure: what the cost is counted in.
     """
 
     case: str
-    microseconds: float
+    cost: float
     unit: str
     ratio: float | None = None
     yardstick: str | None = None
+    measure: str = "µs"
 
     def against(self, other: Result) -> Result:
         """Return this figure with its ratio to a yardstick."""
-        ratio = self.microseconds / other.microseconds
-        return Result(self.case, self.microseconds, self.unit, ratio, other.case)
+        ratio = self.cost / other.cost
+        return replace(self, ratio=ratio, yardstick=other.case)
 
 
 def measure(case: str, unit: str, count: int, run: Callable[[], object]) -> Result:
@@ -72,12 +74,12 @@ def as_document(results: list[Result]) -> dict[str, object]:
 
 def table(results: list[Result]) -> str:
     """Return the results for a terminal."""
-    lines = [f"{'case':<62} {'µs/unit':>10}  {'unit':<12} {'ratio':>7} {'faster':>7}  yardstick"]
+    lines = [f"{'case':<62} {'cost':>10}     {'of one':<12} {'ratio':>7} {'faster':>7}  yardstick"]
     for result in results:
         ratio = "" if result.ratio is None else f"{result.ratio:.2f}"
-        faster = "" if result.ratio is None else f"{1 / result.ratio:.1f}"
+        faster = "" if not result.ratio else f"{1 / result.ratio:.1f}"
         lines.append(
-            f"{result.case:<62} {result.microseconds:>10.3f}  {result.unit:<12} {ratio:>7} {faster:>7}  "
+            f"{result.case:<62} {result.cost:>10.3f} {result.measure:<3} {result.unit:<12} {ratio:>7} {faster:>7}  "
             f"{result.yardstick or ''}".rstrip()
         )
     return "\n".join(lines)

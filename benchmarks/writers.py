@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import json
 import os
-import re
-import subprocess
-import sys
 import tempfile
 import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
+
+from benchmarks.processes import server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,7 +25,7 @@ PIPELINED: Final = 8
 
 WARM_SECONDS: Final = 0.3
 
-_HANDSHAKE: Final = (
+HANDSHAKE: Final = (
     b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Key: %b\r\nSec-WebSocket-Version: 13\r\n\r\n"
     % base64.b64encode(b"sixteen bytes ok")
@@ -68,29 +66,8 @@ def through_server(
 @contextmanager
 def served(config: dict[str, object], folder: Path, loop: str) -> Iterator[Served]:
     """Run a server with one service called `items`."""
-    document = {
-        "service": {"port": 0},
-        "services": [{"name": "items", "module": "items_service", "config": config}],
-    }
-    file = folder / "config.json"
-    file.write_text(json.dumps(document), "utf-8")
-    program = Path(sys.executable).with_name("sharedstate-anyio")
-    with subprocess.Popen(
-        [program, file, "--loop", loop], stdout=subprocess.PIPE, text=True
-    ) as process:
-        try:
-            assert process.stdout is not None
-            output = ""
-            while "Ctrl-C" not in output:
-                line = process.stdout.readline()
-                if not line:
-                    raise RuntimeError("the server did not start")
-                output += line
-            found = re.search(r" port (\d+)\n", output)
-            assert found is not None
-            yield Served(int(found[1]), process.pid)
-        finally:
-            process.kill()
+    with server(folder, loop, "items_service", config) as process:
+        yield Served(process.port, process.pid)
 
 
 async def write(port: int, collections: int, seconds: float, pids: Sequence[int] = ()) -> Cost:
@@ -145,7 +122,7 @@ class _Writer(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        self._transport.write(_HANDSHAKE)
+        self._transport.write(HANDSHAKE)
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data

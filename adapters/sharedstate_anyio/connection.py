@@ -5,7 +5,9 @@ The rules:
 1. `send` only queues; the hub flushes what one turn of the loop produced in one piece.
 2. What the socket does not take at once is kept, and the connection is *blocked*: the core sends it nothing
    more, and one task waits until the socket has taken the rest.
-3. `close` and `abort` are synchronous, so no cancellation can skip them; the reading task does the cleaning up.
+3. `close` and `abort` are synchronous, so no cancellation can skip them; the task that runs the connection does the
+   cleaning up.
+4. What arrives is handled where the loop says that it is there; the task only waits for the end.
 """
 
 from __future__ import annotations
@@ -17,33 +19,33 @@ import math
 from typing import TYPE_CHECKING, Final
 
 import anyio
-from wsproto.connection import ConnectionState
 from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
 
 from sharedstate_core.errors import CLOSE_TOO_BIG, CLOSE_UNSUPPORTED_DATA
 
+from .frames import LARGE_BYTES, PING, close_frame, pong_frame
 from .handshake import Entrance, handshake
-from .sockets import finish, receive
+from .reading import Violation
+from .sockets import RECEIVE_BYTES, finish, while_readable
 
 if TYPE_CHECKING:
-    from wsproto import WSConnection
-    from wsproto.events import Event
+    from collections.abc import Iterator
 
+    from .handshake import Opened
     from .hub import Hub
     from .keepalive import KeepAlive
+    from .reading import Heard, Reader
     from .sockets import Stream
 
 log = logging.getLogger("sharedstate")
 
-PING: Final = b"\x89\x00"
-"""A ping frame without payload: the same bytes for everybody."""
-
 CLOSE_SECONDS: Final = 3.0
 """How long a peer may take to answer a close frame."""
 
-
 PROGRESS_BYTES: Final = 64 * 1024
 """What a slow reader must take within `Limits.drain_seconds` to be called alive."""
+
+_NOTHING: Final = memoryview(b"")
 
 
 class Connection:
@@ -53,22 +55,40 @@ class Connection:
         window_bits: of compressed messages that it takes (RFC 7692); 0: it takes none.
     """
 
+    __slots__ = (
+        "_closing",
+        "_draining",
+        "_events",
+        "_heard",
+        "_hub",
+        "_over",
+        "_queued",
+        "_reader",
+        "_rest",
+        "_resumed",
+        "_scope",
+        "_sock",
+        "_text",
+        "_text_size",
+        "window_bits",
+    )
+
     def __init__(self, sock: Stream, hub: Hub) -> None:
         self._sock = sock
         self._hub = hub
-        self._websocket: WSConnection | None = None
+        self._reader: Reader | None = None
+        self._events: Iterator[Heard] = iter(())
         self._queued: list[bytes] = []
-        self._rest = memoryview(b"")
+        self._rest = _NOTHING
         self._draining = False
         self._text: io.StringIO | None = None
         self._text_size = 0
         self._heard = False
         self.window_bits = 0
         self._closing = False
-        self._broken = False
+        self._over = False  # nothing more is read
         self._scope = anyio.CancelScope()
-        self._may_read = anyio.Event()
-        self._may_read.set()
+        self._resumed: anyio.Event | None = None  # to come, while reading is paused
 
     # --- life -------------------------------------------------------------------------------------
 
@@ -78,8 +98,7 @@ class Connection:
             with self._scope:
                 opened = await handshake(self._sock, entrance, address)
                 if opened is not None:
-                    self.window_bits = opened.window_bits
-                    await self._converse(opened.websocket, opened.data, entrance.keep_alive)
+                    await self._converse(opened, entrance.keep_alive)
                     await finish(self._sock)
         except OSError as error:
             log.debug("a connection broke: %s", error)
@@ -92,23 +111,19 @@ class Connection:
                 anyio.notify_closing(self._sock)
             self._sock.close()
 
-    async def _converse(self, websocket: WSConnection, data: bytes, keep_alive: KeepAlive) -> None:
-        self._websocket = websocket
+    async def _converse(self, opened: Opened, keep_alive: KeepAlive) -> None:
+        self._reader = opened.reader
+        self._events = opened.reader.feed(opened.data)
+        self.window_bits = opened.window_bits
+        del opened
         self._hub.opened(self)
         keep_alive.watch(self)
         try:
-            while True:
-                if data:
-                    websocket.receive_data(data)
-                for event in websocket.events():
-                    await self._may_read.wait()
-                    self._handle(event, websocket)
-                    if self._broken or websocket.state is ConnectionState.CLOSED:
-                        return
-                data = await receive(self._sock)
-                if not data:
-                    return
-                self._heard = True
+            while not self._over:
+                if self._resumed is not None:
+                    await self._resumed.wait()
+                elif self._handle_events():
+                    await while_readable(self._sock, self._read)
         finally:
             keep_alive.forget(self)
             self._hub.closed(self)
@@ -116,35 +131,74 @@ class Connection:
 
     # --- reading ----------------------------------------------------------------------------------
 
-    def _handle(self, event: Event, websocket: WSConnection) -> None:
+    def _read(self) -> bool:
+        """Take in and handle what has arrived; return whether to read on."""
+        try:
+            data = self._sock.recv(RECEIVE_BYTES)
+        except (BlockingIOError, InterruptedError):
+            return True
+        except OSError:
+            data = b""
+        if not data or self._reader is None:
+            self._over = True
+            return False
+        self._heard = True
+        self._events = self._reader.feed(data)
+        return self._handle_events()
+
+    def _handle_events(self) -> bool:
+        """Go through what was read, from where it was left; return whether to read on."""
+        for event in self._events:
+            if isinstance(event, str):
+                self._take_text(event)
+            else:
+                self._handle(event)
+            if not self._may_read:
+                return False
+        return True
+
+    @property
+    def _may_read(self) -> bool:
+        return self._resumed is None and not self._over
+
+    def _handle(self, event: Heard) -> None:
         match event:
-            case CloseConnection() if websocket.state is ConnectionState.REMOTE_CLOSING:
-                self._queued.append(websocket.send(event.response()))
-                self._closing = True
-            case CloseConnection() if websocket.state is not ConnectionState.CLOSED:
-                # Not the peer's: wsproto's verdict on bytes that break the rules. It cannot read on.
-                self.close(event.code, event.reason or "")
-                self._broken = True
+            case CloseConnection():
+                if not self._closing:
+                    self._queued.append(close_frame(event.code, event.reason))
+                self._closing = self._over = True
+            case Violation():
+                self.close(event.code, event.reason)
+                self._over = True
             case _ if self._closing:
                 pass  # we said goodbye: what still comes is not answered
             case TextMessage():
-                self._take_text(event)
+                self._take_part(event)
             case BytesMessage():
                 self.close(CLOSE_UNSUPPORTED_DATA, "messages are text frames")
             case Ping():
-                self._queued.append(websocket.send(event.response()))
-                self._hub.queue_flush(self)
+                self._queue(pong_frame(bytes(event.payload)))
             case _:
                 pass
 
-    def _take_text(self, event: TextMessage) -> None:
-        """Collect the pieces of one message, counting while they arrive."""
+    def _take_text(self, text: str) -> None:
+        """Hand on a whole message."""
+        if self._closing:
+            return
+        most = self._hub.limits.message_bytes
+        if len(text) > most or (not text.isascii() and len(text.encode()) > most):
+            self._refuse(most)
+        else:
+            self._hub.received(self, text)
+
+    def _take_part(self, event: TextMessage) -> None:
+        """Collect the parts of one message, counting while they arrive."""
         most = self._hub.limits.message_bytes
         text = event.data
         self._text_size += len(text) if text.isascii() else len(text.encode())
         if self._text_size > most:
             self._text = None
-            self.close(CLOSE_TOO_BIG, f"a message may have at most {most} bytes")
+            self._refuse(most)
             return
         if self._text is not None or not event.message_finished:
             # One buffer, not a list: a million pieces of one character must not cost a million objects.
@@ -157,21 +211,40 @@ class Connection:
         self._text_size = 0
         self._hub.received(self, text)
 
+    def _refuse(self, most: int) -> None:
+        self.close(CLOSE_TOO_BIG, f"a message may have at most {most} bytes")
+
     def pause_reading(self) -> None:
         """Take no more messages for now: backpressure reaches the peer through TCP."""
-        if self._may_read.is_set():
-            self._may_read = anyio.Event()
+        if self._resumed is None:
+            self._resumed = anyio.Event()
 
     def resume_reading(self) -> None:
         """Take messages again."""
-        self._may_read.set()
+        if self._resumed is not None:
+            self._resumed.set()
+            self._resumed = None
 
     # --- writing ----------------------------------------------------------------------------------
 
     def send(self, frame: bytes) -> None:
         """Queue a frame; the hub flushes it in this turn of the loop."""
+        if self._closing:
+            return
+        queued = self._queued  # as in `_queue`, which would cost a tenth of the delivery
+        queued.append(frame)
+        if len(queued) == 1:
+            self._hub.queue_flush(self)
+
+    def send_large(self, head: bytes, message: bytes) -> None:
+        """Queue a frame in two pieces, which are not copied."""
         if not self._closing:
-            self._queued.append(frame)
+            self._queue(head)
+            self._queue(message)
+
+    def _queue(self, piece: bytes) -> None:
+        self._queued.append(piece)
+        if len(self._queued) == 1:
             self._hub.queue_flush(self)
 
     def tell_drained(self) -> None:
@@ -181,7 +254,7 @@ class Connection:
 
     def ping(self) -> bool:
         """Send a ping, unless the peer could not answer it now; return whether it was sent."""
-        if self._closing or self._rest or not self._may_read.is_set():
+        if self._closing or self._rest or not self._may_read:
             return False
         self._heard = False
         self.send(PING)
@@ -190,15 +263,15 @@ class Connection:
     @property
     def is_silent(self) -> bool:
         """Whether the peer has sent nothing since the last ping, though it could have."""
-        return not (self._heard or self._rest) and self._may_read.is_set()
+        return self._may_read and not (self._heard or self._rest)
 
     def flush(self) -> None:
         """Offer what is queued to the socket, unless it is full."""
         if self._rest:
             return
-        if self._queued:
-            data = self._queued[0] if len(self._queued) == 1 else b"".join(self._queued)
-            self._queued.clear()
+        queued = self._queued
+        while queued:
+            data = queued.pop() if len(queued) == 1 else self._next()
             try:
                 sent = self._sock.send(data)
             except (BlockingIOError, InterruptedError):
@@ -212,6 +285,15 @@ class Connection:
                 return
         if self._draining:
             self._report_drained()
+
+    def _next(self) -> bytes:
+        """Take what goes to the socket next: all that is queued, joined; but large pieces are not copied."""
+        queued = self._queued
+        if max(map(len, queued)) >= LARGE_BYTES:
+            return queued.pop(0)
+        data = b"".join(queued)
+        queued.clear()
+        return data
 
     async def drain(self) -> None:
         """Wait until the socket has taken what it left, reporting progress, then the end."""
@@ -228,11 +310,12 @@ class Connection:
                 if unreported >= PROGRESS_BYTES:
                     unreported = 0
                     self._hub.progressed(self)
+                if not self._rest:
+                    self._rest = memoryview(self._next()) if self._queued else _NOTHING
         except (OSError, ValueError, anyio.ClosedResourceError):
             self.abort()
             return
         self._report_drained()
-        self._hub.queue_flush(self)
 
     def _report_drained(self) -> None:
         self._draining = False
@@ -243,19 +326,16 @@ class Connection:
 
     def close(self, code: int, reason: str) -> None:
         """Say goodbye; the peer has `CLOSE_SECONDS` to answer."""
-        websocket = self._websocket
-        if websocket is None or self._closing:
+        if self._reader is None or self._closing:
             return
-        if websocket.state is ConnectionState.OPEN:
-            self._queued.append(websocket.send(CloseConnection(code, reason)))
-            self._hub.queue_flush(self)
+        self._queue(close_frame(code, reason))
         self._closing = True
-        self._may_read.set()
+        self.resume_reading()
         self._scope.deadline = min(self._scope.deadline, anyio.current_time() + CLOSE_SECONDS)
 
     def abort(self) -> None:
         """End the connection now, without a word."""
         self._closing = True
         self._queued.clear()
-        self._rest = memoryview(b"")
+        self._rest = _NOTHING
         self._scope.deadline = -math.inf

@@ -1,7 +1,7 @@
 """WebSocket frames from the server: a header in front of the payload (RFC 6455, section 5.2).
 
-wsproto reads what peers send. What goes out is the same for a thousand connections, so it is framed once, here,
-and not once a connection.
+What goes out is the same for a thousand connections, so it is framed once, here, and not once a connection. Control
+frames are wsproto's.
 """
 
 from __future__ import annotations
@@ -9,14 +9,41 @@ from __future__ import annotations
 import struct
 from typing import Final
 
+from wsproto.frame_protocol import FrameProtocol
+
+LARGE_BYTES: Final = 64 * 1024
+"""From here on a copy costs more than a system call: head and message go out one after the other."""
+
+PING: Final = b"\x89\x00"
+"""A ping without payload: the same bytes for everybody."""
+
+_framer: Final = FrameProtocol(client=False, extensions=[])
+
 _FIN_TEXT: Final = 0x81
+
+
+def text_head(size: int) -> bytes:
+    """Return what stands before a payload of so many bytes in one unmasked, final text frame."""
+    if size < 126:
+        return bytes((_FIN_TEXT, size))
+    if size < 1 << 16:
+        return struct.pack("!BBH", _FIN_TEXT, 126, size)
+    return struct.pack("!BBQ", _FIN_TEXT, 127, size)
 
 
 def text_frame(message: bytes) -> bytes:
     """Return one unmasked, final text frame with this UTF-8 payload."""
-    size = len(message)
-    if size < 126:
-        return bytes((_FIN_TEXT, size)) + message
-    if size < 1 << 16:
-        return struct.pack("!BBH", _FIN_TEXT, 126, size) + message
-    return struct.pack("!BBQ", _FIN_TEXT, 127, size) + message
+    return text_head(len(message)) + message
+
+
+def pong_frame(payload: bytes) -> bytes:
+    """Return the answer to a ping."""
+    return bytes(_framer.pong(payload))
+
+
+def close_frame(code: int, reason: str | None) -> bytes:
+    """Return a close frame; a reason that is too long for it is cut.
+
+    1005 (no code) leaves it empty; 1006 and 1015, which never go over the wire, become 1000.
+    """
+    return bytes(_framer.close(code, reason or None))

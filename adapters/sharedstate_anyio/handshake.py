@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import anyio
 import h11
-from wsproto import ConnectionType, WSConnection
-from wsproto.events import AcceptConnection, RejectConnection
-from wsproto.utilities import RemoteProtocolError
 
 from sharedstate_core import Limits
 
 from .compression import Deflate
 from .http import Response
+from .reading import FrameReader
 from .sockets import finish, receive, send_all
+from .upgrade import UpgradeError, accept, asks_for_websocket
 
 if TYPE_CHECKING:
     from wsproto.extensions import Extension
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from .keepalive import KeepAlive
     from .limits import TransportLimits
     from .origins import Origins
+    from .reading import Reader
     from .sockets import Stream
 
 ANSWER_SECONDS: Final = 30.0
@@ -58,12 +58,12 @@ class Opened(NamedTuple):
     """An open WebSocket.
 
     Attributes:
-        websocket: reads what the peer sends.
+        reader: reads what the peer sends.
         data: what came behind the request.
         window_bits: for compressed messages to the peer; 0: it takes none.
     """
 
-    websocket: WSConnection
+    reader: Reader
     data: bytes
     window_bits: int
 
@@ -85,50 +85,41 @@ async def handshake(sock: Stream, entrance: Entrance, address: str) -> Opened | 
     http = h11.Connection(h11.SERVER, max_incomplete_event_size=entrance.limits.head_bytes)
     event: object = None
     refusal: Response | None = None
-    with anyio.move_on_after(entrance.limits.head_seconds):
+    with anyio.move_on_after(entrance.limits.head_seconds) as reading:
         try:
             while (event := http.next_event()) is h11.NEED_DATA:
                 http.receive_data(await receive(sock))
+            if isinstance(event, h11.Request) and asks_for_websocket(event.headers):
+                return await _open(sock, http, event, entrance)
         except h11.RemoteProtocolError as error:
             refusal = _refusal(error.error_status_hint, str(error))
+        except UpgradeError as error:
+            refusal = _refusal(error.status, str(error))
+    if reading.cancelled_caught:
+        return None  # too slow
     with anyio.move_on_after(ANSWER_SECONDS):
         if refusal is not None:
             await _respond(sock, http, refusal)
         elif isinstance(event, h11.Request):
-            return await _answer(sock, http, event, entrance, address)
-    return None  # too slow, or left before it asked
+            headers = list(event.headers)
+            method, target = event.method.decode("ascii"), event.target.decode("ascii")
+            response: Response | None = None
+            if entrance.inspection is not None:
+                response = await entrance.inspection.respond(method, target, headers, address)
+            await _respond(sock, http, response or entrance.site.respond(method, target, headers))
+    return None  # also for who left before it asked
 
 
-async def _answer(
-    sock: Stream, http: h11.Connection, request: h11.Request, entrance: Entrance, address: str
-) -> Opened | None:
-    headers = list(request.headers)
-    if not any(name == b"upgrade" and b"websocket" in value.lower() for name, value in headers):
-        method, target = request.method.decode("ascii"), request.target.decode("ascii")
-        response: Response | None = None
-        if entrance.inspection is not None:
-            response = await entrance.inspection.respond(method, target, headers, address)
-        response = response or entrance.site.respond(method, target, headers)
-        await _respond(sock, http, response)
-        return None
-    if request.method != b"GET" or request.http_version < b"1.1":  # wsproto is not told of these
-        await _respond(sock, http, _refusal(400, "a WebSocket handshake is a GET of HTTP/1.1"))
-        return None
-    if (reason := entrance.origins.refusal(headers)) is not None:
-        await _respond(sock, http, _refusal(403, reason))
-        return None
-    websocket = WSConnection(ConnectionType.SERVER)
-    try:
-        websocket.initiate_upgrade_connection(headers, request.target)
-    except (RemoteProtocolError, UnicodeError) as error:  # the latter: a header that is no ASCII
-        hint = getattr(error, "event_hint", None)
-        status = hint.status_code if isinstance(hint, RejectConnection) else 400
-        await _respond(sock, http, _refusal(status, f"not a WebSocket handshake: {error}"))
-        return None
+async def _open(
+    sock: Stream, http: h11.Connection, request: h11.Request, entrance: Entrance
+) -> Opened:
+    if (reason := entrance.origins.refusal(list(request.headers))) is not None:
+        raise UpgradeError(reason, 403)
     deflate = Deflate(entrance.message_bytes)
     extensions: list[Extension] = [] if entrance.compression is None else [deflate]
-    await send_all(sock, websocket.send(AcceptConnection(extensions=extensions)))
-    return Opened(websocket, http.trailing_data[0], deflate.window_bits)
+    await send_all(sock, accept(request, extensions))
+    reader = FrameReader(extensions if deflate.enabled() else ())
+    return Opened(reader, http.trailing_data[0], deflate.window_bits)
 
 
 def _refusal(status: int, reason: str) -> Response:

@@ -32,9 +32,9 @@ from sharedstate_core import (
 )
 from sharedstate_core.errors import CLOSE_GOING_AWAY
 
-from .compression import Frames
+from .compression import LONGEST_BYTES, Frames
 from .faults import Faults
-from .frames import text_frame
+from .frames import LARGE_BYTES, text_frame, text_head
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -138,12 +138,7 @@ class Hub:
         for effect in effects:
             match effect:
                 case Send():
-                    frame = text_frame(effect.message)
-                    if self._compression is not None:
-                        self._send_compressed(effect, frame, self._compression)
-                        continue
-                    for connection in effect.connections:
-                        connection.send(frame)
+                    self._send(effect.connections, effect.message)
                 case Commit():
                     self._tasks.start_soon(self._commit, effect)
                 case Load():
@@ -165,22 +160,32 @@ class Hub:
         if self._core.next_wakeup() != self._next_wakeup:
             self._deadline_moved.set()
 
-    @staticmethod
-    def _send_compressed(send: Send[Connection], plain: bytes, threshold: int) -> None:
-        frames = Frames(send.message, plain, threshold)
-        for connection in send.connections:
-            connection.send(frames.for_window(connection.window_bits))
+    def _send(self, connections: Sequence[Connection], message: bytes) -> None:
+        if self._compression is not None and len(message) <= LONGEST_BYTES:
+            frames = Frames(message, text_frame(message), self._compression)
+            for connection in connections:
+                connection.send(frames.for_window(connection.window_bits))
+        elif len(message) < LARGE_BYTES:
+            frame = text_frame(message)
+            for connection in connections:
+                connection.send(frame)
+        else:
+            head = text_head(len(message))
+            for connection in connections:
+                connection.send_large(head, message)
 
     def queue_flush(self, connection: Connection) -> None:
         """Flush this connection in this turn of the loop, after what else the turn brings."""
+        if not self._to_flush:
+            self._flush_wanted.set()
         self._to_flush[connection] = None
-        self._flush_wanted.set()
 
     async def flush_forever(self) -> None:
         """Send what each turn of the loop has queued; joined, so that a burst costs one system call."""
         while True:
             await self._flush_wanted.wait()
             self._flush_wanted = anyio.Event()
+            await anyio.lowlevel.checkpoint()  # what follows from it at once goes out with it
             await self._flush()
 
     async def _flush(self) -> None:

@@ -26,6 +26,9 @@ log = logging.getLogger("sharedstate")
 BACKLOG: Final = 1024
 """Connections that the kernel keeps while we are busy accepting: a crowd that reconnects at once."""
 
+ACCEPTED_AT_ONCE: Final = 8
+"""Connections accepted before others get a turn."""
+
 _UNAVAILABLE: Final = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
 
 
@@ -206,13 +209,19 @@ async def accept_forever(
     Its address goes with it, empty for a UNIX socket, and what it speaks.
     """
     local = isinstance(listener.address, str)
+    at_once = 0
     while True:
-        await anyio.wait_readable(listener.sock)
+        if not at_once:
+            await anyio.wait_readable(listener.sock)
+            at_once = ACCEPTED_AT_ONCE
+        at_once -= 1
         try:
             sock, address = listener.sock.accept()
         except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            at_once = 0
             continue
         except OSError as error:
+            at_once = 0
             if error.errno not in {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}:
                 raise
             log.warning("cannot accept a connection: %s; trying again soon", error.strerror)

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import contextvars
 import socket
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import anyio
 import anyio.lowlevel
+
+try:  # there where trio is; anyio then asks it which loop this is, and outside of tasks it has to be told
+    from sniffio import current_async_library_cvar
+except ImportError:
+    current_async_library_cvar = None  # type: ignore[assignment]
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 RECEIVE_BYTES: Final = 64 * 1024
 """Most bytes read at once: what one reader may take from the others before they have their turn."""
@@ -17,10 +27,15 @@ LINGER_BYTES: Final = 1024 * 1024
 """How long, and how much, a peer may go on sending after our last word."""
 
 
+_WITHOUT_READERS: Final = getattr(asyncio, "ProactorEventLoop", ())
+"""The event loop of Windows, which tells of sockets in another way."""
+
+
 class Stream(Protocol):
     """What a connection needs of a socket: a plain one is one, and so is a `TlsSocket`.
 
     `recv` and `send` raise `BlockingIOError` instead of waiting; after that `send` is tried again with the same bytes.
+    `recv` leaves nothing behind that the number's readiness does not tell of.
     """
 
     def fileno(self) -> int:
@@ -44,17 +59,63 @@ async def receive(sock: Stream) -> bytes:
 
     Others get a turn in between, also when data is there at once.
     """
-    await anyio.lowlevel.checkpoint()
-    while True:
-        try:
-            return sock.recv(RECEIVE_BYTES)
-        except (BlockingIOError, InterruptedError):
+    waited = False
+    try:
+        while True:
             try:
+                data = sock.recv(RECEIVE_BYTES)
+                break
+            except (BlockingIOError, InterruptedError):
                 await anyio.wait_readable(sock)
-            except (anyio.ClosedResourceError, ValueError, OSError):
-                return b""
-        except OSError:
-            return b""
+                waited = True
+    except (anyio.ClosedResourceError, ValueError, OSError):
+        return b""
+    if not waited:
+        await anyio.lowlevel.checkpoint()
+    return data
+
+
+async def while_readable(sock: Stream, read: Callable[[], bool]) -> None:
+    """Call `read` now, and whenever there may be something to read, until it returns False.
+
+    It is called again and again while something is there, others in between. On asyncio the loop calls it, not the
+    task that waits here: that costs neither a switch of tasks nor, each time, a registration with the kernel.
+
+    Raises:
+        OSError, ValueError, anyio.ClosedResourceError: the socket cannot be waited for; and whatever `read` raises.
+    """
+    loop = anyio.lowlevel.current_token().native_token
+    if isinstance(loop, asyncio.AbstractEventLoop) and not isinstance(loop, _WITHOUT_READERS):
+        if read():
+            await _while_registered(loop, sock.fileno(), read)
+    else:
+        while read():
+            await anyio.wait_readable(sock)
+
+
+async def _while_registered(
+    loop: asyncio.AbstractEventLoop, number: int, read: Callable[[], bool]
+) -> None:
+    end = loop.create_future()
+
+    def ready() -> None:
+        try:
+            if end.done() or read():
+                return
+        except Exception as error:  # noqa: BLE001  (the waiting task raises it)
+            end.set_exception(error)
+        else:
+            end.set_result(None)
+        loop.remove_reader(number)
+
+    context = contextvars.copy_context()
+    if current_async_library_cvar is not None:
+        context.run(current_async_library_cvar.set, "asyncio")
+    context.run(loop.add_reader, number, ready)
+    try:
+        await end
+    finally:
+        loop.remove_reader(number)
 
 
 async def send_all(sock: Stream, data: bytes) -> None:

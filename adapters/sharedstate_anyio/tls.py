@@ -60,7 +60,7 @@ class TlsSocket:
         return self._sock.fileno()
 
     def recv(self, size: int) -> bytes:
-        """Return at least one byte, or nothing at the end.
+        """Return all that has arrived in `size` bytes of ciphertext, or nothing at the end.
 
         Raises:
             BlockingIOError: nothing has arrived.
@@ -82,9 +82,14 @@ class TlsSocket:
 
     def _read(self, size: int) -> bytes:
         try:
-            return self._tls.read(size)
+            data = self._tls.read(size)
+            with contextlib.suppress(ssl.SSLWantReadError, ssl.SSLZeroReturnError):
+                while more := self._tls.read(size):  # one record each
+                    data += more
         except ssl.SSLZeroReturnError:
             return b""
+        else:
+            return data
         finally:
             if self._outgoing.pending:
                 with contextlib.suppress(BlockingIOError):

@@ -49,10 +49,14 @@ class Watched(Connection):
     @property
     def paused(self) -> bool:
         """Whether the server has stopped reading from it."""
-        return not self._may_read.is_set()
+        return self._resumed is not None
 
     def send(self, frame: bytes) -> None:
         super().send(frame)
+        self.most_kept = max(self.most_kept, self.kept)
+
+    def send_large(self, head: bytes, message: bytes) -> None:
+        super().send_large(head, message)
         self.most_kept = max(self.most_kept, self.kept)
 
 

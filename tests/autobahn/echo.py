@@ -26,10 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from anyio.abc import TaskGroup
-    from wsproto import WSConnection
-    from wsproto.events import Event
 
     from sharedstate_anyio.hub import Hub
+    from sharedstate_anyio.reading import Heard
     from sharedstate_anyio.sockets import Stream
 
 LONGEST: int = 32 * 1024 * 1024
@@ -70,7 +69,7 @@ class EchoConnection(Connection):
         super().__init__(sock, cast("Hub", hub))
         self._binary = bytearray()
 
-    def _handle(self, event: Event, websocket: WSConnection) -> None:
+    def _handle(self, event: Heard) -> None:
         if isinstance(event, BytesMessage) and not self._closing:
             self._binary += event.data
             if event.message_finished:
@@ -78,7 +77,7 @@ class EchoConnection(Connection):
                 self.send(bytes([frame[0] ^ 0x03]) + frame[1:])  # the opcode of binary data
                 self._binary.clear()
         else:
-            super()._handle(event, websocket)
+            super()._handle(event)
 
 
 def framed(connection: Connection, message: bytes) -> bytes:

@@ -1,0 +1,170 @@
+"""What a peer's bytes say: WebSocket frames (RFC 6455, section 5), behind one small interface, `Reader`.
+
+`WsprotoReader` leaves everything to wsproto. `FrameReader`, which connections use, reads by itself what peers nearly
+always send, whole texts and pongs; every other frame goes to wsproto: parts of messages, pings, the end, what an
+extension reads, and what breaks the rules. An idle connection holds no parser then.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
+
+from wsproto.connection import Connection, ConnectionState, ConnectionType
+from wsproto.events import BytesMessage, CloseConnection, Ping, Pong, TextMessage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from wsproto.extensions import Extension
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """The peer broke the rules; nothing can be read any more.
+
+    Attributes:
+        code: close code to tell it.
+        reason: what was wrong, in a few words.
+    """
+
+    code: int
+    reason: str
+
+
+Heard: TypeAlias = str | TextMessage | BytesMessage | Ping | Pong | CloseConnection | Violation
+"""What a peer said: a `str` is a whole text message, a `TextMessage` may be a part of one."""
+
+
+class Reader(Protocol):
+    """Reads one connection. Pongs may be left out."""
+
+    def feed(self, data: bytes) -> Iterator[Heard]:
+        """Take in what has arrived, and find what it says one by one.
+
+        The next `feed` comes when this one has ended, and none comes after a `Violation` or a `CloseConnection`.
+        """
+        ...
+
+
+class WsprotoReader:
+    """Reads with wsproto.
+
+    Args:
+        extensions: those agreed on with the peer.
+    """
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, extensions: Sequence[Extension] = ()) -> None:
+        self._connection = Connection(ConnectionType.SERVER, list(extensions))
+
+    def feed(self, data: bytes) -> Iterator[Heard]:
+        """See `Reader`."""
+        connection = self._connection
+        connection.receive_data(data)
+        for event in connection.events():
+            match event:
+                case CloseConnection() if connection.state is ConnectionState.OPEN:
+                    yield Violation(event.code, event.reason or "")  # wsproto's verdict
+                    return
+                case TextMessage() | BytesMessage() | Ping() | Pong() | CloseConnection():
+                    yield event
+                case _:
+                    raise AssertionError(event)
+
+
+_WHOLE_TEXT: Final = 0x81
+_WHOLE_PONG: Final = 0x8A
+_PONG: Final = Pong()
+_FIN: Final = 0x80
+_MASKED: Final = 0x80
+_CONTROL: Final = 0x08
+
+
+class FrameReader:
+    """Reads whole texts and pongs, and has wsproto read the rest.
+
+    Args:
+        extensions: those agreed on with the peer.
+    """
+
+    __slots__ = ("_extensions", "_head", "_in_message", "_left", "_wsproto")
+
+    def __init__(self, extensions: Sequence[Extension] = ()) -> None:
+        self._extensions = extensions
+        self._wsproto: WsprotoReader | None = None  # while it has read a part of something
+        self._head = b""  # the beginning of a frame, too short to tell its length
+        self._left = 0  # bytes to come of the frame that wsproto reads
+        self._in_message = False  # the last part of a message is still to come
+
+    def feed(self, data: bytes) -> Iterator[Heard]:
+        """See `Reader`."""
+        if self._head:
+            data, self._head = self._head + data, b""
+        at, end = 0, len(data)
+        while at < end:
+            if not self._left:
+                stop, payload = _measure(data, at, end)
+                if not stop:
+                    self._head = data[at:]
+                    return
+                if payload and stop <= end:
+                    heard = self._read(data[at], data, payload, stop)
+                    if heard is not None:
+                        at = stop
+                        yield heard
+                        continue
+                if not data[at] & _CONTROL:
+                    self._in_message = not data[at] & _FIN
+                self._left = stop - at
+            piece = data[at : at + self._left]
+            at += len(piece)
+            self._left -= len(piece)
+            if self._wsproto is None:
+                self._wsproto = WsprotoReader(self._extensions)
+            yield from self._wsproto.feed(piece)
+            if not self._left and not self._in_message:
+                self._wsproto = None
+
+    def _read(self, first: int, data: bytes, payload: int, stop: int) -> str | Pong | None:
+        """Read a whole frame; None if that is not for us to do."""
+        if first == _WHOLE_TEXT:
+            return None if self._in_message else _text(data, payload, stop)
+        return _PONG if first == _WHOLE_PONG and stop - payload < 126 else None
+
+
+def _measure(data: bytes, at: int, end: int) -> tuple[int, int]:
+    """Return where the frame that begins at `at` ends, and where its payload begins.
+
+    (0, 0) if its head is not whole. The payload is said to be nowhere (0) if the head breaks a rule.
+    """
+    if end - at < 2:
+        return 0, 0
+    size = data[at + 1]
+    if size < _MASKED:
+        return end, 0  # not masked; wsproto knows what to say
+    size ^= _MASKED
+    payload = at + 6
+    if size > 125:
+        width = 2 if size == 126 else 8
+        payload += width
+        if end < payload:
+            return 0, 0
+        size = int.from_bytes(data[at + 2 : at + 2 + width], "big")
+        if size < 126 or (width == 8 and size < 1 << 16):
+            return payload + size, 0  # not the shortest way to say it
+    elif end < payload:
+        return 0, 0
+    return payload + size, payload
+
+
+def _text(data: bytes, start: int, stop: int) -> str | None:
+    """Return the text of a masked payload, the mask standing before it; None if it is not UTF-8."""
+    size = stop - start
+    mask = int.from_bytes((data[start - 4 : start] * (size // 4 + 1))[:size], "little")
+    plain = int.from_bytes(data[start:stop], "little") ^ mask
+    try:
+        return plain.to_bytes(size, "little").decode()
+    except UnicodeDecodeError:
+        return None

@@ -1,0 +1,148 @@
+"""The reader of frames against wsproto, which is right by definition: whatever is sent, however it is cut."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from wsproto.events import BytesMessage, CloseConnection, Ping, Pong, TextMessage
+
+from sharedstate_anyio.compression import Deflate, compressed_text_frame
+from sharedstate_anyio.reading import FrameReader, Reader, Violation, WsprotoReader
+from tests.support import frames
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+Said = tuple[str, object]
+"""What a peer said, the same however it was cut: texts and bytes are whole messages."""
+
+
+def said(reader: Reader, pieces: Iterable[bytes]) -> list[Said]:
+    """Return what a reader makes of these bytes, up to the end of the connection; parts joined, pongs left out."""
+    found: list[Said] = []
+    part: str | bytes = ""
+    for piece in pieces:
+        for heard in reader.feed(piece):
+            match heard:
+                case str():
+                    found.append(("text", heard))
+                case TextMessage() | BytesMessage():
+                    data = heard.data if isinstance(heard.data, str) else bytes(heard.data)
+                    part = part + data if part else data  # type: ignore[operator]
+                    if heard.message_finished:
+                        found.append(("text" if isinstance(data, str) else "bytes", part))
+                        part = ""
+                case Ping():
+                    found.append(("ping", bytes(heard.payload)))
+                case CloseConnection():
+                    return [*found, ("close", (heard.code, heard.reason or ""))]
+                case Violation():
+                    return [*found, ("violation", heard.code)]
+                case Pong():
+                    pass
+    return found
+
+
+def cut(data: bytes, places: Sequence[int]) -> list[bytes]:
+    """Cut bytes into pieces at these places, modulo their length."""
+    ends = sorted({place % (len(data) + 1) for place in places} | {0, len(data)})
+    return [data[start:end] for start, end in itertools.pairwise(ends)] or [b""]
+
+
+payloads = st.one_of(
+    st.text(max_size=300).map(str.encode),
+    st.binary(max_size=8),
+    st.sampled_from([b"", b"x" * 125, b"x" * 126, b"\xc3\xa4" * 200, b"y" * 66_000]),
+)
+any_frame = st.builds(
+    frames.encode,
+    st.sampled_from([1, 1, 1, 1, 0, 2, 9, 10, 8, 3, 11]),
+    payloads,
+    fin=st.sampled_from([True, True, True, False]),
+    rsv=st.sampled_from([0, 0, 0, 0, 4, 1]),
+    masked=st.sampled_from([True] * 9 + [False]),
+)
+crooked = st.sampled_from(
+    [
+        b"\x81\xfe\x00\x05" + bytes(4) + b"short",  # its length is not said in the shortest way
+        b"\x81\xff" + (300).to_bytes(8, "big") + bytes(4) + b"x" * 300,
+        b"\x81\xff" + b"\xff" * 8 + bytes(4),  # 2**64 - 1 bytes
+        b"\x8a\xfe\x00\x80" + bytes(4) + b"x" * 128,  # a pong that is too long
+    ]
+)
+
+
+@given(
+    st.lists(st.one_of(any_frame, any_frame, any_frame, crooked), max_size=6),
+    st.lists(st.integers(0, 1 << 20), max_size=8),
+    st.integers(0, 40),
+)
+def test_it_hears_what_wsproto_hears(sent: list[bytes], places: list[int], missing: int) -> None:
+    data = b"".join(sent)
+    data = data[: len(data) - missing] if missing < 20 else data
+    assert said(FrameReader(), cut(data, places)) == said(WsprotoReader(), [data])
+
+
+@given(
+    st.lists(st.tuples(st.text(max_size=400), st.booleans()), max_size=5),
+    st.lists(st.integers(0, 4000)),
+)
+def test_with_compression(messages: list[tuple[str, bool]], places: list[int]) -> None:
+    def readers() -> Deflate:
+        deflate = Deflate(1 << 20)
+        assert deflate.accept("permessage-deflate") is not None
+        return deflate
+
+    data = b""
+    for text, compressed in messages:
+        payload = text.encode()
+        if compressed:
+            whole = compressed_text_frame(payload)
+            size = whole[1]
+            payload = whole[2 if size < 126 else 4 :]
+        data += frames.encode(frames.TEXT, payload, rsv=4 if compressed else 0)
+    heard = said(FrameReader([readers()]), cut(data, places))
+    assert heard == [("text", text) for text, _ in messages]
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 3, 4, 5, 125, 126, 127, 65_535, 65_536, 100_000])
+def test_every_length_byte_by_byte_and_at_once(size: int) -> None:
+    text = ("äöü€𝄞" * size)[:size]
+    data = frames.encode_text(text) * 2
+    for pieces in ([data], cut(data, range(0, len(data), 1 + len(data) // 1000))):
+        assert said(FrameReader(), pieces) == [("text", text)] * 2
+
+
+def test_an_idle_connection_holds_no_parser() -> None:
+    reader = FrameReader()
+    text, ping = frames.encode_text("hello"), frames.encode(frames.PING, b"?")
+    parts = frames.encode(frames.TEXT, b"hel", fin=False), frames.encode(frames.CONTINUATION, b"lo")
+    for pieces in ([text], [text[:3], text[3:]], [ping], parts, [parts[0], ping, parts[1]]):
+        assert said(reader, pieces)
+        assert reader._wsproto is None
+    assert said(reader, [parts[0]]) == []
+    assert reader._wsproto is not None  # what has come is kept there
+    assert said(reader, [text]) == [("violation", 1002)]  # a new message amid another
+
+
+def test_whole_texts_come_without_wsproto(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr("sharedstate_anyio.reading.WsprotoReader", refuse)
+    data = frames.encode_text("a") + frames.encode(frames.PONG) + frames.encode_text("ü" * 500)
+    assert said(FrameReader(), [data]) == [("text", "a"), ("text", "ü" * 500)]
+    with pytest.raises(AssertionError):
+        said(FrameReader(), [frames.encode(frames.PING)])
+
+
+def test_what_is_found_late_is_found_once_it_is_asked_for() -> None:
+    """Reading is paused amid what has arrived, and goes on from there."""
+    heard = FrameReader().feed(frames.encode_text("one") + frames.encode_text("two"))
+    assert next(heard) == "one"
+    assert next(heard) == "two"
+    assert next(heard, None) is None

@@ -1,0 +1,57 @@
+"""The benchmarks of the server run, in small; what they measure is not judged here."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from benchmarks import connections, fanout, snapshot, update
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from benchmarks.measure import Result
+
+
+def costs(results: Iterable[Result]) -> dict[str, float]:
+    return {result.case: result.cost for result in results}
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
+def test_fanout(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fanout, "SUBSCRIBERS", (3,))
+    monkeypatch.setattr(fanout, "ROUNDS", 1)
+    monkeypatch.setattr(fanout, "DELIVERIES", 6)
+    found = costs(fanout.run())
+    assert len(found) == 8
+    assert all(cost > 0 for cost in found.values())
+
+
+def test_fanout_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(SystemExit, match="apt install gcc"):
+        costs(fanout.run())
+
+
+def test_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "COUNTS", (20,))
+    monkeypatch.setattr(connections, "IDLE_SECONDS", 0.1)
+    assert len(costs(connections.run())) == 6
+
+
+def test_snapshot(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(snapshot, "ITEMS", 3000)
+    monkeypatch.setattr(snapshot, "BYTES", 3000 * 90)
+    monkeypatch.setattr(snapshot, "CLIENTS", 3)
+    monkeypatch.setattr(snapshot, "ROUNDS", 1)
+    assert len(costs(snapshot.run())) == 6
+
+
+def test_update(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(update, "ROUNDS", 1)
+    monkeypatch.setattr(update, "UPDATES", 32)
+    found = costs(update.run())
+    assert len(found) == 6
+    assert all(cost > 0 for cost in found.values())
