@@ -298,8 +298,10 @@ class Collection(Generic[C]):
 
     def _postpone(self, session: Session[C]) -> None:
         """Put off what a blocked reader asked for."""
-        for operation in self._queue.take_of(session):
-            session.postpone(partial(self._desk.request, self.path, operation))
+        operations = self._queue.take_of(session)
+        session.postpone_again(
+            [partial(self._desk.request, self.path, each) for each in operations]
+        )
 
     def _rest(self, now: float) -> None:
         if self._is_idle():
@@ -351,8 +353,14 @@ class Collection(Generic[C]):
                 answer.give(self._desk.counters, out)
 
     def _give_drained(self, answer: Answer[C], _now: float, out: list[Effect[C]]) -> None:
+        session = answer.put.request.session
         if self._subscribers.waiting():  # perhaps its author, whose copy is to show it first
             self._committed.append(answer)
+        elif any(
+            subscription.collection is self and session.owes(subscription, answer.cursor)
+            for subscription in session.subscriptions.values()
+        ):
+            session.postpone(partial(self._give_drained, answer), requests=0)
         else:
             self._give([answer], out)
 

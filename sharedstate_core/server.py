@@ -181,8 +181,9 @@ class Server(Generic[C]):
         kept, refused = decide(before, changes, self.limits.subscriptions, self._parse)
         subs = [(path, entry.sub) for path, entry in kept.items()]
         request.answer(encode_subs_reply(request.tunnel, subs, refused.items()), out)
+        session.subscriptions = {p: s for p, s in before.items() if kept.get(p) is s}
         for path, subscription in before.items():
-            if kept.get(path) is not subscription:
+            if path not in session.subscriptions:
                 session.disown(subscription)
                 subscription.collection.unsubscribe(subscription, now, out)
         session.subscriptions = {

@@ -22,7 +22,7 @@ from .errors import CLOSE_POLICY, RequestError
 from .subscribers import Subscription
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from msgspec import Raw
 
@@ -154,6 +154,16 @@ class Session(Generic[C]):
         """Bring a subscription to now when the reader has drained, in its turn."""
         self._owed.setdefault(subscription)
 
+    def owes(self, subscription: Subscription[C], cursor: Cursor) -> bool:
+        """Tell whether a subscription still has to be brought to this state."""
+        held = subscription.cursor
+        return subscription in self._owed and (
+            subscription.is_new
+            or held is None
+            or held.epoch != cursor.epoch
+            or held.version < cursor.version
+        )
+
     def disown(self, subscription: Subscription[C]) -> None:
         """Owe a subscription nothing any more."""
         self._owed.pop(subscription, None)
@@ -164,6 +174,14 @@ class Session(Generic[C]):
         """Call `resume(now, out)` when the reader has drained, to carry a request out, or (0) to answer one."""
         self._postponed += requests
         self._owed[Postponed(resume, requests)] = None
+
+    def postpone_again(self, resumes: Sequence[Callable[[float, list[Effect[C]]], None]]) -> None:
+        """Postpone requests that were under way already: they came before whatever is postponed now."""
+        for resume in reversed(resumes):
+            postponed = Postponed(resume, 1)
+            self._postponed += 1
+            self._owed[postponed] = None
+            self._owed.move_to_end(postponed, last=False)
 
     @property
     def has_postponed(self) -> bool:
@@ -177,6 +195,7 @@ class Session(Generic[C]):
         if self._paused:
             if (
                 not self.blocked
+                and not self._owed
                 and self._unanswered <= limits.unanswered // 4
                 and self._unanswered_bytes <= limits.held_bytes // 4
             ):

@@ -255,7 +255,7 @@ class Hub:
 
     def _storage_answered(self, effects: Sequence[Effect[Connection]]) -> None:
         self._perform(effects)
-        if not self._core.is_busy:
+        if self._ending and not self._core.is_busy:
             self._idle.set()
 
     def _report(self, operation: str, service: str, what: str, error: Exception) -> None:
