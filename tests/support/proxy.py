@@ -39,6 +39,7 @@ class Proxy:
     def __init__(self, target: int) -> None:
         self._target = target
         self._links: list[tuple[SocketStream, SocketStream]] = []
+        self._silenced: tuple[SocketStream, SocketStream] | None = None
         self.port = 0
         self.packets = 0
         self.cut_at: int | None = None
@@ -93,17 +94,16 @@ class Proxy:
         if self.cut is Cut.HALF:
             await server.send(packet[: len(packet) // 2])
         elif self.cut is Cut.AFTER:
-            self.held = True
+            self._silenced = link  # this one alone: a new connection gets its answers
             await server.send(packet)
             await anyio.sleep(0.05)  # the server's time to do it; whether it has is not of interest
-            self.held = False
 
     async def _answers(self, link: tuple[SocketStream, SocketStream]) -> None:
         client, server = link
         try:
             while True:
                 data = await server.receive()
-                if not self.held:
+                if not self.held and link is not self._silenced:
                     await client.send(data)
         except _BROKEN:
             await _close(link)
