@@ -63,8 +63,10 @@ class ServiceConfig:
     @property
     def in_memory(self) -> bool:
         """Whether it is known to forget everything when the server stops."""
-        return self.module in BUILT_IN and (
-            (self.config.get("db_type"), self.config.get("db_name")) == ("sqlite", ":memory:")
+        return (
+            self.module in BUILT_IN
+            and self.config.get("db_type") == "sqlite"
+            and self.config.get("db_name", ":memory:") == ":memory:"
         )
 
     @property

@@ -173,6 +173,12 @@ def test_who_may_read_the_metrics(metrics: str) -> None:
     assert parse_config(one()).metrics == "local"
 
 
+def test_sqlite_without_a_name_is_in_memory() -> None:
+    (service,) = parse_config(one(db_type="sqlite")).services
+    assert (service.in_memory, service.store) == (True, "SQLite, in memory")
+    assert service.poll_seconds == 0
+
+
 def test_the_schema_may_be_named() -> None:
     assert parse_config({"$schema": "./config.schema.json", **one()}) == parse_config(one())
 
