@@ -37,9 +37,9 @@ test-browser: $(STAMPS)/dev $(STAMPS)/npm $(STAMPS)/debian
 bundles: $(STAMPS)/npm
 	npm --prefix $(CLIENT) run build
 
-# The long run: 20,000 histories in the simulation, and every planted bug must be found.
+# The long run: 20,000 histories in the simulation, Autobahn with compression, and every planted bug must be found.
 nightly: $(STAMPS)/dev
-	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest tests/simulation tests/core tests/client
+	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest tests/simulation tests/core tests/client tests/autobahn
 	$(BIN)/python -m tests.kill_list
 
 # Clients in Node and Chromium for ten minutes (or SECONDS=...), while the server dies and links break.

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Generic, Literal, TypeAlias
 
 from msgspec import Raw
 
-from .collection import Collection, Deadline, Get, Put
+from .collection import Collection, Deadline
 from .counters import Census, Counters
 from .decode import (
     BadMessageError,
@@ -29,6 +29,7 @@ from .effects import C, Effect, ListCollections
 from .encode import encode_subs_reply
 from .errors import LocalProtocolError, RequestError
 from .limits import Limits
+from .operations import Get, Operation, Put
 from .paths import CollectionPath, parse_collection_path, split_path
 from .session import Request, Session
 from .subscribers import Subscription
@@ -163,7 +164,7 @@ class Server(Generic[C]):
                 )
 
     def _take_in(
-        self, path: CollectionPath, operation: Put[C] | Get[C], now: float, out: list[Effect[C]]
+        self, path: CollectionPath, operation: Operation[C], now: float, out: list[Effect[C]]
     ) -> None:
         """Take in an update or a read, now or, in the order they came, when the reader can take the answer."""
         session = operation.request.session
@@ -309,7 +310,7 @@ class Server(Generic[C]):
         return self._last_ticket
 
     def request(
-        self, path: CollectionPath, operation: Put[C] | Get[C], now: float, out: list[Effect[C]]
+        self, path: CollectionPath, operation: Operation[C], now: float, out: list[Effect[C]]
     ) -> None:
         """Take in an update or a read of any collection."""
         self._open(path).request(operation, now, out)

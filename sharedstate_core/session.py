@@ -42,12 +42,13 @@ class HeldReply(Generic[C]):
 
 
 class Postponed(Generic[C]):
-    """A request that is carried out when the reader can take its answer."""
+    """What is to be done when the reader can take what comes of it; `requests`: 1 if it is a request, else 0."""
 
-    __slots__ = ("resume",)
+    __slots__ = ("requests", "resume")
 
-    def __init__(self, resume: Callable[[float, list[Effect[C]]], None]) -> None:
+    def __init__(self, resume: Callable[[float, list[Effect[C]]], None], requests: int) -> None:
         self.resume = resume
+        self.requests = requests
 
 
 class Session(Generic[C]):
@@ -137,7 +138,7 @@ class Session(Generic[C]):
                     self._held_bytes -= owed.size
                     self.send(owed.reply, owed.size, out)
                 case Postponed():
-                    self._postponed -= 1
+                    self._postponed -= owed.requests
                     owed.resume(now, out)
         self._control_flow(out)
 
@@ -157,10 +158,12 @@ class Session(Generic[C]):
         """Owe a subscription nothing any more."""
         self._owed.pop(subscription, None)
 
-    def postpone(self, resume: Callable[[float, list[Effect[C]]], None]) -> None:
-        """Carry a request out, by `resume(now, out)`, when the reader has drained."""
-        self._postponed += 1
-        self._owed[Postponed(resume)] = None
+    def postpone(
+        self, resume: Callable[[float, list[Effect[C]]], None], *, requests: int = 1
+    ) -> None:
+        """Call `resume(now, out)` when the reader has drained, to carry a request out, or (0) to answer one."""
+        self._postponed += requests
+        self._owed[Postponed(resume, requests)] = None
 
     @property
     def has_postponed(self) -> bool:

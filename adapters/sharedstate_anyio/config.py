@@ -24,6 +24,7 @@ from sharedstate_core.errors import RequestError
 from sharedstate_core.paths import split_path
 
 from .censor import Censor
+from .compression import parse_compression
 from .document import decode, join, kind, object_at, shown, suggestion
 from .inspection import Audience, parse_audience
 from .limits import TransportLimits, parse_limits
@@ -63,9 +64,8 @@ class ServiceConfig:
     @property
     def in_memory(self) -> bool:
         """Whether it is known to forget everything when the server stops."""
-        return (
-            self.module in BUILT_IN
-            and self.config.get("db_type") == "sqlite"
+        return self.module in BUILT_IN and (
+            self.config.get("db_type") == "sqlite"
             and self.config.get("db_name", ":memory:") == ":memory:"
         )
 
@@ -87,6 +87,7 @@ class Config:
     limits: Limits = field(default_factory=Limits)
     origins: Origins = field(default_factory=Origins)
     transport: TransportLimits = field(default_factory=TransportLimits)
+    compression: int | None = None
     metrics: Audience = "local"
 
 
@@ -141,13 +142,13 @@ def parse_config(document: object) -> Config:
 
     Args:
         document: `{"service": {"host", "port", ...}, "services": [{"name", "module", "config", "poll_seconds"}, ...],
-            "limits": {...}, "origins": [...], "metrics": ..., "$schema": ...}`.
+            "limits": {...}, "origins": [...], "compression": ..., "metrics": ..., "$schema": ...}`.
             All but `services` and the names and modules in it may be left out.
 
     Raises:
         ConfigurationError: the document breaks the format; `key` is the place.
     """
-    optional = ("service", "limits", "origins", "metrics", "$schema")
+    optional = ("service", "limits", "origins", "compression", "metrics", "$schema")
     top = object_at(document, "", optional=optional, required=("services",))
     if not isinstance(top.get("$schema", ""), str):
         problem = f"expected the address of a JSON Schema, found {kind(top['$schema'])}"
@@ -167,9 +168,10 @@ def parse_config(document: object) -> Config:
         services.append(service)
     limits, transport = parse_limits(top.get("limits", {}))
     origins = parse_origins(top["origins"]) if "origins" in top else Origins()
+    compression = parse_compression(top.get("compression", False))
     listeners = parse_listeners(top.get("service", {}))
     metrics = parse_audience(top.get("metrics", "local"))
-    return Config(listeners, tuple(services), limits, origins, transport, metrics)
+    return Config(listeners, tuple(services), limits, origins, transport, compression, metrics)
 
 
 def build_backends(config: Config) -> dict[str, Backend]:

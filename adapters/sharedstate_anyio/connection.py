@@ -47,7 +47,11 @@ PROGRESS_BYTES: Final = 64 * 1024
 
 
 class Connection:
-    """A peer; the object itself is the handle under which the core knows it."""
+    """A peer; the object itself is the handle under which the core knows it.
+
+    Attributes:
+        window_bits: of compressed messages that it takes (RFC 7692); 0: it takes none.
+    """
 
     def __init__(self, sock: Stream, hub: Hub) -> None:
         self._sock = sock
@@ -59,6 +63,7 @@ class Connection:
         self._text: io.StringIO | None = None
         self._text_size = 0
         self._heard = False
+        self.window_bits = 0
         self._closing = False
         self._broken = False
         self._scope = anyio.CancelScope()
@@ -73,7 +78,8 @@ class Connection:
             with self._scope:
                 opened = await handshake(self._sock, entrance, address)
                 if opened is not None:
-                    await self._converse(*opened, entrance.keep_alive)
+                    self.window_bits = opened.window_bits
+                    await self._converse(opened.websocket, opened.data, entrance.keep_alive)
                     await finish(self._sock)
         except OSError as error:
             log.debug("a connection broke: %s", error)

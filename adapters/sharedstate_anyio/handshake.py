@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import anyio
 import h11
@@ -11,10 +11,15 @@ from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, RejectConnection
 from wsproto.utilities import RemoteProtocolError
 
+from sharedstate_core import Limits
+
+from .compression import Deflate
 from .http import Response
 from .sockets import finish, receive, send_all
 
 if TYPE_CHECKING:
+    from wsproto.extensions import Extension
+
     from .http import Site
     from .inspection import Inspection
     from .keepalive import KeepAlive
@@ -35,6 +40,8 @@ class Entrance:
         origins: whose pages may open a WebSocket.
         limits: bounds of the transport.
         keep_alive: watches every open WebSocket.
+        compression: from how many bytes on messages are compressed; None: never.
+        message_bytes: longest message of a peer, to bound inflation.
         inspection: answers operators.
     """
 
@@ -42,12 +49,26 @@ class Entrance:
     origins: Origins
     limits: TransportLimits
     keep_alive: KeepAlive
+    compression: int | None = None
+    message_bytes: int = Limits().message_bytes
     inspection: Inspection | None = None
 
 
-async def handshake(
-    sock: Stream, entrance: Entrance, address: str
-) -> tuple[WSConnection, bytes] | None:
+class Opened(NamedTuple):
+    """An open WebSocket.
+
+    Attributes:
+        websocket: reads what the peer sends.
+        data: what came behind the request.
+        window_bits: for compressed messages to the peer; 0: it takes none.
+    """
+
+    websocket: WSConnection
+    data: bytes
+    window_bits: int
+
+
+async def handshake(sock: Stream, entrance: Entrance, address: str) -> Opened | None:
     """Answer one HTTP request.
 
     Args:
@@ -56,8 +77,7 @@ async def handshake(
         address: where it comes from, as `admission.group` returns it.
 
     Returns:
-        After an upgrade, the open WebSocket and the bytes that came behind the request; otherwise
-        None: the peer has its answer.
+        The WebSocket after an upgrade; otherwise None: the peer has its answer.
 
     Raises:
         OSError: the connection broke.
@@ -81,7 +101,7 @@ async def handshake(
 
 async def _answer(
     sock: Stream, http: h11.Connection, request: h11.Request, entrance: Entrance, address: str
-) -> tuple[WSConnection, bytes] | None:
+) -> Opened | None:
     headers = list(request.headers)
     if not any(name == b"upgrade" and b"websocket" in value.lower() for name, value in headers):
         method, target = request.method.decode("ascii"), request.target.decode("ascii")
@@ -100,14 +120,15 @@ async def _answer(
     websocket = WSConnection(ConnectionType.SERVER)
     try:
         websocket.initiate_upgrade_connection(headers, request.target)
-    except RemoteProtocolError as error:
-        hint = error.event_hint
+    except (RemoteProtocolError, UnicodeError) as error:  # the latter: a header that is no ASCII
+        hint = getattr(error, "event_hint", None)
         status = hint.status_code if isinstance(hint, RejectConnection) else 400
         await _respond(sock, http, _refusal(status, f"not a WebSocket handshake: {error}"))
         return None
-    accepted = websocket.send(AcceptConnection())
-    await send_all(sock, accepted)
-    return websocket, http.trailing_data[0]
+    deflate = Deflate(entrance.message_bytes)
+    extensions: list[Extension] = [] if entrance.compression is None else [deflate]
+    await send_all(sock, websocket.send(AcceptConnection(extensions=extensions)))
+    return Opened(websocket, http.trailing_data[0], deflate.window_bits)
 
 
 def _refusal(status: int, reason: str) -> Response:

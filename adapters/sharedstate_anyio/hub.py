@@ -32,6 +32,7 @@ from sharedstate_core import (
 )
 from sharedstate_core.errors import CLOSE_GOING_AWAY
 
+from .compression import Frames
 from .faults import Faults
 from .frames import text_frame
 
@@ -58,14 +59,22 @@ class Hub:
         backends: an open backend for each service.
         tasks: the task group that owns every task of the server.
         limits: bounds on what a peer may ask for.
+        compression: from how many bytes on messages are compressed; None: never.
 
     Attributes:
         faults: to report what fails, and may fail often.
     """
 
-    def __init__(self, backends: Mapping[str, Backend], tasks: TaskGroup, limits: Limits) -> None:
+    def __init__(
+        self,
+        backends: Mapping[str, Backend],
+        tasks: TaskGroup,
+        limits: Limits,
+        compression: int | None = None,
+    ) -> None:
         self.limits = limits
         self.faults = Faults()
+        self._compression = compression
         self._core: Server[Connection] = Server(tuple(backends), limits)
         self._backends = backends
         self._tasks = tasks
@@ -130,6 +139,9 @@ class Hub:
             match effect:
                 case Send():
                     frame = text_frame(effect.message)
+                    if self._compression is not None:
+                        self._send_compressed(effect, frame, self._compression)
+                        continue
                     for connection in effect.connections:
                         connection.send(frame)
                 case Commit():
@@ -152,6 +164,12 @@ class Hub:
                     assert_never(effect)
         if self._core.next_wakeup() != self._next_wakeup:
             self._deadline_moved.set()
+
+    @staticmethod
+    def _send_compressed(send: Send[Connection], plain: bytes, threshold: int) -> None:
+        frames = Frames(send.message, plain, threshold)
+        for connection in send.connections:
+            connection.send(frames.for_window(connection.window_bits))
 
     def queue_flush(self, connection: Connection) -> None:
         """Flush this connection in this turn of the loop, after what else the turn brings."""

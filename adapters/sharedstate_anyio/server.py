@@ -18,6 +18,7 @@ from .keepalive import KeepAlive
 from .listening import accept_forever, open_listeners, take_over
 from .lookout import look_forever
 from .metered import Metered
+from .origins import is_loopback
 from .reception import Reception
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from .config import Config
     from .listening import Listener
+    from .origins import Origins
 
 log = logging.getLogger("sharedstate")
 
@@ -116,12 +118,25 @@ async def serve(
             await _open(stack, backend)
         infos = [ServiceInfo(s.name, s.store, in_memory=s.in_memory) for s in config.services]
         entrance = Entrance(
-            Site(infos), config.origins, config.transport, KeepAlive(config.transport)
+            Site(infos),
+            _origins(config, sockets),
+            config.transport,
+            KeepAlive(config.transport),
+            config.compression,
+            config.limits.message_bytes,
         )
         metered = {name: Metered(backend) for name, backend in backends.items()}
         looks = {s.name: s.poll_seconds for s in config.services if s.poll_seconds}
         async with _accepting(listeners, metered, entrance, config, looks):
             yield RunningServer(listeners)
+
+
+def _origins(config: Config, sockets: Sequence[socket.socket]) -> Origins:
+    """Do not trust a name of its own if the server is for this machine only; see `Origins.trusts_names`."""
+    local = not sockets and all(
+        listen.unix is None and is_loopback(listen.host) for listen in config.listen
+    )
+    return replace(config.origins, trusts_names=not local)
 
 
 async def _open(stack: AsyncExitStack, backend: Backend) -> None:
@@ -142,7 +157,7 @@ async def _accepting(
     looks: Mapping[str, float],
 ) -> AsyncIterator[None]:
     async with anyio.create_task_group() as own, anyio.create_task_group() as peers:
-        hub = Hub(backends, own, config.limits)
+        hub = Hub(backends, own, config.limits, config.compression)
         inspection = Inspection(hub, backends, config.metrics)
         reception = Reception(hub, replace(entrance, inspection=inspection), peers)
         accepting = anyio.CancelScope()

@@ -247,8 +247,8 @@ def test_faults_in_host(host: object) -> None:
         (
             [],
             (
-                'expected an object with "services", "service", "limits", "origins", "metrics", '
-                '"$schema", found a list'
+                'expected an object with "services", "service", "limits", "origins", '
+                '"compression", "metrics", "$schema", found a list'
             ),
         ),
         ({}, "services: is missing; add it"),
@@ -257,7 +257,7 @@ def test_faults_in_host(host: object) -> None:
         ({"service": {}, "servces": []}, 'servces: unknown key; did you mean "services"?'),
         (
             {"services": [], "port": 1},
-            "port: unknown key; known here: $schema, limits, metrics, origins, service, services",
+            "port: unknown key; known here: $schema, compression, limits, metrics, origins, service, services",
         ),
         (
             {**one(), "metrics": "all"},

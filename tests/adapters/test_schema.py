@@ -33,6 +33,7 @@ SQLITE: Final = {
     "db_name": "a.db",
     "db_table": "t",
     "db_synchronous": "NORMAL",
+    "db_timeout": 0,
 }
 MYSQL: Final = {
     **README_DOCUMENT["services"][0]["config"],
@@ -61,6 +62,7 @@ DOCUMENTS: Final[list[dict[str, Any]]] = [
         ],
         "origins": ["https://App.example.org:8443", "same-host", "null", "http://[::1]"],
         "metrics": "anyone",
+        "compression": 512,
     },
     {
         "service": {"unix": "/run/s", "mode": "0660", "ssl": None},

@@ -2,8 +2,8 @@
  * What every scenario needs: a real server as a process of its own, pages on an origin of their own, and Chromium that
  * complains loudly.
  *
- * The environment names the command of the server (SHAREDSTATE_COMMAND), its loop (SHAREDSTATE_LOOP) and Chromium
- * (CHROMIUM). Files go to the working folder.
+ * The environment names the command of the server (SHAREDSTATE_COMMAND), its loop (SHAREDSTATE_LOOP), maybe its
+ * configuration (SHAREDSTATE_CONFIG), and Chromium (CHROMIUM). Files go to the working folder.
  */
 
 import assert from "node:assert/strict";
@@ -16,7 +16,7 @@ import { createInterface } from "node:readline";
 import { setTimeout as pause } from "node:timers/promises";
 
 const require = createRequire(new URL("../../js-client/package.json", import.meta.url));
-const CHROMIUM_ARGUMENTS = [
+export const CHROMIUM_ARGUMENTS = [
   "--no-sandbox",
   "--disable-gpu",
   "--disable-dev-shm-usage",
@@ -44,7 +44,9 @@ export class Server {
 
   async start() {
     const { SHAREDSTATE_COMMAND: command, SHAREDSTATE_LOOP: loop = "asyncio" } = process.env;
-    const options = ["--port", String(this.port), "--loop", loop];
+    const { SHAREDSTATE_CONFIG: config } = process.env;
+    const options = config ? [config] : [];
+    options.push("--port", String(this.port), "--loop", loop);
     this.#process = spawn(command, options, { stdio: ["ignore", "pipe", "inherit"] });
     this.#ended = once(this.#process, "exit");
     for await (const line of createInterface(this.#process.stdout)) {

@@ -5,6 +5,7 @@ Each `*.scenario.mjs` is a program that exits with status 0 if all went well; `s
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -13,6 +14,9 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from tests.support.secure import Authority
+from tests.support.servers import document, sqlite
 
 HERE = Path(__file__).parent
 SECONDS = 60
@@ -29,8 +33,19 @@ def test_scenario(name: str, loop: str, tmp_path: Path) -> None:
     run_scenario(name, loop, tmp_path, SECONDS)
 
 
-def run_scenario(name: str, loop: str, folder: Path, seconds: float) -> str:
-    """Run a scenario in a folder of its own; return what it printed."""
+@pytest.mark.parametrize("loop", ["asyncio", "trio"])
+def test_secure(loop: str, tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    listen = {"host": "127.0.0.1", "ssl": authority.write()}
+    (tmp_path / "config.json").write_text(
+        json.dumps({**document(sqlite("items", "items.db"), sqlite("mitems")), "service": listen})
+    )
+    extra = {"SHAREDSTATE_CONFIG": "config.json", "NODE_EXTRA_CA_CERTS": authority.file}
+    run_scenario("secure", loop, tmp_path, SECONDS, **extra)
+
+
+def run_scenario(name: str, loop: str, folder: Path, seconds: float, **extra: str) -> str:
+    """Run a scenario in a folder of its own, with further variables; return what it printed."""
     assert CHROMIUM, "the browser tests need Chromium: apt-get install chromium"
     command = Path(sys.executable).with_name("sharedstate-anyio")
     environment = {
@@ -38,6 +53,7 @@ def run_scenario(name: str, loop: str, folder: Path, seconds: float) -> str:
         "SHAREDSTATE_COMMAND": str(command),
         "SHAREDSTATE_LOOP": loop,
         "CHROMIUM": CHROMIUM,
+        **extra,
     }
     with subprocess.Popen(
         ["node", str(HERE / f"{name}.scenario.mjs")],

@@ -49,7 +49,7 @@ def _check_sessions(world: World) -> None:
         assert session.blocked or not session._owed
         held = [each.size for each in session._owed if isinstance(each, HeldReply)]
         assert session._held_bytes == sum(held)
-        postponed = sum(isinstance(each, Postponed) for each in session._owed)
+        postponed = sum(e.requests for e in session._owed if isinstance(e, Postponed))
         assert session._postponed == postponed <= session._unanswered
         assert len(session.subscriptions) <= limits.subscriptions
         assert 0 <= session._unanswered <= limits.unanswered
