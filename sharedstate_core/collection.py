@@ -127,9 +127,6 @@ class Collection(Generic[C]):
                 Answer(put, outcome, Cursor(result.epoch, outcome.version))
                 for put, outcome in zip(puts, result.outcomes, strict=True)
             ]
-            committed = sum(isinstance(outcome, Committed) for outcome in result.outcomes)
-            self._desk.counters.updates += committed
-            self._desk.counters.rejected += len(puts) - committed
             if self._replica is not None and not self._follow(answers, self._replica, out):
                 self._stale = True
             if self._stale or self._replica is None:
@@ -351,7 +348,7 @@ class Collection(Generic[C]):
             if session.blocked:
                 session.postpone(partial(self._give_drained, answer), requests=0)
             else:
-                answer.give(out)
+                answer.give(self._desk.counters, out)
 
     def _give_drained(self, answer: Answer[C], _now: float, out: list[Effect[C]]) -> None:
         if self._subscribers.waiting():  # perhaps its author, whose copy is to show it first

@@ -13,6 +13,7 @@ from .storage import Committed, Cursor, Outcome, Write
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from .counters import Counters
     from .limits import Limits
     from .replica import Replica
     from .session import Request, Session
@@ -41,12 +42,14 @@ class Answer(NamedTuple, Generic[C]):
     outcome: Outcome
     cursor: Cursor
 
-    def give(self, out: list[Effect[C]]) -> None:
+    def give(self, counters: Counters, out: list[Effect[C]]) -> None:
         """Tell the author."""
         put, outcome, cursor = self
         if isinstance(outcome, Committed):
+            counters.updates += 1
             put.request.acknowledge(put.write.update.touched, cursor, out)
         else:
+            counters.rejected += 1
             put.request.fail(RequestError(outcome.code, outcome.message), out, cursor)
 
 

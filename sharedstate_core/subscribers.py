@@ -147,6 +147,7 @@ class Subscribers(Generic[C]):
     def _count_catch_up(
         self, subscription: Subscription[C], replica: Replica, messages: int
     ) -> None:
+        """Count what brings one subscriber to now."""
         counters, cursor = self._counters, subscription.cursor
         counters.deliveries += messages
         if cursor is None:

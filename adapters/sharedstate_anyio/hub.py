@@ -73,8 +73,8 @@ class Hub:
         compression: int | None = None,
     ) -> None:
         self.limits = limits
-        self.faults = Faults()
         self._compression = compression
+        self.faults = Faults()
         self._core: Server[Connection] = Server(tuple(backends), limits)
         self._backends = backends
         self._tasks = tasks

@@ -157,7 +157,7 @@ async def _accepting(
     looks: Mapping[str, float],
 ) -> AsyncIterator[None]:
     async with anyio.create_task_group() as own, anyio.create_task_group() as peers:
-        hub = Hub(backends, own, config.limits, config.compression)
+        hub = Hub(backends, own, config.limits, entrance.compression)
         inspection = Inspection(hub, backends, config.metrics)
         reception = Reception(hub, replace(entrance, inspection=inspection), peers)
         accepting = anyio.CancelScope()

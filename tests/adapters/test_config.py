@@ -173,12 +173,6 @@ def test_who_may_read_the_metrics(metrics: str) -> None:
     assert parse_config(one()).metrics == "local"
 
 
-def test_sqlite_without_a_name_is_in_memory() -> None:
-    (service,) = parse_config(one(db_type="sqlite")).services
-    assert (service.in_memory, service.store) == (True, "SQLite, in memory")
-    assert service.poll_seconds == 0
-
-
 def test_the_schema_may_be_named() -> None:
     assert parse_config({"$schema": "./config.schema.json", **one()}) == parse_config(one())
 
@@ -247,8 +241,8 @@ def test_faults_in_host(host: object) -> None:
         (
             [],
             (
-                'expected an object with "services", "service", "limits", "origins", '
-                '"compression", "metrics", "$schema", found a list'
+                'expected an object with "services", "service", "limits", "origins", "compression", '
+                '"metrics", "$schema", found a list'
             ),
         ),
         ({}, "services: is missing; add it"),
