@@ -15,6 +15,7 @@ from sharedstate_backends.items_schema import config_schema
 from sharedstate_core import Limits
 from sharedstate_core.paths import MAX_SEGMENT_BYTES
 
+from .compression import LONGEST_BYTES
 from .inspection import AUDIENCES
 from .limits import RANGES, TransportLimits
 from .listeners import DEFAULT_HOST, DEFAULT_MODE, DEFAULT_PORT, UNIX_BYTES
@@ -47,6 +48,11 @@ def schema() -> Schema:
             },
             "limits": _limits(),
             "origins": _origins(),
+            "compression": {
+                "description": "Compress messages: true, or from how many bytes on.",
+                "anyOf": [{"type": "boolean"}, _whole(0, LONGEST_BYTES)],
+                "default": False,
+            },
             "metrics": {
                 "description": "Who may read /metrics: this machine only, anyone, or nobody.",
                 "enum": list(AUDIENCES),

@@ -23,7 +23,8 @@ _DESCRIPTIONS: Final = {
     "db_user": "MySQL: who we are there.",
     "db_password": "MySQL: the user's password.",
     "db_pool_size": "MySQL: connections at the most.",
-    "db_timeout": "MySQL: seconds that connecting or one answer may take.",
+    "db_timeout": "MySQL: seconds that connecting or one answer may take. SQLite: seconds to wait while another "
+    "program holds the lock for writing.",
     "ssl.enabled": "MySQL: encrypt the connection, and make sure that it is the right server.",
     "ssl.key": "MySQL: PEM file of the key of the certificate to show.",
     "ssl.ca": "MySQL: PEM file of the authorities to trust; null: those that the system trusts.",
@@ -37,7 +38,6 @@ _DEFAULTS: Final[dict[str, object]] = {
     "db_port": 3306,
     "db_socket": None,
     "db_pool_size": 8,
-    "db_timeout": 10,
     "ssl.enabled": False,
     "ssl.key": None,
     "ssl.ca": None,
@@ -56,6 +56,7 @@ _NO_NUL: Final = "^[^\\u0000]*$"
 _SQLITE: Final[Schema] = {
     "db_name": {"minLength": 1, "pattern": _NO_NUL},
     "db_synchronous": {"enum": list(SYNCHRONOUS)},
+    "db_timeout": {"minimum": 0, "maximum": 3600},
 }
 _MYSQL: Final[Schema] = {
     "db_name": {"pattern": "^[A-Za-z0-9_$-]{1,64}$"},

@@ -33,6 +33,7 @@ SQLITE: Final = {
     "db_name": "a.db",
     "db_table": "t",
     "db_synchronous": "NORMAL",
+    "db_timeout": 0,
 }
 MYSQL: Final = {
     **README_DOCUMENT["services"][0]["config"],
@@ -61,6 +62,7 @@ DOCUMENTS: Final[list[dict[str, Any]]] = [
         ],
         "origins": ["https://App.example.org:8443", "same-host", "null", "http://[::1]"],
         "metrics": "anyone",
+        "compression": 512,
     },
     {
         "service": {"unix": "/run/s", "mode": "0660", "ssl": None},
@@ -248,3 +250,21 @@ async def test_the_configuration_in_the_help(tmp_path: Path) -> None:
         assert command.finish() == 0
     (text,) = re.findall(r"^  \{\n.*?^  \}\n", command.output, re.MULTILINE | re.DOTALL)
     assert agree(json.loads(text))
+
+
+@pytest.mark.parametrize(
+    ("document", "properties"),
+    [
+        ({"?": 1}, SCHEMA["properties"]),
+        ({"services": [{"?": 1}]}, SCHEMA["$defs"]["service"]["properties"]),
+        ({**DOCUMENTS[0], "limits": {"?": 1}}, SCHEMA["properties"]["limits"]["properties"]),
+        (
+            {**DOCUMENTS[0], "service": {"?": 1}},
+            {"listen": {}, **SCHEMA["$defs"]["listener"]["properties"]},
+        ),
+    ],
+)
+def test_the_keys_are_those_that_the_parser_knows(document: object, properties: object) -> None:
+    complaint = refused(document) or ""
+    assert isinstance(properties, dict)
+    assert complaint.partition("known here: ")[2].split(", ") == sorted(properties)
