@@ -18,7 +18,7 @@ import aiosqlite
 import anyio
 
 from benchmarks.measure import Result
-from benchmarks.writers import PIPELINED, WRITERS, served, write
+from benchmarks.writers import PIPELINED, WRITERS, through_server
 from sharedstate_backends.items_service import get_service
 from sharedstate_core import CollectionPath, Update, Write
 
@@ -92,10 +92,9 @@ def _whole(durability: Durability) -> Iterator[tuple[str, Callable[[], float]]]:
 
 
 def _write_for_a_while(durability: Durability, collections: int, loop: str) -> float:
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        with served(durability.config(folder), folder, loop) as port:
-            return anyio.run(write, port, collections, WHOLE_SECONDS)
+    with tempfile.TemporaryDirectory() as folder:
+        config = durability.config(Path(folder))
+        return 1 / through_server(config, loop, collections, WHOLE_SECONDS).wall
 
 
 async def _rate(step: Callable[[int], Awaitable[None]], items: int) -> float:

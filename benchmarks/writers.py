@@ -1,18 +1,25 @@
-"""A server process, and many writers on it that say as little as possible: their own cost must not show."""
+"""A server process, and many writers on it that say as little as possible: their own cost must not show.
+
+By the clock on the wall, and beside it the processor time of whoever takes part.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import base64
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, cast
-
-from benchmarks.processes import server
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Iterator, Sequence
 
 WRITERS: Final = 16
 PIPELINED: Final = 8
@@ -27,15 +34,67 @@ HANDSHAKE: Final = (
 )
 
 
+class Served(NamedTuple):
+    """A server's port and process."""
+
+    port: int
+    pid: int
+
+
+class Cost(NamedTuple):
+    """Seconds for one update: on the wall, and of the processor in each process that was asked about."""
+
+    wall: float
+    processor: tuple[float, ...] = ()
+
+
+def through_server(
+    config: dict[str, object], loop: str, collections: int, seconds: float, *others: int
+) -> Cost:
+    """Return what an acknowledged update of one item costs: 16 writers, 8 updates of each on their way.
+
+    Args:
+        config: of the service.
+        loop: the server's event loop.
+        collections: how many they write to.
+        seconds: how long they do so.
+        others: processes whose processor time counts beside the server's, which comes first.
+    """
+    with tempfile.TemporaryDirectory() as folder, served(config, Path(folder), loop) as server:
+        pids = (server.pid, *others)
+        return asyncio.run(write(server.port, collections, seconds, pids))
+
+
 @contextmanager
-def served(config: dict[str, object], folder: Path, loop: str) -> Iterator[int]:
-    """Run a server with one service called `items`; the block gets its port."""
-    with server(folder, loop, "items_service", config) as process:
-        yield process.port
+def served(config: dict[str, object], folder: Path, loop: str) -> Iterator[Served]:
+    """Run a server with one service called `items`."""
+    document = {
+        "service": {"port": 0},
+        "services": [{"name": "items", "module": "items_service", "config": config}],
+    }
+    file = folder / "config.json"
+    file.write_text(json.dumps(document), "utf-8")
+    program = Path(sys.executable).with_name("sharedstate-anyio")
+    with subprocess.Popen(
+        [program, file, "--loop", loop], stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            output = ""
+            while "Ctrl-C" not in output:
+                line = process.stdout.readline()
+                if not line:
+                    raise RuntimeError("the server did not start")
+                output += line
+            found = re.search(r" port (\d+)\n", output)
+            assert found is not None
+            yield Served(int(found[1]), process.pid)
+        finally:
+            process.kill()
 
 
-async def write(port: int, collections: int, seconds: float) -> float:
-    """Return acknowledged updates a second, over that time; on asyncio."""
+async def write(port: int, collections: int, seconds: float, pids: Sequence[int] = ()) -> Cost:
+    """Return the cost of an acknowledged update, over that time, and in these processes; on asyncio."""
     loop = asyncio.get_running_loop()
     writers = []
     for number in range(WRITERS):
@@ -46,15 +105,27 @@ async def write(port: int, collections: int, seconds: float) -> float:
             port,
         )
         writers.append(protocol)
+
+    def figures() -> list[float]:
+        acknowledged = sum(writer.acknowledged for writer in writers)
+        return [acknowledged, time.perf_counter(), *map(processor_seconds, pids)]
+
     await asyncio.sleep(WARM_SECONDS)
-    before, start = sum(writer.acknowledged for writer in writers), time.perf_counter()
+    before = figures()
     await asyncio.sleep(seconds)
-    after, spent = sum(writer.acknowledged for writer in writers), time.perf_counter() - start
+    updates, *spent = (now - then for now, then in zip(figures(), before, strict=True))
     for writer in writers:
         writer.close()
-    if any(writer.failed for writer in writers):
+    if not updates or any(writer.failed for writer in writers):
         raise RuntimeError("an update failed")
-    return (after - before) / spent
+    wall, *processor = (each / updates for each in spent)
+    return Cost(wall, tuple(processor))
+
+
+def processor_seconds(pid: int) -> float:
+    """Return the processor time that a process has spent so far, in all of its threads."""
+    fields = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 class _Writer(asyncio.Protocol):

@@ -4,6 +4,7 @@ Give a `Server` what happens (a connection opened, a message came, a commit ende
 returns. ARCHITECTURE.md tells how; `sharedstate_anyio` is an embedding that uses all of it.
 """
 
+from .counters import Census, Counters
 from .effects import (
     Close,
     Commit,
@@ -35,12 +36,14 @@ from .storage import (
 from .updates import Diff, Update, apply, compose, diff
 
 __all__ = [
+    "Census",
     "Close",
     "CollectionPath",
     "Commit",
     "CommitResult",
     "Committed",
     "Condition",
+    "Counters",
     "Cursor",
     "Diff",
     "Effect",

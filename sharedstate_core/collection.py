@@ -15,61 +15,41 @@ The rules:
 
 from __future__ import annotations
 
-from collections import deque
 from functools import partial
-from typing import TYPE_CHECKING, Generic, Literal, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeAlias
 
-from .effects import C, Commit, Effect, Load, Send
+from .effects import C, Commit, Effect, Load
 from .errors import RequestError
 from .notices import Notices
-from .quota import Quota
+from .operations import Answer, Get, Operation, Put, Queue
 from .replica import Replica
-from .storage import CommitResult, Committed, Cursor, Loaded, Outcome, Write
+from .storage import CommitResult, Committed, Cursor, Loaded
 from .subscribers import Subscribers, Subscription
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from .counters import Counters
     from .limits import Limits
     from .paths import CollectionPath
-    from .session import Request, Session
+    from .session import Session
     from .updates import Update
 
 Deadline: TypeAlias = Literal["retry", "linger"]
-
-
-class Put(NamedTuple, Generic[C]):
-    """An update that waits."""
-
-    request: Request[C]
-    write: Write
-
-
-class Get(NamedTuple, Generic[C]):
-    """A read that waits."""
-
-    request: Request[C]
-
-
-class Answer(NamedTuple, Generic[C]):
-    """What storage said to an update, and the state after it."""
-
-    put: Put[C]
-    outcome: Outcome
-    cursor: Cursor
 
 
 class Desk(Protocol[C]):
     """What a collection needs of the server it belongs to."""
 
     limits: Limits
+    counters: Counters
 
     def issue_ticket(self, collection: Collection[C]) -> int:
         """Return a new ticket whose outcome goes to this collection."""
         ...
 
     def request(
-        self, path: CollectionPath, operation: Put[C] | Get[C], now: float, out: list[Effect[C]]
+        self, path: CollectionPath, operation: Operation[C], now: float, out: list[Effect[C]]
     ) -> None:
         """Take in an update or a read of any collection."""
         ...
@@ -91,19 +71,20 @@ class Collection(Generic[C]):
         self._desk = desk
         self._replica: Replica | None = None
         self._notices = Notices(desk.limits.part_bytes)
-        self._subscribers: Subscribers[C] = Subscribers()
-        self._queue: deque[Put[C] | Get[C]] = deque()
+        self._subscribers: Subscribers[C] = Subscribers(self._notices, desk.counters)
+        self._queue: Queue[C] = Queue()
         self._loading = False
         self._committing: list[Put[C]] | None = None
         self._stale = False
         self._announced: Cursor | None = None  # what storage is said to hold
+        self._just_loaded = False
         self._retrying = False
         self._failures = 0
         self._committed: list[Answer[C]] = []  # stored, but those who watch are to see it first
 
     # --- what clients ask -------------------------------------------------------------------------
 
-    def request(self, operation: Put[C] | Get[C], now: float, out: list[Effect[C]]) -> None:
+    def request(self, operation: Operation[C], now: float, out: list[Effect[C]]) -> None:
         """Take in an update or a read."""
         self._queue.append(operation)
         self._advance(now, out)
@@ -132,15 +113,7 @@ class Collection(Generic[C]):
         ):
             self._subscribers.wait(subscription)
             return
-        messages: Sequence[bytes] = ()
-        if subscription.is_new or subscription.cursor != self._replica.cursor:
-            messages = self._notices.messages(
-                self._replica, subscription.spelling, subscription.cursor, parts=subscription.parts
-            )
-        session = subscription.session
-        out.extend(Send((session.connection,), message) for message in messages)
-        self._subscribers.join(subscription)
-        session.sent(sum(map(len, messages)), out)
+        self._subscribers.bring_to_now(subscription, self._replica, out)
 
     # --- what storage answers ---------------------------------------------------------------------
 
@@ -159,7 +132,7 @@ class Collection(Generic[C]):
             if self._stale or self._replica is None:
                 self._committed.extend(answers)  # those who watch are to see it first
             else:
-                self._answer(answers, out)
+                self._give(answers, out)
         self._advance(now, out)
 
     def commit_failed(
@@ -186,9 +159,11 @@ class Collection(Generic[C]):
             self.load_failed(error, now, out)
             return
         self._loading = False
+        self._just_loaded = True
         self._failures = 0
         if before != self._replica.cursor:
-            self._broadcast(before, self._replica, out)
+            self._subscribers.broadcast(before, self._replica, out)
+            self._replica.prune(self._desk.limits.tombstones)
         self._catch_up_waiting(out)
         if not self._subscribers.waiting():
             self._answer_committed(out)
@@ -196,12 +171,12 @@ class Collection(Generic[C]):
 
     def load_failed(self, error: RequestError, now: float, out: list[Effect[C]]) -> None:
         """The load under way failed; it is tried again while somebody watches."""
-        self._loading = False
+        self._loading = self._just_loaded = False
         self._stale = self._replica is not None
         first, longest = self._desk.limits.retry_seconds
         pause = min(longest, first * 2 ** min(self._failures, 30))
         self._failures += 1
-        self._fail_waiting(error, out)
+        self._queue.fail(error, out)
         if len(self._subscribers):
             self._retrying = True
             self._desk.set_deadline(self, "retry", now + pause)
@@ -225,6 +200,11 @@ class Collection(Generic[C]):
             self._advance(now, out)
         elif self._is_idle():
             self._desk.forget(self)
+
+    @property
+    def subscriptions(self) -> int:
+        """How many there are."""
+        return len(self._subscribers)
 
     @property
     def is_loaded(self) -> bool:
@@ -251,16 +231,19 @@ class Collection(Generic[C]):
                 self._answer_committed(out)
                 if self._is_outdated():
                     self._stale, self._announced, self._replica = False, None, None
+                    self._just_loaded = False
                     self._notices.clear()
             if self._needs_load() and self._retrying:
-                self._fail_waiting(RequestError("unavailable", "the storage cannot be read"), out)
+                self._queue.fail(RequestError("unavailable", "the storage cannot be read"), out)
                 return
-            if self._needs_load():
+            # After a load somebody is served, or peers that claim to have seen more could keep us loading for ever.
+            if self._needs_load() and not (self._just_loaded and self._queue):
                 self._start_load(out)
             elif not self._queue:
                 self._rest(now)
                 return
             else:
+                self._just_loaded = False
                 self._serve(out)
 
     def _may_be_ahead(self, cursor: Cursor | None) -> bool:
@@ -285,9 +268,8 @@ class Collection(Generic[C]):
             return True
         if self._replica is not None:
             return False
-        asked = self._queue and (
-            self._desk.limits.bound_collections or isinstance(self._queue[0], Get)
-        )
+        reads = isinstance(self._queue.head, Get)
+        asked = reads or (self._queue and self._desk.limits.bound_collections)
         return bool(len(self._subscribers) or asked)
 
     def _start_load(self, out: list[Effect[C]]) -> None:
@@ -298,53 +280,26 @@ class Collection(Generic[C]):
 
     def _serve(self, out: list[Effect[C]]) -> None:
         """Answer the read at the head of the queue, or commit the updates there."""
-        head = self._queue[0]
-        if isinstance(head, Get):
-            assert self._replica is not None  # noqa: S101  (_needs_load saw to it)
-            if head.request.session.blocked:
-                self._postpone(head.request.session)
-                return
-            self._queue.popleft()
-            items = self._notices.items(self._replica)
-            head.request.succeed(items, out, self._replica.cursor)
+        head = self._queue.head
+        if not isinstance(head, Get):
+            puts = self._queue.take_puts(self._replica, self._desk.limits, out)
+            if puts:
+                self._committing = puts
+                ticket = self._desk.issue_ticket(self)
+                out.append(Commit(ticket, self.path, [put.write for put in puts]))
             return
-        puts = self._take_puts(out)
-        if not puts:
+        assert self._replica is not None  # noqa: S101  (_needs_load saw to it)
+        if head.request.session.blocked:  # an answer would wait in memory
+            self._postpone(head.request.session)
             return
-        self._committing = puts
-        ticket = self._desk.issue_ticket(self)
-        out.append(Commit(ticket, self.path, [put.write for put in puts]))
-
-    def _take_puts(self, out: list[Effect[C]]) -> list[Put[C]]:
-        """Take the updates that go into one commit, refusing those that make the collection too large."""
-        limits = self._desk.limits
-        quota = None
-        if self._replica is not None and limits.bound_collections:
-            quota = Quota(self._replica, limits)
-        puts: list[Put[C]] = []
-        while self._queue and len(puts) < limits.group:
-            head = self._queue[0]
-            if isinstance(head, Get):
-                break
-            if quota is not None:
-                if puts and (puts[-1].write.condition or head.write.condition):
-                    break  # only its outcome tells what is stored then
-                if problem := quota.refusal(head.write.update):
-                    self._queue.popleft()
-                    head.request.fail(RequestError("too_large", problem), out)
-                    continue
-            self._queue.popleft()
-            puts.append(head)
-        return puts
+        self._queue.take()
+        items = self._notices.items(self._replica)
+        head.request.succeed(items, out, self._replica.cursor)
 
     def _postpone(self, session: Session[C]) -> None:
-        """Put off what a blocked reader asked for: an answer would wait in memory."""
-        queue, self._queue = self._queue, deque()
-        for operation in queue:
-            if operation.request.session is session:
-                session.postpone(partial(self._desk.request, self.path, operation))
-            else:
-                self._queue.append(operation)
+        """Put off what a blocked reader asked for."""
+        for operation in self._queue.take_of(session):
+            session.postpone(partial(self._desk.request, self.path, operation))
 
     def _rest(self, now: float) -> None:
         if self._is_idle():
@@ -378,27 +333,28 @@ class Collection(Generic[C]):
         for update, version in effective:
             replica.apply(update, version)
         if effective:
-            self._broadcast(before, replica, out)
+            self._subscribers.broadcast(before, replica, out)
+            replica.prune(self._desk.limits.tombstones)
         return True
-
-    def _broadcast(self, before: Cursor | None, replica: Replica, out: list[Effect[C]]) -> None:
-        """Tell everybody who is in step, and so holds `before`, the net change to now."""
-        self._notices.clear()
-        for spelling, parts, connections in self._subscribers.groups():
-            messages = self._notices.messages(replica, spelling, before, parts=parts)
-            out.extend(Send(connections, message) for message in messages)
-        replica.prune(self._desk.limits.tombstones)
 
     def _answer_committed(self, out: list[Effect[C]]) -> None:
         answers, self._committed = self._committed, []
-        self._answer(answers, out)
+        self._give(answers, out)
 
-    def _answer(self, answers: Sequence[Answer[C]], out: list[Effect[C]]) -> None:
-        for put, outcome, cursor in answers:
-            if isinstance(outcome, Committed):
-                put.request.acknowledge(put.write.update.touched, cursor, out)
+    def _give(self, answers: Sequence[Answer[C]], out: list[Effect[C]]) -> None:
+        """Tell the authors; a blocked one after the net change that it is owed."""
+        for answer in answers:
+            session = answer.put.request.session
+            if session.blocked:
+                session.postpone(partial(self._give_drained, answer), requests=0)
             else:
-                put.request.fail(RequestError(outcome.code, outcome.message), out, cursor)
+                answer.give(self._desk.counters, out)
+
+    def _give_drained(self, answer: Answer[C], _now: float, out: list[Effect[C]]) -> None:
+        if self._subscribers.waiting():  # perhaps its author, whose copy is to show it first
+            self._committed.append(answer)
+        else:
+            self._give([answer], out)
 
     def _fail_unknown(self, puts: Sequence[Put[C]], out: list[Effect[C]]) -> None:
         """Answer that nobody knows; then see what storage really holds."""
@@ -406,8 +362,3 @@ class Collection(Generic[C]):
         for put in puts:
             put.request.fail(error, out, outcome_unknown=True)
         self._stale = self._replica is not None
-
-    def _fail_waiting(self, error: RequestError, out: list[Effect[C]]) -> None:
-        waiting, self._queue = self._queue, deque()
-        for operation in waiting:
-            operation.request.fail(error, out)

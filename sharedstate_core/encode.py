@@ -35,16 +35,6 @@ class _Reply(Struct, tag_field="type", tag="REPLY"):
     errors: list[tuple[str, _Error]] | UnsetType = UNSET
 
 
-class _Notification(Struct, tag_field="type", tag="MESSAGE", omit_defaults=True):
-    cmd: str
-    path: str
-    data: Raw
-    epoch: str
-    base: int
-    version: int
-    more: bool = False
-
-
 _encode = msgspec.json.Encoder().encode
 
 
@@ -92,28 +82,36 @@ class ClockReply(NamedTuple):
         return encode_reply("GET", self.tunnel, time)
 
 
-def encode_items(texts: Iterable[bytes]) -> Raw:
+def encode_items(texts: Iterable[bytes]) -> bytes:
     """Return an array of items."""
-    return Raw(b"[" + b",".join(texts) + b"]")
-
-
-def encode_changes(remove: Sequence[str], insert: Iterable[bytes]) -> Raw:
-    """Return the `data` of a notification that changes what the reader has."""
-    return _changes(_encode(remove), encode_items(insert), b"false")
-
-
-def encode_snapshot(items: Raw) -> Raw:
-    """Return the `data` of a notification that replaces what the reader has by these items."""
-    return _changes(b"[]", items, b"true")
-
-
-def _changes(remove: bytes, items: Raw, reset: bytes) -> Raw:
-    parts = (b'{"remove":', remove, b',"insert":', bytes(items), b',"reset":', reset, b"}")
-    return Raw(b"".join(parts))
+    return b"[%b]" % b",".join(texts)
 
 
 def encode_notification(
-    path: str, data: Raw, base: int, cursor: Cursor, *, more: bool = False
+    path: str,
+    remove: Sequence[str],
+    items: bytes,
+    base: int,
+    cursor: Cursor,
+    *,
+    reset: bool = False,
+    more: bool = False,
 ) -> bytes:
-    """Return a notification that leads from `base` to `cursor`."""
-    return _encode(_Notification("NOTIFY", path, data, cursor.epoch, base, cursor.version, more))
+    """Return a notification that leads from `base` to `cursor`.
+
+    It is put together by hand, so that the items, an array from `encode_items`, are copied once.
+    """
+    parts = (
+        b'{"type":"MESSAGE","cmd":"NOTIFY","path":',
+        _encode(path),
+        b',"data":{"remove":',
+        _encode(remove) if remove else b"[]",
+        b',"insert":',
+        items,
+        b',"reset":true},"epoch":' if reset else b',"reset":false},"epoch":',
+        _encode(cursor.epoch),
+        b',"base":%d,"version":%d,"more":true}' % (base, cursor.version)
+        if more
+        else b',"base":%d,"version":%d}' % (base, cursor.version),
+    )
+    return b"".join(parts)

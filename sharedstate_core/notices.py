@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from .encode import encode_changes, encode_items, encode_notification, encode_snapshot
+from msgspec import Raw
+
+from .encode import encode_items, encode_notification
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-    from msgspec import Raw
 
     from .replica import Replica
     from .storage import Cursor
@@ -24,7 +24,7 @@ class Notices:
 
     def __init__(self, part_bytes: int) -> None:
         self._part_bytes = part_bytes
-        self._items: Raw | None = None
+        self._items: bytes | None = None
         self._messages: dict[tuple[str, Cursor | None, bool], Sequence[bytes]] = {}
         self._bytes = 0
 
@@ -36,6 +36,9 @@ class Notices:
 
     def items(self, replica: Replica) -> Raw:
         """Return the array of all items."""
+        return Raw(self._array(replica))
+
+    def _array(self, replica: Replica) -> bytes:
         if self._items is None:
             self._items = encode_items(replica.texts())
         return self._items
@@ -64,24 +67,28 @@ class Notices:
         self, replica: Replica, path: str, cursor: Cursor | None, *, parts: bool
     ) -> Iterator[bytes]:
         if cursor is not None:
-            changes = replica.changes_since(cursor.version)
-            data = encode_changes(changes.remove, changes.insert)
-            yield encode_notification(path, data, cursor.version, replica.cursor)
+            remove, insert = replica.changes_since(cursor.version)
+            yield encode_notification(
+                path, remove, encode_items(insert), cursor.version, replica.cursor
+            )
         elif parts:
             yield from self._encode_parts(replica, path)
         else:
-            yield encode_notification(path, encode_snapshot(self.items(replica)), 0, replica.cursor)
+            items = self._array(replica)
+            yield encode_notification(path, (), items, 0, replica.cursor, reset=True)
 
     def _encode_parts(self, replica: Replica, path: str) -> Iterator[bytes]:
         """Yield the whole collection in pieces: the first resets, all but the last say `more`."""
-        chunk: list[bytes] = []
-        size, first = 0, True
-        for text in replica.texts():
+        now, texts = replica.cursor, replica.texts()
+        ends = [len(texts)]
+        size = 0
+        for index, text in enumerate(texts):
             if size >= self._part_bytes:
-                data = encode_snapshot(encode_items(chunk)) if first else encode_changes((), chunk)
-                yield encode_notification(path, data, 0, replica.cursor, more=True)
-                chunk, size, first = [], 0, False
-            chunk.append(text)
+                ends.insert(-1, index)
+                size = 0
             size += len(text)
-        data = encode_snapshot(encode_items(chunk)) if first else encode_changes((), chunk)
-        yield encode_notification(path, data, 0, replica.cursor)
+        start = 0
+        for end in ends:
+            items, more = encode_items(texts[start:end]), end < len(texts)
+            yield encode_notification(path, (), items, 0, now, reset=start == 0, more=more)
+            start = end

@@ -27,7 +27,7 @@ class Quota:
     def refusal(self, update: Update) -> str | None:
         """Admit an update and return None, or tell which bound it would break.
 
-        One that makes a collection smaller is always admitted.
+        One that does not make the collection larger is always admitted.
         """
         sizes = dict.fromkeys(update.remove, 0)
         sizes.update((id, len(text)) for id, text in update.insert.items())
@@ -53,8 +53,8 @@ class Quota:
 
     def _problem(self, items: int, length: int) -> str | None:
         most_items, most_bytes = self._limits.collection_items, self._limits.collection_bytes
-        if most_items is not None and items > max(most_items, self._items - 1):
+        if most_items is not None and items > max(most_items, self._items):
             return f"a collection may hold at most {most_items} items"
-        if most_bytes is not None and length > max(most_bytes, self._bytes - 1):
+        if most_bytes is not None and length > max(most_bytes, self._bytes):
             return f"a collection may hold at most {most_bytes} bytes of items"
         return None

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from .storage import Cursor, Loaded, Row
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from .updates import Update
 
@@ -94,9 +94,9 @@ class Replica:
         entry = self._items.get(id)
         return 0 if entry is None else len(entry.text)
 
-    def texts(self) -> Iterable[bytes]:
-        """Yield the text of every item, in order of insertion."""
-        return (entry.text for entry in self._items.values())
+    def texts(self) -> Sequence[bytes]:
+        """Return the text of every item, in order of insertion."""
+        return [entry.text for entry in self._items.values()]
 
     def apply(self, update: Update, version: int) -> None:
         """Take over a committed update, whose version is `version`."""

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Generic, Literal, TypeAlias
 
 from msgspec import Raw
 
-from .collection import Collection, Deadline, Get, Put
+from .collection import Collection, Deadline
+from .counters import Census, Counters
 from .decode import (
     BadMessageError,
     RequestMessage,
@@ -28,6 +29,7 @@ from .effects import C, Effect, ListCollections
 from .encode import encode_subs_reply
 from .errors import LocalProtocolError, RequestError
 from .limits import Limits
+from .operations import Get, Operation, Put
 from .paths import CollectionPath, parse_collection_path, split_path
 from .session import Request, Session
 from .subscribers import Subscription
@@ -49,10 +51,14 @@ class Server(Generic[C]):
     Args:
         services: names of the services; a path that names another is answered `no_service`.
         limits: bounds on what a peer may ask for.
+
+    Attributes:
+        counters: what it has done so far.
     """
 
     def __init__(self, services: Names[str], limits: Limits | None = None) -> None:
         self.limits = limits or Limits()
+        self.counters = Counters()
         self._services = tuple(services)
         self._sessions: dict[C, Session[C]] = {}
         self._collections: dict[CollectionPath, Collection[C]] = {}
@@ -70,7 +76,8 @@ class Server(Generic[C]):
         """
         if connection in self._sessions:
             raise LocalProtocolError(f"connection {connection!r} is open already")
-        self._sessions[connection] = Session(connection, self.limits)
+        self._sessions[connection] = Session(connection, self.limits, self.counters)
+        self.counters.connections += 1
 
     def connection_closed(self, connection: C, now: float) -> list[Effect[C]]:
         """A connection has ended, for whatever reason; its updates go on."""
@@ -157,7 +164,7 @@ class Server(Generic[C]):
                 )
 
     def _take_in(
-        self, path: CollectionPath, operation: Put[C] | Get[C], now: float, out: list[Effect[C]]
+        self, path: CollectionPath, operation: Operation[C], now: float, out: list[Effect[C]]
     ) -> None:
         """Take in an update or a read, now or, in the order they came, when the reader can take the answer."""
         session = operation.request.session
@@ -283,6 +290,17 @@ class Server(Generic[C]):
         """Whether a request still waits for storage: shutting down waits for this to end."""
         return bool(self._tickets) or any(c.is_busy for c in self._collections.values())
 
+    def census(self) -> Census:
+        """Count what there is now; the cost is that of looking at each connection and collection."""
+        collections = self._collections.values()
+        return Census(
+            connections=len(self._sessions),
+            subscriptions=sum(collection.subscriptions for collection in collections),
+            blocked=sum(session.blocked for session in self._sessions.values()),
+            collections=len(collections),
+            loaded=sum(collection.is_loaded for collection in collections),
+        )
+
     # --- what collections need ---------------------------------------------------------------------
 
     def issue_ticket(self, owner: Collection[C] | Request[C]) -> int:
@@ -292,7 +310,7 @@ class Server(Generic[C]):
         return self._last_ticket
 
     def request(
-        self, path: CollectionPath, operation: Put[C] | Get[C], now: float, out: list[Effect[C]]
+        self, path: CollectionPath, operation: Operation[C], now: float, out: list[Effect[C]]
     ) -> None:
         """Take in an update or a read of any collection."""
         self._open(path).request(operation, now, out)

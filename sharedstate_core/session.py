@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from msgspec import Raw
 
+    from .counters import Counters
     from .limits import Limits
     from .storage import Cursor
 
@@ -41,23 +42,25 @@ class HeldReply(Generic[C]):
 
 
 class Postponed(Generic[C]):
-    """A request that is carried out when the reader can take its answer."""
+    """What is to be done when the reader can take what comes of it; `requests`: 1 if it is a request, else 0."""
 
-    __slots__ = ("resume",)
+    __slots__ = ("requests", "resume")
 
-    def __init__(self, resume: Callable[[float, list[Effect[C]]], None]) -> None:
+    def __init__(self, resume: Callable[[float, list[Effect[C]]], None], requests: int) -> None:
         self.resume = resume
+        self.requests = requests
 
 
 class Session(Generic[C]):
     """The core's side of one connection."""
 
-    def __init__(self, connection: C, limits: Limits) -> None:
+    def __init__(self, connection: C, limits: Limits, counters: Counters) -> None:
         self.connection = connection
         self.subscriptions: dict[str, Subscription[C]] = {}
         self.blocked = False
         self.closed = False
         self._limits = limits
+        self._counters = counters
         self._unanswered = 0
         self._unanswered_bytes = 0
         self._paused = False
@@ -106,6 +109,7 @@ class Session(Generic[C]):
     def sent(self, size: int, out: list[Effect[C]]) -> None:
         """Note that the reader alone was given so many bytes; if it is much, wait until they have left."""
         self._window += size
+        self._counters.bytes += size
         if self._window > self._limits.window_bytes and not self.blocked:
             self.block(out)
             out.append(TellDrained(self.connection))
@@ -115,6 +119,7 @@ class Session(Generic[C]):
         if self.blocked:
             return
         self.blocked = True
+        self._counters.blocked += 1
         for subscription in self.subscriptions.values():
             subscription.collection.stall(subscription)
             self.owe(subscription)
@@ -133,7 +138,7 @@ class Session(Generic[C]):
                     self._held_bytes -= owed.size
                     self.send(owed.reply, owed.size, out)
                 case Postponed():
-                    self._postponed -= 1
+                    self._postponed -= owed.requests
                     owed.resume(now, out)
         self._control_flow(out)
 
@@ -153,10 +158,12 @@ class Session(Generic[C]):
         """Owe a subscription nothing any more."""
         self._owed.pop(subscription, None)
 
-    def postpone(self, resume: Callable[[float, list[Effect[C]]], None]) -> None:
-        """Carry a request out, by `resume(now, out)`, when the reader has drained."""
-        self._postponed += 1
-        self._owed[Postponed(resume)] = None
+    def postpone(
+        self, resume: Callable[[float, list[Effect[C]]], None], *, requests: int = 1
+    ) -> None:
+        """Call `resume(now, out)` when the reader has drained, to carry a request out, or (0) to answer one."""
+        self._postponed += requests
+        self._owed[Postponed(resume, requests)] = None
 
     @property
     def has_postponed(self) -> bool:

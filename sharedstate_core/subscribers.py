@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic
 
-from .effects import C
+from .effects import C, Effect, Send
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from .collection import Collection
+    from .counters import Counters
+    from .notices import Notices
+    from .replica import Replica
     from .session import Session
     from .storage import Cursor
 
@@ -78,13 +81,15 @@ class Group(Generic[C]):
 
 
 class Subscribers(Generic[C]):
-    """All subscriptions of one collection.
+    """All subscriptions of one collection, and what is said to them.
 
     Each is in step (in a group), waiting (for content), or of a blocked session (in neither place: it costs nothing
     here until it drains).
     """
 
-    def __init__(self) -> None:
+    def __init__(self, notices: Notices, counters: Counters) -> None:
+        self._notices = notices
+        self._counters = counters
         self._groups: dict[tuple[str, bool], Group[C]] = {}
         self._waiting: dict[Subscription[C], None] = {}
         self._count = 0
@@ -113,6 +118,47 @@ class Subscribers(Generic[C]):
         subscription.is_new = False
         key = (subscription.spelling, subscription.parts)
         self._groups.setdefault(key, Group()).add(subscription.session.connection)
+
+    def bring_to_now(
+        self, subscription: Subscription[C], replica: Replica, out: list[Effect[C]]
+    ) -> None:
+        """Tell one subscriber the net change from its cursor to the replica; it is in step then."""
+        session, cursor = subscription.session, subscription.cursor
+        messages: Sequence[bytes] = ()
+        if subscription.is_new or cursor != replica.cursor:
+            messages = self._notices.messages(
+                replica, subscription.spelling, cursor, parts=subscription.parts
+            )
+            self._count_catch_up(subscription, replica, len(messages))
+        out.extend(Send((session.connection,), message) for message in messages)
+        self.join(subscription)
+        session.sent(sum(map(len, messages)), out)
+
+    def broadcast(self, before: Cursor | None, replica: Replica, out: list[Effect[C]]) -> None:
+        """Tell everybody who is in step, and so holds `before`, the net change to the replica."""
+        self._notices.clear()
+        counters = self._counters
+        for spelling, parts, connections in self.groups():
+            messages = self._notices.messages(replica, spelling, before, parts=parts)
+            out.extend(Send(connections, message) for message in messages)
+            counters.deliveries += len(connections) * len(messages)
+            counters.bytes += len(connections) * sum(map(len, messages))
+
+    def _count_catch_up(
+        self, subscription: Subscription[C], replica: Replica, messages: int
+    ) -> None:
+        """Count what brings one subscriber to now."""
+        counters, cursor = self._counters, subscription.cursor
+        counters.deliveries += messages
+        if cursor is None:
+            return
+        if not subscription.is_new:
+            if cursor.epoch == replica.epoch:
+                counters.conflated += max(0, replica.version - cursor.version - 1)
+        elif replica.reaches(cursor):
+            counters.resumes_met += 1
+        else:
+            counters.resumes_missed += 1
 
     def stall(self, subscription: Subscription[C], cursor: Cursor | None) -> None:
         """Note that a session is blocked; `cursor` is what those in step hold."""

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,6 +26,7 @@ COPIED = (
     "tests/core",
     "tests/simulation",
     "tests/conftest.py",
+    "tests/support",
     "pyproject.toml",
 )
 PLANTED = Path(__file__).parent / "planted_bugs.txt"
@@ -116,16 +118,20 @@ def run(folder: Path, suite: str) -> int:
     ).returncode
 
 
-def try_bug(bug: Bug) -> Found:
-    """Plant one bug and see which suites find it."""
+def try_bug(bug: Bug, *, first: bool) -> Found:
+    """Plant one bug and see which suites find it; with `first`, no more suites than that takes."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         copy_to(folder)
         if not plant(bug, folder / "sharedstate_core"):
             return Found(bug.name, ("does not apply",) * len(SUITES), is_good=False)
-        statuses = [run(folder, suite) for suite in SUITES]
+        statuses: list[int] = []
+        for suite in SUITES:
+            if not (first and FAILED in statuses):
+                statuses.append(run(folder, suite))
     words = {PASSED: "survived", FAILED: "killed"} if bug.edits else {PASSED: "pass"}
     told = tuple(words.get(status, f"pytest exit status {status}") for status in statuses)
+    told += ("not tried",) * (len(SUITES) - len(told))
     is_good = FAILED in statuses and set(statuses) <= {PASSED, FAILED}
     return Found(bug.name, told, is_good if bug.edits else set(statuses) == {PASSED})
 
@@ -134,6 +140,9 @@ def main() -> int:
     """Try all, or those whose name holds one of the given words."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", help="only bugs whose name contains one of these")
+    parser.add_argument(
+        "--first", action="store_true", help="stop at the first suite that finds a bug"
+    )
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     arguments = parser.parse_args()
     wanted = [
@@ -145,7 +154,7 @@ def main() -> int:
     print(f"{'planted bug':{width}}  {'directed tests':<15} simulation")
     good = True
     with ThreadPoolExecutor(arguments.jobs) as pool:
-        for found in pool.map(try_bug, wanted):
+        for found in pool.map(partial(try_bug, first=arguments.first), wanted):
             mark = "" if found.is_good else "   <-- look here"
             print(f"{found.name:{width}}  {found.words[0]:<15} {found.words[1]}{mark}", flush=True)
             good = good and found.is_good

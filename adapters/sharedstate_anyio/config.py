@@ -14,7 +14,6 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import json
-import re
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, cast
@@ -24,8 +23,10 @@ from sharedstate_core import Limits
 from sharedstate_core.errors import RequestError
 from sharedstate_core.paths import split_path
 
+from .censor import Censor
 from .compression import parse_compression
 from .document import decode, join, kind, object_at, shown, suggestion
+from .inspection import Audience, parse_audience
 from .limits import TransportLimits, parse_limits
 from .listeners import DEFAULT_HOST, DEFAULT_PORT, Listen, parse_listeners
 from .origins import Origins, parse_origins
@@ -42,7 +43,6 @@ BUILT_IN: Final[Mapping[str, str]] = {"items_service": "sharedstate_backends.ite
 """Services that are there even where the package's metadata is not, by module name."""
 
 _BACKEND_METHODS: Final = ("open", "close", "load", "commit", "heads", "collections")
-_SECRET_KEY: Final = re.compile(r"passw|secret|token|credential|dsn|ur[il]", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,8 @@ class ServiceConfig:
     def in_memory(self) -> bool:
         """Whether it is known to forget everything when the server stops."""
         return self.module in BUILT_IN and (
-            (self.config.get("db_type"), self.config.get("db_name")) == ("sqlite", ":memory:")
+            self.config.get("db_type") == "sqlite"
+            and self.config.get("db_name", ":memory:") == ":memory:"
         )
 
     @property
@@ -87,6 +88,7 @@ class Config:
     origins: Origins = field(default_factory=Origins)
     transport: TransportLimits = field(default_factory=TransportLimits)
     compression: int | None = None
+    metrics: Audience = "local"
 
 
 DEFAULT_DOCUMENT: Final[Mapping[str, object]] = {
@@ -140,18 +142,17 @@ def parse_config(document: object) -> Config:
 
     Args:
         document: `{"service": {"host", "port", ...}, "services": [{"name", "module", "config", "poll_seconds"}, ...],
-            "limits": {...},
-            "origins": [...], "compression": ...}`. All but `services` and the names and modules in it may be left out.
+            "limits": {...}, "origins": [...], "compression": ..., "metrics": ..., "$schema": ...}`.
+            All but `services` and the names and modules in it may be left out.
 
     Raises:
         ConfigurationError: the document breaks the format; `key` is the place.
     """
-    top = object_at(
-        document,
-        "",
-        optional=("service", "limits", "origins", "compression"),
-        required=("services",),
-    )
+    optional = ("service", "limits", "origins", "compression", "metrics", "$schema")
+    top = object_at(document, "", optional=optional, required=("services",))
+    if not isinstance(top.get("$schema", ""), str):
+        problem = f"expected the address of a JSON Schema, found {kind(top['$schema'])}"
+        raise ConfigurationError("$schema", problem)
     entries = top["services"]
     if not isinstance(entries, list):
         raise ConfigurationError("services", f"expected a list, found {kind(entries)}")
@@ -169,7 +170,8 @@ def parse_config(document: object) -> Config:
     origins = parse_origins(top["origins"]) if "origins" in top else Origins()
     compression = parse_compression(top.get("compression", False))
     listeners = parse_listeners(top.get("service", {}))
-    return Config(listeners, tuple(services), limits, origins, transport, compression)
+    metrics = parse_audience(top.get("metrics", "local"))
+    return Config(listeners, tuple(services), limits, origins, transport, compression, metrics)
 
 
 def build_backends(config: Config) -> dict[str, Backend]:
@@ -184,7 +186,7 @@ def build_backends(config: Config) -> dict[str, Backend]:
             in the service's module.
     """
     return {
-        service.name: _build(service, f"services[{index}]")
+        service.name: build_backend(service, f"services[{index}]")
         for index, service in enumerate(config.services)
     }
 
@@ -222,7 +224,8 @@ def _service(value: object, place: str) -> ServiceConfig:
     return replace(service, poll_seconds=float(seconds))
 
 
-def _build(service: ServiceConfig, place: str) -> Backend:
+def build_backend(service: ServiceConfig, place: str) -> Backend:
+    """Make the backend of one service, not open; see `build_backends`."""
     target = _resolve(service.module, f"{place}.module")
     get_service = getattr(target, "get_service", None)
     if not callable(get_service):
@@ -267,14 +270,7 @@ def _resolve(module: str, place: str) -> object:
 
 def _censored(problem: str, config: Mapping[str, object]) -> str:
     """Return a service's complaint on one line, without the secrets that it was handed."""
-    for key, value in config.items():
-        secret = str(value) if isinstance(value, str | int) and value not in {"", 0, 1} else ""
-        if secret and _SECRET_KEY.search(key):
-            # A very short one is looked for as a word, or nothing readable would be left.
-            edges = (r"(?<!\w)", r"(?!\w)") if len(secret) < 4 else ("", "")
-            for spelling in (secret, repr(secret)[1:-1], json.dumps(secret)[1:-1]):
-                problem = re.sub(re.escape(spelling).join(edges), "***", problem)
-    return " ".join(problem.split())
+    return " ".join(Censor([dict(config)])(problem).split())
 
 
 def _named(file: Path) -> str:

@@ -96,18 +96,19 @@ class Connection:
 
     # --- life -------------------------------------------------------------------------------------
 
-    async def run(self, entrance: Entrance) -> None:
-        """Serve the peer until it is gone."""
+    async def run(self, entrance: Entrance, address: str) -> None:
+        """Serve the peer, whose `admission.group` is `address`, until it is gone."""
         try:
             with self._scope:
-                opened = await handshake(self._sock, entrance)
+                opened = await handshake(self._sock, entrance, address)
                 if opened is not None:
                     await self._converse(opened, entrance.keep_alive)
                     await finish(self._sock)
         except OSError as error:
             log.debug("a connection broke: %s", error)
-        except Exception:
-            log.exception("a connection could not be handled; the others go on")
+        except Exception as error:  # noqa: BLE001  (a fault of ours must not end the server)
+            text = "a connection could not be handled; the others go on"
+            self._hub.faults.report(("connection", type(error)), text, error)
         finally:
             self._closing = True
             with contextlib.suppress(OSError):

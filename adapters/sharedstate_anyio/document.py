@@ -18,7 +18,7 @@ from sharedstate_backends.contract import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-_PLAIN_KEY: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,59}")
+_PLAIN_KEY: Final = re.compile(r"[A-Za-z_$][A-Za-z0-9_.-]{0,59}")
 _KINDS: Final[dict[type, str]] = {
     dict: "an object",
     list: "a list",

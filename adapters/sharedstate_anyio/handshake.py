@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from wsproto.extensions import Extension
 
     from .http import Site
+    from .inspection import Inspection
     from .keepalive import KeepAlive
     from .limits import TransportLimits
     from .origins import Origins
@@ -41,6 +42,7 @@ class Entrance:
         keep_alive: watches every open WebSocket.
         compression: from how many bytes on messages are compressed; None: never.
         message_bytes: longest message of a peer, to bound inflation.
+        inspection: answers operators.
     """
 
     site: Site
@@ -49,6 +51,7 @@ class Entrance:
     keep_alive: KeepAlive
     compression: int | None = None
     message_bytes: int = Limits().message_bytes
+    inspection: Inspection | None = None
 
 
 class Opened(NamedTuple):
@@ -65,8 +68,13 @@ class Opened(NamedTuple):
     window_bits: int
 
 
-async def handshake(sock: Stream, entrance: Entrance) -> Opened | None:
+async def handshake(sock: Stream, entrance: Entrance, address: str) -> Opened | None:
     """Answer one HTTP request.
+
+    Args:
+        sock: of the peer.
+        entrance: what holds for everybody.
+        address: where it comes from, as `admission.group` returns it.
 
     Returns:
         The WebSocket after an upgrade; otherwise None: the peer has its answer.
@@ -93,9 +101,19 @@ async def handshake(sock: Stream, entrance: Entrance) -> Opened | None:
         if refusal is not None:
             await _respond(sock, http, refusal)
         elif isinstance(event, h11.Request):
-            method, target = event.method.decode("ascii"), event.target.decode("ascii")
-            await _respond(sock, http, entrance.site.respond(method, target, list(event.headers)))
+            await _answer(sock, http, event, entrance, address)
     return None  # also for who left before it asked
+
+
+async def _answer(
+    sock: Stream, http: h11.Connection, request: h11.Request, entrance: Entrance, address: str
+) -> None:
+    headers = list(request.headers)
+    method, target = request.method.decode("ascii"), request.target.decode("ascii")
+    response: Response | None = None
+    if entrance.inspection is not None:
+        response = await entrance.inspection.respond(method, target, headers, address)
+    await _respond(sock, http, response or entrance.site.respond(method, target, headers))
 
 
 async def _open(

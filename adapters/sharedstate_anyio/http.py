@@ -90,7 +90,7 @@ class Response:
     """One answer, complete.
 
     Attributes:
-        status: 200, 204, 304, 400, 404 or 405.
+        status: such as 200, 204, 304, 400, 404 or 405.
         headers: with an exact `Content-Length`, except where a 204 or 304 has none.
         body: empty for HEAD, 204 and 304.
     """
@@ -159,23 +159,23 @@ class Site:
                 ignored, percent-encoding is undone.
             headers: of the request, names in any case. Only `If-None-Match` counts.
         """
-        path = _path(target)
+        path = path_of(target)
         if path is None:
-            return _text(method, 400, "The request's target is no path.")
+            return text_response(method, 400, "The request's target is no path.")
         shared = path == "/libs" or path.startswith("/libs/")
         resource = self._resources.get(path)
         if shared and method == "OPTIONS":
             return Response(204, [*_SHARED, *_PREFLIGHT, _allow(shared=True)])
         if resource is None:
-            return _text(method, 404, self._not_found(path), _SHARED if shared else [])
+            return text_response(method, 404, self._not_found(path), _SHARED if shared else [])
         if method not in {"GET", "HEAD"}:
             problem = "Only GET and HEAD do anything here."
             extra = [*_SHARED, _allow(shared=True)] if shared else [_allow(shared=False)]
-            return _text(method, 405, problem, extra)
+            return text_response(method, 405, problem, extra)
         if resource.etag and _matches(resource.etag, headers):
             unchanged = [(b"ETag", resource.etag), *_EVERYWHERE, *(_SHARED if shared else [])]
             return Response(304, unchanged)
-        return _complete(method, 200, resource.content, resource.headers)
+        return complete(method, 200, resource.content, resource.headers)
 
     def _not_found(self, path: str) -> str:
         if not path.startswith("/libs/"):
@@ -199,13 +199,15 @@ def _file(name: str, content: bytes, extra: Headers) -> _Resource:
     return _Resource(content, [kind, (b"ETag", etag), *extra], etag)
 
 
-def _text(
+def text_response(
     method: str, status: int, text: str, extra: Sequence[tuple[bytes, bytes]] = ()
 ) -> Response:
-    return _complete(method, status, f"{text}\n".encode(), [(b"Content-Type", _TEXT), *extra])
+    """Return a line of text as an answer."""
+    return complete(method, status, f"{text}\n".encode(), [(b"Content-Type", _TEXT), *extra])
 
 
-def _complete(method: str, status: int, content: bytes, headers: Headers) -> Response:
+def complete(method: str, status: int, content: bytes, headers: Headers) -> Response:
+    """Return an answer with the headers that all have; without its body for HEAD."""
     length = (b"Content-Length", b"%d" % len(content))
     body = b"" if method == "HEAD" else content
     return Response(status, [*headers, *_EVERYWHERE, length], body)
@@ -215,7 +217,7 @@ def _allow(*, shared: bool) -> tuple[bytes, bytes]:
     return b"Allow", b"GET, HEAD, OPTIONS" if shared else b"GET, HEAD"
 
 
-def _path(target: str) -> str | None:
+def path_of(target: str) -> str | None:
     """Return the decoded path of a request target (RFC 9112, section 3.2), or None if it has none."""
     target = re.split(r"[?#]", target, maxsplit=1)[0]
     absolute = re.match(r"https?://[^/]+", target, re.IGNORECASE)

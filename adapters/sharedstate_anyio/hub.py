@@ -9,7 +9,6 @@ The rules:
 
 from __future__ import annotations
 
-import logging
 import time
 from typing import TYPE_CHECKING, Final, assert_never
 
@@ -34,6 +33,7 @@ from sharedstate_core import (
 from sharedstate_core.errors import CLOSE_GOING_AWAY
 
 from .compression import LONGEST_BYTES, Frames
+from .faults import Faults
 from .frames import LARGE_BYTES, text_frame, text_head
 
 if TYPE_CHECKING:
@@ -42,11 +42,9 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
     from sharedstate_backends import Backend
-    from sharedstate_core import CollectionPath, Cursor
+    from sharedstate_core import Census, CollectionPath, Counters, Cursor
 
     from .connection import Connection
-
-log = logging.getLogger("sharedstate")
 
 FLUSHED_AT_ONCE: Final = 250
 """Sockets written to before others get a turn: about a millisecond."""
@@ -62,6 +60,9 @@ class Hub:
         tasks: the task group that owns every task of the server.
         limits: bounds on what a peer may ask for.
         compression: from how many bytes on messages are compressed; None: never.
+
+    Attributes:
+        faults: to report what fails, and may fail often.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class Hub:
     ) -> None:
         self.limits = limits
         self._compression = compression
+        self.faults = Faults()
         self._core: Server[Connection] = Server(tuple(backends), limits)
         self._backends = backends
         self._tasks = tasks
@@ -100,8 +102,9 @@ class Hub:
             return  # not accepted: who goes on asking must not keep the end from coming
         try:
             effects = self._core.receive_text(connection, text, time.monotonic())
-        except Exception:
-            log.exception("a message could not be handled; its connection is closed")
+        except Exception as error:  # noqa: BLE001  (a fault of ours must not end the server)
+            text = "a message could not be handled; its connection is closed"
+            self.faults.report(("message", type(error)), text, error)
             connection.close(CLOSE_INTERNAL_ERROR, "internal error")
         else:
             self._perform(effects)
@@ -218,7 +221,7 @@ class Hub:
             result = await self._backends[path.service].commit(path, commit.writes)
         except Exception as error:  # noqa: BLE001  (whatever a plugin raises is an outcome)
             unknown = not isinstance(error, StorageError)
-            self._report(f"commit to {path}", error)
+            self._report("commit", path.service, f"commit to {path}", error)
             text = "the storage failed" if unknown else "the storage is not available"
             effects = self._core.commit_failed(
                 commit.ticket, text, time.monotonic(), outcome_unknown=unknown
@@ -232,7 +235,7 @@ class Hub:
         try:
             loaded = await self._backends[path.service].load(path, load.since)
         except Exception as error:  # noqa: BLE001
-            self._report(f"load of {path}", error)
+            self._report("load", path.service, f"load of {path}", error)
             text = "the storage is not available"
             effects = self._core.load_failed(load.ticket, text, time.monotonic())
         else:
@@ -243,7 +246,8 @@ class Hub:
         try:
             names = await self._backends[request.service].collections(request.app)
         except Exception as error:  # noqa: BLE001
-            self._report(f"list of /{request.app}/{request.service}", error)
+            what = f"list of /{request.app}/{request.service}"
+            self._report("list", request.service, what, error)
             effects = self._core.list_failed(request.ticket, "the storage is not available")
         else:
             effects = self._core.list_succeeded(request.ticket, names)
@@ -254,14 +258,31 @@ class Hub:
         if not self._core.is_busy:
             self._idle.set()
 
-    @staticmethod
-    def _report(what: str, error: Exception) -> None:
-        if isinstance(error, StorageError):
-            log.error("%s failed: %s", what, error)
-        elif isinstance(error, OutcomeUnknownError):
-            log.error("%s failed, outcome unknown: %s", what, error)
-        else:
-            log.error("%s failed, outcome unknown", what, exc_info=error)
+    def _report(self, operation: str, service: str, what: str, error: Exception) -> None:
+        outcome = "failed" if isinstance(error, StorageError) else "failed, outcome unknown"
+        known = isinstance(error, StorageError | OutcomeUnknownError)
+        self.faults.report(
+            (operation, service, type(error)),
+            f"{what} {outcome}: {error}" if known else f"{what} {outcome}",
+            None if known else error,
+            {"event": f"{operation}_failed", "service": service},
+        )
+
+    # --- watching over it ------------------------------------------------------------------------
+
+    @property
+    def counters(self) -> Counters:
+        """What the core has done."""
+        return self._core.counters
+
+    def census(self) -> Census:
+        """Return what there is now."""
+        return self._core.census()
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether no more is accepted."""
+        return self._ending
 
     # --- the end ----------------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ DEFAULT_MODE: Final = 0o600
 
 _HOST_NAME: Final = re.compile(r"[^\s:/\[\]\x00-\x1f\x7f]{1,255}")
 _MODE: Final = re.compile(r"0?[0-7]{3}")
-_UNIX_BYTES: Final = 107
+UNIX_BYTES: Final = 107
 """Longest path of a UNIX socket: what `sockaddr_un` holds on Linux."""
 
 _WHERE: Final = ("host", "port", "unix", "mode", "ssl")
@@ -144,8 +144,8 @@ def _unix(value: object, place: str) -> str:
     if not isinstance(value, str) or not value or "\0" in value:
         problem = f"expected the path of a UNIX socket, found {shown(value)}"
         raise ConfigurationError(place, problem)
-    if len(value.encode(errors="surrogateescape")) > _UNIX_BYTES:
-        problem = f"a path of a UNIX socket has at most {_UNIX_BYTES} bytes; choose a shorter one"
+    if len(value.encode(errors="surrogateescape")) > UNIX_BYTES:
+        problem = f"a path of a UNIX socket has at most {UNIX_BYTES} bytes; choose a shorter one"
         raise ConfigurationError(place, problem)
     return value
 

@@ -33,13 +33,18 @@ _UNAVAILABLE: Final = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
 
 
 class ListenError(OSError):
-    """An address cannot be listened on; its text is one line for the person who wanted it."""
+    """An address cannot be listened on; its text is one line for the person who wanted it.
+
+    Attributes:
+        reason: why, without the address.
+    """
 
     def __init__(self, where: object, error: OSError) -> None:
         hint = ""
         if error.errno in {errno.EACCES, errno.EPERM}:
             hint = "; ports below 1024 and others' folders need a privilege"
-        super().__init__(f"cannot listen on {where}: {error.strerror or error}{hint}")
+        self.reason = f"{error.strerror or error}{hint}"
+        super().__init__(f"cannot listen on {where}: {self.reason}")
         self.errno = error.errno
 
 

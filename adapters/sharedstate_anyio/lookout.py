@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -13,8 +12,6 @@ if TYPE_CHECKING:
     from sharedstate_backends import Backend
 
     from .hub import Hub
-
-log = logging.getLogger("sharedstate")
 
 ASKED_AT_ONCE: Final = 500
 """Collections in one question: what it takes from the storage's other users before they have their turn."""
@@ -27,11 +24,12 @@ async def look_forever(hub: Hub, service: str, backend: Backend, seconds: float)
         await anyio.sleep(seconds)
         try:
             await _look(hub, service, backend)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  (whatever a plugin raises)
             if not failing:
                 trace = None if isinstance(error, StorageError) else error
-                text = "service %s: cannot see what others commit: %s; trying again"
-                log.log(logging.ERROR, text, service, error, exc_info=trace)
+                text = f"service {service}: cannot see what others commit: {error}; trying again"
+                fields = {"event": "look_failed", "service": service}
+                hub.faults.report(("look", service, type(error)), text, trace, fields)
             failing = True
         else:
             failing = False

@@ -44,9 +44,12 @@ class Origins:
         allowed: origins such as `https://app.example.org`, and the words `*` (every page), `null`
             (files, and frames without an origin), `same-host` (pages from the host that the request names,
             whatever their port), `localhost` (pages from this machine, whatever their port).
+        trusts_names: whether `same-host` holds for names, too, not for addresses only. Whoever owns a name can let it
+            point to the browser's own machine: a server that listens only there has no name of its own.
     """
 
     allowed: frozenset[str] = frozenset(DEFAULT)
+    trusts_names: bool = True
     _told: set[str] = field(default_factory=set, compare=False, repr=False)
 
     def refusal(self, headers: Iterable[tuple[bytes, bytes]]) -> str | None:
@@ -82,9 +85,18 @@ class Origins:
         name = _host(origin)
         return (
             origin in self.allowed
-            or (SAME_HOST in self.allowed and name == _host(f"http://{host.lower()}"))
+            or (
+                SAME_HOST in self.allowed
+                and name == _host(f"http://{host.lower()}")
+                and (self.trusts_names or _address(name) is not None)
+            )
             or (LOCALHOST in self.allowed and _is_loopback(name))
         )
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host to listen on is reached from its own machine only."""
+    return _is_loopback(host.lower())
 
 
 def parse_origins(value: object) -> Origins:
@@ -133,9 +145,14 @@ def _host(origin: str) -> str | None:
 def _is_loopback(name: str | None) -> bool:
     if name is None:
         return False
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
+    address = _address(name)
+    if address is not None:
+        return address.is_loopback
+    return name == "localhost" or name.endswith(".localhost")
+
+
+def _address(name: str | None) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
-        return ipaddress.ip_address(name.strip("[]")).is_loopback
+        return ipaddress.ip_address((name or "").strip("[]"))
     except ValueError:
-        return False
+        return None

@@ -77,7 +77,7 @@ class Reception:
         try:
             stream = sock if tls is None else await self._secured(sock, tls)
             if stream is not None:
-                await Connection(stream, self._hub).run(self._entrance)
+                await Connection(stream, self._hub).run(self._entrance, address)
         finally:
             self._admission.leave(address)
 

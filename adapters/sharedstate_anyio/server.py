@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -12,9 +13,12 @@ from .config import build_backends
 from .handshake import Entrance
 from .http import ServiceInfo, Site
 from .hub import Hub
+from .inspection import Inspection
 from .keepalive import KeepAlive
 from .listening import accept_forever, open_listeners, take_over
 from .lookout import look_forever
+from .metered import Metered
+from .origins import is_loopback
 from .reception import Reception
 
 if TYPE_CHECKING:
@@ -22,10 +26,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
     from sharedstate_backends import Backend
-    from sharedstate_core import Limits
 
     from .config import Config
     from .listening import Listener
+    from .origins import Origins
 
 log = logging.getLogger("sharedstate")
 
@@ -115,15 +119,24 @@ async def serve(
         infos = [ServiceInfo(s.name, s.store, in_memory=s.in_memory) for s in config.services]
         entrance = Entrance(
             Site(infos),
-            config.origins,
+            _origins(config, sockets),
             config.transport,
             KeepAlive(config.transport),
             config.compression,
             config.limits.message_bytes,
         )
+        metered = {name: Metered(backend) for name, backend in backends.items()}
         looks = {s.name: s.poll_seconds for s in config.services if s.poll_seconds}
-        async with _accepting(listeners, backends, entrance, config.limits, looks):
+        async with _accepting(listeners, metered, entrance, config, looks):
             yield RunningServer(listeners)
+
+
+def _origins(config: Config, sockets: Sequence[socket.socket]) -> Origins:
+    """Do not trust a name of its own if the server is for this machine only; see `Origins.trusts_names`."""
+    local = not sockets and all(
+        listen.unix is None and is_loopback(listen.host) for listen in config.listen
+    )
+    return replace(config.origins, trusts_names=not local)
 
 
 async def _open(stack: AsyncExitStack, backend: Backend) -> None:
@@ -138,14 +151,15 @@ async def _open(stack: AsyncExitStack, backend: Backend) -> None:
 @asynccontextmanager
 async def _accepting(
     listeners: Sequence[Listener],
-    backends: Mapping[str, Backend],
+    backends: Mapping[str, Metered],
     entrance: Entrance,
-    limits: Limits,
+    config: Config,
     looks: Mapping[str, float],
 ) -> AsyncIterator[None]:
     async with anyio.create_task_group() as own, anyio.create_task_group() as peers:
-        hub = Hub(backends, own, limits, entrance.compression)
-        reception = Reception(hub, entrance, peers)
+        hub = Hub(backends, own, config.limits, entrance.compression)
+        inspection = Inspection(hub, backends, config.metrics)
+        reception = Reception(hub, replace(entrance, inspection=inspection), peers)
         accepting = anyio.CancelScope()
 
         async def accept() -> None:
@@ -156,6 +170,8 @@ async def _accepting(
             for listener in listeners:
                 listener.close()  # refused at once is better than kept waiting
 
+        own.start_soon(hub.faults.run)
+        own.start_soon(inspection.watch_loop)
         own.start_soon(hub.flush_forever)
         own.start_soon(hub.keep_time)
         own.start_soon(entrance.keep_alive.run)
@@ -168,6 +184,7 @@ async def _accepting(
             accepting.cancel()
             with anyio.CancelScope(shield=True):
                 await _end(hub)
+            hub.faults.tell(everything=True)
             peers.cancel_scope.cancel()
             own.cancel_scope.cancel()
 

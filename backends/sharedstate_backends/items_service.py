@@ -12,6 +12,7 @@
 | `db_table` | name of the table; further tables have names that begin with it | `"items"` |
 | `db_synchronous` | SQLite: `"FULL"`: an acknowledged update survives a loss of power. `"NORMAL"`: it survives a \
 crash of the server, but the last ones may be lost with the power; much faster on a disk | `"FULL"` |
+| `db_timeout` | SQLite: seconds to wait while another program holds the lock for writing, from 0 to 3600 | 5 |
 
 `mysql_service` tells the keys of MySQL and MariaDB. A configuration may hold the keys of both; each uses its own.
 """
@@ -24,7 +25,8 @@ from typing import TYPE_CHECKING, Final
 
 from .contract import ConfigurationError
 from .island import Island
-from .sqlite import SqliteBackend
+from .keys import MAX_TIMEOUT, number
+from .sqlite import BUSY_TIMEOUT, SqliteBackend
 from .sqlite_connection import MEMORY
 
 if TYPE_CHECKING:
@@ -32,13 +34,13 @@ if TYPE_CHECKING:
 
     from .contract import Backend
 
-MAX_TABLE_NAME: Final = 48
-"""The longest `db_table`: MySQL allows 64 characters, and the longest suffix of a table's name has 12."""
+MAX_TABLE_NAME: Final = 47
+"""The longest `db_table`: MySQL allows 64 characters, and the longest suffix of a table's name has 17."""
 
 _TABLE_NAME: Final = re.compile(rf"[A-Za-z_][A-Za-z0-9_]{{0,{MAX_TABLE_NAME - 1}}}")
-_DATABASES: Final = ("sqlite", "mysql")
-_SYNCHRONOUS: Final = ("FULL", "NORMAL")
-_KINDS: Final[Mapping[str, tuple[tuple[type, ...], str]]] = {
+DATABASES: Final = ("sqlite", "mysql")
+SYNCHRONOUS: Final = ("FULL", "NORMAL")
+KINDS: Final[Mapping[str, tuple[tuple[type, ...], str]]] = {
     "db_type": ((str,), "a string"),
     "db_name": ((str,), "a string"),
     "db_table": ((str,), "a string"),
@@ -69,16 +71,17 @@ def get_service(config: Mapping[str, object]) -> Backend:
     if "db_type" not in config:
         raise ConfigurationError("db_type", 'is missing: use "sqlite" or "mysql"')
     database = config["db_type"]
-    if database not in _DATABASES:
-        raise ConfigurationError("db_type", _one_of(database, _DATABASES))
+    if database not in DATABASES:
+        raise ConfigurationError("db_type", _one_of(database, DATABASES))
     table = _table_name(str(config.get("db_table", "items")))
     if database == "mysql":
         return Island(_mysql(config, table))
     synchronous = str(config.get("db_synchronous", "FULL"))
-    if synchronous not in _SYNCHRONOUS:
-        raise ConfigurationError("db_synchronous", _one_of(synchronous, _SYNCHRONOUS))
+    if synchronous not in SYNCHRONOUS:
+        raise ConfigurationError("db_synchronous", _one_of(synchronous, SYNCHRONOUS))
     name = _file_name(str(config.get("db_name", MEMORY)))
-    return Island(SqliteBackend(name, table, synchronous=synchronous))
+    timeout = number(config, "db_timeout", BUSY_TIMEOUT, 0.0, MAX_TIMEOUT)
+    return Island(SqliteBackend(name, table, synchronous=synchronous, busy_timeout=timeout))
 
 
 def _mysql(config: Mapping[str, object], table: str) -> Backend:
@@ -93,9 +96,9 @@ def _mysql(config: Mapping[str, object], table: str) -> Backend:
 
 
 def _check(key: str, value: object) -> None:
-    if key not in _KINDS:
-        raise ConfigurationError(key, f"unknown key; {_known(key, tuple(_KINDS))}")
-    kinds, wanted = _KINDS[key]
+    if key not in KINDS:
+        raise ConfigurationError(key, f"unknown key; {_known(key, tuple(KINDS))}")
+    kinds, wanted = KINDS[key]
     if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
         raise ConfigurationError(key, f"expected {wanted}, not {_json_kind(value)}")
 

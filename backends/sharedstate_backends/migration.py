@@ -7,12 +7,14 @@ It kept one row an item, (app, chnl, id, ctime, data): `chnl` is the collection,
    of, one line each, and stays in the old table, which is kept.
 3. A collection starts at version 1, as if one update had inserted all of its items, in their old order.
 4. Under MySQL's usual collations `Key`, `key`, `kéy` and `key  ` were one id: an update of one of them
-   overwrote the other's `data` and kept its column. Such a row is taken over by rule 1, and told of.
+   overwrote the other's `data` and kept its column. Such a row is taken over by rule 1, and told of; likewise
+   one whose id MySQL had cut, or written with question marks.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 from dataclasses import dataclass
 from itertools import groupby
@@ -47,6 +49,8 @@ PROGRESS_ROWS: Final = 10_000
 """Rows between two lines about progress, at least; more when there are many."""
 
 _LIMITS: Final = Limits()
+_OLD_ID_CHARACTERS: Final = 64
+_BEYOND_UTF8MB3: Final = re.compile(r"[\U00010000-\U0010ffff]")
 
 
 class _UnfitError(Exception):
@@ -115,23 +119,27 @@ class Conversion:
         tell: hears of progress and of every row that needs attention.
         total: number of rows in the old table.
         one_name: whether names that differ only in case, accents or spaces at the end were one to the old table.
+        max_text: the longest text that can be stored, in bytes; None for any.
     """
 
-    def __init__(self, tell: Tell, total: int, *, one_name: bool = False) -> None:
+    def __init__(
+        self, tell: Tell, total: int, *, one_name: bool = False, max_text: int | None = None
+    ) -> None:
         self.rows = self.taken = self.collections = 0
         self._tell = tell
         self._total = total
+        self._max_text = max_text
         self._names: dict[str, str] | None = {} if one_name else None
 
     def items(self, rows: Iterable[OldRow]) -> Iterator[NewItem]:
-        """Return the items to store, each once.
+        """Return the items to store, each once; may be called again with further collections.
 
         Args:
-            rows: all of them; those of one (app, chnl), byte for byte, together and in order of insertion.
+            rows: those of one (app, chnl), byte for byte, all together and in order of insertion.
         """
         for _, group in groupby(map(self._counted, rows), key=itemgetter(0, 1)):
             yield from self._collection(group)
-        if self._total >= PROGRESS_ROWS:
+        if self.rows == self._total >= PROGRESS_ROWS:
             self._tell(f"{self.rows:,} of {self._total:,} rows read")
 
     def _counted(self, row: OldRow) -> OldRow:
@@ -146,7 +154,7 @@ class Conversion:
         place = 0
         for row in rows:
             try:
-                item = _item(row, place)
+                item = self._item(row, place)
             except _UnfitError as error:
                 self._leave(row, str(error))
                 continue
@@ -167,6 +175,13 @@ class Conversion:
         if ids:
             self.collections += 1
             self._compare(item.app, item.collection)
+
+    def _item(self, row: OldRow, place: int) -> NewItem:
+        item = _item(row, place)
+        if self._max_text is not None and len(item.text) > self._max_text:
+            problem = f"{len(item.text)} bytes, more than the {self._max_text} that can be stored"
+            raise _UnfitError(f"data: has {problem}; raise max_allowed_packet")
+        return item
 
     def _leave(self, row: OldRow, problem: str) -> None:
         self._tell(f"{_place(row)}: left behind: {problem}")
@@ -200,7 +215,7 @@ def _item(row: OldRow, place: int) -> NewItem:
     except (msgspec.DecodeError, RecursionError) as error:
         raise _UnfitError(f"data: {_json_fault(text.decode(), error)}") from None
     ((id, _),) = write.update.insert.items()
-    if id != column and _folded(id) != _folded(column):
+    if id != column and _folded(column) not in map(_folded, _forms(id)):
         raise _UnfitError(f"data: the item says that its id is {_shown(id)}")
     return NewItem(app, collection, id, text, place)
 
@@ -240,6 +255,18 @@ def _folded(text: str) -> str:
     """Return what is left of a name under the usual collations: no case, no accents, no spaces at the end."""
     letters = unicodedata.normalize("NFKD", text.rstrip(" "))
     return "".join(each for each in letters if not unicodedata.combining(each)).casefold()
+
+
+def _forms(id: str) -> Iterator[str]:
+    """Yield what became of an id in the first generation's column in MySQL, 64 characters of at most 3 bytes each.
+
+    Unless `sql_mode` was strict, MySQL cut what was longer, and put question marks in place of other characters or
+    cut there, depending on its version.
+    """
+    yield id
+    for substitute in ("?", "????"):
+        yield _BEYOND_UTF8MB3.sub(substitute, id)[:_OLD_ID_CHARACTERS]
+    yield _BEYOND_UTF8MB3.split(id, maxsplit=1)[0][:_OLD_ID_CHARACTERS]
 
 
 def _place(row: OldRow) -> str:

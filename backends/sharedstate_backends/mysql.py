@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar, cast
 
 import anyio
 
+from . import mysql_migration
 from .contract import OutcomeUnknownError, StorageError
 from .mysql_connection import DEADLOCK, DUPLICATE_KEY, DatabaseError, LostError
 from .mysql_packets import joined
 from .mysql_pool import Pool
 from .mysql_schema import create_database, prepare
-from .mysql_tables import MAX_TOMBSTONES, Commit, MysqlTables
+from .mysql_tables import Commit, MysqlTables
+from .plan import MAX_TOMBSTONES
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from sharedstate_core.paths import CollectionPath
     from sharedstate_core.storage import CommitResult, Cursor, Loaded, Write
 
+    from .migration import Migrated, Tell
     from .mysql_connection import Address, Connection
 
 T = TypeVar("T")
@@ -104,6 +107,10 @@ class MysqlBackend:
             pool, self._pool = self._pool, None
             if pool is not None:
                 await pool.close()
+
+    async def migrate(self, tell: Tell) -> Migrated | None:
+        """Do as `Migratable.migrate`."""
+        return await mysql_migration.migrate(self._address, self._table, tell)
 
     async def load(self, collection: CollectionPath, since: Cursor | None) -> Loaded:
         """Do as `Backend.load`."""

@@ -15,17 +15,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import asyncmy
+from asyncmy.cursors import SSCursor
 from asyncmy.errors import MySQLError
 
 from .contract import StorageError
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import AsyncGenerator
 
 Rows = list[tuple[Any, ...]]
 
 GOODBYE_SECONDS: Final = 1.0
 """How long an orderly end of a connection may take; then it is just closed."""
+
+STATEMENT_BYTES: Final = 1024
+"""Room for what surrounds one text in a packet: an id of 255 bytes, escaped, and the statement."""
 
 CONNECTION_REFUSED: Final = 2003
 ACCESS_DENIED: Final = 1044
@@ -169,15 +174,21 @@ class Connection:
         return connection
 
     @property
+    def max_text(self) -> int:
+        """Longest text that a statement can hold, in bytes, even if each of them has to be escaped."""
+        return (self.max_packet - STATEMENT_BYTES) // 2
+
+    @property
     def is_open(self) -> bool:
         """Whether it may be used."""
         return bool(self._driver.connected)
 
-    async def run(self, statements: str) -> list[Rows]:
+    async def run(self, statements: str, *, timeout: float | None = None) -> list[Rows]:
         """Send statements, separated by semicolons, in one packet; return the rows of each.
 
         Args:
             statements: with one character for each byte, as `mysql_packets.literal` writes them.
+            timeout: seconds that the answer may take; the address's own by default.
 
         Raises:
             LostError: nobody knows which of them were carried out.
@@ -185,21 +196,51 @@ class Connection:
         """
         results: list[Rows] = []
         try:
-            async with asyncio.timeout(self._address.timeout):
+            async with asyncio.timeout(timeout or self._address.timeout):
                 cursor = self._driver.cursor()
                 await cursor.execute(statements.encode("latin-1"))
                 results.append(list(await cursor.fetchall()) if cursor.description else [])
                 while await cursor.nextset():
                     results.append(list(await cursor.fetchall()) if cursor.description else [])
         except BaseException as error:
-            failure = explained(error, self._address, len(results))
-            if not isinstance(failure, DatabaseError):
-                self.close()
-            if failure is error or not isinstance(error, Exception):
-                raise
-            raise failure from error
+            self._fail(error, len(results))
+            raise
         self.used = time.monotonic()
         return results
+
+    async def stream(self, query: str, size: int, *, timeout: float) -> AsyncGenerator[Rows]:
+        """Yield the rows of a query, at most `size` at a time; each may take that many seconds.
+
+        Whoever does not take them all closes the connection.
+
+        Raises:
+            LostError, DatabaseError: as `run`.
+        """
+        try:
+            async with asyncio.timeout(timeout):
+                cursor = self._driver.cursor(SSCursor)
+                await cursor.execute(query.encode("latin-1"))
+            while True:
+                async with asyncio.timeout(timeout):
+                    rows = await cursor.fetchmany(size)
+                if not rows:
+                    break
+                yield rows
+        except GeneratorExit:
+            self.close()
+            raise
+        except BaseException as error:
+            self._fail(error, 0)
+            raise
+        self.used = time.monotonic()
+
+    def _fail(self, error: BaseException, statement: int) -> None:
+        """Close the connection unless the server is in order; raise what people should read instead of an error."""
+        failure = explained(error, self._address, statement)
+        if not isinstance(failure, DatabaseError):
+            self.close()
+        if failure is not error and isinstance(error, Exception):
+            raise failure from error
 
     async def roll_back(self) -> None:
         """Undo the transaction at hand; if that fails the connection is closed, which undoes it too."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from .mysql_connection import STATEMENT_BYTES
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
@@ -15,9 +17,6 @@ if TYPE_CHECKING:
 
 PACKET_BYTES: Final = 1024 * 1024
 """Statements are sent in packets of about this size; a longer text has a packet of its own."""
-
-OVERHEAD: Final = 1024
-"""Room for what surrounds one text in a packet: an id of 255 bytes, escaped, and the statement."""
 
 
 def literal(value: str | bytes | int | None) -> str:
@@ -42,7 +41,7 @@ def joined(statements: Sequence[str]) -> str:
 
 def packets(statements: Sequence[str], most: int) -> list[list[str]]:
     """Return the statements in order, packet by packet; `most` is the server's limit in bytes."""
-    return list(batches(statements, min(PACKET_BYTES, most - OVERHEAD)))
+    return list(batches(statements, min(PACKET_BYTES, most - STATEMENT_BYTES)))
 
 
 async def send(connection: Connection, statements: Sequence[str]) -> None:

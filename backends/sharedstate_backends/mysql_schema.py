@@ -12,6 +12,7 @@ import secrets
 from typing import TYPE_CHECKING, Final
 
 from .contract import StorageError
+from .migration import BACKUP_SUFFIX, HOW_TO_MIGRATE, OLD_COLUMNS
 from .mysql_connection import (
     ACCESS_DENIED,
     NO_SUCH_TABLE,
@@ -30,11 +31,15 @@ _COLUMNS: Final = {
     "_collections": ["key", "app", "name", "version", "horizon", "tombstones"],
     "_meta": ["name", "value"],
 }
-_OLDER_COLUMNS: Final = {"app", "chnl", "id", "ctime", "data"}
+SUFFIXES: Final = tuple(_COLUMNS)
+"""What the names of a service's tables end with: items, collections, and what is known of the whole."""
+
+BUILDING: Final = {"": "_migrating", "_collections": "_migrating_heads", "_meta": "_migrating_meta"}
+"""What their names end with while a migration fills them; the comment of such a table says that it is ours."""
 
 _STATEMENTS: Final = {
     "": """
-CREATE TABLE IF NOT EXISTS `{T}` (
+CREATE TABLE IF NOT EXISTS `{name}` (
   collection BIGINT NOT NULL,
   id VARBINARY(255) NOT NULL,
   created BIGINT NOT NULL,
@@ -45,7 +50,7 @@ CREATE TABLE IF NOT EXISTS `{T}` (
   KEY by_version (collection, version, created)
 ) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4""",
     "_collections": """
-CREATE TABLE IF NOT EXISTS `{T}_collections` (
+CREATE TABLE IF NOT EXISTS `{name}` (
   `key` BIGINT NOT NULL PRIMARY KEY,
   app VARBINARY(128) NOT NULL,
   name VARBINARY(128) NOT NULL,
@@ -55,7 +60,7 @@ CREATE TABLE IF NOT EXISTS `{T}_collections` (
   UNIQUE KEY by_name (app, name)
 ) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4""",
     "_meta": """
-CREATE TABLE IF NOT EXISTS `{T}_meta` (
+CREATE TABLE IF NOT EXISTS `{name}` (
   name VARBINARY(64) NOT NULL PRIMARY KEY,
   value VARBINARY(255) NOT NULL
 ) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4""",
@@ -107,26 +112,23 @@ async def prepare(connection: Connection, table: str) -> None:
     Raises:
         StorageError: the tables are not ours, or of another format.
     """
-    found = {suffix: await _columns(connection, table + suffix) for suffix in _COLUMNS}
-    if set(found[""]) == _OLDER_COLUMNS:
-        raise StorageError(f"table {table} holds data in an older format; choose another db_table")
+    found = {suffix: await columns(connection, table + suffix) for suffix in SUFFIXES}
+    if set(found[""]) == OLD_COLUMNS:
+        raise StorageError(f"table {table} {HOW_TO_MIGRATE}")
+    if not found[""] and await rename_was_cut_off(connection, table):
+        raise StorageError(f"table {table}{BACKUP_SUFFIX} {HOW_TO_MIGRATE}")
     is_ours = found["_meta"] == _COLUMNS["_meta"] and await _format(connection, table)
-    for suffix, columns in found.items():
-        if columns and columns != _COLUMNS[suffix] and not is_ours:
+    for suffix, names in found.items():
+        if names and names != _COLUMNS[suffix] and not is_ours:
             raise StorageError(
                 f"table {table}{suffix} is there already and is not SharedState's; "
                 "choose another db_table"
             )
-    for suffix, columns in found.items():
-        if not columns:
-            # Behind it something without warnings: those of the last statement are logged by the driver.
-            await connection.run(_STATEMENTS[suffix].replace("{T}", table) + "; DO 0")
-    meta = f"`{table_names(table)[2]}`"
-    epoch, made_by = (literal(text) for text in (secrets.token_urlsafe(9), str(FORMAT)))
-    await connection.run(
-        f"INSERT INTO {meta} VALUES ('format', {made_by}), ('epoch', {epoch}) "
-        "ON DUPLICATE KEY UPDATE name = name"
-    )
+    for suffix, names in found.items():
+        if not names:
+            await create(connection, table, suffix)
+    meta = table_names(table)[2]
+    await note(connection, meta)
     found_format = await _format(connection, table)
     if found_format != str(FORMAT):
         raise StorageError(
@@ -135,7 +137,57 @@ async def prepare(connection: Connection, table: str) -> None:
         )
     ((durable,),) = (await connection.run("SELECT @@innodb_flush_log_at_trx_commit"))[0]
     if durable != 1:
-        await connection.run(f"UPDATE {meta} SET value = {epoch} WHERE name = 'epoch'")
+        epoch = literal(_new_epoch())
+        await connection.run(f"UPDATE `{meta}` SET value = {epoch} WHERE name = 'epoch'")
+
+
+async def create(
+    connection: Connection, table: str, suffix: str, *, building: bool = False
+) -> None:
+    """Create one of the tables if it is not there; with `building`, under the name for a migration."""
+    name = table + (BUILDING[suffix] if building else suffix)
+    statement = _STATEMENTS[suffix].replace("{name}", name)
+    if building:
+        statement += f" COMMENT = '{_comment(table)}'"
+    # Behind it something without warnings: those of the last statement are logged by the driver.
+    await connection.run(f"{statement}; DO 0")
+
+
+async def under_construction(connection: Connection, table: str) -> list[str]:
+    """Return the names of the tables that a migration of this one is filling, or has left."""
+    names = {table + suffix for suffix in BUILDING.values()}
+    (rows,) = await connection.run(
+        "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() "
+        f"AND table_name IN ({', '.join(map(literal, sorted(names)))}) "
+        f"AND table_comment = '{_comment(table)}'"
+    )
+    return sorted(names & {name for (name,) in rows})
+
+
+async def rename_was_cut_off(connection: Connection, table: str) -> bool:
+    """Tell whether a database died while a migration gave the tables their names."""
+    return (
+        not await columns(connection, table)
+        and table + BUILDING[""] in await under_construction(connection, table)
+        and set(await columns(connection, table + BACKUP_SUFFIX)) == OLD_COLUMNS
+    )
+
+
+def _comment(table: str) -> str:
+    return f"made by sharedstate-anyio migrate for {table}"
+
+
+async def note(connection: Connection, meta: str) -> None:
+    """Note the format, and an epoch if there is none, in the table `meta`."""
+    epoch, made_by = literal(_new_epoch()), literal(str(FORMAT))
+    await connection.run(
+        f"INSERT INTO `{meta}` VALUES ('format', {made_by}), ('epoch', {epoch}) "
+        "ON DUPLICATE KEY UPDATE name = name"
+    )
+
+
+def _new_epoch() -> str:
+    return secrets.token_urlsafe(9)
 
 
 async def _format(connection: Connection, table: str) -> str | None:
@@ -144,7 +196,8 @@ async def _format(connection: Connection, table: str) -> str | None:
     return rows[0][0].decode() if rows else None
 
 
-async def _columns(connection: Connection, name: str) -> list[str]:
+async def columns(connection: Connection, name: str) -> list[str]:
+    """Return the columns of a table in order; none if there is no such table."""
     try:
         (rows,) = await connection.run(f"SHOW COLUMNS FROM `{name}`")
     except DatabaseError as error:

@@ -27,6 +27,7 @@ import ssl
 from typing import TYPE_CHECKING, Final
 
 from .contract import ConfigurationError
+from .keys import MAX_TIMEOUT, number
 from .mysql import POOL_SIZE, MysqlBackend
 from .mysql_connection import Address
 
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MAX_POOL_SIZE: Final = 1000
-MAX_TIMEOUT: Final = 3600.0
 
 _DATABASE_NAME: Final = re.compile(r"[A-Za-z0-9_$-]{1,64}")
 
@@ -61,26 +61,16 @@ def get_backend(config: Mapping[str, object], table: str) -> MysqlBackend:
     socket = config.get("db_socket")
     address = Address(
         host=str(config.get("db_host") or "localhost"),
-        port=int(_number(config, "db_port", 3306, 1, 65535)),
+        port=int(number(config, "db_port", 3306, 1, 65535)),
         socket=str(socket) if socket else None,
         user=str(config["db_user"]),
         password=str(config.get("db_password", "")),
         database=name,
         tls=_tls(config) if config.get("ssl.enabled") else None,
-        timeout=_number(config, "db_timeout", 10.0, 1.0, MAX_TIMEOUT),
+        timeout=number(config, "db_timeout", 10.0, 1.0, MAX_TIMEOUT),
     )
-    pool_size = int(_number(config, "db_pool_size", POOL_SIZE, 1, MAX_POOL_SIZE))
+    pool_size = int(number(config, "db_pool_size", POOL_SIZE, 1, MAX_POOL_SIZE))
     return MysqlBackend(address, table, pool_size=pool_size)
-
-
-def _number(
-    config: Mapping[str, object], key: str, default: float, least: float, most: float
-) -> float:
-    number = config.get(key, default)
-    if not isinstance(number, (int, float)) or not least <= number <= most:
-        problem = f"expected a number from {least:g} to {most:g}, not {str(number)[:40]}"
-        raise ConfigurationError(key, problem)
-    return number
 
 
 def _tls(config: Mapping[str, object]) -> ssl.SSLContext:

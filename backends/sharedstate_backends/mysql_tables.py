@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sharedstate_core.storage import CommitResult, Cursor, Loaded, Row
 
-from .mysql_packets import OVERHEAD, PACKET_BYTES, batches, joined, literal, packets, send
+from .mysql_connection import STATEMENT_BYTES
+from .mysql_packets import PACKET_BYTES, batches, joined, literal, packets, send
 from .mysql_schema import new_key
-from .plan import Head, Known, Plan, names, plan
+from .plan import MAX_TOMBSTONES, Head, Known, Plan, must_prune, names, plan
 from .sqlite_schema import table_names
 
 if TYPE_CHECKING:
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
     from sharedstate_core.storage import Write
 
     from .mysql_connection import Connection
-
-MAX_TOMBSTONES: Final = 10_000
-"""As `sqlite_tables.MAX_TOMBSTONES`."""
 
 _IDS: Final = 500
 """Ids asked for in one statement: few enough for the planner to look each up."""
@@ -51,7 +49,6 @@ class MysqlTables:
     def __init__(self, table: str, max_tombstones: int = MAX_TOMBSTONES) -> None:
         self._items, self._heads, self._meta = (f"`{name}`" for name in table_names(table))
         self._max_tombstones = max_tombstones
-        self._slack = max_tombstones // 10
         self._epoch = f"SELECT value FROM {self._meta} WHERE name = 'epoch'"
 
     async def load(
@@ -134,12 +131,11 @@ class MysqlTables:
         answers: list[CommitResult] = []
         changes: list[tuple[int, Plan]] = []
         news: list[str] = []
-        max_text = (connection.max_packet - OVERHEAD) // 2
         for path, writes in commits:
             app, name = path.app.encode(), path.collection.encode()
             key, *head = heads.get((app, name), (None, 0, 0, 0))
             rows = {} if key is None else known[key]
-            planned = plan(epoch.decode(), Head(*head), rows, writes, max_text=max_text)
+            planned = plan(epoch.decode(), Head(*head), rows, writes, max_text=connection.max_text)
             answers.append(CommitResult(epoch.decode(), planned.outcomes))
             if planned.head == Head(*head):
                 continue
@@ -163,7 +159,7 @@ class MysqlTables:
         statements += self._insert(changes, connection.max_packet)
         heads = {key: planned.head for key, planned in changes}
         for key, head in heads.items():
-            if head.tombstones > self._max_tombstones + self._slack:
+            if must_prune(head, self._max_tombstones):
                 await send(connection, statements)
                 statements = []
                 heads[key] = await self._prune(connection, key, head)
@@ -190,7 +186,7 @@ class MysqlTables:
             for key, planned in changes
             for id, text, created, place, version in planned.rows.values()
         )
-        for batch in batches(rows, min(PACKET_BYTES, max_packet - OVERHEAD)):
+        for batch in batches(rows, min(PACKET_BYTES, max_packet - STATEMENT_BYTES)):
             yield (
                 f"INSERT INTO {self._items} (collection, id, created, place, version, data) "
                 f"VALUES {','.join(batch)} ON DUPLICATE KEY UPDATE created = VALUES(created), "

@@ -7,7 +7,7 @@ change, and writes just that, however many writes there were: each id once, and 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sharedstate_core.storage import (
     Committed,
@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 
     from sharedstate_core.storage import Write
     from sharedstate_core.updates import Update
+
+
+MAX_TOMBSTONES: Final = 10_000
+"""Removed ids that a store remembers in each collection: they cost about 100 bytes each, and a client that was away for
+fewer removals can resume."""
 
 
 class Head(NamedTuple):
@@ -55,6 +60,16 @@ class Plan:
     outcomes: list[Outcome] = field(default_factory=list)
     reset: bool = False
     rows: dict[str, Row] = field(default_factory=dict)
+
+
+def must_prune(head: Head, max_tombstones: int) -> bool:
+    """Tell whether a collection's oldest tombstones go, down to `max_tombstones`, with the commit at hand.
+
+    A tenth more may be there before that is worth its while. No task does it in the background: the horizon rises
+    with it, so it takes the lock that commits take, and they would wait for it all the same. Each tombstone is
+    deleted once, so that on average a commit deletes as many as it makes.
+    """
+    return head.tombstones > max_tombstones + max_tombstones // 10
 
 
 def names(writes: Sequence[Write]) -> list[str]:

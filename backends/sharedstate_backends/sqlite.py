@@ -19,8 +19,9 @@ import anyio
 
 from . import sqlite_connection, sqlite_migration, sqlite_schema
 from .contract import OutcomeUnknownError, StorageError
+from .plan import MAX_TOMBSTONES
 from .sqlite_connection import MEMORY
-from .sqlite_tables import MAX_TOMBSTONES, Tables
+from .sqlite_tables import Tables
 
 if TYPE_CHECKING:
     import sqlite3

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sharedstate_core.storage import CommitResult, Cursor, Loaded, Row
 
-from .plan import Head, Known, Plan, names, plan
+from .plan import MAX_TOMBSTONES, Head, Known, Plan, must_prune, names, plan
 from .sqlite_schema import table_names
 
 if TYPE_CHECKING:
@@ -20,10 +20,6 @@ if TYPE_CHECKING:
 
     from sharedstate_core.paths import CollectionPath
     from sharedstate_core.storage import Write
-
-MAX_TOMBSTONES: Final = 10_000
-"""Tombstones kept in a collection: they cost about 100 bytes each and let a client resume that was away for
-fewer removals; a tenth more may be there before the oldest are pruned, so that pruning is rare."""
 
 _BATCH: Final = 512
 """Ids asked for in one statement, a power of two: SQLite built with its oldest limits takes 999 parameters."""
@@ -50,7 +46,6 @@ class Tables:
     def __init__(self, table: str, max_tombstones: int = MAX_TOMBSTONES) -> None:
         self._items, self._heads, self._meta = (f'"{name}"' for name in table_names(table))
         self._max_tombstones = max_tombstones
-        self._slack = max_tombstones // 10
 
     def load(
         self, cursor: sqlite3.Cursor, collection: CollectionPath, since: Cursor | None
@@ -149,7 +144,7 @@ class Tables:
 
     def _prune(self, cursor: sqlite3.Cursor, key: int | None, head: Head) -> Head:
         """Delete the oldest tombstones, whole versions at a time, if there are too many."""
-        if head.tombstones <= self._max_tombstones + self._slack:
+        if not must_prune(head, self._max_tombstones):
             return head
         ((horizon,),) = cursor.execute(
             f"SELECT version FROM {self._items} WHERE collection = ? AND data IS NULL "

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_never
 
+from sharedstate_core.counters import Counters
 from sharedstate_core.effects import (
     Close,
     Commit,
@@ -50,6 +51,9 @@ class World:
         limits: the server's.
         store: a store to start with.
         services: names of the services.
+
+    Attributes:
+        sent: what the server has sent: `deliveries` and `bytes` only.
     """
 
     def __init__(
@@ -71,6 +75,7 @@ class World:
         self._untold: set[CollectionPath] = set()
         self._closing: list[int] = []
         self.server: Server[Connection] = Server(services, self.limits)
+        self.sent = Counters()
         for client in range(clients):
             self.connect(client)
 
@@ -211,6 +216,7 @@ class World:
         self.operations.clear()
         self._untold.clear()
         self.server = Server(self._services, self.limits)
+        self.sent = Counters()
 
     def settle(self) -> None:
         """Let everything go well until nothing is left to do.
@@ -268,9 +274,13 @@ class World:
         for effect in effects:
             match effect:
                 case Send():
+                    is_reply = effect.message.startswith(b'{"type":"REPLY"')
                     for connection in effect.connections:
+                        self.sent.deliveries += not is_reply
+                        self.sent.bytes += len(effect.message)
                         self._send(connection, effect.message)
                 case TellTime():
+                    self.sent.bytes += len(effect.reply.encode(0.0))
                     self._send(effect.connection, effect.reply.encode(self.now))
                 case TellDrained():
                     self._link(effect.connection).draining = True

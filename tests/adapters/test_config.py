@@ -167,6 +167,16 @@ def test_any_segment_of_a_path_is_a_name(name: str) -> None:
     assert config.services[0].name == name
 
 
+@pytest.mark.parametrize("metrics", ["local", "anyone", "off"])
+def test_who_may_read_the_metrics(metrics: str) -> None:
+    assert parse_config({**one(), "metrics": metrics}).metrics == metrics
+    assert parse_config(one()).metrics == "local"
+
+
+def test_the_schema_may_be_named() -> None:
+    assert parse_config({"$schema": "./config.schema.json", **one()}) == parse_config(one())
+
+
 def test_a_byte_order_mark_is_no_matter(tmp_path: Path) -> None:
     file = tmp_path / "config.json"
     file.write_bytes(b"\xef\xbb\xbf" + json.dumps(one()).encode())
@@ -230,7 +240,10 @@ def test_faults_in_host(host: object) -> None:
     [
         (
             [],
-            'expected an object with "services", "service", "limits", "origins", "compression", found a list',
+            (
+                'expected an object with "services", "service", "limits", "origins", "compression", '
+                '"metrics", "$schema", found a list'
+            ),
         ),
         ({}, "services: is missing; add it"),
         ({"services": []}, "services: is empty; describe at least one service"),
@@ -238,7 +251,19 @@ def test_faults_in_host(host: object) -> None:
         ({"service": {}, "servces": []}, 'servces: unknown key; did you mean "services"?'),
         (
             {"services": [], "port": 1},
-            "port: unknown key; known here: compression, limits, origins, service, services",
+            "port: unknown key; known here: $schema, compression, limits, metrics, origins, service, services",
+        ),
+        (
+            {**one(), "metrics": "all"},
+            'metrics: expected one of "local", "anyone", "off", found "all"',
+        ),
+        (
+            {**one(), "metrics": False},
+            'metrics: expected one of "local", "anyone", "off", found false',
+        ),
+        (
+            {**one(), "$schema": 1},
+            "$schema: expected the address of a JSON Schema, found a number",
         ),
     ],
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
+from tests.support.fault_runs import MARIADB_RUNS, ROOT
 from tests.support.mariadb import MariaDb, started
 from tests.support.peer import SECONDS, Client, open_client, open_clients
 from tests.support.replica import Copy
@@ -144,6 +145,20 @@ async def test_a_fault_under_load(  # noqa: C901 (one function for each who take
     assert not any("\n" in line for line in told)
     assert not any(record.exc_info for record in records), "one line is enough"
     caplog.clear()
+
+
+@pytest.mark.parametrize("name", MARIADB_RUNS)
+async def test_the_server_dies_within_a_commit(
+    name: str,
+    own_mariadb: MariaDb,
+    tmp_path: Path,
+    anyio_backend_name: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nothing is lost, nothing is there in part, no lock is left, and writes flow again."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    store = own_mariadb.config(db_table=f"dying_{next(_tables)}")
+    await MARIADB_RUNS[name](tmp_path, anyio_backend_name, store)
 
 
 def check(copy: Copy, authors: list[Author]) -> None:

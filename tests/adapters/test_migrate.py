@@ -17,6 +17,8 @@ from .test_life_cycle import one_line, write
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.support.mariadb import MariaDb
+
 
 async def test_from_the_old_data_to_a_served_page(tmp_path: Path, anyio_backend_name: str) -> None:
     older.make(str(tmp_path / "sharedstate.db"), [older.record("app", "c", id) for id in "ba"])
@@ -97,3 +99,40 @@ def test_killed_on_the_way_and_run_again(tmp_path: Path) -> None:
         with started("migrate", folder=copy.parent) as command:
             assert command.finish() == 0
         assert older.content(str(copy)) == after
+
+
+def test_killed_on_the_way_in_mariadb(tmp_path: Path, shared_mariadb: MariaDb) -> None:
+    """As above; the server says what to do until it is done."""
+    rows = (
+        "SELECT 'app', CONCAT('c', seq MOD 3), CONCAT('é', seq), FROM_UNIXTIME(2000000000 - seq), "
+        """CONCAT('{"id":"é', seq, '","number":', seq, '}') FROM seq_1_to_100000"""
+    )
+    older.make_in_mysql(shared_mariadb, "many", [])
+    shared_mariadb.sql(f"SET NAMES utf8mb4; INSERT INTO many {rows}", "sharedstate")
+    config = shared_mariadb.config(db_table="many")
+    service: dict[str, object] = {"name": "items", "module": "items_service", "config": config}
+    file = write(tmp_path, document(service))
+    with started(file, folder=tmp_path) as command:
+        assert command.finish() == 1
+    assert one_line(command).endswith("take it over with: sharedstate-anyio migrate config.json")
+    with started("migrate", file, folder=tmp_path) as command:
+        command.says("40,000 of")
+        command.send(signal.SIGKILL)
+        assert command.finish() == -signal.SIGKILL
+    assert shared_mariadb.sql("SELECT COUNT(ctime) FROM many", "sharedstate") == [["100000"]]
+    with started("migrate", file, folder=tmp_path) as command:
+        assert command.finish() == 0
+    assert "100,000 of 100,000 rows taken over, collections: 3" in command.output
+    assert command.errors == ""
+    found = shared_mariadb.sql(
+        "SELECT head.name, SUBSTR(id, 3), place, JSON_VALUE(data, '$.number'), JSON_VALUE(data, '$.id') = id "
+        "FROM many AS item JOIN many_collections AS head ON item.collection = head.`key` "
+        "WHERE app = 'app' AND item.version = 1 AND created = 1 ORDER BY head.name, place",
+        "sharedstate",
+    )
+    expected = [
+        [f"c{each}", str(number), str(place), str(number), "1"]
+        for each in range(3)
+        for place, number in enumerate(n for n in range(100_000, 0, -1) if n % 3 == each)
+    ]
+    assert found == expected

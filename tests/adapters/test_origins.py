@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 import pytest
 
@@ -10,7 +11,7 @@ from sharedstate_anyio import parse_config, serve
 from sharedstate_anyio.origins import TOLD_ORIGINS, Origins
 from sharedstate_backends import ConfigurationError
 from tests.support.peer import Client, open_peer, upgrade_request
-from tests.support.servers import document, running
+from tests.support.servers import document, running, sqlite
 
 
 def parse(origins: object) -> Origins:
@@ -110,6 +111,35 @@ def test_a_list_stands_instead_of_the_default() -> None:
     assert allows(parse(["localhost"]), "http://localhost")
     assert not allows(parse([]), "http://localhost")
     assert allows(parse([]), None)
+
+
+def test_a_server_for_this_machine_has_no_name_of_its_own() -> None:
+    """Whoever owns a name can let it point to the browser's machine (DNS rebinding)."""
+    local = replace(parse(["same-host"]), trusts_names=False)
+    assert not allows(local, "http://state.example.org")
+    for host in ("127.0.0.1", "192.168.1.7", "[::1]"):
+        headers = [(b"host", f"{host}:9000".encode()), (b"origin", f"http://{host}:80".encode())]
+        assert local.refusal(headers) is None
+
+
+@pytest.mark.parametrize(
+    ("service", "status"),
+    [
+        ({"host": "127.0.0.1"}, b"403"),
+        ({"host": "localhost"}, b"403"),
+        ({"host": "0.0.0.0"}, b"101"),
+    ],
+)
+async def test_names_are_trusted_where_others_can_connect(
+    service: dict[str, object], status: bytes
+) -> None:
+    document = {"service": {"port": 0} | service, "services": [sqlite()]}
+    async with serve(parse_config(document)) as server, open_peer(server.port) as peer:
+        upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+        key = "Sec-WebSocket-Key: c2l4dGVlbiBieXRlcyBvaw==\r\n"
+        where = f"Host: evil.test:{server.port}\r\nOrigin: http://evil.test:8000\r\n"
+        await peer.send(f"GET / HTTP/1.1\r\n{where}{upgrade}{key}\r\n".encode())
+        assert (await peer.receive()).split()[1] == status
 
 
 @pytest.mark.parametrize(

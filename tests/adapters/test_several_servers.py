@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import anyio
 
+from sharedstate_anyio.faults import Faults
 from sharedstate_anyio.hub import Hub
 from sharedstate_anyio.lookout import look_forever
 from sharedstate_backends import StorageError
@@ -134,6 +135,7 @@ class Forgetful(Hub):
 
     def __init__(self) -> None:
         self.seen: list[Cursor] = []
+        self.faults = Faults()
 
     def loaded(self, service: str) -> list[CollectionPath]:
         return [CollectionPath("app", service, "c")]

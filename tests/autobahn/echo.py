@@ -10,6 +10,7 @@ from wsproto.events import BytesMessage
 
 from sharedstate_anyio.compression import compressed_text_frame
 from sharedstate_anyio.connection import Connection
+from sharedstate_anyio.faults import Faults
 from sharedstate_anyio.frames import text_frame
 from sharedstate_anyio.handshake import Entrance
 from sharedstate_anyio.http import Site
@@ -41,14 +42,15 @@ class EchoHub:
 
     def __init__(self, tasks: TaskGroup) -> None:
         self._tasks = tasks
+        self.faults = Faults()
 
     def opened(self, connection: Connection) -> None: ...
 
     def closed(self, connection: Connection) -> None: ...
 
-    def drained(self, connection: Connection) -> None: ...
-
     def progressed(self, connection: Connection) -> None: ...
+
+    def drained(self, connection: Connection) -> None: ...
 
     def received(self, connection: Connection, text: str) -> None:
         connection.send(framed(connection, text.encode()))
@@ -98,7 +100,7 @@ async def echoing(compression: int | None = None) -> AsyncIterator[int]:
         hub = EchoHub(tasks)
 
         def accepted(sock: socket.socket, _host: str, _tls: object) -> None:
-            tasks.start_soon(EchoConnection(sock, hub).run, entrance)
+            tasks.start_soon(EchoConnection(sock, hub).run, entrance, "")
 
         tasks.start_soon(accept_forever, listener, accepted)
         try:

@@ -7,8 +7,12 @@ import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+from tests.support.mariadb import DATABASE
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from tests.support.mariadb import MariaDb
 
 CREATE = (
     "CREATE TABLE IF NOT EXISTS {table} (app TEXT NOT NULL,chnl TEXT NOT NULL,id TEXT NOT NULL,"
@@ -54,3 +58,58 @@ def content(file: str) -> dict[str, list[tuple[object, ...]]]:
         if name.endswith("_meta"):
             tables[name] = [row for row in rows if row[0] != b"epoch"]
     return tables
+
+
+CREATE_IN_MYSQL = (
+    "CREATE TABLE {table} (app VARCHAR(128) NOT NULL, chnl VARCHAR(128) NOT NULL, id VARCHAR(64) NOT NULL, "
+    "ctime TIMESTAMP DEFAULT CURRENT_TIMESTAMP, data TEXT, PRIMARY KEY (app, chnl, id)) "
+    "CHARACTER SET utf8"
+)
+
+
+def make_in_mysql(
+    database: MariaDb, table: str, records: Iterable[Record], *, create: str = CREATE_IN_MYSQL
+) -> None:
+    """Make a table and insert records, one second apart; one whose key is taken replaces the other's data."""
+    database.sql("CREATE DATABASE IF NOT EXISTS sharedstate")
+    statements = ["SET NAMES utf8mb4", create.format(table=table)]
+    for number, values in enumerate(records):
+        written = ", ".join("NULL" if value is None else _hexadecimal(value) for value in values)
+        statements.append(
+            f"INSERT INTO {table} (app, chnl, id, data, ctime) VALUES ({written}, "
+            f"FROM_UNIXTIME(1000000000 + {number})) ON DUPLICATE KEY UPDATE data = VALUES(data)"
+        )
+    database.sql("; ".join(statements), "sharedstate")
+
+
+def _hexadecimal(value: object) -> str:
+    return f"_utf8mb4 X'{str(value).encode().hex()}'"
+
+
+def content_in_mysql(database: MariaDb, table: str) -> dict[str, list[list[str]]]:
+    """Return the rows of the old table, wherever it is, and of the new ones but for their keys and epoch."""
+    backup = f"SELECT * FROM {table}_before_migration ORDER BY app, chnl, id"
+    queries = {
+        "tables": "SHOW TABLES",
+        "old": f"SELECT * FROM {table} ORDER BY app, chnl, id",
+        f"{table}_before_migration": backup,
+        f"{table}_meta": f"SELECT * FROM {table}_meta WHERE name <> 'epoch'",
+        f"{table}_collections": "SELECT app, name, version, horizon, tombstones "
+        f"FROM {table}_collections ORDER BY 1, 2",
+        table: f"SELECT app, name, id, created, place, item.version, data FROM {table} AS item "
+        f"JOIN {table}_collections AS head ON item.collection = head.`key` ORDER BY 1, 2, 5",
+    }
+    statements = (f"SELECT '== {name}'; {query}" for name, query in queries.items())
+    # Some of them are not there, or have other columns: go on.
+    output = database._client("; ".join(statements), DATABASE, "--force").stdout
+    found: dict[str, list[list[str]]] = {}
+    for line in output.splitlines():
+        if line.startswith("== "):
+            rows = found[line[3:]] = []
+        else:
+            rows.append(line.split("\t"))
+    names = {name for (name,) in found.pop("tables")}
+    old = found.pop("old")
+    if f"{table}_collections" not in names:
+        found[table] = old
+    return {name: rows for name, rows in found.items() if name in names}

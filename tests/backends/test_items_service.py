@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -11,6 +12,9 @@ from sharedstate_backends.conformance import path
 from sharedstate_backends.items_service import get_service
 
 from .opening import opened
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 MYSQL = {
     "db_type": "mysql",
@@ -82,10 +86,12 @@ def test_a_mysql_configuration_turned_to_sqlite_is_accepted() -> None:
         ({"db_table": 'a"; DROP TABLE x'}, "db_table", "letters, digits and underscores"),
         ({"db_table": "items\n"}, "db_table", "letters, digits and underscores"),
         ({"db_table": "é"}, "db_table", "letters, digits and underscores"),
-        ({"db_table": "x" * 49}, "db_table", "at most 48 characters"),
+        ({"db_table": "x" * 48}, "db_table", "at most 47 characters"),
         ({"db_table": "SQLite_x"}, "db_table", "belong to SQLite"),
         ({"db_synchronous": "OFF"}, "db_synchronous", "Known: FULL, NORMAL"),
         ({"db_synchronous": "full"}, "db_synchronous", 'did you mean "FULL"?'),
+        ({"db_timeout": -1}, "db_timeout", "from 0 to 3600, not -1"),
+        ({"db_timeout": "5"}, "db_timeout", "expected a number of seconds, not a string"),
         ({"ssl.enabled": "no"}, "ssl.enabled", "expected true or false, not a string"),
         ({"ssl.key": True}, "ssl.key", "expected a string or null, not true"),
         ({"db_host": {}}, "db_host", "expected a string, not an object"),
@@ -118,7 +124,20 @@ def test_mistakes(config: dict[str, object], key: str, problem: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("table", ["x", "_", "ORDER", "t" * 48, "Items_2"])
+@pytest.mark.parametrize("table", ["x", "_", "ORDER", "t" * 47, "Items_2"])
 async def test_tables(table: str) -> None:
     async with opened(get_service({"db_type": "sqlite", "db_table": table})) as backend:
         assert (await backend.load(path(), None)).version == 0
+
+
+@pytest.mark.parametrize(("config", "milliseconds"), [({}, 5000), ({"db_timeout": 0.25}, 250)])
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_the_timeout_of_sqlite(
+    config: dict[str, object], milliseconds: int, tmp_path: Path
+) -> None:
+    file = {"db_type": "sqlite", "db_name": str(tmp_path / "items.db")}
+    async with opened(get_service(file | config)) as island:
+        store = cast("Any", island)._backend
+        for thread in (store._writer, store._reader):
+            found = await thread.run(lambda it: it.execute("PRAGMA busy_timeout").fetchall())
+            assert found == [(milliseconds,)]

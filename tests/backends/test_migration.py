@@ -261,10 +261,9 @@ async def test_a_name_that_is_taken(file: str, taken: str) -> None:
     assert content(file) == before
 
 
-async def test_while_another_program_writes(file: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_while_another_program_writes(file: str) -> None:
     """For example the old server: it has to be stopped first."""
     make(file, [record("app", "c", "a")])
-    monkeypatch.setattr("sharedstate_backends.sqlite.BUSY_TIMEOUT", 0)
     with closing(sqlite3.connect(file, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(StorageError, match="is locked by another program"):

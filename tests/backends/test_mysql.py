@@ -221,7 +221,11 @@ async def test_tables_of_others(mysql: dict[str, Any], shared_mariadb: MariaDb) 
     for suffix, columns, words in (
         ("", "x INT", f"table {name} is there already and is not SharedState's"),
         ("_meta", "x INT", f"table {name}_meta is there already"),
-        ("", "app INT, chnl INT, id INT, ctime INT, data INT", "older format"),
+        (
+            "",
+            "app INT, chnl INT, id INT, ctime INT, data INT",
+            "holds data of an earlier SharedState; take it over with",
+        ),
     ):
         shared_mariadb.sql(f"CREATE TABLE {name}{suffix} ({columns})", "sharedstate")
         assert words in await problem(mysql)

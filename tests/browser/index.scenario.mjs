@@ -71,8 +71,8 @@ await scenario(async ({ server, open }) => {
   await writeFile("saved.html", code);
   const file = await open(pathToFileURL("saved.html").href);
   await until(() => file.problems.some((problem) => problem.includes("403")), "a refusal");
+  await file.page.close(); // it would try again, and be refused again
   file.problems.length = 0;
-  await file.page.close();
   const site = await serve_pages({ "/page.html": code });
   const saved = await open(`${site.url}/page.html`);
   await saved.page.getByRole("button", { name: "Add" }).click();

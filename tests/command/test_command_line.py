@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 import subprocess
-from typing import TYPE_CHECKING
+import tempfile
+from pathlib import Path
 
 import anyio
 import pytest
 import trustme
 
+from sharedstate_anyio.command.arguments import parser
 from sharedstate_anyio.command.target import Target, parse_target
 from tests.support.command import started
 from tests.support.relay import relay
 from tests.support.servers import running
 from tests.support.shell import PROGRAM, shell
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 COMMANDS = ("get", "put", "watch", "load", "dump")
 
@@ -147,3 +147,26 @@ def test_a_configuration_file_starts_the_server(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(document)
     with started("config.json", folder=tmp_path, program=PROGRAM) as server:
         assert server.port > 0
+
+
+def test_a_socket_may_be_asked_for_less_than_a_collection() -> None:
+    with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as listener:
+        place = f"{folder}/a/s"
+        Path(place).parent.mkdir()
+        listener.bind(place)
+        url = f"ws+unix://{place}"
+        assert parse_target(url, partial=True) == (url, "/")
+        assert parse_target(f"{url}/app/items", partial=True) == (url, "/app/items")
+        assert parse_target(f"{url}/app/items/c") == (url, "/app/items/c")
+        with pytest.raises(ValueError, match="expected URL/app/service/collection"):
+            parse_target(f"{url}/app/items")
+    with pytest.raises(ValueError, match="no UNIX socket"):
+        parse_target("ws+unix:///nowhere/a", partial=True)
+
+
+@pytest.mark.parametrize(
+    "line", [["--timeout", "3", "u/a/b/c", "1", "2"], ["u/a/b/c", "1", "--timeout", "3", "2"]]
+)
+def test_options_stand_anywhere(line: list[str]) -> None:
+    options = parser().parse_args(["get", *line])
+    assert (options.ids, options.timeout) == (["1", "2"], 3.0)

@@ -1,4 +1,4 @@
-"""The optional bounds of a collection: exact, whatever is under way, and shrinking is always allowed."""
+"""The optional bounds of a collection: exact, whatever is under way, and what does not grow is always allowed."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def test_what_is_admitted_is_what_fits(
     for update in group:
         after = dict(apply(state, update))
         many, much = len(after), sum(map(len, after.values()))
-        too_many = items is not None and many > items and many >= len(state)
-        too_much = size is not None and much > size and much >= sum(map(len, state.values()))
+        too_many = items is not None and many > items and many > len(state)
+        too_much = size is not None and much > size and much > sum(map(len, state.values()))
         assert bool(quota.refusal(update)) == (too_many or too_much)
         if not (too_many or too_much):
             state = after

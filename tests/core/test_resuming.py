@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from sharedstate_core import Cursor, Limits, Update
+from sharedstate_core import Commit, Cursor, Limits, Load, Update
 from sharedstate_core.testing import Copy, World, check_copies
 
-from .scenes import PATH, P, change, changes, hear, put, say, stored, text
+from .scenes import PATH, P, change, changes, hear, put, say, stored, text, under_way, watching
 
 
 def resume(world: World, epoch: str, version: int) -> list[tuple[int, int, Any]]:
@@ -135,6 +135,28 @@ def test_a_small_snapshot_comes_whole_also_to_those_who_take_parts() -> None:
         world.clients[0].put_subs({P: {"parts": True}})
         world.settle()
         assert list(world.clients[0].copies[P].state) == list(ids)
+
+
+def test_claims_to_have_seen_more_do_not_keep_others_waiting() -> None:
+    world = watching(2, "p")
+
+    def claim() -> None:
+        forged = {"since": {"epoch": "epoch-1", "version": 99}}
+        world.clients[1].put_subs({P: forged}, [P])
+        say(world, 1)
+
+    claim()
+    asked = put(world, 0, "q")
+    for _ in range(3):
+        load = under_way(world, Load)
+        claim()
+        world.finish(load.ticket)
+        if not isinstance(next(iter(world.operations.values())).effect, Load):
+            break
+    world.finish(under_way(world, Commit).ticket)
+    world.settle()
+    assert asked.ok
+    check_copies(world)
 
 
 def test_a_crowd_that_resumes_shares_what_is_encoded() -> None:

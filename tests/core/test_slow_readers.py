@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 
-from sharedstate_core import Commit, Limits, Load
+from sharedstate_core import Commit, Limits, Load, Update
 from sharedstate_core.testing import World, check_copies, check_requests
 
-from .scenes import P, change, changes, hear, kinds, put, say, stored, under_way, watching
+from .scenes import PATH, P, change, changes, hear, kinds, put, say, stored, under_way, watching
 
 
 def test_a_blocked_reader_gets_nothing_and_then_the_net_change() -> None:
@@ -147,6 +147,24 @@ def test_who_is_brought_to_now_in_turns_is_never_kept_waiting_by_what_changes_me
         world.drain(reader)
         told += [message["path"] for message in hear(world, reader)]
     assert told == ["/a/items/d", P, "/a/items/e"] * 2
+
+
+def test_an_acknowledgement_waits_for_content_that_its_author_waits_for_after_the_drain() -> None:
+    world = watching(1, "p")
+    client = world.clients[0]
+    world.block(0)
+    client.put_subs({P: {"since": {"epoch": "epoch-1", "version": 99}}}, [P])
+    client.put(P, insert=[{"id": "q"}])
+    say(world)
+    world.finish(under_way(world, Load).ticket)
+    world.finish(under_way(world, Commit).ticket)
+    world.commit_elsewhere(PATH, Update(("absent",), {}))
+    world.tell(PATH, vaguely=True)
+    load = under_way(world, Load)
+    world.drain(0)
+    assert kinds(hear(world)) == [1]
+    world.finish(load.ticket)
+    assert kinds(hear(world)) == ["NOTIFY", 2]
 
 
 def test_progress_moves_the_deadline() -> None:

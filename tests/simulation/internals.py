@@ -20,9 +20,20 @@ def check_internals(world: World) -> None:
     assert set(server._tickets) == set(world.operations)
     drains = {key[1].connection for key in server._timers._deadlines if key[0] == "drain"}
     assert drains == {c for c in open_now if world.links[c.client].blocked}
+    counted = server.counters
+    assert (counted.deliveries, counted.bytes) == (world.sent.deliveries, world.sent.bytes)
+    _check_census(world)
     _check_sessions(world)
     for collection in server._collections.values():
         _check_collection(world, collection)
+
+
+def _check_census(world: World) -> None:
+    census, sessions = world.server.census(), world.server._sessions.values()
+    assert census.connections == len(sessions)
+    assert census.subscriptions == sum(len(session.subscriptions) for session in sessions)
+    assert census.blocked == sum(link.blocked or link.draining for link in world.links)
+    assert census.loaded <= census.collections == len(world.server._collections)
 
 
 def _check_sessions(world: World) -> None:
@@ -38,7 +49,7 @@ def _check_sessions(world: World) -> None:
         assert session.blocked or not session._owed
         held = [each.size for each in session._owed if isinstance(each, HeldReply)]
         assert session._held_bytes == sum(held)
-        postponed = sum(isinstance(each, Postponed) for each in session._owed)
+        postponed = sum(e.requests for e in session._owed if isinstance(e, Postponed))
         assert session._postponed == postponed <= session._unanswered
         assert len(session.subscriptions) <= limits.subscriptions
         assert 0 <= session._unanswered <= limits.unanswered

@@ -92,9 +92,11 @@ class Command:
 
 
 @contextmanager
-def started(*arguments: str, folder: Path, program: Path = INSTALLED) -> Iterator[Command]:
+def started(
+    *arguments: str, folder: Path, program: Path = INSTALLED, log: Path | None = None
+) -> Iterator[Command]:
     """Run the command; it is gone at the end of the block."""
-    command = Command(*arguments, folder=folder, program=program)
+    command = Command(*arguments, folder=folder, program=program, log=log)
     try:
         yield command
     finally:

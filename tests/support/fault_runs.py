@@ -8,6 +8,7 @@ replay of what was acknowledged and of some of what nobody knows, whole, and eve
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import random
@@ -25,19 +26,18 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import anyio
 
-from sharedstate_backends import Island
-from sharedstate_backends.sqlite import SqliteBackend
+from sharedstate_backends.items_service import get_service
 from sharedstate_core import CollectionPath
 
-from . import faulty_sqlite
+from . import faulty_mysql, faulty_sqlite, mariadb
 from .command import Command
 from .ledger import Ledger
 from .peer import ClosedError, open_client
 from .replica import Copy, agree
-from .servers import document, sqlite, until
+from .servers import document, until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 
     from .servers import Service
 
@@ -57,7 +57,7 @@ class Stage:
 
     Args:
         folder: where it runs.
-        file: the database.
+        store: the database, as `items_service` is told.
         loop: the server's event loop.
 
     Attributes:
@@ -66,8 +66,8 @@ class Stage:
         seconds: how long it took until writes flowed again.
     """
 
-    def __init__(self, folder: Path, file: Path, loop: str) -> None:
-        self.file = file
+    def __init__(self, folder: Path, store: Mapping[str, object], loop: str) -> None:
+        self._store = store
         self.ledger = Ledger()
         self.copies = [Copy() for _ in range(READERS)]
         self.doubts = 0
@@ -80,6 +80,11 @@ class Stage:
         self._stopping = False
 
     @property
+    def file(self) -> Path:
+        """The database, if it is a file."""
+        return Path(str(self._store["db_name"]))
+
+    @property
     def command(self) -> Command:
         """The server's process."""
         assert self._command is not None
@@ -87,7 +92,8 @@ class Stage:
 
     async def start(self, service: Service | None = None) -> None:
         """Start the server; a service of one's own is called `items`."""
-        config = document(service or sqlite("items", self.file))
+        ours: Service = {"name": "items", "module": "items_service", "config": dict(self._store)}
+        config = document(service or ours)
         (self._folder / "config.json").write_text(json.dumps(config))
         self._command = command = Command(
             "config.json", "--loop", self._loop, folder=self._folder, log=self._folder / "log"
@@ -158,7 +164,7 @@ class Stage:
 
     async def check(self) -> None:
         """Hold the database and every reader against the ledger."""
-        backend = Island(SqliteBackend(str(self.file)))
+        backend = get_service(self._store)
         await backend.open()
         try:
             path = CollectionPath("app", "items", "c")
@@ -172,10 +178,13 @@ class Stage:
 
 @asynccontextmanager
 async def staged(
-    folder: Path, loop: str, service: Service | None = None, file: Path | None = None
+    folder: Path,
+    loop: str,
+    service: Service | None = None,
+    store: Mapping[str, object] | None = None,
 ) -> AsyncIterator[Stage]:
     """A server under load; at the end of the block the load ends and everything is checked."""
-    stage = Stage(folder, file or folder / "items.db", loop)
+    stage = Stage(folder, store or in_file(folder / "items.db"), loop)
     try:
         with anyio.fail_after(120):
             async with anyio.create_task_group() as tasks:
@@ -201,6 +210,11 @@ class Run(Protocol):
         ...
 
 
+def in_file(file: Path) -> dict[str, object]:
+    """Describe a store in a file of SQLite."""
+    return {"db_type": "sqlite", "db_name": str(file)}
+
+
 def _dying(folder: Path, **config: str) -> Service:
     config["file"] = str(folder / "items.db")
     return {"name": "items", "module": faulty_sqlite.MODULE, "config": config}
@@ -208,7 +222,26 @@ def _dying(folder: Path, **config: str) -> Service:
 
 async def killed(folder: Path, loop: str, *, at: str) -> Stage:
     """The process dies at a chosen moment of a commit, and is started again."""
-    async with staged(folder, loop, _dying(folder, at=at)) as stage:
+    return await killed_by_itself(folder, loop, _dying(folder, at=at))
+
+
+async def killed_on_mariadb(
+    folder: Path, loop: str, store: Mapping[str, object], *, at: str
+) -> Stage:
+    """The same, on MariaDB; its table is new."""
+    dying: Service = {
+        "name": "items",
+        "module": faulty_mysql.MODULE,
+        "config": {"store": store, "at": at},
+    }
+    return await killed_by_itself(folder, loop, dying, store)
+
+
+async def killed_by_itself(
+    folder: Path, loop: str, service: Service, store: Mapping[str, object] | None = None
+) -> Stage:
+    """A service kills its process, which is started again without it."""
+    async with staged(folder, loop, service, store) as stage:
         assert await stage.command.finished() == -signal.SIGKILL
         since = time.monotonic()
         await stage.start()
@@ -252,7 +285,7 @@ async def io_error(folder: Path, loop: str) -> Stage:
 async def full_disk(folder: Path, loop: str) -> Stage:
     """A small disk of its own fills up, until somebody makes room."""
     with disk(folder / "disk") as mounted:
-        async with staged(folder, loop, file=mounted / "items.db") as stage:
+        async with staged(folder, loop, store=in_file(mounted / "items.db")) as stage:
             with suppress(OSError), (mounted / "filler").open("wb") as filler:
                 while True:
                     filler.write(bytes(65_536))
@@ -310,26 +343,58 @@ RUNS: Final[dict[str, Run]] = {
 }
 
 
+MARIADB_RUNS: Final = {
+    f"MariaDB: SIGKILL {stage}": partial(killed_on_mariadb, at=stage)
+    for stage in faulty_mysql.STAGES
+}
+"""These are told the store, too."""
+
+
+@contextmanager
+def runs_on_mariadb() -> Iterator[dict[str, Run]]:
+    """Start a MariaDB for `MARIADB_RUNS`, and tell each about a table of its own."""
+    numbers = itertools.count()
+    with tempfile.TemporaryDirectory() as name:
+        home = Path(name, "home")
+        home.mkdir()
+        template = mariadb.make_template(Path(name))
+        with mariadb.started(template, home) as database:
+
+            def on_its_own_table(run: Callable[..., Awaitable[Stage]]) -> Run:
+                async def run_there(folder: Path, loop: str) -> Stage:
+                    table = f"items_{next(numbers)}"
+                    return await run(folder, loop, database.config(db_table=table))
+
+                return run_there
+
+            yield {name: on_its_own_table(run) for name, run in MARIADB_RUNS.items()}
+
+
 def main(times: int) -> None:
     """Print the table."""
     os.environ["PYTHONPATH"] = str(ROOT)
     head = ("fault", "times", "acknowledged", "refused", "in doubt", "lost", "halves", "seconds")
     print("| " + " | ".join(head) + " |\n" + "|---" * len(head) + "|", flush=True)
-    for name, run in RUNS.items():
-        stages = []
-        for number in range(times * 2):
-            loop = ("asyncio", "trio")[number % 2]
-            with tempfile.TemporaryDirectory() as folder:
-                stages.append(anyio.run(run, Path(folder), loop, backend=loop))
-        acknowledged = sum(len(stage.ledger.acknowledged) for stage in stages)
-        refused = sum(len(stage.ledger.refused) for stage in stages)
-        unknown = sum(len(stage.ledger.unknown) for stage in stages)
-        slowest = max(stage.seconds for stage in stages)
-        print(
-            f"| {name} | {len(stages)} | {acknowledged:,} | {refused:,} | {unknown:,} "
-            f"| 0 | 0 | {slowest:.2f} |",
-            flush=True,
-        )
+    with runs_on_mariadb() as on_mariadb:
+        for name, run in (RUNS | on_mariadb).items():
+            _report(name, run, times)
+
+
+def _report(name: str, run: Run, times: int) -> None:
+    stages = []
+    for number in range(times * 2):
+        loop = ("asyncio", "trio")[number % 2]
+        with tempfile.TemporaryDirectory() as folder:
+            stages.append(anyio.run(run, Path(folder), loop, backend=loop))
+    acknowledged = sum(len(stage.ledger.acknowledged) for stage in stages)
+    refused = sum(len(stage.ledger.refused) for stage in stages)
+    unknown = sum(len(stage.ledger.unknown) for stage in stages)
+    slowest = max(stage.seconds for stage in stages)
+    print(
+        f"| {name} | {len(stages)} | {acknowledged:,} | {refused:,} | {unknown:,} "
+        f"| 0 | 0 | {slowest:.2f} |",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":

@@ -176,9 +176,10 @@ class MariaDb:
         return subprocess.run(
             [
                 *(_program("mariadb"), "--no-defaults", f"--socket={self.socket}"),
-                *(f"--user={ROOT}", "--batch", "--skip-column-names", "-e", statement),
+                *(f"--user={ROOT}", "--batch", "--skip-column-names"),
                 *filter(None, arguments),
             ],
+            input=statement,
             capture_output=True,
             text=True,
             timeout=SECONDS,

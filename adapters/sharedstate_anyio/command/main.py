@@ -27,6 +27,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     given = sys.argv[1:] if argv is None else list(argv)
     if given and given[0].endswith(".json"):
         serve(given)  # how the server was started before it had a command of its own
+        return
     _occupy_standard_streams()
     options = parser().parse_args(given)
     try:

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import NamedTuple
 
 from sharedstate_anyio.client.address import parse_address
 from sharedstate_core import RequestError, parse_collection_path
 from sharedstate_core.paths import split_path
+
+
+def _socket(segments: list[str], text: str) -> list[str]:
+    """Return the segments that name the UNIX socket: the one that is there, or all but the last three."""
+    for end in range(len(segments), 0, -1):
+        if Path("/", *segments[:end]).is_socket():
+            return segments[:end]
+    if len(segments) < 4:
+        raise ValueError(f"{text!r}: there is no UNIX socket on this path")
+    return segments[:-3]
 
 
 class Target(NamedTuple):
@@ -28,7 +39,8 @@ def parse_target(text: str, *, partial: bool = False) -> Target:
     Segments are taken as they are, without undoing any %.
 
     Args:
-        text: `ws://host:9000/app/items/c`, `wss://host/prefix/app/items/c`, `host:9000/app/items/c`…
+        text: `ws://host:9000/app/items/c`, `wss://host/prefix/app/items/c`, `host:9000/app/items/c`,
+            `ws+unix:///path/of/socket/app/items/c`…
         partial: whether fewer than three segments are a path too: `/`, `/clock`, `/app/service`.
 
     Raises:
@@ -38,9 +50,12 @@ def parse_target(text: str, *, partial: bool = False) -> Target:
     start = scheme.end() if scheme else 0
     place, _, rest = text[start:].partition("/")
     segments = [segment for segment in rest.split("/") if segment]
-    if len(segments) < 3 and not partial:
+    before = segments[:-3]
+    if text[:start].lower() == "ws+unix://":
+        before = _socket(segments, text)
+    named = segments[len(before) :]
+    if len(named) != 3 and not (partial and len(named) < 3):
         raise ValueError(f"{text!r}: expected URL/app/service/collection")
-    before, named = segments[:-3], segments[-3:]
     path = "/" + "/".join(named)
     url = text[:start] + "/".join([place, *before])
     parse_address(url)

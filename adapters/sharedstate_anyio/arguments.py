@@ -1,0 +1,144 @@
+"""The command line of `sharedstate-anyio`, and what `--help` teaches."""
+
+from __future__ import annotations
+
+import argparse
+from importlib import metadata
+from pathlib import Path
+from typing import Final
+
+from .logs import FORMATS, LEVELS
+
+ABOUT: Final = """\
+Serve named collections of JSON items that browsers and programs keep in sync, over WebSockets.
+
+Without a configuration file it serves, on http://127.0.0.1:9000/, the services "items" (the SQLite file
+./sharedstate.db) and "mitems" (in memory). Open that page: it shows a live demo.
+"""
+
+GUIDE: Final = """\
+other commands, each with a --help of its own:
+  sharedstate-anyio check [config.json]    find what is wrong with a configuration, before a start does
+  sharedstate-anyio schema                 print the JSON Schema of the configuration, for editors
+  sharedstate-anyio migrate [config.json]  take over the data of an earlier SharedState, once
+  sharedstate get|put|watch|dump|load      read and write the collections of a running server
+
+examples:
+  sharedstate-anyio                        collections in ./sharedstate.db and in memory, on port 9000
+  sharedstate-anyio config.json            services, listeners and limits of a configuration file
+  sharedstate-anyio --port 0               any free port; the one chosen is printed
+  sharedstate-anyio --host 0.0.0.0         for everybody who can reach this machine; see "origins" below
+
+a configuration to begin with:
+  {
+    "$schema": "./config.schema.json",
+    "service": {"host": "127.0.0.1", "port": 9000},
+    "services": [
+      {"name": "items", "module": "items_service",
+       "config": {"db_type": "sqlite", "db_name": "items.db"}}
+    ],
+    "origins": ["same-host", "localhost", "https://app.example.org"]
+  }
+  An item of the service "items" lives in a collection such as /myapp/items/todo: /app/service/collection.
+  "origins" lists the pages that may connect. Nobody has to log in: a reverse proxy or "ssl" with "ca" keeps
+  strangers out.
+
+what operators ask for:
+  GET /healthz   200 while the process runs
+  GET /readyz    200 while every service's storage answers, else 503
+  GET /metrics   numbers for Prometheus, for this machine only unless "metrics" says otherwise
+                 (pip install 'sharedstate[metrics]')
+  SIGTERM, Ctrl-C  stop: finish what was accepted, tell the clients to come back later
+  SIGHUP           read the certificates again
+
+exit status: 0 after Ctrl-C or SIGTERM, 1 if the server cannot run, 2 for a wrong command or configuration
+"""
+
+
+def serve_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command that serves."""
+    parser = argparse.ArgumentParser(
+        prog="sharedstate-anyio",
+        description=ABOUT,
+        epilog=GUIDE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "config",
+        nargs="?",
+        type=Path,
+        help="configuration file (JSON); without: the embedded default",
+    )
+    where = parser.add_argument_group("where to listen")
+    where.add_argument("--host", help="address to listen on; overrides service.host")
+    where.add_argument("--port", type=_port, help="port to listen on; overrides service.port")
+    where.add_argument("--unix", metavar="PATH", help="listen on a UNIX socket, and nowhere else")
+    parser.add_argument(
+        "--loop",
+        choices=("asyncio", "trio"),
+        default="asyncio",
+        help="event loop (default: asyncio)",
+    )
+    says = parser.add_argument_group("what it says")
+    says.add_argument(
+        "--log-format",
+        choices=FORMATS,
+        default="text",
+        help="json: everything is told as JSON lines on standard error (default: text)",
+    )
+    says.add_argument(
+        "--log-level",
+        choices=LEVELS,
+        default="info",
+        help="the least that is logged (default: info); debug tells of every broken connection",
+    )
+    version = f"sharedstate {metadata.version('sharedstate')}"
+    says.add_argument("--version", action="version", version=version)
+    return parser
+
+
+def migrate_parser() -> argparse.ArgumentParser:
+    """Return the parser of `migrate`."""
+    parser = argparse.ArgumentParser(
+        prog="sharedstate-anyio migrate",
+        description="Take over the data of an earlier SharedState: tables with the columns app, chnl, id, "
+        "ctime, data. Stop its server first. The old tables are kept, under names that end in "
+        "_before_migration. It may be interrupted at any moment and run again.",
+        epilog="exit status: 0 if all is done or there was nothing to do, 1 if a database cannot be used, "
+        "2 for a wrong command or configuration, 3 if all is done but rows were left behind",
+    )
+    parser.add_argument("config", nargs="?", type=Path, help="as for the server")
+    return parser
+
+
+def check_parser() -> argparse.ArgumentParser:
+    """Return the parser of `check`."""
+    parser = argparse.ArgumentParser(
+        prog="sharedstate-anyio check",
+        description="Find what is wrong with a configuration: read it, load the certificates, look up the "
+        "addresses to listen on, import every service's module, open its storage and close it again. "
+        "What storage lacks is created, as at a start. A server that runs is not disturbed.",
+        epilog="What is right is told on standard output, what is wrong on standard error, one line each "
+        "that begins with the place in the document. "
+        "exit status: 0 if all is well, 1 if storage or an address cannot be used at the moment, "
+        "2 for a wrong command or configuration",
+    )
+    parser.add_argument("config", nargs="?", type=Path, help="as for the server")
+    return parser
+
+
+def schema_parser() -> argparse.ArgumentParser:
+    """Return the parser of `schema`."""
+    return argparse.ArgumentParser(
+        prog="sharedstate-anyio schema",
+        description="Print the JSON Schema (draft 2020-12) of the configuration. Editors that know it "
+        "complete keys, explain them and mark mistakes.",
+        epilog="Save it beside the configuration (sharedstate-anyio schema > config.schema.json) and name it there: "
+        '"$schema": "./config.schema.json".',
+    )
+
+
+def _port(text: str) -> int:
+    if text.isascii() and text.isdigit() and int(text) <= 65535:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"expected a whole number from 0 to 65535, found {text!r}")

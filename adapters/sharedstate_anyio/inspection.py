@@ -1,0 +1,170 @@
+"""What operators ask: whether the server is ready, and its numbers.
+
+The rules:
+
+1. `/readyz` may be asked by anybody, as often as they like: storage is asked once a second at the most.
+2. `/metrics` is for this machine, unless the configuration says otherwise. A request that a proxy has passed on,
+   and says so, comes from elsewhere.
+3. Neither tells what is in a collection, an error's text, or who is connected.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from functools import partial
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+
+import anyio
+
+from sharedstate_backends import ConfigurationError
+from sharedstate_core import CollectionPath
+
+from .document import shown
+from .http import complete, path_of, text_response
+from .metered import Durations
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from .http import Response
+    from .hub import Hub
+    from .metered import Metered
+    from .metrics import Metrics
+
+Audience: TypeAlias = Literal["local", "anyone", "off"]
+AUDIENCES: Final[tuple[Audience, ...]] = ("local", "anyone", "off")
+
+PROBE_SECONDS: Final = 2.0
+"""How long storage may take to answer before it is not ready."""
+
+FRESH_SECONDS: Final = 1.0
+"""How long an answer of storage holds."""
+
+DELAY_SECONDS: Final = 0.5
+"""Pause between two looks at how late the event loop is."""
+
+_FORWARDED: Final = frozenset(
+    [b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip"]
+)
+
+
+def parse_audience(value: object) -> Audience:
+    """Give the document's `metrics` its type.
+
+    Raises:
+        ConfigurationError: it is none of the words.
+    """
+    for word in AUDIENCES:
+        if value == word:
+            return word
+    words = ", ".join(f'"{word}"' for word in AUDIENCES)
+    raise ConfigurationError("metrics", f"expected one of {words}, found {shown(value)}")
+
+
+class Inspection:
+    """Answers `/readyz` and `/metrics`.
+
+    Args:
+        hub: the server.
+        services: the open backend of each service, by its name.
+        audience: who may ask for the numbers.
+    """
+
+    def __init__(self, hub: Hub, services: Mapping[str, Metered], audience: Audience) -> None:
+        self._hub = hub
+        self._services = services
+        self._audience = audience
+        self._delays = Durations()
+        self._metrics: Metrics | None = None
+        self._probing = anyio.Lock()
+        self._probed = -FRESH_SECONDS
+        self._silent: list[str] = []
+
+    async def respond(
+        self, method: str, target: str, headers: Iterable[tuple[bytes, bytes]], address: str
+    ) -> Response | None:
+        """Answer a request for one of our two paths; None for any other.
+
+        Args:
+            method: as received.
+            target: as received.
+            headers: of the request, names in lower case.
+            address: where it comes from, as `admission.group` returns it.
+        """
+        path = path_of(target)
+        if path not in {"/readyz", "/metrics"}:
+            return None
+        if method not in {"GET", "HEAD"}:
+            problem = "Only GET and HEAD do anything here."
+            return text_response(method, 405, problem, [(b"Allow", b"GET, HEAD")])
+        if path == "/readyz":
+            return await self._readiness(method)
+        return self._numbers(method, headers, address)
+
+    async def watch_loop(self) -> None:
+        """Measure how late the event loop is, until cancelled."""
+        while self._audience != "off":
+            due = anyio.current_time() + DELAY_SECONDS
+            await anyio.sleep_until(due)
+            self._delays.add(max(0.0, anyio.current_time() - due))
+
+    # --- readiness --------------------------------------------------------------------------------
+
+    async def _readiness(self, method: str) -> Response:
+        async with self._probing:
+            if anyio.current_time() - self._probed >= FRESH_SECONDS and not self._hub.is_ending:
+                await self._probe()
+        if self._hub.is_ending:
+            return text_response(method, 503, "not ready: the server is stopping")
+        if self._silent:
+            names = ", ".join(shown(name) for name in self._silent)
+            return text_response(method, 503, f"not ready: no answer from the storage of {names}")
+        return text_response(method, 200, "ready")
+
+    async def _probe(self) -> None:
+        answered: set[str] = set()
+        async with anyio.create_task_group() as tasks:
+            for name in self._services:
+                tasks.start_soon(partial(self._ask, name, answered))
+        self._silent = [name for name in self._services if name not in answered]
+        self._probed = anyio.current_time()
+
+    async def _ask(self, name: str, answered: set[str]) -> None:
+        with anyio.move_on_after(PROBE_SECONDS):
+            try:
+                await self._services[name].heads([CollectionPath("readyz", name, "readyz")])
+            except Exception:  # noqa: BLE001  (whatever a plugin raises is no answer)
+                return
+            answered.add(name)
+
+    # --- numbers ----------------------------------------------------------------------------------
+
+    def _numbers(
+        self, method: str, headers: Iterable[tuple[bytes, bytes]], address: str
+    ) -> Response:
+        if self._audience == "off":
+            problem = 'The key "metrics" of the configuration has switched the metrics off.'
+            return text_response(method, 404, problem)
+        if self._audience == "local" and not _is_local(headers, address):
+            problem = (
+                "The metrics are told to this machine only; "
+                'the key "metrics" of the configuration may say "anyone".'
+            )
+            return text_response(method, 403, problem)
+        if self._metrics is None:
+            try:
+                from .metrics import Metrics  # noqa: PLC0415  (needs what not everybody installs)
+            except ModuleNotFoundError as error:
+                if (error.name or "").partition(".")[0] != "prometheus_client":
+                    raise
+                problem = "The metrics need a package: pip install 'sharedstate[metrics]'"
+                return text_response(method, 404, problem)
+            self._metrics = Metrics(self._hub, self._services, self._delays)
+        kind = (b"Content-Type", self._metrics.content_type)
+        return complete(method, 200, self._metrics.text(), [kind])
+
+
+def _is_local(headers: Iterable[tuple[bytes, bytes]], address: str) -> bool:
+    if any(name in _FORWARDED for name, _ in headers):
+        return False
+    return not address or ipaddress.ip_network(address).is_loopback

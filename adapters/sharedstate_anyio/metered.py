@@ -1,0 +1,102 @@
+"""How long storage takes and how often it fails: counted around a backend, whatever it is."""
+
+from __future__ import annotations
+
+import time
+from bisect import bisect_left
+from collections import Counter
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sharedstate_backends import Backend
+    from sharedstate_core import CollectionPath, CommitResult, Cursor, Loaded, Write
+
+BOUNDS: Final = (
+    *(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05),
+    *(0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
+)
+"""Upper ends of the classes of a histogram, in seconds; a last one takes what is longer."""
+
+
+class Durations:
+    """A histogram of seconds.
+
+    Attributes:
+        counts: how many fell into each class of `BOUNDS`, and beyond.
+        seconds: the sum of all.
+    """
+
+    __slots__ = ("counts", "seconds")
+
+    def __init__(self) -> None:
+        self.counts = [0] * (len(BOUNDS) + 1)
+        self.seconds = 0.0
+
+    def add(self, seconds: float) -> None:
+        """Count one."""
+        self.counts[bisect_left(BOUNDS, seconds)] += 1
+        self.seconds += seconds
+
+
+class Metered:
+    """A backend that is measured; it does what the one behind it does.
+
+    Attributes:
+        commits: how long commits took, those that failed too.
+        loads: how long loads took, likewise.
+        errors: how many calls failed, by the name of the method.
+    """
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self.commits = Durations()
+        self.loads = Durations()
+        self.errors: Counter[str] = Counter(commit=0, load=0, heads=0, collections=0)
+
+    async def open(self) -> None:
+        """Open it."""
+        await self._backend.open()
+
+    async def close(self) -> None:
+        """Close it."""
+        await self._backend.close()
+
+    async def load(self, collection: CollectionPath, since: Cursor | None) -> Loaded:
+        """Load and measure."""
+        began = time.perf_counter()
+        try:
+            return await self._backend.load(collection, since)
+        except Exception:
+            self.errors["load"] += 1
+            raise
+        finally:
+            self.loads.add(time.perf_counter() - began)
+
+    async def commit(self, collection: CollectionPath, writes: Sequence[Write]) -> CommitResult:
+        """Commit and measure."""
+        began = time.perf_counter()
+        try:
+            return await self._backend.commit(collection, writes)
+        except Exception:
+            self.errors["commit"] += 1
+            raise
+        finally:
+            self.commits.add(time.perf_counter() - began)
+
+    async def heads(self, collections: Sequence[CollectionPath]) -> Mapping[CollectionPath, Cursor]:
+        """Look."""
+        try:
+            return await self._backend.heads(collections)
+        except Exception:
+            self.errors["heads"] += 1
+            raise
+
+    async def collections(self, app: str) -> Sequence[str]:
+        """List."""
+        try:
+            return await self._backend.collections(app)
+        except Exception:
+            self.errors["collections"] += 1
+            raise

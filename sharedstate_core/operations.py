@@ -1,0 +1,106 @@
+"""What clients ask of one collection, in the order they came, until storage can carry it out."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeAlias
+
+from .effects import C, Effect
+from .errors import RequestError
+from .quota import Quota
+from .storage import Committed, Cursor, Outcome, Write
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .counters import Counters
+    from .limits import Limits
+    from .replica import Replica
+    from .session import Request, Session
+
+
+class Put(NamedTuple, Generic[C]):
+    """An update that waits."""
+
+    request: Request[C]
+    write: Write
+
+
+class Get(NamedTuple, Generic[C]):
+    """A read that waits."""
+
+    request: Request[C]
+
+
+Operation: TypeAlias = Put[C] | Get[C]
+
+
+class Answer(NamedTuple, Generic[C]):
+    """What storage said to an update, and the state after it."""
+
+    put: Put[C]
+    outcome: Outcome
+    cursor: Cursor
+
+    def give(self, counters: Counters, out: list[Effect[C]]) -> None:
+        """Tell the author."""
+        put, outcome, cursor = self
+        if isinstance(outcome, Committed):
+            counters.updates += 1
+            put.request.acknowledge(put.write.update.touched, cursor, out)
+        else:
+            counters.rejected += 1
+            put.request.fail(RequestError(outcome.code, outcome.message), out, cursor)
+
+
+class Queue(Generic[C]):
+    """The updates and reads that wait."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[Operation[C]] = deque()
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    @property
+    def head(self) -> Operation[C] | None:
+        """What is next, if anything."""
+        return self._waiting[0] if self._waiting else None
+
+    def append(self, operation: Operation[C]) -> None:
+        """Let something wait for its turn."""
+        self._waiting.append(operation)
+
+    def take(self) -> None:
+        """Take the head out."""
+        self._waiting.popleft()
+
+    def take_puts(
+        self, replica: Replica | None, limits: Limits, out: list[Effect[C]]
+    ) -> list[Put[C]]:
+        """Take the updates at the head that go into one commit, refusing those that make the collection too large."""
+        quota = Quota(replica, limits) if replica is not None and limits.bound_collections else None
+        puts: list[Put[C]] = []
+        while len(puts) < limits.group and isinstance(head := self.head, Put):
+            if quota is not None:
+                if puts and (puts[-1].write.condition or head.write.condition):
+                    break  # only its outcome tells what is stored then
+                if problem := quota.refusal(head.write.update):
+                    self.take()
+                    head.request.fail(RequestError("too_large", problem), out)
+                    continue
+            self.take()
+            puts.append(head)
+        return puts
+
+    def take_of(self, session: Session[C]) -> Sequence[Operation[C]]:
+        """Take out what one connection has asked."""
+        theirs = [each for each in self._waiting if each.request.session is session]
+        self._waiting = deque(each for each in self._waiting if each.request.session is not session)
+        return theirs
+
+    def fail(self, error: RequestError, out: list[Effect[C]]) -> None:
+        """Answer everything with an error."""
+        waiting, self._waiting = self._waiting, deque()
+        for operation in waiting:
+            operation.request.fail(error, out)

@@ -1,0 +1,181 @@
+"""`sharedstate-anyio check`: all that a start would stumble over, and nothing is started or disturbed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from sharedstate_anyio import check as check_module
+from sharedstate_anyio import parse_config
+from tests.support import faulty_service, unopenable_service
+from tests.support.command import started
+from tests.support.peer import open_client
+from tests.support.servers import document, running, sqlite
+
+from .test_life_cycle import MYSQL, write
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.servers import Service
+
+UNOPENABLE = unopenable_service.MODULE
+
+
+def check(folder: Path, content: object) -> tuple[int, list[str], list[str]]:
+    """Return the exit status, what is well and what is wrong."""
+    with started("check", write(folder, content), folder=folder) as command:
+        status = command.finish()
+    assert "Traceback" not in command.errors
+    wrong = [line.removeprefix("sharedstate-anyio: ") for line in command.errors.splitlines()]
+    assert len(wrong) == command.errors.count("sharedstate-anyio: ")
+    assert all(line.isprintable() for line in wrong)
+    well = command.output.splitlines()
+    assert all(line.startswith("ok: ") for line in well)
+    return status, [line.removeprefix("ok: ") for line in well], wrong
+
+
+def own(module: str, called: str = "own", /, **config: object) -> Service:
+    return {"name": called, "module": module, "config": config}
+
+
+def test_all_is_well(tmp_path: Path) -> None:
+    found = check(tmp_path, document(sqlite("items", "my.db"), sqlite("mitems")))
+    assert found == (
+        0,
+        [
+            "service: 127.0.0.1 port 0",
+            "services[0]: items: SQLite file",
+            "services[1]: mitems: SQLite, in memory",
+        ],
+        [],
+    )
+    assert (tmp_path / "my.db").exists()
+    assert not list(tmp_path.glob("my.db-*")), "it was closed"
+
+
+def test_without_a_file_it_is_the_default(tmp_path: Path) -> None:
+    with started("check", folder=tmp_path) as command:
+        assert command.finish() == 0
+    assert "ok: service: 127.0.0.1 port 9000\n" in command.output
+
+
+async def test_a_server_that_runs_is_not_disturbed(tmp_path: Path) -> None:
+    service = sqlite("items", tmp_path / "my.db")
+    async with running(service) as server, open_client(server.port) as client:
+        before = await client.ask("PUT", "/app/items/c", {"insert": [{"id": "a"}]})
+        with started(
+            "check", write(tmp_path, document(service, port=server.port)), folder=tmp_path
+        ) as command:
+            assert await command.finished() == 0, command.errors
+        after = await client.ask("PUT", "/app/items/c", {"insert": [{"id": "b"}]})
+        assert (after["epoch"], after["version"]) == (before["epoch"], 2)
+
+
+def test_everything_that_is_wrong_is_told(tmp_path: Path) -> None:
+    (tmp_path / "no.db").write_bytes(b"this is no database" * 1000)
+    (tmp_path / "key.pem").write_text("no key")
+    config: dict[str, Any] = {
+        "service": {
+            "listen": [
+                {"host": "127.0.0.1", "port": 1},
+                {"host": "127.0.0.1", "ssl": {"cert": "cert.pem", "key": "key.pem"}},
+                {"unix": "no/such/folder/socket"},
+                {"host": "192.0.2.1"},
+            ]
+        },
+        "services": [
+            sqlite("fine"),
+            sqlite("bad", "no.db"),
+            own("no.such.module", "absent"),
+            own("json", "nothing"),
+            MYSQL | {"name": "mysql"},
+            own(UNOPENABLE, "raises", password="hunter2\x1b", on="open"),
+            own(UNOPENABLE, "careless", password="hunter2\x1b", on="make"),
+            own(UNOPENABLE, "leaky", password="hunter2\x1b", on="close"),
+            own(UNOPENABLE, "refuses", password="hunter2\x1b", on="configuration"),
+            own(faulty_service.MODULE, "plugin", name="it"),
+        ],
+    }
+    status, well, wrong = check(tmp_path, config)
+    assert status == 2
+    assert well == [
+        "service.listen[0]: 127.0.0.1 port 1",
+        "services[0]: fine: SQLite, in memory",
+        f"services[9]: plugin: module {faulty_service.MODULE}",
+    ]
+    expected = [
+        "service.listen[1].ssl.cert: cannot be read: No such file",
+        "service.listen[2].unix: there is no folder 'no/such/folder'",
+        "service.listen[3].host: cannot listen on 192.0.2.1: Cannot assign requested address",
+        "services[1]: no.db: is not an SQLite database",
+        "services[2].module: there is neither a service nor a module",
+        'services[3].module: "json" has no function get_service',
+        "services[4].config.db_port: expected a number",
+        "services[5]: opening it failed: RuntimeError: no *** today",
+        "services[6].module: making the service failed: RuntimeError: no *** today",
+        "services[7]: opening it failed: RuntimeError: no *** today",
+        "services[8].config.password: no *** today",
+    ]
+    assert len(wrong) == len(expected), wrong
+    for line, part in zip(wrong, expected, strict=True):
+        assert part in line
+        assert "hunter2" not in line
+
+
+@pytest.mark.parametrize(
+    ("content", "part"),
+    [
+        ("{", "config.json, line 1, column 2"),
+        ({"services": []}, "services: is empty"),
+        ({**document(), "metrics": 1}, "metrics: expected one of"),
+    ],
+)
+def test_a_document_that_breaks_the_format(content: object, part: str, tmp_path: Path) -> None:
+    status, well, wrong = check(tmp_path, content)
+    assert (status, well) == (2, [])
+    (line,) = wrong
+    assert part in line
+
+
+def test_what_cannot_be_used_at_the_moment(tmp_path: Path) -> None:
+    (tmp_path / "no.db").write_bytes(b"this is no database" * 1000)
+    status, _, wrong = check(tmp_path, document(sqlite("bad", "no.db"), sqlite("fine")))
+    assert status == 1
+    assert len(wrong) == 1
+
+
+async def test_a_service_that_never_opens(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(check_module, "OPEN_SECONDS", 0.01)
+    services = own(UNOPENABLE, "slow", on="hang"), sqlite("fine")
+    assert await check_module.check(parse_config(document(*services))) == 1
+    said = capsys.readouterr()
+    assert said.err.endswith("services[0]: opening or closing it took longer than 0.01 s\n")
+    assert said.out.endswith("ok: services[1]: fine: SQLite, in memory\n")
+
+
+def test_wrong_commands(tmp_path: Path) -> None:
+    for arguments in (("check", "a", "b"), ("check", "--port", "1"), ("schema", "config.json")):
+        with started(*arguments, folder=tmp_path) as command:
+            assert command.finish() == 2
+        assert f"usage: sharedstate-anyio {arguments[0]}" in command.errors
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (("--help",), ["check", "schema", "migrate", "/metrics", "/readyz", "SIGHUP", "--log-f"]),
+        (("check", "--help"), ["exit status", "certificates"]),
+        (("schema", "--help"), ['"$schema": "./config.schema.json"']),
+        (("migrate", "--help"), ["_before_migration"]),
+    ],
+)
+def test_help(arguments: tuple[str, ...], parts: list[str], tmp_path: Path) -> None:
+    with started(*arguments, folder=tmp_path) as command:
+        assert command.finish() == 0
+    text = " ".join(command.output.split())
+    assert all(part in text for part in parts), command.output
+    assert max(map(len, command.output.splitlines())) <= 120

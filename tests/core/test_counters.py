@@ -1,0 +1,80 @@
+"""What the core counts. The simulation holds deliveries and bytes against what is sent; here is the rest."""
+
+from __future__ import annotations
+
+from sharedstate_core import Census, Counters, Cursor, Limits, Update
+from sharedstate_core.testing import Copy, World
+
+from .scenes import PATH, P, elsewhere, put, stored, watching
+
+
+def test_nothing_has_happened() -> None:
+    assert World(0).server.counters == Counters()
+    assert World(0).server.census() == Census(0, 0, 0, 0, 0)
+
+
+def test_connections_and_what_they_do() -> None:
+    world = watching(3, "a")
+    assert world.server.census() == Census(3, 3, 0, 1, 1)
+    for id in ("b", "c"):
+        put(world, 0, id)
+        world.settle()
+    counters = world.server.counters
+    assert (counters.connections, counters.updates, counters.deliveries) == (3, 2, 3 + 2 * 3)
+    world.cut(2)
+    world.connect(2)
+    assert world.server.census().subscriptions == 2
+    assert world.server.counters.connections == 4
+    assert (counters.rejected, counters.conflated, counters.blocked) == (0, 0, 0)
+
+
+def test_an_update_whose_condition_does_not_hold() -> None:
+    world = watching(1, "a")
+    world.clients[0].put(P, insert=[{"id": "b"}], condition=(Cursor("epoch-1", 0), None))
+    world.settle()
+    assert (world.server.counters.updates, world.server.counters.rejected) == (0, 1)
+
+
+def test_versions_that_a_slow_reader_was_not_told_one_by_one() -> None:
+    world = watching(2)
+    world.block(1)
+    assert world.server.census().blocked == 1
+    for number in range(5):
+        put(world, 0, str(number))
+        for ticket in list(world.operations):
+            world.finish(ticket)
+    told = world.server.counters.deliveries
+    world.drain(1)
+    world.settle()
+    counters = world.server.counters
+    assert counters.deliveries == told + 1
+    assert (counters.blocked, counters.conflated) == (1, 4)
+    assert world.server.census().blocked == 0
+    world.block(1)
+    world.drain(1)
+    assert (counters.blocked, counters.conflated) == (2, 4), "it has missed nothing"
+
+
+def test_resumes() -> None:
+    world = World(3, store=stored("a", "b"))
+    for client, cursor in enumerate((Cursor("epoch-1", 1), Cursor("epoch-1", 2), None)):
+        if cursor is not None:
+            state = world.store.state_at(PATH, cursor) or {}
+            world.clients[client].copies[P] = Copy(cursor, state)
+        world.clients[client].put_subs({P: {}})
+    world.settle()
+    counters = world.server.counters
+    assert (counters.resumes_met, counters.resumes_missed) == (2, 0)
+
+
+def test_resumes_that_cannot_be() -> None:
+    world = World(2, store=stored("a", "b", tombstones=0), limits=Limits(tombstones=0))
+    world.commit_elsewhere(PATH, Update(remove=("a",)))
+    elsewhere(world, "c")
+    for client, version in enumerate((1, 4)):
+        cursor = Cursor("epoch-1", version)
+        world.clients[client].copies[P] = Copy(cursor, world.store.state_at(PATH, cursor) or {})
+        world.clients[client].put_subs({P: {}})
+    world.settle()
+    counters = world.server.counters
+    assert (counters.resumes_met, counters.resumes_missed) == (1, 1)
