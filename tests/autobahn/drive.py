@@ -21,4 +21,4 @@ async def main(url: str, patterns: list[str]) -> None:
 
 asyncio.run(main(sys.argv[1], sys.argv[2:]))
 sys.stdout.flush()
-os._exit(0)  # the suite's native parts sometimes abort when the interpreter ends, with everything said
+os._exit(0)  # the suite's native parts sometimes abort at the interpreter's end
