@@ -19,6 +19,7 @@ import math
 from typing import TYPE_CHECKING, Final
 
 import anyio
+import anyio.lowlevel
 from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
 
 from sharedstate_core.errors import CLOSE_TOO_BIG, CLOSE_UNSUPPORTED_DATA
@@ -41,6 +42,9 @@ log = logging.getLogger("sharedstate")
 
 CLOSE_SECONDS: Final = 3.0
 """How long a peer may take to answer a close frame."""
+
+HANDLED_AT_ONCE: Final = 64
+"""Messages of one peer taken before others get a turn: a few milliseconds."""
 
 PROGRESS_BYTES: Final = 64 * 1024
 """What a slow reader must take within `Limits.drain_seconds` to be called alive."""
@@ -124,6 +128,8 @@ class Connection:
                     await self._resumed.wait()
                 elif self._handle_events():
                     await while_readable(self._sock, self._read)
+                else:
+                    await anyio.lowlevel.checkpoint()
         finally:
             keep_alive.forget(self)
             self._hub.closed(self)
@@ -147,13 +153,16 @@ class Connection:
         return self._handle_events()
 
     def _handle_events(self) -> bool:
-        """Go through what was read, from where it was left; return whether to read on."""
-        for event in self._events:
+        """Go through what was read, from where it was left; return whether to read on.
+
+        False also after `HANDLED_AT_ONCE`: then others have their turn.
+        """
+        for number, event in enumerate(self._events, 1):
             if isinstance(event, str):
                 self._take_text(event)
             else:
                 self._handle(event)
-            if not self._may_read:
+            if number == HANDLED_AT_ONCE or not self._may_read:
                 return False
         return True
 

@@ -101,13 +101,19 @@ async def handshake(sock: Stream, entrance: Entrance, address: str) -> Opened | 
         if refusal is not None:
             await _respond(sock, http, refusal)
         elif isinstance(event, h11.Request):
-            headers = list(event.headers)
-            method, target = event.method.decode("ascii"), event.target.decode("ascii")
-            response: Response | None = None
-            if entrance.inspection is not None:
-                response = await entrance.inspection.respond(method, target, headers, address)
-            await _respond(sock, http, response or entrance.site.respond(method, target, headers))
+            await _answer(sock, http, event, entrance, address)
     return None  # also for who left before it asked
+
+
+async def _answer(
+    sock: Stream, http: h11.Connection, request: h11.Request, entrance: Entrance, address: str
+) -> None:
+    headers = list(request.headers)
+    method, target = request.method.decode("ascii"), request.target.decode("ascii")
+    response: Response | None = None
+    if entrance.inspection is not None:
+        response = await entrance.inspection.respond(method, target, headers, address)
+    await _respond(sock, http, response or entrance.site.respond(method, target, headers))
 
 
 async def _open(

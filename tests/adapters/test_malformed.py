@@ -287,6 +287,7 @@ async def answer(server: RunningServer, data: bytes) -> tuple[int, bytes]:
     ("changes", "status"),
     [
         ({"Sec_WebSocket_Key": None}, 400),
+        ({"Sec_WebSocket_Key": "c2hvcnQ="}, 400),
         ({"Sec_WebSocket_Version": None}, 400),
         ({"Sec_WebSocket_Version": "8"}, 426),
         ({"Connection": None}, 400),
