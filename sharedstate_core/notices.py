@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Raw
 
 from .encode import encode_items, encode_notification
+from .replica import Changes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -48,7 +49,7 @@ class Notices:
     ) -> Sequence[bytes]:
         """Return the notifications that lead from `cursor` (None: from nothing) to the replica.
 
-        One notification; several only for a large snapshot asked for in parts.
+        One notification; several if it is large and they were asked for in parts.
         """
         if not replica.reaches(cursor):
             cursor = None
@@ -66,29 +67,32 @@ class Notices:
     def _encode(
         self, replica: Replica, path: str, cursor: Cursor | None, *, parts: bool
     ) -> Iterator[bytes]:
+        if cursor is None and not parts:
+            yield encode_notification(path, (), self._array(replica), 0, replica.cursor, reset=True)
+            return
+        change = Changes((), replica.texts())
         if cursor is not None:
-            remove, insert = replica.changes_since(cursor.version)
+            change = replica.changes_since(cursor.version)
+        remove, insert = change
+        starts = self._starts(insert) if parts else [0]
+        for start, end in zip(starts, [*starts[1:], None], strict=True):
             yield encode_notification(
-                path, remove, encode_items(insert), cursor.version, replica.cursor
+                path,
+                remove,
+                encode_items(insert[start:end]),
+                0 if cursor is None else cursor.version,
+                replica.cursor,
+                reset=cursor is None and start == 0,
+                more=end is not None,
             )
-        elif parts:
-            yield from self._encode_parts(replica, path)
-        else:
-            items = self._array(replica)
-            yield encode_notification(path, (), items, 0, replica.cursor, reset=True)
+            remove = ()
 
-    def _encode_parts(self, replica: Replica, path: str) -> Iterator[bytes]:
-        """Yield the whole collection in pieces: the first resets, all but the last say `more`."""
-        now, texts = replica.cursor, replica.texts()
-        ends = [len(texts)]
-        size = 0
+    def _starts(self, texts: Sequence[bytes]) -> list[int]:
+        """Return where each part begins, none much larger than `part_bytes`."""
+        starts, size = [0], 0
         for index, text in enumerate(texts):
             if size >= self._part_bytes:
-                ends.insert(-1, index)
+                starts.append(index)
                 size = 0
             size += len(text)
-        start = 0
-        for end in ends:
-            items, more = encode_items(texts[start:end]), end < len(texts)
-            yield encode_notification(path, (), items, 0, now, reset=start == 0, more=more)
-            start = end
+        return starts

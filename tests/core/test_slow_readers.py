@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from sharedstate_core import Commit, Limits, Load, Update
+from sharedstate_core.subscribers import Subscription
 from sharedstate_core.testing import World, check_copies, check_requests
 
 from .scenes import PATH, P, change, changes, hear, kinds, put, say, stored, under_way, watching
@@ -283,3 +284,63 @@ def test_blocking_twice_is_blocking_once() -> None:
     world.drain(0)
     world.drain(0)
     assert hear(world) == []
+
+
+def test_a_large_change_comes_in_parts_for_those_who_take_them() -> None:
+    world = World(2, store=stored("p", "q"), limits=Limits(part_bytes=20))
+    for client, sub in enumerate(({"parts": True}, {})):
+        world.clients[client].put_subs({P: sub})
+    world.settle()
+    put(world, 0, *"rstuv", remove=["p"])
+    world.finish(under_way(world, Commit).ticket)
+    whole = hear(world, 1)
+    assert [len(message["data"]["insert"]) for message in whole] == [5]
+    parts = [message for message in hear(world, 0) if message["type"] == "MESSAGE"]
+    assert len(parts) > 1
+    assert [message.get("more", False) for message in parts] == [True] * (len(parts) - 1) + [False]
+    assert [message["data"]["remove"] for message in parts] == [["p"], *[[]] * (len(parts) - 1)]
+    assert not any(message["data"]["reset"] for message in parts)
+    check_copies(world)
+    assert world.clients[0].copies[P] == world.clients[1].copies[P]
+
+
+def test_requests_keep_their_order_when_they_are_postponed_again() -> None:
+    """A busy collection takes some of them, another's answer fills the window meanwhile."""
+    other = "/a/items/d"
+    world = World(2, store=stored("p"), limits=Limits(window_bytes=100))
+    world.clients[1].put_subs({P: {}, other: {}})
+    world.settle()
+    put(world, 1, "x" * 200, path=other)
+    world.settle()
+    world.block(0)
+    client = world.clients[0]
+    first = client.ask("GET", P)
+    write = client.put(P, insert=[{"id": "q"}])
+    client.ask("GET", other)
+    last = client.ask("GET", P)
+    say(world)
+    put(world, 1, "r")
+    world.drain(0)
+    world.settle()
+    check_requests(world)
+    assert [len(asked.items or ()) for asked in (first, last)] == [2, 3]
+    assert write.ok
+
+
+def test_a_subscription_that_ends_is_not_owed_by_what_its_end_sets_free() -> None:
+    """Ending it gives acknowledgements that waited for it, and these may fill the window."""
+    world = World(2, store=stored("p"), limits=Limits(window_bytes=1))
+    client = world.clients[0]
+    client.put_subs({P: {}})
+    world.settle()
+    world.commit_elsewhere(PATH, Update(("absent",), {}))
+    put(world, 0, "q")
+    world.finish(under_way(world, Commit).ticket)
+    while world.links[0].draining:
+        world.drain(0)
+    client.put_subs({}, [P])
+    world.to_server(0, even_if_paused=True)
+    session = world.server._sessions[world.connection(0)]
+    assert not [owed for owed in session._owed if isinstance(owed, Subscription)]
+    world.settle()
+    check_requests(world)
