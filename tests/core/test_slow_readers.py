@@ -328,19 +328,44 @@ def test_requests_keep_their_order_when_they_are_postponed_again() -> None:
 
 
 def test_a_subscription_that_ends_is_not_owed_by_what_its_end_sets_free() -> None:
-    """Ending it gives acknowledgements that waited for it, and these may fill the window."""
-    world = World(2, store=stored("p"), limits=Limits(window_bytes=1))
+    """Ending it gives an acknowledgement that waited for content, and that fills the window."""
+    world = World(1, store=stored("p"), limits=Limits(window_bytes=120))
     client = world.clients[0]
     client.put_subs({P: {}})
     world.settle()
     world.commit_elsewhere(PATH, Update(("absent",), {}))
     put(world, 0, "q")
     world.finish(under_way(world, Commit).ticket)
-    while world.links[0].draining:
-        world.drain(0)
+    world.fail(under_way(world, Load).ticket)
+    world.block(0)
+    world.drain(0)
     client.put_subs({}, [P])
-    world.to_server(0, even_if_paused=True)
+    say(world)
+    assert world.links[0].draining
     session = world.server._sessions[world.connection(0)]
     assert not [owed for owed in session._owed if isinstance(owed, Subscription)]
     world.settle()
     check_requests(world)
+
+
+def test_an_acknowledgement_waits_for_a_subscription_that_is_owed_anew() -> None:
+    """It waited for content after a drain that ended early, and so went to the end of the queue."""
+    world = World(1, store=stored("p"), limits=Limits(window_bytes=150))
+    client = world.clients[0]
+    client.put_subs({P: {}})
+    world.settle()
+    world.block(0)
+    client.put_subs({P: {"since": {"epoch": "epoch-1", "version": 99}}}, [P])
+    client.put(P, insert=[{"id": "q"}])
+    client.ask("GET", "/clock")
+    say(world)
+    world.finish(under_way(world, Load).ticket)
+    world.finish(under_way(world, Commit).ticket)
+    world.tell(PATH, vaguely=True)
+    load = under_way(world, Load)
+    world.drain(0)
+    assert world.links[0].draining
+    world.finish(load.ticket)
+    world.settle()
+    check_copies(world)
+    assert client.asked[-2].ok
