@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import anyio
@@ -61,15 +61,19 @@ async def answering(data: bytes) -> AsyncIterator[int]:
 async def websockets(
     talk: Callable[[anyio.abc.SocketStream, WSConnection], Awaitable[None]],
 ) -> AsyncIterator[int]:
-    """Accept every WebSocket on a port, then talk as told."""
+    """Accept every WebSocket on a port, then talk as told; a client may leave at any moment."""
 
     async def handle(stream: anyio.abc.SocketStream) -> None:
         websocket = WSConnection(ConnectionType.SERVER)
         async with stream:
-            websocket.receive_data(await stream.receive())
-            assert list(websocket.events())
-            await stream.send(websocket.send(AcceptConnection()))
-            await talk(stream, websocket)
+            with suppress(anyio.EndOfStream, anyio.BrokenResourceError):
+                await serve(stream, websocket)
+
+    async def serve(stream: anyio.abc.SocketStream, websocket: WSConnection) -> None:
+        websocket.receive_data(await stream.receive())
+        assert list(websocket.events())
+        await stream.send(websocket.send(AcceptConnection()))
+        await talk(stream, websocket)
 
     listener = await anyio.create_tcp_listener(local_host="127.0.0.1", local_port=0)
     async with listener, anyio.create_task_group() as tasks:
