@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -118,7 +118,7 @@ def test_chart_is_a_picture_of_the_peers(tmp_path: Path) -> None:
     file, svg = tmp_path / "it.json", tmp_path / "it.svg"
     Run({"processor": "a"}, {"peers": SIDES}).dump(file)
     assert command.main(["chart", str(file), str(svg)]) == 0
-    root = ElementTree.parse(svg).getroot()
+    root = ET.parse(svg).getroot()
     name = "{http://www.w3.org/2000/svg}"
     bars = [each for each in root.iter(f"{name}rect") if each.get("class") != "page"]
     assert [each.get("class") for each in bars] == ["ours", "peer", "peer", "ours", "peer"]
