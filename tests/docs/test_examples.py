@@ -85,7 +85,8 @@ def test_every_fence_is_seen() -> None:
 
 def anchors(text: str) -> set[str]:
     """Return what a link may point to in a page: its headings, as GitHub spells them."""
-    headings = re.findall(r"^#+ (.*)$", re.sub(r"^```.*?^```$", "", text, flags=re.M | re.S), re.M)
+    prose = re.sub(r"(?ms)^```.*?^```$", "", text)
+    headings = re.findall(r"(?m)^#+ (.*)$", prose)
     return {re.sub(r"[^\w\- ]", "", heading).lower().replace(" ", "-") for heading in headings}
 
 
