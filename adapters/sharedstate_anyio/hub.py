@@ -155,6 +155,8 @@ class Hub:
                     effect.connection.resume_reading()
                 case Close():
                     effect.connection.close(effect.code, effect.reason)
+                    if effect.at_once:
+                        effect.connection.abort()
                 case _:
                     assert_never(effect)
         if self._core.next_wakeup() != self._next_wakeup:
