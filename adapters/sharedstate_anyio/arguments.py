@@ -75,9 +75,9 @@ def serve_parser() -> argparse.ArgumentParser:
     where.add_argument("--unix", metavar="PATH", help="listen on a UNIX socket, and nowhere else")
     parser.add_argument(
         "--loop",
-        choices=("asyncio", "trio"),
+        choices=("asyncio", "uvloop", "trio"),
         default="asyncio",
-        help="event loop (default: asyncio)",
+        help="event loop (default: asyncio); uvloop and trio are installed as sharedstate[uvloop] and [trio]",
     )
     says = parser.add_argument_group("what it says")
     says.add_argument(

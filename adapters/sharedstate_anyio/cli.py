@@ -51,8 +51,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     if options.unix is not None and (options.host is not None or options.port is not None):
         parser.error("--unix stands instead of --host and --port")
     voice.configure(options.log_format, options.log_level)
-    if options.loop == "trio" and importlib.util.find_spec("trio") is None:
-        voice.fail("--loop trio needs trio: pip install 'sharedstate[trio]'", 2)
+    loop: str = options.loop
+    if loop != "asyncio" and importlib.util.find_spec(loop) is None:
+        voice.fail(f"--loop {loop} needs {loop}: pip install 'sharedstate[{loop}]'", 2)
     config = _config(options.config)
     voice.conceal(dict(service.config) for service in config.services)
     try:
@@ -63,7 +64,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     config = dataclasses.replace(config, listen=listen)
     _allow_files(config.transport.connections)
     try:
-        anyio.run(_serve, config, sockets, backend=options.loop)
+        backend = "trio" if loop == "trio" else "asyncio"
+        settings = {"use_uvloop": True} if loop == "uvloop" else {}
+        anyio.run(_serve, config, sockets, backend=backend, backend_options=settings)
     except Exception as error:
         match _first(error):
             case ConfigurationError() as first:
