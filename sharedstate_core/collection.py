@@ -98,6 +98,10 @@ class Collection(Generic[C]):
         self._failures = 0
         self._committed: list[Answer[C]] = []  # stored, but those who watch are to see it first
 
+    def change_limits(self, limits: Limits) -> None:
+        """Let other limits hold from now on."""
+        self._notices.part_bytes = limits.part_bytes
+
     # --- what clients ask -------------------------------------------------------------------------
 
     def request(self, operation: Operation[C], now: float, out: list[Effect[C]]) -> None:

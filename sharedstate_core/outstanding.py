@@ -26,7 +26,7 @@ class Outstanding(Generic[C]):
 
     def __init__(self, most: int) -> None:
         self.bytes = 0
-        self._most = most
+        self.most = most
         self._given: OrderedDict[Session[C], list[bytes]] = OrderedDict()  # the oldest first
         self._readers: Counter[int] = Counter()  # of a message, by its identity
 
@@ -50,7 +50,7 @@ class Outstanding(Generic[C]):
     def excess(self, newest: Session[C]) -> Sequence[Session[C]]:
         """Return who has to go, and count them no more; `newest` stays."""
         gone: list[Session[C]] = []
-        while self.bytes > self._most:
+        while self.bytes > self.most:
             oldest = next((each for each in self._given if each is not newest), None)
             if oldest is None:
                 break

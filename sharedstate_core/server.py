@@ -73,6 +73,17 @@ class Server(Generic[C]):
         self._lingering: OrderedDict[Collection[C], int] = OrderedDict()  # with the bytes of each
         self._lingering_bytes = 0
 
+    def change_limits(self, limits: Limits) -> None:
+        """Let other limits hold from now on; what exceeds them already stays until it ends."""
+        self.limits = limits
+        self._outstanding.most = limits.owed_bytes
+        for session in self._sessions.values():
+            session.limits = limits
+        for turns in self._turns.values():
+            turns.most = limits.loads
+        for collection in self._collections.values():
+            collection.change_limits(limits)
+
     # --- connections ------------------------------------------------------------------------------
 
     def connection_opened(self, connection: C) -> None:

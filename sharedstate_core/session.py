@@ -62,7 +62,7 @@ class Session(Generic[C]):
         self.subscriptions: dict[str, Subscription[C]] = {}
         self.blocked = False
         self.closed = False
-        self._limits = limits
+        self.limits = limits
         self._counters = counters
         self._outstanding = outstanding
         self._unanswered = 0
@@ -87,7 +87,7 @@ class Session(Generic[C]):
     @property
     def is_overrun(self) -> bool:
         """Whether more requests wait than the peer may have."""
-        return self._unanswered > self._limits.unanswered
+        return self._unanswered > self.limits.unanswered
 
     def answered(self, size: int, out: list[Effect[C]]) -> None:
         """Count a request out."""
@@ -107,7 +107,7 @@ class Session(Generic[C]):
             return
         self._owed[HeldReply(reply, size)] = None
         self._held_bytes += size
-        if self._held_bytes > self._limits.held_bytes:
+        if self._held_bytes > self.limits.held_bytes:
             self.close("too many replies wait for a reader that does not read", out)
         else:
             self._charge(_messages(reply), out)
@@ -116,7 +116,7 @@ class Session(Generic[C]):
         """Note that the reader alone was given so many bytes; if it is much, wait until they have left."""
         self._window += size
         self._counters.bytes += size
-        if self._window > self._limits.window_bytes and not self.blocked:
+        if self._window > self.limits.window_bytes and not self.blocked:
             self.block(out)
             out.append(TellDrained(self.connection))
             self._charge(messages, out)
@@ -208,7 +208,7 @@ class Session(Generic[C]):
     def _control_flow(self, out: list[Effect[C]]) -> None:
         if self.closed:
             return
-        limits = self._limits
+        limits = self.limits
         if self._paused:
             if (
                 not self.blocked

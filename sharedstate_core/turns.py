@@ -27,7 +27,7 @@ class Turns(Generic[T]):
     """
 
     def __init__(self, most: int) -> None:
-        self._most = most
+        self.most = most
         self._under_way = 0
         self._lines: OrderedDict[Hashable, OrderedDict[T, None]] = OrderedDict()  # the next first
         self._lines_of: dict[T, set[Hashable]] = {}
@@ -38,7 +38,7 @@ class Turns(Generic[T]):
 
     def begin(self, one: T, asker: Hashable) -> bool:
         """Tell whether `one` may load now; it is counted then, and waits otherwise. Asking again does no harm."""
-        if self._under_way < self._most and (self._called == one or not self._lines_of):
+        if self._under_way < self.most and (self._called == one or not self._lines_of):
             self.leave(one)
             self._under_way += 1
             return True
@@ -61,7 +61,7 @@ class Turns(Generic[T]):
     def call(self) -> T | None:
         """Take the next one out, if there is one and it may load; it begins at once, or needs nothing."""
         self._called = None
-        if self._under_way < self._most and self._lines:
+        if self._under_way < self.most and self._lines:
             asker, line = self._lines.popitem(last=False)
             self._lines[asker] = line  # behind the others
             self._called = one = next(iter(line))

@@ -87,6 +87,12 @@ class Hub:
         self._next_wakeup: float | None = None
         self._ending = False
 
+    def change_limits(self, limits: Limits, compression: int | None) -> None:
+        """Let other bounds hold from now on."""
+        self.limits = limits
+        self._compression = compression
+        self._core.change_limits(limits)
+
     # --- inputs -----------------------------------------------------------------------------------
 
     def opened(self, connection: Connection) -> None:
