@@ -1,16 +1,16 @@
 """Calls from trio to an asyncio loop in another thread, and back.
 
 1. Calls made in one turn of trio's loop cross together, and so do results that are there in one turn of asyncio's:
-   to wake a loop from another thread costs a system call and a change of threads, more than the call itself.
-2. A flag says that the other side has been told and not yet looked. Whoever adds something adds first and then reads
-   the flag; whoever looks clears the flag first and then takes: so nothing is left lying.
+   to wake a loop from another thread costs a system call and a change of threads, more than the call itself; and
+   commits that arrive together share a transaction.
+2. What crosses is handed over whole: neither side looks at what the other still gathers.
 3. A caller who is cancelled waits for the end of its call nevertheless.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from contextvars import Context
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
 
 import trio
@@ -19,7 +19,7 @@ from .contract import OutcomeUnknownError
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Sequence
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -35,11 +35,9 @@ class Crossing:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._token = trio.lowlevel.current_trio_token()
-        self._calls: deque[_Call] = deque()
-        self._loop_told = False
+        self._calls: list[_Call] = []  # of this turn of trio's
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._ended: deque[_Call] = deque()
-        self._trio_told = False
+        self._ended: list[_Call] = []  # of this turn of asyncio's
 
     async def run(self, function: Callable[[*Ts], Coroutine[Any, Any, T]], *args: *Ts) -> T:
         """Return `await function(*args)`, run on the asyncio loop.
@@ -49,9 +47,10 @@ class Crossing:
         await trio.lowlevel.checkpoint_if_cancelled()
         call = _Call(function(*args), trio.lowlevel.current_task())
         self._calls.append(call)
-        if not self._loop_told:
-            self._loop_told = True
-            self._loop.call_soon_threadsafe(self._start, context=Context())
+        if len(self._calls) == 1:
+            await trio.lowlevel.cancel_shielded_checkpoint()
+            calls, self._calls = self._calls, []
+            self._loop.call_soon_threadsafe(self._start, calls, context=Context())
         await trio.lowlevel.wait_task_rescheduled(lambda _: trio.lowlevel.Abort.FAILED)
         assert call.ended is not None  # noqa: S101  (that is what was waited for)
         if call.ended.cancelled():
@@ -59,29 +58,31 @@ class Crossing:
         result: T = call.ended.result()
         return result
 
-    def _start(self) -> None:
-        """Start what waits; on the asyncio loop."""
-        self._loop_told = False
-        while self._calls:
-            call = self._calls.popleft()
+    def _start(self, calls: Sequence[_Call]) -> None:
+        """Start what crossed; on the asyncio loop."""
+        for call in calls:
             task = self._loop.create_task(call.coroutine)
             self._tasks.add(task)
-            task.add_done_callback(lambda task, call=call: self._end(task, call))  # type: ignore[misc]
+            task.add_done_callback(partial(self._end, call))
 
-    def _end(self, task: asyncio.Task[Any], call: _Call) -> None:
-        """Tell of a call's end; on the asyncio loop."""
+    def _end(self, call: _Call, task: asyncio.Task[Any]) -> None:
+        """Take down a call's end; on the asyncio loop."""
         self._tasks.discard(task)
         call.ended = task
         self._ended.append(call)
-        if not self._trio_told:
-            self._trio_told = True
-            self._token.run_sync_soon(self._deliver)
+        if len(self._ended) == 1:
+            self._loop.call_soon(self._tell)
 
-    def _deliver(self) -> None:
+    def _tell(self) -> None:
+        """Let the results cross; on the asyncio loop."""
+        ended, self._ended = self._ended, []
+        self._token.run_sync_soon(self._deliver, ended)
+
+    @staticmethod
+    def _deliver(ended: Sequence[_Call]) -> None:
         """Wake the callers; on trio."""
-        self._trio_told = False
-        while self._ended:
-            trio.lowlevel.reschedule(self._ended.popleft().caller)
+        for call in ended:
+            trio.lowlevel.reschedule(call.caller)
 
 
 class _Call:
