@@ -8,6 +8,7 @@ items, and joining again with all but the last few. And what becomes of a server
 from __future__ import annotations
 
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -149,19 +150,15 @@ def _fan_out(contender: Contender, folder: Path, count: int) -> Iterator[Result]
     with (
         contender.running(folder) as process,
         _Writer(process, wire) as writer,
-        _Crowd(process, wire, FIRST),
+        ExitStack() as stack,
     ):
-        memory, spent = process.memory(), process.cpu()
-        with _Crowd(process, wire, count) as crowd:
+        with _Crowd(process, wire, FIRST):
+            memory, spent = process.memory(), process.cpu()
+            crowd = stack.enter_context(_Crowd(process, wire, count))
             spent = process.cpu() - spent
             memory = process.memory() - memory
         yield result(f"connect, {count} at once", spent / count * 1e6, "client")
         yield result(f"memory, {count} connections", memory / count / 1024, "client", "KiB")
-    with (
-        contender.running(folder / "again") as process,
-        _Writer(process, wire := contender.wire()) as writer,
-        _Crowd(process, wire, count) as crowd,
-    ):
         for flight in FLIGHTS:
 
             def tell(flight: int = flight) -> None:
