@@ -20,7 +20,7 @@ PANELS: Final = (
     "connect, 1000 at once",
 )
 COLUMNS: Final = 2
-WIDTH: Final = 430
+WIDTH: Final = 460
 NAME: Final = 130
 BAR: Final = 18
 STYLE: Final = (
@@ -57,7 +57,7 @@ def chart(run: Run) -> str:
 
 
 def _panel(case: str, rows: list[Result]) -> list[str]:
-    title = f"{case} ({rows[0].measure}, of one {rows[0].unit})"
+    title = f"{case}: {rows[0].measure} a {rows[0].unit}"
     longest = max(row.cost for row in rows) or 1
     room = WIDTH - NAME - 80
     parts = [f'<text class="h" x="12" y="24">{escape(title)}</text>']
