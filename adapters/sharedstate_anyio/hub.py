@@ -82,6 +82,12 @@ class Hub:
         self._next_wakeup: float | None = None
         self._ending = False
 
+    def change_limits(self, limits: Limits, compression: int | None) -> None:
+        """Let other bounds hold from now on."""
+        self.limits = limits
+        self._compression = compression
+        self._core.change_limits(limits)
+
     # --- inputs -----------------------------------------------------------------------------------
 
     def opened(self, connection: Connection) -> None:
@@ -150,6 +156,8 @@ class Hub:
                     effect.connection.resume_reading()
                 case Close():
                     effect.connection.close(effect.code, effect.reason)
+                    if effect.at_once:
+                        effect.connection.abort()
                 case _:
                     assert_never(effect)
         if self._core.next_wakeup() != self._next_wakeup:
