@@ -196,7 +196,7 @@ async def _accepting(
 
         own.start_soon(hub.faults.run)
         own.start_soon(inspection.watch_loop)
-        own.start_soon(hub.flush_forever)
+        own.start_soon(hub.outbox.flush_forever)
         own.start_soon(hub.keep_time)
         own.start_soon(entrance.keep_alive.run)
         own.start_soon(accept)
