@@ -197,11 +197,26 @@ async def _format(connection: Connection, table: str) -> str | None:
 
 
 async def columns(connection: Connection, name: str) -> list[str]:
-    """Return the columns of a table in order; none if there is no such table."""
-    try:
-        (rows,) = await connection.run(f"SHOW COLUMNS FROM `{name}`")
-    except DatabaseError as error:
-        if error.number == NO_SUCH_TABLE:
+    """Return the columns of a table in order; none if there is no such table.
+
+    Raises:
+        StorageError: the database lists the table but cannot open it.
+    """
+    for _ in range(2):
+        try:
+            (rows,) = await connection.run(f"SHOW COLUMNS FROM `{name}`")
+        except DatabaseError as error:
+            if error.number != NO_SUCH_TABLE:
+                raise
+        else:
+            return [row[0] for row in rows]
+        (((listed,),),) = await connection.run(
+            "SELECT COUNT(*) FROM information_schema.tables "
+            f"WHERE table_schema = DATABASE() AND table_name = {literal(name)}"
+        )
+        if not listed:
             return []
-        raise
-    return [row[0] for row in rows]
+    raise StorageError(
+        f"table {name} is listed but cannot be opened; before version 8, that is what MySQL leaves if it dies "
+        "while it renames tables: restore its data folder from a backup, or see its error log"
+    )
