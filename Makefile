@@ -26,12 +26,12 @@ check: $(STAMPS)/dev $(STAMPS)/npm
 	npm --prefix $(CLIENT) run --silent check-bundles
 
 test-python: $(STAMPS)/dev $(STAMPS)/npm $(STAMPS)/debian
-	$(BIN)/python -m pytest --ignore=tests/browser
+	$(BIN)/python -m pytest --ignore=tests/browser -n auto --maxprocesses 4 --dist worksteal
 
 test-js: $(STAMPS)/npm
 	npm --prefix $(CLIENT) test
 
-test-browser: $(STAMPS)/dev $(STAMPS)/npm $(STAMPS)/debian
+test-browser: $(STAMPS)/dev $(STAMPS)/npm $(STAMPS)/debian $(STAMPS)/runtimes
 	$(BIN)/python -m pytest tests/browser
 
 bundles: $(STAMPS)/npm
@@ -51,7 +51,7 @@ bench: $(STAMPS)/dev $(STAMPS)/debian
 	$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf $(VENV) $(STAMPS) $(CLIENT)/node_modules
+	rm -rf $(VENV) $(STAMPS) $(CLIENT)/node_modules tests/runtimes/node_modules
 
 $(STAMPS)/venv:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed; try make PYTHON=python3.11")'
@@ -69,6 +69,11 @@ $(STAMPS)/dev: $(STAMPS)/venv pyproject.toml
 
 $(STAMPS)/npm: $(CLIENT)/package.json $(CLIENT)/package-lock.json
 	npm --prefix $(CLIENT) ci --no-audit --no-fund
+	@mkdir -p $(STAMPS) && touch $@
+
+# Deno and Bun, about 80 MB to fetch. Not by a lock file: each package is for one kind of machine.
+$(STAMPS)/runtimes: tests/runtimes/package.json
+	npm --prefix tests/runtimes install --no-package-lock --no-audit --no-fund
 	@mkdir -p $(STAMPS) && touch $@
 
 # Debian packages that tests need; only root can install them.

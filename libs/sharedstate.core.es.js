@@ -611,7 +611,8 @@ function reporter(on_error) {
   };
 }
 function report2(error) {
-  if (globalThis.reportError) globalThis.reportError(error);
+  const page = "document" in globalThis || "WorkerGlobalScope" in globalThis;
+  if (page && globalThis.reportError) globalThis.reportError(error);
   else console.error(error);
 }
 

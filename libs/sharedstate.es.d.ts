@@ -217,8 +217,8 @@ type Options$1 = {
     timeout?: number | undefined;
     /**
      * gets what nobody else does: what a callback threw, a
-     * refused subscription, a message of the server that is not of the protocol. Default: `reportError`, or
-     * `console.error`.
+     * refused subscription, a message of the server that is not of the protocol. Default: `reportError` in a
+     * page or worker, else `console.error`.
      */
     on_error?: ((error: unknown) => void) | undefined;
 };

@@ -639,7 +639,8 @@ var SHAREDSTATE = (() => {
     };
   }
   function report2(error) {
-    if (globalThis.reportError) globalThis.reportError(error);
+    const page = "document" in globalThis || "WorkerGlobalScope" in globalThis;
+    if (page && globalThis.reportError) globalThis.reportError(error);
     else console.error(error);
   }
 

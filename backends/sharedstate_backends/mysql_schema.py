@@ -135,8 +135,11 @@ async def prepare(connection: Connection, table: str) -> None:
             f"table {table}: format {found_format} was made by another version of "
             f"SharedState, this one knows {FORMAT}; upgrade, or choose another db_table"
         )
-    ((durable,),) = (await connection.run("SELECT @@innodb_flush_log_at_trx_commit"))[0]
-    if durable != 1:
+    # After a loss of power, transactions that the binary log does not have are taken back.
+    (((durable,),),) = await connection.run(
+        "SELECT @@innodb_flush_log_at_trx_commit = 1 AND (NOT @@log_bin OR @@sync_binlog = 1)"
+    )
+    if not durable:
         epoch = literal(_new_epoch())
         await connection.run(f"UPDATE `{meta}` SET value = {epoch} WHERE name = 'epoch'")
 

@@ -18,6 +18,8 @@ export function reporter(on_error) {
 
 /** @param {unknown} error */
 function report(error) {
-  if (globalThis.reportError) globalThis.reportError(error);
+  // In a page and its workers, this is what tools listen to. In Deno and Bun it would end the program.
+  const page = "document" in globalThis || "WorkerGlobalScope" in globalThis;
+  if (page && globalThis.reportError) globalThis.reportError(error);
   else console.error(error);
 }

@@ -131,6 +131,8 @@ def tls_mariadb(
             blob.write_to_path(str(folder / f"{name}.pem"), append=True)
     options = (
         "--require-secure-transport=ON",
+        "--log-bin",
+        "--sync-binlog=0",
         f"--ssl-ca={folder / 'ca.pem'}",
         f"--ssl-cert={folder / 'server.pem'}",
         f"--ssl-key={folder / 'server.key'}",
@@ -154,6 +156,23 @@ async def test_tls(tls_mariadb: tuple[MariaDb, Path]) -> None:
     async with opened(get_service(bob | shown)) as backend:
         assert (await backend.load(path(), None)).version > 0
     assert "Access denied" in await problem(bob)
+
+
+async def test_a_binary_log_that_may_lose_its_end(tls_mariadb: tuple[MariaDb, Path]) -> None:
+    """Then the database takes commits back, too, after a loss of power: versions may be counted anew."""
+    database, folder = tls_mariadb
+    config = database.config(**{"ssl.enabled": True, "ssl.ca": str(folder / "ca.pem")})
+
+    async def epoch() -> str:
+        async with opened(get_service(config)) as backend:
+            return (await backend.load(path("any"), None)).epoch
+
+    assert await epoch() != await epoch()
+    database.sql("SET GLOBAL sync_binlog = 1")
+    try:
+        assert await epoch() == await epoch()
+    finally:
+        database.sql("SET GLOBAL sync_binlog = 0")
 
 
 async def test_tls_refused(tls_mariadb: tuple[MariaDb, Path], mysql: dict[str, Any]) -> None:

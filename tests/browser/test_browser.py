@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import shutil
 import signal
 import subprocess
@@ -24,6 +25,18 @@ CHROMIUM = (
     shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 )
 
+PACKAGES = HERE.parent / "runtimes/node_modules"
+RUNTIMES = {
+    ("Linux", "x86_64"): {
+        "deno": f"{PACKAGES}/@deno/linux-x64-glibc/deno",
+        "bun": f"{PACKAGES}/@oven/bun-linux-x64-baseline/bin/bun",
+    },
+    ("Linux", "aarch64"): {
+        "deno": f"{PACKAGES}/@deno/linux-arm64-glibc/deno",
+        "bun": f"{PACKAGES}/@oven/bun-linux-aarch64/bin/bun",
+    },
+}.get((platform.system(), platform.machine()), {})
+
 
 @pytest.mark.parametrize("loop", ["asyncio", "trio"])
 @pytest.mark.parametrize(
@@ -31,6 +44,15 @@ CHROMIUM = (
 )
 def test_scenario(name: str, loop: str, tmp_path: Path) -> None:
     run_scenario(name, loop, tmp_path, SECONDS)
+
+
+def test_runtimes(tmp_path: Path) -> None:
+    """What differs between runtimes is not the server's loop, so one will do."""
+    if not RUNTIMES:
+        pytest.skip(f"there is no Deno and no Bun for {platform.platform()}")
+    for file in RUNTIMES.values():
+        assert Path(file).is_file(), f"{file} is missing: make .stamps/runtimes"
+    run_scenario("runtimes", "asyncio", tmp_path, SECONDS, RUNTIMES=json.dumps(RUNTIMES))
 
 
 @pytest.mark.parametrize("loop", ["asyncio", "trio"])
