@@ -9,7 +9,7 @@ BIN    := $(VENV)/bin
 STAMPS := .stamps
 CLIENT := js-client
 
-.PHONY: serve test check test-python test-js test-browser bundles nightly soak bench clean
+.PHONY: serve test check test-python test-js test-browser bundles nightly soak bench bench-peers bench-results bench-page clean
 
 serve: $(STAMPS)/serve
 	$(BIN)/sharedstate-anyio $(ARGS)
@@ -50,8 +50,24 @@ soak: $(STAMPS)/dev $(STAMPS)/npm $(STAMPS)/debian
 bench: $(STAMPS)/dev $(STAMPS)/debian
 	$(BIN)/python -m benchmarks
 
+# The other servers of `python -m benchmarks peers`, in places of their own; a Node for some, a compiler for the yardstick.
+PEERS := benchmarks/peers
+bench-peers: $(STAMPS)/dev
+	$(PYTHON) -m venv $(PEERS)/.venv
+	$(PEERS)/.venv/bin/python -m pip install --quiet --requirement $(PEERS)/requirements.txt
+	npm --prefix $(PEERS) ci --no-audit --no-fund
+	$(BIN)/python -m benchmarks list
+
+# All figures anew, on an idle machine, and the page that shows them.
+bench-results: $(STAMPS)/dev $(STAMPS)/debian
+	$(BIN)/python -m benchmarks all --json benchmarks/results.json
+
+bench-page: $(STAMPS)/dev
+	$(BIN)/python -m benchmarks report benchmarks/results.json benchmarks/README.md
+	$(BIN)/python -m benchmarks chart benchmarks/results.json benchmarks/chart.svg
+
 clean:
-	rm -rf $(VENV) $(STAMPS) $(CLIENT)/node_modules tests/runtimes/node_modules
+	rm -rf $(VENV) $(STAMPS) $(CLIENT)/node_modules tests/runtimes/node_modules $(PEERS)/node_modules $(PEERS)/.venv
 
 $(STAMPS)/venv:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed; try make PYTHON=python3.11")'

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Self
 from benchmarks.writers import HANDSHAKE
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import TracebackType
 
 PATH: Final = "/app/items/list"
@@ -20,10 +21,15 @@ SECONDS: Final = 60.0
 
 def frame(message: object) -> bytes:
     """Return a message as a client sends it."""
-    text = json.dumps(message, separators=(",", ":")).encode()
-    size = len(text)
-    head = bytes((0x81, 0x80 | size)) if size < 126 else b"\x81\xfe" + size.to_bytes(2, "big")
-    return head + _MASK + bytes(byte ^ _MASK[n % 4] for n, byte in enumerate(text))
+    return raw_frame(json.dumps(message, separators=(",", ":")).encode())
+
+
+def raw_frame(payload: bytes, opcode: int = 1) -> bytes:
+    """Return a payload of less than 64 KiB as a client sends it; 1: text, 2: bytes."""
+    size = len(payload)
+    head = bytes((0x80 | opcode, 0x80 | min(size, 126)))
+    length = b"" if size < 126 else size.to_bytes(2, "big")
+    return head + length + _MASK + bytes(byte ^ _MASK[n % 4] for n, byte in enumerate(payload))
 
 
 def subscribe(*paths: str) -> bytes:
@@ -39,10 +45,19 @@ def update(id: str, size: int = 50, path: str = PATH) -> bytes:
 
 
 class Client:
-    """One WebSocket over a blocking socket."""
+    """One WebSocket over a blocking socket.
 
-    def __init__(self, port: int) -> None:
-        self.sock = socket.create_connection(("127.0.0.1", port), SECONDS)
+    Args:
+        port: the server's.
+        buffer: the size of what the kernel keeps for it, in bytes; None: as it likes.
+    """
+
+    def __init__(self, port: int, buffer: int | None = None) -> None:
+        self.sock = socket.socket()
+        self.sock.settimeout(SECONDS)
+        if buffer is not None:
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+        self.sock.connect(("127.0.0.1", port))
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def read_until(self, mark: bytes, count: int = 1) -> int:
@@ -57,6 +72,22 @@ class Client:
             count -= data.count(mark)
             rest = data[1 - len(mark) :]
         return size
+
+    def read_frame(self) -> None:
+        """Read one frame, whatever is in it."""
+        size = self._exactly(2)[1]
+        if size > 125:
+            size = int.from_bytes(self._exactly(2 if size == 126 else 8), "big")
+        self.read(size)
+
+    def _exactly(self, size: int) -> bytes:
+        data = b""
+        while len(data) < size:
+            more = self.sock.recv(size - len(data))
+            if not more:
+                raise RuntimeError("the server has closed a connection")
+            data += more
+        return data
 
     def read(self, size: int) -> None:
         """Read so many bytes."""
@@ -76,24 +107,48 @@ class Crowd:
         opening: what each says first, as frames; b"": they are no WebSockets, just sockets.
         times: how many collections that subscribes to.
         outstanding: how many of them connect at once.
+        ready: what tells a client that it has subscribed.
     """
 
     def __init__(
-        self, port: int, count: int, opening: bytes, times: int = 1, outstanding: int = 200
+        self,
+        port: int,
+        count: int,
+        opening: bytes,
+        times: int = 1,
+        outstanding: int = 200,
+        ready: bytes = b'"NOTIFY"',
     ) -> None:
         self.clients: list[Client] = []
         while len(self.clients) < count:
             batch = [Client(port) for _ in range(min(outstanding, count - len(self.clients)))]
             self.clients += batch
-            if not opening:
-                continue
-            for client in batch:
-                client.sock.sendall(HANDSHAKE)
-            for client in batch:
-                client.read_until(b"\r\n\r\n")
-                client.sock.sendall(opening)
-            for client in batch:
-                client.read_until(b'"NOTIFY"', times)
+            if opening:
+                self.greet(batch)
+                self.say(opening, ready, times, batch)
+
+    def greet(
+        self,
+        clients: Sequence[Client] | None = None,
+        handshake: bytes = HANDSHAKE,
+        greeting: bytes = b"\r\n\r\n",
+    ) -> None:
+        """Let these clients (default: all), which have just connected, shake hands."""
+        clients = self.clients if clients is None else clients
+        for client in clients:
+            client.sock.sendall(handshake)
+        for client in clients:
+            client.read_until(greeting)
+
+    def say(
+        self, frames: bytes, mark: bytes, times: int = 1, clients: Sequence[Client] | None = None
+    ) -> None:
+        """Let these clients (default: all) send something and read until so many marks have come."""
+        clients = self.clients if clients is None else clients
+        for client in clients:
+            client.sock.sendall(frames)
+        for client in clients:
+            client.read_until(mark, times)
 
     def read_until(self, mark: bytes, count: int = 1) -> None:
         """Let every client read."""

@@ -72,10 +72,18 @@ def program(*command: str | Path, until: str = "") -> Iterator[Process]:
 
 
 @contextmanager
-def server(folder: Path, loop: str, module: str, config: dict[str, object]) -> Iterator[Process]:
-    """Run a server with one service called `items`."""
+def server(
+    folder: Path,
+    loop: str,
+    module: str,
+    config: dict[str, object],
+    listener: dict[str, object] | None = None,
+    more: dict[str, object] | None = None,
+) -> Iterator[Process]:
+    """Run a server with one service called `items`, with more keys for its listener and for the document."""
     document = {
-        "service": {"port": 0},
+        **(more or {}),
+        "service": {"port": 0, **(listener or {})},
         "limits": {"ping_seconds": 0},  # nobody here answers
         "services": [{"name": "items", "module": module, "config": config}],
     }

@@ -25,11 +25,24 @@ PIPELINED: Final = 8
 
 WARM_SECONDS: Final = 0.3
 
-HANDSHAKE: Final = (
-    b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    b"Sec-WebSocket-Key: %b\r\nSec-WebSocket-Version: 13\r\n\r\n"
-    % base64.b64encode(b"sixteen bytes ok")
-)
+
+def handshake(path: str = "/", *headers: str) -> bytes:
+    """Return what a client sends first, with more headers."""
+    key = base64.b64encode(b"sixteen bytes ok").decode()
+    lines = (
+        f"GET {path} HTTP/1.1",
+        "Host: localhost",
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        f"Sec-WebSocket-Key: {key}",
+        "Sec-WebSocket-Version: 13",
+        *headers,
+        "\r\n",
+    )
+    return "\r\n".join(lines).encode()
+
+
+HANDSHAKE: Final = handshake()
 
 
 class Served(NamedTuple):
