@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+    from sharedstate_core.storage import Cursor
+
 WINDOW: Final = 100
 """Unanswered requests at the most: a server bounds them too and refuses what is beyond its own bound."""
 
@@ -54,10 +56,14 @@ class ServerRefusedError(RequestError):
 
     Attributes:
         details: the other members of the reply's `error`.
+        cursor: with `conflict`, the collection's present state.
     """
 
-    def __init__(self, error: Mapping[str, Any], message: str) -> None:
+    def __init__(
+        self, error: Mapping[str, Any], message: str, cursor: Cursor | None = None
+    ) -> None:
         super().__init__(error.get("code", "internal"), str(error.get("message", message)))
+        self.cursor = cursor
         self.details = {
             key: value for key, value in error.items() if key not in {"code", "message"}
         }
@@ -131,7 +137,7 @@ class Requests:
         if reply.ok:
             out.append(Settled(ticket, bytes(reply.data), reply.cursor))
         else:
-            error = ServerRefusedError(reply.error, bytes(reply.data).decode())
+            error = ServerRefusedError(reply.error, bytes(reply.data).decode(), reply.cursor)
             out.append(Settled(ticket, b"", reply.cursor, error))
         self._fill(out)
 
