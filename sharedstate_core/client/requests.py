@@ -54,15 +54,24 @@ class ClosedError(SharedStateError):
 class ServerRefusedError(RequestError):
     """The server refused.
 
+    A server of level 1 gives no code: then it is `failed`, or `refused` if it left out a path of the subscriptions.
+
     Attributes:
         details: the other members of the reply's `error`.
         cursor: with `conflict`, the collection's present state.
     """
 
     def __init__(
-        self, error: Mapping[str, Any], message: str, cursor: Cursor | None = None
+        self,
+        error: Mapping[str, Any],
+        message: str,
+        cursor: Cursor | None = None,
+        *,
+        otherwise: Literal["failed", "refused"] = "failed",
     ) -> None:
-        super().__init__(error.get("code", "internal"), str(error.get("message", message)))
+        code = error.get("code")
+        known: Any = code if isinstance(code, str) else otherwise
+        super().__init__(known, str(error.get("message", message)))
         self.cursor = cursor
         self.details = {
             key: value for key, value in error.items() if key not in {"code", "message"}
