@@ -599,6 +599,7 @@ declare class SharedObject$1<T extends {
      * @param {(Omit<T, "id"> & {id?: string})[]} items not modified; one without `id` gets a random one
      * @returns {Promise<any>} as of `Dataset.update`
      * @throws {TypeError} unless it is a list
+     * @throws {SharedStateError} `bad_update` if an item has an id that is no text
      */
     set_items(items: (Omit<T, "id"> & {
         id?: string;
