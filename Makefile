@@ -97,9 +97,12 @@ $(STAMPS)/debian: Makefile
 	@missing=; \
 	command -v chromium >/dev/null || missing="chromium"; \
 	PATH="$$PATH:/usr/sbin" command -v mariadbd >/dev/null || missing="$$missing mariadb-server"; \
+	for program in nginx caddy sqlite3; do \
+	    PATH="$$PATH:/usr/sbin" command -v $$program >/dev/null || missing="$$missing $$program"; \
+	done; \
 	if [ -z "$$missing" ]; then :; \
 	elif [ "$$(id -u)" = 0 ]; then \
-	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $$missing; \
+	    apt-get update -qq && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $$missing; \
 	else \
 	    echo "The tests need Debian packages. As root: apt-get install --no-install-recommends" $$missing; exit 1; \
 	fi

@@ -10,7 +10,10 @@ function random_id() {
   return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
 }
 function backoff(failures) {
-  return Math.random() * Math.min(2e4, 250 * 2 ** failures);
+  return jitter(Math.min(2e4, 250 * 2 ** failures));
+}
+function jitter(bound) {
+  return Math.random() * bound;
 }
 
 // src/changes.js

@@ -445,117 +445,6 @@ type ViewerOptions$1<T extends {
 };
 
 /** @import { Changes } from "./changes.js" */
-/** @import { Dataset } from "./dataset.js" */
-/** @import { Item } from "./replica.js" */
-/**
- * The dataset as a transaction sees it: with what the transaction wrote so far.
- *
- * @template {{id: string}} [T=Item]
- */
-declare class Transaction$1<T extends {
-    id: string;
-} = Item$1> {
-    /** @param {Dataset<T>} ds */
-    constructor(ds: Dataset$1<T>);
-    _cursor: {
-        epoch: string | undefined;
-        version: number | undefined;
-    };
-    /**
-     * @param {string} id
-     * @returns {T | undefined}
-     */
-    get_item(id: string): T | undefined;
-    /** @param {string} id */
-    has_item(id: string): boolean;
-    /** @returns {T[]} all items, in order; afterwards any change by others is a conflict */
-    get_items(): T[];
-    /** Number of items; afterwards any change by others is a conflict. */
-    get size(): number;
-    /**
-     * Add to the batch that will be sent when the function returns.
-     *
-     * @param {Omit<Changes<T>, "if">} changes as of `Dataset.update`
-     */
-    update(changes: Omit<Changes$1<T>, "if">): void;
-    /** @internal @returns {Changes<any> | undefined} undefined if nothing was written */
-    _batch(): Changes$1<any> | undefined;
-    #private;
-}
-
-/** @import { Diff, Item } from "./replica.js" */
-/**
- * A list of items that lives in one item of a collection, as its member `state`: it is always replaced as a
- * whole. Good for what belongs together and is small.
- *
- * @template {{id: string}} [T=Item]
- */
-declare class SharedObject$1<T extends {
-    id: string;
-} = Item$1> {
-    /**
-     * @internal
-     * @param {import("./dataset.js").Dataset<any>} ds
-     * @param {string} id
-     */
-    constructor(ds: Dataset$1<any>, id: string);
-    /** Id of the item that the list lives in. */
-    get id(): string;
-    /** @returns {T[]} the items, in a list of your own; empty if there is no such item */
-    get_items(): T[];
-    /**
-     * @param {string} id
-     * @returns {T | undefined}
-     */
-    get_item(id: string): T | undefined;
-    /** @param {string} id */
-    has_item(id: string): boolean;
-    /**
-     * Replace the whole list.
-     *
-     * @param {(Omit<T, "id"> & {id?: string})[]} items not modified; one without `id` gets a random one
-     * @returns {Promise<any>} as of `Dataset.update`
-     * @throws {TypeError} unless it is a list
-     */
-    set_items(items: (Omit<T, "id"> & {
-        id?: string;
-    })[]): Promise<any>;
-    /**
-     * Have a function called after each change of the list.
-     *
-     * @param {(diffs: Diff<T>[]) => unknown} callback gets one diff for each item of the list that is not what
-     *   it was; none if only their order changed
-     * @returns {object} handle for `remove_callback`
-     */
-    add_callback(callback: (diffs: Diff$1<T>[]) => unknown): object;
-    /** @param {object} handle of `add_callback`; an unknown one has no effect */
-    remove_callback(handle: object): void;
-    #private;
-}
-
-/** @typedef {{skew: number, trans: number, at: number}} Sample */
-declare class Clock$1 {
-    /** @internal @param {() => Promise<number>} ask for the server's time, in seconds since the Unix epoch */
-    constructor(ask: () => Promise<number>);
-    /** Resolves when the first sample is there. Rejects with `closed` if the client is closed before. */
-    get ready(): Promise<void>;
-    /**
-     * The server's time, in seconds since the Unix epoch. Never goes back. Before the first sample it is this
-     * computer's own.
-     *
-     * @returns {number}
-     */
-    now(): number;
-    /** How far the server's clock is ahead of this computer's, in seconds. */
-    get skew(): number;
-    /** Time that a message takes one way, in seconds, as far as the best sample tells. */
-    get trans(): number;
-    /** What `skew` may be wrong by at the most, in seconds; Infinity before the first sample. */
-    get error(): number;
-    #private;
-}
-
-/** @import { Changes } from "./changes.js" */
 /** @import { Until } from "./ending.js" */
 /** @import { Options, Status } from "./options.js" */
 /** @import { Item } from "./replica.js" */
@@ -655,6 +544,79 @@ type Handle$1 = {
     [Symbol.dispose]: () => void;
 };
 
+/** @typedef {{skew: number, trans: number, at: number}} Sample */
+declare class Clock$1 {
+    /** @internal @param {() => Promise<number>} ask for the server's time, in seconds since the Unix epoch */
+    constructor(ask: () => Promise<number>);
+    /** Resolves when the first sample is there. Rejects with `closed` if the client is closed before. */
+    get ready(): Promise<void>;
+    /**
+     * The server's time, in seconds since the Unix epoch. Never goes back. Before the first sample it is this
+     * computer's own.
+     *
+     * @returns {number}
+     */
+    now(): number;
+    /** How far the server's clock is ahead of this computer's, in seconds. */
+    get skew(): number;
+    /** Time that a message takes one way, in seconds, as far as the best sample tells. */
+    get trans(): number;
+    /** What `skew` may be wrong by at the most, in seconds; Infinity before the first sample. */
+    get error(): number;
+    #private;
+}
+
+/** @import { Diff, Item } from "./replica.js" */
+/**
+ * A list of items that lives in one item of a collection, as its member `state`: it is always replaced as a
+ * whole. Good for what belongs together and is small.
+ *
+ * @template {{id: string}} [T=Item]
+ */
+declare class SharedObject$1<T extends {
+    id: string;
+} = Item$1> {
+    /**
+     * @internal
+     * @param {import("./dataset.js").Dataset<any>} ds
+     * @param {string} id
+     */
+    constructor(ds: Dataset$1<any>, id: string);
+    /** Id of the item that the list lives in. */
+    get id(): string;
+    /** @returns {T[]} the items, in a list of your own; empty if there is no such item */
+    get_items(): T[];
+    /**
+     * @param {string} id
+     * @returns {T | undefined}
+     */
+    get_item(id: string): T | undefined;
+    /** @param {string} id */
+    has_item(id: string): boolean;
+    /**
+     * Replace the whole list.
+     *
+     * @param {(Omit<T, "id"> & {id?: string})[]} items not modified; one without `id` gets a random one
+     * @returns {Promise<any>} as of `Dataset.update`
+     * @throws {TypeError} unless it is a list
+     * @throws {SharedStateError} `bad_update` if an item has an id that is no text
+     */
+    set_items(items: (Omit<T, "id"> & {
+        id?: string;
+    })[]): Promise<any>;
+    /**
+     * Have a function called after each change of the list.
+     *
+     * @param {(diffs: Diff<T>[]) => unknown} callback gets one diff for each item of the list that is not what
+     *   it was; none if only their order changed
+     * @returns {object} handle for `remove_callback`
+     */
+    add_callback(callback: (diffs: Diff$1<T>[]) => unknown): object;
+    /** @param {object} handle of `add_callback`; an unknown one has no effect */
+    remove_callback(handle: object): void;
+    #private;
+}
+
 /** @import { Handle } from "./client.js" */
 /** @import { Until } from "./ending.js" */
 /** @import { Item } from "./replica.js" */
@@ -667,11 +629,17 @@ type Handle$1 = {
 declare class Dataset<T extends {
     id: string;
 } = Item$1> extends Dataset$1<T> {
+    /** @internal conflicts of late, and how long the last attempt took, in milliseconds */
+    _crowd: {
+        conflicts: number;
+        attempt: number;
+    };
     /**
      * Read, decide and write, as if nobody else did meanwhile. The function gets a `Transaction`: it reads the
      * dataset and what was written so far through it, and writes with its `update`. When it returns, the
      * batch is sent with the condition that nothing it read has changed. If something has, nothing is applied,
-     * and the function runs again: it should have no other effects.
+     * and the function runs again, after a random pause: it should have no other effects. Pauses grow with the
+     * conflicts, up to a second, so that everybody gets through.
      *
      * @template R
      * @param {(transaction: import("./transaction.js").Transaction<T>) => R} run may be async
@@ -721,6 +689,45 @@ declare class SharedStateClient extends SharedStateClient$1 {
      * @returns {Dataset<any>}
      */
     override _new_dataset(path: string, put: (changes: Changes$1<any>, until?: Until$1) => Promise<number>, report: (error: unknown) => void): Dataset<any>;
+    #private;
+}
+
+/** @import { Changes } from "./changes.js" */
+/** @import { Dataset } from "./dataset.js" */
+/** @import { Item } from "./replica.js" */
+/**
+ * The dataset as a transaction sees it: with what the transaction wrote so far.
+ *
+ * @template {{id: string}} [T=Item]
+ */
+declare class Transaction$1<T extends {
+    id: string;
+} = Item$1> {
+    /** @param {Dataset<T>} ds */
+    constructor(ds: Dataset$1<T>);
+    _cursor: {
+        epoch: string | undefined;
+        version: number | undefined;
+    };
+    /**
+     * @param {string} id
+     * @returns {T | undefined}
+     */
+    get_item(id: string): T | undefined;
+    /** @param {string} id */
+    has_item(id: string): boolean;
+    /** @returns {T[]} all items, in order; afterwards any change by others is a conflict */
+    get_items(): T[];
+    /** Number of items; afterwards any change by others is a conflict. */
+    get size(): number;
+    /**
+     * Add to the batch that will be sent when the function returns.
+     *
+     * @param {Omit<Changes<T>, "if">} changes as of `Dataset.update`
+     */
+    update(changes: Omit<Changes$1<T>, "if">): void;
+    /** @internal @returns {Changes<any> | undefined} undefined if nothing was written */
+    _batch(): Changes$1<any> | undefined;
     #private;
 }
 

@@ -38,7 +38,10 @@ var SHAREDSTATE = (() => {
     return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
   }
   function backoff(failures) {
-    return Math.random() * Math.min(2e4, 250 * 2 ** failures);
+    return jitter(Math.min(2e4, 250 * 2 ** failures));
+  }
+  function jitter(bound2) {
+    return Math.random() * bound2;
   }
 
   // src/changes.js
@@ -1594,9 +1597,18 @@ var SHAREDSTATE = (() => {
      * @param {(Omit<T, "id"> & {id?: string})[]} items not modified; one without `id` gets a random one
      * @returns {Promise<any>} as of `Dataset.update`
      * @throws {TypeError} unless it is a list
+     * @throws {SharedStateError} `bad_update` if an item has an id that is no text
      */
     set_items(items) {
       if (!Array.isArray(items)) throw new TypeError("expected a list of items");
+      items.forEach((item, place) => {
+        const { id } = (
+          /** @type {any} */
+          item ?? { id: null }
+        );
+        if (id === "" || id !== void 0 && typeof id !== "string")
+          throw new SharedStateError("bad_update", `items[${place}].id: expected a string`);
+      });
       const state = with_ids({ insert: (
         /** @type {any} */
         items
@@ -1632,6 +1644,8 @@ var SHAREDSTATE = (() => {
 
   // src/transaction.js
   var MAX_RUNS = 100;
+  var MAX_CONFLICTS = 6;
+  var MAX_PAUSE = 1e3;
   var Transaction = class {
     #ds;
     /** @type {Set<string>} ids whose state in the collection was looked at */
@@ -1715,33 +1729,54 @@ var SHAREDSTATE = (() => {
     }
   };
   async function transact(ds, run) {
+    const crowd = ds._crowd;
+    if (crowd.conflicts > 0) await pause(crowd.conflicts--, crowd.attempt);
     for (let runs = 1; ; runs++) {
       await ds.ready;
       const transaction = new Transaction(ds);
       const result = await run(transaction);
       const batch = transaction._batch();
       if (!batch) return result;
+      const start = performance.now();
       try {
         await ds.update(batch);
         return result;
-      } catch (error) {
-        if (
-          /** @type {any} */
-          error.code !== "conflict" || runs === MAX_RUNS
-        ) throw error;
-        const { epoch, version } = transaction._cursor;
-        if (ds._replica.epoch === epoch && ds._replica.version === version) await ds._moved;
+      } catch (thrown) {
+        const error = (
+          /** @type {SharedStateError} */
+          thrown
+        );
+        if (error.code !== "conflict" || runs === MAX_RUNS) throw error;
+        crowd.attempt = performance.now() - start;
+        crowd.conflicts = Math.min(crowd.conflicts + 1, MAX_CONFLICTS);
+        await pause(crowd.conflicts, crowd.attempt);
+        await caught_up(ds, transaction._cursor, error);
       }
     }
+  }
+  function pause(conflicts, attempt) {
+    const longest = Math.min(MAX_PAUSE, attempt * 2 ** conflicts);
+    return new Promise((resolve) => setTimeout(resolve, jitter(longest)));
+  }
+  async function caught_up(ds, before, conflict) {
+    const behind = () => {
+      const { epoch, version } = ds._replica;
+      if (epoch === before.epoch && version === before.version) return true;
+      return epoch === conflict.epoch && Number(version) < Number(conflict.version);
+    };
+    while (behind()) await ds._moved;
   }
 
   // src/full.js
   var Dataset2 = class extends Dataset {
+    /** @internal conflicts of late, and how long the last attempt took, in milliseconds */
+    _crowd = { conflicts: 0, attempt: 0 };
     /**
      * Read, decide and write, as if nobody else did meanwhile. The function gets a `Transaction`: it reads the
      * dataset and what was written so far through it, and writes with its `update`. When it returns, the
      * batch is sent with the condition that nothing it read has changed. If something has, nothing is applied,
-     * and the function runs again: it should have no other effects.
+     * and the function runs again, after a random pause: it should have no other effects. Pauses grow with the
+     * conflicts, up to a second, so that everybody gets through.
      *
      * @template R
      * @param {(transaction: import("./transaction.js").Transaction<T>) => R} run may be async

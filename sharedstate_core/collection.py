@@ -211,6 +211,8 @@ class Collection(Generic[C]):
             self._stale = True
         elif self._replica is not None and self._replica.is_behind(cursor):
             self._announced = cursor  # a commit under way may be what brought it there
+        else:
+            return  # nothing new: who asks all the time must not keep it from going
         self._advance(now, out)
 
     def deadline(self, which: Deadline, now: float, out: list[Effect[C]]) -> None:

@@ -6,10 +6,12 @@ Rules:
    that is no key of it is not found, so there is no path to traverse.
 2. `respond` takes anything and never raises.
 3. Everything is revalidated by its ETag: after an upgrade no browser runs an old client.
+4. What is worth it is compressed once, when the `Site` is made; the compressed form has an ETag of its own.
 """
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import html
 import re
@@ -49,6 +51,7 @@ _TYPES: Final = {
 }
 _TEXT: Final = b"text/plain; charset=utf-8"
 _TEMPLATE: Final = "index.html"
+_LIST: Final = "libs.html"
 _NOTICE: Final = (
     '<p class="notice" role="alert">The JavaScript bundles of this server have not been built, '
     "so the demo below cannot work.</p>"
@@ -78,6 +81,7 @@ _SHARED: Final[Headers] = [
     (b"Access-Control-Allow-Origin", b"*"),
     (b"Cross-Origin-Resource-Policy", b"cross-origin"),
 ]
+_VARY: Final = (b"Vary", b"Accept-Encoding")
 _PREFLIGHT: Final[Headers] = [
     (b"Access-Control-Allow-Methods", b"GET, HEAD, OPTIONS"),
     (b"Access-Control-Allow-Headers", b"*"),
@@ -118,6 +122,7 @@ class _Resource(NamedTuple):
     content: bytes
     headers: Headers
     etag: bytes = b""
+    gzipped: _Resource | None = None
 
 
 class Site:
@@ -142,8 +147,12 @@ class Site:
         for name, content in files.items():
             self._resources[f"/libs/{name}"] = _file(name, content, _SHARED)
         for file in sorted((PACKAGE / "pages").iterdir()):
-            if file.suffix in _TYPES and file.name != _TEMPLATE:
+            if file.suffix in _TYPES and file.name not in {_TEMPLATE, _LIST}:
                 self._resources[f"/pages/{file.name}"] = _file(file.name, file.read_bytes(), _PAGE)
+        if files:
+            listed = _list(files, self._resources).encode()
+            self._resources["/libs/"] = _file(_LIST, listed, [*_PAGE, *_SHARED])
+            self._resources["/libs"] = self._resources["/libs/"]
         template = (PACKAGE / "pages" / _TEMPLATE).read_text("utf-8")
         page = _render(template, services, complete=files.keys() >= set(BUNDLES))
         self._resources["/"] = _file(_TEMPLATE, page.encode(), _PAGE)
@@ -157,7 +166,7 @@ class Site:
             method: as received; methods are case-sensitive (RFC 9110, section 9.1).
             target: as received, decoded as Latin-1: a path, or an absolute `http` or `https` URL. A query is
                 ignored, percent-encoding is undone.
-            headers: of the request, names in any case. Only `If-None-Match` counts.
+            headers: of the request, names in any case. Only `If-None-Match` and `Accept-Encoding` count.
         """
         path = path_of(target)
         if path is None:
@@ -172,9 +181,13 @@ class Site:
             problem = "Only GET and HEAD do anything here."
             extra = [*_SHARED, _allow(shared=True)] if shared else [_allow(shared=False)]
             return text_response(method, 405, problem, extra)
-        if resource.etag and _matches(resource.etag, headers):
-            unchanged = [(b"ETag", resource.etag), *_EVERYWHERE, *(_SHARED if shared else [])]
-            return Response(304, unchanged)
+        vary = [_VARY] if resource.gzipped else []
+        given = list(headers)
+        if resource.gzipped and _takes_gzip(given):
+            resource = resource.gzipped
+        if resource.etag and _matches(resource.etag, given):
+            unchanged = [(b"ETag", resource.etag), *vary, *_EVERYWHERE]
+            return Response(304, [*unchanged, *(_SHARED if shared else [])])
         return complete(method, 200, resource.content, resource.headers)
 
     def _not_found(self, path: str) -> str:
@@ -194,9 +207,44 @@ def _find_libs() -> Path:
 
 
 def _file(name: str, content: bytes, extra: Headers) -> _Resource:
-    etag = b'"%s"' % hashlib.sha256(content).hexdigest()[:32].encode()
     kind = (b"Content-Type", _TYPES[Path(name).suffix])
-    return _Resource(content, [kind, (b"ETag", etag), *extra], etag)
+    small = gzip.compress(content, mtime=0)
+    if len(small) > 0.9 * len(content):
+        return _Resource(content, [kind, (b"ETag", _etag(content)), *extra], _etag(content))
+    headers = [kind, _VARY, *extra]
+    gzipped = _Resource(
+        small,
+        [(b"Content-Encoding", b"gzip"), (b"ETag", _etag(small)), *headers],
+        _etag(small),
+    )
+    return _Resource(content, [(b"ETag", _etag(content)), *headers], _etag(content), gzipped)
+
+
+def _etag(content: bytes) -> bytes:
+    return b'"%s"' % hashlib.sha256(content).hexdigest()[:32].encode()
+
+
+def _list(files: Mapping[str, bytes], resources: Mapping[str, _Resource]) -> str:
+    """Return the page of `/libs/`: the bundles with their sizes."""
+    rows = []
+    for name, content in files.items():
+        gzipped = resources[f"/libs/{name}"].gzipped
+        small = f"{len(gzipped.content):,}" if gzipped else ""
+        link = f'<a href="/libs/{name}"><code>{name}</code></a>'
+        rows.append(f"<tr><th scope=row>{link}</th><td>{len(content):,}</td><td>{small}</td></tr>")
+    template = (PACKAGE / "pages" / _LIST).read_text("utf-8")
+    return template.replace("{{rows}}", "\n".join(rows))
+
+
+def _takes_gzip(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Return whether `Accept-Encoding` names gzip (RFC 9110, section 12.5.3)."""
+    for name, value in headers:
+        if name.lower() == b"accept-encoding":
+            for choice in value.lower().split(b","):
+                coding, _, weight = choice.replace(b" ", b"").partition(b";q=")
+                if coding in {b"gzip", b"*"}:
+                    return weight.strip(b"0.") != b"" or not weight
+    return False
 
 
 def text_response(

@@ -9,7 +9,10 @@ import anyio
 from sharedstate_backends import StorageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sharedstate_backends import Backend
+    from sharedstate_core import CollectionPath
 
     from .hub import Hub
 
@@ -17,27 +20,39 @@ ASKED_AT_ONCE: Final = 500
 """Collections in one question: what it takes from the storage's other users before they have their turn."""
 
 
+LEAST_PAUSE_SECONDS: Final = 0.05
+"""Between two questions: 10,000 collections in a second are asked for, at some percent of a processor."""
+
+
 async def look_forever(hub: Hub, service: str, backend: Backend, seconds: float) -> None:
-    """Compare the collections in memory with storage, every so many seconds; the core decides what to load."""
+    """Compare the collections in memory with storage, every so many seconds; the core decides what to load.
+
+    One round is spread over that time, and takes longer with very many collections (`LEAST_PAUSE_SECONDS`).
+    """
     failing = False
+    waiting: list[CollectionPath] = []
+    pause = seconds
     while True:
-        await anyio.sleep(seconds)
+        await anyio.sleep(pause)
+        if not waiting:
+            waiting = hub.loaded(service)
+            rounds = -(-len(waiting) // ASKED_AT_ONCE) or 1
+            pause = max(seconds / rounds, min(seconds, LEAST_PAUSE_SECONDS))
+        asked, waiting = waiting[:ASKED_AT_ONCE], waiting[ASKED_AT_ONCE:]
         try:
-            await _look(hub, service, backend)
+            await _look(hub, asked, backend)
         except Exception as error:  # noqa: BLE001  (whatever a plugin raises)
             if not failing:
                 trace = None if isinstance(error, StorageError) else error
                 text = f"service {service}: cannot see what others commit: {error}; trying again"
                 fields = {"event": "look_failed", "service": service}
                 hub.faults.report(("look", service, type(error)), text, trace, fields)
-            failing = True
+            failing, waiting, pause = True, [], seconds
         else:
             failing = False
 
 
-async def _look(hub: Hub, service: str, backend: Backend) -> None:
-    paths = hub.loaded(service)
-    for start in range(0, len(paths), ASKED_AT_ONCE):
-        heads = await backend.heads(paths[start : start + ASKED_AT_ONCE])
-        for path, cursor in heads.items():
+async def _look(hub: Hub, paths: Sequence[CollectionPath], backend: Backend) -> None:
+    if paths:
+        for path, cursor in (await backend.heads(paths)).items():
             hub.changed(path, cursor)

@@ -4,8 +4,9 @@
 1. The new tables are made and filled beside the old one, which nobody can change meanwhile. One RENAME then
    puts all in place, so whoever looks finds the old table or the new ones, never something between.
 2. Tables that an earlier attempt left half full are known by their comment, and dropped.
-3. Two connections. The reader holds the old table's lock for as long as it reads. The writer asks for the RENAME
-   before the lock is let go: a RENAME that waits goes before every write that waits.
+3. Two connections. The reader holds the old table's lock for as long as it reads; one for writing, since a READ lock
+   lets others' writes wait inside of MySQL 5.6, before the RENAME. The writer asks for the RENAME before the lock is
+   let go: a RENAME that waits goes before every statement that waits.
 4. The writer holds a named lock until its last statement has ended, though nobody may be left to hear of
    it: a second attempt begins only then.
 5. Before MySQL 8 and MariaDB 10.6, a database that dies within RENAME may have moved the first tables only. The
@@ -95,7 +96,7 @@ async def _take_turn(writer: Connection, address: Address, table: str) -> None:
 async def _migrate(
     writer: Connection, reader: Connection, table: str, tell: Tell
 ) -> Migrated | None:
-    await reader.run(f"LOCK TABLES `{table}` READ")
+    await reader.run(f"LOCK TABLES `{table}` WRITE")
     if not is_old(await columns(reader, table)):  # since it was looked at
         return None
     await _check_names(writer, table)

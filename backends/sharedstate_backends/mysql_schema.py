@@ -135,8 +135,11 @@ async def prepare(connection: Connection, table: str) -> None:
             f"table {table}: format {found_format} was made by another version of "
             f"SharedState, this one knows {FORMAT}; upgrade, or choose another db_table"
         )
-    ((durable,),) = (await connection.run("SELECT @@innodb_flush_log_at_trx_commit"))[0]
-    if durable != 1:
+    # After a loss of power, transactions that the binary log does not have are taken back.
+    (((durable,),),) = await connection.run(
+        "SELECT @@innodb_flush_log_at_trx_commit = 1 AND (NOT @@log_bin OR @@sync_binlog = 1)"
+    )
+    if not durable:
         epoch = literal(_new_epoch())
         await connection.run(f"UPDATE `{meta}` SET value = {epoch} WHERE name = 'epoch'")
 
@@ -197,11 +200,26 @@ async def _format(connection: Connection, table: str) -> str | None:
 
 
 async def columns(connection: Connection, name: str) -> list[str]:
-    """Return the columns of a table in order; none if there is no such table."""
-    try:
-        (rows,) = await connection.run(f"SHOW COLUMNS FROM `{name}`")
-    except DatabaseError as error:
-        if error.number == NO_SUCH_TABLE:
+    """Return the columns of a table in order; none if there is no such table.
+
+    Raises:
+        StorageError: the database lists the table but cannot open it.
+    """
+    for _ in range(2):
+        try:
+            (rows,) = await connection.run(f"SHOW COLUMNS FROM `{name}`")
+        except DatabaseError as error:
+            if error.number != NO_SUCH_TABLE:
+                raise
+        else:
+            return [row[0] for row in rows]
+        (((listed,),),) = await connection.run(
+            "SELECT COUNT(*) FROM information_schema.tables "
+            f"WHERE table_schema = DATABASE() AND table_name = {literal(name)}"
+        )
+        if not listed:
             return []
-        raise
-    return [row[0] for row in rows]
+    raise StorageError(
+        f"table {name} is listed but cannot be opened; before version 8, that is what MySQL leaves if it dies "
+        "while it renames tables: restore its data folder from a backup, or see its error log"
+    )

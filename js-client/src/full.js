@@ -17,11 +17,15 @@ import { transact } from "./transaction.js";
  * @extends {CoreDataset<T>}
  */
 export class Dataset extends CoreDataset {
+  /** @internal conflicts of late, and how long the last attempt took, in milliseconds */
+  _crowd = { conflicts: 0, attempt: 0 };
+
   /**
    * Read, decide and write, as if nobody else did meanwhile. The function gets a `Transaction`: it reads the
    * dataset and what was written so far through it, and writes with its `update`. When it returns, the
    * batch is sent with the condition that nothing it read has changed. If something has, nothing is applied,
-   * and the function runs again: it should have no other effects.
+   * and the function runs again, after a random pause: it should have no other effects. Pauses grow with the
+   * conflicts, up to a second, so that everybody gets through.
    *
    * @template R
    * @param {(transaction: import("./transaction.js").Transaction<T>) => R} run may be async

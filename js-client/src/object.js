@@ -1,4 +1,5 @@
 import { with_ids } from "./changes.js";
+import { SharedStateError } from "./errors.js";
 import { Replica } from "./replica.js";
 
 /** @import { Diff, Item } from "./replica.js" */
@@ -52,9 +53,15 @@ export class SharedObject {
    * @param {(Omit<T, "id"> & {id?: string})[]} items not modified; one without `id` gets a random one
    * @returns {Promise<any>} as of `Dataset.update`
    * @throws {TypeError} unless it is a list
+   * @throws {SharedStateError} `bad_update` if an item has an id that is no text
    */
   set_items(items) {
     if (!Array.isArray(items)) throw new TypeError("expected a list of items");
+    items.forEach((item, place) => {
+      const { id } = /** @type {any} */ (item ?? { id: null });
+      if (id === "" || (id !== undefined && typeof id !== "string"))
+        throw new SharedStateError("bad_update", `items[${place}].id: expected a string`);
+    });
     const state = with_ids({ insert: /** @type {any} */ (items) }).insert;
     return this.#ds.update({ insert: [{ id: this.#id, state }] });
   }

@@ -24,5 +24,13 @@ export function random_id() {
  * @returns {number} milliseconds
  */
 export function backoff(failures) {
-  return Math.random() * Math.min(20_000, 250 * 2 ** failures);
+  return jitter(Math.min(20_000, 250 * 2 ** failures));
+}
+
+/**
+ * @param {number} bound
+ * @returns {number} evenly spread between nothing and the bound
+ */
+export function jitter(bound) {
+  return Math.random() * bound;
 }

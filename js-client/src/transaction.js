@@ -2,14 +2,23 @@
  * Read, decide, write: as if nobody else were there.
  *
  * What is read is remembered; the batch is sent with the condition that none of it has changed since. If it
- * has, the function is run again on what is there now.
+ * has, the function is run again on what is there now, after a random pause. The pause is longer the more
+ * conflicts there were lately on that dataset, and a transaction that follows them begins with one, too: else
+ * whoever has just won would win again, and others never.
  */
 
 import { with_ids } from "./changes.js";
 import { SharedStateError } from "./errors.js";
+import { jitter } from "./random.js";
 
 /** Runs at the most; each one that fails lost to somebody who succeeded. */
 const MAX_RUNS = 100;
+
+/** Conflicts that count for the pause: it is up to 64 times as long as an attempt takes… */
+const MAX_CONFLICTS = 6;
+
+/** …and no longer than this, in milliseconds. */
+const MAX_PAUSE = 1000;
 
 /** @import { Changes } from "./changes.js" */
 /** @import { Dataset } from "./dataset.js" */
@@ -111,25 +120,56 @@ export class Transaction {
 /**
  * @template {{id: string}} T
  * @template R
- * @param {Dataset<T>} ds
+ * @param {import("./full.js").Dataset<T>} ds
  * @param {(transaction: Transaction<T>) => R} run
  * @returns {Promise<Awaited<R>>}
  */
 export async function transact(ds, run) {
+  const crowd = ds._crowd;
+  if (crowd.conflicts > 0) await pause(crowd.conflicts--, crowd.attempt);
   for (let runs = 1; ; runs++) {
     await ds.ready;
     const transaction = new Transaction(ds);
     const result = await run(transaction);
     const batch = transaction._batch();
     if (!batch) return result;
+    const start = performance.now();
     try {
       await ds.update(batch);
       return result;
-    } catch (error) {
-      if (/** @type {any} */ (error).code !== "conflict" || runs === MAX_RUNS) throw error;
-      // The news that made the conflict may still be on its way.
-      const { epoch, version } = transaction._cursor;
-      if (ds._replica.epoch === epoch && ds._replica.version === version) await ds._moved;
+    } catch (thrown) {
+      const error = /** @type {SharedStateError} */ (thrown);
+      if (error.code !== "conflict" || runs === MAX_RUNS) throw error;
+      crowd.attempt = performance.now() - start;
+      crowd.conflicts = Math.min(crowd.conflicts + 1, MAX_CONFLICTS);
+      await pause(crowd.conflicts, crowd.attempt);
+      await caught_up(ds, transaction._cursor, error);
     }
   }
+}
+
+/**
+ * @param {number} conflicts
+ * @param {number} attempt how long one takes, in milliseconds
+ * @returns {Promise<void>}
+ */
+function pause(conflicts, attempt) {
+  const longest = Math.min(MAX_PAUSE, attempt * 2 ** conflicts);
+  return new Promise((resolve) => setTimeout(resolve, jitter(longest)));
+}
+
+/**
+ * Wait until the dataset shows what made the conflict: that news may still be on its way.
+ *
+ * @param {Dataset<any>} ds
+ * @param {Transaction<any>["_cursor"]} before what it showed when the transaction began
+ * @param {SharedStateError} conflict
+ */
+async function caught_up(ds, before, conflict) {
+  const behind = () => {
+    const { epoch, version } = ds._replica;
+    if (epoch === before.epoch && version === before.version) return true;
+    return epoch === conflict.epoch && Number(version) < Number(conflict.version);
+  };
+  while (behind()) await ds._moved;
 }

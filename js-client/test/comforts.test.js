@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
 import { SharedStateClient } from "../src/index.js";
 import { C, FakeWebSocket, at, failure, notify, reply } from "./support.js";
 
@@ -19,6 +20,11 @@ function synced(items = /** @type {any[]} */ ([])) {
 }
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+/** @param {() => boolean} condition */
+async function until(condition) {
+  for (const end = Date.now() + 10_000; !condition(); await pause(1)) assert.ok(Date.now() < end);
+}
 
 describe("subscribe", () => {
   test("tells diffs until unsubscribed, without this", () => {
@@ -296,12 +302,15 @@ describe("transaction", () => {
     await turn();
     assert.equal(runs, 1, "the news is not there");
     change({ insert: [{ id: "a", n: 10 }] });
-    await turn();
+    await until(() => socket.sent.length === 2);
     assert.deepEqual(socket.sent[1].arg.insert, [{ id: "a", n: 11 }]);
     change({ remove: ["x"] });
-    socket.say(failure(socket.sent[1].tunnel, "changed", conflict));
-    await turn();
-    assert.equal(runs, 3, "it was there already");
+    socket.say(failure(socket.sent[1].tunnel, "changed", { ...conflict, version: 4 }));
+    await pause(100);
+    assert.equal(runs, 2, "there is news, but not all of it");
+    change({ insert: [{ id: "a", n: 20 }] });
+    await until(() => socket.sent.length === 3);
+    assert.deepEqual(socket.sent[2].arg.insert, [{ id: "a", n: 21 }]);
     socket.say(reply(socket.sent[2].tunnel, 1));
     await done;
   });
@@ -326,7 +335,7 @@ describe("transaction", () => {
     socket.say(failure(socket.sent[1].tunnel, "changed", conflict));
     await turn();
     const lost = ds.transaction((tx) => tx.update({ reset: true }));
-    await turn();
+    await until(() => socket.sent.length === 3);
     client.release(handle);
     await assert.rejects(waits, { code: "released" });
     socket.drop();

@@ -71,3 +71,14 @@ test("is the same object until the collection is released", () => {
   object.set_items([]);
   assert.equal(socket.sent.length, 1, "the other object's handle still holds the collection");
 });
+
+test("an item with an id that is no text is refused at once", () => {
+  const { object, socket } = synced([]);
+  for (const id of [7, "", null, {}])
+    assert.throws(() => object.set_items([{ id: "a" }, /** @type {any} */ ({ id })]), {
+      code: "bad_update",
+      message: "items[1].id: expected a string",
+    });
+  assert.throws(() => object.set_items(/** @type {any} */ ([null])), { code: "bad_update" });
+  assert.equal(socket.sent.length, 0);
+});

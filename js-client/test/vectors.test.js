@@ -18,8 +18,6 @@ class Replay {
   #tunnels = [];
   /** @type {Map<string, Replica>} what is held, by path */
   #replicas = new Map();
-  /** Whether the server gave a code. */
-  #code_is_given = false;
 
   /**
    * @param {object} input the member `do` of a step
@@ -35,7 +33,7 @@ class Replay {
       }),
       changed: of(effects, "diffs").map(({ path, diffs }) => ({ path, diffs })),
       synced: of(effects, "synced").map(({ path }) => path),
-      refused: of(effects, "refused").map(({ path, error }) => ({ path, code: this.#code(error) })),
+      refused: of(effects, "refused").map(({ path, error }) => ({ path, code: error.code })),
       settled: of(effects, "settle").map((effect) => this.#settled(effect)),
       fault: of(effects, "report").length > 0,
       replicas: Object.fromEntries([...this.#replicas].map(([path, it]) => [path, shown(it)])),
@@ -49,12 +47,10 @@ class Replay {
    */
   #perform(kind, what) {
     const core = this.#core;
-    this.#code_is_given = false;
     switch (kind) {
       case "connection":
         return what === "opened" ? core.connection_opened() : core.connection_lost();
       case "receive":
-        this.#code_is_given = "error" in what || "errors" in what;
         return core.receive_text(JSON.stringify(this.#with_tunnel(what)));
       case "receive_text":
         return core.receive_text(what);
@@ -86,12 +82,7 @@ class Replay {
     if (!error) return { ticket, data };
     const { epoch, version } = error;
     const cursor = error.code === "conflict" ? { cursor: { epoch, version } } : {};
-    return { ticket, code: this.#code(error), ...cursor };
-  }
-
-  /** @param {import("../src/errors.js").SharedStateError} error */
-  #code({ code }) {
-    return this.#code_is_given || code === "connection_lost" ? code : null;
+    return { ticket, code: error.code, ...cursor };
   }
 }
 

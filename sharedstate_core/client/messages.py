@@ -20,7 +20,15 @@ NULL: Final = Raw(b"null")
 
 
 class MalformedError(SharedStateError):
-    """A server sent what is no message of this protocol."""
+    """A server sent what is no message of this protocol.
+
+    Attributes:
+        path: of the collection that it was about, if that can be told: something was missed there.
+    """
+
+    def __init__(self, reason: str, path: str | None = None) -> None:
+        super().__init__(reason)
+        self.path = path
 
 
 class Notification(NamedTuple):
@@ -90,6 +98,7 @@ def decode(text: str) -> Notification | Reply | None:
     Raises:
         MalformedError: it is no message.
     """
+    path: str | None = None
     try:
         message = _message.decode(text)
         cursor = None
@@ -100,12 +109,13 @@ def decode(text: str) -> Notification | Reply | None:
             tunnel = _tunnel.decode(message.tunnel)
             return Reply(tunnel, message.ok, message.data, cursor, message.error or {}, errors)
         if message.type == "MESSAGE" and message.cmd == "NOTIFY":
+            path = message.path
             data = _data.decode(message.data)
             insert = {_head.decode(raw).id: bytes(raw) for raw in data.insert}
             update = Update(tuple(data.remove), insert, data.reset)
-            return Notification(message.path, update, message.base, cursor, message.more)
+            return Notification(path, update, message.base, cursor, message.more)
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
-        raise MalformedError(str(error)) from None
+        raise MalformedError(str(error), path) from None
     return None
 
 

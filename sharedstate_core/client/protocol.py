@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from sharedstate_core.errors import LocalProtocolError, SharedStateError
+from sharedstate_core.errors import LocalProtocolError, RequestError
 from sharedstate_core.paths import parse_collection_path
 
 from . import messages
@@ -154,7 +154,11 @@ class ClientProtocol:
         try:
             message = messages.decode(text)
         except messages.MalformedError as error:
-            return [Fault(f"the server sent a bad message: {error}")]
+            out.append(Fault(f"the server sent a bad message: {error}"))
+            subscription = self._subscriptions.get(error.path) if error.path is not None else None
+            if subscription is not None and subscription.state == "subscribed":
+                self._mend(subscription, out, resume=True)
+            return out
         if isinstance(message, messages.Notification):
             self._notified(message, out)
         elif isinstance(message, messages.Reply) and isinstance(message.tunnel, str):
@@ -169,7 +173,9 @@ class ClientProtocol:
             return  # not held any more: this was under way
         diffs = subscription.receive(notification)
         if diffs == "gap":
-            self._mend(subscription, notification, out)
+            held, came = subscription.cursor, notification.cursor
+            same_epoch = held is not None and came is not None and held.epoch == came.epoch
+            self._mend(subscription, out, resume=same_epoch)
         elif diffs is not None:
             if diffs:
                 out.append(Changed(subscription.path, diffs))
@@ -177,23 +183,21 @@ class ClientProtocol:
                 subscription.awaited = "nothing"
                 out.append(Synced(subscription.path))
 
-    def _mend(
-        self,
-        subscription: Subscription,
-        notification: messages.Notification,
-        out: list[ClientEffect],
-    ) -> None:
-        """Subscribe anew, in two requests: one that removes and inserts a path may change nothing."""
+    def _mend(self, subscription: Subscription, out: list[ClientEffect], *, resume: bool) -> None:
+        """Something was missed: subscribe anew, in two requests: one that removes and inserts a path may do nothing.
+
+        Args:
+            subscription: the one that missed it.
+            out: gets the effects.
+            resume: whether what changed since the version held will do, unless that was asked for just now.
+        """
         self._unsubscribe(subscription.path, out)
         if subscription.awaited == "snapshot":  # asking for ever would help nobody
             subscription.state = "refused"
-            problem = SharedStateError("the server did not send a snapshot")
+            problem = RequestError("bad_message", "the server did not send a snapshot")
             out.append(Refused(subscription.path, problem))
             return
-        held, came = subscription.cursor, notification.cursor
-        same_epoch = held is not None and came is not None and held.epoch == came.epoch
-        resume = subscription.awaited == "nothing" and same_epoch
-        self._subscribe([subscription], out, resume=resume)
+        self._subscribe([subscription], out, resume=resume and subscription.awaited == "nothing")
 
     def _subscribed(self, reply: messages.Reply, out: list[ClientEffect]) -> None:
         accepted = messages.accepted_paths(reply.data)
@@ -206,7 +210,11 @@ class ClientProtocol:
                 subscription.state = "refused"
                 error: Any = reply.errors.get(subscription.path) if reply.ok else reply.error
                 reason = error if isinstance(error, dict) else {}
-                refused = ServerRefusedError(reason, "the server did not subscribe")
+                refused = ServerRefusedError(
+                    reason,
+                    f"{subscription.path}: not subscribed",
+                    otherwise="refused" if reply.ok else "failed",
+                )
                 out.append(Refused(subscription.path, refused))
 
     # --- subscribing -------------------------------------------------------------------------------

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+    from sharedstate_core.storage import Cursor
+
 WINDOW: Final = 100
 """Unanswered requests at the most: a server bounds them too and refuses what is beyond its own bound."""
 
@@ -52,12 +54,25 @@ class ClosedError(SharedStateError):
 class ServerRefusedError(RequestError):
     """The server refused.
 
+    A server of level 1 gives no code: then it is `failed`, or `refused` if it left out a path of the subscriptions.
+
     Attributes:
         details: the other members of the reply's `error`.
+        cursor: with `conflict`, the collection's present state.
     """
 
-    def __init__(self, error: Mapping[str, Any], message: str) -> None:
-        super().__init__(error.get("code", "internal"), str(error.get("message", message)))
+    def __init__(
+        self,
+        error: Mapping[str, Any],
+        message: str,
+        cursor: Cursor | None = None,
+        *,
+        otherwise: Literal["failed", "refused"] = "failed",
+    ) -> None:
+        code = error.get("code")
+        known: Any = code if isinstance(code, str) else otherwise
+        super().__init__(known, str(error.get("message", message)))
+        self.cursor = cursor
         self.details = {
             key: value for key, value in error.items() if key not in {"code", "message"}
         }
@@ -131,7 +146,7 @@ class Requests:
         if reply.ok:
             out.append(Settled(ticket, bytes(reply.data), reply.cursor))
         else:
-            error = ServerRefusedError(reply.error, bytes(reply.data).decode())
+            error = ServerRefusedError(reply.error, bytes(reply.data).decode(), reply.cursor)
             out.append(Settled(ticket, b"", reply.cursor, error))
         self._fill(out)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import importlib.util
 import re
 import shutil
@@ -98,6 +99,41 @@ def test_files_are_served_with_their_type(site: Site, target: str, kind: bytes) 
     assert re.fullmatch(rb'"[0-9a-f]{32}"', header(response, b"ETag") or b"")
 
 
+@pytest.mark.parametrize("accepts", [b"gzip", b"br;q=1.0, gzip;q=0.8", b"GZIP", b"*"])
+def test_what_is_large_is_compressed(accepts: bytes) -> None:
+    site = Site([ITEMS])
+    for target in ["/", "/pages/page.css", f"/libs/{BUNDLES[0]}"]:
+        asked = (b"Accept-Encoding", accepts)
+        plain, small = site.respond("GET", target), site.respond("GET", target, [asked])
+        assert header(small, b"Content-Encoding") == b"gzip"
+        assert header(plain, b"Content-Encoding") is None
+        assert gzip.decompress(small.body) == plain.body
+        assert header(small, b"Content-Length") == b"%d" % len(small.body)
+        assert header(plain, b"Vary") == header(small, b"Vary") == b"Accept-Encoding"
+        tags = [header(each, b"ETag") or b"" for each in (plain, small)]
+        assert tags[0] != tags[1], "one tag for each form"
+        again = site.respond("GET", target, [(b"If-None-Match", tags[1]), asked])
+        assert (again.status, header(again, b"Vary")) == (304, b"Accept-Encoding")
+        assert site.respond("GET", target, [(b"If-None-Match", tags[1])]).status == 200
+
+
+@pytest.mark.parametrize("accepts", [b"", b"gzip;q=0", b"gzip; q=0.0", b"br", b"identity"])
+def test_what_nobody_asked_for_is_not_compressed(accepts: bytes) -> None:
+    response = Site([ITEMS]).respond("GET", "/", [(b"Accept-Encoding", accepts)])
+    assert header(response, b"Content-Encoding") is None
+
+
+def test_the_bundles_are_listed() -> None:
+    site = Site([ITEMS])
+    response = site.respond("GET", "/libs/")
+    assert header(response, b"Content-Type") == b"text/html; charset=utf-8"
+    assert site.respond("GET", "/libs").body == response.body
+    links = {attrs["href"] for tag, attrs in Page(response).tags if tag == "a"} - {"/"}
+    assert links == set(LIBS)
+    for link in links:
+        assert f"{len(site.respond('GET', link or '').body):,}" in response.body.decode()
+
+
 def test_the_health_check(site: Site) -> None:
     response = site.respond("GET", "/healthz")
     assert (response.status, response.body) == (200, b"ok\n")
@@ -132,8 +168,6 @@ def test_pages_are_for_nobody_elses_scripts(site: Site) -> None:
     [
         "/nothing",
         "//",
-        "/libs",
-        "/libs/",
         "/libs/secret.js",
         "/libs/../healthz",
         "/libs/%2e%2e/%2e%2e/config.py",

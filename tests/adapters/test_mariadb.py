@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
-from tests.support.fault_runs import MARIADB_RUNS, ROOT
+from tests.support.faults import MARIADB_RUNS
 from tests.support.mariadb import MariaDb, started
 from tests.support.peer import SECONDS, Client, open_client, open_clients
 from tests.support.replica import Copy
 from tests.support.servers import Service, running, sqlite
+from tests.support.stage import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from tests.support.command import started
-from tests.support.fault_runs import disk
+from tests.support.disk import disk
 from tests.support.peer import SECONDS, open_client
 from tests.support.servers import document, running, sqlite
 

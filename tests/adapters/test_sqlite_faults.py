@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.fault_runs import ROOT, RUNS
+from tests.support.faults import RUNS
+from tests.support.stage import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path

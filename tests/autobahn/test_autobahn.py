@@ -60,6 +60,9 @@ async def test_compression() -> None:
     """`UNIMPLEMENTED` are those that want a window of 256 bytes, which zlib cannot keep to."""
     async with echoing(compression=0) as port:
         found = await drive(port, COMPRESSION)
+        late = bad(found, "OK", "INFORMATIONAL", "UNIMPLEMENTED")
+        if 0 < len(late) <= 5:  # as above
+            found |= await drive(port, list(late))
     assert bad(found, "OK", "INFORMATIONAL", "UNIMPLEMENTED") == {}
     assert len(found) == COMPRESSION_CASES
     unable = {case.rpartition(".")[0] for case in bad(found, "OK", "INFORMATIONAL")}

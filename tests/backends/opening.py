@@ -7,9 +7,12 @@ import subprocess
 import sys
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from sharedstate_backends import Island
+import pytest
+
+from sharedstate_backends import Island, StorageError
+from sharedstate_backends.items_service import get_service
 from sharedstate_backends.sqlite import SqliteBackend
 
 if TYPE_CHECKING:
@@ -29,6 +32,15 @@ async def opened(backend: B) -> AsyncIterator[B]:
         yield backend
     finally:
         await backend.close()
+
+
+async def problem(config: dict[str, Any]) -> str:
+    """Return what opening complains of, one line."""
+    with pytest.raises(StorageError) as caught:
+        async with opened(get_service(config)):
+            pass
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
 
 
 def sqlite(

@@ -19,7 +19,7 @@ from sharedstate_backends.conformance.model import (
 )
 from sharedstate_core.storage import Write
 from sharedstate_core.updates import Update
-from tests.support.fault_runs import disk
+from tests.support.disk import disk
 
 from .opening import opened, sqlite
 

@@ -38,6 +38,7 @@ class Supervised(Client):
 
     Attributes:
         damaged: paths of which a notification was stolen on the way, until they are in sync again.
+        incomplete: paths of which a notification has come in part.
         refused: paths that the server refused, until they are asked for again.
         texts: how many it has sent.
     """
@@ -46,6 +47,7 @@ class Supervised(Client):
         super().__init__()
         self.witness = Witness(MAX_WAITING)
         self.damaged: set[str] = set()
+        self.incomplete: set[str] = set()
         self.refused: set[str] = set()
         self.texts = 0
         self._by_ticket: dict[int, Asked] = {}
@@ -65,6 +67,7 @@ class Supervised(Client):
     def disconnected(self) -> None:
         self.outbox.clear()
         self.subscribed.clear()
+        self.incomplete.clear()
         self._perform(self.witness.lost())
 
     def receive(self, message: bytes) -> None:
@@ -75,6 +78,9 @@ class Supervised(Client):
             check(all(diff.new != diff.old for diff in diffs), f"no net difference: {diffs}")
         self._perform(effects)
         path, cursor = told.get("path"), (told.get("epoch"), told.get("version"))
+        self.incomplete.discard(path)
+        if told.get("more"):
+            self.incomplete.add(path)
         if path in self.held and self.witness.protocol.cursor(path) == cursor:
             self.damaged.discard(path)
 
@@ -209,12 +215,14 @@ def steal(world: World, client: int, path: str) -> None:
     """Let a change under way to a client vanish, so that what follows it does not fit."""
     inbox, supervised = world.links[client].inbox, world.clients[client]
     assert isinstance(supervised, Supervised)
-    if path not in supervised.held or path in supervised.witness.owed:
+    if path not in supervised.held or path in supervised.witness.owed | supervised.incomplete:
         return
-    for message in inbox:
+    for message in list(inbox):
         told: dict[str, Any] = msgspec.json.decode(message)
         if told.get("path") == path:
-            if told["base"]:  # what stands on its own does not need what came before
-                inbox.remove(message)
-                supervised.damaged.add(path)
-            return
+            if not told["base"]:  # what stands on its own does not need what came before
+                return
+            inbox.remove(message)
+            supervised.damaged.add(path)
+            if not told.get("more"):  # a change in parts vanishes whole: nobody numbers them
+                return

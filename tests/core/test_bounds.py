@@ -164,6 +164,16 @@ def test_what_somebody_watches_stays() -> None:
     assert world.server.census().collections == 0
 
 
+def test_a_look_at_storage_every_second_keeps_nothing_in_memory() -> None:
+    world = World(1, limits=Limits(linger_seconds=5), store=stored("p"))
+    world.clients[0].ask("GET", P)
+    world.settle()
+    for _ in range(6):
+        world.tell(CollectionPath("a", "items", "c"))
+        world.advance(1)
+    assert world.server.census().collections == 0
+
+
 def test_collections_in_use_are_bounded() -> None:
     world = World(2, limits=Limits(collections=3))
     world.clients[0].put_subs({path(name): {} for name in "ab"})

@@ -7,12 +7,16 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from sharedstate_anyio import parse_config
+from sharedstate_anyio.config import ENTRY_POINT_GROUP
+from sharedstate_anyio.schema import schema
 from sharedstate_core import Commit, Effect, Load, Send, Server
 from sharedstate_core.testing import MemoryStore
 from tests.support.command import started
@@ -38,7 +42,13 @@ RUN_IN_BROWSER = {
     ("js-client/README.md", "javascript"),
 }
 """Run by tests/browser, against a real server."""
-RUN_HERE = {"sh", "json", "python", "sql", "text", "", "jsonl"}
+RUN_BY_THE_GUIDE = {
+    ("docs/operating.md", "ini"),
+    ("docs/operating.md", "nginx"),
+    ("docs/operating.md", "caddyfile"),
+}
+"""Run by test_operating_guide.py, and so are scripts in that page which begin with other commands."""
+RUN_HERE = {"sh", "json", "toml", "python", "sql", "text", "", "jsonl"}
 BIN = Path(sys.executable).parent
 
 
@@ -73,7 +83,7 @@ def of(language: str) -> list[object]:
 
 def test_every_block_is_of_a_kind_that_is_run() -> None:
     others = {(block.page, block.language) for block in blocks() if block.language not in RUN_HERE}
-    assert others == RUN_IN_BROWSER
+    assert others == RUN_IN_BROWSER | RUN_BY_THE_GUIDE
 
 
 def test_every_fence_is_seen() -> None:
@@ -112,14 +122,18 @@ def test_only_pictures_and_patterns_are_plain_text() -> None:
 
 @pytest.mark.parametrize("block", of("json"))
 def test_configuration(block: Block) -> None:
-    config = parse_config(json.loads(block.text))
-    assert [service.name for service in config.services] == ["items", "mitems"]
+    document = json.loads(block.text)
+    config = parse_config(document)
+    assert {service.name for service in config.services} <= {"items", "mitems"}
+    assert not list(Draft202012Validator(schema()).iter_errors(document))
 
 
 @pytest.mark.parametrize("block", of("python"))
-def test_python(block: Block, port: int) -> None:
+def test_python(block: Block, port: int, tmp_path: Path) -> None:
+    save_files(block.page, tmp_path)
     run = subprocess.run(
         [sys.executable, "-W", "error", "-c", block.text.replace(":9000", f":{port}")],
+        cwd=tmp_path,
         capture_output=True,
         text=True,
         timeout=60,
@@ -129,10 +143,44 @@ def test_python(block: Block, port: int) -> None:
     assert not run.stderr
 
 
+def save_files(page: str, folder: Path) -> None:
+    """Put the blocks of a page that begin with the name of a file into files."""
+    for block in blocks():
+        name = re.match(r"# (\w+\.py)\n", block.text)
+        if block.page == page and name:
+            (folder / name[1]).write_text(block.text)
+
+
+def test_own_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The store of the page is that of our tests, passes the suite as the page says, and serves."""
+    page = "docs/own-service.md"
+    save_files(page, tmp_path)
+    text = (tmp_path / "dictionary_backend.py").read_text().partition("\n")[2]
+    assert text == (ROOT / "tests" / "backends" / "dictionary_backend.py").read_text()
+    subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "."],
+        cwd=tmp_path,
+        timeout=60,
+        check=True,
+    )
+    (config,) = [b.text for b in blocks() if b.page == page and b.language == "json"]
+    (tmp_path / "config.json").write_text(config)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with started("config.json", "--port", "0", folder=tmp_path) as server:
+        put = ["put", f"localhost:{server.port}/a/items/c", '{"id": "milk"}']
+        subprocess.run([BIN / "sharedstate", *put], timeout=60, check=True)
+
+
+@pytest.mark.parametrize("block", of("toml"))
+def test_entry_point(block: Block) -> None:
+    groups = tomllib.loads(block.text)["project"]["entry-points"]
+    assert groups == {ENTRY_POINT_GROUP: {"dictionary": "dictionary_backend"}}
+
+
 @pytest.mark.parametrize("block", of("sh"))
 def test_shell(block: Block) -> None:
-    if block.text.startswith("sharedstate "):
-        return  # below
+    if block.text.startswith("sharedstate ") or block.page == "docs/operating.md":
+        return  # below; test_operating_guide.py
     for command in block.text.splitlines():
         make, target = command.split()
         assert make == "make"
@@ -148,8 +196,8 @@ def test_shell(block: Block) -> None:
 
 
 def test_sharedstate(port: int, tmp_path: Path) -> None:
-    """The commands of one block, one after the other, with a real server."""
-    scripts = [block.text for block in blocks() if block.text.startswith("sharedstate ")]
+    """The commands of one block, one after the other, with a real server; the same block of two pages once."""
+    scripts = {block.text for block in blocks() if block.text.startswith("sharedstate ")}
     assert scripts
     for script in scripts:
         run = subprocess.run(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from contextlib import AsyncExitStack
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -12,6 +13,7 @@ import anyio
 import pytest
 
 from sharedstate_anyio.client import (
+    Client,
     ClosedError,
     Condition,
     Dataset,
@@ -407,23 +409,29 @@ async def test_a_transaction_shows_what_was_there_when_it_began() -> None:
 
 
 async def test_a_counter_that_everybody_raises() -> None:
+    attempts = 0
+
     def raise_it(t: Transaction) -> int:
+        nonlocal attempts
+        attempts += 1
         count: int = t.get("counter", {"count": 0})["count"] + 1
         t.update(insert=[{"id": "counter", "count": count}])
         return count
 
-    async def work(ds: Dataset) -> None:
+    async def work(client: Client) -> None:
+        ds = await client.acquire(C)
         seen.extend([await ds.transact(raise_it) for _ in range(10)])
 
     seen: list[int] = []
-    async with running() as server, connect(server.url) as one, connect(server.url) as two:
-        datasets = [await client.acquire(C) for client in (one, one, two, two)]
-        with anyio.fail_after(30):
+    async with running() as server, AsyncExitStack() as stack:
+        clients = [await stack.enter_async_context(connect(server.url)) for _ in range(10)]
+        with anyio.fail_after(60):
             async with anyio.create_task_group() as tasks:
-                for ds in datasets:
-                    tasks.start_soon(work, ds)
-        assert sorted(seen) == list(range(1, 41)), "each count once"
-        assert await one.get(C) == [{"id": "counter", "count": 40}]
+                for client in clients:
+                    tasks.start_soon(work, client)
+        assert sorted(seen) == list(range(1, 101)), "each count once"
+        assert await clients[0].get(C) == [{"id": "counter", "count": 100}]
+        assert attempts < 400, "they give way to each other; without pauses it takes twice as many"
 
 
 async def test_a_transaction_needs_versions(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,23 +1,26 @@
 """A MariaDB of the tests' own: in a temporary folder, on a free port of 127.0.0.1, ended by its process id.
 
-`template` makes the data folder once; each `MariaDb` starts on a copy of it.
+`make_template` makes the data folder once; each `MariaDb` starts on a copy of it. The environment variable
+SHAREDSTATE_TEST_MYSQLD names another program, a MariaDB's or a MySQL's; the clients are MariaDB's nevertheless.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
 import time
 from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from tests.support.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 SECONDS: Final = 60.0
 """How long a start or an end may take before a test gives up: far more than it ever does."""
@@ -31,13 +34,20 @@ _SMALL: Final = (
     "--innodb-buffer-pool-dump-at-shutdown=OFF",
     "--innodb-buffer-pool-load-at-startup=OFF",
     "--innodb-doublewrite=OFF",
-    "--aria-pagecache-buffer-size=1M",
     "--key-buffer-size=1M",
     "--performance-schema=OFF",
     "--skip-name-resolve",
     "--skip-log-bin",
 )
 """Settings that make it small and quick; commits still wait until the disk has them."""
+
+_FURTHER: Final = {
+    "mariadb": ("--aria-pagecache-buffer-size=1M",),
+    # MySQL 5.6 takes 4 MiB by default, and no item larger than a tenth of its log.
+    "mysql": ("--max-allowed-packet=16M", "--innodb-log-file-size=128M"),
+}
+
+MYSQLD: Final = os.environ.get("SHAREDSTATE_TEST_MYSQLD", "mariadbd")
 
 
 def _program(name: str) -> str:
@@ -51,24 +61,78 @@ def _user() -> list[str]:
     return ["--user=root"] if os.geteuid() == 0 else []
 
 
+@cache
+def version() -> tuple[str, tuple[int, ...]]:
+    """Return the server's kind, `mariadb` or `mysql`, and its version."""
+    words = subprocess.run(
+        [_program(MYSQLD), "--no-defaults", "--version"],
+        env=_environment(),
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    found = re.search(r"Ver (\d+)\.(\d+)\.(\d+)", words)
+    assert found, words
+    kind = "mariadb" if "mariadb" in words.lower() else "mysql"
+    return kind, tuple(map(int, found.groups()))
+
+
 def make_template(folder: Path) -> Path:
     """Make a data folder with the user `root`, who has no password; return it."""
     data = folder / "template"
-    subprocess.run(
-        [
+    kind, number = version()
+    statements = ""
+    if kind == "mariadb":
+        command = [
             _program("mariadb-install-db"),
             "--no-defaults",
             f"--datadir={data}",
             "--auth-root-authentication-method=normal",
             "--skip-test-db",
             *_user(),
-            *_SMALL,
-        ],
+            *_small(),
+        ]
+    elif number >= (5, 7):
+        command = [_program(MYSQLD), *_common(data), "--initialize-insecure"]
+    else:  # as its mysql_install_db does
+        for name in (data, data / "mysql"):
+            name.mkdir()
+        command = [_program(MYSQLD), *_common(data), "--bootstrap"]
+        scripts = ("mysql_system_tables.sql", "mysql_system_tables_data.sql")
+        statements = "USE mysql;\n" + "".join((_share() / name).read_text() for name in scripts)
+    subprocess.run(
+        command,
         check=True,
+        input=statements.encode(),
+        env=_environment(),
         capture_output=True,
         timeout=SECONDS,
     )
     return data
+
+
+def _small() -> tuple[str, ...]:
+    return _SMALL + _FURTHER[version()[0]]
+
+
+def _common(data: Path) -> list[str]:
+    """Return the options of every call of the server's program."""
+    options = ["--no-defaults", f"--datadir={data}", *_user(), *_small()]
+    if _share().is_dir():  # not installed where it was built for
+        options.append(f"--lc-messages-dir={_share()}")
+        options.append(f"--character-sets-dir={_share() / 'charsets'}")
+    return options
+
+
+def _share() -> Path:
+    return Path(_program(MYSQLD)).parent / "share"
+
+
+def _environment() -> dict[str, str]:
+    """Let a server's program find the libraries that lie beside it."""
+    if os.sep not in MYSQLD:
+        return dict(os.environ)
+    return os.environ | {"LD_LIBRARY_PATH": str(Path(MYSQLD).parent)}
 
 
 class MariaDb:
@@ -123,18 +187,16 @@ class MariaDb:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [
-                    _program("mariadbd"),
-                    "--no-defaults",
-                    f"--datadir={self._data}",
+                    _program(MYSQLD),
+                    *_common(self._data),
                     f"--socket={self.socket}",
                     f"--pid-file={self.socket}.pid",
                     f"--port={self.port}",
                     "--bind-address=127.0.0.1",
-                    *_user(),
-                    *_SMALL,
                     *self._options,
                     *options,
                 ],
+                env=_environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

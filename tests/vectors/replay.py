@@ -6,12 +6,11 @@ import copy
 import json
 from typing import TYPE_CHECKING, Any
 
-from sharedstate_core import Condition, Cursor, LocalProtocolError, RequestError, Update
+from sharedstate_core import Condition, Cursor, LocalProtocolError, Update
 from sharedstate_core.client import (
     Changed,
     ClientEffect,
     ClientProtocol,
-    ConnectionLostError,
     Fault,
     Refused,
     SendText,
@@ -43,7 +42,6 @@ class Replay:
         self._tunnels: list[object] = []
         self._tickets: dict[int, object] = {}
         self._held: dict[str, Any] = {}
-        self._code_is_given = False
 
     def take(self, do: Mapping[str, Any]) -> dict[str, Any]:
         """Give the client an input; return the other members of the step."""
@@ -68,7 +66,6 @@ class Replay:
         return len(self._tunnels)
 
     def _input(self, kind: str, what: Any) -> list[ClientEffect]:
-        self._code_is_given = False
         match kind:
             case "connection":
                 opened = {"opened": True, "lost": False}[what]
@@ -92,7 +89,6 @@ class Replay:
         return effects
 
     def _receive(self, message: dict[str, Any]) -> list[ClientEffect]:
-        self._code_is_given = "error" in message or "errors" in message
         if isinstance(message.get("tunnel"), dict):
             message["tunnel"] = self.tunnel(message["tunnel"]["sent"])
         return self.client.receive_text(compact(message))
@@ -112,7 +108,7 @@ class Replay:
             case Synced():
                 then.setdefault("synced", []).append(effect.path)
             case Refused():
-                code = self._code(effect.error)
+                code = effect.error.code
                 then.setdefault("refused", []).append({"path": effect.path, "code": code})
             case Settled():
                 then.setdefault("settled", []).append(self._settled(effect))
@@ -123,15 +119,10 @@ class Replay:
         settled: dict[str, Any] = {"ticket": self._tickets.pop(effect.ticket)}
         if effect.error is None:
             return settled | {"data": json.loads(effect.data)}
-        settled["code"] = self._code(effect.error)
+        settled["code"] = effect.error.code
         if settled["code"] == "conflict":
             settled["cursor"] = _cursor(effect.cursor)
         return settled
-
-    def _code(self, error: Exception) -> str | None:
-        if isinstance(error, ConnectionLostError):
-            return "connection_lost"
-        return error.code if self._code_is_given and isinstance(error, RequestError) else None
 
     def _news(self) -> dict[str, Any]:
         """Return the replicas that are not as they were; None for one that is released."""

@@ -10,7 +10,7 @@ Every error is a `SharedStateError` with a `code`, as in the JavaScript client.
 """
 
 from sharedstate_core import Condition, Cursor, RequestError, SharedStateError
-from sharedstate_core.client import ClosedError, ConnectionLostError
+from sharedstate_core.client import ClosedError, ConnectionLostError, ServerRefusedError
 
 from .changes import Changes, Diff, Status, StatusChanges
 from .client import Client, connect
@@ -32,6 +32,7 @@ __all__ = [
     "Diff",
     "ReleasedError",
     "RequestError",
+    "ServerRefusedError",
     "SharedStateError",
     "Status",
     "StatusChanges",

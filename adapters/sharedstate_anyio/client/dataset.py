@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from sharedstate_core import RequestError
+import anyio
 
+from sharedstate_core.client import ServerRefusedError
+
+from .crowd import Crowd
 from .transaction import Transaction
 from .values import make_condition, make_update
 
@@ -46,6 +49,7 @@ class Dataset(Mapping[str, Any]):
     def __init__(self, replica: Replica, desk: Desk) -> None:
         self._replica = replica
         self._desk = desk
+        self._crowd = Crowd()
 
     # --- reading ----------------------------------------------------------------------------------
 
@@ -155,6 +159,9 @@ class Dataset(Mapping[str, Any]):
     async def transact(self, function: Callable[[Transaction], T]) -> T:
         """Run a function on a transaction, again after each conflict, and return what it returned.
 
+        Before it runs again there is a random pause, which grows with the conflicts, up to a second, so that
+        everybody gets through.
+
         Args:
             function: reads and updates the transaction; must do nothing else, because it may be called many times.
 
@@ -162,15 +169,18 @@ class Dataset(Mapping[str, Any]):
             RequestError, ConnectionLostError, ClosedError, ReleasedError: as `update`; `conflict` only after 100
                 attempts.
         """
+        await self._crowd.begin()
         for attempt in range(1, ATTEMPTS + 1):
             transaction = self._begin()
             result = function(transaction)
+            start = anyio.current_time()
             try:
                 await self._commit(transaction)
-            except RequestError as error:
+            except ServerRefusedError as error:
                 if error.code != "conflict" or attempt == ATTEMPTS:
                     raise
-                await self._replica.moved_from(transaction.cursor)
+                await self._crowd.conflict(anyio.current_time() - start)
+                await self._replica.caught_up(transaction.cursor, error.cursor)
             else:
                 break
         return result

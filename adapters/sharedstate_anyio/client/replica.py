@@ -138,14 +138,20 @@ class Replica:
         while not self._synced:
             await self._wait()
 
-    async def moved_from(self, cursor: Cursor | None) -> None:
-        """Return once it shows another state.
+    async def caught_up(self, before: Cursor, conflict: Cursor | None) -> None:
+        """Return once it shows what made a conflict: another state than before, and none that is older than that.
 
         Raises:
             SharedStateError: the server refuses, or it is over.
         """
-        while self.cursor == cursor:
+        while self.cursor == before or self._is_older_than(conflict):
             await self._wait()
+
+    def _is_older_than(self, cursor: Cursor | None) -> bool:
+        held = self.cursor
+        if held is None or cursor is None or held.epoch != cursor.epoch:
+            return False
+        return held.version < cursor.version
 
     async def _wait(self) -> None:
         self.check_held()

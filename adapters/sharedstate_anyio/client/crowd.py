@@ -1,0 +1,42 @@
+"""Pauses for those who want to change the same thing at the same time.
+
+After a conflict there is a random pause. It is longer the more conflicts there were lately on that dataset, and a
+transaction that follows them begins with one, too: else whoever has just won would win again, and others never.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import Final
+
+import anyio
+
+MAX_CONFLICTS: Final = 6
+"""Conflicts that count for the pause: it is up to 64 times as long as an attempt takes..."""
+
+MAX_PAUSE: Final = 1.0
+"""...and no longer than this, in seconds."""
+
+
+class Crowd:
+    """What a dataset knows of the others who write to its collection."""
+
+    def __init__(self) -> None:
+        self._conflicts = 0
+        self._attempt = 0.0
+
+    async def begin(self) -> None:
+        """Pause before a transaction, if there were conflicts lately."""
+        if self._conflicts:
+            await self._pause()
+            self._conflicts -= 1
+
+    async def conflict(self, attempt: float) -> None:
+        """Pause after a conflict; the attempt took so many seconds."""
+        self._attempt = attempt
+        self._conflicts = min(self._conflicts + 1, MAX_CONFLICTS)
+        await self._pause()
+
+    async def _pause(self) -> None:
+        longest = min(MAX_PAUSE, self._attempt * 2**self._conflicts)
+        await anyio.sleep(random.random() * longest)  # noqa: S311  (no secret)

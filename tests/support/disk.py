@@ -1,0 +1,31 @@
+"""A small disk that can be filled up."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+DISK_BYTES: Final = 32 * 1024 * 1024
+
+
+@contextmanager
+def disk(folder: Path) -> Iterator[Path]:
+    """A file system in memory of `DISK_BYTES`; only root may have one.
+
+    Raises:
+        PermissionError: may not be mounted here.
+    """
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(folder)]
+    if os.geteuid() or subprocess.run(command, check=False, stderr=subprocess.DEVNULL).returncode:
+        raise PermissionError("may not mount")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
