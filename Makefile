@@ -26,7 +26,7 @@ check: $(STAMPS)/dev $(STAMPS)/npm
 	npm --prefix $(CLIENT) run --silent check-bundles
 
 test-python: $(STAMPS)/dev $(STAMPS)/npm $(STAMPS)/debian
-	$(BIN)/python -m pytest --ignore=tests/browser
+	$(BIN)/python -m pytest --ignore=tests/browser -n auto --maxprocesses 4 --dist worksteal
 
 test-js: $(STAMPS)/npm
 	npm --prefix $(CLIENT) test

@@ -16,7 +16,7 @@ The rules:
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, Generic, Literal, Protocol, TypeAlias
 
 from .effects import C, Commit, Effect, Load
 from .errors import RequestError
@@ -37,6 +37,10 @@ if TYPE_CHECKING:
 
 Deadline: TypeAlias = Literal["retry", "linger"]
 
+COLLECTION_BYTES: Final = 4096
+ENTRY_BYTES: Final = 400
+"""About what a collection and each of its ids take beside the items' text."""
+
 
 class Desk(Protocol[C]):
     """What a collection needs of the server it belongs to."""
@@ -54,8 +58,20 @@ class Desk(Protocol[C]):
         """Take in an update or a read of any collection."""
         ...
 
+    def begin_load(self, collection: Collection[C], asker: Session[C] | None) -> bool:
+        """Tell whether this collection may load now; otherwise it waits, and is told to `proceed`."""
+        ...
+
+    def want_no_load(self, collection: Collection[C]) -> None:
+        """Let this collection wait no longer."""
+        ...
+
     def set_deadline(self, collection: Collection[C], which: Deadline, at: float) -> None:
         """Call `deadline` of this collection at that time."""
+        ...
+
+    def linger(self, collection: Collection[C], now: float) -> None:
+        """Let this collection, which nobody watches, go in a while."""
         ...
 
     def forget(self, collection: Collection[C]) -> None:
@@ -82,19 +98,23 @@ class Collection(Generic[C]):
         self._failures = 0
         self._committed: list[Answer[C]] = []  # stored, but those who watch are to see it first
 
+    def change_limits(self, limits: Limits) -> None:
+        """Let other limits hold from now on."""
+        self._notices.part_bytes = limits.part_bytes
+
     # --- what clients ask -------------------------------------------------------------------------
 
     def request(self, operation: Operation[C], now: float, out: list[Effect[C]]) -> None:
         """Take in an update or a read."""
         self._queue.append(operation)
-        self._advance(now, out)
+        self._advance(now, out, operation.request.session)
 
     def subscribe(self, subscription: Subscription[C], now: float, out: list[Effect[C]]) -> None:
         """Let a subscriber in; it gets one synchronising notification, then every change."""
         if self._may_be_ahead(subscription.cursor):
             self._stale = True  # look again
         self._subscribers.add(subscription)
-        self._advance(now, out)
+        self._advance(now, out, subscription.session)
 
     def unsubscribe(self, subscription: Subscription[C], now: float, out: list[Effect[C]]) -> None:
         """Let a subscriber go."""
@@ -201,6 +221,19 @@ class Collection(Generic[C]):
         elif self._is_idle():
             self._desk.forget(self)
 
+    def proceed(self, now: float, out: list[Effect[C]]) -> None:
+        """It is this collection's turn to load."""
+        self._advance(now, out)
+
+    @property
+    def memory(self) -> int:
+        """About how many bytes it takes."""
+        replica = self._replica
+        if replica is None:
+            return COLLECTION_BYTES
+        entries = len(replica) + replica.tombstones
+        return COLLECTION_BYTES + replica.bytes + ENTRY_BYTES * entries
+
     @property
     def subscriptions(self) -> int:
         """How many there are."""
@@ -223,8 +256,8 @@ class Collection(Generic[C]):
 
     # --- the one step -----------------------------------------------------------------------------
 
-    def _advance(self, now: float, out: list[Effect[C]]) -> None:
-        """Do whatever can be done now, up to the next storage operation."""
+    def _advance(self, now: float, out: list[Effect[C]], asker: Session[C] | None = None) -> None:
+        """Do whatever can be done now, up to the next storage operation; `asker` is who came for it."""
         self._catch_up_waiting(out)
         while not self._loading and self._committing is None:
             if not len(self._subscribers):  # nobody needs to see it
@@ -238,13 +271,16 @@ class Collection(Generic[C]):
                 return
             # After a load somebody is served, or peers that claim to have seen more could keep us loading for ever.
             if self._needs_load() and not (self._just_loaded and self._queue):
+                if not self._desk.begin_load(self, asker):
+                    return
                 self._start_load(out)
-            elif not self._queue:
+                continue
+            self._desk.want_no_load(self)
+            if not self._queue:
                 self._rest(now)
                 return
-            else:
-                self._just_loaded = False
-                self._serve(out)
+            self._just_loaded = False
+            self._serve(out)
 
     def _may_be_ahead(self, cursor: Cursor | None) -> bool:
         """Tell whether a new subscriber may hold more than we do, or more than the load under way brings."""
@@ -308,7 +344,7 @@ class Collection(Generic[C]):
             if self._replica is None:
                 self._desk.forget(self)
             else:
-                self._desk.set_deadline(self, "linger", now + self._desk.limits.linger_seconds)
+                self._desk.linger(self, now)
 
     def _is_idle(self) -> bool:
         under_way = self._loading or self._committing is not None

@@ -65,11 +65,15 @@ class ResumeReading(Generic[C]):
 
 @dataclass(frozen=True, slots=True)
 class Close(Generic[C]):
-    """Close a connection with this WebSocket close code, then report `connection_closed`."""
+    """Close a connection with this WebSocket close code, then report `connection_closed`.
+
+    `at_once`: without waiting for what it was sent, whose memory is needed.
+    """
 
     connection: C
     code: int
     reason: str
+    at_once: bool = False
 
 
 @dataclass(frozen=True, slots=True)

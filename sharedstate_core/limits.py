@@ -30,6 +30,12 @@ class Limits:
         drain_seconds: how long a connection may stay blocked without progress before it is closed; its client can
             resume.
         linger_seconds: how long a collection that nobody watches stays in memory.
+        linger_bytes: memory of all such collections together; beyond, those go first that wait for the longest.
+        collections: collections that are watched, read or written at one time, whoever does; one more is answered
+            `too_many`.
+        loads: loads of one service under way at once; the others wait, fair between connections.
+        owed_bytes: what readers have not taken yet, beyond the window of each, of all connections together; a message
+            to many counts once. Beyond it, those are closed first who have been reading for the longest.
         retry_seconds: first and longest pause before a failed load is tried again; it doubles each time.
         part_bytes: size of one part of a snapshot for those who subscribe with `parts`, in bytes.
     """
@@ -48,6 +54,10 @@ class Limits:
     group: int = 1_000
     drain_seconds: float = 30.0
     linger_seconds: float = 30.0
+    linger_bytes: int = 64 * 1024 * 1024
+    collections: int = 200_000
+    loads: int = 32
+    owed_bytes: int = 256 * 1024 * 1024
     retry_seconds: tuple[float, float] = (0.1, 5.0)
     part_bytes: int = 256 * 1024
 

@@ -24,7 +24,7 @@ class Notices:
     """The messages about one replica, as it stands; `clear` when it changes."""
 
     def __init__(self, part_bytes: int) -> None:
-        self._part_bytes = part_bytes
+        self.part_bytes = part_bytes
         self._items: bytes | None = None
         self._messages: dict[tuple[str, Cursor | None, bool], Sequence[bytes]] = {}
         self._bytes = 0
@@ -91,7 +91,7 @@ class Notices:
         """Return where each part begins, none much larger than `part_bytes`."""
         starts, size = [0], 0
         for index, text in enumerate(texts):
-            if size >= self._part_bytes:
+            if size >= self.part_bytes:
                 starts.append(index)
                 size = 0
             size += len(text)

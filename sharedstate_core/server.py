@@ -11,6 +11,7 @@ The rules:
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from functools import partial
 from typing import TYPE_CHECKING, Generic, Literal, TypeAlias
 
@@ -30,10 +31,12 @@ from .encode import encode_subs_reply
 from .errors import LocalProtocolError, RequestError
 from .limits import Limits
 from .operations import Get, Operation, Put
+from .outstanding import Outstanding
 from .paths import CollectionPath, parse_collection_path, split_path
 from .session import Request, Session
 from .subscribers import Subscription
 from .timers import Timers
+from .turns import Turns
 from .wishes import Wanted, decide
 
 if TYPE_CHECKING:
@@ -65,6 +68,21 @@ class Server(Generic[C]):
         self._tickets: dict[int, Collection[C] | Request[C]] = {}
         self._last_ticket = 0
         self._timers: Timers[_Timer[C]] = Timers()
+        self._turns = {name: Turns[Collection[C]](self.limits.loads) for name in self._services}
+        self._outstanding: Outstanding[C] = Outstanding(self.limits.owed_bytes)
+        self._lingering: OrderedDict[Collection[C], int] = OrderedDict()  # with the bytes of each
+        self._lingering_bytes = 0
+
+    def change_limits(self, limits: Limits) -> None:
+        """Let other limits hold from now on; what exceeds them already stays until it ends."""
+        self.limits = limits
+        self._outstanding.most = limits.owed_bytes
+        for session in self._sessions.values():
+            session.limits = limits
+        for turns in self._turns.values():
+            turns.most = limits.loads
+        for collection in self._collections.values():
+            collection.change_limits(limits)
 
     # --- connections ------------------------------------------------------------------------------
 
@@ -76,7 +94,8 @@ class Server(Generic[C]):
         """
         if connection in self._sessions:
             raise LocalProtocolError(f"connection {connection!r} is open already")
-        self._sessions[connection] = Session(connection, self.limits, self.counters)
+        session = Session(connection, self.limits, self.counters, self._outstanding)
+        self._sessions[connection] = session
         self.counters.connections += 1
 
     def connection_closed(self, connection: C, now: float) -> list[Effect[C]]:
@@ -85,6 +104,7 @@ class Server(Generic[C]):
         out: list[Effect[C]] = []
         del self._sessions[connection]
         session.closed = True
+        self._outstanding.take_back(session)
         self._timers.cancel(("drain", session))
         for subscription in session.subscriptions.values():
             subscription.collection.unsubscribe(subscription, now, out)
@@ -229,14 +249,20 @@ class Server(Generic[C]):
     def load_succeeded(self, ticket: int, loaded: Loaded, now: float) -> list[Effect[C]]:
         """A Load was carried out."""
         out: list[Effect[C]] = []
-        self._take_collection(ticket, loading=True).load_succeeded(loaded, now, out)
+        collection = self._take_collection(ticket, loading=True)
+        self._turns[collection.path.service].end()
+        collection.load_succeeded(loaded, now, out)
+        self._go_on_loading(collection.path.service, now, out)
         return out
 
     def load_failed(self, ticket: int, message: str, now: float) -> list[Effect[C]]:
         """A Load failed; the core asks again in a while if somebody still watches."""
         out: list[Effect[C]] = []
         error = RequestError("unavailable", message)
-        self._take_collection(ticket, loading=True).load_failed(error, now, out)
+        collection = self._take_collection(ticket, loading=True)
+        self._turns[collection.path.service].end()
+        collection.load_failed(error, now, out)
+        self._go_on_loading(collection.path.service, now, out)
         return out
 
     def list_succeeded(self, ticket: int, names: Sequence[str]) -> list[Effect[C]]:
@@ -316,12 +342,38 @@ class Server(Generic[C]):
         """Take in an update or a read of any collection."""
         self._open(path).request(operation, now, out)
 
+    def begin_load(self, collection: Collection[C], asker: Session[C] | None) -> bool:
+        """Tell whether a collection may load now; otherwise it waits, and is told to `proceed`."""
+        return self._turns[collection.path.service].begin(collection, asker)
+
+    def want_no_load(self, collection: Collection[C]) -> None:
+        """Let a collection wait no longer for its turn to load."""
+        self._turns[collection.path.service].leave(collection)
+
+    def _go_on_loading(self, service: str, now: float, out: list[Effect[C]]) -> None:
+        turns = self._turns[service]
+        while (collection := turns.call()) is not None:
+            collection.proceed(now, out)
+
     def set_deadline(self, collection: Collection[C], which: Deadline, at: float) -> None:
         """Call `collection.deadline(which)` at that time."""
         self._timers.set((which, collection), at)
 
+    def linger(self, collection: Collection[C], now: float) -> None:
+        """Keep a collection that nobody watches for a while, as far as there is memory for it."""
+        self._wake_up(collection)
+        self._lingering[collection] = collection.memory
+        self._lingering_bytes += self._lingering[collection]
+        self.set_deadline(collection, "linger", now + self.limits.linger_seconds)
+        while self._lingering_bytes > self.limits.linger_bytes:
+            self.forget(next(iter(self._lingering)))
+
+    def _wake_up(self, collection: Collection[C]) -> None:
+        self._lingering_bytes -= self._lingering.pop(collection, 0)
+
     def forget(self, collection: Collection[C]) -> None:
         """Let a collection go: it holds nothing that matters."""
+        self._wake_up(collection)
         self._timers.cancel(("linger", collection))
         self._timers.cancel(("retry", collection))
         del self._collections[collection.path]
@@ -352,6 +404,9 @@ class Server(Generic[C]):
     def _parse(self, path: str) -> CollectionPath:
         parsed = parse_collection_path(path)
         self._check_service(parsed.service)
+        in_use = len(self._collections) - len(self._lingering)
+        if in_use >= self.limits.collections and parsed not in self._collections:
+            raise RequestError("too_many", f"at most {self.limits.collections} collections in use")
         return parsed
 
     def _check_service(self, service: str) -> None:
@@ -363,4 +418,5 @@ class Server(Generic[C]):
         collection = self._collections.get(path)
         if collection is None:
             collection = self._collections[path] = Collection(path, self)
+        self._wake_up(collection)
         return collection

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from .counters import Counters
     from .limits import Limits
+    from .outstanding import Outstanding
     from .storage import Cursor
 
 
@@ -54,13 +55,16 @@ class Postponed(Generic[C]):
 class Session(Generic[C]):
     """The core's side of one connection."""
 
-    def __init__(self, connection: C, limits: Limits, counters: Counters) -> None:
+    def __init__(
+        self, connection: C, limits: Limits, counters: Counters, outstanding: Outstanding[C]
+    ) -> None:
         self.connection = connection
         self.subscriptions: dict[str, Subscription[C]] = {}
         self.blocked = False
         self.closed = False
-        self._limits = limits
+        self.limits = limits
         self._counters = counters
+        self._outstanding = outstanding
         self._unanswered = 0
         self._unanswered_bytes = 0
         self._paused = False
@@ -83,7 +87,7 @@ class Session(Generic[C]):
     @property
     def is_overrun(self) -> bool:
         """Whether more requests wait than the peer may have."""
-        return self._unanswered > self._limits.unanswered
+        return self._unanswered > self.limits.unanswered
 
     def answered(self, size: int, out: list[Effect[C]]) -> None:
         """Count a request out."""
@@ -99,20 +103,29 @@ class Session(Generic[C]):
             return
         if not self.blocked:
             out.append(reply)
-            self.sent(size, out)
+            self.sent(size, _messages(reply), out)
             return
         self._owed[HeldReply(reply, size)] = None
         self._held_bytes += size
-        if self._held_bytes > self._limits.held_bytes:
+        if self._held_bytes > self.limits.held_bytes:
             self.close("too many replies wait for a reader that does not read", out)
+        else:
+            self._charge(_messages(reply), out)
 
-    def sent(self, size: int, out: list[Effect[C]]) -> None:
+    def sent(self, size: int, messages: Sequence[bytes], out: list[Effect[C]]) -> None:
         """Note that the reader alone was given so many bytes; if it is much, wait until they have left."""
         self._window += size
         self._counters.bytes += size
-        if self._window > self._limits.window_bytes and not self.blocked:
+        if self._window > self.limits.window_bytes and not self.blocked:
             self.block(out)
             out.append(TellDrained(self.connection))
+            self._charge(messages, out)
+
+    def _charge(self, messages: Sequence[bytes], out: list[Effect[C]]) -> None:
+        """Note what is kept in memory for this reader; if that is too much for the server, others go."""
+        self._outstanding.give(self, messages)
+        for session in self._outstanding.excess(self):
+            session.close("the server has no memory for slow readers", out, at_once=True)
 
     def block(self, out: list[Effect[C]]) -> None:
         """The reader has fallen behind."""
@@ -129,6 +142,7 @@ class Session(Generic[C]):
         """The reader has caught up: give it what it is owed, as far as the window allows."""
         self.blocked = False
         self._window = 0
+        self._outstanding.take_back(self)
         while self._owed and not self.blocked:
             owed, _ = self._owed.popitem(last=False)
             match owed:
@@ -140,13 +154,16 @@ class Session(Generic[C]):
                 case Postponed():
                     self._postponed -= owed.requests
                     owed.resume(now, out)
+        for owed in self._owed:
+            if isinstance(owed, HeldReply):
+                self._outstanding.give(self, _messages(owed.reply))
         self._control_flow(out)
 
-    def close(self, reason: str, out: list[Effect[C]]) -> None:
+    def close(self, reason: str, out: list[Effect[C]], *, at_once: bool = False) -> None:
         """Give the connection up; its client may come back and resume."""
         if not self.closed:
             self.closed = True
-            out.append(Close(self.connection, CLOSE_POLICY, reason))
+            out.append(Close(self.connection, CLOSE_POLICY, reason, at_once))
 
     # --- what is owed to a blocked reader ---------------------------------------------------------
 
@@ -191,7 +208,7 @@ class Session(Generic[C]):
     def _control_flow(self, out: list[Effect[C]]) -> None:
         if self.closed:
             return
-        limits = self._limits
+        limits = self.limits
         if self._paused:
             if (
                 not self.blocked
@@ -208,6 +225,10 @@ class Session(Generic[C]):
         ):
             self._paused = True
             out.append(PauseReading(self.connection))
+
+
+def _messages(reply: Send[C] | TellTime[C]) -> Sequence[bytes]:
+    return (reply.message,) if isinstance(reply, Send) else ()
 
 
 class Request(Generic[C]):

@@ -132,7 +132,7 @@ class Subscribers(Generic[C]):
             self._count_catch_up(subscription, replica, len(messages))
         out.extend(Send((session.connection,), message) for message in messages)
         self.join(subscription)
-        session.sent(sum(map(len, messages)), out)
+        session.sent(sum(map(len, messages)), messages, out)
 
     def broadcast(self, before: Cursor | None, replica: Replica, out: list[Effect[C]]) -> None:
         """Tell everybody who is in step, and so holds `before`, the net change to the replica."""

@@ -27,10 +27,14 @@ class Admission:
     """Counts connections, by the address they come from."""
 
     def __init__(self, limits: TransportLimits) -> None:
-        self._most = limits.connections
-        self._per_address = limits.connections_per_address
         self._count = 0
         self._by_address: Counter[str] = Counter()
+        self.change_limits(limits)
+
+    def change_limits(self, limits: TransportLimits) -> None:
+        """Let other numbers hold for whoever comes from now on."""
+        self._most = limits.connections
+        self._per_address = limits.connections_per_address
 
     def enter(self, address: str) -> Refusal | None:
         """Count one connection more; or return why it may not be, and count nothing.

@@ -49,7 +49,7 @@ what operators ask for:
   GET /metrics   numbers for Prometheus, for this machine only unless "metrics" says otherwise
                  (pip install 'sharedstate[metrics]')
   SIGTERM, Ctrl-C  stop: finish what was accepted, tell the clients to come back later
-  SIGHUP           read the certificates again
+  SIGHUP           read the configuration and the certificates again; the log tells what has changed
 
 exit status: 0 after Ctrl-C or SIGTERM, 1 if the server cannot run, 2 for a wrong command or configuration
 """
@@ -75,9 +75,9 @@ def serve_parser() -> argparse.ArgumentParser:
     where.add_argument("--unix", metavar="PATH", help="listen on a UNIX socket, and nowhere else")
     parser.add_argument(
         "--loop",
-        choices=("asyncio", "trio"),
+        choices=("asyncio", "uvloop", "trio"),
         default="asyncio",
-        help="event loop (default: asyncio)",
+        help="event loop (default: asyncio); uvloop and trio are installed as sharedstate[uvloop] and [trio]",
     )
     says = parser.add_argument_group("what it says")
     says.add_argument(

@@ -29,9 +29,10 @@ from .voice import Voice
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from .config import Config, ServiceConfig
+    from .server import RunningServer
 
 log = logging.getLogger("sharedstate")
 
@@ -51,8 +52,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if options.unix is not None and (options.host is not None or options.port is not None):
         parser.error("--unix stands instead of --host and --port")
     voice.configure(options.log_format, options.log_level)
-    if options.loop == "trio" and importlib.util.find_spec("trio") is None:
-        voice.fail("--loop trio needs trio: pip install 'sharedstate[trio]'", 2)
+    loop = _loop(options.loop)
     config = _config(options.config)
     voice.conceal(dict(service.config) for service in config.services)
     try:
@@ -62,8 +62,15 @@ def main(argv: Sequence[str] | None = None) -> None:
         voice.fail(str(error), 2)
     config = dataclasses.replace(config, listen=listen)
     _allow_files(config.transport.connections)
+
+    def reread() -> Config:
+        new = load_config(options.config)
+        voice.conceal(dict(s.config) for s in (*config.services, *new.services))
+        again = override(new.listen, options.host, options.port, options.unix)
+        return dataclasses.replace(new, listen=again)
+
     try:
-        anyio.run(_serve, config, sockets, backend=options.loop)
+        anyio.run(_serve, config, sockets, reread, backend=loop[0], backend_options=loop[1])
     except Exception as error:
         match _first(error):
             case ConfigurationError() as first:
@@ -77,6 +84,13 @@ def main(argv: Sequence[str] | None = None) -> None:
                 sys.exit(1)
             case _:
                 raise
+
+
+def _loop(name: str) -> tuple[str, dict[str, object]]:
+    """Return anyio's name for an event loop, and its options."""
+    if name != "asyncio" and importlib.util.find_spec(name) is None:
+        voice.fail(f"--loop {name} needs {name}: pip install 'sharedstate[{name}]'", 2)
+    return ("asyncio", {"use_uvloop": True}) if name == "uvloop" else (name, {})
 
 
 def _migrate(arguments: Sequence[str]) -> NoReturn:
@@ -117,7 +131,9 @@ def _config(file: Path | None) -> Config:
         voice.fail(str(error), 2)
 
 
-async def _serve(config: Config, sockets: Sequence[socket.socket]) -> None:
+async def _serve(
+    config: Config, sockets: Sequence[socket.socket], reread: Callable[[], Config]
+) -> None:
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
         async with serve(config, sockets=sockets) as server:
             for host, port in server.addresses:
@@ -135,7 +151,7 @@ async def _serve(config: Config, sockets: Sequence[socket.socket]) -> None:
             async for signum in signals:
                 if signum == signal.SIGHUP:
                     notify(*reloading())
-                    server.reload()
+                    _reload(server, reread)
                     notify("READY=1")
                     continue
                 notify("STOPPING=1")
@@ -143,6 +159,18 @@ async def _serve(config: Config, sockets: Sequence[socket.socket]) -> None:
                 voice.say(f"{name}: finishing what was accepted", "stopping", signal=name)
                 break
         voice.say("stopped", "stopped")
+
+
+def _reload(server: RunningServer, reread: Callable[[], Config]) -> None:
+    """Read the configuration again; one that cannot be used changes nothing."""
+    try:
+        outcome = server.reload(config := reread())
+    except ConfigurationError as error:
+        log.error("configuration not reloaded, the old one holds: %s", error)  # noqa: TRY400
+        server.reload()  # the certificates, all the same
+        return
+    _allow_files(config.transport.connections)
+    log.info("configuration reloaded: %s", outcome, extra={"fields": {"event": "reloaded"}})
 
 
 def _allow_files(connections: int) -> None:

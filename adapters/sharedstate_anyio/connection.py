@@ -2,7 +2,7 @@
 
 The rules:
 
-1. `send` only queues; the hub flushes what one turn of the loop produced in one piece.
+1. `send` only queues; the outbox flushes what one turn of the loop produced in one piece.
 2. What the socket does not take at once is kept, and the connection is *blocked*: the core sends it nothing
    more, and one task waits until the socket has taken the rest.
 3. `close` and `abort` are synchronous, so no cancellation can skip them; the task that runs the connection does the
@@ -82,7 +82,9 @@ class Connection:
         self._hub = hub
         self._reader: Reader | None = None
         self._events: Iterator[Heard] = iter(())
-        self._queued: list[bytes] = []
+        self._queued: list[bytes] | None = (
+            None  # never empty: thousands of idle peers share one None
+        )
         self._rest = _NOTHING
         self._draining = False
         self._text: io.StringIO | None = None
@@ -174,7 +176,7 @@ class Connection:
         match event:
             case CloseConnection():
                 if not self._closing:
-                    self._queued.append(close_frame(event.code, event.reason))
+                    self._append(close_frame(event.code, event.reason))
                 self._closing = self._over = True
             case Violation():
                 self.close(event.code, event.reason)
@@ -186,7 +188,7 @@ class Connection:
             case BytesMessage():
                 self.close(CLOSE_UNSUPPORTED_DATA, "messages are text frames")
             case Ping():
-                self._queue(pong_frame(bytes(event.payload)))
+                self._append(pong_frame(bytes(event.payload)))
             case _:
                 pass
 
@@ -237,29 +239,42 @@ class Connection:
     # --- writing ----------------------------------------------------------------------------------
 
     def send(self, frame: bytes) -> None:
-        """Queue a frame; the hub flushes it in this turn of the loop."""
-        if self._closing:
-            return
-        queued = self._queued  # as in `_queue`, which would cost a tenth of the delivery
-        queued.append(frame)
-        if len(queued) == 1:
-            self._hub.queue_flush(self)
+        """Queue a frame; the outbox flushes it in this turn of the loop."""
+        if not self._closing:
+            self._append(frame)
 
     def send_large(self, head: bytes, message: bytes) -> None:
         """Queue a frame in two pieces, which are not copied."""
         if not self._closing:
-            self._queue(head)
-            self._queue(message)
+            self._append(head)
+            self._append(message)
 
-    def _queue(self, piece: bytes) -> None:
-        self._queued.append(piece)
-        if len(self._queued) == 1:
-            self._hub.queue_flush(self)
+    def send_first(self, frame: bytes) -> None:
+        """Queue a frame that was sent before all that is queued."""
+        if self._queued:
+            self._queued.insert(0, frame)  # also if this is a close frame: that came later
+        elif not self._closing:
+            self._append(frame)
+
+    def offer(self, frame: bytes) -> None:
+        """Offer to the socket a frame that was sent before all that is queued, and then that."""
+        if self._queued or self._rest:
+            self.send_first(frame)
+            self.flush()
+        elif not self._closing:
+            self._offer(frame)
+
+    def _append(self, piece: bytes) -> None:
+        if self._queued:
+            self._queued.append(piece)
+        else:
+            self._queued = [piece]
+            self._hub.outbox.queue(self)
 
     def tell_drained(self) -> None:
         """Report when all that is queued has left."""
         self._draining = True
-        self._hub.queue_flush(self)
+        self._hub.outbox.queue(self)
 
     def ping(self) -> bool:
         """Send a ping, unless the peer could not answer it now; return whether it was sent."""
@@ -278,31 +293,33 @@ class Connection:
         """Offer what is queued to the socket, unless it is full."""
         if self._rest:
             return
-        queued = self._queued
-        while queued:
-            data = queued.pop() if len(queued) == 1 else self._next()
-            try:
-                sent = self._sock.send(data)
-            except (BlockingIOError, InterruptedError):
-                sent = 0
-            except OSError:
-                self.abort()
-                return
-            if sent < len(data):
-                self._rest = memoryview(data)[sent:]
-                self._hub.blocked(self)
+        while self._queued:
+            if not self._offer(self._next(self._queued)):
                 return
         if self._draining:
             self._report_drained()
 
-    def _next(self) -> bytes:
+    def _offer(self, data: bytes) -> bool:
+        """Offer this to the socket; return whether it took all."""
+        try:
+            sent = self._sock.send(data)
+        except (BlockingIOError, InterruptedError):
+            sent = 0
+        except OSError:
+            self.abort()
+            return False
+        if sent < len(data):
+            self._rest = memoryview(data)[sent:]
+            self._hub.blocked(self)
+            return False
+        return True
+
+    def _next(self, queued: list[bytes]) -> bytes:
         """Take what goes to the socket next: all that is queued, joined; but large pieces are not copied."""
-        queued = self._queued
-        if max(map(len, queued)) >= LARGE_BYTES:
+        if len(queued) > 1 and max(map(len, queued)) >= LARGE_BYTES:
             return queued.pop(0)
-        data = b"".join(queued)
-        queued.clear()
-        return data
+        self._queued = None
+        return queued[0] if len(queued) == 1 else b"".join(queued)
 
     async def drain(self) -> None:
         """Wait until the socket has taken what it left, reporting progress, then the end."""
@@ -320,7 +337,7 @@ class Connection:
                     unreported = 0
                     self._hub.progressed(self)
                 if not self._rest:
-                    self._rest = memoryview(self._next()) if self._queued else _NOTHING
+                    self._rest = memoryview(self._next(self._queued)) if self._queued else _NOTHING
         except (OSError, ValueError, anyio.ClosedResourceError):
             self.abort()
             return
@@ -337,7 +354,7 @@ class Connection:
         """Say goodbye; the peer has `CLOSE_SECONDS` to answer."""
         if self._reader is None or self._closing:
             return
-        self._queue(close_frame(code, reason))
+        self._append(close_frame(code, reason))
         self._closing = True
         self.resume_reading()
         self._scope.deadline = min(self._scope.deadline, anyio.current_time() + CLOSE_SECONDS)
@@ -345,6 +362,6 @@ class Connection:
     def abort(self) -> None:
         """End the connection now, without a word."""
         self._closing = True
-        self._queued.clear()
+        self._queued = None
         self._rest = _NOTHING
         self._scope.deadline = -math.inf

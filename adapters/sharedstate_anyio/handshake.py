@@ -87,8 +87,13 @@ async def handshake(sock: Stream, entrance: Entrance, address: str) -> Opened | 
     refusal: Response | None = None
     with anyio.move_on_after(entrance.limits.head_seconds) as reading:
         try:
+            received = 0
             while (event := http.next_event()) is h11.NEED_DATA:
-                http.receive_data(await receive(sock))
+                data = await receive(sock)
+                received += len(data)
+                http.receive_data(data)
+            if received - len(http.trailing_data[0]) > entrance.limits.head_bytes:
+                raise UpgradeError("the head of the request is too long", 431)
             if isinstance(event, h11.Request) and asks_for_websocket(event.headers):
                 return await _open(sock, http, event, entrance)
         except h11.RemoteProtocolError as error:

@@ -13,7 +13,6 @@ import time
 from typing import TYPE_CHECKING, Final, assert_never
 
 import anyio
-import anyio.lowlevel
 
 from sharedstate_backends import OutcomeUnknownError, StorageError
 from sharedstate_core import (
@@ -32,9 +31,9 @@ from sharedstate_core import (
 )
 from sharedstate_core.errors import CLOSE_GOING_AWAY
 
-from .compression import LONGEST_BYTES, Frames
 from .faults import Faults
-from .frames import LARGE_BYTES, text_frame, text_head
+from .frames import text_frame
+from .outbox import Outbox
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -45,9 +44,6 @@ if TYPE_CHECKING:
     from sharedstate_core import Census, CollectionPath, Counters, Cursor
 
     from .connection import Connection
-
-FLUSHED_AT_ONCE: Final = 250
-"""Sockets written to before others get a turn: about a millisecond."""
 
 CLOSE_INTERNAL_ERROR: Final = 1011
 
@@ -63,6 +59,7 @@ class Hub:
 
     Attributes:
         faults: to report what fails, and may fail often.
+        outbox: what this turn of the loop sends.
     """
 
     def __init__(
@@ -73,19 +70,23 @@ class Hub:
         compression: int | None = None,
     ) -> None:
         self.limits = limits
-        self._compression = compression
         self.faults = Faults()
+        self.outbox = Outbox(compression)
         self._core: Server[Connection] = Server(tuple(backends), limits)
         self._backends = backends
         self._tasks = tasks
         self._connections: set[Connection] = set()
-        self._to_flush: dict[Connection, None] = {}
-        self._flush_wanted = anyio.Event()
         self._deadline_moved = anyio.Event()
         self._idle = anyio.Event()
         self._empty = anyio.Event()
         self._next_wakeup: float | None = None
         self._ending = False
+
+    def change_limits(self, limits: Limits, compression: int | None) -> None:
+        """Let other bounds hold from now on."""
+        self.limits = limits
+        self._compression = compression
+        self._core.change_limits(limits)
 
     # --- inputs -----------------------------------------------------------------------------------
 
@@ -138,7 +139,7 @@ class Hub:
         for effect in effects:
             match effect:
                 case Send():
-                    self._send(effect.connections, effect.message)
+                    self.outbox.send(effect.connections, effect.message)
                 case Commit():
                     self._tasks.start_soon(self._commit, effect)
                 case Load():
@@ -155,45 +156,12 @@ class Hub:
                     effect.connection.resume_reading()
                 case Close():
                     effect.connection.close(effect.code, effect.reason)
+                    if effect.at_once:
+                        effect.connection.abort()
                 case _:
                     assert_never(effect)
         if self._core.next_wakeup() != self._next_wakeup:
             self._deadline_moved.set()
-
-    def _send(self, connections: Sequence[Connection], message: bytes) -> None:
-        if self._compression is not None and len(message) <= LONGEST_BYTES:
-            frames = Frames(message, text_frame(message), self._compression)
-            for connection in connections:
-                connection.send(frames.for_window(connection.window_bits))
-        elif len(message) < LARGE_BYTES:
-            frame = text_frame(message)
-            for connection in connections:
-                connection.send(frame)
-        else:
-            head = text_head(len(message))
-            for connection in connections:
-                connection.send_large(head, message)
-
-    def queue_flush(self, connection: Connection) -> None:
-        """Flush this connection in this turn of the loop, after what else the turn brings."""
-        if not self._to_flush:
-            self._flush_wanted.set()
-        self._to_flush[connection] = None
-
-    async def flush_forever(self) -> None:
-        """Send what each turn of the loop has queued; joined, so that a burst costs one system call."""
-        while True:
-            await self._flush_wanted.wait()
-            self._flush_wanted = anyio.Event()
-            await anyio.lowlevel.checkpoint()  # what follows from it at once goes out with it
-            await self._flush()
-
-    async def _flush(self) -> None:
-        wanted, self._to_flush = self._to_flush, {}
-        for number, connection in enumerate(wanted, 1):
-            connection.flush()
-            if number % FLUSHED_AT_ONCE == 0:
-                await anyio.lowlevel.checkpoint()
 
     async def keep_time(self) -> None:
         """Wake the core when it asked to be woken."""

@@ -73,7 +73,7 @@ class Inspection:
     def __init__(self, hub: Hub, services: Mapping[str, Metered], audience: Audience) -> None:
         self._hub = hub
         self._services = services
-        self._audience = audience
+        self.audience = audience
         self._delays = Durations()
         self._metrics: Metrics | None = None
         self._probing = anyio.Lock()
@@ -103,7 +103,7 @@ class Inspection:
 
     async def watch_loop(self) -> None:
         """Measure how late the event loop is, until cancelled."""
-        while self._audience != "off":
+        while self.audience != "off":
             due = anyio.current_time() + DELAY_SECONDS
             await anyio.sleep_until(due)
             self._delays.add(max(0.0, anyio.current_time() - due))
@@ -142,10 +142,10 @@ class Inspection:
     def _numbers(
         self, method: str, headers: Iterable[tuple[bytes, bytes]], address: str
     ) -> Response:
-        if self._audience == "off":
+        if self.audience == "off":
             problem = 'The key "metrics" of the configuration has switched the metrics off.'
             return text_response(method, 404, problem)
-        if self._audience == "local" and not _is_local(headers, address):
+        if self.audience == "local" and not _is_local(headers, address):
             problem = (
                 "The metrics are told to this machine only; "
                 'the key "metrics" of the configuration may say "anyone".'

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import math
 import os
 import socket
 import stat
@@ -28,6 +29,12 @@ BACKLOG: Final = 1024
 
 ACCEPTED_AT_ONCE: Final = 8
 """Connections accepted before others get a turn."""
+
+PAUSE_SECONDS: Final = 1.0
+"""Between attempts to accept while that fails."""
+
+COMPLAINT_SECONDS: Final = 60.0
+"""That connections cannot be accepted is logged once in this time."""
 
 _UNAVAILABLE: Final = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
 
@@ -206,28 +213,35 @@ async def accept_forever(
 ) -> None:
     """Hand every new connection to `accepted`, until cancelled.
 
-    Its address goes with it, empty for a UNIX socket, and what it speaks.
+    Its address goes with it, empty for a UNIX socket, and what it speaks. Nothing that goes wrong here ends the
+    server: what is wrong may be over in a moment (no file is free), or concern one peer that is gone.
     """
     local = isinstance(listener.address, str)
     at_once = 0
+    quiet_until = -math.inf
     while True:
-        if not at_once:
-            await anyio.wait_readable(listener.sock)
-            at_once = ACCEPTED_AT_ONCE
-        at_once -= 1
         try:
+            if not at_once:
+                await anyio.wait_readable(listener.sock)
+                at_once = ACCEPTED_AT_ONCE
+            at_once -= 1
             sock, address = listener.sock.accept()
         except (BlockingIOError, InterruptedError, ConnectionAbortedError):
             at_once = 0
             continue
         except OSError as error:
             at_once = 0
-            if error.errno not in {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}:
-                raise
-            log.warning("cannot accept a connection: %s; trying again soon", error.strerror)
-            await anyio.sleep(1)
+            if anyio.current_time() >= quiet_until:
+                quiet_until = anyio.current_time() + COMPLAINT_SECONDS
+                reason = error.strerror or type(error).__name__
+                log.warning("cannot accept connections: %s; trying again every second", reason)
+            await anyio.sleep(PAUSE_SECONDS)
             continue
-        sock.setblocking(False)
-        if not local:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        try:
+            sock.setblocking(False)
+            if not local:
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except OSError:  # the peer is gone already
+            sock.close()
+            continue
         accepted(sock, "" if local else address[0], listener.tls)

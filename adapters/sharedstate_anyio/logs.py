@@ -4,20 +4,22 @@ The rules:
 
 1. An event is one line, whatever it holds: control characters and line breaks are escaped.
 2. Secrets of the configuration never appear; see `censor`.
-3. Programs that embed the server configure `logging` as they like; the logger is called `sharedstate`. What belongs
+3. The server never waits for whoever reads its log; see `log_queue`.
+4. Programs that embed the server configure `logging` as they like; the logger is called `sharedstate`. What belongs
    to an event beside its message is in the attribute `fields` of the record.
 """
 
 from __future__ import annotations
 
+import atexit
 import json
 import logging
-import sys
 import traceback
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from .censor import Censor
+from .log_queue import QueueHandler
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,7 +81,8 @@ def configure(style: Format, level: str) -> None:
         style: `text` or `json`.
         level: one of `LEVELS`. `debug` is for this server only: drivers would tell what is in the items.
     """
-    handler = logging.StreamHandler(sys.stderr)
+    handler = QueueHandler(2)
+    atexit.register(handler.close)
     handler.setFormatter(JsonFormatter() if style == "json" else LineFormatter())
     number = logging.getLevelNamesMapping()[level.upper()]
     logging.basicConfig(handlers=[handler], level=max(number, logging.INFO), force=True)

@@ -53,6 +53,11 @@ class Reception:
         self._refusing = 0
         self._quiet_until = 0.0
 
+    def change(self, entrance: Entrance) -> None:
+        """Let this hold for everybody who connects from now on."""
+        self._entrance = entrance
+        self._admission.change_limits(entrance.limits)
+
     def accepted(self, sock: socket.socket, host: str, tls: Tls | None) -> None:
         """Take a new socket over; it is closed in any case.
 

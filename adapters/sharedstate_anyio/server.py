@@ -20,16 +20,18 @@ from .lookout import look_forever
 from .metered import Metered
 from .origins import is_loopback
 from .reception import Reception
+from .reload import compare
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
     from sharedstate_backends import Backend
 
     from .config import Config
     from .listening import Listener
     from .origins import Origins
+    from .reload import Reload
 
 log = logging.getLogger("sharedstate")
 
@@ -43,8 +45,12 @@ GOODBYE_SECONDS: Final = 4.0
 class RunningServer:
     """A server that accepts connections."""
 
-    def __init__(self, listeners: Sequence[Listener]) -> None:
+    def __init__(
+        self, listeners: Sequence[Listener], config: Config, change: Callable[[Config], None]
+    ) -> None:
         self._listeners = listeners
+        self._config = config
+        self._change = change
 
     @property
     def addresses(self) -> list[tuple[str, int]]:
@@ -78,11 +84,24 @@ class RunningServer:
                 )
         return ""
 
-    def reload(self) -> None:
-        """Read the certificates again, for new connections; files that cannot be used are logged and change nothing."""
+    def reload(self, config: Config | None = None) -> Reload | None:
+        """Read the certificates again, for new connections; files that cannot be used are logged and change nothing.
+
+        Args:
+            config: a new configuration: of it limits, origins, compression and metrics hold from now on.
+
+        Returns:
+            What has changed, and what needs a restart; None without a configuration.
+        """
+        outcome = None
+        if config is not None:
+            outcome = compare(self._config, config)
+            self._config = outcome.config
+            self._change(outcome.config)
         for tls in dict.fromkeys(each.tls for each in self._listeners):
             if tls is not None:
                 tls.reload()
+        return outcome
 
 
 @asynccontextmanager
@@ -127,8 +146,12 @@ async def serve(
         )
         metered = {name: Metered(backend) for name, backend in backends.items()}
         looks = {s.name: s.poll_seconds for s in config.services if s.poll_seconds}
-        async with _accepting(listeners, metered, entrance, config, looks):
-            yield RunningServer(listeners)
+        async with _accepting(listeners, metered, entrance, config, looks) as change:
+
+            def apply(new: Config) -> None:
+                change(new, _origins(new, sockets))
+
+            yield RunningServer(listeners, config, apply)
 
 
 def _origins(config: Config, sockets: Sequence[socket.socket]) -> Origins:
@@ -155,11 +178,12 @@ async def _accepting(
     entrance: Entrance,
     config: Config,
     looks: Mapping[str, float],
-) -> AsyncIterator[None]:
+) -> AsyncIterator[Callable[[Config, Origins], None]]:
     async with anyio.create_task_group() as own, anyio.create_task_group() as peers:
         hub = Hub(backends, own, config.limits, entrance.compression)
         inspection = Inspection(hub, backends, config.metrics)
-        reception = Reception(hub, replace(entrance, inspection=inspection), peers)
+        entrance = replace(entrance, inspection=inspection)
+        reception = Reception(hub, entrance, peers)
         accepting = anyio.CancelScope()
 
         async def accept() -> None:
@@ -172,14 +196,28 @@ async def _accepting(
 
         own.start_soon(hub.faults.run)
         own.start_soon(inspection.watch_loop)
-        own.start_soon(hub.flush_forever)
+        own.start_soon(hub.outbox.flush_forever)
         own.start_soon(hub.keep_time)
         own.start_soon(entrance.keep_alive.run)
         own.start_soon(accept)
         for service, seconds in looks.items():
             own.start_soon(look_forever, hub, service, backends[service], seconds)
+
+        def change(new: Config, origins: Origins) -> None:
+            hub.change_limits(new.limits, new.compression)
+            inspection.audience = new.metrics
+            reception.change(
+                replace(
+                    entrance,
+                    origins=origins,
+                    limits=new.transport,
+                    compression=new.compression,
+                    message_bytes=new.limits.message_bytes,
+                )
+            )
+
         try:
-            yield
+            yield change
         finally:
             accepting.cancel()
             with anyio.CancelScope(shield=True):

@@ -51,5 +51,6 @@ class Voice:
         if self.style == "json":
             log.critical("%s", message)
         else:
+            logging.shutdown()  # what was logged before comes first
             print(f"sharedstate-anyio: {printable(self._censor(message))}", file=sys.stderr)
         sys.exit(status)

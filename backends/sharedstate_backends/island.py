@@ -2,8 +2,7 @@
 
 On asyncio the island vanishes: every call goes straight to the backend. On trio `open` starts a thread
 with an asyncio loop, the island, on which the backend lives until `close`. A call then crosses over and
-back without holding a thread of its own and without blocking trio's loop: half the time of a call through
-anyio's portal, which makes a task and two cancel scopes on the way.
+back without holding a thread of its own and without blocking trio's loop (see `crossing`).
 
 A caller on trio who is cancelled is held until the operation has ended, so that its end is never lost.
 """
@@ -11,7 +10,6 @@ A caller on trio who is cancelled is held until the operation has ended, so that
 from __future__ import annotations
 
 import asyncio
-from contextvars import Context
 from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, cast
 
 import anyio
@@ -30,6 +28,7 @@ if TYPE_CHECKING:
     from sharedstate_core.storage import CommitResult, Cursor, Loaded, Write
 
     from .contract import Backend
+    from .crossing import Crossing
     from .migration import Migratable, Migrated, Tell
 
 T = TypeVar("T")
@@ -50,7 +49,7 @@ class Island:
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
         self._opened = False
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._crossing: Crossing | None = None
         self._thread: AbstractContextManager[BlockingPortal] | None = None
 
     async def open(self) -> None:
@@ -60,11 +59,13 @@ class Island:
             StorageError: from the backend.
         """
         if not _on_asyncio():
+            from .crossing import Crossing  # noqa: PLC0415 (it needs trio)
+
             await checkpoint_if_cancelled()
             with anyio.CancelScope(shield=True):
                 self._thread = start_blocking_portal("asyncio", name=THREAD_NAME)
                 portal = await anyio.to_thread.run_sync(self._thread.__enter__)
-                self._loop = portal.call(asyncio.get_running_loop)
+                self._crossing = Crossing(portal.call(asyncio.get_running_loop))
         self._opened = True
         await self._run(self._backend.open)
 
@@ -77,7 +78,7 @@ class Island:
                 await self._run(self._backend.close)
         finally:
             self._opened = False
-            self._loop, thread, self._thread = None, self._thread, None
+            self._crossing, thread, self._thread = None, self._thread, None
             if thread is not None:
                 with anyio.CancelScope(shield=True):
                     await anyio.to_thread.run_sync(thread.__exit__, None, None, None)
@@ -106,28 +107,9 @@ class Island:
     async def _run(self, call: Callable[[*Ts], Coroutine[Any, Any, T]], *args: *Ts) -> T:
         if not self._opened:
             raise StorageError("the store is not open")
-        if self._loop is None:
+        if self._crossing is None:
             return await call(*args)
-        return await _cross(self._loop, call, *args)
-
-
-async def _cross(
-    loop: asyncio.AbstractEventLoop, call: Callable[[*Ts], Coroutine[Any, Any, T]], *args: *Ts
-) -> T:
-    """Run the call on another thread's loop, from trio.
-
-    It starts with an empty context: the caller's says that the loop at hand is trio.
-    """
-    import trio  # noqa: PLC0415 (only there where it is the loop at hand)
-
-    await trio.lowlevel.checkpoint_if_cancelled()
-    ended = trio.Event()
-    token = trio.lowlevel.current_trio_token()
-    future = Context().run(asyncio.run_coroutine_threadsafe, call(*args), loop)
-    future.add_done_callback(lambda _: token.run_sync_soon(ended.set))
-    with trio.CancelScope(shield=True):
-        await ended.wait()
-    return future.result()
+        return await self._crossing.run(call, *args)
 
 
 def _on_asyncio() -> bool:

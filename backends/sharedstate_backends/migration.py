@@ -9,6 +9,7 @@ It kept one row an item, (app, chnl, id, ctime, data): `chnl` is the collection,
 4. Under MySQL's usual collations `Key`, `key`, `kéy` and `key  ` were one id: an update of one of them
    overwrote the other's `data` and kept its column. Such a row is taken over by rule 1, and told of; likewise
    one whose id MySQL had cut, or written with question marks.
+5. Of rows that claim one id the first is taken over whose key is that id, as text; the others are told of and stay.
 """
 
 from __future__ import annotations
@@ -34,8 +35,7 @@ if TYPE_CHECKING:
 Tell: TypeAlias = "Callable[[str], None]"
 """Takes one line for the person who migrates: progress, a row that is left behind, a remark."""
 
-OLD_COLUMNS: Final = frozenset({"app", "chnl", "id", "ctime", "data"})
-"""The columns of a table of the first generation."""
+_OLD_COLUMNS: Final = frozenset({"app", "chnl", "id", "ctime", "data"})
 
 BACKUP_SUFFIX: Final = "_before_migration"
 """What the name of the table that keeps the old rows ends with."""
@@ -58,12 +58,16 @@ class _UnfitError(Exception):
 
 
 class OldRow(NamedTuple):
-    """A row as the old table holds it: text, its bytes, None for NULL, or what somebody else put there."""
+    """A row as the old table holds it: text, its bytes, None for NULL, or what somebody else put there.
+
+    `hidden` says that the old server did not find it by its key, which is bytes where it asked for text.
+    """
 
     app: object
     chnl: object
     id: object
     data: object
+    hidden: object = False
 
 
 class NewItem(NamedTuple):
@@ -112,6 +116,11 @@ class Migratable(Protocol):
         ...
 
 
+def is_old(columns: Iterable[str]) -> bool:
+    """Tell whether a table with these columns is one of the first generation; their letters' case does not matter."""
+    return {name.lower() for name in columns} == _OLD_COLUMNS
+
+
 class Conversion:
     """Turns the old table's rows into items.
 
@@ -150,7 +159,7 @@ class Conversion:
 
     def _collection(self, rows: Iterable[OldRow]) -> Iterator[NewItem]:
         ids: set[str] = set()
-        renamed: list[tuple[OldRow, NewItem]] = []
+        others: list[tuple[OldRow, NewItem]] = []
         place = 0
         for row in rows:
             try:
@@ -159,18 +168,22 @@ class Conversion:
                 self._leave(row, str(error))
                 continue
             place += 1
-            if item.id == _text(row.id, "id"):
+            if row.hidden or item.id != _text(row.id, "id") or item.id in ids:
+                others.append((row, item))
+            else:
                 ids.add(item.id)
                 yield item
-            else:
-                renamed.append((row, item))
-        for row, item in renamed:  # after all that have a better claim to their id
+        for row, item in others:  # after all that have a better claim to their id
+            says = item.id != _text(row.id, "id")
             if item.id in ids:
-                self._leave(row, f"another row has the id {_shown(item.id)}, which its item says")
+                because = ", which its item says" if says else ""
+                self._leave(row, f"another row has the id {_shown(item.id)}{because}")
                 continue
             ids.add(item.id)
             yield item
-            self._tell(f"{_place(row)}: taken over as {_shown(item.id)}, the id that its item says")
+            if says:
+                known = f"taken over as {_shown(item.id)}, the id that its item says"
+                self._tell(f"{_place(row)}: {known}")
         self.taken += len(ids)
         if ids:
             self.collections += 1

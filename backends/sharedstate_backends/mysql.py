@@ -170,12 +170,16 @@ class MysqlBackend:
                 waiting.answer(OutcomeUnknownError(f"{self._address}: the server ended meanwhile"))
 
     def _take(self) -> list[_Waiting]:
+        """Take what waits; of one collection, whose caller did not wait for the last commit's end, one only."""
         taken = [self._waiting.popleft()]
+        collections = {taken[0].commit.collection}
         size = taken[0].size
         while self._waiting and len(taken) < MAX_MERGED:
+            collection = self._waiting[0].commit.collection
             size += self._waiting[0].size
-            if size > MAX_MERGED_BYTES:
+            if size > MAX_MERGED_BYTES or collection in collections:
                 break
+            collections.add(collection)
             taken.append(self._waiting.popleft())
         return taken
 

@@ -17,11 +17,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from contextlib import aclosing, asynccontextmanager, suppress
-from itertools import islice
+from itertools import islice, starmap
 from typing import TYPE_CHECKING, Final
 
 from .contract import StorageError
-from .migration import BACKUP_SUFFIX, OLD_COLUMNS, PROGRESS_ROWS, Conversion, Migrated, OldRow
+from .migration import BACKUP_SUFFIX, PROGRESS_ROWS, Conversion, Migrated, OldRow, is_old
 from .mysql_connection import STATEMENT_BYTES, UNKNOWN_DATABASE, Connection, DatabaseError
 from .mysql_packets import PACKET_BYTES, batches, literal
 from .mysql_schema import (
@@ -61,7 +61,7 @@ async def migrate(address: Address, table: str, tell: Tell) -> Migrated | None:
             await _take_turn(writer, address, table)
             if await rename_was_cut_off(writer, table):
                 return await _finish(writer, table, tell)
-            if set(await columns(writer, table)) != OLD_COLUMNS:
+            if not is_old(await columns(writer, table)):
                 return None
             return await _migrate(writer, reader, table, tell)
     except DatabaseError as error:
@@ -96,7 +96,7 @@ async def _migrate(
     writer: Connection, reader: Connection, table: str, tell: Tell
 ) -> Migrated | None:
     await reader.run(f"LOCK TABLES `{table}` READ")
-    if set(await columns(reader, table)) != OLD_COLUMNS:  # since it was looked at
+    if not is_old(await columns(reader, table)):  # since it was looked at
         return None
     await _check_names(writer, table)
     await _clear(writer, table)
@@ -175,7 +175,7 @@ async def _whole_collections(batches_of_rows: AsyncIterator[Rows]) -> AsyncItera
     held: list[OldRow] = []
     start = 0  # of the last collection
     async for rows in batches_of_rows:
-        for row in map(OldRow._make, rows):
+        for row in starmap(OldRow, rows):
             if held and held[-1][:2] != row[:2]:
                 start = len(held)
             held.append(row)

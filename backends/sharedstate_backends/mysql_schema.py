@@ -12,7 +12,7 @@ import secrets
 from typing import TYPE_CHECKING, Final
 
 from .contract import StorageError
-from .migration import BACKUP_SUFFIX, HOW_TO_MIGRATE, OLD_COLUMNS
+from .migration import BACKUP_SUFFIX, HOW_TO_MIGRATE, is_old
 from .mysql_connection import (
     ACCESS_DENIED,
     NO_SUCH_TABLE,
@@ -113,7 +113,7 @@ async def prepare(connection: Connection, table: str) -> None:
         StorageError: the tables are not ours, or of another format.
     """
     found = {suffix: await columns(connection, table + suffix) for suffix in SUFFIXES}
-    if set(found[""]) == OLD_COLUMNS:
+    if is_old(found[""]):
         raise StorageError(f"table {table} {HOW_TO_MIGRATE}")
     if not found[""] and await rename_was_cut_off(connection, table):
         raise StorageError(f"table {table}{BACKUP_SUFFIX} {HOW_TO_MIGRATE}")
@@ -169,7 +169,7 @@ async def rename_was_cut_off(connection: Connection, table: str) -> bool:
     return (
         not await columns(connection, table)
         and table + BUILDING[""] in await under_construction(connection, table)
-        and set(await columns(connection, table + BACKUP_SUFFIX)) == OLD_COLUMNS
+        and is_old(await columns(connection, table + BACKUP_SUFFIX))
     )
 
 

@@ -21,7 +21,7 @@ from . import sqlite_connection, sqlite_migration, sqlite_schema
 from .contract import OutcomeUnknownError, StorageError
 from .plan import MAX_TOMBSTONES
 from .sqlite_connection import MEMORY
-from .sqlite_tables import Tables
+from .sqlite_tables import Part, Tables
 
 if TYPE_CHECKING:
     import sqlite3
@@ -119,7 +119,7 @@ class SqliteBackend:
         if self._writer is None:
             raise StorageError(f"{self._name}: the store is not open")
         result: asyncio.Future[CommitResult] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiting(collection, writes, result))
+        self._waiting.append(_Waiting(Part(collection, writes), result))
         if self._writing is None:
             self._writing = asyncio.create_task(self._write_waiting(self._writer))
         return await result
@@ -129,16 +129,13 @@ class SqliteBackend:
         taken: list[_Waiting] = []
         try:
             while self._waiting:
-                taken = [
-                    self._waiting.popleft() for _ in range(min(len(self._waiting), MAX_MERGED))
-                ]
-                works = [
-                    partial(
-                        self._tables.commit, collection=waiting.collection, writes=waiting.writes
-                    )
-                    for waiting in taken
-                ]
-                results = await writer.run(sqlite_connection.write, self._name, works)
+                taken = self._take()
+                results = await writer.run(
+                    sqlite_connection.write_together,
+                    self._name,
+                    self._tables.commit,
+                    [waiting.part for waiting in taken],
+                )
                 for waiting, outcome in zip(taken, results, strict=True):
                     waiting.answer(outcome)
         finally:
@@ -147,6 +144,16 @@ class SqliteBackend:
                 waiting.answer(OutcomeUnknownError(f"{self._name}: the server ended meanwhile"))
             while self._waiting:
                 self._waiting.popleft().answer(StorageError(f"{self._name}: the server is ending"))
+
+    def _take(self) -> list[_Waiting]:
+        """Take what waits; of one collection, whose caller did not wait for the last commit's end, one only."""
+        taken: dict[CollectionPath, _Waiting] = {}
+        while self._waiting and len(taken) < MAX_MERGED:
+            if self._waiting[0].part.collection in taken:
+                break
+            waiting = self._waiting.popleft()
+            taken[waiting.part.collection] = waiting
+        return list(taken.values())
 
     async def _read(self, work: Callable[[sqlite3.Cursor], T]) -> T:
         if self._reader is None:
@@ -161,18 +168,18 @@ class SqliteBackend:
     def _connect_writer(self) -> sqlite3.Connection:
         connection = self._connect()
         prepare = partial(sqlite_schema.prepare, table=self._table, synchronous=self._synchronous)
-        (failure,) = sqlite_connection.write(connection, self._name, [prepare])
-        if isinstance(failure, Exception):
+        try:
+            sqlite_connection.write(connection, self._name, prepare)
+        except BaseException:
             connection.close()
-            raise failure
+            raise
         return connection
 
 
 class _Waiting(NamedTuple):
     """A commit that waits for its transaction."""
 
-    collection: CollectionPath
-    writes: Sequence[Write]
+    part: Part
     result: asyncio.Future[CommitResult]
 
     def answer(self, outcome: CommitResult | Exception) -> None:

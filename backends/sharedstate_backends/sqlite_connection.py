@@ -18,6 +18,7 @@ from .contract import OutcomeUnknownError, StorageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+P = TypeVar("P")
 T = TypeVar("T")
 
 MEMORY: Final = ":memory:"
@@ -107,34 +108,50 @@ def read(connection: sqlite3.Connection, name: str, work: Callable[[sqlite3.Curs
         raise StorageError(explain(error, name)) from error
 
 
-def write(
-    connection: sqlite3.Connection, name: str, works: Sequence[Callable[[sqlite3.Cursor], T]]
-) -> list[T | Exception]:
-    """Do all works in one transaction; if one of them fails, each again in one of its own.
+def write(connection: sqlite3.Connection, name: str, work: Callable[[sqlite3.Cursor], T]) -> T:
+    """Return what `work` returns, done in one transaction.
+
+    Raises:
+        StorageError: it left nothing behind.
+        OutcomeUnknownError: it may be stored or not.
+    """
+    (result,) = write_together(connection, name, lambda cursor, _: [work(cursor)], [None])
+    if isinstance(result, Exception):
+        raise result
+    return result
+
+
+def write_together(
+    connection: sqlite3.Connection,
+    name: str,
+    work: Callable[[sqlite3.Cursor, Sequence[P]], Sequence[T]],
+    parts: Sequence[P],
+) -> Sequence[T | Exception]:
+    """Do the work for all parts in one transaction; if it fails, for each again in one of its own.
 
     Returns:
-        For each work what it returned once committed, or `StorageError` (it left nothing behind), or
-        `OutcomeUnknownError`.
+        For each part what `work` returned for it once committed, or `StorageError` (it left nothing
+        behind), or `OutcomeUnknownError`.
     """
     with closing(connection.cursor()) as cursor:
         try:
             _begin(cursor, "BEGIN IMMEDIATE")
         except sqlite3.Error as error:
-            return [StorageError(explain(error, name)) for _ in works]
+            return [StorageError(explain(error, name)) for _ in parts]
         try:
-            results: list[T | Exception] = [work(cursor) for work in works]
+            results = work(cursor, parts)
         except Exception as error:  # noqa: BLE001 (whatever it is: undone, and told to the caller)
             _roll_back(cursor)
-            if len(works) == 1:
+            if len(parts) == 1:
                 failure = StorageError(explain(error, name))
                 failure.__cause__ = error
                 return [failure]
         else:
             return _end(cursor, name, results)
-    return [write(connection, name, [work])[0] for work in works]
+    return [write_together(connection, name, work, [part])[0] for part in parts]
 
 
-def _end(cursor: sqlite3.Cursor, name: str, results: list[T | Exception]) -> list[T | Exception]:
+def _end(cursor: sqlite3.Cursor, name: str, results: Sequence[T]) -> Sequence[T | Exception]:
     try:
         cursor.execute("COMMIT")
     except sqlite3.Error as error:

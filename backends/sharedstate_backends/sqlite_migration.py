@@ -6,6 +6,7 @@ Killed at any moment, it has done all or nothing. The old table is renamed and k
 
 from __future__ import annotations
 
+import sqlite3
 from contextlib import closing, contextmanager
 from functools import partial
 from itertools import islice
@@ -14,12 +15,11 @@ from typing import TYPE_CHECKING, Final
 
 from . import sqlite_connection, sqlite_schema
 from .contract import StorageError
-from .migration import BACKUP_SUFFIX, OLD_COLUMNS, Conversion, Migrated, NewItem, OldRow
+from .migration import BACKUP_SUFFIX, Conversion, Migrated, NewItem, OldRow, is_old
 from .sqlite_connection import MEMORY
 from .sqlite_schema import columns, table_names
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Callable, Iterator
 
     from .migration import Tell
@@ -41,10 +41,7 @@ def migrate(
         return None
     work = partial(_migrate, table=table, synchronous=synchronous, tell=tell)
     with closing(connect()) as connection:
-        (result,) = sqlite_connection.write(connection, name, [work])
-    if isinstance(result, Exception):
-        raise result
-    return result
+        return sqlite_connection.write(connection, name, work)
 
 
 def _migrate(
@@ -55,7 +52,7 @@ def _migrate(
     Raises:
         StorageError: the names of the new tables, or of the backup, are taken.
     """
-    if set(columns(cursor, table)) != OLD_COLUMNS:
+    if not is_old(columns(cursor, table)):
         return None
     backup = table + BACKUP_SUFFIX
     if columns(cursor, backup):
@@ -92,8 +89,9 @@ def _convert(cursor: sqlite3.Cursor, table: str, backup: str, conversion: Conver
 
     with closing(cursor.connection.cursor()) as reader, _undecoded(cursor.connection):
         rows = reader.execute(
-            f'SELECT app, chnl, id, data FROM "{backup}" '
-            "ORDER BY CAST(app AS BLOB), CAST(chnl AS BLOB), ctime, rowid"
+            "SELECT app, chnl, id, data, 'blob' IN (typeof(app), typeof(chnl), typeof(id)) "
+            f'FROM "{backup}" ORDER BY CAST(app AS BLOB), CAST(chnl AS BLOB), ctime, '
+            f"{_order_of_rows(cursor, backup)}"
         )
         converted = conversion.items(map(OldRow._make, rows))
         while batch := list(islice(converted, _BATCH)):
@@ -102,6 +100,15 @@ def _convert(cursor: sqlite3.Cursor, table: str, backup: str, conversion: Conver
                 "VALUES (?, ?, 1, ?, 1, ?)",
                 [(key(item), item.id, item.place, item.text) for item in batch],
             )
+
+
+def _order_of_rows(cursor: sqlite3.Cursor, table: str) -> str:
+    """Return what tells in which order rows came; a table WITHOUT ROWID does not know, so take that of the ids."""
+    try:
+        cursor.execute(f'SELECT rowid FROM "{table}" LIMIT 0')
+    except sqlite3.OperationalError:
+        return "CAST(id AS BLOB)"
+    return "rowid"
 
 
 @contextmanager

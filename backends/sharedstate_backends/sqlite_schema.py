@@ -19,7 +19,7 @@ import secrets
 from typing import TYPE_CHECKING, Final
 
 from .contract import StorageError
-from .migration import HOW_TO_MIGRATE, OLD_COLUMNS
+from .migration import HOW_TO_MIGRATE, is_old
 
 if TYPE_CHECKING:
     import sqlite3
@@ -95,7 +95,7 @@ def prepare(cursor: sqlite3.Cursor, table: str, *, synchronous: str) -> None:
 def _exist(cursor: sqlite3.Cursor, table: str) -> bool:
     """Tell whether the tables are there; what is there and is not ours raises `StorageError`."""
     found = {suffix: columns(cursor, table + suffix) for suffix in _COLUMNS}
-    if set(found[""]) == OLD_COLUMNS:
+    if is_old(found[""]):
         raise StorageError(f"table {table} {HOW_TO_MIGRATE}")
     if found["_meta"] == _COLUMNS["_meta"]:
         return True  # a later format may have other columns elsewhere

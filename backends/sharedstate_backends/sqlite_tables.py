@@ -1,12 +1,15 @@
 # ruff: noqa: S608 (the table's name was validated; everything else is a parameter)
 """The tables of one service in SQLite: plain functions on a cursor, inside the caller's transaction.
 
-`sqlite_schema` tells what they hold. A commit reads the rows of the ids it names, then writes those rows and
-the collection's head, nothing else: its cost does not depend on the collection's size.
+`sqlite_schema` tells what they hold. Commits of many collections take as many statements as one does: heads are
+read, then the rows of the ids that are named; rows are written, then heads. Each step of a statement lets go of
+Python's global lock and takes it again, which costs more than the step while the server is busy.
 """
 
 from __future__ import annotations
 
+from functools import cache
+from itertools import chain
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sharedstate_core.storage import CommitResult, Cursor, Loaded, Row
@@ -16,13 +19,26 @@ from .sqlite_schema import table_names
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from sharedstate_core.paths import CollectionPath
     from sharedstate_core.storage import Write
 
-_BATCH: Final = 512
-"""Ids asked for in one statement, a power of two: SQLite built with its oldest limits takes 999 parameters."""
+_WANTED: Final = 256
+"""Pairs looked up by one statement, a power of two: SQLite built with its oldest limits takes 999 parameters."""
+
+_WRITTEN: Final = 128
+"""Rows written by one statement, a power of two, for the same reason."""
+
+_WRITTEN_BYTES: Final = 1024 * 1024
+"""Texts written by one statement: SQLite copies them, and keeps the copies until the statement is used again."""
+
+
+class Part(NamedTuple):
+    """What one collection's commit asks for."""
+
+    collection: CollectionPath
+    writes: Sequence[Write]
 
 
 class _Head(NamedTuple):
@@ -51,7 +67,7 @@ class Tables:
         self, cursor: sqlite3.Cursor, collection: CollectionPath, since: Cursor | None
     ) -> Loaded:
         """Return what `Backend.load` promises."""
-        epoch, key, version, horizon, _ = self._head(cursor, collection)
+        epoch, key, version, horizon, _ = self._read_heads(cursor, [collection])[collection]
         base = None
         if since and since.epoch == epoch and horizon <= since.version <= version:
             base = since.version
@@ -66,83 +82,121 @@ class Tables:
         self, cursor: sqlite3.Cursor, collections: Sequence[CollectionPath]
     ) -> Mapping[CollectionPath, Cursor]:
         """Return the cursor of each collection."""
-        heads = ((path, self._head(cursor, path)) for path in collections)
-        return {path: Cursor(head.epoch, head.version) for path, head in heads}
+        heads = self._read_heads(cursor, collections)
+        return {path: Cursor(head.epoch, head.version) for path, head in heads.items()}
 
     def collections(self, cursor: sqlite3.Cursor, app: str) -> list[str]:
         """Return the names of the app's collections, sorted by code point."""
         rows = cursor.execute(f"SELECT name FROM {self._heads} WHERE app = ? ORDER BY name", (app,))
         return [name for (name,) in rows.fetchall()]
 
-    def commit(
-        self, cursor: sqlite3.Cursor, collection: CollectionPath, writes: Sequence[Write]
-    ) -> CommitResult:
-        """Apply the writes that may be applied; return one outcome each, in order.
+    def commit(self, cursor: sqlite3.Cursor, parts: Sequence[Part]) -> list[CommitResult]:
+        """Apply the writes that may be applied, to each collection once; return what became of each part."""
+        heads = self._read_heads(cursor, [part.collection for part in parts])
+        wanted = [
+            (key, id)
+            for part in parts
+            if (key := heads[part.collection].key) is not None
+            for id in names(part.writes)
+        ]
+        known = self._known(cursor, wanted)
+        results: list[CommitResult] = []
+        changes: list[tuple[int, CollectionPath, Plan]] = []
+        for path, writes in parts:
+            epoch, key, *rest = heads[path]
+            head = Head(*rest)
+            planned = plan(epoch, head, {} if key is None else known.get(key, {}), writes)
+            results.append(CommitResult(epoch, planned.outcomes))
+            if planned.head != head:
+                changes.append((key or self._new_key(cursor, path), path, planned))
+        if changes:
+            self._put(cursor, changes)
+        return results
 
-        All rows that they name are read at once, and all that changed is written at once: most of what a
-        statement costs is starting it.
-        """
-        epoch, key, *rest = self._head(cursor, collection)
-        head = Head(*rest)
-        planned = plan(epoch, head, self._known(cursor, key, names(writes)), writes)
-        if planned.head != head:
-            if key is None:
-                key = self._new_key(cursor, collection)
-            self._put(cursor, key, planned)
-        return CommitResult(epoch, planned.outcomes)
-
-    def _head(self, cursor: sqlite3.Cursor, collection: CollectionPath) -> _Head:
-        (row,) = cursor.execute(
-            "SELECT value, key, coalesce(version, 0), coalesce(horizon, 0), "
-            f"coalesce(tombstones, 0) FROM {self._meta} AS meta "
-            f"LEFT JOIN {self._heads} AS head ON head.app = ? AND head.name = ? "
-            "WHERE meta.name = 'epoch'",
-            (collection.app, collection.collection),
+    def _read_heads(
+        self, cursor: sqlite3.Cursor, collections: Sequence[CollectionPath]
+    ) -> dict[CollectionPath, _Head]:
+        ((epoch,),) = cursor.execute(
+            f"SELECT value FROM {self._meta} WHERE name = 'epoch'"
         ).fetchall()
-        return _Head._make(row)
+        heads: dict[tuple[str, str], _Head] = {}
+        for batch in _batches([(path.app, path.collection) for path in collections]):
+            rows = cursor.execute(
+                f"WITH wanted (app, name) AS (VALUES {_rows(len(batch), 2)}) "
+                "SELECT head.app, head.name, key, version, horizon, tombstones FROM wanted "
+                f"CROSS JOIN {self._heads} AS head "
+                "ON head.app = wanted.app AND head.name = wanted.name",
+                _flat(batch),
+            )
+            heads.update(((app, name), _Head(epoch, *rest)) for app, name, *rest in rows.fetchall())
+        nobody = _Head(epoch, None, 0, 0, 0)
+        return {path: heads.get((path.app, path.collection), nobody) for path in collections}
 
-    def _new_key(self, cursor: sqlite3.Cursor, collection: CollectionPath) -> int | None:
+    def _new_key(self, cursor: sqlite3.Cursor, collection: CollectionPath) -> int:
         cursor.execute(
             f"INSERT INTO {self._heads} (app, name, version, horizon, tombstones) "
             "VALUES (?, ?, 0, 0, 0)",
             (collection.app, collection.collection),
         )
+        assert cursor.lastrowid  # noqa: S101  (a row was inserted)
         return cursor.lastrowid
 
-    def _known(self, cursor: sqlite3.Cursor, key: int | None, ids: list[str]) -> dict[str, Known]:
-        """Return what the collection has of these ids."""
-        known: dict[str, Known] = {}
-        if key is None:
-            return known
-        for start in range(0, len(ids), _BATCH):
-            batch = ids[start : start + _BATCH]
-            size = 1 << (len(batch) - 1).bit_length()  # few lengths, so that statements are reused
+    def _known(
+        self, cursor: sqlite3.Cursor, wanted: Sequence[tuple[int, str]]
+    ) -> dict[int, dict[str, Known]]:
+        """Return what the collections of these keys have of these ids."""
+        known: dict[int, dict[str, Known]] = {}
+        for batch in _batches(wanted):
             found = cursor.execute(
-                f"SELECT id, created, place, version FROM {self._items} "
-                f"WHERE collection = ? AND id IN ({','.join('?' * size)})",
-                (key, *batch, *batch[:1] * (size - len(batch))),
+                f"WITH wanted (collection, id) AS (VALUES {_rows(len(batch), 2)}) "
+                f"SELECT item.collection, item.id, created, place, version FROM wanted "
+                f"CROSS JOIN {self._items} AS item "
+                "ON item.collection = wanted.collection AND item.id = wanted.id",
+                _flat(batch),
             )
-            known.update((id, Known._make(rest)) for id, *rest in found.fetchall())
+            for key, id, *rest in found.fetchall():
+                known.setdefault(key, {})[id] = Known._make(rest)
         return known
 
-    def _put(self, cursor: sqlite3.Cursor, key: int | None, planned: Plan) -> None:
-        """Write the rows that change, then the head; forget the oldest tombstones if there are too many."""
-        if planned.reset:
-            cursor.execute(f"DELETE FROM {self._items} WHERE collection = ?", (key,))
-        cursor.executemany(
-            f"INSERT INTO {self._items} (id, data, created, place, version, collection) "
-            "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (collection, id) DO UPDATE SET "
-            "created = excluded.created, place = excluded.place, "
-            "version = excluded.version, data = excluded.data",
-            [(*row, key) for row in planned.rows.values()],
+    def _put(
+        self, cursor: sqlite3.Cursor, changes: Sequence[tuple[int, CollectionPath, Plan]]
+    ) -> None:
+        """Write the rows that change, then the heads; forget the oldest tombstones where there are too many."""
+        for key, _, planned in changes:
+            if planned.reset:
+                cursor.execute(f"DELETE FROM {self._items} WHERE collection = ?", (key,))
+        self._write(
+            cursor,
+            f"INSERT INTO {self._items} (id, data, created, place, version, collection) VALUES ",
+            " ON CONFLICT (collection, id) DO UPDATE SET created = excluded.created, "
+            "place = excluded.place, version = excluded.version, data = excluded.data",
+            [(*row, key) for key, _, planned in changes for row in planned.rows.values()],
         )
-        version, horizon, tombstones = self._prune(cursor, key, planned.head)
-        cursor.execute(
-            f"UPDATE {self._heads} SET version = ?, horizon = ?, tombstones = ? WHERE key = ?",
-            (version, horizon, tombstones, key),
+        self._write(
+            cursor,
+            f"INSERT INTO {self._heads} (key, app, name, version, horizon, tombstones) VALUES ",
+            " ON CONFLICT (key) DO UPDATE SET version = excluded.version, "
+            "horizon = excluded.horizon, tombstones = excluded.tombstones",
+            [
+                (key, path.app, path.collection, *self._prune(cursor, key, planned.head))
+                for key, path, planned in changes
+            ],
         )
 
-    def _prune(self, cursor: sqlite3.Cursor, key: int | None, head: Head) -> Head:
+    def _write(
+        self, cursor: sqlite3.Cursor, before: str, after: str, rows: Sequence[tuple[object, ...]]
+    ) -> None:
+        """Write rows of six values; by few lengths of statements, so that they are reused."""
+        size = sum(len(value) for row in rows for value in row if isinstance(value, bytes))
+        most = _WRITTEN if size <= _WRITTEN_BYTES else 1
+        start = 0
+        while start < len(rows):
+            count = min(most, 1 << ((len(rows) - start).bit_length() - 1))
+            batch = rows[start : start + count]
+            cursor.execute(before + _rows(count, 6) + after, _flat(batch))
+            start += count
+
+    def _prune(self, cursor: sqlite3.Cursor, key: int, head: Head) -> Head:
         """Delete the oldest tombstones, whole versions at a time, if there are too many."""
         if not must_prune(head, self._max_tombstones):
             return head
@@ -156,3 +210,21 @@ class Tables:
             (key, horizon),
         )
         return head._replace(horizon=horizon, tombstones=head.tombstones - cursor.rowcount)
+
+
+@cache
+def _rows(count: int, width: int) -> str:
+    """Return so many rows of parameters, as they stand behind VALUES."""
+    return ", ".join([f"({', '.join('?' * width)})"] * count)
+
+
+def _flat(rows: Sequence[tuple[object, ...]]) -> list[object]:
+    return list(chain.from_iterable(rows))
+
+
+def _batches(pairs: Sequence[tuple[object, object]]) -> Iterator[Sequence[tuple[object, object]]]:
+    """Yield what to look up, at most `_WANTED` at once, some twice: by few lengths of statements."""
+    for start in range(0, len(pairs), _WANTED):
+        batch = pairs[start : start + _WANTED]
+        size = 1 << (len(batch) - 1).bit_length()
+        yield [*batch, *[batch[0]] * (size - len(batch))]

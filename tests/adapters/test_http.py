@@ -29,6 +29,8 @@ PAGES = [
     "/pages/favicon.svg",
     "/pages/cursors.html",
     "/pages/clock.html",
+    "/pages/minimal.html",
+    "/pages/todo.html",
 ]
 LIBS = [f"/libs/{name}" for name in (*BUNDLES, *COMPANIONS)]
 

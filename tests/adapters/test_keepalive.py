@@ -9,6 +9,7 @@ import pytest
 from sharedstate_anyio.connection import Connection
 from sharedstate_anyio.keepalive import KeepAlive
 from sharedstate_anyio.limits import TransportLimits
+from sharedstate_anyio.outbox import Outbox
 from sharedstate_core import Limits
 from tests.support import frames
 from tests.support.peer import Client, open_client, open_peer
@@ -72,8 +73,7 @@ async def test_who_cannot_answer_is_not_judged(obstacle: str) -> None:
 
     class Hub:
         limits = Limits()
-
-        def queue_flush(self, connection: Connection) -> None: ...
+        outbox = Outbox(None)
 
     keep_alive = KeepAlive(TransportLimits(ping_seconds=0.01, pong_seconds=0.01))
     ours, theirs = socket.socketpair()
@@ -98,10 +98,10 @@ async def test_who_cannot_answer_is_not_judged(obstacle: str) -> None:
         judged = obstacle == "none"
         assert (len(keep_alive._wheel) == 0) is judged
         if not judged:
-            connection._queued.clear()
+            connection._queued = None
             for _ in range(2):
                 turn()
-            assert connection._queued == [], "no ping goes where it cannot be answered"
+            assert connection._queued is None, "no ping goes where it cannot be answered"
         keep_alive.forget(connection)
         assert len(keep_alive._wheel) == 0
         assert not keep_alive._awaited

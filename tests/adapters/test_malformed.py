@@ -341,6 +341,14 @@ async def test_a_huge_head() -> None:
             status, _ = await answer(server, head)
             assert status == 431
             await canary.sing()
+        for size, expected in (
+            (15_000, 200),
+            (17_000, 431),
+            (60_000, 431),
+        ):  # whole, in one segment
+            head = b"GET / HTTP/1.1\r\nHost: a\r\nCookie: %b\r\n\r\n" % (b"c" * size)
+            status, _ = await answer(server, head)
+            assert status == expected
 
 
 async def test_half_a_head_and_gone() -> None:

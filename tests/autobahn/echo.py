@@ -19,6 +19,7 @@ from sharedstate_anyio.limits import TransportLimits
 from sharedstate_anyio.listeners import Listen
 from sharedstate_anyio.listening import accept_forever, open_listeners
 from sharedstate_anyio.origins import Origins
+from sharedstate_anyio.outbox import Outbox
 from sharedstate_core import Limits
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ class EchoHub:
     def __init__(self, tasks: TaskGroup) -> None:
         self._tasks = tasks
         self.faults = Faults()
+        self.outbox = Outbox(None)
+        tasks.start_soon(self.outbox.flush_forever)
 
     def opened(self, connection: Connection) -> None: ...
 
@@ -57,9 +60,6 @@ class EchoHub:
 
     def blocked(self, connection: Connection) -> None:
         self._tasks.start_soon(connection.drain)
-
-    def queue_flush(self, connection: Connection) -> None:
-        connection.flush()
 
 
 class EchoConnection(Connection):

@@ -172,6 +172,53 @@ async def test_names_as_text_and_as_bytes(file: str) -> None:
     assert await states(file) == {"c": ["a", "b"], "d": ["x"]}
 
 
+async def test_rows_that_are_one_after_decoding(file: str) -> None:
+    """The old server asked for text, so the row whose key is text is the one that clients were shown."""
+    rows: list[Record] = [
+        (b"app", b"c", b"a", '{"id":"a","by":"bytes"}'),
+        ("app", "c", "a", '{"id":"a","by":"text"}'),
+        ("app", "c", b"b", '{"id":"b","by":"bytes"}'),
+        ("app", b"c", "b", '{"id":"b","by":"more bytes"}'),
+    ]
+    make(file, rows, create=ANY_TYPES)
+    before = content(file)["items"]
+    done, lines = await migrate(file)
+    assert done == Migrated("items", "items_before_migration", 4, 2, 1)
+    assert lines == [
+        'row ("app", "c", "a"): left behind: another row has the id "a"',
+        'row ("app", "c", "b"): left behind: another row has the id "b"',
+    ]
+    assert content(file)["items_before_migration"] == before
+    async with opened(sqlite(file)) as backend:
+        state = state_of(await backend.load(path("c"), None))
+    assert state == {"a": b'{"id":"a","by":"text"}', "b": b'{"id":"b","by":"bytes"}'}
+
+
+async def test_a_table_without_a_key(file: str) -> None:
+    create = ANY_TYPES.replace(", PRIMARY KEY (app, chnl, id)", "")
+    make(file, [record("app", "c", "a"), record("app", "c", "a", n=1)], create=create)
+    done, lines = await migrate(file)
+    assert done == Migrated("items", "items_before_migration", 2, 1, 1)
+    assert lines == ['row ("app", "c", "a"): left behind: another row has the id "a"']
+    assert await states(file) == {"c": ["a"]}
+
+
+@pytest.mark.parametrize(
+    "create",
+    [f"{CREATE} WITHOUT ROWID", CREATE.replace("app TEXT", "APP TEXT").replace(" id ", " Id ")],
+)
+async def test_tables_that_somebody_made_otherwise(file: str, create: str) -> None:
+    make(file, [record("app", "c", id) for id in "ba"], create=create)
+    with pytest.raises(StorageError, match="holds data of an earlier SharedState"):
+        async with opened(sqlite(file)):
+            pass
+    with closing(sqlite3.connect(file)) as connection:  # as if they had come one after the other
+        connection.execute("UPDATE items SET ctime = '2001-01-01 00:00:00' WHERE id = 'b'")
+        connection.commit()
+    assert await migrate(file) == (Migrated("items", "items_before_migration", 2, 2, 1), [])
+    assert await states(file) == {"c": ["b", "a"]}
+
+
 async def test_ids_that_were_one_under_the_old_collation(file: str) -> None:
     """Clients were shown the item's own id, so that is what they find; unless another row has it."""
     rows = [

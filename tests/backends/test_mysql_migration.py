@@ -217,6 +217,22 @@ async def test_ids_that_the_old_column_could_not_hold(
 # --- what stands in the way -----------------------------------------------------------------------
 
 
+async def test_a_table_that_somebody_made_otherwise(
+    mysql: dict[str, Any], table: str, shared_mariadb: MariaDb
+) -> None:
+    """Columns with capital letters, and no key: two rows are one item."""
+    create = CREATE_IN_MYSQL.replace("app VARCHAR", "APP VARCHAR").replace("data TEXT", "Data TEXT")
+    create = create.replace(", PRIMARY KEY (app, chnl, id)", "")
+    rows = [record("app", "c", "a"), record("app", "c", "a", n=1), record("app", "c", "b")]
+    make_in_mysql(shared_mariadb, table, rows, create=create)
+    with pytest.raises(StorageError, match="holds data of an earlier SharedState"):
+        async with opened(get_service(mysql)):
+            pass
+    line = 'row ("app", "c", "a"): left behind: another row has the id "a"'
+    assert await migrate(mysql) == (done(mysql, 3, 2, 1), [line])
+    assert await states(mysql) == {"c": ["a", "b"]}
+
+
 async def test_nothing_to_migrate(
     mysql: dict[str, Any], table: str, shared_mariadb: MariaDb
 ) -> None:

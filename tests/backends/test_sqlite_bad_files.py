@@ -59,9 +59,8 @@ async def test_full_disk(file: str) -> None:
         def grow(cursor: sqlite3.Cursor) -> None:
             cursor.execute("INSERT INTO items VALUES (1, 'big', 1, 1, 1, zeroblob(1000000))")
 
-        (result,) = sqlite_connection.write(connection, file, [grow])
-        assert isinstance(result, StorageError)
-        assert "the disk is full; make room" in str(result)
+        with pytest.raises(StorageError, match="the disk is full; make room"):
+            sqlite_connection.write(connection, file, grow)
 
 
 async def test_missing_folder(tmp_path: Path) -> None:
@@ -116,12 +115,14 @@ async def test_damage_met_by_a_commit(file: str) -> None:
 def test_read_only_file(file: str) -> None:
     """As SQLite tells it, whoever runs the tests: no permission stops the superuser."""
     execute(file, "CREATE TABLE other (x)")
-    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
-        (result,) = sqlite_connection.write(
-            connection, file, [lambda cursor: cursor.execute("CREATE TABLE another (x)")]
+    with (
+        closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection,
+        pytest.raises(StorageError) as caught,
+    ):
+        sqlite_connection.write(
+            connection, file, lambda cursor: cursor.execute("CREATE TABLE another (x)")
         )
-    assert isinstance(result, StorageError)
-    assert str(result).startswith(f"{file}: is read-only; let the server's user write")
+    assert str(caught.value).startswith(f"{file}: is read-only; let the server's user write")
 
 
 async def test_read_only_disk(tmp_path: Path) -> None:

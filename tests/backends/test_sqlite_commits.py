@@ -18,7 +18,7 @@ from sharedstate_core.updates import Update
 from .opening import opened, sqlite
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 BAD = Update(insert={"\ud800": b"{}"})
 """An id that cannot be encoded; the core lets none through."""
@@ -96,11 +96,12 @@ def test_error_before_commit_is_certain() -> None:
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
         connection.execute("CREATE TABLE t (x UNIQUE)")
 
-        def insert(cursor: sqlite3.Cursor) -> str:
-            cursor.execute("INSERT INTO t VALUES (1)")
-            return "done"
+        def insert(cursor: sqlite3.Cursor, values: Sequence[int]) -> list[str]:
+            for value in values:
+                cursor.execute("INSERT INTO t VALUES (?)", (value,))
+            return ["done"] * len(values)
 
-        results = sqlite_connection.write(connection, "name", [insert, insert])
+        results = sqlite_connection.write_together(connection, "name", insert, [1, 1])
         assert results[0] == "done"
         assert isinstance(results[1], StorageError)
         assert str(results[1]) == "name: UNIQUE constraint failed: t.x"
@@ -112,10 +113,10 @@ def test_a_transaction_left_open_is_ended_by_the_next() -> None:
         connection.execute("BEGIN")
         connection.execute("CREATE TABLE t (x)")
         names = "SELECT name FROM sqlite_schema"
-        (result,) = sqlite_connection.write(
-            connection, "", [lambda cursor: cursor.execute(names).fetchall()]
+        found = sqlite_connection.write(
+            connection, "", lambda cursor: cursor.execute(names).fetchall()
         )
-        assert result == []
+        assert found == []
 
 
 def test_a_read_sees_one_moment(file: str) -> None:

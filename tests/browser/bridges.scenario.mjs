@@ -1,6 +1,7 @@
 /** The bridges to React, Vue, Svelte and TanStack DB, in the real frameworks, on one collection of the real server. */
 
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname } from "node:path";
 import { scenario, serve_pages, until } from "./support.mjs";
@@ -77,7 +78,31 @@ const APP = `
   globalThis.loaded = true;
 `;
 
-async function bundle(url) {
+/** The examples of the documentation that import the package. */
+const DOCUMENTED = `
+  import { SharedStateClient as Client } from "sharedstate-client";
+  import { createRoot } from "react-dom/client";
+  const client = new Client(URL);
+  await client.update("/myapp/items/todo", { reset: true, insert: [{ id: "milk", text: "Milk" }] });
+  ${await block("docs/javascript-client.md", "jsx")}
+  createRoot(document.getElementById("react")).render(<List />);
+  ${await block("js-client/README.md", "javascript")}
+  console.log("done");`;
+
+/** The one block of a language in a page, for the server at hand; imports first, names its own. */
+async function block(page, language) {
+  const text = await readFile(new URL(`../../${page}`, import.meta.url), "utf-8");
+  const [[, found], ...others] = text.matchAll(
+    new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, "gms"),
+  );
+  assert.deepEqual(others, [], "a block that nobody runs");
+  const [imports, rest] = [/^import .*$/gm, found.replace(/^import .*$/gm, "")];
+  const here = rest.replace('"ws://host:9000"', "URL");
+  const own = language === "jsx" ? here : `await (async () => {${here}})();`;
+  return `${found.match(imports).join("\n")}\n${own}`;
+}
+
+async function bundle(url, contents) {
   const plugin = {
     name: "svelte",
     setup(build) {
@@ -89,7 +114,8 @@ async function bundle(url) {
     },
   };
   const { outputFiles } = await build({
-    stdin: { contents: APP, resolveDir: dirname(PACKAGE.pathname) },
+    stdin: { contents, resolveDir: dirname(PACKAGE.pathname), loader: "jsx" },
+    jsx: "automatic",
     bundle: true,
     write: false,
     format: "esm",
@@ -117,9 +143,18 @@ await scenario(async ({ server, open }) => {
   const { page } = await open(site.url);
   await page.addScriptTag({
     type: "module",
-    content: await bundle(`ws://127.0.0.1:${server.port}`),
+    content: await bundle(`ws://127.0.0.1:${server.port}`, APP),
   });
   await page.waitForFunction(() => globalThis.loaded);
+
+  const documented = await open(site.url);
+  await documented.page.addScriptTag({
+    type: "module",
+    content: await bundle(`ws://127.0.0.1:${server.port}`, DOCUMENTED),
+  });
+  await documented.page.locator("#react li").getByText("Milk", { exact: true }).waitFor();
+  await until(() => documented.logged.at(-1) === "done", "the end of the example");
+  assert.match(documented.logged.at(-2), /^myid undefined → /);
 
   const all_show = async (...texts) => {
     for (const name of ["react", "vue", "svelte"])

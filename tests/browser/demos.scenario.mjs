@@ -1,4 +1,4 @@
-/** The small demos of the server: cursors of all visitors, and its clock. */
+/** The small demos of the server: a switch, a to-do list, cursors of all visitors, and its clock. */
 
 import assert from "node:assert/strict";
 import { scenario, until } from "./support.mjs";
@@ -6,7 +6,7 @@ import { scenario, until } from "./support.mjs";
 await scenario(async ({ server, open }) => {
   const home = `http://127.0.0.1:${server.port}`;
   const index = await open(home);
-  await index.page.getByRole("link", { name: "The cursors of all visitors" }).click();
+  await index.page.getByRole("link", { name: "the cursors of all visitors" }).click();
   const tabs = [index, await open(index.page.url())];
   const others = (tab) => tab.page.locator(".cursor:not(.me)");
   for (const tab of tabs) {
@@ -35,4 +35,51 @@ await scenario(async ({ server, open }) => {
     String(told),
   );
   if (process.env.PICTURES) await clock.page.screenshot({ path: "clock.png" });
+
+  // The switch.
+  const switches = [await open(home)];
+  await switches[0].page.getByRole("link", { name: "A switch" }).click();
+  await switches[0].page.getByText("not set").waitFor();
+  switches.push(await open(switches[0].page.url()));
+  for (const [button, shown] of [
+    ["Update", "on"],
+    ["Update", "off"],
+    ["Reset", "not set"],
+  ]) {
+    await switches[1].page.getByRole("button", { name: button }).click();
+    for (const { page } of switches) await page.getByText(shown, { exact: true }).waitFor();
+  }
+  if (process.env.PICTURES) await switches[0].page.screenshot({ path: "switch.png" });
+
+  // The list: added to, ticked, reworded and cleared, from two pages.
+  const lists = [await open(home)];
+  await lists[0].page.getByRole("link", { name: "a shared to-do list" }).click();
+  lists.push(await open(lists[0].page.url()));
+  const [one, two] = lists.map(({ page }) => page);
+  const rows = (page) => page.locator("#tasks li");
+  const texts = (page) =>
+    page.locator("#tasks input[type=text]").evaluateAll((all) => all.map(({ value }) => value));
+  const shows = (page, ...expected) =>
+    until(
+      async () => JSON.stringify(await texts(page)) === JSON.stringify(expected),
+      `${expected} to show`,
+    );
+  for (const task of ["Buy milk", "<b>Call</b> the bank", "Sleep"]) {
+    await one.getByLabel("New task").fill(task);
+    await one.getByRole("button", { name: "Add", exact: true }).click();
+  }
+  await shows(two, "Buy milk", "<b>Call</b> the bank", "Sleep");
+  await two.getByText("3 tasks left", { exact: true }).waitFor();
+  await rows(two).first().getByRole("checkbox").check();
+  await one.getByText("2 tasks left", { exact: true }).waitFor();
+  await one.getByLabel("Text of Sleep").fill("Sleep well");
+  await one.getByLabel("Text of Sleep").press("Enter");
+  await shows(two, "Buy milk", "<b>Call</b> the bank", "Sleep well");
+  if (process.env.PICTURES) await two.screenshot({ path: "todo.png" });
+  await two.getByRole("button", { name: "Delete <b>Call</b> the bank" }).click();
+  await shows(one, "Buy milk", "Sleep well");
+  await one.getByRole("button", { name: "Clear what is done" }).click();
+  await shows(two, "Sleep well");
+  await two.getByText("1 task left", { exact: true }).waitFor();
+  assert.equal(await two.getByRole("button", { name: "Clear what is done" }).isVisible(), false);
 });

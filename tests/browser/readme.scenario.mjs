@@ -1,28 +1,31 @@
-/** The README's pages and scripts, taken from the README itself. */
+/** The documentation's pages and scripts, taken from the documentation itself. */
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { scenario, serve_pages, until } from "./support.mjs";
 
-const readme = await readFile(new URL("../../README.md", import.meta.url), "utf-8");
-
-function blocks(language) {
+/** The blocks of one language in a page. */
+async function blocks(page, language) {
+  const text = await readFile(new URL(`../../${page}`, import.meta.url), "utf-8");
   const fence = new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, "gms");
-  return [...readme.matchAll(fence)].map((match) => match[1]);
+  return [...text.matchAll(fence)].map((match) => match[1]);
 }
 
 /** Make `expression;   // value` an assertion, where the comment is a value; there are so many. */
 function checked(script, many) {
   const [assertion] = [/^(ds\.[^;]+);\s+\/\/ ([\d{[].*|true|false)$/gm];
   const found = script.match(assertion) ?? [];
-  assert.equal(found.length, many, `the README's script tells ${many} values`);
+  assert.equal(found.length, many, `the script tells ${many} values`);
   return script.replaceAll(assertion, "check($1, $2);");
 }
 
 await scenario(async ({ server, open }) => {
   const here = (text) => text.replaceAll("127.0.0.1:9000", `127.0.0.1:${server.port}`);
-  const [page, ...other_pages] = blocks("html");
-  const [script, modern, ...other_scripts] = blocks("js");
+  const [page, ...other_pages] = await blocks("README.md", "html");
+  const [script, modern, ...other_scripts] = [
+    ...(await blocks("README.md", "js")),
+    ...(await blocks("docs/javascript-client.md", "js")),
+  ];
   assert.deepEqual([other_pages, other_scripts], [[], []], "a block that nobody runs");
   const site = await serve_pages({ "/": here(page), "/empty": "<!DOCTYPE html>" });
 

@@ -25,11 +25,20 @@ if TYPE_CHECKING:
     from tests.support.mariadb import MariaDb
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("README.md", "PROTOCOL.md", "ARCHITECTURE.md", "CHANGELOG.md")
-RUN_IN_BROWSER = {"html", "js"}
+PAGES = sorted(
+    str(file.relative_to(ROOT))
+    for folder in (ROOT, ROOT / "docs", ROOT / "js-client")
+    for file in folder.glob("*.md")
+)
+RUN_IN_BROWSER = {
+    ("README.md", "html"),
+    ("README.md", "js"),
+    ("docs/javascript-client.md", "js"),
+    ("docs/javascript-client.md", "jsx"),
+    ("js-client/README.md", "javascript"),
+}
 """Run by tests/browser, against a real server."""
-
-
+RUN_HERE = {"sh", "json", "python", "sql", "text", "", "jsonl"}
 BIN = Path(sys.executable).parent
 
 
@@ -63,8 +72,34 @@ def of(language: str) -> list[object]:
 
 
 def test_every_block_is_of_a_kind_that_is_run() -> None:
-    languages = {block.language for block in blocks()}
-    assert languages <= {"sh", "json", "python", "sql", "text", "", "jsonl"} | RUN_IN_BROWSER
+    others = {(block.page, block.language) for block in blocks() if block.language not in RUN_HERE}
+    assert others == RUN_IN_BROWSER
+
+
+def test_every_fence_is_seen() -> None:
+    """None is indented, none is of tildes, and none has more to its name than a word."""
+    for page in PAGES:
+        fences = re.findall(r"^\s*(?:```|~~~)", (ROOT / page).read_text("utf-8"), re.MULTILINE)
+        assert len(fences) == 2 * sum(block.page == page for block in blocks()), page
+
+
+def anchors(text: str) -> set[str]:
+    """Return what a link may point to in a page: its headings, as GitHub spells them."""
+    prose = re.sub(r"(?ms)^```.*?^```$", "", text)
+    headings = re.findall(r"(?m)^#+ (.*)$", prose)
+    return {re.sub(r"[^\w\- ]", "", heading).lower().replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links(page: str) -> None:
+    """Each leads to a file of the repository and a heading in it."""
+    for target in re.findall(r"\]\(([^)\s]+)\)", (ROOT / page).read_text("utf-8")):
+        if target.startswith("https://"):
+            continue
+        name, _, anchor = target.partition("#")
+        file = (ROOT / page).parent / name if name else ROOT / page
+        assert file.exists(), target
+        assert not anchor or anchor in anchors(file.read_text("utf-8")), target
 
 
 def test_only_pictures_and_patterns_are_plain_text() -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import socket
-
 import pytest
 
 from sharedstate_anyio.client import connector
 from tests.adapters.conftest import no_errors_logged
+from tests.support.ports import free_port
 
 __all__ = ["no_errors_logged", "port", "short_pauses"]
 
@@ -21,7 +20,4 @@ def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def port() -> int:
     """Return a port that is free."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        found: int = sock.getsockname()[1]
-        return found
+    return free_port()

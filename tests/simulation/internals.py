@@ -24,6 +24,7 @@ def check_internals(world: World) -> None:
     assert (counted.deliveries, counted.bytes) == (world.sent.deliveries, world.sent.bytes)
     _check_census(world)
     _check_sessions(world)
+    _check_bounds(world)
     for collection in server._collections.values():
         _check_collection(world, collection)
 
@@ -57,6 +58,22 @@ def _check_sessions(world: World) -> None:
         for path, subscription in session.subscriptions.items():
             assert subscription.spelling == path
             assert subscription.collection in world.server._collections.values()
+
+
+def _check_bounds(world: World) -> None:
+    server, limits = world.server, world.limits
+    outstanding = server._outstanding
+    assert all(s.blocked and server._sessions[s.connection] is s for s in outstanding._given)
+    given = {id(each): len(each) for messages in outstanding._given.values() for each in messages}
+    assert outstanding.bytes == sum(given.values())
+    loading = [each for each in server._collections.values() if each._loading]
+    for turns in server._turns.values():
+        assert turns._under_way == len(loading) <= limits.loads
+        assert len(turns) == 0 or len(loading) == limits.loads
+        assert set(turns._lines_of) <= set(server._collections.values())
+        assert {one for line in turns._lines.values() for one in line} == set(turns._lines_of)
+    assert server._lingering_bytes == sum(server._lingering.values()) <= limits.linger_bytes
+    assert all(not len(each._subscribers) for each in server._lingering)
 
 
 def _check_collection(world: World, collection: Collection[Connection]) -> None:
@@ -98,4 +115,7 @@ def check_empty(server: Server[Connection]) -> None:
     assert not server._collections
     assert not server._tickets
     assert not len(server._timers)
+    assert not server._lingering
+    assert not server._outstanding._given
+    assert not any(map(len, server._turns.values()))
     assert not server.is_busy

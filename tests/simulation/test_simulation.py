@@ -33,6 +33,8 @@ LIMITS = Limits(
     group=3,
     drain_seconds=10,
     linger_seconds=5,
+    linger_bytes=5000,
+    loads=1,
     retry_seconds=(0.5, 2),
 )
 

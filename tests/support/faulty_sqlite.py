@@ -8,14 +8,14 @@ from __future__ import annotations
 import os
 import resource
 import signal
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sharedstate_backends import Island, sqlite_connection
 from sharedstate_backends.sqlite import SqliteBackend
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from sharedstate_backends import Backend
 
@@ -70,16 +70,12 @@ def get_service(config: Mapping[str, object]) -> Backend:
     signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     backend = DyingSqlite(str(config["file"]), str(config.get("at", "")))
-    write = sqlite_connection.write
+    write = sqlite_connection.write_together
 
-    def write_and_die(
-        connection: sqlite3.Connection,
-        name: str,
-        works: Sequence[Callable[[sqlite3.Cursor], object]],
-    ) -> list[object]:
-        results = write(connection, name, works)
+    def write_and_die(*args: Any) -> Sequence[object]:
+        results = write(*args)
         backend.die_after_commit()
         return results
 
-    sqlite_connection.write = write_and_die  # type: ignore[assignment]
+    sqlite_connection.write_together = write_and_die  # type: ignore[assignment]
     return Island(backend)

@@ -1,0 +1,82 @@
+"""A log that nobody reads keeps nobody waiting: lines are written by a thread, from a bounded queue.
+
+Standard error may be a pipe to a program that hangs, or a terminal that is stopped. What the queue cannot hold is
+dropped and counted, and the count is written when there is room again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import queue
+import threading
+from typing import Final
+
+QUEUED_LINES: Final = 10_000
+"""Lines that wait to be written: some megabytes."""
+
+CLOSE_SECONDS: Final = 2.0
+"""How long the end waits for the last lines to be written."""
+
+
+class QueueHandler(logging.Handler):
+    """Has a thread write each record, formatted, to a file.
+
+    Args:
+        number: of the open file; it stays open.
+        most: lines that may wait.
+    """
+
+    def __init__(self, number: int, most: int = QUEUED_LINES) -> None:
+        super().__init__()
+        self._number = number
+        self._lines: queue.Queue[str | None] = queue.Queue(most)
+        self._dropped = 0
+        self._thread: threading.Thread | None = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Let a record be written; never waits. (Callers hold the handler's lock.)."""
+        try:
+            line = self.format(record)
+        except Exception:  # noqa: BLE001  (as the handlers of `logging` do)
+            self.handleError(record)
+            return
+        if self._thread is None:  # not before: a process that forks has no threads yet
+            self._thread = threading.Thread(target=self._write, name="log", daemon=True)
+            self._thread.start()
+        try:
+            if self._dropped:
+                self._lines.put_nowait(self._format_dropped())
+                self._dropped = 0
+            self._lines.put_nowait(line)
+        except queue.Full:
+            self._dropped += 1
+
+    def close(self) -> None:
+        """Write what waits, within `CLOSE_SECONDS`, and end the thread."""
+        with self.lock or contextlib.nullcontext():
+            thread, self._thread = self._thread, None
+        if thread is not None:
+            with contextlib.suppress(queue.Full):
+                self._lines.put(None, timeout=CLOSE_SECONDS)
+                thread.join(CLOSE_SECONDS)
+        super().close()
+
+    def _format_dropped(self) -> str:
+        text = "%d lines of the log were dropped: nobody read them"
+        made = logging.LogRecord(
+            "sharedstate", logging.WARNING, "", 0, text, (self._dropped,), None
+        )
+        made.fields = {"event": "log_dropped", "dropped": self._dropped}
+        return self.format(made)
+
+    def _write(self) -> None:
+        while (line := self._lines.get()) is not None:
+            rest = f"{line}\n".encode(errors="backslashreplace")
+            while rest:
+                try:
+                    # Not sys.stderr: its lock, held by a thread that waits, would abort the end of the process.
+                    rest = rest[os.write(self._number, rest) :]
+                except OSError:  # closed: whoever did that does not want to hear of it
+                    break

@@ -1,0 +1,106 @@
+"""What one turn of the loop sends to many: joined for each peer, and offered to the sockets in one go.
+
+The rules:
+
+1. Each peer gets its frames in the order in which they were sent.
+2. What comes first in a turn and goes to many is not queued at each of them, but offered to one after the other; being
+   the oldest of the turn, it goes before all that is queued.
+3. Others have their turn after `FLUSHED_AT_ONCE` sockets.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import anyio
+import anyio.lowlevel
+
+from .compression import LONGEST_BYTES, Frames
+from .frames import LARGE_BYTES, text_frame, text_head
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .connection import Connection
+
+FLUSHED_AT_ONCE: Final = 250
+"""Sockets written to before others get a turn: about a millisecond."""
+
+
+class Outbox:
+    """The frames on their way to the sockets of one server.
+
+    Args:
+        compression: from how many bytes on messages are compressed; None: never.
+    """
+
+    def __init__(self, compression: int | None) -> None:
+        self._compression = compression
+        self._oldest: tuple[bytes, Sequence[Connection]] | None = None
+        self._queued: dict[Connection, None] = {}
+        self._flushing = False
+        self._wanted = anyio.Event()
+
+    def send(self, connections: Sequence[Connection], message: bytes) -> None:
+        """Send a message, framed once, to every one of these."""
+        if self._compression is not None and len(message) <= LONGEST_BYTES:
+            frames = Frames(message, text_frame(message), self._compression)
+            for connection in connections:
+                connection.send(frames.for_window(connection.window_bits))
+        elif len(message) >= LARGE_BYTES:
+            head = text_head(len(message))
+            self._settle()
+            for connection in connections:
+                connection.send_large(head, message)
+        else:
+            self._send_to_each(connections, text_frame(message))
+
+    def queue(self, connection: Connection) -> None:
+        """Flush this connection in this turn of the loop, after what else the turn brings."""
+        self._queued[connection] = None
+        self._wanted.set()
+
+    async def flush_forever(self) -> None:
+        """Send what each turn of the loop has queued; joined, so that a burst costs one system call."""
+        while True:
+            await self._wanted.wait()
+            self._wanted = anyio.Event()
+            await anyio.lowlevel.checkpoint()  # what follows from it at once goes out with it
+            self._flushing = True
+            await self._flush()
+            self._flushing = False
+
+    def _send_to_each(self, connections: Sequence[Connection], frame: bytes) -> None:
+        if len(connections) > 1:
+            if not (self._queued or self._flushing or self._oldest):
+                self._oldest = frame, connections
+                self._wanted.set()
+                return
+            self._settle()
+        for connection in connections:
+            connection.send(frame)
+
+    def _settle(self) -> None:
+        """Queue the oldest frame, since another one is about to be queued at the same peers."""
+        if self._oldest is not None:
+            frame, connections = self._oldest
+            self._oldest = None
+            for connection in connections:
+                connection.send_first(frame)
+
+    async def _flush(self) -> None:
+        queued, self._queued = self._queued, {}
+        written = 0
+        if self._oldest is not None:
+            frame, connections = self._oldest
+            self._oldest = None
+            for connection in connections:
+                connection.offer(frame)
+                written += 1
+                if written % FLUSHED_AT_ONCE == 0:
+                    await anyio.lowlevel.checkpoint()
+        for connection in queued:
+            connection.flush()
+            written += 1
+            if written % FLUSHED_AT_ONCE == 0:
+                await anyio.lowlevel.checkpoint()

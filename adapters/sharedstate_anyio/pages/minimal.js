@@ -1,0 +1,25 @@
+// The smallest application: a button toggles `data` of one item.
+
+import { SharedStateClient } from "/libs/sharedstate.es.min.js";
+
+const service = new URLSearchParams(location.search).get("service") ?? "mitems";
+const address = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}`;
+
+const client = new SharedStateClient(address);
+const [, ds] = client.acquire(`/demo/${service}/switch`);
+const value = document.getElementById("value");
+
+function show() {
+  const item = ds.get_item("myid");
+  value.textContent = item === undefined ? "not set" : item.data ? "on" : "off";
+}
+
+ds.subscribe(show);
+ds.ready.then(show);
+
+document.getElementById("updateBtn").onclick = () => {
+  ds.update({ insert: [{ id: "myid", data: !ds.get_item("myid")?.data }] });
+};
+document.getElementById("resetBtn").onclick = () => {
+  ds.update({ reset: true });
+};

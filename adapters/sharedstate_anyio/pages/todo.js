@@ -1,0 +1,78 @@
+// A shared to-do list: one item for each task, `{id, text, done, at}`.
+
+import { SharedStateClient } from "/libs/sharedstate.es.min.js";
+
+const service = new URLSearchParams(location.search).get("service") ?? "mitems";
+const address = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}`;
+
+const client = new SharedStateClient(address);
+const [, tasks] = client.acquire(`/demo/${service}/todo`);
+const find = (id) => document.getElementById(id);
+const rows = new Map(); // elements by id
+
+/** Change some fields of a task as it is now, unless somebody has deleted it. */
+function change(id, fields) {
+  const task = tasks.get_item(id);
+  if (task) tasks.update({ insert: [{ ...task, ...fields }] });
+}
+
+function addRow(id) {
+  const row = find("task").content.firstElementChild.cloneNode(true);
+  const [done, text, remove] = row.children;
+  done.onchange = () => change(id, { done: done.checked });
+  text.onchange = () => change(id, { text: text.value });
+  remove.onclick = () => tasks.update({ remove: [id] });
+  rows.set(id, row);
+  return row;
+}
+
+function fill(row, task) {
+  const [done, text, remove] = row.children;
+  const name = String(task.text);
+  done.checked = task.done === true;
+  if (text !== document.activeElement) text.value = name; // who is typing is not interrupted
+  done.setAttribute("aria-label", `Done: ${name}`);
+  text.setAttribute("aria-label", `Text of ${name}`);
+  remove.setAttribute("aria-label", `Delete ${name}`);
+  row.classList.toggle("done", done.checked);
+}
+
+function show(diffs) {
+  for (const { id, new: task } of diffs) {
+    if (task) fill(rows.get(id) ?? addRow(id), task);
+    else {
+      rows.get(id)?.remove();
+      rows.delete(id);
+    }
+  }
+  const all = tasks.get_items().sort((a, b) => a.at - b.at);
+  all.forEach(({ id }, place) => {
+    const [row, there] = [rows.get(id), find("tasks").children[place]];
+    if (row !== there) find("tasks").insertBefore(row, there ?? null);
+  });
+  tell();
+}
+
+function tell() {
+  const left = tasks.get_items().filter(({ done }) => !done).length;
+  const status = client.status === "connected" ? "" : " – not connected";
+  find("left").value = `${left === 1 ? "1 task" : `${left} tasks`} left${status}`;
+  find("clear").hidden = left === tasks.size;
+}
+
+find("add").onsubmit = (event) => {
+  event.preventDefault();
+  const { text } = event.target.elements;
+  const name = text.value.trim(); // the client gives an item without an id one
+  if (name) tasks.update({ insert: [{ text: name, done: false, at: client.clock.now() }] });
+  text.value = "";
+};
+
+find("clear").onclick = () => {
+  const done = tasks.get_items().filter((task) => task.done);
+  tasks.update({ remove: done.map(({ id }) => id) });
+};
+
+tasks.subscribe(show);
+tasks.ready.then(tell);
+client.add_status_callback(tell);

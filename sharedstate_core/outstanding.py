@@ -1,0 +1,59 @@
+"""What readers have not taken yet, of all connections together: bytes that only they keep in memory.
+
+The rules:
+
+1. A message counts once, however many readers have been given it.
+2. What a reader is given before it has to wait (`Limits.window_bytes`) does not count: it is bounded by itself.
+3. Beyond the bound those who have been at it for the longest go, at once, and may come back and resume. The
+   last one to come stays, so that one message may exceed the bound.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from typing import TYPE_CHECKING, Generic
+
+from .effects import C
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from .session import Session
+
+
+class Outstanding(Generic[C]):
+    """Counts the bytes; `most` is the bound."""
+
+    def __init__(self, most: int) -> None:
+        self.bytes = 0
+        self.most = most
+        self._given: OrderedDict[Session[C], list[bytes]] = OrderedDict()  # the oldest first
+        self._readers: Counter[int] = Counter()  # of a message, by its identity
+
+    def give(self, session: Session[C], messages: Iterable[bytes]) -> None:
+        """A reader was given these, and has to wait until they have left."""
+        given = self._given.setdefault(session, [])
+        for message in messages:
+            given.append(message)
+            self._readers[id(message)] += 1
+            if self._readers[id(message)] == 1:
+                self.bytes += len(message)
+
+    def take_back(self, session: Session[C]) -> None:
+        """A reader has taken everything, or is gone."""
+        for message in self._given.pop(session, ()):
+            self._readers[id(message)] -= 1
+            if not self._readers[id(message)]:
+                del self._readers[id(message)]
+                self.bytes -= len(message)
+
+    def excess(self, newest: Session[C]) -> Sequence[Session[C]]:
+        """Return who has to go, and count them no more; `newest` stays."""
+        gone: list[Session[C]] = []
+        while self.bytes > self.most:
+            oldest = next((each for each in self._given if each is not newest), None)
+            if oldest is None:
+                break
+            self.take_back(oldest)
+            gone.append(oldest)
+        return gone

@@ -1,0 +1,70 @@
+"""Whose load is next: a bounded number is under way at once, the others wait, fair between those who ask.
+
+The rules:
+
+1. Whoever asks has a line of their own; the lines take turns. So one connection that asks for a thousand
+   collections keeps another one, which asks for one, waiting for one load and not for a thousand.
+2. A collection may stand in several lines: it is loaded when the first of them comes to it.
+3. A collection that is not wanted any more leaves at once: nothing waits here but what somebody still wants.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+T = TypeVar("T", bound="Hashable")
+
+
+class Turns(Generic[T]):
+    """The loads of one service.
+
+    Args:
+        most: loads under way at once.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self._under_way = 0
+        self._lines: OrderedDict[Hashable, OrderedDict[T, None]] = OrderedDict()  # the next first
+        self._lines_of: dict[T, set[Hashable]] = {}
+        self._called: T | None = None
+
+    def __len__(self) -> int:
+        return len(self._lines_of)
+
+    def begin(self, one: T, asker: Hashable) -> bool:
+        """Tell whether `one` may load now; it is counted then, and waits otherwise. Asking again does no harm."""
+        if self._under_way < self.most and (self._called == one or not self._lines_of):
+            self.leave(one)
+            self._under_way += 1
+            return True
+        self._lines.setdefault(asker, OrderedDict()).setdefault(one)
+        self._lines_of.setdefault(one, set()).add(asker)
+        return False
+
+    def leave(self, one: T) -> None:
+        """Wait no longer, if it did."""
+        for asker in self._lines_of.pop(one, ()):
+            line = self._lines[asker]
+            del line[one]
+            if not line:
+                del self._lines[asker]
+
+    def end(self) -> None:
+        """A load has ended: `call` those who may load now."""
+        self._under_way -= 1
+
+    def call(self) -> T | None:
+        """Take the next one out, if there is one and it may load; it begins at once, or needs nothing."""
+        self._called = None
+        if self._under_way < self.most and self._lines:
+            asker, line = self._lines.popitem(last=False)
+            self._lines[asker] = line  # behind the others
+            self._called = one = next(iter(line))
+            self.leave(one)
+            return one
+        return None

@@ -1,0 +1,118 @@
+"""What is sent arrives in the order in which it was sent, however turns, slow readers and broadcasts fall together."""
+
+from __future__ import annotations
+
+import socket
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Literal, cast
+from unittest.mock import patch
+
+import anyio
+import pytest
+from anyio.lowlevel import checkpoint
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from sharedstate_anyio import outbox
+from sharedstate_anyio.connection import Connection
+from sharedstate_anyio.frames import LARGE_BYTES, text_frame
+
+if TYPE_CHECKING:
+    from anyio.abc import TaskGroup
+
+    from sharedstate_anyio.hub import Hub
+
+PEERS = 3
+SLOW_BYTES = 200_000
+"""More than a socket takes at once."""
+
+
+class StubHub:
+    """Carries frames; there is no core behind it."""
+
+    def __init__(self, tasks: TaskGroup) -> None:
+        self._tasks = tasks
+        self.outbox = outbox.Outbox(None)
+
+    def blocked(self, connection: Connection) -> None:
+        self._tasks.start_soon(connection.drain)
+
+    def progressed(self, connection: Connection) -> None: ...
+
+    def drained(self, connection: Connection) -> None: ...
+
+
+peers = st.sets(st.integers(0, PEERS - 1), min_size=1)
+sizes = st.sampled_from([1, 10, 10, 10, LARGE_BYTES, SLOW_BYTES])
+steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("send"), peers, sizes),
+        st.tuples(st.just("large head"), peers, st.just(10)),
+        st.tuples(st.just("turn"), st.just(set[int]()), st.integers(1, 4)),
+        st.tuples(st.just("read"), peers, st.just(SLOW_BYTES)),
+    ),
+    max_size=30,
+)
+Step = tuple[Literal["send", "large head", "turn", "read"], set[int], int]
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+@given(steps=steps)
+@example([("send", {0, 1, 2}, 10), ("send", {1}, 10), ("send", {0, 1, 2}, 10)])
+@example([("send", {0, 1}, 10), ("large head", {1}, 10), ("turn", set(), 1)])
+@example([("send", {0, 1}, SLOW_BYTES), ("turn", set(), 4), ("send", {0, 1}, 10)])
+def test_each_peer_gets_its_frames_in_order(backend: str, steps: list[Step]) -> None:
+    with patch.object(outbox, "FLUSHED_AT_ONCE", 1):  # others have their turn after each socket
+        anyio.run(live_through, steps, backend=backend)
+
+
+async def live_through(steps: list[Step]) -> None:
+    sent: list[bytes] = [b""] * PEERS
+    read: list[bytes] = [b""] * PEERS
+    with ExitStack() as stack:
+        pairs = [socket.socketpair() for _ in range(PEERS)]
+        for sock in sum(pairs, ()):
+            stack.enter_context(sock)
+            sock.setblocking(False)
+        async with anyio.create_task_group() as tasks:
+            hub = StubHub(tasks)
+            connections = [Connection(ours, cast("Hub", hub)) for ours, _ in pairs]
+            tasks.start_soon(hub.outbox.flush_forever)
+            for number, (what, who, size) in enumerate(steps):
+                message = b"%d." % number * size
+                match what:
+                    case "send":
+                        hub.outbox.send([connections[peer] for peer in who], message)
+                        add(sent, {peer: text_frame(message) for peer in who})
+                    case "large head":
+                        for peer in who:
+                            connections[peer].send_large(b"head", message)
+                        add(sent, dict.fromkeys(who, b"head" + message))
+                    case "read":
+                        add(read, {peer: received(pairs[peer][1], size) for peer in who})
+                    case "turn":
+                        await turns(size)
+            with anyio.fail_after(30):
+                for peer in range(PEERS):
+                    while len(read[peer]) < len(sent[peer]):
+                        read[peer] += received(pairs[peer][1], SLOW_BYTES)
+                        await checkpoint()
+            tasks.cancel_scope.cancel()
+    assert read == sent
+
+
+def received(sock: socket.socket, size: int) -> bytes:
+    try:
+        return sock.recv(size)
+    except BlockingIOError:
+        return b""
+
+
+def add(texts: list[bytes], more: dict[int, bytes]) -> None:
+    for peer, text in more.items():
+        texts[peer] += text
+
+
+async def turns(number: int) -> None:
+    for _ in range(number):
+        await checkpoint()

@@ -1,0 +1,268 @@
+"""What all connections together may cost: loads at once, collections in memory, what readers have not taken."""
+
+from __future__ import annotations
+
+from sharedstate_core import CollectionPath, Limits, Load, Update
+from sharedstate_core.outstanding import Outstanding
+from sharedstate_core.testing import World, check_copies, check_requests
+from sharedstate_core.turns import Turns
+
+from .scenes import P, hear, kinds, say, stored
+
+
+def path(name: str) -> str:
+    return f"/a/items/{name}"
+
+
+def asked(world: World) -> list[str]:
+    """Return the names of the collections that storage is asked for."""
+    effects = [operation.effect for operation in world.operations.values()]
+    return [effect.collection.collection for effect in effects if isinstance(effect, Load)]
+
+
+def finish(world: World) -> None:
+    world.finish(min(world.operations))
+
+
+# --- loads ----------------------------------------------------------------------------------------
+
+
+def test_a_bounded_number_of_loads_is_under_way_and_the_lines_take_turns() -> None:
+    world = World(3, limits=Limits(loads=2))
+    world.clients[0].put_subs({path(name): {} for name in "abcdef"})
+    world.clients[1].put_subs({path("x"): {}, path("d"): {}})
+    world.clients[2].ask("GET", path("y"))
+    for client in range(3):
+        say(world, client)
+    begun = asked(world)
+    while world.operations:
+        finish(world)
+        assert len(world.operations) <= 2
+        begun += [name for name in asked(world) if name not in begun]
+    assert begun == ["a", "b", "c", "x", "y", "d", "e", "f"]
+    world.settle()
+    check_copies(world)
+    check_requests(world)
+
+
+def test_what_is_not_wanted_any_more_is_not_loaded() -> None:
+    world = World(2, limits=Limits(loads=1))
+    for round_ in range(5):
+        wanted: dict[str, dict[str, object]] = {
+            path(f"{round_}-{number}"): {} for number in range(10)
+        }
+        world.clients[0].put_subs(wanted, reset=True)
+        say(world)
+    world.clients[1].put_subs({path("x"): {}})
+    say(world, 1)
+    world.cut(0)
+    assert asked(world) == ["0-0"]
+    finish(world)
+    assert asked(world) == ["x"]
+    assert world.server.census().collections == 2  # x, and 0-0 for a while
+    world.settle()
+    check_copies(world)
+
+
+def test_a_failed_load_lets_the_next_one_begin() -> None:
+    world = World(1, limits=Limits(loads=1, retry_seconds=(1, 1)))
+    world.clients[0].put_subs({path("a"): {}, path("b"): {}})
+    say(world)
+    world.fail(min(world.operations))
+    assert asked(world) == ["b"]
+    world.settle()
+    check_copies(world)
+
+
+def test_services_do_not_wait_for_each_other() -> None:
+    world = World(1, limits=Limits(loads=1), services=("items", "others"))
+    world.clients[0].put_subs({path("a"): {}, "/a/others/a": {}})
+    say(world)
+    assert len(world.operations) == 2
+
+
+def test_updates_and_reads_wait_for_a_load_that_waits_its_turn() -> None:
+    world = World(1, limits=Limits(loads=1))
+    world.clients[0].put_subs({path("a"): {}, P: {}})
+    world.clients[0].put(P, insert=[{"id": "q"}])
+    world.clients[0].ask("GET", P)
+    say(world)
+    assert asked(world) == ["a"]
+    world.settle()
+    check_copies(world)
+    check_requests(world)
+    assert list(world.clients[0].copies[P].state) == ["q"]
+
+
+def test_what_another_process_commits_meanwhile_is_seen() -> None:
+    world = World(1, limits=Limits(loads=1), store=stored("p"))
+    world.clients[0].put_subs({P: {}})
+    world.settle()
+    world.clients[0].put_subs({path("a"): {}, P: {}})
+    say(world)
+    collection = CollectionPath("a", "items", "c")
+    for id in "qr":
+        world.commit_elsewhere(collection, Update(insert={id: b'{"id":"%s"}' % id.encode()}))
+        world.tell(collection)
+    assert asked(world) == ["a"]
+    world.settle()
+    check_copies(world)
+    assert list(world.clients[0].copies[P].state) == ["p", "q", "r"]
+
+
+def test_turns() -> None:
+    turns: Turns[str] = Turns(1)
+    assert turns.begin("a", 1)
+    assert not turns.begin("b", 1)
+    assert not turns.begin("b", 2)
+    assert not turns.begin("c", 1)
+    assert not turns.begin("c", 1)
+    assert len(turns) == 2
+    assert turns.call() is None
+    turns.end()
+    assert turns.call() == "b"  # who needs nothing any more leaves its place to the next
+    assert turns.call() == "c"
+    assert turns.begin("c", 9)
+    turns.end()
+    assert turns.call() is None
+    assert turns.begin("d", 1)
+    assert len(turns) == 0
+
+
+# --- collections in memory ------------------------------------------------------------------------
+
+
+def test_collections_that_nobody_watches_go_when_they_take_too_much() -> None:
+    world = World(1, limits=Limits(linger_bytes=3 * 4096, linger_seconds=1000))
+    for name in "abcd":
+        world.clients[0].ask("GET", path(name))
+        world.settle()
+    assert world.server.census().collections == 3
+    world.clients[0].ask("GET", path("b"))  # kept, and used again: not the next to go
+    say(world)
+    assert not world.operations
+    world.clients[0].ask("GET", path("e"))
+    world.settle()
+    world.clients[0].ask("GET", path("b"))
+    say(world)
+    assert not world.operations
+    world.now += 1001
+    world.settle()
+    while (at := world.server.next_wakeup()) is not None and at <= world.now:
+        world.server.wake(world.now)
+    assert world.server.census().collections == 0
+
+
+def test_what_somebody_watches_stays() -> None:
+    world = World(2, limits=Limits(linger_bytes=0), store=stored("p"))
+    for client in range(2):
+        world.clients[client].put_subs({P: {}})
+        world.settle()
+    world.cut(0)
+    assert world.server.census().loaded == 1
+    world.cut(1)
+    assert world.server.census().collections == 0
+
+
+def test_collections_in_use_are_bounded() -> None:
+    world = World(2, limits=Limits(collections=3))
+    world.clients[0].put_subs({path(name): {} for name in "ab"})
+    world.settle()
+    world.clients[1].put_subs({path(name): {} for name in "abc"})
+    world.settle()
+    for client in range(2):
+        hear(world, client)
+    get = world.clients[1].ask("GET", path("d"))
+    known = world.clients[1].ask("GET", path("a"))
+    world.settle()
+    assert get.reply is not None
+    assert get.reply["error"]["code"] == "too_many"
+    assert known.ok
+    world.clients[0].put_subs({}, reset=True)
+    world.clients[1].put_subs({}, reset=True)  # what lingers only does not count
+    world.settle()
+    again = world.clients[1].ask("GET", path("d"))
+    world.settle()
+    assert again.ok
+
+
+# --- what readers have not taken ------------------------------------------------------------------
+
+
+def large(readers: int, owed_bytes: int) -> World:
+    """A collection of about 1,000 bytes, larger than the window of each reader, and its readers."""
+    store = stored(*"pq")
+    world = World(0, store=store)
+    text = b'{"id":"p","text":"%s"}' % (b"x" * 1000)
+    world.commit_elsewhere(CollectionPath("a", "items", "c"), Update(insert={"p": text}))
+    return World(readers, store=store, limits=Limits(window_bytes=500, owed_bytes=owed_bytes))
+
+
+def spelling(number: int) -> str:
+    return "/a/items/c" + "/" * number
+
+
+def test_messages_of_their_own_for_many_slow_readers() -> None:
+    """Each spells the path in another way; beyond the bound the oldest of those that do not read go."""
+    world = large(6, 4000)
+    for client in range(6):
+        world.clients[client].put_subs({spelling(client): {}})
+        say(world, client)
+        while world.operations:
+            finish(world)
+    closed = [client for client in range(6) if world.links[client].closed_with is not None]
+    assert closed == [0, 1, 2]
+
+
+def test_those_who_read_are_not_counted() -> None:
+    world = large(6, 3500)
+    for client in range(6):
+        world.clients[client].put_subs({spelling(client): {}})
+        world.settle()
+    assert all(link.closed_with is None for link in world.links)
+    check_copies(world)
+
+
+def test_one_message_to_many_counts_once() -> None:
+    world = large(6, 1500)
+    for client in range(6):
+        world.clients[client].put_subs({P: {}})
+        say(world, client)
+    while world.operations:
+        finish(world)
+    assert [kinds(hear(world, client)) for client in range(6)] == [[0, "NOTIFY"]] * 6
+    assert all(link.closed_with is None for link in world.links)
+
+
+def test_held_replies_count() -> None:
+    world = large(3, 2000)
+    for client in range(3):
+        world.block(client)
+        for _ in range(2):
+            world.clients[client].ask("GET", "/clock-" + "x" * 190)
+            world.clients[client].ask("PUT", "/nowhere", {"x": 1})
+        say(world, client)
+    assert [link.closed_with is None for link in world.links] == [False, False, True]
+
+
+def test_one_message_may_exceed_the_bound() -> None:
+    world = large(1, 10)
+    world.clients[0].put_subs({P: {}})
+    world.settle()
+    check_copies(world)
+
+
+def test_nothing_is_left_of_who_is_gone() -> None:
+    outstanding: Outstanding[int] = Outstanding(100)
+    first, second = object(), object()
+    shared = b"x" * 60
+    for _ in range(2):
+        outstanding.give(first, [shared])  # type: ignore[arg-type]
+    outstanding.give(second, [shared, b"y" * 30])  # type: ignore[arg-type]
+    assert outstanding.bytes == 90
+    assert outstanding.excess(second) == []  # type: ignore[arg-type]
+    outstanding.give(second, [b"z" * 30])  # type: ignore[arg-type]
+    assert outstanding.excess(second) == [first]  # type: ignore[arg-type]
+    for each in (first, second, second):
+        outstanding.take_back(each)  # type: ignore[arg-type]
+    assert outstanding.bytes == 0
