@@ -8,6 +8,7 @@ for the kill list: as quick, but content with any counterexample.
 from __future__ import annotations
 
 import os
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,6 +19,9 @@ from tests.support import mariadb
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+# A shell that runs the tests in the background ignores Ctrl-C for them; what they start must not.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("quick", max_examples=100, deadline=None, derandomize=True)
 settings.register_profile(

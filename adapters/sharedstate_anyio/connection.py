@@ -16,6 +16,7 @@ import contextlib
 import io
 import logging
 import math
+from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -44,7 +45,8 @@ CLOSE_SECONDS: Final = 3.0
 """How long a peer may take to answer a close frame."""
 
 HANDLED_AT_ONCE: Final = 64
-"""Messages of one peer taken before others get a turn: a few milliseconds."""
+TURN_SECONDS: Final = 0.005
+"""Messages of one peer that are taken, and how long that may go on, before others have their turn."""
 
 PROGRESS_BYTES: Final = 64 * 1024
 """What a slow reader must take within `Limits.drain_seconds` to be called alive."""
@@ -157,14 +159,15 @@ class Connection:
     def _handle_events(self) -> bool:
         """Go through what was read, from where it was left; return whether to read on.
 
-        False also after `HANDLED_AT_ONCE`: then others have their turn.
+        False also after `HANDLED_AT_ONCE` or `TURN_SECONDS`: then others have their turn.
         """
+        end = monotonic() + TURN_SECONDS
         for number, event in enumerate(self._events, 1):
             if isinstance(event, str):
                 self._take_text(event)
             else:
                 self._handle(event)
-            if number == HANDLED_AT_ONCE or not self._may_read:
+            if number == HANDLED_AT_ONCE or not self._may_read or monotonic() > end:
                 return False
         return True
 

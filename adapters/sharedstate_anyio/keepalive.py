@@ -30,7 +30,9 @@ class KeepAlive:
         self._pong_seconds = limits.pong_seconds
         shortest = min(limits.ping_seconds, limits.pong_seconds)
         self._wheel: Wheel[Connection] = Wheel(max(0.01, min(TICK_SECONDS, shortest / 4)))
-        self._awaited: set[Connection] = set()
+        self._awaited: dict[
+            Connection, float
+        ] = {}  # seconds that each may be silent after its next visit
 
     def watch(self, connection: Connection) -> None:
         """Begin to ping."""
@@ -40,7 +42,7 @@ class KeepAlive:
     def forget(self, connection: Connection) -> None:
         """Stop; the connection has ended."""
         self._wheel.remove(connection)
-        self._awaited.discard(connection)
+        self._awaited.pop(connection, None)
 
     async def run(self) -> None:
         """Turn the wheel, until cancelled.
@@ -54,14 +56,19 @@ class KeepAlive:
                 self._visit(connection)
 
     def _visit(self, connection: Connection) -> None:
-        if connection in self._awaited:
-            self._awaited.discard(connection)
-            if connection.is_silent:
-                connection.close(CLOSE_POLICY_VIOLATION, "no answer to a ping")
+        left = self._awaited.pop(connection, None)
+        if left is not None and not connection.is_silent:
+            left = None
+            pause = self._ping_seconds - self._pong_seconds
+            if pause > 0:
+                self._wheel.set(connection, pause)
                 return
-            self._wheel.set(connection, max(0.0, self._ping_seconds - self._pong_seconds))
+        if left is not None and left <= 0:
+            connection.close(CLOSE_POLICY_VIOLATION, "no answer to a ping")
         elif connection.ping():
-            self._awaited.add(connection)
-            self._wheel.set(connection, self._pong_seconds)
+            left = self._pong_seconds if left is None else left
+            pause = min(self._ping_seconds, left)
+            self._awaited[connection] = left - pause
+            self._wheel.set(connection, pause)
         else:
             self._wheel.set(connection, self._ping_seconds)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import socket
+from itertools import pairwise
 
 import pytest
 
 from sharedstate_anyio.connection import Connection
+from sharedstate_anyio.frames import PING
 from sharedstate_anyio.keepalive import KeepAlive
 from sharedstate_anyio.limits import TransportLimits
 from sharedstate_anyio.outbox import Outbox
@@ -67,13 +69,35 @@ class Stub(Connection):
     """A connection on a pair of sockets, without a server."""
 
 
+class Hub:
+    limits = Limits()
+    outbox = Outbox(None)
+
+
+async def test_pings_may_be_more_frequent_than_answers_must_be() -> None:
+    keep_alive = KeepAlive(TransportLimits(ping_seconds=1, pong_seconds=3))
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        connection = Stub(ours, Hub())  # type: ignore[arg-type]
+        keep_alive.watch(connection)
+        pings: list[float] = []
+        for tick in range(1, 60):
+            for due in keep_alive._wheel.advance():
+                keep_alive._visit(due)
+            if connection._queued == [PING]:
+                connection._queued = None
+                pings.append(tick * keep_alive._wheel.tick)
+            if len(pings) < 5:
+                connection._heard = True  # it answers at once; then no more
+    assert len(keep_alive._wheel) == 0, "given up after a while of silence"
+    pauses = [then - before for before, then in pairwise(pings)]
+    assert all(1 <= pause <= 1 + 2 * keep_alive._wheel.tick for pause in pauses)
+    assert len(pings) == 7, "the fifth ping is not answered: the next two are in vain, too"
+
+
 @pytest.mark.parametrize("obstacle", ["paused", "blocked", "none"])
 async def test_who_cannot_answer_is_not_judged(obstacle: str) -> None:
     """Reading is paused, or the socket is full: neither is the peer's silence."""
-
-    class Hub:
-        limits = Limits()
-        outbox = Outbox(None)
 
     keep_alive = KeepAlive(TransportLimits(ping_seconds=0.01, pong_seconds=0.01))
     ours, theirs = socket.socketpair()

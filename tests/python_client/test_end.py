@@ -142,7 +142,10 @@ def test_ctrl_c(anyio_backend_name: str, tmp_path: Path, port: int) -> None:
             assert program.stdout is not None
             assert program.stdout.readline() == "listening\n"
             program.send_signal(signal.SIGINT)
-            output, errors = program.communicate(timeout=20)
+            try:
+                output, errors = program.communicate(timeout=20)
+            finally:
+                program.kill()
     assert (output, errors, program.returncode) == ("interrupted\n", "", 0)
 
 
