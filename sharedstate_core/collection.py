@@ -16,7 +16,7 @@ The rules:
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Final, Generic, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, Generic
 
 from .effects import C, Commit, Effect, Load
 from .errors import RequestError
@@ -29,54 +29,15 @@ from .subscribers import Subscribers, Subscription
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .counters import Counters
+    from .desk import Deadline, Desk
     from .limits import Limits
     from .paths import CollectionPath
     from .session import Session
     from .updates import Update
 
-Deadline: TypeAlias = Literal["retry", "linger"]
-
 COLLECTION_BYTES: Final = 4096
 ENTRY_BYTES: Final = 400
 """About what a collection and each of its ids take beside the items' text."""
-
-
-class Desk(Protocol[C]):
-    """What a collection needs of the server it belongs to."""
-
-    limits: Limits
-    counters: Counters
-
-    def issue_ticket(self, collection: Collection[C]) -> int:
-        """Return a new ticket whose outcome goes to this collection."""
-        ...
-
-    def request(
-        self, path: CollectionPath, operation: Operation[C], now: float, out: list[Effect[C]]
-    ) -> None:
-        """Take in an update or a read of any collection."""
-        ...
-
-    def begin_load(self, collection: Collection[C], asker: Session[C] | None) -> bool:
-        """Tell whether this collection may load now; otherwise it waits, and is told to `proceed`."""
-        ...
-
-    def want_no_load(self, collection: Collection[C]) -> None:
-        """Let this collection wait no longer."""
-        ...
-
-    def set_deadline(self, collection: Collection[C], which: Deadline, at: float) -> None:
-        """Call `deadline` of this collection at that time."""
-        ...
-
-    def linger(self, collection: Collection[C], now: float) -> None:
-        """Let this collection, which nobody watches, go in a while."""
-        ...
-
-    def forget(self, collection: Collection[C]) -> None:
-        """Let this collection go: it holds nothing that matters."""
-        ...
 
 
 class Collection(Generic[C]):
@@ -314,7 +275,7 @@ class Collection(Generic[C]):
         self._loading = True
         self._stale, self._announced = False, None  # unless something changes meanwhile
         since = None if self._replica is None else self._replica.cursor
-        out.append(Load(self._desk.issue_ticket(self), self.path, since))
+        out.append(Load(self._desk.tickets.issue(self), self.path, since))
 
     def _serve(self, out: list[Effect[C]]) -> None:
         """Answer the read at the head of the queue, or commit the updates there."""
@@ -323,7 +284,7 @@ class Collection(Generic[C]):
             puts = self._queue.take_puts(self._replica, self._desk.limits, out)
             if puts:
                 self._committing = puts
-                ticket = self._desk.issue_ticket(self)
+                ticket = self._desk.tickets.issue(self)
                 out.append(Commit(ticket, self.path, [put.write for put in puts]))
             return
         assert self._replica is not None  # noqa: S101  (_needs_load saw to it)
