@@ -17,16 +17,11 @@ from typing import TYPE_CHECKING, Generic
 from msgspec import Raw
 
 from .counters import Census, Counters
-from .decode import (
-    BadMessageError,
-    RequestMessage,
-    decode_request,
-    decode_subscriptions,
-    decode_write,
-)
+from .decode import RequestMessage, decode_request, decode_subscriptions, decode_write
 from .effects import C, Effect, ListCollections
 from .encode import encode_subs_reply
 from .errors import LocalProtocolError, RequestError
+from .faults import BadMessageError
 from .limits import Limits
 from .operations import Get, Operation, Put
 from .outstanding import Outstanding
