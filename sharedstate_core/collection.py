@@ -18,6 +18,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final, Generic
 
+from .acknowledgements import Acknowledgements
 from .effects import C, Commit, Effect, Load
 from .errors import RequestError
 from .notices import Notices
@@ -50,6 +51,9 @@ class Collection(Generic[C]):
         self._notices = Notices(desk.limits.part_bytes)
         self._subscribers: Subscribers[C] = Subscribers(self._notices, desk.counters)
         self._queue: Queue[C] = Queue()
+        self._answers: Acknowledgements[C] = Acknowledgements(
+            path, self._subscribers, desk.counters
+        )
         self._loading = False
         self._committing: list[Put[C]] | None = None
         self._stale = False
@@ -57,7 +61,6 @@ class Collection(Generic[C]):
         self._just_loaded = False
         self._retrying = False
         self._failures = 0
-        self._committed: list[Answer[C]] = []  # stored, but those who watch are to see it first
 
     def change_limits(self, limits: Limits) -> None:
         """Let other limits hold from now on."""
@@ -111,9 +114,9 @@ class Collection(Generic[C]):
             if self._replica is not None and not self._follow(answers, self._replica, out):
                 self._stale = True
             if self._stale or self._replica is None:
-                self._committed.extend(answers)  # those who watch are to see it first
+                self._answers.hold(answers)  # those who watch are to see it first
             else:
-                self._give(answers, out)
+                self._answers.give(answers, out)
         self._advance(now, out)
 
     def commit_failed(
@@ -147,7 +150,7 @@ class Collection(Generic[C]):
             self._replica.prune(self._desk.limits.tombstones)
         self._catch_up_waiting(out)
         if not self._subscribers.waiting():
-            self._answer_committed(out)
+            self._answers.release(out)
         self._advance(now, out)
 
     def load_failed(self, error: RequestError, now: float, out: list[Effect[C]]) -> None:
@@ -215,7 +218,7 @@ class Collection(Generic[C]):
     @property
     def is_busy(self) -> bool:
         """Whether a request waits here for storage."""
-        return bool(self._committing or self._queue or self._committed)
+        return bool(self._committing or self._queue or self._answers)
 
     # --- the one step -----------------------------------------------------------------------------
 
@@ -224,7 +227,7 @@ class Collection(Generic[C]):
         self._catch_up_waiting(out)
         while not self._loading and self._committing is None:
             if not len(self._subscribers):  # nobody needs to see it
-                self._answer_committed(out)
+                self._answers.release(out)
                 if self._is_outdated():
                     self._stale, self._announced, self._replica = False, None, None
                     self._just_loaded = False
@@ -311,7 +314,7 @@ class Collection(Generic[C]):
 
     def _is_idle(self) -> bool:
         under_way = self._loading or self._committing is not None
-        return not (under_way or self._queue or self._committed or len(self._subscribers))
+        return not (under_way or self._queue or self._answers or len(self._subscribers))
 
     # --- outcomes ---------------------------------------------------------------------------------
 
@@ -337,31 +340,6 @@ class Collection(Generic[C]):
             self._subscribers.broadcast(before, replica, out)
             replica.prune(self._desk.limits.tombstones)
         return True
-
-    def _answer_committed(self, out: list[Effect[C]]) -> None:
-        answers, self._committed = self._committed, []
-        self._give(answers, out)
-
-    def _give(self, answers: Sequence[Answer[C]], out: list[Effect[C]]) -> None:
-        """Tell the authors; a blocked one after the net change that it is owed."""
-        for answer in answers:
-            session = answer.put.request.session
-            if session.blocked:
-                session.postpone(partial(self._give_drained, answer), requests=0)
-            else:
-                answer.give(self._desk.counters, out)
-
-    def _give_drained(self, answer: Answer[C], _now: float, out: list[Effect[C]]) -> None:
-        session = answer.put.request.session
-        if self._subscribers.waiting():  # perhaps its author, whose copy is to show it first
-            self._committed.append(answer)
-        elif any(
-            subscription.collection is self and session.owes(subscription, answer.cursor)
-            for subscription in session.subscriptions.values()
-        ):
-            session.postpone(partial(self._give_drained, answer), requests=0)
-        else:
-            self._give([answer], out)
 
     def _fail_unknown(self, puts: Sequence[Put[C]], out: list[Effect[C]]) -> None:
         """Answer that nobody knows; then see what storage really holds."""

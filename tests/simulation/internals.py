@@ -102,7 +102,7 @@ def _check_collection(world: World, collection: Collection[Connection]) -> None:
     assert not (collection._loading and collection._committing)
     under_way = server._tickets._owners.values()
     assert collection.is_busy == bool(
-        collection._queue or collection._committed or collection._committing
+        collection._queue or collection._answers or collection._committing
     )
     assert (collection in under_way) == bool(collection._loading or collection._committing)
     replica = collection._replica
