@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from .config import build_backends
 from .handshake import Entrance
 from .http import Site
 from .hub import Hub
@@ -22,6 +21,7 @@ from .origins import is_loopback
 from .reception import Reception
 from .reload import compare
 from .rendering import ServiceInfo
+from .services import build_backends
 
 if TYPE_CHECKING:
     import socket
