@@ -309,6 +309,7 @@ class Collection(Generic[C]):
             if self._replica is None:
                 self._desk.forget(self)
             else:
+                self._notices.clear()  # encoded anew for whoever comes back: that memory is not counted
                 self._desk.linger(self, now)
 
     def _is_idle(self) -> bool:

@@ -64,17 +64,26 @@ class Registry(Generic[C]):
 
     # --- which are there --------------------------------------------------------------------------
 
-    def parse(self, path: str) -> CollectionPath:
+    def parse(self, path: str, beside: set[CollectionPath] | None = None) -> CollectionPath:
         """Return the collection that a path names.
+
+        Args:
+            path: as a peer spells it.
+            beside: others that are about to be used and are not yet; this one is added, if it is such a one.
 
         Raises:
             RequestError: `bad_path`, `no_service`, or `too_many` if one more collection cannot be in use.
         """
         parsed = parse_collection_path(path)
         self.check_service(parsed.service)
-        in_use = len(self._collections) - len(self._lingering)
-        if in_use >= self.limits.collections and parsed not in self._collections:
-            raise RequestError("too_many", f"at most {self.limits.collections} collections in use")
+        new = beside if beside is not None else set()
+        there = self._collections.get(parsed)
+        if parsed not in new and (there is None or there in self._lingering):
+            in_use = len(self._collections) - len(self._lingering) + len(new)
+            if in_use >= self.limits.collections:
+                text = f"at most {self.limits.collections} collections in use"
+                raise RequestError("too_many", text)
+            new.add(parsed)
         return parsed
 
     def check_service(self, service: str) -> None:

@@ -185,7 +185,8 @@ class Server(Generic[C]):
         session = request.session
         before = session.subscriptions
         changes = decode_subscriptions(arg, self.limits)
-        kept, refused = decide(before, changes, self.limits.subscriptions, self._registry.parse)
+        parse = partial(self._registry.parse, beside=set())
+        kept, refused = decide(before, changes, self.limits.subscriptions, parse)
         subs = [(path, entry.sub) for path, entry in kept.items()]
         request.answer(encode_subs_reply(request.tunnel, subs, refused.items()), out)
         gone = [each for path, each in before.items() if kept.get(path) is not each]

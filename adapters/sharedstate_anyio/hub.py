@@ -85,7 +85,7 @@ class Hub:
     def change_limits(self, limits: Limits, compression: int | None) -> None:
         """Let other bounds hold from now on."""
         self.limits = limits
-        self._compression = compression
+        self.outbox.compression = compression
         self._core.change_limits(limits)
 
     # --- inputs -----------------------------------------------------------------------------------

@@ -30,12 +30,12 @@ FLUSHED_AT_ONCE: Final = 250
 class Outbox:
     """The frames on their way to the sockets of one server.
 
-    Args:
+    Attributes:
         compression: from how many bytes on messages are compressed; None: never.
     """
 
     def __init__(self, compression: int | None) -> None:
-        self._compression = compression
+        self.compression = compression
         self._oldest: tuple[bytes, Sequence[Connection]] | None = None
         self._queued: dict[Connection, None] = {}
         self._flushing = False
@@ -43,8 +43,8 @@ class Outbox:
 
     def send(self, connections: Sequence[Connection], message: bytes) -> None:
         """Send a message, framed once, to every one of these."""
-        if self._compression is not None and len(message) <= LONGEST_BYTES:
-            frames = Frames(message, text_frame(message), self._compression)
+        if self.compression is not None and len(message) <= LONGEST_BYTES:
+            frames = Frames(message, text_frame(message), self.compression)
             for connection in connections:
                 connection.send(frames.for_window(connection.window_bits))
         elif len(message) >= LARGE_BYTES:

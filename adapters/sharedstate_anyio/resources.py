@@ -61,13 +61,13 @@ def _etag(content: bytes) -> bytes:
 
 def takes_gzip(headers: Iterable[tuple[bytes, bytes]]) -> bool:
     """Return whether `Accept-Encoding` names gzip (RFC 9110, section 12.5.3)."""
+    named: dict[bytes, bool] = {}
     for name, value in headers:
         if name.lower() == b"accept-encoding":
-            for choice in value.lower().split(b","):
-                coding, _, weight = choice.replace(b" ", b"").partition(b";q=")
-                if coding in {b"gzip", b"*"}:
-                    return weight.strip(b"0.") != b"" or not weight
-    return False
+            for choice in value.lower().translate(None, b" \t").split(b","):
+                coding, _, weight = choice.partition(b";q=")
+                named[coding] = weight.strip(b"0.") != b"" or not weight
+    return named.get(b"gzip", named.get(b"*", False))
 
 
 def matches(etag: bytes, headers: Iterable[tuple[bytes, bytes]]) -> bool:

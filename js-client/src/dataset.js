@@ -37,6 +37,11 @@ export class Dataset {
   #ended = new AbortController();
   #released = false;
   #report;
+  /**
+   * @internal why it is not kept in sync any more
+   * @type {SharedStateError | undefined}
+   */
+  _refusal = undefined;
 
   /**
    * @internal
@@ -199,6 +204,9 @@ export class Dataset {
   _hear(news) {
     if (news.kind === "refused") {
       this._failed(news.error);
+      this._refusal = news.error;
+      this.#moved.reject(news.error);
+      this.#moved = new Deferred();
       this.#report(news.error);
       return;
     }
@@ -213,6 +221,7 @@ export class Dataset {
 
   /** @internal the server is asked once more: a `ready` that failed gets another chance */
   _asked() {
+    this._refusal = undefined;
     if (this.#ready.failed) this.#ready = new Deferred();
   }
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
-import { SharedStateClient } from "../src/index.js";
+import { SharedStateClient, SharedStateError } from "../src/index.js";
 import { C, FakeWebSocket, at, failure, notify, reply } from "./support.js";
 
 beforeEach(() => {
@@ -313,6 +313,24 @@ describe("transaction", () => {
     assert.deepEqual(socket.sent[2].arg.insert, [{ id: "a", n: 21 }]);
     socket.say(reply(socket.sent[2].tunnel, 1));
     await done;
+  });
+
+  test("settles when the server refuses the path at a reconnect", async () => {
+    for (const early of [true, false]) {
+      const { ds, socket } = synced([{ id: "a", n: 1 }]);
+      const done = ds.transaction((tx) => {
+        tx.update({ insert: [{ id: "a", n: tx.get_item("a")?.n + 1 }] });
+      });
+      const refuse = () =>
+        ds._hear(/** @type {any} */ ({ kind: "refused", error: new SharedStateError("too_many", "no") }));
+      await turn();
+      const conflict = { error: { code: "conflict" }, epoch: "e", version: 2 };
+      if (early) refuse();
+      socket.say(failure(socket.sent[0].tunnel, "changed", conflict));
+      await pause(100);
+      if (!early) refuse();
+      await assert.rejects(done, { code: "too_many" });
+    }
   });
 
   test("settles whatever happens", async () => {

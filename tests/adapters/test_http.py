@@ -99,7 +99,9 @@ def test_files_are_served_with_their_type(site: Site, target: str, kind: bytes) 
     assert re.fullmatch(rb'"[0-9a-f]{32}"', header(response, b"ETag") or b"")
 
 
-@pytest.mark.parametrize("accepts", [b"gzip", b"br;q=1.0, gzip;q=0.8", b"GZIP", b"*"])
+@pytest.mark.parametrize(
+    "accepts", [b"gzip", b"br;q=1.0, gzip;q=0.8", b"GZIP", b"*", b"*;q=0, gzip", b"br,\tgzip"]
+)
 def test_what_is_large_is_compressed(accepts: bytes) -> None:
     site = Site([ITEMS])
     for target in ["/", "/pages/page.css", f"/libs/{BUNDLES[0]}"]:
@@ -117,7 +119,9 @@ def test_what_is_large_is_compressed(accepts: bytes) -> None:
         assert site.respond("GET", target, [(b"If-None-Match", tags[1])]).status == 200
 
 
-@pytest.mark.parametrize("accepts", [b"", b"gzip;q=0", b"gzip; q=0.0", b"br", b"identity"])
+@pytest.mark.parametrize(
+    "accepts", [b"", b"gzip;q=0", b"gzip; q=0.0", b"br", b"identity", b"gzip;q=0, *"]
+)
 def test_what_nobody_asked_for_is_not_compressed(accepts: bytes) -> None:
     response = Site([ITEMS]).respond("GET", "/", [(b"Accept-Encoding", accepts)])
     assert header(response, b"Content-Encoding") is None

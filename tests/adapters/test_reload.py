@@ -119,3 +119,20 @@ async def test_the_command(tmp_path: Path, anyio_backend_name: str) -> None:
         command.send(signal.SIGTERM)
         assert await command.finished() == 0
     assert len(log.read_text().splitlines()) == 4
+
+
+async def test_compression_holds_from_then_on() -> None:
+    async with serve(changed()) as server:
+        server.reload(changed(compression=True))
+        async with open_peer(server.port) as peer:
+            await peer.send(upgrade_request(Sec_WebSocket_Extensions="permessage-deflate"))
+            assert b"permessage-deflate" in await peer.receive()
+            await peer.send(masked(request("GET", "/clock", tunnel="y" * 2000)))
+            assert (await peer.receive())[0] == 0x81  # told by the transport itself
+            await peer.send(masked(request("GET", "/subs", tunnel="y" * 2000)))
+            assert (await peer.receive())[0] == 0xC1
+
+
+def masked(text: str) -> bytes:
+    payload = text.encode()
+    return b"\x81\xfe" + len(payload).to_bytes(2, "big") + bytes(4) + payload

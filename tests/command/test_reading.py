@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 from typing import TYPE_CHECKING
 
@@ -162,3 +163,20 @@ async def test_watching_while_nobody_reads_merges() -> None:
                     if json.loads(await run.line())["new"]["n"] == rounds:
                         break
             assert lines < rounds, "the pipe did not hold them all"
+
+
+async def test_dump_to_what_is_no_file(tmp_path: Path) -> None:
+    fifo, link, saved = tmp_path / "fifo", tmp_path / "link", tmp_path / "saved"
+    os.mkfifo(fifo)
+    saved.write_text("old")
+    link.symlink_to(saved)
+    async with running() as server, connect(server.url) as client:
+        await client.update(C, insert=TEXTS)
+        reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+        assert (await shell("dump", server.url + C, "-q", "-o", fifo)).status == 0
+        assert fifo.is_fifo()
+        assert os.read(reader, 1000).decode() == "".join(LINES)
+        os.close(reader)
+        assert (await shell("dump", server.url + C, "-q", "-o", link)).status == 0
+        assert link.is_symlink()
+        assert saved.read_text() == "".join(LINES)

@@ -215,6 +215,14 @@ def test_collections_in_use_are_bounded() -> None:
     assert again.ok
 
 
+def test_one_request_does_not_pass_the_bound_either() -> None:
+    world = World(1, limits=Limits(collections=3))
+    asked = world.clients[0].put_subs({path(name): {} for name in "abcdef"})
+    world.settle()
+    assert [entry[0] for entry in asked.reply["data"]] == [path(name) for name in "abc"]  # type: ignore[index]
+    assert world.server.census().collections == 3
+
+
 # --- what readers have not taken ------------------------------------------------------------------
 
 

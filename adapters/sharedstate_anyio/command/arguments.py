@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
@@ -175,10 +176,11 @@ def _file(text: str) -> Path | None:
 
 
 def _header(text: str) -> tuple[str, str]:
-    name, colon, value = text.partition(":")
-    if not (colon and name.isascii() and name.isprintable() and value.isprintable()):
+    name, _, value = (part.strip() for part in text.partition(":"))
+    fits = re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name) and value.isprintable()
+    if not fits or any(ord(each) > 255 for each in value):
         raise argparse.ArgumentTypeError(f"expected 'Name: value', found {text!r}")
-    return name.strip(), value.strip()
+    return name, value
 
 
 def _seconds(text: str) -> float:

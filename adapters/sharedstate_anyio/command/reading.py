@@ -68,8 +68,13 @@ async def _print(texts: Iterable[bytes]) -> None:
 
 
 def _save(file: Path, texts: Iterable[bytes]) -> None:
-    """Write a file that is there as a whole or not at all."""
+    """Write a file that is there as a whole or not at all; a pipe or a device is written to as it is."""
     try:
+        file = file.resolve()  # a link stays
+        if file.exists() and not file.is_file():
+            with file.open("wb") as stream:
+                stream.writelines(map(one_line, texts))
+            return
         fd, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
         try:
             with os.fdopen(fd, "wb") as stream:
