@@ -80,10 +80,9 @@ class Collection(Generic[C]):
         self._subscribers.add(subscription)
         self._advance(now, out, subscription.session)
 
-    def unsubscribe(self, subscription: Subscription[C], now: float, out: list[Effect[C]]) -> None:
-        """Let a subscriber go."""
+    def unsubscribe(self, subscription: Subscription[C]) -> None:
+        """Let a subscriber go; then let the collection `proceed`."""
         self._subscribers.remove(subscription)
-        self._advance(now, out)
 
     def stall(self, subscription: Subscription[C]) -> None:
         """Keep no more than a cursor for this subscriber until `catch_up`."""
@@ -188,7 +187,7 @@ class Collection(Generic[C]):
             self._desk.forget(self)
 
     def proceed(self, now: float, out: list[Effect[C]]) -> None:
-        """It is this collection's turn to load."""
+        """Go on: it is this collection's turn to load, or subscribers have gone."""
         self._advance(now, out)
 
     @property

@@ -34,7 +34,7 @@ from .wishes import Wanted, decide
 
 if TYPE_CHECKING:
     from collections.abc import Collection as Names
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from .paths import CollectionPath
     from .request import Request
@@ -91,8 +91,10 @@ class Server(Generic[C]):
         session.closed = True
         self._outstanding.take_back(session)
         self._drains.cancel(session)
-        for subscription in session.subscriptions.values():
-            subscription.collection.unsubscribe(subscription, now, out)
+        gone = session.subscriptions.values()
+        for subscription in gone:
+            subscription.collection.unsubscribe(subscription)
+        self._proceed(gone, now, out)
         session.subscriptions.clear()
         return out
 
@@ -186,11 +188,10 @@ class Server(Generic[C]):
         kept, refused = decide(before, changes, self.limits.subscriptions, self._registry.parse)
         subs = [(path, entry.sub) for path, entry in kept.items()]
         request.answer(encode_subs_reply(request.tunnel, subs, refused.items()), out)
-        session.subscriptions = {p: s for p, s in before.items() if kept.get(p) is s}
-        for path, subscription in before.items():
-            if path not in session.subscriptions:
-                session.disown(subscription)
-                subscription.collection.unsubscribe(subscription, now, out)
+        gone = [each for path, each in before.items() if kept.get(path) is not each]
+        for subscription in gone:
+            session.disown(subscription)
+            subscription.collection.unsubscribe(subscription)
         session.subscriptions = {
             path: self._begin(session, path, entry) if isinstance(entry, Wanted) else entry
             for path, entry in kept.items()
@@ -200,6 +201,13 @@ class Server(Generic[C]):
                 if session.blocked:
                     session.owe(subscription)
                 subscription.collection.subscribe(subscription, now, out)
+        self._proceed(gone, now, out)  # not before: one that replaces another watches on
+
+    @staticmethod
+    def _proceed(gone: Iterable[Subscription[C]], now: float, out: list[Effect[C]]) -> None:
+        """Let the collections of subscriptions that were let go do what they can do now."""
+        for collection in dict.fromkeys(each.collection for each in gone):
+            collection.proceed(now, out)
 
     def _begin(self, session: Session[C], path: str, wanted: Wanted) -> Subscription[C]:
         since, parts = wanted.options
