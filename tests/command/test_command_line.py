@@ -12,11 +12,13 @@ import anyio
 import pytest
 import trustme
 
+from sharedstate_anyio import parse_config, serve
 from sharedstate_anyio.command.arguments import parser
 from sharedstate_anyio.command.target import Target, parse_target
 from tests.support.command import started
 from tests.support.relay import relay
-from tests.support.servers import running
+from tests.support.secure import Authority
+from tests.support.servers import document, running
 from tests.support.shell import PROGRAM, shell
 
 COMMANDS = ("get", "put", "watch", "load", "dump")
@@ -91,6 +93,8 @@ async def test_an_unknown_service(command: str) -> None:
         ["get", "host/a/b/c", "--timeout", "soon"],
         ["get", "host/a/b/c", "--header", "no colon"],
         ["get", "host/a/b/c", "--ca", "/nowhere"],
+        ["get", "host/a/b/c", "--cert", "/nowhere"],
+        ["get", "host/a/b/c", "--key", "/nowhere"],
         ["watch", "host/a/b/c", "--nope"],
     ],
 )
@@ -118,6 +122,20 @@ async def test_tls(tmp_path: Path) -> None:
         url = f"wss://127.0.0.1:{wire.port}/app/items/c"
         assert await shell("put", url, '{"id":"a"}', "--ca", tmp_path / "ca.pem") == (0, "", "")
         assert (await shell("get", url, "--ca", tmp_path / "ca.pem")).output == '{"id":"a"}\n'
+
+
+async def test_the_certificate_of_a_client(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    files = authority.write("client")
+    listen = {"host": "127.0.0.1", "port": 0, "ssl": {**authority.write(), "ca": authority.file}}
+    async with serve(parse_config({**document(), "service": listen})) as server:
+        url = f"wss://127.0.0.1:{server.port}/app/items/c"
+        trusting = ("get", url, "--ca", authority.file)
+        shown = ("--cert", str(files["cert"]), "--key", str(files["key"]))
+        assert await shell(*trusting, *shown) == (0, "", "")
+        status, _, errors = await shell(*trusting)
+        assert status == 1
+        assert "the server asks for a client's certificate" in errors
 
 
 async def test_closed_streams() -> None:

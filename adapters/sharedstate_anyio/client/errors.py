@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import ssl
+from typing import Final
 
 from sharedstate_core import SharedStateError
 
@@ -34,6 +35,9 @@ class ReleasedError(SharedStateError):
         super().__init__(f"{path} was released")
 
 
+_NO_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNEXPECTED_EOF_WHILE_READING"})
+
+
 def reason_of(error: BaseException) -> str:
     """Say in a few words why a connection failed."""
     cause = error.__cause__
@@ -46,7 +50,10 @@ def reason_of(error: BaseException) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"the certificate is not trusted: {error.verify_message}"
     if isinstance(error, ssl.SSLError):
-        return f"no TLS here ({error.reason or error})"
+        reason = error.reason or str(error)
+        if "CERTIFICATE_REQUIRED" in reason:
+            return "the server asks for a client's certificate"
+        return f"{'no TLS here' if reason in _NO_TLS else 'TLS failed'} ({reason})"
     if isinstance(error, socket.gaierror):
         return "no such host"
     if isinstance(error, OSError):

@@ -133,6 +133,10 @@ def _command(
     made.set_defaults(run=run, tally=None)
     made.add_argument("--ca", metavar="FILE", help="certificates to trust (PEM), for wss")
     made.add_argument(
+        "--cert", metavar="FILE", help="certificate to show, if the server asks (PEM)"
+    )
+    made.add_argument("--key", metavar="FILE", help="its key (default: in the same file)")
+    made.add_argument(
         "--header", type=_header, action="append", default=[], help="'Name: value' of the handshake"
     )
     made.add_argument(

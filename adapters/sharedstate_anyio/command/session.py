@@ -43,13 +43,25 @@ def connecting(options: Namespace) -> Connecting:
         CommandError: the certificates cannot be read.
     """
     context = None
-    if options.ca is not None:
+    if options.key is not None and options.cert is None:
+        raise CommandError("--key is of use with --cert only", BAD_INPUT)
+    if options.ca is not None or options.cert is not None:
+        file = options.ca
         try:
             context = ssl.create_default_context(cafile=options.ca)
-        except (OSError, ssl.SSLError) as error:
-            problem = f"{options.ca}: no certificates there ({error.strerror or error})"
+            if options.cert is not None:
+                file = " and ".join(filter(None, [options.cert, options.key]))
+                context.load_cert_chain(options.cert, options.key, _no_password)
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or error
+            problem = f"{file}: no certificates there ({why})"
             raise CommandError(problem, BAD_INPUT) from None
     return Connecting(context, dict(options.header), options.timeout, options.patience)
+
+
+def _no_password() -> str:
+    """Refuse an encrypted key, instead of asking at the terminal."""
+    raise ValueError("the key is encrypted")
 
 
 def say(message: str) -> None:
