@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from benchmarks import connections, core, fanout, ingest, mysql, snapshot, transport, update
+from benchmarks import connections, core, fanout, ingest, mysql, slow, snapshot, transport, update
 from benchmarks.chart import chart
 from benchmarks.compare import NOISE, compare
 from benchmarks.measure import Run, machine, table
@@ -35,6 +35,7 @@ SUITES: Final[dict[str, tuple[Callable[[], Iterable[Result]], str]]] = {
     "snapshot": (snapshot.run, "100,000 items told to one, and to 50 at once"),
     "update": (update.run, "one update without readers, and what part is reading its frame"),
     "transport": (transport.run, "TLS and compression, beside plain text"),
+    "slow": (slow.run, "what 100 of 1,000 readers who stop reading do to the others (wall clock)"),
     "ingest": (ingest.run, "updates stored in SQLite, beside the bare driver (wall clock)"),
     "mysql": (mysql.run, "the same in MariaDB, on one of its own (wall clock)"),
     "peers": (peers.run, "the same crowd before other servers (first: make bench-peers)"),

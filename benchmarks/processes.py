@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -79,12 +79,13 @@ def server(
     config: dict[str, object],
     listener: dict[str, object] | None = None,
     more: dict[str, object] | None = None,
+    limits: Mapping[str, float] | None = None,
 ) -> Iterator[Process]:
-    """Run a server with one service called `items`, with more keys for its listener and for the document."""
+    """Run a server with one service called `items`, with more keys for its listener, the document and its limits."""
     document = {
         **(more or {}),
         "service": {"port": 0, **(listener or {})},
-        "limits": {"ping_seconds": 0},  # nobody here answers
+        "limits": {"ping_seconds": 0, **(limits or {})},  # nobody here answers
         "services": [{"name": "items", "module": module, "config": config}],
     }
     file = folder / "config.json"

@@ -16,8 +16,9 @@ The rules:
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Final, Generic, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, Generic
 
+from .acknowledgements import Acknowledgements
 from .effects import C, Commit, Effect, Load
 from .errors import RequestError
 from .notices import Notices
@@ -29,54 +30,15 @@ from .subscribers import Subscribers, Subscription
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .counters import Counters
+    from .desk import Deadline, Desk
     from .limits import Limits
     from .paths import CollectionPath
     from .session import Session
     from .updates import Update
 
-Deadline: TypeAlias = Literal["retry", "linger"]
-
 COLLECTION_BYTES: Final = 4096
 ENTRY_BYTES: Final = 400
 """About what a collection and each of its ids take beside the items' text."""
-
-
-class Desk(Protocol[C]):
-    """What a collection needs of the server it belongs to."""
-
-    limits: Limits
-    counters: Counters
-
-    def issue_ticket(self, collection: Collection[C]) -> int:
-        """Return a new ticket whose outcome goes to this collection."""
-        ...
-
-    def request(
-        self, path: CollectionPath, operation: Operation[C], now: float, out: list[Effect[C]]
-    ) -> None:
-        """Take in an update or a read of any collection."""
-        ...
-
-    def begin_load(self, collection: Collection[C], asker: Session[C] | None) -> bool:
-        """Tell whether this collection may load now; otherwise it waits, and is told to `proceed`."""
-        ...
-
-    def want_no_load(self, collection: Collection[C]) -> None:
-        """Let this collection wait no longer."""
-        ...
-
-    def set_deadline(self, collection: Collection[C], which: Deadline, at: float) -> None:
-        """Call `deadline` of this collection at that time."""
-        ...
-
-    def linger(self, collection: Collection[C], now: float) -> None:
-        """Let this collection, which nobody watches, go in a while."""
-        ...
-
-    def forget(self, collection: Collection[C]) -> None:
-        """Let this collection go: it holds nothing that matters."""
-        ...
 
 
 class Collection(Generic[C]):
@@ -89,6 +51,9 @@ class Collection(Generic[C]):
         self._notices = Notices(desk.limits.part_bytes)
         self._subscribers: Subscribers[C] = Subscribers(self._notices, desk.counters)
         self._queue: Queue[C] = Queue()
+        self._answers: Acknowledgements[C] = Acknowledgements(
+            path, self._subscribers, desk.counters
+        )
         self._loading = False
         self._committing: list[Put[C]] | None = None
         self._stale = False
@@ -96,7 +61,6 @@ class Collection(Generic[C]):
         self._just_loaded = False
         self._retrying = False
         self._failures = 0
-        self._committed: list[Answer[C]] = []  # stored, but those who watch are to see it first
 
     def change_limits(self, limits: Limits) -> None:
         """Let other limits hold from now on."""
@@ -116,10 +80,9 @@ class Collection(Generic[C]):
         self._subscribers.add(subscription)
         self._advance(now, out, subscription.session)
 
-    def unsubscribe(self, subscription: Subscription[C], now: float, out: list[Effect[C]]) -> None:
-        """Let a subscriber go."""
+    def unsubscribe(self, subscription: Subscription[C]) -> None:
+        """Let a subscriber go; then let the collection `proceed`."""
         self._subscribers.remove(subscription)
-        self._advance(now, out)
 
     def stall(self, subscription: Subscription[C]) -> None:
         """Keep no more than a cursor for this subscriber until `catch_up`."""
@@ -150,9 +113,9 @@ class Collection(Generic[C]):
             if self._replica is not None and not self._follow(answers, self._replica, out):
                 self._stale = True
             if self._stale or self._replica is None:
-                self._committed.extend(answers)  # those who watch are to see it first
+                self._answers.hold(answers)  # those who watch are to see it first
             else:
-                self._give(answers, out)
+                self._answers.give(answers, out)
         self._advance(now, out)
 
     def commit_failed(
@@ -186,7 +149,7 @@ class Collection(Generic[C]):
             self._replica.prune(self._desk.limits.tombstones)
         self._catch_up_waiting(out)
         if not self._subscribers.waiting():
-            self._answer_committed(out)
+            self._answers.release(out)
         self._advance(now, out)
 
     def load_failed(self, error: RequestError, now: float, out: list[Effect[C]]) -> None:
@@ -224,7 +187,7 @@ class Collection(Generic[C]):
             self._desk.forget(self)
 
     def proceed(self, now: float, out: list[Effect[C]]) -> None:
-        """It is this collection's turn to load."""
+        """Go on: it is this collection's turn to load, or subscribers have gone."""
         self._advance(now, out)
 
     @property
@@ -254,7 +217,7 @@ class Collection(Generic[C]):
     @property
     def is_busy(self) -> bool:
         """Whether a request waits here for storage."""
-        return bool(self._committing or self._queue or self._committed)
+        return bool(self._committing or self._queue or self._answers)
 
     # --- the one step -----------------------------------------------------------------------------
 
@@ -263,7 +226,7 @@ class Collection(Generic[C]):
         self._catch_up_waiting(out)
         while not self._loading and self._committing is None:
             if not len(self._subscribers):  # nobody needs to see it
-                self._answer_committed(out)
+                self._answers.release(out)
                 if self._is_outdated():
                     self._stale, self._announced, self._replica = False, None, None
                     self._just_loaded = False
@@ -314,7 +277,7 @@ class Collection(Generic[C]):
         self._loading = True
         self._stale, self._announced = False, None  # unless something changes meanwhile
         since = None if self._replica is None else self._replica.cursor
-        out.append(Load(self._desk.issue_ticket(self), self.path, since))
+        out.append(Load(self._desk.tickets.issue(self), self.path, since))
 
     def _serve(self, out: list[Effect[C]]) -> None:
         """Answer the read at the head of the queue, or commit the updates there."""
@@ -323,7 +286,7 @@ class Collection(Generic[C]):
             puts = self._queue.take_puts(self._replica, self._desk.limits, out)
             if puts:
                 self._committing = puts
-                ticket = self._desk.issue_ticket(self)
+                ticket = self._desk.tickets.issue(self)
                 out.append(Commit(ticket, self.path, [put.write for put in puts]))
             return
         assert self._replica is not None  # noqa: S101  (_needs_load saw to it)
@@ -350,7 +313,7 @@ class Collection(Generic[C]):
 
     def _is_idle(self) -> bool:
         under_way = self._loading or self._committing is not None
-        return not (under_way or self._queue or self._committed or len(self._subscribers))
+        return not (under_way or self._queue or self._answers or len(self._subscribers))
 
     # --- outcomes ---------------------------------------------------------------------------------
 
@@ -376,31 +339,6 @@ class Collection(Generic[C]):
             self._subscribers.broadcast(before, replica, out)
             replica.prune(self._desk.limits.tombstones)
         return True
-
-    def _answer_committed(self, out: list[Effect[C]]) -> None:
-        answers, self._committed = self._committed, []
-        self._give(answers, out)
-
-    def _give(self, answers: Sequence[Answer[C]], out: list[Effect[C]]) -> None:
-        """Tell the authors; a blocked one after the net change that it is owed."""
-        for answer in answers:
-            session = answer.put.request.session
-            if session.blocked:
-                session.postpone(partial(self._give_drained, answer), requests=0)
-            else:
-                answer.give(self._desk.counters, out)
-
-    def _give_drained(self, answer: Answer[C], _now: float, out: list[Effect[C]]) -> None:
-        session = answer.put.request.session
-        if self._subscribers.waiting():  # perhaps its author, whose copy is to show it first
-            self._committed.append(answer)
-        elif any(
-            subscription.collection is self and session.owes(subscription, answer.cursor)
-            for subscription in session.subscriptions.values()
-        ):
-            session.postpone(partial(self._give_drained, answer), requests=0)
-        else:
-            self._give([answer], out)
 
     def _fail_unknown(self, puts: Sequence[Put[C]], out: list[Effect[C]]) -> None:
         """Answer that nobody knows; then see what storage really holds."""

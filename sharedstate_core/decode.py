@@ -6,13 +6,13 @@ Items stay raw text: only the `id` is ever read out of one. Nothing here raises 
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
 import msgspec
 from msgspec import Raw, Struct
 
-from .errors import ErrorCode, RequestError
+from .errors import RequestError
+from .faults import NULL, BadMessageError, explain, head_fault, lowered, too_deep, update_fault
 from .nesting import nests_deeper
 from .storage import Condition, Cursor, Write
 from .updates import Update
@@ -26,22 +26,6 @@ Command: TypeAlias = Literal["GET", "PUT"]
 
 MAX_SUB_BYTES: Final = 4096
 """The longest `sub`: the server keeps it as long as the subscription lasts."""
-
-NULL: Final = Raw(b"null")
-
-
-class BadMessageError(RequestError):
-    """A message that is no request; it carries what could still be read of it.
-
-    Attributes:
-        cmd: JSON text of the `cmd` to name in the reply.
-        tunnel: JSON text of the tunnel to return.
-    """
-
-    def __init__(self, code: ErrorCode, message: str, cmd: Raw = NULL, tunnel: Raw = NULL) -> None:
-        super().__init__(code, message)
-        self.cmd = cmd
-        self.tunnel = tunnel
 
 
 class RequestMessage(NamedTuple):
@@ -103,14 +87,6 @@ class _Update(Struct):
     condition: _If | None = msgspec.field(name="if", default=None)
 
 
-class _Members(Struct):
-    """An update whose members may be anything: numbers out of range are never read."""
-
-    remove: Raw = Raw(b"[]")
-    insert: Raw = Raw(b"[]")
-    reset: Raw = Raw(b"false")
-
-
 class _Subs(Struct):
     insert: list[tuple[str, Raw]] = []
     remove: list[str] = []
@@ -126,8 +102,6 @@ _envelope = msgspec.json.Decoder(_Envelope)
 _head = msgspec.json.Decoder(_Head)
 _string = msgspec.json.Decoder(str)
 _update = msgspec.json.Decoder(_Update)
-_members = msgspec.json.Decoder(_Members)
-_array = msgspec.json.Decoder(list[Raw])
 _subs = msgspec.json.Decoder(_Subs)
 _sub = msgspec.json.Decoder(_Sub)
 
@@ -143,12 +117,12 @@ def decode_request(text: str, limits: Limits) -> RequestMessage:
     except RecursionError:
         raise BadMessageError("bad_message", "the message is nested too deep") from None
     except (msgspec.DecodeError, UnicodeEncodeError) as error:
-        _explain(text, error, limits)
+        explain(text, error, limits)
     tunnel = envelope.tunnel
     cmd = _COMMANDS.get(bytes(envelope.cmd))
     named = NULL if cmd is None else envelope.cmd
     if nests_deeper(bytes(tunnel), limits.depth):
-        raise BadMessageError("bad_message", f"tunnel: {_too_deep(limits)}", named)
+        raise BadMessageError("bad_message", f"tunnel: {too_deep(limits)}", named)
     if bytes(envelope.type) != b'"REQUEST"':
         raise BadMessageError("bad_message", 'type: expected "REQUEST"', named, tunnel)
     if cmd is None:
@@ -172,18 +146,18 @@ def decode_write(arg: Raw, limits: Limits) -> Write:
     try:
         message = _decode_update(arg)
     except RecursionError:
-        raise RequestError("bad_update", _too_deep(limits)) from None
+        raise RequestError("bad_update", too_deep(limits)) from None
     if len(message.insert) + len(message.remove) > limits.items:
         raise RequestError("too_many", f"an update may name at most {limits.items} ids")
     insert: dict[str, bytes] = {}
     for index, raw in enumerate(message.insert):
         text = bytes(raw)
         if nests_deeper(text, limits.depth):
-            raise RequestError("bad_update", f"insert[{index}]: {_too_deep(limits)}")
+            raise RequestError("bad_update", f"insert[{index}]: {too_deep(limits)}")
         try:
             id = _head.decode(raw).id
         except msgspec.ValidationError as error:
-            raise RequestError("bad_update", f"insert[{index}]{_head_fault(error)}") from None
+            raise RequestError("bad_update", f"insert[{index}]{head_fault(error)}") from None
         if problem := _id_problem(id, limits):
             raise RequestError("bad_update", f"insert[{index}].id: {problem}")
         insert[id] = text
@@ -198,7 +172,7 @@ def _decode_update(arg: Raw) -> _Update:
     try:
         return _update.decode(arg)
     except msgspec.ValidationError:
-        raise RequestError("bad_update", _update_fault(arg)) from None
+        raise RequestError("bad_update", update_fault(arg)) from None
 
 
 def _condition(wanted: _If | None, limits: Limits) -> Condition | None:
@@ -219,14 +193,14 @@ def decode_subscriptions(arg: Raw, limits: Limits) -> SubscriptionChanges:
     try:
         message = _subs.decode(arg)
     except RecursionError:
-        raise RequestError("bad_message", f"arg: {_too_deep(limits)}") from None
+        raise RequestError("bad_message", f"arg: {too_deep(limits)}") from None
     except msgspec.ValidationError as error:
-        raise RequestError("bad_message", f"arg: {_lower(error)}") from None
+        raise RequestError("bad_message", f"arg: {lowered(error)}") from None
     if len(message.insert) + len(message.remove) > limits.items:
         raise RequestError("too_many", f"a request may name at most {limits.items} paths")
     for index, (_, sub) in enumerate(message.insert):
         if nests_deeper(bytes(sub), limits.depth):
-            raise RequestError("bad_message", f"insert[{index}]: {_too_deep(limits)}")
+            raise RequestError("bad_message", f"insert[{index}]: {too_deep(limits)}")
     insert = [Subscribe(path, bytes(sub)) for path, sub in message.insert]
     return SubscriptionChanges(insert, message.remove, message.reset)
 
@@ -242,14 +216,9 @@ def decode_subscription(sub: bytes) -> SubscriptionOptions:
     try:
         message = _sub.decode(sub)
     except msgspec.ValidationError as error:
-        raise RequestError("bad_message", f"sub: {_lower(error)}") from None
+        raise RequestError("bad_message", f"sub: {lowered(error)}") from None
     since = None if message.since is None else Cursor(message.since.epoch, message.since.version)
     return SubscriptionOptions(since, message.parts)
-
-
-def _head_fault(error: msgspec.ValidationError) -> str:
-    about_id = "`id`" in str(error) or "$.id" in str(error)
-    return ".id: expected a string" if about_id else ": expected an object"
 
 
 def _id_problem(id: str, limits: Limits) -> str | None:
@@ -260,57 +229,3 @@ def _id_problem(id: str, limits: Limits) -> str | None:
     if "\0" in id:
         return "may not contain the character U+0000"
     return None
-
-
-def _too_deep(limits: Limits) -> str:
-    return f"nested deeper than {limits.depth} levels"
-
-
-def _lower(error: Exception) -> str:
-    text = str(error)
-    return text if text[1:2].isupper() else text[:1].lower() + text[1:]
-
-
-def _update_fault(arg: Raw) -> str:
-    """Find the first member of an update whose type is wrong (the decoder names no index)."""
-    if not bytes(arg).startswith(b"{"):
-        return "expected an object with remove, insert, reset"
-    update = _members.decode(arg)
-    if not bytes(update.remove).startswith(b"["):
-        return "remove: expected an array"
-    for index, id in enumerate(_array.decode(update.remove)):
-        if not bytes(id).startswith(b'"'):
-            return f"remove[{index}]: expected a string"
-    if not bytes(update.insert).startswith(b"["):
-        return "insert: expected an array"
-    if bytes(update.reset) not in {b"true", b"false"}:
-        return "reset: expected true or false"
-    return 'if: expected {"epoch": string, "version": whole number, "ids": array of strings}'
-
-
-def _refuse(name: str) -> NoReturn:
-    raise ValueError(name)  # NaN and Infinity: Python's decoder knows them, JSON does not
-
-
-def _explain(text: str, error: Exception, limits: Limits) -> NoReturn:
-    """Say why a text is no message. The standard decoder is laxer: what it can still read helps to answer."""
-    try:
-        message = json.loads(text, parse_constant=_refuse)
-    except (ValueError, RecursionError):
-        raise BadMessageError("bad_message", f"not a message: {_lower(error)}") from None
-    if not isinstance(message, dict):
-        raise BadMessageError("bad_message", "not a message: expected an object")
-    cmd, tunnel = message.get("cmd"), message.get("tunnel")
-    known = Raw(msgspec.json.encode(cmd)) if cmd in ("GET", "PUT") else NULL
-    try:
-        echo = Raw(json.dumps(tunnel, allow_nan=False).encode())
-    except (ValueError, RecursionError):  # a number too big for Python, or nested too deep
-        echo = NULL
-    if nests_deeper(bytes(echo), limits.depth):
-        echo = NULL
-    path = message.get("path")
-    if isinstance(path, str) and any("\ud800" <= char <= "\udfff" for char in path):
-        raise BadMessageError("bad_path", "path: holds a lone surrogate", known, echo)
-    raise BadMessageError(
-        "bad_message", "a string holds a lone surrogate, which is not Unicode text", known, echo
-    )

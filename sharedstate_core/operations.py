@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from .counters import Counters
     from .limits import Limits
     from .replica import Replica
-    from .session import Request, Session
+    from .request import Request
+    from .session import Session
 
 
 class Put(NamedTuple, Generic[C]):

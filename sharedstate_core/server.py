@@ -11,41 +11,34 @@ The rules:
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from functools import partial
-from typing import TYPE_CHECKING, Generic, Literal, TypeAlias
+from typing import TYPE_CHECKING, Generic
 
 from msgspec import Raw
 
-from .collection import Collection, Deadline
 from .counters import Census, Counters
-from .decode import (
-    BadMessageError,
-    RequestMessage,
-    decode_request,
-    decode_subscriptions,
-    decode_write,
-)
+from .decode import RequestMessage, decode_request, decode_subscriptions, decode_write
 from .effects import C, Effect, ListCollections
 from .encode import encode_subs_reply
 from .errors import LocalProtocolError, RequestError
+from .faults import BadMessageError
 from .limits import Limits
 from .operations import Get, Operation, Put
 from .outstanding import Outstanding
-from .paths import CollectionPath, parse_collection_path, split_path
-from .session import Request, Session
+from .paths import split_path
+from .registry import Registry
+from .session import Session
 from .subscribers import Subscription
 from .timers import Timers
-from .turns import Turns
 from .wishes import Wanted, decide
 
 if TYPE_CHECKING:
     from collections.abc import Collection as Names
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
+    from .paths import CollectionPath
+    from .request import Request
     from .storage import CommitResult, Cursor, Loaded
-
-_Timer: TypeAlias = "tuple[Literal['drain'], Session[C]] | tuple[Deadline, Collection[C]]"
 
 
 class Server(Generic[C]):
@@ -62,16 +55,11 @@ class Server(Generic[C]):
     def __init__(self, services: Names[str], limits: Limits | None = None) -> None:
         self.limits = limits or Limits()
         self.counters = Counters()
-        self._services = tuple(services)
+        self._registry: Registry[C] = Registry(services, self.limits, self.counters)
+        self._tickets = self._registry.tickets
         self._sessions: dict[C, Session[C]] = {}
-        self._collections: dict[CollectionPath, Collection[C]] = {}
-        self._tickets: dict[int, Collection[C] | Request[C]] = {}
-        self._last_ticket = 0
-        self._timers: Timers[_Timer[C]] = Timers()
-        self._turns = {name: Turns[Collection[C]](self.limits.loads) for name in self._services}
+        self._drains: Timers[Session[C]] = Timers()
         self._outstanding: Outstanding[C] = Outstanding(self.limits.owed_bytes)
-        self._lingering: OrderedDict[Collection[C], int] = OrderedDict()  # with the bytes of each
-        self._lingering_bytes = 0
 
     def change_limits(self, limits: Limits) -> None:
         """Let other limits hold from now on; what exceeds them already stays until it ends."""
@@ -79,10 +67,7 @@ class Server(Generic[C]):
         self._outstanding.most = limits.owed_bytes
         for session in self._sessions.values():
             session.limits = limits
-        for turns in self._turns.values():
-            turns.most = limits.loads
-        for collection in self._collections.values():
-            collection.change_limits(limits)
+        self._registry.change_limits(limits)
 
     # --- connections ------------------------------------------------------------------------------
 
@@ -105,9 +90,11 @@ class Server(Generic[C]):
         del self._sessions[connection]
         session.closed = True
         self._outstanding.take_back(session)
-        self._timers.cancel(("drain", session))
-        for subscription in session.subscriptions.values():
-            subscription.collection.unsubscribe(subscription, now, out)
+        self._drains.cancel(session)
+        gone = session.subscriptions.values()
+        for subscription in gone:
+            subscription.collection.unsubscribe(subscription)
+        self._proceed(gone, now, out)
         session.subscriptions.clear()
         return out
 
@@ -120,7 +107,7 @@ class Server(Generic[C]):
         out: list[Effect[C]] = []
         if not session.closed:
             session.block(out)
-            self._timers.set(("drain", session), now + self.limits.drain_seconds)
+            self._drains.set(session, now + self.limits.drain_seconds)
         return out
 
     def connection_drained(self, connection: C, now: float) -> list[Effect[C]]:
@@ -128,7 +115,7 @@ class Server(Generic[C]):
         session = self._session(connection)
         out: list[Effect[C]] = []
         if session.blocked and not session.closed:
-            self._timers.cancel(("drain", session))
+            self._drains.cancel(session)
             session.drain(now, out)
         return out
 
@@ -161,7 +148,7 @@ class Server(Generic[C]):
     ) -> None:
         match message.cmd, split_path(message.path):
             case "GET", ():
-                request.succeed(self._services, out)
+                request.succeed(self._registry.services, out)
             case "GET", ("clock",):
                 request.tell_time(out)
             case "GET", ("subs",):
@@ -170,12 +157,12 @@ class Server(Generic[C]):
             case "PUT", ("subs",):
                 self._put_subs(request, message.arg, now, out)
             case "GET", (app, service):
-                self._check_service(service)
-                out.append(ListCollections(self.issue_ticket(request), service, app))
+                self._registry.check_service(service)
+                out.append(ListCollections(self._tickets.issue(request), service, app))
             case "GET", (_, _, _):
-                self._take_in(self._parse(message.path), Get(request), now, out)
+                self._take_in(self._registry.parse(message.path), Get(request), now, out)
             case "PUT", (_, _, _):
-                path = self._parse(message.path)
+                path = self._registry.parse(message.path)
                 write = decode_write(message.arg, self.limits)
                 self._take_in(path, Put(request, write), now, out)
             case cmd, _:
@@ -189,23 +176,22 @@ class Server(Generic[C]):
         """Take in an update or a read, now or, in the order they came, when the reader can take the answer."""
         session = operation.request.session
         if session.has_postponed or (session.blocked and isinstance(operation, Get)):
-            session.postpone(partial(self.request, path, operation))
+            session.postpone(partial(self._registry.request, path, operation))
         else:
-            self.request(path, operation, now, out)
+            self._registry.request(path, operation, now, out)
 
     def _put_subs(self, request: Request[C], arg: Raw, now: float, out: list[Effect[C]]) -> None:
         """Edit or replace the subscriptions; the reply comes before what they bring."""
         session = request.session
         before = session.subscriptions
         changes = decode_subscriptions(arg, self.limits)
-        kept, refused = decide(before, changes, self.limits.subscriptions, self._parse)
+        kept, refused = decide(before, changes, self.limits.subscriptions, self._registry.parse)
         subs = [(path, entry.sub) for path, entry in kept.items()]
         request.answer(encode_subs_reply(request.tunnel, subs, refused.items()), out)
-        session.subscriptions = {p: s for p, s in before.items() if kept.get(p) is s}
-        for path, subscription in before.items():
-            if path not in session.subscriptions:
-                session.disown(subscription)
-                subscription.collection.unsubscribe(subscription, now, out)
+        gone = [each for path, each in before.items() if kept.get(path) is not each]
+        for subscription in gone:
+            session.disown(subscription)
+            subscription.collection.unsubscribe(subscription)
         session.subscriptions = {
             path: self._begin(session, path, entry) if isinstance(entry, Wanted) else entry
             for path, entry in kept.items()
@@ -215,10 +201,17 @@ class Server(Generic[C]):
                 if session.blocked:
                     session.owe(subscription)
                 subscription.collection.subscribe(subscription, now, out)
+        self._proceed(gone, now, out)  # not before: one that replaces another watches on
+
+    @staticmethod
+    def _proceed(gone: Iterable[Subscription[C]], now: float, out: list[Effect[C]]) -> None:
+        """Let the collections of subscriptions that were let go do what they can do now."""
+        for collection in dict.fromkeys(each.collection for each in gone):
+            collection.proceed(now, out)
 
     def _begin(self, session: Session[C], path: str, wanted: Wanted) -> Subscription[C]:
         since, parts = wanted.options
-        collection = self._open(wanted.path)
+        collection = self._registry.open(wanted.path)
         return Subscription(session, collection, path, wanted.sub, since, parts=parts)
 
     # --- storage ----------------------------------------------------------------------------------
@@ -226,7 +219,7 @@ class Server(Generic[C]):
     def commit_succeeded(self, ticket: int, result: CommitResult, now: float) -> list[Effect[C]]:
         """A Commit was carried out; `result` has one outcome for each write."""
         out: list[Effect[C]] = []
-        self._take_collection(ticket, loading=False).commit_succeeded(result, now, out)
+        self._tickets.take_collection(ticket, loading=False).commit_succeeded(result, now, out)
         return out
 
     def commit_failed(
@@ -242,39 +235,39 @@ class Server(Generic[C]):
         """
         out: list[Effect[C]] = []
         error = RequestError("unavailable", message)
-        collection = self._take_collection(ticket, loading=False)
+        collection = self._tickets.take_collection(ticket, loading=False)
         collection.commit_failed(error, now, out, outcome_unknown=outcome_unknown)
         return out
 
     def load_succeeded(self, ticket: int, loaded: Loaded, now: float) -> list[Effect[C]]:
         """A Load was carried out."""
         out: list[Effect[C]] = []
-        collection = self._take_collection(ticket, loading=True)
-        self._turns[collection.path.service].end()
+        collection = self._tickets.take_collection(ticket, loading=True)
+        self._registry.end_load(collection)
         collection.load_succeeded(loaded, now, out)
-        self._go_on_loading(collection.path.service, now, out)
+        self._registry.go_on_loading(collection.path.service, now, out)
         return out
 
     def load_failed(self, ticket: int, message: str, now: float) -> list[Effect[C]]:
         """A Load failed; the core asks again in a while if somebody still watches."""
         out: list[Effect[C]] = []
         error = RequestError("unavailable", message)
-        collection = self._take_collection(ticket, loading=True)
-        self._turns[collection.path.service].end()
+        collection = self._tickets.take_collection(ticket, loading=True)
+        self._registry.end_load(collection)
         collection.load_failed(error, now, out)
-        self._go_on_loading(collection.path.service, now, out)
+        self._registry.go_on_loading(collection.path.service, now, out)
         return out
 
     def list_succeeded(self, ticket: int, names: Sequence[str]) -> list[Effect[C]]:
         """A ListCollections was carried out."""
         out: list[Effect[C]] = []
-        self._take_request(ticket).succeed(names, out)
+        self._tickets.take_request(ticket).succeed(names, out)
         return out
 
     def list_failed(self, ticket: int, message: str) -> list[Effect[C]]:
         """A ListCollections failed."""
         out: list[Effect[C]] = []
-        self._take_request(ticket).fail(RequestError("unavailable", message), out)
+        self._tickets.take_request(ticket).fail(RequestError("unavailable", message), out)
         return out
 
     def collection_changed(
@@ -282,7 +275,7 @@ class Server(Generic[C]):
     ) -> list[Effect[C]]:
         """Another process has committed to a collection, and reached `cursor` if that is known."""
         out: list[Effect[C]] = []
-        collection = self._collections.get(path)
+        collection = self._registry.get(path)
         if collection is not None:
             collection.changed_elsewhere(cursor, now, out)
         return out
@@ -290,133 +283,44 @@ class Server(Generic[C]):
     def loaded(self, service: str) -> list[CollectionPath]:
         """Return the service's collections whose content is in memory: for these, others' commits matter."""
         return [
-            path
-            for path, collection in self._collections.items()
-            if path.service == service and collection.is_loaded
+            collection.path
+            for collection in self._registry.all()
+            if collection.path.service == service and collection.is_loaded
         ]
 
     # --- time -------------------------------------------------------------------------------------
 
     def next_wakeup(self) -> float | None:
         """Return the time at which `wake` should be called, or None; it may change with every input."""
-        return self._timers.next()
+        times = (self._drains.next(), self._registry.next_deadline())
+        return min((time for time in times if time is not None), default=None)
 
     def wake(self, now: float) -> list[Effect[C]]:
         """Time has passed: retry loads, close connections that do not drain, let idle collections go."""
         out: list[Effect[C]] = []
-        for key in self._timers.due(now):
-            match key:
-                case ("drain", Session() as session):
-                    session.close("the reader did not catch up in time; come back and resume", out)
-                case ("retry" | "linger" as which, Collection() as collection):
-                    collection.deadline(which, now, out)
+        for session in self._drains.due(now):
+            session.close("the reader did not catch up in time; come back and resume", out)
+        self._registry.wake(now, out)
         return out
 
     @property
     def is_busy(self) -> bool:
         """Whether a request still waits for storage: shutting down waits for this to end."""
-        return bool(self._tickets) or any(c.is_busy for c in self._collections.values())
+        return bool(self._tickets) or any(each.is_busy for each in self._registry.all())
 
     def census(self) -> Census:
         """Count what there is now; the cost is that of looking at each connection and collection."""
-        collections = self._collections.values()
+        collections = self._registry.all()
         return Census(
             connections=len(self._sessions),
             subscriptions=sum(collection.subscriptions for collection in collections),
             blocked=sum(session.blocked for session in self._sessions.values()),
-            collections=len(collections),
+            collections=len(self._registry),
             loaded=sum(collection.is_loaded for collection in collections),
         )
-
-    # --- what collections need ---------------------------------------------------------------------
-
-    def issue_ticket(self, owner: Collection[C] | Request[C]) -> int:
-        """Return a new ticket whose outcome goes to `owner`."""
-        self._last_ticket += 1
-        self._tickets[self._last_ticket] = owner
-        return self._last_ticket
-
-    def request(
-        self, path: CollectionPath, operation: Operation[C], now: float, out: list[Effect[C]]
-    ) -> None:
-        """Take in an update or a read of any collection."""
-        self._open(path).request(operation, now, out)
-
-    def begin_load(self, collection: Collection[C], asker: Session[C] | None) -> bool:
-        """Tell whether a collection may load now; otherwise it waits, and is told to `proceed`."""
-        return self._turns[collection.path.service].begin(collection, asker)
-
-    def want_no_load(self, collection: Collection[C]) -> None:
-        """Let a collection wait no longer for its turn to load."""
-        self._turns[collection.path.service].leave(collection)
-
-    def _go_on_loading(self, service: str, now: float, out: list[Effect[C]]) -> None:
-        turns = self._turns[service]
-        while (collection := turns.call()) is not None:
-            collection.proceed(now, out)
-
-    def set_deadline(self, collection: Collection[C], which: Deadline, at: float) -> None:
-        """Call `collection.deadline(which)` at that time."""
-        self._timers.set((which, collection), at)
-
-    def linger(self, collection: Collection[C], now: float) -> None:
-        """Keep a collection that nobody watches for a while, as far as there is memory for it."""
-        self._wake_up(collection)
-        self._lingering[collection] = collection.memory
-        self._lingering_bytes += self._lingering[collection]
-        self.set_deadline(collection, "linger", now + self.limits.linger_seconds)
-        while self._lingering_bytes > self.limits.linger_bytes:
-            self.forget(next(iter(self._lingering)))
-
-    def _wake_up(self, collection: Collection[C]) -> None:
-        self._lingering_bytes -= self._lingering.pop(collection, 0)
-
-    def forget(self, collection: Collection[C]) -> None:
-        """Let a collection go: it holds nothing that matters."""
-        self._wake_up(collection)
-        self._timers.cancel(("linger", collection))
-        self._timers.cancel(("retry", collection))
-        del self._collections[collection.path]
-
-    # --- look-ups ---------------------------------------------------------------------------------
 
     def _session(self, connection: C) -> Session[C]:
         session = self._sessions.get(connection)
         if session is None:
             raise LocalProtocolError(f"connection {connection!r} is not open")
         return session
-
-    def _take_collection(self, ticket: int, *, loading: bool) -> Collection[C]:
-        owner = self._tickets.get(ticket)
-        if not isinstance(owner, Collection) or owner.is_loading is not loading:
-            what = "Load" if loading else "Commit"
-            raise LocalProtocolError(f"no {what} with ticket {ticket} is under way")
-        del self._tickets[ticket]
-        return owner
-
-    def _take_request(self, ticket: int) -> Request[C]:
-        owner = self._tickets.get(ticket)
-        if not isinstance(owner, Request):
-            raise LocalProtocolError(f"no ListCollections with ticket {ticket} is under way")
-        del self._tickets[ticket]
-        return owner
-
-    def _parse(self, path: str) -> CollectionPath:
-        parsed = parse_collection_path(path)
-        self._check_service(parsed.service)
-        in_use = len(self._collections) - len(self._lingering)
-        if in_use >= self.limits.collections and parsed not in self._collections:
-            raise RequestError("too_many", f"at most {self.limits.collections} collections in use")
-        return parsed
-
-    def _check_service(self, service: str) -> None:
-        if service not in self._services:
-            known = ", ".join(self._services)
-            raise RequestError("no_service", f"no service {service!r} here; there are: {known}")
-
-    def _open(self, path: CollectionPath) -> Collection[C]:
-        collection = self._collections.get(path)
-        if collection is None:
-            collection = self._collections[path] = Collection(path, self)
-        self._wake_up(collection)
-        return collection

@@ -12,9 +12,9 @@ import anyio
 from sharedstate_backends import ConfigurationError, StorageError
 
 from .censor import Censor
-from .config import build_backend
 from .listening import ListenError, open_listeners
 from .logs import printable
+from .services import build_backend
 from .tls import Tls
 
 if TYPE_CHECKING:

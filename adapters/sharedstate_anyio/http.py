@@ -6,25 +6,24 @@ Rules:
    that is no key of it is not found, so there is no path to traverse.
 2. `respond` takes anything and never raises.
 3. Everything is revalidated by its ETag: after an upgrade no browser runs an old client.
-4. What is worth it is compressed once, when the `Site` is made; the compressed form has an ETag of its own.
+4. What is worth it is compressed once, when the `Site` is made (`resources.py`).
 """
 
 from __future__ import annotations
 
-import gzip
-import hashlib
-import html
 import re
 import urllib.parse
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
+
+from .rendering import INDEX, LISTING, PAGES, render_index, render_listing
+from .resources import TYPES, VARY, Headers, Resource, matches, resource_of, takes_gzip
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
-Headers = list[tuple[bytes, bytes]]
-"""Names in their usual spelling; the form that h11 takes."""
+    from .rendering import ServiceInfo
 
 BUNDLES: Final = tuple(
     f"sharedstate.{name}.js"
@@ -41,22 +40,7 @@ COMPANIONS: Final = (
 
 PACKAGE: Final = Path(__file__).parent
 
-_TYPES: Final = {
-    ".html": b"text/html; charset=utf-8",
-    ".css": b"text/css; charset=utf-8",
-    ".js": b"text/javascript; charset=utf-8",
-    ".svg": b"image/svg+xml",
-    ".map": b"application/json",
-    ".ts": b"text/plain; charset=utf-8",
-}
 _TEXT: Final = b"text/plain; charset=utf-8"
-_TEMPLATE: Final = "index.html"
-_LIST: Final = "libs.html"
-_NOTICE: Final = (
-    '<p class="notice" role="alert">The JavaScript bundles of this server have not been built, '
-    "so the demo below cannot work.</p>"
-)
-
 _EVERYWHERE: Final[Headers] = [
     (b"X-Content-Type-Options", b"nosniff"),
     (b"Cache-Control", b"no-cache"),
@@ -81,7 +65,6 @@ _SHARED: Final[Headers] = [
     (b"Access-Control-Allow-Origin", b"*"),
     (b"Cross-Origin-Resource-Policy", b"cross-origin"),
 ]
-_VARY: Final = (b"Vary", b"Accept-Encoding")
 _PREFLIGHT: Final[Headers] = [
     (b"Access-Control-Allow-Methods", b"GET, HEAD, OPTIONS"),
     (b"Access-Control-Allow-Headers", b"*"),
@@ -104,27 +87,6 @@ class Response:
     body: bytes = b""
 
 
-class ServiceInfo(NamedTuple):
-    """What the index page tells about a service, to anybody.
-
-    Attributes:
-        name: its segment in a path.
-        store: what keeps its items, in a few words.
-        in_memory: whether it forgets everything when the server stops: the page's demo prefers it.
-    """
-
-    name: str
-    store: str
-    in_memory: bool = False
-
-
-class _Resource(NamedTuple):
-    content: bytes
-    headers: Headers
-    etag: bytes = b""
-    gzipped: _Resource | None = None
-
-
 class Site:
     """The server's HTTP side, for the services it has.
 
@@ -138,24 +100,24 @@ class Site:
 
     def __init__(self, services: Sequence[ServiceInfo], *, libs: Path | None = None) -> None:
         libs = libs or _find_libs()
-        files = {
-            name: (libs / name).read_bytes()
+        bundles = {
+            name: resource_of(name, (libs / name).read_bytes(), _SHARED)
             for name in (*BUNDLES, *COMPANIONS)
             if (libs / name).is_file()
         }
-        self._resources = {"/healthz": _Resource(b"ok\n", [(b"Content-Type", _TEXT)])}
-        for name, content in files.items():
-            self._resources[f"/libs/{name}"] = _file(name, content, _SHARED)
-        for file in sorted((PACKAGE / "pages").iterdir()):
-            if file.suffix in _TYPES and file.name not in {_TEMPLATE, _LIST}:
-                self._resources[f"/pages/{file.name}"] = _file(file.name, file.read_bytes(), _PAGE)
-        if files:
-            listed = _list(files, self._resources).encode()
-            self._resources["/libs/"] = _file(_LIST, listed, [*_PAGE, *_SHARED])
+        self._resources = {"/healthz": Resource(b"ok\n", [(b"Content-Type", _TEXT)])}
+        self._resources.update((f"/libs/{name}", bundle) for name, bundle in bundles.items())
+        for file in sorted(PAGES.iterdir()):
+            if file.suffix in TYPES and file.name not in {INDEX, LISTING}:
+                self._resources[f"/pages/{file.name}"] = resource_of(
+                    file.name, file.read_bytes(), _PAGE
+                )
+        if bundles:
+            listing = render_listing(bundles).encode()
+            self._resources["/libs/"] = resource_of(LISTING, listing, [*_PAGE, *_SHARED])
             self._resources["/libs"] = self._resources["/libs/"]
-        template = (PACKAGE / "pages" / _TEMPLATE).read_text("utf-8")
-        page = _render(template, services, complete=files.keys() >= set(BUNDLES))
-        self._resources["/"] = _file(_TEMPLATE, page.encode(), _PAGE)
+        page = render_index(services, complete=bundles.keys() >= set(BUNDLES))
+        self._resources["/"] = resource_of(INDEX, page.encode(), _PAGE)
 
     def respond(
         self, method: str, target: str, headers: Iterable[tuple[bytes, bytes]] = ()
@@ -181,11 +143,11 @@ class Site:
             problem = "Only GET and HEAD do anything here."
             extra = [*_SHARED, _allow(shared=True)] if shared else [_allow(shared=False)]
             return text_response(method, 405, problem, extra)
-        vary = [_VARY] if resource.gzipped else []
+        vary = [VARY] if resource.gzipped else []
         given = list(headers)
-        if resource.gzipped and _takes_gzip(given):
+        if resource.gzipped and takes_gzip(given):
             resource = resource.gzipped
-        if resource.etag and _matches(resource.etag, given):
+        if resource.etag and matches(resource.etag, given):
             unchanged = [(b"ETag", resource.etag), *vary, *_EVERYWHERE]
             return Response(304, [*unchanged, *(_SHARED if shared else [])])
         return complete(method, 200, resource.content, resource.headers)
@@ -204,47 +166,6 @@ def _find_libs() -> Path:
         (folder for folder in (PACKAGE / "libs", PACKAGE.parents[1] / "libs") if folder.is_dir()),
         PACKAGE / "libs",
     )
-
-
-def _file(name: str, content: bytes, extra: Headers) -> _Resource:
-    kind = (b"Content-Type", _TYPES[Path(name).suffix])
-    small = gzip.compress(content, mtime=0)
-    if len(small) > 0.9 * len(content):
-        return _Resource(content, [kind, (b"ETag", _etag(content)), *extra], _etag(content))
-    headers = [kind, _VARY, *extra]
-    gzipped = _Resource(
-        small,
-        [(b"Content-Encoding", b"gzip"), (b"ETag", _etag(small)), *headers],
-        _etag(small),
-    )
-    return _Resource(content, [(b"ETag", _etag(content)), *headers], _etag(content), gzipped)
-
-
-def _etag(content: bytes) -> bytes:
-    return b'"%s"' % hashlib.sha256(content).hexdigest()[:32].encode()
-
-
-def _list(files: Mapping[str, bytes], resources: Mapping[str, _Resource]) -> str:
-    """Return the page of `/libs/`: the bundles with their sizes."""
-    rows = []
-    for name, content in files.items():
-        gzipped = resources[f"/libs/{name}"].gzipped
-        small = f"{len(gzipped.content):,}" if gzipped else ""
-        link = f'<a href="/libs/{name}"><code>{name}</code></a>'
-        rows.append(f"<tr><th scope=row>{link}</th><td>{len(content):,}</td><td>{small}</td></tr>")
-    template = (PACKAGE / "pages" / _LIST).read_text("utf-8")
-    return template.replace("{{rows}}", "\n".join(rows))
-
-
-def _takes_gzip(headers: Iterable[tuple[bytes, bytes]]) -> bool:
-    """Return whether `Accept-Encoding` names gzip (RFC 9110, section 12.5.3)."""
-    for name, value in headers:
-        if name.lower() == b"accept-encoding":
-            for choice in value.lower().split(b","):
-                coding, _, weight = choice.replace(b" ", b"").partition(b";q=")
-                if coding in {b"gzip", b"*"}:
-                    return weight.strip(b"0.") != b"" or not weight
-    return False
 
 
 def text_response(
@@ -272,32 +193,3 @@ def path_of(target: str) -> str | None:
     if absolute:
         target = target[absolute.end() :] or "/"
     return urllib.parse.unquote(target) if target.startswith("/") else None
-
-
-def _matches(etag: bytes, headers: Iterable[tuple[bytes, bytes]]) -> bool:
-    """Return whether `If-None-Match` names this tag (RFC 9110, section 13.1.2)."""
-    for name, value in headers:
-        if name.lower() == b"if-none-match":
-            tags = [tag.strip().removeprefix(b"W/") for tag in value.split(b",")]
-            if b"*" in tags or etag in tags:
-                return True
-    return False
-
-
-def _render(template: str, services: Sequence[ServiceInfo], *, complete: bool) -> str:
-    """Fill in the page's template, in one pass, so that no value is taken for a placeholder."""
-    rows = [
-        f'<tr><th scope="row"><code>{html.escape(service.name)}</code></th>'
-        f"<td>{html.escape(service.store)}</td>"
-        f"<td><code>/<i>app</i>/{html.escape(service.name)}/<i>collection</i></code></td></tr>"
-        for service in services
-    ]
-    shown = next((service for service in services if service.in_memory), None)
-    shown = shown or next(iter(services), None)
-    values: Mapping[str, str] = {
-        "services": "\n".join(rows),
-        "path": html.escape(f"/demo/{shown.name}/list") if shown else "",
-        "service": urllib.parse.quote(shown.name, safe="") if shown else "",
-        "notice": "" if complete else _NOTICE,
-    }
-    return re.sub(r"\{\{(\w+)\}\}", lambda match: values[match[1]], template)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
-from .config import build_backends
+from .services import build_backends
 
 if TYPE_CHECKING:
     from sharedstate_backends.migration import Migratable, Migrated

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from .config import build_backends
 from .handshake import Entrance
-from .http import ServiceInfo, Site
+from .http import Site
 from .hub import Hub
 from .inspection import Inspection
 from .keepalive import KeepAlive
@@ -21,6 +20,8 @@ from .metered import Metered
 from .origins import is_loopback
 from .reception import Reception
 from .reload import compare
+from .rendering import ServiceInfo
+from .services import build_backends
 
 if TYPE_CHECKING:
     import socket

@@ -32,7 +32,6 @@ GOODBYE_SECONDS: Final = 1.0
 STATEMENT_BYTES: Final = 1024
 """Room for what surrounds one text in a packet: an id of 255 bytes, escaped, and the statement."""
 
-CONNECTION_REFUSED: Final = 2003
 ACCESS_DENIED: Final = 1044
 LOGIN_DENIED: Final = 1045
 UNKNOWN_DATABASE: Final = 1049

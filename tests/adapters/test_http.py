@@ -6,7 +6,6 @@ import gzip
 import importlib.util
 import re
 import shutil
-import sys
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sharedstate_anyio.http import BUNDLES, COMPANIONS, PACKAGE, Response, ServiceInfo, Site
+from sharedstate_anyio.http import BUNDLES, COMPANIONS, PACKAGE, Response, Site
+from sharedstate_anyio.rendering import ServiceInfo
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -236,16 +236,14 @@ def test_nothing_is_missed_when_the_bundles_are_there(site: Site) -> None:
 def test_where_the_bundles_are_found(
     layout: str, tmp_path: Path, libs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    package = tmp_path / "adapters" / "sharedstate_anyio"
+    package = tmp_path / "adapters" / f"relocated_{layout}"
     shutil.copytree(PACKAGE / "pages", package / "pages")
-    shutil.copy(PACKAGE / "http.py", package)
+    for name in ("http.py", "rendering.py", "resources.py"):
+        shutil.copy(PACKAGE / name, package)
+    (package / "__init__.py").touch()
     shutil.copytree(libs, package / "libs" if layout == "wheel" else tmp_path / "libs")
-    spec = importlib.util.spec_from_file_location("relocated", package / "http.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "relocated", module)
-    spec.loader.exec_module(module)
+    monkeypatch.syspath_prepend(package.parent)
+    module = importlib.import_module(f"{package.name}.http")
     assert module.Site([]).respond("GET", LIBS[0]).status == 200
 
 

@@ -337,7 +337,9 @@ async def test_socket_activation(
         finally:
             process.kill()
             process.wait()
-        assert (process.returncode, errors) == (0, "")
+        assert process.returncode == 0
+        assert errors.endswith("configuration reloaded: nothing has changed\n")
+        assert errors.count("\n") == 1
         assert f"listens on 127.0.0.1 port {tcp.getsockname()[1]}\n" in output
         assert Path(path).exists(), "it belongs to the service manager"
 

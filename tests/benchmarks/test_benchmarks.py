@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmarks import connections, fanout, snapshot, update
+from benchmarks import connections, fanout, slow, snapshot, update
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -55,3 +55,11 @@ def test_update(monkeypatch: pytest.MonkeyPatch) -> None:
     found = costs(update.run())
     assert len(found) == 6
     assert all(cost > 0 for cost in found.values())
+
+
+def test_slow_readers(monkeypatch: pytest.MonkeyPatch) -> None:
+    small = {"READING": 6, "STUCK": 2, "SAMPLE": 3, "ROUNDS": 1, "UPDATES": 5, "FILLING": 20}
+    for name, value in small.items():
+        monkeypatch.setattr(slow, name, value)
+    found = costs(slow.run())
+    assert len(found) == 6

@@ -94,6 +94,25 @@ def test_updates_and_reads_wait_for_a_load_that_waits_its_turn() -> None:
     assert list(world.clients[0].copies[P].state) == ["q"]
 
 
+def test_an_acknowledgement_waits_while_its_author_subscribes_anew() -> None:
+    """What it follows on is not known yet, and is not loaded yet; the author's copy is to show it first."""
+    world = World(1, limits=Limits(loads=1), store=stored("p"))
+    world.clients[0].put_subs({P: {}})
+    world.settle()
+    world.clients[0].put_subs({path("a"): {}})
+    world.clients[0].put(P, insert=[{"id": "q"}])
+    say(world)
+    world.commit_elsewhere(CollectionPath("a", "items", "c"), Update(insert={"r": b'{"id":"r"}'}))
+    world.finish(max(world.operations))
+    assert asked(world) == ["a"]
+    world.clients[0].put_subs({P: {"parts": True}})
+    say(world)
+    world.settle()
+    check_copies(world)
+    check_requests(world)
+    assert world.clients[0].asked[-2].ok
+
+
 def test_what_another_process_commits_meanwhile_is_seen() -> None:
     world = World(1, limits=Limits(loads=1), store=stored("p"))
     world.clients[0].put_subs({P: {}})

@@ -117,8 +117,7 @@ def test_a_ticket_comes_back_once_and_as_what_it_is() -> None:
 
 def check_empty(world: World) -> None:
     server = world.server
-    assert (server._sessions, server._collections, server._tickets) == ({}, {}, {})
-    assert len(server._timers) == 0
+    assert (len(server._sessions), len(server._registry), len(server._tickets)) == (0, 0, 0)
     assert server.next_wakeup() is None
     assert not server.is_busy
 

@@ -78,7 +78,7 @@ def test_a_gap_in_what_only_lingers_is_not_loaded() -> None:
     world.finish(under_way(world, Commit).ticket)
     assert not world.operations
     assert kinds(hear(world)) == [asked.tunnel]
-    assert not world.server._collections
+    assert not world.server._registry._collections
 
 
 @pytest.mark.parametrize("vaguely", [True, False])
@@ -99,11 +99,11 @@ def test_what_is_known_already_is_not_loaded() -> None:
     world.server.collection_changed(PATH._replace(app="nobody"), None, world.now)
     world.cut(0)
     world.tell(PATH)
-    assert list(world.server._collections) == [PATH]  # it lingers on: it is up to date
+    assert list(world.server._registry._collections) == [PATH]  # it lingers on: it is up to date
     elsewhere(world, "q")
     world.tell(PATH)
     assert not world.operations
-    assert not world.server._collections  # nobody watches: forgotten rather than loaded
+    assert not world.server._registry._collections  # nobody watches: forgotten rather than loaded
 
 
 def test_a_change_elsewhere_during_a_blind_commit_needs_nothing() -> None:

@@ -103,4 +103,4 @@ def test_a_collection_that_nobody_watches_is_loaded_first() -> None:
     put(world, 0, "r")
     world.finish(under_way(world, Commit).ticket)
     world.advance(world.limits.linger_seconds)
-    assert not world.server._collections
+    assert not world.server._registry._collections

@@ -99,7 +99,7 @@ def test_what_cannot_be_done_is_answered_with_a_code(cmd: str, path: str, code: 
     assert asked.reply is not None
     assert asked.reply["data"] == asked.reply["error"]["message"]
     assert not world.operations
-    assert not world.server._collections
+    assert not world.server._registry._collections
 
 
 def test_a_load_that_fails_is_answered_unavailable_and_not_tried_again_for_a_reader() -> None:
@@ -109,7 +109,7 @@ def test_a_load_that_fails_is_answered_unavailable_and_not_tried_again_for_a_rea
     world.fail(under_way(world, Load).ticket)
     hear(world)
     assert asked.code == "unavailable"
-    assert not world.server._collections
+    assert not world.server._registry._collections
     assert world.server.next_wakeup() is None
 
 

@@ -171,7 +171,7 @@ def test_a_crowd_that_resumes_shares_what_is_encoded() -> None:
     assert first is again
     world.settle()
     check_copies(world)
-    collection = world.server._collections[PATH]
+    collection = world.server._registry._collections[PATH]
     assert len(collection._notices._messages) <= 64
 
 

@@ -64,7 +64,7 @@ def test_an_unknown_outcome_without_content_in_memory_needs_no_load() -> None:
     assert asked.reply is not None
     assert asked.reply["error"]["outcome"] == "unknown"
     assert not world.operations
-    assert not world.server._collections
+    assert not world.server._registry._collections
 
 
 def test_a_store_that_answers_for_too_few_writes_has_left_the_outcome_unknown() -> None:
@@ -128,7 +128,7 @@ def test_nobody_left_to_watch_ends_the_retries() -> None:
     world.fail(under_way(world, Load).ticket)
     world.cut(0)
     assert world.server.next_wakeup() is None
-    assert not world.server._collections
+    assert not world.server._registry._collections
 
 
 def test_a_store_that_answers_what_was_not_asked_is_asked_again() -> None:
@@ -150,7 +150,7 @@ def test_the_tombstones_that_a_load_brings_are_bounded() -> None:
     world.commit_elsewhere(PATH, Update(("p", "q", "r")))
     world.clients[0].put_subs({P: {}})
     world.settle()
-    replica = world.server._collections[PATH]._replica
+    replica = world.server._registry._collections[PATH]._replica
     assert replica is not None
     assert replica.tombstones == 1
     assert list(replica.texts()) == [text("s")]

@@ -212,9 +212,9 @@ def test_a_subscription_removed_while_its_content_is_loaded_gets_nothing() -> No
     put_subs(world, {"remove": [P]})
     world.finish(under_way(world, Load).ticket)
     assert hear(world) == []
-    assert list(world.server._collections) == [PATH]  # it lingers
+    assert list(world.server._registry._collections) == [PATH]  # it lingers
     world.advance(world.limits.linger_seconds)
-    assert not world.server._collections
+    assert not world.server._registry._collections
 
 
 def test_after_unsubscribing_comes_nothing() -> None:
@@ -236,12 +236,12 @@ def test_a_collection_lingers_and_is_forgotten() -> None:
     hear(world)
     assert asked.ok  # from memory, and it lingers anew
     world.advance(4)
-    assert list(world.server._collections) == [PATH]
+    assert list(world.server._registry._collections) == [PATH]
     put_subs(world, {"insert": [[P, {}]]})
     world.advance(4)
     world.settle()
-    assert list(world.server._collections) == [PATH]  # somebody watches again
+    assert list(world.server._registry._collections) == [PATH]  # somebody watches again
     world.cut(0)
     world.advance(5)
-    assert not world.server._collections
+    assert not world.server._registry._collections
     assert world.server.next_wakeup() is None

@@ -158,7 +158,7 @@ def test_an_update_without_subscribers_commits_without_content_in_memory() -> No
     assert not world.server.is_busy
     hear(world)
     assert asked.cursor == ("epoch-1", 2)
-    assert not world.server._collections
+    assert not world.server._registry._collections
 
 
 def test_a_writer_that_subscribes_after_its_update_sees_it_before_the_reply() -> None:
@@ -186,7 +186,7 @@ def test_a_stored_update_is_acknowledged_when_nobody_is_left_to_see_it_first() -
     assert kinds(hear(world)) == []
     world.cut(1)
     assert kinds(hear(world)) == [asked.tunnel]
-    assert not world.server._collections
+    assert not world.server._registry._collections
 
 
 @pytest.mark.parametrize("newcomer", [0, 1])

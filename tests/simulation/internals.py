@@ -18,14 +18,14 @@ def check_internals(world: World) -> None:
     open_now = {link.connection for link in world.links if link.connection is not None}
     assert set(server._sessions) == open_now
     assert set(server._tickets) == set(world.operations)
-    drains = {key[1].connection for key in server._timers._deadlines if key[0] == "drain"}
+    drains = {session.connection for session in server._drains._deadlines}
     assert drains == {c for c in open_now if world.links[c.client].blocked}
     counted = server.counters
     assert (counted.deliveries, counted.bytes) == (world.sent.deliveries, world.sent.bytes)
     _check_census(world)
     _check_sessions(world)
     _check_bounds(world)
-    for collection in server._collections.values():
+    for collection in server._registry._collections.values():
         _check_collection(world, collection)
 
 
@@ -34,7 +34,7 @@ def _check_census(world: World) -> None:
     assert census.connections == len(sessions)
     assert census.subscriptions == sum(len(session.subscriptions) for session in sessions)
     assert census.blocked == sum(link.blocked or link.draining for link in world.links)
-    assert census.loaded <= census.collections == len(world.server._collections)
+    assert census.loaded <= census.collections == len(world.server._registry._collections)
 
 
 def _check_sessions(world: World) -> None:
@@ -57,7 +57,7 @@ def _check_sessions(world: World) -> None:
         assert session._unanswered or not session._unanswered_bytes
         for path, subscription in session.subscriptions.items():
             assert subscription.spelling == path
-            assert subscription.collection in world.server._collections.values()
+            assert subscription.collection in world.server._registry._collections.values()
 
 
 def _check_bounds(world: World) -> None:
@@ -66,14 +66,18 @@ def _check_bounds(world: World) -> None:
     assert all(s.blocked and server._sessions[s.connection] is s for s in outstanding._given)
     given = {id(each): len(each) for messages in outstanding._given.values() for each in messages}
     assert outstanding.bytes == sum(given.values())
-    loading = [each for each in server._collections.values() if each._loading]
-    for turns in server._turns.values():
+    loading = [each for each in server._registry._collections.values() if each._loading]
+    for turns in server._registry._turns.values():
         assert turns._under_way == len(loading) <= limits.loads
         assert len(turns) == 0 or len(loading) == limits.loads
-        assert set(turns._lines_of) <= set(server._collections.values())
+        assert set(turns._lines_of) <= set(server._registry._collections.values())
         assert {one for line in turns._lines.values() for one in line} == set(turns._lines_of)
-    assert server._lingering_bytes == sum(server._lingering.values()) <= limits.linger_bytes
-    assert all(not len(each._subscribers) for each in server._lingering)
+    assert (
+        server._registry._lingering_bytes
+        == sum(server._registry._lingering.values())
+        <= limits.linger_bytes
+    )
+    assert all(not len(each._subscribers) for each in server._registry._lingering)
 
 
 def _check_collection(world: World, collection: Collection[Connection]) -> None:
@@ -96,9 +100,9 @@ def _check_collection(world: World, collection: Collection[Connection]) -> None:
     assert not in_step & waiting
     assert in_step | waiting == awake
     assert not (collection._loading and collection._committing)
-    under_way = server._tickets.values()
+    under_way = server._tickets._owners.values()
     assert collection.is_busy == bool(
-        collection._queue or collection._committed or collection._committing
+        collection._queue or collection._answers or collection._committing
     )
     assert (collection in under_way) == bool(collection._loading or collection._committing)
     replica = collection._replica
@@ -112,10 +116,10 @@ def _check_collection(world: World, collection: Collection[Connection]) -> None:
 def check_empty(server: Server[Connection]) -> None:
     """Nobody is connected, nothing is under way, and the time to linger is over."""
     assert not server._sessions
-    assert not server._collections
+    assert not server._registry._collections
     assert not server._tickets
-    assert not len(server._timers)
-    assert not server._lingering
+    assert server.next_wakeup() is None
+    assert not server._registry._lingering
     assert not server._outstanding._given
-    assert not any(map(len, server._turns.values()))
+    assert not any(map(len, server._registry._turns.values()))
     assert not server.is_busy

@@ -1,0 +1,80 @@
+"""What a browser is sent, made ready once: its type, its tag, its compressed form with a tag of its own."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Headers = list[tuple[bytes, bytes]]
+"""Names in their usual spelling; the form that h11 takes."""
+
+TYPES: Final = {
+    ".html": b"text/html; charset=utf-8",
+    ".css": b"text/css; charset=utf-8",
+    ".js": b"text/javascript; charset=utf-8",
+    ".svg": b"image/svg+xml",
+    ".map": b"application/json",
+    ".ts": b"text/plain; charset=utf-8",
+}
+VARY: Final = (b"Vary", b"Accept-Encoding")
+
+
+class Resource(NamedTuple):
+    """What one target has.
+
+    Attributes:
+        content: the body.
+        headers: those that describe it; its ETag among them, if it has one.
+        etag: the tag by itself; empty for what is not to be revalidated.
+        gzipped: the compressed form, with a tag of its own, if it is worth it.
+    """
+
+    content: bytes
+    headers: Headers
+    etag: bytes = b""
+    gzipped: Resource | None = None
+
+
+def resource_of(name: str, content: bytes, extra: Headers) -> Resource:
+    """Make a file ready; `extra` are headers beside those that tell what it is."""
+    kind = (b"Content-Type", TYPES[Path(name).suffix])
+    small = gzip.compress(content, mtime=0)
+    if len(small) > 0.9 * len(content):
+        return Resource(content, [kind, (b"ETag", _etag(content)), *extra], _etag(content))
+    headers = [kind, VARY, *extra]
+    gzipped = Resource(
+        small,
+        [(b"Content-Encoding", b"gzip"), (b"ETag", _etag(small)), *headers],
+        _etag(small),
+    )
+    return Resource(content, [(b"ETag", _etag(content)), *headers], _etag(content), gzipped)
+
+
+def _etag(content: bytes) -> bytes:
+    return b'"%s"' % hashlib.sha256(content).hexdigest()[:32].encode()
+
+
+def takes_gzip(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Return whether `Accept-Encoding` names gzip (RFC 9110, section 12.5.3)."""
+    for name, value in headers:
+        if name.lower() == b"accept-encoding":
+            for choice in value.lower().split(b","):
+                coding, _, weight = choice.replace(b" ", b"").partition(b";q=")
+                if coding in {b"gzip", b"*"}:
+                    return weight.strip(b"0.") != b"" or not weight
+    return False
+
+
+def matches(etag: bytes, headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Return whether `If-None-Match` names this tag (RFC 9110, section 13.1.2)."""
+    for name, value in headers:
+        if name.lower() == b"if-none-match":
+            tags = [tag.strip().removeprefix(b"W/") for tag in value.split(b",")]
+            if b"*" in tags or etag in tags:
+                return True
+    return False

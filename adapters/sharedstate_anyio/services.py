@@ -1,0 +1,95 @@
+"""From the services of a configuration to their backends: which module implements one, and what it makes of `config`.
+
+Rules:
+
+1. A service's complaint about its `config` comes back as a `ConfigurationError` of one line with the full place.
+2. No value out of a service's `config` is ever printed by this module: one of them is a password.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+from typing import TYPE_CHECKING, Final, cast
+
+from sharedstate_backends.contract import Backend, ConfigurationError
+
+from .censor import Censor
+from .document import join, shown, suggestion
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .config import Config, ServiceConfig
+
+ENTRY_POINT_GROUP: Final = "sharedstate.services"
+BUILT_IN: Final[Mapping[str, str]] = {"items_service": "sharedstate_backends.items_service"}
+"""Services that are there even where the package's metadata is not, by module name."""
+
+_BACKEND_METHODS: Final = ("open", "close", "load", "commit", "heads", "collections")
+
+
+def build_backends(config: Config) -> dict[str, Backend]:
+    """Make the backend of every service, in order, by name; none of them is opened yet.
+
+    A service's `module` is looked up among the built-in services, then among the entry points of
+    the group `sharedstate.services`, then as a module. What is found must have `get_service(config)`.
+
+    Raises:
+        ConfigurationError: a module cannot be found or imported, is no service, or its service
+            refuses its `config`; `key` is the place in the document. Any other exception is a fault
+            in the service's module.
+    """
+    return {
+        service.name: build_backend(service, f"services[{index}]")
+        for index, service in enumerate(config.services)
+    }
+
+
+def build_backend(service: ServiceConfig, place: str) -> Backend:
+    """Make the backend of one service, not open; see `build_backends`."""
+    target = _resolve(service.module, f"{place}.module")
+    get_service = getattr(target, "get_service", None)
+    if not callable(get_service):
+        problem = f"{shown(service.module)} has no function get_service(config): it is no service"
+        raise ConfigurationError(f"{place}.module", problem)
+    try:
+        backend = get_service(dict(service.config))
+    except ConfigurationError as error:
+        key = join(f"{place}.config", error.key) if error.key else f"{place}.config"
+        raise ConfigurationError(key, _censored(error.problem, service.config)) from None
+    lacking = [name for name in _BACKEND_METHODS if not callable(getattr(backend, name, None))]
+    if lacking:
+        problem = f"get_service returned {type(backend).__name__}, without {', '.join(lacking)}"
+        raise ConfigurationError(f"{place}.module", f"{problem}; see the Backend contract")
+    return cast("Backend", backend)
+
+
+def _resolve(module: str, place: str) -> object:
+    """Return the module, or whatever an entry point names, that should have `get_service`."""
+    installed = importlib.metadata.entry_points(group=ENTRY_POINT_GROUP)
+    offers = {point.value: point for point in installed if point.name == module}
+    try:
+        if module in BUILT_IN:
+            return importlib.import_module(BUILT_IN[module])
+        if len(offers) > 1:
+            problem = f"several packages offer it; write one of {', '.join(sorted(offers))}"
+            raise ConfigurationError(place, problem)
+        if offers:
+            return offers.popitem()[1].load()
+        if all(part.isidentifier() for part in module.split(".")):
+            return importlib.import_module(module)
+    except (ImportError, AttributeError) as error:
+        absent = error.name if isinstance(error, ModuleNotFoundError) else None
+        if absent is None or not f"{module}.".startswith(f"{absent}."):
+            reason = " ".join(str(error).split())
+            problem = f"importing {shown(module)} failed: {reason}; mend or install what it needs"
+            raise ConfigurationError(place, problem) from None
+    problem = f"there is neither a service nor a module {shown(module)}; "
+    near = suggestion(module, {*BUILT_IN, *installed.names})
+    raise ConfigurationError(place, problem + (near or "install its package, or set PYTHONPATH"))
+
+
+def _censored(problem: str, config: Mapping[str, object]) -> str:
+    """Return a service's complaint on one line, without the secrets that it was handed."""
+    return " ".join(Censor([dict(config)])(problem).split())

@@ -1,0 +1,66 @@
+"""What storage said to updates, until their authors may hear it.
+
+An author whose copy is to show the update hears of it after it does. So an answer waits while the replica does
+not have the update yet, while its author is blocked, and while a subscription of the author's is
+still owed the net change.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Generic
+
+from .effects import C, Effect
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .counters import Counters
+    from .operations import Answer
+    from .paths import CollectionPath
+    from .subscribers import Subscribers
+
+
+class Acknowledgements(Generic[C]):
+    """The answers to updates of one collection."""
+
+    def __init__(
+        self, path: CollectionPath, subscribers: Subscribers[C], counters: Counters
+    ) -> None:
+        self._path = path
+        self._subscribers = subscribers
+        self._counters = counters
+        self._held: list[Answer[C]] = []
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def hold(self, answers: Sequence[Answer[C]]) -> None:
+        """Keep answers: the updates are stored, but those who watch are to see them first."""
+        self._held.extend(answers)
+
+    def release(self, out: list[Effect[C]]) -> None:
+        """Give the answers that were kept."""
+        answers, self._held = self._held, []
+        self.give(answers, out)
+
+    def give(self, answers: Sequence[Answer[C]], out: list[Effect[C]]) -> None:
+        """Tell the authors; a blocked one after the net change that it is owed."""
+        for answer in answers:
+            session = answer.put.request.session
+            if session.blocked:
+                session.postpone(partial(self._give_drained, answer), requests=0)
+            else:
+                answer.give(self._counters, out)
+
+    def _give_drained(self, answer: Answer[C], _now: float, out: list[Effect[C]]) -> None:
+        session = answer.put.request.session
+        if self._subscribers.waiting():  # perhaps its author, whose copy is to show it first
+            self._held.append(answer)
+        elif any(
+            subscription.collection.path == self._path and session.owes(subscription, answer.cursor)
+            for subscription in session.subscriptions.values()
+        ):
+            session.postpone(partial(self._give_drained, answer), requests=0)
+        else:
+            self.give([answer], out)

@@ -1,0 +1,164 @@
+"""The collections in memory: which are there, whose load is next, how long one lingers that nobody needs.
+
+The rules:
+
+1. A collection comes in when a peer names it in a path that is in order, and belongs to a service that is there.
+2. What is watched, read or written stays; `Limits.collections` bounds how many that are.
+3. What nobody needs any more lingers, so that whoever comes back finds it: for a time, and as far as
+   there is memory for all of that kind together.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Generic
+
+from .collection import Collection
+from .effects import C, Effect
+from .errors import RequestError
+from .paths import CollectionPath, parse_collection_path
+from .tickets import Tickets
+from .timers import Timers
+from .turns import Turns
+
+if TYPE_CHECKING:
+    from collections.abc import Collection as Names
+    from collections.abc import Iterable
+
+    from .counters import Counters
+    from .desk import Deadline
+    from .limits import Limits
+    from .operations import Operation
+    from .session import Session
+
+
+class Registry(Generic[C]):
+    """All collections of one server process; the `Desk` of each.
+
+    Attributes:
+        services: names of the services.
+        tickets: of the storage operations under way.
+    """
+
+    def __init__(self, services: Names[str], limits: Limits, counters: Counters) -> None:
+        self.services = tuple(services)
+        self.limits = limits
+        self.counters = counters
+        self.tickets: Tickets[C] = Tickets()
+        self._collections: dict[CollectionPath, Collection[C]] = {}
+        self._deadlines: Timers[tuple[Deadline, Collection[C]]] = Timers()
+        self._turns = {name: Turns[Collection[C]](limits.loads) for name in self.services}
+        self._lingering: OrderedDict[Collection[C], int] = OrderedDict()  # with the bytes of each
+        self._lingering_bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._collections)
+
+    def change_limits(self, limits: Limits) -> None:
+        """Let other limits hold from now on."""
+        self.limits = limits
+        for turns in self._turns.values():
+            turns.most = limits.loads
+        for collection in self._collections.values():
+            collection.change_limits(limits)
+
+    # --- which are there --------------------------------------------------------------------------
+
+    def parse(self, path: str) -> CollectionPath:
+        """Return the collection that a path names.
+
+        Raises:
+            RequestError: `bad_path`, `no_service`, or `too_many` if one more collection cannot be in use.
+        """
+        parsed = parse_collection_path(path)
+        self.check_service(parsed.service)
+        in_use = len(self._collections) - len(self._lingering)
+        if in_use >= self.limits.collections and parsed not in self._collections:
+            raise RequestError("too_many", f"at most {self.limits.collections} collections in use")
+        return parsed
+
+    def check_service(self, service: str) -> None:
+        """Refuse a service that is not there.
+
+        Raises:
+            RequestError: `no_service`.
+        """
+        if service not in self.services:
+            known = ", ".join(self.services)
+            raise RequestError("no_service", f"no service {service!r} here; there are: {known}")
+
+    def open(self, path: CollectionPath) -> Collection[C]:
+        """Return a collection that is about to be used."""
+        collection = self._collections.get(path)
+        if collection is None:
+            collection = self._collections[path] = Collection(path, self)
+        self._wake_up(collection)
+        return collection
+
+    def get(self, path: CollectionPath) -> Collection[C] | None:
+        """Return a collection if it is in memory."""
+        return self._collections.get(path)
+
+    def all(self) -> Iterable[Collection[C]]:
+        """Return all that are in memory."""
+        return self._collections.values()
+
+    def request(
+        self, path: CollectionPath, operation: Operation[C], now: float, out: list[Effect[C]]
+    ) -> None:
+        """Take in an update or a read of any collection."""
+        self.open(path).request(operation, now, out)
+
+    # --- whose load is next -----------------------------------------------------------------------
+
+    def begin_load(self, collection: Collection[C], asker: Session[C] | None) -> bool:
+        """Tell whether a collection may load now; otherwise it waits, and is told to `proceed`."""
+        return self._turns[collection.path.service].begin(collection, asker)
+
+    def want_no_load(self, collection: Collection[C]) -> None:
+        """Let a collection wait no longer for its turn to load."""
+        self._turns[collection.path.service].leave(collection)
+
+    def end_load(self, collection: Collection[C]) -> None:
+        """A load has ended; `go_on_loading` when the collection has what it brought."""
+        self._turns[collection.path.service].end()
+
+    def go_on_loading(self, service: str, now: float, out: list[Effect[C]]) -> None:
+        """Let those load whose turn it is."""
+        turns = self._turns[service]
+        while (collection := turns.call()) is not None:
+            collection.proceed(now, out)
+
+    # --- how long they stay -----------------------------------------------------------------------
+
+    def set_deadline(self, collection: Collection[C], which: Deadline, at: float) -> None:
+        """Call `collection.deadline(which)` at that time."""
+        self._deadlines.set((which, collection), at)
+
+    def next_deadline(self) -> float | None:
+        """Return the time of the next deadline, if there is one."""
+        return self._deadlines.next()
+
+    def wake(self, now: float, out: list[Effect[C]]) -> None:
+        """Time has passed: retry loads, let idle collections go."""
+        for which, collection in self._deadlines.due(now):
+            collection.deadline(which, now, out)
+
+    def linger(self, collection: Collection[C], now: float) -> None:
+        """Keep a collection that nobody watches for a while, as far as there is memory for it."""
+        self._wake_up(collection)
+        self._lingering[collection] = collection.memory
+        self._lingering_bytes += self._lingering[collection]
+        self.set_deadline(collection, "linger", now + self.limits.linger_seconds)
+        while self._lingering_bytes > self.limits.linger_bytes:
+            self.forget(next(iter(self._lingering)))
+
+    def _wake_up(self, collection: Collection[C]) -> None:
+        self._lingering_bytes -= self._lingering.pop(collection, 0)
+
+    def forget(self, collection: Collection[C]) -> None:
+        """Let a collection go: it holds nothing that matters."""
+        self._wake_up(collection)
+        self._deadlines.cancel(("linger", collection))
+        self._deadlines.cancel(("retry", collection))
+        del self._collections[collection.path]

@@ -1,0 +1,58 @@
+"""Whose storage operation a ticket is; its outcome goes there, once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Generic
+
+from .collection import Collection
+from .effects import C
+from .errors import LocalProtocolError
+from .request import Request
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Tickets(Generic[C]):
+    """The storage operations under way: of collections, and of requests that list names."""
+
+    def __init__(self) -> None:
+        self._owners: dict[int, Collection[C] | Request[C]] = {}
+        self._last = 0
+
+    def __len__(self) -> int:
+        return len(self._owners)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._owners)
+
+    def issue(self, owner: Collection[C] | Request[C]) -> int:
+        """Return a new ticket whose outcome goes to `owner`."""
+        self._last += 1
+        self._owners[self._last] = owner
+        return self._last
+
+    def take_collection(self, ticket: int, *, loading: bool) -> Collection[C]:
+        """Return the collection whose Load or Commit has ended.
+
+        Raises:
+            LocalProtocolError: nothing of that kind with this ticket is under way.
+        """
+        owner = self._owners.get(ticket)
+        if not isinstance(owner, Collection) or owner.is_loading is not loading:
+            what = "Load" if loading else "Commit"
+            raise LocalProtocolError(f"no {what} with ticket {ticket} is under way")
+        del self._owners[ticket]
+        return owner
+
+    def take_request(self, ticket: int) -> Request[C]:
+        """Return the request whose ListCollections has ended.
+
+        Raises:
+            LocalProtocolError: nothing of that kind with this ticket is under way.
+        """
+        owner = self._owners.get(ticket)
+        if not isinstance(owner, Request):
+            raise LocalProtocolError(f"no ListCollections with ticket {ticket} is under way")
+        del self._owners[ticket]
+        return owner
