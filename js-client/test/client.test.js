@@ -314,10 +314,14 @@ test("a change of one item does not walk through the others", (t) => {
   let walks = 0;
   for (const name of /** @type {const} */ (["entries", "keys", "values", "forEach"])) {
     const original = /** @type {any} */ (Map.prototype[name]);
-    t.mock.method(Map.prototype, name, function (/** @type {unknown[]} */ ...given) {
-      walks += Number(/** @type {any} */ (this).size > 1000);
-      return original.apply(this, given);
-    });
+    t.mock.method(
+      Map.prototype,
+      name,
+      /** @this {Map<any, any>} */ function (/** @type {unknown[]} */ ...given) {
+        walks += Number(this.size > 1000);
+        return original.apply(this, given);
+      },
+    );
   }
   t.mock.method(Map.prototype, Symbol.iterator, Map.prototype.entries);
   socket.say(notify({ insert: [{ id: "7", n: -1 }] }, at("e", 1, 2)));
