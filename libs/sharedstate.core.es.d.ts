@@ -1,50 +1,45 @@
 /*! SharedState client 0.1.0, BSD-2-Clause */
 /**
- * What is used of a WebSocket, so that any implementation can be given.
+ * The only kind of error that this package makes.
+ *
+ * `code` tells programs what happened, `message` tells people. Codes of the server: `bad_message`,
+ * `bad_path`, `bad_update`, `no_service`, `unauthenticated`, `forbidden`, `conflict`, `too_large`,
+ * `too_many`, `unavailable`, `internal`. Codes of this client:
+ *
+ * - `connection_lost`: the request was sent, the connection went before the answer came. Whether it took
+ *   effect is unknown (`outcome` is "unknown"); the dataset shows it once it is in sync again.
+ * - `too_large`: the server closed the connection because a message was too long for it; this request was the
+ *   longest of those unanswered, and was not taken.
+ * - `closed`: the client was closed; the request was never sent.
+ * - `unreachable`: as many attempts to connect failed as the option `retries` allows; the request was never
+ *   sent.
+ * - `released`: the dataset was released before it was in sync, or is used after its release.
+ * - `too_many`: more requests wait for a connection than allowed; the request was not sent.
+ * - `bad_path`, `bad_update`: refused here already, for a reason that the server would have had too.
+ * - `bad_message`: the server sent something that is not of the protocol (reported, never a reply).
+ * - `refused`: the server left a path out of the subscriptions without a reason (level 1).
+ * - `failed`: the server refused a request without a code (level 1); `message` is its reason.
+ *
+ * Further members of the reply are copied: `outcome` ("unknown") with `unavailable`; `epoch` and
+ * `version`, the collection's present state, with `conflict`.
  */
-type WebSocketLike = {
-    onopen: ((event: any) => void) | null;
-    onmessage: ((event: any) => void) | null;
-    onerror: ((event: any) => void) | null;
-    onclose: ((event: any) => void) | null;
-    send: (text: string) => void;
-    close: (code?: number) => void;
-};
-type WebSocketClass = new (url: string) => WebSocketLike;
-
-/**
- * `idle`: never connected, nor asked to; or given up, after `retries`. `connecting`: not connected yet.
- * `reconnecting`: connected before, and trying to be again. `closed`: for good.
- */
-type Status = "idle" | "connecting" | "connected" | "reconnecting" | "closed";
-type Options = {
+declare class SharedStateError extends Error {
     /**
-     * constructor; default: the global one. Node
-     * 20 has none: give it that of a package such as `ws`.
+     * @param {string} code what happened, for programs
+     * @param {string} message one sentence, for people
+     * @param {object} [members] further members to copy
+     * @param {unknown} [cause] what led to it
      */
-    WebSocket?: WebSocketClass | undefined;
-    /**
-     * requests that may wait for a connection; default 1000. 0: what cannot be
-     * sent at once is refused.
-     */
-    max_queue?: number | undefined;
-    /**
-     * attempts in a row that may fail before the client gives up and is `idle` again;
-     * default: it tries for ever
-     */
-    retries?: number | undefined;
-    /**
-     * seconds after which a connection that says nothing, though asked, is taken for
-     * dead; default 30; Infinity: never
-     */
-    timeout?: number | undefined;
-    /**
-     * gets what nobody else does: what a callback threw, a
-     * refused subscription, a message of the server that is not of the protocol. Default: `reportError` in a
-     * page or worker, else `console.error`.
-     */
-    on_error?: ((error: unknown) => void) | undefined;
-};
+    constructor(code: string, message: string, members?: object, cause?: unknown);
+    /** @type {string} */
+    code: string;
+    /** @type {unknown} */
+    outcome: unknown;
+    /** @type {unknown} */
+    epoch: unknown;
+    /** @type {unknown} */
+    version: unknown;
+}
 
 /**
  * The local copy of one collection, and the algebra of updates on it.
@@ -120,53 +115,6 @@ type Update = {
     reset: boolean;
 };
 
-type Until = {
-    /**
-     * ends it when it is aborted
-     */
-    signal?: AbortSignal | undefined;
-};
-
-/**
- * The only kind of error that this package makes.
- *
- * `code` tells programs what happened, `message` tells people. Codes of the server: `bad_message`,
- * `bad_path`, `bad_update`, `no_service`, `unauthenticated`, `forbidden`, `conflict`, `too_large`,
- * `too_many`, `unavailable`, `internal`. Codes of this client:
- *
- * - `connection_lost`: the request was sent, the connection went before the answer came. Whether it took
- *   effect is unknown (`outcome` is "unknown"); the dataset shows it once it is in sync again.
- * - `closed`: the client was closed; the request was never sent.
- * - `unreachable`: as many attempts to connect failed as the option `retries` allows; the request was never
- *   sent.
- * - `released`: the dataset was released before it was in sync, or is used after its release.
- * - `too_many`: more requests wait for a connection than allowed; the request was not sent.
- * - `bad_path`, `bad_update`: refused here already, for a reason that the server would have had too.
- * - `bad_message`: the server sent something that is not of the protocol (reported, never a reply).
- * - `refused`: the server left a path out of the subscriptions without a reason (level 1).
- * - `failed`: the server refused a request without a code (level 1); `message` is its reason.
- *
- * Further members of the reply are copied: `outcome` ("unknown") with `unavailable`; `epoch` and
- * `version`, the collection's present state, with `conflict`.
- */
-declare class SharedStateError extends Error {
-    /**
-     * @param {string} code what happened, for programs
-     * @param {string} message one sentence, for people
-     * @param {object} [members] further members to copy
-     * @param {unknown} [cause] what led to it
-     */
-    constructor(code: string, message: string, members?: object, cause?: unknown);
-    /** @type {string} */
-    code: string;
-    /** @type {unknown} */
-    outcome: unknown;
-    /** @type {unknown} */
-    epoch: unknown;
-    /** @type {unknown} */
-    version: unknown;
-}
-
 /**
  * send one text frame
  */
@@ -229,6 +177,60 @@ type Report = {
  * in order.
  */
 type Effect$1 = Send | Settle | Diffs | Synced | Moved | Refused | Report;
+
+/**
+ * What is used of a WebSocket, so that any implementation can be given.
+ */
+type WebSocketLike = {
+    onopen: ((event: any) => void) | null;
+    onmessage: ((event: any) => void) | null;
+    onerror: ((event: any) => void) | null;
+    onclose: ((event: any) => void) | null;
+    send: (text: string) => void;
+    close: (code?: number) => void;
+};
+type WebSocketClass = new (url: string) => WebSocketLike;
+
+/**
+ * `idle`: never connected, nor asked to; or given up, after `retries`. `connecting`: not connected yet.
+ * `reconnecting`: connected before, and trying to be again. `closed`: for good.
+ */
+type Status = "idle" | "connecting" | "connected" | "reconnecting" | "closed";
+type Options = {
+    /**
+     * constructor; default: the global one. Node
+     * 20 has none: give it that of a package such as `ws`.
+     */
+    WebSocket?: WebSocketClass | undefined;
+    /**
+     * requests that may wait for a connection; default 1000. 0: what cannot be
+     * sent at once is refused.
+     */
+    max_queue?: number | undefined;
+    /**
+     * attempts in a row that may fail before the client gives up and is `idle` again;
+     * default: it tries for ever
+     */
+    retries?: number | undefined;
+    /**
+     * seconds after which a connection that says nothing, though asked, is taken for
+     * dead; default 30; Infinity: never
+     */
+    timeout?: number | undefined;
+    /**
+     * gets what nobody else does: what a callback threw, a
+     * refused subscription, a message of the server that is not of the protocol. Default: `reportError` in a
+     * page or worker, else `console.error`.
+     */
+    on_error?: ((error: unknown) => void) | undefined;
+};
+
+type Until = {
+    /**
+     * ends it when it is aborted
+     */
+    signal?: AbortSignal | undefined;
+};
 
 type Effect = Effect$1 | {
     kind: "status";

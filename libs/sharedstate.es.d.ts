@@ -8,6 +8,8 @@
  *
  * - `connection_lost`: the request was sent, the connection went before the answer came. Whether it took
  *   effect is unknown (`outcome` is "unknown"); the dataset shows it once it is in sync again.
+ * - `too_large`: the server closed the connection because a message was too long for it; this request was the
+ *   longest of those unanswered, and was not taken.
  * - `closed`: the client was closed; the request was never sent.
  * - `unreachable`: as many attempts to connect failed as the option `retries` allows; the request was never
  *   sent.

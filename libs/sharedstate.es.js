@@ -157,9 +157,12 @@ function reply(message) {
   };
 }
 function notification({ path, data, epoch, base, version, more }) {
-  if (typeof path !== "string") return malformed("a notification without path");
+  if (typeof path !== "string") return malformed("path: expected a string");
   if (!is_object(data)) return malformed("data: expected an object", path);
   const { remove = [], insert = [], reset } = data;
+  const are = (type, ...values) => values.every((value) => value == null || typeof value === type);
+  if (!are("string", epoch) || !are("number", base, version) || !are("boolean", reset, more))
+    return malformed("a member of the wrong type", path);
   if (!Array.isArray(remove) || !remove.every((id) => typeof id === "string"))
     return malformed("data.remove: expected a list of ids", path);
   if (!Array.isArray(insert) || !insert.every((item) => typeof item?.id === "string"))
@@ -168,9 +171,18 @@ function notification({ path, data, epoch, base, version, more }) {
     kind: "notification",
     path,
     update: { remove, insert, reset: reset === true },
-    epoch: typeof epoch === "string" ? epoch : void 0,
-    base: typeof base === "number" ? base : void 0,
-    version: typeof version === "number" ? version : void 0,
+    epoch: (
+      /** @type {string | undefined} */
+      epoch ?? void 0
+    ),
+    base: (
+      /** @type {number | undefined} */
+      base ?? void 0
+    ),
+    version: (
+      /** @type {number | undefined} */
+      version ?? void 0
+    ),
     more: more === true
   };
 }
@@ -180,13 +192,14 @@ function is_object(value) {
 }
 
 // src/requests.js
+var TOO_BIG = 1009;
 var WINDOW = 100;
 var MAX_WAITING_LENGTH = 16 * 1024 * 1024;
 var Requests = class {
   #max_waiting;
   #connected = false;
   #next_tunnel = 0;
-  /** @type {Map<unknown, unknown>} tickets of sent requests, by tunnel */
+  /** @type {Map<unknown, Waiting>} by tunnel */
   #sent = /* @__PURE__ */ new Map();
   /** @type {Waiting[]} */
   #waiting = [];
@@ -229,15 +242,19 @@ var Requests = class {
     this.#connected = true;
     return this.#fill();
   }
-  /** @returns {Effect[]} */
-  connection_lost() {
+  /**
+   * @param {Closing} [closing]
+   * @returns {Effect[]}
+   */
+  connection_lost(closing) {
     this.#connected = false;
     const lost = [...this.#sent.values()];
     this.#sent.clear();
+    const too_large = closing?.code === TOO_BIG ? longest(lost) : void 0;
     return lost.map(
-      (ticket) => settle(
-        ticket,
-        new SharedStateError("connection_lost", "connection lost; the outcome is unknown", {
+      (request) => settle(
+        request.ticket,
+        request === too_large ? new SharedStateError("too_large", `${closing?.reason}`) : new SharedStateError("connection_lost", "connection lost; the outcome is unknown", {
           outcome: "unknown"
         })
       )
@@ -268,22 +285,27 @@ var Requests = class {
    * @returns {Effect[]} empty if the reply answers no request
    */
   receive(reply2) {
-    if (!this.#sent.has(reply2.tunnel)) return [];
-    const ticket = this.#sent.get(reply2.tunnel);
+    const request = this.#sent.get(reply2.tunnel);
+    if (!request) return [];
     this.#sent.delete(reply2.tunnel);
-    const settled = settle(ticket, reply2.ok ? void 0 : error_of(reply2), reply2.data);
+    const settled = settle(request.ticket, reply2.ok ? void 0 : error_of(reply2), reply2.data);
     return this.#sent.size > WINDOW / 2 ? [settled] : [settled, ...this.#fill()];
   }
   /** @returns {Effect[]} */
   #fill() {
     if (!this.#connected || this.#waiting.length === 0) return [];
-    return this.#waiting.splice(0, WINDOW - this.#sent.size).map(({ tunnel, ticket, text }) => {
-      this.#sent.set(tunnel, ticket);
+    return this.#waiting.splice(0, WINDOW - this.#sent.size).map((request) => {
+      const { tunnel, text } = request;
+      this.#sent.set(tunnel, request);
       this.#waiting_length -= text.length;
       return send(text);
     });
   }
 };
+function longest(requests) {
+  const sizes = requests.map(({ text }) => new Blob([text]).size);
+  return requests[sizes.indexOf(Math.max(...sizes))];
+}
 function closed() {
   return new SharedStateError("closed", "the client is closed");
 }
@@ -408,11 +430,14 @@ var ClientCore = class {
     const subscribe = this.#subscribe([...this.#subscriptions.values()], true);
     return [...subscribe, ...this.#requests.connection_opened()];
   }
-  /** @returns {Effect[]} */
-  connection_lost() {
+  /**
+   * @param {import("./requests.js").Closing} [closing]
+   * @returns {Effect[]}
+   */
+  connection_lost(closing) {
     this.#connected = false;
     for (const subscription of this.#subscriptions.values()) subscription.connection_lost();
-    return this.#requests.connection_lost();
+    return this.#requests.connection_lost(closing);
   }
   /**
    * End for good: what is under way is settled, what comes later is refused.
@@ -527,7 +552,10 @@ var ClientCore = class {
    * @returns {Effect[]}
    */
   #subscribed(reply2) {
-    const by_path = (list2) => new Map(Array.isArray(list2) ? list2.filter(Array.isArray).map(([a, b]) => [a, b]) : []);
+    const by_path = (list2) => new Map(Array.isArray(list2) ? (
+      /** @type {any[]} */
+      list2.filter(Array.isArray)
+    ) : []);
     const accepted = by_path(reply2.data);
     const errors = by_path(reply2.errors);
     const effects = [];
@@ -692,16 +720,17 @@ var Socket = class {
     };
     socket.onerror = () => {
     };
-    socket.onclose = () => {
-      if (socket === this.#socket) this.#lost();
+    socket.onclose = (event) => {
+      if (socket === this.#socket) this.#lost(event);
     };
   }
-  #lost() {
+  /** @param {Closing} [closing] */
+  #lost(closing) {
     this.#socket = void 0;
     const last = this.#failures >= this.#retries;
     if (last) this.close();
     else this.#timer = setTimeout(this.#again, backoff(this.#failures++));
-    this.#listener.lost();
+    this.#listener.lost(closing);
     if (last) this.#listener.gave_up();
   }
   #again = () => {
@@ -788,8 +817,8 @@ var Connection = class {
         this.#set_status("connected");
       },
       text: (text) => this.perform(core.receive_text(text)),
-      lost: () => {
-        this.perform(core.connection_lost());
+      lost: (closing) => {
+        this.perform(core.connection_lost(closing));
         if (this.status === "connected") this.#set_status("reconnecting");
       },
       gave_up: () => {
@@ -1727,8 +1756,8 @@ async function transact(ds, run) {
   }
 }
 function pause(conflicts, attempt) {
-  const longest = Math.min(MAX_PAUSE, attempt * 2 ** conflicts);
-  return new Promise((resolve) => setTimeout(resolve, jitter(longest)));
+  const longest2 = Math.min(MAX_PAUSE, attempt * 2 ** conflicts);
+  return new Promise((resolve) => setTimeout(resolve, jitter(longest2)));
 }
 async function caught_up(ds, before, conflict) {
   const behind = () => {

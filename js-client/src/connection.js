@@ -62,8 +62,8 @@ export class Connection {
         this.#set_status("connected");
       },
       text: (/** @type {string} */ text) => this.perform(core.receive_text(text)),
-      lost: () => {
-        this.perform(core.connection_lost());
+      lost: (/** @type {import("./requests.js").Closing=} */ closing) => {
+        this.perform(core.connection_lost(closing));
         if (this.status === "connected") this.#set_status("reconnecting");
       },
       gave_up: () => {

@@ -99,9 +99,14 @@ function reply(message) {
  * @returns {Notification | Malformed}
  */
 function notification({ path, data, epoch, base, version, more }) {
-  if (typeof path !== "string") return malformed("a notification without path");
+  if (typeof path !== "string") return malformed("path: expected a string");
   if (!is_object(data)) return malformed("data: expected an object", path);
   const { remove = [], insert = [], reset } = data;
+  // Taken for absent, a member of the wrong type would change what the message says, unnoticed.
+  const are = (/** @type {string} */ type, /** @type {unknown[]} */ ...values) =>
+    values.every((value) => value == null || typeof value === type);
+  if (!are("string", epoch) || !are("number", base, version) || !are("boolean", reset, more))
+    return malformed("a member of the wrong type", path);
   if (!Array.isArray(remove) || !remove.every((id) => typeof id === "string"))
     return malformed("data.remove: expected a list of ids", path);
   if (!Array.isArray(insert) || !insert.every((item) => typeof item?.id === "string"))
@@ -110,9 +115,9 @@ function notification({ path, data, epoch, base, version, more }) {
     kind: "notification",
     path,
     update: { remove, insert, reset: reset === true },
-    epoch: typeof epoch === "string" ? epoch : undefined,
-    base: typeof base === "number" ? base : undefined,
-    version: typeof version === "number" ? version : undefined,
+    epoch: /** @type {string | undefined} */ (epoch ?? undefined),
+    base: /** @type {number | undefined} */ (base ?? undefined),
+    version: /** @type {number | undefined} */ (version ?? undefined),
     more: more === true,
   };
 }

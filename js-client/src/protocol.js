@@ -39,11 +39,14 @@ export class ClientCore {
     return [...subscribe, ...this.#requests.connection_opened()];
   }
 
-  /** @returns {Effect[]} */
-  connection_lost() {
+  /**
+   * @param {import("./requests.js").Closing} [closing]
+   * @returns {Effect[]}
+   */
+  connection_lost(closing) {
     this.#connected = false;
     for (const subscription of this.#subscriptions.values()) subscription.connection_lost();
-    return this.#requests.connection_lost();
+    return this.#requests.connection_lost(closing);
   }
 
   /**
@@ -177,7 +180,7 @@ export class ClientCore {
      * @returns {Map<unknown, unknown>}
      */
     const by_path = (list) =>
-      new Map(Array.isArray(list) ? list.filter(Array.isArray).map(([a, b]) => [a, b]) : []);
+      new Map(Array.isArray(list) ? /** @type {any[]} */ (list.filter(Array.isArray)) : []);
     const accepted = by_path(reply.data);
     const errors = by_path(reply.errors);
     /** @type {Effect[]} */

@@ -5,6 +5,8 @@
  *   sent in the order they were made.
  * - A request that waits survives the loss of a connection. One that was sent does not: nobody knows
  *   whether it took effect, and sending it again could apply it twice.
+ * - The exception is a connection that the server closes because a message is too long: the longest of those
+ *   that are unanswered was not taken.
  * - The text is made when the request is, so what the application changes later does not leak into it.
  */
 
@@ -16,6 +18,10 @@ import { encode_request } from "./messages.js";
 /** @import { Reply } from "./messages.js" */
 
 /** @typedef {{tunnel: number, ticket: unknown, text: string}} Waiting */
+/** @typedef {{code?: number, reason?: string}} Closing how the server ended a connection, if it said so */
+
+/** What a server closes with that was sent too long a message (RFC 6455, section 7.4.1). */
+const TOO_BIG = 1009;
 
 /** Unanswered requests at the most: a server bounds them too and refuses what is beyond its own bound. */
 export const WINDOW = 100;
@@ -27,7 +33,7 @@ export class Requests {
   #max_waiting;
   #connected = false;
   #next_tunnel = 0;
-  /** @type {Map<unknown, unknown>} tickets of sent requests, by tunnel */
+  /** @type {Map<unknown, Waiting>} by tunnel */
   #sent = new Map();
   /** @type {Waiting[]} */
   #waiting = [];
@@ -78,17 +84,23 @@ export class Requests {
     return this.#fill();
   }
 
-  /** @returns {Effect[]} */
-  connection_lost() {
+  /**
+   * @param {Closing} [closing]
+   * @returns {Effect[]}
+   */
+  connection_lost(closing) {
     this.#connected = false;
     const lost = [...this.#sent.values()];
     this.#sent.clear();
-    return lost.map((ticket) =>
+    const too_large = closing?.code === TOO_BIG ? longest(lost) : undefined;
+    return lost.map((request) =>
       settle(
-        ticket,
-        new SharedStateError("connection_lost", "connection lost; the outcome is unknown", {
-          outcome: "unknown",
-        }),
+        request.ticket,
+        request === too_large
+          ? new SharedStateError("too_large", `${closing?.reason}`)
+          : new SharedStateError("connection_lost", "connection lost; the outcome is unknown", {
+              outcome: "unknown",
+            }),
       ),
     );
   }
@@ -120,10 +132,10 @@ export class Requests {
    * @returns {Effect[]} empty if the reply answers no request
    */
   receive(reply) {
-    if (!this.#sent.has(reply.tunnel)) return [];
-    const ticket = this.#sent.get(reply.tunnel);
+    const request = this.#sent.get(reply.tunnel);
+    if (!request) return [];
     this.#sent.delete(reply.tunnel);
-    const settled = settle(ticket, reply.ok ? undefined : error_of(reply), reply.data);
+    const settled = settle(request.ticket, reply.ok ? undefined : error_of(reply), reply.data);
     // Refilled by halves: taking from the front of a long list once for many requests is cheap.
     return this.#sent.size > WINDOW / 2 ? [settled] : [settled, ...this.#fill()];
   }
@@ -131,12 +143,25 @@ export class Requests {
   /** @returns {Effect[]} */
   #fill() {
     if (!this.#connected || this.#waiting.length === 0) return [];
-    return this.#waiting.splice(0, WINDOW - this.#sent.size).map(({ tunnel, ticket, text }) => {
-      this.#sent.set(tunnel, ticket);
+    return this.#waiting.splice(0, WINDOW - this.#sent.size).map((request) => {
+      const { tunnel, text } = request;
+      this.#sent.set(tunnel, request);
       this.#waiting_length -= text.length;
       return send(text);
     });
   }
+}
+
+/**
+ * The request that a server which closes with `TOO_BIG` did not take: one of those unanswered was too long for it,
+ * so the longest was.
+ *
+ * @param {Waiting[]} requests
+ * @returns {Waiting | undefined}
+ */
+function longest(requests) {
+  const sizes = requests.map(({ text }) => new Blob([text]).size);
+  return requests[sizes.indexOf(Math.max(...sizes))];
 }
 
 /** @returns {SharedStateError} */

@@ -23,13 +23,15 @@ import { backoff } from "./random.js";
  * @property {(code?: number) => void} close
  */
 
+/** @import { Closing } from "./requests.js" */
+
 /** @typedef {new (url: string) => WebSocketLike} WebSocketClass */
 
 /**
  * @typedef {object} Listener
  * @property {() => void} opened
  * @property {(text: string) => void} text
- * @property {() => void} lost a connection, or an attempt to make one, ended
+ * @property {(closing?: Closing) => void} lost a connection, or an attempt to make one, ended
  * @property {() => void} gave_up the last attempt failed, and there will be no other
  * @property {() => void} probe send something that will be answered, if there is a connection
  * @property {(error: unknown) => void} report
@@ -116,17 +118,18 @@ export class Socket {
     };
     // The end follows by itself. A listener there must be: without one, Node would throw.
     socket.onerror = () => {};
-    socket.onclose = () => {
-      if (socket === this.#socket) this.#lost();
+    socket.onclose = (event) => {
+      if (socket === this.#socket) this.#lost(event);
     };
   }
 
-  #lost() {
+  /** @param {Closing} [closing] */
+  #lost(closing) {
     this.#socket = undefined;
     const last = this.#failures >= this.#retries;
     if (last) this.close();
     else this.#timer = setTimeout(this.#again, backoff(this.#failures++));
-    this.#listener.lost();
+    this.#listener.lost(closing);
     if (last) this.#listener.gave_up();
   }
 

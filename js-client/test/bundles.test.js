@@ -9,7 +9,7 @@ import { gzipSync } from "node:zlib";
 import { BUNDLES, FILES, build } from "../scripts/bundles.js";
 
 /** What a page may have to load, minified and compressed, in bytes. Raise it only for something worth its weight. */
-const BUDGETS = { "sharedstate.core.es.min.js": 6 * 1024, "sharedstate.es.min.js": 7.75 * 1024 };
+const BUDGETS = { "sharedstate.core.es.min.js": 6 * 1024, "sharedstate.es.min.js": 8 * 1024 };
 
 const folder = mkdtempSync(join(tmpdir(), "sharedstate-test-"));
 after(() => rmSync(folder, { recursive: true }));

@@ -302,3 +302,29 @@ describe("requests", () => {
     await assert.rejects(client.update(C, {}), with_code("too_many"));
   });
 });
+
+test("a change of one item does not walk through the others", (t) => {
+  const many = Array.from({ length: 100_000 }, (_, n) => ({ id: `${n}`, n }));
+  const client = new SharedStateClient("ws://host:1", { WebSocket: FakeWebSocket });
+  t.after(() => client.close());
+  const [, ds] = client.acquire(C);
+  const socket = FakeWebSocket.last.open().serve(many);
+  let told = 0;
+  ds.add_callback((diffs) => (told += diffs.length));
+  let walks = 0;
+  for (const name of /** @type {const} */ (["entries", "keys", "values", "forEach"])) {
+    const original = /** @type {any} */ (Map.prototype[name]);
+    t.mock.method(
+      Map.prototype,
+      name,
+      /** @this {Map<any, any>} */ function (/** @type {unknown[]} */ ...given) {
+        walks += Number(this.size > 1000);
+        return original.apply(this, given);
+      },
+    );
+  }
+  t.mock.method(Map.prototype, Symbol.iterator, Map.prototype.entries);
+  socket.say(notify({ insert: [{ id: "7", n: -1 }] }, at("e", 1, 2)));
+  assert.deepEqual([told, walks, ds.get_item("7")?.n], [1, 0, -1]);
+  assert.equal([ds.get_items().length, walks > 0].join(), "100000,true", "a walk would be seen");
+});

@@ -49,7 +49,8 @@ class Replay {
     const core = this.#core;
     switch (kind) {
       case "connection":
-        return what === "opened" ? core.connection_opened() : core.connection_lost();
+        if (what === "opened") return core.connection_opened();
+        return core.connection_lost({ code: what.closed });
       case "receive":
         return core.receive_text(JSON.stringify(this.#with_tunnel(what)));
       case "receive_text":

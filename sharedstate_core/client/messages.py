@@ -70,15 +70,23 @@ class _Message(Struct):
     epoch: str | None = None
     base: int | None = None
     version: int | None = None
-    more: bool = False
+    more: bool | None = None
     error: dict[str, Any] | None = None
     errors: list[tuple[str, Any]] | None = None
+
+
+class _Kind(Struct):
+    """What can be told of a message that cannot be read."""
+
+    type: Any = None
+    cmd: Any = None
+    path: Any = None
 
 
 class _Data(Struct):
     remove: list[str] = []
     insert: list[Raw] = []
-    reset: bool = False
+    reset: bool | None = None
 
 
 class _Head(Struct):
@@ -86,6 +94,7 @@ class _Head(Struct):
 
 
 _message = msgspec.json.Decoder(_Message)
+_kind = msgspec.json.Decoder(_Kind)
 _data = msgspec.json.Decoder(_Data)
 _head = msgspec.json.Decoder(_Head)
 _tunnel = msgspec.json.Decoder(int | str | None)
@@ -100,7 +109,11 @@ def decode(text: str) -> Notification | Reply | None:
     """
     path: str | None = None
     try:
-        message = _message.decode(text)
+        try:
+            message = _message.decode(text)
+        except msgspec.ValidationError as error:
+            _check_unknown(text, error)
+            return None
         cursor = None
         if message.epoch is not None and message.version is not None:
             cursor = Cursor(message.epoch, message.version)
@@ -112,11 +125,20 @@ def decode(text: str) -> Notification | Reply | None:
             path = message.path
             data = _data.decode(message.data)
             insert = {_head.decode(raw).id: bytes(raw) for raw in data.insert}
-            update = Update(tuple(data.remove), insert, data.reset)
-            return Notification(path, update, message.base, cursor, message.more)
+            update = Update(tuple(data.remove), insert, bool(data.reset))
+            return Notification(path, update, message.base, cursor, bool(message.more))
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
         raise MalformedError(str(error), path) from None
     return None
+
+
+def _check_unknown(text: str, error: msgspec.ValidationError) -> None:
+    """Ignore JSON of an unknown kind, whatever its members are; raise what it is otherwise."""
+    kind = _kind.decode(text)
+    notifies = kind.type == "MESSAGE" and kind.cmd == "NOTIFY"
+    if notifies or kind.type == "REPLY":
+        path = kind.path if notifies and isinstance(kind.path, str) else None
+        raise MalformedError(str(error), path)
 
 
 class _Request(Struct, tag_field="type", tag="REQUEST"):

@@ -54,13 +54,17 @@ class ClientProtocol:
         self._requests.connection_opened(out)
         return out
 
-    def connection_lost(self, reason: str = "") -> list[ClientEffect]:
-        """The connection has ended; the reason is for those whose requests it cost."""
+    def connection_lost(self, reason: str = "", *, too_big: bool = False) -> list[ClientEffect]:
+        """The connection has ended; the reason is for those whose requests it cost.
+
+        With `too_big` the server closed it with 1009, a message too big: the longest request that is unanswered is
+        settled with `too_large`.
+        """
         self._connected = False
         out: list[ClientEffect] = []
         for subscription in self._subscriptions.values():
             subscription.connection_lost()
-        self._requests.connection_lost(out, reason)
+        self._requests.connection_lost(out, reason, too_big=too_big)
         return out
 
     def close(self) -> list[ClientEffect]:

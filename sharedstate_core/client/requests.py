@@ -6,6 +6,8 @@ The rules:
    order they were made.
 2. A request that waits survives the loss of the connection, and may be withdrawn. One that was sent does not: nobody
    knows whether it took effect, and sending it again could apply it twice.
+3. The exception is a connection that the server closes because a message is too long: one of those unanswered was, so
+   the longest was, and it was not taken.
 """
 
 from __future__ import annotations
@@ -85,7 +87,7 @@ class Requests:
         self._max_waiting = max_waiting
         self._connected = False
         self._last_ticket = 0
-        self._sent: dict[int, None] = {}
+        self._sent: dict[int, bytes] = {}
         self._waiting: OrderedDict[int, bytes] = OrderedDict()
         self._waiting_bytes = 0
 
@@ -125,11 +127,18 @@ class Requests:
         self._connected = True
         self._fill(out)
 
-    def connection_lost(self, out: list[ClientEffect], reason: str = "") -> None:
-        """Settle what was sent: nobody knows."""
+    def connection_lost(
+        self, out: list[ClientEffect], reason: str = "", *, too_big: bool = False
+    ) -> None:
+        """Settle what was sent: nobody knows, except of what was too long."""
         self._connected = False
         lost, self._sent = self._sent, {}
-        out.extend(Settled(ticket, error=ConnectionLostError(reason)) for ticket in lost)
+        longest = max(lost, key=lambda ticket: len(lost[ticket]), default=None) if too_big else None
+        for ticket in lost:
+            error: SharedStateError = ConnectionLostError(reason)
+            if ticket == longest:
+                error = RequestError("too_large", reason)
+            out.append(Settled(ticket, error=error))
 
     def close(self, out: list[ClientEffect]) -> None:
         """Settle what waits: it is never sent."""
@@ -154,5 +163,5 @@ class Requests:
         while self._connected and self._waiting and len(self._sent) < WINDOW:
             ticket, message = self._waiting.popitem(last=False)
             self._waiting_bytes -= len(message)
-            self._sent[ticket] = None
+            self._sent[ticket] = message
             out.append(SendText(message))

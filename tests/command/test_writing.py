@@ -170,11 +170,11 @@ async def test_load_a_line_that_is_too_long_for_the_server(tmp_path: Path) -> No
     async with running() as server, connect(server.url) as client:
         status, _, errors = await shell("load", server.url + C, file)
         assert status == 1
-        last = errors.splitlines()[-1]
-        assert last.startswith("sharedstate: line 2: connection lost")
-        assert "at most 4194304 bytes" in last
-        assert last.endswith("; 1 item is stored")
+        line = "sharedstate: line 2: a message may have at most 4194304 bytes"
+        assert errors.splitlines()[-1] == f"{line}; 1 item is stored"
         assert await ids(client) == ["a"]
+        status, _, errors = await shell("put", server.url + C, given=file.read_text())
+        assert (status, errors.splitlines()[-1]) == (1, f"{line}; 1 update is stored")
 
 
 async def test_load_no_file(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from sharedstate_core.client import (
     Settled,
     Synced,
 )
+from sharedstate_core.errors import CLOSE_TOO_BIG
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,8 +69,10 @@ class Replay:
     def _input(self, kind: str, what: Any) -> list[ClientEffect]:
         match kind:
             case "connection":
-                opened = {"opened": True, "lost": False}[what]
-                return self.client.connection_opened() if opened else self.client.connection_lost()
+                if what == "opened":
+                    return self.client.connection_opened()
+                code = None if what == "lost" else what["closed"]
+                return self.client.connection_lost(too_big=code == CLOSE_TOO_BIG)
             case "receive":
                 return self._receive(copy.deepcopy(what))
             case "receive_text":

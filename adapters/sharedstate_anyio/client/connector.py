@@ -93,10 +93,10 @@ class Connector:
             heard = True
             self._desk.received(text)
 
-        reason = await link.run(received)
-        self._desk.lost(reason)
+        end = await link.run(received)
+        self._desk.lost(end)
         if not self._closing:
-            log.info("connection to %s lost: %s", self._address, reason)
+            log.info("connection to %s lost: %s", self._address, end.reason)
         return heard
 
     async def goodbye(self) -> None:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from sharedstate_core.client import ClientEffect
 
     from .changes import Status
-    from .link import Link
+    from .link import End, Link
 
 log = logging.getLogger("sharedstate.client")
 
@@ -93,10 +93,10 @@ class Desk:
         self._perform(self._protocol.receive_text(text))
         self._bell.ring()
 
-    def lost(self, reason: str) -> None:
+    def lost(self, end: End) -> None:
         """The link has ended."""
         self._link = None
-        self._perform(self._protocol.connection_lost(reason))
+        self._perform(self._protocol.connection_lost(end.reason, too_big=end.too_big))
         if not self._closed:
             self._set_status("reconnecting")
 

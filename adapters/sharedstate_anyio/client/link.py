@@ -12,7 +12,7 @@ The rules:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import anyio
 from wsproto import ConnectionType, WSConnection
@@ -65,6 +65,18 @@ class LinkOptions:
     ping_timeout: float = 20.0
 
 
+class End(NamedTuple):
+    """How a link ended.
+
+    Attributes:
+        reason: the end of a sentence.
+        too_big: whether the server hung up because a message was too long for it.
+    """
+
+    reason: str
+    too_big: bool = False
+
+
 class Link:
     """A WebSocket that is open."""
 
@@ -84,7 +96,7 @@ class Link:
         self._text: list[str] = []
         self._text_size = 0
         self._ending = False
-        self._reason = "the server went away"
+        self._end = End("the server went away")
 
     def send(self, message: bytes) -> None:
         """Queue one text message."""
@@ -96,8 +108,8 @@ class Link:
         if self._websocket.state is ConnectionState.OPEN:
             self._queue(self._websocket.send(CloseConnection(code, reason)))
 
-    async def run(self, received: Callable[[str], None]) -> str:
-        """Carry messages until the link has ended; return why, as the end of a sentence."""
+    async def run(self, received: Callable[[str], None]) -> End:
+        """Carry messages until the link has ended; return why."""
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._write)
@@ -111,7 +123,7 @@ class Link:
         finally:
             with anyio.CancelScope(shield=True):
                 await anyio.aclose_forcefully(self._stream)
-        return self._reason
+        return self._end
 
     # --- reading ----------------------------------------------------------------------------------
 
@@ -124,7 +136,7 @@ class Link:
                 data = await self._stream.receive(CHUNK_BYTES)
             except BROKEN as error:
                 if not isinstance(error, anyio.EndOfStream):
-                    self._reason = reason_of(error)
+                    self._end = End(reason_of(error))
                 return
             self._heard.set()
             self._websocket.receive_data(data)
@@ -136,7 +148,9 @@ class Link:
             case TextMessage():
                 self._text_size += len(event.data)
                 if self._text_size > self._options.max_message:
-                    return self._give_up(CLOSE_TOO_BIG, "its message is too long")
+                    most = self._options.max_message
+                    problem = f"its message is longer than max_message, {most} bytes"
+                    return self._give_up(CLOSE_TOO_BIG, problem)
                 self._text.append(event.data)
                 if event.message_finished:
                     text = "".join(self._text)
@@ -161,12 +175,15 @@ class Link:
         ):  # not the peer's: wsproto's verdict on bytes that break the rules
             return self._give_up(event.code, event.reason or "it broke the WebSocket protocol")
         if state is ConnectionState.REMOTE_CLOSING:
-            self._reason = f"the server closed it: {event.code} {event.reason or ''}".rstrip()
+            reason = f"the server closed it: {event.code} {event.reason or ''}".rstrip()
+            self._end = End(reason)
+            if event.code == CLOSE_TOO_BIG:
+                self._end = End(event.reason or "the message is too long", too_big=True)
             self._queue(self._websocket.send(event.response()))
         return False
 
     def _give_up(self, code: int, problem: str) -> bool:
-        self._reason = f"the server was hung up on: {problem}"
+        self._end = End(f"the server was hung up on: {problem}")
         self.close(code, problem)
         return False
 
@@ -210,7 +227,7 @@ class Link:
             if self._is_open:
                 self._queue(self._websocket.send(Ping()))
             if not await self._answers():
-                self._reason = f"the server has not answered for {self._options.ping_timeout:g} s"
+                self._end = End(f"the server has not answered for {self._options.ping_timeout:g} s")
                 link.cancel()
 
     async def _answers(self) -> bool:
