@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections import Counter
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
@@ -14,6 +15,9 @@ PER_ADDRESS: Final = 1000
 
 POLITE_REFUSALS: Final = 64
 """Refused peers that are told why at any time; beyond, they are cut off, so that refusing stays cheap."""
+
+REMEMBERED: Final = 1024
+"""Addresses whose text need not be read again when they connect once more."""
 
 
 class Refusal(NamedTuple):
@@ -63,9 +67,15 @@ class Admission:
             return None  # a UNIX socket: whoever is behind it has no address
         if self._per_address is not None:
             return self._per_address
-        return None if ipaddress.ip_network(address).is_loopback else PER_ADDRESS
+        return None if _is_loopback(address) else PER_ADDRESS
 
 
+@lru_cache(maxsize=REMEMBERED)
+def _is_loopback(address: str) -> bool:
+    return ipaddress.ip_network(address).is_loopback
+
+
+@lru_cache(maxsize=REMEMBERED)
 def group(host: str) -> str:
     """Return what is counted together: an IPv4 address, or the /64 of an IPv6 address; nothing for no address."""
     if not host:

@@ -104,7 +104,7 @@ class Connection:
         """Serve the peer, whose `admission.group` is `address`, until it is gone."""
         try:
             with self._scope:
-                opened = await handshake(self._sock, entrance, address)
+                opened = await handshake(self._sock, entrance, address, self._scope)
                 if opened is not None:
                     await self._converse(opened, entrance.keep_alive)
                     await finish(self._sock)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -13,8 +15,9 @@ from sharedstate_core import Limits
 from .compression import Deflate
 from .http import Response
 from .reading import FrameReader
+from .request_head import Head, read_head
 from .sockets import finish, receive, send_all
-from .upgrade import UpgradeError, accept, asks_for_websocket
+from .upgrade import UpgradeError, accept, asks_for_websocket, check_request
 
 if TYPE_CHECKING:
     from wsproto.extensions import Extension
@@ -68,13 +71,16 @@ class Opened(NamedTuple):
     window_bits: int
 
 
-async def handshake(sock: Stream, entrance: Entrance, address: str) -> Opened | None:
+async def handshake(
+    sock: Stream, entrance: Entrance, address: str, scope: anyio.CancelScope
+) -> Opened | None:
     """Answer one HTTP request.
 
     Args:
         sock: of the peer.
         entrance: what holds for everybody.
         address: where it comes from, as `admission.group` returns it.
+        scope: the one we run in; who is too slow is cancelled by its deadline, which is gone after an upgrade.
 
     Returns:
         The WebSocket after an upgrade; otherwise None: the peer has its answer.
@@ -82,31 +88,39 @@ async def handshake(sock: Stream, entrance: Entrance, address: str) -> Opened | 
     Raises:
         OSError: the connection broke.
     """
+    scope.deadline = anyio.current_time() + entrance.limits.head_seconds
+    data = await receive(sock)
+    head = read_head(data, entrance.limits.head_bytes)
+    if head is not None and asks_for_websocket(head.headers):
+        with contextlib.suppress(
+            UpgradeError
+        ):  # found before anything is sent; h11 helps to say it
+            return await _open(sock, head, entrance, scope)
     http = h11.Connection(h11.SERVER, max_incomplete_event_size=entrance.limits.head_bytes)
     event: object = None
     refusal: Response | None = None
-    with anyio.move_on_after(entrance.limits.head_seconds) as reading:
-        try:
-            received = 0
-            while (event := http.next_event()) is h11.NEED_DATA:
-                data = await receive(sock)
-                received += len(data)
-                http.receive_data(data)
-            if received - len(http.trailing_data[0]) > entrance.limits.head_bytes:
-                raise UpgradeError("the head of the request is too long", 431)
-            if isinstance(event, h11.Request) and asks_for_websocket(event.headers):
-                return await _open(sock, http, event, entrance)
-        except h11.RemoteProtocolError as error:
-            refusal = _refusal(error.error_status_hint, str(error))
-        except UpgradeError as error:
-            refusal = _refusal(error.status, str(error))
-    if reading.cancelled_caught:
-        return None  # too slow
-    with anyio.move_on_after(ANSWER_SECONDS):
-        if refusal is not None:
-            await _respond(sock, http, refusal)
-        elif isinstance(event, h11.Request):
-            await _answer(sock, http, event, entrance, address)
+    try:
+        received = len(data)
+        http.receive_data(data)
+        while (event := http.next_event()) is h11.NEED_DATA:
+            data = await receive(sock)
+            received += len(data)
+            http.receive_data(data)
+        rest = http.trailing_data[0]
+        if received - len(rest) > entrance.limits.head_bytes:
+            raise UpgradeError("the head of the request is too long", 431)
+        if isinstance(event, h11.Request) and asks_for_websocket(event.headers):
+            check_request(event)
+            return await _open(sock, Head(list(event.headers), rest), entrance, scope)
+    except h11.RemoteProtocolError as error:
+        refusal = _refusal(error.error_status_hint, str(error))
+    except UpgradeError as error:
+        refusal = _refusal(error.status, str(error))
+    scope.deadline = anyio.current_time() + ANSWER_SECONDS
+    if refusal is not None:
+        await _respond(sock, http, refusal)
+    elif isinstance(event, h11.Request):
+        await _answer(sock, http, event, entrance, address)
     return None  # also for who left before it asked
 
 
@@ -121,16 +135,15 @@ async def _answer(
     await _respond(sock, http, response or entrance.site.respond(method, target, headers))
 
 
-async def _open(
-    sock: Stream, http: h11.Connection, request: h11.Request, entrance: Entrance
-) -> Opened:
-    if (reason := entrance.origins.refusal(list(request.headers))) is not None:
+async def _open(sock: Stream, head: Head, entrance: Entrance, scope: anyio.CancelScope) -> Opened:
+    if (reason := entrance.origins.refusal(head.headers)) is not None:
         raise UpgradeError(reason, 403)
     deflate = Deflate(entrance.message_bytes)
     extensions: list[Extension] = [] if entrance.compression is None else [deflate]
-    await send_all(sock, accept(request, extensions))
+    await send_all(sock, accept(head.headers, extensions))
+    scope.deadline = math.inf
     reader = FrameReader(extensions if deflate.enabled() else ())
-    return Opened(reader, http.trailing_data[0], deflate.window_bits)
+    return Opened(reader, head.rest, deflate.window_bits)
 
 
 def _refusal(status: int, reason: str) -> Response:

@@ -1,4 +1,4 @@
-"""The opening handshake of WebSocket (RFC 6455, section 4.2), of a request that h11 has read.
+"""The opening handshake of WebSocket (RFC 6455, section 4.2), of a request whose head has been read.
 
 wsproto's own would read and write it all once more, through three h11 connections: half of what a new client costs.
 """
@@ -38,20 +38,28 @@ def asks_for_websocket(headers: Iterable[tuple[bytes, bytes]]) -> bool:
     return any(name == b"upgrade" and b"websocket" in value.lower() for name, value in headers)
 
 
-def accept(request: h11.Request, extensions: list[Extension]) -> bytes:
+def check_request(request: h11.Request) -> None:
+    """Refuse what can be no opening handshake, whatever its headers.
+
+    Raises:
+        UpgradeError: it is no GET of HTTP/1.1.
+    """
+    if request.method != b"GET" or request.http_version < b"1.1":
+        raise UpgradeError("a WebSocket handshake is a GET of HTTP/1.1")
+
+
+def accept(fields: Iterable[tuple[bytes, bytes]], extensions: list[Extension]) -> bytes:
     """Return the response that opens the WebSocket.
 
     Args:
-        request: what the peer asks.
+        fields: the headers of a GET of HTTP/1.1, names in lower case.
         extensions: those we could agree on; each is told what the peer offers.
 
     Raises:
         UpgradeError: the request breaks the rules.
     """
-    if request.method != b"GET" or request.http_version < b"1.1":
-        raise UpgradeError("a WebSocket handshake is a GET of HTTP/1.1")
     headers: dict[bytes, bytes] = {}
-    for name, value in request.headers:
+    for name, value in fields:
         headers[name] = headers[name] + b"," + value if name in headers else value
     try:
         tokens = split_comma_header(headers.get(b"connection", b"").lower())

@@ -1,0 +1,46 @@
+"""The head of the request that opens a WebSocket, in one pass, as clients nearly always send it.
+
+h11's verdict is what counts. `read_head` answers only where h11 would say the very same (hypothesis holds it to that);
+whatever is unusual, wrong, or not all there yet is left to h11.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final, NamedTuple
+
+_HEAD: Final = re.compile(
+    rb"GET [!-~]+ HTTP/1\.1\r\n"
+    rb"(?:[-!#$%&'*+.^_`|~0-9a-zA-Z]+:[\t -~]*\r\n)+"  # a token, then what is printable
+    rb"\r\n"
+)
+_BODY: Final = {b"content-length", b"transfer-encoding"}
+
+
+class Head(NamedTuple):
+    """A GET of HTTP/1.1 without a body.
+
+    Attributes:
+        headers: names in lower case.
+        rest: what came behind it.
+    """
+
+    headers: list[tuple[bytes, bytes]]
+    rest: bytes
+
+
+def read_head(data: bytes, most: int) -> Head | None:
+    """Return the head that `data` begins with, of at most `most` bytes; None: let h11 look at it."""
+    match = _HEAD.match(data)
+    if match is None or match.end() > most:
+        return None
+    headers = []
+    hosts = 0
+    for line in data[: match.end() - 4].split(b"\r\n")[1:]:
+        name, _, value = line.partition(b":")
+        name = name.lower()
+        if name in _BODY:
+            return None
+        hosts += name == b"host"
+        headers.append((name, value.strip(b" \t")))
+    return Head(headers, data[match.end() :]) if hosts == 1 else None
