@@ -237,6 +237,22 @@ type News = Extract<Effect, {
 }>;
 
 /**
+ * A promise that is settled from outside, once. Nobody has to look at it: ignored, it raises no warning.
+ *
+ * @template T
+ */
+declare class Deferred<T> {
+    /** @type {(value: T) => void} */
+    resolve: (value: T) => void;
+    failed: boolean;
+    /** @type {Promise<T>} */
+    promise: Promise<T>;
+    /** @param {unknown} error no effect if it is settled */
+    reject(error: unknown): void;
+    #private;
+}
+
+/**
  * A change of a collection, applied by the server as one step: everything goes if `reset`, else the ids
  * of `remove`; then the items of `insert` are set, in order. Each member may be left out. An item without
  * `id` gets a random one.
@@ -299,6 +315,11 @@ declare class Dataset$1<T extends {
      * @param {(error: unknown) => void} report
      */
     constructor(path: string, put: (changes: Changes$1<any>, until?: Until$1) => Promise<number>, report: (error: unknown) => void);
+    /**
+     * @internal resolves at the next version, rejects while the server refuses to tell any
+     * @type {Deferred<void>}
+     */
+    _moved: Deferred<void>;
     /** Path of the collection, `/app/service/collection`. */
     get path(): string;
     /** Number of items. */
@@ -376,8 +397,6 @@ declare class Dataset$1<T extends {
     remove_callback(handle: object): void;
     /** @internal */
     get _replica(): Replica;
-    /** @internal resolves at the next version, rejects while the server refuses to tell any */
-    get _moved(): Promise<void>;
     /**
      * @internal
      * @param {import("./connection.js").News} news

@@ -1097,8 +1097,11 @@ var Dataset = class {
   #snapshot_of = void 0;
   /** @type {Deferred<void>} */
   #ready = new Deferred();
-  /** @type {Deferred<void>} */
-  #moved = new Deferred();
+  /**
+   * @internal resolves at the next version, rejects while the server refuses to tell any
+   * @type {Deferred<void>}
+   */
+  _moved = new Deferred();
   #ended = new AbortController();
   #released = false;
   #report;
@@ -1239,10 +1242,6 @@ var Dataset = class {
   get _replica() {
     return this.#replica;
   }
-  /** @internal resolves at the next version, rejects while the server refuses to tell any */
-  get _moved() {
-    return this.#moved.promise;
-  }
   /**
    * @internal
    * @param {import("./connection.js").News} news
@@ -1250,7 +1249,6 @@ var Dataset = class {
   _hear(news) {
     if (news.kind === "refused") {
       this._failed(news.error);
-      this.#moved.reject(news.error);
       this.#report(news.error);
       return;
     }
@@ -1262,13 +1260,13 @@ var Dataset = class {
       this._asked();
       this.#ready.resolve();
     }
-    this.#moved.resolve();
-    this.#moved = new Deferred();
+    this._moved.resolve();
+    this._moved = new Deferred();
   }
   /** @internal the server is asked once more: a `ready` that failed gets another chance */
   _asked() {
     if (this.#ready.failed) this.#ready = new Deferred();
-    if (this.#moved.failed) this.#moved = new Deferred();
+    if (this._moved.failed) this._moved = new Deferred();
   }
   /**
    * @internal
@@ -1276,6 +1274,7 @@ var Dataset = class {
    */
   _failed(error) {
     this.#ready.reject(error);
+    this._moved.reject(error);
   }
   /**
    * @internal no news will come any more
@@ -1283,7 +1282,6 @@ var Dataset = class {
    */
   _end(error) {
     this._failed(error);
-    this.#moved.reject(error);
     this.#ended.abort();
   }
   /** @internal */
@@ -1767,7 +1765,7 @@ async function caught_up(ds, before, conflict) {
     if (epoch === before.epoch && version === before.version) return true;
     return epoch === conflict.epoch && Number(version) < Number(conflict.version);
   };
-  while (behind()) await ds._moved;
+  while (behind()) await ds._moved.promise;
 }
 
 // src/full.js

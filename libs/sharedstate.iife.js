@@ -1125,8 +1125,11 @@ var SHAREDSTATE = (() => {
     #snapshot_of = void 0;
     /** @type {Deferred<void>} */
     #ready = new Deferred();
-    /** @type {Deferred<void>} */
-    #moved = new Deferred();
+    /**
+     * @internal resolves at the next version, rejects while the server refuses to tell any
+     * @type {Deferred<void>}
+     */
+    _moved = new Deferred();
     #ended = new AbortController();
     #released = false;
     #report;
@@ -1267,10 +1270,6 @@ var SHAREDSTATE = (() => {
     get _replica() {
       return this.#replica;
     }
-    /** @internal resolves at the next version, rejects while the server refuses to tell any */
-    get _moved() {
-      return this.#moved.promise;
-    }
     /**
      * @internal
      * @param {import("./connection.js").News} news
@@ -1278,7 +1277,6 @@ var SHAREDSTATE = (() => {
     _hear(news) {
       if (news.kind === "refused") {
         this._failed(news.error);
-        this.#moved.reject(news.error);
         this.#report(news.error);
         return;
       }
@@ -1290,13 +1288,13 @@ var SHAREDSTATE = (() => {
         this._asked();
         this.#ready.resolve();
       }
-      this.#moved.resolve();
-      this.#moved = new Deferred();
+      this._moved.resolve();
+      this._moved = new Deferred();
     }
     /** @internal the server is asked once more: a `ready` that failed gets another chance */
     _asked() {
       if (this.#ready.failed) this.#ready = new Deferred();
-      if (this.#moved.failed) this.#moved = new Deferred();
+      if (this._moved.failed) this._moved = new Deferred();
     }
     /**
      * @internal
@@ -1304,6 +1302,7 @@ var SHAREDSTATE = (() => {
      */
     _failed(error) {
       this.#ready.reject(error);
+      this._moved.reject(error);
     }
     /**
      * @internal no news will come any more
@@ -1311,7 +1310,6 @@ var SHAREDSTATE = (() => {
      */
     _end(error) {
       this._failed(error);
-      this.#moved.reject(error);
       this.#ended.abort();
     }
     /** @internal */
@@ -1795,7 +1793,7 @@ var SHAREDSTATE = (() => {
       if (epoch === before.epoch && version === before.version) return true;
       return epoch === conflict.epoch && Number(version) < Number(conflict.version);
     };
-    while (behind()) await ds._moved;
+    while (behind()) await ds._moved.promise;
   }
 
   // src/full.js
