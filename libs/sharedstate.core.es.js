@@ -1239,7 +1239,7 @@ var Dataset = class {
   get _replica() {
     return this.#replica;
   }
-  /** @internal resolves at the next version */
+  /** @internal resolves at the next version, rejects while the server refuses to tell any */
   get _moved() {
     return this.#moved.promise;
   }
@@ -1250,6 +1250,7 @@ var Dataset = class {
   _hear(news) {
     if (news.kind === "refused") {
       this._failed(news.error);
+      this.#moved.reject(news.error);
       this.#report(news.error);
       return;
     }
@@ -1267,6 +1268,7 @@ var Dataset = class {
   /** @internal the server is asked once more: a `ready` that failed gets another chance */
   _asked() {
     if (this.#ready.failed) this.#ready = new Deferred();
+    if (this.#moved.failed) this.#moved = new Deferred();
   }
   /**
    * @internal

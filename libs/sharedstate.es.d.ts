@@ -376,7 +376,7 @@ declare class Dataset$1<T extends {
     remove_callback(handle: object): void;
     /** @internal */
     get _replica(): Replica;
-    /** @internal resolves at the next version */
+    /** @internal resolves at the next version, rejects while the server refuses to tell any */
     get _moved(): Promise<void>;
     /**
      * @internal

@@ -1267,7 +1267,7 @@ var SHAREDSTATE = (() => {
     get _replica() {
       return this.#replica;
     }
-    /** @internal resolves at the next version */
+    /** @internal resolves at the next version, rejects while the server refuses to tell any */
     get _moved() {
       return this.#moved.promise;
     }
@@ -1278,6 +1278,7 @@ var SHAREDSTATE = (() => {
     _hear(news) {
       if (news.kind === "refused") {
         this._failed(news.error);
+        this.#moved.reject(news.error);
         this.#report(news.error);
         return;
       }
@@ -1295,6 +1296,7 @@ var SHAREDSTATE = (() => {
     /** @internal the server is asked once more: a `ready` that failed gets another chance */
     _asked() {
       if (this.#ready.failed) this.#ready = new Deferred();
+      if (this.#moved.failed) this.#moved = new Deferred();
     }
     /**
      * @internal

@@ -32,16 +32,14 @@ export class Dataset {
   #snapshot_of = undefined;
   /** @type {Deferred<void>} */
   #ready = new Deferred();
-  /** @type {Deferred<void>} */
-  #moved = new Deferred();
+  /**
+   * @internal resolves at the next version, rejects while the server refuses to tell any
+   * @type {Deferred<void>}
+   */
+  _moved = new Deferred();
   #ended = new AbortController();
   #released = false;
   #report;
-  /**
-   * @internal why it is not kept in sync any more
-   * @type {SharedStateError | undefined}
-   */
-  _refusal = undefined;
 
   /**
    * @internal
@@ -192,11 +190,6 @@ export class Dataset {
     return this.#replica;
   }
 
-  /** @internal resolves at the next version */
-  get _moved() {
-    return this.#moved.promise;
-  }
-
   /**
    * @internal
    * @param {import("./connection.js").News} news
@@ -204,9 +197,6 @@ export class Dataset {
   _hear(news) {
     if (news.kind === "refused") {
       this._failed(news.error);
-      this._refusal = news.error;
-      this.#moved.reject(news.error);
-      this.#moved = new Deferred();
       this.#report(news.error);
       return;
     }
@@ -215,14 +205,14 @@ export class Dataset {
       this._asked();
       this.#ready.resolve();
     }
-    this.#moved.resolve();
-    this.#moved = new Deferred();
+    this._moved.resolve();
+    this._moved = new Deferred();
   }
 
   /** @internal the server is asked once more: a `ready` that failed gets another chance */
   _asked() {
-    this._refusal = undefined;
     if (this.#ready.failed) this.#ready = new Deferred();
+    if (this._moved.failed) this._moved = new Deferred();
   }
 
   /**
@@ -231,6 +221,7 @@ export class Dataset {
    */
   _failed(error) {
     this.#ready.reject(error);
+    this._moved.reject(error);
   }
 
   /**
@@ -239,7 +230,6 @@ export class Dataset {
    */
   _end(error) {
     this._failed(error);
-    this.#moved.reject(error);
     this.#ended.abort();
   }
 

@@ -171,8 +171,5 @@ async function caught_up(ds, before, conflict) {
     if (epoch === before.epoch && version === before.version) return true;
     return epoch === conflict.epoch && Number(version) < Number(conflict.version);
   };
-  while (behind()) {
-    if (ds._refusal) throw ds._refusal;
-    await ds._moved;
-  }
+  while (behind()) await ds._moved.promise;
 }

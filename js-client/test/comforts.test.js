@@ -322,7 +322,9 @@ describe("transaction", () => {
         tx.update({ insert: [{ id: "a", n: tx.get_item("a")?.n + 1 }] });
       });
       const refuse = () =>
-        ds._hear(/** @type {any} */ ({ kind: "refused", error: new SharedStateError("too_many", "no") }));
+        ds._hear(
+          /** @type {any} */ ({ kind: "refused", error: new SharedStateError("too_many", "no") }),
+        );
       await turn();
       const conflict = { error: { code: "conflict" }, epoch: "e", version: 2 };
       if (early) refuse();

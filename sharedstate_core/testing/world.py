@@ -73,6 +73,7 @@ class World:
         self._services = services
         self._connections = 0
         self._untold: set[CollectionPath] = set()
+        self._asked_for: set[CollectionPath] = set()
         self._closing: list[int] = []
         self.server: Server[Connection] = Server(services, self.limits)
         self.sent = Counters()
@@ -189,6 +190,7 @@ class World:
     def start_anew(self, epoch: str) -> None:
         """Lose the store's content; ours does not hear of it until `tell`."""
         self._untold.update(path for (path, _), _ in self.store.histories())
+        self._untold |= self._asked_for  # those that nobody has ever written to, too
         self.store.start_anew(epoch)
 
     def tell(self, path: CollectionPath, *, vaguely: bool = False) -> None:
@@ -301,6 +303,7 @@ class World:
             for other in self.operations.values():
                 twice = getattr(other.effect, "collection", None) == effect.collection
                 check(not twice, f"{effect} while {other.effect} is under way")
+            self._asked_for.add(effect.collection)
         self.operations[effect.ticket] = Operation(effect)
 
     def _send(self, connection: Connection, message: bytes) -> None:

@@ -24,6 +24,7 @@ def test_fanout(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fanout, "SUBSCRIBERS", (3,))
     monkeypatch.setattr(fanout, "ROUNDS", 1)
     monkeypatch.setattr(fanout, "DELIVERIES", 6)
+    monkeypatch.setattr(fanout, "SAMPLE", 6)
     found = costs(fanout.run())
     assert len(found) == 8
     assert all(cost > 0 for cost in found.values())

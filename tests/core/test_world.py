@@ -196,3 +196,10 @@ def test_a_check_of_a_reply_without_error_code_finds_none() -> None:
     assert (asked.ok, asked.code, asked.cursor) == (False, None, None)
     client.receive(reply(0, "GET", data=["items"]))
     assert (asked.ok, asked.code, asked.cursor) == (True, None, None)
+
+
+def test_a_new_store_is_told_of_collections_that_nobody_has_written_to() -> None:
+    world = watching(1)
+    world.start_anew("epoch-2")
+    world.settle()
+    assert world.clients[0].copies[P].cursor == Cursor("epoch-2", 0)
