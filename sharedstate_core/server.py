@@ -293,8 +293,10 @@ class Server(Generic[C]):
 
     def next_wakeup(self) -> float | None:
         """Return the time at which `wake` should be called, or None; it may change with every input."""
-        times = (self._drains.next(), self._registry.next_deadline())
-        return min((time for time in times if time is not None), default=None)
+        drain, deadline = self._drains.next(), self._registry.next_deadline()
+        if drain is None or deadline is None:
+            return deadline if drain is None else drain
+        return min(drain, deadline)
 
     def wake(self, now: float) -> list[Effect[C]]:
         """Time has passed: retry loads, close connections that do not drain, let idle collections go."""

@@ -34,6 +34,7 @@ from sharedstate_core.errors import CLOSE_GOING_AWAY
 from .faults import Faults
 from .frames import text_frame
 from .outbox import Outbox
+from .workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -75,6 +76,7 @@ class Hub:
         self._core: Server[Connection] = Server(tuple(backends), limits)
         self._backends = backends
         self._tasks = tasks
+        self._commits = Workers(tasks, self._commit)
         self._connections: set[Connection] = set()
         self._deadline_moved = anyio.Event()
         self._idle = anyio.Event()
@@ -141,7 +143,7 @@ class Hub:
                 case Send():
                     self.outbox.send(effect.connections, effect.message)
                 case Commit():
-                    self._tasks.start_soon(self._commit, effect)
+                    self._commits.start(effect)
                 case Load():
                     self._tasks.start_soon(self._load, effect)
                 case ListCollections():
