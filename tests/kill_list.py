@@ -31,6 +31,9 @@ COPIED = (
 )
 PLANTED = Path(__file__).parent / "planted_bugs.txt"
 SUITES = ("tests/core", "tests/simulation")
+LONGEST = 300
+"""Seconds that a suite may take: many times what it takes without a bug."""
+
 PASSED, FAILED = 0, 1  # of pytest's exit statuses; the others mean that it could not run the tests
 
 
@@ -95,7 +98,7 @@ def plant(bug: Bug, package: Path) -> bool:
 
 
 def run(folder: Path, suite: str) -> int:
-    """Run one suite against the copy; return pytest's exit status."""
+    """Run one suite against the copy; return pytest's exit status. What does not end has failed."""
     command = [
         sys.executable,
         "-m",
@@ -113,9 +116,12 @@ def run(folder: Path, suite: str) -> int:
         "PYTHONDONTWRITEBYTECODE": "1",
         "HYPOTHESIS_PROFILE": "kill",
     }
-    return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, check=False
-    ).returncode
+    try:
+        return subprocess.run(
+            command, cwd=folder, env=environment, capture_output=True, check=False, timeout=LONGEST
+        ).returncode
+    except subprocess.TimeoutExpired:
+        return FAILED
 
 
 def try_bug(bug: Bug, *, first: bool) -> Found:
