@@ -7,7 +7,7 @@ import json
 import pytest
 
 from sharedstate_core import Commit, Cursor, Limits, Load
-from sharedstate_core.testing import World
+from sharedstate_core.testing import World, check_copies
 
 from .scenes import (
     PATH,
@@ -248,3 +248,13 @@ def test_an_acknowledgement_waits_as_long_as_a_new_subscriber_does() -> None:
     assert kinds(hear(world)) == [1, 2]
     world.finish(under_way(world, Load).ticket)
     assert kinds(hear(world)) == ["NOTIFY", asked.tunnel]
+
+
+def test_an_announced_state_that_never_comes_is_asked_for_once() -> None:
+    """Storage knows better than whoever announced it."""
+    world = watching(1, "p")
+    world._perform(world.server.collection_changed(PATH, Cursor("epoch-1", 99), world.now))
+    world.finish(under_way(world, Load).ticket)
+    assert not world.operations
+    world.settle()
+    check_copies(world)

@@ -369,3 +369,15 @@ def test_an_acknowledgement_waits_for_a_subscription_that_is_owed_anew() -> None
     world.settle()
     check_copies(world)
     assert client.asked[-2].ok
+
+
+def test_a_reply_that_was_held_and_given_is_not_counted_any_more() -> None:
+    world = watching(1, limits=Limits(held_bytes=2000))
+    for _ in range(40):
+        world.block(0)
+        world.clients[0].ask("GET", "/")
+        say(world)
+        world.drain(0)
+        hear(world)
+    assert world.links[0].closed_with is None
+    assert all(asked.ok for asked in world.clients[0].asked)
