@@ -252,18 +252,13 @@ class Connection:
             self._append(head)
             self._append(message)
 
-    def send_first(self, frame: bytes) -> None:
-        """Queue a frame that was sent before all that is queued."""
-        if self._queued:
-            self._queued.insert(0, frame)  # also if this is a close frame: that came later
-        elif not self._closing:
-            self._append(frame)
-
     def offer(self, frame: bytes) -> None:
         """Offer to the socket a frame that was sent before all that is queued, and then that."""
-        if self._queued or self._rest:
-            self.send_first(frame)
+        if self._queued:
+            self._queued.insert(0, frame)  # also if this is a close frame: that came later
             self.flush()
+        elif self._rest and not self._closing:
+            self._append(frame)
         elif not self._closing:
             self._offer(frame)
 

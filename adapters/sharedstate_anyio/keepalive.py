@@ -30,9 +30,8 @@ class KeepAlive:
         self._pong_seconds = limits.pong_seconds
         shortest = min(limits.ping_seconds, limits.pong_seconds)
         self._wheel: Wheel[Connection] = Wheel(max(0.01, min(TICK_SECONDS, shortest / 4)))
-        self._awaited: dict[
-            Connection, float
-        ] = {}  # seconds that each may be silent after its next visit
+        # Seconds that each may still be silent after its next visit.
+        self._awaited: dict[Connection, float] = {}
 
     def watch(self, connection: Connection) -> None:
         """Begin to ping."""

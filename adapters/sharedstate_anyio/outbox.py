@@ -49,7 +49,6 @@ class Outbox:
                 connection.send(frames.for_window(connection.window_bits))
         elif len(message) >= LARGE_BYTES:
             head = text_head(len(message))
-            self._settle()
             for connection in connections:
                 connection.send_large(head, message)
         else:
@@ -71,22 +70,12 @@ class Outbox:
             self._flushing = False
 
     def _send_to_each(self, connections: Sequence[Connection], frame: bytes) -> None:
-        if len(connections) > 1:
-            if not (self._queued or self._flushing or self._oldest):
-                self._oldest = frame, connections
-                self._wanted.set()
-                return
-            self._settle()
+        if len(connections) > 1 and not (self._queued or self._flushing or self._oldest):
+            self._oldest = frame, connections
+            self._wanted.set()
+            return
         for connection in connections:
             connection.send(frame)
-
-    def _settle(self) -> None:
-        """Queue the oldest frame, since another one is about to be queued at the same peers."""
-        if self._oldest is not None:
-            frame, connections = self._oldest
-            self._oldest = None
-            for connection in connections:
-                connection.send_first(frame)
 
     async def _flush(self) -> None:
         queued, self._queued = self._queued, {}
