@@ -104,7 +104,7 @@ def make_template(folder: Path) -> Path:
         command,
         check=True,
         input=statements.encode(),
-        env=_environment(),
+        env=_environment() | _temporary(data),
         capture_output=True,
         timeout=SECONDS,
     )
@@ -133,6 +133,13 @@ def _environment() -> dict[str, str]:
     if os.sep not in MYSQLD:
         return dict(os.environ)
     return os.environ | {"LD_LIBRARY_PATH": str(Path(MYSQLD).parent)}
+
+
+def _temporary(data: Path) -> dict[str, str]:
+    """Give a server a folder of its own for temporary tables: each start empties it of those of other servers too."""
+    folder = data.with_name(f"{data.name}-tmp")
+    folder.mkdir(exist_ok=True)
+    return {"TMPDIR": str(folder)}
 
 
 class MariaDb:
@@ -196,7 +203,7 @@ class MariaDb:
                     *self._options,
                     *options,
                 ],
-                env=_environment(),
+                env=_environment() | _temporary(self._data),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
