@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import random
+import re
 import signal
 import socket
 import ssl
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -25,8 +27,6 @@ from tests.support.secure import Authority, open_secure_client, open_secure_peer
 from tests.support.servers import document
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from sharedstate_anyio import Config
 
 C = "/app/items/c"
@@ -357,11 +357,12 @@ async def test_hangup_reloads(
     authority: Authority, tmp_path: Path, anyio_backend_name: str
 ) -> None:
     base = document()
-    service = {**base["service"], "ssl": authority.write()}  # type: ignore[dict-item]
+    service: dict[str, Any] = {**base["service"], "ssl": authority.write()}  # type: ignore[dict-item]
     (tmp_path / "config.json").write_text(json.dumps({**base, "service": service}))
     trusted = authority.trusted()
     options = ("config.json", "--loop", anyio_backend_name)
-    with started(*options, folder=tmp_path) as command:
+    log = tmp_path / "log"
+    with started(*options, folder=tmp_path, log=log) as command:
         async with open_secure_client(command.port, trusted) as client:
             async with open_secure_peer(command.port, trusted) as peer:
                 first = peer.certificate()
@@ -373,9 +374,32 @@ async def test_hangup_reloads(
                 async with open_secure_peer(command.port, trusted) as peer:
                     seen = peer.certificate()
             assert await client.get("/") == ["items"]
+        for content, key, said in (
+            ("{", None, " ERROR configuration not reloaded, the old one holds: config.json"),
+            (
+                json.dumps({**base, "service": service}),
+                "no key",
+                " ERROR certificates not reloaded",
+            ),
+        ):
+            (tmp_path / "config.json").write_text(content)
+            if key:
+                Path(str(service["ssl"]["key"])).write_text(key)
+            command.send(signal.SIGHUP)
+            with anyio.fail_after(20):
+                while said not in log.read_text():
+                    await anyio.sleep(0.01)
         command.send(signal.SIGTERM)
         assert await command.finished() == 0
-    assert "certificates reloaded" in command.errors
+    told = re.findall(r"(?:certificates|configuration) (?:not )?reloaded", log.read_text())
+    assert told == [
+        "configuration reloaded",
+        "certificates reloaded",
+        "certificates reloaded",
+        "configuration not reloaded",
+        "configuration reloaded",
+        "certificates not reloaded",
+    ], "what went wrong is told last"
 
 
 # Configuration
@@ -405,14 +429,17 @@ def test_both_spellings() -> None:
     ("service", "place"),
     [
         ({"ssl": True}, "service.ssl: expected an object"),
-        ({"ssl": {}}, "service.ssl.cert: is missing"),
+        ({"ssl": {"key": "k"}}, "service.ssl.cert: is missing"),
         ({"ssl": {"cert": "c"}}, "service.ssl.key: is missing"),
         ({"ssl": {"cert": "c", "key": "k", "kye": 1}}, "service.ssl.kye: unknown key"),
         ({"ssl": {"cert": "c", "key": 7}}, "service.ssl.key: expected the name of a PEM file"),
         ({"ssl": {"cert": "", "key": "k"}}, "service.ssl.cert: expected the name"),
         ({"ssl": {"cert": "c", "key": "k", "ca": ["x"]}}, "service.ssl.ca: expected the name"),
         ({"ssl": {"cert": "c\0", "key": "k"}}, "service.ssl.cert: expected the name"),
-        ({"ssl.enabled": True}, "service.ssl.cert: expected the name of a PEM file, found null"),
+        (
+            {"ssl.enabled": True, "ssl.key": "k"},
+            "service.ssl.cert: expected the name of a PEM file, found null",
+        ),
         ({"ssl.enabled": "yes"}, "service.ssl.enabled: expected true or false"),
         ({"ssl.enabled": None, "ssl.cert": "c"}, "service.ssl.enabled: expected true or false"),
         ({"ssl.cert": "c", "ssl.key": "k"}, "service.ssl.enabled: is missing"),
