@@ -61,10 +61,8 @@ var Callbacks = class {
 };
 
 // src/ending.js
-var DISPOSE = (
-  /** @type {typeof Symbol.dispose} */
-  Symbol.dispose ?? /* @__PURE__ */ Symbol.for("Symbol.dispose")
-);
+var DISPOSE = Symbol.dispose ?? /** @type {any} */
+/* @__PURE__ */ Symbol.for("Symbol.dispose");
 var disposable = (it, end) => (
   /** @type {any} */
   Object.assign(it, { [DISPOSE]: end })
@@ -1224,7 +1222,7 @@ var Dataset = class {
    * when the dataset is released or the client closed.
    *
    * @param {Until} [until] a signal that ends it
-   * @returns {AsyncIterableIterator<Diff<T>[], undefined>}
+   * @returns {AsyncIterableIterator<Diff<T>[]>}
    */
   changes({ signal } = {}) {
     return iterate(this.subscribe, [signal, this.#ended.signal]);
