@@ -31,14 +31,14 @@ declare class SharedStateError extends Error {
      * @param {unknown} [cause] what led to it
      */
     constructor(code: string, message: string, members?: object, cause?: unknown);
-    /** @type {string} */
-    code: string;
     /** @type {unknown} */
     outcome: unknown;
     /** @type {unknown} */
     epoch: unknown;
     /** @type {unknown} */
     version: unknown;
+    /** @type {string} */
+    code: string;
 }
 
 /**
