@@ -315,6 +315,24 @@ describe("transaction", () => {
     await done;
   });
 
+  test("that loses each time ends after 100 runs", async (t) => {
+    t.mock.method(Math, "random", () => 0); // no pauses
+    const { ds, socket, change } = synced([{ id: "a", n: 1 }]);
+    let runs = 0;
+    const done = ds.transaction((tx) => {
+      runs++;
+      tx.update({ insert: [{ id: "a", n: tx.get_item("a")?.n + 1 }] });
+    });
+    for (let version = 2; version <= 101; version++) {
+      await until(() => socket.sent.length === version - 1);
+      change({ insert: [{ id: "a", n: 10 * version }] });
+      const conflict = { error: { code: "conflict" }, epoch: "e", version };
+      socket.say(failure(socket.sent[version - 2].tunnel, "changed", conflict));
+    }
+    await assert.rejects(done, { code: "conflict" });
+    assert.equal(runs, 100);
+  });
+
   test("settles when the server refuses the path at a reconnect", async () => {
     for (const early of [true, false]) {
       const { ds, socket } = synced([{ id: "a", n: 1 }]);

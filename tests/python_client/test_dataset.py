@@ -23,7 +23,9 @@ from sharedstate_anyio.client import (
     Transaction,
     connect,
 )
+from sharedstate_anyio.client import dataset as dataset_module
 from tests.support.peer import open_client
+from tests.support.relay import relay
 from tests.support.servers import running, until
 
 C = "/app/items/c"
@@ -432,6 +434,49 @@ async def test_a_counter_that_everybody_raises() -> None:
         assert sorted(seen) == list(range(1, 101)), "each count once"
         assert await clients[0].get(C) == [{"id": "counter", "count": 100}]
         assert attempts < 400, "they give way to each other; without pauses it takes twice as many"
+
+
+async def test_who_is_far_away_may_lose_each_time_and_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """While what far away was read is on its way, others who are near have changed it."""
+    monkeypatch.setattr(dataset_module, "ATTEMPTS", 3)
+    begun, hurried, runs = anyio.Event(), True, 0
+
+    def raise_it(t: Transaction) -> int:
+        nonlocal runs
+        runs += 1
+        if hurried:
+            wire.hold()
+            begun.set()
+        count: int = t.get("counter", {"count": 0})["count"] + 1
+        t.update(insert=[{"id": "counter", "count": count}])
+        return count
+
+    async def hurry() -> None:
+        nonlocal begun
+        while True:
+            await begun.wait()
+            begun = anyio.Event()
+            await near.update(C, insert=[{"id": "counter", "count": 10 * runs}])
+            wire.let_pass()
+
+    async with (
+        running() as server,
+        relay(server.port) as wire,
+        connect(server.url) as near,
+        connect(f"ws://127.0.0.1:{wire.port}") as far,
+    ):
+        ds = await far.acquire(C)
+        with anyio.fail_after(60):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(hurry)
+                with pytest.raises(RequestError) as caught:
+                    await ds.transact(raise_it)
+                assert (caught.value.code, runs) == ("conflict", 3)
+                hurried = False
+                assert await ds.transact(raise_it) == 31, "nothing of it was applied"
+                tasks.cancel_scope.cancel()
 
 
 async def test_a_transaction_needs_versions(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,6 +31,8 @@ class Relay:
         self.port = 0
         self.accepted = 0
         self.stalled = False
+        self._gate = anyio.Event()
+        self._gate.set()
         self._target = target
         self._pairs: list[anyio.CancelScope] = []
 
@@ -38,6 +40,14 @@ class Relay:
         """Break every connection that there is."""
         for pair in self._pairs:
             pair.cancel()
+
+    def hold(self) -> None:
+        """Keep what comes from now on, both ways, until `let_pass`: a long way."""
+        self._gate = anyio.Event()
+
+    def let_pass(self) -> None:
+        """Carry what was held, and what comes."""
+        self._gate.set()
 
     async def carry(self, near: ByteStream) -> None:
         self.accepted += 1
@@ -59,6 +69,7 @@ class Relay:
                 data = await source.receive()
                 if self.stalled:
                     await anyio.sleep_forever()
+                await self._gate.wait()
                 await sink.send(data)
         except BROKEN:
             pair.cancel()
