@@ -3,7 +3,8 @@
     python tests/kill_list.py [part of a name ...]
 
 Prints, for each planted bug, whether the directed tests (tests/core) and the simulation (tests/simulation) find it. The
-exit status is 1 if one survives both, or if a patch does not apply any more: then mend it in `planted_bugs.txt`.
+exit status is 1 if one survives both, or if a patch does not fit any more, as when it crashes: then mend it in
+`planted_bugs.txt`.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ COPIED = (
     "tests/core",
     "tests/simulation",
     "tests/conftest.py",
+    "tests/kill_report.py",
     "tests/support",
     "pyproject.toml",
 )
@@ -35,6 +37,7 @@ LONGEST = 300
 """Seconds that a suite may take: many times what it takes without a bug."""
 
 PASSED, FAILED = 0, 1  # of pytest's exit statuses; the others mean that it could not run the tests
+KILLED, SURVIVED = "killed", "survived"
 
 
 class Edit(NamedTuple):
@@ -97,8 +100,13 @@ def plant(bug: Bug, package: Path) -> bool:
     return True
 
 
-def run(folder: Path, suite: str) -> int:
-    """Run one suite against the copy; return pytest's exit status. What does not end has failed."""
+def run(folder: Path, suite: str) -> str:
+    """Run one suite against the copy; return a word for what came of it, more of them if that is a fault of the list.
+
+    A bug is killed if a test fails, or if the suite does not end. But not if the patch itself crashes, because it does
+    not fit the code any more (a name that is not there, another signature): that tells nothing of the tests.
+    """
+    report = folder / "report"
     command = [
         sys.executable,
         "-m",
@@ -109,19 +117,29 @@ def run(folder: Path, suite: str) -> int:
         "--no-header",
         "-p",
         "no:cacheprovider",
+        "-p",
+        "tests.kill_report",
     ]
     environment = {
         **os.environ,
         "PYTHONPATH": str(folder),
         "PYTHONDONTWRITEBYTECODE": "1",
         "HYPOTHESIS_PROFILE": "kill",
+        "KILL_REPORT": str(report),
     }
     try:
-        return subprocess.run(
+        status = subprocess.run(
             command, cwd=folder, env=environment, capture_output=True, check=False, timeout=LONGEST
         ).returncode
     except subprocess.TimeoutExpired:
-        return FAILED
+        return KILLED
+    if status == PASSED:
+        return SURVIVED
+    said = report.read_text() if report.exists() else ""
+    if status != FAILED or not said:
+        return f"pytest exit status {status}"
+    report.unlink()
+    return KILLED if said.startswith("found ") else said.strip()
 
 
 def try_bug(bug: Bug, *, first: bool) -> Found:
@@ -131,15 +149,13 @@ def try_bug(bug: Bug, *, first: bool) -> Found:
         copy_to(folder)
         if not plant(bug, folder / "sharedstate_core"):
             return Found(bug.name, ("does not apply",) * len(SUITES), is_good=False)
-        statuses: list[int] = []
+        told: list[str] = []
         for suite in SUITES:
-            if not (first and FAILED in statuses):
-                statuses.append(run(folder, suite))
-    words = {PASSED: "survived", FAILED: "killed"} if bug.edits else {PASSED: "pass"}
-    told = tuple(words.get(status, f"pytest exit status {status}") for status in statuses)
-    told += ("not tried",) * (len(SUITES) - len(told))
-    is_good = FAILED in statuses and set(statuses) <= {PASSED, FAILED}
-    return Found(bug.name, told, is_good if bug.edits else set(statuses) == {PASSED})
+            if not (first and KILLED in told):
+                told.append(run(folder, suite))
+    is_good = KILLED in told and set(told) <= {KILLED, SURVIVED}
+    told += ["not tried"] * (len(SUITES) - len(told))
+    return Found(bug.name, tuple(told), is_good if bug.edits else set(told) == {SURVIVED})
 
 
 def main() -> int:

@@ -1,0 +1,39 @@
+"""The kill list tells a bug that a test finds from a patch that does not fit any more."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.kill_list import KILLED, SURVIVED, Bug, Edit, copy_to, plant, run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+OLD = "        self._deadlines.pop(key, None)\n"
+
+
+@pytest.mark.parametrize(
+    ("new", "word"),
+    [
+        ("        self._deadlines.pop(key, None)  # as it is\n", SURVIVED),
+        (
+            "        del self._deadlines[key]\n",
+            KILLED,
+        ),  # an error, too, is found, if it is the bug's
+        ("        self._gone.pop(key, None)\n", "crashed .*AttributeError"),
+        ("        pop(key\n", "pytest exit status [2-4]"),
+    ],
+)
+def test_what_comes_of_a_patch(new: str, word: str, tmp_path: Path) -> None:
+    copy_to(tmp_path)
+    assert plant(Bug("it", (Edit("timers.py", OLD, new),)), tmp_path / "sharedstate_core")
+    assert re.match(word, run(tmp_path, "tests/core/test_timers.py"))
+
+
+def test_a_patch_for_lines_that_are_gone(tmp_path: Path) -> None:
+    copy_to(tmp_path)
+    bug = Bug("it", (Edit("timers.py", "no such line\n", ""),))
+    assert not plant(bug, tmp_path / "sharedstate_core")
