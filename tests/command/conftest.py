@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.adapters.conftest import no_errors_logged
 from tests.python_client.conftest import port
+from tests.support.logged import no_errors_logged
 
 __all__ = ["anyio_backend", "no_errors_logged", "port"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sharedstate_anyio.client import connector
-from tests.adapters.conftest import no_errors_logged
+from tests.support.logged import no_errors_logged
 from tests.support.ports import free_port
 
 __all__ = ["no_errors_logged", "port", "short_pauses"]

@@ -10,12 +10,17 @@ import anyio
 import trustme
 from anyio.streams.tls import TLSAttribute, TLSStream
 
+from sharedstate_anyio import parse_config
+
 from .frames import FrameReader
 from .peer import SECONDS, Client, Peer
+from .servers import document
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
+
+    from sharedstate_anyio import Config
 
 
 class Authority:
@@ -38,6 +43,13 @@ class Authority:
     def trusted(self) -> ssl.SSLContext:
         """Return a client's context that trusts it."""
         return ssl.create_default_context(cafile=self.file)
+
+
+def secured(ssl: dict[str, object], **limits: object) -> Config:
+    """Return a configuration that speaks TLS."""
+    base = document()
+    service = {**base["service"], "ssl": ssl}  # type: ignore[dict-item]
+    return parse_config({**base, "service": service, "limits": limits})
 
 
 class SecurePeer(Peer):
