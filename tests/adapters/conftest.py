@@ -8,19 +8,13 @@ import pytest
 
 from sharedstate_anyio.http import BUNDLES, COMPANIONS, Site
 from tests.support.logged import no_errors_logged
-from tests.support.secure import Authority
+from tests.support.secure import authority
 from tests.support.site import ITEMS, MEMORY
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = ["authority", "libs", "no_errors_logged", "site"]
-
-
-@pytest.fixture
-def authority(tmp_path: Path) -> Authority:
-    """Return a certificate authority of the test's own."""
-    return Authority(tmp_path)
 
 
 @pytest.fixture(scope="session")
