@@ -8,11 +8,9 @@ import signal
 from typing import TYPE_CHECKING
 
 from tests.backends import older
-from tests.support.command import started
+from tests.support.command import one_line, started
 from tests.support.peer import open_client
-from tests.support.servers import document, sqlite
-
-from .test_life_cycle import one_line, write
+from tests.support.servers import document, sqlite, write_config
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +23,7 @@ async def test_from_the_old_data_to_a_served_page(tmp_path: Path, anyio_backend_
     serving = ("--port", "0", "--loop", anyio_backend_name)
     with started(*serving, folder=tmp_path) as command:
         assert await command.finished() == 1
-    assert "sharedstate-anyio migrate config.json" in one_line(command)
+    assert "sharedstate-anyio migrate config.json" in one_line(command.errors)
     for said in ("items: 2 of 2 rows taken over, collections: 1", "items: nothing to migrate"):
         with started("migrate", folder=tmp_path) as command:
             assert await command.finished() == 0
@@ -41,7 +39,7 @@ async def test_from_the_old_data_to_a_served_page(tmp_path: Path, anyio_backend_
 def test_rows_left_behind_show_in_the_exit_status(tmp_path: Path) -> None:
     bad = ("app", "c", "bad", "{")
     older.make(str(tmp_path / "my.db"), [older.record("app", "c", "a"), bad])
-    file = write(tmp_path, document(sqlite("mine", "my.db")))
+    file = write_config(tmp_path, document(sqlite("mine", "my.db")))
     with started("migrate", file, folder=tmp_path) as command:
         assert command.finish() == 3
     assert re.search(r'^mine: row \("app", "c", "bad"\): left behind', command.output, re.MULTILINE)
@@ -52,11 +50,11 @@ def test_rows_left_behind_show_in_the_exit_status(tmp_path: Path) -> None:
 def test_faults(tmp_path: Path) -> None:
     with started("migrate", "missing.json", folder=tmp_path) as command:
         assert command.finish() == 2
-    assert "missing.json" in one_line(command)
+    assert "missing.json" in one_line(command.errors)
     (tmp_path / "sharedstate.db").write_bytes(b"this is no database" * 1000)
     with started("migrate", folder=tmp_path) as command:
         assert command.finish() == 1
-    assert "sharedstate.db: is not an SQLite database" in one_line(command)
+    assert "sharedstate.db: is not an SQLite database" in one_line(command.errors)
     with started("migrate", "--help", folder=tmp_path) as command:
         assert command.finish() == 0
     assert "_before_migration" in command.output
@@ -68,7 +66,7 @@ def test_a_service_of_ones_own_has_nothing_to_migrate(tmp_path: Path) -> None:
         "module": "sharedstate_backends.items_service",
         "config": {"db_type": "sqlite"},
     }
-    file = write(tmp_path, document(service))
+    file = write_config(tmp_path, document(service))
     with started("migrate", file, folder=tmp_path) as command:
         assert command.finish() == 0
     assert command.output == "items: nothing to migrate\n"
@@ -111,10 +109,12 @@ def test_killed_on_the_way_in_mariadb(tmp_path: Path, shared_mariadb: MariaDb) -
     shared_mariadb.sql(f"SET NAMES utf8mb4; INSERT INTO many {rows}", "sharedstate")
     config = shared_mariadb.config(db_table="many")
     service: dict[str, object] = {"name": "items", "module": "items_service", "config": config}
-    file = write(tmp_path, document(service))
+    file = write_config(tmp_path, document(service))
     with started(file, folder=tmp_path) as command:
         assert command.finish() == 1
-    assert one_line(command).endswith("take it over with: sharedstate-anyio migrate config.json")
+    assert one_line(command.errors).endswith(
+        "take it over with: sharedstate-anyio migrate config.json"
+    )
     with started("migrate", file, folder=tmp_path) as command:
         command.says("40,000 of")
         command.send(signal.SIGKILL)

@@ -13,20 +13,14 @@ from sharedstate_backends import StorageError
 from sharedstate_backends.conformance.model import path, put, state_of, write_all
 from sharedstate_backends.items_service import get_service
 
-from .older import CREATE_IN_MYSQL, Record, content_in_mysql, make_in_mysql, record
+from .older import CREATE_IN_MYSQL, NAMES, Record, content_in_mysql, make_in_mysql, record
 from .opening import opened
 from .taking_over import done, migrate, states, until_listed, watch
-from .test_migration import NAMES
 
 if TYPE_CHECKING:
     from tests.support.mariadb import MariaDb
 
 pytestmark = pytest.mark.parametrize("anyio_backend", ["asyncio"])  # as the command runs it
-
-
-@pytest.fixture
-def table(mysql: dict[str, Any]) -> str:
-    return str(mysql["db_table"])
 
 
 # --- what is taken over ---------------------------------------------------------------------------

@@ -1,30 +1,22 @@
-"""The Python client with a real server: reading, writing, following, transactions."""
+"""The Python client with a real server: reading and updating a dataset."""
 
 from __future__ import annotations
 
 import json
 import math
-from contextlib import AsyncExitStack
 from decimal import Decimal
 from functools import partial
 from typing import Any
 
-import anyio
 import pytest
 
 from sharedstate_anyio.client import (
-    Client,
-    ClosedError,
-    Condition,
-    Dataset,
     Diff,
-    ReleasedError,
     RequestError,
-    Transaction,
     connect,
 )
 from tests.support.peer import open_client
-from tests.support.servers import running, until
+from tests.support.servers import running
 
 C = "/app/items/c"
 
@@ -183,265 +175,6 @@ async def test_asking() -> None:
         with pytest.raises(RequestError) as refused:
             await client.update("/app/items", insert=[])
         assert refused.value.code == "bad_path"
-
-
-# Holding
-
-
-async def test_the_same_dataset_until_the_last_release() -> None:
-    async with running() as server, connect(server.url) as client:
-        ds = await client.acquire(C)
-        assert await client.acquire("/app//items/c") is ds
-        changes = ds.changes()
-        client.release(ds)
-        await ds.update(insert=[{"id": "a"}])
-        client.release(ds)
-        client.release(ds)  # once too often: no effect
-        await client.update(C, insert=[{"id": "b"}])
-        assert list(ds) == ["a"], "readable as it was"
-        assert ds.cursor is not None
-        with pytest.raises(ReleasedError) as released:
-            await ds.update(reset=True)
-        assert released.value.code == "released"
-        with pytest.raises(ReleasedError):
-            async with ds.transaction():
-                pass
-        assert [len(diffs) async for diffs in changes] == [1]
-        assert [diffs async for diffs in ds.changes()] == []
-        again = await client.acquire(C)
-        assert again is not ds
-        assert list(again) == ["a", "b"]
-        client.release(ds)  # not its handle
-        await again.update(remove=["a"])
-
-
-async def test_a_refused_path() -> None:
-    async with running() as server, connect(server.url) as client:
-        for _ in range(2):
-            with pytest.raises(RequestError) as refused:
-                await client.acquire("/app/nope/c")
-            assert refused.value.code == "no_service"
-        with pytest.raises(RequestError) as refused:
-            await client.acquire("/app/items")
-        assert refused.value.code == "bad_path"
-        assert await client.get("/subs") == []
-
-
-async def test_cancelling_an_acquisition_gives_it_back() -> None:
-    async with running() as server, connect(server.url) as client:
-        with anyio.CancelScope() as scope:
-            scope.cancel()
-            await client.acquire(C)
-        assert scope.cancelled_caught
-        ds = await client.acquire(C)
-        client.release(ds)
-        await until(lambda: client.status == "connected")
-        assert await client.get("/subs") == []
-
-
-async def test_after_the_end() -> None:
-    async with running() as server:
-        async with connect(server.url) as client:
-            ds = await client.acquire(C)
-            await ds.update(insert=[{"id": "a"}])
-            changes = ds.changes()
-        assert client.status == "closed"
-        assert ds["a"] == {"id": "a"}
-        assert [diffs async for diffs in changes] == []
-        for ask in (
-            lambda: client.get("/"),
-            lambda: client.acquire(C),
-            lambda: ds.update(reset=True),
-            client.clock.synced,
-        ):
-            with pytest.raises(ClosedError) as closed:
-                await ask()
-            assert closed.value.code == "closed"
-        client.release(ds)
-        assert ds["a"] == {"id": "a"}
-
-
-# Following
-
-
-async def test_changes() -> None:
-    async with running() as server, connect(server.url) as client, connect(server.url) as other:
-        ds = await client.acquire(C)
-        await ds.update(insert=[{"id": "a"}, {"id": "b"}])
-        changes = ds.changes()
-        await other.update(C, insert=[{"id": "a", "n": 1}])
-        assert await anext(changes) == [Diff("a", {"id": "a", "n": 1}, {"id": "a"})]
-        assert ds["a"] == {"id": "a", "n": 1}
-        await other.update(C, remove=["b"], insert=[{"id": "c"}])
-        diffs = await anext(changes)
-        assert sorted(diffs) == [Diff("b", None, {"id": "b"}), Diff("c", {"id": "c"}, None)]
-
-
-async def test_who_is_slow_gets_the_net_difference() -> None:
-    async with running() as server, connect(server.url) as client:
-        ds = await client.acquire(C)
-        await ds.update(insert=[{"id": "kept"}, {"id": "gone"}])
-        changes = ds.changes()
-        for n in range(20):
-            await ds.update(insert=[{"id": "kept", "n": n}, {"id": f"passing {n}"}])
-            await ds.update(remove=[f"passing {n}"])
-        await ds.update(remove=["gone"], insert=[{"id": "new"}])
-        with anyio.fail_after(20):
-            assert await anext(changes) == [
-                Diff("kept", {"id": "kept", "n": 19}, {"id": "kept"}),
-                Diff("gone", None, {"id": "gone"}),
-                Diff("new", {"id": "new"}, None),
-            ]
-        await ds.update(insert=[{"id": "x"}])
-        await ds.update(remove=["x"])
-        with anyio.move_on_after(0.05) as waiting:
-            await anext(changes)
-        assert waiting.cancelled_caught, "nothing came of it"
-        await ds.update(insert=[{"id": "y"}])
-        assert await anext(changes) == [Diff("y", {"id": "y"}, None)]
-
-
-async def test_several_listeners_and_one_that_left() -> None:
-    async with running() as server, connect(server.url) as client:
-        ds = await client.acquire(C)
-        one, two, left = ds.changes(), ds.changes(), ds.changes()
-        del left
-        await ds.update(insert=[{"id": "a"}])
-        assert await anext(one) == await anext(two) == [Diff("a", {"id": "a"}, None)]
-
-
-# Conditions and transactions
-
-
-async def test_conditional_updates() -> None:
-    async with running() as server, connect(server.url) as client:
-        ds = await client.acquire(C)
-        await ds.update(insert=[{"id": "a"}, {"id": "b"}])
-        seen = ds.cursor
-        assert seen is not None
-        await ds.update(insert=[{"id": "b", "n": 1}])
-        assert await ds.update(insert=[{"id": "a", "n": 1}], if_=Condition(seen, ("a",))) == 1
-        for condition in (seen, Condition(seen), Condition(seen, ("x", "b"))):
-            with pytest.raises(RequestError) as refused:
-                await ds.update(reset=True, if_=condition)
-            assert refused.value.code == "conflict"
-        assert await client.update(C, remove=["a"], if_=ds.cursor) == 1
-
-
-async def test_a_transaction_reads_its_own_writes_and_sends_one_update() -> None:
-    async with running() as server, connect(server.url) as client:
-        ds = await client.acquire(C)
-        await ds.update(insert=[{"id": "a", "n": 1}, {"id": "b"}])
-        changes = ds.changes()
-        async with ds.transaction() as t:
-            t.update(insert=[{"id": "a", "n": t["a"]["n"] + 1}, {"id": "c"}])
-            t.update(remove=["b"])
-            assert t.get_item("a") == {"id": "a", "n": 2}
-            assert list(t) == ["a", "c"]
-            assert t.get_items() == list(t.values())
-            assert ("b" in t, len(t), t.get_item("b")) == (False, 2, None)
-            assert ds["a"]["n"] == 1, "not sent yet"
-        assert dict(ds) == {"a": {"id": "a", "n": 2}, "c": {"id": "c"}}
-        assert len(await anext(changes)) == 3
-        async with ds.transaction() as t:
-            t.update(reset=True)
-            assert list(t) == []
-        assert len(ds) == 0
-
-
-async def test_a_transaction_that_fails_or_writes_nothing_sends_nothing() -> None:
-    async with running() as server, connect(server.url) as client:
-        ds = await client.acquire(C)
-        before = ds.cursor
-        async with ds.transaction() as t:
-            assert len(t) == 0
-
-        async def fail(item: object) -> None:
-            async with ds.transaction() as t:
-                t.update(insert=[{"id": "a"}])
-                t.update(insert=[{"id": item}])
-                t["nowhere"]
-
-        with pytest.raises(KeyError):
-            await fail("b")
-        with pytest.raises(RequestError):
-            await fail(7)
-        await client.acquire(C)
-        assert (await client.get(C), ds.cursor) == ([], before)
-
-
-@pytest.mark.parametrize(
-    ("read", "conflicts"),
-    [
-        (lambda t: t["a"], True),
-        (lambda t: t.get_item("a"), True),
-        (lambda t: "a" in t, True),
-        (len, True),
-        (list, True),
-        (lambda t: t.get_items(), True),
-        (lambda t: t["b"], False),
-        (type, False),
-    ],
-)
-async def test_what_was_read_must_not_have_changed(read: Any, conflicts: bool) -> None:
-    async with running() as server, connect(server.url) as client:
-        ds = await client.acquire(C)
-        await ds.update(insert=[{"id": "a"}, {"id": "b"}])
-        codes = []
-        try:
-            async with ds.transaction() as t:
-                read(t)
-                t.update(insert=[{"id": "mine"}])
-                await ds.update(insert=[{"id": "a", "n": 1}])
-        except RequestError as error:
-            codes.append(error.code)
-        assert codes == ["conflict"] * conflicts
-        assert ("mine" in ds) is not conflicts
-
-
-async def test_a_transaction_shows_what_was_there_when_it_began() -> None:
-    async with running() as server, connect(server.url) as client:
-        ds = await client.acquire(C)
-        await ds.update(insert=[{"id": "a"}])
-        async with ds.transaction() as t:
-            await ds.update(insert=[{"id": "a", "n": 1}, {"id": "b"}])
-            assert dict(t) == {"a": {"id": "a"}}
-
-
-async def test_a_counter_that_everybody_raises() -> None:
-    attempts = 0
-
-    def raise_it(t: Transaction) -> int:
-        nonlocal attempts
-        attempts += 1
-        count: int = t.get("counter", {"count": 0})["count"] + 1
-        t.update(insert=[{"id": "counter", "count": count}])
-        return count
-
-    async def work(client: Client) -> None:
-        ds = await client.acquire(C)
-        seen.extend([await ds.transact(raise_it) for _ in range(10)])
-
-    seen: list[int] = []
-    async with running() as server, AsyncExitStack() as stack:
-        clients = [await stack.enter_async_context(connect(server.url)) for _ in range(10)]
-        with anyio.fail_after(60):
-            async with anyio.create_task_group() as tasks:
-                for client in clients:
-                    tasks.start_soon(work, client)
-        assert sorted(seen) == list(range(1, 101)), "each count once"
-        assert await clients[0].get(C) == [{"id": "counter", "count": 100}]
-        assert attempts < 400, "they give way to each other; without pauses it takes twice as many"
-
-
-async def test_a_transaction_needs_versions(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server of level 1 tells none."""
-    async with running() as server, connect(server.url) as client:
-        ds = await client.acquire(C)
-        monkeypatch.setattr(Dataset, "cursor", None)
-        with pytest.raises(RequestError, match="conditional"):
-            async with ds.transaction():
-                pass
 
 
 async def test_with_a_client_of_level_1() -> None:

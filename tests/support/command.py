@@ -91,6 +91,14 @@ class Command:
             self.finish()
 
 
+def one_line(errors: str) -> str:
+    """Check that what it said to standard error is one readable line; return it."""
+    (line,) = errors.splitlines()
+    assert line.startswith("sharedstate-anyio: ")
+    assert "Traceback" not in line
+    return line
+
+
 @contextmanager
 def started(
     *arguments: str, folder: Path, program: Path = INSTALLED, log: Path | None = None
