@@ -23,6 +23,7 @@ from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
 
 from sharedstate_core.errors import CLOSE_TOO_BIG, CLOSE_UNSUPPORTED_DATA
 
+from .events import about
 from .frames import PING, pong_frame
 from .handshake import Entrance, handshake
 from .outgoing import Outgoing
@@ -86,10 +87,11 @@ class Connection(Outgoing):
                     await self._converse(opened, entrance.keep_alive)
                     await finish(self.sock)
         except OSError as error:
-            log.debug("a connection broke: %s", error)
+            log.debug("a connection broke: %s", error, extra=about("connection_broke"))
         except Exception as error:  # noqa: BLE001  (a fault of ours must not end the server)
             text = "a connection could not be handled; the others go on"
-            self._hub.faults.report(("connection", type(error)), text, error)
+            fields = {"event": "connection_failed"}
+            self._hub.faults.report(("connection", type(error)), text, error, fields)
         finally:
             self._drop()
             with contextlib.suppress(OSError):
