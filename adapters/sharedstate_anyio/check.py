@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -10,14 +11,18 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 from sharedstate_backends import ConfigurationError, StorageError
+from sharedstate_backends.complaints import Complaints
+from sharedstate_backends.contract import OldDataError
 
 from .censor import Censor
-from .listening import ListenError, open_listeners
+from .config import load_config
+from .listening import ListenError, load_certificates, open_listeners
 from .logs import printable
-from .services import build_backend
-from .tls import Tls
+from .services import build_backend, placed
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sharedstate_backends import Backend
 
     from .config import Config, ServiceConfig
@@ -31,47 +36,64 @@ UNUSABLE: Final = 1
 WRONG: Final = 2
 
 
-async def check(config: Config) -> int:
-    """Look at everything that a configuration names, and tell of it, one line each.
+async def check(file: Path | None) -> int:
+    """Look at a configuration and everything that it names, and tell of it, one line each.
+
+    Args:
+        file: None stands for the embedded default.
 
     Returns:
         The exit status: 0; 1 if something cannot be used at the moment; 2 if the configuration is wrong.
     """
+    complaints = Complaints()
+    config = complaints.attempt(load_config, file, complaints)
+    status = _complain(complaints.found)
+    return status if config is None else max(status, await check_parts(config, file))
+
+
+def with_file(error: StorageError, file: Path | None) -> str:
+    """Return what a store complains of, with the configuration's file where the command that mends it needs it."""
+    command = isinstance(error, OldDataError) and file is not None
+    return f"{error} {shlex.quote(str(file))}" if command else str(error)
+
+
+async def check_parts(config: Config, file: Path | None = None) -> int:
+    """Look at the listeners and services of a configuration; see `check`."""
     several = len(config.listen) > 1
     status = ALL_WELL
     for index, listen in enumerate(config.listen):
         place = f"service.listen[{index}]" if several else "service"
         status = max(status, _listener(listen, place))
-    for index, service in enumerate(config.services):
-        status = max(status, await _service(service, f"services[{index}]"))
+    for service in config.services:
+        status = max(status, await _service(service, file))
     return status
 
 
 def _listener(listen: Listen, place: str) -> int:
     try:
+        load_certificates([listen])
         if listen.unix is None:
             # Any free port: the one configured may be in use, by the very server that is checked.
             for listener in open_listeners(dataclasses.replace(listen, port=0)):
                 listener.close()
         else:
-            if listen.ssl is not None:
-                Tls(listen.ssl)
             folder = Path(listen.unix).parent
             if not folder.is_dir():
                 return _fault(f"{place}.unix: there is no folder {str(folder)!r}; create it", WRONG)
     except ConfigurationError as error:
-        return _fault(str(error), WRONG)
+        return _complain(error.each)
     except ListenError as error:
         return _fault(f"{place}.host: cannot listen on {listen.host}: {error.reason}", UNUSABLE)
     return _well(f"{place}: {listen}{'' if listen.ssl is None else ', TLS'}")
 
 
-async def _service(service: ServiceConfig, place: str) -> int:
+async def _service(service: ServiceConfig, file: Path | None) -> int:
+    place = service.place
     censor = Censor([dict(service.config)])
     try:
-        backend = build_backend(service, place)
+        backend = build_backend(service)
     except ConfigurationError as error:
-        return _fault(str(error), WRONG)
+        return _complain(error.each)
     except Exception as error:  # noqa: BLE001  (whatever a plugin raises is its fault)
         problem = f"{place}.module: making the service failed: {type(error).__name__}: {error}"
         return _fault(censor(problem), WRONG)
@@ -81,9 +103,9 @@ async def _service(service: ServiceConfig, place: str) -> int:
         problem = f"{place}: opening or closing it took longer than {OPEN_SECONDS:g} s"
         return _fault(problem, UNUSABLE)
     except ConfigurationError as error:
-        return _fault(censor(f"{place}.config.{error}"), WRONG)
+        return _complain(placed(error, service).each)
     except StorageError as error:
-        return _fault(censor(f"{place}: {error}"), UNUSABLE)
+        return _fault(censor(f"{place}: {with_file(error, file)}"), UNUSABLE)
     except Exception as error:  # noqa: BLE001
         problem = f"{place}: opening it failed: {type(error).__name__}: {error}"
         return _fault(censor(problem), UNUSABLE)
@@ -101,6 +123,10 @@ async def _open_and_close(backend: Backend) -> None:
 def _well(line: str) -> int:
     print(f"ok: {printable(line)}")
     return ALL_WELL
+
+
+def _complain(mistakes: Iterable[ConfigurationError]) -> int:
+    return max((_fault(str(each), WRONG) for each in mistakes), default=ALL_WELL)
 
 
 def _fault(line: str, status: int) -> int:

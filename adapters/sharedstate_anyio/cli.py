@@ -17,8 +17,9 @@ import anyio
 from sharedstate_backends import ConfigurationError, OutcomeUnknownError, StorageError
 
 from .arguments import check_parser, migrate_parser, schema_parser, serve_parser
-from .check import check
+from .check import check, with_file
 from .config import load_config
+from .events import about
 from .listeners import override
 from .listening import ListenError
 from .migrate import migrate
@@ -59,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         listen = override(config.listen, options.host, options.port, options.unix)
         sockets = inherited_sockets()
     except ConfigurationError as error:
-        voice.fail(str(error), 2)
+        _refuse(error)
     config = dataclasses.replace(config, listen=listen)
     _allow_files(config.transport.connections)
 
@@ -74,13 +75,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     except Exception as error:
         match _first(error):
             case ConfigurationError() as first:
-                voice.fail(str(first), 2)
+                _refuse(first)
             case StorageError() as first:
-                voice.fail(str(first), 1)
+                voice.fail(with_file(first, options.config), 1, "storage_unusable")
             case ListenError() as first:
-                voice.fail(str(first), 1)
+                voice.fail(str(first), 1, "address_unusable")
             case first if voice.style == "json":
-                log.critical("the server has failed", exc_info=first)
+                text = "the server has failed"
+                log.critical(text, exc_info=first, extra=about("server_failed"))
                 sys.exit(1)
             case _:
                 raise
@@ -89,7 +91,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _loop(name: str) -> tuple[str, dict[str, object]]:
     """Return anyio's name for an event loop, and its options."""
     if name != "asyncio" and importlib.util.find_spec(name) is None:
-        voice.fail(f"--loop {name} needs {name}: pip install 'sharedstate[{name}]'", 2)
+        problem = f"--loop {name} needs {name}: pip install 'sharedstate[{name}]'"
+        voice.fail(problem, 2, "configuration_wrong")
     return ("asyncio", {"use_uvloop": True}) if name == "uvloop" else (name, {})
 
 
@@ -101,17 +104,17 @@ def _migrate(arguments: Sequence[str]) -> NoReturn:
     try:
         complete = anyio.run(migrate, _config(options.config))
     except ConfigurationError as error:
-        voice.fail(str(error), 2)
+        _refuse(error)
     except (StorageError, OutcomeUnknownError) as error:
-        voice.fail(f"{error}; nothing is lost: mend it and run this again", 1)
+        problem = f"{error}; nothing is lost: mend it and run this again"
+        voice.fail(problem, 1, "storage_unusable")
     sys.exit(0 if complete else 3)
 
 
 def _check(arguments: Sequence[str]) -> NoReturn:
     """Run `sharedstate-anyio check`."""
     options = check_parser().parse_args(arguments)
-    config = _config(options.config)
-    sys.exit(anyio.run(check, config))
+    sys.exit(anyio.run(check, options.config))
 
 
 def _schema(arguments: Sequence[str]) -> NoReturn:
@@ -128,7 +131,12 @@ def _config(file: Path | None) -> Config:
     try:
         return load_config(file)
     except ConfigurationError as error:
-        voice.fail(str(error), 2)
+        _refuse(error)
+
+
+def _refuse(error: ConfigurationError) -> NoReturn:
+    """Tell all that is wrong with the configuration, and end the process."""
+    voice.fail([str(each) for each in error.each], 2, "configuration_wrong")
 
 
 async def _serve(
@@ -162,15 +170,17 @@ async def _serve(
 
 
 def _reload(server: RunningServer, reread: Callable[[], Config]) -> None:
-    """Read the configuration again; one that cannot be used changes nothing."""
+    """Read the configuration again; one that cannot be used changes nothing. What went wrong is told last."""
     try:
-        outcome = server.reload(config := reread())
+        config = reread()
     except ConfigurationError as error:
-        log.error("configuration not reloaded, the old one holds: %s", error)  # noqa: TRY400
         server.reload()  # the certificates, all the same
+        for each in error.each:
+            text = "configuration not reloaded, the old one holds: %s"
+            log.error(text, each, extra=about("reload_failed"))  # noqa: TRY400
         return
+    server.reload(config)
     _allow_files(config.transport.connections)
-    log.info("configuration reloaded: %s", outcome, extra={"fields": {"event": "reloaded"}})
 
 
 def _allow_files(connections: int) -> None:

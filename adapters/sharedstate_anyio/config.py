@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+from sharedstate_backends.complaints import Complaints
 from sharedstate_backends.contract import ConfigurationError
 from sharedstate_core import Limits
 from sharedstate_core.errors import RequestError
@@ -29,7 +30,7 @@ from .origins import Origins, parse_origins
 from .services import BUILT_IN
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 POLL_SECONDS: Final = 1.0
@@ -45,12 +46,14 @@ class ServiceConfig:
         module: what implements it: a built-in or installed service's name, or a dotted module.
         poll_seconds: how often to look for what other server processes have committed; 0 for never.
         config: handed to the module's `get_service`; left out of the `repr`, as it may hold a password.
+        place: of the entry in the configuration, for complaints.
     """
 
     name: str
     module: str
     config: Mapping[str, object] = field(default_factory=dict, repr=False)
     poll_seconds: float = POLL_SECONDS
+    place: str = field(default="services[0]", compare=False)
 
     @property
     def in_memory(self) -> bool:
@@ -100,11 +103,12 @@ DEFAULT_DOCUMENT: Final[Mapping[str, object]] = {
 """What holds without a configuration file."""
 
 
-def load_config(file: Path | None) -> Config:
+def load_config(file: Path | None, complaints: Complaints | None = None) -> Config:
     """Read a configuration file: JSON in UTF-8, with or without a byte order mark.
 
     Args:
         file: None stands for `DEFAULT_DOCUMENT`.
+        complaints: see `parse_config`.
 
     Raises:
         ConfigurationError: the file cannot be read, is not JSON, or breaks the format. Its `key` is
@@ -125,77 +129,129 @@ def load_config(file: Path | None) -> Config:
     except OSError as error:
         problem = f"cannot be read: {error.strerror or type(error).__name__}; check its permissions"
         raise ConfigurationError(_named(file), problem) from None
-    return parse_config(decode(text, _named(file)))
+    return parse_config(decode(text, _named(file)), complaints)
 
 
-def parse_config(document: object) -> Config:
+def parse_config(document: object, complaints: Complaints | None = None) -> Config:
     """Check a decoded configuration document and give it its types.
 
     Args:
         document: `{"service": {"host", "port", ...}, "services": [{"name", "module", "config", "poll_seconds"}, ...],
             "limits": {...}, "origins": [...], "compression": ..., "metrics": ..., "$schema": ...}`.
             All but `services` and the names and modules in it may be left out.
+        complaints: gets the mistakes, instead of their being raised; what is returned then is what could be read:
+            defaults, without the services and the listeners that have mistakes.
 
     Raises:
-        ConfigurationError: the document breaks the format; `key` is the place.
+        ConfigurationError: the document breaks the format; `key` is the place, and `each` has all mistakes.
     """
+    if complaints is None:
+        with Complaints() as complaints:
+            return _parse(document, complaints)
+    return _parse(document, complaints)
+
+
+def _parse(document: object, complaints: Complaints) -> Config:
+    attempt = complaints.attempt
     optional = ("service", "limits", "origins", "compression", "metrics", "$schema")
-    top = object_at(document, "", optional=optional, required=("services",))
+    top = object_at(document, "", complaints, optional=optional, required=("services",))
     if not isinstance(top.get("$schema", ""), str):
         problem = f"expected the address of a JSON Schema, found {kind(top['$schema'])}"
-        raise ConfigurationError("$schema", problem)
-    entries = top["services"]
-    if not isinstance(entries, list):
-        raise ConfigurationError("services", f"expected a list, found {kind(entries)}")
-    if not entries:
-        raise ConfigurationError("services", "is empty; describe at least one service")
-    services: list[ServiceConfig] = []
+        complaints.add("$schema", problem)
+    services = _services(top["services"], complaints) if "services" in top else ()
+    limits, transport = attempt(parse_limits, top.get("limits", {})) or (
+        Limits(),
+        TransportLimits(),
+    )
+    origins = attempt(parse_origins, top["origins"]) if "origins" in top else None
+    compression = attempt(parse_compression, top.get("compression", False))
+    listeners = attempt(parse_listeners, top.get("service", {})) or ()
+    metrics = attempt(parse_audience, top.get("metrics", "local")) or "local"
+    return Config(
+        listeners, services, limits, origins or Origins(), transport, compression, metrics
+    )
+
+
+def _services(entries: object, complaints: Complaints) -> tuple[ServiceConfig, ...]:
+    if not isinstance(entries, list) or not entries:
+        found = f"expected a list, found {kind(entries)}"
+        complaints.add(
+            "services", found if entries != [] else "is empty; describe at least one service"
+        )
+        return ()
+    services: dict[str, ServiceConfig] = {}
     for index, entry in enumerate(entries):
-        service = _service(entry, f"services[{index}]")
-        for other, earlier in enumerate(services):
-            if earlier.name == service.name:
-                problem = f"services[{other}] is called {shown(service.name)} too; rename one"
-                raise ConfigurationError(f"services[{index}].name", problem)
-        services.append(service)
-    limits, transport = parse_limits(top.get("limits", {}))
-    origins = parse_origins(top["origins"]) if "origins" in top else Origins()
-    compression = parse_compression(top.get("compression", False))
-    listeners = parse_listeners(top.get("service", {}))
-    metrics = parse_audience(top.get("metrics", "local"))
-    return Config(listeners, tuple(services), limits, origins, transport, compression, metrics)
+        service = complaints.attempt(_service, entry, f"services[{index}]")
+        if service is None:
+            continue
+        earlier = services.setdefault(service.name, service)
+        if earlier is not service:
+            problem = f"{earlier.place} is called {shown(service.name)} too; rename one"
+            complaints.add(f"{service.place}.name", problem)
+    return tuple(services.values())
 
 
 def _service(value: object, place: str) -> ServiceConfig:
-    optional = ("config", "poll_seconds")
-    members = object_at(value, place, required=("name", "module"), optional=optional)
-    name, module = members["name"], members["module"]
-    if not isinstance(name, str):
-        raise ConfigurationError(f"{place}.name", f"expected a text, found {shown(name)}")
+    with Complaints() as complaints:
+        optional = ("config", "poll_seconds")
+        members = object_at(
+            value, place, complaints, required=("name", "module"), optional=optional
+        )
+        read: dict[str, object] = {
+            key: complaints.attempt(parse, members[key], f"{place}.{key}")
+            for key, parse in _PARSERS.items()
+            if key in members
+        }
+    service = ServiceConfig(**read, place=place)  # type: ignore[arg-type]
+    if service.in_memory and "poll_seconds" not in read:
+        return replace(service, poll_seconds=0.0)
+    return service
+
+
+def _name(value: object, place: str) -> str:
+    if not isinstance(value, str):
+        raise ConfigurationError(place, f"expected a text, found {shown(value)}")
     try:
-        segments = split_path(name)
+        segments = split_path(value)
     except RequestError as error:
         problem = f"cannot stand in a path: {error.message.rpartition(': ')[2]}"
-        raise ConfigurationError(f"{place}.name", problem) from None
-    if segments != (name,):
-        problem = f'expected one segment of a path, without "/", found {shown(name)}'
-        raise ConfigurationError(f"{place}.name", problem)
-    if not isinstance(module, str) or not module:
-        problem = f'expected a module such as "items_service", found {shown(module)}'
-        raise ConfigurationError(f"{place}.module", problem)
-    config = members.get("config", {})
-    if not isinstance(config, dict):
-        raise ConfigurationError(f"{place}.config", f"expected an object, found {kind(config)}")
-    service = ServiceConfig(name, module, MappingProxyType(dict(config)))
-    default = 0.0 if service.in_memory else POLL_SECONDS
-    seconds = members.get("poll_seconds", default)
+        raise ConfigurationError(place, problem) from None
+    if segments != (value,):
+        problem = f'expected one segment of a path, without "/", found {shown(value)}'
+        raise ConfigurationError(place, problem)
+    return value
+
+
+def _module(value: object, place: str) -> str:
+    if not isinstance(value, str) or not value:
+        problem = f'expected a module such as "items_service", found {shown(value)}'
+        raise ConfigurationError(place, problem)
+    return value
+
+
+def _config(value: object, place: str) -> Mapping[str, object]:
+    if not isinstance(value, dict):
+        raise ConfigurationError(place, f"expected an object, found {kind(value)}")
+    return MappingProxyType(dict(value))
+
+
+def _poll_seconds(value: object, place: str) -> float:
     if (
-        isinstance(seconds, bool)
-        or not isinstance(seconds, int | float)
-        or not (seconds == 0 or 0.01 <= seconds <= 3600)
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or not (value == 0 or 0.01 <= value <= 3600)
     ):
-        problem = f"expected 0 (never) or seconds from 0.01 to 3600, found {shown(seconds)}"
-        raise ConfigurationError(f"{place}.poll_seconds", problem)
-    return replace(service, poll_seconds=float(seconds))
+        problem = f"expected 0 (never) or seconds from 0.01 to 3600, found {shown(value)}"
+        raise ConfigurationError(place, problem)
+    return float(value)
+
+
+_PARSERS: Final[Mapping[str, Callable[[object, str], object]]] = {
+    "name": _name,
+    "module": _module,
+    "config": _config,
+    "poll_seconds": _poll_seconds,
+}
 
 
 def _named(file: Path) -> str:

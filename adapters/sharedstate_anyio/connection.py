@@ -2,12 +2,10 @@
 
 The rules:
 
-1. `send` only queues; the outbox flushes what one turn of the loop produced in one piece.
-2. What the socket does not take at once is kept, and the connection is *blocked*: the core sends it nothing
-   more, and one task waits until the socket has taken the rest.
-3. `close` and `abort` are synchronous, so no cancellation can skip them; the task that runs the connection does the
+1. What arrives is handled where the loop says that it is there; the task only waits for the end.
+2. `close` and `abort` are synchronous, so no cancellation can skip them; the task that runs the connection does the
    cleaning up.
-4. What arrives is handled where the loop says that it is there; the task only waits for the end.
+3. What goes out is `Outgoing`'s.
 """
 
 from __future__ import annotations
@@ -25,8 +23,10 @@ from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
 
 from sharedstate_core.errors import CLOSE_TOO_BIG, CLOSE_UNSUPPORTED_DATA
 
-from .frames import LARGE_BYTES, PING, close_frame, pong_frame
+from .events import about
+from .frames import PING, pong_frame
 from .handshake import Entrance, handshake
+from .outgoing import Outgoing
 from .reading import Violation
 from .sockets import RECEIVE_BYTES, finish, while_readable
 
@@ -48,52 +48,30 @@ HANDLED_AT_ONCE: Final = 64
 TURN_SECONDS: Final = 0.005
 """Messages of one peer that are taken, and how long that may go on, before others have their turn."""
 
-PROGRESS_BYTES: Final = 64 * 1024
-"""What a slow reader must take within `Limits.drain_seconds` to be called alive."""
 
-_NOTHING: Final = memoryview(b"")
-
-
-class Connection:
-    """A peer; the object itself is the handle under which the core knows it.
-
-    Attributes:
-        window_bits: of compressed messages that it takes (RFC 7692); 0: it takes none.
-    """
+class Connection(Outgoing):
+    """A peer; the object itself is the handle under which the core knows it."""
 
     __slots__ = (
-        "_closing",
-        "_draining",
         "_events",
         "_heard",
         "_hub",
         "_over",
-        "_queued",
         "_reader",
-        "_rest",
         "_resumed",
         "_scope",
-        "_sock",
         "_text",
         "_text_size",
-        "window_bits",
     )
 
     def __init__(self, sock: Stream, hub: Hub) -> None:
-        self._sock = sock
+        super().__init__(sock, hub.outbox)
         self._hub = hub
         self._reader: Reader | None = None
         self._events: Iterator[Heard] = iter(())
-        self._queued: list[bytes] | None = (
-            None  # never empty: thousands of idle peers share one None
-        )
-        self._rest = _NOTHING
-        self._draining = False
         self._text: io.StringIO | None = None
         self._text_size = 0
         self._heard = False
-        self.window_bits = 0
-        self._closing = False
         self._over = False  # nothing more is read
         self._scope = anyio.CancelScope()
         self._resumed: anyio.Event | None = None  # to come, while reading is paused
@@ -104,20 +82,21 @@ class Connection:
         """Serve the peer, whose `admission.group` is `address`, until it is gone."""
         try:
             with self._scope:
-                opened = await handshake(self._sock, entrance, address, self._scope)
+                opened = await handshake(self.sock, entrance, address, self._scope)
                 if opened is not None:
                     await self._converse(opened, entrance.keep_alive)
-                    await finish(self._sock)
+                    await finish(self.sock)
         except OSError as error:
-            log.debug("a connection broke: %s", error)
+            log.debug("a connection broke: %s", error, extra=about("connection_broke"))
         except Exception as error:  # noqa: BLE001  (a fault of ours must not end the server)
             text = "a connection could not be handled; the others go on"
-            self._hub.faults.report(("connection", type(error)), text, error)
+            fields = {"event": "connection_failed"}
+            self._hub.faults.report(("connection", type(error)), text, error, fields)
         finally:
-            self._closing = True
+            self._drop()
             with contextlib.suppress(OSError):
-                anyio.notify_closing(self._sock)
-            self._sock.close()
+                anyio.notify_closing(self.sock)
+            self.sock.close()
 
     async def _converse(self, opened: Opened, keep_alive: KeepAlive) -> None:
         self._reader = opened.reader
@@ -131,7 +110,7 @@ class Connection:
                 if self._resumed is not None:
                     await self._resumed.wait()
                 elif self._handle_events():
-                    await while_readable(self._sock, self._read)
+                    await while_readable(self.sock, self._read)
                 else:
                     await anyio.lowlevel.checkpoint()
         finally:
@@ -144,7 +123,7 @@ class Connection:
     def _read(self) -> bool:
         """Take in and handle what has arrived; return whether to read on."""
         try:
-            data = self._sock.recv(RECEIVE_BYTES)
+            data = self.sock.recv(RECEIVE_BYTES)
         except (BlockingIOError, InterruptedError):
             return True
         except OSError:
@@ -179,8 +158,8 @@ class Connection:
         match event:
             case CloseConnection():
                 if not self._closing:
-                    self._append(close_frame(event.code, event.reason))
-                self._closing = self._over = True
+                    self._end_with(event.code, event.reason)
+                self._over = True
             case Violation():
                 self.close(event.code, event.reason)
                 self._over = True
@@ -191,7 +170,7 @@ class Connection:
             case BytesMessage():
                 self.close(CLOSE_UNSUPPORTED_DATA, "messages are text frames")
             case Ping():
-                self._append(pong_frame(bytes(event.payload)))
+                self.send(pong_frame(bytes(event.payload)))
             case _:
                 pass
 
@@ -241,42 +220,23 @@ class Connection:
 
     # --- writing ----------------------------------------------------------------------------------
 
-    def send(self, frame: bytes) -> None:
-        """Queue a frame; the outbox flushes it in this turn of the loop."""
-        if not self._closing:
-            self._append(frame)
+    def blocked(self) -> None:
+        """The socket has not taken everything."""
+        self._hub.blocked(self)
 
-    def send_large(self, head: bytes, message: bytes) -> None:
-        """Queue a frame in two pieces, which are not copied."""
-        if not self._closing:
-            self._append(head)
-            self._append(message)
+    def progressed(self) -> None:
+        """The socket is still full, but has taken something."""
+        self._hub.progressed(self)
 
-    def offer(self, frame: bytes) -> None:
-        """Offer to the socket a frame that was sent before all that is queued, and then that."""
-        if self._queued:
-            self._queued.insert(0, frame)  # also if this is a close frame: that came later
-            self.flush()
-        elif self._rest and not self._closing:
-            self._append(frame)
-        elif not self._closing:
-            self._offer(frame)
+    def drained(self) -> None:
+        """The socket has taken everything."""
+        self._hub.drained(self)
 
-    def _append(self, piece: bytes) -> None:
-        if self._queued:
-            self._queued.append(piece)
-        else:
-            self._queued = [piece]
-            self._hub.outbox.queue(self)
-
-    def tell_drained(self) -> None:
-        """Report when all that is queued has left."""
-        self._draining = True
-        self._hub.outbox.queue(self)
+    # --- keeping it alive -------------------------------------------------------------------------
 
     def ping(self) -> bool:
         """Send a ping, unless the peer could not answer it now; return whether it was sent."""
-        if self._closing or self._rest or not self._may_read:
+        if self._closing or self.is_blocked or not self._may_read:
             return False
         self._heard = False
         self.send(PING)
@@ -285,66 +245,7 @@ class Connection:
     @property
     def is_silent(self) -> bool:
         """Whether the peer has sent nothing since the last ping, though it could have."""
-        return self._may_read and not (self._heard or self._rest)
-
-    def flush(self) -> None:
-        """Offer what is queued to the socket, unless it is full."""
-        if self._rest:
-            return
-        while self._queued:
-            if not self._offer(self._next(self._queued)):
-                return
-        if self._draining:
-            self._report_drained()
-
-    def _offer(self, data: bytes) -> bool:
-        """Offer this to the socket; return whether it took all."""
-        try:
-            sent = self._sock.send(data)
-        except (BlockingIOError, InterruptedError):
-            sent = 0
-        except OSError:
-            self.abort()
-            return False
-        if sent < len(data):
-            self._rest = memoryview(data)[sent:]
-            self._hub.blocked(self)
-            return False
-        return True
-
-    def _next(self, queued: list[bytes]) -> bytes:
-        """Take what goes to the socket next: all that is queued, joined; but large pieces are not copied."""
-        if len(queued) > 1 and max(map(len, queued)) >= LARGE_BYTES:
-            return queued.pop(0)
-        self._queued = None
-        return queued[0] if len(queued) == 1 else b"".join(queued)
-
-    async def drain(self) -> None:
-        """Wait until the socket has taken what it left, reporting progress, then the end."""
-        try:
-            unreported = 0
-            while self._rest:
-                await anyio.wait_writable(self._sock)
-                try:
-                    sent = self._sock.send(self._rest)
-                except (BlockingIOError, InterruptedError):
-                    continue
-                self._rest = self._rest[sent:]
-                unreported += sent
-                if unreported >= PROGRESS_BYTES:
-                    unreported = 0
-                    self._hub.progressed(self)
-                if not self._rest:
-                    self._rest = memoryview(self._next(self._queued)) if self._queued else _NOTHING
-        except (OSError, ValueError, anyio.ClosedResourceError):
-            self.abort()
-            return
-        self._report_drained()
-
-    def _report_drained(self) -> None:
-        self._draining = False
-        if not self._closing:
-            self._hub.drained(self)
+        return self._may_read and not (self._heard or self.is_blocked)
 
     # --- ending -----------------------------------------------------------------------------------
 
@@ -352,14 +253,11 @@ class Connection:
         """Say goodbye; the peer has `CLOSE_SECONDS` to answer."""
         if self._reader is None or self._closing:
             return
-        self._append(close_frame(code, reason))
-        self._closing = True
+        self._end_with(code, reason)
         self.resume_reading()
         self._scope.deadline = min(self._scope.deadline, anyio.current_time() + CLOSE_SECONDS)
 
     def abort(self) -> None:
         """End the connection now, without a word."""
-        self._closing = True
-        self._queued = None
-        self._rest = _NOTHING
+        self._drop()
         self._scope.deadline = -math.inf

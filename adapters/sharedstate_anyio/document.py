@@ -18,6 +18,8 @@ from sharedstate_backends.contract import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from sharedstate_backends.complaints import Complaints
+
 _PLAIN_KEY: Final = re.compile(r"[A-Za-z_$][A-Za-z0-9_.-]{0,59}")
 _KINDS: Final[dict[type, str]] = {
     dict: "an object",
@@ -77,31 +79,40 @@ def _plain(value: object, place: str) -> object:
 
 
 def object_at(
-    value: object, place: str, *, required: tuple[str, ...] = (), optional: tuple[str, ...] = ()
+    value: object,
+    place: str,
+    complaints: Complaints,
+    *,
+    required: tuple[str, ...] = (),
+    optional: tuple[str, ...] = (),
 ) -> dict[str, object]:
-    """Return the object at a place, once its keys are known to be the right ones.
+    """Return the object at a place, without the keys that are not known here.
+
+    The keys that are unknown or missing go to `complaints`.
 
     Raises:
-        ConfigurationError: it is no object, or a key is unknown or missing.
+        ConfigurationError: it is no object.
     """
     if not isinstance(value, dict | MappingProxyType):
         names = ", ".join(f'"{name}"' for name in required + optional)
         raise ConfigurationError(place, f"expected an object with {names}, found {kind(value)}")
+    meant = set()  # a key that is misspelled is not called missing, too
     for key in value:
         if key not in required + optional:
-            near = suggestion(str(key), {*required, *optional} - value.keys())
-            problem = near or "known here: " + ", ".join(sorted(required + optional))
-            raise ConfigurationError(join(place, str(key)), f"unknown key; {problem}")
+            near = nearest(str(key), {*required, *optional} - value.keys())
+            meant.add(near)
+            known = "known here: " + ", ".join(sorted(required + optional))
+            problem = f"did you mean {shown(near)}?" if near else known
+            complaints.add(join(place, str(key)), f"unknown key; {problem}")
     for key in required:
-        if key not in value:
-            raise ConfigurationError(join(place, key), "is missing; add it")
-    return dict(value)
+        if key not in value and key not in meant:
+            complaints.add(join(place, key), "is missing; add it")
+    return {key: member for key, member in value.items() if key in required + optional}
 
 
-def suggestion(word: str, known: Collection[str]) -> str:
-    """Return `did you mean ...?` with the known word nearest to this one, or nothing."""
-    near = difflib.get_close_matches(word, sorted(known), n=1)
-    return f"did you mean {shown(near[0])}?" if near else ""
+def nearest(word: str, known: Collection[str]) -> str | None:
+    """Return the known word that is so near to this one that it may have been meant, if there is one."""
+    return next(iter(difflib.get_close_matches(word, sorted(known), n=1)), None)
 
 
 def join(place: str, key: str) -> str:

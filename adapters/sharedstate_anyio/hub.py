@@ -107,7 +107,7 @@ class Hub:
             effects = self._core.receive_text(connection, text, time.monotonic())
         except Exception as error:  # noqa: BLE001  (a fault of ours must not end the server)
             text = "a message could not be handled; its connection is closed"
-            self.faults.report(("message", type(error)), text, error)
+            self.faults.report(("message", type(error)), text, error, {"event": "message_failed"})
             connection.close(CLOSE_INTERNAL_ERROR, "internal error")
         else:
             self._perform(effects)

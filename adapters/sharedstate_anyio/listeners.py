@@ -6,11 +6,15 @@ import dataclasses
 import ipaddress
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from sharedstate_backends.complaints import Complaints
 from sharedstate_backends.contract import ConfigurationError
 
 from .document import join, kind, object_at, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 DEFAULT_HOST: Final = "127.0.0.1"
 DEFAULT_PORT: Final = 9000
@@ -72,16 +76,21 @@ def parse_listeners(value: object) -> tuple[Listen, ...]:
     """
     if not isinstance(value, dict) or "listen" not in value:
         return (_listener(value, "service", optional=("listen",)),)
-    for key in value:
-        if key != "listen":
-            problem = 'stands beside "listen"; move it into the entries of that list'
-            raise ConfigurationError(join("service", str(key)), problem)
-    entries = value["listen"]
-    if not isinstance(entries, list) or not entries:
-        found = "an empty list" if entries == [] else kind(entries)
-        problem = f"expected a list of at least one listener, found {found}"
-        raise ConfigurationError("service.listen", problem)
-    return tuple(_listener(entry, f"service.listen[{i}]") for i, entry in enumerate(entries))
+    with Complaints() as complaints:
+        for key in value:
+            if key != "listen":
+                problem = 'stands beside "listen"; move it into the entries of that list'
+                complaints.add(join("service", str(key)), problem)
+        entries = value["listen"]
+        if not isinstance(entries, list) or not entries:
+            found = "an empty list" if entries == [] else kind(entries)
+            problem = f"expected a list of at least one listener, found {found}"
+            raise ConfigurationError("service.listen", problem)
+        read = [
+            complaints.attempt(_listener, entry, f"service.listen[{i}]")
+            for i, entry in enumerate(entries)
+        ]
+    return tuple(listen for listen in read if listen is not None)
 
 
 def override(
@@ -111,25 +120,28 @@ def override(
 
 
 def _listener(value: object, place: str, *, optional: tuple[str, ...] = ()) -> Listen:
-    members = object_at(value, place, optional=(*_WHERE, *_FLAT, *optional))
-    ssl = _certificates(members, place)
-    if "unix" in members:
+    with Complaints() as complaints:
+        members = object_at(value, place, complaints, optional=(*_WHERE, *_FLAT, *optional))
+        ssl = complaints.attempt(_certificates, members, place)
+        read: dict[str, object] = {
+            key: complaints.attempt(parse, members[key], f"{place}.{key}")
+            for key, parse in _PARSERS.items()
+            if key in members
+        }
+        if "unix" not in members and "mode" in members:
+            complaints.add(f"{place}.mode", 'belongs to a UNIX socket; add "unix"')
         for key in ("host", "port"):
-            if key in members:
+            if "unix" in members and key in members:
                 problem = 'stands beside "unix"; use one of them, or two entries of "listen"'
-                raise ConfigurationError(f"{place}.{key}", problem)
-        unix = _unix(members["unix"], f"{place}.unix")
-        return Listen(unix=unix, mode=_mode(members.get("mode"), f"{place}.mode"), ssl=ssl)
-    if "mode" in members:
-        raise ConfigurationError(f"{place}.mode", 'belongs to a UNIX socket; add "unix"')
-    host, port = members.get("host", DEFAULT_HOST), members.get("port", DEFAULT_PORT)
-    if not isinstance(host, str) or not (_HOST_NAME.fullmatch(host) or _is_ipv6(host)):
-        problem = f"expected a host name or an address and nothing else, found {shown(host)}"
-        raise ConfigurationError(f"{place}.host", problem)
-    if isinstance(port, bool) or not isinstance(port, int) or not 0 <= port <= 65535:
-        problem = f"expected a whole number from 0 to 65535, found {shown(port)}"
-        raise ConfigurationError(f"{place}.port", problem)
-    return Listen(host, port, ssl=ssl)
+                complaints.add(f"{place}.{key}", problem)
+    return Listen(**read, ssl=ssl)  # type: ignore[arg-type]
+
+
+def _host(value: object, place: str) -> str:
+    if not isinstance(value, str) or not (_HOST_NAME.fullmatch(value) or _is_ipv6(value)):
+        problem = f"expected a host name or an address and nothing else, found {shown(value)}"
+        raise ConfigurationError(place, problem)
+    return value
 
 
 def _is_ipv6(host: str) -> bool:
@@ -138,6 +150,13 @@ def _is_ipv6(host: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _port(value: object, place: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 65535:
+        problem = f"expected a whole number from 0 to 65535, found {shown(value)}"
+        raise ConfigurationError(place, problem)
+    return value
 
 
 def _unix(value: object, place: str) -> str:
@@ -159,6 +178,14 @@ def _mode(value: object, place: str) -> int:
     return int(value, 8)
 
 
+_PARSERS: Final[Mapping[str, Callable[[object, str], object]]] = {
+    "host": _host,
+    "port": _port,
+    "unix": _unix,
+    "mode": _mode,
+}
+
+
 def _certificates(members: dict[str, object], place: str) -> Certificates | None:
     """Read `ssl`, in either spelling: an object, or flat keys with `ssl.enabled`."""
     flat = [key for key in _FLAT if key in members]
@@ -166,9 +193,11 @@ def _certificates(members: dict[str, object], place: str) -> Certificates | None
         if flat:
             problem = 'stands beside "ssl"; use one spelling'
             raise ConfigurationError(f"{place}.{flat[0]}", problem)
-        found = object_at(
-            members["ssl"], f"{place}.ssl", required=("cert", "key"), optional=("ca",)
-        )
+        with Complaints() as complaints:
+            names = ("cert", "key")
+            found = object_at(
+                members["ssl"], f"{place}.ssl", complaints, required=names, optional=("ca",)
+            )
     else:
         enabled = members.get("ssl.enabled")
         if not isinstance(enabled, bool):
@@ -181,12 +210,13 @@ def _certificates(members: dict[str, object], place: str) -> Certificates | None
         if not enabled:
             return None
         found = {key: members.get(f"ssl.{key}") for key in ("cert", "key", "ca")}
-    names: dict[str, str | None] = {}
-    for key in ("cert", "key", "ca"):
-        name = found.get(key)
-        if (name is None and key == "ca") or (isinstance(name, str) and name and "\0" not in name):
-            names[key] = name
-        else:
-            problem = f"expected the name of a PEM file, found {shown(name)}"
-            raise ConfigurationError(f"{place}.ssl.{key}", problem)
-    return Certificates(str(names["cert"]), str(names["key"]), names["ca"], f"{place}.ssl")
+    files: dict[str, str | None] = {}
+    with Complaints() as complaints:
+        for key in ("cert", "key", "ca"):
+            name = found.get(key)
+            if isinstance(name, str) and name and "\0" not in name:
+                files[key] = name
+            elif name is not None or key != "ca":
+                problem = f"expected the name of a PEM file, found {shown(name)}"
+                complaints.add(f"{place}.ssl.{key}", problem)
+    return Certificates(str(files["cert"]), str(files["key"]), files.get("ca"), f"{place}.ssl")

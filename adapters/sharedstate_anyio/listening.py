@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 from sharedstate_backends import ConfigurationError
+from sharedstate_backends.complaints import Complaints
 
+from .events import about
 from .tls import Tls
 
 if TYPE_CHECKING:
@@ -96,14 +98,22 @@ def _file(address: tuple[str, int] | str) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def open_listeners(listen: Listen) -> list[Listener]:
+def load_certificates(listen: Sequence[Listen]) -> list[Tls | None]:
+    """Load the certificates of listeners, in order; None where there are none.
+
+    Raises:
+        ConfigurationError: some cannot be used.
+    """
+    with Complaints() as complaints:
+        return [None if one.ssl is None else complaints.attempt(Tls, one.ssl) for one in listen]
+
+
+def open_listeners(listen: Listen, tls: Tls | None = None) -> list[Listener]:
     """Open one listener of the configuration: a socket for each address of its host, all on one port.
 
     Raises:
         ListenError: the host is unknown, the address is in use, or the privilege is missing.
-        ConfigurationError: its certificates cannot be used.
     """
-    tls = None if listen.ssl is None else Tls(listen.ssl)
     try:
         if listen.unix is not None:
             sockets = [_open_unix(listen.unix, listen.mode)]
@@ -114,22 +124,21 @@ def open_listeners(listen: Listen) -> list[Listener]:
     return [Listener(sock, tls) for sock in sockets]
 
 
-def take_over(listen: Sequence[Listen], sockets: Sequence[socket.socket]) -> list[Listener]:
+def take_over(secured: Sequence[Tls | None], sockets: Sequence[socket.socket]) -> list[Listener]:
     """Use sockets that are listening already in place of the configured addresses.
 
     Args:
-        listen: one for each socket, in order, or a single one that stands for all.
+        secured: what each socket speaks, in order, or a single one for all of them.
         sockets: listening; they are closed at the end, their paths stay.
 
     Raises:
-        ConfigurationError: the numbers do not fit, or certificates cannot be used.
+        ConfigurationError: the numbers do not fit.
     """
-    if len(listen) not in {1, len(sockets)}:
-        problem = f"has {len(listen)} listeners, but {len(sockets)} sockets were handed over"
+    if len(secured) not in {1, len(sockets)}:
+        problem = f"has {len(secured)} listeners, but {len(sockets)} sockets were handed over"
         raise ConfigurationError("service.listen", problem)
-    secured = [None if one.ssl is None else Tls(one.ssl) for one in listen]
     if len(secured) == 1:
-        secured *= len(sockets)
+        secured = list(secured) * len(sockets)
     return [
         Listener(sock, tls, owns_path=False) for sock, tls in zip(sockets, secured, strict=True)
     ]
@@ -234,7 +243,8 @@ async def accept_forever(
             if anyio.current_time() >= quiet_until:
                 quiet_until = anyio.current_time() + COMPLAINT_SECONDS
                 reason = error.strerror or type(error).__name__
-                log.warning("cannot accept connections: %s; trying again every second", reason)
+                text = "cannot accept connections: %s; trying again every second"
+                log.warning(text, reason, extra=about("accept_failed"))
             await anyio.sleep(PAUSE_SECONDS)
             continue
         try:

@@ -13,8 +13,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from sharedstate_backends import ConfigurationError
+from sharedstate_backends.complaints import Complaints
 
 from .document import kind, shown
+from .events import about
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -73,7 +75,7 @@ class Origins:
         )
         if reason not in self._told and len(self._told) < TOLD_ORIGINS:
             self._told.add(reason)
-            log.info("refused: %s", reason)
+            log.info("refused: %s", reason, extra=about("origin_refused"))
         return reason
 
     def _allows(self, sent: str, host: str) -> bool:
@@ -110,7 +112,9 @@ def parse_origins(value: object) -> Origins:
     if not isinstance(value, list):
         problem = f'expected "*" or a list of origins, found {kind(value)}'
         raise ConfigurationError("origins", problem)
-    return Origins(frozenset(_entry(entry, f"origins[{i}]") for i, entry in enumerate(value)))
+    with Complaints() as complaints:
+        read = [complaints.attempt(_entry, entry, f"origins[{i}]") for i, entry in enumerate(value)]
+    return Origins(frozenset(entry for entry in read if entry is not None))
 
 
 def _entry(entry: object, place: str) -> str:

@@ -12,6 +12,7 @@ import anyio
 
 from .admission import POLITE_REFUSALS, Admission, Refusal, group
 from .connection import Connection
+from .events import about
 from .sockets import finish, send_all
 from .tls import PlainTextError, TlsSocket
 
@@ -106,7 +107,7 @@ class Reception:
         except PlainTextError:
             refusal = PLAIN_TEXT
         except OSError as error:
-            log.debug("a TLS handshake failed: %s", error)
+            log.debug("a TLS handshake failed: %s", error, extra=about("tls_failed"))
         finally:
             if not secured:
                 await self._end(sock, refusal)
@@ -131,7 +132,8 @@ class Reception:
         now = time.monotonic()
         if now >= self._quiet_until:
             self._quiet_until = now + COMPLAINT_SECONDS
-            log.warning("refused a connection from %s: %s", host or "a UNIX socket", refusal.reason)
+            text, peer = "refused a connection from %s: %s", host or "a UNIX socket"
+            log.warning(text, peer, refusal.reason, extra=about("connection_refused"))
 
 
 def _response(refusal: Refusal) -> bytes:

@@ -9,19 +9,23 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
+from sharedstate_backends import ConfigurationError
+from sharedstate_backends.complaints import Complaints
+
+from .events import about
 from .handshake import Entrance
 from .http import Site
 from .hub import Hub
 from .inspection import Inspection
 from .keepalive import KeepAlive
-from .listening import accept_forever, open_listeners, take_over
+from .listening import accept_forever, load_certificates, open_listeners, take_over
 from .lookout import look_forever
 from .metered import Metered
 from .origins import is_loopback
 from .reception import Reception
 from .reload import compare
 from .rendering import ServiceInfo
-from .services import build_backends
+from .services import build_backends, placed
 
 if TYPE_CHECKING:
     import socket
@@ -29,7 +33,7 @@ if TYPE_CHECKING:
 
     from sharedstate_backends import Backend
 
-    from .config import Config
+    from .config import Config, ServiceConfig
     from .listening import Listener
     from .origins import Origins
     from .reload import Reload
@@ -99,6 +103,7 @@ class RunningServer:
             outcome = compare(self._config, config)
             self._config = outcome.config
             self._change(outcome.config)
+            log.info("configuration reloaded: %s", outcome, extra=about("reloaded"))
         for tls in dict.fromkeys(each.tls for each in self._listeners):
             if tls is not None:
                 tls.reload()
@@ -127,15 +132,18 @@ async def serve(
         listeners: list[Listener] = []
         for sock in sockets:
             stack.callback(sock.close)
+        # Mistakes of the configuration come first, all of them: they stay when the port is free again.
+        with Complaints() as complaints:
+            backends = complaints.attempt(build_backends, config) or {}
+            secured = complaints.attempt(load_certificates, config.listen) or []
         if sockets:
-            listeners += take_over(config.listen, sockets)
-        for listen in () if sockets else config.listen:
-            for listener in open_listeners(listen):
+            listeners += take_over(secured, sockets)
+        for listen, tls in () if sockets else zip(config.listen, secured, strict=True):
+            for listener in open_listeners(listen, tls):
                 stack.callback(listener.close)
                 listeners.append(listener)
-        backends = build_backends(config)
-        for backend in backends.values():
-            await _open(stack, backend)
+        for service in config.services:
+            await _open(stack, backends[service.name], service)
         infos = [ServiceInfo(s.name, s.store, in_memory=s.in_memory) for s in config.services]
         entrance = Entrance(
             Site(infos),
@@ -163,13 +171,16 @@ def _origins(config: Config, sockets: Sequence[socket.socket]) -> Origins:
     return replace(config.origins, trusts_names=not local)
 
 
-async def _open(stack: AsyncExitStack, backend: Backend) -> None:
+async def _open(stack: AsyncExitStack, backend: Backend, service: ServiceConfig) -> None:
     async def close() -> None:
         with anyio.CancelScope(shield=True):  # storage is closed, whatever ends the program
             await backend.close()
 
     stack.push_async_callback(close)
-    await backend.open()
+    try:
+        await backend.open()
+    except ConfigurationError as error:
+        raise placed(error, service) from None
 
 
 @asynccontextmanager
@@ -232,7 +243,8 @@ async def _end(hub: Hub) -> None:
     with anyio.move_on_after(FINISH_SECONDS) as finishing:
         await hub.finish()
     if finishing.cancelled_caught:
-        log.error("storage did not finish within %g s; its last answers are lost", FINISH_SECONDS)
+        text = "storage did not finish within %g s; its last answers are lost"
+        log.error(text, FINISH_SECONDS, extra=about("storage_unfinished"))
     hub.close_all()
     with anyio.move_on_after(GOODBYE_SECONDS):
         await hub.wait_empty()

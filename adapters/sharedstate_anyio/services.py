@@ -12,10 +12,11 @@ import importlib
 import importlib.metadata
 from typing import TYPE_CHECKING, Final, cast
 
+from sharedstate_backends.complaints import Complaints
 from sharedstate_backends.contract import Backend, ConfigurationError
 
 from .censor import Censor
-from .document import join, shown, suggestion
+from .document import join, nearest, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,14 +41,16 @@ def build_backends(config: Config) -> dict[str, Backend]:
             refuses its `config`; `key` is the place in the document. Any other exception is a fault
             in the service's module.
     """
-    return {
-        service.name: build_backend(service, f"services[{index}]")
-        for index, service in enumerate(config.services)
-    }
+    with Complaints() as complaints:
+        built = {
+            service.name: complaints.attempt(build_backend, service) for service in config.services
+        }
+    return {name: backend for name, backend in built.items() if backend is not None}
 
 
-def build_backend(service: ServiceConfig, place: str) -> Backend:
+def build_backend(service: ServiceConfig) -> Backend:
     """Make the backend of one service, not open; see `build_backends`."""
+    place = service.place
     target = _resolve(service.module, f"{place}.module")
     get_service = getattr(target, "get_service", None)
     if not callable(get_service):
@@ -56,13 +59,21 @@ def build_backend(service: ServiceConfig, place: str) -> Backend:
     try:
         backend = get_service(dict(service.config))
     except ConfigurationError as error:
-        key = join(f"{place}.config", error.key) if error.key else f"{place}.config"
-        raise ConfigurationError(key, _censored(error.problem, service.config)) from None
+        raise placed(error, service) from None
     lacking = [name for name in _BACKEND_METHODS if not callable(getattr(backend, name, None))]
     if lacking:
         problem = f"get_service returned {type(backend).__name__}, without {', '.join(lacking)}"
         raise ConfigurationError(f"{place}.module", f"{problem}; see the Backend contract")
     return cast("Backend", backend)
+
+
+def placed(error: ConfigurationError, service: ServiceConfig) -> ConfigurationError:
+    """Return what a service complained of, with the full places, without the secrets that it was handed."""
+    complaints = Complaints()
+    for each in error.each:
+        key = join(f"{service.place}.config", each.key) if each.key else f"{service.place}.config"
+        complaints.add(key, _censored(each.problem, service.config))
+    return complaints.joined()
 
 
 def _resolve(module: str, place: str) -> object:
@@ -86,8 +97,9 @@ def _resolve(module: str, place: str) -> object:
             problem = f"importing {shown(module)} failed: {reason}; mend or install what it needs"
             raise ConfigurationError(place, problem) from None
     problem = f"there is neither a service nor a module {shown(module)}; "
-    near = suggestion(module, {*BUILT_IN, *installed.names})
-    raise ConfigurationError(place, problem + (near or "install its package, or set PYTHONPATH"))
+    near = nearest(module, {*BUILT_IN, *installed.names})
+    advice = f"did you mean {shown(near)}?" if near else "install its package, or set PYTHONPATH"
+    raise ConfigurationError(place, problem + advice)
 
 
 def _censored(problem: str, config: Mapping[str, object]) -> str:

@@ -10,6 +10,8 @@ from typing import Final
 
 from sharedstate_backends.contract import ConfigurationError
 
+from .events import about
+
 log = logging.getLogger("sharedstate")
 
 FIRST: Final = 3
@@ -57,7 +59,8 @@ def notify(*states: str) -> None:
             sock.connect(address)
             sock.send("\n".join(states).encode())
     except OSError as error:
-        log.warning("the service manager was not told %s: %s", states[0], error.strerror)
+        text = "the service manager was not told %s: %s"
+        log.warning(text, states[0], error.strerror, extra=about("notify_failed"))
 
 
 def reloading() -> tuple[str, str]:

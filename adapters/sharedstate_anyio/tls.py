@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 from sharedstate_backends.contract import ConfigurationError
 
+from .events import about
 from .sockets import receive, send_all
 
 if TYPE_CHECKING:
@@ -192,9 +193,11 @@ class Tls:
         try:
             self.context = _load(self._certificates)
         except ConfigurationError as error:
-            log.error("certificates not reloaded, the old ones stay: %s", error)  # noqa: TRY400
+            text = "certificates not reloaded, the old ones stay: %s"
+            log.error(text, error, extra=about("certificates_failed"))  # noqa: TRY400
         else:
-            log.info("certificates reloaded from %s", self._certificates.cert)
+            text = "certificates reloaded from %s"
+            log.info(text, self._certificates.cert, extra=about("certificates_reloaded"))
 
 
 def _load(files: Certificates) -> ssl.SSLContext:

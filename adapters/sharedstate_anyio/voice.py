@@ -7,10 +7,11 @@ import sys
 from typing import TYPE_CHECKING, NoReturn
 
 from .censor import Censor
+from .events import about
 from .logs import conceal, configure, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from .logs import Format
 
@@ -42,15 +43,17 @@ class Voice:
     def say(self, text: str, event: str, **fields: object) -> None:
         """Tell what happens; `event` and `fields` are for machines."""
         if self.style == "json":
-            log.info("%s", text.strip(), extra={"fields": {"event": event, **fields}})
+            log.info("%s", text.strip(), extra=about(event, **fields))
         else:
             print(text, flush=True)
 
-    def fail(self, message: str, status: int) -> NoReturn:
-        """Tell what is wrong, in one line, and end the process."""
-        if self.style == "json":
-            log.critical("%s", message)
-        else:
+    def fail(self, problems: str | Sequence[str], status: int, event: str) -> NoReturn:
+        """Tell what is wrong, one line each, and end the process; `event` is for machines."""
+        if self.style == "text":
             logging.shutdown()  # what was logged before comes first
-            print(f"sharedstate-anyio: {printable(self._censor(message))}", file=sys.stderr)
+        for problem in [problems] if isinstance(problems, str) else problems:
+            if self.style == "json":
+                log.critical("%s", problem, extra=about(event))
+            else:
+                print(f"sharedstate-anyio: {printable(self._censor(problem))}", file=sys.stderr)
         sys.exit(status)

@@ -32,21 +32,33 @@ if TYPE_CHECKING:
 
 
 class ConfigurationError(SharedStateError):
-    """A service's configuration is wrong.
+    """A service's configuration is wrong. Its text has a line for each mistake.
+
+    Args:
+        others: further mistakes, told together with this one.
 
     Attributes:
         key: where, relative to the object at hand (`db_table`); empty for the object itself.
         problem: what is wrong and what to do, in one sentence.
+        each: all the mistakes, as errors of one mistake each, this one first; often there is no other.
     """
 
-    def __init__(self, key: str, problem: str) -> None:
-        super().__init__(f"{key}: {problem}" if key else problem)
+    def __init__(self, key: str, problem: str, others: Sequence[ConfigurationError] = ()) -> None:
+        line = f"{key}: {problem}" if key else problem
+        super().__init__("\n".join([line, *map(str, others)]))
         self.key = key
         self.problem = problem
+        self.each: tuple[ConfigurationError, ...] = (self,)
+        if others:
+            self.each = (ConfigurationError(key, problem), *others)
 
 
 class StorageError(SharedStateError):
     """The store could not do it, and is certain that it changed nothing."""
+
+
+class OldDataError(StorageError):
+    """The store holds data of the first generation, which `migrate` takes over; the text ends with that command."""
 
 
 class OutcomeUnknownError(SharedStateError):

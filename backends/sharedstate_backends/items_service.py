@@ -23,6 +23,7 @@ import difflib
 import re
 from typing import TYPE_CHECKING, Final
 
+from .complaints import Complaints
 from .contract import ConfigurationError
 from .island import Island
 from .keys import MAX_TIMEOUT, number
@@ -66,33 +67,41 @@ def get_service(config: Mapping[str, object]) -> Backend:
     Raises:
         ConfigurationError: naming the key, what is wrong with it and what to do.
     """
-    for key, value in config.items():
-        _check(key, value)
-    if "db_type" not in config:
-        raise ConfigurationError("db_type", 'is missing: use "sqlite" or "mysql"')
+    with Complaints() as complaints:
+        for key, value in config.items():
+            complaints.attempt(_check, key, value)
+        if "db_type" not in config:
+            complaints.add("db_type", 'is missing: use "sqlite" or "mysql"')
     database = config["db_type"]
     if database not in DATABASES:
         raise ConfigurationError("db_type", _one_of(database, DATABASES))
-    table = _table_name(str(config.get("db_table", "items")))
-    if database == "mysql":
-        return Island(_mysql(config, table))
+    return Island(_mysql(config) if database == "mysql" else _sqlite(config))
+
+
+def _sqlite(config: Mapping[str, object]) -> Backend:
+    name = str(config.get("db_name", MEMORY))
     synchronous = str(config.get("db_synchronous", "FULL"))
-    if synchronous not in SYNCHRONOUS:
-        raise ConfigurationError("db_synchronous", _one_of(synchronous, SYNCHRONOUS))
-    name = _file_name(str(config.get("db_name", MEMORY)))
-    timeout = number(config, "db_timeout", BUSY_TIMEOUT, 0.0, MAX_TIMEOUT)
-    return Island(SqliteBackend(name, table, synchronous=synchronous, busy_timeout=timeout))
+    with Complaints() as complaints:
+        table = _table_name(config, complaints)
+        if not name or "\0" in name:
+            complaints.add("db_name", 'expected the path of a file, or ":memory:"')
+        if synchronous not in SYNCHRONOUS:
+            complaints.add("db_synchronous", _one_of(synchronous, SYNCHRONOUS))
+        timeout = number(config, "db_timeout", BUSY_TIMEOUT, 0.0, MAX_TIMEOUT, complaints)
+    return SqliteBackend(name, table, synchronous=synchronous, busy_timeout=timeout)
 
 
-def _mysql(config: Mapping[str, object], table: str) -> Backend:
-    try:
-        from .mysql_service import get_backend  # noqa: PLC0415 (only there with its driver)
-    except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] != "asyncmy":
-            raise
-        problem = "MySQL needs its driver: pip install 'sharedstate[mysql]'"
-        raise ConfigurationError("db_type", problem) from None
-    return get_backend(config, table)
+def _mysql(config: Mapping[str, object]) -> Backend:
+    with Complaints() as complaints:
+        table = _table_name(config, complaints)
+        try:
+            from .mysql_service import get_backend  # noqa: PLC0415 (only there with its driver)
+        except ModuleNotFoundError as error:
+            if (error.name or "").split(".")[0] != "asyncmy":
+                raise
+            problem = "MySQL needs its driver: pip install 'sharedstate[mysql]'"
+            raise ConfigurationError("db_type", problem) from None
+        return get_backend(config, table)
 
 
 def _check(key: str, value: object) -> None:
@@ -103,21 +112,16 @@ def _check(key: str, value: object) -> None:
         raise ConfigurationError(key, f"expected {wanted}, not {_json_kind(value)}")
 
 
-def _file_name(name: str) -> str:
-    if not name or "\0" in name:
-        raise ConfigurationError("db_name", 'expected the path of a file, or ":memory:"')
-    return name
-
-
-def _table_name(name: str) -> str:
+def _table_name(config: Mapping[str, object], complaints: Complaints) -> str:
+    name = str(config.get("db_table", "items"))
     if not _TABLE_NAME.fullmatch(name):
-        raise ConfigurationError(
-            "db_table",
+        problem = (
             f"{name[:100]!r} is no usable name: letters, digits and underscores, no digit first, "
-            f"at most {MAX_TABLE_NAME} characters",
+            f"at most {MAX_TABLE_NAME} characters"
         )
-    if name.lower().startswith("sqlite_"):
-        raise ConfigurationError("db_table", "names that begin with sqlite_ belong to SQLite")
+        complaints.add("db_table", problem)
+    elif name.lower().startswith("sqlite_"):
+        complaints.add("db_table", "names that begin with sqlite_ belong to SQLite")
     return name
 
 

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from .contract import ConfigurationError
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from .complaints import Complaints
 
 MAX_TIMEOUT: Final = 3600.0
 """The longest `db_timeout`, in seconds."""
 
 
 def number(
-    config: Mapping[str, object], key: str, default: float, least: float, most: float
+    config: Mapping[str, object],
+    key: str,
+    default: float,
+    least: float,
+    most: float,
+    complaints: Complaints,
 ) -> float:
-    """Return a number of the configuration.
-
-    Raises:
-        ConfigurationError: it is not from `least` to `most`.
-    """
+    """Return a number of the configuration; the default if it is not from `least` to `most`, which is complained of."""
     value = config.get(key, default)
     if not isinstance(value, (int, float)) or not least <= value <= most:
         problem = f"expected a number from {least:g} to {most:g}, not {str(value)[:40]}"
-        raise ConfigurationError(key, problem)
+        complaints.add(key, problem)
+        return default
     return value

@@ -41,9 +41,9 @@ BACKUP_SUFFIX: Final = "_before_migration"
 """What the name of the table that keeps the old rows ends with."""
 
 HOW_TO_MIGRATE: Final = (
-    "holds data of an earlier SharedState; take it over with: sharedstate-anyio migrate config.json"
+    "holds data of an earlier SharedState; take it over with: sharedstate-anyio migrate"
 )
-"""What a server says that finds such a table; the table's name goes before it."""
+"""What a server says that finds such a table: the table's name goes before it, that of the configuration after it."""
 
 PROGRESS_ROWS: Final = 10_000
 """Rows between two lines about progress, at least; more when there are many."""

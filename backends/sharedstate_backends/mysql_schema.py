@@ -11,7 +11,7 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, Final
 
-from .contract import StorageError
+from .contract import OldDataError, StorageError
 from .migration import BACKUP_SUFFIX, HOW_TO_MIGRATE, is_old
 from .mysql_connection import (
     ACCESS_DENIED,
@@ -114,9 +114,9 @@ async def prepare(connection: Connection, table: str) -> None:
     """
     found = {suffix: await columns(connection, table + suffix) for suffix in SUFFIXES}
     if is_old(found[""]):
-        raise StorageError(f"table {table} {HOW_TO_MIGRATE}")
+        raise OldDataError(f"table {table} {HOW_TO_MIGRATE}")
     if not found[""] and await rename_was_cut_off(connection, table):
-        raise StorageError(f"table {table}{BACKUP_SUFFIX} {HOW_TO_MIGRATE}")
+        raise OldDataError(f"table {table}{BACKUP_SUFFIX} {HOW_TO_MIGRATE}")
     is_ours = found["_meta"] == _COLUMNS["_meta"] and await _format(connection, table)
     for suffix, names in found.items():
         if names and names != _COLUMNS[suffix] and not is_ours:

@@ -26,6 +26,7 @@ import re
 import ssl
 from typing import TYPE_CHECKING, Final
 
+from .complaints import Complaints
 from .contract import ConfigurationError
 from .keys import MAX_TIMEOUT, number
 from .mysql import POOL_SIZE, MysqlBackend
@@ -45,31 +46,31 @@ def get_backend(config: Mapping[str, object], table: str) -> MysqlBackend:
     Raises:
         ConfigurationError: naming the key, what is wrong with it and what to do.
     """
-    for key in ("db_name", "db_user"):
-        if not config.get(key):
-            raise ConfigurationError(key, "is missing: MySQL needs it")
-    for key in ("db_host", "db_socket", "db_user", "db_password"):
-        if "\0" in str(config.get(key)):
-            raise ConfigurationError(key, "holds a NUL character")
-    name = str(config["db_name"])
-    if not _DATABASE_NAME.fullmatch(name):
-        raise ConfigurationError(
-            "db_name",
-            f"{name[:100]!r} is no usable name: letters, digits, and the characters _ $ -, "
-            "at most 64",
-        )
-    socket = config.get("db_socket")
+    name, socket = str(config.get("db_name", "")), config.get("db_socket")
+    with Complaints() as complaints:
+        for key in ("db_name", "db_user"):
+            if not config.get(key):
+                complaints.add(key, "is missing: MySQL needs it")
+        for key in ("db_host", "db_socket", "db_user", "db_password"):
+            if "\0" in str(config.get(key)):
+                complaints.add(key, "holds a NUL character")
+        if name and not _DATABASE_NAME.fullmatch(name):
+            problem = "is no usable name: letters, digits, and the characters _ $ -, at most 64"
+            complaints.add("db_name", f"{name[:100]!r} {problem}")
+        port = int(number(config, "db_port", 3306, 1, 65535, complaints))
+        timeout = number(config, "db_timeout", 10.0, 1.0, MAX_TIMEOUT, complaints)
+        pool_size = int(number(config, "db_pool_size", POOL_SIZE, 1, MAX_POOL_SIZE, complaints))
+        tls = complaints.attempt(_tls, config) if config.get("ssl.enabled") else None
     address = Address(
         host=str(config.get("db_host") or "localhost"),
-        port=int(number(config, "db_port", 3306, 1, 65535)),
+        port=port,
         socket=str(socket) if socket else None,
         user=str(config["db_user"]),
         password=str(config.get("db_password", "")),
         database=name,
-        tls=_tls(config) if config.get("ssl.enabled") else None,
-        timeout=number(config, "db_timeout", 10.0, 1.0, MAX_TIMEOUT),
+        tls=tls,
+        timeout=timeout,
     )
-    pool_size = int(number(config, "db_pool_size", POOL_SIZE, 1, MAX_POOL_SIZE))
     return MysqlBackend(address, table, pool_size=pool_size)
 
 

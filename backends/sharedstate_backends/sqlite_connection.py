@@ -13,7 +13,7 @@ import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from .contract import OutcomeUnknownError, StorageError
+from .contract import OldDataError, OutcomeUnknownError, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -143,7 +143,8 @@ def write_together(
         except Exception as error:  # noqa: BLE001 (whatever it is: undone, and told to the caller)
             _roll_back(cursor)
             if len(parts) == 1:
-                failure = StorageError(explain(error, name))
+                kind = OldDataError if isinstance(error, OldDataError) else StorageError
+                failure = kind(explain(error, name))
                 failure.__cause__ = error
                 return [failure]
         else:

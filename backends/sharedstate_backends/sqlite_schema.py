@@ -18,7 +18,7 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, Final
 
-from .contract import StorageError
+from .contract import OldDataError, StorageError
 from .migration import HOW_TO_MIGRATE, is_old
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def _exist(cursor: sqlite3.Cursor, table: str) -> bool:
     """Tell whether the tables are there; what is there and is not ours raises `StorageError`."""
     found = {suffix: columns(cursor, table + suffix) for suffix in _COLUMNS}
     if is_old(found[""]):
-        raise StorageError(f"table {table} {HOW_TO_MIGRATE}")
+        raise OldDataError(f"table {table} {HOW_TO_MIGRATE}")
     if found["_meta"] == _COLUMNS["_meta"]:
         return True  # a later format may have other columns elsewhere
     for suffix, names in found.items():

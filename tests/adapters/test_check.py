@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -126,8 +127,7 @@ def test_everything_that_is_wrong_is_told(tmp_path: Path) -> None:
     ("content", "part"),
     [
         ("{", "config.json, line 1, column 2"),
-        ({"services": []}, "services: is empty"),
-        ({**document(), "metrics": 1}, "metrics: expected one of"),
+        ([], "expected an object"),
     ],
 )
 def test_a_document_that_breaks_the_format(content: object, part: str, tmp_path: Path) -> None:
@@ -135,6 +135,84 @@ def test_a_document_that_breaks_the_format(content: object, part: str, tmp_path:
     assert (status, well) == (2, [])
     (line,) = wrong
     assert part in line
+
+
+MISTAKEN: dict[str, Any] = {
+    "service": {"prot": 1, "host": 7, "mode": "9", "port": 70_000},
+    "services": [
+        {"nmae": "a", "module": 1, "poll_seconds": -1},
+        own("items_service", "b", db_tabel="x", db_type=1, q=2),
+        own("items_service", "c", db_type="sqlite", db_table="-", db_timeout=-1, db_name=""),
+        own("items_service", "d", db_type="mysql", db_port=0),
+        {"name": "d", "module": "no.such.module"},
+    ],
+    "limits": {"itemz": 1, "items": 0, "depth": 1, "loads": "many"},
+    "origins": ["*", 1, "https://a/b"],
+    "metrics": "all",
+    "compression": -1,
+    "port": 9000,
+}
+OF_THE_DOCUMENT = [
+    "port: unknown key",
+    "services[0].nmae: unknown key; did you mean",
+    "services[0].module: expected a module",
+    "services[0].poll_seconds: expected 0",
+    "services[4].name: services[3] is called",
+    "limits.itemz: unknown key",
+    "limits.items: expected a whole number",
+    "limits.depth: expected a whole number",
+    "limits.loads: expected a whole number",
+    "origins[1]: expected an origin",
+    "origins[2]: expected an origin",
+    "compression: expected",
+    "service.prot: unknown key",
+    "service.host: expected a host name",
+    "service.port: expected a whole number",
+    "service.mode: expected permissions",
+    "service.mode: belongs to a UNIX socket",
+    "metrics: expected one of",
+]
+OF_THE_SERVICES = [
+    "services[1].config.db_tabel: unknown key",
+    "services[1].config.db_type: expected a string",
+    "services[1].config.q: unknown key",
+    "services[2].config.db_table: '-' is no usable name",
+    "services[2].config.db_name: expected the path",
+    "services[2].config.db_timeout: expected a number from",
+    "services[3].config.db_name: is missing",
+    "services[3].config.db_user: is missing",
+    "services[3].config.db_port: expected a number from",
+]
+
+
+def assert_told(lines: list[str], expected: list[str]) -> None:
+    assert len(lines) == len(expected), lines
+    for line, part in zip(lines, expected, strict=True):
+        assert line.startswith(part)
+
+
+def test_every_mistake_has_a_line(tmp_path: Path) -> None:
+    status, well, wrong = check(tmp_path, MISTAKEN)
+    assert (status, well) == (2, [])
+    assert_told(wrong, OF_THE_DOCUMENT + OF_THE_SERVICES)
+
+
+def test_a_start_tells_every_mistake_too_and_before_that_a_port_is_in_use(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ssl = {"cert": "no.pem", "key": "no.pem"}
+        listen = [{"host": "127.0.0.1", "port": port}, {"host": "127.0.0.1", "ssl": ssl}]
+        services = [*MISTAKEN["services"][1:4], own("no.such.module", "absent")]
+        base = {"service": {"listen": listen}, "services": [sqlite("a"), *services]}
+        unusable = ["services[4].module: there is neither", "service.listen[1].ssl.cert: cannot be"]
+        for content, expected in (
+            (MISTAKEN, OF_THE_DOCUMENT),
+            (base, [*OF_THE_SERVICES, *unusable]),
+        ):
+            with started(write_config(tmp_path, content), folder=tmp_path) as command:
+                assert command.finish() == 2
+            lines = command.errors.splitlines()
+            assert_told([line.removeprefix("sharedstate-anyio: ") for line in lines], expected)
 
 
 def test_what_cannot_be_used_at_the_moment(tmp_path: Path) -> None:
@@ -149,7 +227,7 @@ async def test_a_service_that_never_opens(
 ) -> None:
     monkeypatch.setattr(check_module, "OPEN_SECONDS", 1.0)  # the other one needs a moment
     services = own(UNOPENABLE, "slow", on="hang"), sqlite("fine")
-    assert await check_module.check(parse_config(document(*services))) == 1
+    assert await check_module.check_parts(parse_config(document(*services))) == 1
     said = capsys.readouterr()
     assert said.err.endswith("services[0]: opening or closing it took longer than 1 s\n")
     assert said.out.endswith("ok: services[1]: fine: SQLite, in memory\n")

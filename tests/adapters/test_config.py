@@ -201,7 +201,7 @@ def test_faults_in_host(host: object) -> None:
         ({"services": {"name": "a"}}, "services: expected a list, found an object"),
         ({"service": {}, "servces": []}, 'servces: unknown key; did you mean "services"?'),
         (
-            {"services": [], "port": 1},
+            {**one(), "port": 1},
             "port: unknown key; known here: $schema, compression, limits, metrics, origins, service, services",
         ),
         (

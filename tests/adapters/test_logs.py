@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import ast
 import itertools
 import json
 import logging
+import re
 import signal
 import sys
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 import pytest
 
+import sharedstate_anyio
 from sharedstate_anyio import faults as faults_module
 from sharedstate_anyio.censor import Censor
 from sharedstate_anyio.faults import LONGEST_SECONDS, MOST_KINDS, Faults
@@ -23,10 +27,9 @@ from tests.support.peer import open_client
 from tests.support.servers import document, running, sqlite, until, write_config
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.support.servers import Service
 
+PACKAGE: Final = Path(sharedstate_anyio.__file__).parent
 C = "/app/items/c"
 PASSWORD = 'hunter2"ü\n'
 ESCAPE = "\x1b[31m\r\nERROR a lie\u202e\x9b2J"
@@ -43,6 +46,47 @@ def record(message: str, error: Exception | None = None, **fields: object) -> lo
     made = logging.LogRecord("sharedstate", logging.ERROR, "", 0, "%s", (message,), exc_info)
     made.fields = fields
     return made
+
+
+# Events
+
+
+def event_of(node: ast.AST) -> str | None:
+    """Return the event that a piece of code names: `about(...)`, `voice.say`, `voice.fail`, `{"event": ...}`."""
+    name: ast.expr | None = None
+    match node:
+        case ast.Call(func=ast.Name(id="about"), args=[name, *_]):
+            pass
+        case ast.Call(func=ast.Attribute(value=ast.Name(id="voice"), attr="say"), args=[_, name]):
+            pass
+        case ast.Call(
+            func=ast.Attribute(value=ast.Name(id="voice"), attr="fail"), args=[_, _, name]
+        ):
+            pass
+        case ast.Dict(keys=[ast.Constant(value="event"), *_], values=[name, *_]):
+            pass
+        case _:
+            pass
+    return name.value if isinstance(name, ast.Constant) and isinstance(name.value, str) else None
+
+
+def test_every_line_has_an_event_and_the_guide_tells_them() -> None:
+    named, without = set(), []
+    for file in sorted(PACKAGE.rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            if (event := event_of(node)) and file.parent == PACKAGE:
+                named.add(event)
+            match node:
+                case ast.Call(func=ast.Attribute(value=ast.Name(id="log"), attr=level)):
+                    if level != "setLevel" and "extra" not in {k.arg for k in node.keywords}:
+                        without.append(f"{file.name}:{node.lineno}")
+                case _:
+                    pass
+    assert not without
+    named |= {f"{operation}_failed" for operation in ("commit", "load", "list")}  # of the hub
+    guide = (PACKAGE.parents[1] / "docs/operating.md").read_text("utf-8")
+    rows = guide.partition("| `event` |")[2].partition("\n\n")[0].splitlines()[2:]
+    assert {name for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[1])} == named
 
 
 # One line

@@ -23,7 +23,16 @@ async def test_from_the_old_data_to_a_served_page(tmp_path: Path, anyio_backend_
     serving = ("--port", "0", "--loop", anyio_backend_name)
     with started(*serving, folder=tmp_path) as command:
         assert await command.finished() == 1
-    assert "sharedstate-anyio migrate config.json" in one_line(command.errors)
+    assert one_line(command.errors).endswith("take it over with: sharedstate-anyio migrate")
+    file = "my own.json"
+    write_config(tmp_path, document(sqlite("items", "sharedstate.db")))
+    (tmp_path / "config.json").rename(tmp_path / file)
+    for arguments in ((file,), ("check", file)):
+        with started(*arguments, folder=tmp_path) as command:
+            assert await command.finished() == 1
+        assert command.errors.endswith(
+            "take it over with: sharedstate-anyio migrate 'my own.json'\n"
+        )
     for said in ("items: 2 of 2 rows taken over, collections: 1", "items: nothing to migrate"):
         with started("migrate", folder=tmp_path) as command:
             assert await command.finished() == 0

@@ -104,7 +104,10 @@ async def test_the_command(tmp_path: Path, anyio_backend_name: str) -> None:
             for content, said in (
                 ({**base, "limits": {"items": 1}}, "reloaded: changed: limits.items"),
                 ('{"services": 1', "not reloaded, the old one holds: config.json"),
-                ({**base, "limits": {"items": 0}}, "the old one holds: limits.items: expected"),
+                (
+                    {**base, "limits": {"items": 0, "itemz": 1}},
+                    "the old one holds: limits.itemz: unknown key",
+                ),
                 ({**base, "limits": {"items": 1}}, "reloaded: nothing has changed"),
             ):
                 write_config(tmp_path, content)
@@ -116,7 +119,7 @@ async def test_the_command(tmp_path: Path, anyio_backend_name: str) -> None:
                 assert not (await client.ask("PUT", C, {"insert": insert}))["ok"]
         command.send(signal.SIGTERM)
         assert await command.finished() == 0
-    assert len(log.read_text().splitlines()) == 4
+    assert len(log.read_text().splitlines()) == 5
 
 
 async def test_compression_holds_from_then_on() -> None:

@@ -44,7 +44,7 @@ class Watched(Connection):
     @property
     def kept(self) -> int:
         """Bytes that its socket has not taken."""
-        return len(self._rest) + sum(map(len, self._queued or ()))
+        return len(self._rest) + sum(map(len, self.queued or ()))
 
     @property
     def paused(self) -> bool:

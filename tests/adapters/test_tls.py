@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import ssl
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -15,9 +17,6 @@ from tests.support.command import started
 from tests.support.peer import ClosedError, open_client
 from tests.support.secure import Authority, open_secure_client, open_secure_peer, secured
 from tests.support.servers import document, write_config
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 C = "/app/items/c"
 
@@ -135,11 +134,12 @@ async def test_hangup_reloads(
     authority: Authority, tmp_path: Path, anyio_backend_name: str
 ) -> None:
     base = document()
-    service = {**base["service"], "ssl": authority.write()}  # type: ignore[dict-item]
+    service: dict[str, Any] = {**base["service"], "ssl": authority.write()}  # type: ignore[dict-item]
     write_config(tmp_path, {**base, "service": service})
     trusted = authority.trusted()
     options = ("config.json", "--loop", anyio_backend_name)
-    with started(*options, folder=tmp_path) as command:
+    log = tmp_path / "log"
+    with started(*options, folder=tmp_path, log=log) as command:
         async with open_secure_client(command.port, trusted) as client:
             async with open_secure_peer(command.port, trusted) as peer:
                 first = peer.certificate()
@@ -151,9 +151,32 @@ async def test_hangup_reloads(
                 async with open_secure_peer(command.port, trusted) as peer:
                     seen = peer.certificate()
             assert await client.get("/") == ["items"]
+        for content, key, said in (
+            ("{", None, " ERROR configuration not reloaded, the old one holds: config.json"),
+            (
+                {**base, "service": service},
+                "no key",
+                " ERROR certificates not reloaded",
+            ),
+        ):
+            write_config(tmp_path, content)
+            if key:
+                Path(str(service["ssl"]["key"])).write_text(key)
+            command.send(signal.SIGHUP)
+            with anyio.fail_after(20):
+                while said not in log.read_text():
+                    await anyio.sleep(0.01)
         command.send(signal.SIGTERM)
         assert await command.finished() == 0
-    assert "certificates reloaded" in command.errors
+    told = re.findall(r"(?:certificates|configuration) (?:not )?reloaded", log.read_text())
+    assert told == [
+        "configuration reloaded",
+        "certificates reloaded",
+        "certificates reloaded",
+        "configuration not reloaded",
+        "configuration reloaded",
+        "certificates not reloaded",
+    ], "what went wrong is told last"
 
 
 async def test_plain_clients_are_not_concerned() -> None:

@@ -96,7 +96,7 @@ def test_a_mysql_configuration_turned_to_sqlite_is_accepted() -> None:
         ({"ssl.key": True}, "ssl.key", "expected a string or null, not true"),
         ({"db_host": {}}, "db_host", "expected a string, not an object"),
         ({"db_port": True}, "db_port", "expected a whole number, not true"),
-        ({"db_type": "mysql"}, "db_name", "is missing"),
+        (MYSQL | {"db_name": ""}, "db_name", "is missing"),
         (MYSQL | {"db_user": ""}, "db_user", "is missing"),
         (MYSQL | {"db_name": "a`b"}, "db_name", "is no usable name"),
         (MYSQL | {"db_name": "x" * 65}, "db_name", "at most 64"),

@@ -29,7 +29,7 @@ async def test_the_server_says_what_to_do(file: str) -> None:
             pass
     assert str(caught.value) == (
         f"{file}: table items holds data of an earlier SharedState; "
-        "take it over with: sharedstate-anyio migrate config.json"
+        "take it over with: sharedstate-anyio migrate"
     )
     assert content(file) == before
 

@@ -39,7 +39,7 @@ async def test_everything_is_there_and_goes_on(
             pass
     assert str(caught.value) == (
         f"table {table} holds data of an earlier SharedState; "
-        "take it over with: sharedstate-anyio migrate config.json"
+        "take it over with: sharedstate-anyio migrate"
     )
     assert content_in_mysql(shared_mariadb, table) == before
     assert await migrate(mysql) == (done(mysql, 6, 6, 3), [])

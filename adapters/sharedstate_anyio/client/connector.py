@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
+from sharedstate_anyio.events import about
+
 from .errors import ConnectError
 from .link import GOODBYE_SECONDS, open_link
 
@@ -71,7 +73,7 @@ class Connector:
             except ConnectError as error:
                 if error.fatal:
                     raise
-                log.info("%s", error)
+                log.info("%s", error, extra=about("connect_failed"))
             else:
                 heard = await self._converse(self._link)
                 failures = 0 if heard else failures
@@ -96,7 +98,8 @@ class Connector:
         end = await link.run(received)
         self._desk.lost(end)
         if not self._closing:
-            log.info("connection to %s lost: %s", self._address, end.reason)
+            text = "connection to %s lost: %s"
+            log.info(text, self._address, end.reason, extra=about("connection_lost"))
         return heard
 
     async def goodbye(self) -> None:

@@ -8,6 +8,7 @@ from weakref import WeakSet
 
 import anyio
 
+from sharedstate_anyio.events import about
 from sharedstate_core import parse_collection_path
 from sharedstate_core.client import (
     Changed,
@@ -194,6 +195,6 @@ class Desk:
                 case Refused(path, error):
                     self._replicas[path].refused(error)
                 case Fault(problem):
-                    log.warning("%s", problem)
+                    log.warning("%s", problem, extra=about("server_misunderstood"))
                 case _:
                     assert_never(effect)
