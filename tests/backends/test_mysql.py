@@ -19,7 +19,8 @@ from sharedstate_backends.conformance.model import (
 )
 from sharedstate_backends.items_service import get_service
 from sharedstate_backends.mysql import MysqlBackend
-from sharedstate_backends.mysql_connection import Address, Connection
+from sharedstate_backends.mysql_address import Address
+from sharedstate_backends.mysql_connection import Connection
 from sharedstate_core.paths import CollectionPath
 from sharedstate_core.storage import Committed, Cursor, Rejected, Write
 from sharedstate_core.updates import Update
@@ -248,9 +249,9 @@ async def test_a_load_after_doubt_waits_for_the_end(mysql: dict[str, Any]) -> No
             tasks.start_soon(run_elsewhere, mysql, ghost)
             await anyio.sleep(0.5)
             assert (await island.load(path(), None)).version == 1
-            backend._doubtful.add(path())
+            backend._writer.doubtful.add(path())
             assert (await island.load(path(), None)).version == 2
-        assert not backend._doubtful
+        assert not backend._writer.doubtful
 
 
 def test_killed_while_it_writes(mysql: dict[str, Any]) -> None:
