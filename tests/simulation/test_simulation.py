@@ -142,7 +142,9 @@ class Simulation(RuleBasedStateMachine):
 
     @rule(
         client=clients,
-        fate=st.sampled_from(["up", "up all", "down", "down all", "cut", "block", "drain"]),
+        fate=st.sampled_from(
+            ["up", "up all", "up together", "down", "down all", "cut", "block", "drain"]
+        ),
     )
     def link(self, client: int, fate: str) -> None:
         world, link = self.world, self.world.links[client]
@@ -151,6 +153,9 @@ class Simulation(RuleBasedStateMachine):
         elif fate in {"up", "up all"} and self._client(client).outbox and link.reading:
             world.to_server(client)
             self._carry(client, fate == "up all")
+        elif fate == "up together":
+            if self._client(client).outbox and link.reading:
+                world.all_to_server(client)
         elif fate in {"down", "down all"}:
             while link.inbox:
                 world.to_client(client)
