@@ -150,12 +150,9 @@ class Simulation(RuleBasedStateMachine):
         world, link = self.world, self.world.links[client]
         if not self._online(client):
             world.connect(client)
-        elif fate in {"up", "up all"} and self._client(client).outbox and link.reading:
-            world.to_server(client)
+        elif fate.startswith("up") and self._client(client).outbox and link.reading:
+            (world.all_to_server if fate == "up together" else world.to_server)(client)
             self._carry(client, fate == "up all")
-        elif fate == "up together":
-            if self._client(client).outbox and link.reading:
-                world.all_to_server(client)
         elif fate in {"down", "down all"}:
             while link.inbox:
                 world.to_client(client)
