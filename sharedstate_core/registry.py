@@ -77,9 +77,11 @@ class Registry(Generic[C]):
         """
         parsed = parse_collection_path(path)
         self.check_service(parsed.service)
-        new = beside if beside is not None else set()
         there = self._collections.get(parsed)
-        if parsed not in new and (there is None or there in self._lingering):
+        if there is not None and there not in self._lingering:
+            return parsed
+        new = beside if beside is not None else set()
+        if parsed not in new:
             in_use = len(self._collections) - len(self._lingering) + len(new)
             if in_use >= self.limits.collections:
                 text = f"at most {self.limits.collections} collections in use"

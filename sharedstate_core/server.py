@@ -161,6 +161,12 @@ class Server(Generic[C]):
         self, request: Request[C], message: RequestMessage, now: float, out: list[Effect[C]]
     ) -> None:
         match message.cmd, split_path(message.path):
+            case "PUT", (_, _, _):
+                path = self._registry.parse(message.path)
+                write = decode_write(message.arg, self.limits)
+                self._take_in(path, Put(request, write))
+            case "GET", (_, _, _):
+                self._take_in(self._registry.parse(message.path), Get(request))
             case "GET", ():
                 request.succeed(self._registry.services, out)
             case "GET", ("clock",):
@@ -173,12 +179,6 @@ class Server(Generic[C]):
             case "GET", (app, service):
                 self._registry.check_service(service)
                 out.append(ListCollections(self._tickets.issue(request), service, app))
-            case "GET", (_, _, _):
-                self._take_in(self._registry.parse(message.path), Get(request))
-            case "PUT", (_, _, _):
-                path = self._registry.parse(message.path)
-                write = decode_write(message.arg, self.limits)
-                self._take_in(path, Put(request, write))
             case cmd, _:
                 raise RequestError(
                     "bad_path", f"path {message.path[:200]!r}: nothing to {cmd} here"

@@ -98,7 +98,8 @@ class Session(Generic[C]):
         """Count a request out."""
         self._unanswered -= 1
         self._unanswered_bytes -= size
-        self._control_flow(out)
+        if self._paused:
+            self._control_flow(out)
 
     # --- what goes out ----------------------------------------------------------------------------
 
