@@ -49,10 +49,26 @@ TURN_SECONDS: Final = 0.005
 """Messages of one peer that are taken, and how long that may go on, before others have their turn."""
 
 
+class _Turn:
+    """How much of one peer is taken before others have their turn; `left`: messages."""
+
+    __slots__ = ("_end", "left")
+
+    def __init__(self) -> None:
+        self.left = HANDLED_AT_ONCE
+        self._end = monotonic() + TURN_SECONDS
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether another message may be taken."""
+        return self.left > 0 and monotonic() <= self._end
+
+
 class Connection(Outgoing):
     """A peer; the object itself is the handle under which the core knows it."""
 
     __slots__ = (
+        "_event",
         "_events",
         "_heard",
         "_hub",
@@ -69,6 +85,7 @@ class Connection(Outgoing):
         self._hub = hub
         self._reader: Reader | None = None
         self._events: Iterator[Heard] = iter(())
+        self._event: Heard | None = None  # the first of them that is not handled yet
         self._text: io.StringIO | None = None
         self._text_size = 0
         self._heard = False
@@ -100,7 +117,7 @@ class Connection(Outgoing):
 
     async def _converse(self, opened: Opened, keep_alive: KeepAlive) -> None:
         self._reader = opened.reader
-        self._events = opened.reader.feed(opened.data)
+        self._feed(opened.reader, opened.data)
         self.window_bits = opened.window_bits
         del opened
         self._hub.opened(self)
@@ -132,23 +149,41 @@ class Connection(Outgoing):
             self._over = True
             return False
         self._heard = True
-        self._events = self._reader.feed(data)
+        self._feed(self._reader, data)
         return self._handle_events()
+
+    def _feed(self, reader: Reader, data: bytes) -> None:
+        self._events = reader.feed(data)
+        self._event = next(self._events, None)
 
     def _handle_events(self) -> bool:
         """Go through what was read, from where it was left; return whether to read on.
 
         False also after `HANDLED_AT_ONCE` or `TURN_SECONDS`: then others have their turn.
         """
-        end = monotonic() + TURN_SECONDS
-        for number, event in enumerate(self._events, 1):
-            if isinstance(event, str):
-                self._take_text(event)
-            else:
-                self._handle(event)
-            if number == HANDLED_AT_ONCE or not self._may_read or monotonic() > end:
+        turn = _Turn()
+        while self._event is not None:
+            self._hub.received(self, self._texts(turn))
+            if not turn.goes_on or not self._may_read:
                 return False
+            if (other := self._event) is not None:
+                self._move_on(turn)
+                self._handle(other)
         return True
+
+    def _texts(self, turn: _Turn) -> Iterator[str]:
+        """Yield whole messages as long as nothing else comes: they are taken in together."""
+        while turn.goes_on:
+            text = self._event
+            if not isinstance(text, str) or self._is_too_long(text):
+                return
+            self._move_on(turn)
+            if not self._closing:
+                yield text
+
+    def _move_on(self, turn: _Turn) -> None:
+        self._event = next(self._events, None)
+        turn.left -= 1
 
     @property
     def _may_read(self) -> bool:
@@ -165,6 +200,8 @@ class Connection(Outgoing):
                 self._over = True
             case _ if self._closing:
                 pass  # we said goodbye: what still comes is not answered
+            case str():
+                self._refuse()
             case TextMessage():
                 self._take_part(event)
             case BytesMessage():
@@ -174,24 +211,17 @@ class Connection(Outgoing):
             case _:
                 pass
 
-    def _take_text(self, text: str) -> None:
-        """Hand on a whole message."""
-        if self._closing:
-            return
+    def _is_too_long(self, text: str) -> bool:
         most = self._hub.limits.message_bytes
-        if len(text) > most or (not text.isascii() and len(text.encode()) > most):
-            self._refuse(most)
-        else:
-            self._hub.received(self, text)
+        return len(text) > most or (not text.isascii() and len(text.encode()) > most)
 
     def _take_part(self, event: TextMessage) -> None:
         """Collect the parts of one message, counting while they arrive."""
-        most = self._hub.limits.message_bytes
         text = event.data
         self._text_size += len(text) if text.isascii() else len(text.encode())
-        if self._text_size > most:
+        if self._text_size > self._hub.limits.message_bytes:
             self._text = None
-            self._refuse(most)
+            self._refuse()
             return
         if self._text is not None or not event.message_finished:
             # One buffer, not a list: a million pieces of one character must not cost a million objects.
@@ -202,9 +232,10 @@ class Connection(Outgoing):
                 return
             text, self._text = self._text.getvalue(), None
         self._text_size = 0
-        self._hub.received(self, text)
+        self._hub.received(self, iter((text,)))
 
-    def _refuse(self, most: int) -> None:
+    def _refuse(self) -> None:
+        most = self._hub.limits.message_bytes
         self.close(CLOSE_TOO_BIG, f"a message may have at most {most} bytes")
 
     def pause_reading(self) -> None:

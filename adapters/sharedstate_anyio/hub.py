@@ -35,7 +35,7 @@ from .outbox import Outbox
 from .storage import Storage
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from anyio.abc import TaskGroup
 
@@ -96,12 +96,14 @@ class Hub:
         if self._ending:
             self._send_away(connection)
 
-    def received(self, connection: Connection, text: str) -> None:
-        """A text message has arrived."""
+    def received(self, connection: Connection, texts: Iterator[str]) -> None:
+        """Text messages have arrived; once reading is to pause, no more are taken from the iterator."""
         if self._ending:
-            return  # not accepted: who goes on asking must not keep the end from coming
+            for _ in texts:
+                pass  # not accepted: who goes on asking must not keep the end from coming
+            return
         try:
-            effects = self._core.receive_text(connection, text, time.monotonic())
+            effects = self._core.receive_texts(connection, texts, time.monotonic())
         except Exception as error:  # noqa: BLE001  (a fault of ours must not end the server)
             text = "a message could not be handled; its connection is closed"
             self.faults.report(("message", type(error)), text, error, {"event": "message_failed"})

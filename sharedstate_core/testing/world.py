@@ -109,6 +109,13 @@ class World:
         text = self.clients[client].outbox.popleft()
         self._perform(self.server.receive_text(self.connection(client), text, self.now))
 
+    def all_to_server(self, client: int) -> None:
+        """Carry all that the client has sent to the server, which takes them together, as far as it reads on."""
+        check(self.links[client].reading, "reading is paused")
+        outbox = self.clients[client].outbox
+        texts = (outbox.popleft() for _ in range(len(outbox)))
+        self._perform(self.server.receive_texts(self.connection(client), texts, self.now))
+
     def to_client(self, client: int) -> None:
         """Carry the server's next message to the client."""
         self.clients[client].receive(self.links[client].inbox.popleft())
