@@ -66,6 +66,7 @@ def _check_bounds(world: World) -> None:
     assert all(s.blocked and server._sessions[s.connection] is s for s in outstanding._given)
     given = {id(each): len(each) for messages in outstanding._given.values() for each in messages}
     assert outstanding.bytes == sum(given.values())
+    assert outstanding.bytes <= limits.owed_bytes or len(outstanding._given) == 1
     loading = [each for each in server._registry._collections.values() if each._loading]
     for turns in server._registry._turns.values():
         assert turns._under_way == len(loading) <= limits.loads
