@@ -14,6 +14,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Generic
 
 from .collection import Collection
+from .desk import DEADLINES
 from .effects import C, Effect
 from .errors import RequestError
 from .paths import CollectionPath, parse_collection_path
@@ -185,7 +186,7 @@ class Registry(Generic[C]):
     def forget(self, collection: Collection[C]) -> None:
         """Let a collection go: it holds nothing that matters."""
         self._wake_up(collection)
-        self._deadlines.cancel(("linger", collection))
-        self._deadlines.cancel(("retry", collection))
         self._asked.pop(collection, None)
+        for which in DEADLINES:
+            self._deadlines.cancel((which, collection))
         del self._collections[collection.path]

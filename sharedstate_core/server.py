@@ -98,15 +98,25 @@ class Server(Generic[C]):
         session.subscriptions.clear()
         return out
 
-    def connection_blocked(self, connection: C, now: float) -> list[Effect[C]]:
+    def connection_blocked(
+        self, connection: C, now: float, unsent: Iterable[bytes] | None = None
+    ) -> list[Effect[C]]:
         """The reader is slow: send it nothing more until `connection_drained`.
 
         It has `drain_seconds` from the last such call, so that a transport which sees progress may call again.
+
+        Args:
+            connection: the reader's.
+            now: seconds, monotonic.
+            unsent: all that the transport keeps in memory for the reader, for `Limits.owed_bytes`. What several readers
+                share counts once if it is the same object. None: not known; then broadcasts are not counted.
         """
         session = self._session(connection)
         out: list[Effect[C]] = []
         if not session.closed:
             session.block(out)
+            if unsent is not None:
+                session.keep(unsent, out)
             self._drains.set(session, now + self.limits.drain_seconds)
         return out
 

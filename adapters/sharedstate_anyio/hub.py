@@ -120,7 +120,8 @@ class Hub:
     def progressed(self, connection: Connection) -> None:
         """The socket is still full, but has taken something."""
         if connection in self._connections:
-            self._perform(self._core.connection_blocked(connection, time.monotonic()))
+            now, unsent = time.monotonic(), connection.unsent
+            self._perform(self._core.connection_blocked(connection, now, unsent))
 
     def drained(self, connection: Connection) -> None:
         """The socket has taken everything."""

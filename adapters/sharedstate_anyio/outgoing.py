@@ -11,7 +11,7 @@ The rules:
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import anyio
 
@@ -55,6 +55,14 @@ class Outgoing(ABC):
     def is_blocked(self) -> bool:
         """Whether the socket has not taken everything."""
         return bool(self._rest)
+
+    @property
+    def unsent(self) -> list[bytes]:
+        """What is kept for the socket: the very objects, which other connections may share."""
+        kept = list(self.queued or ())
+        if self._rest:
+            kept.append(cast("bytes", self._rest.obj))
+        return kept
 
     # --- what is sent -----------------------------------------------------------------------------
 

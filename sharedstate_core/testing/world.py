@@ -121,9 +121,11 @@ class World:
         self.clients[client].receive(self.links[client].inbox.popleft())
 
     def block(self, client: int) -> None:
-        """Tell the server that the reader is slow."""
-        self.links[client].blocked = True
-        self._perform(self.server.connection_blocked(self.connection(client), self.now))
+        """Tell the server that the reader is slow, and what is kept for it."""
+        link = self.links[client]
+        link.blocked = True
+        unsent = tuple(link.inbox)
+        self._perform(self.server.connection_blocked(self.connection(client), self.now, unsent))
 
     def drain(self, client: int) -> None:
         """Tell the server that the reader has caught up."""

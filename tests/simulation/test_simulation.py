@@ -30,6 +30,7 @@ LIMITS = Limits(
     unanswered=8,
     held_bytes=1500,
     window_bytes=400,
+    owed_bytes=2500,
     group=3,
     drain_seconds=10,
     linger_seconds=5,
