@@ -1,7 +1,7 @@
 """What storage said to updates, until their authors may hear it.
 
 An author whose copy is to show the update hears of it after it does. So an answer waits while the replica does
-not have the update yet, while its author is blocked, and while a subscription of the author's is
+not have the update yet, while its author is blocked, and while a subscription of the author's waits for content or is
 still owed the net change.
 """
 
@@ -45,19 +45,19 @@ class Acknowledgements(Generic[C]):
         self.give(answers, out)
 
     def give(self, answers: Sequence[Answer[C]], out: list[Effect[C]]) -> None:
-        """Tell the authors; a blocked one after the net change that it is owed."""
+        """Tell the authors; one who waits for content or is blocked after the net change that it is owed."""
         for answer in answers:
             session = answer.put.request.session
             if session.blocked:
                 session.postpone(partial(self._give_drained, answer), requests=0)
+            elif self._subscribers.is_waiting(session):
+                self._held.append(answer)
             else:
                 answer.give(self._counters, out)
 
     def _give_drained(self, answer: Answer[C], _now: float, out: list[Effect[C]]) -> None:
         session = answer.put.request.session
-        if self._subscribers.waiting():  # perhaps its author, whose copy is to show it first
-            self._held.append(answer)
-        elif any(
+        if any(
             subscription.collection.path == self._path and session.owes(subscription, answer.cursor)
             for subscription in session.subscriptions.values()
         ):

@@ -8,8 +8,8 @@ The rules:
    subscriber in step gets the net change, and after that the authors their answers.
 3. Storage numbers the versions. If its answer does not follow on the replica (another process has committed), or its
    outcome is unknown, the replica is *stale*: what changed since is loaded before anything else is done, and answers
-   that depend on it wait.
-4. While loads fail they are tried again at growing intervals; requests are answered `unavailable` meanwhile.
+   that depend on it wait. When to load is a matter of `freshness`.
+4. While loads fail requests are answered `unavailable`.
 5. A collection that nobody watches commits blind, without content in memory.
 """
 
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final, Generic
 from .acknowledgements import Acknowledgements
 from .effects import C, Commit, Effect, Load
 from .errors import RequestError
+from .freshness import LOOK_SECONDS, Freshness
 from .notices import Notices
 from .operations import Answer, Get, Operation, Put, Queue
 from .replica import Replica
@@ -54,13 +55,8 @@ class Collection(Generic[C]):
         self._answers: Acknowledgements[C] = Acknowledgements(
             path, self._subscribers, desk.counters
         )
-        self._loading = False
+        self._freshness: Freshness[C] = Freshness()
         self._committing: list[Put[C]] | None = None
-        self._stale = False
-        self._announced: Cursor | None = None  # what storage is said to hold
-        self._just_loaded = False
-        self._retrying = False
-        self._failures = 0
 
     def change_limits(self, limits: Limits) -> None:
         """Let other limits hold from now on."""
@@ -68,20 +64,19 @@ class Collection(Generic[C]):
 
     # --- what clients ask -------------------------------------------------------------------------
 
-    def request(self, operation: Operation[C], now: float, out: list[Effect[C]]) -> None:
-        """Take in an update or a read."""
+    def take_in(self, operation: Operation[C]) -> None:
+        """Take in an update or a read; then let the collection `proceed`."""
         self._queue.append(operation)
-        self._advance(now, out, operation.request.session)
 
     def subscribe(self, subscription: Subscription[C], now: float, out: list[Effect[C]]) -> None:
         """Let a subscriber in; it gets one synchronising notification, then every change."""
-        if self._may_be_ahead(subscription.cursor):
-            self._stale = True  # look again
+        self._freshness.claim(subscription, self._replica)
         self._subscribers.add(subscription)
         self._advance(now, out, subscription.session)
 
     def unsubscribe(self, subscription: Subscription[C]) -> None:
         """Let a subscriber go; then let the collection `proceed`."""
+        self._freshness.drop(subscription)
         self._subscribers.remove(subscription)
 
     def stall(self, subscription: Subscription[C]) -> None:
@@ -91,12 +86,12 @@ class Collection(Generic[C]):
 
     def catch_up(self, subscription: Subscription[C], out: list[Effect[C]]) -> None:
         """Bring a subscriber from its cursor to now; later, if there is no content yet."""
-        if self._replica is None or (
-            (self._stale or self._loading) and self._replica.is_behind(subscription.cursor)
-        ):
+        replica = self._replica
+        if replica is None or self._freshness.is_awaited(subscription, replica):
             self._subscribers.wait(subscription)
-            return
-        self._subscribers.bring_to_now(subscription, self._replica, out)
+        else:
+            self._freshness.drop(subscription)
+            self._subscribers.bring_to_now(subscription, replica, out)
 
     # --- what storage answers ---------------------------------------------------------------------
 
@@ -111,8 +106,8 @@ class Collection(Generic[C]):
                 for put, outcome in zip(puts, result.outcomes, strict=True)
             ]
             if self._replica is not None and not self._follow(answers, self._replica, out):
-                self._stale = True
-            if self._stale or self._replica is None:
+                self._freshness.stale = True
+            if self._freshness.stale or self._replica is None:
                 self._answers.hold(answers)  # those who watch are to see it first
             else:
                 self._answers.give(answers, out)
@@ -141,39 +136,33 @@ class Collection(Generic[C]):
             error = RequestError("unavailable", "the storage answered what was not asked")
             self.load_failed(error, now, out)
             return
-        self._loading = False
-        self._just_loaded = True
-        self._failures = 0
-        if before != self._replica.cursor:
+        is_news = before != self._replica.cursor
+        if self._freshness.succeeded(self._replica, is_news=is_news):
+            self._desk.set_deadline(self, "look", now + LOOK_SECONDS)
+        if is_news:
             self._subscribers.broadcast(before, self._replica, out)
             self._replica.prune(self._desk.limits.tombstones)
-        self._catch_up_waiting(out)
-        if not self._subscribers.waiting():
-            self._answers.release(out)
         self._advance(now, out)
 
     def load_failed(self, error: RequestError, now: float, out: list[Effect[C]]) -> None:
         """The load under way failed; it is tried again while somebody watches."""
-        self._loading = self._just_loaded = False
-        self._stale = self._replica is not None
-        first, longest = self._desk.limits.retry_seconds
-        pause = min(longest, first * 2 ** min(self._failures, 30))
-        self._failures += 1
+        pause = self._freshness.failed(*self._desk.limits.retry_seconds)
+        self._freshness.stale = self._replica is not None
         self._queue.fail(error, out)
         if len(self._subscribers):
-            self._retrying = True
+            self._freshness.retrying = True
             self._desk.set_deadline(self, "retry", now + pause)
         self._advance(now, out)
 
     def changed_elsewhere(self, cursor: Cursor | None, now: float, out: list[Effect[C]]) -> None:
         """Another process has committed; `cursor` is the state it reached, if known."""
         known = None if self._replica is None else self._replica.cursor
-        if known is None and not self._loading:
+        if known is None and not self._freshness.loading:
             return
         if known is None or cursor is None or cursor.epoch != known.epoch:
-            self._stale = True
+            self._freshness.stale = True
         elif self._replica is not None and self._replica.is_behind(cursor):
-            self._announced = cursor  # a commit under way may be what brought it there
+            self._freshness.announce(cursor)  # a commit under way may be what brought it there
         else:
             return  # nothing new: who asks all the time must not keep it from going
         self._advance(now, out)
@@ -181,14 +170,18 @@ class Collection(Generic[C]):
     def deadline(self, which: Deadline, now: float, out: list[Effect[C]]) -> None:
         """A deadline has come."""
         if which == "retry":
-            self._retrying = False
+            self._freshness.retrying = False
             self._advance(now, out)
+        elif which == "look":
+            self._freshness.resting = False
+            if self._freshness.wants_look:
+                self._advance(now, out)
         elif self._is_idle():
             self._desk.forget(self)
 
-    def proceed(self, now: float, out: list[Effect[C]]) -> None:
-        """Go on: it is this collection's turn to load, or subscribers have gone."""
-        self._advance(now, out)
+    def proceed(self, now: float, out: list[Effect[C]], asker: Session[C] | None = None) -> None:
+        """Go on: `asker` wants something, it is this collection's turn to load, or subscribers have gone."""
+        self._advance(now, out, asker)
 
     @property
     def memory(self) -> int:
@@ -212,7 +205,7 @@ class Collection(Generic[C]):
     @property
     def is_loading(self) -> bool:
         """Whether the storage operation under way is a Load."""
-        return self._loading
+        return self._freshness.loading
 
     @property
     def is_busy(self) -> bool:
@@ -223,35 +216,34 @@ class Collection(Generic[C]):
 
     def _advance(self, now: float, out: list[Effect[C]], asker: Session[C] | None = None) -> None:
         """Do whatever can be done now, up to the next storage operation; `asker` is who came for it."""
+        freshness = self._freshness
         self._catch_up_waiting(out)
-        while not self._loading and self._committing is None:
+        while not freshness.loading and self._committing is None:
             if not len(self._subscribers):  # nobody needs to see it
                 self._answers.release(out)
-                if self._is_outdated():
-                    self._stale, self._announced, self._replica = False, None, None
-                    self._just_loaded = False
+                if freshness.is_outdated(self._replica):
+                    self._replica = None
+                    freshness.forget()
                     self._notices.clear()
-            if self._needs_load() and self._retrying:
+            elif self._replica is not None and not freshness.stale:
+                self._answers.release(out)
+            needs_load = self._needs_load()
+            if needs_load and freshness.retrying:
                 self._queue.fail(RequestError("unavailable", "the storage cannot be read"), out)
                 return
-            # After a load somebody is served, or peers that claim to have seen more could keep us loading for ever.
-            if self._needs_load() and not (self._just_loaded and self._queue):
-                if not self._desk.begin_load(self, asker):
+            if (needs_load or freshness.wants_look) and not (freshness.just_loaded and self._queue):
+                if self._desk.begin_load(self, asker):
+                    self._start_load(out, look=not needs_load)
                     return
-                self._start_load(out)
-                continue
-            self._desk.want_no_load(self)
+                if needs_load:
+                    return
+            else:
+                self._desk.want_no_load(self)
             if not self._queue:
                 self._rest(now)
                 return
-            self._just_loaded = False
+            freshness.just_loaded = False
             self._serve(out)
-
-    def _may_be_ahead(self, cursor: Cursor | None) -> bool:
-        """Tell whether a new subscriber may hold more than we do, or more than the load under way brings."""
-        if cursor is None:
-            return False
-        return self._loading if self._replica is None else self._replica.is_behind(cursor)
 
     def _catch_up_waiting(self, out: list[Effect[C]]) -> None:
         if self._replica is not None:
@@ -259,13 +251,8 @@ class Collection(Generic[C]):
                 if not subscription.session.blocked:  # by what it has been given just now
                     self.catch_up(subscription, out)
 
-    def _is_outdated(self) -> bool:
-        return self._stale or (
-            self._replica is not None and self._replica.is_behind(self._announced)
-        )
-
     def _needs_load(self) -> bool:
-        if self._is_outdated():
+        if self._freshness.is_outdated(self._replica):
             return True
         if self._replica is not None:
             return False
@@ -273,9 +260,8 @@ class Collection(Generic[C]):
         asked = reads or (self._queue and self._desk.limits.bound_collections)
         return bool(len(self._subscribers) or asked)
 
-    def _start_load(self, out: list[Effect[C]]) -> None:
-        self._loading = True
-        self._stale, self._announced = False, None  # unless something changes meanwhile
+    def _start_load(self, out: list[Effect[C]], *, look: bool) -> None:
+        self._freshness.begin(look=look)
         since = None if self._replica is None else self._replica.cursor
         out.append(Load(self._desk.tickets.issue(self), self.path, since))
 
@@ -313,7 +299,7 @@ class Collection(Generic[C]):
                 self._desk.linger(self, now)
 
     def _is_idle(self) -> bool:
-        under_way = self._loading or self._committing is not None
+        under_way = self._freshness.loading or self._committing is not None
         return not (under_way or self._queue or self._answers or len(self._subscribers))
 
     # --- outcomes ---------------------------------------------------------------------------------
@@ -346,4 +332,4 @@ class Collection(Generic[C]):
         error = RequestError("unavailable", "storage failed while the update was being committed")
         for put in puts:
             put.request.fail(error, out, outcome_unknown=True)
-        self._stale = self._replica is not None
+        self._freshness.stale = self._replica is not None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias, get_args
 
 from .effects import C, Effect
 
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from .session import Session
     from .tickets import Tickets
 
-Deadline: TypeAlias = Literal["retry", "linger"]
+Deadline: TypeAlias = Literal["retry", "look", "linger"]
+DEADLINES: Final[tuple[Deadline, ...]] = get_args(Deadline)
 
 
 class Desk(Protocol[C]):

@@ -34,8 +34,9 @@ class Limits:
         collections: collections that are watched, read or written at one time, whoever does; one more is answered
             `too_many`.
         loads: loads of one service under way at once; the others wait, fair between connections.
-        owed_bytes: what readers have not taken yet, beyond the window of each, of all connections together; a message
-            to many counts once. Beyond it, those are closed first who have been reading for the longest.
+        owed_bytes: what readers have not taken yet, of all connections together: of those whose sockets are full,
+            everything, and of others what exceeds the window of each. A message to many counts once. Beyond it, those
+            are closed first who have made no progress for the longest.
         retry_seconds: first and longest pause before a failed load is tried again; it doubles each time.
         part_bytes: size of one part of a snapshot for those who subscribe with `parts`, in bytes.
     """

@@ -2,10 +2,11 @@
 
 The rules:
 
-1. A message counts once, however many readers have been given it.
+1. A message counts once, however many readers have been given it: it is known by its identity.
 2. What a reader is given before it has to wait (`Limits.window_bytes`) does not count: it is bounded by itself.
-3. Beyond the bound those who have been at it for the longest go, at once, and may come back and resume. The
-   last one to come stays, so that one message may exceed the bound.
+3. Of a blocked reader all counts that the transport keeps, as the transport says, broadcasts too.
+4. Beyond the bound those who have made no progress for the longest go, at once, and may come back and resume.
+   The last one to come stays, so that one message may exceed the bound.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ class Outstanding(Generic[C]):
     def __init__(self, most: int) -> None:
         self.bytes = 0
         self.most = most
-        self._given: OrderedDict[Session[C], list[bytes]] = OrderedDict()  # the oldest first
+        self._given: OrderedDict[Session[C], list[bytes]] = OrderedDict()  # the longest there first
         self._readers: Counter[int] = Counter()  # of a message, by its identity
 
     def give(self, session: Session[C], messages: Iterable[bytes]) -> None:

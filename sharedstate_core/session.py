@@ -22,7 +22,7 @@ from .request import Request
 from .subscribers import Subscription
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from msgspec import Raw
 
@@ -85,6 +85,11 @@ class Session(Generic[C]):
         return Request(self, cmd, tunnel, size)
 
     @property
+    def is_paused(self) -> bool:
+        """Whether the transport was asked to read no more."""
+        return self._paused
+
+    @property
     def is_overrun(self) -> bool:
         """Whether more requests wait than the peer may have."""
         return self._unanswered > self.limits.unanswered
@@ -93,7 +98,8 @@ class Session(Generic[C]):
         """Count a request out."""
         self._unanswered -= 1
         self._unanswered_bytes -= size
-        self._control_flow(out)
+        if self._paused:
+            self._control_flow(out)
 
     # --- what goes out ----------------------------------------------------------------------------
 
@@ -138,6 +144,11 @@ class Session(Generic[C]):
             self.owe(subscription)
         self._control_flow(out)
 
+    def keep(self, unsent: Iterable[bytes], out: list[Effect[C]]) -> None:
+        """Note what the transport keeps for the reader, in place of what it was given; a progress, too."""
+        self._outstanding.take_back(self)
+        self._charge([*unsent, *self._held_messages()], out)
+
     def drain(self, now: float, out: list[Effect[C]]) -> None:
         """The reader has caught up: give it what it is owed, as far as the window allows."""
         self.blocked = False
@@ -154,9 +165,8 @@ class Session(Generic[C]):
                 case Postponed():
                     self._postponed -= owed.requests
                     owed.resume(now, out)
-        for owed in self._owed:
-            if isinstance(owed, HeldReply):
-                self._outstanding.give(self, _messages(owed.reply))
+        if self._held_bytes:
+            self._outstanding.give(self, self._held_messages())
         self._control_flow(out)
 
     def close(self, reason: str, out: list[Effect[C]], *, at_once: bool = False) -> None:
@@ -204,6 +214,10 @@ class Session(Generic[C]):
     def has_postponed(self) -> bool:
         """Whether a request is postponed, so that all later ones have to be."""
         return self._postponed > 0
+
+    def _held_messages(self) -> list[bytes]:
+        held = (owed for owed in self._owed if isinstance(owed, HeldReply))
+        return [message for each in held for message in _messages(each.reply)]
 
     def _control_flow(self, out: list[Effect[C]]) -> None:
         if self.closed:

@@ -169,6 +169,10 @@ class Subscribers(Generic[C]):
         """Return those who wait; they are expected to `join`."""
         return list(self._waiting)
 
+    def is_waiting(self, session: Session[C]) -> bool:
+        """Tell whether a subscription of this connection waits."""
+        return any(subscription.session is session for subscription in self._waiting)
+
     def groups(self) -> Iterator[tuple[str, bool, Sequence[C]]]:
         """Yield (path as spelled, in parts, connections) of each group in step."""
         for (spelling, parts), group in self._groups.items():

@@ -53,3 +53,12 @@ def shared_mariadb(
     """Return a MariaDB for tests that do it no harm."""
     with mariadb.started(mariadb_template, tmp_path_factory.mktemp("shared")) as database:
         yield database
+
+
+@pytest.fixture(scope="session")
+def own_mariadb(
+    mariadb_template: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[mariadb.MariaDb]:
+    """Return a MariaDB to be ill-treated, by one test after the other; each leaves it running."""
+    with mariadb.started(mariadb_template, tmp_path_factory.mktemp("own")) as database:
+        yield database

@@ -17,11 +17,10 @@ import anyio.lowlevel
 
 from .compression import LONGEST_BYTES, Frames
 from .frames import LARGE_BYTES, text_frame, text_head
+from .outgoing import Outgoing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from .connection import Connection
 
 FLUSHED_AT_ONCE: Final = 250
 """Sockets written to before others get a turn: about a millisecond."""
@@ -36,12 +35,12 @@ class Outbox:
 
     def __init__(self, compression: int | None) -> None:
         self.compression = compression
-        self._oldest: tuple[bytes, Sequence[Connection]] | None = None
-        self._queued: dict[Connection, None] = {}
+        self._oldest: tuple[bytes, Sequence[Outgoing]] | None = None
+        self._queued: dict[Outgoing, None] = {}
         self._flushing = False
         self._wanted = anyio.Event()
 
-    def send(self, connections: Sequence[Connection], message: bytes) -> None:
+    def send(self, connections: Sequence[Outgoing], message: bytes) -> None:
         """Send a message, framed once, to every one of these."""
         if self.compression is not None and len(message) <= LONGEST_BYTES:
             frames = Frames(message, text_frame(message), self.compression)
@@ -54,7 +53,7 @@ class Outbox:
         else:
             self._send_to_each(connections, text_frame(message))
 
-    def queue(self, connection: Connection) -> None:
+    def queue(self, connection: Outgoing) -> None:
         """Flush this connection in this turn of the loop, after what else the turn brings."""
         self._queued[connection] = None
         self._wanted.set()
@@ -69,7 +68,7 @@ class Outbox:
             await self._flush()
             self._flushing = False
 
-    def _send_to_each(self, connections: Sequence[Connection], frame: bytes) -> None:
+    def _send_to_each(self, connections: Sequence[Outgoing], frame: bytes) -> None:
         if len(connections) > 1 and not (self._queued or self._flushing or self._oldest):
             self._oldest = frame, connections
             self._wanted.set()
@@ -79,17 +78,13 @@ class Outbox:
 
     async def _flush(self) -> None:
         queued, self._queued = self._queued, {}
-        written = 0
         if self._oldest is not None:
             frame, connections = self._oldest
             self._oldest = None
-            for connection in connections:
-                connection.offer(frame)
-                written += 1
-                if written % FLUSHED_AT_ONCE == 0:
-                    await anyio.lowlevel.checkpoint()
-        for connection in queued:
+            for start in range(0, len(connections), FLUSHED_AT_ONCE):
+                Outgoing.offer_to_all(connections[start : start + FLUSHED_AT_ONCE], frame)
+                await anyio.lowlevel.checkpoint()
+        for number, connection in enumerate(queued, 1):
             connection.flush()
-            written += 1
-            if written % FLUSHED_AT_ONCE == 0:
+            if number % FLUSHED_AT_ONCE == 0:
                 await anyio.lowlevel.checkpoint()

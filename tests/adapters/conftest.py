@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 import pytest
 
+from sharedstate_anyio.http import BUNDLES, COMPANIONS, Site
+from tests.support.logged import no_errors_logged
+from tests.support.secure import authority
+from tests.support.site import ITEMS, MEMORY
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from pathlib import Path
+
+__all__ = ["authority", "libs", "no_errors_logged", "site"]
 
 
-@pytest.fixture(autouse=True)
-def no_errors_logged(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """A test that provokes errors looks at them and then says `caplog.clear()`."""
-    caplog.set_level(logging.INFO)
-    yield
-    records = [r for r in caplog.get_records("call") if r.levelno >= logging.WARNING]
-    assert not records, [record.getMessage() for record in records]
+@pytest.fixture(scope="session")
+def libs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with bundles, and one file that is none."""
+    folder = tmp_path_factory.mktemp("libs")
+    for name in (*BUNDLES, *COMPANIONS):
+        (folder / name).write_text(f"// {name} ✓\n", "utf-8")
+    (folder / "secret.js").write_text("// not a bundle\n")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def site(libs: Path) -> Site:
+    """Return a site with two services."""
+    return Site([ITEMS, MEMORY], libs=libs)

@@ -12,9 +12,7 @@ from sharedstate_anyio import parse_config
 from tests.support import faulty_service, unopenable_service
 from tests.support.command import started
 from tests.support.peer import open_client
-from tests.support.servers import document, running, sqlite
-
-from .test_life_cycle import MYSQL, write
+from tests.support.servers import MYSQL_WITHOUT_PORT, document, running, sqlite, write_config
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +24,7 @@ UNOPENABLE = unopenable_service.MODULE
 
 def check(folder: Path, content: object) -> tuple[int, list[str], list[str]]:
     """Return the exit status, what is well and what is wrong."""
-    with started("check", write(folder, content), folder=folder) as command:
+    with started("check", write_config(folder, content), folder=folder) as command:
         status = command.finish()
     assert "Traceback" not in command.errors
     wrong = [line.removeprefix("sharedstate-anyio: ") for line in command.errors.splitlines()]
@@ -67,7 +65,7 @@ async def test_a_server_that_runs_is_not_disturbed(tmp_path: Path) -> None:
     async with running(service) as server, open_client(server.port) as client:
         before = await client.ask("PUT", "/app/items/c", {"insert": [{"id": "a"}]})
         with started(
-            "check", write(tmp_path, document(service, port=server.port)), folder=tmp_path
+            "check", write_config(tmp_path, document(service, port=server.port)), folder=tmp_path
         ) as command:
             assert await command.finished() == 0, command.errors
         after = await client.ask("PUT", "/app/items/c", {"insert": [{"id": "b"}]})
@@ -91,7 +89,7 @@ def test_everything_that_is_wrong_is_told(tmp_path: Path) -> None:
             sqlite("bad", "no.db"),
             own("no.such.module", "absent"),
             own("json", "nothing"),
-            MYSQL | {"name": "mysql"},
+            MYSQL_WITHOUT_PORT | {"name": "mysql"},
             own(UNOPENABLE, "raises", password="hunter2\x1b", on="open"),
             own(UNOPENABLE, "careless", password="hunter2\x1b", on="make"),
             own(UNOPENABLE, "leaky", password="hunter2\x1b", on="close"),
@@ -211,7 +209,7 @@ def test_a_start_tells_every_mistake_too_and_before_that_a_port_is_in_use(tmp_pa
             (MISTAKEN, OF_THE_DOCUMENT),
             (base, [*OF_THE_SERVICES, *unusable]),
         ):
-            with started(write(tmp_path, content), folder=tmp_path) as command:
+            with started(write_config(tmp_path, content), folder=tmp_path) as command:
                 assert command.finish() == 2
             lines = command.errors.splitlines()
             assert_told([line.removeprefix("sharedstate-anyio: ") for line in lines], expected)

@@ -17,7 +17,7 @@ from tests.support.peer import open_peer, request
 from tests.support.servers import running, until
 
 if TYPE_CHECKING:
-    from sharedstate_anyio.connection import Connection
+    from collections.abc import Iterator
 
 
 @pytest.mark.parametrize("slow", [False, True])
@@ -27,13 +27,14 @@ async def test_others_get_turns_amid_a_flood(monkeypatch: pytest.MonkeyPatch, sl
     received: Counter[int] = Counter()
     whole = Hub.received
 
-    def count(hub: Hub, connection: Connection, text: str) -> None:
+    def count(texts: Iterator[str]) -> Iterator[str]:
         nonlocal now
-        received[turn] += 1
-        now += 0.6 * TURN_SECONDS if slow else 0.0
-        whole(hub, connection, text)
+        for text in texts:
+            received[turn] += 1
+            now += 0.6 * TURN_SECONDS if slow else 0.0
+            yield text
 
-    monkeypatch.setattr(Hub, "received", count)
+    monkeypatch.setattr(Hub, "received", lambda hub, one, texts: whole(hub, one, count(texts)))
     monkeypatch.setattr(connection_module, "monotonic", lambda: now)
 
     async def take_turns() -> None:

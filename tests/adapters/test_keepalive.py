@@ -84,8 +84,8 @@ async def test_pings_may_be_more_frequent_than_answers_must_be() -> None:
         for tick in range(1, 60):
             for due in keep_alive._wheel.advance():
                 keep_alive._visit(due)
-            if connection._queued == [PING]:
-                connection._queued = None
+            if connection.queued == [PING]:
+                connection.queued = None
                 pings.append(tick * keep_alive._wheel.tick)
             if len(pings) < 5:
                 connection._heard = True  # it answers at once; then no more
@@ -113,7 +113,7 @@ async def test_who_cannot_answer_is_not_judged(obstacle: str) -> None:
 
         keep_alive.watch(connection)
         turn()
-        assert connection._queued == [b"\x89\x00"]
+        assert connection.queued == [b"\x89\x00"]
         if obstacle == "paused":
             connection.pause_reading()
         elif obstacle == "blocked":
@@ -122,10 +122,10 @@ async def test_who_cannot_answer_is_not_judged(obstacle: str) -> None:
         judged = obstacle == "none"
         assert (len(keep_alive._wheel) == 0) is judged
         if not judged:
-            connection._queued = None
+            connection.queued = None
             for _ in range(2):
                 turn()
-            assert connection._queued is None, "no ping goes where it cannot be answered"
+            assert connection.queued is None, "no ping goes where it cannot be answered"
         keep_alive.forget(connection)
         assert len(keep_alive._wheel) == 0
         assert not keep_alive._awaited

@@ -24,7 +24,7 @@ from sharedstate_backends import StorageError
 from tests.support import babbling_service, faulty_service, unopenable_service
 from tests.support.command import started
 from tests.support.peer import open_client
-from tests.support.servers import document, running, sqlite, until
+from tests.support.servers import document, running, sqlite, until, write_config
 
 if TYPE_CHECKING:
     from tests.support.servers import Service
@@ -158,7 +158,7 @@ async def test_the_command_says_nothing_in_secret_and_everything_in_lines(
         "module": babbling_service.MODULE,
         "config": {"complaint": f"as {PASSWORD}{ESCAPE}", "password": PASSWORD, "fault": fault},
     }
-    (tmp_path / "config.json").write_text(json.dumps(document(service)))
+    write_config(tmp_path, document(service))
     options = ("config.json", "--loop", anyio_backend_name, "--log-format", style)
     log = tmp_path / "log"
     with started(*options, folder=tmp_path, log=log) as command:
@@ -227,7 +227,7 @@ def test_a_storage_that_cannot_be_opened_tells_no_secret(style: str, tmp_path: P
         "module": unopenable_service.MODULE,
         "config": {"on": "storage", "password": PASSWORD},
     }
-    (tmp_path / "config.json").write_text(json.dumps(document(service)))
+    write_config(tmp_path, document(service))
     with started("config.json", "--log-format", style, folder=tmp_path) as command:
         assert command.finish() == 1
     (line,) = command.errors.splitlines()

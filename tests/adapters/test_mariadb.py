@@ -9,28 +9,19 @@ import anyio
 import pytest
 
 from tests.support.faults import MARIADB_RUNS
-from tests.support.mariadb import MariaDb, started
 from tests.support.peer import SECONDS, Client, open_client, open_clients
 from tests.support.replica import Copy
 from tests.support.servers import Service, running, sqlite
 from tests.support.stage import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.support.mariadb import MariaDb
 
 C = "/app/items/c"
 WRITERS = 4
 _tables = itertools.count()
-
-
-@pytest.fixture(scope="module")
-def own_mariadb(
-    mariadb_template: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[MariaDb]:
-    """Return a MariaDB to be ill-treated."""
-    with started(mariadb_template, tmp_path_factory.mktemp("own")) as database:
-        yield database
 
 
 class Author:

@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
+from tests.support.asking import ask, numbers
 from tests.support.command import started
 from tests.support.disk import disk
 from tests.support.peer import SECONDS, open_client
-from tests.support.servers import document, running, sqlite
-
-from .test_life_cycle import write
-from .test_metrics import ask, numbers
+from tests.support.servers import document, running, sqlite, write_config
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,7 +72,9 @@ def test_check_with_a_database(service: Service, shared_mariadb: MariaDb, tmp_pa
     config = service["config"]
     assert isinstance(config, dict)
     wrong: Service = {**service, "name": "wrong", "config": {**config, "db_password": PASSWORD}}
-    with started("check", write(tmp_path, document(service, wrong)), folder=tmp_path) as command:
+    with started(
+        "check", write_config(tmp_path, document(service, wrong)), folder=tmp_path
+    ) as command:
         assert command.finish() == 1
     assert "ok: services[0]: items: MySQL or MariaDB\n" in command.output
     (line,) = command.errors.splitlines()
@@ -90,7 +90,7 @@ async def test_a_full_disk_does_not_flood_the_log(tmp_path: Path, anyio_backend_
             folder = stack.enter_context(disk(tmp_path / "disk"))
         except PermissionError:
             pytest.skip("only root may mount a disk")
-        file = write(tmp_path, document(sqlite("items", folder / "items.db")))
+        file = write_config(tmp_path, document(sqlite("items", folder / "items.db")))
         options = (file, "--loop", anyio_backend_name, "--log-format", "text")
         with started(*options, folder=tmp_path, log=log) as command:
             async with open_client(command.port) as client:

@@ -11,12 +11,10 @@ import pytest
 from sharedstate_anyio import parse_config, serve
 from sharedstate_anyio.limits import RANGES
 from sharedstate_anyio.reload import compare
+from tests.support.asking import ask
 from tests.support.command import started
 from tests.support.peer import ClosedError, open_client, open_peer, request, upgrade_request
-from tests.support.servers import document, sqlite
-
-from .test_life_cycle import write
-from .test_metrics import ask
+from tests.support.servers import document, sqlite, write_config
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -100,7 +98,7 @@ async def test_what_holds_from_then_on(caplog: pytest.LogCaptureFixture) -> None
 async def test_the_command(tmp_path: Path, anyio_backend_name: str) -> None:
     base = document()
     log = tmp_path / "log"
-    options = (write(tmp_path, base), "--loop", anyio_backend_name, "--port", "0")
+    options = (write_config(tmp_path, base), "--loop", anyio_backend_name, "--port", "0")
     with started(*options, folder=tmp_path, log=log) as command:
         async with open_client(command.port) as client:
             for content, said in (
@@ -112,7 +110,7 @@ async def test_the_command(tmp_path: Path, anyio_backend_name: str) -> None:
                 ),
                 ({**base, "limits": {"items": 1}}, "reloaded: nothing has changed"),
             ):
-                write(tmp_path, content)
+                write_config(tmp_path, content)
                 command.send(signal.SIGHUP)
                 with anyio.fail_after(20):
                     while said not in log.read_text():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, ClassVar
 
 import anyio
@@ -44,7 +45,11 @@ class Watched(Connection):
     @property
     def kept(self) -> int:
         """Bytes that its socket has not taken."""
-        return len(self._rest) + sum(map(len, self._queued or ()))
+        return len(self._rest) + sum(map(len, self.queued or ()))
+
+    def is_stuck(self) -> bool:
+        """Whether its socket has not taken everything."""
+        return self.is_blocked
 
     @property
     def paused(self) -> bool:
@@ -306,3 +311,31 @@ async def test_many_subscribers_some_asleep(watched: list[Watched]) -> None:
         assert all(copy.version == 30 for copy in copies)
         assert len({json.dumps(copy.state) for copy in copies}) == 1
         assert watched[20].most_kept < 3 * BIG
+
+
+async def test_large_broadcasts_that_only_one_reader_keeps_are_bounded_together(
+    watched: list[Watched],
+) -> None:
+    """Each stuck reader holds a message of its own; beyond the bound those go that were stuck before."""
+    readers, size = 6, 32 * BIG
+    limits = Limits(owed_bytes=3 * size)
+    async with (
+        running(limits=limits) as server,
+        open_clients(server.port, 1) as (writer,),
+        AsyncExitStack() as stack,
+    ):
+        stuck = []
+        for number in range(readers):
+            await writer.put(C, {"insert": [{"id": "big"}]})
+            reader = await stack.enter_async_context(open_client(server.port, buffer=SMALL))
+            await reader.subscribe(C)
+            copy = Copy()
+            copy.take(await reader.notification())
+            await writer.put(C, {"insert": [{"id": "big", "text": str(number) * size}]})
+            await until(watched[-1].is_stuck)
+            stuck.append(watched[-1])
+        assert sum(each.is_blocked for each in stuck) == 2
+        await until(lambda: len(hubs_connections(watched[0])) == 3)
+        while copy.version < 2 * readers:  # the last one reads on
+            copy.take(await reader.notification())
+        assert copy.state == await writer.get(C)

@@ -24,21 +24,13 @@ if TYPE_CHECKING:
 
     from sharedstate_anyio import RunningServer
     from tests.support.faulty_service import FaultyStore
-    from tests.support.servers import Service
 
 C = "/app/items/c"
 
 
-SERVICE: Service = {
-    "name": "items",
-    "module": faulty_service.MODULE,
-    "config": {"name": "it"},
-}
-
-
 @asynccontextmanager
 async def faulty() -> AsyncIterator[tuple[RunningServer, FaultyStore]]:
-    async with running(SERVICE) as server:
+    async with running(faulty_service.SERVICE) as server:
         yield server, faulty_service.stores["it"]
 
 
@@ -210,7 +202,7 @@ async def refuses_connections(server: RunningServer) -> bool:
 async def test_the_end_waits_for_what_was_accepted() -> None:
     """The author has its answer and every subscriber the change before anybody is told to go."""
     async with (
-        ending(SERVICE) as (server, end),
+        ending(faulty_service.SERVICE) as (server, end),
         open_clients(server.port, 2) as (writer, reader),
     ):
         store = faulty_service.stores["it"]
@@ -242,7 +234,7 @@ async def test_the_end_comes_though_somebody_never_stops_asking(
 ) -> None:
     """What comes after the end has begun is not accepted, so that it need not be finished."""
     monkeypatch.setattr("sharedstate_anyio.server.FINISH_SECONDS", 1000)
-    async with ending(SERVICE) as (server, end), open_client(server.port) as client:
+    async with ending(faulty_service.SERVICE) as (server, end), open_client(server.port) as client:
         acknowledged = 0
         with pytest.raises(ClosedError) as caught:  # noqa: PT012
             for number in range(5_000):
@@ -259,7 +251,10 @@ async def test_the_end_comes_though_somebody_never_stops_asking(
 
 async def test_whoever_arrives_at_the_end_is_sent_away() -> None:
     """A handshake under way when the end begins is no way to stay."""
-    async with ending(SERVICE) as (server, end), open_clients(server.port, 1) as (client,):
+    async with (
+        ending(faulty_service.SERVICE) as (server, end),
+        open_clients(server.port, 1) as (client,),
+    ):
         store = faulty_service.stores["it"]
         gate = store.gates["c"] = anyio.Event()
         tunnel = await client.send("PUT", C, {"insert": [{"id": "a"}]})

@@ -10,19 +10,20 @@ import pytest
 
 from tests.support.command import started
 from tests.support.peer import open_client
-from tests.support.servers import document
+from tests.support.servers import document, write_config
 
 from .test_conversation import (  # noqa: F401  (to be run here)
-    test_a_handshake_in_single_bytes,
     test_a_subscriber_is_synchronised_once_then_told_every_change,
-    test_ping_and_close,
-    test_pipelined_requests_are_answered_in_order,
 )
-from .test_life_cycle import write
 from .test_slow_readers import (  # noqa: F401
     test_a_snapshot_larger_than_any_buffer,
     test_others_do_not_notice_and_it_catches_up,
     watched,
+)
+from .test_wire import (  # noqa: F401
+    test_a_handshake_in_single_bytes,
+    test_ping_and_close,
+    test_pipelined_requests_are_answered_in_order,
 )
 
 uvloop = pytest.importorskip("uvloop")
@@ -40,7 +41,7 @@ async def test_this_is_uvloop() -> None:
 
 
 async def test_the_command(tmp_path: Path) -> None:
-    options = (write(tmp_path, document()), "--loop", "uvloop")
+    options = (write_config(tmp_path, document()), "--loop", "uvloop")
     with started(*options, folder=tmp_path) as command:
         async with open_client(command.port) as client:
             assert await client.put("/app/items/c", {"insert": [{"id": "a"}]}) == 1

@@ -27,3 +27,9 @@ def file(tmp_path: Path) -> str:
 def mysql(shared_mariadb: MariaDb) -> dict[str, Any]:
     """A configuration in MariaDB, with a table of the test's own."""
     return shared_mariadb.config(db_table=f"items_{next(_numbers)}")
+
+
+@pytest.fixture
+def table(mysql: dict[str, Any]) -> str:
+    """Return the table's name."""
+    return str(mysql["db_table"])

@@ -25,6 +25,12 @@ ANY_TYPES = (
 )
 """The same columns, made by somebody with other ideas."""
 
+NAMES = [
+    "Key", "key", "kéy", "key  ", " key", "KEY", "ke\u0301y", "straße", "strasse", "\U0001f511", "\uffee", "日本語",
+    "a'b", 'a"b', "a;b", "%", "\\", "\x7f", "\u2028", "\u200d", "é" * 63,
+]  # fmt: skip
+"""Ids that a collation may take for one, or a layer on the way may change."""
+
 Record = tuple[object, object, object, object]
 
 

@@ -1,9 +1,9 @@
-"""What tests of the migration in MariaDB share."""
+"""What tests of the migration share, in SQLite and in MariaDB."""
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import anyio
 
@@ -12,26 +12,46 @@ from sharedstate_backends.items_service import get_service
 from sharedstate_backends.migration import Migrated
 from sharedstate_backends.mysql_connection import Connection
 
-from .opening import opened
+from .opening import opened, sqlite
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     import pytest
 
+    from sharedstate_backends import Backend
+    from sharedstate_backends.migration import Migratable
     from sharedstate_backends.mysql_connection import Rows
     from tests.support.mariadb import MariaDb
 
 
 async def migrate(config: dict[str, Any]) -> tuple[Migrated | None, list[str]]:
+    """Migrate; return what was done, and what was told of it."""
+    return await _migrate(cast("Migratable", get_service(config)))
+
+
+async def migrate_file(file: str, table: str = "items") -> tuple[Migrated | None, list[str]]:
+    """Do the same in a file of SQLite."""
+    return await _migrate(sqlite(file, table))
+
+
+async def _migrate(backend: Migratable) -> tuple[Migrated | None, list[str]]:
     lines: list[str] = []
-    backend = get_service(config)
-    return await backend.migrate(lines.append), lines  # type: ignore[attr-defined]
+    return await backend.migrate(lines.append), lines
 
 
 async def states(config: dict[str, Any], app: str = "app") -> dict[str, list[str]]:
-    """The ids of every collection, in order."""
-    async with opened(get_service(config)) as backend:
+    """Return the ids of every collection, in order."""
+    return await _states(get_service(config), app)
+
+
+async def states_of_file(file: str, app: str = "app") -> dict[str, list[str]]:
+    """Do the same for a file of SQLite."""
+    return await _states(sqlite(file), app)
+
+
+async def _states(store: Backend, app: str) -> dict[str, list[str]]:
+    async with opened(store) as backend:
         names = await backend.collections(app)
         return {name: list(state_of(await backend.load(path(name, app), None))) for name in names}
 

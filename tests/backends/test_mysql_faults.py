@@ -18,29 +18,17 @@ from sharedstate_backends.conformance.model import path, put, write_all
 from sharedstate_backends.items_service import get_service
 from sharedstate_backends.mysql_connection import Connection
 from sharedstate_core.storage import Write
-from tests.support.mariadb import MariaDb, started
 from tests.support.proxy import Cut, open_proxy
 
 from .load import Load, Writer, loaded
 from .opening import opened
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from sharedstate_backends.mysql_connection import Rows
+    from tests.support.mariadb import MariaDb
 
 TIMES = 3
 _tables = itertools.count()
-
-
-@pytest.fixture(scope="module")
-def own_mariadb(
-    mariadb_template: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[MariaDb]:
-    """Return a MariaDB to be ill-treated."""
-    with started(mariadb_template, tmp_path_factory.mktemp("own")) as database:
-        yield database
 
 
 @pytest.fixture

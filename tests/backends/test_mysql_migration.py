@@ -13,20 +13,14 @@ from sharedstate_backends import StorageError
 from sharedstate_backends.conformance.model import path, put, state_of, write_all
 from sharedstate_backends.items_service import get_service
 
-from .older import CREATE_IN_MYSQL, Record, content_in_mysql, make_in_mysql, record
+from .older import CREATE_IN_MYSQL, NAMES, Record, content_in_mysql, make_in_mysql, record
 from .opening import opened
 from .taking_over import done, migrate, states, until_listed, watch
-from .test_migration import NAMES
 
 if TYPE_CHECKING:
     from tests.support.mariadb import MariaDb
 
 pytestmark = pytest.mark.parametrize("anyio_backend", ["asyncio"])  # as the command runs it
-
-
-@pytest.fixture
-def table(mysql: dict[str, Any]) -> str:
-    return str(mysql["db_table"])
 
 
 # --- what is taken over ---------------------------------------------------------------------------
@@ -248,13 +242,11 @@ async def test_another_program_at_work(
     """For example the old server in a transaction: it has to be stopped first."""
     make_in_mysql(shared_mariadb, table, [record("app", "c", "a")])
     before = content_in_mysql(shared_mariadb, table)
-    statement = f"START TRANSACTION; UPDATE {table} SET data = data; DO SLEEP(3)"
-    other = threading.Thread(target=shared_mariadb.sql, args=(statement, "sharedstate"))
-    other.start()
-    await until_listed(shared_mariadb, "DO SLEEP(3)")
-    with pytest.raises(StorageError, match="another program holds a lock"):
+    with (
+        shared_mariadb.meanwhile("BEGIN", f"UPDATE {table} SET data = data"),
+        pytest.raises(StorageError, match="another program holds a lock"),
+    ):
         await migrate(mysql | {"db_timeout": 2})
-    other.join()
     assert content_in_mysql(shared_mariadb, table) == before
     assert (await migrate(mysql))[0] is not None
 

@@ -12,24 +12,18 @@ import pytest
 
 from sharedstate_backends import StorageError
 from sharedstate_backends.items_service import get_service
-from sharedstate_backends.mysql_connection import Connection, LostError
-from tests.support.mariadb import MariaDb, started, version
+from sharedstate_backends.mysql_connection import Connection
+from sharedstate_backends.mysql_errors import LostError
+from tests.support.mariadb import MariaDb, version
 
 from .older import Record, content_in_mysql, make_in_mysql, record
 from .opening import opened
 from .taking_over import done, migrate, states, watch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from sharedstate_backends.mysql_connection import Rows
 
 pytestmark = pytest.mark.parametrize("anyio_backend", ["asyncio"])  # as the command runs it
-
-
-@pytest.fixture
-def table(mysql: dict[str, Any]) -> str:
-    return str(mysql["db_table"])
 
 
 def rows_of_every_kind() -> list[Record]:
@@ -70,15 +64,6 @@ async def test_killed_before_every_statement(
     assert turned > 20
     left = shared_mariadb.sql(f"SHOW TABLES LIKE '{table}%migrating%'", "sharedstate")
     assert left == []
-
-
-@pytest.fixture(scope="module")
-def own_mariadb(
-    mariadb_template: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[MariaDb]:
-    """Return a MariaDB to be ill-treated."""
-    with started(mariadb_template, tmp_path_factory.mktemp("own")) as database:
-        yield database
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
-import trustme
 
 from sharedstate_backends import Island
 from sharedstate_backends.conformance.model import (
@@ -20,6 +19,7 @@ from sharedstate_backends.items_service import get_service
 from sharedstate_backends.mysql import MysqlBackend
 from sharedstate_core.updates import Update
 from tests.support.mariadb import started
+from tests.support.secure import Authority
 
 from .opening import opened, problem
 
@@ -110,25 +110,16 @@ class started_nothing:  # noqa: N801
 
 
 @pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
-@pytest.fixture(scope="module")
 def tls_mariadb(
-    authority: trustme.CA, mariadb_template: Path, tmp_path_factory: pytest.TempPathFactory
+    mariadb_template: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[MariaDb, Path]]:
     """Return a MariaDB that speaks TLS only, and the folder with everybody's certificates."""
     folder = tmp_path_factory.mktemp("tls")
-    authority.cert_pem.write_to_path(str(folder / "ca.pem"))
-    trustme.CA().cert_pem.write_to_path(str(folder / "other.pem"))
-    for name, certificate in (
-        ("server", authority.issue_cert("127.0.0.1")),
-        ("client", authority.issue_cert("client@example.org")),
-    ):
-        certificate.private_key_pem.write_to_path(str(folder / f"{name}.key"))
-        for blob in certificate.cert_chain_pems:
-            blob.write_to_path(str(folder / f"{name}.pem"), append=True)
+    authority = Authority(folder)
+    authority.write("server", "127.0.0.1")
+    authority.write("client", "client@example.org")
+    (folder / "others").mkdir()
+    Authority(folder / "others")
     options = (
         "--require-secure-transport=ON",
         "--log-bin",
@@ -179,7 +170,7 @@ async def test_tls_refused(tls_mariadb: tuple[MariaDb, Path], mysql: dict[str, A
     """Neither an unknown authority, nor another name, nor plain text on either side will do."""
     database, folder = tls_mariadb
     secure = database.config(**{"ssl.enabled": True, "ssl.ca": str(folder / "ca.pem")})
-    wrong = secure | {"ssl.ca": str(folder / "other.pem")}
+    wrong = secure | {"ssl.ca": str(folder / "others" / "ca.pem")}
     assert "certificate verify failed" in await problem(wrong)
     assert "certificate verify failed" in await problem(wrong | {"ssl.check_hostname": False})
     assert "certificate verify failed" in await problem(secure | {"ssl.ca": None})

@@ -2,8 +2,9 @@
  * What every scenario needs: a real server as a process of its own, pages on an origin of their own, and Chromium that
  * complains loudly.
  *
- * The environment names the command of the server (SHAREDSTATE_COMMAND), its loop (SHAREDSTATE_LOOP), maybe its
- * configuration (SHAREDSTATE_CONFIG), and Chromium (CHROMIUM). Files go to the working folder.
+ * The environment names the command of the server (SHAREDSTATE_COMMAND), its port, which stays free while it is away
+ * (SHAREDSTATE_PORT), its loop (SHAREDSTATE_LOOP), maybe its configuration (SHAREDSTATE_CONFIG), and Chromium (CHROMIUM).
+ * Files go to the working folder.
  */
 
 import assert from "node:assert/strict";
@@ -38,7 +39,7 @@ export async function until(condition, what = String(condition)) {
 
 /** The command `sharedstate-anyio`, started and stopped at will on one port and one file. */
 export class Server {
-  port = 0;
+  port = Number(process.env.SHAREDSTATE_PORT);
   #process;
   #ended;
 
@@ -49,14 +50,12 @@ export class Server {
     options.push("--port", String(this.port), "--loop", loop);
     this.#process = spawn(command, options, { stdio: ["ignore", "pipe", "inherit"] });
     this.#ended = once(this.#process, "exit");
+    let listens = false;
     for await (const line of createInterface(this.#process.stdout)) {
-      const found = /listens on \S+ port (\d+)/.exec(line);
-      if (found) {
-        this.port = Number(found[1]);
-        break;
-      }
+      listens = line.includes(`port ${this.port}`);
+      if (listens) break;
     }
-    assert.notEqual(this.port, 0, "the server has not started");
+    assert.ok(listens, "the server has not started");
     this.#process.stdout.resume();
   }
 

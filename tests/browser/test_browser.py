@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.ports import free_port
 from tests.support.secure import Authority
 from tests.support.servers import document, sqlite
 
@@ -73,6 +74,7 @@ def run_scenario(name: str, loop: str, folder: Path, seconds: float, **extra: st
     environment = {
         **os.environ,
         "SHAREDSTATE_COMMAND": str(command),
+        "SHAREDSTATE_PORT": str(free_port()),
         "SHAREDSTATE_LOOP": loop,
         "CHROMIUM": CHROMIUM,
         **extra,

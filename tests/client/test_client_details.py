@@ -17,23 +17,12 @@ from sharedstate_core.client import (
     Synced,
 )
 
-PATH = "/app/items/list"
+from .by_hand import PATH, in_sync, notification
 
 
-def notify(insert: str, remove: str = "", *, reset: bool = False, **members: Any) -> str:
+def notify(insert: str, remove: str = "", **members: Any) -> str:
     """Return a notification; an id is one letter."""
-    data = {"remove": list(remove), "insert": [{"id": id} for id in insert], "reset": reset}
-    message = {"type": "MESSAGE", "cmd": "NOTIFY", "path": PATH, "data": data, "epoch": "e"}
-    return json.dumps(message | members)
-
-
-def in_sync(insert: str, version: int) -> ClientProtocol:
-    client = ClientProtocol()
-    client.connection_opened()
-    client.acquire(PATH)
-    agree(client)
-    client.receive_text(notify(insert, base=0, version=version, reset=True))
-    return client
+    return notification([{"id": id} for id in insert], list(remove), **members)
 
 
 def agree(client: ClientProtocol, asked: int = 2) -> None:
@@ -48,21 +37,21 @@ def told_ids(effects: list[ClientEffect]) -> list[str]:
 
 
 def test_without_a_connection_nothing_is_sent() -> None:
-    client = in_sync("a", 5)
+    client = in_sync("a")
     client.connection_lost()
     assert client.acquire("/app/items/other") == client.release(PATH) == []
     assert client.request("GET", PATH)[1] == []
 
 
 def test_losing_what_is_lost_does_nothing() -> None:
-    client = in_sync("a", 5)
+    client = in_sync("a")
     assert client.connection_lost() == client.connection_lost() == []
     assert client.receive_text(notify("b", base=5, version=6)) == []
     assert list(client.items(PATH)) == ["a"]
 
 
 def test_a_snapshot_that_begins_again_counts_from_there() -> None:
-    client = in_sync("a", 5)
+    client = in_sync("a")
     assert client.receive_text(notify("xy", base=0, version=8, reset=True, more=True)) == []
     effects = client.receive_text(notify("z", base=0, version=8, reset=True))
     assert told_ids(effects) == ["a", "z"]
@@ -70,21 +59,21 @@ def test_a_snapshot_that_begins_again_counts_from_there() -> None:
 
 
 def test_a_part_may_remove() -> None:
-    client = in_sync("a", 5)
+    client = in_sync("a")
     assert client.receive_text(notify("xy", base=0, version=8, reset=True, more=True)) == []
     client.receive_text(notify("z", "x", base=0, version=8))
     assert list(client.items(PATH)) == ["y", "z"]
 
 
 def test_a_change_may_come_in_parts() -> None:
-    client = in_sync("a", 5)
+    client = in_sync("a")
     assert client.receive_text(notify("b", "a", base=5, version=8, more=True)) == []
     assert set(told_ids(client.receive_text(notify("c", "b", base=5, version=8)))) == {"a", "c"}
     assert list(client.items(PATH)) == ["c"]
 
 
 def test_parts_that_never_end_are_dropped_for_what_follows() -> None:
-    client = in_sync("a", 5)
+    client = in_sync("a")
     client.receive_text(notify("x", base=0, version=8, reset=True, more=True))
     assert told_ids(client.receive_text(notify("b", base=5, version=6))) == ["b"]
     assert list(client.items(PATH)) == ["a", "b"]
@@ -104,7 +93,7 @@ def test_only_the_reply_to_the_last_asking_counts(old: str) -> None:
 
 
 def test_what_was_released_and_acquired_again_starts_from_nothing() -> None:
-    client = in_sync("a", 5)
+    client = in_sync("a")
     client.release(PATH)
     [asked] = client.acquire(PATH)
     assert isinstance(asked, SendText)
@@ -131,7 +120,7 @@ def test_a_request_that_waits_can_be_withdrawn() -> None:
 
 
 def test_close_settles_everything() -> None:
-    client = in_sync("a", 5)
+    client = in_sync("a")
     sent, _ = client.request("GET", PATH)
     [lost] = client.close()
     assert isinstance(lost, Settled)

@@ -2,10 +2,11 @@
 
 import pytest
 
-from tests.adapters.conftest import no_errors_logged
 from tests.python_client.conftest import port
+from tests.support.logged import no_errors_logged
+from tests.support.secure import authority
 
-__all__ = ["anyio_backend", "no_errors_logged", "port"]
+__all__ = ["anyio_backend", "authority", "no_errors_logged", "port"]
 
 
 @pytest.fixture

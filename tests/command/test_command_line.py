@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import socket
-import ssl
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import anyio
 import pytest
-import trustme
 
 from sharedstate_anyio import parse_config, serve
 from sharedstate_anyio.command.arguments import parser
 from sharedstate_anyio.command.target import Target, parse_target
 from tests.support.command import started
 from tests.support.relay import relay
-from tests.support.secure import Authority
 from tests.support.servers import document, running
 from tests.support.shell import PROGRAM, shell
+
+if TYPE_CHECKING:
+    from tests.support.secure import Authority
 
 COMMANDS = ("get", "put", "watch", "load", "dump")
 
@@ -113,19 +114,15 @@ async def test_help(command: str | None) -> None:
     assert "exit status" in output or command is not None
 
 
-async def test_tls(tmp_path: Path) -> None:
-    authority = trustme.CA()
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
-    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+async def test_tls(authority: Authority) -> None:
+    context = authority.context("127.0.0.1")
     async with running() as server, relay(server.port, context=context) as wire:
         url = f"wss://127.0.0.1:{wire.port}/app/items/c"
-        assert await shell("put", url, '{"id":"a"}', "--ca", tmp_path / "ca.pem") == (0, "", "")
-        assert (await shell("get", url, "--ca", tmp_path / "ca.pem")).output == '{"id":"a"}\n'
+        assert await shell("put", url, '{"id":"a"}', "--ca", authority.file) == (0, "", "")
+        assert (await shell("get", url, "--ca", authority.file)).output == '{"id":"a"}\n'
 
 
-async def test_the_certificate_of_a_client(tmp_path: Path) -> None:
-    authority = Authority(tmp_path)
+async def test_the_certificate_of_a_client(authority: Authority) -> None:
     files = authority.write("client")
     listen = {"host": "127.0.0.1", "port": 0, "ssl": {**authority.write(), "ca": authority.file}}
     async with serve(parse_config({**document(), "service": listen})) as server:

@@ -7,7 +7,7 @@ from sharedstate_core.outstanding import Outstanding
 from sharedstate_core.testing import World, check_copies, check_requests
 from sharedstate_core.turns import Turns
 
-from .scenes import P, hear, kinds, say, stored
+from .scenes import P, hear, kinds, say, stored, watching
 
 
 def path(name: str) -> str:
@@ -280,6 +280,63 @@ def test_held_replies_count() -> None:
             world.clients[client].ask("PUT", "/nowhere", {"x": 1})
         say(world, client)
     assert [link.closed_with is None for link in world.links] == [False, False, True]
+
+
+def blocked_with_a_broadcast(world: World, client: int, size: int = 1000) -> None:
+    """Let a reader be in step, and not take a broadcast that nobody else is told of."""
+    world.clients[client].put_subs({P: {}})
+    say(world, client)
+    while world.operations:
+        finish(world)
+    hear(world, client)
+    world.clients[client].put(P, insert=[{"id": "p", "text": str(client) * size}])
+    say(world, client)
+    finish(world)
+    world.block(client)
+
+
+def test_broadcasts_that_wait_for_their_readers_count() -> None:
+    world = World(6, limits=Limits(owed_bytes=4000), store=stored("p"))
+    for client in range(6):
+        blocked_with_a_broadcast(world, client)
+    closed = [client for client in range(6) if world.links[client].closed_with is not None]
+    assert closed == [0, 1, 2]
+    world.settle()
+    check_copies(world)
+    assert world.server._outstanding.bytes == 0
+
+
+def test_who_makes_progress_stays_and_what_has_left_does_not_count() -> None:
+    world = World(4, limits=Limits(owed_bytes=4000), store=stored("p"))
+    for client in range(2):
+        blocked_with_a_broadcast(world, client)
+    before = world.server._outstanding.bytes
+    world.to_client(0)
+    world.block(0)  # again: its socket has taken a part
+    assert world.server._outstanding.bytes < before - 1000
+    for client in (2, 3):
+        blocked_with_a_broadcast(world, client, 1500)
+    closed = [client for client in range(4) if world.links[client].closed_with is not None]
+    assert closed == [1]
+
+
+def test_one_broadcast_to_many_counts_once() -> None:
+    world = watching(6, "p", limits=Limits(owed_bytes=1500))
+    for client in range(6):
+        hear(world, client)
+    world.clients[0].put(P, insert=[{"id": "p", "text": "x" * 1000}])
+    say(world)
+    finish(world)
+    for client in range(6):
+        world.block(client)
+    assert all(link.closed_with is None for link in world.links)
+    assert 1000 < world.server._outstanding.bytes < 1500
+
+
+def test_a_transport_that_does_not_tell_what_it_keeps() -> None:
+    world = watching(1, "p")
+    world.server.connection_blocked(world.connection(0), world.now)
+    assert world.server._outstanding.bytes == 0
 
 
 def test_one_message_may_exceed_the_bound() -> None:

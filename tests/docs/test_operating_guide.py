@@ -25,6 +25,7 @@ from tests.docs.test_examples import Block, blocks
 from tests.support import frames
 from tests.support.command import Command, started
 from tests.support.peer import Client, open_peer, upgrade_request
+from tests.support.ports import free_port
 from tests.support.secure import Authority, open_secure_peer
 from tests.support.servers import document, sqlite
 
@@ -145,13 +146,6 @@ def serving(folder: Path, loop: str) -> Iterator[None]:
     with started("config.json", "--loop", loop, folder=folder) as server:
         server.says("Ctrl-C")
         yield
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-    return port
 
 
 def status(url: str, context: ssl.SSLContext | None) -> int:

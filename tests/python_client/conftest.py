@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from sharedstate_anyio.client import connector
-from tests.adapters.conftest import no_errors_logged
+from tests.support.logged import no_errors_logged
 from tests.support.ports import free_port
+from tests.support.secure import authority
 
-__all__ = ["no_errors_logged", "port", "short_pauses"]
+__all__ = ["authority", "no_errors_logged", "port", "short_pauses"]
 
 
 @pytest.fixture(autouse=True)

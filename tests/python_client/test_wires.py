@@ -48,7 +48,7 @@ async def test_a_silent_wire_is_given_up() -> None:
     """Nothing says that it is dead: the watchdog finds out, and the request under way is lost."""
     async with running() as server, relay(server.port) as wire:
         url = f"ws://127.0.0.1:{wire.port}"
-        async with connect(url, ping_interval=0.05, ping_timeout=0.1) as client:
+        async with connect(url, ping_interval=0.05, ping_timeout=1.0) as client:
             ds = await client.acquire(C)
             await anyio.sleep(0.4)  # pings are answered
             assert (client.status, wire.accepted) == ("connected", 1)

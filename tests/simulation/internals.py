@@ -18,6 +18,7 @@ def check_internals(world: World) -> None:
     open_now = {link.connection for link in world.links if link.connection is not None}
     assert set(server._sessions) == open_now
     assert set(server._tickets) == set(world.operations)
+    assert not server._registry._asked
     drains = {session.connection for session in server._drains._deadlines}
     assert drains == {c for c in open_now if world.links[c.client].blocked}
     counted = server.counters
@@ -66,7 +67,8 @@ def _check_bounds(world: World) -> None:
     assert all(s.blocked and server._sessions[s.connection] is s for s in outstanding._given)
     given = {id(each): len(each) for messages in outstanding._given.values() for each in messages}
     assert outstanding.bytes == sum(given.values())
-    loading = [each for each in server._registry._collections.values() if each._loading]
+    assert outstanding.bytes <= limits.owed_bytes or len(outstanding._given) == 1
+    loading = [each for each in server._registry._collections.values() if each._freshness.loading]
     for turns in server._registry._turns.values():
         assert turns._under_way == len(loading) <= limits.loads
         assert len(turns) == 0 or len(loading) == limits.loads
@@ -99,12 +101,14 @@ def _check_collection(world: World, collection: Collection[Connection]) -> None:
     awake = {(s.spelling, s.session.connection) for s in expected if not s.session.blocked}
     assert not in_step & waiting
     assert in_step | waiting == awake
-    assert not (collection._loading and collection._committing)
+    assert not (collection._freshness.loading and collection._committing)
     under_way = server._tickets._owners.values()
     assert collection.is_busy == bool(
         collection._queue or collection._answers or collection._committing
     )
-    assert (collection in under_way) == bool(collection._loading or collection._committing)
+    assert (collection in under_way) == bool(
+        collection._freshness.loading or collection._committing
+    )
     replica = collection._replica
     if replica is not None:
         assert replica.tombstones <= world.limits.tombstones

@@ -6,7 +6,7 @@ The test finds the store of a running server by the `name` in its `config`.
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sharedstate_backends import StorageError
 from sharedstate_backends.items_service import get_service as get_sqlite
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from sharedstate_backends import Backend
     from sharedstate_core import CollectionPath, CommitResult, Cursor, Loaded, Write
 
-MODULE = __name__
+    from .servers import Service
+
+MODULE: Final = __name__
+SERVICE: Final[Service] = {"name": "items", "module": MODULE, "config": {"name": "it"}}
 
 stores: dict[str, FaultyStore] = {}
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
 Message = dict[str, Any]
+Where = int | str | tuple[str, int]
 
 SECONDS: Final = 20.0
 """How long anything may take before a test gives up: far more than it ever does."""
@@ -36,14 +37,20 @@ class ClosedError(Exception):
 
 
 class Peer:
-    """One TCP connection to a server on this machine, with nothing in between."""
+    """One connection to a server on this machine, with nothing in between.
 
-    def __init__(self, port: int, *, buffer: int | None = None) -> None:
-        self._sock = socket.socket()
+    Args:
+        where: a port of 127.0.0.1, an address with its port, or the path of a UNIX socket.
+        buffer: about how many bytes the kernel may hold in each direction.
+    """
+
+    def __init__(self, where: Where, *, buffer: int | None = None) -> None:
+        address = ("127.0.0.1", where) if isinstance(where, int) else where
+        self._sock = socket.socket(_family(address))
         if buffer is not None:  # has to be set before connecting
             limit_buffers(self._sock, buffer)
         try:
-            self._sock.connect(("127.0.0.1", port))  # the kernel accepts: this does not wait
+            self._sock.connect(address)  # the kernel accepts: this does not wait
         except OSError:
             self._sock.close()
             raise
@@ -134,6 +141,12 @@ class Peer:
         if self._sock.fileno() >= 0:
             anyio.notify_closing(self._sock)
             self._sock.close()
+
+
+def _family(address: str | tuple[str, int]) -> socket.AddressFamily:
+    if isinstance(address, str):
+        return socket.AF_UNIX
+    return socket.AF_INET6 if ":" in address[0] else socket.AF_INET
 
 
 def limit_buffers(sock: socket.socket, size: int) -> None:
@@ -232,9 +245,9 @@ def request(cmd: str, path: str, arg: object = None, **members: object) -> str:
 
 
 @asynccontextmanager
-async def open_peer(port: int, *, buffer: int | None = None) -> AsyncIterator[Peer]:
+async def open_peer(where: Where, *, buffer: int | None = None) -> AsyncIterator[Peer]:
     """Connect and do nothing more."""
-    peer = Peer(port, buffer=buffer)
+    peer = Peer(where, buffer=buffer)
     try:
         yield peer
     finally:
@@ -242,9 +255,9 @@ async def open_peer(port: int, *, buffer: int | None = None) -> AsyncIterator[Pe
 
 
 @asynccontextmanager
-async def open_client(port: int, *, buffer: int | None = None) -> AsyncIterator[Client]:
+async def open_client(where: Where, *, buffer: int | None = None) -> AsyncIterator[Client]:
     """Connect a client."""
-    async with open_peer(port, buffer=buffer) as peer:
+    async with open_peer(where, buffer=buffer) as peer:
         await peer.upgrade()
         yield Client(peer)
 
@@ -260,3 +273,9 @@ async def open_clients(port: int, count: int) -> AsyncIterator[Sequence[Client]]
     finally:
         for peer in peers:
             peer.close()
+
+
+async def works(where: Where) -> None:
+    """Check that a server with nothing but the service `items` listens here."""
+    async with open_client(where) as client:
+        assert await client.get("/") == ["items"]

@@ -7,15 +7,21 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import anyio
+import pytest
 import trustme
 from anyio.streams.tls import TLSAttribute, TLSStream
 
+from sharedstate_anyio import parse_config
+
 from .frames import FrameReader
 from .peer import SECONDS, Client, Peer
+from .servers import document
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
+
+    from sharedstate_anyio import Config
 
 
 class Authority:
@@ -35,9 +41,28 @@ class Authority:
         issued.private_key_pem.write_to_path(str(key))
         return {"cert": str(cert), "key": str(key)}
 
+    def context(self, host: str) -> ssl.SSLContext:
+        """Return a server's context, with a certificate for this host."""
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        self._ca.issue_cert(host).configure_cert(context)
+        return context
+
     def trusted(self) -> ssl.SSLContext:
         """Return a client's context that trusts it."""
         return ssl.create_default_context(cafile=self.file)
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    """Return a certificate authority of the test's own."""
+    return Authority(tmp_path)
+
+
+def secured(ssl: dict[str, object], **limits: object) -> Config:
+    """Return a configuration that speaks TLS."""
+    base = document()
+    service = {**base["service"], "ssl": ssl}  # type: ignore[dict-item]
+    return parse_config({**base, "service": service, "limits": limits})
 
 
 class SecurePeer(Peer):

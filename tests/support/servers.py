@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import anyio
 
@@ -19,6 +20,24 @@ if TYPE_CHECKING:
     from sharedstate_core import Limits
 
 Service = dict[str, object]
+
+MYSQL_WITHOUT_PORT: Final[Service] = {
+    "name": "items",
+    "module": "items_service",
+    "config": {
+        "db_type": "mysql",
+        "db_name": "sharedstate",
+        "db_table": "items",
+        "db_host": "localhost",
+        "db_user": "myuser",
+        "db_password": "hunter2hunter2",
+        "db_port": 0,
+        "ssl.enabled": False,
+        "ssl.key": None,
+        "ssl.ca": None,
+        "ssl.cert": None,
+    },
+}
 
 
 def sqlite(name: str = "items", file: Path | str = ":memory:") -> Service:
@@ -36,6 +55,18 @@ def document(*services: Service, port: int = 0) -> dict[str, object]:
 def config(*services: Service, port: int = 0) -> Config:
     """Return a configuration."""
     return parse_config(document(*services, port=port))
+
+
+def listening(*listen: dict[str, object]) -> Config:
+    """Return a configuration with these listeners."""
+    return parse_config({**document(), "service": {"listen": list(listen)}})
+
+
+def write_config(folder: Path, content: object) -> str:
+    """Write a configuration file; return its name."""
+    text = content if isinstance(content, str) else json.dumps(content)
+    (folder / "config.json").write_text(text)
+    return "config.json"
 
 
 @asynccontextmanager

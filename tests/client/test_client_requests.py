@@ -1,0 +1,126 @@
+"""The client's state machine, driven by hand: requests, what it cannot make sense of, and misuse."""
+
+from __future__ import annotations
+
+import pytest
+
+from sharedstate_core import Condition, Cursor, LocalProtocolError, RequestError, Update
+from sharedstate_core.client import (
+    ClientProtocol,
+    ConnectionLostError,
+    Fault,
+    SendText,
+    Settled,
+)
+from sharedstate_core.client.requests import WINDOW
+
+from .by_hand import PATH, in_sync, notification, reply, sent, text
+
+
+def test_requests_are_settled_by_their_replies() -> None:
+    client = ClientProtocol()
+    client.connection_opened()
+    update = Update(("b",), {"a": text("a")})
+    condition = Condition(Cursor("e", 4), ("a",))
+    first, effects = client.update(PATH, update, condition)
+    [request] = sent(effects)
+    assert request["arg"] == {
+        "remove": ["b"],
+        "insert": [{"id": "a"}],
+        "if": {"epoch": "e", "version": 4, "ids": ["a"]},
+    }
+    second, effects = client.update(PATH, Update(reset=True), Condition(Cursor("e", 4)))
+    assert sent(effects)[0]["arg"] == {"reset": True, "if": {"epoch": "e", "version": 4}}
+    error = {"code": "conflict", "message": "changed", "hint": 1}
+    [refused] = client.receive_text(
+        reply(second, "changed", ok=False, error=error, epoch="e", version=9)
+    )
+    assert isinstance(refused, Settled)
+    assert isinstance(refused.error, RequestError)
+    assert refused.error.code == "conflict"
+    assert refused.cursor == Cursor("e", 9)
+    assert client.unsettled == 1
+    done = client.receive_text(reply(first, 2, epoch="e", version=5))
+    assert done == [Settled(first, b"2", Cursor("e", 5))]
+    assert client.receive_text(reply(first, 2)) == []
+    assert client.unsettled == 0
+
+
+def test_a_lost_connection_settles_what_was_sent() -> None:
+    client = ClientProtocol()
+    client.connection_opened()
+    ticket, _ = client.request("GET", PATH)
+    [settled] = client.connection_lost()
+    assert isinstance(settled, Settled)
+    assert settled.ticket == ticket
+    assert isinstance(settled.error, ConnectionLostError)
+    assert client.receive_text(reply(ticket)) == []
+
+
+def test_requests_wait_for_a_connection_in_order_and_in_bounds() -> None:
+    client = ClientProtocol(max_waiting=2)
+    tickets = [client.request("GET", f"/a/b/{n}")[0] for n in range(2)]
+    ticket, [refused] = client.request("GET", PATH)
+    assert isinstance(refused, Settled)
+    assert refused.ticket == ticket
+    assert isinstance(refused.error, RequestError)
+    assert refused.error.code == "too_many"
+    client.acquire(PATH)
+    requests = sent(client.connection_opened())
+    assert [r["path"] for r in requests] == ["/subs", "/a/b/0", "/a/b/1"]
+    assert [r["tunnel"] for r in requests[1:]] == tickets
+
+
+def test_a_bounded_number_of_requests_is_unanswered() -> None:
+    client = ClientProtocol()
+    client.connection_opened()
+    out = [effect for _ in range(WINDOW + 2) for effect in client.request("GET", PATH)[1]]
+    assert len(out) == WINDOW
+    effects = client.receive_text(reply(1))
+    assert [type(effect) for effect in effects] == [Settled, SendText]
+    lost = client.connection_lost()
+    assert len(lost) == WINDOW
+    assert len(sent(client.connection_opened())) == 1
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "",
+        "nonsense",
+        "[]",
+        '{"type":"MESSAGE","cmd":"NOTIFY","path":3}',
+        notification([{"no": "id"}], base=5),
+        "\ud800",
+        '{"type":"MESSAGE","x":' + "[" * 5000 + "]" * 5000 + "}",
+    ],
+)
+def test_a_bad_message_is_a_fault(bad: str) -> None:
+    client = in_sync("a")
+    fault, *_ = client.receive_text(bad)  # what must follow is in tests/vectors
+    assert isinstance(fault, Fault)
+    assert client.items(PATH) == {"a": text("a")}
+
+
+@pytest.mark.parametrize(
+    "unknown",
+    [
+        '{"type":"NEWS"}',
+        '{"type":"MESSAGE","cmd":"SING"}',
+        reply(99),
+        reply(None),
+        reply("unsubscribe"),
+        notification([{"id": "b"}], base=5, version=6, path="/some/other/list"),
+    ],
+)
+def test_what_is_not_for_us_is_ignored(unknown: str) -> None:
+    client = in_sync("a")
+    assert client.receive_text(unknown) == []
+
+
+def test_misuse() -> None:
+    client = in_sync()
+    with pytest.raises(LocalProtocolError):
+        client.connection_opened()
+    with pytest.raises(LocalProtocolError):
+        client.cursor("/not/held/here")

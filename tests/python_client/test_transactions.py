@@ -1,0 +1,197 @@
+"""Conditional updates and transactions of the Python client, with a real server."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from typing import Any
+
+import anyio
+import pytest
+
+from sharedstate_anyio.client import (
+    Client,
+    Condition,
+    Dataset,
+    RequestError,
+    Transaction,
+    connect,
+)
+from sharedstate_anyio.client import dataset as dataset_module
+from tests.support.relay import relay
+from tests.support.servers import running
+
+C = "/app/items/c"
+
+
+async def test_conditional_updates() -> None:
+    async with running() as server, connect(server.url) as client:
+        ds = await client.acquire(C)
+        await ds.update(insert=[{"id": "a"}, {"id": "b"}])
+        seen = ds.cursor
+        assert seen is not None
+        await ds.update(insert=[{"id": "b", "n": 1}])
+        assert await ds.update(insert=[{"id": "a", "n": 1}], if_=Condition(seen, ("a",))) == 1
+        for condition in (seen, Condition(seen), Condition(seen, ("x", "b"))):
+            with pytest.raises(RequestError) as refused:
+                await ds.update(reset=True, if_=condition)
+            assert refused.value.code == "conflict"
+        assert await client.update(C, remove=["a"], if_=ds.cursor) == 1
+
+
+async def test_a_transaction_reads_its_own_writes_and_sends_one_update() -> None:
+    async with running() as server, connect(server.url) as client:
+        ds = await client.acquire(C)
+        await ds.update(insert=[{"id": "a", "n": 1}, {"id": "b"}])
+        changes = ds.changes()
+        async with ds.transaction() as t:
+            t.update(insert=[{"id": "a", "n": t["a"]["n"] + 1}, {"id": "c"}])
+            t.update(remove=["b"])
+            assert t.get_item("a") == {"id": "a", "n": 2}
+            assert list(t) == ["a", "c"]
+            assert t.get_items() == list(t.values())
+            assert ("b" in t, len(t), t.get_item("b")) == (False, 2, None)
+            assert ds["a"]["n"] == 1, "not sent yet"
+        assert dict(ds) == {"a": {"id": "a", "n": 2}, "c": {"id": "c"}}
+        assert len(await anext(changes)) == 3
+        async with ds.transaction() as t:
+            t.update(reset=True)
+            assert list(t) == []
+        assert len(ds) == 0
+
+
+async def test_a_transaction_that_fails_or_writes_nothing_sends_nothing() -> None:
+    async with running() as server, connect(server.url) as client:
+        ds = await client.acquire(C)
+        before = ds.cursor
+        async with ds.transaction() as t:
+            assert len(t) == 0
+
+        async def fail(item: object) -> None:
+            async with ds.transaction() as t:
+                t.update(insert=[{"id": "a"}])
+                t.update(insert=[{"id": item}])
+                t["nowhere"]
+
+        with pytest.raises(KeyError):
+            await fail("b")
+        with pytest.raises(RequestError):
+            await fail(7)
+        await client.acquire(C)
+        assert (await client.get(C), ds.cursor) == ([], before)
+
+
+@pytest.mark.parametrize(
+    ("read", "conflicts"),
+    [
+        (lambda t: t["a"], True),
+        (lambda t: t.get_item("a"), True),
+        (lambda t: "a" in t, True),
+        (len, True),
+        (list, True),
+        (lambda t: t.get_items(), True),
+        (lambda t: t["b"], False),
+        (type, False),
+    ],
+)
+async def test_what_was_read_must_not_have_changed(read: Any, conflicts: bool) -> None:
+    async with running() as server, connect(server.url) as client:
+        ds = await client.acquire(C)
+        await ds.update(insert=[{"id": "a"}, {"id": "b"}])
+        codes = []
+        try:
+            async with ds.transaction() as t:
+                read(t)
+                t.update(insert=[{"id": "mine"}])
+                await ds.update(insert=[{"id": "a", "n": 1}])
+        except RequestError as error:
+            codes.append(error.code)
+        assert codes == ["conflict"] * conflicts
+        assert ("mine" in ds) is not conflicts
+
+
+async def test_a_transaction_shows_what_was_there_when_it_began() -> None:
+    async with running() as server, connect(server.url) as client:
+        ds = await client.acquire(C)
+        await ds.update(insert=[{"id": "a"}])
+        async with ds.transaction() as t:
+            await ds.update(insert=[{"id": "a", "n": 1}, {"id": "b"}])
+            assert dict(t) == {"a": {"id": "a"}}
+
+
+async def test_a_counter_that_everybody_raises() -> None:
+    attempts = 0
+
+    def raise_it(t: Transaction) -> int:
+        nonlocal attempts
+        attempts += 1
+        count: int = t.get("counter", {"count": 0})["count"] + 1
+        t.update(insert=[{"id": "counter", "count": count}])
+        return count
+
+    async def work(client: Client) -> None:
+        ds = await client.acquire(C)
+        seen.extend([await ds.transact(raise_it) for _ in range(10)])
+
+    seen: list[int] = []
+    async with running() as server, AsyncExitStack() as stack:
+        clients = [await stack.enter_async_context(connect(server.url)) for _ in range(10)]
+        with anyio.fail_after(60):
+            async with anyio.create_task_group() as tasks:
+                for client in clients:
+                    tasks.start_soon(work, client)
+        assert sorted(seen) == list(range(1, 101)), "each count once"
+        assert await clients[0].get(C) == [{"id": "counter", "count": 100}]
+        assert attempts < 400, "they give way to each other; without pauses it takes twice as many"
+
+
+async def test_who_is_far_away_may_lose_each_time_and_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """While what far away was read is on its way, others who are near have changed it."""
+    monkeypatch.setattr(dataset_module, "ATTEMPTS", 3)
+    begun, hurried, runs = anyio.Event(), True, 0
+
+    def raise_it(t: Transaction) -> int:
+        nonlocal runs
+        runs += 1
+        if hurried:
+            wire.hold()
+            begun.set()
+        count: int = t.get("counter", {"count": 0})["count"] + 1
+        t.update(insert=[{"id": "counter", "count": count}])
+        return count
+
+    async def hurry() -> None:
+        nonlocal begun
+        while True:
+            await begun.wait()
+            begun = anyio.Event()
+            await near.update(C, insert=[{"id": "counter", "count": 10 * runs}])
+            wire.let_pass()
+
+    async with (
+        running() as server,
+        relay(server.port) as wire,
+        connect(server.url) as near,
+        connect(f"ws://127.0.0.1:{wire.port}") as far,
+    ):
+        ds = await far.acquire(C)
+        with anyio.fail_after(60):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(hurry)
+                with pytest.raises(RequestError) as caught:
+                    await ds.transact(raise_it)
+                assert (caught.value.code, runs) == ("conflict", 3)
+                hurried = False
+                assert await ds.transact(raise_it) == 31, "nothing of it was applied"
+                tasks.cancel_scope.cancel()
+
+
+async def test_a_transaction_needs_versions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server of level 1 tells none."""
+    async with running() as server, connect(server.url) as client:
+        ds = await client.acquire(C)
+        monkeypatch.setattr(Dataset, "cursor", None)
+        with pytest.raises(RequestError, match="conditional"):
+            async with ds.transaction():
+                pass

@@ -1,0 +1,49 @@
+"""A client that behaves, beside those that do not."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final
+
+from sharedstate_core import Limits
+
+from .peer import Client, open_client
+from .servers import running
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from sharedstate_anyio import RunningServer
+
+LIMIT: Final = 12_000
+"""The longest message that the server takes, in bytes."""
+
+
+class Canary:
+    """A client that behaves, and expects to be served as if it were alone."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._sung = 0
+
+    async def sing(self) -> None:
+        """Change a collection, and hear of that change and no other."""
+        self._sung += 1
+        item = {"id": "canary", "n": self._sung}
+        assert await self._client.put("/canary/items/c", {"insert": [item]}) == 1
+        told = await self._client.notification()
+        assert told["data"]["insert"] == [item]
+        assert told["version"] == self._sung
+
+
+@asynccontextmanager
+async def with_canary() -> AsyncIterator[tuple[RunningServer, Canary]]:
+    """Run a server with a canary, which is still alive at the end."""
+    limits = Limits(message_bytes=LIMIT)
+    async with running(limits=limits) as server, open_client(server.port) as client:
+        await client.subscribe("/canary/items/c")
+        await client.notification()
+        canary = Canary(client)
+        await canary.sing()
+        yield server, canary
+        await canary.sing()
