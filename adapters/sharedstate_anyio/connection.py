@@ -11,7 +11,6 @@ The rules:
 from __future__ import annotations
 
 import contextlib
-import io
 import logging
 import math
 from time import monotonic
@@ -60,8 +59,6 @@ class Connection(Outgoing):
         "_reader",
         "_resumed",
         "_scope",
-        "_text",
-        "_text_size",
     )
 
     def __init__(self, sock: Stream, hub: Hub) -> None:
@@ -69,8 +66,6 @@ class Connection(Outgoing):
         self._hub = hub
         self._reader: Reader | None = None
         self._events: Iterator[Heard] = iter(())
-        self._text: io.StringIO | None = None
-        self._text_size = 0
         self._heard = False
         self._over = False  # nothing more is read
         self._scope = anyio.CancelScope()
@@ -115,6 +110,7 @@ class Connection(Outgoing):
                     await anyio.lowlevel.checkpoint()
         finally:
             keep_alive.forget(self)
+            self._hub.unfinished.drop(self)
             self._hub.closed(self)
             self.flush()
 
@@ -146,12 +142,13 @@ class Connection(Outgoing):
                 self._take_text(event)
             else:
                 self._handle(event)
-            if number == HANDLED_AT_ONCE or not self._may_read or monotonic() > end:
+            if number == HANDLED_AT_ONCE or not self.may_read or monotonic() > end:
                 return False
         return True
 
     @property
-    def _may_read(self) -> bool:
+    def may_read(self) -> bool:
+        """Whether more is read from the peer; not while reading is paused."""
         return self._resumed is None and not self._over
 
     def _handle(self, event: Heard) -> None:
@@ -186,23 +183,13 @@ class Connection(Outgoing):
 
     def _take_part(self, event: TextMessage) -> None:
         """Collect the parts of one message, counting while they arrive."""
-        most = self._hub.limits.message_bytes
-        text = event.data
-        self._text_size += len(text) if text.isascii() else len(text.encode())
-        if self._text_size > most:
-            self._text = None
-            self._refuse(most)
-            return
-        if self._text is not None or not event.message_finished:
-            # One buffer, not a list: a million pieces of one character must not cost a million objects.
-            if self._text is None:
-                self._text = io.StringIO()
-            self._text.write(text)
-            if not event.message_finished:
-                return
-            text, self._text = self._text.getvalue(), None
-        self._text_size = 0
-        self._hub.received(self, text)
+        unfinished = self._hub.unfinished
+        if event.message_finished and self not in unfinished:
+            self._take_text(event.data)
+        elif unfinished.add(self, event.data) > self._hub.limits.message_bytes:
+            self._refuse(self._hub.limits.message_bytes)
+        elif event.message_finished:
+            self._hub.received(self, unfinished.take(self))
 
     def _refuse(self, most: int) -> None:
         self.close(CLOSE_TOO_BIG, f"a message may have at most {most} bytes")
@@ -236,7 +223,7 @@ class Connection(Outgoing):
 
     def ping(self) -> bool:
         """Send a ping, unless the peer could not answer it now; return whether it was sent."""
-        if self._closing or self.is_blocked or not self._may_read:
+        if self._closing or self.is_blocked or not self.may_read:
             return False
         self._heard = False
         self.send(PING)
@@ -245,7 +232,7 @@ class Connection(Outgoing):
     @property
     def is_silent(self) -> bool:
         """Whether the peer has sent nothing since the last ping, though it could have."""
-        return self._may_read and not (self._heard or self.is_blocked)
+        return self.may_read and not (self._heard or self.is_blocked)
 
     # --- ending -----------------------------------------------------------------------------------
 
@@ -254,6 +241,7 @@ class Connection(Outgoing):
         if self._reader is None or self._closing:
             return
         self._end_with(code, reason)
+        self._hub.unfinished.drop(self)
         self.resume_reading()
         self._scope.deadline = min(self._scope.deadline, anyio.current_time() + CLOSE_SECONDS)
 
