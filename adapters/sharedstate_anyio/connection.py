@@ -11,6 +11,7 @@ The rules:
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
 import math
 from time import monotonic
@@ -26,6 +27,7 @@ from .events import about
 from .frames import PING, pong_frame
 from .handshake import Entrance, handshake
 from .outgoing import Outgoing
+from .pace import LARGE_CHARACTERS
 from .reading import Violation
 from .sockets import RECEIVE_BYTES, finish, while_readable
 
@@ -55,6 +57,7 @@ class Connection(Outgoing):
         "_events",
         "_heard",
         "_hub",
+        "_in_line",
         "_over",
         "_reader",
         "_resumed",
@@ -67,6 +70,7 @@ class Connection(Outgoing):
         self._reader: Reader | None = None
         self._events: Iterator[Heard] = iter(())
         self._heard = False
+        self._in_line = False  # its next message has to wait for others
         self._over = False  # nothing more is read
         self._scope = anyio.CancelScope()
         self._resumed: anyio.Event | None = None  # to come, while reading is paused
@@ -104,6 +108,9 @@ class Connection(Outgoing):
             while not self._over:
                 if self._resumed is not None:
                     await self._resumed.wait()
+                elif self._in_line:
+                    await self._hub.pace.wait(self)
+                    self._in_line = False
                 elif self._handle_events():
                     await while_readable(self.sock, self._read)
                 else:
@@ -134,22 +141,36 @@ class Connection(Outgoing):
     def _handle_events(self) -> bool:
         """Go through what was read, from where it was left; return whether to read on.
 
-        False also after `HANDLED_AT_ONCE` or `TURN_SECONDS`: then others have their turn.
+        False also after `HANDLED_AT_ONCE` or `TURN_SECONDS`, and before a large message if `pace` says so: then others
+        have their turn.
         """
+        pace = self._hub.pace
         end = monotonic() + TURN_SECONDS
         for number, event in enumerate(self._events, 1):
+            if _is_large(event) and not pace.allows(self):
+                self._events = itertools.chain((event,), self._events)
+                self._in_line = True
+                return False
             if isinstance(event, str):
                 self._take_text(event)
             else:
                 self._handle(event)
-            if number == HANDLED_AT_ONCE or not self.may_read or monotonic() > end:
+            if monotonic() > end:
+                pace.tire()
+                self._in_line = True
+                return False
+            if number == HANDLED_AT_ONCE or not self._may_read:
                 return False
         return True
 
     @property
-    def may_read(self) -> bool:
-        """Whether more is read from the peer; not while reading is paused."""
+    def _may_read(self) -> bool:
         return self._resumed is None and not self._over
+
+    @property
+    def is_listening(self) -> bool:
+        """Whether what the peer sends is taken in now: reading is not paused, and it does not wait for its turn."""
+        return self._may_read and not self._in_line
 
     def _handle(self, event: Heard) -> None:
         match event:
@@ -223,7 +244,7 @@ class Connection(Outgoing):
 
     def ping(self) -> bool:
         """Send a ping, unless the peer could not answer it now; return whether it was sent."""
-        if self._closing or self.is_blocked or not self.may_read:
+        if self._closing or self.is_blocked or not self.is_listening:
             return False
         self._heard = False
         self.send(PING)
@@ -232,7 +253,7 @@ class Connection(Outgoing):
     @property
     def is_silent(self) -> bool:
         """Whether the peer has sent nothing since the last ping, though it could have."""
-        return self.may_read and not (self._heard or self.is_blocked)
+        return self.is_listening and not (self._heard or self.is_blocked)
 
     # --- ending -----------------------------------------------------------------------------------
 
@@ -249,3 +270,14 @@ class Connection(Outgoing):
         """End the connection now, without a word."""
         self._drop()
         self._scope.deadline = -math.inf
+
+
+def _is_large(event: Heard) -> bool:
+    """Tell whether a message may take long; what came in parts counts as large when it is whole."""
+    match event:
+        case str():
+            return len(event) >= LARGE_CHARACTERS
+        case TextMessage():
+            return event.message_finished
+        case _:
+            return False

@@ -35,6 +35,7 @@ from .faults import Faults
 from .frames import text_frame
 from .limits import TransportLimits
 from .outbox import Outbox
+from .pace import Pace
 from .unfinished import Unfinished
 from .workers import Workers
 
@@ -64,6 +65,7 @@ class Hub:
     Attributes:
         faults: to report what fails, and may fail often.
         outbox: what this turn of the loop sends.
+        pace: who waits because of messages that take long.
         unfinished: messages that are not whole yet.
     """
 
@@ -78,6 +80,7 @@ class Hub:
         self.limits = limits
         self.faults = Faults()
         self.outbox = Outbox(compression)
+        self.pace = Pace()
         self.unfinished = Unfinished(transport or TransportLimits())
         self._core: Server[Connection] = Server(tuple(backends), limits)
         self._backends = backends

@@ -210,6 +210,7 @@ async def _accepting(
         own.start_soon(inspection.watch_loop)
         own.start_soon(hub.outbox.flush_forever)
         own.start_soon(hub.unfinished.run)
+        own.start_soon(hub.pace.run)
         own.start_soon(hub.keep_time)
         own.start_soon(entrance.keep_alive.run)
         own.start_soon(accept)

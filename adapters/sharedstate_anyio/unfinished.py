@@ -102,7 +102,7 @@ class Unfinished:
                 self._visit(connection)
 
     def _visit(self, connection: Connection) -> None:
-        if connection.may_read:
+        if connection.is_listening:
             self._end(connection, "a message did not arrive in time")
         else:
             self._expect(connection)

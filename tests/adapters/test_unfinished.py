@@ -96,7 +96,7 @@ class Slow:
     """A connection, as far as it matters here."""
 
     def __init__(self) -> None:
-        self.may_read = True
+        self.is_listening = True
         self.closed = ""
 
     def close(self, code: int, reason: str) -> None:
@@ -116,7 +116,7 @@ def test_who_makes_progress_or_is_not_read_from_stays(obstacle: str) -> None:
     unfinished = Unfinished(TransportLimits(message_seconds=10))
     connection = Slow()
     unfinished.add(connection, "é")  # type: ignore[arg-type]
-    connection.may_read = obstacle != "paused"
+    connection.is_listening = obstacle != "paused"
     for _ in range(5):
         turn(unfinished, 9)
         if obstacle == "progress":
