@@ -28,7 +28,7 @@ check: $(STAMPS)/dev $(STAMPS)/npm
 test-python: $(STAMPS)/dev $(STAMPS)/npm $(STAMPS)/debian
 	$(BIN)/python -m pytest --ignore=tests/browser -n auto --maxprocesses 4 --dist worksteal
 
-test-js: $(STAMPS)/npm
+test-js: $(STAMPS)/npm $(STAMPS)/runtimes
 	npm --prefix $(CLIENT) test
 
 test-browser: $(STAMPS)/dev $(STAMPS)/npm $(STAMPS)/debian $(STAMPS)/runtimes
@@ -87,7 +87,7 @@ $(STAMPS)/npm: $(CLIENT)/package.json $(CLIENT)/package-lock.json
 	npm --prefix $(CLIENT) ci --no-audit --no-fund
 	@mkdir -p $(STAMPS) && touch $@
 
-# Deno and Bun, about 80 MB to fetch. Not by a lock file: each package is for one kind of machine.
+# Deno, Bun and an older TypeScript, about 90 MB to fetch. Not by a lock file: each package is for one kind of machine.
 $(STAMPS)/runtimes: tests/runtimes/package.json
 	npm --prefix tests/runtimes install --no-package-lock --no-audit --no-fund
 	@mkdir -p $(STAMPS) && touch $@

@@ -3,11 +3,10 @@
 // src/random.js
 function random_id() {
   if (crypto.randomUUID) return crypto.randomUUID();
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  bytes[6] = bytes[6] & 15 | 64;
-  bytes[8] = bytes[8] & 63 | 128;
-  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
+  return "00000000-0000-4000-8000-000000000000".replace(/[08]/g, (digit) => {
+    const [byte] = crypto.getRandomValues(new Uint8Array(1));
+    return (digit === "8" ? 8 | byte & 3 : byte & 15).toString(16);
+  });
 }
 function backoff(failures) {
   return jitter(Math.min(2e4, 250 * 2 ** failures));
@@ -61,10 +60,8 @@ var Callbacks = class {
 };
 
 // src/ending.js
-var DISPOSE = (
-  /** @type {typeof Symbol.dispose} */
-  Symbol.dispose ?? /* @__PURE__ */ Symbol.for("Symbol.dispose")
-);
+var DISPOSE = Symbol.dispose ?? /** @type {any} */
+/* @__PURE__ */ Symbol.for("Symbol.dispose");
 var disposable = (it, end) => (
   /** @type {any} */
   Object.assign(it, { [DISPOSE]: end })
@@ -76,30 +73,26 @@ function on_abort(signal, end) {
 }
 
 // src/errors.js
-var RESERVED = /* @__PURE__ */ new Set(["name", "message", "code", "stack", "cause"]);
+var RESERVED = /* @__PURE__ */ new Set(["name", "message", "code", "stack", "cause", "__proto__"]);
 var SharedStateError = class extends Error {
+  /** @type {unknown} */
+  outcome;
+  /** @type {unknown} */
+  epoch;
+  /** @type {unknown} */
+  version;
   /**
    * @param {string} code what happened, for programs
    * @param {string} message one sentence, for people
    * @param {object} [members] further members to copy
    * @param {unknown} [cause] what led to it
    */
-  constructor(code, message, members = {}, cause = void 0) {
+  constructor(code, message, members2 = {}, cause = void 0) {
     super(message, cause === void 0 ? void 0 : { cause });
     this.name = "SharedStateError";
     this.code = code;
-    this.outcome = void 0;
-    this.epoch = void 0;
-    this.version = void 0;
-    for (const [name, value] of Object.entries(members)) {
-      if (RESERVED.has(name)) continue;
-      Object.defineProperty(this, name, {
-        value,
-        writable: true,
-        enumerable: true,
-        configurable: true
-      });
-    }
+    for (const [name, value] of Object.entries(members2))
+      if (!RESERVED.has(name)) this[name] = value;
   }
 };
 
@@ -145,15 +138,14 @@ function decode(text) {
 }
 function reply(message) {
   const { tunnel, data, error, errors, epoch, version } = message;
-  const members = is_object(error) ? error : {};
   return {
     kind: "reply",
     tunnel,
     ok: message.ok === true,
     data,
     // A conflict tells the present state beside `error`; for the application it belongs to it.
-    error: epoch === void 0 ? members : { epoch, version, ...members },
-    errors: Array.isArray(errors) ? errors : []
+    error: { epoch, version, ...members(error) },
+    errors
   };
 }
 function notification({ path, data, epoch, base, version, more }) {
@@ -187,6 +179,7 @@ function notification({ path, data, epoch, base, version, more }) {
   };
 }
 var malformed = (reason, path) => ({ kind: "malformed", reason, path });
+var members = (error) => is_object(error) ? error : {};
 function is_object(value) {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
@@ -465,7 +458,7 @@ var ClientCore = class {
    * @returns {Effect[]}
    */
   probe() {
-    return this.#connected ? [send(encode_request("GET", "/clock", void 0, "probe"))] : [];
+    return this.#ask("GET", "/clock", void 0, "probe");
   }
   /**
    * @param {unknown} ticket returned by the `settle` effect of this request
@@ -535,15 +528,26 @@ var ClientCore = class {
     if (!this.#connected || subscriptions.length === 0) return [];
     const tunnel = `subs${this.#next_subs++}`;
     const insert = subscriptions.map((each) => [each.path, each.ask(tunnel, resume)]);
-    return [send(encode_request("PUT", "/subs", { insert }, tunnel))];
+    return this.#ask("PUT", "/subs", { insert }, tunnel);
   }
   /**
    * @param {string} path
    * @returns {Effect[]}
    */
   #remove(path) {
-    if (!this.#connected) return [];
-    return [send(encode_request("PUT", "/subs", { remove: [path] }, "unsubscribe"))];
+    return this.#ask("PUT", "/subs", { remove: [path] }, "unsubscribe");
+  }
+  /**
+   * Ask on our own account, if there is a connection.
+   *
+   * @param {"GET" | "PUT"} cmd
+   * @param {string} path
+   * @param {unknown} arg
+   * @param {string} tunnel
+   * @returns {Effect[]}
+   */
+  #ask(cmd, path, arg, tunnel) {
+    return this.#connected ? [send(encode_request(cmd, path, arg, tunnel))] : [];
   }
   /**
    * The server answered to `PUT /subs`.
@@ -565,8 +569,8 @@ var ClientCore = class {
       if (reply2.ok && (accepted.has(path) || !Array.isArray(reply2.data))) {
         subscription.state = "subscribed";
       } else {
-        const error = errors.get(path) ?? { code: "refused" };
-        const reason = { data: `${path}: not subscribed`, error: is_object(error) ? error : {} };
+        const error = members(errors.get(path) ?? { code: "refused" });
+        const reason = { data: `${path}: not subscribed`, error };
         effects.push(this.#refuse(subscription, error_of(reply2.ok ? reason : reply2)));
       }
     }
@@ -1224,7 +1228,7 @@ var Dataset = class {
    * when the dataset is released or the client closed.
    *
    * @param {Until} [until] a signal that ends it
-   * @returns {AsyncIterableIterator<Diff<T>[], undefined>}
+   * @returns {AsyncIterableIterator<Diff<T>[]>}
    */
   changes({ signal } = {}) {
     return iterate(this.subscribe, [signal, this.#ended.signal]);

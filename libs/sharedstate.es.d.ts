@@ -31,14 +31,14 @@ declare class SharedStateError extends Error {
      * @param {unknown} [cause] what led to it
      */
     constructor(code: string, message: string, members?: object, cause?: unknown);
-    /** @type {string} */
-    code: string;
     /** @type {unknown} */
     outcome: unknown;
     /** @type {unknown} */
     epoch: unknown;
     /** @type {unknown} */
     version: unknown;
+    /** @type {string} */
+    code: string;
 }
 
 /**
@@ -285,6 +285,17 @@ type Changes$1<T extends {
     } | undefined;
 };
 
+declare global {
+    /** What `lib` calls "esnext.disposable", so that these types do not ask for it. */
+    interface SymbolConstructor {
+        readonly dispose: unique symbol;
+    }
+}
+/** What `using` ends. */
+interface Ending {
+    [Symbol.dispose]: () => void;
+}
+
 type Until$1 = {
     /**
      * ends it when it is aborted
@@ -293,9 +304,10 @@ type Until$1 = {
 };
 
 /** @import { Changes } from "./changes.js" */
+/** @import { Ending } from "./disposable.js" */
 /** @import { Until } from "./ending.js" */
 /** @import { Diff, Item } from "./replica.js" */
-/** @typedef {(() => void) & {[Symbol.dispose]: () => void}} Unsubscribe */
+/** @typedef {(() => void) & Ending} Unsubscribe */
 /**
  * The local copy of one collection, kept in sync by the client that it was acquired from. After a lost
  * connection it keeps what it has, and the same object is brought up to date.
@@ -388,9 +400,9 @@ declare class Dataset$1<T extends {
      * when the dataset is released or the client closed.
      *
      * @param {Until} [until] a signal that ends it
-     * @returns {AsyncIterableIterator<Diff<T>[], undefined>}
+     * @returns {AsyncIterableIterator<Diff<T>[]>}
      */
-    changes({ signal }?: Until$1): AsyncIterableIterator<Diff$1<T>[], undefined>;
+    changes({ signal }?: Until$1): AsyncIterableIterator<Diff$1<T>[]>;
     /**
      * @param {object} handle of `add_callback`; an unknown one has no effect
      */
@@ -416,12 +428,10 @@ declare class Dataset$1<T extends {
     _end(error: SharedStateError): void;
     /** @internal */
     _release(): void;
-    [Symbol.asyncIterator](): AsyncIterableIterator<Diff$1<T>[], undefined>;
+    [Symbol.asyncIterator](): AsyncIterableIterator<Diff$1<T>[]>;
     #private;
 }
-type Unsubscribe = (() => void) & {
-    [Symbol.dispose]: () => void;
-};
+type Unsubscribe = (() => void) & Ending;
 
 /** @import { Item } from "./replica.js" */
 /**
@@ -466,17 +476,17 @@ type ViewerOptions$1<T extends {
 };
 
 /** @import { Changes } from "./changes.js" */
+/** @import { Ending } from "./disposable.js" */
 /** @import { Until } from "./ending.js" */
 /** @import { Options, Status } from "./options.js" */
 /** @import { Item } from "./replica.js" */
-/** @typedef {{path: string, [Symbol.dispose]: () => void}} Handle given back by `release`, or by `using` */
+/** @typedef {{path: string} & Ending} Handle given back by `release`, or by `using` */
 /** @typedef {{ds: Dataset<any>, handles: number}} Acquired */
 /**
  * A connection to a SharedState server, and the datasets that it keeps in sync. It connects again by
  * itself until it is closed. This is the core; `full.js` builds on it.
  */
 declare class SharedStateClient$1 {
-    [x: symbol]: () => void;
     /**
      * Nothing is connected yet: `connect`, `acquire`, `get` or `update` does that.
      *
@@ -555,6 +565,7 @@ declare class SharedStateClient$1 {
     update<T extends {
         id: string;
     } = Item$1>(path: string, changes: Changes$1<T>, { signal }?: Until$1): Promise<number>;
+    [Symbol.dispose](): void;
     #private;
 }
 /**
@@ -562,8 +573,7 @@ declare class SharedStateClient$1 {
  */
 type Handle$1 = {
     path: string;
-    [Symbol.dispose]: () => void;
-};
+} & Ending;
 
 /** @typedef {{skew: number, trans: number, at: number}} Sample */
 declare class Clock$1 {

@@ -64,10 +64,9 @@ class Collection(Generic[C]):
 
     # --- what clients ask -------------------------------------------------------------------------
 
-    def request(self, operation: Operation[C], now: float, out: list[Effect[C]]) -> None:
-        """Take in an update or a read."""
+    def take_in(self, operation: Operation[C]) -> None:
+        """Take in an update or a read; then let the collection `proceed`."""
         self._queue.append(operation)
-        self._advance(now, out, operation.request.session)
 
     def subscribe(self, subscription: Subscription[C], now: float, out: list[Effect[C]]) -> None:
         """Let a subscriber in; it gets one synchronising notification, then every change."""
@@ -180,9 +179,9 @@ class Collection(Generic[C]):
         elif self._is_idle():
             self._desk.forget(self)
 
-    def proceed(self, now: float, out: list[Effect[C]]) -> None:
-        """Go on: it is this collection's turn to load, or subscribers have gone."""
-        self._advance(now, out)
+    def proceed(self, now: float, out: list[Effect[C]], asker: Session[C] | None = None) -> None:
+        """Go on: `asker` wants something, it is this collection's turn to load, or subscribers have gone."""
+        self._advance(now, out, asker)
 
     @property
     def memory(self) -> int:

@@ -28,13 +28,13 @@ MAX_SUB_BYTES: Final = 4096
 """The longest `sub`: the server keeps it as long as the subscription lasts."""
 
 
-class RequestMessage(NamedTuple):
+class RequestMessage(Struct, tag_field="type", tag="REQUEST"):
     """A well-formed request; `arg` is still JSON text."""
 
     cmd: Command
     path: str
-    arg: Raw
-    tunnel: Raw
+    arg: Raw = NULL
+    tunnel: Raw = NULL
 
 
 class Subscribe(NamedTuple):
@@ -98,6 +98,7 @@ class _Sub(Struct):
     parts: bool = False
 
 
+_request = msgspec.json.Decoder(RequestMessage)
 _envelope = msgspec.json.Decoder(_Envelope)
 _head = msgspec.json.Decoder(_Head)
 _string = msgspec.json.Decoder(str)
@@ -112,6 +113,19 @@ def decode_request(text: str, limits: Limits) -> RequestMessage:
     Raises:
         BadMessageError: `bad_message`, or `bad_path` if only the path is at fault.
     """
+    try:
+        message = _request.decode(text)
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+        return _decode_piecemeal(text, limits)
+    if nests_deeper(bytes(message.tunnel), limits.depth):
+        raise BadMessageError(
+            "bad_message", f"tunnel: {too_deep(limits)}", Raw(b'"%b"' % message.cmd.encode())
+        )
+    return message
+
+
+def _decode_piecemeal(text: str, limits: Limits) -> RequestMessage:
+    """Read a message member by member, to tell which one is at fault."""
     try:
         envelope = _envelope.decode(text)
     except RecursionError:
@@ -164,8 +178,10 @@ def decode_write(arg: Raw, limits: Limits) -> Write:
     for index, id in enumerate(message.remove):
         if problem := _id_problem(id, limits):
             raise RequestError("bad_update", f"remove[{index}]: {problem}")
-    update = Update(tuple(dict.fromkeys(message.remove)), insert, message.reset)
-    return Write(update, _condition(message.condition, limits))
+    remove = tuple(dict.fromkeys(message.remove)) if message.remove else ()
+    update = Update(remove, insert, message.reset)
+    wanted = message.condition
+    return Write(update, None if wanted is None else _condition(wanted, limits))
 
 
 def _decode_update(arg: Raw) -> _Update:
@@ -175,9 +191,7 @@ def _decode_update(arg: Raw) -> _Update:
         raise RequestError("bad_update", update_fault(arg)) from None
 
 
-def _condition(wanted: _If | None, limits: Limits) -> Condition | None:
-    if wanted is None:
-        return None
+def _condition(wanted: _If, limits: Limits) -> Condition:
     ids = None if wanted.ids is None else tuple(dict.fromkeys(wanted.ids))
     if ids is not None and len(ids) > limits.items:
         raise RequestError("too_many", f"a condition may name at most {limits.items} ids")

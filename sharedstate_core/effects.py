@@ -6,22 +6,24 @@ later as inputs that carry the effect's `ticket`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
-if TYPE_CHECKING:
-    from collections.abc import Hashable, Sequence
+from msgspec import Struct
 
-    from .encode import ClockReply
-    from .paths import CollectionPath
-    from .storage import Cursor, Write
+from .encode import ClockReply
+from .paths import CollectionPath
+from .storage import Cursor, Write
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
 
 C = TypeVar("C", bound="Hashable")
 """The transport's own handle of a connection: any hashable object."""
 
 
-@dataclass(frozen=True, slots=True)
-class Send(Generic[C]):
+class Send(Struct, Generic[C], frozen=True):
     """Send one text message to each of these connections.
 
     The message is UTF-8 and shared: frame it once, whatever the number of connections.
@@ -31,16 +33,14 @@ class Send(Generic[C]):
     message: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class TellTime(Generic[C]):
+class TellTime(Struct, Generic[C], frozen=True):
     """Send `reply.encode(seconds since the Unix epoch)` to the connection: the core has no clock."""
 
     connection: C
     reply: ClockReply
 
 
-@dataclass(frozen=True, slots=True)
-class TellDrained(Generic[C]):
+class TellDrained(Struct, Generic[C], frozen=True):
     """Call `connection_drained` once all that was sent to the connection has left; nothing more is sent until then.
 
     If it does not leave at once, call `connection_blocked` as ever, and `connection_drained` for both.
@@ -49,22 +49,19 @@ class TellDrained(Generic[C]):
     connection: C
 
 
-@dataclass(frozen=True, slots=True)
-class PauseReading(Generic[C]):
+class PauseReading(Struct, Generic[C], frozen=True):
     """Read no more messages from the connection for now: its earlier requests wait."""
 
     connection: C
 
 
-@dataclass(frozen=True, slots=True)
-class ResumeReading(Generic[C]):
+class ResumeReading(Struct, Generic[C], frozen=True):
     """Read from the connection again."""
 
     connection: C
 
 
-@dataclass(frozen=True, slots=True)
-class Close(Generic[C]):
+class Close(Struct, Generic[C], frozen=True):
     """Close a connection with this WebSocket close code, then report `connection_closed`.
 
     `at_once`: without waiting for what it was sent, whose memory is needed.
@@ -76,8 +73,7 @@ class Close(Generic[C]):
     at_once: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
+class Commit(Struct, frozen=True):
     """Store these writes in order, in one transaction; a rejected one leaves its neighbours.
 
     Answer with `commit_succeeded` or `commit_failed`. At most one Commit or Load is under way per collection.
@@ -88,8 +84,7 @@ class Commit:
     writes: Sequence[Write]
 
 
-@dataclass(frozen=True, slots=True)
-class Load:
+class Load(Struct, frozen=True):
     """Read a collection at one moment: what changed since a cursor, or everything.
 
     Answer with `load_succeeded` or `load_failed`.
@@ -100,8 +95,7 @@ class Load:
     since: Cursor | None
 
 
-@dataclass(frozen=True, slots=True)
-class ListCollections:
+class ListCollections(Struct, frozen=True):
     """Read the names of an app's collections in one service.
 
     Answer with `list_succeeded` or `list_failed`.

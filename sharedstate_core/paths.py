@@ -34,7 +34,7 @@ class CollectionPath(NamedTuple):
 
 
 def split_path(text: str) -> tuple[str, ...]:
-    """Return the segments of a path, empty ones left out.
+    """Return the segments of a path, empty ones left out; three of them as a `CollectionPath`.
 
     Raises:
         RequestError: `bad_path`, if it is longer than `MAX_PATH_CHARACTERS`, or if a segment is `.` or `..`, holds
@@ -53,11 +53,11 @@ def parse_collection_path(text: str) -> CollectionPath:
         RequestError: `bad_path`, as `split_path`, or if there are not exactly three segments.
     """
     segments = split_path(text)
-    if len(segments) != 3:
+    if not isinstance(segments, CollectionPath):
         raise RequestError(
             "bad_path", f"path {text[:200]!r}: expected /app/service/collection, three segments"
         )
-    return CollectionPath(*segments)
+    return segments
 
 
 @lru_cache(maxsize=1024)  # a connection names the same few again and again
@@ -66,7 +66,7 @@ def _split(text: str) -> tuple[str, ...]:
     for segment in segments:
         if problem := _problem(segment):
             raise RequestError("bad_path", f"path {text[:200]!r}: {problem}")
-    return segments
+    return CollectionPath(*segments) if len(segments) == 3 else segments
 
 
 def _problem(segment: str) -> str | None:

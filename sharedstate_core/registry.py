@@ -51,6 +51,7 @@ class Registry(Generic[C]):
         self._turns = {name: Turns[Collection[C]](limits.loads) for name in self.services}
         self._lingering: OrderedDict[Collection[C], int] = OrderedDict()  # with the bytes of each
         self._lingering_bytes = 0
+        self._asked: dict[Collection[C], None] = {}  # for something, and did not go on yet
 
     def __len__(self) -> int:
         return len(self._collections)
@@ -77,9 +78,11 @@ class Registry(Generic[C]):
         """
         parsed = parse_collection_path(path)
         self.check_service(parsed.service)
-        new = beside if beside is not None else set()
         there = self._collections.get(parsed)
-        if parsed not in new and (there is None or there in self._lingering):
+        if there is not None and there not in self._lingering:
+            return parsed
+        new = beside if beside is not None else set()
+        if parsed not in new:
             in_use = len(self._collections) - len(self._lingering) + len(new)
             if in_use >= self.limits.collections:
                 text = f"at most {self.limits.collections} collections in use"
@@ -113,11 +116,25 @@ class Registry(Generic[C]):
         """Return all that are in memory."""
         return self._collections.values()
 
+    def take_in(self, path: CollectionPath, operation: Operation[C]) -> None:
+        """Take in an update or a read of any collection; then let them `go_on`."""
+        collection = self.open(path)
+        collection.take_in(operation)
+        self._asked[collection] = None
+
+    def go_on(self, asker: Session[C], now: float, out: list[Effect[C]]) -> None:
+        """Let the collections that were asked for something, by `asker`, do what they can do now."""
+        while self._asked:
+            collection = next(iter(self._asked))
+            del self._asked[collection]
+            collection.proceed(now, out, asker)
+
     def request(
         self, path: CollectionPath, operation: Operation[C], now: float, out: list[Effect[C]]
     ) -> None:
-        """Take in an update or a read of any collection."""
-        self.open(path).request(operation, now, out)
+        """Take in an update or a read of any collection, and go on."""
+        self.take_in(path, operation)
+        self.go_on(operation.request.session, now, out)
 
     # --- whose load is next -----------------------------------------------------------------------
 
@@ -169,6 +186,7 @@ class Registry(Generic[C]):
     def forget(self, collection: Collection[C]) -> None:
         """Let a collection go: it holds nothing that matters."""
         self._wake_up(collection)
+        self._asked.pop(collection, None)
         for which in DEADLINES:
             self._deadlines.cancel((which, collection))
         del self._collections[collection.path]

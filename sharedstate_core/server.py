@@ -133,15 +133,30 @@ class Server(Generic[C]):
 
     def receive_text(self, connection: C, text: str, now: float) -> list[Effect[C]]:
         """One text message of a peer has arrived, whole."""
+        return self.receive_texts(connection, (text,), now)
+
+    def receive_texts(self, connection: C, texts: Iterable[str], now: float) -> list[Effect[C]]:
+        """Text messages of one peer have arrived together, each whole: their updates are committed together.
+
+        They are taken one by one, the first one in any case, and no more when reading is to pause: what is left of an
+        iterator is for the next call.
+        """
         session = self._session(connection)
         out: list[Effect[C]] = []
-        if session.closed:
-            return out
+        for text in texts:
+            if not session.closed:
+                self._receive(session, text, now, out)
+            if session.closed or session.is_paused:
+                break
+        self._registry.go_on(session, now, out)
+        return out
+
+    def _receive(self, session: Session[C], text: str, now: float, out: list[Effect[C]]) -> None:
         try:
             message = decode_request(text, self.limits)
         except BadMessageError as error:
             session.open_request(error.cmd, error.tunnel, len(text), out).fail(error, out)
-            return out
+            return
         request = session.open_request(message.cmd, message.tunnel, len(text), out)
         try:
             if session.is_overrun:
@@ -151,12 +166,17 @@ class Server(Generic[C]):
             self._dispatch(request, message, now, out)
         except RequestError as error:
             request.fail(error, out)
-        return out
 
     def _dispatch(
         self, request: Request[C], message: RequestMessage, now: float, out: list[Effect[C]]
     ) -> None:
         match message.cmd, split_path(message.path):
+            case "PUT", (_, _, _):
+                path = self._registry.parse(message.path)
+                write = decode_write(message.arg, self.limits)
+                self._take_in(path, Put(request, write))
+            case "GET", (_, _, _):
+                self._take_in(self._registry.parse(message.path), Get(request))
             case "GET", ():
                 request.succeed(self._registry.services, out)
             case "GET", ("clock",):
@@ -169,26 +189,18 @@ class Server(Generic[C]):
             case "GET", (app, service):
                 self._registry.check_service(service)
                 out.append(ListCollections(self._tickets.issue(request), service, app))
-            case "GET", (_, _, _):
-                self._take_in(self._registry.parse(message.path), Get(request), now, out)
-            case "PUT", (_, _, _):
-                path = self._registry.parse(message.path)
-                write = decode_write(message.arg, self.limits)
-                self._take_in(path, Put(request, write), now, out)
             case cmd, _:
                 raise RequestError(
                     "bad_path", f"path {message.path[:200]!r}: nothing to {cmd} here"
                 )
 
-    def _take_in(
-        self, path: CollectionPath, operation: Operation[C], now: float, out: list[Effect[C]]
-    ) -> None:
+    def _take_in(self, path: CollectionPath, operation: Operation[C]) -> None:
         """Take in an update or a read, now or, in the order they came, when the reader can take the answer."""
         session = operation.request.session
         if session.has_postponed or (session.blocked and isinstance(operation, Get)):
             session.postpone(partial(self._registry.request, path, operation))
         else:
-            self._registry.request(path, operation, now, out)
+            self._registry.take_in(path, operation)
 
     def _put_subs(self, request: Request[C], arg: Raw, now: float, out: list[Effect[C]]) -> None:
         """Edit or replace the subscriptions; the reply comes before what they bring."""

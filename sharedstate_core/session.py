@@ -85,6 +85,11 @@ class Session(Generic[C]):
         return Request(self, cmd, tunnel, size)
 
     @property
+    def is_paused(self) -> bool:
+        """Whether the transport was asked to read no more."""
+        return self._paused
+
+    @property
     def is_overrun(self) -> bool:
         """Whether more requests wait than the peer may have."""
         return self._unanswered > self.limits.unanswered
@@ -93,7 +98,8 @@ class Session(Generic[C]):
         """Count a request out."""
         self._unanswered -= 1
         self._unanswered_bytes -= size
-        self._control_flow(out)
+        if self._paused:
+            self._control_flow(out)
 
     # --- what goes out ----------------------------------------------------------------------------
 

@@ -7,18 +7,17 @@ Updates form a monoid (`compose`, with the empty update as unit), so that
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from collections.abc import Mapping
+from typing import NamedTuple, TypeAlias
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from msgspec import Struct
+from msgspec.structs import force_setattr
 
 State: TypeAlias = "Mapping[str, bytes]"
 """Item texts by id, in order of insertion."""
 
 
-@dataclass(frozen=True, slots=True)
-class Update:
+class Update(Struct, frozen=True):
     """One atomic batch: `remove` first, then `insert`; `reset` removes everything instead.
 
     Attributes:
@@ -29,12 +28,12 @@ class Update:
     """
 
     remove: tuple[str, ...] = ()
-    insert: Mapping[str, bytes] = field(default_factory=dict)
+    insert: Mapping[str, bytes] = {}
     reset: bool = False
 
     def __post_init__(self) -> None:
         if self.reset and self.remove:
-            object.__setattr__(self, "remove", ())
+            force_setattr(self, "remove", ())
 
     @property
     def is_noop(self) -> bool:
@@ -44,7 +43,10 @@ class Update:
     @property
     def touched(self) -> int:
         """Number of ids the update names: what the reply to it tells."""
-        return len(self.insert) + sum(1 for id in self.remove if id not in self.insert)
+        touched = len(self.insert)
+        if self.remove:
+            touched += sum(id not in self.insert for id in self.remove)
+        return touched
 
 
 class Diff(NamedTuple):

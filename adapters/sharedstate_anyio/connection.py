@@ -11,7 +11,6 @@ The rules:
 from __future__ import annotations
 
 import contextlib
-import itertools
 import logging
 import math
 from time import monotonic
@@ -50,10 +49,31 @@ TURN_SECONDS: Final = 0.005
 """Messages of one peer that are taken, and how long that may go on, before others have their turn."""
 
 
+class _Turn:
+    """How much of one peer is taken before others have their turn; `left`: messages."""
+
+    __slots__ = ("_end", "left")
+
+    def __init__(self) -> None:
+        self.left = HANDLED_AT_ONCE
+        self._end = monotonic() + TURN_SECONDS
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether another message may be taken."""
+        return self.left > 0 and not self.is_late
+
+    @property
+    def is_late(self) -> bool:
+        """Whether it has gone on for longer than it should."""
+        return monotonic() > self._end
+
+
 class Connection(Outgoing):
     """A peer; the object itself is the handle under which the core knows it."""
 
     __slots__ = (
+        "_event",
         "_events",
         "_heard",
         "_hub",
@@ -69,6 +89,7 @@ class Connection(Outgoing):
         self._hub = hub
         self._reader: Reader | None = None
         self._events: Iterator[Heard] = iter(())
+        self._event: Heard | None = None  # the first of them that is not handled yet
         self._heard = False
         self._in_line = False  # its next message has to wait for others
         self._over = False  # nothing more is read
@@ -99,7 +120,7 @@ class Connection(Outgoing):
 
     async def _converse(self, opened: Opened, keep_alive: KeepAlive) -> None:
         self._reader = opened.reader
-        self._events = opened.reader.feed(opened.data)
+        self._feed(opened.reader, opened.data)
         self.window_bits = opened.window_bits
         del opened
         self._hub.opened(self)
@@ -135,8 +156,12 @@ class Connection(Outgoing):
             self._over = True
             return False
         self._heard = True
-        self._events = self._reader.feed(data)
+        self._feed(self._reader, data)
         return self._handle_events()
+
+    def _feed(self, reader: Reader, data: bytes) -> None:
+        self._events = reader.feed(data)
+        self._event = next(self._events, None)
 
     def _handle_events(self) -> bool:
         """Go through what was read, from where it was left; return whether to read on.
@@ -144,24 +169,43 @@ class Connection(Outgoing):
         False also after `HANDLED_AT_ONCE` or `TURN_SECONDS`, and before a large message if `pace` says so: then others
         have their turn.
         """
-        pace = self._hub.pace
-        end = monotonic() + TURN_SECONDS
-        for number, event in enumerate(self._events, 1):
-            if _is_large(event) and not pace.allows(self):
-                self._events = itertools.chain((event,), self._events)
+        turn = _Turn()
+        while self._event is not None:
+            self._hub.received(self, self._texts(turn))
+            if turn.is_late:
+                self._hub.pace.tire()
                 self._in_line = True
-                return False
-            if isinstance(event, str):
-                self._take_text(event)
-            else:
-                self._handle(event)
-            if monotonic() > end:
-                pace.tire()
+            elif not self._may_begin():
                 self._in_line = True
+            if self._in_line or not turn.goes_on or not self._may_read:
                 return False
-            if number == HANDLED_AT_ONCE or not self._may_read:
-                return False
+            if (other := self._event) is not None:
+                self._move_on(turn)
+                self._handle(other)
         return True
+
+    def _texts(self, turn: _Turn) -> Iterator[str]:
+        """Yield whole messages as long as nothing else comes: they are taken in together."""
+        while turn.goes_on:
+            text = self._event
+            if not isinstance(text, str) or self._is_too_long(text) or not self._may_begin():
+                return
+            self._move_on(turn)
+            if not self._closing:
+                yield text
+
+    def _may_begin(self) -> bool:
+        """Tell whether the next event may be handled now; what came in parts counts as large when it is whole."""
+        event = self._event
+        if isinstance(event, str):
+            is_large = len(event) >= LARGE_CHARACTERS
+        else:
+            is_large = isinstance(event, TextMessage) and event.message_finished
+        return not is_large or self._hub.pace.allows(self)
+
+    def _move_on(self, turn: _Turn) -> None:
+        self._event = next(self._events, None)
+        turn.left -= 1
 
     @property
     def _may_read(self) -> bool:
@@ -183,6 +227,8 @@ class Connection(Outgoing):
                 self._over = True
             case _ if self._closing:
                 pass  # we said goodbye: what still comes is not answered
+            case str():
+                self._refuse()
             case TextMessage():
                 self._take_part(event)
             case BytesMessage():
@@ -192,27 +238,25 @@ class Connection(Outgoing):
             case _:
                 pass
 
-    def _take_text(self, text: str) -> None:
-        """Hand on a whole message."""
-        if self._closing:
-            return
+    def _is_too_long(self, text: str) -> bool:
         most = self._hub.limits.message_bytes
-        if len(text) > most or (not text.isascii() and len(text.encode()) > most):
-            self._refuse(most)
-        else:
-            self._hub.received(self, text)
+        return len(text) > most or (not text.isascii() and len(text.encode()) > most)
 
     def _take_part(self, event: TextMessage) -> None:
         """Collect the parts of one message, counting while they arrive."""
         unfinished = self._hub.unfinished
         if event.message_finished and self not in unfinished:
-            self._take_text(event.data)
+            if self._is_too_long(event.data):
+                self._refuse()
+            else:
+                self._hub.received(self, iter((event.data,)))
         elif unfinished.add(self, event.data) > self._hub.limits.message_bytes:
-            self._refuse(self._hub.limits.message_bytes)
+            self._refuse()
         elif event.message_finished:
-            self._hub.received(self, unfinished.take(self))
+            self._hub.received(self, iter((unfinished.take(self),)))
 
-    def _refuse(self, most: int) -> None:
+    def _refuse(self) -> None:
+        most = self._hub.limits.message_bytes
         self.close(CLOSE_TOO_BIG, f"a message may have at most {most} bytes")
 
     def pause_reading(self) -> None:
@@ -270,14 +314,3 @@ class Connection(Outgoing):
         """End the connection now, without a word."""
         self._drop()
         self._scope.deadline = -math.inf
-
-
-def _is_large(event: Heard) -> bool:
-    """Tell whether a message may take long; what came in parts counts as large when it is whole."""
-    match event:
-        case str():
-            return len(event) >= LARGE_CHARACTERS
-        case TextMessage():
-            return event.message_finished
-        case _:
-            return False

@@ -3,8 +3,7 @@
 The rules:
 
 1. `_perform` is plain and never calls the core; what follows from an effect comes back later, as an input.
-2. Storage tasks belong to the hub: a client that leaves does not cancel its update.
-3. No decision is made here: those are the core's.
+2. No decision is made here: those are the core's.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ from typing import TYPE_CHECKING, Final, assert_never
 
 import anyio
 
-from sharedstate_backends import OutcomeUnknownError, StorageError
 from sharedstate_core import (
     Close,
     Commit,
@@ -36,11 +34,11 @@ from .frames import text_frame
 from .limits import TransportLimits
 from .outbox import Outbox
 from .pace import Pace
+from .storage import Storage
 from .unfinished import Unfinished
-from .workers import Workers
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from anyio.abc import TaskGroup
 
@@ -83,9 +81,8 @@ class Hub:
         self.pace = Pace()
         self.unfinished = Unfinished(transport or TransportLimits())
         self._core: Server[Connection] = Server(tuple(backends), limits)
-        self._backends = backends
         self._tasks = tasks
-        self._commits = Workers(tasks, self._commit)
+        self._storage = Storage(backends, self._core, self._storage_answered, tasks, self.faults)
         self._connections: set[Connection] = set()
         self._deadline_moved = anyio.Event()
         self._idle = anyio.Event()
@@ -111,12 +108,14 @@ class Hub:
         if self._ending:
             self._send_away(connection)
 
-    def received(self, connection: Connection, text: str) -> None:
-        """A text message has arrived."""
+    def received(self, connection: Connection, texts: Iterator[str]) -> None:
+        """Text messages have arrived; once reading is to pause, no more are taken from the iterator."""
         if self._ending:
-            return  # not accepted: who goes on asking must not keep the end from coming
+            for _ in texts:
+                pass  # not accepted: who goes on asking must not keep the end from coming
+            return
         try:
-            effects = self._core.receive_text(connection, text, time.monotonic())
+            effects = self._core.receive_texts(connection, texts, time.monotonic())
         except Exception as error:  # noqa: BLE001  (a fault of ours must not end the server)
             text = "a message could not be handled; its connection is closed"
             self.faults.report(("message", type(error)), text, error, {"event": "message_failed"})
@@ -156,11 +155,11 @@ class Hub:
                 case Send():
                     self.outbox.send(effect.connections, effect.message)
                 case Commit():
-                    self._commits.start(effect)
+                    self._storage.commit(effect)
                 case Load():
-                    self._tasks.start_soon(self._load, effect)
+                    self._storage.load(effect)
                 case ListCollections():
-                    self._tasks.start_soon(self._list, effect)
+                    self._storage.list(effect)
                 case TellTime():
                     effect.connection.send(text_frame(effect.reply.encode(time.time())))
                 case TellDrained():
@@ -198,58 +197,10 @@ class Hub:
         """Storage holds this state of a collection; it may be another process's."""
         self._perform(self._core.collection_changed(path, cursor, time.monotonic()))
 
-    async def _commit(self, commit: Commit) -> None:
-        path = commit.collection
-        try:
-            result = await self._backends[path.service].commit(path, commit.writes)
-        except Exception as error:  # noqa: BLE001  (whatever a plugin raises is an outcome)
-            unknown = not isinstance(error, StorageError)
-            self._report("commit", path.service, f"commit to {path}", error)
-            text = "the storage failed" if unknown else "the storage is not available"
-            effects = self._core.commit_failed(
-                commit.ticket, text, time.monotonic(), outcome_unknown=unknown
-            )
-        else:
-            effects = self._core.commit_succeeded(commit.ticket, result, time.monotonic())
-        self._storage_answered(effects)
-
-    async def _load(self, load: Load) -> None:
-        path = load.collection
-        try:
-            loaded = await self._backends[path.service].load(path, load.since)
-        except Exception as error:  # noqa: BLE001
-            self._report("load", path.service, f"load of {path}", error)
-            text = "the storage is not available"
-            effects = self._core.load_failed(load.ticket, text, time.monotonic())
-        else:
-            effects = self._core.load_succeeded(load.ticket, loaded, time.monotonic())
-        self._storage_answered(effects)
-
-    async def _list(self, request: ListCollections) -> None:
-        try:
-            names = await self._backends[request.service].collections(request.app)
-        except Exception as error:  # noqa: BLE001
-            what = f"list of /{request.app}/{request.service}"
-            self._report("list", request.service, what, error)
-            effects = self._core.list_failed(request.ticket, "the storage is not available")
-        else:
-            effects = self._core.list_succeeded(request.ticket, names)
-        self._storage_answered(effects)
-
     def _storage_answered(self, effects: Sequence[Effect[Connection]]) -> None:
         self._perform(effects)
         if self._ending and not self._core.is_busy:
             self._idle.set()
-
-    def _report(self, operation: str, service: str, what: str, error: Exception) -> None:
-        outcome = "failed" if isinstance(error, StorageError) else "failed, outcome unknown"
-        known = isinstance(error, StorageError | OutcomeUnknownError)
-        self.faults.report(
-            (operation, service, type(error)),
-            f"{what} {outcome}: {error}" if known else f"{what} {outcome}",
-            None if known else error,
-            {"event": f"{operation}_failed", "service": service},
-        )
 
     # --- watching over it ------------------------------------------------------------------------
 

@@ -1,36 +1,23 @@
-"""Taking over the tables of the first generation: what becomes of its rows, whatever database holds them.
+"""Taking over the tables of the first generation, whatever database holds them; `old_rows.py` tells of a single row.
 
-It kept one row an item, (app, chnl, id, ctime, data): `chnl` is the collection, `data` the whole item as JSON.
-
-1. What clients were shown is what counts: they were shown `data`, never the column `id`.
-2. A row is taken over with its text untouched, if a client could write that item today. Any other is told
-   of, one line each, and stays in the old table, which is kept.
-3. A collection starts at version 1, as if one update had inserted all of its items, in their old order.
-4. Under MySQL's usual collations `Key`, `key`, `kéy` and `key  ` were one id: an update of one of them
-   overwrote the other's `data` and kept its column. Such a row is taken over by rule 1, and told of; likewise
-   one whose id MySQL had cut, or written with question marks.
-5. Of rows that claim one id the first is taken over whose key is that id, as text; the others are told of and stay.
+1. A row that cannot be taken over stays in the old table, which is kept; it is told of, on one line.
+2. A collection starts at version 1, as if one update had inserted all of its items, in their old order.
+3. Of rows that claim one id the first is taken over whose key is that id, as text; the others are told of and stay.
 """
 
 from __future__ import annotations
 
-import json
-import re
-import unicodedata
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
-import msgspec
-
-from sharedstate_core.decode import decode_write
-from sharedstate_core.errors import RequestError
-from sharedstate_core.limits import Limits
-from sharedstate_core.paths import split_path
+from .old_rows import UnfitError, column_text, converted, folded, row_name, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+
+    from .old_rows import NewItem, OldRow
 
 Tell: TypeAlias = "Callable[[str], None]"
 """Takes one line for the person who migrates: progress, a row that is left behind, a remark."""
@@ -47,37 +34,6 @@ HOW_TO_MIGRATE: Final = (
 
 PROGRESS_ROWS: Final = 10_000
 """Rows between two lines about progress, at least; more when there are many."""
-
-_LIMITS: Final = Limits()
-_OLD_ID_CHARACTERS: Final = 64
-_BEYOND_UTF8MB3: Final = re.compile(r"[\U00010000-\U0010ffff]")
-
-
-class _UnfitError(Exception):
-    """A row cannot be taken over; the message says why."""
-
-
-class OldRow(NamedTuple):
-    """A row as the old table holds it: text, its bytes, None for NULL, or what somebody else put there.
-
-    `hidden` says that the old server did not find it by its key, which is bytes where it asked for text.
-    """
-
-    app: object
-    chnl: object
-    id: object
-    data: object
-    hidden: object = False
-
-
-class NewItem(NamedTuple):
-    """An item to store in a collection at version 1; `place` is its place there."""
-
-    app: str
-    collection: str
-    id: str
-    text: bytes
-    place: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,134 +120,46 @@ class Conversion:
         for row in rows:
             try:
                 item = self._item(row, place)
-            except _UnfitError as error:
+            except UnfitError as error:
                 self._leave(row, str(error))
                 continue
             place += 1
-            if row.hidden or item.id != _text(row.id, "id") or item.id in ids:
+            if row.hidden or item.id != column_text(row.id, "id") or item.id in ids:
                 others.append((row, item))
             else:
                 ids.add(item.id)
                 yield item
         for row, item in others:  # after all that have a better claim to their id
-            says = item.id != _text(row.id, "id")
+            says = item.id != column_text(row.id, "id")
             if item.id in ids:
                 because = ", which its item says" if says else ""
-                self._leave(row, f"another row has the id {_shown(item.id)}{because}")
+                self._leave(row, f"another row has the id {shown(item.id)}{because}")
                 continue
             ids.add(item.id)
             yield item
             if says:
-                known = f"taken over as {_shown(item.id)}, the id that its item says"
-                self._tell(f"{_place(row)}: {known}")
+                known = f"taken over as {shown(item.id)}, the id that its item says"
+                self._tell(f"{row_name(row)}: {known}")
         self.taken += len(ids)
         if ids:
             self.collections += 1
             self._compare(item.app, item.collection)
 
     def _item(self, row: OldRow, place: int) -> NewItem:
-        item = _item(row, place)
+        item = converted(row, place)
         if self._max_text is not None and len(item.text) > self._max_text:
             problem = f"{len(item.text)} bytes, more than the {self._max_text} that can be stored"
-            raise _UnfitError(f"data: has {problem}; raise max_allowed_packet")
+            raise UnfitError(f"data: has {problem}; raise max_allowed_packet")
         return item
 
     def _leave(self, row: OldRow, problem: str) -> None:
-        self._tell(f"{_place(row)}: left behind: {problem}")
+        self._tell(f"{row_name(row)}: left behind: {problem}")
 
     def _compare(self, app: str, collection: str) -> None:
         """Say so if the old table took two collections for one."""
         if self._names is None:
             return
         name = f"/{app}/…/{collection}"
-        other = self._names.setdefault(_folded(name), name)
+        other = self._names.setdefault(folded(name), name)
         if other != name:
-            self._tell(f"{_shown(name)} and {_shown(other)} were one collection and are two now")
-
-
-def _item(row: OldRow, place: int) -> NewItem:
-    """Return the row's item.
-
-    Raises:
-        _UnfitError: why it cannot be taken over.
-    """
-    app, collection = _segment(row.app, "app"), _segment(row.chnl, "chnl")
-    column = _text(row.id, "id")
-    text = _text(row.data, "data").encode()
-    try:
-        msgspec.json.decode(text, type=msgspec.Raw)  # one value and no more
-        write = decode_write(msgspec.Raw(b'{"insert":[%b]}' % text), _LIMITS)
-    except RequestError as error:
-        raise _UnfitError(
-            f"data: {error.message.removeprefix('insert[0]').lstrip('.: ')}"
-        ) from None
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise _UnfitError(f"data: {_json_fault(text.decode(), error)}") from None
-    ((id, _),) = write.update.insert.items()
-    if id != column and _folded(column) not in map(_folded, _forms(id)):
-        raise _UnfitError(f"data: the item says that its id is {_shown(id)}")
-    return NewItem(app, collection, id, text, place)
-
-
-def _segment(value: object, column: str) -> str:
-    name = _text(value, column)
-    try:
-        segments = split_path(name)
-    except RequestError as error:
-        raise _UnfitError(f"{column}: {error.message.rpartition(': ')[2]}") from None
-    if segments != (name,):
-        raise _UnfitError(f"{column}: is no segment of a path")
-    return name
-
-
-def _text(value: object, column: str) -> str:
-    if value is None:
-        raise _UnfitError(f"{column}: is missing")
-    if not isinstance(value, str | bytes):
-        raise _UnfitError(f"{column}: is no text")
-    try:
-        return value.decode() if isinstance(value, bytes) else value.encode().decode()
-    except UnicodeError:
-        raise _UnfitError(f"{column}: is no Unicode text") from None
-
-
-def _json_fault(text: str, error: Exception) -> str:
-    """Say why a text is no JSON. Python's own encoder, which wrote it, knows NaN."""
-    try:
-        json.loads(text)
-    except (ValueError, RecursionError):
-        return f"is no JSON ({error})"
-    return "holds NaN or Infinity, which JSON does not know"
-
-
-def _folded(text: str) -> str:
-    """Return what is left of a name under the usual collations: no case, no accents, no spaces at the end."""
-    letters = unicodedata.normalize("NFKD", text.rstrip(" "))
-    return "".join(each for each in letters if not unicodedata.combining(each)).casefold()
-
-
-def _forms(id: str) -> Iterator[str]:
-    """Yield what became of an id in the first generation's column in MySQL, 64 characters of at most 3 bytes each.
-
-    Unless `sql_mode` was strict, MySQL cut what was longer, and put question marks in place of other characters or
-    cut there, depending on its version.
-    """
-    yield id
-    for substitute in ("?", "????"):
-        yield _BEYOND_UTF8MB3.sub(substitute, id)[:_OLD_ID_CHARACTERS]
-    yield _BEYOND_UTF8MB3.split(id, maxsplit=1)[0][:_OLD_ID_CHARACTERS]
-
-
-def _place(row: OldRow) -> str:
-    return f"row ({_shown(row.app)}, {_shown(row.chnl)}, {_shown(row.id)})"
-
-
-def _shown(value: object) -> str:
-    """Return a value for one line, as short as may be."""
-    if isinstance(value, bytes):
-        value = value.decode(errors="backslashreplace")
-    if value is None:
-        return "NULL"
-    text = str(value)
-    quoted = json.dumps(text, ensure_ascii=not text.isprintable())
-    return quoted if len(quoted) <= 100 else f"{quoted[:99]}…"
+            self._tell(f"{shown(name)} and {shown(other)} were one collection and are two now")

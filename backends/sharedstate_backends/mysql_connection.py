@@ -1,4 +1,4 @@
-"""One connection to MySQL or MariaDB: how it is opened, how it is asked, and what its errors mean to people.
+"""One connection to MySQL or MariaDB: how it is opened and how it is asked.
 
 1. Statements that belong together go out in one packet; the first error ends them.
 2. Nothing takes longer than the timeout. A connection that was late, broke or was left in the middle of an
@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import asyncmy
@@ -19,10 +18,12 @@ from asyncmy.cursors import SSCursor
 from asyncmy.errors import MySQLError
 
 from .contract import StorageError
+from .mysql_errors import DatabaseError, explained
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import AsyncGenerator
+
+    from .mysql_address import Address
 
 Rows = list[tuple[Any, ...]]
 
@@ -32,36 +33,6 @@ GOODBYE_SECONDS: Final = 1.0
 STATEMENT_BYTES: Final = 1024
 """Room for what surrounds one text in a packet: an id of 255 bytes, escaped, and the statement."""
 
-ACCESS_DENIED: Final = 1044
-LOGIN_DENIED: Final = 1045
-UNKNOWN_DATABASE: Final = 1049
-DUPLICATE_KEY: Final = 1062
-NO_SUCH_TABLE: Final = 1146
-TABLE_ACCESS_DENIED: Final = 1142
-DEADLOCK: Final = 1213
-
-_LOST: Final = {
-    *(0, 2003, 2006, 2013),  # the driver's own: not connected, refused, gone, lost
-    *(1040, 1203, 1226),  # too many connections
-    *(1053, 1077, 1078, 1079, 1080, 1927, 3169, 4031),  # shut down, killed, idle for too long
-    *(1158, 1159, 1160, 1161, 1184),  # the network
-}
-"""Errors after which the connection is useless."""
-
-_REMEDIES: Final = {
-    LOGIN_DENIED: "check db_user and db_password",
-    ACCESS_DENIED: "let the user of db_user use this database: GRANT ALL ON ...",
-    TABLE_ACCESS_DENIED: "let the user of db_user use this database: GRANT ALL ON ...",
-    1040: "raise its max_connections, or lower db_pool_size",
-    1130: "let db_user connect from this machine",
-    1153: "raise its max_allowed_packet",
-    1205: "another program holds a lock; try again",
-    1290: "the server is read-only",
-    1836: "the server is read-only",
-    1114: "make room",
-    1021: "make room",
-}
-
 _SESSION: Final = (
     "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', "
     "autocommit = 1, foreign_key_checks = 1, unique_checks = 1, "
@@ -70,63 +41,6 @@ _SESSION: Final = (
     "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; "
     "SELECT @@max_allowed_packet"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where the database is and how to get in.
-
-    Attributes:
-        host: name or address.
-        port: TCP port.
-        socket: path of a socket on this machine, instead of host and port.
-        user: name of the database's user.
-        password: the user's password.
-        database: a valid name.
-        tls: what to trust and to show; None for no encryption.
-        timeout: seconds that connecting or an answer may take.
-    """
-
-    host: str = "localhost"
-    port: int = 3306
-    socket: str | None = None
-    user: str = ""
-    password: str = ""
-    database: str = "sharedstate"
-    tls: ssl.SSLContext | None = None
-    timeout: float = 10.0
-
-    @property
-    def lock_wait(self) -> int:
-        """Seconds to wait for a lock: less than the timeout, so that the server tells."""
-        return max(1, int(self.timeout / 2))
-
-    @property
-    def idle(self) -> int:
-        """Seconds after which the server ends a connection of which it hears nothing, and frees its locks."""
-        return max(5, int(self.timeout * 3))
-
-    def __str__(self) -> str:
-        where = self.socket or f"{self.host}:{self.port}"
-        return f"database {self.database} at {where}"
-
-
-class LostError(StorageError):
-    """The connection is gone, or in doubt and closed."""
-
-
-class DatabaseError(StorageError):
-    """The server refused a statement.
-
-    Attributes:
-        number: its error number.
-        statement: index of the statement in the packet.
-    """
-
-    def __init__(self, message: str, number: int, statement: int) -> None:
-        super().__init__(message)
-        self.number = number
-        self.statement = statement
 
 
 class Connection:
@@ -258,17 +172,3 @@ class Connection:
             async with asyncio.timeout(GOODBYE_SECONDS):
                 await self._driver.ensure_closed()
         self._driver.close()
-
-
-def explained(error: BaseException, address: Address, statement: int = 0) -> StorageError:
-    """Return one line: the database, what is wrong, what to do, and the server's own words."""
-    if isinstance(error, TimeoutError):
-        return LostError(f"{address}: no answer within {address.timeout:g} s")
-    if isinstance(error, MySQLError) and error.args and isinstance(error.args[0], int):
-        code, words = error.args[0], " ".join(str(part) for part in error.args[1:])
-        remedy = _REMEDIES.get(code)
-        text = f"{address}: {remedy} ({words})" if remedy else f"{address}: {words}"
-        if code in _LOST:
-            return LostError(text)
-        return DatabaseError(text, code, statement)
-    return LostError(f"{address}: {' '.join(str(error).split()) or type(error).__name__}")

@@ -22,8 +22,9 @@ from itertools import islice, starmap
 from typing import TYPE_CHECKING, Final
 
 from .contract import StorageError
-from .migration import BACKUP_SUFFIX, PROGRESS_ROWS, Conversion, Migrated, OldRow, is_old
-from .mysql_connection import STATEMENT_BYTES, UNKNOWN_DATABASE, Connection, DatabaseError
+from .migration import BACKUP_SUFFIX, PROGRESS_ROWS, Conversion, Migrated, is_old
+from .mysql_connection import STATEMENT_BYTES, Connection
+from .mysql_errors import UNKNOWN_DATABASE, DatabaseError
 from .mysql_packets import PACKET_BYTES, batches, literal
 from .mysql_schema import (
     BUILDING,
@@ -35,12 +36,15 @@ from .mysql_schema import (
     rename_was_cut_off,
     under_construction,
 )
+from .old_rows import OldRow
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from .migration import NewItem, Tell
-    from .mysql_connection import Address, Rows
+    from .migration import Tell
+    from .mysql_address import Address
+    from .mysql_connection import Rows
+    from .old_rows import NewItem
 
 PATIENCE: Final = 3600.0
 """Seconds that a statement on the whole table may take: the database counts, sorts or copies it."""

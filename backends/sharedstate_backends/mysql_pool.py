@@ -14,12 +14,13 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 from .contract import StorageError
-from .mysql_connection import Connection, DatabaseError, LostError
+from .mysql_connection import Connection
+from .mysql_errors import DatabaseError, LostError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from .mysql_connection import Address
+    from .mysql_address import Address
 
 PAUSES: Final = (0.05, 2.0)
 """First and longest pause between attempts to connect, in seconds; each is twice the last."""

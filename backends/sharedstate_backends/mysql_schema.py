@@ -13,18 +13,13 @@ from typing import TYPE_CHECKING, Final
 
 from .contract import OldDataError, StorageError
 from .migration import BACKUP_SUFFIX, HOW_TO_MIGRATE, is_old
-from .mysql_connection import (
-    ACCESS_DENIED,
-    NO_SUCH_TABLE,
-    UNKNOWN_DATABASE,
-    Connection,
-    DatabaseError,
-)
+from .mysql_connection import Connection
+from .mysql_errors import ACCESS_DENIED, NO_SUCH_TABLE, UNKNOWN_DATABASE, DatabaseError
 from .mysql_packets import literal
 from .sqlite_schema import FORMAT, table_names
 
 if TYPE_CHECKING:
-    from .mysql_connection import Address
+    from .mysql_address import Address
 
 _COLUMNS: Final = {
     "": ["collection", "id", "created", "place", "version", "data"],

@@ -30,7 +30,7 @@ from .complaints import Complaints
 from .contract import ConfigurationError
 from .keys import MAX_TIMEOUT, number
 from .mysql import POOL_SIZE, MysqlBackend
-from .mysql_connection import Address
+from .mysql_address import Address
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -20,7 +20,7 @@ from sharedstate_core.storage import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sharedstate_core.storage import Write
+    from sharedstate_core.storage import Condition, Write
     from sharedstate_core.updates import Update
 
 
@@ -74,13 +74,13 @@ def must_prune(head: Head, max_tombstones: int) -> bool:
 
 def names(writes: Sequence[Write]) -> list[str]:
     """Return the ids whose rows matter to these writes, each once."""
-    ids: dict[str, None] = {}
+    ids: list[str] = []
     for update, condition in writes:
-        ids.update(dict.fromkeys(update.remove))
-        ids.update(dict.fromkeys(update.insert))
+        ids += update.remove
+        ids += update.insert
         if condition is not None and condition.ids is not None:
-            ids.update(dict.fromkeys(condition.ids))
-    return list(ids)
+            ids += condition.ids
+    return list(dict.fromkeys(ids))
 
 
 def plan(
@@ -101,21 +101,13 @@ def plan(
         max_text: longest text that the store can keep, in bytes; a write with a longer one is rejected.
     """
     result = Plan(head)
-    state = dict(known)
+    state: dict[str, Known | Row] = {**known}
     for update, condition in writes:
-        head = result.head
-        versions = [state[id].version for id in (condition and condition.ids) or () if id in state]
-        if not condition_holds(
-            condition,
-            epoch=epoch,
-            version=head.version,
-            horizon=head.horizon,
-            versions=versions,
-        ):
+        if condition is not None and not _holds(condition, epoch, result.head, state):
             message = "the collection has changed in the meantime"
-            result.outcomes.append(Rejected("conflict", message, head.version))
-        elif problem := _too_large(update, max_text):
-            result.outcomes.append(Rejected("too_large", problem, head.version))
+            result.outcomes.append(Rejected("conflict", message, result.head.version))
+        elif max_text is not None and (problem := _too_large(update, max_text)):
+            result.outcomes.append(Rejected("too_large", problem, result.head.version))
         else:
             if not update.is_noop:
                 _apply(result, state, update)
@@ -123,18 +115,24 @@ def plan(
     return result
 
 
-def _too_large(update: Update, max_text: int | None) -> str | None:
-    if max_text is not None:
-        for id, text in update.insert.items():
-            if len(text) > max_text:
-                return (
-                    f"item {id[:100]!r} has {len(text)} bytes, the database takes {max_text}; "
-                    "raise its max_allowed_packet"
-                )
+def _holds(condition: Condition, epoch: str, head: Head, state: Mapping[str, Known | Row]) -> bool:
+    versions = [state[id].version for id in condition.ids or () if id in state]
+    return condition_holds(
+        condition, epoch=epoch, version=head.version, horizon=head.horizon, versions=versions
+    )
+
+
+def _too_large(update: Update, max_text: int) -> str | None:
+    for id, text in update.insert.items():
+        if len(text) > max_text:
+            return (
+                f"item {id[:100]!r} has {len(text)} bytes, the database takes {max_text}; "
+                "raise its max_allowed_packet"
+            )
     return None
 
 
-def _apply(plan: Plan, state: dict[str, Known], update: Update) -> None:
+def _apply(plan: Plan, state: dict[str, Known | Row], update: Update) -> None:
     version, horizon, tombstones = plan.head
     version += 1
     if update.reset:
@@ -145,15 +143,13 @@ def _apply(plan: Plan, state: dict[str, Known], update: Update) -> None:
     for id in update.remove:
         if id in state and state[id].created:
             tombstones += 1
-            state[id] = Known(0, 0, version)
-            plan.rows[id] = Row(id, None, 0, 0, version)
+            state[id] = plan.rows[id] = Row(id, None, 0, 0, version)
     for place, (id, text) in enumerate(update.insert.items()):
         before = state.get(id)
         if before is not None and before.created:
-            now = Known(before.created, before.place, version)
+            row = Row(id, text, before.created, before.place, version)
         else:
             tombstones -= before is not None
-            now = Known(version, place, version)
-        state[id] = now
-        plan.rows[id] = Row(id, text, *now)
+            row = Row(id, text, version, place, version)
+        state[id] = plan.rows[id] = row
     plan.head = Head(version, horizon, tombstones)

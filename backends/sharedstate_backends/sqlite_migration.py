@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Final
 
 from . import sqlite_connection, sqlite_schema
 from .contract import StorageError
-from .migration import BACKUP_SUFFIX, Conversion, Migrated, NewItem, OldRow, is_old
+from .migration import BACKUP_SUFFIX, Conversion, Migrated, is_old
+from .old_rows import NewItem, OldRow
 from .sqlite_connection import MEMORY
 from .sqlite_schema import columns, table_names
 

@@ -116,21 +116,19 @@ class Tables:
     def _read_heads(
         self, cursor: sqlite3.Cursor, collections: Sequence[CollectionPath]
     ) -> dict[CollectionPath, _Head]:
-        ((epoch,),) = cursor.execute(
-            f"SELECT value FROM {self._meta} WHERE name = 'epoch'"
-        ).fetchall()
         heads: dict[tuple[str, str], _Head] = {}
-        for batch in _batches([(path.app, path.collection) for path in collections]):
+        for batch in _batches([(path.app, path.collection) for path in collections], _WANTED):
             rows = cursor.execute(
                 f"WITH wanted (app, name) AS (VALUES {_rows(len(batch), 2)}) "
-                "SELECT head.app, head.name, key, version, horizon, tombstones FROM wanted "
-                f"CROSS JOIN {self._heads} AS head "
+                "SELECT wanted.app, wanted.name, meta.value, key, "
+                "ifnull(version, 0), ifnull(horizon, 0), ifnull(tombstones, 0) "
+                f"FROM wanted CROSS JOIN {self._meta} AS meta ON meta.name = 'epoch' "
+                f"LEFT JOIN {self._heads} AS head "
                 "ON head.app = wanted.app AND head.name = wanted.name",
                 _flat(batch),
             )
-            heads.update(((app, name), _Head(epoch, *rest)) for app, name, *rest in rows.fetchall())
-        nobody = _Head(epoch, None, 0, 0, 0)
-        return {path: heads.get((path.app, path.collection), nobody) for path in collections}
+            heads.update(((app, name), _Head(*rest)) for app, name, *rest in rows.fetchall())
+        return {path: heads[path.app, path.collection] for path in collections}
 
     def _new_key(self, cursor: sqlite3.Cursor, collection: CollectionPath) -> int:
         cursor.execute(
@@ -146,7 +144,7 @@ class Tables:
     ) -> dict[int, dict[str, Known]]:
         """Return what the collections of these keys have of these ids."""
         known: dict[int, dict[str, Known]] = {}
-        for batch in _batches(wanted):
+        for batch in _batches(wanted, _WANTED):
             found = cursor.execute(
                 f"WITH wanted (collection, id) AS (VALUES {_rows(len(batch), 2)}) "
                 f"SELECT item.collection, item.id, created, place, version FROM wanted "
@@ -186,15 +184,10 @@ class Tables:
     def _write(
         self, cursor: sqlite3.Cursor, before: str, after: str, rows: Sequence[tuple[object, ...]]
     ) -> None:
-        """Write rows of six values; by few lengths of statements, so that they are reused."""
+        """Write rows of six values, which replace those that are there."""
         size = sum(len(value) for row in rows for value in row if isinstance(value, bytes))
-        most = _WRITTEN if size <= _WRITTEN_BYTES else 1
-        start = 0
-        while start < len(rows):
-            count = min(most, 1 << ((len(rows) - start).bit_length() - 1))
-            batch = rows[start : start + count]
-            cursor.execute(before + _rows(count, 6) + after, _flat(batch))
-            start += count
+        for batch in _batches(rows, _WRITTEN if size <= _WRITTEN_BYTES else 1):
+            cursor.execute(before + _rows(len(batch), 6) + after, _flat(batch))
 
     def _prune(self, cursor: sqlite3.Cursor, key: int, head: Head) -> Head:
         """Delete the oldest tombstones, whole versions at a time, if there are too many."""
@@ -222,9 +215,14 @@ def _flat(rows: Sequence[tuple[object, ...]]) -> list[object]:
     return list(chain.from_iterable(rows))
 
 
-def _batches(pairs: Sequence[tuple[object, object]]) -> Iterator[Sequence[tuple[object, object]]]:
-    """Yield what to look up, at most `_WANTED` at once, some twice: by few lengths of statements."""
-    for start in range(0, len(pairs), _WANTED):
-        batch = pairs[start : start + _WANTED]
-        size = 1 << (len(batch) - 1).bit_length()
-        yield [*batch, *[batch[0]] * (size - len(batch))]
+def _batches(
+    rows: Sequence[tuple[object, ...]], most: int
+) -> Iterator[Sequence[tuple[object, ...]]]:
+    """Yield what to look up or to write, at most `most` at once, the last of it repeatedly.
+
+    So there are few lengths of statements, which are reused: four from each power of two to the next.
+    """
+    for start in range(0, len(rows), most):
+        batch = rows[start : start + most]
+        step = 1 << max(0, len(batch).bit_length() - 3)
+        yield [*batch, *[batch[-1]] * (-len(batch) % step)]

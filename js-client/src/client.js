@@ -5,11 +5,12 @@ import { DISPOSE, disposable, on_abort } from "./ending.js";
 import { collection_path } from "./paths.js";
 
 /** @import { Changes } from "./changes.js" */
+/** @import { Ending } from "./disposable.js" */
 /** @import { Until } from "./ending.js" */
 /** @import { Options, Status } from "./options.js" */
 /** @import { Item } from "./replica.js" */
 
-/** @typedef {{path: string, [Symbol.dispose]: () => void}} Handle given back by `release`, or by `using` */
+/** @typedef {{path: string} & Ending} Handle given back by `release`, or by `using` */
 /** @typedef {{ds: Dataset<any>, handles: number}} Acquired */
 
 /**

@@ -6,10 +6,11 @@ import { iterate } from "./iteration.js";
 import { Replica } from "./replica.js";
 
 /** @import { Changes } from "./changes.js" */
+/** @import { Ending } from "./disposable.js" */
 /** @import { Until } from "./ending.js" */
 /** @import { Diff, Item } from "./replica.js" */
 
-/** @typedef {(() => void) & {[Symbol.dispose]: () => void}} Unsubscribe */
+/** @typedef {(() => void) & Ending} Unsubscribe */
 
 /**
  * The local copy of one collection, kept in sync by the client that it was acquired from. After a lost
@@ -168,7 +169,7 @@ export class Dataset {
    * when the dataset is released or the client closed.
    *
    * @param {Until} [until] a signal that ends it
-   * @returns {AsyncIterableIterator<Diff<T>[], undefined>}
+   * @returns {AsyncIterableIterator<Diff<T>[]>}
    */
   changes({ signal } = {}) {
     return iterate(this.subscribe, [signal, this.#ended.signal]);

@@ -1,15 +1,19 @@
 /** How things that were begun are ended: by an `AbortSignal`, by `using`, by hand. */
 
-/** The key that `using` looks for; a name of our own where the language has none yet. */
-export const DISPOSE = /** @type {typeof Symbol.dispose} */ (
-  Symbol.dispose ?? Symbol.for("Symbol.dispose")
-);
+/** @import { Ending } from "./disposable.js" */
+
+/**
+ * The key that `using` looks for; a name of our own where the language has none yet.
+ *
+ * @type {typeof Symbol.dispose}
+ */
+export const DISPOSE = Symbol.dispose ?? /** @type {any} */ (Symbol.for("Symbol.dispose"));
 
 /**
  * @template {object} T
  * @param {T} it
  * @param {() => void} end what `using` does at the end of the block
- * @returns {T & {[Symbol.dispose]: () => void}}
+ * @returns {T & Ending}
  */
 export const disposable = (it, end) => /** @type {any} */ (Object.assign(it, { [DISPOSE]: end }));
 

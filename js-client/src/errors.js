@@ -1,5 +1,8 @@
-/** Members that an error keeps for itself, whatever the server calls its own. */
-const RESERVED = new Set(["name", "message", "code", "stack", "cause"]);
+/**
+ * Members that an error keeps for itself, whatever the server calls its own; and one that, assigned, would change
+ * what kind of object it is.
+ */
+const RESERVED = new Set(["name", "message", "code", "stack", "cause", "__proto__"]);
 
 /**
  * The only kind of error that this package makes.
@@ -26,6 +29,13 @@ const RESERVED = new Set(["name", "message", "code", "stack", "cause"]);
  * `version`, the collection's present state, with `conflict`.
  */
 export class SharedStateError extends Error {
+  /** @type {unknown} */
+  outcome;
+  /** @type {unknown} */
+  epoch;
+  /** @type {unknown} */
+  version;
+
   /**
    * @param {string} code what happened, for programs
    * @param {string} message one sentence, for people
@@ -37,21 +47,7 @@ export class SharedStateError extends Error {
     this.name = "SharedStateError";
     /** @type {string} */
     this.code = code;
-    /** @type {unknown} */
-    this.outcome = undefined;
-    /** @type {unknown} */
-    this.epoch = undefined;
-    /** @type {unknown} */
-    this.version = undefined;
-    for (const [name, value] of Object.entries(members)) {
-      if (RESERVED.has(name)) continue;
-      // Defined, not assigned: a member "__proto__" must not change what kind of object this is.
-      Object.defineProperty(this, name, {
-        value,
-        writable: true,
-        enumerable: true,
-        configurable: true,
-      });
-    }
+    for (const [name, value] of Object.entries(members))
+      if (!RESERVED.has(name)) /** @type {any} */ (this)[name] = value;
   }
 }

@@ -11,7 +11,7 @@ import { on_abort } from "./ending.js";
  * @template {{id: string}} T
  * @param {(callback: (diffs: Diff<T>[]) => void) => () => void} subscribe
  * @param {(AbortSignal | undefined)[]} signals each of them ends it, after what is already there
- * @returns {AsyncIterableIterator<Diff<T>[], undefined>}
+ * @returns {AsyncIterableIterator<Diff<T>[]>}
  */
 export function iterate(subscribe, signals) {
   /** @type {Map<string, Diff<T>>} */

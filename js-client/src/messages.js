@@ -12,7 +12,7 @@
  * @property {boolean} ok
  * @property {unknown} data result, or the reason as a sentence
  * @property {Record<string, unknown>} error members that tell more about a failure
- * @property {unknown[]} errors refused subscriptions, `[path, {code, message}]` each
+ * @property {unknown} errors refused subscriptions, a list of `[path, {code, message}]`, if it is one
  */
 
 /**
@@ -82,15 +82,14 @@ export function decode(text) {
  */
 function reply(message) {
   const { tunnel, data, error, errors, epoch, version } = message;
-  const members = is_object(error) ? error : {};
   return {
     kind: "reply",
     tunnel,
     ok: message.ok === true,
     data,
     // A conflict tells the present state beside `error`; for the application it belongs to it.
-    error: epoch === undefined ? members : { epoch, version, ...members },
-    errors: Array.isArray(errors) ? errors : [],
+    error: { epoch, version, ...members(error) },
+    errors,
   };
 }
 
@@ -130,9 +129,15 @@ function notification({ path, data, epoch, base, version, more }) {
 const malformed = (reason, path) => ({ kind: "malformed", reason, path });
 
 /**
+ * @param {unknown} error of a reply
+ * @returns {Record<string, unknown>} none if it has no members
+ */
+export const members = (error) => (is_object(error) ? error : {});
+
+/**
  * @param {unknown} value
  * @returns {value is Record<string, unknown>}
  */
-export function is_object(value) {
+function is_object(value) {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -8,7 +8,7 @@
 
 import { report, send, settle } from "./effects.js";
 import { SharedStateError } from "./errors.js";
-import { decode, encode_request, is_object } from "./messages.js";
+import { decode, encode_request, members } from "./messages.js";
 import { Requests, closed, error_of } from "./requests.js";
 import { Subscription } from "./subscription.js";
 
@@ -77,7 +77,7 @@ export class ClientCore {
    * @returns {Effect[]}
    */
   probe() {
-    return this.#connected ? [send(encode_request("GET", "/clock", undefined, "probe"))] : [];
+    return this.#ask("GET", "/clock", undefined, "probe");
   }
 
   /**
@@ -156,7 +156,7 @@ export class ClientCore {
     // Numbers are the tunnels of the application's requests, strings those of our own.
     const tunnel = `subs${this.#next_subs++}`;
     const insert = subscriptions.map((each) => [each.path, each.ask(tunnel, resume)]);
-    return [send(encode_request("PUT", "/subs", { insert }, tunnel))];
+    return this.#ask("PUT", "/subs", { insert }, tunnel);
   }
 
   /**
@@ -164,8 +164,20 @@ export class ClientCore {
    * @returns {Effect[]}
    */
   #remove(path) {
-    if (!this.#connected) return [];
-    return [send(encode_request("PUT", "/subs", { remove: [path] }, "unsubscribe"))];
+    return this.#ask("PUT", "/subs", { remove: [path] }, "unsubscribe");
+  }
+
+  /**
+   * Ask on our own account, if there is a connection.
+   *
+   * @param {"GET" | "PUT"} cmd
+   * @param {string} path
+   * @param {unknown} arg
+   * @param {string} tunnel
+   * @returns {Effect[]}
+   */
+  #ask(cmd, path, arg, tunnel) {
+    return this.#connected ? [send(encode_request(cmd, path, arg, tunnel))] : [];
   }
 
   /**
@@ -191,8 +203,8 @@ export class ClientCore {
       if (reply.ok && (accepted.has(path) || !Array.isArray(reply.data))) {
         subscription.state = "subscribed";
       } else {
-        const error = errors.get(path) ?? { code: "refused" };
-        const reason = { data: `${path}: not subscribed`, error: is_object(error) ? error : {} };
+        const error = members(errors.get(path) ?? { code: "refused" });
+        const reason = { data: `${path}: not subscribed`, error };
         effects.push(this.#refuse(subscription, error_of(reply.ok ? reason : reply)));
       }
     }

@@ -8,11 +8,11 @@
 export function random_id() {
   // Browsers offer randomUUID to secure pages only; one that is served over plain http needs ids too.
   if (crypto.randomUUID) return crypto.randomUUID();
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  bytes[6] = (bytes[6] & 0x0f) | 0x40;
-  bytes[8] = (bytes[8] & 0x3f) | 0x80;
-  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
+  // Every 0 is drawn; the 8 keeps its upper two bits, 10.
+  return "00000000-0000-4000-8000-000000000000".replace(/[08]/g, (digit) => {
+    const [byte] = crypto.getRandomValues(new Uint8Array(1));
+    return (digit === "8" ? 8 | (byte & 3) : byte & 15).toString(16);
+  });
 }
 
 /**

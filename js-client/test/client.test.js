@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
-import { SharedStateClient, SharedStateError } from "../src/index.js";
-import { C, FakeWebSocket, at, failure, notify, patch, reply } from "./support.js";
+import { SharedStateClient } from "../src/index.js";
+import { C, FakeWebSocket, at, failure, notify, patch, reply, with_code } from "./support.js";
 
 beforeEach(() => {
   FakeWebSocket.made = [];
@@ -26,10 +26,6 @@ function synced(items = /** @type {any[]} */ ([])) {
   const socket = FakeWebSocket.last.open().serve(items);
   return { client, handle, ds, socket, reported };
 }
-
-/** @param {string} code */
-const with_code = (code) => (/** @type {unknown} */ error) =>
-  error instanceof SharedStateError && error.code === code;
 
 describe("datasets", () => {
   test("the page of the README works, connected or not", async () => {

@@ -2,8 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SharedStateError } from "../src/index.js";
 import { Clock } from "../src/clock.js";
-
-const turn = () => new Promise((resolve) => setImmediate(resolve));
+import { turn } from "./support.js";
 
 /**
  * @typedef {{now: number, asleep: number, ahead: number, delay: number, asked: number, broken?: Error,

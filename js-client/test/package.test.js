@@ -2,7 +2,15 @@
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -10,6 +18,7 @@ import { fileURLToPath } from "node:url";
 import { buildSync } from "esbuild";
 import { publint } from "publint";
 import { formatMessage } from "publint/utils";
+import { DECLARATIONS, LIBS } from "../scripts/bundles.js";
 
 const HOME = fileURLToPath(new URL("..", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "sharedstate-package-"));
@@ -40,7 +49,7 @@ test("it holds the sources, their types, and nothing else", () => {
   const other = names.filter((/** @type {string} */ name) => !/^(src|types)\//.test(name));
   assert.deepEqual(other.sort(), ["LICENSE", "README.md", "package.json"]);
   for (const name of names.filter((/** @type {string} */ name) => name.startsWith("src/")))
-    assert.ok(names.includes(name.replace("src/", "types/").replace(/\.js$/, ".d.ts")), name);
+    assert.ok(names.includes(name.replace("src/", "types/").replace(/\.[jt]s$/, ".d.ts")), name);
 });
 
 test("every export is there, and needs nothing at run time but its framework", () => {
@@ -100,3 +109,35 @@ test("TypeScript finds the types of every export", () => {
     stdio: ["ignore", "inherit", "inherit"],
   });
 });
+
+/** Installed by `make test-js`, apart from today's. */
+const OLD = join(HOME, "../tests/runtimes/node_modules/typescript/bin/tsc");
+
+for (const [name, tsc, ...more] of [
+  ["today's TypeScript", join(HOME, "node_modules/typescript/bin/tsc"), "--ignoreConfig"],
+  ["TypeScript 5.0", OLD],
+])
+  test(`the types ask nothing of a project, ${name}`, { skip: !existsSync(tsc) }, () => {
+    const project = join(folder, "strict");
+    mkdirSync(project, { recursive: true });
+    for (const { name } of DECLARATIONS) copyFileSync(join(LIBS, name), join(project, name));
+    const froms = ["sharedstate-client", "sharedstate-client/core"];
+    for (const { name } of DECLARATIONS) froms.push(`./${name.replace(".d.ts", ".js")}`);
+    froms.forEach((from, n) => {
+      const use = `
+      import { SharedStateClient } from "${from}";
+      const client = new SharedStateClient("ws://h:1");
+      const [handle, ds] = client.acquire<{ id: string; text: string }>("/a/b/c");
+      export const text: string | undefined = ds.get_item("x")?.text;
+      for await (const diffs of ds) diffs[0].new?.text.trim();
+      for (const ended of [handle, client, ds.subscribe(() => {})]) ended[Symbol.dispose]();`;
+      writeFileSync(join(project, `use${n}.ts`), use);
+    });
+    const files = froms.map((_, n) => `use${n}.ts`);
+    const options =
+      "--noEmit --strict --skipLibCheck false --module nodenext --target es2022 --lib es2022,dom";
+    execFileSync(process.execPath, [tsc, ...options.split(" "), ...more, ...files], {
+      cwd: project,
+      stdio: ["ignore", "inherit", "inherit"],
+    });
+  });

@@ -1,5 +1,11 @@
 /** Helpers of the tests: messages as a server writes them, and a WebSocket without a network. */
 
+import assert from "node:assert/strict";
+import { setTimeout as pause } from "node:timers/promises";
+import { SharedStateClient, SharedStateError } from "../src/index.js";
+import { ClientCore } from "../src/protocol.js";
+import { Replica } from "../src/replica.js";
+
 /** @typedef {import("../src/effects.js").Effect} Effect */
 
 export const C = "/app/items/c";
@@ -59,6 +65,49 @@ export const diffs = (effects) =>
 
 /** @param {Effect[]} effects */
 export const kinds = (effects) => effects.map(({ kind }) => kind);
+
+/** A core with one subscription; `synced`: at version 3 of epoch "e", holding items a and b. */
+export function subscribed({ synced = true } = {}) {
+  const core = new ClientCore();
+  const replica = new Replica();
+  core.subscribe(C, replica);
+  const opened = core.connection_opened();
+  if (synced) {
+    accept(core, opened);
+    core.receive_text(notify({ insert: [{ id: "a" }, { id: "b" }], reset: true }, at("e", 0, 3)));
+  }
+  return { core, replica, opened };
+}
+
+/** @param {Replica} replica */
+export const ids = (replica) => [...replica.items.keys()].join("");
+/** @param {any[]} requests */
+export const subs = (requests) => requests.map(({ cmd, path, arg }) => ({ cmd, path, ...arg }));
+
+/**
+ * Check that the effects make the subscription anew, and nothing else.
+ *
+ * @param {Effect[]} effects
+ * @param {object} sub
+ */
+export function assert_asked_anew(effects, sub) {
+  assert.deepEqual(subs(sent(effects)), [
+    { cmd: "PUT", path: "/subs", remove: [C] },
+    { cmd: "PUT", path: "/subs", insert: [[C, sub]] },
+  ]);
+}
+
+/** @param {string} code */
+export const with_code = (code) => (/** @type {unknown} */ error) =>
+  error instanceof SharedStateError && error.code === code;
+
+/** @param {() => boolean} condition */
+export async function until(condition) {
+  for (const end = Date.now() + 10_000; !condition(); await pause(1)) assert.ok(Date.now() < end);
+}
+
+/** Everybody else's turn. */
+export const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 /**
  * Set a member of an object until the end of the test.
@@ -135,4 +184,15 @@ export class FakeWebSocket {
     this.onerror?.({});
     this.onclose?.({});
   }
+}
+
+/** A client that is connected, with a dataset in sync, at version 1 of epoch "e". */
+export function synced(items = /** @type {any[]} */ ([])) {
+  const client = new SharedStateClient("ws://host:1", { WebSocket: FakeWebSocket });
+  const [handle, ds] = client.acquire(C);
+  const socket = FakeWebSocket.last.open().serve(items);
+  let version = 1;
+  /** @param {object} data */
+  const change = (data) => socket.say(notify(data, at("e", version++, version)));
+  return { client, handle, ds, socket, change };
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 import msgspec
@@ -12,7 +13,7 @@ from sharedstate_core.storage import Cursor
 from sharedstate_core.updates import Update
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping
 
     from sharedstate_core.storage import Condition
 
@@ -75,12 +76,19 @@ class _Message(Struct):
     errors: list[tuple[str, Any]] | None = None
 
 
-class _Kind(Struct):
-    """What can be told of a message that cannot be read."""
+class _Loose(Struct):
+    """A message in which some member has the wrong type."""
 
     type: Any = None
     cmd: Any = None
     path: Any = None
+    tunnel: Raw = NULL
+    ok: Any = None
+    data: Raw = NULL
+    epoch: Any = None
+    version: Any = None
+    error: Any = None
+    errors: Any = None
 
 
 class _Data(Struct):
@@ -94,10 +102,10 @@ class _Head(Struct):
 
 
 _message = msgspec.json.Decoder(_Message)
-_kind = msgspec.json.Decoder(_Kind)
+_loose = msgspec.json.Decoder(_Loose)
 _data = msgspec.json.Decoder(_Data)
 _head = msgspec.json.Decoder(_Head)
-_tunnel = msgspec.json.Decoder(int | str | None)
+_tunnel: msgspec.json.Decoder[int | str | None] = msgspec.json.Decoder(int | str | None)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -112,14 +120,13 @@ def decode(text: str) -> Notification | Reply | None:
         try:
             message = _message.decode(text)
         except msgspec.ValidationError as error:
-            _check_unknown(text, error)
-            return None
+            return _read_loosely(text, error)
         cursor = None
         if message.epoch is not None and message.version is not None:
             cursor = Cursor(message.epoch, message.version)
         if message.type == "REPLY":
             errors = dict(message.errors or ())
-            tunnel = _tunnel.decode(message.tunnel)
+            tunnel = _tunnel_of(message.tunnel)
             return Reply(tunnel, message.ok, message.data, cursor, message.error or {}, errors)
         if message.type == "MESSAGE" and message.cmd == "NOTIFY":
             path = message.path
@@ -132,13 +139,52 @@ def decode(text: str) -> Notification | Reply | None:
     return None
 
 
-def _check_unknown(text: str, error: msgspec.ValidationError) -> None:
-    """Ignore JSON of an unknown kind, whatever its members are; raise what it is otherwise."""
-    kind = _kind.decode(text)
-    notifies = kind.type == "MESSAGE" and kind.cmd == "NOTIFY"
-    if notifies or kind.type == "REPLY":
-        path = kind.path if notifies and isinstance(kind.path, str) else None
-        raise MalformedError(str(error), path)
+def _read_loosely(text: str, error: msgspec.ValidationError) -> Reply | None:
+    """Read a message in which a member has the wrong type.
+
+    A reply settles its request all the same, which would wait for ever otherwise: it is a success only if `ok` is true,
+    and what else has the wrong type is as if it were absent. A notification cannot be read. JSON of an unknown kind is
+    ignored, whatever its members are.
+    """
+    message = _loose.decode(text)
+    if message.type == "REPLY":
+        cursor = None
+        if isinstance(message.epoch, str) and type(message.version) is int:
+            cursor = Cursor(message.epoch, message.version)
+        members = message.error if isinstance(message.error, dict) else {}
+        errors = _by_path(message.errors) or {}
+        tunnel = _tunnel_of(message.tunnel)
+        return Reply(tunnel, message.ok is True, message.data, cursor, members, errors)
+    if message.type == "MESSAGE" and message.cmd == "NOTIFY":
+        raise MalformedError(str(error), message.path if isinstance(message.path, str) else None)
+    return None
+
+
+def _tunnel_of(raw: Raw) -> int | str | None:
+    """Return a tunnel; None for what no request of this client carries."""
+    try:
+        return _tunnel.decode(raw)
+    except msgspec.ValidationError:
+        return None
+
+
+def _value(raw: Raw) -> object:
+    """Return a value of JSON; None for what cannot be read."""
+    try:
+        return msgspec.json.decode(raw)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+
+
+def _by_path(pairs: object) -> dict[str, object] | None:
+    """Return the pairs of a list whose first is a path; None if it is no list."""
+    if not isinstance(pairs, list):
+        return None
+    return {
+        pair[0]: pair[1] if len(pair) > 1 else None
+        for pair in pairs
+        if isinstance(pair, list) and pair and isinstance(pair[0], str)
+    }
 
 
 class _Request(Struct, tag_field="type", tag="REQUEST"):
@@ -192,9 +238,12 @@ def encode_unsubscribe(path: str) -> bytes:
     return _encode({"remove": [path]})
 
 
-def accepted_paths(data: Raw) -> set[str] | None:
+def accepted_paths(data: Raw) -> Collection[str] | None:
     """Return the paths in the reply to `PUT /subs`; None if it does not tell."""
-    try:
-        return {path for path, _ in msgspec.json.decode(data, type=list[tuple[str, Any]])}
-    except msgspec.DecodeError:
-        return None
+    return _by_path(_value(data))
+
+
+def reason(reply: Reply) -> str:
+    """Return why a server refused, in its own words if it has any."""
+    said = _value(reply.data)
+    return said if isinstance(said, str) else "the server refused"

@@ -73,7 +73,8 @@ class ServerRefusedError(RequestError):
     ) -> None:
         code = error.get("code")
         known: Any = code if isinstance(code, str) else otherwise
-        super().__init__(known, str(error.get("message", message)))
+        said = error.get("message")
+        super().__init__(known, said if isinstance(said, str) else message)
         self.cursor = cursor
         self.details = {
             key: value for key, value in error.items() if key not in {"code", "message"}
@@ -155,7 +156,7 @@ class Requests:
         if reply.ok:
             out.append(Settled(ticket, bytes(reply.data), reply.cursor))
         else:
-            error = ServerRefusedError(reply.error, bytes(reply.data).decode(), reply.cursor)
+            error = ServerRefusedError(reply.error, messages.reason(reply), reply.cursor)
             out.append(Settled(ticket, b"", reply.cursor, error))
         self._fill(out)
 

@@ -5,8 +5,10 @@ transport: give it what the transport receives, and it raises `ContractError` if
 """
 
 from .checks import check_copies, check_requests, check_rest
-from .client import Asked, Client, ContractError, Copy, Subscribed
+from .client import Client
+from .contract import ContractError
 from .links import Connection, Link, Operation
+from .records import Asked, Copy, Subscribed
 from .store import MemoryStore, Version
 from .world import World
 

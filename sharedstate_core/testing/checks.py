@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 from sharedstate_core.paths import CollectionPath, parse_collection_path
 
-from .client import ContractError, check
+from .contract import ContractError, check
 
 if TYPE_CHECKING:
     from sharedstate_core.storage import Cursor
 
-    from .client import Asked, Client
+    from .client import Client
+    from .records import Asked
     from .world import World
 
 

@@ -8,7 +8,6 @@ keeps the items' texts as they came.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
@@ -18,74 +17,11 @@ from sharedstate_core.paths import parse_collection_path
 from sharedstate_core.storage import Cursor
 from sharedstate_core.updates import Update, apply
 
+from .contract import ContractError, check
+from .records import Asked, Copy, Subscribed
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-
-
-class ContractError(AssertionError):
-    """The server broke a promise of the protocol."""
-
-
-def check(promise: object, broken: str) -> None:
-    """Raise `ContractError` with `broken` unless `promise` is true."""
-    if not promise:
-        raise ContractError(broken)
-
-
-@dataclass(slots=True)
-class Asked:
-    """One request, and its reply once there is one.
-
-    Attributes:
-        tunnel: number of the request, unique for the client.
-        connection: which of the client's connections it was sent on, counted from 1.
-        update: what a PUT to a collection asks for; None for any other request.
-        reply: the whole reply, as JSON values; None until it came.
-        items: the texts of the items, in the reply to a GET of a collection.
-    """
-
-    tunnel: int
-    connection: int
-    cmd: Literal["GET", "PUT"]
-    path: str
-    arg: Any = None
-    update: Update | None = None
-    reply: dict[str, Any] | None = None
-    items: list[bytes] | None = None
-
-    @property
-    def ok(self) -> bool:
-        """Whether it was answered, and with success."""
-        return self.reply is not None and self.reply["ok"] is True
-
-    @property
-    def code(self) -> str | None:
-        """The error code of a failed reply."""
-        return None if self.reply is None or self.ok else self.reply["error"]["code"]
-
-    @property
-    def cursor(self) -> Cursor | None:
-        """The state which the reply names."""
-        if self.reply is None or "version" not in self.reply:
-            return None
-        return Cursor(self.reply["epoch"], self.reply["version"])
-
-
-@dataclass(slots=True)
-class Copy:
-    """What the client shows of one path: a state, and which one it is (None: nothing yet)."""
-
-    cursor: Cursor | None = None
-    state: Mapping[str, bytes] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class Subscribed:
-    """A subscription that the server has confirmed."""
-
-    sub: Any
-    synchronised: bool = False
-    parts: list[Update] = field(default_factory=list)
 
 
 class Client:

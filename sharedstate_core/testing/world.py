@@ -28,12 +28,13 @@ from sharedstate_core.effects import (
     TellTime,
 )
 from sharedstate_core.limits import Limits
-from sharedstate_core.paths import parse_collection_path
 from sharedstate_core.server import Server
 from sharedstate_core.storage import CommitResult, Loaded, Write
 
-from .client import Client, ContractError, check
+from .client import Client
+from .contract import ContractError, check
 from .links import Connection, Link, Operation
+from .settling import carry_everything, owed
 from .store import MemoryStore
 
 if TYPE_CHECKING:
@@ -107,6 +108,13 @@ class World:
         check(self.links[client].reading or even_if_paused, "reading is paused")
         text = self.clients[client].outbox.popleft()
         self._perform(self.server.receive_text(self.connection(client), text, self.now))
+
+    def all_to_server(self, client: int) -> None:
+        """Carry all that the client has sent to the server, which takes them together, as far as it reads on."""
+        check(self.links[client].reading, "reading is paused")
+        outbox = self.clients[client].outbox
+        texts = (outbox.popleft() for _ in range(len(outbox)))
+        self._perform(self.server.receive_texts(self.connection(client), texts, self.now))
 
     def to_client(self, client: int) -> None:
         """Carry the server's next message to the client."""
@@ -236,41 +244,14 @@ class World:
             elif link.blocked:
                 self.drain(client)
         for _ in range(100):
-            self._carry_everything()
-            if not (owed := self._owed()):
+            carry_everything(self)
+            if not (waiting := owed(self)):
                 return
             wakeup = self.server.next_wakeup()
             if wakeup is None:
                 break
             self.advance(wakeup - self.now)
-        raise ContractError(f"all is well, but somebody still waits: {owed}")
-
-    def _carry_everything(self) -> None:
-        moved = True
-        while moved:
-            moved = bool(self.operations)
-            for ticket in list(self.operations):
-                self.finish(ticket)
-            for client, link in enumerate(self.links):
-                while link.reading and self.clients[client].outbox:
-                    self.to_server(client)
-                    moved = True
-                while link.inbox:
-                    self.to_client(client)
-                    moved = True
-                if link.draining:
-                    self.drain(client)
-                    moved = True
-
-    def _owed(self) -> list[str]:
-        """Tell what clients still wait for."""
-        owed = [f"client {n}: {a}" for n, c in enumerate(self.clients) for a in c.waiting]
-        for number, client in enumerate(self.clients):
-            for path, subscribed in client.subscribed.items():
-                copy, head = client.copies.get(path), self.store.head(parse_collection_path(path))
-                if not subscribed.synchronised or copy is None or copy.cursor != head:
-                    owed.append(f"client {number}: {path} at {head}")
-        return owed
+        raise ContractError(f"all is well, but somebody still waits: {waiting}")
 
     # --- effects ----------------------------------------------------------------------------------
 

@@ -20,6 +20,8 @@ from tests.support.peer import open_client, open_clients, open_peer, request
 from tests.support.servers import running, until
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sharedstate_anyio.connection import Connection
 
 
@@ -30,13 +32,14 @@ async def test_others_get_turns_amid_a_flood(monkeypatch: pytest.MonkeyPatch, sl
     received: Counter[int] = Counter()
     whole = Hub.received
 
-    def count(hub: Hub, connection: Connection, text: str) -> None:
+    def count(texts: Iterator[str]) -> Iterator[str]:
         nonlocal now
-        received[turn] += 1
-        now += 0.6 * TURN_SECONDS if slow else 0.0
-        whole(hub, connection, text)
+        for text in texts:
+            received[turn] += 1
+            now += 0.6 * TURN_SECONDS if slow else 0.0
+            yield text
 
-    monkeypatch.setattr(Hub, "received", count)
+    monkeypatch.setattr(Hub, "received", lambda hub, one, texts: whole(hub, one, count(texts)))
     monkeypatch.setattr(connection_module, "monotonic", lambda: now)
 
     async def take_turns() -> None:
@@ -65,15 +68,16 @@ async def test_messages_that_take_long_come_one_at_a_time(monkeypatch: pytest.Mo
     tunnels: defaultdict[Connection, list[int]] = defaultdict(list)
     whole = Hub.received
 
-    def count_turns(hub: Hub, connection: Connection, text: str) -> None:
+    def note(connection: Connection, texts: Iterator[str]) -> Iterator[str]:
         nonlocal now
-        tunnels[connection].append(json.loads(text)["tunnel"][0])
-        if len(text) >= LARGE_CHARACTERS:
-            begun.append(turn)
-            now += 10 * TURN_SECONDS
-        whole(hub, connection, text)
+        for text in texts:
+            tunnels[connection].append(json.loads(text)["tunnel"][0])
+            if len(text) >= LARGE_CHARACTERS:
+                begun.append(turn)
+                now += 10 * TURN_SECONDS
+            yield text
 
-    monkeypatch.setattr(Hub, "received", count_turns)
+    monkeypatch.setattr(Hub, "received", lambda hub, one, texts: whole(hub, one, note(one, texts)))
     monkeypatch.setattr(connection_module, "monotonic", lambda: now)
 
     async def take_turns() -> None:

@@ -131,13 +131,17 @@ class Counted(Connection):
         self.alive.add(self)
 
 
-async def test_nothing_remains_of_who_has_left(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_nothing_remains_of_who_has_left(
+    monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
     """However it leaves, whatever it was subscribed to, whatever it has asked."""
 
     def is_forgotten() -> bool:
         gc.collect()
         return not Counted.alive
 
+    gc.freeze()  # what was there before need not be looked through each time
+    request.addfinalizer(gc.unfreeze)
     monkeypatch.setattr("sharedstate_anyio.reception.Connection", Counted)
     goodbye = frames.encode_close(1000)
     nonsense = frames.encode(frames.TEXT, b"\xff")

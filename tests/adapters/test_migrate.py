@@ -5,15 +5,21 @@ from __future__ import annotations
 import re
 import shutil
 import signal
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.backends import older
+from tests.support import halting
 from tests.support.command import one_line, started
 from tests.support.peer import open_client
 from tests.support.servers import document, sqlite, write_config
+from tests.support.stage import ROOT
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
 
     from tests.support.mariadb import MariaDb
 
@@ -81,13 +87,30 @@ def test_a_service_of_ones_own_has_nothing_to_migrate(tmp_path: Path) -> None:
     assert command.output == "items: nothing to migrate\n"
 
 
-def test_killed_on_the_way_and_run_again(tmp_path: Path) -> None:
-    """A hundred thousand rows; killed at several moments, then the same result as without."""
-    moments = {"40,000": signal.SIGINT, "100,000": signal.SIGKILL}
+@pytest.fixture
+def killed(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Return a way to migrate until something has been said, and to end it there by a signal."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+
+    def kill(folder: Path, words: str, signum: signal.Signals, *arguments: str) -> None:
+        command_line = ("-m", halting.MODULE, words, "migrate", *arguments)
+        with started(*command_line, folder=folder, program=Path(sys.executable)) as command:
+            command.says(words)
+            command.halted()
+            command.send(signum)
+            command.send(signal.SIGCONT)
+            assert command.finish() == -signum
+
+    return kill
+
+
+def test_killed_on_the_way_and_run_again(tmp_path: Path, killed: Callable[..., None]) -> None:
+    """Tens of thousands of rows; killed at several moments, then the same result as without."""
+    moments = {"10,000": signal.SIGINT, "30,000": signal.SIGKILL}
     file = str(tmp_path / "sharedstate.db")
     older.make(
         file,
-        [older.record("app", f"c{each % 3}", f"é{each}", number=each) for each in range(100_000)],
+        [older.record("app", f"c{each % 3}", f"é{each}", number=each) for each in range(30_000)],
     )
     for moment in moments:
         (tmp_path / moment).mkdir()
@@ -98,21 +121,20 @@ def test_killed_on_the_way_and_run_again(tmp_path: Path) -> None:
     after = older.content(file)
     for moment, signum in moments.items():
         copy = tmp_path / moment / "sharedstate.db"
-        with started("migrate", folder=copy.parent) as command:
-            command.says(f"{moment} of")
-            command.send(signum)
-            assert command.finish() == -signum
+        killed(copy.parent, f"{moment} of", signum)
         assert older.content(str(copy)) in (before, after)
         with started("migrate", folder=copy.parent) as command:
             assert command.finish() == 0
         assert older.content(str(copy)) == after
 
 
-def test_killed_on_the_way_in_mariadb(tmp_path: Path, shared_mariadb: MariaDb) -> None:
+def test_killed_on_the_way_in_mariadb(
+    tmp_path: Path, shared_mariadb: MariaDb, killed: Callable[..., None]
+) -> None:
     """As above; the server says what to do until it is done."""
     rows = (
         "SELECT 'app', CONCAT('c', seq MOD 3), CONCAT('é', seq), FROM_UNIXTIME(2000000000 - seq), "
-        """CONCAT('{"id":"é', seq, '","number":', seq, '}') FROM seq_1_to_100000"""
+        """CONCAT('{"id":"é', seq, '","number":', seq, '}') FROM seq_1_to_30000"""
     )
     older.make_in_mysql(shared_mariadb, "many", [])
     shared_mariadb.sql(f"SET NAMES utf8mb4; INSERT INTO many {rows}", "sharedstate")
@@ -124,14 +146,11 @@ def test_killed_on_the_way_in_mariadb(tmp_path: Path, shared_mariadb: MariaDb) -
     assert one_line(command.errors).endswith(
         "take it over with: sharedstate-anyio migrate config.json"
     )
-    with started("migrate", file, folder=tmp_path) as command:
-        command.says("40,000 of")
-        command.send(signal.SIGKILL)
-        assert command.finish() == -signal.SIGKILL
-    assert shared_mariadb.sql("SELECT COUNT(ctime) FROM many", "sharedstate") == [["100000"]]
+    killed(tmp_path, "10,000 of", signal.SIGKILL, file)
+    assert shared_mariadb.sql("SELECT COUNT(ctime) FROM many", "sharedstate") == [["30000"]]
     with started("migrate", file, folder=tmp_path) as command:
         assert command.finish() == 0
-    assert "100,000 of 100,000 rows taken over, collections: 3" in command.output
+    assert "30,000 of 30,000 rows taken over, collections: 3" in command.output
     assert command.errors == ""
     found = shared_mariadb.sql(
         "SELECT head.name, SUBSTR(id, 3), place, JSON_VALUE(data, '$.number'), JSON_VALUE(data, '$.id') = id "
@@ -142,6 +161,6 @@ def test_killed_on_the_way_in_mariadb(tmp_path: Path, shared_mariadb: MariaDb) -
     expected = [
         [f"c{each}", str(number), str(place), str(number), "1"]
         for each in range(3)
-        for place, number in enumerate(n for n in range(100_000, 0, -1) if n % 3 == each)
+        for place, number in enumerate(n for n in range(30_000, 0, -1) if n % 3 == each)
     ]
     assert found == expected

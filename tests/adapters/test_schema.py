@@ -156,10 +156,11 @@ def changed(document: Any, path: tuple[Any, ...], value: Any) -> Any:
 def agree(document: Any) -> bool | None:
     """Hold the two against each other; return their verdict, None if a schema cannot have one."""
     complaint = refused(document)
-    errors = [error.message for error in VALIDATOR.iter_errors(document)]
     if is_beyond_a_schema(complaint):
         return None
-    assert (complaint is None) == (not errors), (document, complaint, errors)
+    if (complaint is None) != VALIDATOR.is_valid(document):
+        errors = [error.message for error in VALIDATOR.iter_errors(document)]
+        raise AssertionError((document, complaint, errors))
     return complaint is None
 
 
@@ -208,7 +209,7 @@ def test_one_more_key_anywhere(number: int) -> None:
 def test_several_changes_at_once() -> None:
     """By chance, the same each time: one change may hide what another one shows."""
     chance = random.Random(7)
-    for _ in range(5000):
+    for _ in range(3000):
         document: Any = chance.choice(DOCUMENTS)
         for _ in range(chance.randint(2, 4)):
             ways = [path for path in places(document) if path]

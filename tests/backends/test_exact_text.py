@@ -6,8 +6,10 @@ import random
 import sys
 import unicodedata
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING
 
+import anyio
 import pytest
 
 from sharedstate_backends.conformance.model import path, state_of, write_all
@@ -32,6 +34,7 @@ SERVERS = {
 """Character set and collation of the server; under all of them `Key`, `key` and `key ` are the same text."""
 
 
+@cache
 def ids() -> list[str]:
     """Return 10,000 ids: families whose members look alike to some collation, then the whole of Unicode."""
     source = random.Random(2024)
@@ -54,9 +57,6 @@ def ids() -> list[str]:
     while len(found) < COUNT:
         found["".join(source.choices(assigned, k=source.randint(1, 60)))] = None
     return list(found)[:COUNT]
-
-
-IDS = ids()
 
 
 def item(id: str) -> bytes:
@@ -89,23 +89,26 @@ def server(kind: str, template: Path, folder: Path) -> Iterator[dict[str, object
 
 @pytest.mark.parametrize("kind", ["sqlite", *SERVERS])
 async def test_ten_thousand_ids(kind: str, mariadb_template: Path, tmp_path: Path) -> None:
-    assert len(set(IDS)) == len(IDS) == COUNT
-    wanted = {id: item(id) for id in IDS}
+    every = ids()
+    assert len(set(every)) == len(every) == COUNT
+    wanted = {id: item(id) for id in every}
     with server(kind, mariadb_template, tmp_path) as config:
         async with opened(get_service(config)) as backend:
-            for start in range(0, len(IDS), 1000):
-                batch = IDS[start : start + 1000]
+            for start in range(0, len(every), 1000):
+                batch = every[start : start + 1000]
                 await write_all(backend, path(), Update(insert={id: wanted[id] for id in batch}))
         async with opened(get_service(config)) as backend:
             loaded = await backend.load(path(), None)
             assert list(state_of(loaded).items()) == list(wanted.items())
-            gone = tuple(IDS[::2])
+            gone = tuple(every[::2])
             await write_all(backend, path(), Update(remove=gone))
             loaded = await backend.load(path(), Cursor(loaded.epoch, loaded.version))
             assert {row.id for row in loaded.rows} == set(gone)
             kept = state_of(await backend.load(path(), None))
-            assert list(kept) == IDS[1::2]
-            names = [id for id in IDS[:300] if id.isprintable() and len(id.encode()) <= 128]
-            for name in names:
-                await write_all(backend, path(name), Update(insert={"a": item(name)}))
+            assert list(kept) == every[1::2]
+            names = [id for id in every[:300] if id.isprintable() and len(id.encode()) <= 128]
+            async with anyio.create_task_group() as tasks:
+                for name in names:
+                    update = Update(insert={"a": item(name)})
+                    tasks.start_soon(write_all, backend, path(name), update)
             assert list(await backend.collections("app")) == sorted([*names, "collection"])

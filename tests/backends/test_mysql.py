@@ -19,12 +19,13 @@ from sharedstate_backends.conformance.model import (
 )
 from sharedstate_backends.items_service import get_service
 from sharedstate_backends.mysql import MysqlBackend
-from sharedstate_backends.mysql_connection import Address, Connection
+from sharedstate_backends.mysql_address import Address
 from sharedstate_core.paths import CollectionPath
 from sharedstate_core.storage import Committed, Cursor, Rejected, Write
 from sharedstate_core.updates import Update
 
 from .opening import opened, problem, start_writing
+from .taking_over import until_listed
 
 if TYPE_CHECKING:
     from sharedstate_backends import Backend
@@ -200,57 +201,58 @@ async def test_two_stores_on_the_same_new_collections(mysql: dict[str, Any]) -> 
     assert {tuple(sorted(pair)) for pair in versions.values()} == {(1, 2)}
 
 
-async def test_a_lock_held_by_somebody(
-    mysql: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+ONE_ROW = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED"
+"""Else a statement locks every row that it looks at."""
+
+
+async def test_a_lock_held_by_somebody(mysql: dict[str, Any], shared_mariadb: MariaDb) -> None:
     """Only the locked collection waits, and is refused in the end; the others go on."""
-    impatient = mysql | {"db_timeout": 4}
-    async with opened(get_service(impatient)) as backend:
+    heads = f"{mysql['db_table']}_collections"
+    lock = f"SELECT * FROM {heads} WHERE name = 'locked' FOR UPDATE"
+    finished: list[str] = []
+    async with opened(get_service(mysql | {"db_timeout": 2})) as backend:
         for name in ("locked", "other"):
             await write_all(backend, path(name), put("a"))
-        lock = (
-            f"BEGIN; SELECT * FROM {mysql['db_table']}_collections "
-            "WHERE name = 'locked' FOR UPDATE; DO SLEEP(3); ROLLBACK"
-        )
-        finished: list[str] = []
-        async with anyio.create_task_group() as tasks:
 
-            async def hold() -> None:
-                await run_elsewhere(mysql, lock)
-                finished.append("lock")
+        async def refused() -> None:
+            with pytest.raises(StorageError, match="another program holds a lock"):
+                await backend.commit(path("locked"), [Write(put("b"))])
+            finished.append("locked")
 
-            async def refused() -> None:
-                with pytest.raises(StorageError, match="another program holds a lock"):
-                    await backend.commit(path("locked"), [Write(put("b"))])
-                finished.append("locked")
-
-            tasks.start_soon(hold)
-            await anyio.sleep(0.3)
-            tasks.start_soon(refused)
-            await anyio.sleep(0.1)
-            for _ in range(10):
-                await write_all(backend, path("other"), put("b"))
-            finished.append("other")
-        assert finished == ["other", "locked", "lock"]
+        with shared_mariadb.meanwhile(ONE_ROW, "BEGIN", lock):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(refused)
+                await until_listed(shared_mariadb, f"{heads}%locked%FOR UPDATE")
+                for _ in range(10):
+                    await write_all(backend, path("other"), put("b"))
+                finished.append("other")
+        assert finished == ["other", "locked"]
         assert await write_all(backend, path("locked"), put("b")) == 2
 
 
-async def test_a_load_after_doubt_waits_for_the_end(mysql: dict[str, Any]) -> None:
+async def test_a_load_after_doubt_waits_for_the_end(
+    mysql: dict[str, Any], shared_mariadb: MariaDb
+) -> None:
     """A lost transaction may still commit: what is loaded then is what comes of it."""
     backend = MysqlBackend(address(mysql), mysql["db_table"])
-    ghost = (
-        f"BEGIN; UPDATE {mysql['db_table']}_collections SET version = version + 1 "
-        "WHERE name = 'collection'; DO SLEEP(1); COMMIT"
-    )
+    heads = f"{mysql['db_table']}_collections"
+    ghost = f"UPDATE {heads} SET version = version + 1 WHERE name = 'collection'"
+    versions: list[int] = []
+
+    async def load() -> None:
+        versions.append((await island.load(path(), None)).version)
+
     async with opened(Island(backend)) as island:
         await write_all(island, path(), put("a"))
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(run_elsewhere, mysql, ghost)
-            await anyio.sleep(0.5)
-            assert (await island.load(path(), None)).version == 1
-            backend._doubtful.add(path())
-            assert (await island.load(path(), None)).version == 2
-        assert not backend._doubtful
+            with shared_mariadb.meanwhile("BEGIN", ghost, at_last="COMMIT"):
+                await load()
+                backend._writer.doubtful.add(path())
+                tasks.start_soon(load)
+                await until_listed(shared_mariadb, f"{heads}%LOCK IN SHARE MODE")
+                assert versions == [1]
+        assert versions == [1, 2]
+        assert not backend._writer.doubtful
 
 
 def test_killed_while_it_writes(mysql: dict[str, Any]) -> None:
@@ -275,22 +277,3 @@ def test_killed_while_it_writes(mysql: dict[str, Any]) -> None:
 async def load_once(config: dict[str, Any]) -> Loaded:
     async with opened(get_service(config)) as backend:
         return await backend.load(CollectionPath("app", "items", "collection"), None)
-
-
-async def run_elsewhere(mysql: dict[str, Any], statements: str) -> None:
-    """Run statements on a connection of their own."""
-
-    class Elsewhere:
-        async def open(self) -> None:
-            connection = await Connection.open(address(mysql, timeout=20.0))
-            try:
-                await connection.run(statements)
-            finally:
-                await connection.end()
-
-        async def close(self) -> None:
-            pass
-
-    island = Island(Elsewhere())  # type: ignore[arg-type]
-    await island.open()
-    await island.close()

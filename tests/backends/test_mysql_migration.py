@@ -242,13 +242,11 @@ async def test_another_program_at_work(
     """For example the old server in a transaction: it has to be stopped first."""
     make_in_mysql(shared_mariadb, table, [record("app", "c", "a")])
     before = content_in_mysql(shared_mariadb, table)
-    statement = f"START TRANSACTION; UPDATE {table} SET data = data; DO SLEEP(3)"
-    other = threading.Thread(target=shared_mariadb.sql, args=(statement, "sharedstate"))
-    other.start()
-    await until_listed(shared_mariadb, "DO SLEEP(3)")
-    with pytest.raises(StorageError, match="another program holds a lock"):
+    with (
+        shared_mariadb.meanwhile("BEGIN", f"UPDATE {table} SET data = data"),
+        pytest.raises(StorageError, match="another program holds a lock"),
+    ):
         await migrate(mysql | {"db_timeout": 2})
-    other.join()
     assert content_in_mysql(shared_mariadb, table) == before
     assert (await migrate(mysql))[0] is not None
 

@@ -12,7 +12,8 @@ import pytest
 
 from sharedstate_backends import StorageError
 from sharedstate_backends.items_service import get_service
-from sharedstate_backends.mysql_connection import Connection, LostError
+from sharedstate_backends.mysql_connection import Connection
+from sharedstate_backends.mysql_errors import LostError
 from tests.support.mariadb import MariaDb, version
 
 from .older import Record, content_in_mysql, make_in_mysql, record

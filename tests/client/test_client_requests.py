@@ -91,8 +91,6 @@ def test_a_bounded_number_of_requests_is_unanswered() -> None:
         "[]",
         '{"type":"MESSAGE","cmd":"NOTIFY","path":3}',
         notification([{"no": "id"}], base=5),
-        '{"type":"REPLY","tunnel":[]}',
-        '{"type":"REPLY","tunnel":1,"ok":"yes"}',
         "\ud800",
         '{"type":"MESSAGE","x":' + "[" * 5000 + "]" * 5000 + "}",
     ],

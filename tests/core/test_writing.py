@@ -57,6 +57,28 @@ def test_pipelined_put_get_put_take_effect_in_order() -> None:
     assert list(world.store.state(PATH)) == ["p"]
 
 
+def test_updates_that_arrive_together_are_committed_together() -> None:
+    world = watching(1)
+    for path, id in ((P, "p"), ("/a/items/d", "x"), (P, "q"), (P, "r")):
+        world.clients[0].put(path, insert=[{"id": id}])
+    world.all_to_server(0)
+    commits = [operation.effect for operation in world.operations.values()]
+    assert [len(commit.writes) for commit in commits if isinstance(commit, Commit)] == [3, 1]
+    world.settle()
+    assert list(world.store.state(PATH)) == ["p", "q", "r"]
+
+
+def test_no_more_are_taken_than_reading_goes_on() -> None:
+    world = watching(1, limits=Limits(unanswered=4))
+    for id in "pqrstu":
+        world.clients[0].put(P, insert=[{"id": id}])
+    world.all_to_server(0)
+    assert len(under_way(world, Commit).writes) == 3  # more than half of what may wait
+    assert len(world.clients[0].outbox) == 3
+    world.settle()
+    assert list(world.store.state(PATH)) == list("pqrstu")
+
+
 def test_a_commit_takes_all_updates_that_wait() -> None:
     world = watching(2, limits=Limits(group=3))
     put(world, 0, "p")

@@ -18,6 +18,7 @@ def check_internals(world: World) -> None:
     open_now = {link.connection for link in world.links if link.connection is not None}
     assert set(server._sessions) == open_now
     assert set(server._tickets) == set(world.operations)
+    assert not server._registry._asked
     drains = {session.connection for session in server._drains._deadlines}
     assert drains == {c for c in open_now if world.links[c.client].blocked}
     counted = server.counters

@@ -143,14 +143,16 @@ class Simulation(RuleBasedStateMachine):
 
     @rule(
         client=clients,
-        fate=st.sampled_from(["up", "up all", "down", "down all", "cut", "block", "drain"]),
+        fate=st.sampled_from(
+            ["up", "up all", "up together", "down", "down all", "cut", "block", "drain"]
+        ),
     )
     def link(self, client: int, fate: str) -> None:
         world, link = self.world, self.world.links[client]
         if not self._online(client):
             world.connect(client)
-        elif fate in {"up", "up all"} and self._client(client).outbox and link.reading:
-            world.to_server(client)
+        elif fate.startswith("up") and self._client(client).outbox and link.reading:
+            (world.all_to_server if fate == "up together" else world.to_server)(client)
             self._carry(client, fate == "up all")
         elif fate in {"down", "down all"}:
             while link.inbox:

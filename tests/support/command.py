@@ -69,6 +69,14 @@ class Command:
             self.output += data.decode()
         return found
 
+    def halted(self) -> None:
+        """Wait until it stands still, or has ended."""
+        deadline = time.monotonic() + SECONDS
+        states = os.WSTOPPED | os.WEXITED | os.WNOWAIT | os.WNOHANG
+        while os.waitid(os.P_PID, self.pid, states) is None:
+            assert time.monotonic() < deadline, "it goes on"
+            time.sleep(0.01)
+
     def send(self, signum: signal.Signals) -> None:
         """Send a signal."""
         self._process.send_signal(signum)

@@ -231,6 +231,27 @@ class MariaDb:
         assert result.returncode == 0, result.stderr
         return [line.split("\t") for line in result.stdout.splitlines()]
 
+    @contextmanager
+    def meanwhile(self, *statements: str, at_last: str = "ROLLBACK") -> Iterator[None]:
+        """Be another program, which has carried out these statements; at the end of the block, one more."""
+        with subprocess.Popen(
+            [*self._program(), "--unbuffered", DATABASE],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as client:
+            assert client.stdin is not None
+            assert client.stdout is not None
+            try:
+                client.stdin.write("; ".join([*statements, "SELECT 'done';\n"]))
+                client.stdin.flush()
+                assert "done\n" in iter(client.stdout.readline, ""), "it failed"
+                yield
+                client.communicate(f"{at_last};\n", timeout=SECONDS)
+                assert client.returncode == 0
+            finally:
+                client.kill()
+
     def kill_connections(self) -> int:
         """Kill every connection but our own; return how many there were."""
         ids = self.sql(
@@ -244,17 +265,17 @@ class MariaDb:
 
     def _client(self, statement: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [
-                *(_program("mariadb"), "--no-defaults", f"--socket={self.socket}"),
-                *(f"--user={ROOT}", "--batch", "--skip-column-names"),
-                *filter(None, arguments),
-            ],
+            [*self._program(), *filter(None, arguments)],
             input=statement,
             capture_output=True,
             text=True,
             timeout=SECONDS,
             check=False,
         )
+
+    def _program(self) -> list[str]:
+        options = ["--no-defaults", f"--socket={self.socket}", f"--user={ROOT}"]
+        return [_program("mariadb"), *options, "--batch", "--skip-column-names"]
 
     def _answers(self) -> bool:
         command = [_program("mariadb-admin"), "--no-defaults", f"--socket={self.socket}", "ping"]

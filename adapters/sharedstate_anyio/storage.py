@@ -1,0 +1,111 @@
+"""The core's storage operations, carried out on the services' backends: their answers are inputs of the core.
+
+A task does each of them, and belongs to the server: a client that leaves does not cancel its update.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from sharedstate_backends import OutcomeUnknownError, StorageError
+
+from .workers import Workers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from anyio.abc import TaskGroup
+
+    from sharedstate_backends import Backend
+    from sharedstate_core import Commit, Effect, ListCollections, Load, Server
+
+    from .connection import Connection
+    from .faults import Faults
+
+
+class Storage:
+    """Begins operations, and tells the core what came of them.
+
+    Args:
+        backends: an open backend for each service.
+        core: whose operations they are.
+        answered: performs what follows from an answer.
+        tasks: the task group that owns the operations.
+        faults: hears of those that failed.
+    """
+
+    def __init__(
+        self,
+        backends: Mapping[str, Backend],
+        core: Server[Connection],
+        answered: Callable[[Sequence[Effect[Connection]]], None],
+        tasks: TaskGroup,
+        faults: Faults,
+    ) -> None:
+        self._backends = backends
+        self._core = core
+        self._answered = answered
+        self._tasks = tasks
+        self._faults = faults
+        self._commits = Workers(tasks, self._commit)
+
+    def commit(self, commit: Commit) -> None:
+        """Begin a commit."""
+        self._commits.start(commit)
+
+    def load(self, load: Load) -> None:
+        """Begin a load."""
+        self._tasks.start_soon(self._load, load)
+
+    def list(self, request: ListCollections) -> None:
+        """Begin to list collections."""
+        self._tasks.start_soon(self._list, request)
+
+    async def _commit(self, commit: Commit) -> None:
+        path = commit.collection
+        try:
+            result = await self._backends[path.service].commit(path, commit.writes)
+        except Exception as error:  # noqa: BLE001  (whatever a plugin raises is an outcome)
+            unknown = not isinstance(error, StorageError)
+            self._report("commit", path.service, f"commit to {path}", error)
+            text = "the storage failed" if unknown else "the storage is not available"
+            effects = self._core.commit_failed(
+                commit.ticket, text, time.monotonic(), outcome_unknown=unknown
+            )
+        else:
+            effects = self._core.commit_succeeded(commit.ticket, result, time.monotonic())
+        self._answered(effects)
+
+    async def _load(self, load: Load) -> None:
+        path = load.collection
+        try:
+            loaded = await self._backends[path.service].load(path, load.since)
+        except Exception as error:  # noqa: BLE001
+            self._report("load", path.service, f"load of {path}", error)
+            text = "the storage is not available"
+            effects = self._core.load_failed(load.ticket, text, time.monotonic())
+        else:
+            effects = self._core.load_succeeded(load.ticket, loaded, time.monotonic())
+        self._answered(effects)
+
+    async def _list(self, request: ListCollections) -> None:
+        try:
+            names = await self._backends[request.service].collections(request.app)
+        except Exception as error:  # noqa: BLE001
+            what = f"list of /{request.app}/{request.service}"
+            self._report("list", request.service, what, error)
+            effects = self._core.list_failed(request.ticket, "the storage is not available")
+        else:
+            effects = self._core.list_succeeded(request.ticket, names)
+        self._answered(effects)
+
+    def _report(self, operation: str, service: str, what: str, error: Exception) -> None:
+        outcome = "failed" if isinstance(error, StorageError) else "failed, outcome unknown"
+        known = isinstance(error, StorageError | OutcomeUnknownError)
+        self._faults.report(
+            (operation, service, type(error)),
+            f"{what} {outcome}: {error}" if known else f"{what} {outcome}",
+            None if known else error,
+            {"event": f"{operation}_failed", "service": service},
+        )

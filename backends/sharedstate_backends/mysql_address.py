@@ -1,0 +1,48 @@
+"""Where a MySQL or MariaDB is, how to get in, and for how long to wait for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import ssl
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where the database is and how to get in.
+
+    Attributes:
+        host: name or address.
+        port: TCP port.
+        socket: path of a socket on this machine, instead of host and port.
+        user: name of the database's user.
+        password: the user's password.
+        database: a valid name.
+        tls: what to trust and to show; None for no encryption.
+        timeout: seconds that connecting or an answer may take.
+    """
+
+    host: str = "localhost"
+    port: int = 3306
+    socket: str | None = None
+    user: str = ""
+    password: str = ""
+    database: str = "sharedstate"
+    tls: ssl.SSLContext | None = None
+    timeout: float = 10.0
+
+    @property
+    def lock_wait(self) -> int:
+        """Seconds to wait for a lock: less than the timeout, so that the server tells."""
+        return max(1, int(self.timeout / 2))
+
+    @property
+    def idle(self) -> int:
+        """Seconds after which the server ends a connection of which it hears nothing, and frees its locks."""
+        return max(5, int(self.timeout * 3))
+
+    def __str__(self) -> str:
+        where = self.socket or f"{self.host}:{self.port}"
+        return f"database {self.database} at {where}"

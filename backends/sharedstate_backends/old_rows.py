@@ -1,0 +1,150 @@
+"""One row of the first generation's table, and the item that it becomes.
+
+That table had one row an item, (app, chnl, id, ctime, data): `chnl` is the collection, `data` the whole item as JSON.
+
+1. What clients were shown is what counts: they were shown `data`, never the column `id`.
+2. A row is taken over with its text untouched, if a client could write that item today, and no other.
+3. Under MySQL's usual collations `Key`, `key`, `kéy` and `key  ` were one id: an update of one of them
+   overwrote the other's `data` and kept its column. Such a row is taken over by rule 1, and told of; likewise
+   one whose id MySQL had cut, or written with question marks.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import msgspec
+
+from sharedstate_core.decode import decode_write
+from sharedstate_core.errors import RequestError
+from sharedstate_core.limits import Limits
+from sharedstate_core.paths import split_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_LIMITS: Final = Limits()
+_OLD_ID_CHARACTERS: Final = 64
+_BEYOND_UTF8MB3: Final = re.compile(r"[\U00010000-\U0010ffff]")
+
+
+class UnfitError(Exception):
+    """A row cannot be taken over; the message says why."""
+
+
+class OldRow(NamedTuple):
+    """A row as the old table holds it: text, its bytes, None for NULL, or what somebody else put there.
+
+    `hidden` says that the old server did not find it by its key, which is bytes where it asked for text.
+    """
+
+    app: object
+    chnl: object
+    id: object
+    data: object
+    hidden: object = False
+
+
+class NewItem(NamedTuple):
+    """An item to store in a collection at version 1; `place` is its place there."""
+
+    app: str
+    collection: str
+    id: str
+    text: bytes
+    place: int
+
+
+def converted(row: OldRow, place: int) -> NewItem:
+    """Return the row's item.
+
+    Raises:
+        UnfitError: why it cannot be taken over.
+    """
+    app, collection = _segment(row.app, "app"), _segment(row.chnl, "chnl")
+    column = column_text(row.id, "id")
+    text = column_text(row.data, "data").encode()
+    try:
+        msgspec.json.decode(text, type=msgspec.Raw)  # one value and no more
+        write = decode_write(msgspec.Raw(b'{"insert":[%b]}' % text), _LIMITS)
+    except RequestError as error:
+        raise UnfitError(f"data: {error.message.removeprefix('insert[0]').lstrip('.: ')}") from None
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise UnfitError(f"data: {_json_fault(text.decode(), error)}") from None
+    ((id, _),) = write.update.insert.items()
+    if id != column and folded(column) not in map(folded, _forms(id)):
+        raise UnfitError(f"data: the item says that its id is {shown(id)}")
+    return NewItem(app, collection, id, text, place)
+
+
+def _segment(value: object, column: str) -> str:
+    name = column_text(value, column)
+    try:
+        segments = split_path(name)
+    except RequestError as error:
+        raise UnfitError(f"{column}: {error.message.rpartition(': ')[2]}") from None
+    if segments != (name,):
+        raise UnfitError(f"{column}: is no segment of a path")
+    return name
+
+
+def column_text(value: object, column: str) -> str:
+    """Return a column's text.
+
+    Raises:
+        UnfitError: it is none.
+    """
+    if value is None:
+        raise UnfitError(f"{column}: is missing")
+    if not isinstance(value, str | bytes):
+        raise UnfitError(f"{column}: is no text")
+    try:
+        return value.decode() if isinstance(value, bytes) else value.encode().decode()
+    except UnicodeError:
+        raise UnfitError(f"{column}: is no Unicode text") from None
+
+
+def _json_fault(text: str, error: Exception) -> str:
+    """Say why a text is no JSON. Python's own encoder, which wrote it, knows NaN."""
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return f"is no JSON ({error})"
+    return "holds NaN or Infinity, which JSON does not know"
+
+
+def folded(text: str) -> str:
+    """Return what is left of a name under the usual collations: no case, no accents, no spaces at the end."""
+    letters = unicodedata.normalize("NFKD", text.rstrip(" "))
+    return "".join(each for each in letters if not unicodedata.combining(each)).casefold()
+
+
+def _forms(id: str) -> Iterator[str]:
+    """Yield what became of an id in the first generation's column in MySQL, 64 characters of at most 3 bytes each.
+
+    Unless `sql_mode` was strict, MySQL cut what was longer, and put question marks in place of other characters or
+    cut there, depending on its version.
+    """
+    yield id
+    for substitute in ("?", "????"):
+        yield _BEYOND_UTF8MB3.sub(substitute, id)[:_OLD_ID_CHARACTERS]
+    yield _BEYOND_UTF8MB3.split(id, maxsplit=1)[0][:_OLD_ID_CHARACTERS]
+
+
+def row_name(row: OldRow) -> str:
+    """Return what a row is called on a line."""
+    return f"row ({shown(row.app)}, {shown(row.chnl)}, {shown(row.id)})"
+
+
+def shown(value: object) -> str:
+    """Return a value for one line, as short as may be."""
+    if isinstance(value, bytes):
+        value = value.decode(errors="backslashreplace")
+    if value is None:
+        return "NULL"
+    text = str(value)
+    quoted = json.dumps(text, ensure_ascii=not text.isprintable())
+    return quoted if len(quoted) <= 100 else f"{quoted[:99]}…"

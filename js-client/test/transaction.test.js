@@ -1,0 +1,147 @@
+/** Transactions: one batch, on condition that what they read has not changed. */
+
+import assert from "node:assert/strict";
+import { beforeEach, describe, test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
+import { SharedStateClient, SharedStateError } from "../src/index.js";
+import { C, FakeWebSocket, failure, notify, reply, synced, turn, until } from "./support.js";
+
+beforeEach(() => {
+  FakeWebSocket.made = [];
+});
+
+describe("transaction", () => {
+  test("sends one batch, on condition that what it read has not changed", async () => {
+    const { ds, socket } = synced([{ id: "a", n: 1 }, { id: "b" }, { id: "c" }]); // prettier-ignore
+    const done = ds.transaction((tx) => {
+      const { n } = tx.get_item("a") ?? assert.fail();
+      tx.update({ insert: [{ id: "a", n: n + 1 }], remove: ["b"] });
+      assert.equal(tx.get_item("a")?.n, 2, "it sees what it wrote");
+      assert.equal(tx.has_item("b"), false);
+      tx.update({ insert: [{ id: "b", again: true }, {}] });
+      assert.equal(ds.get_item("a")?.n, 1, "nobody else does");
+      return "done";
+    });
+    await turn();
+    const [{ arg, tunnel }] = socket.sent;
+    assert.deepEqual(arg.if, { epoch: "e", version: 1, ids: ["a"] });
+    assert.deepEqual(arg.remove, ["b"]);
+    assert.deepEqual(arg.insert.slice(0, 2), [{ id: "a", n: 2 }, { id: "b", again: true }]); // prettier-ignore
+    assert.equal(typeof arg.insert[2].id, "string");
+    socket.say(reply(tunnel, 3));
+    assert.equal(await done, "done");
+  });
+
+  test("that reads all depends on all; one that reads nothing, on nothing", async () => {
+    const { ds, socket } = synced([{ id: "a" }, { id: "b" }]);
+    ds.transaction((tx) => {
+      tx.update({ remove: ["a"], insert: [{ id: "c" }] });
+      assert.deepEqual(tx.get_items(), [{ id: "b" }, { id: "c" }]);
+      assert.equal(tx.size, 2);
+    });
+    ds.transaction((tx) => tx.update({ remove: ["a"] }));
+    ds.transaction((tx) => {
+      tx.update({ reset: true, insert: [{ id: "z" }] });
+      assert.deepEqual(tx.get_items(), [{ id: "z" }]);
+      assert.equal(tx.has_item("a"), false);
+    });
+    await turn();
+    assert.deepEqual(
+      socket.sent.map(({ arg }) => [arg.if, arg.reset]),
+      [
+        [{ epoch: "e", version: 1 }, false],
+        [undefined, false],
+        [undefined, true],
+      ],
+    );
+  });
+
+  test("on conflict runs again, once the news is there", async () => {
+    const { ds, socket, change } = synced([{ id: "a", n: 1 }]);
+    let runs = 0;
+    const done = ds.transaction((tx) => {
+      runs++;
+      tx.update({ insert: [{ id: "a", n: tx.get_item("a")?.n + 1 }] });
+    });
+    await turn();
+    const conflict = { error: { code: "conflict" }, epoch: "e", version: 2 };
+    socket.say(failure(socket.sent[0].tunnel, "changed", conflict));
+    await turn();
+    assert.equal(runs, 1, "the news is not there");
+    change({ insert: [{ id: "a", n: 10 }] });
+    await until(() => socket.sent.length === 2);
+    assert.deepEqual(socket.sent[1].arg.insert, [{ id: "a", n: 11 }]);
+    change({ remove: ["x"] });
+    socket.say(failure(socket.sent[1].tunnel, "changed", { ...conflict, version: 4 }));
+    await pause(100);
+    assert.equal(runs, 2, "there is news, but not all of it");
+    change({ insert: [{ id: "a", n: 20 }] });
+    await until(() => socket.sent.length === 3);
+    assert.deepEqual(socket.sent[2].arg.insert, [{ id: "a", n: 21 }]);
+    socket.say(reply(socket.sent[2].tunnel, 1));
+    await done;
+  });
+
+  test("settles when the server refuses the path at a reconnect", async () => {
+    for (const early of [true, false]) {
+      const { ds, socket } = synced([{ id: "a", n: 1 }]);
+      const done = ds.transaction((tx) => {
+        tx.update({ insert: [{ id: "a", n: tx.get_item("a")?.n + 1 }] });
+      });
+      const refuse = () =>
+        ds._hear(
+          /** @type {any} */ ({ kind: "refused", error: new SharedStateError("too_many", "no") }),
+        );
+      await turn();
+      const conflict = { error: { code: "conflict" }, epoch: "e", version: 2 };
+      if (early) refuse();
+      socket.say(failure(socket.sent[0].tunnel, "changed", conflict));
+      await pause(100);
+      if (!early) refuse();
+      await assert.rejects(done, { code: "too_many" });
+    }
+  });
+
+  test("settles whatever happens", async () => {
+    const { client, handle, ds, socket } = synced([{ id: "a" }]);
+    await assert.rejects(
+      ds.transaction(() => assert.fail("mine")),
+      /mine/,
+    );
+    assert.equal(await ds.transaction((tx) => tx.get_item("a")?.id), "a");
+    assert.equal(socket.sent.length, 0, "nothing written, nothing sent");
+    const refused = ds.transaction(async (tx) => tx.update({ reset: true }));
+    await turn();
+    socket.say(failure(socket.sent[0].tunnel, "no", { error: { code: "forbidden" } }));
+    await assert.rejects(refused, { code: "forbidden" });
+    const waits = ds.transaction((tx) => {
+      tx.update({ insert: [{ id: "a", n: tx.size }] });
+    });
+    await turn();
+    const conflict = { error: { code: "conflict" }, epoch: "e", version: 2 };
+    socket.say(failure(socket.sent[1].tunnel, "changed", conflict));
+    await turn();
+    const lost = ds.transaction((tx) => tx.update({ reset: true }));
+    await until(() => socket.sent.length === 3);
+    client.release(handle);
+    await assert.rejects(waits, { code: "released" });
+    socket.drop();
+    await assert.rejects(lost, { code: "connection_lost", outcome: "unknown" });
+    await assert.rejects(
+      ds.transaction((tx) => tx.update({ reset: true })),
+      { code: "released" },
+    );
+    client.close();
+  });
+
+  test("needs a server that numbers versions, if it reads", async () => {
+    const client = new SharedStateClient("ws://host:1", { WebSocket: FakeWebSocket });
+    const [, ds] = client.acquire(C);
+    const socket = FakeWebSocket.last.open();
+    socket.say(reply(socket.sent[0].tunnel, [[C, {}]])).say(notify({ reset: true }));
+    await assert.rejects(
+      ds.transaction((tx) => tx.update({ insert: [{ n: tx.size }] })),
+      { code: "failed" },
+    );
+  });
+});

@@ -1,0 +1,13 @@
+"""A promise of the protocol, and what is raised when it is broken."""
+
+from __future__ import annotations
+
+
+class ContractError(AssertionError):
+    """The server broke a promise of the protocol."""
+
+
+def check(promise: object, broken: str) -> None:
+    """Raise `ContractError` with `broken` unless `promise` is true."""
+    if not promise:
+        raise ContractError(broken)
