@@ -15,6 +15,7 @@ from sharedstate_anyio import connection as connection_module
 from sharedstate_anyio.connection import HANDLED_AT_ONCE, TURN_SECONDS
 from sharedstate_anyio.hub import Hub
 from sharedstate_anyio.pace import LARGE_CHARACTERS, TURNS_BETWEEN, Pace
+from sharedstate_anyio.storage import Storage
 from tests.support import frames
 from tests.support.peer import open_client, open_clients, open_peer, request
 from tests.support.servers import running, until
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sharedstate_anyio.connection import Connection
+    from sharedstate_core import Load
 
 
 @pytest.mark.parametrize("slow", [False, True])
@@ -130,3 +132,43 @@ async def test_a_peer_that_leaves_the_line_keeps_nobody_in_it() -> None:
             await pace.wait(second)  # type: ignore[arg-type]
         assert pace.allows(second)  # type: ignore[arg-type]
         tasks.cancel_scope.cancel()
+
+
+async def test_claims_to_have_seen_more_keep_no_update_waiting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever claims so all the time is looked after by slow loads, one upon the other if need be."""
+    path, loads = "/app/items/c", 0
+    load = Storage._load
+
+    async def slowly(storage: Storage, wanted: Load) -> None:
+        nonlocal loads
+        loads += 1
+        for _ in range(100):
+            await anyio.lowlevel.checkpoint()
+        await load(storage, wanted)
+
+    monkeypatch.setattr(Storage, "_load", slowly)
+    async with (
+        running() as server,
+        open_client(server.port) as writer,
+        open_client(server.port) as claimant,
+        anyio.create_task_group() as tasks,
+    ):
+        epoch = (await writer.ask("PUT", path, {"insert": [{"id": "p"}]}))["epoch"]
+        await writer.subscribe(path)
+        claims = 0
+
+        async def claim() -> None:
+            nonlocal claims
+            while True:
+                claims += 1
+                sub = {"since": {"epoch": epoch, "version": 1000 + claims}}
+                await claimant.ask("PUT", "/subs", {"insert": [[path, sub]], "reset": True})
+
+        tasks.start_soon(claim)
+        await until(lambda: loads > 1)
+        for number in range(20):
+            await writer.put(path, {"insert": [{"id": "p", "n": number}]})
+        tasks.cancel_scope.cancel()
+    assert loads < claims
