@@ -13,11 +13,11 @@ The rules:
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import TYPE_CHECKING, Generic
 
 from .effects import C, Close, Effect, PauseReading, ResumeReading, Send, TellDrained, TellTime
 from .errors import CLOSE_POLICY
+from .owed import HeldReply, Owed, Postponed, messages_of
 from .request import Request
 from .subscribers import Subscription
 
@@ -30,26 +30,6 @@ if TYPE_CHECKING:
     from .limits import Limits
     from .outstanding import Outstanding
     from .storage import Cursor
-
-
-class HeldReply(Generic[C]):
-    """A reply that waits for the reader."""
-
-    __slots__ = ("reply", "size")
-
-    def __init__(self, reply: Send[C] | TellTime[C], size: int) -> None:
-        self.reply = reply
-        self.size = size
-
-
-class Postponed(Generic[C]):
-    """What is to be done when the reader can take what comes of it; `requests`: 1 if it is a request, else 0."""
-
-    __slots__ = ("requests", "resume")
-
-    def __init__(self, resume: Callable[[float, list[Effect[C]]], None], requests: int) -> None:
-        self.resume = resume
-        self.requests = requests
 
 
 class Session(Generic[C]):
@@ -69,9 +49,7 @@ class Session(Generic[C]):
         self._unanswered_bytes = 0
         self._paused = False
         self._window = 0
-        self._owed: OrderedDict[HeldReply[C] | Postponed[C] | Subscription[C], None] = OrderedDict()
-        self._held_bytes = 0
-        self._postponed = 0
+        self._owed: Owed[C] = Owed()
 
     # --- requests ---------------------------------------------------------------------------------
 
@@ -109,14 +87,13 @@ class Session(Generic[C]):
             return
         if not self.blocked:
             out.append(reply)
-            self.sent(size, _messages(reply), out)
+            self.sent(size, messages_of(reply), out)
             return
-        self._owed[HeldReply(reply, size)] = None
-        self._held_bytes += size
-        if self._held_bytes > self.limits.held_bytes:
+        self._owed.hold(reply, size)
+        if self._owed.held_bytes > self.limits.held_bytes:
             self.close("too many replies wait for a reader that does not read", out)
         else:
-            self._charge(_messages(reply), out)
+            self._charge(messages_of(reply), out)
 
     def sent(self, size: int, messages: Sequence[bytes], out: list[Effect[C]]) -> None:
         """Note that the reader alone was given so many bytes; if it is much, wait until they have left."""
@@ -147,7 +124,7 @@ class Session(Generic[C]):
     def keep(self, unsent: Iterable[bytes], out: list[Effect[C]]) -> None:
         """Note what the transport keeps for the reader, in place of what it was given; a progress, too."""
         self._outstanding.take_back(self)
-        self._charge([*unsent, *self._held_messages()], out)
+        self._charge([*unsent, *self._owed.messages()], out)
 
     def drain(self, now: float, out: list[Effect[C]]) -> None:
         """The reader has caught up: give it what it is owed, as far as the window allows."""
@@ -155,18 +132,15 @@ class Session(Generic[C]):
         self._window = 0
         self._outstanding.take_back(self)
         while self._owed and not self.blocked:
-            owed, _ = self._owed.popitem(last=False)
-            match owed:
+            match owed := self._owed.take():
                 case Subscription():
                     owed.collection.catch_up(owed, out)
                 case HeldReply():
-                    self._held_bytes -= owed.size
                     self.send(owed.reply, owed.size, out)
                 case Postponed():
-                    self._postponed -= owed.requests
                     owed.resume(now, out)
-        if self._held_bytes:
-            self._outstanding.give(self, self._held_messages())
+        if self._owed.held_bytes:
+            self._outstanding.give(self, self._owed.messages())
         self._control_flow(out)
 
     def close(self, reason: str, out: list[Effect[C]], *, at_once: bool = False) -> None:
@@ -179,7 +153,7 @@ class Session(Generic[C]):
 
     def owe(self, subscription: Subscription[C]) -> None:
         """Bring a subscription to now when the reader has drained, in its turn."""
-        self._owed.setdefault(subscription)
+        self._owed.add(subscription)
 
     def owes(self, subscription: Subscription[C], cursor: Cursor) -> bool:
         """Tell whether a subscription still has to be brought to this state."""
@@ -193,31 +167,23 @@ class Session(Generic[C]):
 
     def disown(self, subscription: Subscription[C]) -> None:
         """Owe a subscription nothing any more."""
-        self._owed.pop(subscription, None)
+        self._owed.discard(subscription)
 
     def postpone(
         self, resume: Callable[[float, list[Effect[C]]], None], *, requests: int = 1
     ) -> None:
         """Call `resume(now, out)` when the reader has drained, to carry a request out, or (0) to answer one."""
-        self._postponed += requests
-        self._owed[Postponed(resume, requests)] = None
+        self._owed.postpone(resume, requests=requests)
 
     def postpone_again(self, resumes: Sequence[Callable[[float, list[Effect[C]]], None]]) -> None:
         """Postpone requests that were under way already: they came before whatever is postponed now."""
         for resume in reversed(resumes):
-            postponed = Postponed(resume, 1)
-            self._postponed += 1
-            self._owed[postponed] = None
-            self._owed.move_to_end(postponed, last=False)
+            self._owed.postpone(resume, requests=1, first=True)
 
     @property
     def has_postponed(self) -> bool:
         """Whether a request is postponed, so that all later ones have to be."""
-        return self._postponed > 0
-
-    def _held_messages(self) -> list[bytes]:
-        held = (owed for owed in self._owed if isinstance(owed, HeldReply))
-        return [message for each in held for message in _messages(each.reply)]
+        return self._owed.requests > 0
 
     def _control_flow(self, out: list[Effect[C]]) -> None:
         if self.closed:
@@ -239,7 +205,3 @@ class Session(Generic[C]):
         ):
             self._paused = True
             out.append(PauseReading(self.connection))
-
-
-def _messages(reply: Send[C] | TellTime[C]) -> Sequence[bytes]:
-    return (reply.message,) if isinstance(reply, Send) else ()

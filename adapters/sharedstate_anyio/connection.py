@@ -11,7 +11,6 @@ The rules:
 from __future__ import annotations
 
 import contextlib
-import io
 import logging
 import math
 from time import monotonic
@@ -27,6 +26,7 @@ from .events import about
 from .frames import PING, pong_frame
 from .handshake import Entrance, handshake
 from .outgoing import Outgoing
+from .pace import LARGE_CHARACTERS
 from .reading import Violation
 from .sockets import RECEIVE_BYTES, finish, while_readable
 
@@ -61,7 +61,12 @@ class _Turn:
     @property
     def goes_on(self) -> bool:
         """Whether another message may be taken."""
-        return self.left > 0 and monotonic() <= self._end
+        return self.left > 0 and not self.is_late
+
+    @property
+    def is_late(self) -> bool:
+        """Whether it has gone on for longer than it should."""
+        return monotonic() > self._end
 
 
 class Connection(Outgoing):
@@ -72,12 +77,11 @@ class Connection(Outgoing):
         "_events",
         "_heard",
         "_hub",
+        "_in_line",
         "_over",
         "_reader",
         "_resumed",
         "_scope",
-        "_text",
-        "_text_size",
     )
 
     def __init__(self, sock: Stream, hub: Hub) -> None:
@@ -86,9 +90,8 @@ class Connection(Outgoing):
         self._reader: Reader | None = None
         self._events: Iterator[Heard] = iter(())
         self._event: Heard | None = None  # the first of them that is not handled yet
-        self._text: io.StringIO | None = None
-        self._text_size = 0
         self._heard = False
+        self._in_line = False  # its next message has to wait for others
         self._over = False  # nothing more is read
         self._scope = anyio.CancelScope()
         self._resumed: anyio.Event | None = None  # to come, while reading is paused
@@ -126,12 +129,16 @@ class Connection(Outgoing):
             while not self._over:
                 if self._resumed is not None:
                     await self._resumed.wait()
+                elif self._in_line:
+                    await self._hub.pace.wait(self)
+                    self._in_line = False
                 elif self._handle_events():
                     await while_readable(self.sock, self._read)
                 else:
                     await anyio.lowlevel.checkpoint()
         finally:
             keep_alive.forget(self)
+            self._hub.unfinished.drop(self)
             self._hub.closed(self)
             self.flush()
 
@@ -159,12 +166,18 @@ class Connection(Outgoing):
     def _handle_events(self) -> bool:
         """Go through what was read, from where it was left; return whether to read on.
 
-        False also after `HANDLED_AT_ONCE` or `TURN_SECONDS`: then others have their turn.
+        False also after `HANDLED_AT_ONCE` or `TURN_SECONDS`, and before a large message if `pace` says so: then others
+        have their turn.
         """
         turn = _Turn()
         while self._event is not None:
             self._hub.received(self, self._texts(turn))
-            if not turn.goes_on or not self._may_read:
+            if turn.is_late:
+                self._hub.pace.tire()
+                self._in_line = True
+            elif not self._may_begin():
+                self._in_line = True
+            if self._in_line or not turn.goes_on or not self._may_read:
                 return False
             if (other := self._event) is not None:
                 self._move_on(turn)
@@ -175,11 +188,20 @@ class Connection(Outgoing):
         """Yield whole messages as long as nothing else comes: they are taken in together."""
         while turn.goes_on:
             text = self._event
-            if not isinstance(text, str) or self._is_too_long(text):
+            if not isinstance(text, str) or self._is_too_long(text) or not self._may_begin():
                 return
             self._move_on(turn)
             if not self._closing:
                 yield text
+
+    def _may_begin(self) -> bool:
+        """Tell whether the next event may be handled now; what came in parts counts as large when it is whole."""
+        event = self._event
+        if isinstance(event, str):
+            is_large = len(event) >= LARGE_CHARACTERS
+        else:
+            is_large = isinstance(event, TextMessage) and event.message_finished
+        return not is_large or self._hub.pace.allows(self)
 
     def _move_on(self, turn: _Turn) -> None:
         self._event = next(self._events, None)
@@ -188,6 +210,11 @@ class Connection(Outgoing):
     @property
     def _may_read(self) -> bool:
         return self._resumed is None and not self._over
+
+    @property
+    def is_listening(self) -> bool:
+        """Whether what the peer sends is taken in now: reading is not paused, and it does not wait for its turn."""
+        return self._may_read and not self._in_line
 
     def _handle(self, event: Heard) -> None:
         match event:
@@ -217,22 +244,16 @@ class Connection(Outgoing):
 
     def _take_part(self, event: TextMessage) -> None:
         """Collect the parts of one message, counting while they arrive."""
-        text = event.data
-        self._text_size += len(text) if text.isascii() else len(text.encode())
-        if self._text_size > self._hub.limits.message_bytes:
-            self._text = None
+        unfinished = self._hub.unfinished
+        if event.message_finished and self not in unfinished:
+            if self._is_too_long(event.data):
+                self._refuse()
+            else:
+                self._hub.received(self, iter((event.data,)))
+        elif unfinished.add(self, event.data) > self._hub.limits.message_bytes:
             self._refuse()
-            return
-        if self._text is not None or not event.message_finished:
-            # One buffer, not a list: a million pieces of one character must not cost a million objects.
-            if self._text is None:
-                self._text = io.StringIO()
-            self._text.write(text)
-            if not event.message_finished:
-                return
-            text, self._text = self._text.getvalue(), None
-        self._text_size = 0
-        self._hub.received(self, iter((text,)))
+        elif event.message_finished:
+            self._hub.received(self, iter((unfinished.take(self),)))
 
     def _refuse(self) -> None:
         most = self._hub.limits.message_bytes
@@ -267,7 +288,7 @@ class Connection(Outgoing):
 
     def ping(self) -> bool:
         """Send a ping, unless the peer could not answer it now; return whether it was sent."""
-        if self._closing or self.is_blocked or not self._may_read:
+        if self._closing or self.is_blocked or not self.is_listening:
             return False
         self._heard = False
         self.send(PING)
@@ -276,7 +297,7 @@ class Connection(Outgoing):
     @property
     def is_silent(self) -> bool:
         """Whether the peer has sent nothing since the last ping, though it could have."""
-        return self._may_read and not (self._heard or self.is_blocked)
+        return self.is_listening and not (self._heard or self.is_blocked)
 
     # --- ending -----------------------------------------------------------------------------------
 
@@ -285,6 +306,7 @@ class Connection(Outgoing):
         if self._reader is None or self._closing:
             return
         self._end_with(code, reason)
+        self._hub.unfinished.drop(self)
         self.resume_reading()
         self._scope.deadline = min(self._scope.deadline, anyio.current_time() + CLOSE_SECONDS)
 

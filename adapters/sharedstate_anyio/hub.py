@@ -31,8 +31,11 @@ from sharedstate_core.errors import CLOSE_GOING_AWAY
 
 from .faults import Faults
 from .frames import text_frame
+from .limits import TransportLimits
 from .outbox import Outbox
+from .pace import Pace
 from .storage import Storage
+from .unfinished import Unfinished
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -55,10 +58,13 @@ class Hub:
         tasks: the task group that owns every task of the server.
         limits: bounds on what a peer may ask for.
         compression: from how many bytes on messages are compressed; None: never.
+        transport: bounds that the transport keeps; None: the usual ones.
 
     Attributes:
         faults: to report what fails, and may fail often.
         outbox: what this turn of the loop sends.
+        pace: who waits because of messages that take long.
+        unfinished: messages that are not whole yet.
     """
 
     def __init__(
@@ -67,10 +73,13 @@ class Hub:
         tasks: TaskGroup,
         limits: Limits,
         compression: int | None = None,
+        transport: TransportLimits | None = None,
     ) -> None:
         self.limits = limits
         self.faults = Faults()
         self.outbox = Outbox(compression)
+        self.pace = Pace()
+        self.unfinished = Unfinished(transport or TransportLimits())
         self._core: Server[Connection] = Server(tuple(backends), limits)
         self._tasks = tasks
         self._storage = Storage(backends, self._core, self._storage_answered, tasks, self.faults)
@@ -81,9 +90,12 @@ class Hub:
         self._next_wakeup: float | None = None
         self._ending = False
 
-    def change_limits(self, limits: Limits, compression: int | None) -> None:
+    def change_limits(
+        self, limits: Limits, compression: int | None, transport: TransportLimits
+    ) -> None:
         """Let other bounds hold from now on."""
         self.limits = limits
+        self.unfinished.limits = transport
         self.outbox.compression = compression
         self._core.change_limits(limits)
 

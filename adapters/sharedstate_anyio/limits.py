@@ -24,6 +24,9 @@ class TransportLimits:
         head_bytes: longest request head.
         ping_seconds: pause between pings of a connection; 0: none are sent.
         pong_seconds: how long after a ping a peer may stay silent before it is dropped.
+        message_seconds: how long a message that has begun to arrive may take to bring its end, or 64 KiB more.
+        unfinished_bytes: messages that have begun to arrive, of all connections together; beyond it, those are closed
+            that began first. One message may exceed it.
     """
 
     connections: int = 20_000
@@ -32,6 +35,8 @@ class TransportLimits:
     head_bytes: int = 16 * 1024
     ping_seconds: float = 25.0
     pong_seconds: float = 20.0
+    message_seconds: float = 30.0
+    unfinished_bytes: int = 128 * 1024 * 1024
 
 
 class _Range(NamedTuple):
@@ -65,6 +70,8 @@ RANGES: Final[dict[str, _Range]] = {
     "head_bytes": _Range(1024, 1 << 20),
     "ping_seconds": _Range(0, 86_400, whole=False),
     "pong_seconds": _Range(0.01, 3600, whole=False),
+    "message_seconds": _Range(0.01, 3600, whole=False),
+    "unfinished_bytes": _Range(64 * 1024, 1 << 40),
 }
 """What each key may be; `sharedstate_core.Limits` and `TransportLimits` tell what it means, and its default."""
 

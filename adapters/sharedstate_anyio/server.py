@@ -192,7 +192,7 @@ async def _accepting(
     looks: Mapping[str, float],
 ) -> AsyncIterator[Callable[[Config, Origins], None]]:
     async with anyio.create_task_group() as own, anyio.create_task_group() as peers:
-        hub = Hub(backends, own, config.limits, entrance.compression)
+        hub = Hub(backends, own, config.limits, entrance.compression, config.transport)
         inspection = Inspection(hub, backends, config.metrics)
         entrance = replace(entrance, inspection=inspection)
         reception = Reception(hub, entrance, peers)
@@ -209,6 +209,8 @@ async def _accepting(
         own.start_soon(hub.faults.run)
         own.start_soon(inspection.watch_loop)
         own.start_soon(hub.outbox.flush_forever)
+        own.start_soon(hub.unfinished.run)
+        own.start_soon(hub.pace.run)
         own.start_soon(hub.keep_time)
         own.start_soon(entrance.keep_alive.run)
         own.start_soon(accept)
@@ -216,7 +218,7 @@ async def _accepting(
             own.start_soon(look_forever, hub, service, backends[service], seconds)
 
         def change(new: Config, origins: Origins) -> None:
-            hub.change_limits(new.limits, new.compression)
+            hub.change_limits(new.limits, new.compression, new.transport)
             inspection.audience = new.metrics
             reception.change(
                 replace(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import json
+from collections import Counter, defaultdict
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import anyio
@@ -12,12 +14,17 @@ import pytest
 from sharedstate_anyio import connection as connection_module
 from sharedstate_anyio.connection import HANDLED_AT_ONCE, TURN_SECONDS
 from sharedstate_anyio.hub import Hub
+from sharedstate_anyio.pace import LARGE_CHARACTERS, TURNS_BETWEEN, Pace
+from sharedstate_anyio.storage import Storage
 from tests.support import frames
-from tests.support.peer import open_peer, request
+from tests.support.peer import open_client, open_clients, open_peer, request
 from tests.support.servers import running, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from sharedstate_anyio.connection import Connection
+    from sharedstate_core import Load
 
 
 @pytest.mark.parametrize("slow", [False, True])
@@ -53,3 +60,115 @@ async def test_others_get_turns_amid_a_flood(monkeypatch: pytest.MonkeyPatch, sl
             tasks.cancel_scope.cancel()
     most = 2 if slow else HANDLED_AT_ONCE
     assert max(received.values()) <= 4 * most, "a turn may end and the next begin with it"
+
+
+async def test_messages_that_take_long_come_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of several peers that send them without pause, none has one in the turns that others need."""
+    peers, count = 3, 6
+    turn, now = 0, 0.0
+    begun: list[int] = []
+    tunnels: defaultdict[Connection, list[int]] = defaultdict(list)
+    whole = Hub.received
+
+    def note(connection: Connection, texts: Iterator[str]) -> Iterator[str]:
+        nonlocal now
+        for text in texts:
+            tunnels[connection].append(json.loads(text)["tunnel"][0])
+            if len(text) >= LARGE_CHARACTERS:
+                begun.append(turn)
+                now += 10 * TURN_SECONDS
+            yield text
+
+    monkeypatch.setattr(Hub, "received", lambda hub, one, texts: whole(hub, one, note(one, texts)))
+    monkeypatch.setattr(connection_module, "monotonic", lambda: now)
+
+    async def take_turns() -> None:
+        nonlocal turn
+        while True:
+            turn += 1
+            await anyio.lowlevel.checkpoint()
+
+    def ask(number: int) -> bytes:
+        padding = "x" * (LARGE_CHARACTERS if number % 2 else 1)
+        return frames.encode_text(request("GET", "/", tunnel=[number, padding]))
+
+    flood = b"".join(map(ask, range(2 * count)))
+    async with (
+        running() as server,
+        open_clients(server.port, peers) as clients,
+        open_client(server.port) as canary,
+        anyio.create_task_group() as tasks,
+    ):
+        tasks.start_soon(take_turns)
+        for client in clients:
+            await client.peer.send(flood)
+        while len(begun) < peers * count:
+            await canary.ask("GET", "/", tunnel=[0])
+        tasks.cancel_scope.cancel()
+    pauses = [after - before for before, after in pairwise(begun)]
+    assert min(pauses) >= TURNS_BETWEEN - 1
+    assert sorted(len(each) for each in tunnels.values())[:peers] == [2 * count] * peers
+    for order in tunnels.values():
+        assert order == sorted(order), "of one peer all come in their order"
+
+
+async def test_a_peer_that_leaves_the_line_keeps_nobody_in_it() -> None:
+    pace = Pace()
+    first, second = object(), object()
+    pace.tire()
+    async with anyio.create_task_group() as tasks:
+        waiting = anyio.CancelScope()
+
+        async def wait() -> None:
+            with waiting:
+                await pace.wait(first)  # type: ignore[arg-type]
+
+        tasks.start_soon(wait)
+        await anyio.wait_all_tasks_blocked()
+        assert not pace.allows(second)  # type: ignore[arg-type]
+        waiting.cancel()
+        tasks.start_soon(pace.run)
+        with anyio.fail_after(10):
+            await pace.wait(second)  # type: ignore[arg-type]
+        assert pace.allows(second)  # type: ignore[arg-type]
+        tasks.cancel_scope.cancel()
+
+
+async def test_claims_to_have_seen_more_keep_no_update_waiting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever claims so all the time is looked after by slow loads, one upon the other if need be."""
+    path, loads = "/app/items/c", 0
+    load = Storage._load
+
+    async def slowly(storage: Storage, wanted: Load) -> None:
+        nonlocal loads
+        loads += 1
+        for _ in range(100):
+            await anyio.lowlevel.checkpoint()
+        await load(storage, wanted)
+
+    monkeypatch.setattr(Storage, "_load", slowly)
+    async with (
+        running() as server,
+        open_client(server.port) as writer,
+        open_client(server.port) as claimant,
+        anyio.create_task_group() as tasks,
+    ):
+        epoch = (await writer.ask("PUT", path, {"insert": [{"id": "p"}]}))["epoch"]
+        await writer.subscribe(path)
+        claims = 0
+
+        async def claim() -> None:
+            nonlocal claims
+            while True:
+                claims += 1
+                sub = {"since": {"epoch": epoch, "version": 1000 + claims}}
+                await claimant.ask("PUT", "/subs", {"insert": [[path, sub]], "reset": True})
+
+        tasks.start_soon(claim)
+        await until(lambda: loads > 1)
+        for number in range(20):
+            await writer.put(path, {"insert": [{"id": "p", "n": number}]})
+        tasks.cancel_scope.cancel()
+    assert loads < claims

@@ -95,9 +95,9 @@ async def test_pings_may_be_more_frequent_than_answers_must_be() -> None:
     assert len(pings) == 7, "the fifth ping is not answered: the next two are in vain, too"
 
 
-@pytest.mark.parametrize("obstacle", ["paused", "blocked", "none"])
+@pytest.mark.parametrize("obstacle", ["paused", "blocked", "in line", "none"])
 async def test_who_cannot_answer_is_not_judged(obstacle: str) -> None:
-    """Reading is paused, or the socket is full: neither is the peer's silence."""
+    """Reading is paused, others have their turn, or the socket is full: none of it is the peer's silence."""
 
     keep_alive = KeepAlive(TransportLimits(ping_seconds=0.01, pong_seconds=0.01))
     ours, theirs = socket.socketpair()
@@ -116,6 +116,8 @@ async def test_who_cannot_answer_is_not_judged(obstacle: str) -> None:
         assert connection.queued == [b"\x89\x00"]
         if obstacle == "paused":
             connection.pause_reading()
+        elif obstacle == "in line":
+            connection._in_line = True
         elif obstacle == "blocked":
             connection._rest = memoryview(b"rest")
         turn()

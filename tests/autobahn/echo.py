@@ -20,6 +20,8 @@ from sharedstate_anyio.listeners import Listen
 from sharedstate_anyio.listening import accept_forever, open_listeners
 from sharedstate_anyio.origins import Origins
 from sharedstate_anyio.outbox import Outbox
+from sharedstate_anyio.pace import Pace
+from sharedstate_anyio.unfinished import Unfinished
 from sharedstate_core import Limits
 
 if TYPE_CHECKING:
@@ -45,6 +47,9 @@ class EchoHub:
         self._tasks = tasks
         self.faults = Faults()
         self.outbox = Outbox(None)
+        self.unfinished = Unfinished(TransportLimits())
+        self.pace = Pace()
+        tasks.start_soon(self.pace.run)
         tasks.start_soon(self.outbox.flush_forever)
 
     def opened(self, connection: Connection) -> None: ...

@@ -364,3 +364,30 @@ def test_a_look_that_fails_is_tried_again() -> None:
     world.advance(1)
     world.finish(under_way(world, Load).ticket)
     assert json.loads(world.links[1].inbox[-1])["base"] == 0
+
+
+def test_what_is_asked_has_its_turn_between_looks_and_loads() -> None:
+    """Others commit, and are claimed to have committed, during each load: an update does not wait for the last one."""
+    world = watching(2, "p")
+    elsewhere(world, "q")
+    claim(world, 1, 2)
+    look = under_way(world, Load)
+    world.execute(look.ticket)
+    asked = put(world, 0, "r")
+    elsewhere(world, "s")
+    claim(world, 1, 3)
+    world.finish(look.ticket)
+    commit = under_way(world, Commit)
+    world.finish(commit.ticket)
+    load = under_way(world, Load)
+    world.execute(load.ticket)
+    later = put(world, 0, "t")
+    elsewhere(world, "u")
+    world.tell(PATH)
+    world.finish(load.ticket)
+    hear(world)
+    assert asked.ok
+    world.finish(under_way(world, Commit).ticket)
+    world.finish(under_way(world, Load).ticket)
+    assert steps(world)[-1] == (4, 6, "pqsrut")
+    assert later.ok

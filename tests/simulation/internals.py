@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sharedstate_core.session import HeldReply, Postponed
+from sharedstate_core.owed import HeldReply, Postponed
 from sharedstate_core.subscribers import Subscription
 
 if TYPE_CHECKING:
@@ -45,14 +45,14 @@ def _check_sessions(world: World) -> None:
         assert session.blocked == (link.blocked or link.draining)
         assert session._paused == (not link.reading)
         assert not session.blocked or session._paused
-        assert session._held_bytes <= limits.held_bytes
+        assert session._owed.held_bytes <= limits.held_bytes
         owed = set(session.subscriptions.values()) if session.blocked else set()
         assert {each for each in session._owed if isinstance(each, Subscription)} == owed
         assert session.blocked or not session._owed
         held = [each.size for each in session._owed if isinstance(each, HeldReply)]
-        assert session._held_bytes == sum(held)
+        assert session._owed.held_bytes == sum(held)
         postponed = sum(e.requests for e in session._owed if isinstance(e, Postponed))
-        assert session._postponed == postponed <= session._unanswered
+        assert session._owed.requests == postponed <= session._unanswered
         assert len(session.subscriptions) <= limits.subscriptions
         assert 0 <= session._unanswered <= limits.unanswered
         assert session._unanswered or not session._unanswered_bytes

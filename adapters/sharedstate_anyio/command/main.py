@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from sharedstate_anyio.cli import main as serve
 from sharedstate_anyio.client import SharedStateError
 
 from .arguments import parser
@@ -26,6 +25,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the command; ends the process with its exit status."""
     given = sys.argv[1:] if argv is None else list(argv)
     if given and given[0].endswith(".json"):
+        from sharedstate_anyio.cli import main as serve  # noqa: PLC0415  (what a client does without)
+
         serve(given)  # how the server was started before it had a command of its own
         return
     _occupy_standard_streams()

@@ -1,0 +1,115 @@
+"""What a reader is owed that cannot take it now, in order.
+
+A subscription costs its cursor and no more. A reply is held, and its bytes are counted. A read, and what was asked
+after it, is carried out later.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Generic
+
+from .effects import C, Effect, Send, TellTime
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from .subscribers import Subscription
+
+
+class HeldReply(Generic[C]):
+    """A reply that waits for the reader."""
+
+    __slots__ = ("reply", "size")
+
+    def __init__(self, reply: Send[C] | TellTime[C], size: int) -> None:
+        self.reply = reply
+        self.size = size
+
+    @property
+    def messages(self) -> Sequence[bytes]:
+        """What it keeps in memory: nothing, if it is still to be encoded."""
+        return messages_of(self.reply)
+
+
+class Postponed(Generic[C]):
+    """What is to be done when the reader can take what comes of it; `requests`: 1 if it is a request, else 0."""
+
+    __slots__ = ("requests", "resume")
+
+    def __init__(self, resume: Callable[[float, list[Effect[C]]], None], requests: int) -> None:
+        self.resume = resume
+        self.requests = requests
+
+
+class Owed(Generic[C]):
+    """The queue of one connection.
+
+    Attributes:
+        held_bytes: of all replies that are held.
+        requests: that are postponed.
+    """
+
+    __slots__ = ("_queue", "held_bytes", "requests")
+
+    def __init__(self) -> None:
+        self.held_bytes = 0
+        self.requests = 0
+        self._queue: OrderedDict[HeldReply[C] | Postponed[C] | Subscription[C], None] = (
+            OrderedDict()
+        )
+
+    def __len__(self) -> int:
+        return len(self._queue)
+
+    def __iter__(self) -> Iterator[HeldReply[C] | Postponed[C] | Subscription[C]]:
+        return iter(self._queue)
+
+    def __contains__(self, subscription: Subscription[C]) -> bool:
+        return subscription in self._queue
+
+    def add(self, subscription: Subscription[C]) -> None:
+        """Owe a subscription what brings it to now, in the place that it has if it has one."""
+        self._queue.setdefault(subscription)
+
+    def discard(self, subscription: Subscription[C]) -> None:
+        """Owe a subscription nothing any more."""
+        self._queue.pop(subscription, None)
+
+    def hold(self, reply: Send[C] | TellTime[C], size: int) -> None:
+        """Keep a reply of so many bytes."""
+        self._queue[HeldReply(reply, size)] = None
+        self.held_bytes += size
+
+    def postpone(
+        self,
+        resume: Callable[[float, list[Effect[C]]], None],
+        *,
+        requests: int,
+        first: bool = False,
+    ) -> None:
+        """Put something off; `first`: before all that is in the queue."""
+        postponed = Postponed(resume, requests)
+        self.requests += requests
+        self._queue[postponed] = None
+        if first:
+            self._queue.move_to_end(postponed, last=False)
+
+    def take(self) -> HeldReply[C] | Postponed[C] | Subscription[C]:
+        """Take out what is next."""
+        owed, _ = self._queue.popitem(last=False)
+        if isinstance(owed, HeldReply):
+            self.held_bytes -= owed.size
+        elif isinstance(owed, Postponed):
+            self.requests -= owed.requests
+        return owed
+
+    def messages(self) -> Sequence[bytes]:
+        """Return what the held replies keep in memory."""
+        held = (each for each in self._queue if isinstance(each, HeldReply))
+        return [message for each in held for message in each.messages]
+
+
+def messages_of(reply: Send[C] | TellTime[C]) -> Sequence[bytes]:
+    """Return what a reply keeps in memory: nothing, if it is still to be encoded."""
+    return (reply.message,) if isinstance(reply, Send) else ()

@@ -1,0 +1,135 @@
+"""Messages that begin and do not end: bounded in bytes, over all connections, and in time."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, ClassVar
+
+import pytest
+
+from sharedstate_anyio.limits import TransportLimits
+from sharedstate_anyio.unfinished import PROGRESS_BYTES, Unfinished
+from tests.support import frames
+from tests.support.peer import ClosedError, open_client, request
+from tests.support.servers import running, until
+
+if TYPE_CHECKING:
+    from sharedstate_anyio.connection import Connection
+
+PART = 32 * 1024
+
+
+class Noted(Unfinished):
+    """Notes what was ever kept."""
+
+    made: ClassVar[list[Noted]] = []
+
+    def __init__(self, limits: TransportLimits) -> None:
+        super().__init__(limits)
+        self.total = 0
+        self.most = 0
+        self.made.append(self)
+
+    def add(self, connection: Connection, text: str) -> int:
+        size = super().add(connection, text)
+        self.total += len(text)
+        self.most = max(self.most, self.bytes)
+        return size
+
+
+@pytest.fixture(autouse=True)
+def noted(monkeypatch: pytest.MonkeyPatch) -> list[Noted]:
+    monkeypatch.setattr(Noted, "made", [])
+    monkeypatch.setattr("sharedstate_anyio.hub.Unfinished", Noted)
+    return Noted.made
+
+
+async def test_beyond_the_bound_those_go_that_began_first(noted: list[Noted]) -> None:
+    """By one frame that does not end or by parts of a message, all the same."""
+    limits = TransportLimits(unfinished_bytes=4 * PART)
+    text = request("GET", "/", tunnel="é" + "x" * PART).encode()
+    async with running(transport=limits) as server, AsyncExitStack() as stack:
+        clients = [await stack.enter_async_context(open_client(server.port)) for _ in range(7)]
+        for number, client in enumerate(clients, 1):
+            if number % 2:
+                begin = frames.encode(frames.TEXT, b" " * PART, fin=False)
+            else:
+                begin = frames.encode(frames.TEXT, b" " * 3 * PART)[: 14 + PART]
+            await client.peer.send(begin)
+            await until(lambda: noted[0].total == number * PART)  # noqa: B023
+        assert noted[0].bytes == 4 * PART
+        assert noted[0].most <= 5 * PART
+        for client in clients[:3]:
+            with pytest.raises(ClosedError) as caught:
+                await client.message()
+            said = caught.value.code, caught.value.reason
+            assert said == (1008, "the server has no memory for unfinished messages")
+        await clients[-1].peer.send(frames.encode(frames.CONTINUATION, text))
+        assert (await clients[-1].message())["tunnel"] == "é" + "x" * PART
+        assert noted[0].bytes <= 3 * PART
+        for client in clients[3:]:
+            client.peer.close()
+        await until(lambda: not noted[0].bytes)
+
+
+async def test_one_message_may_exceed_the_bound(noted: list[Noted]) -> None:
+    text = request("GET", "/", tunnel="x" * 8 * PART)
+    limits = TransportLimits(unfinished_bytes=PART)
+    async with running(transport=limits) as server, open_client(server.port) as client:
+        await client.send_text(text)
+        assert (await client.message())["ok"]
+    assert noted[0].most > PART
+
+
+async def test_a_message_that_does_not_end_is_not_waited_for() -> None:
+    limits = TransportLimits(message_seconds=0.05)
+    async with running(transport=limits) as server, open_client(server.port) as client:
+        assert await client.get("/") == ["items"]
+        await client.peer.send(frames.encode(frames.TEXT, b"{", fin=False))
+        with pytest.raises(ClosedError) as caught:
+            await client.message()
+        said = caught.value.code, caught.value.reason
+        assert said == (1008, "a message did not arrive in time")
+
+
+class Slow:
+    """A connection, as far as it matters here."""
+
+    def __init__(self) -> None:
+        self.is_listening = True
+        self.closed = ""
+
+    def close(self, code: int, reason: str) -> None:
+        assert code == 1008
+        self.closed = reason
+
+
+def turn(unfinished: Unfinished, ticks: int) -> None:
+    """Let time pass."""
+    for _ in range(ticks):
+        for connection in unfinished._wheel.advance():
+            unfinished._visit(connection)
+
+
+@pytest.mark.parametrize("obstacle", ["paused", "progress", "none"])
+def test_who_makes_progress_or_is_not_read_from_stays(obstacle: str) -> None:
+    unfinished = Unfinished(TransportLimits(message_seconds=10))
+    connection = Slow()
+    unfinished.add(connection, "é")  # type: ignore[arg-type]
+    connection.is_listening = obstacle != "paused"
+    for _ in range(5):
+        turn(unfinished, 9)
+        if obstacle == "progress":
+            unfinished.add(connection, "x" * PROGRESS_BYTES)  # type: ignore[arg-type]
+        else:
+            unfinished.add(connection, "x")  # type: ignore[arg-type]
+    if obstacle == "none":
+        assert connection.closed == "a message did not arrive in time"
+        return
+    assert not connection.closed
+    more = 5 * (PROGRESS_BYTES if obstacle == "progress" else 1)
+    assert unfinished.bytes == 2 + more
+    assert unfinished.take(connection) == "é" + "x" * more  # type: ignore[arg-type]
+    assert unfinished.bytes == 0
+    turn(unfinished, 100)
+    assert not connection.closed
