@@ -32,7 +32,7 @@ test-js: $(STAMPS)/npm $(STAMPS)/runtimes
 	npm --prefix $(CLIENT) test
 
 test-browser: $(STAMPS)/dev $(STAMPS)/npm $(STAMPS)/debian $(STAMPS)/runtimes
-	$(BIN)/python -m pytest tests/browser
+	$(BIN)/python -m pytest tests/browser -n auto --maxprocesses 2 --dist worksteal
 
 bundles: $(STAMPS)/npm
 	npm --prefix $(CLIENT) run build

@@ -26,7 +26,7 @@ export const CHROMIUM_ARGUMENTS = [
   "--disable-component-update",
   "--disable-sync",
 ];
-const SECONDS = 15;
+const SECONDS = 30;
 
 /** Wait for a condition of this process. */
 export async function until(condition, what = String(condition)) {

@@ -21,7 +21,8 @@ from tests.support.secure import Authority
 from tests.support.servers import document, sqlite
 
 HERE = Path(__file__).parent
-SECONDS = 60
+SECONDS = 120
+"""How long a scenario may take before a test gives up: far more than it ever does."""
 CHROMIUM = (
     shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 )

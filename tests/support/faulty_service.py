@@ -9,14 +9,14 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
 from sharedstate_backends import StorageError
-from sharedstate_backends.items_service import get_service as get_sqlite
+
+from .delegate import Delegate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import anyio
 
-    from sharedstate_backends import Backend
     from sharedstate_core import CollectionPath, CommitResult, Cursor, Loaded, Write
 
     from .servers import Service
@@ -27,7 +27,7 @@ SERVICE: Final[Service] = {"name": "items", "module": MODULE, "config": {"name":
 stores: dict[str, FaultyStore] = {}
 
 
-class FaultyStore:
+class FaultyStore(Delegate):
     """Does what its SQLite does, except for what was asked of it.
 
     Attributes:
@@ -41,7 +41,7 @@ class FaultyStore:
     """
 
     def __init__(self) -> None:
-        self._store: Backend = get_sqlite({"db_type": "sqlite"})
+        super().__init__()
         self.refuse: Exception | None = None
         self.lose: Exception | None = None
         self.unreadable = False
@@ -49,12 +49,6 @@ class FaultyStore:
         self.gates: dict[str, anyio.Event] = {}
         self.committing: defaultdict[str, int] = defaultdict(int)
         self.loads = 0
-
-    async def open(self) -> None:
-        await self._store.open()
-
-    async def close(self) -> None:
-        await self._store.close()
 
     async def load(self, collection: CollectionPath, since: Cursor | None) -> Loaded:
         self.loads += 1
@@ -72,9 +66,6 @@ class FaultyStore:
         if self.lose:
             raise self.lose
         return result._replace(outcomes=[]) if self.drop_outcomes else result
-
-    async def heads(self, collections: Sequence[CollectionPath]) -> Mapping[CollectionPath, Cursor]:
-        return await self._store.heads(collections)
 
     async def collections(self, app: str) -> Sequence[str]:
         if self.unreadable:

@@ -7,22 +7,20 @@ from typing import TYPE_CHECKING
 import anyio
 
 from sharedstate_backends import ConfigurationError, StorageError
-from sharedstate_backends.items_service import get_service as get_sqlite
+
+from .delegate import Delegate
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from sharedstate_backends import Backend
-    from sharedstate_core import CollectionPath, CommitResult, Cursor, Loaded, Write
+    from collections.abc import Mapping
 
 MODULE = __name__
 
 
-class Unopenable:
+class Unopenable(Delegate):
     """SQLite in memory with a fault."""
 
     def __init__(self, config: Mapping[str, object]) -> None:
-        self._store: Backend = get_sqlite({"db_type": "sqlite"})
+        super().__init__()
         self._on = config["on"]
         self._complaint = f"no {config.get('password')} today"
 
@@ -37,18 +35,6 @@ class Unopenable:
     async def close(self) -> None:
         if self._on == "close":
             raise RuntimeError(self._complaint)
-
-    async def load(self, collection: CollectionPath, since: Cursor | None) -> Loaded:
-        return await self._store.load(collection, since)
-
-    async def commit(self, collection: CollectionPath, writes: Sequence[Write]) -> CommitResult:
-        return await self._store.commit(collection, writes)
-
-    async def heads(self, collections: Sequence[CollectionPath]) -> Mapping[CollectionPath, Cursor]:
-        return await self._store.heads(collections)
-
-    async def collections(self, app: str) -> Sequence[str]:
-        return await self._store.collections(app)
 
 
 def get_service(config: Mapping[str, object]) -> Unopenable:
