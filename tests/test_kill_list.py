@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import ast
 import re
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.kill_list import KILLED, SURVIVED, Bug, Edit, copy_to, plant, run
+from tests.kill_list import (
+    KILLED,
+    PLANTED,
+    ROOT,
+    SURVIVED,
+    Bug,
+    Edit,
+    copy_to,
+    plant,
+    read_bugs,
+    run,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,3 +50,13 @@ def test_a_patch_for_lines_that_are_gone(tmp_path: Path) -> None:
     copy_to(tmp_path)
     bug = Bug("it", (Edit("timers.py", "no such line\n", ""),))
     assert not plant(bug, tmp_path / "sharedstate_core")
+
+
+def test_every_patch_fits(tmp_path: Path) -> None:
+    core = tmp_path / "core"
+    for bug in read_bugs(PLANTED.read_text()):
+        shutil.copytree(ROOT / "sharedstate_core", core, ignore=shutil.ignore_patterns("*.pyc"))
+        assert plant(bug, core), bug.name
+        for edit in bug.edits:
+            ast.parse((core / edit.module).read_text(), bug.name)
+        shutil.rmtree(core)
