@@ -26,7 +26,7 @@ from sharedstate_core import Limits
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
     from anyio.abc import TaskGroup
 
@@ -60,8 +60,9 @@ class EchoHub:
 
     def drained(self, connection: Connection) -> None: ...
 
-    def received(self, connection: Connection, text: str) -> None:
-        connection.send(framed(connection, text.encode()))
+    def received(self, connection: Connection, texts: Iterator[str]) -> None:
+        for text in texts:
+            connection.send(framed(connection, text.encode()))
 
     def blocked(self, connection: Connection) -> None:
         self._tasks.start_soon(connection.drain)
