@@ -237,7 +237,6 @@ function example() {
   const [handle, list] = client.acquire(${path});
   list.add_callback(() => out.textContent = JSON.stringify(list.get_items(), null, 2));
   add.onclick = () => list.update({insert: [{id: "i" + Date.now(), text: "Hello"}]});
-  client.connect();
 </script>
 `;
 }
