@@ -19,7 +19,7 @@ from .censor import Censor
 from .config import load_config
 from .listening import ListenError, load_certificates, open_listeners
 from .logs import printable
-from .services import build_backend, placed
+from .services import build_backend, check_tables, placed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -65,6 +65,9 @@ async def check_parts(config: Config, file: Path | None = None) -> int:
     for index, listen in enumerate(config.listen):
         place = f"service.listen[{index}]" if several else "service"
         status = max(status, _listener(listen, place))
+    complaints = Complaints()
+    check_tables(config.services, complaints)
+    status = max(status, _complain(complaints.found))
     for service in config.services:
         status = max(status, await _service(service, file))
     return status

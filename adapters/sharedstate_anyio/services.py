@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import inspect
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
 from sharedstate_backends.complaints import Complaints
@@ -20,7 +21,7 @@ from .censor import Censor
 from .document import join, nearest, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from .config import Config, ServiceConfig
 
@@ -43,10 +44,30 @@ def build_backends(config: Config) -> dict[str, Backend]:
             in the service's module.
     """
     with Complaints() as complaints:
+        check_tables(config.services, complaints)
         built = {
             service.name: complaints.attempt(build_backend, service) for service in config.services
         }
     return {name: backend for name, backend in built.items() if backend is not None}
+
+
+def check_tables(services: Iterable[ServiceConfig], complaints: Complaints) -> None:
+    """Complain of two built-in services on one table: they would be one, with two names."""
+    first: dict[tuple[str, ...], ServiceConfig] = {}
+    for service in services:
+        config = service.config
+        name, table = config.get("db_name"), str(config.get("db_table", "items"))
+        if service.module not in BUILT_IN or service.in_memory or not isinstance(name, str):
+            continue
+        if config.get("db_type") == "sqlite":
+            where: tuple[str, ...] = (str(Path(name).absolute()), table.lower())
+        else:
+            server = ("db_socket", None), ("db_host", "localhost"), ("db_port", 3306)
+            where = (*(str(config.get(key, default)) for key, default in server), name, table)
+        if where in first:
+            problem = f"{first[where].place} has this table already; choose another name"
+            complaints.add(f"{service.place}.config.db_table", problem)
+        first.setdefault(where, service)
 
 
 def build_backend(service: ServiceConfig) -> Backend:

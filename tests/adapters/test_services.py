@@ -173,6 +173,36 @@ def test_what_a_service_refuses_is_named_in_full(plugins: Path, key: str, place:
     assert build_complaint(document) == f"{place}: is wrong; mend it"
 
 
+def test_two_services_on_one_table_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else what is written to one is there in the other."""
+    monkeypatch.chdir(tmp_path)
+    mysql: dict[str, object] = {"db_type": "mysql", "db_name": "d", "db_user": "u"}
+    configs: list[dict[str, object]] = [
+        {"db_type": "sqlite", "db_name": "x.db"},
+        {"db_type": "sqlite", "db_name": str(tmp_path / "x.db"), "db_table": "Items"},
+        {"db_type": "sqlite", "db_name": "x.db", "db_table": "other"},
+        {"db_type": "sqlite", "db_name": "y.db"},
+        {"db_type": "sqlite"},
+        {"db_type": "sqlite", "db_name": ":memory:"},
+        mysql,
+        mysql | {"db_port": 3306, "db_host": "localhost", "db_password": "p"},
+        mysql | {"db_port": 3307},
+        mysql | {"db_table": "Items"},
+    ]
+    services = [
+        {"name": f"s{number}", "module": "items_service", "config": config}
+        for number, config in enumerate(configs)
+    ]
+    with pytest.raises(ConfigurationError) as caught:
+        build_backends(parse_config({"services": services}))
+    assert [str(each) for each in caught.value.each] == [
+        "services[1].config.db_table: services[0] has this table already; choose another name",
+        "services[7].config.db_table: services[6] has this table already; choose another name",
+    ]
+
+
 def test_a_fault_inside_a_service_is_not_dressed_as_the_readers(plugins: Path) -> None:
     (plugins / "plug_bug.py").write_text("def get_service(config): return config['zzz']\n")
     with pytest.raises(KeyError):
