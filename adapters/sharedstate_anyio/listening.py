@@ -129,7 +129,7 @@ def take_over(secured: Sequence[Tls | None], sockets: Sequence[socket.socket]) -
 
     Args:
         secured: what each socket speaks, in order, or a single one for all of them.
-        sockets: listening; they are closed at the end, their paths stay.
+        sockets: listening; they do not block any more, and are closed at the end, their paths stay.
 
     Raises:
         ConfigurationError: the numbers do not fit.
@@ -139,6 +139,8 @@ def take_over(secured: Sequence[Tls | None], sockets: Sequence[socket.socket]) -
         raise ConfigurationError("service.listen", problem)
     if len(secured) == 1:
         secured = list(secured) * len(sockets)
+    for sock in sockets:
+        sock.setblocking(False)  # else `accept` would keep the whole program waiting
     return [
         Listener(sock, tls, owns_path=False) for sock, tls in zip(sockets, secured, strict=True)
     ]

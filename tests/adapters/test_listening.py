@@ -100,10 +100,9 @@ def test_a_missing_privilege_is_one_line(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 async def test_a_library_user_may_bring_sockets() -> None:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        sock.listen()
-        sock.setblocking(False)
+    """As Python makes them, blocking."""
+    with socket.create_server(("127.0.0.1", 0)) as sock:
         async with serve(parse_config(document()), sockets=[sock]) as server:
+            assert not sock.getblocking(), "`accept` would keep the whole program waiting"
             assert server.addresses == [sock.getsockname()]
             await works(server.port)
