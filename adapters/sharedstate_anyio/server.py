@@ -127,6 +127,7 @@ async def serve(
         ConfigurationError: a service cannot be set up as configured, or certificates cannot be used.
         StorageError: a service's storage cannot be used.
         ListenError: an address cannot be listened on.
+        Exception: what the block raises, as it is.
     """
     async with AsyncExitStack() as stack:
         listeners: list[Listener] = []
@@ -191,6 +192,7 @@ async def _accepting(
     config: Config,
     looks: Mapping[str, float],
 ) -> AsyncIterator[Callable[[Config, Origins], None]]:
+    raised: BaseException | None = None
     async with anyio.create_task_group() as own, anyio.create_task_group() as peers:
         hub = Hub(backends, own, config.limits, entrance.compression, config.transport)
         inspection = Inspection(hub, backends, config.metrics, own)
@@ -232,6 +234,10 @@ async def _accepting(
 
         try:
             yield change
+        except anyio.get_cancelled_exc_class():
+            raise
+        except BaseException as error:  # noqa: BLE001  (raised again, outside of the task groups)
+            raised = error
         finally:
             accepting.cancel()
             with anyio.CancelScope(shield=True):
@@ -239,6 +245,8 @@ async def _accepting(
             hub.faults.tell(everything=True)
             peers.cancel_scope.cancel()
             own.cancel_scope.cancel()
+    if raised is not None:
+        raise raised
 
 
 async def _end(hub: Hub) -> None:
