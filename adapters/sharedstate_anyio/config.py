@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -31,7 +32,6 @@ from .services import BUILT_IN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
 POLL_SECONDS: Final = 1.0
 """How often a service that other processes may share looks for their commits."""
@@ -103,7 +103,7 @@ DEFAULT_DOCUMENT: Final[Mapping[str, object]] = {
 """What holds without a configuration file."""
 
 
-def load_config(file: Path | None, complaints: Complaints | None = None) -> Config:
+def load_config(file: Path | str | None, complaints: Complaints | None = None) -> Config:
     """Read a configuration file: JSON in UTF-8, with or without a byte order mark.
 
     Args:
@@ -116,6 +116,7 @@ def load_config(file: Path | None, complaints: Complaints | None = None) -> Conf
     """
     if file is None:
         return parse_config(DEFAULT_DOCUMENT)
+    file = Path(file)
     try:
         text = file.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:

@@ -72,6 +72,7 @@ def test_the_readme_example_is_passed_through(tmp_path: Path) -> None:
     file = tmp_path / "config.json"
     file.write_text(json.dumps(README_DOCUMENT))
     config = load_config(file)
+    assert load_config(str(file)) == config
     assert config.listen == (Listen("0.0.0.0", 9000),)
     assert [(s.name, s.module) for s in config.services] == [
         ("items", "items_service"),
