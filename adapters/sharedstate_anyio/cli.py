@@ -30,6 +30,7 @@ from .voice import Voice
 
 if TYPE_CHECKING:
     import socket
+    from argparse import Namespace
     from collections.abc import Callable, Sequence
 
     from .config import Config, ServiceConfig
@@ -48,10 +49,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = sys.argv[1:] if argv is None else list(argv)
     if arguments and arguments[0] in _COMMANDS:
         _COMMANDS[arguments[0]](arguments[1:])
-    parser = serve_parser()
-    options = parser.parse_args(arguments)
-    if options.unix is not None and (options.host is not None or options.port is not None):
-        parser.error("--unix stands instead of --host and --port")
+    options = _options(arguments)
     voice.configure(options.log_format, options.log_level)
     loop = _loop(options.loop)
     config = _config(options.config)
@@ -86,6 +84,19 @@ def main(argv: Sequence[str] | None = None) -> None:
                 sys.exit(1)
             case _:
                 raise
+
+
+def _options(arguments: Sequence[str]) -> Namespace:
+    """Read the arguments of a start."""
+    parser = serve_parser()
+    options, more = parser.parse_known_args(arguments)
+    if str(options.config) in _COMMANDS:
+        parser.error(f"{options.config} stands first, and takes a configuration only")
+    if more:
+        parser.error(f"unrecognized arguments: {' '.join(more)}")
+    if options.unix is not None and (options.host is not None or options.port is not None):
+        parser.error("--unix stands instead of --host and --port")
+    return options
 
 
 def _loop(name: str) -> tuple[str, dict[str, object]]:

@@ -295,6 +295,12 @@ def test_no_such_file_and_no_such_option(tmp_path: Path) -> None:
     with started("--port", "65536", folder=tmp_path) as command:
         assert command.finish() == 2
     assert "65535" in command.errors
+    with started("--loop", "trio", "check", "config.json", folder=tmp_path) as command:
+        assert command.finish() == 2
+    assert "check stands first" in command.errors
+    with started("config.json", "--prot", "1", folder=tmp_path) as command:
+        assert command.finish() == 2
+    assert "unrecognized arguments: --prot 1" in command.errors
     with started("--version", folder=tmp_path) as command:
         assert command.finish() == 0
     assert command.output.startswith("sharedstate ")
