@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
+from sharedstate_core.errors import CLOSE_POLICY
+
 from .wheel import Wheel
 
 if TYPE_CHECKING:
@@ -24,8 +26,6 @@ if TYPE_CHECKING:
     from .limits import TransportLimits
 
 PROGRESS_BYTES: Final = 64 * 1024
-
-CLOSE_POLICY_VIOLATION: Final = 1008
 
 TICK_SECONDS: Final = 1.0
 
@@ -112,4 +112,4 @@ class Unfinished:
 
     def _end(self, connection: Connection, reason: str) -> None:
         self.drop(connection)
-        connection.close(CLOSE_POLICY_VIOLATION, reason)
+        connection.close(CLOSE_POLICY, reason)
