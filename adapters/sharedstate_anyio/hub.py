@@ -99,6 +99,10 @@ class Hub:
         self.outbox.compression = compression
         self._core.change_limits(limits)
 
+    def message_bytes(self) -> int:
+        """Return the longest message that a peer may send now."""
+        return self.limits.message_bytes
+
     # --- inputs -----------------------------------------------------------------------------------
 
     def opened(self, connection: Connection) -> None:
