@@ -95,7 +95,7 @@ class Hub:
     ) -> None:
         """Let other bounds hold from now on."""
         self.limits = limits
-        self.unfinished.limits = transport
+        self.unfinished.change_limits(transport)
         self.outbox.compression = compression
         self._core.change_limits(limits)
 
