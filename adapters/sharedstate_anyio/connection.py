@@ -175,7 +175,7 @@ class Connection(Outgoing):
         while self._event is not None:
             self._hub.received(self, self._texts(turn))
             if turn.is_late:
-                self._hub.pace.tire()
+                self._hub.pace.tire(self)
                 self._in_line = True
             elif not self._may_begin():
                 self._in_line = True
