@@ -67,6 +67,5 @@ class Acknowledgements(Generic[C]):
             self.give([answer], out)
 
     def _postpone(self, answer: Answer[C], out: list[Effect[C]]) -> None:
-        request = answer.request
         resume = partial(self._give_drained, answer)
-        request.session.postpone(Postponed(resume, request.size, requests=0), out)
+        answer.request.session.postpone(Postponed(resume, answer.size, requests=0), out)

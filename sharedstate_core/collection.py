@@ -103,7 +103,12 @@ class Collection(Generic[C]):
             self._fail_unknown(puts, out)
         else:
             answers = [
-                put.answer(outcome, result.epoch)
+                Answer(
+                    put.request,
+                    put.write.update.touched,
+                    outcome,
+                    Cursor(result.epoch, outcome.version),
+                )
                 for put, outcome in zip(puts, result.outcomes, strict=True)
             ]
             if self._replica is not None and not self._follow(puts, answers, self._replica, out):

@@ -21,26 +21,26 @@ if TYPE_CHECKING:
     from .session import Session
 
 
+REQUEST_BYTES: Final = 500
 ID_BYTES: Final = 130
-"""About what each id that an update names takes beside its text."""
+"""About what a request, and each id that an update names, takes beside its text."""
+
+
+def put_size(write: Write, text: int) -> int:
+    """Return about how many bytes of memory an update takes that came in so many bytes of text."""
+    update, condition = write
+    ids = len(update.insert) + len(update.remove)
+    if condition is not None and condition.ids:
+        ids += len(condition.ids)
+    return REQUEST_BYTES + text + ID_BYTES * ids
 
 
 class Put(NamedTuple, Generic[C]):
-    """An update that waits; `size`: about how many bytes of memory it takes."""
+    """An update that waits, and its `put_size`."""
 
     request: Request[C]
     write: Write
     size: int
-
-    @classmethod
-    def of(cls, request: Request[C], write: Write, text: bytes) -> Put[C]:
-        """Return an update that was sent as this text."""
-        return cls(request, write, request.size + len(text) + ID_BYTES * write.ids)
-
-    def answer(self, outcome: Outcome, epoch: str) -> Answer[C]:
-        """Return what storage said to it, to tell the author."""
-        cursor = Cursor(epoch, outcome.version)
-        return Answer(self.request, self.write.update.touched, outcome, cursor)
 
 
 class Get(NamedTuple, Generic[C]):
@@ -51,7 +51,7 @@ class Get(NamedTuple, Generic[C]):
     @property
     def size(self) -> int:
         """About how many bytes of memory it takes."""
-        return self.request.size
+        return REQUEST_BYTES + len(self.request.tunnel)
 
 
 Operation: TypeAlias = Put[C] | Get[C]
@@ -71,6 +71,11 @@ class Answer(NamedTuple, Generic[C]):
     touched: int
     outcome: Outcome
     cursor: Cursor
+
+    @property
+    def size(self) -> int:
+        """About how many bytes of memory it takes."""
+        return REQUEST_BYTES + len(self.request.tunnel)
 
     def give(self, counters: Counters, out: list[Effect[C]]) -> None:
         """Tell the author."""
@@ -135,18 +140,16 @@ class Queue(Generic[C]):
         """Take out what one connection has asked."""
         theirs = [each for each in self._waiting if each.request.session is session]
         self._waiting = deque(each for each in self._waiting if each.request.session is not session)
-        self.ended(theirs)
+        self.ended(each for each in theirs if isinstance(each, Put))
         return theirs
 
     def fail(self, error: RequestError, out: list[Effect[C]]) -> None:
         """Answer everything with an error."""
         waiting, self._waiting = self._waiting, deque()
-        self.ended(waiting)
+        self.ended(each for each in waiting if isinstance(each, Put))
         for operation in waiting:
             operation.request.fail(error, out)
 
-    def ended(self, operations: Iterable[Operation[C]]) -> None:
+    def ended(self, puts: Iterable[Put[C]]) -> None:
         """These, which were taken out, wait for storage no longer."""
-        for each in operations:
-            if isinstance(each, Put):
-                self._pending.bytes -= each.size
+        self._pending.bytes -= sum([put.size for put in puts])

@@ -24,14 +24,8 @@ class Pending:
         self.bytes = 0
         self.most = most
 
-    def check(self) -> None:
-        """Refuse one more update if there is no room for it.
-
-        Raises:
-            RequestError: `unavailable`.
-        """
-        if self.bytes >= self.most:
-            text = (
-                f"{self.most} bytes of updates wait for storage, and no more may; try again later"
-            )
-            raise RequestError("unavailable", text)
+    @property
+    def refusal(self) -> RequestError:
+        """What to say to one more update while there is no room for it."""
+        text = f"{self.most} bytes of updates wait for storage, and no more may; try again later"
+        return RequestError("unavailable", text)

@@ -23,7 +23,7 @@ from .encode import encode_subs_reply
 from .errors import LocalProtocolError, RequestError
 from .faults import BadMessageError
 from .limits import Limits
-from .operations import Get, Operation, Put
+from .operations import Get, Operation, Put, put_size
 from .outstanding import Outstanding
 from .owed import Postponed
 from .paths import split_path
@@ -58,6 +58,7 @@ class Server(Generic[C]):
         self.counters = Counters()
         self._registry: Registry[C] = Registry(services, self.limits, self.counters)
         self._tickets = self._registry.tickets
+        self._pending = self._registry.pending
         self._sessions: dict[C, Session[C]] = {}
         self._drains: Timers[Session[C]] = Timers()
         self._outstanding: Outstanding[C] = Outstanding(self.limits.owed_bytes)
@@ -175,9 +176,11 @@ class Server(Generic[C]):
         match message.cmd, split_path(message.path):
             case "PUT", (_, _, _):
                 path = self._registry.parse(message.path)
-                self._registry.pending.check()
+                if self._pending.bytes >= self._pending.most:
+                    raise self._pending.refusal
                 write = decode_write(message.arg, self.limits)
-                self._take_in(path, Put.of(request, write, message.arg), out)
+                size = put_size(write, len(message.arg) + len(request.tunnel))
+                self._take_in(path, Put(request, write, size), out)
             case "GET", (_, _, _):
                 self._take_in(self._registry.parse(message.path), Get(request), out)
             case "GET", ():
