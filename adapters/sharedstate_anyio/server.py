@@ -192,7 +192,7 @@ async def _accepting(
 ) -> AsyncIterator[Callable[[Config, Origins], None]]:
     async with anyio.create_task_group() as own, anyio.create_task_group() as peers:
         hub = Hub(backends, own, config.limits, entrance.compression, config.transport)
-        inspection = Inspection(hub, backends, config.metrics)
+        inspection = Inspection(hub, backends, config.metrics, own)
         entrance = replace(entrance, inspection=inspection)
         reception = Reception(hub, entrance, peers)
         accepting = anyio.CancelScope()
