@@ -374,7 +374,8 @@ declare class Dataset$1<T extends {
      * @param {Until} [until] a signal that takes the request back, unless it was sent
      * @returns {Promise<number>} number of ids touched. Rejects with a `SharedStateError`: `bad_update`,
      *   `forbidden`, `conflict`, `too_many`, `unavailable`, `connection_lost` (outcome unknown), `closed`…
-     *   The promise may be ignored: nothing is raised or logged then.
+     *   The promise may be ignored: nothing is raised or logged then, unless the call itself is a mistake
+     *   (another member than these).
      * @throws {SharedStateError} `released`, at once, if every handle has been released
      */
     update(changes: Changes$1<T>, until?: Until$1): Promise<number>;
@@ -560,7 +561,8 @@ declare class SharedStateClient$1 {
      * @param {string} path `/app/service/collection`
      * @param {Changes<T>} changes not modified
      * @param {Until} [until] a signal that takes the request back, unless it was sent
-     * @returns {Promise<number>} number of ids touched. Rejects with a `SharedStateError`; may be ignored.
+     * @returns {Promise<number>} number of ids touched. Rejects with a `SharedStateError`; may be ignored, as that of
+     *   `Dataset.update`.
      */
     update<T extends {
         id: string;

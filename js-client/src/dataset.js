@@ -127,7 +127,8 @@ export class Dataset {
    * @param {Until} [until] a signal that takes the request back, unless it was sent
    * @returns {Promise<number>} number of ids touched. Rejects with a `SharedStateError`: `bad_update`,
    *   `forbidden`, `conflict`, `too_many`, `unavailable`, `connection_lost` (outcome unknown), `closed`…
-   *   The promise may be ignored: nothing is raised or logged then.
+   *   The promise may be ignored: nothing is raised or logged then, unless the call itself is a mistake
+   *   (another member than these).
    * @throws {SharedStateError} `released`, at once, if every handle has been released
    */
   update(changes, until) {

@@ -292,6 +292,43 @@ describe("requests", () => {
     await new Promise((resolve) => setImmediate(resolve));
   });
 
+  test("another member than an update has is refused, and not in silence", async (t) => {
+    const { client, ds, socket } = synced();
+    for (const wrong of [{ inserts: [] }, { delete: ["a"] }, { insert: [{}], Reset: true }]) {
+      const message = `${Object.keys(wrong).at(-1)}: an update has only insert, remove, reset, if`;
+      const expected = { name: "SharedStateError", code: "bad_update", message };
+      await assert.rejects(ds.update(/** @type {any} */ (wrong)), expected);
+      await assert.rejects(client.update(C, /** @type {any} */ (wrong)), expected);
+      const run = ds.transaction((tx) => tx.update(/** @type {any} */ (wrong)));
+      await assert.rejects(run, expected);
+    }
+    assert.deepEqual(socket.sent, []);
+    // Nobody looks at the promise: what Node and browsers make of that shows the mistake.
+    const raised = /** @type {any[]} */ ([]);
+    const listeners = process.listeners("unhandledRejection");
+    process.removeAllListeners("unhandledRejection");
+    process.on("unhandledRejection", (error) => raised.push(error));
+    t.after(() => {
+      process.removeAllListeners("unhandledRejection");
+      for (const listener of listeners) process.on("unhandledRejection", listener);
+    });
+    ds.update(/** @type {any} */ ({ inserts: [] }));
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.deepEqual(
+      raised.map(({ code }) => code),
+      ["bad_update"],
+    );
+    for (const changes of [
+      {},
+      { insert: [], remove: [], reset: true, if: { epoch: "e", version: 1 } },
+    ])
+      ds.update(changes);
+    assert.equal(socket.sent.length, 2);
+    socket.sent.forEach(({ tunnel }) => socket.say(failure(tunnel, "no")));
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(raised.length, 1);
+  });
+
   test("the queue has a bound", async () => {
     const { client } = make({ max_queue: 1 });
     client.update(C, {});
