@@ -29,26 +29,20 @@ var SHAREDSTATE = (() => {
   });
 
   // src/errors.js
-  var RESERVED = /* @__PURE__ */ new Set(["name", "message", "code", "stack", "cause", "__proto__"]);
-  var SharedStateError = class extends Error {
-    /** @type {unknown} */
-    outcome;
-    /** @type {unknown} */
-    epoch;
-    /** @type {unknown} */
-    version;
+  var SharedStateError = class extends /** @type {new (...args: any[]) => Error & Details} */
+  Error {
     /**
      * @param {string} code what happened, for programs
      * @param {string} message one sentence, for people
      * @param {object} [members] further members to copy
-     * @param {unknown} [cause] what led to it
+     * @param {ErrorOptions} [options] `cause`: what led to it
      */
-    constructor(code, message, members2 = {}, cause = void 0) {
-      super(message, cause === void 0 ? void 0 : { cause });
+    constructor(code, message, members2 = {}, options = void 0) {
+      super(message, options);
       this.name = "SharedStateError";
       this.code = code;
       for (const [name, value] of Object.entries(members2))
-        if (!RESERVED.has(name)) this[name] = value;
+        if (value !== void 0 && !(name in this)) this[name] = value;
     }
   };
 
@@ -243,7 +237,10 @@ var SHAREDSTATE = (() => {
         text = encode_request(cmd, path, arg, tunnel);
       } catch (cause) {
         return [
-          settle(ticket, new SharedStateError("bad_update", "the argument is not JSON", {}, cause))
+          settle(
+            ticket,
+            new SharedStateError("bad_update", "the argument is not JSON", {}, { cause })
+          )
         ];
       }
       const full = this.#waiting.length >= this.#max_waiting || this.#waiting_length + text.length > MAX_WAITING_LENGTH;
@@ -954,12 +951,12 @@ var SHAREDSTATE = (() => {
     /** @type {(error: unknown) => void} */
     #reject = () => {
     };
-    #settled = false;
+    settled = false;
     failed = false;
     /** @type {Promise<T>} */
     promise = new Promise((resolve, reject) => {
       this.resolve = (value) => {
-        this.#settled = true;
+        this.settled = true;
         resolve(value);
       };
       this.#reject = reject;
@@ -970,8 +967,8 @@ var SHAREDSTATE = (() => {
     }
     /** @param {unknown} error no effect if it is settled */
     reject(error) {
-      if (this.#settled) return;
-      this.#settled = this.failed = true;
+      if (this.settled) return;
+      this.settled = this.failed = true;
       this.#reject(error);
     }
   };
@@ -1135,6 +1132,8 @@ var SHAREDSTATE = (() => {
     _moved = new Deferred();
     #ended = new AbortController();
     #released = false;
+    /** Whether a refusal was reported, or `ready` will tell it. */
+    #told = false;
     #report;
     /**
      * @internal
@@ -1159,12 +1158,13 @@ var SHAREDSTATE = (() => {
     /**
      * Resolves at the first sync, when the items are there; rejects with a `SharedStateError` if the server
      * refuses (`bad_path`, `no_service`, `forbidden`…), with `released` or with `closed` if that comes
-     * first. May be ignored. If the server changes its mind, at a reconnect or because the path is acquired
+     * first. May be ignored; a refusal is reported unless somebody has this promise. If the server changes its mind, at a reconnect or because the path is acquired
      * once more, `ready` is a new promise.
      *
      * @returns {Promise<void>}
      */
     get ready() {
+      this.#told ||= !this.#ready.settled;
       return this.#ready.promise;
     }
     /**
@@ -1280,10 +1280,12 @@ var SHAREDSTATE = (() => {
      */
     _hear(news) {
       if (news.kind === "refused") {
+        if (!this.#told) this.#report(news.error);
+        this.#told = true;
         this._failed(news.error);
-        this.#report(news.error);
         return;
       }
+      this.#told = false;
       if (news.kind === "diffs") this.#callbacks.call(
         /** @type {Diff<any>[]} */
         news.diffs
@@ -1298,7 +1300,9 @@ var SHAREDSTATE = (() => {
     /** @internal the server is asked once more: a `ready` that failed gets another chance */
     _asked() {
       if (this.#ready.failed) this.#ready = new Deferred();
-      if (this._moved.failed) this._moved = new Deferred();
+      if (!this._moved.failed) return;
+      this._moved = new Deferred();
+      this.#told = false;
     }
     /**
      * @internal

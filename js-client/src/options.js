@@ -16,8 +16,8 @@
  * @property {number} [timeout] seconds after which a connection that says nothing, though asked, is taken for
  *   dead; default 30; Infinity: never
  * @property {(error: unknown) => void} [on_error] gets what nobody else does: what a callback threw, a
- *   refused subscription, a message of the server that is not of the protocol. Default: `reportError` in a
- *   page or worker, else `console.error`.
+ *   refused subscription if nobody asked for `ready`, a message of the server that is not of the protocol.
+ *   Default: `reportError` in a page or worker, else `console.error`.
  */
 
 export {};

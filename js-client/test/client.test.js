@@ -19,6 +19,12 @@ function make(options = {}) {
   return { client, reported };
 }
 
+/** Refuse the subscription that was asked for. @param {FakeWebSocket} socket */
+function refuse(socket) {
+  const { tunnel } = /** @type {any} */ (socket.sent.pop());
+  socket.say(reply(tunnel, [], { errors: [[C, { code: "forbidden", message: "no" }]] }));
+}
+
 /** A client that is connected, with a dataset in sync. */
 function synced(items = /** @type {any[]} */ ([])) {
   const { client, reported } = make();
@@ -107,8 +113,7 @@ describe("datasets", () => {
     const { client, reported } = make();
     const [, ds] = client.acquire(C);
     const socket = FakeWebSocket.last.open();
-    const { tunnel } = /** @type {any} */ (socket.sent.shift());
-    socket.say(reply(tunnel, [], { errors: [[C, { code: "forbidden", message: "no" }]] }));
+    refuse(socket);
     await assert.rejects(ds.ready, with_code("forbidden"));
     assert.deepEqual(
       reported.map(({ code }) => code),
@@ -119,6 +124,37 @@ describe("datasets", () => {
     socket.serve([{ id: "a" }]);
     await ready;
     assert.equal(ds.size, 1);
+  });
+
+  test("a refusal is told once: by ready, if somebody has it, else by a report", async (t) => {
+    t.mock.timers.enable({ apis: ["setTimeout"] });
+    const { client, reported } = make();
+    const [, ds] = client.acquire(C);
+    const { ready } = ds;
+    refuse(FakeWebSocket.last.open());
+    await assert.rejects(ready, with_code("forbidden"));
+    assert.deepEqual(reported, []);
+    // The next connections are refused, too.
+    for (let n = 0; n < 2; n++) {
+      FakeWebSocket.last.drop();
+      t.mock.timers.tick(20_000);
+      refuse(FakeWebSocket.last.open());
+    }
+    assert.deepEqual(reported, []);
+    // Who asks anew is told anew, and whoever was in sync learns it from no `ready`.
+    client.acquire(C);
+    refuse(FakeWebSocket.last);
+    assert.equal(reported.length, 1);
+    client.acquire(C);
+    FakeWebSocket.last.serve([{ id: "a" }]);
+    await ds.ready;
+    for (let n = 0; n < 2; n++) {
+      FakeWebSocket.last.drop();
+      t.mock.timers.tick(20_000);
+      refuse(FakeWebSocket.last.open());
+      await ds.ready;
+      assert.equal(reported.length, 2);
+    }
   });
 
   test("in sync once, then refused: what was ready stays so", async (t) => {
