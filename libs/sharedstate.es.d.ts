@@ -24,6 +24,7 @@ declare const SharedStateError_base: new (...args: any[]) => Error & Details;
  * - `too_many`: more requests wait for a connection than allowed; the request was not sent.
  * - `bad_path`: refused here already, for a reason that the server would have had too; `bad_update` likewise,
  *   or the update has a member that there is not.
+ * - `bad_url`, `bad_option`: the constructor refuses its arguments (not that of the lean core).
  * - `bad_message`: the server sent something that is not of the protocol (reported, never a reply).
  * - `refused`: the server left a path out of the subscriptions without a reason (level 1).
  * - `failed`: the server refused a request without a code (level 1); `message` is its reason.
@@ -663,6 +664,7 @@ declare class SharedObject$1<T extends {
 
 /** @import { Handle } from "./client.js" */
 /** @import { Until } from "./ending.js" */
+/** @import { Options } from "./options.js" */
 /** @import { Item } from "./replica.js" */
 /**
  * The local copy of one collection.

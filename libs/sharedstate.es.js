@@ -1652,6 +1652,28 @@ function compare(before, after) {
   return replica.apply({ ...update, insert: with_id(after) });
 }
 
+// src/options.js
+var LEAST = { WebSocket: check, max_queue: 0, retries: 0, timeout: 1e-3, on_error: check };
+function check(url, options) {
+  let href = "";
+  try {
+    href = new URL(url).href;
+  } catch {
+  }
+  if (!/^(ws(s|\+unix)?|https?):[^#]+$/.test(href))
+    throw new SharedStateError("bad_url", `${url}: expected ws://host:port`);
+  for (const [name, value] of Object.entries(
+    /** @type {any} */
+    options
+  )) {
+    const least = LEAST[name];
+    const kind = typeof least;
+    if (!(name in LEAST)) throw new SharedStateError("bad_option", `${name}: not an option`);
+    if (value !== void 0 && (typeof value !== kind || kind === "number" && !(value >= least)))
+      throw new SharedStateError("bad_option", `${name}: expected a valid ${kind}`);
+  }
+}
+
 // src/transaction.js
 var MAX_RUNS = 100;
 var MAX_CONFLICTS = 6;
@@ -1807,6 +1829,17 @@ var SharedStateClient2 = class extends SharedStateClient {
   #objects = /* @__PURE__ */ new WeakMap();
   /** @type {Clock | undefined} */
   #clock = void 0;
+  /**
+   * Nothing is connected yet: `connect`, `acquire`, `get` or `update` does that.
+   *
+   * @param {string} url `ws://host:port` or `wss://host:port`
+   * @param {Options} [options]
+   * @throws {SharedStateError} `bad_url`, or `bad_option`: there is none of that name, or its value will not do
+   */
+  constructor(url, options = {}) {
+    check(url, options);
+    super(url, options);
+  }
   /** The server's clock; it costs nothing until it is asked for the time. */
   get clock() {
     return this.#clock ??= new Clock(() => this.get("/clock"));

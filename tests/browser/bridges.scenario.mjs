@@ -19,7 +19,7 @@ const SVELTE = `
 // The package is imported by its name, through its exports map, as an application does.
 const APP = `
   import { SharedStateClient } from "sharedstate-client";
-  const client = globalThis.client = new SharedStateClient(URL);
+  const client = globalThis.client = new SharedStateClient(ADDRESS);
   const PATH = "/app/mitems/bridges";
   const [handle, ds] = client.acquire(PATH);
   Object.assign(globalThis, { handle, ds });
@@ -82,7 +82,7 @@ const APP = `
 const DOCUMENTED = `
   import { SharedStateClient as Client } from "sharedstate-client";
   import { createRoot } from "react-dom/client";
-  const client = new Client(URL);
+  const client = new Client(ADDRESS);
   await client.update("/myapp/items/todo", { reset: true, insert: [{ id: "milk", text: "Milk" }] });
   ${await block("docs/javascript-client.md", "jsx")}
   createRoot(document.getElementById("react")).render(<List />);
@@ -97,7 +97,7 @@ async function block(page, language) {
   );
   assert.deepEqual(others, [], "a block that nobody runs");
   const [imports, rest] = [/^import .*$/gm, found.replace(/^import .*$/gm, "")];
-  const here = rest.replace('"ws://host:9000"', "URL");
+  const here = rest.replace('"ws://host:9000"', "ADDRESS");
   const own = language === "jsx" ? here : `await (async () => {${here}})();`;
   return `${found.match(imports).join("\n")}\n${own}`;
 }
@@ -122,7 +122,7 @@ async function bundle(url, contents) {
     target: "es2022",
     plugins: [plugin],
     define: {
-      URL: JSON.stringify(url),
+      ADDRESS: JSON.stringify(url),
       "process.env.NODE_ENV": '"development"',
       __VUE_OPTIONS_API__: "true",
       __VUE_PROD_DEVTOOLS__: "false",
