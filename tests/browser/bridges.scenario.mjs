@@ -36,6 +36,7 @@ const APP = `
   const List = ({ path }) => {
     rendered.all++;
     const [items, ds] = useCollection(client, path);
+    (globalThis.acquired ??= []).push(typeof ds);
     return e("div", null,
       e("p", null, useStatus(client)),
       e("ul", null, items.map(({ id, text }) => e("li", { key: id }, text))),
@@ -152,7 +153,8 @@ await scenario(async ({ server, open }) => {
     type: "module",
     content: await bundle(`ws://127.0.0.1:${server.port}`, DOCUMENTED),
   });
-  await documented.page.locator("#react li").getByText("Milk", { exact: true }).waitFor();
+  await documented.page.locator("#react li").getByText("Milk", { exact: true }).click();
+  await documented.page.locator("#react li").waitFor({ state: "detached" });
   await until(() => documented.logged.at(-1) === "done", "the end of the example");
   assert.match(documented.logged.at(-2), /^myid undefined → /);
 
@@ -169,6 +171,8 @@ await scenario(async ({ server, open }) => {
   for (const name of ["react", "vue", "svelte"])
     await page.locator(`#${name} p`).getByText("connected", { exact: true }).waitFor();
   await all_show();
+  const acquired = await page.evaluate(() => globalThis.acquired);
+  assert.deepEqual([acquired[0], acquired.at(-1)], ["undefined", "object"]);
   const update = (changes) => page.evaluate((changes) => ds.update(changes), changes);
   await update({
     insert: [
