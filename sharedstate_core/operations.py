@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Generic, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeAlias
 
 from .effects import C, Effect
 from .errors import RequestError
@@ -11,20 +11,36 @@ from .quota import Quota
 from .storage import Committed, Cursor, Outcome, Write
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from .counters import Counters
     from .limits import Limits
+    from .pending import Pending
     from .replica import Replica
     from .request import Request
     from .session import Session
 
 
+ID_BYTES: Final = 130
+"""About what each id that an update names takes beside its text."""
+
+
 class Put(NamedTuple, Generic[C]):
-    """An update that waits."""
+    """An update that waits; `size`: about how many bytes of memory it takes."""
 
     request: Request[C]
     write: Write
+    size: int
+
+    @classmethod
+    def of(cls, request: Request[C], write: Write, text: bytes) -> Put[C]:
+        """Return an update that was sent as this text."""
+        return cls(request, write, request.size + len(text) + ID_BYTES * write.ids)
+
+    def answer(self, outcome: Outcome, epoch: str) -> Answer[C]:
+        """Return what storage said to it, to tell the author."""
+        cursor = Cursor(epoch, outcome.version)
+        return Answer(self.request, self.write.update.touched, outcome, cursor)
 
 
 class Get(NamedTuple, Generic[C]):
@@ -32,32 +48,50 @@ class Get(NamedTuple, Generic[C]):
 
     request: Request[C]
 
+    @property
+    def size(self) -> int:
+        """About how many bytes of memory it takes."""
+        return self.request.size
+
 
 Operation: TypeAlias = Put[C] | Get[C]
 
 
 class Answer(NamedTuple, Generic[C]):
-    """What storage said to an update, and the state after it."""
+    """What storage said to an update, and the state after it; the update itself is kept no longer.
 
-    put: Put[C]
+    Attributes:
+        request: the author's.
+        touched: number of ids the update named.
+        outcome: of the write.
+        cursor: the state after it.
+    """
+
+    request: Request[C]
+    touched: int
     outcome: Outcome
     cursor: Cursor
 
     def give(self, counters: Counters, out: list[Effect[C]]) -> None:
         """Tell the author."""
-        put, outcome, cursor = self
+        request, touched, outcome, cursor = self
         if isinstance(outcome, Committed):
             counters.updates += 1
-            put.request.acknowledge(put.write.update.touched, cursor, out)
+            request.acknowledge(touched, cursor, out)
         else:
             counters.rejected += 1
-            put.request.fail(RequestError(outcome.code, outcome.message), out, cursor)
+            request.fail(RequestError(outcome.code, outcome.message), out, cursor)
 
 
 class Queue(Generic[C]):
-    """The updates and reads that wait."""
+    """The updates and reads that wait.
 
-    def __init__(self) -> None:
+    Args:
+        pending: counts the updates, also those that were taken out for a commit, until it has `ended`.
+    """
+
+    def __init__(self, pending: Pending) -> None:
+        self._pending = pending
         self._waiting: deque[Operation[C]] = deque()
 
     def __len__(self) -> int:
@@ -71,6 +105,8 @@ class Queue(Generic[C]):
     def append(self, operation: Operation[C]) -> None:
         """Let something wait for its turn."""
         self._waiting.append(operation)
+        if isinstance(operation, Put):
+            self._pending.bytes += operation.size
 
     def take(self) -> None:
         """Take the head out."""
@@ -88,6 +124,7 @@ class Queue(Generic[C]):
                     break  # only its outcome tells what is stored then
                 if problem := quota.refusal(head.write.update):
                     self.take()
+                    self.ended((head,))
                     head.request.fail(RequestError("too_large", problem), out)
                     continue
             self.take()
@@ -98,10 +135,18 @@ class Queue(Generic[C]):
         """Take out what one connection has asked."""
         theirs = [each for each in self._waiting if each.request.session is session]
         self._waiting = deque(each for each in self._waiting if each.request.session is not session)
+        self.ended(theirs)
         return theirs
 
     def fail(self, error: RequestError, out: list[Effect[C]]) -> None:
         """Answer everything with an error."""
         waiting, self._waiting = self._waiting, deque()
+        self.ended(waiting)
         for operation in waiting:
             operation.request.fail(error, out)
+
+    def ended(self, operations: Iterable[Operation[C]]) -> None:
+        """These, which were taken out, wait for storage no longer."""
+        for each in operations:
+            if isinstance(each, Put):
+                self._pending.bytes -= each.size

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic
+from typing import TYPE_CHECKING, Final, Generic
 
 from . import encode
 from .effects import C, Effect, Send, TellTime
@@ -15,29 +15,38 @@ if TYPE_CHECKING:
     from .storage import Cursor
 
 
+REQUEST_BYTES: Final = 500
+"""About what a request takes beside its text."""
+
+
 class Request(Generic[C]):
     """A request that waits for its one answer."""
 
-    __slots__ = ("_cmd", "_size", "session", "tunnel")
+    __slots__ = ("_cmd", "_text_size", "session", "tunnel")
 
     def __init__(self, session: Session[C], cmd: str | Raw, tunnel: Raw, size: int) -> None:
         self.session = session
         self.tunnel = tunnel
         self._cmd = cmd
-        self._size = size
+        self._text_size = size
+
+    @property
+    def size(self) -> int:
+        """About how many bytes of memory it takes, without what it asks for."""
+        return REQUEST_BYTES + len(self.tunnel)
 
     def answer(self, message: bytes, out: list[Effect[C]]) -> None:
         """Answer with an encoded reply."""
         reply = Send((self.session.connection,), message)
         self.session.send(reply, len(message), out)
-        self.session.answered(self._size, out)
+        self.session.answered(self._text_size, out)
 
     def tell_time(self, out: list[Effect[C]]) -> None:
         """Answer with the time, which the transport fills in."""
         clock = encode.ClockReply(self.tunnel)
         size = len(clock.encode(0.0))
         self.session.send(TellTime(self.session.connection, clock), size, out)
-        self.session.answered(self._size, out)
+        self.session.answered(self._text_size, out)
 
     def succeed(self, data: object, out: list[Effect[C]], cursor: Cursor | None = None) -> None:
         """Answer `ok: true` with `data`."""

@@ -25,6 +25,7 @@ from .faults import BadMessageError
 from .limits import Limits
 from .operations import Get, Operation, Put
 from .outstanding import Outstanding
+from .owed import Postponed
 from .paths import split_path
 from .registry import Registry
 from .session import Session
@@ -157,7 +158,8 @@ class Server(Generic[C]):
         except BadMessageError as error:
             session.open_request(error.cmd, error.tunnel, len(text), out).fail(error, out)
             return
-        request = session.open_request(message.cmd, message.tunnel, len(text), out)
+        tunnel = message.tunnel.copy()  # a view of the text, which would be kept as long
+        request = session.open_request(message.cmd, tunnel, len(text), out)
         try:
             if session.is_overrun:
                 raise RequestError(
@@ -173,10 +175,11 @@ class Server(Generic[C]):
         match message.cmd, split_path(message.path):
             case "PUT", (_, _, _):
                 path = self._registry.parse(message.path)
+                self._registry.pending.check()
                 write = decode_write(message.arg, self.limits)
-                self._take_in(path, Put(request, write))
+                self._take_in(path, Put.of(request, write, message.arg), out)
             case "GET", (_, _, _):
-                self._take_in(self._registry.parse(message.path), Get(request))
+                self._take_in(self._registry.parse(message.path), Get(request), out)
             case "GET", ():
                 request.succeed(self._registry.services, out)
             case "GET", ("clock",):
@@ -194,11 +197,12 @@ class Server(Generic[C]):
                     "bad_path", f"path {message.path[:200]!r}: nothing to {cmd} here"
                 )
 
-    def _take_in(self, path: CollectionPath, operation: Operation[C]) -> None:
+    def _take_in(self, path: CollectionPath, operation: Operation[C], out: list[Effect[C]]) -> None:
         """Take in an update or a read, now or, in the order they came, when the reader can take the answer."""
         session = operation.request.session
         if session.has_postponed or (session.blocked and isinstance(operation, Get)):
-            session.postpone(partial(self._registry.request, path, operation))
+            resume = partial(self._registry.request, path, operation)
+            session.postpone(Postponed(resume, operation.size), out)
         else:
             self._registry.take_in(path, operation)
 

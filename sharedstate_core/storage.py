@@ -42,6 +42,13 @@ class Write(NamedTuple):
     update: Update
     condition: Condition | None = None
 
+    @property
+    def ids(self) -> int:
+        """How many ids it names, those of its condition, too."""
+        update, condition = self
+        ids = len(update.insert) + len(update.remove)
+        return ids if condition is None else ids + len(condition.ids or ())
+
 
 class Committed(NamedTuple):
     """The write is stored, and this is the collection's version after it.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -77,14 +78,34 @@ def _listener(listen: Listen, place: str) -> int:
             for listener in open_listeners(dataclasses.replace(listen, port=0)):
                 listener.close()
         else:
-            folder = Path(listen.unix).parent
-            if not folder.is_dir():
-                return _fault(f"{place}.unix: there is no folder {str(folder)!r}; create it", WRONG)
+            _check_path(Path(listen.unix))
     except ConfigurationError as error:
         return _complain(error.each)
     except ListenError as error:
         return _fault(f"{place}.host: cannot listen on {listen.host}: {error.reason}", UNUSABLE)
+    except FileNotFoundError as error:
+        return _fault(f"{place}.unix: {error}", WRONG)
+    except OSError as error:
+        return _fault(f"{place}.unix: {error}", UNUSABLE)
     return _well(f"{place}: {listen}{'' if listen.ssl is None else ', TLS'}")
+
+
+def _check_path(path: Path) -> None:
+    """See whether a UNIX socket can be made here, unless there is one: somebody listens, or did.
+
+    Raises:
+        FileNotFoundError: there is no such folder.
+        OSError: it cannot; the message says why.
+    """
+    folder = path.parent
+    if not folder.is_dir():
+        raise FileNotFoundError(f"there is no folder {str(folder)!r}; create it")
+    if path.is_socket():
+        return
+    if path.exists():
+        raise OSError(f"{path} is there already and no socket; choose another path")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise OSError(f"this user may not write to the folder {str(folder)!r}")
 
 
 async def _service(service: ServiceConfig, file: Path | None) -> int:

@@ -2,7 +2,7 @@
 
 The rules:
 
-1. `/readyz` may be asked by anybody, as often as they like: storage is asked once a second at the most.
+1. `/readyz` may be asked by anybody, as often as they like; see `readiness`.
 2. `/metrics` is for this machine, unless the configuration says otherwise. A request that a proxy has passed on,
    and says so, comes from elsewhere.
 3. Neither tells what is in a collection, an error's text, or who is connected.
@@ -11,20 +11,21 @@ The rules:
 from __future__ import annotations
 
 import ipaddress
-from functools import partial
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import anyio
 
 from sharedstate_backends import ConfigurationError
-from sharedstate_core import CollectionPath
 
 from .document import shown
 from .http import complete, path_of, text_response
 from .metered import Durations
+from .readiness import Readiness
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from anyio.abc import TaskGroup
 
     from .http import Response
     from .hub import Hub
@@ -33,12 +34,6 @@ if TYPE_CHECKING:
 
 Audience: TypeAlias = Literal["local", "anyone", "off"]
 AUDIENCES: Final[tuple[Audience, ...]] = ("local", "anyone", "off")
-
-PROBE_SECONDS: Final = 2.0
-"""How long storage may take to answer before it is not ready."""
-
-FRESH_SECONDS: Final = 1.0
-"""How long an answer of storage holds."""
 
 DELAY_SECONDS: Final = 0.5
 """Pause between two looks at how late the event loop is."""
@@ -68,17 +63,18 @@ class Inspection:
         hub: the server.
         services: the open backend of each service, by its name.
         audience: who may ask for the numbers.
+        tasks: the task group that owns what is under way.
     """
 
-    def __init__(self, hub: Hub, services: Mapping[str, Metered], audience: Audience) -> None:
+    def __init__(
+        self, hub: Hub, services: Mapping[str, Metered], audience: Audience, tasks: TaskGroup
+    ) -> None:
         self._hub = hub
         self._services = services
         self.audience = audience
         self._delays = Durations()
         self._metrics: Metrics | None = None
-        self._probing = anyio.Lock()
-        self._probed = -FRESH_SECONDS
-        self._silent: list[str] = []
+        self._readiness = Readiness(services, tasks)
 
     async def respond(
         self, method: str, target: str, headers: Iterable[tuple[bytes, bytes]], address: str
@@ -98,7 +94,7 @@ class Inspection:
             problem = "Only GET and HEAD do anything here."
             return text_response(method, 405, problem, [(b"Allow", b"GET, HEAD")])
         if path == "/readyz":
-            return await self._readiness(method)
+            return await self._respond_readiness(method)
         return self._numbers(method, headers, address)
 
     async def watch_loop(self) -> None:
@@ -110,32 +106,14 @@ class Inspection:
 
     # --- readiness --------------------------------------------------------------------------------
 
-    async def _readiness(self, method: str) -> Response:
-        async with self._probing:
-            if anyio.current_time() - self._probed >= FRESH_SECONDS and not self._hub.is_ending:
-                await self._probe()
+    async def _respond_readiness(self, method: str) -> Response:
+        silent = [] if self._hub.is_ending else await self._readiness.silent()
         if self._hub.is_ending:
             return text_response(method, 503, "not ready: the server is stopping")
-        if self._silent:
-            names = ", ".join(shown(name) for name in self._silent)
+        if silent:
+            names = ", ".join(shown(name) for name in silent)
             return text_response(method, 503, f"not ready: no answer from the storage of {names}")
         return text_response(method, 200, "ready")
-
-    async def _probe(self) -> None:
-        answered: set[str] = set()
-        async with anyio.create_task_group() as tasks:
-            for name in self._services:
-                tasks.start_soon(partial(self._ask, name, answered))
-        self._silent = [name for name in self._services if name not in answered]
-        self._probed = anyio.current_time()
-
-    async def _ask(self, name: str, answered: set[str]) -> None:
-        with anyio.move_on_after(PROBE_SECONDS):
-            try:
-                await self._services[name].heads([CollectionPath("readyz", name, "readyz")])
-            except Exception:  # noqa: BLE001  (whatever a plugin raises is no answer)
-                return
-            answered.add(name)
 
     # --- numbers ----------------------------------------------------------------------------------
 

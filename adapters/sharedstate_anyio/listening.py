@@ -202,7 +202,9 @@ def _remove_stale(path: str) -> None:
     """Remove the socket of a server that is gone, and nothing else."""
     try:
         if not stat.S_ISSOCK(Path(path).lstat().st_mode):
-            raise FileExistsError(errno.EEXIST, "there is a file that is no socket; remove it")
+            raise FileExistsError(
+                errno.EEXIST, "a file that is no socket has this path; choose another"
+            )
     except FileNotFoundError:
         return
     with socket.socket(socket.AF_UNIX) as probe:

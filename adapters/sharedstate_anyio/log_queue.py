@@ -2,6 +2,9 @@
 
 Standard error may be a pipe to a program that hangs, or a terminal that is stopped. What the queue cannot hold is
 dropped and counted, and the count is written when there is room again.
+
+When the interpreter ends, objects that it destroys may still have something to say, and starting a thread then waits
+for ever: such lines are written directly, if they can be without waiting.
 """
 
 from __future__ import annotations
@@ -10,6 +13,8 @@ import contextlib
 import logging
 import os
 import queue
+import select
+import sys
 import threading
 from typing import Final
 
@@ -42,6 +47,9 @@ class QueueHandler(logging.Handler):
         except Exception:  # noqa: BLE001  (as the handlers of `logging` do)
             self.handleError(record)
             return
+        if sys.is_finalizing():
+            self._write_at_once(line)
+            return
         if self._thread is None:  # not before: a process that forks has no threads yet
             self._thread = threading.Thread(target=self._write, name="log", daemon=True)
             self._thread.start()
@@ -70,6 +78,13 @@ class QueueHandler(logging.Handler):
         )
         made.fields = {"event": "log_dropped", "dropped": self._dropped}
         return self.format(made)
+
+    def _write_at_once(self, line: str) -> None:
+        """Write a line if the file takes it at this moment."""
+        data = f"{line}\n".encode(errors="backslashreplace")
+        with contextlib.suppress(OSError, ValueError):
+            if len(data) <= select.PIPE_BUF and select.select([], [self._number], [], 0)[1]:
+                os.write(self._number, data)
 
     def _write(self) -> None:
         while (line := self._lines.get()) is not None:

@@ -151,7 +151,6 @@ async def serve(
             config.transport,
             KeepAlive(config.transport),
             config.compression,
-            config.limits.message_bytes,
         )
         metered = {name: Metered(backend) for name, backend in backends.items()}
         looks = {s.name: s.poll_seconds for s in config.services if s.poll_seconds}
@@ -193,7 +192,7 @@ async def _accepting(
 ) -> AsyncIterator[Callable[[Config, Origins], None]]:
     async with anyio.create_task_group() as own, anyio.create_task_group() as peers:
         hub = Hub(backends, own, config.limits, entrance.compression, config.transport)
-        inspection = Inspection(hub, backends, config.metrics)
+        inspection = Inspection(hub, backends, config.metrics, own)
         entrance = replace(entrance, inspection=inspection)
         reception = Reception(hub, entrance, peers)
         accepting = anyio.CancelScope()
@@ -226,7 +225,6 @@ async def _accepting(
                     origins=origins,
                     limits=new.transport,
                     compression=new.compression,
-                    message_bytes=new.limits.message_bytes,
                 )
             )
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import inspect
 from typing import TYPE_CHECKING, Final, cast
 
 from sharedstate_backends.complaints import Complaints
@@ -60,6 +61,10 @@ def build_backend(service: ServiceConfig) -> Backend:
         backend = get_service(dict(service.config))
     except ConfigurationError as error:
         raise placed(error, service) from None
+    if inspect.iscoroutine(backend):
+        backend.close()
+        problem = "get_service is a coroutine function; make it a plain one, and connect in open()"
+        raise ConfigurationError(f"{place}.module", problem)
     lacking = [name for name in _BACKEND_METHODS if not callable(getattr(backend, name, None))]
     if lacking:
         problem = f"get_service returned {type(backend).__name__}, without {', '.join(lacking)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from typing import TYPE_CHECKING, Any
 
@@ -220,6 +221,20 @@ def test_what_cannot_be_used_at_the_moment(tmp_path: Path) -> None:
     status, _, wrong = check(tmp_path, document(sqlite("bad", "no.db"), sqlite("fine")))
     assert status == 1
     assert len(wrong) == 1
+
+
+def test_the_path_of_a_unix_socket(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("precious")
+    (tmp_path / "locked").mkdir(mode=0o500)
+    listen = [{"unix": "new"}, {"unix": "data"}, {"unix": "locked/new"}]
+    base = {"service": {"listen": listen}, "services": [sqlite("fine")]}
+    status, well, wrong = check(tmp_path, base)
+    assert status == 1
+    expected = ["service.listen[1].unix: data is there already and no socket; choose another path"]
+    if os.geteuid():  # no permission stops the superuser
+        expected.append("service.listen[2].unix: this user may not write to the folder 'locked'")
+    assert wrong == expected
+    assert well[0] == "service.listen[0]: new"
 
 
 async def test_a_service_that_never_opens(

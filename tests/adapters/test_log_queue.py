@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import os
+import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -109,3 +111,20 @@ def test_what_cannot_be_formatted_harms_nobody(pipe: tuple[int, int]) -> None:
     handler.handle(record("next"))
     handler.close()
     assert read_all(reading, b"next\n")
+
+
+def test_a_line_from_an_object_that_the_end_of_the_interpreter_destroys() -> None:
+    """Starting the thread then would wait for ever."""
+    script = (
+        "from sharedstate_anyio.logs import configure\n"
+        "configure('text', 'info')\n"
+        "async def forgotten(): ...\n"
+        "cycle = [forgotten()]\n"
+        "cycle.append(cycle)\n"
+        "del cycle\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ended.returncode == 0
+    assert "coroutine 'forgotten' was never awaited" in ended.stderr

@@ -21,7 +21,7 @@ C = "/app/items/c"
 
 
 async def test_ready_while_every_storage_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sharedstate_anyio.inspection.FRESH_SECONDS", 0.0)
+    monkeypatch.setattr("sharedstate_anyio.readiness.FRESH_SECONDS", 0.0)
     async with running(faulty_service.SERVICE, sqlite("other")) as server:
         store = faulty_service.stores["it"]
         assert (await ask(server.port, "/readyz"))[::2] == (200, "ready\n")
@@ -30,10 +30,38 @@ async def test_ready_while_every_storage_answers(monkeypatch: pytest.MonkeyPatch
             with monkeypatch.context() as patch:
                 patch.setattr(store, "heads", heads)
                 if heads is hangs:  # long enough for the other one to answer
-                    patch.setattr("sharedstate_anyio.inspection.PROBE_SECONDS", 0.5)
+                    patch.setattr("sharedstate_anyio.readiness.PROBE_SECONDS", 0.5)
                 assert (await ask(server.port, "/readyz"))[::2] == away
             assert (await ask(server.port, "/healthz"))[::2] == (200, "ok\n")
             assert (await ask(server.port, "/readyz"))[::2] == (200, "ready\n")
+
+
+async def test_storage_that_cannot_be_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one on an island. It is not asked again before its answer, and its answer is enough."""
+    asked = 0
+    end = anyio.Event()
+
+    async def heads(_: object) -> dict[str, object]:
+        nonlocal asked
+        asked += 1
+        with anyio.CancelScope(shield=True):
+            await end.wait()
+        return {}
+
+    monkeypatch.setattr("sharedstate_anyio.readiness.FRESH_SECONDS", 0.0)
+    async with running(faulty_service.SERVICE) as server:
+        try:
+            with monkeypatch.context() as patch:
+                patch.setattr(faulty_service.stores["it"], "heads", heads)
+                patch.setattr("sharedstate_anyio.readiness.PROBE_SECONDS", 0.1)
+                with anyio.fail_after(20):
+                    for _ in range(2):
+                        assert (await ask(server.port, "/readyz"))[0] == 503
+                assert asked == 1
+        finally:
+            end.set()
+        assert (await ask(server.port, "/readyz"))[0] == 200
+        assert asked == 1
 
 
 async def fails(_: object) -> None:
@@ -53,7 +81,7 @@ async def test_many_questions_are_one_to_the_storage(monkeypatch: pytest.MonkeyP
         await anyio.sleep(0.01)
         return {}
 
-    monkeypatch.setattr("sharedstate_anyio.inspection.FRESH_SECONDS", 1000.0)
+    monkeypatch.setattr("sharedstate_anyio.readiness.FRESH_SECONDS", 1000.0)
     async with running(faulty_service.SERVICE) as server:
         monkeypatch.setattr(faulty_service.stores["it"], "heads", heads)
         async with anyio.create_task_group() as tasks:

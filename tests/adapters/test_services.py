@@ -141,12 +141,17 @@ def offer(folder: Path, name: str, entry_points: str) -> None:
         ),
         ("plug_wants", "importing \"plug_wants\" failed: cannot import name 'zzz' from 'json'"),
         ("plug_half", "get_service returned object, without open, close, load, commit, heads, col"),
+        (
+            "plug_async",
+            "get_service is a coroutine function; make it a plain one, and connect in op",
+        ),
     ],
 )
 def test_modules_that_are_no_service(plugins: Path, module: str, expected: str) -> None:
     (plugins / "plug_needs.py").write_text("import zzz_driver\n")
     (plugins / "plug_wants.py").write_text("from json import zzz\n")
     (plugins / "plug_half.py").write_text("def get_service(config): return object()\n")
+    (plugins / "plug_async.py").write_text("async def get_service(config): ...\n")
     found = build_complaint(one(module))
     assert found.startswith("services[0].module: ")
     assert expected in found

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-pytest.register_assert_rewrite("sharedstate_backends.conformance")
-
 if TYPE_CHECKING:
     from pathlib import Path
 

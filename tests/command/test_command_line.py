@@ -30,7 +30,7 @@ COMMANDS = ("get", "put", "watch", "load", "dump")
     [
         ("host/a/b/c", Target("host", "/a/b/c")),
         ("host:1//a/b//c/", Target("host:1", "/a/b/c")),
-        ("wss://host/x/y/a/b/c", Target("wss://host/x/y", "/a/b/c")),
+        ("wss://host/x/y/a/b/c", Target("wss://host/x/y/", "/a/b/c")),
         ("ws+unix:///run/s/a/b/c", Target("ws+unix:///run/s", "/a/b/c")),
         ("host/a/b/c?d#e%20", Target("host", "/a/b/c?d#e%20")),
         ("[::1]:9/a/b/c", Target("[::1]:9", "/a/b/c")),
@@ -93,9 +93,10 @@ async def test_an_unknown_service(command: str) -> None:
         ["load", "host/a/b/c", "--batch", "0"],
         ["get", "host/a/b/c", "--timeout", "soon"],
         ["get", "host/a/b/c", "--header", "no colon"],
-        ["get", "host/a/b/c", "--ca", "/nowhere"],
-        ["get", "host/a/b/c", "--cert", "/nowhere"],
-        ["get", "host/a/b/c", "--key", "/nowhere"],
+        ["get", "wss://host/a/b/c", "--ca", "/nowhere"],
+        ["get", "wss://host/a/b/c", "--cert", "/nowhere"],
+        ["get", "wss://host/a/b/c", "--key", "/nowhere"],
+        ["get", "host/a/b/c", "--ca", __file__],
         ["watch", "host/a/b/c", "--nope"],
     ],
 )

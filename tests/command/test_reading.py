@@ -13,11 +13,15 @@ import pytest
 
 from sharedstate_anyio.client import connect
 from tests.python_client.support import start
+from tests.support import faulty_service
 from tests.support.servers import running
 from tests.support.shell import PROGRAM, SECONDS, running_command, shell
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
+
+    from sharedstate_core import CollectionPath, Cursor, Loaded
 
 C = "/app/items/c"
 TEXTS = [
@@ -180,3 +184,36 @@ async def test_dump_to_what_is_no_file(tmp_path: Path) -> None:
         assert (await shell("dump", server.url + C, "-q", "-o", link)).status == 0
         assert link.is_symlink()
         assert saved.read_text() == "".join(LINES)
+
+
+@pytest.mark.parametrize("command", ["get", "dump"])
+async def test_storage_that_is_away(command: str, caplog: pytest.LogCaptureFixture) -> None:
+    async with running(faulty_service.SERVICE) as server:
+        faulty_service.stores["it"].unreadable = True
+        ended = await shell(command, f"{server.url}app/items/c", "--patience", "0.2")
+        assert ended == (1, "", "sharedstate: the storage is not available\n")
+    caplog.clear()
+
+
+async def test_storage_that_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is asked, and as it answers, patience begins anew."""
+    async with running(faulty_service.SERVICE) as server:
+        store = faulty_service.stores["it"]
+        asked, loading = 0, anyio.Event()
+        load, collections = store.load, store.collections
+
+        async def slow_load(path: CollectionPath, since: Cursor | None) -> Loaded:
+            await loading.wait()
+            return await load(path, since)
+
+        async def counted(app: str) -> Sequence[str]:
+            nonlocal asked
+            asked += 1
+            if asked == 2:
+                loading.set()
+            return await collections(app)
+
+        monkeypatch.setattr(store, "load", slow_load)
+        monkeypatch.setattr(store, "collections", counted)
+        url = f"{server.url}app/items/c"
+        assert await shell("get", url, "--patience", "0.1") == (0, "", "")

@@ -171,6 +171,19 @@ async def test_who_loses_gives_way(monkeypatch: pytest.MonkeyPatch) -> None:
     assert paused[-1] == 0.5, "half of a second, the longest"
 
 
+async def test_a_coroutine_function_cannot_be_run_again() -> None:
+    """Its body would not run at all, and nothing would be written."""
+
+    async def raise_it(t: Transaction) -> None:
+        t.update(insert=[{"id": "counter", "count": 1}])
+
+    async with running() as server, connect(server.url) as client:
+        ds = await client.acquire(C)
+        with pytest.raises(TypeError, match="a plain function"):
+            _ = await ds.transact(raise_it)
+        assert len(ds) == 0
+
+
 async def test_who_is_far_away_may_lose_each_time_and_is_told(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

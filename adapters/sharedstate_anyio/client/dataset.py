@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -164,15 +165,20 @@ class Dataset(Mapping[str, Any]):
 
         Args:
             function: reads and updates the transaction; must do nothing else, because it may be called many times.
+                A plain function: one that had to wait would conflict more.
 
         Raises:
             RequestError, ConnectionLostError, ClosedError, ReleasedError: as `update`; `conflict` only after 100
                 attempts.
+            TypeError: the function is a coroutine function; nothing was sent.
         """
         await self._crowd.begin()
         for attempt in range(1, ATTEMPTS + 1):
             transaction = self._begin()
             result = function(transaction)
+            if inspect.iscoroutine(result):  # it has not run, and nobody would notice
+                result.close()
+                raise TypeError("transact takes a plain function, not a coroutine function")
             start = anyio.current_time()
             try:
                 await self._commit(transaction)

@@ -292,8 +292,17 @@ async def _shake_hands(stream: ByteStream, address: Address, options: LinkOption
     match events[0]:
         case AcceptConnection():
             return Link(stream, websocket, events[1:], options)
-        case RejectConnection(status_code=status):
+        case RejectConnection(status_code=status) as rejected:
             problem = f"cannot connect to {address}: it answers {status} to a WebSocket handshake"
-            raise ConnectError(problem, status)
+            raise ConnectError(problem + _hint(rejected, address), status)
         case _:
             raise ConnectError(f"cannot connect to {address}: this is no WebSocket server")
+
+
+def _hint(rejected: RejectConnection, address: Address) -> str:
+    """Say what may help, if a reverse proxy or a wrong scheme is behind it."""
+    for name, value in rejected.headers:
+        if name.lower() == b"location":
+            return f"; it points to {value.decode('latin-1')[:200]!r}"
+    plain = not address.tls and address.socket is None
+    return "; if it speaks TLS, write wss://" if rejected.status_code == 400 and plain else ""

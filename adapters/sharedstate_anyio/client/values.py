@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import msgspec
@@ -11,7 +12,7 @@ import msgspec
 from sharedstate_core import Condition, Cursor, RequestError, Update
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
 ItemLike: TypeAlias = "Mapping[str, Any] | bytes"
 """An item to insert: a mapping of what JSON knows, or the JSON text of an object, which is sent as it stands."""
@@ -71,6 +72,9 @@ def _item(item: ItemLike, place: str) -> tuple[str, bytes]:
     try:
         if isinstance(item, bytes):
             return _head.decode(item).id, item
+        if not isinstance(item, Mapping):
+            problem = f"expected a mapping, or JSON text as bytes, not {type(item).__name__}"
+            raise RequestError("bad_update", f"{place}: {problem}")
         members = dict(item)
         id = members.setdefault("id", str(uuid.uuid4()))
         if not isinstance(id, str):

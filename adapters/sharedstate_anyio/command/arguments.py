@@ -147,7 +147,7 @@ def _command(
         type=_seconds,
         default=30.0,
         metavar="S",
-        help="give up after so long without connection (default: 30; watch: never)",
+        help="give up after so long without connection or storage (default: 30; watch: never)",
     )
     return made
 

@@ -11,7 +11,7 @@ import msgspec
 
 from .failures import FAILED, CommandError
 from .lines import STDOUT, one_line, write_lines
-from .session import connecting, say, session
+from .session import acquired, connecting, say, session
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -26,11 +26,12 @@ async def get(options: Namespace) -> int:
     collection = path.count("/") == 3 and len(path) > 3
     if options.ids and not collection:
         raise CommandError("ids are of items: expected URL/app/service/collection", 2)
-    async with session(url, connecting(options)) as client:
+    how = connecting(options)
+    async with session(url, how) as client:
         if not collection:
             texts = _elements(await client.get(path))
         else:
-            ds = await client.acquire(path)
+            ds = await acquired(client, path, how.patience)
             texts = [ds[id] for id in options.ids if id in ds] if options.ids else ds.get_items()
             missing = [id for id in options.ids if id not in ds]
     await _print(texts)
@@ -50,8 +51,9 @@ def _elements(data: bytes) -> list[bytes]:
 async def dump(options: Namespace) -> int:
     """Print a collection as it is at one moment, in order."""
     url, path = options.target
-    async with session(url, connecting(options)) as client:
-        ds = await client.acquire(path)
+    how = connecting(options)
+    async with session(url, how) as client:
+        ds = await acquired(client, path, how.patience)
         texts, cursor = ds.get_items(), ds.cursor
     if options.output is None:
         await _print(texts)
@@ -99,8 +101,9 @@ def _umask() -> int:
 async def watch(options: Namespace) -> int:
     """Print each change as it comes, until interrupted."""
     url, path = options.target
-    async with session(url, connecting(options)) as client:
-        ds = await client.acquire(path)
+    how = connecting(options)
+    async with session(url, how) as client:
+        ds = await acquired(client, path, how.patience)
         changes = ds.changes()
         if options.initial:
             await _print(_diff(id, text, None) for id, text in ds.items())

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
 
-from sharedstate_anyio.client import connect
+from sharedstate_anyio.client import ConnectionLostError, RequestError, connect
+from sharedstate_anyio.client.address import parse_address
 
 from .failures import BAD_INPUT, CommandError
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import AsyncIterator
 
-    from sharedstate_anyio.client import Client
+    from sharedstate_anyio.client import Client, Dataset
 
 
 class Connecting(NamedTuple):
@@ -27,7 +28,7 @@ class Connecting(NamedTuple):
         ssl_context: for `wss`; None for the system's.
         headers: of the handshake.
         timeout: seconds for the first connection.
-        patience: seconds without a connection after which to give up.
+        patience: seconds without a connection, or without the server's storage, after which to give up.
     """
 
     ssl_context: ssl.SSLContext | None
@@ -40,12 +41,14 @@ def connecting(options: Namespace) -> Connecting:
     """Read the options that all commands share.
 
     Raises:
-        CommandError: the certificates cannot be read.
+        CommandError: the certificates cannot be read, or are not needed.
     """
     context = None
     if options.key is not None and options.cert is None:
         raise CommandError("--key is of use with --cert only", BAD_INPUT)
     if options.ca is not None or options.cert is not None:
+        if not parse_address(options.target.url).tls:
+            raise CommandError("--ca and --cert are of use with wss:// or https:// only", BAD_INPUT)
         file = options.ca
         try:
             context = ssl.create_default_context(cafile=options.ca)
@@ -108,3 +111,35 @@ async def session(url: str, how: Connecting) -> AsyncIterator[Client]:
         tasks.cancel_scope.cancel()
     if impatient:
         raise CommandError(f"no connection for {how.patience:g} s")
+
+
+async def acquired(client: Client, path: str, patience: float) -> Dataset:
+    """Acquire a collection; ask now and then whether the storage answers.
+
+    A server whose storage is away goes on trying to load the collection, for as long as it takes.
+
+    Raises:
+        RequestError: the server refuses, or its storage is not available.
+    """
+    found: list[Dataset] = []
+    problem: RequestError | None = None
+
+    async def ask() -> None:
+        nonlocal problem
+        while True:
+            await anyio.sleep(patience)
+            try:
+                await client.get(path.rpartition("/")[0])
+            except ConnectionLostError:
+                continue
+            except RequestError as error:
+                problem = error
+                tasks.cancel_scope.cancel()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(ask)
+        found.append(await client.acquire(path))
+        tasks.cancel_scope.cancel()
+    if problem is not None:
+        raise problem
+    return found[0]

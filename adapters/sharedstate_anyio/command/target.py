@@ -36,7 +36,7 @@ class Target(NamedTuple):
 def parse_target(text: str, *, partial: bool = False) -> Target:
     """Take a URL apart: its last three segments are the path, what stands before them is the server's.
 
-    Segments are taken as they are, without undoing any %.
+    Segments are taken as they are, without undoing any %. What stands before the path is a folder of a reverse proxy.
 
     Args:
         text: `ws://host:9000/app/items/c`, `wss://host/prefix/app/items/c`, `host:9000/app/items/c`,
@@ -58,7 +58,8 @@ def parse_target(text: str, *, partial: bool = False) -> Target:
         raise ValueError(f"{text!r}: expected URL/app/service/collection")
     path = "/" + "/".join(named)
     url = text[:start] + "/".join([place, *before])
-    parse_address(url)
+    if parse_address(url).socket is None and before:
+        url += "/"  # a reverse proxy's folder ends with it
     try:
         if len(named) == 3:
             return Target(url, str(parse_collection_path(path)))

@@ -21,17 +21,32 @@ class TestMyBackend(BackendConformance):
 
 The cases are coroutines. With anyio's pytest plugin (`anyio_mode = "auto"`, or `pytestmark =
 pytest.mark.anyio` in the module) they run on asyncio and on trio; a backend that knows asyncio only is
-wrapped in `sharedstate_backends.Island`, or the fixture `anyio_backend` is overridden. For failures told in
-detail, a conftest calls `pytest.register_assert_rewrite("sharedstate_backends.conformance")` before the
-import. What only the store's author can provoke (loss of power, a full disk, restart, a second process) is not
-in here: see the package's own tests for examples.
+wrapped in `sharedstate_backends.Island`, or the fixture `anyio_backend` is overridden. What only the store's author
+can provoke (loss of power, a full disk, restart, a second process) is not in here: see the package's own tests for
+examples.
 """
 
-from .conditions import ConditionCases
-from .content import ContentCases
-from .crowd import CrowdCases
-from .cursors import CursorCases
-from .model import Model, as_update, check_full, check_since, item_text, path, write_all
+import sys
+
+import pytest
+
+_MODULES = [f"{__name__}.{name}" for name in ("conditions", "content", "crowd", "cursors", "model")]
+pytest.register_assert_rewrite(*(name for name in _MODULES if name not in sys.modules))
+
+# From here on, so that failures are told in detail.
+from .conditions import ConditionCases  # noqa: E402
+from .content import ContentCases  # noqa: E402
+from .crowd import CrowdCases  # noqa: E402
+from .cursors import CursorCases  # noqa: E402
+from .model import (  # noqa: E402
+    Model,
+    as_update,
+    check_full,
+    check_since,
+    item_text,
+    path,
+    write_all,
+)
 
 __all__ = [
     "BackendConformance",
