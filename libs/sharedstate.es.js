@@ -23,7 +23,7 @@ function random_id() {
   if (crypto.randomUUID) return crypto.randomUUID();
   return "00000000-0000-4000-8000-000000000000".replace(/[08]/g, (digit) => {
     const [byte] = crypto.getRandomValues(new Uint8Array(1));
-    return (+digit | byte & 15 >> +digit / 4).toString(16);
+    return (digit === "8" ? 8 | byte & 3 : byte & 15).toString(16);
   });
 }
 function backoff(failures) {

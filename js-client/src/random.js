@@ -11,7 +11,7 @@ export function random_id() {
   // Every 0 is drawn; the 8 keeps its upper two bits, 10.
   return "00000000-0000-4000-8000-000000000000".replace(/[08]/g, (digit) => {
     const [byte] = crypto.getRandomValues(new Uint8Array(1));
-    return (+digit | (byte & (15 >> (+digit / 4)))).toString(16);
+    return (digit === "8" ? 8 | (byte & 3) : byte & 15).toString(16);
   });
 }
 
