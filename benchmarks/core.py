@@ -16,6 +16,7 @@ from sharedstate_core import (
     Loaded,
     Row,
     Server,
+    TellDrained,
     Update,
 )
 from sharedstate_core.decode import decode_request, decode_write
@@ -83,8 +84,12 @@ def broadcasting() -> Iterator[Result]:
         ) -> None:
             for effect in server.receive_text(0, _PUTS[next(numbers)], 0.0):
                 if isinstance(effect, Commit):
-                    outcome = Committed(next(versions))
-                    server.commit_succeeded(effect.ticket, CommitResult(EPOCH, [outcome]), 0.0)
+                    result = CommitResult(EPOCH, [Committed(next(versions))])
+                    told = server.commit_succeeded(effect.ticket, result, 0.0)
+                    if any(isinstance(each, TellDrained) for each in told):
+                        server.connection_drained(
+                            0, 0.0
+                        )  # or its updates would be refused before long
 
         result = measure(
             f"an update through the core, {subscribers} subscribers", "update", 1, update

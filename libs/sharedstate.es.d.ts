@@ -1,4 +1,11 @@
 /*! SharedState client 0.1.0, BSD-2-Clause */
+declare const SharedStateError_base: new (...args: any[]) => Error & Details;
+/**
+ * @typedef {object} Details members that some errors have
+ * @property {unknown} [outcome]
+ * @property {unknown} [epoch]
+ * @property {unknown} [version]
+ */
 /**
  * The only kind of error that this package makes.
  *
@@ -15,7 +22,9 @@
  *   sent.
  * - `released`: the dataset was released before it was in sync, or is used after its release.
  * - `too_many`: more requests wait for a connection than allowed; the request was not sent.
- * - `bad_path`, `bad_update`: refused here already, for a reason that the server would have had too.
+ * - `bad_path`: refused here already, for a reason that the server would have had too; `bad_update` likewise,
+ *   or the update has a member that there is not.
+ * - `bad_url`, `bad_option`: the constructor refuses its arguments (not that of the lean core).
  * - `bad_message`: the server sent something that is not of the protocol (reported, never a reply).
  * - `refused`: the server left a path out of the subscriptions without a reason (level 1).
  * - `failed`: the server refused a request without a code (level 1); `message` is its reason.
@@ -23,23 +32,25 @@
  * Further members of the reply are copied: `outcome` ("unknown") with `unavailable`; `epoch` and
  * `version`, the collection's present state, with `conflict`.
  */
-declare class SharedStateError extends Error {
+declare class SharedStateError extends SharedStateError_base {
     /**
      * @param {string} code what happened, for programs
      * @param {string} message one sentence, for people
      * @param {object} [members] further members to copy
-     * @param {unknown} [cause] what led to it
+     * @param {ErrorOptions} [options] `cause`: what led to it
      */
-    constructor(code: string, message: string, members?: object, cause?: unknown);
-    /** @type {unknown} */
-    outcome: unknown;
-    /** @type {unknown} */
-    epoch: unknown;
-    /** @type {unknown} */
-    version: unknown;
+    constructor(code: string, message: string, members?: object, options?: ErrorOptions);
     /** @type {string} */
     code: string;
 }
+/**
+ * members that some errors have
+ */
+type Details = {
+    outcome?: unknown;
+    epoch?: unknown;
+    version?: unknown;
+};
 
 /**
  * The local copy of one collection, and the algebra of updates on it.
@@ -219,8 +230,8 @@ type Options$1 = {
     timeout?: number | undefined;
     /**
      * gets what nobody else does: what a callback threw, a
-     * refused subscription, a message of the server that is not of the protocol. Default: `reportError` in a
-     * page or worker, else `console.error`.
+     * refused subscription if nobody asked for `ready`, a message of the server that is not of the protocol.
+     * Default: `reportError` in a page or worker, else `console.error`.
      */
     on_error?: ((error: unknown) => void) | undefined;
 };
@@ -244,6 +255,7 @@ type News = Extract<Effect, {
 declare class Deferred<T> {
     /** @type {(value: T) => void} */
     resolve: (value: T) => void;
+    settled: boolean;
     failed: boolean;
     /** @type {Promise<T>} */
     promise: Promise<T>;
@@ -339,7 +351,7 @@ declare class Dataset$1<T extends {
     /**
      * Resolves at the first sync, when the items are there; rejects with a `SharedStateError` if the server
      * refuses (`bad_path`, `no_service`, `forbidden`…), with `released` or with `closed` if that comes
-     * first. May be ignored. If the server changes its mind, at a reconnect or because the path is acquired
+     * first. May be ignored; a refusal is reported unless somebody has this promise. If the server changes its mind, at a reconnect or because the path is acquired
      * once more, `ready` is a new promise.
      *
      * @returns {Promise<void>}
@@ -374,7 +386,8 @@ declare class Dataset$1<T extends {
      * @param {Until} [until] a signal that takes the request back, unless it was sent
      * @returns {Promise<number>} number of ids touched. Rejects with a `SharedStateError`: `bad_update`,
      *   `forbidden`, `conflict`, `too_many`, `unavailable`, `connection_lost` (outcome unknown), `closed`…
-     *   The promise may be ignored: nothing is raised or logged then.
+     *   The promise may be ignored: nothing is raised or logged then, unless the call itself is a mistake
+     *   (another member than these).
      * @throws {SharedStateError} `released`, at once, if every handle has been released
      */
     update(changes: Changes$1<T>, until?: Until$1): Promise<number>;
@@ -560,7 +573,8 @@ declare class SharedStateClient$1 {
      * @param {string} path `/app/service/collection`
      * @param {Changes<T>} changes not modified
      * @param {Until} [until] a signal that takes the request back, unless it was sent
-     * @returns {Promise<number>} number of ids touched. Rejects with a `SharedStateError`; may be ignored.
+     * @returns {Promise<number>} number of ids touched. Rejects with a `SharedStateError`; may be ignored, as that of
+     *   `Dataset.update`.
      */
     update<T extends {
         id: string;
@@ -650,6 +664,7 @@ declare class SharedObject$1<T extends {
 
 /** @import { Handle } from "./client.js" */
 /** @import { Until } from "./ending.js" */
+/** @import { Options } from "./options.js" */
 /** @import { Item } from "./replica.js" */
 /**
  * The local copy of one collection.

@@ -1,5 +1,23 @@
 /*! SharedState client 0.1.0, BSD-2-Clause */
 
+// src/errors.js
+var SharedStateError = class extends /** @type {new (...args: any[]) => Error & Details} */
+Error {
+  /**
+   * @param {string} code what happened, for programs
+   * @param {string} message one sentence, for people
+   * @param {object} [members] further members to copy
+   * @param {ErrorOptions} [options] `cause`: what led to it
+   */
+  constructor(code, message, members2 = {}, options = void 0) {
+    super(message, options);
+    this.name = "SharedStateError";
+    this.code = code;
+    for (const [name, value] of Object.entries(members2))
+      if (value !== void 0 && !(name in this)) this[name] = value;
+  }
+};
+
 // src/random.js
 function random_id() {
   if (crypto.randomUUID) return crypto.randomUUID();
@@ -16,7 +34,11 @@ function jitter(bound2) {
 }
 
 // src/changes.js
+var MEMBERS = ["insert", "remove", "reset", "if"];
 function with_ids(changes) {
+  for (const name of Object.keys(changes ?? {}))
+    if (!MEMBERS.includes(name))
+      throw new SharedStateError("bad_update", `${name}: an update has only ${MEMBERS.join(", ")}`);
   if (!Array.isArray(changes?.insert)) return changes;
   const insert = changes.insert.map(
     (item) => typeof item === "object" && item !== null && item.id === void 0 ? { ...item, id: random_id() } : item
@@ -72,30 +94,6 @@ function on_abort(signal, end) {
   return () => signal?.removeEventListener("abort", end);
 }
 
-// src/errors.js
-var RESERVED = /* @__PURE__ */ new Set(["name", "message", "code", "stack", "cause", "__proto__"]);
-var SharedStateError = class extends Error {
-  /** @type {unknown} */
-  outcome;
-  /** @type {unknown} */
-  epoch;
-  /** @type {unknown} */
-  version;
-  /**
-   * @param {string} code what happened, for programs
-   * @param {string} message one sentence, for people
-   * @param {object} [members] further members to copy
-   * @param {unknown} [cause] what led to it
-   */
-  constructor(code, message, members2 = {}, cause = void 0) {
-    super(message, cause === void 0 ? void 0 : { cause });
-    this.name = "SharedStateError";
-    this.code = code;
-    for (const [name, value] of Object.entries(members2))
-      if (!RESERVED.has(name)) this[name] = value;
-  }
-};
-
 // src/paths.js
 function normal_path(path) {
   if (typeof path !== "string") throw new SharedStateError("bad_path", "a path is a string");
@@ -114,15 +112,11 @@ var settle = (ticket, error, data) => ({ kind: "settle", ticket, error, data });
 var report = (error) => ({ kind: "report", error });
 
 // src/messages.js
-var UNKNOWN = (
-  /** @type {Unknown} */
-  { kind: "unknown" }
-);
 function encode_request(cmd, path, arg, tunnel) {
   return JSON.stringify({ type: "REQUEST", cmd, path, arg, tunnel });
 }
 function sub_of(since) {
-  return since ? { since, parts: true } : { parts: true };
+  return { since, parts: true };
 }
 function decode(text) {
   let message;
@@ -134,7 +128,7 @@ function decode(text) {
   if (!is_object(message)) return malformed("not an object");
   if (message.type === "REPLY") return reply(message);
   if (message.type === "MESSAGE" && message.cmd === "NOTIFY") return notification(message);
-  return UNKNOWN;
+  return void 0;
 }
 function reply(message) {
   const { tunnel, data, error, errors, epoch, version } = message;
@@ -215,7 +209,10 @@ var Requests = class {
       text = encode_request(cmd, path, arg, tunnel);
     } catch (cause) {
       return [
-        settle(ticket, new SharedStateError("bad_update", "the argument is not JSON", {}, cause))
+        settle(
+          ticket,
+          new SharedStateError("bad_update", "the argument is not JSON", {}, { cause })
+        )
       ];
     }
     const full = this.#waiting.length >= this.#max_waiting || this.#waiting_length + text.length > MAX_WAITING_LENGTH;
@@ -338,12 +335,9 @@ var Subscription = class {
     this.state = "asked";
     this.tunnel = tunnel;
     this.#parts = void 0;
-    if (!resume || epoch === void 0 || version === void 0) {
-      this.#awaited = "snapshot";
-      return sub_of(void 0);
-    }
-    this.#awaited = "change";
-    return sub_of({ epoch, version });
+    const known = resume && epoch !== void 0 && version !== void 0;
+    this.#awaited = known ? "change" : "snapshot";
+    return sub_of(known ? { epoch, version } : void 0);
   }
   connection_lost() {
     this.state = "idle";
@@ -508,7 +502,7 @@ var ClientCore = class {
    */
   receive_text(text) {
     const message = decode(text);
-    switch (message.kind) {
+    switch (message?.kind) {
       case "notification":
         return this.#notified(message);
       case "reply":
@@ -857,15 +851,18 @@ var Connection = class {
   }
   /**
    * @param {"GET" | "PUT"} cmd
-   * @param {() => [string, unknown]} make path and argument; what it throws rejects the promise
+   * @param {() => [string, unknown]} make path and argument; what it throws rejects the promise, and that
+   *   is not to be overlooked: a mistake of the program
    * @param {AbortSignal} [signal] takes the request back, unless it was sent
    * @returns {Promise<any>}
    */
   request(cmd, make, signal) {
     let stop = () => {
     };
+    let made = false;
     const promise = new Promise((resolve, reject) => {
       const [path, arg] = make();
+      made = true;
       signal?.throwIfAborted();
       this.connect();
       const ticket = {
@@ -875,7 +872,7 @@ var Connection = class {
       stop = on_abort(signal, () => this.#core.withdraw(ticket) && reject(signal?.reason));
       this.perform(this.#core.request(ticket, cmd, normal_path(path), arg));
     });
-    promise.catch(() => {
+    if (made) promise.catch(() => {
     });
     return promise;
   }
@@ -926,12 +923,12 @@ var Deferred = class {
   /** @type {(error: unknown) => void} */
   #reject = () => {
   };
-  #settled = false;
+  settled = false;
   failed = false;
   /** @type {Promise<T>} */
   promise = new Promise((resolve, reject) => {
     this.resolve = (value) => {
-      this.#settled = true;
+      this.settled = true;
       resolve(value);
     };
     this.#reject = reject;
@@ -942,8 +939,8 @@ var Deferred = class {
   }
   /** @param {unknown} error no effect if it is settled */
   reject(error) {
-    if (this.#settled) return;
-    this.#settled = this.failed = true;
+    if (this.settled) return;
+    this.settled = this.failed = true;
     this.#reject(error);
   }
 };
@@ -1040,7 +1037,7 @@ var Replica = class {
     const ids = [...before.keys()];
     let place = 0;
     for (const id of after.keys()) if (ids[place++] !== id) this.changes++;
-    if (diffs.length > 0) this.changes++;
+    this.changes += diffs.length;
     return diffs;
   }
   /**
@@ -1075,9 +1072,8 @@ var Replica = class {
 function same(a, b) {
   try {
     return deep_same(a, b);
-  } catch (error) {
-    if (error instanceof RangeError) return false;
-    throw error;
+  } catch {
+    return false;
   }
 }
 function deep_same(a, b) {
@@ -1108,6 +1104,8 @@ var Dataset = class {
   _moved = new Deferred();
   #ended = new AbortController();
   #released = false;
+  /** Whether a refusal was reported, or `ready` will tell it. */
+  #told = false;
   #report;
   /**
    * @internal
@@ -1132,12 +1130,13 @@ var Dataset = class {
   /**
    * Resolves at the first sync, when the items are there; rejects with a `SharedStateError` if the server
    * refuses (`bad_path`, `no_service`, `forbidden`…), with `released` or with `closed` if that comes
-   * first. May be ignored. If the server changes its mind, at a reconnect or because the path is acquired
+   * first. May be ignored; a refusal is reported unless somebody has this promise. If the server changes its mind, at a reconnect or because the path is acquired
    * once more, `ready` is a new promise.
    *
    * @returns {Promise<void>}
    */
   get ready() {
+    this.#told ||= !this.#ready.settled;
     return this.#ready.promise;
   }
   /**
@@ -1189,7 +1188,8 @@ var Dataset = class {
    * @param {Until} [until] a signal that takes the request back, unless it was sent
    * @returns {Promise<number>} number of ids touched. Rejects with a `SharedStateError`: `bad_update`,
    *   `forbidden`, `conflict`, `too_many`, `unavailable`, `connection_lost` (outcome unknown), `closed`…
-   *   The promise may be ignored: nothing is raised or logged then.
+   *   The promise may be ignored: nothing is raised or logged then, unless the call itself is a mistake
+   *   (another member than these).
    * @throws {SharedStateError} `released`, at once, if every handle has been released
    */
   update(changes, until) {
@@ -1252,10 +1252,12 @@ var Dataset = class {
    */
   _hear(news) {
     if (news.kind === "refused") {
+      if (!this.#told) this.#report(news.error);
+      this.#told = true;
       this._failed(news.error);
-      this.#report(news.error);
       return;
     }
+    this.#told = false;
     if (news.kind === "diffs") this.#callbacks.call(
       /** @type {Diff<any>[]} */
       news.diffs
@@ -1270,7 +1272,9 @@ var Dataset = class {
   /** @internal the server is asked once more: a `ready` that failed gets another chance */
   _asked() {
     if (this.#ready.failed) this.#ready = new Deferred();
-    if (this._moved.failed) this._moved = new Deferred();
+    if (!this._moved.failed) return;
+    this._moved = new Deferred();
+    this.#told = false;
   }
   /**
    * @internal
@@ -1447,7 +1451,8 @@ var SharedStateClient = class {
    * @param {string} path `/app/service/collection`
    * @param {Changes<T>} changes not modified
    * @param {Until} [until] a signal that takes the request back, unless it was sent
-   * @returns {Promise<number>} number of ids touched. Rejects with a `SharedStateError`; may be ignored.
+   * @returns {Promise<number>} number of ids touched. Rejects with a `SharedStateError`; may be ignored, as that of
+   *   `Dataset.update`.
    */
   update(path, changes, { signal } = {}) {
     return this.#connection.request(
@@ -1647,6 +1652,28 @@ function compare(before, after) {
   return replica.apply({ ...update, insert: with_id(after) });
 }
 
+// src/options.js
+var LEAST = { WebSocket: check, max_queue: 0, retries: 0, timeout: 1e-3, on_error: check };
+function check(url, options) {
+  let href = "";
+  try {
+    href = new URL(url).href;
+  } catch {
+  }
+  if (!/^(ws(s|\+unix)?|https?):[^#]+$/.test(href))
+    throw new SharedStateError("bad_url", `${url}: expected ws://host:port`);
+  for (const [name, value] of Object.entries(
+    /** @type {any} */
+    options
+  )) {
+    const least = LEAST[name];
+    const kind = typeof least;
+    if (!(name in LEAST)) throw new SharedStateError("bad_option", `${name}: not an option`);
+    if (value !== void 0 && (typeof value !== kind || kind === "number" && !(value >= least)))
+      throw new SharedStateError("bad_option", `${name}: expected a valid ${kind}`);
+  }
+}
+
 // src/transaction.js
 var MAX_RUNS = 100;
 var MAX_CONFLICTS = 6;
@@ -1704,13 +1731,11 @@ var Transaction = class {
     const { remove = [], insert = [], reset } = with_ids(changes);
     if (reset) {
       this.#reset = true;
-      this.#remove.clear();
       this.#insert.clear();
-    } else {
-      for (const id of remove) {
-        this.#remove.add(id);
-        this.#insert.delete(id);
-      }
+    }
+    for (const id of remove) {
+      this.#remove.add(id);
+      this.#insert.delete(id);
     }
     for (
       const item of
@@ -1765,9 +1790,13 @@ function pause(conflicts, attempt) {
 }
 async function caught_up(ds, before, conflict) {
   const behind = () => {
-    const { epoch, version } = ds._replica;
+    const { epoch, version } = (
+      /** @type {any} */
+      ds._replica
+    );
     if (epoch === before.epoch && version === before.version) return true;
-    return epoch === conflict.epoch && Number(version) < Number(conflict.version);
+    return epoch === conflict.epoch && version < /** @type {any} */
+    conflict.version;
   };
   while (behind()) await ds._moved.promise;
 }
@@ -1800,6 +1829,17 @@ var SharedStateClient2 = class extends SharedStateClient {
   #objects = /* @__PURE__ */ new WeakMap();
   /** @type {Clock | undefined} */
   #clock = void 0;
+  /**
+   * Nothing is connected yet: `connect`, `acquire`, `get` or `update` does that.
+   *
+   * @param {string} url `ws://host:port` or `wss://host:port`
+   * @param {Options} [options]
+   * @throws {SharedStateError} `bad_url`, or `bad_option`: there is none of that name, or its value will not do
+   */
+  constructor(url, options = {}) {
+    check(url, options);
+    super(url, options);
+  }
   /** The server's clock; it costs nothing until it is asked for the time. */
   get clock() {
     return this.#clock ??= new Clock(() => this.get("/clock"));
@@ -1870,16 +1910,16 @@ var DatasetViewer = class {
     this.#callback = ds.add_callback((diffs) => this.#show(diffs));
     element.setAttribute("role", "list");
     element.replaceChildren();
-    this.#show(ds.get_items().map((item) => ({ id: item.id, new: item, old: void 0 })));
+    this.#show(ds.get_items());
   }
   /** Stop following the dataset; the rows stay as they are, without effect. */
   close() {
     this.#ds.remove_callback(this.#callback);
     for (const button of this.#element.querySelectorAll("button")) button.disabled = true;
   }
-  /** @param {import("./replica.js").Diff<T>[]} diffs */
-  #show(diffs) {
-    for (const { id } of diffs) {
+  /** @param {{id: string}[]} changed diffs or items */
+  #show(changed) {
+    for (const { id } of changed) {
       const item = this.#ds.get_item(id);
       if (!item) this.#remove(id);
       else this.#fill(this.#rows.get(id) ?? this.#add(id), item);

@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Generic
 
 from .effects import C, Effect
+from .owed import Postponed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,20 +48,24 @@ class Acknowledgements(Generic[C]):
     def give(self, answers: Sequence[Answer[C]], out: list[Effect[C]]) -> None:
         """Tell the authors; one who waits for content or is blocked after the net change that it is owed."""
         for answer in answers:
-            session = answer.put.request.session
-            if session.blocked:
-                session.postpone(partial(self._give_drained, answer), requests=0)
+            session = answer.request.session
+            if session.blocked and not session.closed:
+                self._postpone(answer, out)
             elif self._subscribers.is_waiting(session):
                 self._held.append(answer)
             else:
                 answer.give(self._counters, out)
 
     def _give_drained(self, answer: Answer[C], _now: float, out: list[Effect[C]]) -> None:
-        session = answer.put.request.session
+        session = answer.request.session
         if any(
             subscription.collection.path == self._path and session.owes(subscription, answer.cursor)
             for subscription in session.subscriptions.values()
         ):
-            session.postpone(partial(self._give_drained, answer), requests=0)
+            self._postpone(answer, out)
         else:
             self.give([answer], out)
+
+    def _postpone(self, answer: Answer[C], out: list[Effect[C]]) -> None:
+        resume = partial(self._give_drained, answer)
+        answer.request.session.postpone(Postponed(resume, answer.size, requests=0), out)

@@ -24,6 +24,7 @@ from .errors import RequestError
 from .freshness import LOOK_SECONDS, Freshness
 from .notices import Notices
 from .operations import Answer, Get, Operation, Put, Queue
+from .owed import Postponed
 from .replica import Replica
 from .storage import CommitResult, Committed, Cursor, Loaded
 from .subscribers import Subscribers, Subscription
@@ -51,7 +52,7 @@ class Collection(Generic[C]):
         self._replica: Replica | None = None
         self._notices = Notices(desk.limits.part_bytes)
         self._subscribers: Subscribers[C] = Subscribers(self._notices, desk.counters)
-        self._queue: Queue[C] = Queue()
+        self._queue: Queue[C] = Queue(desk.pending)
         self._answers: Acknowledgements[C] = Acknowledgements(
             path, self._subscribers, desk.counters
         )
@@ -102,10 +103,15 @@ class Collection(Generic[C]):
             self._fail_unknown(puts, out)
         else:
             answers = [
-                Answer(put, outcome, Cursor(result.epoch, outcome.version))
+                Answer(
+                    put.request,
+                    put.write.update.touched,
+                    outcome,
+                    Cursor(result.epoch, outcome.version),
+                )
                 for put, outcome in zip(puts, result.outcomes, strict=True)
             ]
-            if self._replica is not None and not self._follow(answers, self._replica, out):
+            if self._replica is not None and not self._follow(puts, answers, self._replica, out):
                 self._freshness.stale = True
             if self._freshness.stale or self._replica is None:
                 self._answers.hold(answers)  # those who watch are to see it first
@@ -276,18 +282,20 @@ class Collection(Generic[C]):
                 out.append(Commit(ticket, self.path, [put.write for put in puts]))
             return
         assert self._replica is not None  # noqa: S101  (_needs_load saw to it)
-        if head.request.session.blocked:  # an answer would wait in memory
-            self._postpone(head.request.session)
+        session = head.request.session
+        if session.blocked and not session.closed:  # an answer would wait in memory
+            self._postpone(session, out)
             return
         self._queue.take()
         items = self._notices.items(self._replica)
         head.request.succeed(items, out, self._replica.cursor)
 
-    def _postpone(self, session: Session[C]) -> None:
+    def _postpone(self, session: Session[C], out: list[Effect[C]]) -> None:
         """Put off what a blocked reader asked for."""
-        operations = self._queue.take_of(session)
+        request, path = self._desk.request, self.path
+        theirs = self._queue.take_of(session)
         session.postpone_again(
-            [partial(self._desk.request, self.path, each) for each in operations]
+            [Postponed(partial(request, path, each), each.size) for each in theirs], out
         )
 
     def _rest(self, now: float) -> None:
@@ -306,14 +314,21 @@ class Collection(Generic[C]):
 
     def _end_commit(self) -> list[Put[C]]:
         puts, self._committing = self._committing or [], None
+        self._queue.ended(puts)
         return puts
 
-    def _follow(self, answers: Sequence[Answer[C]], replica: Replica, out: list[Effect[C]]) -> bool:
+    def _follow(
+        self,
+        puts: Sequence[Put[C]],
+        answers: Sequence[Answer[C]],
+        replica: Replica,
+        out: list[Effect[C]],
+    ) -> bool:
         """Move the replica by committed updates and tell everybody; False if they do not follow on it."""
         version = replica.version
         effective: list[tuple[Update, int]] = []
-        for answer in answers:
-            update = answer.put.write.update
+        for put, answer in zip(puts, answers, strict=True):
+            update = put.write.update
             if isinstance(answer.outcome, Committed) and not update.is_noop:
                 version += 1
                 effective.append((update, version))

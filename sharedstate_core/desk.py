@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .limits import Limits
     from .operations import Operation
     from .paths import CollectionPath
+    from .pending import Pending
     from .session import Session
     from .tickets import Tickets
 
@@ -25,6 +26,7 @@ class Desk(Protocol[C]):
     limits: Limits
     counters: Counters
     tickets: Tickets[C]
+    pending: Pending
 
     def request(
         self, path: CollectionPath, operation: Operation[C], now: float, out: list[Effect[C]]

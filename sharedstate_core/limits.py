@@ -35,8 +35,10 @@ class Limits:
             `too_many`.
         loads: loads of one service under way at once; the others wait, fair between connections.
         owed_bytes: what readers have not taken yet, of all connections together: of those whose sockets are full,
-            everything, and of others what exceeds the window of each. A message to many counts once. Beyond it, those
-            are closed first who have made no progress for the longest.
+            everything, and of others what exceeds the window of each; and the requests that are put off until then.
+            A message to many counts once. Beyond it, those are closed first who have made no progress for the longest.
+        pending_bytes: updates that wait for storage, of all connections together, with what each of them and each of
+            its ids takes beside its text. While as much waits, further updates are answered `unavailable`.
         retry_seconds: first and longest pause before a failed load is tried again; it doubles each time.
         part_bytes: size of one part of a snapshot for those who subscribe with `parts`, in bytes.
     """
@@ -59,6 +61,7 @@ class Limits:
     collections: int = 200_000
     loads: int = 32
     owed_bytes: int = 256 * 1024 * 1024
+    pending_bytes: int = 256 * 1024 * 1024
     retry_seconds: tuple[float, float] = (0.1, 5.0)
     part_bytes: int = 256 * 1024
 

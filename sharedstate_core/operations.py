@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Generic, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeAlias
 
 from .effects import C, Effect
 from .errors import RequestError
@@ -11,20 +11,36 @@ from .quota import Quota
 from .storage import Committed, Cursor, Outcome, Write
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from .counters import Counters
     from .limits import Limits
+    from .pending import Pending
     from .replica import Replica
     from .request import Request
     from .session import Session
 
 
+REQUEST_BYTES: Final = 500
+ID_BYTES: Final = 130
+"""About what a request, and each id that an update names, takes beside its text."""
+
+
+def put_size(write: Write, text: int) -> int:
+    """Return about how many bytes of memory an update takes that came in so many bytes of text."""
+    update, condition = write
+    ids = len(update.insert) + len(update.remove)
+    if condition is not None and condition.ids:
+        ids += len(condition.ids)
+    return REQUEST_BYTES + text + ID_BYTES * ids
+
+
 class Put(NamedTuple, Generic[C]):
-    """An update that waits."""
+    """An update that waits, and its `put_size`."""
 
     request: Request[C]
     write: Write
+    size: int
 
 
 class Get(NamedTuple, Generic[C]):
@@ -32,32 +48,55 @@ class Get(NamedTuple, Generic[C]):
 
     request: Request[C]
 
+    @property
+    def size(self) -> int:
+        """About how many bytes of memory it takes."""
+        return REQUEST_BYTES + len(self.request.tunnel)
+
 
 Operation: TypeAlias = Put[C] | Get[C]
 
 
 class Answer(NamedTuple, Generic[C]):
-    """What storage said to an update, and the state after it."""
+    """What storage said to an update, and the state after it; the update itself is kept no longer.
 
-    put: Put[C]
+    Attributes:
+        request: the author's.
+        touched: number of ids the update named.
+        outcome: of the write.
+        cursor: the state after it.
+    """
+
+    request: Request[C]
+    touched: int
     outcome: Outcome
     cursor: Cursor
 
+    @property
+    def size(self) -> int:
+        """About how many bytes of memory it takes."""
+        return REQUEST_BYTES + len(self.request.tunnel)
+
     def give(self, counters: Counters, out: list[Effect[C]]) -> None:
         """Tell the author."""
-        put, outcome, cursor = self
+        request, touched, outcome, cursor = self
         if isinstance(outcome, Committed):
             counters.updates += 1
-            put.request.acknowledge(put.write.update.touched, cursor, out)
+            request.acknowledge(touched, cursor, out)
         else:
             counters.rejected += 1
-            put.request.fail(RequestError(outcome.code, outcome.message), out, cursor)
+            request.fail(RequestError(outcome.code, outcome.message), out, cursor)
 
 
 class Queue(Generic[C]):
-    """The updates and reads that wait."""
+    """The updates and reads that wait.
 
-    def __init__(self) -> None:
+    Args:
+        pending: counts the updates, also those that were taken out for a commit, until it has `ended`.
+    """
+
+    def __init__(self, pending: Pending) -> None:
+        self._pending = pending
         self._waiting: deque[Operation[C]] = deque()
 
     def __len__(self) -> int:
@@ -71,6 +110,8 @@ class Queue(Generic[C]):
     def append(self, operation: Operation[C]) -> None:
         """Let something wait for its turn."""
         self._waiting.append(operation)
+        if isinstance(operation, Put):
+            self._pending.bytes += operation.size
 
     def take(self) -> None:
         """Take the head out."""
@@ -88,6 +129,7 @@ class Queue(Generic[C]):
                     break  # only its outcome tells what is stored then
                 if problem := quota.refusal(head.write.update):
                     self.take()
+                    self.ended((head,))
                     head.request.fail(RequestError("too_large", problem), out)
                     continue
             self.take()
@@ -98,10 +140,16 @@ class Queue(Generic[C]):
         """Take out what one connection has asked."""
         theirs = [each for each in self._waiting if each.request.session is session]
         self._waiting = deque(each for each in self._waiting if each.request.session is not session)
+        self.ended(each for each in theirs if isinstance(each, Put))
         return theirs
 
     def fail(self, error: RequestError, out: list[Effect[C]]) -> None:
         """Answer everything with an error."""
         waiting, self._waiting = self._waiting, deque()
+        self.ended(each for each in waiting if isinstance(each, Put))
         for operation in waiting:
             operation.request.fail(error, out)
+
+    def ended(self, puts: Iterable[Put[C]]) -> None:
+        """These, which were taken out, wait for storage no longer."""
+        self._pending.bytes -= sum([put.size for put in puts])

@@ -4,7 +4,8 @@ The rules:
 
 1. A message counts once, however many readers have been given it: it is known by its identity.
 2. What a reader is given before it has to wait (`Limits.window_bytes`) does not count: it is bounded by itself.
-3. Of a blocked reader all counts that the transport keeps, as the transport says, broadcasts too.
+3. Of a blocked reader all counts that the transport keeps, as the transport says, broadcasts too; and the requests
+   that are put off until it reads on.
 4. Beyond the bound those who have made no progress for the longest go, at once, and may come back and resume.
    The last one to come stays, so that one message may exceed the bound.
 """
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Generic
 from .effects import C
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Sequence, Sized
 
     from .session import Session
 
@@ -28,10 +29,10 @@ class Outstanding(Generic[C]):
     def __init__(self, most: int) -> None:
         self.bytes = 0
         self.most = most
-        self._given: OrderedDict[Session[C], list[bytes]] = OrderedDict()  # the longest there first
+        self._given: OrderedDict[Session[C], list[Sized]] = OrderedDict()  # the longest there first
         self._readers: Counter[int] = Counter()  # of a message, by its identity
 
-    def give(self, session: Session[C], messages: Iterable[bytes]) -> None:
+    def give(self, session: Session[C], messages: Iterable[Sized]) -> None:
         """A reader was given these, and has to wait until they have left."""
         given = self._given.setdefault(session, [])
         for message in messages:

@@ -1,7 +1,7 @@
 """What a reader is owed that cannot take it now, in order.
 
 A subscription costs its cursor and no more. A reply is held, and its bytes are counted. A read, and what was asked
-after it, is carried out later.
+after it, is carried out later, and what it keeps in memory until then is counted, too.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Generic
 from .effects import C, Effect, Send, TellTime
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence, Sized
 
     from .subscribers import Subscription
 
@@ -33,13 +33,25 @@ class HeldReply(Generic[C]):
 
 
 class Postponed(Generic[C]):
-    """What is to be done when the reader can take what comes of it; `requests`: 1 if it is a request, else 0."""
+    """What is to be done when the reader can take what comes of it.
 
-    __slots__ = ("requests", "resume")
+    Args:
+        resume: does it.
+        size: about how many bytes of memory it takes until then.
+        requests: 1 if it is to carry a request out, 0 if it is to answer one.
+    """
 
-    def __init__(self, resume: Callable[[float, list[Effect[C]]], None], requests: int) -> None:
+    __slots__ = ("_size", "requests", "resume")
+
+    def __init__(
+        self, resume: Callable[[float, list[Effect[C]]], None], size: int, requests: int = 1
+    ) -> None:
         self.resume = resume
         self.requests = requests
+        self._size = size
+
+    def __len__(self) -> int:
+        return self._size
 
 
 class Owed(Generic[C]):
@@ -81,16 +93,9 @@ class Owed(Generic[C]):
         self._queue[HeldReply(reply, size)] = None
         self.held_bytes += size
 
-    def postpone(
-        self,
-        resume: Callable[[float, list[Effect[C]]], None],
-        *,
-        requests: int,
-        first: bool = False,
-    ) -> None:
+    def postpone(self, postponed: Postponed[C], *, first: bool = False) -> None:
         """Put something off; `first`: before all that is in the queue."""
-        postponed = Postponed(resume, requests)
-        self.requests += requests
+        self.requests += postponed.requests
         self._queue[postponed] = None
         if first:
             self._queue.move_to_end(postponed, last=False)
@@ -104,10 +109,15 @@ class Owed(Generic[C]):
             self.requests -= owed.requests
         return owed
 
-    def messages(self) -> Sequence[bytes]:
-        """Return what the held replies keep in memory."""
-        held = (each for each in self._queue if isinstance(each, HeldReply))
-        return [message for each in held for message in each.messages]
+    def kept(self) -> Sequence[Sized]:
+        """Return what keeps memory: messages of held replies, and what is put off."""
+        kept: list[Sized] = []
+        for each in self._queue:
+            if isinstance(each, HeldReply):
+                kept += each.messages
+            elif isinstance(each, Postponed):
+                kept.append(each)
+        return kept
 
 
 def messages_of(reply: Send[C] | TellTime[C]) -> Sequence[bytes]:

@@ -18,6 +18,7 @@ from .desk import DEADLINES
 from .effects import C, Effect
 from .errors import RequestError
 from .paths import CollectionPath, parse_collection_path
+from .pending import Pending
 from .tickets import Tickets
 from .timers import Timers
 from .turns import Turns
@@ -39,6 +40,7 @@ class Registry(Generic[C]):
     Attributes:
         services: names of the services.
         tickets: of the storage operations under way.
+        pending: what the updates take that wait for storage.
     """
 
     def __init__(self, services: Names[str], limits: Limits, counters: Counters) -> None:
@@ -46,6 +48,7 @@ class Registry(Generic[C]):
         self.limits = limits
         self.counters = counters
         self.tickets: Tickets[C] = Tickets()
+        self.pending = Pending(limits.pending_bytes)
         self._collections: dict[CollectionPath, Collection[C]] = {}
         self._deadlines: Timers[tuple[Deadline, Collection[C]]] = Timers()
         self._turns = {name: Turns[Collection[C]](limits.loads) for name in self.services}
@@ -59,6 +62,7 @@ class Registry(Generic[C]):
     def change_limits(self, limits: Limits) -> None:
         """Let other limits hold from now on."""
         self.limits = limits
+        self.pending.most = limits.pending_bytes
         for turns in self._turns.values():
             turns.most = limits.loads
         for collection in self._collections.values():

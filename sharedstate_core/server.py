@@ -23,8 +23,9 @@ from .encode import encode_subs_reply
 from .errors import LocalProtocolError, RequestError
 from .faults import BadMessageError
 from .limits import Limits
-from .operations import Get, Operation, Put
+from .operations import Get, Operation, Put, put_size
 from .outstanding import Outstanding
+from .owed import Postponed
 from .paths import split_path
 from .registry import Registry
 from .session import Session
@@ -57,6 +58,7 @@ class Server(Generic[C]):
         self.counters = Counters()
         self._registry: Registry[C] = Registry(services, self.limits, self.counters)
         self._tickets = self._registry.tickets
+        self._pending = self._registry.pending
         self._sessions: dict[C, Session[C]] = {}
         self._drains: Timers[Session[C]] = Timers()
         self._outstanding: Outstanding[C] = Outstanding(self.limits.owed_bytes)
@@ -157,7 +159,8 @@ class Server(Generic[C]):
         except BadMessageError as error:
             session.open_request(error.cmd, error.tunnel, len(text), out).fail(error, out)
             return
-        request = session.open_request(message.cmd, message.tunnel, len(text), out)
+        tunnel = message.tunnel.copy()  # a view of the text, which would be kept as long
+        request = session.open_request(message.cmd, tunnel, len(text), out)
         try:
             if session.is_overrun:
                 raise RequestError(
@@ -173,10 +176,13 @@ class Server(Generic[C]):
         match message.cmd, split_path(message.path):
             case "PUT", (_, _, _):
                 path = self._registry.parse(message.path)
+                if self._pending.bytes >= self._pending.most:
+                    raise self._pending.refusal
                 write = decode_write(message.arg, self.limits)
-                self._take_in(path, Put(request, write))
+                size = put_size(write, len(message.arg) + len(request.tunnel))
+                self._take_in(path, Put(request, write, size), out)
             case "GET", (_, _, _):
-                self._take_in(self._registry.parse(message.path), Get(request))
+                self._take_in(self._registry.parse(message.path), Get(request), out)
             case "GET", ():
                 request.succeed(self._registry.services, out)
             case "GET", ("clock",):
@@ -194,11 +200,12 @@ class Server(Generic[C]):
                     "bad_path", f"path {message.path[:200]!r}: nothing to {cmd} here"
                 )
 
-    def _take_in(self, path: CollectionPath, operation: Operation[C]) -> None:
+    def _take_in(self, path: CollectionPath, operation: Operation[C], out: list[Effect[C]]) -> None:
         """Take in an update or a read, now or, in the order they came, when the reader can take the answer."""
         session = operation.request.session
         if session.has_postponed or (session.blocked and isinstance(operation, Get)):
-            session.postpone(partial(self._registry.request, path, operation))
+            resume = partial(self._registry.request, path, operation)
+            session.postpone(Postponed(resume, operation.size), out)
         else:
             self._registry.take_in(path, operation)
 

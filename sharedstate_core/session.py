@@ -22,7 +22,7 @@ from .request import Request
 from .subscribers import Subscription
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence, Sized
 
     from msgspec import Raw
 
@@ -104,7 +104,7 @@ class Session(Generic[C]):
             out.append(TellDrained(self.connection))
             self._charge(messages, out)
 
-    def _charge(self, messages: Sequence[bytes], out: list[Effect[C]]) -> None:
+    def _charge(self, messages: Sequence[Sized], out: list[Effect[C]]) -> None:
         """Note what is kept in memory for this reader; if that is too much for the server, others go."""
         self._outstanding.give(self, messages)
         for session in self._outstanding.excess(self):
@@ -124,7 +124,7 @@ class Session(Generic[C]):
     def keep(self, unsent: Iterable[bytes], out: list[Effect[C]]) -> None:
         """Note what the transport keeps for the reader, in place of what it was given; a progress, too."""
         self._outstanding.take_back(self)
-        self._charge([*unsent, *self._owed.messages()], out)
+        self._charge([*unsent, *self._owed.kept()], out)
 
     def drain(self, now: float, out: list[Effect[C]]) -> None:
         """The reader has caught up: give it what it is owed, as far as the window allows."""
@@ -139,8 +139,8 @@ class Session(Generic[C]):
                     self.send(owed.reply, owed.size, out)
                 case Postponed():
                     owed.resume(now, out)
-        if self._owed.held_bytes:
-            self._outstanding.give(self, self._owed.messages())
+        if kept := self._owed.kept():
+            self._outstanding.give(self, kept)
         self._control_flow(out)
 
     def close(self, reason: str, out: list[Effect[C]], *, at_once: bool = False) -> None:
@@ -169,16 +169,16 @@ class Session(Generic[C]):
         """Owe a subscription nothing any more."""
         self._owed.discard(subscription)
 
-    def postpone(
-        self, resume: Callable[[float, list[Effect[C]]], None], *, requests: int = 1
-    ) -> None:
-        """Call `resume(now, out)` when the reader has drained, to carry a request out, or (0) to answer one."""
-        self._owed.postpone(resume, requests=requests)
+    def postpone(self, postponed: Postponed[C], out: list[Effect[C]]) -> None:
+        """Call `postponed.resume(now, out)` when the reader has drained."""
+        self._owed.postpone(postponed)
+        self._charge((postponed,), out)
 
-    def postpone_again(self, resumes: Sequence[Callable[[float, list[Effect[C]]], None]]) -> None:
+    def postpone_again(self, those: Sequence[Postponed[C]], out: list[Effect[C]]) -> None:
         """Postpone requests that were under way already: they came before whatever is postponed now."""
-        for resume in reversed(resumes):
-            self._owed.postpone(resume, requests=1, first=True)
+        for postponed in reversed(those):
+            self._owed.postpone(postponed, first=True)
+        self._charge(those, out)
 
     @property
     def has_postponed(self) -> bool:

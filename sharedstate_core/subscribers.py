@@ -171,6 +171,8 @@ class Subscribers(Generic[C]):
 
     def is_waiting(self, session: Session[C]) -> bool:
         """Tell whether a subscription of this connection waits."""
+        if not self._waiting:  # nearly always
+            return False
         return any(subscription.session is session for subscription in self._waiting)
 
     def groups(self) -> Iterator[tuple[str, bool, Sequence[C]]]:

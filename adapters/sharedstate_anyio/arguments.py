@@ -47,7 +47,7 @@ what operators ask for:
   GET /healthz   200 while the process runs
   GET /readyz    200 while every service's storage answers, else 503
   GET /metrics   numbers for Prometheus, for this machine only unless "metrics" says otherwise
-                 (pip install prometheus-client)
+                 (pip install 'sharedstate[metrics]')
   SIGTERM, Ctrl-C  stop: finish what was accepted, tell the clients to come back later
   SIGHUP           read the configuration and the certificates again; the log tells what has changed
 
@@ -77,7 +77,7 @@ def serve_parser() -> argparse.ArgumentParser:
         "--loop",
         choices=("asyncio", "uvloop", "trio"),
         default="asyncio",
-        help="event loop (default: asyncio); uvloop and trio are packages to install",
+        help="event loop (default: asyncio); uvloop and trio are installed as sharedstate[uvloop] and [trio]",
     )
     says = parser.add_argument_group("what it says")
     says.add_argument(

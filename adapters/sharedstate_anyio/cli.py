@@ -102,7 +102,7 @@ def _options(arguments: Sequence[str]) -> Namespace:
 def _loop(name: str) -> tuple[str, dict[str, object]]:
     """Return anyio's name for an event loop, and its options."""
     if name != "asyncio" and importlib.util.find_spec(name) is None:
-        problem = f"--loop {name} needs {name}: pip install {name}"
+        problem = f"--loop {name} needs {name}: pip install 'sharedstate[{name}]'"
         voice.fail(problem, 2, "configuration_wrong")
     return ("asyncio", {"use_uvloop": True}) if name == "uvloop" else (name, {})
 

@@ -22,6 +22,8 @@ from sharedstate_backends import ConfigurationError
 from .document import shown
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from wsproto.frame_protocol import FrameDecoder, FrameProtocol
 
 DEFAULT_THRESHOLD: Final = 1024
@@ -108,7 +110,7 @@ class Deflate(Extension):
     What goes out is compressed elsewhere (`Frames`).
 
     Args:
-        most: longest inflated message, in bytes.
+        most: tells the longest inflated message, in bytes; another value holds at once.
 
     Attributes:
         window_bits: of the window for what goes out, 9 to 15; 0 if nothing was agreed on.
@@ -116,7 +118,7 @@ class Deflate(Extension):
 
     name = "permessage-deflate"
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: Callable[[], int]) -> None:
         self.window_bits = 0
         self._most = most
         self._inflated = 0
@@ -196,13 +198,15 @@ class Deflate(Extension):
 
     def _inflate(self, data: bytes) -> bytes | CloseReason:
         assert self._inflater is not None  # noqa: S101
-        room = self._most - self._inflated + 1
+        most = self._most()
+        if self._inflated > most:  # less than when the message began: 0 would be no bound to zlib
+            return CloseReason.MESSAGE_TOO_BIG
         try:
-            text = self._inflater.decompress(data, room)
+            text = self._inflater.decompress(data, most - self._inflated + 1)
         except zlib.error:
             return CloseReason.INVALID_FRAME_PAYLOAD_DATA
         self._inflated += len(text)
-        if self._inflated > self._most or self._inflater.unconsumed_tail:
+        if self._inflated > most or self._inflater.unconsumed_tail:
             return CloseReason.MESSAGE_TOO_BIG
         if (
             len(self._inflater.unused_data) > len(_TAIL) + 1

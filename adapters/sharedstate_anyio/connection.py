@@ -102,7 +102,9 @@ class Connection(Outgoing):
         """Serve the peer, whose `admission.group` is `address`, until it is gone."""
         try:
             with self._scope:
-                opened = await handshake(self.sock, entrance, address, self._scope)
+                opened = await handshake(
+                    self.sock, entrance, address, self._scope, self._hub.message_bytes
+                )
                 if opened is not None:
                     await self._converse(opened, entrance.keep_alive)
                     await finish(self.sock)
@@ -173,7 +175,7 @@ class Connection(Outgoing):
         while self._event is not None:
             self._hub.received(self, self._texts(turn))
             if turn.is_late:
-                self._hub.pace.tire()
+                self._hub.pace.tire(self)
                 self._in_line = True
             elif not self._may_begin():
                 self._in_line = True

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import anyio
 import h11
 
-from sharedstate_core import Limits
-
 from .compression import Deflate
 from .http import Response
 from .reading import FrameReader
@@ -20,6 +18,8 @@ from .sockets import finish, receive, send_all
 from .upgrade import UpgradeError, accept, asks_for_websocket, check_request
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from wsproto.extensions import Extension
 
     from .http import Site
@@ -44,7 +44,6 @@ class Entrance:
         limits: bounds of the transport.
         keep_alive: watches every open WebSocket.
         compression: from how many bytes on messages are compressed; None: never.
-        message_bytes: longest message of a peer, to bound inflation.
         inspection: answers operators.
     """
 
@@ -53,7 +52,6 @@ class Entrance:
     limits: TransportLimits
     keep_alive: KeepAlive
     compression: int | None = None
-    message_bytes: int = Limits().message_bytes
     inspection: Inspection | None = None
 
 
@@ -72,7 +70,11 @@ class Opened(NamedTuple):
 
 
 async def handshake(
-    sock: Stream, entrance: Entrance, address: str, scope: anyio.CancelScope
+    sock: Stream,
+    entrance: Entrance,
+    address: str,
+    scope: anyio.CancelScope,
+    message_bytes: Callable[[], int],
 ) -> Opened | None:
     """Answer one HTTP request.
 
@@ -81,6 +83,7 @@ async def handshake(
         entrance: what holds for everybody.
         address: where it comes from, as `admission.group` returns it.
         scope: the one we run in; who is too slow is cancelled by its deadline, which is gone after an upgrade.
+        message_bytes: tells the longest message of a peer, at any time, to bound inflation.
 
     Returns:
         The WebSocket after an upgrade; otherwise None: the peer has its answer.
@@ -95,7 +98,7 @@ async def handshake(
         with contextlib.suppress(
             UpgradeError
         ):  # found before anything is sent; h11 helps to say it
-            return await _open(sock, head, entrance, scope)
+            return await _open(sock, head, entrance, scope, message_bytes)
     http = h11.Connection(h11.SERVER, max_incomplete_event_size=entrance.limits.head_bytes)
     event: object = None
     refusal: Response | None = None
@@ -111,7 +114,8 @@ async def handshake(
             raise UpgradeError("the head of the request is too long", 431)
         if isinstance(event, h11.Request) and asks_for_websocket(event.headers):
             check_request(event)
-            return await _open(sock, Head(list(event.headers), rest), entrance, scope)
+            head = Head(list(event.headers), rest)
+            return await _open(sock, head, entrance, scope, message_bytes)
     except h11.RemoteProtocolError as error:
         refusal = _refusal(error.error_status_hint, str(error))
     except UpgradeError as error:
@@ -135,10 +139,16 @@ async def _answer(
     await _respond(sock, http, response or entrance.site.respond(method, target, headers))
 
 
-async def _open(sock: Stream, head: Head, entrance: Entrance, scope: anyio.CancelScope) -> Opened:
+async def _open(
+    sock: Stream,
+    head: Head,
+    entrance: Entrance,
+    scope: anyio.CancelScope,
+    message_bytes: Callable[[], int],
+) -> Opened:
     if (reason := entrance.origins.refusal(head.headers)) is not None:
         raise UpgradeError(reason, 403)
-    deflate = Deflate(entrance.message_bytes)
+    deflate = Deflate(message_bytes)
     extensions: list[Extension] = [] if entrance.compression is None else [deflate]
     await send_all(sock, accept(head.headers, extensions))
     scope.deadline = math.inf

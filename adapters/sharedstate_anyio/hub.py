@@ -95,9 +95,13 @@ class Hub:
     ) -> None:
         """Let other bounds hold from now on."""
         self.limits = limits
-        self.unfinished.limits = transport
+        self.unfinished.change_limits(transport)
         self.outbox.compression = compression
         self._core.change_limits(limits)
+
+    def message_bytes(self) -> int:
+        """Return the longest message that a peer may send now."""
+        return self.limits.message_bytes
 
     # --- inputs -----------------------------------------------------------------------------------
 

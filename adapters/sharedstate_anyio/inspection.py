@@ -135,7 +135,7 @@ class Inspection:
             except ModuleNotFoundError as error:
                 if (error.name or "").partition(".")[0] != "prometheus_client":
                     raise
-                problem = "The metrics need a package: pip install prometheus-client"
+                problem = "The metrics need a package: pip install 'sharedstate[metrics]'"
                 return text_response(method, 404, problem)
             self._metrics = Metrics(self._hub, self._services, self._delays)
         kind = (b"Content-Type", self._metrics.content_type)

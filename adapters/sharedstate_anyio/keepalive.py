@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
+from sharedstate_core.errors import CLOSE_POLICY
+
 from .wheel import Wheel
 
 if TYPE_CHECKING:
     from .connection import Connection
     from .limits import TransportLimits
-
-CLOSE_POLICY_VIOLATION: Final = 1008
 
 TICK_SECONDS: Final = 1.0
 """The grain of the wheel; finer where the configuration asks for less than a few of them."""
@@ -63,7 +63,7 @@ class KeepAlive:
                 self._wheel.set(connection, pause)
                 return
         if left is not None and left <= 0:
-            connection.close(CLOSE_POLICY_VIOLATION, "no answer to a ping")
+            connection.close(CLOSE_POLICY, "no answer to a ping")
         elif connection.ping():
             left = self._pong_seconds if left is None else left
             pause = min(self._ping_seconds, left)

@@ -64,6 +64,7 @@ RANGES: Final[dict[str, _Range]] = {
     "collections": _Range(1, 1_000_000_000),
     "loads": _Range(1, 10_000),
     "owed_bytes": _Range(64 * 1024, 1 << 40),
+    "pending_bytes": _Range(64 * 1024, 1 << 40),
     "connections": _Range(1, 10_000_000),
     "connections_per_address": _Range(1, 10_000_000),
     "head_seconds": _Range(0.01, 3600, whole=False),

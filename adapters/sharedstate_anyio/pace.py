@@ -8,7 +8,8 @@ The rules:
 
 1. A turn of one peer that takes longer than it should *tires*: for `TURNS_BETWEEN` turns of the loop nobody begins a
    large message.
-2. Who has one, and who tired, wait in line. They are called one by one, with as many turns between.
+2. Who has one, and who tired, wait in line. They are called one by one, with as many turns between. Who is called
+   has a turn, also if somebody else, who was not in line, tires just then.
 3. Nobody else waits; and nobody does on a loop with nothing else to do, where turns take microseconds.
 """
 
@@ -43,10 +44,11 @@ class Pace:
         """Tell whether a large message may be begun now; otherwise `wait`."""
         return connection is self._called or not (self._tired or self._line)
 
-    def tire(self) -> None:
-        """A turn has taken long."""
+    def tire(self, connection: Connection) -> None:
+        """A turn of this peer has taken long."""
         self._tired = True
-        self._called = None
+        if self._called is connection:
+            self._called = None
         self._wanted.set()
 
     async def wait(self, connection: Connection) -> None:
@@ -61,11 +63,10 @@ class Pace:
         while True:
             await self._wanted.wait()
             self._wanted = anyio.Event()
-            while self._tired or self._line:
+            while self._tired or self._line or self._called is not None:
                 for _ in range(TURNS_BETWEEN):
                     await anyio.lowlevel.checkpoint()
-                self._tired = False
+                self._tired, self._called = False, None
                 if self._line:
                     self._called, called = self._line.popleft()
                     called.set()
-            self._called = None

@@ -69,7 +69,8 @@ def render_listing(bundles: Mapping[str, Resource]) -> str:
     for name, bundle in bundles.items():
         large = f"{len(bundle.content):,}"
         small = f"{len(bundle.gzipped.content):,}" if bundle.gzipped else ""
-        link = f'<a href="/libs/{name}"><code>{name}</code></a>'
+        words = name.replace(".", ".<wbr>")  # where a narrow screen breaks it
+        link = f'<a href="/libs/{name}"><code>{words}</code></a>'
         rows.append(f"<tr><th scope=row>{link}</th><td>{large}</td><td>{small}</td></tr>")
     return _template(LISTING).replace("{{rows}}", "\n".join(rows))
 

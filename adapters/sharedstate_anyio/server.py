@@ -152,7 +152,6 @@ async def serve(
             config.transport,
             KeepAlive(config.transport),
             config.compression,
-            config.limits.message_bytes,
         )
         metered = {name: Metered(backend) for name, backend in backends.items()}
         looks = {s.name: s.poll_seconds for s in config.services if s.poll_seconds}
@@ -228,7 +227,6 @@ async def _accepting(
                     origins=origins,
                     limits=new.transport,
                     compression=new.compression,
-                    message_bytes=new.limits.message_bytes,
                 )
             )
 

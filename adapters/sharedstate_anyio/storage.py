@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
     from sharedstate_backends import Backend
-    from sharedstate_core import Commit, Effect, ListCollections, Load, Server
+    from sharedstate_core import Commit, CommitResult, Effect, ListCollections, Load, Server
 
     from .connection import Connection
     from .faults import Faults
@@ -48,7 +48,7 @@ class Storage:
         self._answered = answered
         self._tasks = tasks
         self._faults = faults
-        self._commits = Workers(tasks, self._commit)
+        self._commits = Workers(tasks, self._commit, self._committed)
 
     def commit(self, commit: Commit) -> None:
         """Begin a commit."""
@@ -62,13 +62,19 @@ class Storage:
         """Begin to list collections."""
         self._tasks.start_soon(self._list, request)
 
-    async def _commit(self, commit: Commit) -> None:
+    async def _commit(self, commit: Commit) -> tuple[Commit, CommitResult | Exception]:
         path = commit.collection
         try:
-            result = await self._backends[path.service].commit(path, commit.writes)
+            return commit, await self._backends[path.service].commit(path, commit.writes)
         except Exception as error:  # noqa: BLE001  (whatever a plugin raises is an outcome)
-            unknown = not isinstance(error, StorageError)
-            self._report("commit", path.service, f"commit to {path}", error)
+            return commit, error
+
+    def _committed(self, ended: tuple[Commit, CommitResult | Exception]) -> None:
+        commit, result = ended
+        path = commit.collection
+        if isinstance(result, Exception):
+            unknown = not isinstance(result, StorageError)
+            self._report("commit", path.service, f"commit to {path}", result)
             text = "the storage failed" if unknown else "the storage is not available"
             effects = self._core.commit_failed(
                 commit.ticket, text, time.monotonic(), outcome_unknown=unknown

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
+from sharedstate_core.errors import CLOSE_POLICY
+
 from .wheel import Wheel
 
 if TYPE_CHECKING:
@@ -24,8 +26,6 @@ if TYPE_CHECKING:
     from .limits import TransportLimits
 
 PROGRESS_BYTES: Final = 64 * 1024
-
-CLOSE_POLICY_VIOLATION: Final = 1008
 
 TICK_SECONDS: Final = 1.0
 
@@ -45,19 +45,26 @@ class Unfinished:
     """Keeps the beginnings.
 
     Args:
-        limits: in force; others may be put in their place.
+        limits: in force.
 
     Attributes:
         bytes: how much is kept.
     """
 
     def __init__(self, limits: TransportLimits) -> None:
-        self.limits = limits
+        self._limits = limits
         self.bytes = 0
         self._messages: dict[Connection, _Message] = {}  # the first to begin first
-        self._wheel: Wheel[Connection] = Wheel(
-            max(0.01, min(TICK_SECONDS, limits.message_seconds / 4))
-        )
+        self._wheel = _wheel(limits)
+
+    def change_limits(self, limits: TransportLimits) -> None:
+        """Let other bounds hold from now on; for messages that have begun their time begins anew if it is another."""
+        anew = limits.message_seconds != self._limits.message_seconds
+        self._limits = limits
+        if anew:
+            self._wheel = _wheel(limits)  # its first tick comes with the next of the old one
+            for connection in self._messages:
+                self._expect(connection)
 
     def __contains__(self, connection: Connection) -> bool:
         return connection in self._messages
@@ -76,7 +83,7 @@ class Unfinished:
             message.progress = 0
             self._expect(connection)
         self.bytes += len(data)
-        while self.bytes > self.limits.unfinished_bytes and len(self._messages) > 1:
+        while self.bytes > self._limits.unfinished_bytes and len(self._messages) > 1:
             first = next(each for each in self._messages if each is not connection)
             self._end(first, "the server has no memory for unfinished messages")
         return message.size
@@ -108,8 +115,12 @@ class Unfinished:
             self._expect(connection)
 
     def _expect(self, connection: Connection) -> None:
-        self._wheel.set(connection, self.limits.message_seconds)
+        self._wheel.set(connection, self._limits.message_seconds)
 
     def _end(self, connection: Connection, reason: str) -> None:
         self.drop(connection)
-        connection.close(CLOSE_POLICY_VIOLATION, reason)
+        connection.close(CLOSE_POLICY, reason)
+
+
+def _wheel(limits: TransportLimits) -> Wheel[Connection]:
+    return Wheel(max(0.01, min(TICK_SECONDS, limits.message_seconds / 4)))

@@ -1,4 +1,7 @@
-"""Tasks that are kept for the next job: waking one costs a third of starting one."""
+"""Tasks that are kept for the next job: waking one costs a third of starting one.
+
+A job that follows from another one's end is done by the same task: it begins at once, whatever else waits for its turn.
+"""
 
 from __future__ import annotations
 
@@ -12,27 +15,36 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
 J = TypeVar("J")
+R = TypeVar("R")
 
 KEPT: Final = 64
 """Workers that may wait for a job: more are needed only while as many collections are written to at once."""
 
 
-class Workers(Generic[J]):
+class Workers(Generic[J, R]):
     """Runs jobs side by side, each in a task that has nothing else to do.
 
     Args:
         tasks: owns the tasks; the idle ones end when it is cancelled.
         run: does one job. What it raises ends the task group.
+        ended: is told what came of each.
     """
 
-    def __init__(self, tasks: TaskGroup, run: Callable[[J], Awaitable[None]]) -> None:
+    def __init__(
+        self, tasks: TaskGroup, run: Callable[[J], Awaitable[R]], ended: Callable[[R], None]
+    ) -> None:
         self._tasks = tasks
         self._run = run
+        self._ended = ended
         self._idle: list[_Worker[J]] = []
+        self._at_hand: _Worker[J] | None = None  # is telling what came of its job
 
     def start(self, job: J) -> None:
         """Let a job begin soon."""
-        if self._idle:
+        if self._at_hand is not None:
+            self._at_hand.jobs.append(job)
+            self._at_hand = None
+        elif self._idle:
             worker = self._idle.pop()
             worker.jobs.append(job)
             worker.wanted.set()
@@ -41,12 +53,18 @@ class Workers(Generic[J]):
 
     async def _work(self, worker: _Worker[J]) -> None:
         while True:
-            await self._run(worker.jobs.pop())
+            while worker.jobs:
+                self._tell(worker, await self._run(worker.jobs.pop()))
             if len(self._idle) >= KEPT:
                 return
             worker.wanted = anyio.Event()
             self._idle.append(worker)
             await worker.wanted.wait()
+
+    def _tell(self, worker: _Worker[J], result: R) -> None:
+        self._at_hand = worker
+        self._ended(result)
+        self._at_hand = None
 
 
 class _Worker(Generic[J]):

@@ -1,8 +1,8 @@
 """Calls from trio to an asyncio loop in another thread, and back.
 
-1. Calls made in one turn of trio's loop cross together, and so do results that are there in one turn of asyncio's:
-   to wake a loop from another thread costs a system call and a change of threads, more than the call itself; and
-   commits that arrive together share a transaction.
+1. Calls made in one turn of trio's loop cross together at its end, and so do results that are there in one turn of
+   asyncio's: to wake a loop from another thread costs a system call and a change of threads, more than the call
+   itself; and commits that arrive together share a transaction.
 2. What crosses is handed over whole: neither side looks at what the other still gathers.
 3. A caller who is cancelled waits for the end of its call nevertheless.
 """
@@ -36,8 +36,14 @@ class Crossing:
         self._loop = loop
         self._token = trio.lowlevel.current_trio_token()
         self._calls: list[_Call] = []  # of this turn of trio's
+        self._turn = _Turn(self._cross)
+        trio.lowlevel.add_instrument(self._turn)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._ended: list[_Call] = []  # of this turn of asyncio's
+
+    def close(self) -> None:
+        """Let nothing cross any more; every call has ended."""
+        trio.lowlevel.remove_instrument(self._turn)
 
     async def run(self, function: Callable[[*Ts], Coroutine[Any, Any, T]], *args: *Ts) -> T:
         """Return `await function(*args)`, run on the asyncio loop.
@@ -47,16 +53,19 @@ class Crossing:
         await trio.lowlevel.checkpoint_if_cancelled()
         call = _Call(function(*args), trio.lowlevel.current_task())
         self._calls.append(call)
-        if len(self._calls) == 1:
-            await trio.lowlevel.cancel_shielded_checkpoint()
-            calls, self._calls = self._calls, []
-            self._loop.call_soon_threadsafe(self._start, calls, context=Context())
         await trio.lowlevel.wait_task_rescheduled(lambda _: trio.lowlevel.Abort.FAILED)
         assert call.ended is not None  # noqa: S101  (that is what was waited for)
         if call.ended.cancelled():
             raise OutcomeUnknownError("the store was ended meanwhile")
         result: T = call.ended.result()
         return result
+
+    def _cross(self) -> None:
+        """Let the calls cross; at the end of a turn of trio's."""
+        if not self._calls:
+            return
+        calls, self._calls = self._calls, []
+        self._loop.call_soon_threadsafe(self._start, calls, context=Context())
 
     def _start(self, calls: Sequence[_Call]) -> None:
         """Start what crossed; on the asyncio loop."""
@@ -83,6 +92,17 @@ class Crossing:
         """Wake the callers; on trio."""
         for call in ended:
             trio.lowlevel.reschedule(call.caller)
+
+
+class _Turn(trio.abc.Instrument):
+    """Hears of the end of a turn of trio's: then it waits for I/O, be it for no time at all."""
+
+    def __init__(self, ended: Callable[[], None]) -> None:
+        self._ended = ended
+
+    def before_io_wait(self, timeout: float) -> None:  # noqa: ARG002
+        """See `trio.abc.Instrument`."""
+        self._ended()
 
 
 class _Call:

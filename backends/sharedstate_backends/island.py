@@ -78,7 +78,10 @@ class Island:
                 await self._run(self._backend.close)
         finally:
             self._opened = False
-            self._crossing, thread, self._thread = None, self._thread, None
+            crossing, self._crossing = self._crossing, None
+            if crossing is not None:
+                crossing.close()
+            thread, self._thread = self._thread, None
             if thread is not None:
                 with anyio.CancelScope(shield=True):
                     await anyio.to_thread.run_sync(thread.__exit__, None, None, None)

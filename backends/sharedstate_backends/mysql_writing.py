@@ -1,6 +1,7 @@
 """What waits to be committed to MySQL or MariaDB, and the transactions that commit it.
 
-1. What waits goes into one transaction, whatever the collections; if it fails, each goes alone.
+1. What waits goes into one transaction, whatever the collections; if it fails, each goes alone. The next one begins
+   when this one is put together, so that it takes along whatever has come until then.
 2. The heads of its collections are locked first, in the order of their names: several processes may use one database.
 3. An error before COMMIT was sent is certain: nothing was stored. A connection that is lost before it is replaced
    once, unseen. An answer that does not come to COMMIT itself is uncertain: the collection is *doubtful*
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from .contract import OutcomeUnknownError, StorageError
 from .mysql_errors import DEADLOCK, DUPLICATE_KEY, DatabaseError, LostError
@@ -33,6 +34,9 @@ MAX_MERGED: Final = 256
 
 MAX_MERGED_BYTES: Final = 4 * 1024 * 1024
 """Texts in one transaction of several commits, for the same reason."""
+
+PREPARED_SECONDS: Final = 0.05
+"""A transaction that is not put together by then lets the next one begin: it may wait for another program's lock."""
 
 ATTEMPTS: Final = 5
 """How often a transaction is tried that the server gave up for the sake of another one."""
@@ -60,6 +64,9 @@ class Writer:
         self._most = most
         self._waiting: deque[_Waiting] = deque()
         self._writing: set[asyncio.Task[None]] = set()
+        self._preparing: asyncio.Task[None] | None = (
+            None  # one of them, whose transaction is not put together
+        )
 
     async def commit(
         self, pool: Pool, collection: CollectionPath, writes: Sequence[Write]
@@ -67,26 +74,44 @@ class Writer:
         """Commit, in one transaction with others that wait."""
         result: asyncio.Future[CommitResult] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Waiting(Commit(collection, writes), result))
-        if len(self._writing) < self._most:
-            self._writing.add(asyncio.create_task(self._write_waiting(pool)))
+        self._begin(pool)
         return await result
 
     async def finish(self) -> None:
         """Wait for the commits under way."""
-        if self._writing:
+        while self._writing:
             await asyncio.wait(self._writing)
 
+    def _begin(self, pool: Pool) -> None:
+        """Let a transaction begin if one may."""
+        if self._waiting and self._preparing is None and len(self._writing) < self._most:
+            self._preparing = asyncio.create_task(self._write_waiting(pool))
+            self._writing.add(self._preparing)
+
+    def _prepared(self, task: asyncio.Task[Any] | None, pool: Pool) -> None:
+        """Let the next transaction begin, since this task's is put together, or takes long."""
+        if self._preparing is task:
+            self._preparing = None
+            self._begin(pool)
+
     async def _write_waiting(self, pool: Pool) -> None:
-        """Commit what waits until nothing does."""
+        """Commit what waits until nothing does, or another task does."""
+        task = cast("asyncio.Task[None]", asyncio.current_task())
         taken: list[_Waiting] = []
         try:
-            while self._waiting:
+            while self._waiting and self._preparing in {None, task}:
+                self._preparing = task
                 taken = self._take()
+                late = asyncio.get_running_loop().call_later(
+                    PREPARED_SECONDS, self._prepared, task, pool
+                )
                 outcomes = await self._transact(pool, [waiting.commit for waiting in taken])
+                late.cancel()
                 for waiting, outcome in zip(taken, outcomes, strict=True):
                     waiting.answer(outcome)
         finally:
-            self._writing.remove(cast("asyncio.Task[None]", asyncio.current_task()))
+            self._writing.remove(task)
+            self._prepared(task, pool)
             for waiting in taken:  # answered already, unless the loop itself is being ended
                 waiting.answer(OutcomeUnknownError(f"{self._address}: the server ended meanwhile"))
 
@@ -133,6 +158,7 @@ class Writer:
     async def _transact_once(self, pool: Pool, commits: Sequence[Commit]) -> list[CommitResult]:
         async with pool.connection() as connection:
             results, last = await self._tables.prepare(connection, commits)
+            self._prepared(asyncio.current_task(), pool)
             try:
                 await connection.run(joined(last))
             except StorageError as error:

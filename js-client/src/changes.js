@@ -1,3 +1,4 @@
+import { SharedStateError } from "./errors.js";
 import { random_id } from "./random.js";
 
 /** @import { Item } from "./replica.js" */
@@ -16,12 +17,18 @@ import { random_id } from "./random.js";
  *   whole collection) have not changed after that version; else the error is `conflict`
  */
 
+const MEMBERS = ["insert", "remove", "reset", "if"];
+
 /**
  * @template {{id: string}} T
  * @param {Changes<T>} changes
  * @returns {Changes<T>} the same, with an id for each item that has none; what was given stays as it is
+ * @throws {SharedStateError} `bad_update` if it has another member: a server would ignore that
  */
 export function with_ids(changes) {
+  for (const name of Object.keys(changes ?? {}))
+    if (!MEMBERS.includes(name))
+      throw new SharedStateError("bad_update", `${name}: an update has only ${MEMBERS.join(", ")}`);
   // What is no list, or no item, is left to the server, which names the place in its answer.
   if (!Array.isArray(changes?.insert)) return changes;
   const insert = changes.insert.map((item) =>

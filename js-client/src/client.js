@@ -175,7 +175,8 @@ export class SharedStateClient {
    * @param {string} path `/app/service/collection`
    * @param {Changes<T>} changes not modified
    * @param {Until} [until] a signal that takes the request back, unless it was sent
-   * @returns {Promise<number>} number of ids touched. Rejects with a `SharedStateError`; may be ignored.
+   * @returns {Promise<number>} number of ids touched. Rejects with a `SharedStateError`; may be ignored, as that of
+   *   `Dataset.update`.
    */
   update(path, changes, { signal } = {}) {
     return this.#connection.request(

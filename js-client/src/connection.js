@@ -102,14 +102,17 @@ export class Connection {
 
   /**
    * @param {"GET" | "PUT"} cmd
-   * @param {() => [string, unknown]} make path and argument; what it throws rejects the promise
+   * @param {() => [string, unknown]} make path and argument; what it throws rejects the promise, and that
+   *   is not to be overlooked: a mistake of the program
    * @param {AbortSignal} [signal] takes the request back, unless it was sent
    * @returns {Promise<any>}
    */
   request(cmd, make, signal) {
     let stop = () => {};
+    let made = false;
     const promise = new Promise((resolve, reject) => {
       const [path, arg] = make();
+      made = true;
       signal?.throwIfAborted();
       this.connect();
       const ticket = {
@@ -120,7 +123,7 @@ export class Connection {
       this.perform(this.#core.request(ticket, cmd, normal_path(path), arg));
     });
     // Allows to ignore the promise; whoever awaits it still gets the error.
-    promise.catch(() => {});
+    if (made) promise.catch(() => {});
     return promise;
   }
 

@@ -40,6 +40,8 @@ export class Dataset {
   _moved = new Deferred();
   #ended = new AbortController();
   #released = false;
+  /** Whether a refusal was reported, or `ready` will tell it. */
+  #told = false;
   #report;
 
   /**
@@ -68,12 +70,13 @@ export class Dataset {
   /**
    * Resolves at the first sync, when the items are there; rejects with a `SharedStateError` if the server
    * refuses (`bad_path`, `no_service`, `forbidden`…), with `released` or with `closed` if that comes
-   * first. May be ignored. If the server changes its mind, at a reconnect or because the path is acquired
+   * first. May be ignored; a refusal is reported unless somebody has this promise. If the server changes its mind, at a reconnect or because the path is acquired
    * once more, `ready` is a new promise.
    *
    * @returns {Promise<void>}
    */
   get ready() {
+    this.#told ||= !this.#ready.settled;
     return this.#ready.promise;
   }
 
@@ -127,7 +130,8 @@ export class Dataset {
    * @param {Until} [until] a signal that takes the request back, unless it was sent
    * @returns {Promise<number>} number of ids touched. Rejects with a `SharedStateError`: `bad_update`,
    *   `forbidden`, `conflict`, `too_many`, `unavailable`, `connection_lost` (outcome unknown), `closed`…
-   *   The promise may be ignored: nothing is raised or logged then.
+   *   The promise may be ignored: nothing is raised or logged then, unless the call itself is a mistake
+   *   (another member than these).
    * @throws {SharedStateError} `released`, at once, if every handle has been released
    */
   update(changes, until) {
@@ -197,10 +201,12 @@ export class Dataset {
    */
   _hear(news) {
     if (news.kind === "refused") {
+      if (!this.#told) this.#report(news.error);
+      this.#told = true;
       this._failed(news.error);
-      this.#report(news.error);
       return;
     }
+    this.#told = false;
     if (news.kind === "diffs") this.#callbacks.call(/** @type {Diff<any>[]} */ (news.diffs));
     if (news.kind === "synced") {
       this._asked();
@@ -213,7 +219,9 @@ export class Dataset {
   /** @internal the server is asked once more: a `ready` that failed gets another chance */
   _asked() {
     if (this.#ready.failed) this.#ready = new Deferred();
-    if (this._moved.failed) this._moved = new Deferred();
+    if (!this._moved.failed) return;
+    this._moved = new Deferred();
+    this.#told = false;
   }
 
   /**

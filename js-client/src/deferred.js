@@ -8,12 +8,12 @@ export class Deferred {
   resolve = () => {};
   /** @type {(error: unknown) => void} */
   #reject = () => {};
-  #settled = false;
+  settled = false;
   failed = false;
   /** @type {Promise<T>} */
   promise = new Promise((resolve, reject) => {
     this.resolve = (value) => {
-      this.#settled = true;
+      this.settled = true;
       resolve(value);
     };
     this.#reject = reject;
@@ -25,8 +25,8 @@ export class Deferred {
 
   /** @param {unknown} error no effect if it is settled */
   reject(error) {
-    if (this.#settled) return;
-    this.#settled = this.failed = true;
+    if (this.settled) return;
+    this.settled = this.failed = true;
     this.#reject(error);
   }
 }

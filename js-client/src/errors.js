@@ -1,8 +1,9 @@
 /**
- * Members that an error keeps for itself, whatever the server calls its own; and one that, assigned, would change
- * what kind of object it is.
+ * @typedef {object} Details members that some errors have
+ * @property {unknown} [outcome]
+ * @property {unknown} [epoch]
+ * @property {unknown} [version]
  */
-const RESERVED = new Set(["name", "message", "code", "stack", "cause", "__proto__"]);
 
 /**
  * The only kind of error that this package makes.
@@ -20,7 +21,9 @@ const RESERVED = new Set(["name", "message", "code", "stack", "cause", "__proto_
  *   sent.
  * - `released`: the dataset was released before it was in sync, or is used after its release.
  * - `too_many`: more requests wait for a connection than allowed; the request was not sent.
- * - `bad_path`, `bad_update`: refused here already, for a reason that the server would have had too.
+ * - `bad_path`: refused here already, for a reason that the server would have had too; `bad_update` likewise,
+ *   or the update has a member that there is not.
+ * - `bad_url`, `bad_option`: the constructor refuses its arguments (not that of the lean core).
  * - `bad_message`: the server sent something that is not of the protocol (reported, never a reply).
  * - `refused`: the server left a path out of the subscriptions without a reason (level 1).
  * - `failed`: the server refused a request without a code (level 1); `message` is its reason.
@@ -28,26 +31,22 @@ const RESERVED = new Set(["name", "message", "code", "stack", "cause", "__proto_
  * Further members of the reply are copied: `outcome` ("unknown") with `unavailable`; `epoch` and
  * `version`, the collection's present state, with `conflict`.
  */
-export class SharedStateError extends Error {
-  /** @type {unknown} */
-  outcome;
-  /** @type {unknown} */
-  epoch;
-  /** @type {unknown} */
-  version;
-
+export class SharedStateError
+  extends /** @type {new (...args: any[]) => Error & Details} */ (Error)
+{
   /**
    * @param {string} code what happened, for programs
    * @param {string} message one sentence, for people
    * @param {object} [members] further members to copy
-   * @param {unknown} [cause] what led to it
+   * @param {ErrorOptions} [options] `cause`: what led to it
    */
-  constructor(code, message, members = {}, cause = undefined) {
-    super(message, cause === undefined ? undefined : { cause });
+  constructor(code, message, members = {}, options = undefined) {
+    super(message, options);
     this.name = "SharedStateError";
     /** @type {string} */
     this.code = code;
+    // What every error has it keeps for itself, whatever the server calls its own.
     for (const [name, value] of Object.entries(members))
-      if (!RESERVED.has(name)) /** @type {any} */ (this)[name] = value;
+      if (value !== undefined && !(name in this)) /** @type {any} */ (this)[name] = value;
   }
 }

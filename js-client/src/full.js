@@ -4,10 +4,12 @@ import { SharedStateClient as CoreClient } from "./client.js";
 import { Clock } from "./clock.js";
 import { Dataset as CoreDataset } from "./dataset.js";
 import { SharedObject } from "./object.js";
+import { check } from "./options.js";
 import { transact } from "./transaction.js";
 
 /** @import { Handle } from "./client.js" */
 /** @import { Until } from "./ending.js" */
+/** @import { Options } from "./options.js" */
 /** @import { Item } from "./replica.js" */
 
 /**
@@ -48,6 +50,18 @@ export class SharedStateClient extends CoreClient {
   #objects = new WeakMap();
   /** @type {Clock | undefined} */
   #clock = undefined;
+
+  /**
+   * Nothing is connected yet: `connect`, `acquire`, `get` or `update` does that.
+   *
+   * @param {string} url `ws://host:port` or `wss://host:port`
+   * @param {Options} [options]
+   * @throws {SharedStateError} `bad_url`, or `bad_option`: there is none of that name, or its value will not do
+   */
+  constructor(url, options = {}) {
+    check(url, options);
+    super(url, options);
+  }
 
   /** The server's clock; it costs nothing until it is asked for the time. */
   get clock() {

@@ -28,11 +28,8 @@
  * @property {boolean} more whether further parts follow, to be applied together with this one
  */
 
-/** @typedef {{kind: "unknown"}} Unknown a message of some later protocol */
 /** @typedef {{kind: "malformed", reason: string, path: string | undefined}} Malformed */
 /** @typedef {{epoch: string, version: number}} Cursor */
-
-const UNKNOWN = /** @type {Unknown} */ ({ kind: "unknown" });
 
 /**
  * @param {"GET" | "PUT"} cmd
@@ -53,14 +50,14 @@ export function encode_request(cmd, path, arg, tunnel) {
  * @param {Cursor | undefined} since the state that is held already
  */
 export function sub_of(since) {
-  return since ? { since, parts: true } : { parts: true };
+  return { since, parts: true };
 }
 
 /**
  * Read a message; never throws, whatever the text.
  *
  * @param {string} text
- * @returns {Reply | Notification | Unknown | Malformed}
+ * @returns {Reply | Notification | Malformed | undefined} undefined: it is of some later protocol
  */
 export function decode(text) {
   /** @type {unknown} */
@@ -73,7 +70,7 @@ export function decode(text) {
   if (!is_object(message)) return malformed("not an object");
   if (message.type === "REPLY") return reply(message);
   if (message.type === "MESSAGE" && message.cmd === "NOTIFY") return notification(message);
-  return UNKNOWN;
+  return undefined;
 }
 
 /**

@@ -1,3 +1,5 @@
+import { SharedStateError } from "./errors.js";
+
 /**
  * `idle`: never connected, nor asked to; or given up, after `retries`. `connecting`: not connected yet.
  * `reconnecting`: connected before, and trying to be again. `closed`: for good.
@@ -16,8 +18,33 @@
  * @property {number} [timeout] seconds after which a connection that says nothing, though asked, is taken for
  *   dead; default 30; Infinity: never
  * @property {(error: unknown) => void} [on_error] gets what nobody else does: what a callback threw, a
- *   refused subscription, a message of the server that is not of the protocol. Default: `reportError` in a
- *   page or worker, else `console.error`.
+ *   refused subscription if nobody asked for `ready`, a message of the server that is not of the protocol.
+ *   Default: `reportError` in a page or worker, else `console.error`.
  */
 
-export {};
+/** @type {Record<string, any>} the least that a number may be; of what is no number, another of its kind */
+const LEAST = { WebSocket: check, max_queue: 0, retries: 0, timeout: 0.001, on_error: check };
+
+/**
+ * Refuse at once what would fail later, or be ignored.
+ *
+ * @param {string} url
+ * @param {Options} options
+ * @throws {SharedStateError} `bad_url`, `bad_option`
+ */
+export function check(url, options) {
+  let href = "";
+  try {
+    href = new URL(url).href;
+  } catch {}
+  // `http` is for today's browsers, `ws+unix` for the package `ws`.
+  if (!/^(ws(s|\+unix)?|https?):[^#]+$/.test(href))
+    throw new SharedStateError("bad_url", `${url}: expected ws://host:port`);
+  for (const [name, value] of Object.entries(/** @type {any} */ (options))) {
+    const least = LEAST[name];
+    const kind = typeof least;
+    if (!(name in LEAST)) throw new SharedStateError("bad_option", `${name}: not an option`);
+    if (value !== undefined && (typeof value !== kind || (kind === "number" && !(value >= least))))
+      throw new SharedStateError("bad_option", `${name}: expected a valid ${kind}`);
+  }
+}

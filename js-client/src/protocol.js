@@ -132,7 +132,7 @@ export class ClientCore {
    */
   receive_text(text) {
     const message = decode(text);
-    switch (message.kind) {
+    switch (message?.kind) {
       case "notification":
         return this.#notified(message);
       case "reply":

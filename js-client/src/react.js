@@ -42,8 +42,8 @@ export function useItem(ds, id) {
  * @template {{id: string}} [T=Item]
  * @param {CoreClient} client
  * @param {string} path `/app/service/collection`
- * @returns {[readonly T[], Dataset<T> | undefined]} the items, and the dataset, which is there after the
- *   first render
+ * @returns {[readonly T[], Dataset<T> | undefined]} the items, and the dataset: at the first render, and at the
+ *   first one of another client or path, there is none yet
  */
 export function useCollection(client, path) {
   const [ds, set_ds] = useState(/** @type {Dataset<T> | undefined} */ (undefined));

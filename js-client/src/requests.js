@@ -58,7 +58,10 @@ export class Requests {
       text = encode_request(cmd, path, arg, tunnel);
     } catch (cause) {
       return [
-        settle(ticket, new SharedStateError("bad_update", "the argument is not JSON", {}, cause)),
+        settle(
+          ticket,
+          new SharedStateError("bad_update", "the argument is not JSON", {}, { cause }),
+        ),
       ];
     }
     // With a connection, a burst is bounded by the application that makes it, and drains at the server's

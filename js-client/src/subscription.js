@@ -58,12 +58,9 @@ export class Subscription {
     this.state = "asked";
     this.tunnel = tunnel;
     this.#parts = undefined;
-    if (!resume || epoch === undefined || version === undefined) {
-      this.#awaited = "snapshot";
-      return sub_of(undefined);
-    }
-    this.#awaited = "change";
-    return sub_of({ epoch, version });
+    const known = resume && epoch !== undefined && version !== undefined;
+    this.#awaited = known ? "change" : "snapshot";
+    return sub_of(known ? { epoch, version } : undefined);
   }
 
   connection_lost() {

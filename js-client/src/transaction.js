@@ -89,13 +89,12 @@ export class Transaction {
     const { remove = [], insert = [], reset } = with_ids(changes);
     if (reset) {
       this.#reset = true;
-      this.#remove.clear();
       this.#insert.clear();
-    } else {
-      for (const id of remove) {
-        this.#remove.add(id);
-        this.#insert.delete(id);
-      }
+    }
+    // Of no effect after a reset, but for what was inserted since.
+    for (const id of remove) {
+      this.#remove.add(id);
+      this.#insert.delete(id);
     }
     for (const item of /** @type {T[]} */ (insert)) this.#insert.set(item.id, item);
   }
@@ -167,9 +166,9 @@ function pause(conflicts, attempt) {
  */
 async function caught_up(ds, before, conflict) {
   const behind = () => {
-    const { epoch, version } = ds._replica;
+    const { epoch, version } = /** @type {any} */ (ds._replica);
     if (epoch === before.epoch && version === before.version) return true;
-    return epoch === conflict.epoch && Number(version) < Number(conflict.version);
+    return epoch === conflict.epoch && version < /** @type {any} */ (conflict.version);
   };
   while (behind()) await ds._moved.promise;
 }

@@ -36,7 +36,7 @@ export class DatasetViewer {
     this.#callback = ds.add_callback((diffs) => this.#show(diffs));
     element.setAttribute("role", "list");
     element.replaceChildren();
-    this.#show(ds.get_items().map((item) => ({ id: item.id, new: item, old: undefined })));
+    this.#show(ds.get_items());
   }
 
   /** Stop following the dataset; the rows stay as they are, without effect. */
@@ -45,9 +45,9 @@ export class DatasetViewer {
     for (const button of this.#element.querySelectorAll("button")) button.disabled = true;
   }
 
-  /** @param {import("./replica.js").Diff<T>[]} diffs */
-  #show(diffs) {
-    for (const { id } of diffs) {
+  /** @param {{id: string}[]} changed diffs or items */
+  #show(changed) {
+    for (const { id } of changed) {
       const item = this.#ds.get_item(id);
       if (!item) this.#remove(id);
       else this.#fill(this.#rows.get(id) ?? this.#add(id), item);

@@ -39,9 +39,9 @@ test("the modules are importable and export what the sources do", async () => {
 
 test("the scripts set one global", () => {
   for (const { name } of BUNDLES.filter(({ format }) => format === "iife")) {
-    const page = /** @type {any} */ ({});
+    const page = /** @type {any} */ ({ URL });
     runInNewContext(text(name), page);
-    assert.deepEqual(Object.keys(page), ["SHAREDSTATE"]);
+    assert.deepEqual(Object.keys(page), ["URL", "SHAREDSTATE"]);
     assert.equal(new page.SHAREDSTATE.SharedStateClient("ws://host:1").status, "idle");
   }
 });

@@ -19,6 +19,12 @@ function make(options = {}) {
   return { client, reported };
 }
 
+/** Refuse the subscription that was asked for. @param {FakeWebSocket} socket */
+function refuse(socket) {
+  const { tunnel } = /** @type {any} */ (socket.sent.pop());
+  socket.say(reply(tunnel, [], { errors: [[C, { code: "forbidden", message: "no" }]] }));
+}
+
 /** A client that is connected, with a dataset in sync. */
 function synced(items = /** @type {any[]} */ ([])) {
   const { client, reported } = make();
@@ -107,8 +113,7 @@ describe("datasets", () => {
     const { client, reported } = make();
     const [, ds] = client.acquire(C);
     const socket = FakeWebSocket.last.open();
-    const { tunnel } = /** @type {any} */ (socket.sent.shift());
-    socket.say(reply(tunnel, [], { errors: [[C, { code: "forbidden", message: "no" }]] }));
+    refuse(socket);
     await assert.rejects(ds.ready, with_code("forbidden"));
     assert.deepEqual(
       reported.map(({ code }) => code),
@@ -119,6 +124,37 @@ describe("datasets", () => {
     socket.serve([{ id: "a" }]);
     await ready;
     assert.equal(ds.size, 1);
+  });
+
+  test("a refusal is told once: by ready, if somebody has it, else by a report", async (t) => {
+    t.mock.timers.enable({ apis: ["setTimeout"] });
+    const { client, reported } = make();
+    const [, ds] = client.acquire(C);
+    const { ready } = ds;
+    refuse(FakeWebSocket.last.open());
+    await assert.rejects(ready, with_code("forbidden"));
+    assert.deepEqual(reported, []);
+    // The next connections are refused, too.
+    for (let n = 0; n < 2; n++) {
+      FakeWebSocket.last.drop();
+      t.mock.timers.tick(20_000);
+      refuse(FakeWebSocket.last.open());
+    }
+    assert.deepEqual(reported, []);
+    // Who asks anew is told anew, and whoever was in sync learns it from no `ready`.
+    client.acquire(C);
+    refuse(FakeWebSocket.last);
+    assert.equal(reported.length, 1);
+    client.acquire(C);
+    FakeWebSocket.last.serve([{ id: "a" }]);
+    await ds.ready;
+    for (let n = 0; n < 2; n++) {
+      FakeWebSocket.last.drop();
+      t.mock.timers.tick(20_000);
+      refuse(FakeWebSocket.last.open());
+      await ds.ready;
+      assert.equal(reported.length, 2);
+    }
   });
 
   test("in sync once, then refused: what was ready stays so", async (t) => {
@@ -290,6 +326,43 @@ describe("requests", () => {
     client.close();
     // An unhandled rejection would fail this test a turn later.
     await new Promise((resolve) => setImmediate(resolve));
+  });
+
+  test("another member than an update has is refused, and not in silence", async (t) => {
+    const { client, ds, socket } = synced();
+    for (const wrong of [{ inserts: [] }, { delete: ["a"] }, { insert: [{}], Reset: true }]) {
+      const message = `${Object.keys(wrong).at(-1)}: an update has only insert, remove, reset, if`;
+      const expected = { name: "SharedStateError", code: "bad_update", message };
+      await assert.rejects(ds.update(/** @type {any} */ (wrong)), expected);
+      await assert.rejects(client.update(C, /** @type {any} */ (wrong)), expected);
+      const run = ds.transaction((tx) => tx.update(/** @type {any} */ (wrong)));
+      await assert.rejects(run, expected);
+    }
+    assert.deepEqual(socket.sent, []);
+    // Nobody looks at the promise: what Node and browsers make of that shows the mistake.
+    const raised = /** @type {any[]} */ ([]);
+    const listeners = process.listeners("unhandledRejection");
+    process.removeAllListeners("unhandledRejection");
+    process.on("unhandledRejection", (error) => raised.push(error));
+    t.after(() => {
+      process.removeAllListeners("unhandledRejection");
+      for (const listener of listeners) process.on("unhandledRejection", listener);
+    });
+    ds.update(/** @type {any} */ ({ inserts: [] }));
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.deepEqual(
+      raised.map(({ code }) => code),
+      ["bad_update"],
+    );
+    for (const changes of [
+      {},
+      { insert: [], remove: [], reset: true, if: { epoch: "e", version: 1 } },
+    ])
+      ds.update(changes);
+    assert.equal(socket.sent.length, 2);
+    socket.sent.forEach(({ tunnel }) => socket.say(failure(tunnel, "no")));
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(raised.length, 1);
   });
 
   test("the queue has a bound", async () => {

@@ -231,6 +231,53 @@ describe("reconnecting", () => {
   });
 });
 
+describe("the constructor", () => {
+  test("refuses a URL that no WebSocket takes", () => {
+    for (const url of [
+      ...[
+        "",
+        "127.0.0.1:9000",
+        "localhost:9000",
+        "/path",
+        "ws://",
+        "ws://host:99999",
+        "ftp://host",
+      ],
+      ...["ws://host/#part", undefined, null, 7],
+    ])
+      assert.throws(() => new SharedStateClient(/** @type {any} */ (url)), {
+        name: "SharedStateError",
+        code: "bad_url",
+        message: `${url}: expected ws://host:port`,
+      });
+    for (const url of ["ws://host", "WSS://[::1]:9/path?q", "http://h:1", "ws+unix:///tmp/x"])
+      assert.equal(new SharedStateClient(url).status, "idle");
+    assert.equal(new SharedStateClient(/** @type {any} */ (new URL("ws://h"))).status, "idle");
+  });
+
+  test("refuses options that there are not, and values that will not do", () => {
+    for (const [options, message] of /** @type {[any, string][]} */ ([
+      [{ retry: 3 }, "retry: not an option"],
+      [{ websocket: FakeWebSocket }, "websocket: not an option"],
+      ["idle", "0: not an option"],
+      [{ WebSocket: {} }, "WebSocket: expected a valid function"],
+      [{ on_error: null }, "on_error: expected a valid function"],
+      [{ max_queue: "10" }, "max_queue: expected a valid number"],
+      [{ retries: -1 }, "retries: expected a valid number"],
+      [{ timeout: NaN }, "timeout: expected a valid number"],
+      [{ timeout: 0 }, "timeout: expected a valid number"],
+    ]))
+      assert.throws(() => new SharedStateClient("ws://host:1", options), {
+        name: "SharedStateError",
+        code: "bad_option",
+        message,
+      });
+    const good = { max_queue: 0, retries: 0, timeout: Infinity, on_error: undefined };
+    new SharedStateClient("ws://host:1", { WebSocket: FakeWebSocket, ...good });
+    new SharedStateClient("ws://host:1", { on_error: (error) => error });
+  });
+});
+
 describe("connect", () => {
   test("throws what a useless URL makes the constructor throw, and can be tried again", (t) => {
     let url_is_bad = true;

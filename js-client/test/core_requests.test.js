@@ -67,12 +67,14 @@ describe("requests", () => {
     assert.equal(name, "SharedStateError");
     assert.equal(x, 1);
     assert.notEqual(stack, "no");
+    assert.equal("cause" in /** @type {object} */ (effect.error), false);
   });
 
   test("fail at level 1 with the server's sentence", () => {
     const { core } = subscribed();
     const [effect] = core.receive_text(failure(sent(put(core, "t"))[0].tunnel, "no such thing"));
     assert.ok(effect.kind === "settle" && effect.error);
+    assert.deepEqual(Object.keys(effect.error).sort(), ["code", "name"], "nothing else to print");
     assert.deepEqual([effect.error.code, effect.error.message], ["failed", "no such thing"]);
   });
 

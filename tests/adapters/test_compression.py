@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from wsproto.frame_protocol import CloseReason, FrameDecoder, Opcode, RsvBits
 
 from sharedstate_anyio import parse_config, serve
 from sharedstate_anyio.compression import (
@@ -113,7 +114,7 @@ async def agreed(
     ],
 )
 def test_offers_that_are_accepted(offer: str, bits: int, answer: str) -> None:
-    extension = Deflate(1000)
+    extension = Deflate(lambda: 1000)
     found = extension.accept(offer)
     assert found == f"server_no_context_takeover; client_no_context_takeover{answer}"
     assert extension.enabled()
@@ -142,7 +143,7 @@ def test_offers_that_are_accepted(offer: str, bits: int, answer: str) -> None:
     ],
 )
 def test_offers_that_are_declined(parameters: str) -> None:
-    extension = Deflate(1000)
+    extension = Deflate(lambda: 1000)
     assert extension.accept(f"permessage-deflate; {parameters}") is None
     assert not extension.enabled()
 
@@ -294,6 +295,43 @@ async def test_the_longest_message_compressed() -> None:
     async with compressing(message_bytes=20_000) as server, agreed(server) as taker:
         await taker.peer.send(compressed(text))
         assert (await taker.reply())[1]["ok"]
+
+
+async def test_another_bound_holds_for_open_connections() -> None:
+    short, long = (request("GET", "/").ljust(size).encode() for size in (2000, 20_000))
+    before, after = (
+        parse_config({**document(), "compression": True, "limits": {"message_bytes": most}})
+        for most in (4000, 20_000)
+    )
+    async with serve(before) as server, agreed(server) as taker, agreed(server) as other:
+        server.reload(after)
+        await taker.peer.send(compressed(long))
+        assert (await taker.reply())[1]["ok"]
+        server.reload(before)
+        await taker.peer.send(compressed(short))
+        assert (await taker.reply())[1]["ok"]
+        await taker.peer.send(compressed(long))
+        assert (await taker.peer.closed()).close_code == 1009
+        await other.peer.send(frames.encode(frames.TEXT, BOMB[:20_000], rsv=4, fin=False))
+        assert (await other.peer.closed()).close_code == 1009
+
+
+@pytest.mark.parametrize("less", [0, 1, 500, 999, 1000, 1001, 2000])
+def test_a_bound_that_comes_down_amid_a_message(less: int) -> None:
+    """What is inflated of it already may be as much, or more: no more than one byte comes then."""
+    most = 1000
+    extension = Deflate(lambda: most)
+    extension.accept("permessage-deflate")
+    packer = zlib.compressobj(wbits=-15)
+    first = packer.compress(b" " * 1000) + packer.flush(zlib.Z_SYNC_FLUSH)
+    frame = FrameDecoder(client=False)
+    extension.frame_inbound_header(frame, Opcode.TEXT, RsvBits(True, False, False), 0)
+    assert extension.frame_inbound_payload_data(frame, first) == b" " * 1000
+    most = less
+    rest = packer.compress(b"x" * 500_000) + packer.flush()
+    found = extension.frame_inbound_payload_data(frame, rest)
+    assert found is CloseReason.MESSAGE_TOO_BIG
+    assert extension._inflated <= max(1000, less) + 1
 
 
 async def test_a_final_block_ends_a_message() -> None:

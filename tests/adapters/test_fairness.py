@@ -115,7 +115,7 @@ async def test_messages_that_take_long_come_one_at_a_time(monkeypatch: pytest.Mo
 async def test_a_peer_that_leaves_the_line_keeps_nobody_in_it() -> None:
     pace = Pace()
     first, second = object(), object()
-    pace.tire()
+    pace.tire(second)  # type: ignore[arg-type]
     async with anyio.create_task_group() as tasks:
         waiting = anyio.CancelScope()
 
@@ -131,6 +131,28 @@ async def test_a_peer_that_leaves_the_line_keeps_nobody_in_it() -> None:
         with anyio.fail_after(10):
             await pace.wait(second)  # type: ignore[arg-type]
         assert pace.allows(second)  # type: ignore[arg-type]
+        tasks.cancel_scope.cancel()
+
+
+async def test_who_is_called_has_a_turn_however_many_others_tire_meanwhile() -> None:
+    """Such as those who have just connected, and ask at once for what takes long."""
+    pace = Pace()
+    peer = object()
+
+    async def tire_in_every_turn() -> None:
+        while True:
+            pace.tire(object())  # type: ignore[arg-type]
+            await anyio.lowlevel.checkpoint()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(pace.run)
+        tasks.start_soon(tire_in_every_turn)
+        for _ in range(20):
+            with anyio.fail_after(10):
+                await pace.wait(peer)  # type: ignore[arg-type]
+            assert pace.allows(peer)  # type: ignore[arg-type]
+            pace.tire(peer)  # type: ignore[arg-type]
+            assert not pace.allows(peer)  # type: ignore[arg-type]
         tasks.cancel_scope.cancel()
 
 

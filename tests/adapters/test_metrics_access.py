@@ -86,7 +86,7 @@ async def test_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
         status, _, body = await ask(server.port, "/metrics")
         assert (status, body) == (
             404,
-            "The metrics need a package: pip install prometheus-client\n",
+            "The metrics need a package: pip install 'sharedstate[metrics]'\n",
         )
         assert (await ask(server.port, "/readyz"))[0] == 200
 

@@ -122,7 +122,7 @@ def test_noise_is_heard_as_wsproto_hears_it(sent: list[bytes], places: list[int]
 )
 def test_with_compression(messages: list[tuple[str, bool]], places: list[int]) -> None:
     def readers() -> Deflate:
-        deflate = Deflate(1 << 20)
+        deflate = Deflate(lambda: 1 << 20)
         assert deflate.accept("permessage-deflate") is not None
         return deflate
 

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 
+from sharedstate_anyio import parse_config, serve
 from sharedstate_anyio.limits import TransportLimits
 from sharedstate_anyio.unfinished import PROGRESS_BYTES, Unfinished
 from tests.support import frames
 from tests.support.peer import ClosedError, open_client, request
-from tests.support.servers import running, until
+from tests.support.servers import document, running, until
 
 if TYPE_CHECKING:
     from sharedstate_anyio.connection import Connection
@@ -133,3 +134,38 @@ def test_who_makes_progress_or_is_not_read_from_stays(obstacle: str) -> None:
     assert unfinished.bytes == 0
     turn(unfinished, 100)
     assert not connection.closed
+
+
+def test_another_time_holds_at_once_also_for_a_message_that_has_begun() -> None:
+    def limits(seconds: float) -> TransportLimits:
+        return TransportLimits(message_seconds=seconds)
+
+    unfinished = Unfinished(limits(3600))
+    connection, later = Slow(), Slow()
+    unfinished.add(connection, "x")  # type: ignore[arg-type]
+    unfinished.change_limits(limits(2))
+    assert unfinished._wheel.tick == 0.5
+    turn(unfinished, 4)
+    unfinished.change_limits(limits(2))  # as it is: nothing begins anew
+    unfinished.add(later, "x")  # type: ignore[arg-type]
+    assert [connection.closed, later.closed] == ["", ""]
+    turn(unfinished, 1)
+    assert [connection.closed, later.closed] == ["a message did not arrive in time", ""]
+    unfinished.change_limits(limits(0.04))
+    turn(unfinished, 5)
+    assert later.closed
+    assert unfinished.bytes == 0
+
+
+async def test_a_shorter_time_of_a_new_configuration(noted: list[Noted]) -> None:
+    old, new = (
+        parse_config({**document(), "limits": {"message_seconds": s}}) for s in (3600, 0.05)
+    )
+    async with serve(old) as server, open_client(server.port) as client:
+        assert await client.get("/") == ["items"]
+        await client.peer.send(frames.encode(frames.TEXT, b"{", fin=False))
+        await until(lambda: noted[0].bytes == 1)
+        server.reload(new)
+        with pytest.raises(ClosedError) as caught:
+            await client.message()
+        assert caught.value.reason == "a message did not arrive in time"

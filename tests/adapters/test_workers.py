@@ -34,6 +34,10 @@ async def run(job: Job) -> None:
     await job.go.wait()
 
 
+def ignore(_: None) -> None:
+    pass
+
+
 async def finish(*jobs: Job) -> None:
     for job in jobs:
         job.go.set()
@@ -44,7 +48,7 @@ async def finish(*jobs: Job) -> None:
 async def test_jobs_run_side_by_side_and_tasks_are_used_again() -> None:
     with anyio.fail_after(10):
         async with anyio.create_task_group() as tasks:
-            pool = Workers(tasks, run)
+            pool = Workers(tasks, run, ignore)
             used: list[set[object]] = []
             for _ in range(3):
                 jobs = [Job() for _ in range(5)]
@@ -62,7 +66,7 @@ async def test_jobs_run_side_by_side_and_tasks_are_used_again() -> None:
 async def test_no_more_are_kept_than_may_be() -> None:
     with anyio.fail_after(10), patch.object(workers, "KEPT", 2):
         async with anyio.create_task_group() as tasks:
-            pool = Workers(tasks, run)
+            pool = Workers(tasks, run, ignore)
             first = [Job() for _ in range(5)]
             for job in first:
                 pool.start(job)
@@ -81,7 +85,7 @@ async def test_no_more_are_kept_than_may_be() -> None:
 async def test_a_job_that_is_done_is_let_go() -> None:
     with anyio.fail_after(10):
         async with anyio.create_task_group() as tasks:
-            pool = Workers(tasks, run)
+            pool = Workers(tasks, run, ignore)
             job = Job()
             pool.start(job)
             await job.begun.wait()
@@ -101,7 +105,7 @@ async def test_what_a_job_raises_ends_the_task_group_also_from_a_kept_task() -> 
     async def work() -> None:
         with anyio.fail_after(10):
             async with anyio.create_task_group() as tasks:
-                pool = Workers(tasks, fail)
+                pool = Workers(tasks, fail, ignore)
                 pool.start("")
                 for _ in range(5):
                     await checkpoint()
@@ -111,3 +115,34 @@ async def test_what_a_job_raises_ends_the_task_group_also_from_a_kept_task() -> 
     with pytest.raises(ExceptionGroup) as caught:
         await work()
     assert caught.group_contains(ValueError, match="no")
+
+
+async def test_a_job_that_follows_from_the_end_of_one_begins_before_anything_else_has_its_turn() -> (
+    None
+):
+    events: list[str] = []
+
+    async def do(job: int) -> int:
+        events.append(f"begin {job}")
+        await checkpoint()
+        return job
+
+    def ended(job: int) -> None:
+        events.append(f"end {job}")
+        if job == 1:
+            for following in (2, 3):
+                pool.start(following)
+            tasks.start_soon(other)
+
+    async def other() -> None:
+        events.append("other")
+
+    with anyio.fail_after(10):
+        async with anyio.create_task_group() as tasks:
+            pool = Workers(tasks, do, ended)
+            pool.start(1)
+            for _ in range(20):
+                await checkpoint()
+            tasks.cancel_scope.cancel()
+    assert events[:3] == ["begin 1", "end 1", "begin 2"]
+    assert sorted(events[3:]) == ["begin 3", "end 2", "end 3", "other"]

@@ -52,6 +52,9 @@ class EchoHub:
         tasks.start_soon(self.pace.run)
         tasks.start_soon(self.outbox.flush_forever)
 
+    def message_bytes(self) -> int:
+        return LONGEST
+
     def opened(self, connection: Connection) -> None: ...
 
     def closed(self, connection: Connection) -> None: ...
@@ -100,7 +103,7 @@ def framed(connection: Connection, message: bytes) -> bytes:
 async def echoing(compression: int | None = None) -> AsyncIterator[int]:
     """Run the endpoint on a free port."""
     limits = TransportLimits(ping_seconds=0)
-    entrance = Entrance(Site([]), Origins(), limits, KeepAlive(limits), compression, LONGEST)
+    entrance = Entrance(Site([]), Origins(), limits, KeepAlive(limits), compression)
     (listener,) = open_listeners(Listen("127.0.0.1", 0))
     async with anyio.create_task_group() as tasks:
         hub = EchoHub(tasks)

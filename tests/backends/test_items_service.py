@@ -58,7 +58,9 @@ def test_a_missing_driver_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "asyncmy", None)
     with pytest.raises(ConfigurationError) as caught:
         get_service(MYSQL)
-    assert str(caught.value) == ("db_type: MySQL needs its driver: pip install asyncmy")
+    assert str(caught.value) == (
+        "db_type: MySQL needs its driver: pip install 'sharedstate[mysql]'"
+    )
 
 
 def test_a_mysql_configuration_turned_to_sqlite_is_accepted() -> None:

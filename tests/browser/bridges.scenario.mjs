@@ -19,7 +19,7 @@ const SVELTE = `
 // The package is imported by its name, through its exports map, as an application does.
 const APP = `
   import { SharedStateClient } from "sharedstate-client";
-  const client = globalThis.client = new SharedStateClient(URL);
+  const client = globalThis.client = new SharedStateClient(ADDRESS);
   const PATH = "/app/mitems/bridges";
   const [handle, ds] = client.acquire(PATH);
   Object.assign(globalThis, { handle, ds });
@@ -36,6 +36,7 @@ const APP = `
   const List = ({ path }) => {
     rendered.all++;
     const [items, ds] = useCollection(client, path);
+    (globalThis.acquired ??= []).push(typeof ds);
     return e("div", null,
       e("p", null, useStatus(client)),
       e("ul", null, items.map(({ id, text }) => e("li", { key: id }, text))),
@@ -82,7 +83,7 @@ const APP = `
 const DOCUMENTED = `
   import { SharedStateClient as Client } from "sharedstate-client";
   import { createRoot } from "react-dom/client";
-  const client = new Client(URL);
+  const client = new Client(ADDRESS);
   await client.update("/myapp/items/todo", { reset: true, insert: [{ id: "milk", text: "Milk" }] });
   ${await block("docs/javascript-client.md", "jsx")}
   createRoot(document.getElementById("react")).render(<List />);
@@ -97,7 +98,7 @@ async function block(page, language) {
   );
   assert.deepEqual(others, [], "a block that nobody runs");
   const [imports, rest] = [/^import .*$/gm, found.replace(/^import .*$/gm, "")];
-  const here = rest.replace('"ws://host:9000"', "URL");
+  const here = rest.replace('"ws://host:9000"', "ADDRESS");
   const own = language === "jsx" ? here : `await (async () => {${here}})();`;
   return `${found.match(imports).join("\n")}\n${own}`;
 }
@@ -122,7 +123,7 @@ async function bundle(url, contents) {
     target: "es2022",
     plugins: [plugin],
     define: {
-      URL: JSON.stringify(url),
+      ADDRESS: JSON.stringify(url),
       "process.env.NODE_ENV": '"development"',
       __VUE_OPTIONS_API__: "true",
       __VUE_PROD_DEVTOOLS__: "false",
@@ -152,7 +153,8 @@ await scenario(async ({ server, open }) => {
     type: "module",
     content: await bundle(`ws://127.0.0.1:${server.port}`, DOCUMENTED),
   });
-  await documented.page.locator("#react li").getByText("Milk", { exact: true }).waitFor();
+  await documented.page.locator("#react li").getByText("Milk", { exact: true }).click();
+  await documented.page.locator("#react li").waitFor({ state: "detached" });
   await until(() => documented.logged.at(-1) === "done", "the end of the example");
   assert.match(documented.logged.at(-2), /^myid undefined → /);
 
@@ -169,6 +171,8 @@ await scenario(async ({ server, open }) => {
   for (const name of ["react", "vue", "svelte"])
     await page.locator(`#${name} p`).getByText("connected", { exact: true }).waitFor();
   await all_show();
+  const acquired = await page.evaluate(() => globalThis.acquired);
+  assert.deepEqual([acquired[0], acquired.at(-1)], ["undefined", "object"]);
   const update = (changes) => page.evaluate((changes) => ds.update(changes), changes);
   await update({
     insert: [

@@ -6,7 +6,17 @@ import { scenario, until } from "./support.mjs";
 await scenario(async ({ server, open }) => {
   const home = `http://127.0.0.1:${server.port}`;
   const index = await open(home);
+  // What a visitor left behind is cleared away before anything is counted, not by the timer alone.
+  await index.page.evaluate(async () => {
+    const { SharedStateClient } = await import("/libs/sharedstate.es.js");
+    const client = new SharedStateClient(`ws://${location.host}`);
+    const left = { id: "left", hue: 0, x: 0, y: 0, at: client.clock.now() - 60 };
+    await client.update("/demo/mitems/cursors", { insert: [left] });
+    client.close();
+  });
+  await index.page.addInitScript(() => (globalThis.setInterval = () => 0));
   await index.page.getByRole("link", { name: "the cursors of all visitors" }).click();
+  await index.page.getByText("1 visitor", { exact: true }).waitFor();
   const tabs = [index, await open(index.page.url())];
   const others = (tab) => tab.page.locator(".cursor:not(.me)");
   for (const tab of tabs) {
@@ -47,7 +57,11 @@ await scenario(async ({ server, open }) => {
     ["Reset", "not set"],
   ]) {
     await switches[1].page.getByRole("button", { name: button }).click();
-    for (const { page } of switches) await page.getByText(shown, { exact: true }).waitFor();
+    for (const { page } of switches)
+      await page
+        .getByRole("status", { name: "The switch is" })
+        .getByText(shown, { exact: true })
+        .waitFor();
   }
   if (process.env.PICTURES) await switches[0].page.screenshot({ path: "switch.png" });
 
@@ -82,4 +96,14 @@ await scenario(async ({ server, open }) => {
   await shows(two, "Sleep well");
   await two.getByText("1 task left", { exact: true }).waitFor();
   assert.equal(await two.getByRole("button", { name: "Clear what is done" }).isVisible(), false);
+
+  // A service that there is not is told, in the page and nowhere else; each demo leads back.
+  for (const name of ["minimal", "todo", "cursors"]) {
+    await two.goto(`${home}/pages/${name}.html?service=nosuch`);
+    await two.getByRole("alert").getByText("no service 'nosuch'").waitFor();
+  }
+  for (const { page } of [lists[1], switches[0], clock]) {
+    await page.getByRole("link", { name: "The server's page" }).click();
+    await page.waitForURL(`${home}/`);
+  }
 });

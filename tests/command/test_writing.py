@@ -88,6 +88,7 @@ async def test_put_with_a_condition() -> None:
         ('{"id": "a" "n": 1}', "line 2 is not JSON: "),
         ('{"n": 1}', "line 2 is neither an item (with an id) nor a change: "),
         ('{"insert": {"id": "a"}}', "line 2 is neither an item"),
+        ('{"inserts": []}', "line 2 is neither an item (with an id) nor a change: Object contains"),
         ('{"id": 7}', "line 2: insert[0]: Expected `str`"),
         ('{"id": ""}', "line 2: insert[0].id: "),
         ('{"insert": [{"id": "x"}, {}]}', "line 2: insert[1]"),

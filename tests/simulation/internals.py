@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sharedstate_core.operations import Put
 from sharedstate_core.owed import HeldReply, Postponed
 from sharedstate_core.subscribers import Subscription
 
@@ -64,10 +65,19 @@ def _check_sessions(world: World) -> None:
 def _check_bounds(world: World) -> None:
     server, limits = world.server, world.limits
     outstanding = server._outstanding
+    kept = {id(each) for session in server._sessions.values() for each in session._owed.kept()}
+    assert kept <= set(outstanding._readers)
     assert all(s.blocked and server._sessions[s.connection] is s for s in outstanding._given)
     given = {id(each): len(each) for messages in outstanding._given.values() for each in messages}
     assert outstanding.bytes == sum(given.values())
     assert outstanding.bytes <= limits.owed_bytes or len(outstanding._given) == 1
+    collections = server._registry._collections.values()
+    waiting = [
+        put for each in collections for put in (*each._queue._waiting, *(each._committing or ()))
+    ]
+    assert server._registry.pending.bytes == sum(
+        put.size for put in waiting if isinstance(put, Put)
+    )
     loading = [each for each in server._registry._collections.values() if each._freshness.loading]
     for turns in server._registry._turns.values():
         assert turns._under_way == len(loading) <= limits.loads
@@ -125,5 +135,6 @@ def check_empty(server: Server[Connection]) -> None:
     assert server.next_wakeup() is None
     assert not server._registry._lingering
     assert not server._outstanding._given
+    assert server._registry.pending.bytes == 0
     assert not any(map(len, server._registry._turns.values()))
     assert not server.is_busy

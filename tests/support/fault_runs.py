@@ -62,10 +62,12 @@ def _report(name: str, run: Run, times: int) -> None:
     acknowledged = sum(len(stage.ledger.acknowledged) for stage in stages)
     refused = sum(len(stage.ledger.refused) for stage in stages)
     unknown = sum(len(stage.ledger.unknown) for stage in stages)
+    lost = sum(len(stage.ledger.lost) for stage in stages)
+    halves = sum(stage.ledger.halves for stage in stages)
     slowest = max(stage.seconds for stage in stages)
     print(
         f"| {name} | {len(stages)} | {acknowledged:,} | {refused:,} | {unknown:,} "
-        f"| 0 | 0 | {slowest:.2f} |",
+        f"| {lost} | {halves} | {slowest:.2f} |",
         flush=True,
     )
 

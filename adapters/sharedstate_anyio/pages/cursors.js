@@ -16,7 +16,7 @@ const template = document.getElementById("cursor").content.firstElementChild;
 const shown = new Map(); // elements by id
 
 let moved = true;
-let writing = false;
+let writing = true; // until we know what is there, and what time it is
 
 addEventListener("pointermove", ({ clientX, clientY }) => {
   me.x = clientX / innerWidth;
@@ -34,8 +34,9 @@ async function write() {
   writing = false;
 }
 
-function draw(diffs) {
-  for (const { id, new: item } of diffs) {
+function draw(changed) {
+  for (const { id } of changed) {
+    const item = cursors.get_item(id);
     if (!item) {
       shown.get(id)?.remove();
       shown.delete(id);
@@ -54,20 +55,34 @@ function draw(diffs) {
 }
 
 /** Say that we are here; clear away those who left without a word. */
-function tidy() {
+async function tidy() {
   moved = true;
   const now = client.clock.now();
   const gone = cursors.get_items().filter(({ at }) => !(Math.abs(now - at) < KEPT));
   const remove = gone.map(({ id }) => id).filter((id) => id !== me.id);
-  if (remove.length > 0) cursors.update({ remove });
+  if (remove.length > 0) await cursors.update({ remove }).catch(() => {});
 }
 
-(function frame() {
+function frame() {
   write();
   requestAnimationFrame(frame);
-})();
-cursors.subscribe(draw);
-cursors.ready.then(() => setInterval(tidy, (KEPT / 4) * 1000));
-addEventListener("pagehide", () => cursors.update({ remove: [me.id] }));
-addEventListener("pageshow", () => (moved = true));
-client.add_status_callback((status) => status !== "connected" && (count.value = "Connecting …"));
+}
+
+try {
+  await Promise.all([cursors.ready, client.clock.ready]);
+  await tidy(); // before anything is shown or counted
+  draw(cursors.get_items());
+  cursors.subscribe(draw);
+  setInterval(tidy, (KEPT / 4) * 1000);
+  addEventListener("pagehide", () => cursors.update({ remove: [me.id] }));
+  addEventListener("pageshow", () => (moved = true));
+  client.add_status_callback((status) => {
+    if (status === "connected") moved = true;
+    else count.value = "Connecting …";
+  });
+  writing = false;
+  frame();
+} catch (error) {
+  count.value = "";
+  document.getElementById("problem").textContent = error.message;
+}

@@ -14,12 +14,21 @@ function show() {
   value.textContent = item === undefined ? "not set" : item.data ? "on" : "off";
 }
 
+/** Show what went wrong with a promise, and nothing once all is well again. */
+function tell(promise) {
+  const problem = document.getElementById("problem");
+  promise.then(
+    () => (problem.textContent = ""),
+    (error) => (problem.textContent = error.message),
+  );
+}
+
 ds.subscribe(show);
-ds.ready.then(show);
+tell(ds.ready.then(show));
 
 document.getElementById("updateBtn").onclick = () => {
-  ds.update({ insert: [{ id: "myid", data: !ds.get_item("myid")?.data }] });
+  tell(ds.update({ insert: [{ id: "myid", data: !ds.get_item("myid")?.data }] }));
 };
 document.getElementById("resetBtn").onclick = () => {
-  ds.update({ reset: true });
+  tell(ds.update({ reset: true }));
 };

@@ -10,10 +10,19 @@ const [, tasks] = client.acquire(`/demo/${service}/todo`);
 const find = (id) => document.getElementById(id);
 const rows = new Map(); // elements by id
 
+/** Show what went wrong with a promise, and nothing once all is well again. */
+const watch = (promise) =>
+  promise.then(
+    () => (find("problem").textContent = ""),
+    (error) => (find("problem").textContent = error.message),
+  );
+
+const update = (changes) => watch(tasks.update(changes));
+
 /** Change some fields of a task as it is now, unless somebody has deleted it. */
 function change(id, fields) {
   const task = tasks.get_item(id);
-  if (task) tasks.update({ insert: [{ ...task, ...fields }] });
+  if (task) update({ insert: [{ ...task, ...fields }] });
 }
 
 function addRow(id) {
@@ -21,7 +30,7 @@ function addRow(id) {
   const [done, text, remove] = row.children;
   done.onchange = () => change(id, { done: done.checked });
   text.onchange = () => change(id, { text: text.value });
-  remove.onclick = () => tasks.update({ remove: [id] });
+  remove.onclick = () => update({ remove: [id] });
   rows.set(id, row);
   return row;
 }
@@ -64,15 +73,19 @@ find("add").onsubmit = (event) => {
   event.preventDefault();
   const { text } = event.target.elements;
   const name = text.value.trim(); // the client gives an item without an id one
-  if (name) tasks.update({ insert: [{ text: name, done: false, at: client.clock.now() }] });
+  if (name) update({ insert: [{ text: name, done: false, at: client.clock.now() }] });
   text.value = "";
 };
 
 find("clear").onclick = () => {
   const done = tasks.get_items().filter((task) => task.done);
-  tasks.update({ remove: done.map(({ id }) => id) });
+  update({ remove: done.map(({ id }) => id) });
 };
 
 tasks.subscribe(show);
-tasks.ready.then(tell);
-client.add_status_callback(tell);
+const known = tasks.ready.then(tell);
+known.then(
+  () => client.add_status_callback(tell),
+  () => (find("left").value = ""),
+);
+watch(known);

@@ -1,0 +1,136 @@
+"""How commits share transactions: the database is played by a script."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, cast
+from unittest.mock import patch
+
+import pytest
+
+from sharedstate_backends import StorageError, mysql_writing
+from sharedstate_backends.mysql_writing import Writer
+from sharedstate_core import CollectionPath, CommitResult
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from sharedstate_backends.mysql_address import Address
+    from sharedstate_backends.mysql_pool import Pool
+    from sharedstate_backends.mysql_tables import Commit, MysqlTables
+
+pytestmark = pytest.mark.parametrize("anyio_backend", ["asyncio"])  # the backend's own loop
+
+
+class Database:
+    """A pool, its connections and the tables, which do each step when told so.
+
+    Attributes:
+        steps: what was asked for: "prepare" or "commit", and the names of the collections.
+    """
+
+    def __init__(self) -> None:
+        self.steps: list[str] = []
+        self._waiting: dict[str, asyncio.Future[None]] = {}
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Database]:
+        yield self
+
+    async def prepare(
+        self, _: Database, commits: Sequence[Commit]
+    ) -> tuple[list[CommitResult], list[str]]:
+        names = "".join(commit.collection.collection for commit in commits)
+        await self._step(f"prepare {names}")
+        return [CommitResult("epoch", []) for _ in commits], [names]
+
+    async def run(self, statements: str) -> None:
+        await self._step(f"commit {statements}")
+
+    async def _step(self, name: str) -> None:
+        self.steps.append(name)
+        self._waiting[name] = asyncio.get_running_loop().create_future()
+        await self._waiting[name]
+
+    async def let(self, step: str, error: Exception | None = None) -> None:
+        """Let a step end, and see what follows."""
+        if error is None:
+            self._waiting.pop(step).set_result(None)
+        else:
+            self._waiting.pop(step).set_exception(error)
+        await settle()
+
+
+async def settle() -> None:
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+class Scene:
+    """A writer of two transactions at once on such a database."""
+
+    def __init__(self) -> None:
+        self.database = Database()
+        tables = cast("MysqlTables", self.database)
+        self.writer = Writer(cast("Address", "nowhere"), tables, 2)
+        self.commits: list[asyncio.Task[CommitResult]] = []
+
+    async def commit(self, names: str) -> None:
+        pool = cast("Pool", self.database)
+        for name in names:
+            path = CollectionPath("app", "items", name)
+            self.commits.append(asyncio.create_task(self.writer.commit(pool, path, [])))
+        await settle()
+
+
+async def test_what_comes_while_a_transaction_is_put_together_shares_the_next() -> None:
+    scene = Scene()
+    steps = scene.database.steps
+    await scene.commit("a")
+    await scene.commit("b")
+    await scene.commit("c")
+    assert steps == ["prepare a"]
+    await scene.database.let("prepare a")
+    assert steps[1:] == ["commit a", "prepare bc"]  # while the first waits for the disk
+    await scene.commit("d")
+    await scene.database.let("prepare bc")
+    assert steps[3:] == ["commit bc"]  # two are under way
+    await scene.database.let("commit a")
+    assert steps[4:] == ["prepare d"]
+    finished = asyncio.create_task(scene.writer.finish())
+    await scene.database.let("commit bc")
+    await scene.database.let("prepare d")
+    assert not finished.done()
+    await scene.database.let("commit d")
+    assert len(await asyncio.gather(*scene.commits)) == 4
+    await finished
+
+
+async def test_one_that_waits_for_a_lock_does_not_hold_up_the_others() -> None:
+    with patch.object(mysql_writing, "PREPARED_SECONDS", 0.0):
+        scene = Scene()
+        await scene.commit("a")
+        await scene.commit("b")
+        for _ in range(1000):
+            if "prepare b" in scene.database.steps:
+                break
+            await asyncio.sleep(0.01)
+    await scene.database.let("prepare b")
+    await scene.database.let("commit b")
+    await scene.commits[1]
+    await scene.database.let("prepare a")
+    await scene.database.let("commit a")
+    await scene.commits[0]
+
+
+async def test_one_that_fails_lets_the_next_begin() -> None:
+    scene = Scene()
+    await scene.commit("a")
+    await scene.commit("b")
+    await scene.database.let("prepare a", ValueError("no"))
+    with pytest.raises(StorageError, match="ValueError: no"):
+        await scene.commits[0]
+    await scene.database.let("prepare b")
+    await scene.database.let("commit b")
+    await scene.commits[1]
