@@ -171,3 +171,21 @@ def test_an_acknowledgement_waits_for_a_subscription_that_is_owed_anew() -> None
     world.settle()
     check_copies(world)
     assert client.asked[-2].ok
+
+
+def test_an_acknowledgement_comes_after_a_subscription_that_took_the_place_of_another() -> None:
+    """The one that was owed before it has ended meanwhile, and the new one is owed behind it."""
+    world = World(1, store=stored("p"))
+    client = world.clients[0]
+    client.put_subs({P: {}})
+    world.settle()
+    asked = put(world, 0, "q")
+    world.block(0)
+    world.finish(under_way(world, Commit).ticket)
+    client.put_subs({P: {}}, [P])
+    world.to_server(0, even_if_paused=True)
+    assert not world.links[0].inbox
+    world.drain(0)
+    heard = kinds(hear(world))
+    assert heard.index("NOTIFY") < heard.index(asked.tunnel)
+    check_copies(world)

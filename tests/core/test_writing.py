@@ -40,13 +40,17 @@ def test_one_message_serves_every_subscriber_with_the_same_spelling() -> None:
     assert [len(changes(world, n)) for n in range(3)] == [1, 1, 1]
 
 
-def test_pipelined_put_get_put_take_effect_in_order() -> None:
+@pytest.mark.parametrize("together", [False, True])
+def test_pipelined_put_get_put_take_effect_in_order(together: bool) -> None:
     world = World(store=stored("p"))
     client = world.clients[0]
     client.put(P, insert=[{"id": "q"}])
     read = client.ask("GET", P)
     client.put(P, remove=["q"])
-    say(world)
+    if together:
+        world.all_to_server(0)
+    else:
+        say(world)
     assert len(under_way(world, Commit).writes) == 1  # the read stands in between
     world.finish(under_way(world, Commit).ticket)
     world.finish(under_way(world, Load).ticket)
