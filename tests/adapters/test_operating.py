@@ -71,7 +71,8 @@ async def test_a_database_that_stands_still(
 def test_check_with_a_database(service: Service, shared_mariadb: MariaDb, tmp_path: Path) -> None:
     config = service["config"]
     assert isinstance(config, dict)
-    wrong: Service = {**service, "name": "wrong", "config": {**config, "db_password": PASSWORD}}
+    denied = {**config, "db_table": "other", "db_password": PASSWORD}
+    wrong: Service = {**service, "name": "wrong", "config": denied}
     with started(
         "check", write_config(tmp_path, document(service, wrong)), folder=tmp_path
     ) as command:
