@@ -604,7 +604,7 @@ var ClientCore = class {
    * @returns {Effect[]}
    */
   #malformed({ reason, path }) {
-    const error = new SharedStateError("bad_message", `the server sent a bad message: ${reason}`);
+    const error = new SharedStateError("bad_message", `bad message of the server: ${reason}`);
     const subscription = path === void 0 ? void 0 : this.#subscriptions.get(path);
     if (subscription?.state !== "subscribed") return [report(error)];
     return [report(error), ...this.#gap(subscription, subscription.replica.epoch)];
@@ -1545,7 +1545,7 @@ var Clock = class {
       const time = await this.#ask();
       const at = local();
       const trans = (at - start) / 2;
-      if (Math.abs(wall() - before) < JUMP) {
+      if (Number.isFinite(time) && Math.abs(wall() - before) < JUMP) {
         this.#samples.push({ skew: time - (start + trans), trans, at });
         this.#samples = this.#samples.slice(-MAX_SAMPLES);
         this.#ready.resolve();
@@ -1668,9 +1668,10 @@ function check(url, options) {
   )) {
     const least = LEAST[name];
     const kind = typeof least;
-    if (!(name in LEAST)) throw new SharedStateError("bad_option", `${name}: not an option`);
-    if (value !== void 0 && (typeof value !== kind || kind === "number" && !(value >= least)))
-      throw new SharedStateError("bad_option", `${name}: expected a valid ${kind}`);
+    if (least === void 0) throw new SharedStateError("bad_option", `${name}: no option`);
+    const fits = typeof value === kind && (kind !== "number" || value >= least);
+    if (value !== void 0 && !fits)
+      throw new SharedStateError("bad_option", `${name}: no valid ${kind}`);
   }
 }
 

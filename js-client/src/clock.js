@@ -107,7 +107,7 @@ export class Clock {
       const time = await this.#ask();
       const at = local();
       const trans = (at - start) / 2;
-      if (Math.abs(wall() - before) < JUMP) {
+      if (Number.isFinite(time) && Math.abs(wall() - before) < JUMP) {
         this.#samples.push({ skew: time - (start + trans), trans, at });
         this.#samples = this.#samples.slice(-MAX_SAMPLES);
         this.#ready.resolve();

@@ -43,8 +43,9 @@ export function check(url, options) {
   for (const [name, value] of Object.entries(/** @type {any} */ (options))) {
     const least = LEAST[name];
     const kind = typeof least;
-    if (!(name in LEAST)) throw new SharedStateError("bad_option", `${name}: not an option`);
-    if (value !== undefined && (typeof value !== kind || (kind === "number" && !(value >= least))))
-      throw new SharedStateError("bad_option", `${name}: expected a valid ${kind}`);
+    if (least === undefined) throw new SharedStateError("bad_option", `${name}: no option`);
+    const fits = typeof value === kind && (kind !== "number" || value >= least);
+    if (value !== undefined && !fits)
+      throw new SharedStateError("bad_option", `${name}: no valid ${kind}`);
   }
 }

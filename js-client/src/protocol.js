@@ -249,7 +249,7 @@ export class ClientCore {
    * @returns {Effect[]}
    */
   #malformed({ reason, path }) {
-    const error = new SharedStateError("bad_message", `the server sent a bad message: ${reason}`);
+    const error = new SharedStateError("bad_message", `bad message of the server: ${reason}`);
     const subscription = path === undefined ? undefined : this.#subscriptions.get(path);
     if (subscription?.state !== "subscribed") return [report(error)];
     return [report(error), ...this.#gap(subscription, subscription.replica.epoch)];

@@ -157,3 +157,21 @@ test("is refused when the client is closed", async (t) => {
   it.clock.now();
   assert.equal(it.asked, 1);
 });
+
+test("an answer that is no time does not count", async (t) => {
+  const it = world(t);
+  const { clock } = it;
+  const answer = it.answer;
+  /** @type {any[]} */
+  const odd = [null, "abc", "12", {}, Infinity, NaN];
+  it.answer = async () => (odd.length > 0 ? odd.shift() : answer());
+  assert.equal(clock.error, Infinity);
+  while (odd.length > 0) {
+    await turn();
+    assert.equal(clock.error, Infinity);
+    await it.pass(100);
+  }
+  assert.equal(clock.error, Infinity);
+  await it.pass(100);
+  close(clock.now(), it.server());
+});

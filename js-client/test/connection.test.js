@@ -257,15 +257,15 @@ describe("the constructor", () => {
 
   test("refuses options that there are not, and values that will not do", () => {
     for (const [options, message] of /** @type {[any, string][]} */ ([
-      [{ retry: 3 }, "retry: not an option"],
-      [{ websocket: FakeWebSocket }, "websocket: not an option"],
-      ["idle", "0: not an option"],
-      [{ WebSocket: {} }, "WebSocket: expected a valid function"],
-      [{ on_error: null }, "on_error: expected a valid function"],
-      [{ max_queue: "10" }, "max_queue: expected a valid number"],
-      [{ retries: -1 }, "retries: expected a valid number"],
-      [{ timeout: NaN }, "timeout: expected a valid number"],
-      [{ timeout: 0 }, "timeout: expected a valid number"],
+      [{ retry: 3 }, "retry: no option"],
+      [{ websocket: FakeWebSocket }, "websocket: no option"],
+      ["idle", "0: no option"],
+      [{ WebSocket: {} }, "WebSocket: no valid function"],
+      [{ on_error: null }, "on_error: no valid function"],
+      [{ max_queue: "10" }, "max_queue: no valid number"],
+      [{ retries: -1 }, "retries: no valid number"],
+      [{ timeout: NaN }, "timeout: no valid number"],
+      [{ timeout: 0 }, "timeout: no valid number"],
     ]))
       assert.throws(() => new SharedStateClient("ws://host:1", options), {
         name: "SharedStateError",

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import math
 import time
+from typing import TYPE_CHECKING
 
 import anyio
 import pytest
+from wsproto.events import TextMessage
 
 from sharedstate_anyio.client import ClosedError, connect
 from sharedstate_anyio.client import clock as clock_module
 from sharedstate_anyio.client.clock import BURST, Clock
 from sharedstate_core import SharedStateError
 from tests.support.servers import running, until
+
+from .support import websockets
+
+if TYPE_CHECKING:
+    from wsproto import WSConnection
 
 SLACK = 60.0
 """This machine may do something else between two looks at its clock."""
@@ -109,3 +117,25 @@ async def test_waiting_ends_with_the_client() -> None:
     clock.end()
     with pytest.raises(ClosedError):
         await clock.synced()
+
+
+@pytest.mark.parametrize("told", ["null", '"abc"', "{}", "true", "1e999"])
+async def test_an_answer_that_is_no_time_does_not_count(told: str) -> None:
+    answers = [told]
+
+    async def talk(stream: anyio.abc.SocketStream, websocket: WSConnection) -> None:
+        while True:
+            websocket.receive_data(await stream.receive())
+            for event in websocket.events():
+                if not isinstance(event, TextMessage):
+                    continue
+                tunnel = json.dumps(json.loads(event.data)["tunnel"])
+                data = answers.pop() if answers else str(time.time() + 3600)
+                reply = '{"type":"REPLY","cmd":"GET","tunnel":%s,"ok":true,"data":%s}'
+                await stream.send(websocket.send(TextMessage(reply % (tunnel, data))))
+
+    async with websockets(talk) as port, connect(f"ws://127.0.0.1:{port}") as client:
+        with anyio.fail_after(20):
+            await client.clock.synced()
+        assert abs(client.clock.skew - 3600) < SLACK
+        assert not answers

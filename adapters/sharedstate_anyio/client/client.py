@@ -6,8 +6,9 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import anyio
+import msgspec
 
-from sharedstate_core import parse_collection_path
+from sharedstate_core import SharedStateError, parse_collection_path
 from sharedstate_core.paths import split_path
 
 from . import values
@@ -118,7 +119,11 @@ class Client:
         return await self._desk.put(name, update, make_condition(if_))
 
     async def _ask_time(self) -> float:
-        return float(values.loads(await self._desk.request("GET", "/clock")))
+        told = await self._desk.request("GET", "/clock")
+        try:
+            return msgspec.json.decode(told, type=float)
+        except msgspec.DecodeError:
+            raise SharedStateError(f"the server's clock is no number: {told[:100]!r}") from None
 
 
 @asynccontextmanager
