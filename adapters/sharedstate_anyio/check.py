@@ -18,7 +18,7 @@ from sharedstate_backends.contract import OldDataError
 from .censor import Censor
 from .config import load_config
 from .listening import ListenError, load_certificates, open_listeners
-from .logs import printable
+from .logs import printable, shortened
 from .services import build_backend, check_tables, placed
 
 if TYPE_CHECKING:
@@ -154,5 +154,5 @@ def _complain(mistakes: Iterable[ConfigurationError]) -> int:
 
 
 def _fault(line: str, status: int) -> int:
-    print(f"sharedstate-anyio: {printable(line)}", file=sys.stderr)
+    print(f"sharedstate-anyio: {printable(shortened(line))}", file=sys.stderr)
     return status

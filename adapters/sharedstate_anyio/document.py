@@ -20,7 +20,14 @@ if TYPE_CHECKING:
 
     from sharedstate_backends.complaints import Complaints
 
+MAX_UNKNOWN: Final = 10
+"""Unknown keys of one object that are told one by one."""
+
+MAX_WORD: Final = 100
+"""A longer word is like no other."""
+
 _PLAIN_KEY: Final = re.compile(r"[A-Za-z_$][A-Za-z0-9_.-]{0,59}")
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _KINDS: Final[dict[type, str]] = {
     dict: "an object",
     list: "a list",
@@ -39,8 +46,9 @@ class _Members(dict[str, object]):
 
     def __init__(self, pairs: list[tuple[str, object]]) -> None:
         super().__init__(pairs)
-        keys = [key for key, _ in pairs]
-        self.doubled = next((key for key in keys if keys.count(key) > 1), None)
+        seen: set[str] = set()
+        twice = (key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        self.doubled = None if len(self) == len(pairs) else next(twice)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +57,7 @@ class _NotJson:
 
 
 def decode(text: str, file: str) -> object:
-    """Return the JSON document, refusing what `json` lets through: doubled keys, and `NaN`.
+    """Return the JSON document, refusing what `json` lets through: doubled keys, halves of characters, and `NaN`.
 
     Raises:
         ConfigurationError: `key` is the file, with line and column, or the place.
@@ -70,11 +78,17 @@ def _plain(value: object, place: str) -> object:
         if value.doubled is not None:
             problem = f"the key {shown(value.doubled)} is there twice; keep one"
             raise ConfigurationError(place, problem)
-        return {key: _plain(member, join(place, key)) for key, member in value.items()}
+        return {
+            str(_plain(key, place)): _plain(member, join(place, key))
+            for key, member in value.items()
+        }
     if isinstance(value, list):
         return [_plain(element, f"{place}[{index}]") for index, element in enumerate(value)]
     if isinstance(value, _NotJson):
         raise ConfigurationError(place, f"{value.word} is not JSON; write a number or null")
+    if isinstance(value, str) and (half := _SURROGATE.search(value)):
+        problem = f"holds {shown(half[0])}, half of a character; write the character itself"
+        raise ConfigurationError(place, problem)
     return value
 
 
@@ -97,13 +111,15 @@ def object_at(
         names = ", ".join(f'"{name}"' for name in required + optional)
         raise ConfigurationError(place, f"expected an object with {names}, found {kind(value)}")
     meant = set()  # a key that is misspelled is not called missing, too
-    for key in value:
-        if key not in required + optional:
-            near = nearest(str(key), {*required, *optional} - value.keys())
-            meant.add(near)
-            known = "known here: " + ", ".join(sorted(required + optional))
-            problem = f"did you mean {shown(near)}?" if near else known
-            complaints.add(join(place, str(key)), f"unknown key; {problem}")
+    unknown = [key for key in value if key not in required + optional]
+    for key in unknown[:MAX_UNKNOWN]:
+        near = nearest(str(key), {*required, *optional} - value.keys())
+        meant.add(near)
+        known = "known here: " + ", ".join(sorted(required + optional))
+        problem = f"did you mean {shown(near)}?" if near else known
+        complaints.add(join(place, str(key)), f"unknown key; {problem}")
+    if len(unknown) > MAX_UNKNOWN:
+        complaints.add(place, f"{len(unknown) - MAX_UNKNOWN:,} more unknown keys")
     for key in required:
         if key not in value and key not in meant:
             complaints.add(join(place, key), "is missing; add it")
@@ -112,6 +128,8 @@ def object_at(
 
 def nearest(word: str, known: Collection[str]) -> str | None:
     """Return the known word that is so near to this one that it may have been meant, if there is one."""
+    if len(word) > MAX_WORD:
+        return None
     return next(iter(difflib.get_close_matches(word, sorted(known), n=1)), None)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import ipaddress
+import os
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from sharedstate_backends.complaints import Complaints
 from sharedstate_backends.contract import ConfigurationError
 
-from .document import join, kind, object_at, shown
+from .document import MAX_UNKNOWN, join, kind, object_at, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -77,10 +78,13 @@ def parse_listeners(value: object) -> tuple[Listen, ...]:
     if not isinstance(value, dict) or "listen" not in value:
         return (_listener(value, "service", optional=("listen",)),)
     with Complaints() as complaints:
-        for key in value:
-            if key != "listen":
-                problem = 'stands beside "listen"; move it into the entries of that list'
-                complaints.add(join("service", str(key)), problem)
+        beside = [key for key in value if key != "listen"]
+        for key in beside[:MAX_UNKNOWN]:
+            problem = 'stands beside "listen"; move it into the entries of that list'
+            complaints.add(join("service", str(key)), problem)
+        if len(beside) > MAX_UNKNOWN:
+            more = f'{len(beside) - MAX_UNKNOWN:,} more keys stand beside "listen"'
+            complaints.add("service", more)
         entries = value["listen"]
         if not isinstance(entries, list) or not entries:
             found = "an empty list" if entries == [] else kind(entries)
@@ -112,7 +116,7 @@ def override(
     only = listeners[0]
     return (
         Listen(
-            only.host if host is None else host,
+            only.host if host is None else _host(host, "--host"),
             only.port if port is None else port,
             ssl=only.ssl,
         ),
@@ -141,6 +145,14 @@ def _host(value: object, place: str) -> str:
     if not isinstance(value, str) or not (_HOST_NAME.fullmatch(value) or _is_ipv6(value)):
         problem = f"expected a host name or an address and nothing else, found {shown(value)}"
         raise ConfigurationError(place, problem)
+    if not _is_ipv6(value):
+        try:
+            value.encode("idna")  # as the system is asked for it
+        except UnicodeError:
+            problem = (
+                "a part between dots is empty, too long or no text; each has 1 to 63 characters"
+            )
+            raise ConfigurationError(place, f"{problem}, found {shown(value)}") from None
     return value
 
 
@@ -163,7 +175,12 @@ def _unix(value: object, place: str) -> str:
     if not isinstance(value, str) or not value or "\0" in value:
         problem = f"expected the path of a UNIX socket, found {shown(value)}"
         raise ConfigurationError(place, problem)
-    if len(value.encode(errors="surrogateescape")) > UNIX_BYTES:
+    try:
+        size = len(os.fsencode(value))
+    except UnicodeEncodeError:
+        problem = f"expected the path of a UNIX socket, found {shown(value)}"
+        raise ConfigurationError(place, problem) from None
+    if size > UNIX_BYTES:
         problem = f"a path of a UNIX socket has at most {UNIX_BYTES} bytes; choose a shorter one"
         raise ConfigurationError(place, problem)
     return value

@@ -28,6 +28,9 @@ Format: TypeAlias = Literal["text", "json"]
 FORMATS: Final[tuple[Format, ...]] = ("text", "json")
 LEVELS: Final = ("debug", "info", "warning", "error")
 
+MAX_LINE: Final = 1000
+"""The longest complaint that is told whole, in characters."""
+
 log = logging.getLogger("sharedstate")
 
 
@@ -103,6 +106,13 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def shortened(text: str) -> str:
+    """Return the text without its middle if it is longer than `MAX_LINE`: a name in it may be as long as it likes."""
+    if len(text) <= MAX_LINE:
+        return text
+    return f"{text[: MAX_LINE // 2]} ... {text[-MAX_LINE // 2 :]}"
 
 
 def _time(record: logging.LogRecord) -> str:

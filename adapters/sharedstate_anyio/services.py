@@ -116,7 +116,7 @@ def _resolve(module: str, place: str) -> object:
             return offers.popitem()[1].load()
         if all(part.isidentifier() for part in module.split(".")):
             return importlib.import_module(module)
-    except (ImportError, AttributeError) as error:
+    except (ImportError, AttributeError, SyntaxError) as error:
         absent = error.name if isinstance(error, ModuleNotFoundError) else None
         if absent is None or not f"{module}.".startswith(f"{absent}."):
             reason = " ".join(str(error).split())

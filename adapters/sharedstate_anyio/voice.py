@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from .censor import Censor
 from .events import about
-from .logs import conceal, configure, printable
+from .logs import conceal, configure, printable, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -51,9 +51,10 @@ class Voice:
         """Tell what is wrong, one line each, and end the process; `event` is for machines."""
         if self.style == "text":
             logging.shutdown()  # what was logged before comes first
-        for problem in [problems] if isinstance(problems, str) else problems:
+        for whole in [problems] if isinstance(problems, str) else problems:
+            problem = shortened(self._censor(whole))
             if self.style == "json":
                 log.critical("%s", problem, extra=about(event))
             else:
-                print(f"sharedstate-anyio: {printable(self._censor(problem))}", file=sys.stderr)
+                print(f"sharedstate-anyio: {printable(problem)}", file=sys.stderr)
         sys.exit(status)

@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
     from .contract import Backend
 
+MAX_UNKNOWN: Final = 10
+"""Unknown keys that are told one by one."""
+
 MAX_TABLE_NAME: Final = 47
 """The longest `db_table`: MySQL allows 64 characters, and the longest suffix of a table's name has 17."""
 
@@ -68,8 +71,12 @@ def get_service(config: Mapping[str, object]) -> Backend:
         ConfigurationError: naming the key, what is wrong with it and what to do.
     """
     with Complaints() as complaints:
-        for key, value in config.items():
-            complaints.attempt(_check, key, value)
+        unknown = [key for key in config if key not in KINDS]
+        told = {*KINDS, *unknown[:MAX_UNKNOWN]}
+        for key in filter(told.__contains__, config):
+            complaints.attempt(_check, key, config[key])
+        if len(unknown) > MAX_UNKNOWN:
+            complaints.add("", f"{len(unknown) - MAX_UNKNOWN:,} more unknown keys")
         if "db_type" not in config:
             complaints.add("db_type", 'is missing: use "sqlite" or "mysql"')
     database = config["db_type"]

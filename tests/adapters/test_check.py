@@ -11,7 +11,7 @@ import pytest
 from sharedstate_anyio import check as check_module
 from sharedstate_anyio import parse_config
 from tests.support import faulty_service, unopenable_service
-from tests.support.command import started
+from tests.support.command import one_line, started
 from tests.support.peer import open_client
 from tests.support.servers import MYSQL_WITHOUT_PORT, document, running, sqlite, write_config
 
@@ -214,6 +214,18 @@ def test_a_start_tells_every_mistake_too_and_before_that_a_port_is_in_use(tmp_pa
                 assert command.finish() == 2
             lines = command.errors.splitlines()
             assert_told([line.removeprefix("sharedstate-anyio: ") for line in lines], expected)
+
+
+def test_long_names_are_cut(tmp_path: Path) -> None:
+    content = document(sqlite(file="x" * 100_000))
+    status, _, (line,) = check(tmp_path, content)
+    assert status == 1
+    with started("config.json", folder=tmp_path) as command:
+        assert command.finish() == 1
+    for told in (line, one_line(command.errors)):
+        assert len(told) < 1100
+        assert "xxx ... xxx" in told
+        assert "cannot be opened" in told
 
 
 def test_what_cannot_be_used_at_the_moment(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from sharedstate_anyio.listeners import Listen
 from sharedstate_backends import ConfigurationError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 SECRET = 'Tr0ub4dor"&3'
@@ -187,6 +188,12 @@ def test_faults_in_host(host: object) -> None:
     assert len(found) < 200
 
 
+@pytest.mark.parametrize("host", ["my..host", ".a", "a" * 64, "\ud800"])
+def test_names_that_no_host_has(host: str) -> None:
+    found = complaint({"service": {"host": host}, **one()})
+    assert found.startswith("service.host: a part between dots is empty, too long or no text")
+
+
 @pytest.mark.parametrize(
     ("document", "expected"),
     [
@@ -298,12 +305,46 @@ def test_faults_in_a_service(service: object, expected: str) -> None:
         ('{"service": {"port": NaN}}', "service.port: NaN is not JSON; write a number or null"),
         ("[" * 100_000, "FILE: is nested too deep for a configuration"),
         ("1" * 5000, "FILE: holds a number that is too long"),
+        (
+            '{"service": {"unix": "a\\udfff"}}',
+            'service.unix: holds "\\udfff", half of a character; write the character itself',
+        ),
+        ('{"a": [{"\\ud800b": 1}]}', 'a[0]: holds "\\ud800", half of a character'),
     ],
 )
 def test_faults_in_the_text(tmp_path: Path, text: str, expected: str) -> None:
     file = tmp_path / "config.json"
     file.write_text(text)
     assert file_complaint(file).startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("place", "found"),
+    [
+        ("", lambda keys: {**keys, **one()}),
+        ("limits", lambda keys: {"limits": keys, **one()}),
+        ("service", lambda keys: {"service": {"listen": [{}], **keys}, **one()}),
+        ("services[0]", lambda keys: {"services": [{**one()["services"][0], **keys}]}),
+    ],
+)
+def test_of_many_unknown_keys_some_are_told(
+    place: str, found: Callable[[dict[str, object]], object]
+) -> None:
+    keys: dict[str, object] = {f"k{number}": 1 for number in range(40_000)}
+    with pytest.raises(ConfigurationError) as caught:
+        parse_config(found(keys))
+    *told, rest = caught.value.each
+    assert len(told) == 10
+    assert rest.key == place
+    assert rest.problem.startswith("39,990 more ")
+
+
+def test_many_keys_are_read_soon(tmp_path: Path) -> None:
+    """The last of them is there twice: comparing each with all others takes minutes."""
+    file = tmp_path / "config.json"
+    keys = [f'"k{number}": 1' for number in range(100_000)]
+    file.write_text("{" + ", ".join([*keys, keys[-1]]) + "}")
+    assert file_complaint(file) == 'the key "k99999" is there twice; keep one'
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ def test_the_forms_of_a_listener() -> None:
         ({"unix": ""}, "service.unix: expected the path"),
         ({"unix": 3}, "service.unix: expected the path"),
         ({"unix": "a\0b"}, "service.unix: expected the path"),
+        ({"unix": "\ud800"}, 'service.unix: expected the path of a UNIX socket, found "\\ud800"'),
         ({"unix": "x" * 108}, "service.unix: a path of a UNIX socket has at most 107 bytes"),
         ({"mode": "660"}, "service.mode: belongs to a UNIX socket"),
         ({"unix": "s", "mode": 660}, "service.mode: expected permissions"),
@@ -54,6 +55,8 @@ def test_the_command_line_stands_above_the_file() -> None:
     one = (Listen("a", 1),)
     assert override(one, None, None, None) == one
     assert override(one, "b", None, None) == (Listen("b", 1),)
+    with pytest.raises(ConfigurationError, match="--host: a part between dots is empty"):
+        override(one, "a..b", None, None)
     assert override(one, None, 0, None) == (Listen("a", 0),)
     assert override(one, None, None, "s") == (Listen(unix="s"),)
     assert override((Listen(unix="s"),), None, 5, None) == (Listen(port=5),)

@@ -140,6 +140,7 @@ def offer(folder: Path, name: str, entry_points: str) -> None:
             "importing \"plug_needs\" failed: No module named 'zzz_driver'; mend or inst",
         ),
         ("plug_wants", "importing \"plug_wants\" failed: cannot import name 'zzz' from 'json'"),
+        ("plug_broken", 'importing "plug_broken" failed: invalid syntax (plug_broken.py, line 1)'),
         ("plug_half", "get_service returned object, without open, close, load, commit, heads, col"),
         (
             "plug_async",
@@ -150,6 +151,7 @@ def offer(folder: Path, name: str, entry_points: str) -> None:
 def test_modules_that_are_no_service(plugins: Path, module: str, expected: str) -> None:
     (plugins / "plug_needs.py").write_text("import zzz_driver\n")
     (plugins / "plug_wants.py").write_text("from json import zzz\n")
+    (plugins / "plug_broken.py").write_text("def (:\n")
     (plugins / "plug_half.py").write_text("def get_service(config): return object()\n")
     (plugins / "plug_async.py").write_text("async def get_service(config): ...\n")
     found = build_complaint(one(module))

@@ -63,6 +63,15 @@ def test_a_missing_driver_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
+def test_of_many_unknown_keys_some_are_told() -> None:
+    keys = {f"k{number}": 1 for number in range(40_000)}
+    with pytest.raises(ConfigurationError) as caught:
+        get_service({"db_type": "sqlite", **keys})
+    *told, rest = caught.value.each
+    assert len(told) == 10
+    assert str(rest) == "39,990 more unknown keys"
+
+
 def test_a_mysql_configuration_turned_to_sqlite_is_accepted() -> None:
     get_service(MYSQL | {"db_type": "sqlite"})
 
