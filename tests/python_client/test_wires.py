@@ -170,6 +170,26 @@ async def test_a_server_that_talks_nonsense(caplog: pytest.LogCaptureFixture) ->
     caplog.clear()
 
 
+async def test_text_that_is_no_json_ends_the_connection(caplog: pytest.LogCaptureFixture) -> None:
+    """Nobody knows whom it was for: what was asked is settled, and what is held is synchronised anew."""
+    answers = ["NaN", '{"type":"REPLY","tunnel":2,"ok":true,"data":[]}']
+
+    async def talk(stream: anyio.abc.SocketStream, websocket: WSConnection) -> None:
+        while True:
+            websocket.receive_data(await stream.receive())
+            for event in websocket.events():
+                if isinstance(event, TextMessage):
+                    await stream.send(websocket.send(TextMessage(answers.pop(0))))
+
+    async with websockets(talk) as port, connect(f"ws://127.0.0.1:{port}") as client:
+        with anyio.fail_after(20):
+            with pytest.raises(ConnectionLostError, match="a message that cannot be read"):
+                await client.get(C)
+            assert await client.get(C) == []
+    assert "bad message" in caplog.text
+    caplog.clear()
+
+
 async def test_a_server_that_hangs_up_is_called_less_and_less(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

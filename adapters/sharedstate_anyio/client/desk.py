@@ -21,6 +21,7 @@ from sharedstate_core.client import (
     Synced,
     messages,
 )
+from sharedstate_core.errors import CLOSE_INVALID_TEXT
 
 from . import values
 from .changes import StatusChanges
@@ -194,7 +195,12 @@ class Desk:
                     self._replicas[path].synced()
                 case Refused(path, error):
                     self._replicas[path].refused(error)
-                case Fault(problem):
-                    log.warning("%s", problem, extra=about("server_misunderstood"))
+                case Fault():
+                    self._blame(effect)
                 case _:
                     assert_never(effect)
+
+    def _blame(self, fault: Fault) -> None:
+        log.warning("%s", fault.problem, extra=about("server_misunderstood"))
+        if fault.fatal and self._link is not None:
+            self._link.give_up(CLOSE_INVALID_TEXT, "it sent a message that cannot be read")
