@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import anyio
 import pytest
-from wsproto.events import TextMessage
+from wsproto import ConnectionType, WSConnection
+from wsproto.events import AcceptConnection, TextMessage
 
 from sharedstate_anyio.client import (
     ConnectError,
@@ -23,8 +24,6 @@ from tests.support.servers import running, until
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from wsproto import WSConnection
 
 
 C = "/app/items/c"
@@ -124,6 +123,39 @@ async def test_no_server_of_ours(answer: bytes, problem: str) -> None:
         with pytest.raises(ConnectError, match=problem):
             async with connect(f"ws://127.0.0.1:{port}", connect_timeout=timeout):
                 pytest.fail("it began")
+
+
+@pytest.mark.parametrize(
+    "name", ["Connection", "Sec-WebSocket-Extensions", "Sec-WebSocket-Protocol"]
+)
+async def test_a_handshake_that_is_not_ascii_is_tried_again(name: str) -> None:
+    served = 0
+
+    async def handle(stream: anyio.abc.SocketStream) -> None:
+        nonlocal served
+        async with stream:
+            with suppress(*BROKEN):
+                websocket = WSConnection(ConnectionType.SERVER)
+                websocket.receive_data(await stream.receive())
+                assert list(websocket.events())
+                head = websocket.send(AcceptConnection())
+                if served < 2:
+                    head = head.replace(b"\r\n", f"\r\n{name}: \xe9\r\n".encode("latin-1"), 1)
+                served += 1
+                await stream.send(head)
+                await stream.receive()
+
+    listener = await anyio.create_tcp_listener(local_host="127.0.0.1", local_port=0)
+    url = f"ws://127.0.0.1:{listener.extra(anyio.abc.SocketAttribute.local_port)}"
+    async with listener, anyio.create_task_group() as tasks:
+        tasks.start_soon(listener.serve, handle)
+        with pytest.raises(ConnectError, match="no WebSocket server"):
+            async with connect(url):
+                pytest.fail("it began")
+        async with connect(url, wait=False) as client:
+            await reaches(client, "connected")
+        tasks.cancel_scope.cancel()
+    assert served == 3
 
 
 async def test_credentials_that_do_not_count_any_more_end_the_block() -> None:

@@ -52,6 +52,9 @@ GOODBYE_SECONDS: Final = 1.0
 
 BROKEN: Final = (OSError, anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream)
 
+NO_HANDSHAKE: Final = (ProtocolError, UnicodeDecodeError)
+"""What wsproto raises for an answer that is none; the second for a header that is not ASCII."""
+
 
 @dataclass(frozen=True, slots=True)
 class LinkOptions:
@@ -263,12 +266,9 @@ async def open_link(address: Address, options: LinkOptions) -> Link:
         if stream is not None:
             with anyio.CancelScope(shield=True):
                 await anyio.aclose_forcefully(stream)
-        if isinstance(error, (*BROKEN, ProtocolError)):
-            why = (
-                "this is no WebSocket server"
-                if isinstance(error, ProtocolError)
-                else reason_of(error)
-            )
+        if isinstance(error, (*BROKEN, *NO_HANDSHAKE)):
+            no_server = isinstance(error, NO_HANDSHAKE)
+            why = "this is no WebSocket server" if no_server else reason_of(error)
             raise ConnectError(f"cannot connect to {place}: {why}") from error
         raise
 
