@@ -202,6 +202,25 @@ async def test_a_server_that_talks_nonsense(caplog: pytest.LogCaptureFixture) ->
     caplog.clear()
 
 
+async def test_an_update_acknowledged_with_what_is_no_number() -> None:
+    odd = ["null", '"abc"', "1e999", "[]", "true", "1" * 5000]
+
+    async def talk(stream: anyio.abc.SocketStream, websocket: WSConnection) -> None:
+        for number, data in enumerate((*odd, "7"), start=1):
+            websocket.receive_data(await stream.receive())
+            assert list(websocket.events())
+            answer = f'{{"type":"REPLY","cmd":"PUT","tunnel":{number},"ok":true,"data":{data}}}'
+            await stream.send(websocket.send(TextMessage(answer)))
+
+    async with websockets(talk) as port, connect(f"ws://127.0.0.1:{port}") as client:
+        with anyio.fail_after(20):
+            for data in odd:
+                with pytest.raises(RequestError, match="told no number of ids") as failed:
+                    await client.update(C, remove=["a"])
+                assert failed.value.code == "bad_message", data
+            assert await client.update(C, remove=["a"]) == 7
+
+
 async def test_text_that_is_no_json_ends_the_connection(caplog: pytest.LogCaptureFixture) -> None:
     """Nobody knows whom it was for: what was asked is settled, and what is held is synchronised anew."""
     answers = ["NaN", '{"type":"REPLY","tunnel":2,"ok":true,"data":[]}']
