@@ -70,7 +70,7 @@ async def test_a_server_that_refuses_a_message() -> None:
         assert await ds.update(insert=[{"id": "b", "text": "x" * 3_000_000}]) == 1
 
 
-async def test_a_message_too_long_for_the_client() -> None:
+async def test_a_message_too_long_for_the_client(caplog: pytest.LogCaptureFixture) -> None:
     async with running() as server, connect(server.url, max_message=2000) as client:
         await client.update(C, insert=[{"id": "a", "text": "x" * 1500}])
         assert len(await client.get(C)) == 1
@@ -78,6 +78,8 @@ async def test_a_message_too_long_for_the_client() -> None:
         with pytest.raises(ConnectionLostError, match="longer than max_message, 2000 bytes"):
             await client.get(C)
         assert await client.get("/") == ["items"]
+    assert "longer than max_message" in caplog.text
+    caplog.clear()
 
 
 async def test_unix_sockets(tmp_path: Path) -> None:
@@ -198,7 +200,7 @@ async def test_a_server_that_talks_nonsense(caplog: pytest.LogCaptureFixture) ->
         await until(lambda: served > 10)
     warnings = [record.message for record in caplog.records if record.levelno >= logging.WARNING]
     assert warnings
-    assert all("bad message" in message for message in warnings)
+    assert all("bad message" in message or "hung up on" in message for message in warnings)
     caplog.clear()
 
 
@@ -244,7 +246,7 @@ async def test_text_that_is_no_json_ends_the_connection(caplog: pytest.LogCaptur
 async def test_a_server_that_hangs_up_is_called_less_and_less(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Only words count as success: pauses grow until it says something."""
+    """Only what was asked for counts as success, not any word: pauses grow until it comes."""
     failures: list[int] = []
 
     def no_pause(count: int) -> float:
@@ -252,10 +254,46 @@ async def test_a_server_that_hangs_up_is_called_less_and_less(
         return 0.0
 
     async def talk(stream: anyio.abc.SocketStream, websocket: WSConnection) -> None:
+        words = "{}"
         if len(failures) == 4:
-            await stream.send(websocket.send(TextMessage("{}")))
+            words = '{"type":"REPLY","tunnel":1,"ok":true,"data":[]}'
+            await stream.receive()
+        await stream.send(websocket.send(TextMessage(words)))
 
     monkeypatch.setattr(connector, "pause", no_pause)
-    async with websockets(talk) as port, connect(f"ws://127.0.0.1:{port}"):
+    monkeypatch.setattr(connector, "LONGEST_PAUSE", 60.0)
+    async with websockets(talk) as port, connect(f"ws://127.0.0.1:{port}") as client:
+        await until(lambda: len(failures) >= 4)
+        with anyio.fail_after(20):
+            assert await client.get(C) == []
         await until(lambda: len(failures) >= 7)
     assert failures[:7] == [0, 1, 2, 3, 0, 1, 2]
+
+
+async def test_a_message_too_long_again_and_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The snapshot is not downloaded at full speed for ever, though the server answers otherwise; it is logged once."""
+    failures: list[int] = []
+
+    def no_pause(count: int) -> float:
+        failures.append(count)
+        return 0.0
+
+    monkeypatch.setattr(connector, "pause", no_pause)
+    monkeypatch.setattr(connector, "LONGEST_PAUSE", 60.0)
+    async with running() as server:
+        async with connect(server.url) as client:
+            await client.update(C, insert=[{"id": "a", "text": "x" * 5000}])
+        async with (
+            connect(server.url, max_message=2000) as client,
+            anyio.create_task_group() as tasks,
+        ):
+            tasks.start_soon(client.acquire, C)
+            await until(lambda: len(failures) >= 4)
+            tasks.cancel_scope.cancel()
+    assert failures[:4] == [0, 1, 2, 3]
+    warnings = [record.message for record in caplog.records if record.levelno >= logging.WARNING]
+    assert len(warnings) == 1
+    assert "longer than max_message, 2000 bytes" in warnings[0]
+    caplog.clear()

@@ -90,10 +90,12 @@ class Desk:
         self._perform(self._protocol.connection_opened())
         self._set_status("connected")
 
-    def received(self, text: str) -> None:
-        """The server has said something."""
-        self._perform(self._protocol.receive_text(text))
+    def received(self, text: str) -> bool:
+        """The server has said something; tell whether it was anything that was asked for."""
+        effects = self._protocol.receive_text(text)
+        self._perform(effects)
         self._bell.ring()
+        return any(isinstance(effect, Settled | Changed | Synced | Refused) for effect in effects)
 
     def lost(self, end: End) -> None:
         """The link has ended."""
