@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import anyio
 import pytest
-from wsproto.events import TextMessage
+from wsproto import ConnectionType, WSConnection
+from wsproto.events import AcceptConnection, TextMessage
 
 from sharedstate_anyio.client import (
     ConnectError,
@@ -23,8 +24,6 @@ from tests.support.servers import running, until
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from wsproto import WSConnection
 
 
 C = "/app/items/c"
@@ -126,6 +125,39 @@ async def test_no_server_of_ours(answer: bytes, problem: str) -> None:
                 pytest.fail("it began")
 
 
+@pytest.mark.parametrize(
+    "name", ["Connection", "Sec-WebSocket-Extensions", "Sec-WebSocket-Protocol"]
+)
+async def test_a_handshake_that_is_not_ascii_is_tried_again(name: str) -> None:
+    served = 0
+
+    async def handle(stream: anyio.abc.SocketStream) -> None:
+        nonlocal served
+        async with stream:
+            with suppress(*BROKEN):
+                websocket = WSConnection(ConnectionType.SERVER)
+                websocket.receive_data(await stream.receive())
+                assert list(websocket.events())
+                head = websocket.send(AcceptConnection())
+                if served < 2:
+                    head = head.replace(b"\r\n", f"\r\n{name}: \xe9\r\n".encode("latin-1"), 1)
+                served += 1
+                await stream.send(head)
+                await stream.receive()
+
+    listener = await anyio.create_tcp_listener(local_host="127.0.0.1", local_port=0)
+    url = f"ws://127.0.0.1:{listener.extra(anyio.abc.SocketAttribute.local_port)}"
+    async with listener, anyio.create_task_group() as tasks:
+        tasks.start_soon(listener.serve, handle)
+        with pytest.raises(ConnectError, match="no WebSocket server"):
+            async with connect(url):
+                pytest.fail("it began")
+        async with connect(url, wait=False) as client:
+            await reaches(client, "connected")
+        tasks.cancel_scope.cancel()
+    assert served == 3
+
+
 async def test_credentials_that_do_not_count_any_more_end_the_block() -> None:
     """Found while reconnecting: it is raised where the client lives, and whatever goes on there is cancelled."""
     async with answering(b"HTTP/1.1 401 Who\r\ncontent-length: 0\r\n\r\n") as port:
@@ -167,6 +199,45 @@ async def test_a_server_that_talks_nonsense(caplog: pytest.LogCaptureFixture) ->
     warnings = [record.message for record in caplog.records if record.levelno >= logging.WARNING]
     assert warnings
     assert all("bad message" in message for message in warnings)
+    caplog.clear()
+
+
+async def test_an_update_acknowledged_with_what_is_no_number() -> None:
+    odd = ["null", '"abc"', "1e999", "[]", "true", "1" * 5000]
+
+    async def talk(stream: anyio.abc.SocketStream, websocket: WSConnection) -> None:
+        for number, data in enumerate((*odd, "7"), start=1):
+            websocket.receive_data(await stream.receive())
+            assert list(websocket.events())
+            answer = f'{{"type":"REPLY","cmd":"PUT","tunnel":{number},"ok":true,"data":{data}}}'
+            await stream.send(websocket.send(TextMessage(answer)))
+
+    async with websockets(talk) as port, connect(f"ws://127.0.0.1:{port}") as client:
+        with anyio.fail_after(20):
+            for data in odd:
+                with pytest.raises(RequestError, match="told no number of ids") as failed:
+                    await client.update(C, remove=["a"])
+                assert failed.value.code == "bad_message", data
+            assert await client.update(C, remove=["a"]) == 7
+
+
+async def test_text_that_is_no_json_ends_the_connection(caplog: pytest.LogCaptureFixture) -> None:
+    """Nobody knows whom it was for: what was asked is settled, and what is held is synchronised anew."""
+    answers = ["NaN", '{"type":"REPLY","tunnel":2,"ok":true,"data":[]}']
+
+    async def talk(stream: anyio.abc.SocketStream, websocket: WSConnection) -> None:
+        while True:
+            websocket.receive_data(await stream.receive())
+            for event in websocket.events():
+                if isinstance(event, TextMessage):
+                    await stream.send(websocket.send(TextMessage(answers.pop(0))))
+
+    async with websockets(talk) as port, connect(f"ws://127.0.0.1:{port}") as client:
+        with anyio.fail_after(20):
+            with pytest.raises(ConnectionLostError, match="a message that cannot be read"):
+                await client.get(C)
+            assert await client.get(C) == []
+    assert "bad message" in caplog.text
     caplog.clear()
 
 
