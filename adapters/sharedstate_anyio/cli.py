@@ -9,6 +9,7 @@ import logging
 import resource
 import signal
 import sys
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
@@ -19,6 +20,7 @@ from sharedstate_backends import ConfigurationError, OutcomeUnknownError, Storag
 from .arguments import check_parser, migrate_parser, schema_parser, serve_parser
 from .check import check, with_file
 from .config import load_config
+from .ending import SIGNALS, Ending
 from .events import about
 from .listeners import override
 from .listening import ListenError
@@ -31,7 +33,7 @@ from .voice import Voice
 if TYPE_CHECKING:
     import socket
     from argparse import Namespace
-    from collections.abc import Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from .config import Config, ServiceConfig
     from .server import RunningServer
@@ -68,8 +70,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         again = override(new.listen, options.host, options.port, options.unix)
         return dataclasses.replace(new, listen=again)
 
+    ending = Ending()
+    ending.watch()
     try:
-        anyio.run(_serve, config, sockets, reread, backend=loop[0], backend_options=loop[1])
+        anyio.run(_serve, config, sockets, reread, ending, backend=loop[0], backend_options=loop[1])
     except Exception as error:
         match _first(error):
             case ConfigurationError() as first:
@@ -151,33 +155,56 @@ def _refuse(error: ConfigurationError) -> NoReturn:
 
 
 async def _serve(
-    config: Config, sockets: Sequence[socket.socket], reread: Callable[[], Config]
+    config: Config,
+    sockets: Sequence[socket.socket],
+    reread: Callable[[], Config],
+    ending: Ending,
 ) -> None:
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
-        async with serve(config, sockets=sockets) as server:
-            for host, port in server.addresses:
-                voice.say(
-                    f"SharedState listens on {host} port {port}", "listening", host=host, port=port
-                )
-            for path in server.paths:
-                voice.say(f"SharedState listens on {path}", "listening", path=path)
-            for service in config.services:
-                text = f"  service {service.name}: {_store(service)}"
-                voice.say(text, "service", service=service.name, store=service.store)
-            hint = f"Open {server.url} in a browser. " if server.url else ""
-            voice.say(f"{hint}Ctrl-C stops the server.", "ready", url=server.url)
-            notify("READY=1")
-            async for signum in signals:
-                if signum == signal.SIGHUP:
-                    notify(*reloading())
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(serve(config, sockets=sockets))
+        with anyio.open_signal_receiver(*SIGNALS) as signals:
+            ending.started()
+            try:
+                _announce(server, config)
+                if ending.hung_up:
                     _reload(server, reread)
-                    notify("READY=1")
-                    continue
-                notify("STOPPING=1")
-                name = signal.Signals(signum).name
-                voice.say(f"{name}: finishing what was accepted", "stopping", signal=name)
-                break
-        voice.say("stopped", "stopped")
+                await _attend(signals, server, reread)
+            except BaseException:
+                ending.bound(1)
+                raise
+            ending.bound(0)
+            await stack.aclose()  # signals that come meanwhile change nothing
+        ending.watch()
+    voice.say("stopped", "stopped")
+
+
+def _announce(server: RunningServer, config: Config) -> None:
+    """Tell where it listens and what it serves."""
+    for host, port in server.addresses:
+        voice.say(f"SharedState listens on {host} port {port}", "listening", host=host, port=port)
+    for path in server.paths:
+        voice.say(f"SharedState listens on {path}", "listening", path=path)
+    for service in config.services:
+        text = f"  service {service.name}: {_store(service)}"
+        voice.say(text, "service", service=service.name, store=service.store)
+    hint = f"Open {server.url} in a browser. " if server.url else ""
+    voice.say(f"{hint}Ctrl-C stops the server.", "ready", url=server.url)
+    notify("READY=1")
+
+
+async def _attend(
+    signals: AsyncIterator[signal.Signals], server: RunningServer, reread: Callable[[], Config]
+) -> None:
+    """Do what signals ask for, until one of them asks for the end."""
+    async for signum in signals:
+        if signum == signal.SIGHUP:
+            notify(*reloading())
+            _reload(server, reread)
+            notify("READY=1")
+            continue
+        notify("STOPPING=1")
+        voice.say(f"{signum.name}: finishing what was accepted", "stopping", signal=signum.name)
+        break
 
 
 def _reload(server: RunningServer, reread: Callable[[], Config]) -> None:

@@ -1,0 +1,114 @@
+"""The command's end when something is in its way: a start that waits, storage that is stuck, more signals."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import sqlite3
+import sys
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.command import started
+from tests.support.peer import ClosedError, open_client
+from tests.support.servers import document, write_config
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.support.servers import Service
+
+C = "/app/items/c"
+
+HURRIED = """
+#!%s
+from sharedstate_anyio import cli, ending, server
+server.FINISH_SECONDS = 0.2
+ending.LATEST_SECONDS = 1.0
+cli.main()
+"""
+
+
+def configured(folder: Path, **config: object) -> str:
+    service: Service = {"name": "items", "module": "items_service", "config": config}
+    return write_config(folder, document(service))
+
+
+@contextmanager
+def locked(file: Path) -> Iterator[None]:
+    """Hold a database's lock for writing, as another program may."""
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+        other.execute("ROLLBACK")
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop", "trio"])
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_a_start_that_waits_ends_at_once(signum: signal.Signals, loop: str, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(60)
+        port = silent.getsockname()[1]
+        database = {"db_type": "mysql", "db_name": "x", "db_user": "u", "db_host": "127.0.0.1"}
+        file = configured(tmp_path, **database, db_port=port, db_timeout=600)
+        with started(file, "--loop", loop, folder=tmp_path) as command:
+            connection, _ = silent.accept()
+            with connection:
+                command.send(signal.SIGHUP)  # there is nothing yet to read again
+                command.send(signum)
+                assert command.finish() == 0
+    (line,) = command.errors.splitlines()
+    assert line.endswith(f" INFO {signum.name}: the start is given up")
+
+
+async def test_storage_that_never_answers_does_not_keep_the_process(
+    tmp_path: Path, anyio_backend_name: str
+) -> None:
+    """The client is told; what was acknowledged is there, what was given up is not."""
+    program = tmp_path / "hurried"
+    program.write_text(HURRIED.lstrip() % sys.executable)
+    program.chmod(0o755)
+    database = tmp_path / "items.db"
+    file = configured(tmp_path, db_type="sqlite", db_name=str(database), db_timeout=600)
+    options = (file, "--loop", anyio_backend_name)
+    with started(*options, folder=tmp_path, program=program) as command:
+        async with open_client(command.port) as client:
+            await client.put(C, {"insert": [{"id": "a"}]})
+            with locked(database):
+                await client.send("PUT", C, {"insert": [{"id": "b"}]})
+                await client.get("/")
+                command.send(signal.SIGTERM)
+                with pytest.raises(ClosedError) as caught:
+                    await client.message()
+                assert caught.value.code == 1001
+                client.peer.shut()
+                assert await command.finished() == 0
+    first, last = command.errors.splitlines()
+    assert "storage did not finish within" in first
+    assert last.endswith("storage did not finish: ending without it")
+    with started(*options, folder=tmp_path) as command:
+        async with open_client(command.port) as client:
+            assert [item["id"] for item in await client.get(C)] == ["a"]
+            client.peer.shut()
+
+
+async def test_further_signals_change_nothing(tmp_path: Path, anyio_backend_name: str) -> None:
+    database = tmp_path / "items.db"
+    file = configured(tmp_path, db_type="sqlite", db_name=str(database), db_timeout=600)
+    with started(file, "--loop", anyio_backend_name, folder=tmp_path) as command:
+        async with open_client(command.port) as client:
+            with locked(database):
+                tunnel = await client.send("PUT", C, {"insert": [{"id": "a"}]})
+                await client.get("/")
+                command.send(signal.SIGINT)
+                command.says("SIGINT: finishing")
+                for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                    command.send(signum)
+            assert (await client.reply(tunnel))["ok"]
+            client.peer.shut()
+        assert await command.finished() == 0
+    assert command.errors == ""
+    assert command.output.endswith("stopped\n")
