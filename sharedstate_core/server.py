@@ -11,34 +11,24 @@ The rules:
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Generic
 
-from msgspec import Raw
-
 from .counters import Census, Counters
-from .decode import RequestMessage, decode_request, decode_subscriptions, decode_write
-from .effects import C, Effect, ListCollections
-from .encode import encode_subs_reply
+from .dispatch import Dispatcher
+from .effects import C, Effect
 from .errors import LocalProtocolError, RequestError
-from .faults import BadMessageError
 from .limits import Limits
-from .operations import Get, Operation, Put, put_size
 from .outstanding import Outstanding
-from .owed import Postponed
-from .paths import split_path
 from .registry import Registry
 from .session import Session
-from .subscribers import Subscription
+from .subscribers import proceed
 from .timers import Timers
-from .wishes import Wanted, decide
 
 if TYPE_CHECKING:
     from collections.abc import Collection as Names
     from collections.abc import Iterable, Sequence
 
     from .paths import CollectionPath
-    from .request import Request
     from .storage import CommitResult, Cursor, Loaded
 
 
@@ -57,8 +47,8 @@ class Server(Generic[C]):
         self.limits = limits or Limits()
         self.counters = Counters()
         self._registry: Registry[C] = Registry(services, self.limits, self.counters)
+        self._dispatcher = Dispatcher(self._registry)
         self._tickets = self._registry.tickets
-        self._pending = self._registry.pending
         self._sessions: dict[C, Session[C]] = {}
         self._drains: Timers[Session[C]] = Timers()
         self._outstanding: Outstanding[C] = Outstanding(self.limits.owed_bytes)
@@ -96,7 +86,7 @@ class Server(Generic[C]):
         gone = session.subscriptions.values()
         for subscription in gone:
             subscription.collection.unsubscribe(subscription)
-        self._proceed(gone, now, out)
+        proceed(gone, now, out)
         session.subscriptions.clear()
         return out
 
@@ -147,102 +137,11 @@ class Server(Generic[C]):
         out: list[Effect[C]] = []
         for text in texts:
             if not session.closed:
-                self._receive(session, text, now, out)
+                self._dispatcher.receive(session, text, now, out)
             if session.closed or session.is_paused:
                 break
         self._registry.go_on(session, now, out)
         return out
-
-    def _receive(self, session: Session[C], text: str, now: float, out: list[Effect[C]]) -> None:
-        try:
-            message = decode_request(text, self.limits)
-        except BadMessageError as error:
-            session.open_request(error.cmd, error.tunnel, len(text), out).fail(error, out)
-            return
-        tunnel = message.tunnel.copy()  # a view of the text, which would be kept as long
-        request = session.open_request(message.cmd, tunnel, len(text), out)
-        try:
-            if session.is_overrun:
-                raise RequestError(
-                    "too_many", f"more than {self.limits.unanswered} requests wait for an answer"
-                )
-            self._dispatch(request, message, now, out)
-        except RequestError as error:
-            request.fail(error, out)
-
-    def _dispatch(
-        self, request: Request[C], message: RequestMessage, now: float, out: list[Effect[C]]
-    ) -> None:
-        match message.cmd, split_path(message.path):
-            case "PUT", (_, _, _):
-                path = self._registry.parse(message.path)
-                if self._pending.bytes >= self._pending.most:
-                    raise self._pending.refusal
-                write = decode_write(message.arg, self.limits)
-                size = put_size(write, len(message.arg) + len(request.tunnel))
-                self._take_in(path, Put(request, write, size), out)
-            case "GET", (_, _, _):
-                self._take_in(self._registry.parse(message.path), Get(request), out)
-            case "GET", ():
-                request.succeed(self._registry.services, out)
-            case "GET", ("clock",):
-                request.tell_time(out)
-            case "GET", ("subs",):
-                subs = request.session.subscriptions.items()
-                request.succeed([(path, Raw(known.sub)) for path, known in subs], out)
-            case "PUT", ("subs",):
-                self._put_subs(request, message.arg, now, out)
-            case "GET", (app, service):
-                self._registry.check_service(service)
-                out.append(ListCollections(self._tickets.issue(request), service, app))
-            case cmd, _:
-                raise RequestError(
-                    "bad_path", f"path {message.path[:200]!r}: nothing to {cmd} here"
-                )
-
-    def _take_in(self, path: CollectionPath, operation: Operation[C], out: list[Effect[C]]) -> None:
-        """Take in an update or a read, now or, in the order they came, when the reader can take the answer."""
-        session = operation.request.session
-        if session.has_postponed or (session.blocked and isinstance(operation, Get)):
-            resume = partial(self._registry.request, path, operation)
-            session.postpone(Postponed(resume, operation.size), out)
-        else:
-            self._registry.take_in(path, operation)
-
-    def _put_subs(self, request: Request[C], arg: Raw, now: float, out: list[Effect[C]]) -> None:
-        """Edit or replace the subscriptions; the reply comes before what they bring."""
-        session = request.session
-        before = session.subscriptions
-        changes = decode_subscriptions(arg, self.limits)
-        parse = partial(self._registry.parse, beside=set())
-        kept, refused = decide(before, changes, self.limits.subscriptions, parse)
-        subs = [(path, entry.sub) for path, entry in kept.items()]
-        request.answer(encode_subs_reply(request.tunnel, subs, refused.items()), out)
-        gone = [each for path, each in before.items() if kept.get(path) is not each]
-        for subscription in gone:
-            session.disown(subscription)
-            subscription.collection.unsubscribe(subscription)
-        session.subscriptions = {
-            path: self._begin(session, path, entry) if isinstance(entry, Wanted) else entry
-            for path, entry in kept.items()
-        }
-        for path, subscription in session.subscriptions.items():
-            if isinstance(kept[path], Wanted):
-                if session.blocked:
-                    session.owe(subscription)
-                subscription.collection.subscribe(subscription, now, out)
-        self._proceed(gone, now, out)  # not before: one that replaces another watches on
-
-    @staticmethod
-    def _proceed(gone: Iterable[Subscription[C]], now: float, out: list[Effect[C]]) -> None:
-        """Let the collections of subscriptions that were let go do what they can do now."""
-        for collection in dict.fromkeys(each.collection for each in gone):
-            collection.proceed(now, out)
-
-    def _begin(self, session: Session[C], path: str, wanted: Wanted) -> Subscription[C]:
-        since, parts = wanted.options
-        collection = self._registry.open(wanted.path)
-        return Subscription(session, collection, path, wanted.sub, since, parts=parts)
 
     # --- storage ----------------------------------------------------------------------------------
 

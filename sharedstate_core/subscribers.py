@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Generic
 from .effects import C, Effect, Send
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from .collection import Collection
     from .counters import Counters
@@ -191,3 +191,9 @@ class Subscribers(Generic[C]):
         if not group:
             del self._groups[key]
         return len(group) < before
+
+
+def proceed(gone: Iterable[Subscription[C]], now: float, out: list[Effect[C]]) -> None:
+    """Let the collections of subscriptions that were let go do what they can do now."""
+    for collection in dict.fromkeys(each.collection for each in gone):
+        collection.proceed(now, out)

@@ -63,9 +63,16 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """The server broke the protocol, and no request is to blame."""
+    """The server broke the protocol, and no request is to blame.
+
+    Attributes:
+        problem: what it did, as a sentence.
+        fatal: whether nobody can tell whom the message was for: the connection has to be given up, which settles what
+            was asked and synchronises everything anew.
+    """
 
     problem: str
+    fatal: bool = False
 
 
 ClientEffect: TypeAlias = SendText | Settled | Changed | Synced | Refused | Fault

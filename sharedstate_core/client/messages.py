@@ -12,6 +12,8 @@ from sharedstate_core.errors import SharedStateError
 from sharedstate_core.storage import Cursor
 from sharedstate_core.updates import Update
 
+from . import lenient
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
@@ -24,7 +26,7 @@ class MalformedError(SharedStateError):
     """A server sent what is no message of this protocol.
 
     Attributes:
-        path: of the collection that it was about, if that can be told: something was missed there.
+        path: of the collection that it was about: something was missed there; None if that cannot be told.
     """
 
     def __init__(self, reason: str, path: str | None = None) -> None:
@@ -77,18 +79,18 @@ class _Message(Struct):
 
 
 class _Loose(Struct):
-    """A message in which some member has the wrong type."""
+    """A message in which some member has the wrong type; `_value` reads each."""
 
-    type: Any = None
-    cmd: Any = None
-    path: Any = None
+    type: Raw = NULL
+    cmd: Raw = NULL
+    path: Raw = NULL
     tunnel: Raw = NULL
-    ok: Any = None
+    ok: Raw = NULL
     data: Raw = NULL
-    epoch: Any = None
-    version: Any = None
-    error: Any = None
-    errors: Any = None
+    epoch: Raw = NULL
+    version: Raw = NULL
+    error: Raw = NULL
+    errors: Raw = NULL
 
 
 class _Data(Struct):
@@ -112,34 +114,48 @@ _encode = msgspec.json.Encoder().encode
 def decode(text: str) -> Notification | Reply | None:
     """Read one message of a server; None for a kind that this client does not know.
 
+    A lone surrogate, which is no Unicode text, is read as U+FFFD.
+
     Raises:
         MalformedError: it is no message.
     """
-    path: str | None = None
+    try:
+        return _read(text)
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+        text = lenient.well_formed(text)
     try:
         try:
-            message = _message.decode(text)
-        except msgspec.ValidationError as error:
-            return _read_loosely(text, error)
-        cursor = None
-        if message.epoch is not None and message.version is not None:
-            cursor = Cursor(message.epoch, message.version)
-        if message.type == "REPLY":
-            errors = dict(message.errors or ())
-            tunnel = _tunnel_of(message.tunnel)
-            return Reply(tunnel, message.ok, message.data, cursor, message.error or {}, errors)
-        if message.type == "MESSAGE" and message.cmd == "NOTIFY":
-            path = message.path
+            return _read(text)
+        except RecursionError:
+            return _read_deep(text)
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
+        raise MalformedError(str(error)) from None
+
+
+def _read(text: str) -> Notification | Reply | None:
+    try:
+        message = _message.decode(text)
+    except msgspec.ValidationError as error:
+        return _read_loosely(text, str(error))
+    cursor = None
+    if message.epoch is not None and message.version is not None:
+        cursor = Cursor(message.epoch, message.version)
+    if message.type == "REPLY":
+        errors = dict(message.errors or ())
+        tunnel = _tunnel_of(message.tunnel)
+        return Reply(tunnel, message.ok, message.data, cursor, message.error or {}, errors)
+    if message.type == "MESSAGE" and message.cmd == "NOTIFY":
+        try:
             data = _data.decode(message.data)
             insert = {_head.decode(raw).id: bytes(raw) for raw in data.insert}
-            update = Update(tuple(data.remove), insert, bool(data.reset))
-            return Notification(path, update, message.base, cursor, bool(message.more))
-    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
-        raise MalformedError(str(error), path) from None
+        except msgspec.ValidationError as error:
+            raise MalformedError(str(error), message.path) from None
+        update = Update(tuple(data.remove), insert, bool(data.reset))
+        return Notification(message.path, update, message.base, cursor, bool(message.more))
     return None
 
 
-def _read_loosely(text: str, error: msgspec.ValidationError) -> Reply | None:
+def _read_loosely(text: str, problem: str) -> Reply | None:
     """Read a message in which a member has the wrong type.
 
     A reply settles its request all the same, which would wait for ever otherwise: it is a success only if `ok` is true,
@@ -147,17 +163,31 @@ def _read_loosely(text: str, error: msgspec.ValidationError) -> Reply | None:
     ignored, whatever its members are.
     """
     message = _loose.decode(text)
-    if message.type == "REPLY":
+    type_ = _value(message.type)
+    if type_ == "REPLY":
         cursor = None
-        if isinstance(message.epoch, str) and type(message.version) is int:
-            cursor = Cursor(message.epoch, message.version)
-        members = message.error if isinstance(message.error, dict) else {}
-        errors = _by_path(message.errors) or {}
-        tunnel = _tunnel_of(message.tunnel)
-        return Reply(tunnel, message.ok is True, message.data, cursor, members, errors)
-    if message.type == "MESSAGE" and message.cmd == "NOTIFY":
-        raise MalformedError(str(error), message.path if isinstance(message.path, str) else None)
+        epoch, version = _value(message.epoch), _value(message.version)
+        if isinstance(epoch, str) and isinstance(version, int) and not isinstance(version, bool):
+            cursor = Cursor(epoch, version)
+        error = _value(message.error)
+        members = error if isinstance(error, dict) else {}
+        errors = _by_path(_value(message.errors)) or {}
+        tunnel, ok = _tunnel_of(message.tunnel), _value(message.ok) is True
+        return Reply(tunnel, ok, message.data, cursor, members, errors)
+    if type_ == "MESSAGE" and _value(message.cmd) == "NOTIFY":
+        path = _value(message.path)
+        raise MalformedError(problem, path if isinstance(path, str) else None)
     return None
+
+
+def _read_deep(text: str) -> Reply | None:
+    """Read a message that is nested too deep: whose it is, but not what it says."""
+    problem = "it is nested too deep"
+    reply = _read_loosely(lenient.shallow(text), problem)
+    if reply is None:
+        return None
+    error = {"code": "bad_message", "message": f"the server's answer cannot be read: {problem}"}
+    return reply._replace(ok=False, data=NULL, error=error)
 
 
 def _tunnel_of(raw: Raw) -> int | str | None:

@@ -158,7 +158,8 @@ class ClientProtocol:
         try:
             message = messages.decode(text)
         except messages.MalformedError as error:
-            out.append(Fault(f"the server sent a bad message: {error}"))
+            problem = f"the server sent a bad message: {error}"
+            out.append(Fault(problem, fatal=error.path is None))
             subscription = self._subscriptions.get(error.path) if error.path is not None else None
             if subscription is not None and subscription.state == "subscribed":
                 self._mend(subscription, out, resume=True)

@@ -6,15 +6,17 @@ import pytest
 
 from sharedstate_core import Condition, Cursor, LocalProtocolError, RequestError, Update
 from sharedstate_core.client import (
+    Changed,
     ClientProtocol,
     ConnectionLostError,
     Fault,
+    Refused,
     SendText,
     Settled,
 )
 from sharedstate_core.client.requests import WINDOW
 
-from .by_hand import PATH, in_sync, notification, reply, sent, text
+from .by_hand import PATH, in_sync, notification, reply, sent, subscribed, text
 
 
 def test_requests_are_settled_by_their_replies() -> None:
@@ -92,14 +94,71 @@ def test_a_bounded_number_of_requests_is_unanswered() -> None:
         '{"type":"MESSAGE","cmd":"NOTIFY","path":3}',
         notification([{"no": "id"}], base=5),
         "\ud800",
-        '{"type":"MESSAGE","x":' + "[" * 5000 + "]" * 5000 + "}",
+        "[" * 5000,
+        "]" * 5000,
+        notification([{"id": "b"}], base=5)[:-1],
+        notification([], base=5).replace("false", "NaN"),
     ],
 )
 def test_a_bad_message_is_a_fault(bad: str) -> None:
     client = in_sync("a")
     fault, *_ = client.receive_text(bad)  # what must follow is in tests/vectors
     assert isinstance(fault, Fault)
+    assert fault.fatal == (PATH not in bad or not bad.endswith("}") or "NaN" in bad)
     assert client.items(PATH) == {"a": text("a")}
+
+
+BIG = "1" * 5000
+DEEP = "[" * 5000 + '"]",{}' + "]" * 5000
+
+
+@pytest.mark.parametrize(
+    ("members", "data", "code"),
+    [
+        (r'"ok":true,"data":"\ud800"', '"\\ufffd"', None),
+        (r'"ok":true,"data":["\ud83d\ude00\\ud800",1.10]', r'["\ud83d\ude00\\ud800",1.10]', None),
+        (r'"ok":true,"data":1,"x":"\udc00\ud800\ud800"', "1", None),
+        (r'"ok":false,"data":"\ud800","error":{"code":"c","message":"\ud800"}', "", "c"),
+        ('"ok":true,"data":1,"epoch":"e","version":' + BIG, "1", None),
+        ('"ok":false,"data":"","error":{"code":"c","x":' + BIG + "}", "", "failed"),
+        ('"ok":true,"data":1,"errors":[["p",' + BIG + "]]", "1", None),
+        ('"ok":true,"data":' + DEEP, "", "bad_message"),
+        ('"ok":false,"data":"no","error":{"code":"c","x":' + DEEP + "}", "", "bad_message"),
+        (r'"ok":true,"data":"\ud800","x":' + DEEP, "", "bad_message"),
+    ],
+)
+def test_a_reply_settles_its_request_whatever_else_it_says(
+    members: str, data: str, code: str | None
+) -> None:
+    client = ClientProtocol()
+    client.connection_opened()
+    ticket, _ = client.request("GET", PATH)
+    [settled] = client.receive_text(f'{{"type":"REPLY",{members},"tunnel":{ticket}}}')
+    assert isinstance(settled, Settled)
+    assert settled.data.decode() == data
+    assert (settled.error and settled.error.code) == code
+
+
+def test_a_lone_surrogate_in_an_item_is_read_as_a_replacement_character() -> None:
+    client = in_sync("a")
+    came = notification([{"id": "b\ud800", "x": "\udfff"}], ["a"], base=5, version=6)
+    [changed] = client.receive_text(came)
+    assert isinstance(changed, Changed)
+    assert client.items(PATH) == {"b\ufffd": rb'{"id":"b\ufffd","x":"\ufffd"}'}
+
+
+def test_a_snapshot_that_is_nested_too_deep_is_refused() -> None:
+    client = in_sync("a")
+    items = notification([{"id": "b", "x": 0}], base=5, version=6).replace("0", DEEP, 1)
+    fault, _, asked = client.receive_text(items)
+    assert isinstance(fault, Fault)
+    assert not fault.fatal
+    for _ in range(2):  # what changed, then the snapshot
+        [request] = sent([asked])
+        client.receive_text(subscribed(request))
+        _, _, asked = client.receive_text(items)
+    assert isinstance(asked, Refused)
+    assert asked.error.code == "bad_message"
 
 
 @pytest.mark.parametrize(
@@ -107,6 +166,7 @@ def test_a_bad_message_is_a_fault(bad: str) -> None:
     [
         '{"type":"NEWS"}',
         '{"type":"MESSAGE","cmd":"SING"}',
+        '{"type":"MESSAGE","x":' + "[" * 5000 + "]" * 5000 + "}",
         reply(99),
         reply(None),
         reply("unsubscribe"),

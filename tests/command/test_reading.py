@@ -184,6 +184,11 @@ async def test_dump_to_what_is_no_file(tmp_path: Path) -> None:
         assert (await shell("dump", server.url + C, "-q", "-o", link)).status == 0
         assert link.is_symlink()
         assert saved.read_text() == "".join(LINES)
+        circle = tmp_path / "circle"
+        circle.symlink_to(circle)
+        status, _, errors = await shell("dump", server.url + C, "-q", "-o", circle)
+        assert (status, errors.count("\n")) == (1, 1)
+        assert errors.startswith(f"sharedstate: cannot write {circle}: ")
 
 
 @pytest.mark.parametrize("command", ["get", "dump"])

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import signal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
+from wsproto.events import TextMessage
 
 from sharedstate_anyio.client import Client, connect
-from tests.python_client.support import start
+from tests.python_client.support import start, websockets
 from tests.support.servers import running
 from tests.support.shell import SECONDS, running_command, shell
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from wsproto import WSConnection
 
 C = "/app/items/c"
 
@@ -154,15 +157,59 @@ async def test_load_bad_lines(line: str) -> None:
 
 
 async def test_load_a_line_that_the_server_refuses() -> None:
-    """The batch is refused whole; the line is named, also behind an item that came twice."""
+    """What stands before it is stored; the line is named, also behind an item that came twice."""
     good = [json.dumps({"id": str(n)}) for n in (0, 1, 2, 1, 3)]
     given = "\n".join([*good, json.dumps({"id": "x" * 300}), json.dumps({"id": "4"})])
     async with running() as server, connect(server.url) as client:
         status, _, errors = await shell("load", server.url + C, "--batch", "3", given=given)
         assert status == 2
         assert errors.startswith("sharedstate: line 6: id: ")
-        assert errors.endswith("; 3 items are stored\n")
-        assert await ids(client) == ["0", "1", "2"]
+        assert errors.endswith("; 5 items are stored\n")
+        assert await ids(client) == ["0", "1", "2", "3"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"id": "s", "x": "\\ud800"}',
+        '{"id": 5, "id": "five"}',
+        '{"id": ""}',
+        '{"id": "n\\u0000l"}',
+        json.dumps({"id": "x" * 300}),
+        '{"id": "deep", "x": ' + "[" * 70 + "]" * 70 + "}",
+    ],
+)
+async def test_load_reset_changes_nothing_if_a_line_is_refused(line: str) -> None:
+    """Also one that only the server finds bad, behind the first batch."""
+    given = "\n".join([*(json.dumps({"id": str(n)}) for n in range(7)), line])
+    async with running() as server, connect(server.url) as client:
+        await client.update(C, insert=[{"id": "old"}])
+        result = await shell("load", server.url + C, "--reset", "--batch", "3", given=given)
+        assert result[0] == 2
+        assert result[2].startswith("sharedstate: line 8")
+        assert result[2].endswith("; nothing is stored\n")
+        assert await ids(client) == ["old"]
+
+
+async def test_load_reset_into_a_server_that_does_not_look_at_conditions() -> None:
+    asked: list[dict[str, Any]] = []
+
+    async def talk(stream: anyio.abc.SocketStream, websocket: WSConnection) -> None:
+        while True:
+            websocket.receive_data(await stream.receive())
+            for event in websocket.events():
+                if isinstance(event, TextMessage):
+                    request = json.loads(event.data)
+                    asked.append(request["arg"])
+                    reply = {"type": "REPLY", "cmd": "PUT", "ok": True, "data": 0}
+                    reply["tunnel"] = request["tunnel"]
+                    await stream.send(websocket.send(TextMessage(json.dumps(reply))))
+
+    async with websockets(talk) as port:
+        result = await shell("load", f"127.0.0.1:{port}{C}", "--reset", given='{"id": "a"}')
+    assert result == (0, "", "sharedstate: 1 item is stored\n")
+    changes = [(arg.get("insert", []), arg.get("reset", False)) for arg in asked]
+    assert changes == [([], False), ([{"id": "a"}], True)]
 
 
 async def test_load_a_line_that_is_too_long_for_the_server(tmp_path: Path) -> None:

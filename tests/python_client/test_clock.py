@@ -87,6 +87,23 @@ async def test_sampled_only_while_used(monkeypatch: pytest.MonkeyPatch) -> None:
         tasks.cancel_scope.cancel()
 
 
+async def test_who_waits_is_looking(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clock_module, "INTERVAL_SECONDS", 0.001)
+    monkeypatch.setattr(clock_module, "USED_SECONDS", 0.0)
+    server = Server(0.0)
+    server.failing = True
+    clock = Clock(server.ask)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(clock.run)
+        tasks.start_soon(clock.synced)
+        await until(lambda: server.asked > 2 * BURST)
+        server.failing = False
+        with anyio.fail_after(20):
+            await clock.synced()
+        await until(lambda: not clock._waiting)
+        tasks.cancel_scope.cancel()
+
+
 async def test_a_clock_that_is_set_is_believed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clock_module, "INTERVAL_SECONDS", 0.001)
     server = Server(10.0)

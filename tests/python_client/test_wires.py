@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import anyio
 import pytest
-from wsproto.events import TextMessage
+from wsproto import ConnectionType, WSConnection
+from wsproto.events import AcceptConnection, TextMessage
 
 from sharedstate_anyio.client import (
     ConnectError,
@@ -23,8 +24,6 @@ from tests.support.servers import running, until
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from wsproto import WSConnection
 
 
 C = "/app/items/c"
@@ -71,7 +70,7 @@ async def test_a_server_that_refuses_a_message() -> None:
         assert await ds.update(insert=[{"id": "b", "text": "x" * 3_000_000}]) == 1
 
 
-async def test_a_message_too_long_for_the_client() -> None:
+async def test_a_message_too_long_for_the_client(caplog: pytest.LogCaptureFixture) -> None:
     async with running() as server, connect(server.url, max_message=2000) as client:
         await client.update(C, insert=[{"id": "a", "text": "x" * 1500}])
         assert len(await client.get(C)) == 1
@@ -79,6 +78,8 @@ async def test_a_message_too_long_for_the_client() -> None:
         with pytest.raises(ConnectionLostError, match="longer than max_message, 2000 bytes"):
             await client.get(C)
         assert await client.get("/") == ["items"]
+    assert "longer than max_message" in caplog.text
+    caplog.clear()
 
 
 async def test_unix_sockets(tmp_path: Path) -> None:
@@ -126,6 +127,39 @@ async def test_no_server_of_ours(answer: bytes, problem: str) -> None:
                 pytest.fail("it began")
 
 
+@pytest.mark.parametrize(
+    "name", ["Connection", "Sec-WebSocket-Extensions", "Sec-WebSocket-Protocol"]
+)
+async def test_a_handshake_that_is_not_ascii_is_tried_again(name: str) -> None:
+    served = 0
+
+    async def handle(stream: anyio.abc.SocketStream) -> None:
+        nonlocal served
+        async with stream:
+            with suppress(*BROKEN):
+                websocket = WSConnection(ConnectionType.SERVER)
+                websocket.receive_data(await stream.receive())
+                assert list(websocket.events())
+                head = websocket.send(AcceptConnection())
+                if served < 2:
+                    head = head.replace(b"\r\n", f"\r\n{name}: \xe9\r\n".encode("latin-1"), 1)
+                served += 1
+                await stream.send(head)
+                await stream.receive()
+
+    listener = await anyio.create_tcp_listener(local_host="127.0.0.1", local_port=0)
+    url = f"ws://127.0.0.1:{listener.extra(anyio.abc.SocketAttribute.local_port)}"
+    async with listener, anyio.create_task_group() as tasks:
+        tasks.start_soon(listener.serve, handle)
+        with pytest.raises(ConnectError, match="no WebSocket server"):
+            async with connect(url):
+                pytest.fail("it began")
+        async with connect(url, wait=False) as client:
+            await reaches(client, "connected")
+        tasks.cancel_scope.cancel()
+    assert served == 3
+
+
 async def test_credentials_that_do_not_count_any_more_end_the_block() -> None:
     """Found while reconnecting: it is raised where the client lives, and whatever goes on there is cancelled."""
     async with answering(b"HTTP/1.1 401 Who\r\ncontent-length: 0\r\n\r\n") as port:
@@ -166,14 +200,53 @@ async def test_a_server_that_talks_nonsense(caplog: pytest.LogCaptureFixture) ->
         await until(lambda: served > 10)
     warnings = [record.message for record in caplog.records if record.levelno >= logging.WARNING]
     assert warnings
-    assert all("bad message" in message for message in warnings)
+    assert all("bad message" in message or "hung up on" in message for message in warnings)
+    caplog.clear()
+
+
+async def test_an_update_acknowledged_with_what_is_no_number() -> None:
+    odd = ["null", '"abc"', "1e999", "[]", "true", "1" * 5000]
+
+    async def talk(stream: anyio.abc.SocketStream, websocket: WSConnection) -> None:
+        for number, data in enumerate((*odd, "7"), start=1):
+            websocket.receive_data(await stream.receive())
+            assert list(websocket.events())
+            answer = f'{{"type":"REPLY","cmd":"PUT","tunnel":{number},"ok":true,"data":{data}}}'
+            await stream.send(websocket.send(TextMessage(answer)))
+
+    async with websockets(talk) as port, connect(f"ws://127.0.0.1:{port}") as client:
+        with anyio.fail_after(20):
+            for data in odd:
+                with pytest.raises(RequestError, match="told no number of ids") as failed:
+                    await client.update(C, remove=["a"])
+                assert failed.value.code == "bad_message", data
+            assert await client.update(C, remove=["a"]) == 7
+
+
+async def test_text_that_is_no_json_ends_the_connection(caplog: pytest.LogCaptureFixture) -> None:
+    """Nobody knows whom it was for: what was asked is settled, and what is held is synchronised anew."""
+    answers = ["NaN", '{"type":"REPLY","tunnel":2,"ok":true,"data":[]}']
+
+    async def talk(stream: anyio.abc.SocketStream, websocket: WSConnection) -> None:
+        while True:
+            websocket.receive_data(await stream.receive())
+            for event in websocket.events():
+                if isinstance(event, TextMessage):
+                    await stream.send(websocket.send(TextMessage(answers.pop(0))))
+
+    async with websockets(talk) as port, connect(f"ws://127.0.0.1:{port}") as client:
+        with anyio.fail_after(20):
+            with pytest.raises(ConnectionLostError, match="a message that cannot be read"):
+                await client.get(C)
+            assert await client.get(C) == []
+    assert "bad message" in caplog.text
     caplog.clear()
 
 
 async def test_a_server_that_hangs_up_is_called_less_and_less(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Only words count as success: pauses grow until it says something."""
+    """Only what was asked for counts as success, not any word: pauses grow until it comes."""
     failures: list[int] = []
 
     def no_pause(count: int) -> float:
@@ -181,10 +254,46 @@ async def test_a_server_that_hangs_up_is_called_less_and_less(
         return 0.0
 
     async def talk(stream: anyio.abc.SocketStream, websocket: WSConnection) -> None:
+        words = "{}"
         if len(failures) == 4:
-            await stream.send(websocket.send(TextMessage("{}")))
+            words = '{"type":"REPLY","tunnel":1,"ok":true,"data":[]}'
+            await stream.receive()
+        await stream.send(websocket.send(TextMessage(words)))
 
     monkeypatch.setattr(connector, "pause", no_pause)
-    async with websockets(talk) as port, connect(f"ws://127.0.0.1:{port}"):
+    monkeypatch.setattr(connector, "LONGEST_PAUSE", 60.0)
+    async with websockets(talk) as port, connect(f"ws://127.0.0.1:{port}") as client:
+        await until(lambda: len(failures) >= 4)
+        with anyio.fail_after(20):
+            assert await client.get(C) == []
         await until(lambda: len(failures) >= 7)
     assert failures[:7] == [0, 1, 2, 3, 0, 1, 2]
+
+
+async def test_a_message_too_long_again_and_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The snapshot is not downloaded at full speed for ever, though the server answers otherwise; it is logged once."""
+    failures: list[int] = []
+
+    def no_pause(count: int) -> float:
+        failures.append(count)
+        return 0.0
+
+    monkeypatch.setattr(connector, "pause", no_pause)
+    monkeypatch.setattr(connector, "LONGEST_PAUSE", 60.0)
+    async with running() as server:
+        async with connect(server.url) as client:
+            await client.update(C, insert=[{"id": "a", "text": "x" * 5000}])
+        async with (
+            connect(server.url, max_message=2000) as client,
+            anyio.create_task_group() as tasks,
+        ):
+            tasks.start_soon(client.acquire, C)
+            await until(lambda: len(failures) >= 4)
+            tasks.cancel_scope.cancel()
+    assert failures[:4] == [0, 1, 2, 3]
+    warnings = [record.message for record in caplog.records if record.levelno >= logging.WARNING]
+    assert len(warnings) == 1
+    assert "longer than max_message, 2000 bytes" in warnings[0]
+    caplog.clear()

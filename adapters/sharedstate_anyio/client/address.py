@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
+
+import idna
 
 DEFAULT_PORT: Final = 9000
 """For an address without a scheme: the server's own default."""
@@ -62,8 +64,10 @@ def parse_address(url: str) -> Address:
         ValueError: it is none of these; the message says why.
     """
     found = _URL.fullmatch(url)
-    if found is None or re.search(r"[\x00-\x20\x7f]", url):
-        raise ValueError(f"{url!r} is no URL: it holds a space or a control character")
+    if found is None or re.search(r"[\x00-\x20\x7f\ud800-\udfff]", url):
+        raise ValueError(
+            f"{url!r} is no URL: it holds a space, a control character or half a character"
+        )
     scheme, place, target = found["scheme"], found["place"], found["target"] or "/"
     if scheme is not None and scheme.lower() == "ws+unix":
         if place or target == "/":
@@ -81,4 +85,18 @@ def parse_address(url: str) -> Address:
     port = int(where["port"] or default)
     if not 0 < port <= 65535:
         raise ValueError(f"{url!r}: a port is a number from 1 to 65535")
-    return Address(where["v6"] or where["host"], port, tls, target.partition("#")[0] or "/")
+    target = re.sub(r"[^\x00-\x7f]+", lambda text: quote(text[0]), target.partition("#")[0])
+    return Address(where["v6"] or _ascii(where["host"], url), port, tls, target or "/")
+
+
+def _ascii(host: str, url: str) -> str:
+    """Return a name as the network knows it."""
+    try:
+        # What has ASCII only may hold what no registered name does, such as an underscore.
+        return (
+            (host if host.isascii() else idna.encode(host, uts46=True).decode())
+            .encode("idna")
+            .decode()
+        )
+    except UnicodeError:
+        raise ValueError(f"{url!r}: {host!r} cannot be the name of a host") from None

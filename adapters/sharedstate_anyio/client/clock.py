@@ -24,7 +24,7 @@ BURST: Final = 4
 
 INTERVAL_SECONDS: Final = 10.0
 USED_SECONDS: Final = 60.0
-"""Sampled every `INTERVAL_SECONDS` until nobody has looked for `USED_SECONDS`."""
+"""Sampled every `INTERVAL_SECONDS` until nobody has looked for `USED_SECONDS`, and nobody waits for a sample."""
 
 DRIFT: Final = 1e-4
 """How far apart two clocks may run, seconds a second: several times what cheap quartz does."""
@@ -50,6 +50,7 @@ class Clock:
         self._ask = ask
         self._samples: deque[_Sample] = deque(maxlen=8)
         self._looked = -math.inf
+        self._waiting = 0
         self._wanted = anyio.Event()
         self._settled = anyio.Event()
 
@@ -77,8 +78,12 @@ class Clock:
         Raises:
             ClosedError: the client is closed.
         """
-        self._look()
-        await self._settled.wait()
+        self._waiting += 1
+        try:
+            self._look()
+            await self._settled.wait()
+        finally:
+            self._waiting -= 1
         if not self._samples:
             raise ClosedError
 
@@ -100,7 +105,7 @@ class Clock:
             await self._wanted.wait()
             for _ in range(BURST):
                 await self._sample()
-            while time.monotonic() - self._looked < USED_SECONDS:
+            while self._waiting or time.monotonic() - self._looked < USED_SECONDS:
                 await anyio.sleep(INTERVAL_SECONDS)
                 await self._sample()
             self._wanted = anyio.Event()

@@ -50,6 +50,7 @@ class Connector:
         if link is not None:
             desk.opened(link)
         self._closing = False
+        self._told: str | None = None  # the last fault of the server that was logged as a warning
         self._done = anyio.Event()
         self.failure: Exception | None = None
 
@@ -75,8 +76,8 @@ class Connector:
                     raise
                 log.info("%s", error, extra=about("connect_failed"))
             else:
-                heard = await self._converse(self._link)
-                failures = 0 if heard else failures
+                if await self._converse(self._link):
+                    failures = 0
                 self._link = None
             if self._closing:
                 return
@@ -84,23 +85,29 @@ class Connector:
             failures += 1
 
     async def _converse(self, link: Link) -> bool:
-        """Speak until the link ends; tell whether the server has said anything.
+        """Speak until the link ends; tell whether it was of use.
 
-        Only words count: a server that accepts and hangs up at once must not be called at full speed.
+        It was if it brought what was asked for, or lasted: a server that hangs up at once must not be called at full
+        speed. One that has to be hung up on would have to be the next time, too.
         """
-        heard = False
+        useful = False
+        began = anyio.current_time()
 
         def received(text: str) -> None:
-            nonlocal heard
-            heard = True
-            self._desk.received(text)
+            nonlocal useful
+            useful |= self._desk.received(text)
 
         end = await link.run(received)
         self._desk.lost(end)
         if not self._closing:
             text = "connection to %s lost: %s"
-            log.info(text, self._address, end.reason, extra=about("connection_lost"))
-        return heard
+            news = end.hung_up and end.reason != self._told
+            level = logging.WARNING if news else logging.INFO
+            log.log(level, text, self._address, end.reason, extra=about("connection_lost"))
+            if news:
+                self._told = end.reason
+        lasted = anyio.current_time() - began >= LONGEST_PAUSE
+        return lasted or (useful and not end.hung_up)
 
     async def goodbye(self) -> None:
         """End the connection in order, if that does not take long."""

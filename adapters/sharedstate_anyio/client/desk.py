@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, Literal, assert_never
 from weakref import WeakSet
 
 import anyio
+import msgspec
 
 from sharedstate_anyio.events import about
-from sharedstate_core import parse_collection_path
+from sharedstate_core import RequestError, parse_collection_path
 from sharedstate_core.client import (
     Changed,
     ClientProtocol,
@@ -21,8 +22,8 @@ from sharedstate_core.client import (
     Synced,
     messages,
 )
+from sharedstate_core.errors import CLOSE_INVALID_TEXT
 
-from . import values
 from .changes import StatusChanges
 from .replica import Bell, Replica
 
@@ -89,10 +90,12 @@ class Desk:
         self._perform(self._protocol.connection_opened())
         self._set_status("connected")
 
-    def received(self, text: str) -> None:
-        """The server has said something."""
-        self._perform(self._protocol.receive_text(text))
+    def received(self, text: str) -> bool:
+        """The server has said something; tell whether it was anything that was asked for."""
+        effects = self._protocol.receive_text(text)
+        self._perform(effects)
         self._bell.ring()
+        return any(isinstance(effect, Settled | Changed | Synced | Refused) for effect in effects)
 
     def lost(self, end: End) -> None:
         """The link has ended."""
@@ -120,9 +123,18 @@ class Desk:
     # --- requests ---------------------------------------------------------------------------------
 
     async def put(self, path: str, update: Update, condition: Condition | None = None) -> int:
-        """Make an update; return the number of ids touched."""
+        """Make an update; return the number of ids touched.
+
+        Raises:
+            RequestError, ConnectionLostError, ClosedError: as `request`; `bad_message`: the answer is no number.
+        """
         arg = messages.encode_update(update, condition)
-        return int(values.loads(await self.request("PUT", path, arg)))
+        told = await self.request("PUT", path, arg)
+        try:
+            return msgspec.json.decode(told, type=int)
+        except msgspec.DecodeError:
+            problem = f"the server took the update, but told no number of ids: {told[:100]!r}"
+            raise RequestError("bad_message", problem) from None
 
     async def request(self, cmd: Literal["GET", "PUT"], path: str, arg: bytes = b"null") -> bytes:
         """Ask the server; return the JSON text of its answer's data.
@@ -194,7 +206,12 @@ class Desk:
                     self._replicas[path].synced()
                 case Refused(path, error):
                     self._replicas[path].refused(error)
-                case Fault(problem):
-                    log.warning("%s", problem, extra=about("server_misunderstood"))
+                case Fault():
+                    self._blame(effect)
                 case _:
                     assert_never(effect)
+
+    def _blame(self, fault: Fault) -> None:
+        log.warning("%s", fault.problem, extra=about("server_misunderstood"))
+        if fault.fatal and self._link is not None:
+            self._link.give_up(CLOSE_INVALID_TEXT, "it sent a message that cannot be read")

@@ -52,6 +52,9 @@ GOODBYE_SECONDS: Final = 1.0
 
 BROKEN: Final = (OSError, anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream)
 
+NO_HANDSHAKE: Final = (ProtocolError, UnicodeDecodeError)
+"""What wsproto raises for an answer that is none; the second for a header that is not ASCII."""
+
 
 @dataclass(frozen=True, slots=True)
 class LinkOptions:
@@ -71,10 +74,12 @@ class End(NamedTuple):
     Attributes:
         reason: the end of a sentence.
         too_big: whether the server hung up because a message was too long for it.
+        hung_up: whether the client hung up because of what the server sent.
     """
 
     reason: str
     too_big: bool = False
+    hung_up: bool = False
 
 
 class Link:
@@ -96,6 +101,7 @@ class Link:
         self._text: list[str] = []
         self._text_size = 0
         self._ending = False
+        self._given_up = False
         self._end = End("the server went away")
 
     def send(self, message: bytes) -> None:
@@ -107,6 +113,12 @@ class Link:
         """Say goodbye; `run` returns when the peer has answered."""
         if self._websocket.state is ConnectionState.OPEN:
             self._queue(self._websocket.send(CloseConnection(code, reason)))
+
+    def give_up(self, code: int, problem: str) -> None:
+        """Hang up because of what the server sent, without waiting for its answer."""
+        self._given_up = True
+        self._end = End(f"the server was hung up on: {problem}", hung_up=True)
+        self.close(code, problem)
 
     async def run(self, received: Callable[[str], None]) -> End:
         """Carry messages until the link has ended; return why."""
@@ -150,15 +162,18 @@ class Link:
                 if self._text_size > self._options.max_message:
                     most = self._options.max_message
                     problem = f"its message is longer than max_message, {most} bytes"
-                    return self._give_up(CLOSE_TOO_BIG, problem)
+                    self.give_up(CLOSE_TOO_BIG, problem)
+                    return False
                 self._text.append(event.data)
                 if event.message_finished:
                     text = "".join(self._text)
                     self._text.clear()
                     self._text_size = 0
                     received(text)
+                    return not self._given_up
             case BytesMessage():
-                return self._give_up(CLOSE_UNSUPPORTED_DATA, "it sent a binary message")
+                self.give_up(CLOSE_UNSUPPORTED_DATA, "it sent a binary message")
+                return False
             case Ping():
                 if sum(map(len, self._queued)) < PONGS_BYTES and self._is_open:
                     self._queue(self._websocket.send(event.response()))
@@ -173,18 +188,13 @@ class Link:
         if (
             state is ConnectionState.OPEN
         ):  # not the peer's: wsproto's verdict on bytes that break the rules
-            return self._give_up(event.code, event.reason or "it broke the WebSocket protocol")
+            self.give_up(event.code, event.reason or "it broke the WebSocket protocol")
         if state is ConnectionState.REMOTE_CLOSING:
             reason = f"the server closed it: {event.code} {event.reason or ''}".rstrip()
             self._end = End(reason)
             if event.code == CLOSE_TOO_BIG:
                 self._end = End(event.reason or "the message is too long", too_big=True)
             self._queue(self._websocket.send(event.response()))
-        return False
-
-    def _give_up(self, code: int, problem: str) -> bool:
-        self._end = End(f"the server was hung up on: {problem}")
-        self.close(code, problem)
         return False
 
     @property
@@ -256,12 +266,9 @@ async def open_link(address: Address, options: LinkOptions) -> Link:
         if stream is not None:
             with anyio.CancelScope(shield=True):
                 await anyio.aclose_forcefully(stream)
-        if isinstance(error, (*BROKEN, ProtocolError)):
-            why = (
-                "this is no WebSocket server"
-                if isinstance(error, ProtocolError)
-                else reason_of(error)
-            )
+        if isinstance(error, (*BROKEN, *NO_HANDSHAKE)):
+            no_server = isinstance(error, NO_HANDSHAKE)
+            why = "this is no WebSocket server" if no_server else reason_of(error)
             raise ConnectError(f"cannot connect to {place}: {why}") from error
         raise
 

@@ -179,11 +179,16 @@ def _file(text: str) -> Path | None:
     return None if text == "-" else Path(text)
 
 
+_HANDSHAKE: Final = {"host", "connection", "upgrade"}
+
+
 def _header(text: str) -> tuple[str, str]:
     name, _, value = (part.strip() for part in text.partition(":"))
     fits = re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name) and value.isprintable()
     if not fits or any(ord(each) > 255 for each in value):
         raise argparse.ArgumentTypeError(f"expected 'Name: value', found {text!r}")
+    if name.lower() in _HANDSHAKE or name.lower().startswith("sec-websocket-"):
+        raise argparse.ArgumentTypeError(f"the handshake has its own {name}")
     return name, value
 
 

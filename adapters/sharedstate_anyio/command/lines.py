@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import anyio
 import anyio.lowlevel
+import msgspec
 
 from sharedstate_anyio.client.values import loads
 
@@ -27,6 +28,9 @@ WRITE_BYTES: Final = 4096
 
 LINE_BYTES: Final = 64 * 1024 * 1024
 """Longest line: far more than a server accepts, far less than a machine's memory."""
+
+
+_raw = msgspec.json.Decoder(msgspec.Raw)
 
 
 class Line(NamedTuple):
@@ -82,6 +86,11 @@ def parse_line(number: int, text: bytes) -> Line:
         raise CommandError(f"line {number} is not JSON: {error}", BAD_INPUT) from None
     if not isinstance(value, dict):
         raise CommandError(f"line {number} is not a JSON object", BAD_INPUT)
+    try:
+        _raw.decode(text)  # strict in what `loads` lets pass
+    except msgspec.DecodeError:
+        problem = f"line {number} holds half a character: a lone surrogate such as \\ud800"
+        raise CommandError(problem, BAD_INPUT) from None
     return Line(number, text, value)
 
 

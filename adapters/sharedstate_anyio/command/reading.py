@@ -88,8 +88,9 @@ def _save(file: Path, texts: Iterable[bytes]) -> None:
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise
-    except OSError as error:
-        raise CommandError(f"cannot write {file}: {error.strerror}") from None
+    except (OSError, RuntimeError) as error:  # the latter: links that lead in a circle
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise CommandError(f"cannot write {file}: {reason}") from None
 
 
 def _umask() -> int:

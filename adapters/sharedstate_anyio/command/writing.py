@@ -130,9 +130,17 @@ async def load(options: Namespace) -> int:
         async with session(url, connecting(options)) as client:
             lines = _items(fd)
             if reset:  # nothing goes before everything has been read and found good
-                lines = _again([line async for line in lines])
+                read = [line async for line in lines]
+                await _rehearse(client, path, read, options.batch)
+                lines = _again(read)
             async for batch in _batches(lines, options.batch):
-                await _store(client, path, batch, reset=reset)
+                try:
+                    await _store(client, path, batch, reset=reset)
+                except _RefusedError as error:
+                    if error.before and not reset:  # what stands before a bad line is stored
+                        await _store(client, path, error.before)
+                        tally.add(len(error.before), quiet=True)
+                    raise
                 reset = False
                 tally.add(len(batch), quiet=quiet)
             if reset:
@@ -187,17 +195,59 @@ async def _batches(lines: AsyncIterator[Line], most: int) -> AsyncIterator[list[
         raise problem
 
 
-async def _store(client: Client, path: str, batch: list[Line], *, reset: bool) -> None:
+class _RefusedError(CommandError):
+    """The server refused a batch; `before`: those of its lines that stand before the one at fault."""
+
+    def __init__(self, batch: list[Line], error: RequestError) -> None:
+        bad = error.code in {"bad_update", "bad_message"}
+        place = re.match(r"insert\[(\d+)\][.:]? *", error.message)
+        sent = list({line.value["id"]: line for line in batch}.values())
+        self.code = error.code
+        self.before: list[Line] = []
+        problem = f"{_where(batch)}: {error.message}"
+        if place is not None and int(place[1]) < len(sent):
+            number = sent[int(place[1])].number
+            problem = f"line {number}: {error.message[place.end() :]}"
+            self.before = [line for line in batch if line.number < number]
+        super().__init__(problem, BAD_INPUT if bad else FAILED)
+
+
+async def _rehearse(client: Client, path: str, lines: list[Line], most: int) -> None:
+    """Let the server look at all lines, under a condition that never holds, so that nothing changes."""
+    if not await _holds_never(client, path, []):
+        return  # a server of level 1 does not look at conditions
+    async for batch in _batches(_again(lines), most):
+        await _holds_never(client, path, batch)
+
+
+async def _holds_never(client: Client, path: str, batch: list[Line]) -> bool:
+    """Tell whether the server found the condition not met."""
+    try:
+        await _store(client, path, batch, if_=Cursor("", 0))
+    except _RefusedError as error:
+        if error.code != "conflict":
+            raise
+        return True
+    return False
+
+
+async def _store(
+    client: Client,
+    path: str,
+    batch: list[Line],
+    *,
+    reset: bool = False,
+    if_: Cursor | None = None,
+) -> None:
     """Insert a batch. Doing it twice changes no more than once, so after a lost connection it is done again."""
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            await client.update(path, insert=[line.text for line in batch], reset=reset)
+            await client.update(path, insert=[line.text for line in batch], reset=reset, if_=if_)
         except ConnectionLostError as error:
             if attempt == ATTEMPTS:
                 raise CommandError(f"{_where(batch)}: {error}") from None
         except RequestError as error:
-            status = BAD_INPUT if error.code in {"bad_update", "bad_message"} else FAILED
-            raise CommandError(_blame(batch, error), status) from None
+            raise _RefusedError(batch, error) from None
         else:
             return
 
@@ -205,12 +255,3 @@ async def _store(client: Client, path: str, batch: list[Line], *, reset: bool) -
 def _where(batch: list[Line]) -> str:
     first, last = (batch[0].number, batch[-1].number) if batch else (0, 0)
     return f"line {first}" if first == last else f"lines {first} to {last}"
-
-
-def _blame(batch: list[Line], error: RequestError) -> str:
-    """Name the line for the place that the server names."""
-    place = re.match(r"insert\[(\d+)\][.:]? *", error.message)
-    sent = list({line.value["id"]: line for line in batch}.values())
-    if place is None or int(place[1]) >= len(sent):
-        return f"{_where(batch)}: {error.message}"
-    return f"line {sent[int(place[1])].number}: {error.message[place.end() :]}"

@@ -1,0 +1,132 @@
+"""What a message asks for: read, refused at once, or handed on to whom it concerns.
+
+The rules:
+
+1. Whatever a peer says is answered: what it did wrong, with an error.
+2. Requests of one connection on one collection take effect in the order in which they came, also when some of them
+   are put off until their author reads on.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Generic
+
+from msgspec import Raw
+
+from .decode import RequestMessage, decode_request, decode_subscriptions, decode_write
+from .effects import C, Effect, ListCollections
+from .encode import encode_subs_reply
+from .errors import RequestError
+from .faults import BadMessageError
+from .operations import Get, Operation, Put, put_size
+from .owed import Postponed
+from .paths import split_path
+from .subscribers import Subscription, proceed
+from .wishes import Wanted, decide
+
+if TYPE_CHECKING:
+    from .paths import CollectionPath
+    from .registry import Registry
+    from .request import Request
+    from .session import Session
+
+
+class Dispatcher(Generic[C]):
+    """Takes in messages for the collections of a server process.
+
+    Args:
+        registry: has the collections, and the limits.
+    """
+
+    def __init__(self, registry: Registry[C]) -> None:
+        self._registry = registry
+        self._pending = registry.pending
+
+    def receive(self, session: Session[C], text: str, now: float, out: list[Effect[C]]) -> None:
+        """Take in one message: it is answered now, or what it asks for is under way."""
+        limits = self._registry.limits
+        try:
+            message = decode_request(text, limits)
+        except BadMessageError as error:
+            session.open_request(error.cmd, error.tunnel, len(text), out).fail(error, out)
+            return
+        tunnel = message.tunnel.copy()  # a view of the text, which would be kept as long
+        request = session.open_request(message.cmd, tunnel, len(text), out)
+        try:
+            if session.is_overrun:
+                raise RequestError(
+                    "too_many", f"more than {limits.unanswered} requests wait for an answer"
+                )
+            self._dispatch(request, message, now, out)
+        except RequestError as error:
+            request.fail(error, out)
+
+    def _dispatch(
+        self, request: Request[C], message: RequestMessage, now: float, out: list[Effect[C]]
+    ) -> None:
+        match message.cmd, split_path(message.path):
+            case "PUT", (_, _, _):
+                path = self._registry.parse(message.path)
+                if self._pending.bytes >= self._pending.most:
+                    raise self._pending.refusal
+                write = decode_write(message.arg, self._registry.limits)
+                size = put_size(write, len(message.arg) + len(request.tunnel))
+                self._take_in(path, Put(request, write, size), out)
+            case "GET", (_, _, _):
+                self._take_in(self._registry.parse(message.path), Get(request), out)
+            case "GET", ():
+                request.succeed(self._registry.services, out)
+            case "GET", ("clock",):
+                request.tell_time(out)
+            case "GET", ("subs",):
+                subs = request.session.subscriptions.items()
+                request.succeed([(path, Raw(known.sub)) for path, known in subs], out)
+            case "PUT", ("subs",):
+                self._put_subs(request, message.arg, now, out)
+            case "GET", (app, service):
+                self._registry.check_service(service)
+                out.append(ListCollections(self._registry.tickets.issue(request), service, app))
+            case cmd, _:
+                raise RequestError(
+                    "bad_path", f"path {message.path[:200]!r}: nothing to {cmd} here"
+                )
+
+    def _take_in(self, path: CollectionPath, operation: Operation[C], out: list[Effect[C]]) -> None:
+        """Take in an update or a read, now or, in the order they came, when the reader can take the answer."""
+        session = operation.request.session
+        if session.has_postponed or (session.blocked and isinstance(operation, Get)):
+            resume = partial(self._registry.request, path, operation)
+            session.postpone(Postponed(resume, operation.size), out)
+        else:
+            self._registry.take_in(path, operation)
+
+    def _put_subs(self, request: Request[C], arg: Raw, now: float, out: list[Effect[C]]) -> None:
+        """Edit or replace the subscriptions; the reply comes before what they bring."""
+        session = request.session
+        before = session.subscriptions
+        limits = self._registry.limits
+        changes = decode_subscriptions(arg, limits)
+        parse = partial(self._registry.parse, beside=set())
+        kept, refused = decide(before, changes, limits.subscriptions, parse)
+        subs = [(path, entry.sub) for path, entry in kept.items()]
+        request.answer(encode_subs_reply(request.tunnel, subs, refused.items()), out)
+        gone = [each for path, each in before.items() if kept.get(path) is not each]
+        for subscription in gone:
+            session.disown(subscription)
+            subscription.collection.unsubscribe(subscription)
+        session.subscriptions = {
+            path: self._begin(session, path, entry) if isinstance(entry, Wanted) else entry
+            for path, entry in kept.items()
+        }
+        for path, subscription in session.subscriptions.items():
+            if isinstance(kept[path], Wanted):
+                if session.blocked:
+                    session.owe(subscription)
+                subscription.collection.subscribe(subscription, now, out)
+        proceed(gone, now, out)  # not before: one that replaces another watches on
+
+    def _begin(self, session: Session[C], path: str, wanted: Wanted) -> Subscription[C]:
+        since, parts = wanted.options
+        collection = self._registry.open(wanted.path)
+        return Subscription(session, collection, path, wanted.sub, since, parts=parts)
