@@ -68,4 +68,5 @@ class Acknowledgements(Generic[C]):
 
     def _postpone(self, answer: Answer[C], out: list[Effect[C]]) -> None:
         resume = partial(self._give_drained, answer)
-        answer.request.session.postpone(Postponed(resume, answer.size, requests=0), out)
+        request = answer.request
+        request.session.postpone(Postponed(resume, request.size, requests=0), out)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeAlias
 from .effects import C, Effect
 from .errors import RequestError
 from .quota import Quota
+from .request import REQUEST_BYTES, Request
 from .storage import Committed, Cursor, Outcome, Write
 
 if TYPE_CHECKING:
@@ -17,13 +18,11 @@ if TYPE_CHECKING:
     from .limits import Limits
     from .pending import Pending
     from .replica import Replica
-    from .request import Request
     from .session import Session
 
 
-REQUEST_BYTES: Final = 500
 ID_BYTES: Final = 130
-"""About what a request, and each id that an update names, takes beside its text."""
+"""About what each id that an update names takes beside its text."""
 
 
 def put_size(write: Write, text: int) -> int:
@@ -51,7 +50,7 @@ class Get(NamedTuple, Generic[C]):
     @property
     def size(self) -> int:
         """About how many bytes of memory it takes."""
-        return REQUEST_BYTES + len(self.request.tunnel)
+        return self.request.size
 
 
 Operation: TypeAlias = Put[C] | Get[C]
@@ -71,11 +70,6 @@ class Answer(NamedTuple, Generic[C]):
     touched: int
     outcome: Outcome
     cursor: Cursor
-
-    @property
-    def size(self) -> int:
-        """About how many bytes of memory it takes."""
-        return REQUEST_BYTES + len(self.request.tunnel)
 
     def give(self, counters: Counters, out: list[Effect[C]]) -> None:
         """Tell the author."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic
+from typing import TYPE_CHECKING, Final, Generic
 
 from . import encode
 from .effects import C, Effect, Send, TellTime
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from .storage import Cursor
 
 
+REQUEST_BYTES: Final = 500
+"""About what a request takes beside its text."""
+
+
 class Request(Generic[C]):
     """A request that waits for its one answer."""
 
@@ -25,6 +29,11 @@ class Request(Generic[C]):
         self.tunnel = tunnel
         self._cmd = cmd
         self._size = size
+
+    @property
+    def size(self) -> int:
+        """About how many bytes of memory it takes, without what it asks for."""
+        return REQUEST_BYTES + len(self.tunnel)
 
     def answer(self, message: bytes, out: list[Effect[C]]) -> None:
         """Answer with an encoded reply."""
