@@ -1,8 +1,7 @@
 """Lets a backend that knows asyncio only serve a server on trio.
 
-On asyncio the island vanishes: every call goes straight to the backend. On trio `open` starts a thread
-with an asyncio loop, the island, on which the backend lives until `close`. A call then crosses over and
-back without holding a thread of its own and without blocking trio's loop (see `crossing`).
+On asyncio the island vanishes: every call goes straight to the backend. On trio `open` starts an asyncio
+loop within trio's, the island, on which the backend lives until `close` (see `guest`).
 
 A caller on trio who is cancelled is held until the operation has ended, so that its end is never lost.
 """
@@ -13,29 +12,21 @@ import asyncio
 from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, cast
 
 import anyio
-from anyio.from_thread import start_blocking_portal
-from anyio.lowlevel import checkpoint_if_cancelled
 
 from .contract import StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping, Sequence
-    from contextlib import AbstractContextManager
-
-    from anyio.from_thread import BlockingPortal
 
     from sharedstate_core.paths import CollectionPath
     from sharedstate_core.storage import CommitResult, Cursor, Loaded, Write
 
     from .contract import Backend
-    from .crossing import Crossing
+    from .guest import GuestLoop
     from .migration import Migratable, Migrated, Tell
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
-
-THREAD_NAME = "sharedstate-island"
-"""Name of the island's thread."""
 
 
 class Island:
@@ -49,8 +40,7 @@ class Island:
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
         self._opened = False
-        self._crossing: Crossing | None = None
-        self._thread: AbstractContextManager[BlockingPortal] | None = None
+        self._guest: GuestLoop | None = None
 
     async def open(self) -> None:
         """Open the backend, on this loop if it is asyncio, else on a new island.
@@ -59,32 +49,24 @@ class Island:
             StorageError: from the backend.
         """
         if not _on_asyncio():
-            from .crossing import Crossing  # noqa: PLC0415 (it needs trio)
+            from .guest import GuestLoop  # noqa: PLC0415 (it needs trio)
 
-            await checkpoint_if_cancelled()
-            with anyio.CancelScope(shield=True):
-                self._thread = start_blocking_portal("asyncio", name=THREAD_NAME)
-                portal = await anyio.to_thread.run_sync(self._thread.__enter__)
-                self._crossing = Crossing(portal.call(asyncio.get_running_loop))
+            self._guest = GuestLoop()
         self._opened = True
         await self._run(self._backend.open)
 
     async def close(self) -> None:
-        """Close the backend, then end the island's thread."""
+        """Close the backend, then end the island."""
         if not self._opened:
             return
-        try:
-            with anyio.CancelScope(shield=True):
+        with anyio.CancelScope(shield=True):
+            try:
                 await self._run(self._backend.close)
-        finally:
-            self._opened = False
-            crossing, self._crossing = self._crossing, None
-            if crossing is not None:
-                crossing.close()
-            thread, self._thread = self._thread, None
-            if thread is not None:
-                with anyio.CancelScope(shield=True):
-                    await anyio.to_thread.run_sync(thread.__exit__, None, None, None)
+            finally:
+                self._opened = False
+                guest, self._guest = self._guest, None
+                if guest is not None:
+                    await guest.close()
 
     async def migrate(self, tell: Tell) -> Migrated | None:
         """Do as `Migratable.migrate`, if the backend has that; on asyncio only."""
@@ -110,9 +92,9 @@ class Island:
     async def _run(self, call: Callable[[*Ts], Coroutine[Any, Any, T]], *args: *Ts) -> T:
         if not self._opened:
             raise StorageError("the store is not open")
-        if self._crossing is None:
+        if self._guest is None:
             return await call(*args)
-        return await self._crossing.run(call, *args)
+        return await self._guest.call(call, *args)
 
 
 def _on_asyncio() -> bool:

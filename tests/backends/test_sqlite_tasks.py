@@ -12,7 +12,6 @@ import pytest
 
 from sharedstate_backends import OutcomeUnknownError, StorageError
 from sharedstate_backends.conformance.model import item_text, path, put, state_of, write_all
-from sharedstate_backends.island import THREAD_NAME
 from sharedstate_backends.sqlite import SqliteBackend
 from sharedstate_core.storage import Write
 from sharedstate_core.updates import Update
@@ -95,14 +94,7 @@ async def test_no_thread_is_left(file: str) -> None:
         await backend.close()
         await backend.close()
     left = set(threading.enumerate()) - before
-    assert not [thread for thread in left if thread.name == THREAD_NAME]
     assert not [thread for thread in left if "_connection_worker_thread" in thread.name]
-
-
-async def test_island_only_where_it_is_needed(anyio_backend_name: str) -> None:
-    async with opened(sqlite()):
-        islands = [thread for thread in threading.enumerate() if thread.name == THREAD_NAME]
-        assert bool(islands) == (anyio_backend_name != "asyncio")
 
 
 async def test_the_loop_runs_on_meanwhile(file: str) -> None:
