@@ -30,6 +30,9 @@ Rows = list[tuple[Any, ...]]
 GOODBYE_SECONDS: Final = 1.0
 """How long an orderly end of a connection may take; then it is just closed."""
 
+WARM_SECONDS: Final = 1.0
+"""How long after its last use a connection is taken for one that works."""
+
 STATEMENT_BYTES: Final = 1024
 """Room for what surrounds one text in a packet: an id of 255 bytes, escaped, and the statement."""
 
@@ -93,8 +96,14 @@ class Connection:
 
     @property
     def is_open(self) -> bool:
-        """Whether it may be used."""
-        return bool(self._driver.connected)
+        """Whether it may be used: nobody has closed it, so far as is known here."""
+        hung_up = getattr(self._driver, "_stream_broken", False)  # nothing public tells
+        return bool(self._driver.connected) and not hung_up
+
+    @property
+    def is_warm(self) -> bool:
+        """Whether it was used just now, so that it is very likely not to be lost."""
+        return time.monotonic() - self.used < WARM_SECONDS
 
     async def run(self, statements: str, *, timeout: float | None = None) -> list[Rows]:
         """Send statements, separated by semicolons, in one packet; return the rows of each.

@@ -18,6 +18,7 @@ DUPLICATE_KEY: Final = 1062
 NO_SUCH_TABLE: Final = 1146
 TABLE_ACCESS_DENIED: Final = 1142
 DEADLOCK: Final = 1213
+OUT_OF_RANGE: Final = 1690
 
 _LOST: Final = {
     *(0, 2003, 2006, 2013),  # the driver's own: not connected, refused, gone, lost

@@ -1,9 +1,10 @@
 # ruff: noqa: S608 (the table's name was validated; everything else is a literal)
 """The statements on the tables of one service in MySQL or MariaDB; `mysql_schema` tells what they hold.
 
-A commit, of one collection or of many, takes two round trips. The first locks the heads, so that what is then read
-stays true, and reads the rows that matter. The second writes each row once and the heads, and commits. A new
-collection takes a third between them: once its head is written, `settle` waits for the end of this commit.
+A commit, of one collection or of many, takes one round trip where the heads are remembered (see `mysql_heads`) and no
+condition depends on a row. It locks the heads and makes sure of them, writes each row once and the heads, and
+commits. Otherwise it takes two: the first locks the heads and reads them, and the rows that matter. A new collection
+takes a third between them: once its head is written, `settle` waits for the end of this commit.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sharedstate_core.storage import CommitResult, Cursor, Loaded, Row
 
-from .mysql_connection import STATEMENT_BYTES
+from .mysql_heads import Left, Memory, Stored
 from .mysql_packets import PACKET_BYTES, batches, joined, literal, packets, send
+from .mysql_rows import statements
 from .mysql_schema import new_key
 from .plan import MAX_TOMBSTONES, Head, Known, Plan, must_prune, names, plan
 from .sqlite_schema import table_names
@@ -30,12 +32,29 @@ if TYPE_CHECKING:
 _IDS: Final = 500
 """Ids asked for in one statement: few enough for the planner to look each up."""
 
+_TOO_LARGE: Final = 2**63 - 1
+"""The largest BIGINT: with one more, a statement fails, whatever the sql_mode."""
+
 
 class Commit(NamedTuple):
     """What one collection's commit asks for."""
 
     collection: CollectionPath
     writes: Sequence[Write]
+
+
+class Prepared(NamedTuple):
+    """A transaction that is written but for its end.
+
+    Attributes:
+        results: what came of each commit, once the last packet is carried out.
+        last: that packet's statements, the last of which is COMMIT.
+        left: how it leaves the heads then.
+    """
+
+    results: list[CommitResult]
+    last: list[str]
+    left: dict[CollectionPath, Left]
 
 
 class MysqlTables:
@@ -49,6 +68,7 @@ class MysqlTables:
     def __init__(self, table: str, max_tombstones: int = MAX_TOMBSTONES) -> None:
         self._items, self._heads, self._meta = (f"`{name}`" for name in table_names(table))
         self._max_tombstones = max_tombstones
+        self._memory = Memory()
         self._epoch = f"SELECT value FROM {self._meta} WHERE name = 'epoch'"
 
     async def load(
@@ -74,8 +94,15 @@ class MysqlTables:
         )
 
     async def settle(self, connection: Connection, collection: CollectionPath) -> None:
-        """Wait for the end of a commit whose outcome was lost: it holds the lock on the head until then."""
-        await connection.run(f"{self._select_heads([collection])} LOCK IN SHARE MODE")
+        """See to it that a commit whose outcome was lost is stored now, or never.
+
+        If it has begun, it holds the lock on the head until its end. If its packet still waits to be read, it finds
+        another head than it expects: one tombstone more.
+        """
+        await connection.run(
+            f"UPDATE {self._heads} SET tombstones = tombstones + 1 "
+            f"WHERE app = {literal(collection.app)} AND name = {literal(collection.collection)}"
+        )
 
     async def heads(
         self, connection: Connection, collections: Sequence[CollectionPath]
@@ -101,110 +128,151 @@ class MysqlTables:
         )
         return [name.decode() for (name,) in rows]
 
-    async def prepare(
-        self, connection: Connection, commits: Sequence[Commit]
-    ) -> tuple[list[CommitResult], list[str]]:
-        """Begin a transaction and write all but its end.
-
-        Returns:
-            What came of each commit, once the last packet is carried out, and that packet's statements,
-            the last of which is COMMIT.
-        """
+    async def prepare(self, connection: Connection, commits: Sequence[Commit]) -> Prepared:
+        """Begin a transaction, of each collection once, and write all but its end."""
         paths = [commit.collection for commit in commits]
-        wanted = [names(commit.writes) for commit in commits]
+        wanted = {path: names(writes) for path, writes in commits}
+        before = self._memory.take(paths)
+        known: dict[CollectionPath, dict[str, Known]] = {}
+        if connection.is_warm and not any(wanted.values()) and _can_be_relied_on(before, paths):
+            heads = {path: before[path].stored for path in paths}
+            begin = ["START TRANSACTION", self._make_sure(list(heads.values()))]
+        else:
+            heads, known = await self._lock(connection, wanted)
+            begin = []
+        plans: dict[CollectionPath, Plan] = {}
+        for path, writes in commits:
+            rows = known.get(path, {})
+            plans[path] = plan(
+                heads[path].epoch,
+                heads[path].head,
+                {id: rows.get(id) for id in wanted[path]},
+                writes,
+                max_text=connection.max_text,
+            )
+        changes = {path: each for path, each in plans.items() if each.head != heads[path].head}
+        keys = await self._keys(connection, heads, changes)
+        last = await self._write(connection, begin, [(keys[path], changes[path]) for path in keys])
+        results = [CommitResult(heads[path].epoch, plans[path].outcomes) for path in paths]
+        left = {
+            path: Left(
+                Stored(stored.epoch, keys.get(path, stored.key), plans[path].head),
+                alone=stored.key is None or (path in before and before[path].stored == stored),
+            )
+            for path, stored in heads.items()
+        }
+        return Prepared(results, last, left)
+
+    def stored(self, prepared: Prepared) -> None:
+        """Hear that a transaction's last packet was carried out."""
+        self._memory.keep(prepared.left)
+
+    async def _lock(
+        self, connection: Connection, wanted: Mapping[CollectionPath, Sequence[str]]
+    ) -> tuple[dict[CollectionPath, Stored], dict[CollectionPath, dict[str, Known]]]:
+        """Begin a transaction, and return the heads and, of the ids that are wanted, what is there."""
         questions = [
             "START TRANSACTION",
             self._epoch,
-            f"{self._select_heads(paths)} FOR UPDATE",
-            *self._select_rows(paths, wanted, connection.max_packet),
+            f"{self._select_heads(list(wanted))} FOR UPDATE",
+            *self._select_rows(wanted, connection.max_packet),
         ]
-        results = [
+        answers = [
             rows
             for packet in packets(questions, connection.max_packet)
             for rows in await connection.run(joined(packet))
         ]
-        ((epoch,),) = results[1]
-        heads = {(app, name): (key, *head) for key, app, name, *head in results[2]}
-        known: dict[int, dict[str, Known]] = {key: {} for key, *_ in heads.values()}
-        for collection, id, *rest in chain.from_iterable(results[3:]):
-            known[collection][id.decode()] = Known(*rest)
-        answers: list[CommitResult] = []
-        changes: list[tuple[int, Plan]] = []
+        ((epoch,),) = answers[1]
+        found = {(app, name): (key, Head(*head)) for key, app, name, *head in answers[2]}
+        heads: dict[CollectionPath, Stored] = {}
+        paths: dict[int, CollectionPath] = {}
+        for path in wanted:
+            key, head = found.get((path.app.encode(), path.collection.encode()), (None, Head()))
+            heads[path] = Stored(epoch.decode(), key, head)
+            if key is not None:
+                paths[key] = path
+        known: dict[CollectionPath, dict[str, Known]] = {}
+        for key, id, *rest in chain.from_iterable(answers[3:]):
+            known.setdefault(paths[key], {})[id.decode()] = Known(*rest)
+        return heads, known
+
+    def _make_sure(self, heads: Sequence[Stored]) -> str:
+        """Return a statement that locks these heads, and fails with `OUT_OF_RANGE` if one of them has changed."""
+        rows = " OR ".join(
+            f"(`key` = {key} AND version = {head.version} AND tombstones = {head.tombstones})"
+            for _, key, head in heads
+        )
+        return (
+            f"SELECT IF(COUNT(*) = {len(heads)} AND ({self._epoch}) = {literal(heads[0].epoch)}, 0, "
+            f"COUNT(*) + 1 + {_TOO_LARGE}) "
+            f"FROM {self._heads} FORCE INDEX (PRIMARY) WHERE {rows} FOR UPDATE"
+        )
+
+    async def _keys(
+        self,
+        connection: Connection,
+        heads: Mapping[CollectionPath, Stored],
+        changes: Mapping[CollectionPath, Plan],
+    ) -> dict[CollectionPath, int]:
+        """Return the keys of the collections that change; write the heads of those that are new."""
+        keys: dict[CollectionPath, int] = {}
         news: list[str] = []
-        for path, writes in commits:
-            app, name = path.app.encode(), path.collection.encode()
-            key, *head = heads.get((app, name), (None, 0, 0, 0))
-            rows = {} if key is None else known[key]
-            planned = plan(epoch.decode(), Head(*head), rows, writes, max_text=connection.max_text)
-            answers.append(CommitResult(epoch.decode(), planned.outcomes))
-            if planned.head == Head(*head):
-                continue
+        for path, planned in changes.items():
+            key = heads[path].key
             if key is None:
                 key = new_key()
-                numbers = ", ".join(map(str, planned.head))
-                news.append(f"({key}, {literal(app)}, {literal(name)}, {numbers})")
-            changes.append((key, planned))
+                names = f"{literal(path.app)}, {literal(path.collection)}"
+                news.append(f"({key}, {names}, {', '.join(map(str, planned.head))})")
+            keys[path] = key
         if news:
             await connection.run(f"INSERT INTO {self._heads} VALUES {', '.join(news)}")
-        return answers, await self._write(connection, changes)
+        return keys
 
     async def _write(
-        self, connection: Connection, changes: Sequence[tuple[int, Plan]]
+        self,
+        connection: Connection,
+        begin: Sequence[str],
+        changes: Sequence[tuple[int, Plan]],
     ) -> list[str]:
-        """Write rows and heads; return the statements that are still to be carried out."""
-        resets = [str(key) for key, planned in changes if planned.reset]
-        statements = [
-            f"DELETE FROM {self._items} WHERE collection IN ({', '.join(resets)})"
-        ] * bool(resets)
-        statements += self._insert(changes, connection.max_packet)
-        heads = {key: planned.head for key, planned in changes}
-        for key, head in heads.items():
-            if must_prune(head, self._max_tombstones):
-                await send(connection, statements)
-                statements = []
-                heads[key] = await self._prune(connection, key, head)
-        if heads:
+        """Begin so, write rows and heads; return the statements that are still to be carried out."""
+        waiting = [*begin, *statements(self._items, changes, connection.max_packet)]
+        for key, planned in changes:
+            if must_prune(planned.head, self._max_tombstones):
+                await send(connection, waiting)
+                waiting = []
+                planned.head = await self._prune(connection, key, planned.head)
+        if changes:
             columns = ", ".join(
                 f"{column} = CASE `key` {cases} END"
                 for column in Head._fields
                 if (
                     cases := " ".join(
-                        f"WHEN {k} THEN {getattr(h, column)}" for k, h in heads.items()
+                        f"WHEN {key} THEN {getattr(planned.head, column)}"
+                        for key, planned in changes
                     )
                 )
             )
-            keys = ", ".join(map(str, heads))
-            statements.append(f"UPDATE {self._heads} SET {columns} WHERE `key` IN ({keys})")
-        *before, last = packets([*statements, "COMMIT"], connection.max_packet)
+            keys = ", ".join(str(key) for key, _ in changes)
+            waiting.append(f"UPDATE {self._heads} SET {columns} WHERE `key` IN ({keys})")
+        *before, last = packets([*waiting, "COMMIT"], connection.max_packet)
         for packet in before:
             await connection.run(joined(packet))
         return last
 
-    def _insert(self, changes: Sequence[tuple[int, Plan]], max_packet: int) -> Iterator[str]:
-        rows = (
-            f"({key},{literal(id)},{created},{place},{version},{literal(text)})"
-            for key, planned in changes
-            for id, text, created, place, version in planned.rows.values()
-        )
-        for batch in batches(rows, min(PACKET_BYTES, max_packet - STATEMENT_BYTES)):
-            yield (
-                f"INSERT INTO {self._items} (collection, id, created, place, version, data) "
-                f"VALUES {','.join(batch)} ON DUPLICATE KEY UPDATE created = VALUES(created), "
-                "place = VALUES(place), version = VALUES(version), data = VALUES(data)"
-            )
-
     async def _prune(self, connection: Connection, key: int, head: Head) -> Head:
-        """Delete the oldest tombstones, whole versions at a time."""
+        """Count the tombstones, and delete the oldest, whole versions at a time, if there are too many."""
         tombstones = f"FROM {self._items} WHERE collection = {key} AND created = 0"
+        (((count,),),) = await connection.run(f"SELECT count(*) {tombstones}")
+        if count <= self._max_tombstones:
+            return head._replace(tombstones=count)
         (((horizon,),),) = await connection.run(
             f"SELECT version {tombstones} ORDER BY version "
-            f"LIMIT 1 OFFSET {head.tombstones - self._max_tombstones - 1}"
+            f"LIMIT 1 OFFSET {count - self._max_tombstones - 1}"
         )
-        (((kept,),),) = await connection.run(
-            f"SELECT count(*) {tombstones} AND version > {horizon}"
+        _, ((deleted,),) = await connection.run(
+            f"DELETE {tombstones} AND version <= {horizon}; SELECT ROW_COUNT()"
         )
-        await connection.run(f"DELETE {tombstones} AND version <= {horizon}")
-        return head._replace(horizon=horizon, tombstones=kept)
+        return head._replace(horizon=horizon, tombstones=count - deleted)
 
     def _select_heads(self, collections: Sequence[CollectionPath]) -> str:
         wanted = " OR ".join(
@@ -217,10 +285,7 @@ class MysqlTables:
         )
 
     def _select_rows(
-        self,
-        collections: Sequence[CollectionPath],
-        wanted: Sequence[Sequence[str]],
-        max_packet: int,
+        self, wanted: Mapping[CollectionPath, Sequence[str]], max_packet: int
     ) -> Iterator[str]:
         """Yield statements that look for these ids in each collection."""
         selects = (
@@ -228,8 +293,19 @@ class MysqlTables:
             f"FROM {self._heads} AS head STRAIGHT_JOIN {self._items} AS item "
             f"ON item.collection = head.`key` AND item.id IN ({','.join(map(literal, batch))}) "
             f"WHERE head.app = {literal(path.app)} AND head.name = {literal(path.collection)}"
-            for path, ids in zip(collections, wanted, strict=True)
+            for path, ids in wanted.items()
             for batch in (ids[start : start + _IDS] for start in range(0, len(ids), _IDS))
         )
         for batch in batches(selects, min(PACKET_BYTES, max_packet) // 2):
             yield " UNION ALL ".join(batch)
+
+
+def _can_be_relied_on(
+    before: Mapping[CollectionPath, Left], paths: Sequence[CollectionPath]
+) -> bool:
+    """Tell whether all heads are remembered, are likely to be right, and can be asked about at once."""
+    return (
+        len(before) == len(paths)
+        and all(left.alone and left.stored.key is not None for left in before.values())
+        and len({left.stored.epoch for left in before.values()}) == 1
+    )

@@ -2,10 +2,10 @@
 
 1. What waits goes into one transaction, whatever the collections; if it fails, each goes alone. The next one begins
    when this one is put together, so that it takes along whatever has come until then.
-2. The heads of its collections are locked first, in the order of their names: several processes may use one database.
-3. An error before COMMIT was sent is certain: nothing was stored. A connection that is lost before it is replaced
-   once, unseen. An answer that does not come to COMMIT itself is uncertain: the collection is *doubtful*
-   until somebody has waited for the lost transaction's end, one way or the other.
+2. The heads of its collections are locked first: several processes may use one database.
+3. An error before the packet with COMMIT was sent is certain: nothing was stored. A connection that is lost before it
+   is replaced once, unseen. An answer that does not come to that packet is uncertain: the collection is *doubtful*
+   until somebody has seen to the lost transaction's end, one way or the other.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from .contract import OutcomeUnknownError, StorageError
-from .mysql_errors import DEADLOCK, DUPLICATE_KEY, DatabaseError, LostError
+from .mysql_errors import DEADLOCK, DUPLICATE_KEY, OUT_OF_RANGE, DatabaseError, LostError
 from .mysql_packets import joined
 from .mysql_tables import Commit
 
@@ -41,8 +41,9 @@ PREPARED_SECONDS: Final = 0.05
 ATTEMPTS: Final = 5
 """How often a transaction is tried that the server gave up for the sake of another one."""
 
-_GIVEN_UP: Final = {DEADLOCK, DUPLICATE_KEY}
-"""Deadlocks, and two processes that create one collection: the loser finds it there the next time."""
+_GIVEN_UP: Final = {DEADLOCK, DUPLICATE_KEY, OUT_OF_RANGE}
+"""Deadlocks; two processes that create one collection: the loser finds it there the next time; and a head that was not
+as remembered, which is read the next time."""
 
 
 class Writer:
@@ -157,19 +158,20 @@ class Writer:
 
     async def _transact_once(self, pool: Pool, commits: Sequence[Commit]) -> list[CommitResult]:
         async with pool.connection() as connection:
-            results, last = await self._tables.prepare(connection, commits)
+            prepared = await self._tables.prepare(connection, commits)
             self._prepared(asyncio.current_task(), pool)
             try:
-                await connection.run(joined(last))
+                await connection.run(joined(prepared.last))
             except StorageError as error:
                 if isinstance(error, DatabaseError) and (
-                    error.statement < len(last) - 1 or error.number == DEADLOCK
+                    error.statement < len(prepared.last) - 1 or error.number == DEADLOCK
                 ):
                     raise
                 self.doubtful.update(commit.collection for commit in commits)
                 raise OutcomeUnknownError(f"{error}; it may be stored or not") from error
         self.doubtful.difference_update(commit.collection for commit in commits)
-        return results
+        self._tables.stored(prepared)
+        return prepared.results
 
     def _failure(self, error: Exception) -> StorageError:
         if isinstance(error, StorageError):

@@ -1,13 +1,14 @@
 """What a commit does to one collection, worked out before anything is written: pure functions, no I/O.
 
-A store reads the collection's head and the rows of the ids that the writes name (`names`), asks `plan` what must
-change, and writes just that, however many writes there were: each id once, and the head.
+A store reads the collection's head, asks `plan` what must change, and writes just that, however many writes there
+were: each id once, and the head. It reads no rows but those of the ids on which a condition depends (`names`): what
+becomes of any other id depends on what the statement that writes it finds there.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from sharedstate_core.storage import (
     Committed,
@@ -30,7 +31,14 @@ fewer removals can resume."""
 
 
 class Head(NamedTuple):
-    """What is known of a collection besides its rows; all zero before anybody writes."""
+    """What is known of a collection besides its rows; all zero before anybody writes.
+
+    Attributes:
+        version: of its last update.
+        horizon: tombstones up to this version may be missing.
+        tombstones: how many there are at the most. An id that is removed counts though it may not have been there,
+            and one that comes back is not taken off: nobody has looked.
+    """
 
     version: int = 0
     horizon: int = 0
@@ -45,6 +53,14 @@ class Known(NamedTuple):
     version: int
 
 
+_UNKNOWN: Final = Known(-1, -1, -1)
+"""Of an id that nobody has looked at."""
+
+_State: TypeAlias = "dict[str, Known | Row | None]"
+"""What is known of ids: a row or tombstone, or None for neither. Of others nothing is known, or, after a reset, that
+they are not there."""
+
+
 @dataclass(slots=True)
 class Plan:
     """What is to be written.
@@ -53,17 +69,21 @@ class Plan:
         head: the head after it.
         outcomes: one for each write, in order.
         reset: whether every row there is goes first.
-        rows: then these replace, or join, the collection's.
+        rows: these are written over what is there.
+        upserts: and these, but where there is an item it keeps its `created` and `place`.
+        removals: these become tombstones of such a version where there is an item.
     """
 
     head: Head
     outcomes: list[Outcome] = field(default_factory=list)
     reset: bool = False
     rows: dict[str, Row] = field(default_factory=dict)
+    upserts: dict[str, Row] = field(default_factory=dict)
+    removals: dict[str, int] = field(default_factory=dict)
 
 
 def must_prune(head: Head, max_tombstones: int) -> bool:
-    """Tell whether a collection's oldest tombstones go, down to `max_tombstones`, with the commit at hand.
+    """Tell whether with this commit tombstones are counted, and the oldest go if there are over `max_tombstones`.
 
     A tenth more may be there before that is worth its while. No task does it in the background: the horizon rises
     with it, so it takes the lock that commits take, and they would wait for it all the same. Each tombstone is
@@ -73,20 +93,18 @@ def must_prune(head: Head, max_tombstones: int) -> bool:
 
 
 def names(writes: Sequence[Write]) -> list[str]:
-    """Return the ids whose rows matter to these writes, each once."""
-    ids: list[str] = []
-    for update, condition in writes:
-        ids += update.remove
-        ids += update.insert
+    """Return the ids whose rows must be known for these writes, each once: those of conditions."""
+    ids: dict[str, None] = {}
+    for _, condition in writes:
         if condition is not None and condition.ids is not None:
-            ids += condition.ids
-    return list(dict.fromkeys(ids))
+            ids |= dict.fromkeys(condition.ids)
+    return list(ids)
 
 
 def plan(
     epoch: str,
     head: Head,
-    known: Mapping[str, Known],
+    known: Mapping[str, Known | None],
     writes: Sequence[Write],
     *,
     max_text: int | None = None,
@@ -96,12 +114,12 @@ def plan(
     Args:
         epoch: the store's epoch.
         head: the collection's head.
-        known: what is known of each of `names(writes)` that has a row, tombstones too.
+        known: what is known of each of `names(writes)`; None: it has no row, not even a tombstone.
         writes: in order.
         max_text: longest text that the store can keep, in bytes; a write with a longer one is rejected.
     """
     result = Plan(head)
-    state: dict[str, Known | Row] = {**known}
+    state: _State = {**known}
     for update, condition in writes:
         if condition is not None and not _holds(condition, epoch, result.head, state):
             message = "the collection has changed in the meantime"
@@ -115,8 +133,9 @@ def plan(
     return result
 
 
-def _holds(condition: Condition, epoch: str, head: Head, state: Mapping[str, Known | Row]) -> bool:
-    versions = [state[id].version for id in condition.ids or () if id in state]
+def _holds(condition: Condition, epoch: str, head: Head, state: _State) -> bool:
+    rows = (state.get(id) for id in condition.ids or ())
+    versions = [row.version for row in rows if row is not None]
     return condition_holds(
         condition, epoch=epoch, version=head.version, horizon=head.horizon, versions=versions
     )
@@ -132,24 +151,34 @@ def _too_large(update: Update, max_text: int) -> str | None:
     return None
 
 
-def _apply(plan: Plan, state: dict[str, Known | Row], update: Update) -> None:
+def _apply(plan: Plan, state: _State, update: Update) -> None:
     version, horizon, tombstones = plan.head
     version += 1
     if update.reset:
         horizon, tombstones = version, 0
         plan.reset = True
-        plan.rows.clear()
-        state.clear()
+        for rows in (plan.rows, plan.upserts, plan.removals, state):
+            rows.clear()
+    nobody_knows = None if plan.reset else _UNKNOWN
     for id in update.remove:
-        if id in state and state[id].created:
+        before = state.get(id, nobody_knows)
+        if before is _UNKNOWN:
             tombstones += 1
+            state[id] = Known(0, 0, version)
+            plan.removals[id] = version
+        elif before is not None and before.created:
+            tombstones += 1
+            plan.upserts.pop(id, None)
             state[id] = plan.rows[id] = Row(id, None, 0, 0, version)
     for place, (id, text) in enumerate(update.insert.items()):
-        before = state.get(id)
-        if before is not None and before.created:
-            row = Row(id, text, before.created, before.place, version)
+        before = state.get(id, nobody_knows)
+        if before is _UNKNOWN:
+            state[id] = plan.upserts[id] = Row(id, text, version, place, version)
+        elif before is not None and before.created:
+            rows = plan.upserts if id in plan.upserts else plan.rows
+            state[id] = rows[id] = Row(id, text, before.created, before.place, version)
         else:
             tombstones -= before is not None
-            row = Row(id, text, version, place, version)
-        state[id] = plan.rows[id] = row
+            plan.removals.pop(id, None)
+            state[id] = plan.rows[id] = Row(id, text, version, place, version)
     plan.head = Head(version, horizon, tombstones)

@@ -2,7 +2,7 @@
 """The tables of one service in SQLite: plain functions on a cursor, inside the caller's transaction.
 
 `sqlite_schema` tells what they hold. Commits of many collections take as many statements as one does: heads are
-read, then the rows of the ids that are named; rows are written, then heads. Each step of a statement lets go of
+read, and the rows on which conditions depend; rows are written, then heads. Each step of a statement lets go of
 Python's global lock and takes it again, which costs more than the step while the server is busy.
 """
 
@@ -93,19 +93,14 @@ class Tables:
     def commit(self, cursor: sqlite3.Cursor, parts: Sequence[Part]) -> list[CommitResult]:
         """Apply the writes that may be applied, to each collection once; return what became of each part."""
         heads = self._read_heads(cursor, [part.collection for part in parts])
-        wanted = [
-            (key, id)
-            for part in parts
-            if (key := heads[part.collection].key) is not None
-            for id in names(part.writes)
-        ]
+        wanted = [(heads[part.collection].key, id) for part in parts for id in names(part.writes)]
         known = self._known(cursor, wanted)
         results: list[CommitResult] = []
         changes: list[tuple[int, CollectionPath, Plan]] = []
         for path, writes in parts:
             epoch, key, *rest = heads[path]
             head = Head(*rest)
-            planned = plan(epoch, head, {} if key is None else known.get(key, {}), writes)
+            planned = plan(epoch, head, known.get(key, {}), writes)
             results.append(CommitResult(epoch, planned.outcomes))
             if planned.head != head:
                 changes.append((key or self._new_key(cursor, path), path, planned))
@@ -140,10 +135,12 @@ class Tables:
         return cursor.lastrowid
 
     def _known(
-        self, cursor: sqlite3.Cursor, wanted: Sequence[tuple[int, str]]
-    ) -> dict[int, dict[str, Known]]:
+        self, cursor: sqlite3.Cursor, wanted: Sequence[tuple[int | None, str]]
+    ) -> dict[int | None, dict[str, Known | None]]:
         """Return what the collections of these keys have of these ids."""
-        known: dict[int, dict[str, Known]] = {}
+        known: dict[int | None, dict[str, Known | None]] = {}
+        for key, id in wanted:
+            known.setdefault(key, {})[id] = None
         for batch in _batches(wanted, _WANTED):
             found = cursor.execute(
                 f"WITH wanted (collection, id) AS (VALUES {_rows(len(batch), 2)}) "
@@ -153,7 +150,7 @@ class Tables:
                 _flat(batch),
             )
             for key, id, *rest in found.fetchall():
-                known.setdefault(key, {})[id] = Known._make(rest)
+                known[key][id] = Known._make(rest)
         return known
 
     def _put(
@@ -163,12 +160,32 @@ class Tables:
         for key, _, planned in changes:
             if planned.reset:
                 cursor.execute(f"DELETE FROM {self._items} WHERE collection = ?", (key,))
+        insert = f"INSERT INTO {self._items} (id, data, created, place, version, collection) "
         self._write(
             cursor,
-            f"INSERT INTO {self._items} (id, data, created, place, version, collection) VALUES ",
+            insert + "VALUES ",
             " ON CONFLICT (collection, id) DO UPDATE SET created = excluded.created, "
             "place = excluded.place, version = excluded.version, data = excluded.data",
             [(*row, key) for key, _, planned in changes for row in planned.rows.values()],
+        )
+        self._write(
+            cursor,
+            insert + "VALUES ",
+            " ON CONFLICT (collection, id) DO UPDATE SET "
+            "created = CASE created WHEN 0 THEN excluded.created ELSE created END, "
+            "place = CASE created WHEN 0 THEN excluded.place ELSE place END, "
+            "version = excluded.version, data = excluded.data",
+            [(*row, key) for key, _, planned in changes for row in planned.upserts.values()],
+        )
+        self._write(
+            cursor,
+            "WITH removed (collection, id, version) AS (VALUES ",
+            f") {insert} SELECT item.id, NULL, 0, 0, removed.version, item.collection "
+            f"FROM removed CROSS JOIN {self._items} AS item "
+            "ON item.collection = removed.collection AND item.id = removed.id "
+            "WHERE item.data IS NOT NULL ON CONFLICT (collection, id) DO UPDATE SET "
+            "created = 0, place = 0, version = excluded.version, data = NULL",
+            [(key, *each) for key, _, planned in changes for each in planned.removals.items()],
         )
         self._write(
             cursor,
@@ -184,25 +201,25 @@ class Tables:
     def _write(
         self, cursor: sqlite3.Cursor, before: str, after: str, rows: Sequence[tuple[object, ...]]
     ) -> None:
-        """Write rows of six values, which replace those that are there."""
+        """Carry out a statement with these rows in it, which may be in it twice."""
         size = sum(len(value) for row in rows for value in row if isinstance(value, bytes))
         for batch in _batches(rows, _WRITTEN if size <= _WRITTEN_BYTES else 1):
-            cursor.execute(before + _rows(len(batch), 6) + after, _flat(batch))
+            cursor.execute(before + _rows(len(batch), len(batch[0])) + after, _flat(batch))
 
     def _prune(self, cursor: sqlite3.Cursor, key: int, head: Head) -> Head:
-        """Delete the oldest tombstones, whole versions at a time, if there are too many."""
+        """Count the tombstones, and delete the oldest, whole versions at a time, if there are too many."""
         if not must_prune(head, self._max_tombstones):
             return head
+        tombstones = f"FROM {self._items} WHERE collection = ? AND data IS NULL"
+        ((count,),) = cursor.execute(f"SELECT count(*) {tombstones}", (key,)).fetchall()
+        if count <= self._max_tombstones:
+            return head._replace(tombstones=count)
         ((horizon,),) = cursor.execute(
-            f"SELECT version FROM {self._items} WHERE collection = ? AND data IS NULL "
-            "ORDER BY version LIMIT 1 OFFSET ?",
-            (key, head.tombstones - self._max_tombstones - 1),
+            f"SELECT version {tombstones} ORDER BY version LIMIT 1 OFFSET ?",
+            (key, count - self._max_tombstones - 1),
         ).fetchall()
-        cursor.execute(
-            f"DELETE FROM {self._items} WHERE collection = ? AND data IS NULL AND version <= ?",
-            (key, horizon),
-        )
-        return head._replace(horizon=horizon, tombstones=head.tombstones - cursor.rowcount)
+        cursor.execute(f"DELETE {tombstones} AND version <= ?", (key, horizon))
+        return head._replace(horizon=horizon, tombstones=count - cursor.rowcount)
 
 
 @cache

@@ -222,7 +222,7 @@ async def test_a_lock_held_by_somebody(mysql: dict[str, Any], shared_mariadb: Ma
         with shared_mariadb.meanwhile(ONE_ROW, "BEGIN", lock):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(refused)
-                await until_listed(shared_mariadb, f"{heads}%locked%FOR UPDATE")
+                await until_listed(shared_mariadb, f"{heads}%FOR UPDATE")
                 for _ in range(10):
                     await write_all(backend, path("other"), put("b"))
                 finished.append("other")
@@ -249,7 +249,7 @@ async def test_a_load_after_doubt_waits_for_the_end(
                 await load()
                 backend._writer.doubtful.add(path())
                 tasks.start_soon(load)
-                await until_listed(shared_mariadb, f"{heads}%LOCK IN SHARE MODE")
+                await until_listed(shared_mariadb, f"UPDATE %{heads}%tombstones + 1%")
                 assert versions == [1]
         assert versions == [1, 2]
         assert not backend._writer.doubtful

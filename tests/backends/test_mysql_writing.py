@@ -10,6 +10,7 @@ from unittest.mock import patch
 import pytest
 
 from sharedstate_backends import StorageError, mysql_writing
+from sharedstate_backends.mysql_tables import Prepared
 from sharedstate_backends.mysql_writing import Writer
 from sharedstate_core import CollectionPath, CommitResult
 
@@ -38,12 +39,13 @@ class Database:
     async def connection(self) -> AsyncIterator[Database]:
         yield self
 
-    async def prepare(
-        self, _: Database, commits: Sequence[Commit]
-    ) -> tuple[list[CommitResult], list[str]]:
+    async def prepare(self, _: Database, commits: Sequence[Commit]) -> Prepared:
         names = "".join(commit.collection.collection for commit in commits)
         await self._step(f"prepare {names}")
-        return [CommitResult("epoch", []) for _ in commits], [names]
+        return Prepared([CommitResult("epoch", []) for _ in commits], [names], {})
+
+    def stored(self, prepared: Prepared) -> None:
+        """Hear the end."""
 
     async def run(self, statements: str) -> None:
         await self._step(f"commit {statements}")

@@ -133,7 +133,7 @@ async def test_every_statement_fails(
             if not fault.met:
                 unharmed = first
                 break
-    assert unharmed >= 6  # BEGIN, heads, rows, rows, heads, COMMIT
+    assert unharmed >= 6  # BEGIN, heads, items, removals, heads, COMMIT
     assert any(ledger.refused or ledger.unknown for ledger in ledgers)
     async with opened(sqlite(file)) as backend:
         for ledger, collection in zip(ledgers, COLLECTIONS, strict=True):

@@ -1,7 +1,8 @@
 """A service in MariaDB whose process dies at a chosen moment of a commit.
 
-`config`: `store`, as `items_service` is told; `at`, one of `STAGES`. It dies in its transaction number `TRANSACTION`.
-A transaction has two packets: it locks and reads, then it writes and commits.
+`config`: `store`, as `items_service` is told; `at`, one of `STAGES`. It dies in its transaction number `TRANSACTION`,
+or the next one that has this stage.
+A transaction has one packet, or two: it locks and reads, then it writes and commits.
 """
 
 from __future__ import annotations
@@ -22,13 +23,15 @@ if TYPE_CHECKING:
 
 MODULE: Final = __name__
 TRANSACTION: Final = 30
-STAGES: Final = (
+OF_ONE_PACKET: Final = ("before it begins", "while it is carried out", "after its end")
+OF_TWO_PACKETS: Final = (
     "before BEGIN",
     "while it locks",
     "when it holds the lock",
     "while it commits",
     "after COMMIT",
 )
+STAGES: Final = (*OF_ONE_PACKET, *OF_TWO_PACKETS)
 
 run = Connection.run
 
@@ -42,11 +45,16 @@ class Death:
 
     async def run(self, connection: Connection, statements: str, **options: Any) -> list[Rows]:
         begins = statements.startswith("START TRANSACTION; ")
-        commits = statements.endswith("; COMMIT") and statements.startswith("INSERT")
+        commits = statements.endswith("; COMMIT") and "INSERT" in statements
         self._transactions += begins
-        if self._transactions != TRANSACTION or not (begins or commits):
+        if self._transactions < TRANSACTION or not (begins or commits):
             return await run(connection, statements, **options)
-        before, meanwhile, after = STAGES[:3] if begins else (None, *STAGES[3:])
+        if begins and commits:
+            before, meanwhile, after = OF_ONE_PACKET
+        elif begins:
+            before, meanwhile, after = OF_TWO_PACKETS[:3]
+        else:
+            before, meanwhile, after = (OF_TWO_PACKETS[2], *OF_TWO_PACKETS[3:])
         if self._at == before:
             die()
         asking = asyncio.create_task(run(connection, statements, **options))
@@ -67,4 +75,5 @@ def get_service(config: Mapping[str, object]) -> Backend:
         return await death.run(connection, statements, **options)
 
     Connection.run = dying  # type: ignore[method-assign, assignment]
+    Connection.is_warm = config["at"] in OF_ONE_PACKET  # type: ignore[method-assign, assignment]
     return get_mysql(cast("Mapping[str, object]", config["store"]))
