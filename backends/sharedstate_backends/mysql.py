@@ -13,6 +13,7 @@ import anyio
 
 from . import mysql_migration
 from .contract import StorageError
+from .mysql_commits import MysqlCommits
 from .mysql_errors import LostError
 from .mysql_pool import Pool
 from .mysql_schema import create_database, prepare
@@ -59,9 +60,10 @@ class MysqlBackend:
     ) -> None:
         self._address = address
         self._table = table
-        self._tables = MysqlTables(table, max_tombstones)
+        self._tables = MysqlTables(table)
+        commits = MysqlCommits(self._tables, max_tombstones)
         self._pool_size = pool_size
-        self._writer = Writer(address, self._tables, min(WRITERS, pool_size))
+        self._writer = Writer(address, commits, min(WRITERS, pool_size))
         self._pool: Pool | None = None
 
     async def open(self) -> None:

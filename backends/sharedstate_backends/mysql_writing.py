@@ -15,9 +15,9 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from .contract import OutcomeUnknownError, StorageError
+from .mysql_commits import Commit
 from .mysql_errors import DEADLOCK, DUPLICATE_KEY, OUT_OF_RANGE, DatabaseError, LostError
 from .mysql_packets import joined
-from .mysql_tables import Commit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from sharedstate_core.storage import CommitResult, Write
 
     from .mysql_address import Address
+    from .mysql_commits import MysqlCommits
     from .mysql_pool import Pool
-    from .mysql_tables import MysqlTables
 
 MAX_MERGED: Final = 256
 """Commits in one transaction: enough to make its cost per commit small, few enough that none waits long."""
@@ -51,17 +51,17 @@ class Writer:
 
     Args:
         address: where the database is, for messages.
-        tables: what a commit comes to.
+        commits: what a transaction comes to.
         most: transactions under way at once, at the most.
 
     Attributes:
         doubtful: collections of which nobody knows what the last transaction came to.
     """
 
-    def __init__(self, address: Address, tables: MysqlTables, most: int) -> None:
+    def __init__(self, address: Address, commits: MysqlCommits, most: int) -> None:
         self.doubtful: set[CollectionPath] = set()
         self._address = address
-        self._tables = tables
+        self._commits = commits
         self._most = most
         self._waiting: deque[_Waiting] = deque()
         self._writing: set[asyncio.Task[None]] = set()
@@ -158,7 +158,7 @@ class Writer:
 
     async def _transact_once(self, pool: Pool, commits: Sequence[Commit]) -> list[CommitResult]:
         async with pool.connection() as connection:
-            prepared = await self._tables.prepare(connection, commits)
+            prepared = await self._commits.prepare(connection, commits)
             self._prepared(asyncio.current_task(), pool)
             try:
                 await connection.run(joined(prepared.last))
@@ -169,8 +169,8 @@ class Writer:
                     raise
                 self.doubtful.update(commit.collection for commit in commits)
                 raise OutcomeUnknownError(f"{error}; it may be stored or not") from error
-        self.doubtful.difference_update(commit.collection for commit in commits)
-        self._tables.stored(prepared)
+        self.doubtful.difference_update(prepared.changed)  # what was lost finds another head now
+        self._commits.stored(prepared)
         return prepared.results
 
     def _failure(self, error: Exception) -> StorageError:

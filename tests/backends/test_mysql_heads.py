@@ -227,7 +227,7 @@ async def test_histories(
     model = Model()
     async with opened(get_service(config)) as one, opened(get_service(config)) as two:
         for backend in (one, two):
-            backend._backend._tables._max_tombstones = max_tombstones  # type: ignore[attr-defined]
+            backend._backend._writer._commits._max_tombstones = max_tombstones  # type: ignore[attr-defined]
         for number, commit in enumerate(commits):
             loaded = await two.load(path(), None)
             writes = [

@@ -10,7 +10,7 @@ from unittest.mock import patch
 import pytest
 
 from sharedstate_backends import StorageError, mysql_writing
-from sharedstate_backends.mysql_tables import Prepared
+from sharedstate_backends.mysql_commits import Prepared
 from sharedstate_backends.mysql_writing import Writer
 from sharedstate_core import CollectionPath, CommitResult
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from sharedstate_backends.mysql_address import Address
+    from sharedstate_backends.mysql_commits import Commit, MysqlCommits
     from sharedstate_backends.mysql_pool import Pool
-    from sharedstate_backends.mysql_tables import Commit, MysqlTables
 
 pytestmark = pytest.mark.parametrize("anyio_backend", ["asyncio"])  # the backend's own loop
 
@@ -42,7 +42,7 @@ class Database:
     async def prepare(self, _: Database, commits: Sequence[Commit]) -> Prepared:
         names = "".join(commit.collection.collection for commit in commits)
         await self._step(f"prepare {names}")
-        return Prepared([CommitResult("epoch", []) for _ in commits], [names], {})
+        return Prepared([CommitResult("epoch", []) for _ in commits], [names], {}, ())
 
     def stored(self, prepared: Prepared) -> None:
         """Hear the end."""
@@ -74,8 +74,8 @@ class Scene:
 
     def __init__(self) -> None:
         self.database = Database()
-        tables = cast("MysqlTables", self.database)
-        self.writer = Writer(cast("Address", "nowhere"), tables, 2)
+        commits = cast("MysqlCommits", self.database)
+        self.writer = Writer(cast("Address", "nowhere"), commits, 2)
         self.commits: list[asyncio.Task[CommitResult]] = []
 
     async def commit(self, names: str) -> None:
