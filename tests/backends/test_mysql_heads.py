@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sharedstate_backends import OutcomeUnknownError, mysql_heads
+from sharedstate_backends import OutcomeUnknownError, mysql_connection, mysql_heads
 from sharedstate_backends.conformance.model import (
     Model,
     check_every_version,
@@ -116,6 +116,39 @@ async def test_others_write_there_too(mysql: dict[str, Any], wire: Wire) -> None
         assert await write_all(one, path(), put("z")) == 20
         with wire.counted(1):
             assert await write_all(one, path(), put("z")) == 21
+
+
+async def test_others_write_to_one_of_several_collections(
+    mysql: dict[str, Any], wire: Wire
+) -> None:
+    """It is made sure of each head in a transaction, not of one."""
+    versions: dict[str, int] = {}
+    async with opened(get_service(mysql)) as one, opened(get_service(mysql)) as two:
+        for name in "abcd":
+            await remembered(one, name)
+        await write_all(two, path("c"), put("x"))
+
+        async def write(name: str) -> None:
+            versions[name] = await write_all(one, path(name), put("y"))
+
+        async with anyio.create_task_group() as tasks:
+            for name in "abcd":
+                tasks.start_soon(write, name)
+        assert any(packet.count("`key` = ") > 1 for packet in wire.packets), "they went alone"
+        assert versions == {"a": 4, "b": 4, "c": 5, "d": 4}
+        for name, version in versions.items():
+            assert (await one.load(path(name), None)).version == version
+
+
+async def test_a_connection_that_nobody_used_for_a_while_is_not_trusted(
+    mysql: dict[str, Any], wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With COMMIT in the packet, nobody would know what came of it."""
+    async with opened(get_service(mysql)) as backend:
+        await remembered(backend)
+        monkeypatch.setattr(mysql_connection, "WARM_SECONDS", 0)
+        with wire.counted(2):
+            await write_all(backend, path(), put("c"))
 
 
 async def test_a_condition_is_held_against_what_is_there(mysql: dict[str, Any]) -> None:
