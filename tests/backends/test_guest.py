@@ -279,6 +279,15 @@ async def test_errors_in_callbacks_are_told_and_harmless(caplog: pytest.LogCaptu
     assert "ZeroDivisionError" in caplog.text
 
 
+async def test_a_guest_that_is_stopped_goes_on() -> None:
+    async def stop() -> None:
+        asyncio.get_running_loop().stop()
+        await asyncio.sleep(0)
+
+    async with guest_loop() as guest:
+        await guest.call(stop)
+
+
 def test_a_host_that_ends_takes_its_guest_along(anyio_backend: str) -> None:
     """Though nobody has closed it."""
     assert anyio_backend == "trio"
