@@ -9,10 +9,13 @@ import pytest
 
 from sharedstate_backends.conformance import (
     BackendConformance,
+    cancelling,
     conditions,
     content,
+    crowd,
     cursors,
     model,
+    reopening,
 )
 from sharedstate_backends.items_service import get_service
 
@@ -21,14 +24,27 @@ from .dictionary_backend import DictionaryBackend
 from .opening import opened
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
 
     from sharedstate_backends import Backend
+    from sharedstate_backends.conformance.reopening import Reopen
+
+
+def opening(config: Mapping[str, object]) -> Reopen:
+    """Return what opens another backend of that configuration."""
+
+    async def reopen() -> Backend:
+        backend = get_service(config)
+        await backend.open()
+        return backend
+
+    return reopen
 
 
 def test_failures_are_told_in_detail() -> None:
     """With the values that were compared, without a word in the author's conftest."""
-    assert all("@pytest_ar" in vars(module) for module in (content, cursors, conditions, model))
+    modules = (cancelling, content, crowd, cursors, conditions, model, reopening)
+    assert all("@pytest_ar" in vars(module) for module in modules)
 
 
 class TestSqliteInMemory(BackendConformance):
@@ -45,12 +61,21 @@ class TestSqliteInFile(BackendConformance):
         async with opened(get_service(config)) as backend:
             yield backend
 
+    @pytest.fixture
+    def reopen(self, file: str) -> Reopen:
+        """With FULL: with NORMAL, each `open` draws a new epoch."""
+        return opening({"db_type": "sqlite", "db_name": file})
+
 
 class TestMariaDb(BackendConformance):
     @pytest.fixture
     async def backend(self, mysql: dict[str, object]) -> AsyncIterator[Backend]:
         async with opened(get_service(mysql)) as backend:
             yield backend
+
+    @pytest.fixture
+    def reopen(self, mysql: dict[str, object]) -> Reopen:
+        return opening(mysql)
 
 
 class TestDictionary(BackendConformance):

@@ -19,21 +19,37 @@ class TestMyBackend(BackendConformance):
     pass
 ```
 
+A store that keeps its data adds a fixture `reopen`: a coroutine function, each call of which opens another backend
+on the data of the case at hand, empty at first. Without it the cases about what is there after `close` are skipped.
+
+```python
+@pytest.fixture
+def reopen(tmp_path):
+    async def open_again():
+        backend = MyBackend(tmp_path / "data")
+        await backend.open()
+        return backend
+
+    return open_again
+```
+
 The cases are coroutines. With anyio's pytest plugin (`anyio_mode = "auto"`, or `pytestmark =
 pytest.mark.anyio` in the module) they run on asyncio and on trio; a backend that knows asyncio only is
 wrapped in `sharedstate_backends.Island`, or the fixture `anyio_backend` is overridden. What only the store's author
-can provoke (loss of power, a full disk, restart, a second process) is not in here: see the package's own tests for
-examples.
+can provoke (loss of power, a crash, a full disk, a second process, horizons) is not in here: see the package's own
+tests for examples.
 """
 
 import sys
 
 import pytest
 
-_MODULES = [f"{__name__}.{name}" for name in ("conditions", "content", "crowd", "cursors", "model")]
+_NAMES = ("cancelling", "conditions", "content", "crowd", "cursors", "model", "reopening")
+_MODULES = [f"{__name__}.{name}" for name in _NAMES]
 pytest.register_assert_rewrite(*(name for name in _MODULES if name not in sys.modules))
 
 # From here on, so that failures are told in detail.
+from .cancelling import CancelCases  # noqa: E402
 from .conditions import ConditionCases  # noqa: E402
 from .content import ContentCases  # noqa: E402
 from .crowd import CrowdCases  # noqa: E402
@@ -47,6 +63,7 @@ from .model import (  # noqa: E402
     path,
     write_all,
 )
+from .reopening import ReopenCases  # noqa: E402
 
 __all__ = [
     "BackendConformance",
@@ -60,5 +77,7 @@ __all__ = [
 ]
 
 
-class BackendConformance(ContentCases, CursorCases, ConditionCases, CrowdCases):
-    """Every case; each takes the fixture `backend`, open and empty."""
+class BackendConformance(
+    ContentCases, CursorCases, ConditionCases, CrowdCases, CancelCases, ReopenCases
+):
+    """Every case. Most take the fixture `backend`, open and empty; some the fixture `reopen`, if there is one."""

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+import pytest
 
 from sharedstate_core.storage import Committed, Cursor, Write
 from sharedstate_core.updates import Update
@@ -12,6 +14,9 @@ from .model import Model, check_full, check_since, path, put, write_all
 
 if TYPE_CHECKING:
     from sharedstate_backends.contract import Backend
+
+EPOCHS: Final[set[str]] = set()
+"""Those of the empty stores that `test_another_store_has_another_epoch` has seen in this process."""
 
 
 class CursorCases:
@@ -33,6 +38,13 @@ class CursorCases:
             epochs.add((await backend.load(path(name), None)).epoch)
             epochs.add((await backend.heads([path(name)]))[path(name)].epoch)
         assert len(epochs) == 1
+
+    @pytest.mark.parametrize("number", [1, 2])
+    async def test_another_store_has_another_epoch(self, backend: Backend, number: int) -> None:
+        """For its counts start anew; also if the fixture empties one and the same store for each case."""
+        epoch = (await backend.load(path(), None)).epoch
+        assert epoch not in EPOCHS, f"empty store number {number} has the epoch of an earlier one"
+        EPOCHS.add(epoch)
 
     async def test_since_another_epoch(self, backend: Backend) -> None:
         """A cursor of another epoch gets everything."""
