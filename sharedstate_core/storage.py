@@ -82,7 +82,8 @@ class Row(NamedTuple):
     Attributes:
         id: the item's id.
         text: the item's JSON text in UTF-8; None marks a tombstone, an id that was removed.
-        created: version of the update that inserted the item; a replacement keeps it. In a tombstone, 0.
+        created: version of the update that inserted the item; a replacement keeps it, an item that was removed and
+            comes back gets a new one. Items are in the order of (created, place). In a tombstone, 0.
         place: its place among the items which that update inserted, from 0. In a tombstone, 0.
         version: version of the update that last touched the id.
     """
@@ -100,7 +101,7 @@ class Loaded(NamedTuple):
     Attributes:
         epoch: the store's epoch.
         version: the collection's version; 0 if nothing was ever written.
-        horizon: tombstones up to this version may be missing.
+        horizon: tombstones up to this version may be missing; 0 in a store that keeps all of them.
         rows: in any order. With `base`, the rows (tombstones too) whose version is greater than `base`; without,
             every row, tombstones too.
         base: the version asked for, if the rows are only what changed since; None for everything.

@@ -89,7 +89,8 @@ def build_backend(service: ServiceConfig) -> Backend:
     lacking = [name for name in _BACKEND_METHODS if not callable(getattr(backend, name, None))]
     if lacking:
         problem = f"get_service returned {type(backend).__name__}, without {', '.join(lacking)}"
-        raise ConfigurationError(f"{place}.module", f"{problem}; see the Backend contract")
+        advice = "python -m pydoc sharedstate_backends.contract tells what a service needs"
+        raise ConfigurationError(f"{place}.module", f"{problem}; {advice}")
     return cast("Backend", backend)
 
 

@@ -1,21 +1,24 @@
 """What a service must do to keep collections, in six calls.
 
-A service's module has a function `get_service(config)` which returns a `Backend`. The
-server opens it, never has more than one `load` or `commit` under way for one collection (but many for
-different collections), and closes it when all of them have ended.
+A service's module has a function `get_service(config)` which returns a `Backend`. The server calls `open` once, and
+`close` when all other calls have ended. It never has more than one `load` or `commit` under way for one
+collection, but many for different collections; `heads` and `collections` may run beside anything.
 
 Rules:
 
 1. `commit` applies its writes in order, in one transaction. A write whose condition does not hold is
    rejected alone. Every other write raises the collection's version by one, except a no-op, which leaves it.
 2. What `commit` returned stays stored, in the sense that the service documents (in memory: until it is closed).
-3. `load` reads one moment: never half a commit.
+3. `load` reads one moment: version, horizon and rows belong together. Neither it nor `heads` ever tells of half a
+   commit, not even of one whose caller was cancelled and which is still on its way.
 4. Order of insertion survives: see `Row.created` and `Row.place`.
 5. `epoch` is drawn at random when the store is made and changes only when its counts start anew, or when the
    store cannot tell that they did not.
-6. A caller may be cancelled. What it handed over still runs to its end, whole; `close` waits for that.
+6. A caller may be cancelled. Before anything was begun, nothing need be done. What was begun runs to its end, whole
+   (shield it: `with anyio.CancelScope(shield=True)`), and `close` waits for that.
 
-`sharedstate_backends.conformance` holds a backend to these rules.
+`sharedstate_core.storage` has the words: rows, tombstones, horizon, cursors and conditions.
+`sharedstate_backends.conformance` has cases for most of this; see there what it cannot know.
 """
 
 from __future__ import annotations
@@ -54,7 +57,7 @@ class ConfigurationError(SharedStateError):
 
 
 class StorageError(SharedStateError):
-    """The store could not do it, and is certain that it changed nothing."""
+    """The store could not do it, and is certain that it changed nothing: clients are told `unavailable`."""
 
 
 class OldDataError(StorageError):
@@ -62,11 +65,22 @@ class OldDataError(StorageError):
 
 
 class OutcomeUnknownError(SharedStateError):
-    """The store was lost while a commit ended: what was written may be stored, whole, or not at all."""
+    """The store was lost while a commit ended: what was written may be stored, whole, or not at all.
+
+    The server then looks with `load`, and tells the author that the outcome is unknown.
+    """
 
 
 class Backend(Protocol):
-    """A store of collections. `service` in a path is the configuration's name for it: ignore it."""
+    """A store of collections. See the rules above (`python -m pydoc sharedstate_backends.contract`).
+
+    `service` in a path is the configuration's name for the store: ignore it. `app` and `collection` have up to 128
+    bytes of UTF-8 each, and any characters but `/` and controls; they are not `.` or `..`. Names and ids which differ by
+    one code point are different.
+
+    Whatever exception `commit` raises that is no `StorageError`, its outcome is unknown. Of the other calls, each
+    exception tells that the call failed.
+    """
 
     async def open(self) -> None:
         """Make ready, creating what is missing.
@@ -77,14 +91,17 @@ class Backend(Protocol):
         ...
 
     async def close(self) -> None:
-        """Let everything go; called once, after every other call has ended, also after a failed `open`."""
+        """Wait for what cancelled callers have left behind, then let everything go.
+
+        Called once, after every other call has ended, also after a failed `open`.
+        """
         ...
 
     async def load(self, collection: CollectionPath, since: Cursor | None) -> Loaded:
         """Return what changed after `since` if that can be told, else everything.
 
-        It can be told if `since.epoch` is the store's and `horizon <= since.version <= version`. A
-        collection nobody has written to is empty at version 0.
+        It can be told if `since.epoch` is the store's and `horizon <= since.version <= version`; then `base` of what
+        is returned is `since.version`, else None. A collection nobody has written to is empty at version 0.
 
         Raises:
             StorageError: the store cannot be read now.
