@@ -1,4 +1,4 @@
-"""How long storage takes and how often it fails: counted around a backend, whatever it is."""
+"""How long storage takes and how often it fails: counted around a backend, which is held to its contract."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import time
 from bisect import bisect_left
 from collections import Counter
 from typing import TYPE_CHECKING, Final
+
+from . import compliance
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -67,7 +69,7 @@ class Metered:
         """Load and measure."""
         began = time.perf_counter()
         try:
-            return await self._backend.load(collection, since)
+            return compliance.loaded(await compliance.call(self._backend.load(collection, since)))
         except Exception:
             self.errors["load"] += 1
             raise
@@ -78,7 +80,8 @@ class Metered:
         """Commit and measure."""
         began = time.perf_counter()
         try:
-            return await self._backend.commit(collection, writes)
+            result = await compliance.call(self._backend.commit(collection, writes))
+            return compliance.committed(result, len(writes))
         except Exception:
             self.errors["commit"] += 1
             raise
@@ -88,7 +91,7 @@ class Metered:
     async def heads(self, collections: Sequence[CollectionPath]) -> Mapping[CollectionPath, Cursor]:
         """Look."""
         try:
-            return await self._backend.heads(collections)
+            return compliance.heads(await compliance.call(self._backend.heads(collections)))
         except Exception:
             self.errors["heads"] += 1
             raise
@@ -96,7 +99,7 @@ class Metered:
     async def collections(self, app: str) -> Sequence[str]:
         """List."""
         try:
-            return await self._backend.collections(app)
+            return compliance.names(await compliance.call(self._backend.collections(app)))
         except Exception:
             self.errors["collections"] += 1
             raise

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from sharedstate_backends import ConfigurationError
+from sharedstate_backends import ConfigurationError, StorageError
 from sharedstate_backends.complaints import Complaints
 
+from . import compliance
 from .events import about
 from .handshake import Entrance
 from .http import Site
@@ -174,13 +175,23 @@ def _origins(config: Config, sockets: Sequence[socket.socket]) -> Origins:
 async def _open(stack: AsyncExitStack, backend: Backend, service: ServiceConfig) -> None:
     async def close() -> None:
         with anyio.CancelScope(shield=True):  # storage is closed, whatever ends the program
-            await backend.close()
+            try:
+                await compliance.call(backend.close())
+            except Exception:
+                about_it = about("close_failed", service=service.name)
+                log.exception("%s: closing it failed", service.place, extra=about_it)
 
     stack.push_async_callback(close)
     try:
-        await backend.open()
+        await compliance.call(backend.open())
     except ConfigurationError as error:
         raise placed(error, service) from None
+    except StorageError as error:
+        error.args = (f"{service.place}: {error}",)
+        raise
+    except Exception as error:
+        problem = f"{service.place}: opening it failed: {type(error).__name__}: {error}"
+        raise StorageError(problem) from error
 
 
 @asynccontextmanager

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from sharedstate_backends import OutcomeUnknownError, StorageError
 
+from .compliance import BrokenContractError
 from .workers import Workers
 
 if TYPE_CHECKING:
@@ -107,8 +108,9 @@ class Storage:
         self._answered(effects)
 
     def _report(self, operation: str, service: str, what: str, error: Exception) -> None:
-        outcome = "failed" if isinstance(error, StorageError) else "failed, outcome unknown"
-        known = isinstance(error, StorageError | OutcomeUnknownError)
+        certain = operation != "commit" or isinstance(error, StorageError)
+        outcome = "failed" if certain else "failed, outcome unknown"
+        known = isinstance(error, StorageError | OutcomeUnknownError | BrokenContractError)
         self._faults.report(
             (operation, service, type(error)),
             f"{what} {outcome}: {error}" if known else f"{what} {outcome}",

@@ -90,12 +90,15 @@ class GuestLoop:
         """Let the guest run, and return until when trio may wait, in its time."""
         self._selector.passes = PASSES
         host, sniffio.thread_local.name = sniffio.thread_local.name, "asyncio"
+        running = asyncio._get_running_loop()  # noqa: SLF001 (made for loops; trio may be a guest itself)
+        asyncio._set_running_loop(None)  # noqa: SLF001
         try:
             self._loop.run_forever()
         except _WouldWait as wait:
             return math.inf if wait.seconds is None else trio.current_time() + wait.seconds
         finally:
             sniffio.thread_local.name = host
+            asyncio._set_running_loop(running)  # noqa: SLF001
         return trio.current_time()  # somebody has stopped it: it goes on at once
 
     def _abandon(self) -> None:

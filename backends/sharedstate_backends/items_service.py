@@ -81,6 +81,8 @@ def get_service(config: Mapping[str, object]) -> Backend:
             complaints.add("db_type", 'is missing: use "sqlite" or "mysql"')
     database = config["db_type"]
     if database not in DATABASES:
+        if str(database).lower() == "mariadb":
+            raise ConfigurationError("db_type", 'MariaDB is "mysql" here, too')
         raise ConfigurationError("db_type", _one_of(database, DATABASES))
     return Island(_mysql(config) if database == "mysql" else _sqlite(config))
 

@@ -38,10 +38,12 @@ STATEMENT_BYTES: Final = 1024
 
 _SESSION: Final = (
     "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', "
-    "autocommit = 1, foreign_key_checks = 1, unique_checks = 1, "
+    "autocommit = 1, completion_type = 0, foreign_key_checks = 1, unique_checks = 1, "
+    "sql_select_limit = 18446744073709551615, sql_big_selects = 1, "
     "innodb_lock_wait_timeout = {lock_wait}, wait_timeout = {idle}; "
     "SET NAMES utf8mb4; "
     "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; "
+    "SET SESSION TRANSACTION READ WRITE; "
     "SELECT @@max_allowed_packet"
 )
 

@@ -32,6 +32,7 @@ _REMEDIES: Final = {
     LOGIN_DENIED: "check db_user and db_password",
     ACCESS_DENIED: "let the user of db_user use this database: GRANT ALL ON ...",
     TABLE_ACCESS_DENIED: "let the user of db_user use this database: GRANT ALL ON ...",
+    2003: "start it, or check db_host, db_port and db_socket",
     1040: "raise its max_connections, or lower db_pool_size",
     1130: "let db_user connect from this machine",
     1153: "raise its max_allowed_packet",
@@ -41,6 +42,8 @@ _REMEDIES: Final = {
     1114: "make room",
     1021: "make room",
 }
+
+_TLS_REMEDY: Final = "check ssl.enabled, ssl.ca and db_host"
 
 
 class LostError(StorageError):
@@ -67,7 +70,7 @@ def explained(error: BaseException, address: Address, statement: int = 0) -> Sto
         return LostError(f"{address}: no answer within {address.timeout:g} s")
     if isinstance(error, MySQLError) and error.args and isinstance(error.args[0], int):
         code, words = error.args[0], " ".join(str(part) for part in error.args[1:])
-        remedy = _REMEDIES.get(code)
+        remedy = _TLS_REMEDY if "[SSL" in words else _REMEDIES.get(code)
         text = f"{address}: {remedy} ({words})" if remedy else f"{address}: {words}"
         if code in _LOST:
             return LostError(text)

@@ -161,7 +161,10 @@ class Writer:
             prepared = await self._commits.prepare(connection, commits)
             self._prepared(asyncio.current_task(), pool)
             try:
-                await connection.run(joined(prepared.last))
+                answers = await connection.run(joined(prepared.last))
+                if len(answers) != len(prepared.last):  # COMMIT is the last of them
+                    connection.close()
+                    raise LostError(f"{self._address}: it has not answered every statement")
             except StorageError as error:
                 if isinstance(error, DatabaseError) and (
                     error.statement < len(prepared.last) - 1 or error.number == DEADLOCK

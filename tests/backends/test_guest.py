@@ -288,6 +288,31 @@ async def test_a_guest_that_is_stopped_goes_on() -> None:
         await guest.call(stop)
 
 
+def test_a_host_that_is_a_guest_itself(anyio_backend: str) -> None:
+    """trio within asyncio, and in it an asyncio loop of a store."""
+    assert anyio_backend == "trio"
+    results: list[int] = []
+
+    async def main() -> None:
+        async with guest_loop() as guest:
+            results.append(await guest.call(asyncio.sleep, 0.001, 5))
+
+    async def host() -> None:
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[object] = loop.create_future()
+        trio.lowlevel.start_guest_run(
+            main,
+            run_sync_soon_threadsafe=loop.call_soon_threadsafe,
+            done_callback=done.set_result,
+        )
+        async with asyncio.timeout(BOUND):
+            await done
+        assert asyncio.get_running_loop() is loop
+
+    asyncio.run(host())
+    assert results == [5]
+
+
 def test_a_host_that_ends_takes_its_guest_along(anyio_backend: str) -> None:
     """Though nobody has closed it."""
     assert anyio_backend == "trio"

@@ -83,6 +83,7 @@ def test_a_mysql_configuration_turned_to_sqlite_is_accepted() -> None:
         ({"db_type": "sqlte"}, "db_type", 'did you mean "sqlite"?'),
         ({"db_type": "SQLite"}, "db_type", 'did you mean "sqlite"?'),
         ({"db_type": "postgres"}, "db_type", "Known: sqlite, mysql"),
+        ({"db_type": "MariaDB"}, "db_type", 'MariaDB is "mysql" here, too'),
         ({"db_type": None}, "db_type", "expected a string, not null"),
         ({"db_tabel": "x"}, "db_tabel", 'did you mean "db_table"? Known: db_type, db_name'),
         ({"": 1}, "", "unknown key"),

@@ -21,7 +21,7 @@ from sharedstate_backends.items_service import get_service
 from sharedstate_backends.mysql import MysqlBackend
 from sharedstate_backends.mysql_address import Address
 from sharedstate_core.paths import CollectionPath
-from sharedstate_core.storage import Committed, Cursor, Rejected, Write
+from sharedstate_core.storage import Committed, Condition, Cursor, Rejected, Write
 from sharedstate_core.updates import Update
 
 from .opening import opened, problem, start_writing
@@ -145,6 +145,38 @@ async def test_nothing_is_cut(mysql: dict[str, Any], shared_mariadb: MariaDb) ->
             assert await write_all(backend, path(), put("x" * 255)) == 1
     finally:
         shared_mariadb.sql(f"SET GLOBAL sql_mode = '{mode}'")
+
+
+async def test_global_settings_do_not_matter(
+    mysql: dict[str, Any], shared_mariadb: MariaDb
+) -> None:
+    """Nothing of what is read or written depends on what new sessions are given."""
+    hostile = {
+        "sql_select_limit": 2,
+        "completion_type": "'CHAIN'",
+        "max_join_size": 1,
+        "tx_read_only": 1,
+        "autocommit": 0,
+    }
+    names = ", ".join(f"@@GLOBAL.{name}" for name in hostile)
+    (before,) = shared_mariadb.sql(f"SELECT {names}")
+    values = dict(zip(hostile, before, strict=True))
+    ids = [f"k{number}" for number in range(9)]
+    try:
+        for name, value in hostile.items():
+            shared_mariadb.sql(f"SET GLOBAL {name} = {value}")
+        async with opened(get_service(mysql)) as backend:
+            await write_all(backend, path(), put(*ids))
+            await write_all(backend, path(), put("k8"))
+            loaded = await backend.load(path(), None)
+            assert list(state_of(loaded)) == ids
+            condition = Condition(Cursor(loaded.epoch, 1), tuple(ids))
+            (outcome,) = (await backend.commit(path(), [Write(put("x"), condition)])).outcomes
+            assert isinstance(outcome, Rejected)
+    finally:
+        for name, value in values.items():
+            quoted = value if value.isdecimal() else f"'{value}'"
+            shared_mariadb.sql(f"SET GLOBAL {name} = {quoted}")
 
 
 # --- tombstones -----------------------------------------------------------------------------------

@@ -172,6 +172,7 @@ async def test_tls_refused(tls_mariadb: tuple[MariaDb, Path], mysql: dict[str, A
     secure = database.config(**{"ssl.enabled": True, "ssl.ca": str(folder / "ca.pem")})
     wrong = secure | {"ssl.ca": str(folder / "others" / "ca.pem")}
     assert "certificate verify failed" in await problem(wrong)
+    assert "check ssl.enabled, ssl.ca and db_host" in await problem(wrong)
     assert "certificate verify failed" in await problem(wrong | {"ssl.check_hostname": False})
     assert "certificate verify failed" in await problem(secure | {"ssl.ca": None})
     named = secure | {"db_host": "localhost"}

@@ -9,7 +9,7 @@ from unittest.mock import patch
 
 import pytest
 
-from sharedstate_backends import StorageError, mysql_writing
+from sharedstate_backends import OutcomeUnknownError, StorageError, mysql_writing
 from sharedstate_backends.mysql_commits import Prepared
 from sharedstate_backends.mysql_writing import Writer
 from sharedstate_core import CollectionPath, CommitResult
@@ -28,11 +28,13 @@ class Database:
     """A pool, its connections and the tables, which do each step when told so.
 
     Attributes:
-        steps: what was asked for: "prepare" or "commit", and the names of the collections.
+        steps: what was asked for: "prepare" or "commit", and the names of the collections; "close".
+        is_cut_short: whether the answers to a packet lack the last one.
     """
 
     def __init__(self) -> None:
         self.steps: list[str] = []
+        self.is_cut_short = False
         self._waiting: dict[str, asyncio.Future[None]] = {}
 
     @asynccontextmanager
@@ -47,8 +49,12 @@ class Database:
     def stored(self, prepared: Prepared) -> None:
         """Hear the end."""
 
-    async def run(self, statements: str) -> None:
+    async def run(self, statements: str) -> list[object]:
         await self._step(f"commit {statements}")
+        return [] if self.is_cut_short else [[]]
+
+    def close(self) -> None:
+        self.steps.append("close")
 
     async def _step(self, name: str) -> None:
         self.steps.append(name)
@@ -136,3 +142,15 @@ async def test_one_that_fails_lets_the_next_begin() -> None:
     await scene.database.let("prepare b")
     await scene.database.let("commit b")
     await scene.commits[1]
+
+
+async def test_an_answer_that_does_not_reach_to_commit_tells_nothing() -> None:
+    scene = Scene()
+    scene.database.is_cut_short = True
+    await scene.commit("a")
+    await scene.database.let("prepare a")
+    await scene.database.let("commit a")
+    with pytest.raises(OutcomeUnknownError, match="not answered every statement"):
+        await scene.commits[0]
+    assert scene.database.steps[-1] == "close"
+    assert [path.collection for path in scene.writer.doubtful] == ["a"]

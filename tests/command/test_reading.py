@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import signal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.to_thread
 import pytest
 
 from sharedstate_anyio.client import connect
+from sharedstate_backends import StorageError
 from tests.python_client.support import start
 from tests.support import faulty_service
 from tests.support.servers import running
@@ -29,6 +30,7 @@ TEXTS = [
     b'{"id":"\xc3\xa9\xf0\x9f\x98\x80","t":"\\n\\u0000"}',
     b'{"id":"z"}',
 ]
+UNUSABLE = ("is not available", "cannot be read")  # one says who lists, one who loads
 LINES = [text.decode() + "\n" for text in TEXTS]
 
 
@@ -196,7 +198,25 @@ async def test_storage_that_is_away(command: str, caplog: pytest.LogCaptureFixtu
     async with running(faulty_service.SERVICE) as server:
         faulty_service.stores["it"].unreadable = True
         ended = await shell(command, f"{server.url}app/items/c", "--patience", "0.2")
-        assert ended == (1, "", "sharedstate: the storage is not available\n")
+        assert (ended[0], ended[1]) == (1, "")
+        assert ended[2] in {f"sharedstate: the storage {what}\n" for what in UNUSABLE}
+    caplog.clear()
+
+
+@pytest.mark.parametrize("command", ["get", "dump"])
+async def test_a_collection_that_cannot_be_read(
+    command: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Though the others can."""
+    async with running(faulty_service.SERVICE) as server:
+        store: Any = faulty_service.stores["it"]
+
+        async def refuse(*_: object) -> None:
+            raise StorageError("a page is damaged")
+
+        store.load = refuse
+        ended = await shell(command, f"{server.url}app/items/c", "--patience", "0.2")
+        assert ended == (1, "", "sharedstate: the storage cannot be read\n")
     caplog.clear()
 
 

@@ -11,7 +11,9 @@ import pytest
 from wsproto.events import TextMessage
 
 from sharedstate_anyio.client import Client, connect
+from sharedstate_backends import OutcomeUnknownError
 from tests.python_client.support import start, websockets
+from tests.support import faulty_service
 from tests.support.servers import running
 from tests.support.shell import SECONDS, running_command, shell
 
@@ -250,6 +252,34 @@ async def test_load_while_the_server_is_killed(tmp_path: Path, port: int) -> Non
 
 
 # Ends
+
+
+@pytest.mark.parametrize("command", ["put", "load"])
+async def test_an_update_in_doubt(command: str, caplog: pytest.LogCaptureFixture) -> None:
+    """What may be stored is not called not stored."""
+    options = ["--batch", "1"] if command == "load" else []
+    given = '{"id": "a"}\n{"id": "b"}\n'
+    async with running(faulty_service.SERVICE) as server:
+        store: Any = faulty_service.stores["it"]
+        store.lose = OutcomeUnknownError("lost")
+        status, _, errors = await shell(command, server.url + C, *options, given=given)
+        assert status == 1
+        assert errors.startswith("sharedstate: line 1: ")
+        assert errors.endswith("; nothing else is stored\n")
+        store.lose = None
+        commit = store.commit
+
+        async def lose_the_second(path: object, writes: Any) -> object:
+            result = await commit(path, writes)
+            if "b" in writes[0].update.insert:
+                raise OutcomeUnknownError("lost")
+            return result
+
+        store.commit = lose_the_second
+        status, _, errors = await shell(command, server.url + C, *options, given=given)
+        assert errors.startswith("sharedstate: line 2: ")
+        assert errors.endswith(f"; 1 {'update' if command == 'put' else 'item'} is stored before\n")
+    caplog.clear()
 
 
 @pytest.mark.parametrize("command", ["put", "load"])

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+from sharedstate_anyio.client import ConnectionLostError
+from sharedstate_core.client.requests import ServerRefusedError
+
+if TYPE_CHECKING:
+    from sharedstate_anyio.client import RequestError
 
 FAILED: Final = 1
 """The server cannot be reached, refused, or went away; an item that was asked for is not there."""
@@ -15,8 +21,21 @@ SIGNALLED: Final = 128
 
 
 class CommandError(Exception):
-    """The command cannot go on; the message is one line for the person at the terminal."""
+    """The command cannot go on; the message is one line for the person at the terminal.
 
-    def __init__(self, message: str, status: int = FAILED) -> None:
+    Attributes:
+        status: to end with.
+        in_doubt: whether what was sent last may be stored or not.
+    """
+
+    def __init__(self, message: str, status: int = FAILED, *, in_doubt: bool = False) -> None:
         super().__init__(message)
         self.status = status
+        self.in_doubt = in_doubt
+
+
+def is_in_doubt(error: RequestError | ConnectionLostError) -> bool:
+    """Tell whether nobody knows what came of a request that failed so."""
+    if isinstance(error, ServerRefusedError):
+        return error.details.get("outcome") == "unknown"
+    return isinstance(error, ConnectionLostError)

@@ -72,14 +72,16 @@ async def _run(options: Namespace) -> int:
         except Exception as error:  # noqa: BLE001  (told, or raised again, outside of the task group)
             problem = error
         tasks.cancel_scope.cancel()
-    so_far = "" if options.tally is None else f"; {options.tally}"
+    tally = options.tally
     if problem is not None:
-        return _tell(_first(problem), so_far)
+        first = _first(problem)
+        in_doubt = isinstance(first, CommandError) and first.in_doubt
+        so_far = tally and (tally.in_doubt() if in_doubt else str(tally))
+        return _tell(first, f"; {so_far}" if so_far else "")
     if signum:
         if options.command == "watch":
             return 0
-        at_least = so_far.replace("; ", "; at least ", 1) if options.tally else ""
-        say(f"interrupted{at_least}")
+        say(f"interrupted; {tally.at_least()}" if tally else "interrupted")
         return SIGNALLED + signum
     return status
 

@@ -124,20 +124,23 @@ async def acquired(client: Client, path: str, patience: float) -> Dataset:
     found: list[Dataset] = []
     problem: RequestError | None = None
 
-    async def ask() -> None:
+    async def ask(what: str) -> None:
         nonlocal problem
         while True:
             await anyio.sleep(patience)
             try:
-                await client.get(path.rpartition("/")[0])
+                await client.get(what)
             except ConnectionLostError:
                 continue
             except RequestError as error:
+                if error.code != "unavailable":  # such as a collection too long for one answer
+                    continue
                 problem = error
                 tasks.cancel_scope.cancel()
 
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(ask)
+        tasks.start_soon(ask, path.rpartition("/")[0])
+        tasks.start_soon(ask, path)  # it may be this collection alone that cannot be read
         found.append(await client.acquire(path))
         tasks.cancel_scope.cancel()
     if problem is not None:

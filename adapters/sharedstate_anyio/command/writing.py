@@ -12,7 +12,7 @@ import msgspec
 
 from sharedstate_anyio.client import Condition, ConnectionLostError, Cursor, RequestError
 
-from .failures import BAD_INPUT, FAILED, CommandError
+from .failures import BAD_INPUT, FAILED, CommandError, is_in_doubt
 from .lines import STDIN, Line, parse_line, read_objects
 from .session import connecting, say, session
 
@@ -65,6 +65,14 @@ class Tally:
             return f"1 {self._noun} is stored"
         return f"{self.stored:,} {self._noun}s are stored" if self.stored else "nothing is stored"
 
+    def in_doubt(self) -> str:
+        """Tell how far it came, of which the last that was sent is no part."""
+        return f"{self} before" if self.stored else "nothing else is stored"
+
+    def at_least(self) -> str:
+        """Tell how far it came, if more may have been sent."""
+        return f"at least {self}" if self.stored else "nothing is known to be stored"
+
     def add(self, number: int, *, quiet: bool) -> None:
         """Count, and tell now and then."""
         self.stored += number
@@ -86,7 +94,8 @@ async def put(options: Namespace) -> int:
                 await _update(client, path, line)
             except (RequestError, ConnectionLostError) as error:
                 status = BAD_INPUT if error.code == "bad_update" else FAILED
-                raise CommandError(f"line {line.number}: {error}", status) from None
+                problem = f"line {line.number}: {error}"
+                raise CommandError(problem, status, in_doubt=is_in_doubt(error)) from None
             options.tally.stored += 1
     return 0
 
@@ -209,7 +218,7 @@ class _RefusedError(CommandError):
             number = sent[int(place[1])].number
             problem = f"line {number}: {error.message[place.end() :]}"
             self.before = [line for line in batch if line.number < number]
-        super().__init__(problem, BAD_INPUT if bad else FAILED)
+        super().__init__(problem, BAD_INPUT if bad else FAILED, in_doubt=is_in_doubt(error))
 
 
 async def _rehearse(client: Client, path: str, lines: list[Line], most: int) -> None:
@@ -245,7 +254,7 @@ async def _store(
             await client.update(path, insert=[line.text for line in batch], reset=reset, if_=if_)
         except ConnectionLostError as error:
             if attempt == ATTEMPTS:
-                raise CommandError(f"{_where(batch)}: {error}") from None
+                raise CommandError(f"{_where(batch)}: {error}", in_doubt=True) from None
         except RequestError as error:
             raise _RefusedError(batch, error) from None
         else:

@@ -1,0 +1,165 @@
+"""Services that break their contract: each costs one operation, and one line in the log."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import pytest
+
+from sharedstate_anyio.compliance import BrokenContractError, call
+from sharedstate_backends import StorageError
+from sharedstate_core import CommitResult, Committed, Loaded, Row
+from tests.support import faulty_service
+from tests.support.peer import open_client
+from tests.support.servers import running, until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+C = "/app/items/c"
+
+ROW = Row("a", b'{"id":"a"}', 1, 0, 1)
+BAD: list[tuple[str, object]] = [
+    ("load", None),
+    ("load", ()),
+    ("load", Loaded("e", 1, 0, None)),  # type: ignore[arg-type]
+    ("load", Loaded("e", "1", 0, [ROW])),  # type: ignore[arg-type]
+    ("load", Loaded("e", 1, 0, [ROW._replace(text='{"id":"a"}')])),  # type: ignore[arg-type]
+    ("load", Loaded("e", 1, 0, [ROW._replace(id=b"a")])),  # type: ignore[arg-type]
+    ("load", Loaded("e", 1, 0, [("a", b"{}")])),  # type: ignore[list-item]
+    ("load", Loaded(b"e", 1, 0, [])),  # type: ignore[arg-type]
+    ("load", Loaded("e", 1, 0, [], "1")),  # type: ignore[arg-type]
+    ("commit", None),
+    ("commit", [Committed(1)]),
+    ("commit", CommitResult("e", [])),
+    ("commit", CommitResult("e", None)),  # type: ignore[arg-type]
+    ("commit", CommitResult("e", [1])),  # type: ignore[list-item]
+    ("commit", CommitResult("e", [Committed("1")])),  # type: ignore[arg-type]
+    ("commit", CommitResult(None, [Committed(1)])),  # type: ignore[arg-type]
+    ("collections", None),
+    ("collections", "abc"),
+    ("collections", [b"c"]),
+]
+
+
+async def give_up() -> None:
+    """Cancel something of one's own, and wait for it."""
+    task = asyncio.ensure_future(asyncio.sleep(9))
+    task.cancel()
+    await task
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.parametrize(("method", "result"), BAD)
+async def test_wrong_results(method: str, result: object, caplog: pytest.LogCaptureFixture) -> None:
+    async def wrong(*_: object) -> object:
+        return result
+
+    await breaks(method, wrong, caplog)
+    (message,) = (record.getMessage() for record in caplog.records if record.levelname == "ERROR")
+    assert message.startswith(method.replace("collections", "list"))
+    assert "pydoc sharedstate_backends.contract" in caplog.text or "NoneType" in caplog.text
+    caplog.clear()
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.parametrize("method", ["load", "commit", "collections"])
+async def test_cancelling_its_own_call(method: str, caplog: pytest.LogCaptureFixture) -> None:
+    async def cancelled(*_: object) -> object:
+        await give_up()
+        raise AssertionError
+
+    await breaks(method, cancelled, caplog)
+    assert "the service has cancelled its own call" in caplog.text
+    caplog.clear()
+
+
+async def breaks(method: str, broken: Callable[..., Any], caplog: pytest.LogCaptureFixture) -> None:
+    """Break one method: what needs it fails, everything else goes on, and so does it when it is mended."""
+    caplog.set_level(logging.INFO)
+    async with running(faulty_service.SERVICE) as server, open_client(server.port) as client:
+        store: Any = faulty_service.stores["it"]
+        setattr(store, method, broken)
+        failing = {
+            "load": ("GET", C, None),
+            "commit": ("PUT", C, {"insert": [{"id": "a"}]}),
+            "collections": ("GET", "/app/items", None),
+        }[method]
+        reply = await client.ask(*failing)
+        assert not reply["ok"]
+        assert reply["error"]["code"] == "unavailable"
+        assert ("outcome" in reply["error"]) is (method == "commit")
+        await client.ask("GET", "/clock")
+        delattr(store, method)
+        assert (await client.ask("PUT", C, {"insert": [{"id": "b"}]}))["ok"]
+        assert await client.get(C) == [{"id": "b"}]
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_looking_for_others_goes_on(caplog: pytest.LogCaptureFixture) -> None:
+    service = faulty_service.SERVICE | {"poll_seconds": 0.05}
+    async with running(service) as server, open_client(server.port) as client:
+        store: Any = faulty_service.stores["it"]
+
+        async def cancelled(_: object) -> object:
+            await give_up()
+            raise AssertionError
+
+        store.heads = cancelled
+        await client.subscribe(C)
+        await until(lambda: "cannot see what others commit" in caplog.text)
+        del store.heads
+        looked = anyio.Event()
+        heads = store.heads
+
+        async def look(paths: object) -> object:
+            looked.set()
+            return await heads(paths)
+
+        store.heads = look
+        await looked.wait()
+        await client.put(C, {"insert": [{"id": "a"}]})
+    caplog.clear()
+
+
+@pytest.mark.parametrize("error", [RuntimeError("no\nway"), StorageError("no way")])
+async def test_opening(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refuse(_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(faulty_service.FaultyStore, "open", refuse)
+    with pytest.raises(StorageError, match=r"services\[0\]: .*no\sway"):
+        async with running(faulty_service.SERVICE):
+            pass
+
+
+async def test_closing(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """The others are closed none the less, and the server ends in order."""
+
+    async def refuse(_: object) -> None:
+        raise RuntimeError("no way")
+
+    monkeypatch.setattr(faulty_service.FaultyStore, "close", refuse)
+    async with running(faulty_service.SERVICE):
+        pass
+    assert "services[0]: closing it failed" in caplog.text
+    assert "no way" in caplog.text
+    caplog.clear()
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_who_is_really_cancelled() -> None:
+    with anyio.CancelScope() as scope:
+        scope.cancel()
+        await call(anyio.sleep(9))
+    assert scope.cancelled_caught
+    task = asyncio.create_task(call(asyncio.sleep(9)))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    with pytest.raises(BrokenContractError):
+        await call(give_up())
