@@ -75,8 +75,8 @@ class Backend(Protocol):
     """A store of collections. See the rules above (`python -m pydoc sharedstate_backends.contract`).
 
     `service` in a path is the configuration's name for the store: ignore it. `app` and `collection` have up to 128
-    bytes of UTF-8 each, and any characters but `/` and controls; they are not `.` or `..`. Names and ids which differ by
-    one code point are different.
+    bytes of UTF-8 each, and any characters but `/` and controls; they are not `.` or `..`. Names and ids which differ
+    by one code point are different.
 
     Whatever exception `commit` raises that is no `StorageError`, its outcome is unknown. Of the other calls, each
     exception tells that the call failed.

@@ -309,6 +309,23 @@ def test_backup_of_mariadb(tmp_path: Path, shared_mariadb: MariaDb) -> None:
     there_and_back(tmp_path, service, save, restore, HOME=str(tmp_path))
 
 
+def test_from_one_storage_to_another(tmp_path: Path) -> None:
+    """With the page's own command, after `items` was renamed to `old`."""
+    (command,) = re.findall(r"`(sharedstate dump [^`]* && sharedstate load [^`]*)`", TEXT)
+    before, after = sqlite("items", "before.db"), sqlite("items", "after.db")
+    (tmp_path / "config.json").write_text(json.dumps(document(before)))
+    with started("config.json", folder=tmp_path) as server:
+        epoch, _ = anyio.run(epoch_and_ids, server.port, "b", "a")
+    renamed: Service = {**before, "name": "old"}
+    (tmp_path / "config.json").write_text(json.dumps(document(renamed, after)))
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    with started("config.json", folder=tmp_path) as server:
+        run_script(command.replace(":9000", f":{server.port}"), tmp_path, PATH=path)
+        moved, ids = anyio.run(epoch_and_ids, server.port)
+    assert ids == ["b", "a"]
+    assert moved != epoch
+
+
 # Metrics
 
 
