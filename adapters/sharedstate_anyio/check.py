@@ -16,10 +16,11 @@ from sharedstate_backends.complaints import Complaints
 from sharedstate_backends.contract import OldDataError
 
 from .censor import Censor
+from .compliance import call
 from .config import load_config
 from .listening import ListenError, load_certificates, open_listeners
 from .logs import printable, shortened
-from .services import build_backend, check_tables, placed
+from .services import build_backend, check_tables, open_backend
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -122,26 +123,26 @@ async def _service(service: ServiceConfig, file: Path | None) -> int:
         problem = f"{place}.module: making the service failed: {type(error).__name__}: {error}"
         return _fault(censor(problem), WRONG)
     try:
-        await _open_and_close(backend)
+        await _open_and_close(backend, service)
     except TimeoutError:
         problem = f"{place}: opening or closing it took longer than {OPEN_SECONDS:g} s"
         return _fault(problem, UNUSABLE)
     except ConfigurationError as error:
-        return _complain(placed(error, service).each)
+        return _complain(error.each)
     except StorageError as error:
-        return _fault(censor(f"{place}: {with_file(error, file)}"), UNUSABLE)
+        return _fault(censor(with_file(error, file)), UNUSABLE)
     except Exception as error:  # noqa: BLE001
         problem = f"{place}: opening it failed: {type(error).__name__}: {error}"
         return _fault(censor(problem), UNUSABLE)
     return _well(f"{place}: {service.name}: {service.store}")
 
 
-async def _open_and_close(backend: Backend) -> None:
+async def _open_and_close(backend: Backend, service: ServiceConfig) -> None:
     with anyio.fail_after(OPEN_SECONDS):
         try:
-            await backend.open()
+            await open_backend(backend, service)
         finally:
-            await backend.close()
+            await call(backend.close())
 
 
 def _well(line: str) -> int:

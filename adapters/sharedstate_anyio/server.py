@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from sharedstate_backends import ConfigurationError, StorageError
 from sharedstate_backends.complaints import Complaints
 
-from . import compliance
+from .compliance import call
 from .events import about
 from .handshake import Entrance
 from .http import Site
@@ -26,7 +25,7 @@ from .origins import is_loopback
 from .reception import Reception
 from .reload import compare
 from .rendering import ServiceInfo
-from .services import build_backends, placed
+from .services import build_backends, open_backend
 
 if TYPE_CHECKING:
     import socket
@@ -176,22 +175,13 @@ async def _open(stack: AsyncExitStack, backend: Backend, service: ServiceConfig)
     async def close() -> None:
         with anyio.CancelScope(shield=True):  # storage is closed, whatever ends the program
             try:
-                await compliance.call(backend.close())
+                await call(backend.close())
             except Exception:
                 about_it = about("close_failed", service=service.name)
                 log.exception("%s: closing it failed", service.place, extra=about_it)
 
     stack.push_async_callback(close)
-    try:
-        await compliance.call(backend.open())
-    except ConfigurationError as error:
-        raise placed(error, service) from None
-    except StorageError as error:
-        error.args = (f"{service.place}: {error}",)
-        raise
-    except Exception as error:
-        problem = f"{service.place}: opening it failed: {type(error).__name__}: {error}"
-        raise StorageError(problem) from error
+    await open_backend(backend, service)
 
 
 @asynccontextmanager

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
 from sharedstate_backends.complaints import Complaints
-from sharedstate_backends.contract import Backend, ConfigurationError
+from sharedstate_backends.contract import Backend, ConfigurationError, StorageError
 
 from .censor import Censor
+from .compliance import call
 from .document import join, nearest, shown
 
 if TYPE_CHECKING:
@@ -92,6 +93,24 @@ def build_backend(service: ServiceConfig) -> Backend:
         advice = "python -m pydoc sharedstate_backends.contract tells what a service needs"
         raise ConfigurationError(f"{place}.module", f"{problem}; {advice}")
     return cast("Backend", backend)
+
+
+async def open_backend(backend: Backend, service: ServiceConfig) -> None:
+    """Open the backend of a service.
+
+    Raises:
+        ConfigurationError, StorageError: what it complained of, with the full place.
+    """
+    try:
+        await call(backend.open())
+    except ConfigurationError as error:
+        raise placed(error, service) from None
+    except StorageError as error:
+        error.args = (f"{service.place}: {error}",)
+        raise
+    except Exception as error:
+        problem = f"{service.place}: opening it failed: {type(error).__name__}: {error}"
+        raise StorageError(problem) from error
 
 
 def placed(error: ConfigurationError, service: ServiceConfig) -> ConfigurationError:

@@ -136,6 +136,14 @@ async def test_opening(error: Exception, monkeypatch: pytest.MonkeyPatch) -> Non
             pass
 
 
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_opening_that_cancels_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(faulty_service.FaultyStore, "open", lambda _: give_up())
+    with pytest.raises(StorageError, match="the service has cancelled its own call"):
+        async with running(faulty_service.SERVICE):
+            pass
+
+
 async def test_closing(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     """The others are closed none the less, and the server ends in order."""
 

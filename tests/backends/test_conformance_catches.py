@@ -175,14 +175,8 @@ class OneCommitBehind(Pickled):
         return await DictionaryBackend.commit(self, path, writes)
 
 
-class HalfIsKept(Pickled):
-    async def commit(self, path: CollectionPath, writes: Sequence[Write]) -> CommitResult:
-        try:
-            await anyio.sleep(0.002)
-        except anyio.get_cancelled_exc_class():
-            await super().commit(path, writes[:2])
-            raise
-        return await super().commit(path, writes)
+class HalfIsKept(CancelHalf, Pickled):
+    """And keeps it."""
 
 
 class AfterClose(Pickled):
