@@ -147,7 +147,10 @@ async def test_opening_that_cancels_itself(monkeypatch: pytest.MonkeyPatch) -> N
 async def test_closing(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     """The others are closed none the less, and the server ends in order."""
 
-    async def refuse(_: object) -> None:
+    close = faulty_service.FaultyStore.close
+
+    async def refuse(store: faulty_service.FaultyStore) -> None:
+        await close(store)  # else its threads keep this process
         raise RuntimeError("no way")
 
     monkeypatch.setattr(faulty_service.FaultyStore, "close", refuse)
