@@ -53,6 +53,6 @@ async def look_forever(hub: Hub, service: str, backend: Backend, seconds: float)
 
 
 async def _look(hub: Hub, paths: Sequence[CollectionPath], backend: Backend) -> None:
-    if paths:
-        for path, cursor in (await backend.heads(paths)).items():
-            hub.changed(path, cursor)
+    """Ask for the heads, also where no collection is in memory: the store may look at more than that."""
+    for path, cursor in (await backend.heads(paths)).items():
+        hub.changed(path, cursor)

@@ -2,9 +2,8 @@
 
 1. Every operation is one function on a connection's own thread: one hop there and back, whatever it does.
 2. What waits to be committed goes into one transaction, whatever the collections; if it fails, each goes alone.
-3. A file has a second connection for reading: a large load does not hold up commits. A database in memory
-   has one connection, since it lives in it.
-4. Several processes may use one file: versions are read and raised under the file's write lock.
+3. Several processes may use one file: versions are read and raised under the file's write lock.
+4. Nothing is told of a head that does not go on from the one told of last (see `history`).
 """
 
 from __future__ import annotations
@@ -12,27 +11,30 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from functools import partial
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-import aiosqlite
 import anyio
+
+from sharedstate_core.storage import Cursor
 
 from . import sqlite_connection, sqlite_migration, sqlite_schema
 from .contract import OutcomeUnknownError, StorageError
+from .history import Memory, find_lost, report
 from .plan import MAX_TOMBSTONES
 from .sqlite_connection import MEMORY
 from .sqlite_tables import Part, Tables
+from .sqlite_threads import Threads
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from sharedstate_core.paths import CollectionPath
-    from sharedstate_core.storage import CommitResult, Cursor, Loaded, Write
+    from sharedstate_core.storage import CommitResult, Loaded, Write
 
+    from .history import State
     from .migration import Migrated, Tell
-
-T = TypeVar("T")
+    from .sqlite_tables import Stored
 
 BUSY_TIMEOUT: Final = 5.0
 """Seconds to wait for another program that holds the file's write lock: its transactions are short, too."""
@@ -47,8 +49,8 @@ class SqliteBackend:
     Args:
         name: path of the file, or `:memory:`.
         table: a valid table name; names of further tables begin with it.
-        synchronous: `FULL` or `NORMAL`: whether a commit waits until the disk has it. With NORMAL each `open`
-            draws a new epoch. All processes that share a file use the same.
+        synchronous: `FULL` or `NORMAL`: whether a commit waits until the disk has it. With NORMAL the first `open`
+            after each start of the machine draws a new epoch. All processes that share a file use the same.
         busy_timeout: seconds to wait for a lock that another program holds.
         max_tombstones: removed ids remembered in each collection.
     """
@@ -67,8 +69,9 @@ class SqliteBackend:
         self._tables = Tables(table, max_tombstones)
         self._synchronous = synchronous
         self._busy_timeout = busy_timeout
-        self._writer: _Thread | None = None
-        self._reader: _Thread | None = None
+        connect_reader = None if name == MEMORY else self._connect
+        self._threads = Threads(name, self._connect_writer, connect_reader)
+        self._memory = Memory()
         self._waiting: deque[_Waiting] = deque()
         self._writing: asyncio.Task[None] | None = None
 
@@ -79,22 +82,18 @@ class SqliteBackend:
             StorageError: the file or its tables cannot be used; the message says what to do.
         """
         with anyio.CancelScope(shield=True):
-            self._writer = await _Thread.start(self._connect_writer)
-            self._reader = self._writer
-            if self._name != MEMORY:
-                self._reader = await _Thread.start(self._connect)
+            try:
+                await self._threads.open()
+            except BaseException:
+                await self._threads.close()
+                raise
 
     async def close(self) -> None:
         """Wait for the commits under way, then close the database."""
         with anyio.CancelScope(shield=True):
             if self._writing is not None:
                 await asyncio.wait([self._writing])
-            writer, reader = self._writer, self._reader
-            self._writer = self._reader = None
-            if reader is not None and reader is not writer:
-                await reader.end()
-            if writer is not None:
-                await writer.end()
+            await self._threads.close()
 
     async def migrate(self, tell: Tell) -> Migrated | None:
         """Do as `Migratable.migrate`; the loop waits meanwhile."""
@@ -104,40 +103,74 @@ class SqliteBackend:
 
     async def load(self, collection: CollectionPath, since: Cursor | None) -> Loaded:
         """Do as `Backend.load`."""
-        return await self._read(lambda cursor: self._tables.load(cursor, collection, since))
+
+        def work(cursor: sqlite3.Cursor) -> tuple[Loaded, State]:
+            return self._tables.load(cursor, collection, since)
+
+        remembered = self._memory.states([collection])
+        loaded, state = await self._threads.read(work)
+        if await self._are_lost(remembered, {collection: state}):
+            loaded, state = await self._threads.read(work)
+        self._memory.note(collection, remembered.get(collection), state)
+        return loaded
 
     async def heads(self, collections: Sequence[CollectionPath]) -> Mapping[CollectionPath, Cursor]:
-        """Do as `Backend.heads`."""
-        return await self._read(lambda cursor: self._tables.heads(cursor, collections))
+        """Do as `Backend.heads`; looks at our latest commit, too."""
+        latest = self._memory.latest
+        paths = list(dict.fromkeys([*collections, *([latest] if latest else [])]))
+
+        def work(cursor: sqlite3.Cursor) -> dict[CollectionPath, State]:
+            return self._tables.heads(cursor, paths)
+
+        remembered = self._memory.states(paths)
+        states = await self._threads.read(work)
+        if await self._are_lost(remembered, states):
+            states = await self._threads.read(work)
+        for path in paths:
+            self._memory.note(path, remembered.get(path), states[path])
+        return {path: Cursor(states[path].epoch, states[path].version) for path in collections}
 
     async def collections(self, app: str) -> Sequence[str]:
         """Do as `Backend.collections`."""
-        return await self._read(lambda cursor: self._tables.collections(cursor, app))
+        return await self._threads.read(lambda cursor: self._tables.collections(cursor, app))
 
     async def commit(self, collection: CollectionPath, writes: Sequence[Write]) -> CommitResult:
         """Do as `Backend.commit`, in one transaction with others that wait."""
-        if self._writer is None:
-            raise StorageError(f"{self._name}: the store is not open")
         result: asyncio.Future[CommitResult] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiting(Part(collection, writes), result))
+        self._waiting.append(_Waiting(collection, writes, result))
         if self._writing is None:
-            self._writing = asyncio.create_task(self._write_waiting(self._writer))
+            self._writing = asyncio.create_task(self._write_waiting())
         return await result
 
-    async def _write_waiting(self, writer: _Thread) -> None:
+    async def _are_lost(
+        self, remembered: Mapping[CollectionPath, State], found: Mapping[CollectionPath, State]
+    ) -> bool:
+        """Return whether heads do not go on from what is remembered; a new epoch is drawn then."""
+        suspects = find_lost(remembered, found)
+        if not suspects:
+            return False
+        befores = {each.path: each.before for each in suspects}
+        (lost,) = await self._threads.write(
+            lambda cursor, _: [self._tables.verify(cursor, befores)], [None]
+        )
+        if isinstance(lost, Exception):
+            raise lost
+        if lost:
+            self._memory.forget(lost)
+            report(self._name, lost)
+        return True
+
+    async def _write_waiting(self) -> None:
         """Commit what waits until nothing does: one task, so one transaction at a time."""
         taken: list[_Waiting] = []
         try:
             while self._waiting:
                 taken = self._take()
-                results = await writer.run(
-                    sqlite_connection.write_together,
-                    self._name,
-                    self._tables.commit,
-                    [waiting.part for waiting in taken],
-                )
+                parts = self._parts(taken)
+                results = await self._threads.write(self._tables.commit, parts)
+                self._committed(parts, results)
                 for waiting, outcome in zip(taken, results, strict=True):
-                    waiting.answer(outcome)
+                    waiting.answer(outcome if isinstance(outcome, Exception) else outcome.result)
         finally:
             self._writing = None
             for waiting in taken:  # answered already, unless the loop itself is being ended
@@ -149,25 +182,44 @@ class SqliteBackend:
         """Take what waits; of one collection, whose caller did not wait for the last commit's end, one only."""
         taken: dict[CollectionPath, _Waiting] = {}
         while self._waiting and len(taken) < MAX_MERGED:
-            if self._waiting[0].part.collection in taken:
+            if self._waiting[0].collection in taken:
                 break
             waiting = self._waiting.popleft()
-            taken[waiting.part.collection] = waiting
+            taken[waiting.collection] = waiting
         return list(taken.values())
 
-    async def _read(self, work: Callable[[sqlite3.Cursor], T]) -> T:
-        if self._reader is None:
-            raise StorageError(f"{self._name}: the store is not open")
-        return await self._reader.run(sqlite_connection.read, self._name, work)
+    def _parts(self, taken: Sequence[_Waiting]) -> list[Part]:
+        remembered = self._memory.states([waiting.collection for waiting in taken])
+        return [
+            Part(path, writes, remembered.get(path), self._memory.writer(path))
+            for path, writes, _ in taken
+        ]
+
+    def _committed(self, parts: Sequence[Part], results: Sequence[Stored | Exception]) -> None:
+        """Remember what came of a transaction."""
+        lost = []
+        for part, stored in zip(parts, results, strict=True):
+            if isinstance(stored, Exception):
+                self._memory.doubt(part.collection)
+                continue
+            if stored.lost is not None:
+                lost.append(stored.lost)
+            self._memory.note(part.collection, part.before, stored.state)
+            if stored.state != part.before:
+                self._memory.latest = part.collection
+        if lost:
+            report(self._name, lost)
 
     def _connect(self) -> sqlite3.Connection:
         return sqlite_connection.connect(
             self._name, synchronous=self._synchronous, busy_timeout=self._busy_timeout
         )
 
-    def _connect_writer(self) -> sqlite3.Connection:
+    def _connect_writer(self, create: bool) -> sqlite3.Connection:
         connection = self._connect()
-        prepare = partial(sqlite_schema.prepare, table=self._table, synchronous=self._synchronous)
+        prepare = partial(
+            sqlite_schema.prepare, table=self._table, synchronous=self._synchronous, create=create
+        )
         try:
             sqlite_connection.write(connection, self._name, prepare)
         except BaseException:
@@ -179,7 +231,8 @@ class SqliteBackend:
 class _Waiting(NamedTuple):
     """A commit that waits for its transaction."""
 
-    part: Part
+    collection: CollectionPath
+    writes: Sequence[Write]
     result: asyncio.Future[CommitResult]
 
     def answer(self, outcome: CommitResult | Exception) -> None:
@@ -190,41 +243,3 @@ class _Waiting(NamedTuple):
             self.result.set_exception(outcome)
         else:
             self.result.set_result(outcome)
-
-
-class _Thread(aiosqlite.Connection):
-    """A connection on its own thread, which runs whole functions instead of single statements."""
-
-    _ended: asyncio.Future[object] | None = None
-
-    @classmethod
-    async def start(cls, connect: Callable[[], sqlite3.Connection]) -> _Thread:
-        """Start a thread and connect there; if that fails, the thread is gone when this raises."""
-        thread = cls(connect, iter_chunk_size=64)
-        try:
-            return cast("_Thread", await thread)
-        except BaseException:
-            await thread._leave()
-            raise
-
-    async def run(self, function: Callable[..., T], *args: object) -> T:
-        """Return `function(connection, *args)`, called on the thread."""
-        result = await self._execute(function, self._conn, *args)  # type: ignore[no-untyped-call]
-        return cast("T", result)
-
-    async def end(self) -> None:
-        """Finish what was asked before, close the connection and end the thread."""
-        try:
-            await self.close()
-        finally:
-            await self._leave()
-
-    def stop(self) -> asyncio.Future[object] | None:
-        """Ask the thread to end after what was asked before."""
-        self._ended = super().stop()
-        return self._ended
-
-    async def _leave(self) -> None:
-        if self._ended is not None:
-            await asyncio.wait([self._ended])
-        self._thread.join()  # has nothing left to do: it told of its end

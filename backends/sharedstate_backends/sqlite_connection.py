@@ -3,7 +3,8 @@
 1. Whoever writes takes the file's write lock first (BEGIN IMMEDIATE), so what it then reads stays true.
 2. An error before COMMIT is certain: the transaction is rolled back and nothing was stored. So is a COMMIT
    that was refused because the file is locked.
-3. Any other error of COMMIT is uncertain: the record that ends the transaction may have reached the disk.
+3. Any other error of COMMIT is uncertain: the record that ends the transaction may have reached the disk. So is a
+   commit to a file that does not bear its name any more (see `sqlite_file`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from .contract import OldDataError, OutcomeUnknownError, StorageError
+from .sqlite_file import IN_MEMORY, DatabaseFile, MovedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -91,12 +93,18 @@ def _use_log(cursor: sqlite3.Cursor, name: str, deadline: float) -> None:
     cursor.execute(f"PRAGMA journal_size_limit = {MAX_WAL_BYTES}").fetchone()
 
 
-def read(connection: sqlite3.Connection, name: str, work: Callable[[sqlite3.Cursor], T]) -> T:
+def read(
+    connection: sqlite3.Connection,
+    name: str,
+    work: Callable[[sqlite3.Cursor], T],
+    file: DatabaseFile = IN_MEMORY,
+) -> T:
     """Return what `work` reads in one transaction, which sees one moment.
 
     Raises:
         StorageError: the database cannot be read.
     """
+    file.check()
     try:
         with closing(connection.cursor()) as cursor:
             _begin(cursor, "BEGIN")
@@ -126,8 +134,16 @@ def write_together(
     name: str,
     work: Callable[[sqlite3.Cursor, Sequence[P]], Sequence[T]],
     parts: Sequence[P],
+    file: DatabaseFile = IN_MEMORY,
 ) -> Sequence[T | Exception]:
     """Do the work for all parts in one transaction; if it fails, for each again in one of its own.
+
+    Args:
+        connection: to the database.
+        name: of the database, for messages.
+        work: is given a cursor and parts.
+        parts: what is to be done.
+        file: the connection's, which must bear its name before and afterwards.
 
     Returns:
         For each part what `work` returned for it once committed, or `StorageError` (it left nothing
@@ -135,7 +151,10 @@ def write_together(
     """
     with closing(connection.cursor()) as cursor:
         try:
+            file.check()
             _begin(cursor, "BEGIN IMMEDIATE")
+        except MovedError as error:
+            return [error for _ in parts]
         except sqlite3.Error as error:
             return [StorageError(explain(error, name)) for _ in parts]
         try:
@@ -148,11 +167,13 @@ def write_together(
                 failure.__cause__ = error
                 return [failure]
         else:
-            return _end(cursor, name, results)
-    return [write_together(connection, name, work, [part])[0] for part in parts]
+            return _end(cursor, name, results, file)
+    return [write_together(connection, name, work, [part], file)[0] for part in parts]
 
 
-def _end(cursor: sqlite3.Cursor, name: str, results: Sequence[T]) -> Sequence[T | Exception]:
+def _end(
+    cursor: sqlite3.Cursor, name: str, results: Sequence[T], file: DatabaseFile
+) -> Sequence[T | Exception]:
     try:
         cursor.execute("COMMIT")
     except sqlite3.Error as error:
@@ -162,6 +183,10 @@ def _end(cursor: sqlite3.Cursor, name: str, results: Sequence[T]) -> Sequence[T 
         if certain:
             return [StorageError(problem) for _ in results]
         return [OutcomeUnknownError(f"{problem}; it may be stored or not") for _ in results]
+    try:
+        file.check()
+    except MovedError as error:
+        return [OutcomeUnknownError(f"{error}; it may be stored or not") for _ in results]
     return results
 
 

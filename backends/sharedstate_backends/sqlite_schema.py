@@ -4,32 +4,35 @@
 Three tables for a service whose table is `T`:
 
 - `T`: one row for each id of a collection, the item's text as it was written, or NULL: a tombstone;
-- `T_collections`: for each collection ever written to its version, horizon and number of tombstones;
-- `T_meta`: the format's number, the epoch, and the durability of whoever opened it last.
+- `T_collections`: for each collection ever written to its version, horizon, number of tombstones and version vector
+  (see `history`; version 0.1 does not know the column, and leaves it alone);
+- `T_meta`: the format's number, the epoch and those before it, and the durability of whoever opened it last, with the
+  start of the machine on which that was.
 
 Ids and names are compared byte by byte. Texts are BLOBs, which nothing on the way decodes or converts.
-
-Whoever puts a backup back deletes the row `epoch` of `T_meta` first: versions that clients have seen will be
-counted anew, so a new epoch must be drawn.
 """
 
 from __future__ import annotations
 
-import secrets
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from .contract import OldDataError, StorageError
+from .history import new_epoch, with_epochs
 from .migration import HOW_TO_MIGRATE, is_old
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Iterable, Mapping
 
 FORMAT: Final = 1
 """Number of this layout; a greater one was made by a later version of this package."""
 
+_BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
+
 _COLUMNS: Final = {
     "": ["collection", "id", "created", "place", "version", "data"],
-    "_collections": ["key", "app", "name", "version", "horizon", "tombstones"],
+    "_collections": ["key", "app", "name", "version", "horizon", "tombstones", "writers"],
     "_meta": ["name", "value"],
 }
 
@@ -52,6 +55,7 @@ CREATE TABLE "{T}_collections" (
   version INTEGER NOT NULL,
   horizon INTEGER NOT NULL,
   tombstones INTEGER NOT NULL,
+  writers TEXT NOT NULL DEFAULT '',
   UNIQUE (app, name)
 );
 CREATE TABLE "{T}_meta" (
@@ -66,30 +70,74 @@ def table_names(table: str) -> tuple[str, str, str]:
     return table, f"{table}_collections", f"{table}_meta"
 
 
-def prepare(cursor: sqlite3.Cursor, table: str, *, synchronous: str) -> None:
+def prepare(cursor: sqlite3.Cursor, table: str, *, synchronous: str, create: bool = True) -> None:
     """Create what is missing; draw a new epoch if there is none, or if commits may have been lost.
 
     With `synchronous` other than FULL a loss of power may take back commits which clients have seen, and their
-    versions would be counted anew: the epoch must not be the same then.
+    versions would be counted anew. That takes a start of the machine: without one since the last, nothing was lost.
 
     Raises:
-        StorageError: the tables are not ours, or of another format.
+        StorageError: the tables are not ours, or of another format, or, without `create`, not there.
     """
     if not _exist(cursor, table):
+        if not create:
+            raise StorageError(
+                f"the file that is there now has no table {table}_meta; put the right one there, or a backup of it. "
+                "To begin anew, start the server again"
+            )
         for statement in _STATEMENTS.split(";"):
             cursor.execute(statement.replace("{T}", table))
         cursor.execute(f"INSERT INTO \"{table}_meta\" VALUES ('format', ?)", (str(FORMAT),))
-    meta = dict(cursor.execute(f'SELECT name, value FROM "{table}_meta"').fetchall())
+    meta = read_meta(cursor, table)
     if meta.get("format") != str(FORMAT):
         raise StorageError(
             f"table {table}: format {meta.get('format')} was made by another version of "
             f"SharedState, this one knows {FORMAT}; upgrade, or choose another db_table"
         )
-    if "epoch" not in meta or synchronous != "FULL" or meta.get("synchronous") != "FULL":
-        cursor.executemany(
-            f'REPLACE INTO "{table}_meta" VALUES (?, ?)',
-            [("epoch", secrets.token_urlsafe(9)), ("synchronous", synchronous)],
+    if "writers" not in columns(cursor, f"{table}_collections"):  # made by version 0.1
+        cursor.execute(
+            f"ALTER TABLE \"{table}_collections\" ADD COLUMN writers TEXT NOT NULL DEFAULT ''"
         )
+    boot = _boot()
+    durable = synchronous == "FULL" and meta.get("synchronous") == "FULL"
+    if "epoch" not in meta or not (durable or (boot and boot == meta.get("boot"))):
+        renew_epoch(cursor, table)
+    noted = {"synchronous": synchronous, "boot": boot}
+    write_meta(
+        cursor, table, {name: noted[name] for name in noted if noted[name] != meta.get(name)}
+    )
+
+
+def renew_epoch(cursor: sqlite3.Cursor, table: str, lost: Iterable[str] = ()) -> str:
+    """Draw a new epoch, inside the caller's transaction, and return it.
+
+    Args:
+        cursor: of the transaction.
+        table: the service's.
+        lost: epochs which the store does not know any more; it comes after them, too.
+    """
+    meta, epoch = read_meta(cursor, table), new_epoch()
+    former = with_epochs(meta.get("former_epochs", ""), [*lost, meta.get("epoch", "")])
+    write_meta(cursor, table, {"epoch": epoch, "former_epochs": former})
+    return epoch
+
+
+def read_meta(cursor: sqlite3.Cursor, table: str) -> dict[str, str]:
+    """Return what is known of the whole store."""
+    return dict(cursor.execute(f'SELECT name, value FROM "{table}_meta"').fetchall())
+
+
+def write_meta(cursor: sqlite3.Cursor, table: str, values: Mapping[str, str]) -> None:
+    """Note what is known of the whole store."""
+    cursor.executemany(f'REPLACE INTO "{table}_meta" VALUES (?, ?)', values.items())
+
+
+def _boot() -> str:
+    """Return what tells one start of this machine from another; empty if that cannot be told."""
+    try:
+        return _BOOT_ID.read_text("ascii").strip()
+    except OSError:
+        return ""
 
 
 def _exist(cursor: sqlite3.Cursor, table: str) -> bool:

@@ -12,17 +12,18 @@ from functools import cache
 from itertools import chain
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from sharedstate_core.storage import CommitResult, Cursor, Loaded, Row
+from sharedstate_core.storage import CommitResult, Loaded, Row
 
+from .history import Lost, State, find_lost, with_writer
 from .plan import MAX_TOMBSTONES, Head, Known, Plan, must_prune, names, plan
-from .sqlite_schema import table_names
+from .sqlite_schema import read_meta, renew_epoch, table_names
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterator, Mapping, Sequence
 
     from sharedstate_core.paths import CollectionPath
-    from sharedstate_core.storage import Write
+    from sharedstate_core.storage import Cursor, Write
 
 _WANTED: Final = 256
 """Pairs looked up by one statement, a power of two: SQLite built with its oldest limits takes 999 parameters."""
@@ -35,10 +36,25 @@ _WRITTEN_BYTES: Final = 1024 * 1024
 
 
 class Part(NamedTuple):
-    """What one collection's commit asks for."""
+    """What one collection's commit asks for, and how it tells that it goes on from what was there (see `history`).
+
+    Attributes:
+        before: the head that is remembered; None for nothing.
+        writer: the name under which to write.
+    """
 
     collection: CollectionPath
     writes: Sequence[Write]
+    before: State | None
+    writer: str
+
+
+class Stored(NamedTuple):
+    """What came of one collection's commit: the answer, the head after it, and whether its history was found lost."""
+
+    result: CommitResult
+    state: State
+    lost: Lost | None
 
 
 class _Head(NamedTuple):
@@ -49,6 +65,20 @@ class _Head(NamedTuple):
     version: int
     horizon: int
     tombstones: int
+    writers: str
+
+    @property
+    def state(self) -> State:
+        return State(self.epoch, self.version, self.writers)
+
+
+class _Change(NamedTuple):
+    """What is written to one collection, and its version vector after it."""
+
+    key: int
+    path: CollectionPath
+    plan: Plan
+    writers: str
 
 
 class Tables:
@@ -60,14 +90,16 @@ class Tables:
     """
 
     def __init__(self, table: str, max_tombstones: int = MAX_TOMBSTONES) -> None:
+        self._table = table
         self._items, self._heads, self._meta = (f'"{name}"' for name in table_names(table))
         self._max_tombstones = max_tombstones
 
     def load(
         self, cursor: sqlite3.Cursor, collection: CollectionPath, since: Cursor | None
-    ) -> Loaded:
-        """Return what `Backend.load` promises."""
-        epoch, key, version, horizon, _ = self._read_heads(cursor, [collection])[collection]
+    ) -> tuple[Loaded, State]:
+        """Return what `Backend.load` promises, and the head."""
+        head = self._read_heads(cursor, [collection])[collection]
+        epoch, key, version, horizon, _, _ = head
         base = None
         if since and since.epoch == epoch and horizon <= since.version <= version:
             base = since.version
@@ -76,37 +108,72 @@ class Tables:
             "WHERE collection = ? AND version > ?",
             (key, base or 0),
         )
-        return Loaded(epoch, version, horizon, list(map(Row._make, rows)), base)
+        return Loaded(epoch, version, horizon, list(map(Row._make, rows)), base), head.state
 
     def heads(
         self, cursor: sqlite3.Cursor, collections: Sequence[CollectionPath]
-    ) -> Mapping[CollectionPath, Cursor]:
-        """Return the cursor of each collection."""
+    ) -> dict[CollectionPath, State]:
+        """Return the head of each collection."""
         heads = self._read_heads(cursor, collections)
-        return {path: Cursor(head.epoch, head.version) for path, head in heads.items()}
+        return {path: head.state for path, head in heads.items()}
+
+    def verify(
+        self, cursor: sqlite3.Cursor, remembered: Mapping[CollectionPath, State]
+    ) -> list[Lost]:
+        """Return which collections do not go on from what is remembered; if any, draw a new epoch.
+
+        Under the file's write lock, so that nothing changes meanwhile. What is returned has the new epoch in `now`.
+        """
+        heads = self._read_heads(cursor, list(remembered))
+        return self._find_lost(cursor, remembered, heads)
+
+    def _find_lost(
+        self,
+        cursor: sqlite3.Cursor,
+        remembered: Mapping[CollectionPath, State],
+        heads: dict[CollectionPath, _Head],
+    ) -> list[Lost]:
+        """Do as `verify`; write the new epoch into these heads, too."""
+        states = {path: heads[path].state for path in remembered}
+        lost = find_lost(remembered, states)
+        if lost and any(before.epoch != now.epoch for _, before, now in lost):
+            former = read_meta(cursor, self._table).get("former_epochs", "")
+            lost = find_lost(remembered, states, former)
+        if not lost:
+            return []
+        epoch = renew_epoch(cursor, self._table, {before.epoch for _, before, _ in lost})
+        for path, head in heads.items():
+            heads[path] = head._replace(epoch=epoch)
+        return [each._replace(now=each.now._replace(epoch=epoch)) for each in lost]
 
     def collections(self, cursor: sqlite3.Cursor, app: str) -> list[str]:
         """Return the names of the app's collections, sorted by code point."""
         rows = cursor.execute(f"SELECT name FROM {self._heads} WHERE app = ? ORDER BY name", (app,))
         return [name for (name,) in rows.fetchall()]
 
-    def commit(self, cursor: sqlite3.Cursor, parts: Sequence[Part]) -> list[CommitResult]:
+    def commit(self, cursor: sqlite3.Cursor, parts: Sequence[Part]) -> list[Stored]:
         """Apply the writes that may be applied, to each collection once; return what became of each part."""
         heads = self._read_heads(cursor, [part.collection for part in parts])
+        remembered = {part.collection: part.before for part in parts if part.before is not None}
+        lost = {each.path: each for each in self._find_lost(cursor, remembered, heads)}
         wanted = [(heads[part.collection].key, id) for part in parts for id in names(part.writes)]
         known = self._known(cursor, wanted)
-        results: list[CommitResult] = []
-        changes: list[tuple[int, CollectionPath, Plan]] = []
-        for path, writes in parts:
-            epoch, key, *rest = heads[path]
+        stored: list[Stored] = []
+        changes: list[_Change] = []
+        for path, writes, _, writer in parts:
+            epoch, key, *rest, writers = heads[path]
             head = Head(*rest)
             planned = plan(epoch, head, known.get(key, {}), writes)
-            results.append(CommitResult(epoch, planned.outcomes))
             if planned.head != head:
-                changes.append((key or self._new_key(cursor, path), path, planned))
+                writers = with_writer(writers, writer, planned.head.version)
+                key = key or self._new_key(cursor, path)
+                changes.append(_Change(key, path, planned, writers))
+            result = CommitResult(epoch, planned.outcomes)
+            state = State(epoch, planned.head.version, writers)
+            stored.append(Stored(result, state, lost.get(path)))
         if changes:
             self._put(cursor, changes)
-        return results
+        return stored
 
     def _read_heads(
         self, cursor: sqlite3.Cursor, collections: Sequence[CollectionPath]
@@ -116,7 +183,7 @@ class Tables:
             rows = cursor.execute(
                 f"WITH wanted (app, name) AS (VALUES {_rows(len(batch), 2)}) "
                 "SELECT wanted.app, wanted.name, meta.value, key, "
-                "ifnull(version, 0), ifnull(horizon, 0), ifnull(tombstones, 0) "
+                "ifnull(version, 0), ifnull(horizon, 0), ifnull(tombstones, 0), ifnull(writers, '') "
                 f"FROM wanted CROSS JOIN {self._meta} AS meta ON meta.name = 'epoch' "
                 f"LEFT JOIN {self._heads} AS head "
                 "ON head.app = wanted.app AND head.name = wanted.name",
@@ -153,11 +220,9 @@ class Tables:
                 known[key][id] = Known._make(rest)
         return known
 
-    def _put(
-        self, cursor: sqlite3.Cursor, changes: Sequence[tuple[int, CollectionPath, Plan]]
-    ) -> None:
+    def _put(self, cursor: sqlite3.Cursor, changes: Sequence[_Change]) -> None:
         """Write the rows that change, then the heads; forget the oldest tombstones where there are too many."""
-        for key, _, planned in changes:
+        for key, _, planned, _ in changes:
             if planned.reset:
                 cursor.execute(f"DELETE FROM {self._items} WHERE collection = ?", (key,))
         insert = f"INSERT INTO {self._items} (id, data, created, place, version, collection) "
@@ -166,7 +231,7 @@ class Tables:
             insert + "VALUES ",
             " ON CONFLICT (collection, id) DO UPDATE SET created = excluded.created, "
             "place = excluded.place, version = excluded.version, data = excluded.data",
-            [(*row, key) for key, _, planned in changes for row in planned.rows.values()],
+            [(*row, key) for key, _, planned, _ in changes for row in planned.rows.values()],
         )
         self._write(
             cursor,
@@ -175,7 +240,7 @@ class Tables:
             "created = CASE created WHEN 0 THEN excluded.created ELSE created END, "
             "place = CASE created WHEN 0 THEN excluded.place ELSE place END, "
             "version = excluded.version, data = excluded.data",
-            [(*row, key) for key, _, planned in changes for row in planned.upserts.values()],
+            [(*row, key) for key, _, planned, _ in changes for row in planned.upserts.values()],
         )
         self._write(
             cursor,
@@ -185,16 +250,17 @@ class Tables:
             "ON item.collection = removed.collection AND item.id = removed.id "
             "WHERE item.data IS NOT NULL ON CONFLICT (collection, id) DO UPDATE SET "
             "created = 0, place = 0, version = excluded.version, data = NULL",
-            [(key, *each) for key, _, planned in changes for each in planned.removals.items()],
+            [(key, *each) for key, _, planned, _ in changes for each in planned.removals.items()],
         )
         self._write(
             cursor,
-            f"INSERT INTO {self._heads} (key, app, name, version, horizon, tombstones) VALUES ",
-            " ON CONFLICT (key) DO UPDATE SET version = excluded.version, "
-            "horizon = excluded.horizon, tombstones = excluded.tombstones",
+            f"INSERT INTO {self._heads} (key, app, name, version, horizon, tombstones, writers) "
+            "VALUES ",
+            " ON CONFLICT (key) DO UPDATE SET version = excluded.version, horizon = excluded.horizon, "
+            "tombstones = excluded.tombstones, writers = excluded.writers",
             [
-                (key, path.app, path.collection, *self._prune(cursor, key, planned.head))
-                for key, path, planned in changes
+                (key, path.app, path.collection, *self._prune(cursor, key, planned.head), writers)
+                for key, path, planned, writers in changes
             ],
         )
 

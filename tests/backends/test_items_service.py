@@ -148,6 +148,6 @@ async def test_the_timeout_of_sqlite(
     file = {"db_type": "sqlite", "db_name": str(tmp_path / "items.db")}
     async with opened(get_service(file | config)) as island:
         store = cast("Any", island)._backend
-        for thread in (store._writer, store._reader):
+        for thread in (store._threads._writer, store._threads._reader):
             found = await thread.run(lambda it: it.execute("PRAGMA busy_timeout").fetchall())
             assert found == [(milliseconds,)]

@@ -30,8 +30,8 @@ async def on_thread(
     """Do something to the writing connection, on its thread."""
 
     async def call() -> None:
-        assert backend._writer is not None
-        await backend._writer.run(change)
+        assert backend._threads._writer is not None
+        await backend._threads._writer.run(change)
 
     await island._run(call)
 

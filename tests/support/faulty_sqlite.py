@@ -44,8 +44,8 @@ class DyingSqlite(SqliteBackend):
         self._transactions = 0
         self._statements = 0
 
-    def _connect_writer(self) -> sqlite3.Connection:
-        connection = super()._connect_writer()
+    def _connect_writer(self, create: bool) -> sqlite3.Connection:
+        connection = super()._connect_writer(create)
         connection.set_trace_callback(self._before)
         return connection
 

@@ -1,0 +1,207 @@
+"""Whether what storage holds goes on from what it held before: pure functions, and what a process remembers for them.
+
+A database can go back under a running server: a backup is restored, a replica that lags is promoted, a machine
+without durable commits loses its power. Versions are then counted again, and (epoch, version) would name two states.
+
+1. A head has a *version vector*: for each writer the last version that it made. A writer is a name under which one
+   process writes to one collection. It makes each version once at the most: before it writes it makes sure,
+   under the lock of its transaction, that storage goes on from what it remembers, and after any doubt it takes
+   another name.
+2. So a head goes on from an earlier one exactly if its vector says that the writer of the earlier version has made
+   that version, or a later one.
+3. A process remembers the head that it told of last, for each collection. Whatever head it reads must go on from that.
+   If not, it looks again under a lock, draws a new epoch and says so in the log. With the epoch no cursor of old
+   is good any more, so everybody is brought to what storage holds now.
+4. What was lost includes the last of our own commits, if it includes any. So a look at the heads always includes the
+   head of that one.
+5. Epochs remember those before them. One that does not know the epoch told of before has come from a backup, too.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from sharedstate_core.paths import CollectionPath
+
+MAX_WRITERS: Final = 16
+"""Writers in a vector, the latest: the others are forgotten, and what goes on from their versions is taken on trust.
+Each start of a process brings one, in each collection that it writes to."""
+
+MAX_EPOCHS: Final = 16
+"""Former epochs that a store remembers, the latest: with 12 characters each they fit in 255."""
+
+MAX_REMEMBERED: Final = 100_000
+"""Collections of which a process remembers the head, those told of last; some 400 bytes each."""
+
+log = logging.getLogger("sharedstate")
+
+
+class State(NamedTuple):
+    """A collection's head, as far as it tells one history from another.
+
+    Attributes:
+        epoch: the store's.
+        version: the collection's.
+        writers: its version vector as text, `"w:7 x:9"`, in the order of versions; empty before the first commit, and
+            in what version 0.1 has written.
+    """
+
+    epoch: str
+    version: int = 0
+    writers: str = ""
+
+
+def new_epoch() -> str:
+    """Return a new epoch."""
+    return secrets.token_urlsafe(9)
+
+
+def with_writer(writers: str, writer: str, version: int) -> str:
+    """Return a version vector in which this writer has made this version, which is later than all others."""
+    entries = [each for each in writers.split() if not each.startswith(writer + ":")]
+    return " ".join([*entries[1 - MAX_WRITERS :], f"{writer}:{version}"])
+
+
+def with_epochs(former: str, epochs: Iterable[str]) -> str:
+    """Return the list of former epochs, to which these are added."""
+    known = [*former.split(), *filter(None, epochs)]
+    return " ".join(list(dict.fromkeys(known))[-MAX_EPOCHS:])
+
+
+def goes_on(before: State, now: State, former: str = "") -> bool:
+    """Return whether a head goes on from an earlier one.
+
+    Args:
+        before: what storage held.
+        now: what it holds.
+        former: the epochs before the present one, oldest first, separated by spaces. May be left out as long as the
+            epochs are equal; if they are not, the answer is then False.
+    """
+    if before.epoch != now.epoch:
+        return before.epoch in former.split()
+    if before.version > now.version:
+        return False
+    if before.writers == now.writers:
+        return True  # nothing was written, or by version 0.1
+    writer, _, version = before.writers.rpartition(" ")[2].partition(":")
+    if not writer or int(version) != before.version:
+        return True  # version 0.1 made it: only the versions can be compared
+    entries = dict(each.split(":") for each in now.writers.split())
+    if writer in entries:
+        return int(entries[writer]) >= before.version
+    return len(entries) == MAX_WRITERS and all(
+        int(each) > before.version for each in entries.values()
+    )
+
+
+class Lost(NamedTuple):
+    """That a collection's history is lost: what it was, and what it is now."""
+
+    path: CollectionPath
+    before: State
+    now: State
+
+
+def find_lost(
+    remembered: Mapping[CollectionPath, State],
+    found: Mapping[CollectionPath, State],
+    former: str = "",
+) -> list[Lost]:
+    """Return the collections that do not go on from what is remembered; see `goes_on` for `former`."""
+    return [
+        Lost(path, before, found[path])
+        for path, before in remembered.items()
+        if before != found[path] and not goes_on(before, found[path], former)
+    ]
+
+
+def report(store: str, lost: Sequence[Lost]) -> None:
+    """Log that a store has gone back, and that a new epoch was drawn."""
+    path, before, now = lost[0]
+    count = len(lost) - 1
+    others = f" (and so with {count:,} other collection{'s' * (count > 1)})" if count else ""
+    log.error(
+        "%s: storage has gone back: version %d of %s was stored, and version %d, which is there now, does not go on "
+        "from it%s; updates are lost (was a backup restored, or a replica promoted that lagged behind?). "
+        "A new epoch was drawn, and everybody is told what is there now",
+        store,
+        before.version,
+        path,
+        now.version,
+        others,
+        extra={"fields": {"event": "history_lost", "path": str(path), "collections": len(lost)}},
+    )
+
+
+@dataclass(slots=True)
+class _Entry:
+    state: State | None = None
+    writer: str | None = None
+
+
+class Memory:
+    """What a process remembers of each collection: the head it told of last, and under which name it writes.
+
+    Args:
+        size: collections at the most.
+
+    Attributes:
+        latest: the collection of our latest commit, whose head belongs to each look.
+    """
+
+    def __init__(self, size: int = MAX_REMEMBERED) -> None:
+        self.latest: CollectionPath | None = None
+        self._size = size
+        self._entries: dict[CollectionPath, _Entry] = {}
+
+    def states(self, paths: Sequence[CollectionPath]) -> dict[CollectionPath, State]:
+        """Return the heads that are remembered of these collections."""
+        entries = ((path, self._entries.get(path)) for path in paths)
+        return {path: entry.state for path, entry in entries if entry and entry.state}
+
+    def writer(self, path: CollectionPath) -> str:
+        """Return the name under which to write, a new one if there is none."""
+        entry = self._entry(path)
+        if entry.writer is None:
+            entry.writer = secrets.token_urlsafe(6)
+        return entry.writer
+
+    def doubt(self, path: CollectionPath) -> None:
+        """Take another name the next time: nobody knows whether this one has made its next version."""
+        if path in self._entries:
+            self._entries[path].writer = None
+
+    def note(self, path: CollectionPath, before: State | None, now: State) -> None:
+        """Remember the head that is told of.
+
+        Args:
+            path: of which collection.
+            before: what was remembered when storage was asked. Somebody else may have been told of a later head since.
+            now: what storage has answered.
+        """
+        entry = self._entry(path)
+        current = entry.state
+        if (
+            current is None
+            or current == before
+            or (current.epoch == now.epoch and current.version < now.version)
+        ):
+            entry.state = now
+
+    def forget(self, lost: Sequence[Lost]) -> None:
+        """Forget the heads that were lost, and the names under which they were written."""
+        for path, _, now in lost:
+            self._entries[path] = _Entry(now)
+
+    def _entry(self, path: CollectionPath) -> _Entry:
+        entry = self._entries.pop(path, None) or _Entry()
+        self._entries[path] = entry
+        if len(self._entries) > self._size:
+            del self._entries[next(iter(self._entries))]
+        return entry

@@ -1,0 +1,113 @@
+"""Whether the file behind a connection still is the one that bears its name.
+
+SQLite goes on with the files that it has opened, though they were deleted, moved or replaced meanwhile: what it commits
+then has no name and is gone when the last connection is closed. So each connection knows its files by device and inode,
+the write-ahead log's too, in which the latest commits are. Whoever writes looks before the transaction begins, when
+an error is certain, and after it has ended, before anybody is told.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Final, NamedTuple, TypeAlias
+
+from .contract import StorageError
+
+_LOG: Final = "-wal"
+_INDEX: Final = "-shm"
+"""What SQLite adds to a database's name for that of its write-ahead log, and of the log's index."""
+
+_Identity: TypeAlias = "tuple[int, int] | None"
+"""Device and inode; None: there is no such file."""
+
+
+class MovedError(StorageError):
+    """The file is not the one that was opened."""
+
+
+class DatabaseFile(NamedTuple):
+    """The files of an open connection.
+
+    Attributes:
+        path: of the database; empty for one in memory, which cannot be moved.
+        database: which file that was.
+        log: which file its write-ahead log was.
+        log_index: which file the index of that log was, in which programs that share it keep their locks.
+    """
+
+    path: str = ""
+    database: _Identity = None
+    log: _Identity = None
+    log_index: _Identity = None
+
+    @classmethod
+    def of(cls, connection: sqlite3.Connection) -> DatabaseFile:
+        """Return the files of a connection that has written, so that there is a log."""
+        with closing(connection.cursor()) as cursor:
+            name = cursor.execute("PRAGMA database_list").fetchone()[2]
+        return (
+            cls(name, *(_identity(name + suffix) for suffix in ("", _LOG, _INDEX)))
+            if name
+            else cls()
+        )
+
+    @property
+    def is_there(self) -> bool:
+        """Whether a database bears the name, this one or another."""
+        return not self.path or _identity(self.path) is not None
+
+    def check(self) -> None:
+        """Make sure that both files are what they were.
+
+        Raises:
+            MovedError: one of them is not; the message says which, and what to do.
+        """
+        if not self.path:
+            return
+        for path, before in ((self.path, self.database), (self.path + _LOG, self.log)):
+            now = _identity(path)
+            if now != before:
+                what = "was deleted or moved" if now is None else "was replaced"
+                raise MovedError(
+                    f"{path} {what} under the running server; put it back, or a backup of it, and it goes on"
+                )
+
+
+IN_MEMORY: Final = DatabaseFile()
+"""Of a database without a file."""
+
+
+def let_go(connection: sqlite3.Connection, file: DatabaseFile) -> None:
+    """Empty the write-ahead log into the database that it belongs to, before another one is opened under the name.
+
+    Where a database was replaced, the old one's log still lies beside it, and would be taken for its own. Both files
+    that go with a log are removed: programs which still use them keep them, without their names, among themselves.
+    If only the log was deleted, nothing is lost.
+
+    Raises:
+        MovedError: it cannot be done now.
+    """
+    if _identity(file.path + _LOG) not in {file.log, None}:
+        return  # somebody else's, with a database of its own: ours went away with its log
+    with closing(connection.cursor()) as cursor:
+        try:
+            (busy, _, _) = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except sqlite3.Error as error:
+            raise MovedError(f"{file.path}: its old log cannot be emptied ({error})") from error
+    if busy:
+        problem = "was replaced while another program uses the old file; stop that program"
+        raise MovedError(f"{file.path} {problem}")
+    for suffix, ours in ((_LOG, file.log), (_INDEX, file.log_index)):
+        if ours is not None and _identity(file.path + suffix) == ours:
+            Path(file.path + suffix).unlink(missing_ok=True)
+
+
+def _identity(path: str) -> _Identity:
+    try:
+        status = os.stat(path)  # noqa: PTH116  (three times as fast as with a Path, before and after each commit)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino

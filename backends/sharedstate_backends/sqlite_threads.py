@@ -1,0 +1,199 @@
+"""The connections of one store to its SQLite database, each on a thread of its own.
+
+A file has two, one for writing and one for reading: a large load does not hold up commits. A database in memory has
+one, since it lives in it. If the file is found to be another one, they are closed, and opened anew as soon as a
+database bears the name again (see `sqlite_file`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Final, TypeVar, cast
+
+import aiosqlite
+import anyio
+
+from . import sqlite_connection, sqlite_file
+from .contract import StorageError
+from .sqlite_file import IN_MEMORY, DatabaseFile, MovedError
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Sequence
+
+P = TypeVar("P")
+T = TypeVar("T")
+
+REOPEN_SECONDS: Final = 0.5
+"""Pause between attempts to open a file that was replaced."""
+
+
+class Threads:
+    """The connections of a store.
+
+    Args:
+        name: of the database, for messages.
+        connect_writer: opens the connection for writing, with the tables made ready. Its argument tells whether they
+            are to be made if they are missing.
+        connect_reader: opens that for reading; None if there is only one.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        connect_writer: Callable[[bool], sqlite3.Connection],
+        connect_reader: Callable[[], sqlite3.Connection] | None,
+    ) -> None:
+        self._name = name
+        self._connect_writer = connect_writer
+        self._connect_reader = connect_reader
+        self._writer: _Thread | None = None
+        self._reader: _Thread | None = None
+        self._moved: StorageError | None = None
+        self._reopening = asyncio.Lock()
+        self._next_attempt = 0.0
+
+    async def open(self, *, create: bool = True) -> None:
+        """Open the database; without `create`, only if its tables are there.
+
+        Raises:
+            StorageError: it cannot be used; the message says what to do.
+        """
+        self._writer = await _Thread.start(partial(self._connect_writer, create))
+        self._reader = self._writer
+        if self._connect_reader is not None:
+            self._reader = await _Thread.start(self._connect_reader)
+
+    async def close(self) -> None:
+        """Close the database."""
+        writer, reader = self._writer, self._reader
+        self._writer = self._reader = None
+        if reader is not None and reader is not writer:
+            await reader.end()
+        if writer is not None:
+            await writer.end()
+
+    async def read(self, work: Callable[[sqlite3.Cursor], T]) -> T:
+        """Return what `work` reads in one transaction.
+
+        Raises:
+            StorageError: the database cannot be read.
+        """
+        if self._moved is not None:
+            await self._come_back()
+        reader = self._opened(self._reader)
+        try:
+            return await reader.run(sqlite_connection.read, self._name, work, reader.file)
+        except MovedError as error:
+            self._moved = error
+            raise
+
+    async def write(
+        self, work: Callable[[sqlite3.Cursor, Sequence[P]], Sequence[T]], parts: Sequence[P]
+    ) -> Sequence[T | Exception]:
+        """Do as `sqlite_connection.write_together`."""
+        try:
+            if self._moved is not None:
+                await self._come_back()
+            writer = self._opened(self._writer)
+        except StorageError as error:
+            return [error for _ in parts]
+        results = await writer.run(
+            sqlite_connection.write_together, self._name, work, parts, writer.file
+        )
+        self._moved = next((each for each in results if isinstance(each, MovedError)), None)
+        return results
+
+    def _opened(self, thread: _Thread | None) -> _Thread:
+        if thread is None:
+            raise StorageError(f"{self._name}: the store is not open")
+        return thread
+
+    async def _come_back(self) -> None:
+        """Use the file that bears the name now, if it is the same again, or another one that can be used.
+
+        Raises:
+            StorageError: there is none.
+        """
+        async with self._reopening:
+            if self._moved is None:
+                return  # somebody else has done it meanwhile
+            if time.monotonic() < self._next_attempt:
+                raise self._moved
+            self._next_attempt = time.monotonic() + REOPEN_SECONDS
+            with anyio.CancelScope(shield=True):
+                try:
+                    await self._reopen()
+                except StorageError as error:
+                    self._moved = error
+                    raise
+            self._moved = None
+
+    async def _reopen(self) -> None:
+        if self._writer is not None:
+            file = self._writer.file
+            try:
+                file.check()
+            except MovedError:
+                if not file.is_there:
+                    raise
+            else:
+                return
+            await self._writer.run(sqlite_file.let_go, file)
+        await self.close()
+        try:
+            await self.open(create=False)
+        except BaseException:
+            await self.close()
+            raise
+
+
+class _Thread(aiosqlite.Connection):
+    """A connection on its own thread, which runs whole functions instead of single statements.
+
+    Attributes:
+        file: the files behind it.
+    """
+
+    file: DatabaseFile = IN_MEMORY
+    _ended: asyncio.Future[object] | None = None
+
+    @classmethod
+    async def start(cls, connect: Callable[[], sqlite3.Connection]) -> _Thread:
+        """Start a thread and connect there; if that fails, the thread is gone when this raises."""
+
+        def connect_and_look() -> sqlite3.Connection:
+            connection = connect()
+            thread.file = DatabaseFile.of(connection)
+            return connection
+
+        thread = cls(connect_and_look, iter_chunk_size=64)
+        try:
+            return cast("_Thread", await thread)
+        except BaseException:
+            await thread._leave()
+            raise
+
+    async def run(self, function: Callable[..., T], *args: object) -> T:
+        """Return `function(connection, *args)`, called on the thread."""
+        result = await self._execute(function, self._conn, *args)  # type: ignore[no-untyped-call]
+        return cast("T", result)
+
+    async def end(self) -> None:
+        """Finish what was asked before, close the connection and end the thread."""
+        try:
+            await self.close()
+        finally:
+            await self._leave()
+
+    def stop(self) -> asyncio.Future[object] | None:
+        """Ask the thread to end after what was asked before."""
+        self._ended = super().stop()
+        return self._ended
+
+    async def _leave(self) -> None:
+        if self._ended is not None:
+            await asyncio.wait([self._ended])
+        self._thread.join()  # has nothing left to do: it told of its end

@@ -1,0 +1,109 @@
+"""An SQLite file that is set back under one server or two, while clients write."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import AsyncExitStack, closing
+from typing import TYPE_CHECKING, Final
+
+import anyio
+import pytest
+
+from sharedstate_backends import history
+from sharedstate_backends.sqlite import SqliteBackend
+from tests.support.servers import running, sqlite
+from tests.support.set_back import check
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TIMES: Final = 20 if os.environ.get("HYPOTHESIS_PROFILE") == "nightly" else 2
+"""In the nightly profile as often as we promise that it was tried."""
+
+
+class RestoredFile:
+    """A file that is restored by a program that knows SQLite, as its command does it with `.restore`."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._kept = file.with_suffix(".kept")
+
+    def back_up(self) -> None:
+        self._copy(self._file, self._kept)
+
+    async def set_back(self) -> None:
+        await anyio.to_thread.run_sync(self._copy, self._kept, self._file)
+
+    def items(self, path: str) -> list[str]:
+        with closing(sqlite3.connect(self._file)) as connection:
+            rows = connection.execute(
+                "SELECT data FROM items JOIN items_collections AS head ON head.key = collection "
+                "WHERE data IS NOT NULL AND name = ? ORDER BY created, place",
+                (path.rpartition("/")[2],),
+            )
+            return [text for (text,) in rows]
+
+    @staticmethod
+    def _copy(source: Path, target: Path) -> None:
+        with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(target)) as new:
+            old.backup(new)
+
+
+class ReplacedFile(RestoredFile):
+    """A file that is replaced by its backup, as one should while nobody uses it: what belongs to its log goes first."""
+
+    async def set_back(self) -> None:
+        copy = self._file.with_suffix(".copy")
+        self._copy(self._kept, copy)
+        for suffix in ("-wal", "-shm"):
+            self._file.with_name(self._file.name + suffix).unlink()
+        copy.replace(self._file)
+
+
+async def set_back(storage: RestoredFile, file: Path, servers: int, seed: int) -> None:
+    async with AsyncExitStack() as stack:
+        service = sqlite(file=file) | {"poll_seconds": 0.02}
+        each = [await stack.enter_async_context(running(service)) for _ in range(servers)]
+        await check([server.port for server in each], storage, seed)
+
+
+@pytest.mark.parametrize("seed", range(TIMES))
+@pytest.mark.parametrize("servers", [1, 2])
+@pytest.mark.parametrize("kind", [RestoredFile, ReplacedFile])
+async def test_everybody_is_told_what_is_there(
+    kind: type[RestoredFile],
+    servers: int,
+    seed: int,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    file = tmp_path / "items.db"
+    await set_back(kind(file), file, servers, seed)
+    lines = [each.getMessage() for each in caplog.records]
+    said = [line for line in lines if "storage has gone back" in line]
+    assert "A new epoch was drawn" in said[0]
+    caplog.clear()
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_without_the_guard_somebody_is_left_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The planted bug: the test above can fail."""
+    monkeypatch.setattr("tests.support.set_back.SECONDS", 1.0)
+    monkeypatch.setattr(SqliteBackend, "_are_lost", _nothing_is_lost)
+    monkeypatch.setattr(history, "goes_on", lambda *_: True)
+    failures = 0
+    for seed in range(3):
+        file = tmp_path / f"{seed}.db"
+        try:
+            await set_back(RestoredFile(file), file, 2, seed)
+        except* (AssertionError, TimeoutError):
+            failures += 1
+    assert failures
+    caplog.clear()
+
+
+async def _nothing_is_lost(*_: object) -> bool:
+    return False

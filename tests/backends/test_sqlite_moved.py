@@ -1,0 +1,203 @@
+"""A file that is deleted, moved or replaced under an open store: nothing is acknowledged into a file without a name."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from sharedstate_backends import (
+    OutcomeUnknownError,
+    StorageError,
+    sqlite_connection,
+    sqlite_threads,
+)
+from sharedstate_backends.conformance.model import path, put, write_all
+from sharedstate_core.storage import Write
+
+from .opening import opened, sqlite
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sharedstate_backends import Backend
+
+P = path()
+
+
+@pytest.fixture(autouse=True)
+def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite_threads, "REOPEN_SECONDS", 0.0)
+
+
+def files(name: str) -> list[Path]:
+    return [Path(name + suffix) for suffix in ("", "-wal", "-shm")]
+
+
+def delete(name: str) -> None:
+    for file in files(name):
+        file.unlink(missing_ok=True)
+
+
+def move(name: str, target: str) -> None:
+    for file, to in zip(files(name), files(target), strict=True):
+        if file.exists():
+            file.rename(to)
+
+
+async def problems(backend: Backend) -> set[str]:
+    """Return what every operation says; each of them fails."""
+    said = set()
+    for attempt in (
+        lambda: backend.load(P, None),
+        lambda: backend.heads([P]),
+        lambda: backend.collections("app"),
+        lambda: backend.commit(P, [Write(put("refused"))]),
+    ):
+        with pytest.raises(StorageError) as caught:
+            await attempt()
+        said.add(str(caught.value))
+    return said
+
+
+async def stored(backend: Backend) -> set[str]:
+    return {row.id for row in (await backend.load(P, None)).rows if row.text is not None}
+
+
+def ids_in(file: str) -> set[str]:
+    with closing(sqlite3.connect(file)) as connection:
+        return {id for (id,) in connection.execute("SELECT id FROM items WHERE data IS NOT NULL")}
+
+
+@pytest.mark.parametrize("gone", [delete, lambda name: Path(name).unlink()])
+async def test_deleted(gone: Callable[[str], None], file: str) -> None:
+    async with opened(sqlite(file)) as backend:
+        await write_all(backend, P, put("a"))
+        gone(file)
+        (said,) = await problems(backend)
+        assert said.startswith(f"{file} was deleted or moved under the running server; put it back")
+        assert not Path(file).exists(), "nobody makes an empty one"
+
+
+async def test_moved_and_put_back(file: str, tmp_path: Path) -> None:
+    away = str(tmp_path / "away.db")
+    async with opened(sqlite(file)) as backend:
+        await write_all(backend, P, put("a"))
+        before = (await backend.heads([P]))[P]
+        move(file, away)
+        assert len(await problems(backend)) == 1
+        move(away, file)
+        assert (await backend.heads([P]))[P] == before
+        await write_all(backend, P, put("b"))
+        assert await stored(backend) == {"a", "b"}
+    assert ids_in(file) == {"a", "b"}
+
+
+async def test_deleted_and_restored_from_a_backup(file: str, tmp_path: Path) -> None:
+    backup = str(tmp_path / "backup.db")
+    async with opened(sqlite(file)) as backend:
+        await write_all(backend, P, put("a"))
+        with closing(sqlite3.connect(file)) as old, closing(sqlite3.connect(backup)) as new:
+            old.backup(new)
+        await write_all(backend, P, put("lost"))
+        before = (await backend.heads([P]))[P]
+        delete(file)
+        await problems(backend)
+        shutil.copy(backup, file)
+        now = (await backend.heads([P]))[P]
+        assert now.epoch != before.epoch
+        assert await stored(backend) == {"a"}
+        await write_all(backend, P, put("b"))
+    assert ids_in(file) == {"a", "b"}
+
+
+async def test_replaced_at_once_while_the_old_log_still_lies_there(
+    file: str, tmp_path: Path
+) -> None:
+    """The log of the old file must not be taken for that of the new one."""
+    backup = str(tmp_path / "backup.db")
+    async with opened(sqlite(file)) as backend:
+        await write_all(backend, P, put("a"))
+        with closing(sqlite3.connect(file)) as old, closing(sqlite3.connect(backup)) as new:
+            old.backup(new)
+        await write_all(backend, P, *(put(f"lost {number}") for number in range(50)))
+        Path(backup).replace(file)
+        with pytest.raises(StorageError, match="was replaced under the running server"):
+            await backend.commit(P, [Write(put("refused"))])
+        await write_all(backend, P, put("b"))
+        assert await stored(backend) == {"a", "b"}
+    with closing(sqlite3.connect(file)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    assert ids_in(file) == {"a", "b"}
+
+
+async def test_a_log_that_is_deleted_loses_nothing(file: str) -> None:
+    async with opened(sqlite(file)) as backend:
+        await write_all(backend, P, *(put(f"{number}") for number in range(20)))
+        before = (await backend.heads([P]))[P]
+        Path(file + "-wal").unlink()
+        with pytest.raises(StorageError, match="-wal was deleted or moved"):
+            await backend.commit(P, [Write(put("refused"))])
+        assert (await backend.heads([P]))[P] == before
+        await write_all(backend, P, put("more"))
+        assert await stored(backend) == {"more", *(f"{number}" for number in range(20))}
+    assert ids_in(file) == {"more", *(f"{number}" for number in range(20))}
+
+
+@pytest.mark.parametrize("content", [b"", b"this is no database" * 100, "foreign"])
+async def test_what_is_put_there_must_be_ours(content: bytes | str, file: str) -> None:
+    async with opened(sqlite(file)) as backend:
+        await write_all(backend, P, put("a"))
+        kept = file + ".kept"
+        move(file, kept)
+        if isinstance(content, bytes):
+            Path(file).write_bytes(content)
+        else:
+            with closing(sqlite3.connect(file)) as connection:
+                connection.execute("CREATE TABLE another (x)")
+        assert "was replaced" in str(await problems(backend))
+        said = str(await problems(backend))
+        assert "has no table items_meta" in said or "is not an SQLite database" in said
+        delete(file)
+        move(kept, file)
+        await write_all(backend, P, put("b"))
+        assert await stored(backend) == {"a", "b"}
+
+
+async def test_a_file_that_goes_within_the_commit_is_in_doubt(
+    file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    end = sqlite_connection._end
+
+    def lose_it_first(*arguments: Any) -> Any:
+        delete(file)
+        return end(*arguments)
+
+    async with opened(sqlite(file)) as backend:
+        await write_all(backend, P, put("a"))
+        monkeypatch.setattr(sqlite_connection, "_end", lose_it_first)
+        with pytest.raises(OutcomeUnknownError, match="was deleted or moved"):
+            await backend.commit(P, [Write(put("b"))])
+
+
+async def test_a_link_is_followed(file: str, tmp_path: Path) -> None:
+    real, other = str(tmp_path / "real.db"), str(tmp_path / "other.db")
+    Path(file).symlink_to(real)
+    async with opened(sqlite(file)) as backend:
+        await write_all(backend, P, put("a"))
+        async with opened(sqlite(other)):
+            pass
+        Path(file).unlink()
+        assert (await backend.heads([P]))[P].version == 1, "the file itself is where it was"
+        await write_all(backend, P, put("b"))
+    assert ids_in(real) == {"a", "b"}
+
+
+async def test_a_database_in_memory_cannot_be_moved() -> None:
+    async with opened(sqlite()) as backend:
+        await write_all(backend, P, put("a"))
+        assert await stored(backend) == {"a"}
