@@ -8,31 +8,24 @@ Python's global lock and takes it again, which costs more than the step while th
 
 from __future__ import annotations
 
-from functools import cache
-from itertools import chain
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sharedstate_core.storage import CommitResult, Loaded, Row
 
 from .history import Lost, State, find_lost, with_writer
-from .plan import MAX_TOMBSTONES, Head, Known, Plan, must_prune, names, plan
+from .plan import MAX_TOMBSTONES, Head, Known, names, plan
+from .sqlite_rows import Change, Rows, batches, flat, placeholders
 from .sqlite_schema import read_meta, renew_epoch, table_names
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from sharedstate_core.paths import CollectionPath
     from sharedstate_core.storage import Cursor, Write
 
 _WANTED: Final = 256
 """Pairs looked up by one statement, a power of two: SQLite built with its oldest limits takes 999 parameters."""
-
-_WRITTEN: Final = 128
-"""Rows written by one statement, a power of two, for the same reason."""
-
-_WRITTEN_BYTES: Final = 1024 * 1024
-"""Texts written by one statement: SQLite copies them, and keeps the copies until the statement is used again."""
 
 
 class Part(NamedTuple):
@@ -72,15 +65,6 @@ class _Head(NamedTuple):
         return State(self.epoch, self.version, self.writers)
 
 
-class _Change(NamedTuple):
-    """What is written to one collection, and its version vector after it."""
-
-    key: int
-    path: CollectionPath
-    plan: Plan
-    writers: str
-
-
 class Tables:
     """The statements on one service's tables.
 
@@ -92,7 +76,7 @@ class Tables:
     def __init__(self, table: str, max_tombstones: int = MAX_TOMBSTONES) -> None:
         self._table = table
         self._items, self._heads, self._meta = (f'"{name}"' for name in table_names(table))
-        self._max_tombstones = max_tombstones
+        self._rows = Rows(table, max_tombstones)
 
     def load(
         self, cursor: sqlite3.Cursor, collection: CollectionPath, since: Cursor | None
@@ -159,7 +143,7 @@ class Tables:
         wanted = [(heads[part.collection].key, id) for part in parts for id in names(part.writes)]
         known = self._known(cursor, wanted)
         stored: list[Stored] = []
-        changes: list[_Change] = []
+        changes: list[Change] = []
         for path, writes, _, writer in parts:
             epoch, key, *rest, writers = heads[path]
             head = Head(*rest)
@@ -167,27 +151,27 @@ class Tables:
             if planned.head != head:
                 writers = with_writer(writers, writer, planned.head.version)
                 key = key or self._new_key(cursor, path)
-                changes.append(_Change(key, path, planned, writers))
+                changes.append(Change(key, path, planned, writers))
             result = CommitResult(epoch, planned.outcomes)
             state = State(epoch, planned.head.version, writers)
             stored.append(Stored(result, state, lost.get(path)))
         if changes:
-            self._put(cursor, changes)
+            self._rows.put(cursor, changes)
         return stored
 
     def _read_heads(
         self, cursor: sqlite3.Cursor, collections: Sequence[CollectionPath]
     ) -> dict[CollectionPath, _Head]:
         heads: dict[tuple[str, str], _Head] = {}
-        for batch in _batches([(path.app, path.collection) for path in collections], _WANTED):
+        for batch in batches([(path.app, path.collection) for path in collections], _WANTED):
             rows = cursor.execute(
-                f"WITH wanted (app, name) AS (VALUES {_rows(len(batch), 2)}) "
+                f"WITH wanted (app, name) AS (VALUES {placeholders(len(batch), 2)}) "
                 "SELECT wanted.app, wanted.name, meta.value, key, "
                 "ifnull(version, 0), ifnull(horizon, 0), ifnull(tombstones, 0), ifnull(writers, '') "
                 f"FROM wanted CROSS JOIN {self._meta} AS meta ON meta.name = 'epoch' "
                 f"LEFT JOIN {self._heads} AS head "
                 "ON head.app = wanted.app AND head.name = wanted.name",
-                _flat(batch),
+                flat(batch),
             )
             heads.update(((app, name), _Head(*rest)) for app, name, *rest in rows.fetchall())
         return {path: heads[path.app, path.collection] for path in collections}
@@ -208,104 +192,14 @@ class Tables:
         known: dict[int | None, dict[str, Known | None]] = {}
         for key, id in wanted:
             known.setdefault(key, {})[id] = None
-        for batch in _batches(wanted, _WANTED):
+        for batch in batches(wanted, _WANTED):
             found = cursor.execute(
-                f"WITH wanted (collection, id) AS (VALUES {_rows(len(batch), 2)}) "
+                f"WITH wanted (collection, id) AS (VALUES {placeholders(len(batch), 2)}) "
                 f"SELECT item.collection, item.id, created, place, version FROM wanted "
                 f"CROSS JOIN {self._items} AS item "
                 "ON item.collection = wanted.collection AND item.id = wanted.id",
-                _flat(batch),
+                flat(batch),
             )
             for key, id, *rest in found.fetchall():
                 known[key][id] = Known._make(rest)
         return known
-
-    def _put(self, cursor: sqlite3.Cursor, changes: Sequence[_Change]) -> None:
-        """Write the rows that change, then the heads; forget the oldest tombstones where there are too many."""
-        for key, _, planned, _ in changes:
-            if planned.reset:
-                cursor.execute(f"DELETE FROM {self._items} WHERE collection = ?", (key,))
-        insert = f"INSERT INTO {self._items} (id, data, created, place, version, collection) "
-        self._write(
-            cursor,
-            insert + "VALUES ",
-            " ON CONFLICT (collection, id) DO UPDATE SET created = excluded.created, "
-            "place = excluded.place, version = excluded.version, data = excluded.data",
-            [(*row, key) for key, _, planned, _ in changes for row in planned.rows.values()],
-        )
-        self._write(
-            cursor,
-            insert + "VALUES ",
-            " ON CONFLICT (collection, id) DO UPDATE SET "
-            "created = CASE created WHEN 0 THEN excluded.created ELSE created END, "
-            "place = CASE created WHEN 0 THEN excluded.place ELSE place END, "
-            "version = excluded.version, data = excluded.data",
-            [(*row, key) for key, _, planned, _ in changes for row in planned.upserts.values()],
-        )
-        self._write(
-            cursor,
-            "WITH removed (collection, id, version) AS (VALUES ",
-            f") {insert} SELECT item.id, NULL, 0, 0, removed.version, item.collection "
-            f"FROM removed CROSS JOIN {self._items} AS item "
-            "ON item.collection = removed.collection AND item.id = removed.id "
-            "WHERE item.data IS NOT NULL ON CONFLICT (collection, id) DO UPDATE SET "
-            "created = 0, place = 0, version = excluded.version, data = NULL",
-            [(key, *each) for key, _, planned, _ in changes for each in planned.removals.items()],
-        )
-        self._write(
-            cursor,
-            f"INSERT INTO {self._heads} (key, app, name, version, horizon, tombstones, writers) "
-            "VALUES ",
-            " ON CONFLICT (key) DO UPDATE SET version = excluded.version, horizon = excluded.horizon, "
-            "tombstones = excluded.tombstones, writers = excluded.writers",
-            [
-                (key, path.app, path.collection, *self._prune(cursor, key, planned.head), writers)
-                for key, path, planned, writers in changes
-            ],
-        )
-
-    def _write(
-        self, cursor: sqlite3.Cursor, before: str, after: str, rows: Sequence[tuple[object, ...]]
-    ) -> None:
-        """Carry out a statement with these rows in it, which may be in it twice."""
-        size = sum(len(value) for row in rows for value in row if isinstance(value, bytes))
-        for batch in _batches(rows, _WRITTEN if size <= _WRITTEN_BYTES else 1):
-            cursor.execute(before + _rows(len(batch), len(batch[0])) + after, _flat(batch))
-
-    def _prune(self, cursor: sqlite3.Cursor, key: int, head: Head) -> Head:
-        """Count the tombstones, and delete the oldest, whole versions at a time, if there are too many."""
-        if not must_prune(head, self._max_tombstones):
-            return head
-        tombstones = f"FROM {self._items} WHERE collection = ? AND data IS NULL"
-        ((count,),) = cursor.execute(f"SELECT count(*) {tombstones}", (key,)).fetchall()
-        if count <= self._max_tombstones:
-            return head._replace(tombstones=count)
-        ((horizon,),) = cursor.execute(
-            f"SELECT version {tombstones} ORDER BY version LIMIT 1 OFFSET ?",
-            (key, count - self._max_tombstones - 1),
-        ).fetchall()
-        cursor.execute(f"DELETE {tombstones} AND version <= ?", (key, horizon))
-        return head._replace(horizon=horizon, tombstones=count - cursor.rowcount)
-
-
-@cache
-def _rows(count: int, width: int) -> str:
-    """Return so many rows of parameters, as they stand behind VALUES."""
-    return ", ".join([f"({', '.join('?' * width)})"] * count)
-
-
-def _flat(rows: Sequence[tuple[object, ...]]) -> list[object]:
-    return list(chain.from_iterable(rows))
-
-
-def _batches(
-    rows: Sequence[tuple[object, ...]], most: int
-) -> Iterator[Sequence[tuple[object, ...]]]:
-    """Yield what to look up or to write, at most `most` at once, the last of it repeatedly.
-
-    So there are few lengths of statements, which are reused: four from each power of two to the next.
-    """
-    for start in range(0, len(rows), most):
-        batch = rows[start : start + most]
-        step = 1 << max(0, len(batch).bit_length() - 3)
-        yield [*batch, *[batch[-1]] * (-len(batch) % step)]
