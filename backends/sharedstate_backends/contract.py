@@ -13,7 +13,9 @@ Rules:
    commit, not even of one whose caller was cancelled and which is still on its way.
 4. Order of insertion survives: see `Row.created` and `Row.place`.
 5. `epoch` is drawn at random when the store is made and changes only when its counts start anew, or when the
-   store cannot tell that they did not.
+   store cannot tell that they did not: `(epoch, version)` names one state for ever. So a store that finds that what it
+   keeps has gone back (a backup was restored, a replica that lagged was promoted) draws another epoch before it answers;
+   the server then loads everything and tells everybody. `history` is how the stores of this package find out.
 6. A caller may be cancelled. Before anything was begun, nothing need be done. What was begun runs to its end, whole
    (shield it: `with anyio.CancelScope(shield=True)`), and `close` waits for that.
 
