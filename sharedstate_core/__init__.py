@@ -8,6 +8,7 @@ from .counters import Census, Counters
 from .effects import (
     Close,
     Commit,
+    Doubt,
     Effect,
     ListCollections,
     Load,
@@ -46,6 +47,7 @@ __all__ = [
     "Counters",
     "Cursor",
     "Diff",
+    "Doubt",
     "Effect",
     "ErrorCode",
     "Limits",

@@ -19,7 +19,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, Generic
 
 from .acknowledgements import Acknowledgements
-from .effects import C, Commit, Effect, Load
+from .effects import C, Commit, Doubt, Effect, Load
 from .errors import RequestError
 from .freshness import LOOK_SECONDS, Freshness
 from .notices import Notices
@@ -92,6 +92,9 @@ class Collection(Generic[C]):
             self._subscribers.wait(subscription)
         else:
             self._freshness.drop(subscription)
+            cursor = subscription.cursor
+            if cursor is not None and replica.is_behind(cursor):  # after a look, that is
+                out.append(Doubt(self.path, cursor))
             self._subscribers.bring_to_now(subscription, replica, out)
 
     # --- what storage answers ---------------------------------------------------------------------

@@ -106,6 +106,17 @@ class ListCollections(Struct, frozen=True):
     app: str
 
 
+class Doubt(Struct, frozen=True):
+    """A reader claims to hold a state of a collection that storage does not hold; the reader is told everything.
+
+    It is wrong, or storage has gone back while nobody was there to see it. A store may know what to make of it. There
+    is nothing to answer, and one that does not know ignores it.
+    """
+
+    collection: CollectionPath
+    cursor: Cursor
+
+
 Effect: TypeAlias = (
     Send[C]
     | TellTime[C]
@@ -116,4 +127,5 @@ Effect: TypeAlias = (
     | Commit
     | Load
     | ListCollections
+    | Doubt
 )

@@ -16,6 +16,7 @@ import anyio
 from sharedstate_core import (
     Close,
     Commit,
+    Doubt,
     Effect,
     Limits,
     ListCollections,
@@ -164,6 +165,8 @@ class Hub:
                     self._storage.load(effect)
                 case ListCollections():
                     self._storage.list(effect)
+                case Doubt():
+                    self._storage.doubt(effect)
                 case TellTime():
                     effect.connection.send(text_frame(effect.reply.encode(time.time())))
                 case TellDrained():

@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from bisect import bisect_left
 from collections import Counter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from . import compliance
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sharedstate_backends import Backend
+    from sharedstate_backends import Backend, Doubting
     from sharedstate_core import CollectionPath, CommitResult, Cursor, Loaded, Write
 
 BOUNDS: Final = (
@@ -95,6 +95,11 @@ class Metered:
         except Exception:
             self.errors["heads"] += 1
             raise
+
+    async def doubt(self, collection: CollectionPath, cursor: Cursor) -> None:
+        """Let it hear of a reader who has seen more than it holds, if it wants to."""
+        if hasattr(self._backend, "doubt"):
+            await compliance.call(cast("Doubting", self._backend).doubt(collection, cursor))
 
     async def collections(self, app: str) -> Sequence[str]:
         """List."""

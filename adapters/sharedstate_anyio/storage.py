@@ -6,7 +6,7 @@ A task does each of them, and belongs to the server: a client that leaves does n
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from sharedstate_backends import OutcomeUnknownError, StorageError
 
@@ -18,8 +18,16 @@ if TYPE_CHECKING:
 
     from anyio.abc import TaskGroup
 
-    from sharedstate_backends import Backend
-    from sharedstate_core import Commit, CommitResult, Effect, ListCollections, Load, Server
+    from sharedstate_backends import Backend, Doubting
+    from sharedstate_core import (
+        Commit,
+        CommitResult,
+        Doubt,
+        Effect,
+        ListCollections,
+        Load,
+        Server,
+    )
 
     from .connection import Connection
     from .faults import Faults
@@ -49,6 +57,7 @@ class Storage:
         self._answered = answered
         self._tasks = tasks
         self._faults = faults
+        self._doubted: set[str] = set()  # the services that are just being told of a doubt
         self._commits = Workers(tasks, self._commit, self._committed)
 
     def commit(self, commit: Commit) -> None:
@@ -62,6 +71,22 @@ class Storage:
     def list(self, request: ListCollections) -> None:
         """Begin to list collections."""
         self._tasks.start_soon(self._list, request)
+
+    def doubt(self, doubt: Doubt) -> None:
+        """Let the store know, if it wants to, and is not just being told of another one."""
+        service = doubt.collection.service
+        if service not in self._doubted and hasattr(self._backends[service], "doubt"):
+            self._doubted.add(service)
+            self._tasks.start_soon(self._doubt, doubt)
+
+    async def _doubt(self, doubt: Doubt) -> None:
+        path = doubt.collection
+        try:
+            await cast("Doubting", self._backends[path.service]).doubt(path, doubt.cursor)
+        except Exception as error:  # noqa: BLE001
+            self._report("doubt", path.service, f"doubt about {path}", error)
+        finally:
+            self._doubted.discard(path.service)
 
     async def _commit(self, commit: Commit) -> tuple[Commit, CommitResult | Exception]:
         path = commit.collection

@@ -14,8 +14,8 @@ Rules:
 4. Order of insertion survives: see `Row.created` and `Row.place`.
 5. `epoch` is drawn at random when the store is made and changes only when its counts start anew, or when the
    store cannot tell that they did not: `(epoch, version)` names one state for ever. So a store that finds that what it
-   keeps has gone back (a backup was restored, a replica that lagged was promoted) draws another epoch before it answers;
-   the server then loads everything and tells everybody. `history` is how the stores of this package find out.
+   keeps has gone back (a backup was restored, a replica that lagged was promoted) draws another epoch before it
+   answers; the server then loads everything and tells everybody. `history` is how the stores of this package find out.
 6. A caller may be cancelled. Before anything was begun, nothing need be done. What was begun runs to its end, whole
    (shield it: `with anyio.CancelScope(shield=True)`), and `close` waits for that.
 
@@ -132,5 +132,21 @@ class Backend(Protocol):
 
         Raises:
             StorageError: the store cannot be read now.
+        """
+        ...
+
+
+class Doubting(Protocol):
+    """What a store may have beside `Backend`: an ear for readers who have seen more than it holds."""
+
+    async def doubt(self, collection: CollectionPath, cursor: Cursor) -> None:
+        """Hear that a reader claims to hold a state that the store does not hold.
+
+        The reader is wrong, or what the store keeps has gone back before it was opened. The server has given it
+        everything. A store that believes it draws a new epoch, so that all others get everything, too. Readers
+        may be anybody: whoever believes each of them lets each of them have everything sent to everybody.
+
+        Raises:
+            StorageError: the store cannot be used now.
         """
         ...

@@ -14,7 +14,10 @@ without durable commits loses its power. Versions are then counted again, and (e
    is good any more, so everybody is brought to what storage holds now.
 4. What was lost includes the last of our own commits, if it includes any. So a look at the heads always includes the
    head of that one.
-5. Epochs remember those before them. One that does not know the epoch told of before has come from a backup, too.
+5. What was lost before the process began, only readers can know. The first of them who holds more than storage does, in
+   the epoch with which the process began, is believed: later losses it sees by itself, so a reader can have everything
+   sent to everybody once for each start, and no oftener.
+6. Epochs remember those before them. One that does not know the epoch told of before has come from a backup, too.
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from sharedstate_core.paths import CollectionPath
+    from sharedstate_core.storage import Cursor
 
 MAX_WRITERS: Final = 16
 """Writers in a vector, the latest: the others are forgotten, and what goes on from their versions is taken on trust.
@@ -136,6 +140,20 @@ def report(store: str, lost: Sequence[Lost]) -> None:
         now.version,
         others,
         extra={"fields": {"event": "history_lost", "path": str(path), "collections": len(lost)}},
+    )
+
+
+def report_doubt(store: str, path: CollectionPath, claimed: Cursor, now: State) -> None:
+    """Log that a reader was believed, and that a new epoch was drawn."""
+    log.error(
+        "%s: storage may have gone back before this server was started: a reader holds version %d of %s, and there is "
+        "version %d (was a backup put in place by hand?). A new epoch was drawn, and everybody is told what is there "
+        "now",
+        store,
+        claimed.version,
+        path,
+        now.version,
+        extra={"fields": {"event": "history_doubted", "path": str(path)}},
     )
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sharedstate_core.paths import CollectionPath
     from sharedstate_core.storage import CommitResult, Cursor, Loaded, Write
 
-    from .contract import Backend
+    from .contract import Backend, Doubting
     from .guest import GuestLoop
     from .migration import Migratable, Migrated, Tell
 
@@ -88,6 +88,11 @@ class Island:
     async def collections(self, app: str) -> Sequence[str]:
         """Do as `Backend.collections`."""
         return await self._run(self._backend.collections, app)
+
+    async def doubt(self, collection: CollectionPath, cursor: Cursor) -> None:
+        """Do as `Doubting.doubt`, if the backend has that."""
+        if hasattr(self._backend, "doubt"):
+            await self._run(cast("Doubting", self._backend).doubt, collection, cursor)
 
     async def _run(self, call: Callable[[*Ts], Coroutine[Any, Any, T]], *args: *Ts) -> T:
         if not self._opened:

@@ -19,7 +19,7 @@ from sharedstate_core.storage import Cursor
 
 from . import sqlite_connection, sqlite_migration, sqlite_schema
 from .contract import OutcomeUnknownError, StorageError
-from .history import Memory, find_lost, report
+from .history import Memory, find_lost, report, report_doubt
 from .plan import MAX_TOMBSTONES
 from .sqlite_connection import MEMORY
 from .sqlite_tables import Part, Tables
@@ -72,6 +72,7 @@ class SqliteBackend:
         connect_reader = None if name == MEMORY else self._connect
         self._threads = Threads(name, self._connect_writer, connect_reader)
         self._memory = Memory()
+        self._inherited: str | None = None  # the epoch at the start, until a reader was believed
         self._waiting: deque[_Waiting] = deque()
         self._writing: asyncio.Task[None] | None = None
 
@@ -84,6 +85,7 @@ class SqliteBackend:
         with anyio.CancelScope(shield=True):
             try:
                 await self._threads.open()
+                self._inherited = await self._threads.read(self._tables.epoch)
             except BaseException:
                 await self._threads.close()
                 raise
@@ -129,6 +131,19 @@ class SqliteBackend:
         for path in paths:
             self._memory.note(path, remembered.get(path), states[path])
         return {path: Cursor(states[path].epoch, states[path].version) for path in collections}
+
+    async def doubt(self, collection: CollectionPath, cursor: Cursor) -> None:
+        """Do as `Doubting.doubt`: believe it of an epoch that is older than this process, so once at the most."""
+        if cursor.epoch != self._inherited:
+            return
+        self._inherited = None
+        (before,) = await self._threads.write(
+            lambda work, _: [self._tables.doubt(work, collection, cursor)], [None]
+        )
+        if isinstance(before, Exception):
+            raise before
+        if before is not None:
+            report_doubt(self._name, collection, cursor, before)
 
     async def collections(self, app: str) -> Sequence[str]:
         """Do as `Backend.collections`."""

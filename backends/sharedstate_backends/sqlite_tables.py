@@ -78,6 +78,10 @@ class Tables:
         self._items, self._heads, self._meta = (f'"{name}"' for name in table_names(table))
         self._rows = Rows(table, max_tombstones)
 
+    def epoch(self, cursor: sqlite3.Cursor) -> str:
+        """Return the store's epoch."""
+        return read_meta(cursor, self._table)["epoch"]
+
     def load(
         self, cursor: sqlite3.Cursor, collection: CollectionPath, since: Cursor | None
     ) -> tuple[Loaded, State]:
@@ -110,6 +114,14 @@ class Tables:
         """
         heads = self._read_heads(cursor, list(remembered))
         return self._find_lost(cursor, remembered, heads)
+
+    def doubt(self, cursor: sqlite3.Cursor, path: CollectionPath, claimed: Cursor) -> State | None:
+        """Draw a new epoch if the head is still of the epoch claimed, but lower; return what it was then."""
+        state = self._read_heads(cursor, [path])[path].state
+        if state.epoch != claimed.epoch or state.version >= claimed.version:
+            return None
+        renew_epoch(cursor, self._table)
+        return state
 
     def _find_lost(
         self,

@@ -18,6 +18,7 @@ from sharedstate_core.counters import Counters
 from sharedstate_core.effects import (
     Close,
     Commit,
+    Doubt,
     Effect,
     ListCollections,
     Load,
@@ -55,6 +56,7 @@ class World:
 
     Attributes:
         sent: what the server has sent: `deliveries` and `bytes` only.
+        doubts: how often the server doubted a reader, or storage.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class World:
         self._connections = 0
         self._untold: set[CollectionPath] = set()
         self._asked_for: set[CollectionPath] = set()
+        self.doubts = 0
         self._closing: list[int] = []
         self.server: Server[Connection] = Server(services, self.limits)
         self.sent = Counters()
@@ -255,7 +258,7 @@ class World:
 
     # --- effects ----------------------------------------------------------------------------------
 
-    def _perform(self, effects: list[Effect[Connection]]) -> None:
+    def _perform(self, effects: list[Effect[Connection]]) -> None:  # noqa: C901  (one arm each)
         for effect in effects:
             match effect:
                 case Send():
@@ -276,10 +279,18 @@ class World:
                     self._closing.append(effect.connection.client)
                 case Commit() | Load() | ListCollections():
                     self._begin(effect)
+                case Doubt():
+                    self._doubt(effect)
                 case _:
                     assert_never(effect)
         while self._closing:
             self.cut(self._closing.pop())
+
+    def _doubt(self, doubt: Doubt) -> None:
+        held = self.store.head(doubt.collection)
+        is_stored = held.epoch == doubt.cursor.epoch and held.version >= doubt.cursor.version
+        check(not is_stored, f"{doubt}, though storage holds it")
+        self.doubts += 1
 
     def _begin(self, effect: Commit | Load | ListCollections) -> None:
         if not isinstance(effect, ListCollections):

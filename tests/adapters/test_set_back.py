@@ -12,6 +12,7 @@ import pytest
 
 from sharedstate_backends import history
 from sharedstate_backends.sqlite import SqliteBackend
+from tests.support.peer import open_client
 from tests.support.servers import running, sqlite
 from tests.support.set_back import check
 
@@ -83,6 +84,43 @@ async def test_everybody_is_told_what_is_there(
     lines = [each.getMessage() for each in caplog.records]
     said = [line for line in lines if "storage has gone back" in line]
     assert "A new epoch was drawn" in said[0]
+    caplog.clear()
+
+
+async def test_a_file_put_in_place_while_no_server_ran(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Only those who watched can know; what one of them holds is enough for all."""
+    file = tmp_path / "items.db"
+    service = sqlite(file=file) | {"poll_seconds": 0.02}
+    storage = RestoredFile(file)
+    ahead, level = "/app/items/one", "/app/items/two"
+    async with running(service) as server, open_client(server.port) as client:
+        for path in (ahead, level):
+            await client.put(path, {"insert": [{"id": "kept"}]})
+        storage.back_up()
+        for path in (ahead, level):
+            await client.put(path, {"insert": [{"id": "lost"}]})
+        epoch = (await client.ask("GET", level))["epoch"]
+    await storage.set_back()
+    async with (
+        running(service) as server,
+        open_client(server.port) as writer,
+        open_client(server.port) as reader,
+    ):
+        await writer.put(level, {"insert": [{"id": "new"}]})  # as high as before, but another
+        for path in (ahead, level):
+            since = {"epoch": epoch, "version": 2}
+            await reader.put("/subs", {"insert": [[path, {"since": since}]]})
+        held: dict[str, set[str]] = {ahead: {"kept", "lost"}, level: {"kept", "lost"}}
+        while held != {ahead: {"kept"}, level: {"kept", "new"}}:
+            told = await reader.notification()
+            items = {item["id"] for item in told["data"]["insert"]}
+            held[told["path"]] = items if told["data"]["reset"] else held[told["path"]] | items
+        writer.peer.shut()
+        reader.peer.shut()
+    (said,) = (each.getMessage() for each in caplog.records if each.levelname == "ERROR")
+    assert "a reader holds version 2 of /app/items/one, and there is version 1" in said
     caplog.clear()
 
 

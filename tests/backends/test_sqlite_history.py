@@ -190,6 +190,32 @@ async def test_a_backup_of_now_changes_nothing(
         assert not lost
 
 
+async def test_a_reader_who_holds_more_is_believed_once_for_each_start(
+    file: str, lost: list[str]
+) -> None:
+    """Before this process began nobody was there to remember."""
+    async with opened(sqlite(file)) as backend:
+        await write_all(backend, P, put("one"))
+    async with opened(sqlite(file)) as backend:
+        before = await cursor(backend)
+        for honest in (before, Cursor("another", 9), Cursor(before.epoch, 0)):
+            await backend.doubt(P, honest)
+            assert await cursor(backend) == before
+    async with opened(sqlite(file)) as backend, opened(sqlite(file)) as other:
+        assert await cursor(other) == before
+        await backend.doubt(P, Cursor(before.epoch, 7))
+        (line,) = lost
+        assert "a reader holds version 7 of /app/service/collection, and there is version 1" in line
+        now = await cursor(backend)
+        assert now.epoch != before.epoch
+        for claimed in (before.epoch, now.epoch):
+            await backend.doubt(P, Cursor(claimed, 99))
+        assert await cursor(backend) == await cursor(other) == now
+        await other.doubt(P, Cursor(now.epoch, 99))
+        assert await cursor(other) == now, "that epoch is younger than this process"
+        assert len(lost) == 1
+
+
 async def test_data_of_version_0_1_and_back(file: str, lost: list[str]) -> None:
     """A column is added, which version 0.1 neither needs nor minds; what it has written is taken as it is."""
     async with opened(sqlite(file)) as backend:

@@ -60,6 +60,7 @@ def test_a_state_that_never_was_here_gets_a_snapshot(epoch: str, version: int) -
     world.settle()
     assert list(world.clients[0].copies[P].state) == ["p", "q"]
     assert world.clients[0].copies[P].cursor == ("epoch-1", 2)
+    assert world.doubts == (version > 2), "of a state that storage has not reached, the store hears"
 
 
 _EDIT = {"remove": [], "reset": False}
