@@ -9,7 +9,7 @@ BIN    := $(VENV)/bin
 STAMPS := .stamps
 CLIENT := js-client
 
-.PHONY: serve test check test-python test-js test-browser bundles nightly soak bench bench-peers bench-results bench-page clean
+.PHONY: serve test check test-python test-js test-browser bundles version nightly soak bench bench-peers bench-results bench-page clean
 
 serve: $(STAMPS)/serve
 	$(BIN)/sharedstate-anyio $(ARGS)
@@ -35,6 +35,14 @@ test-browser: $(STAMPS)/dev $(STAMPS)/npm $(STAMPS)/debian $(STAMPS)/runtimes
 	$(BIN)/python -m pytest tests/browser -n auto --maxprocesses 2 --dist worksteal
 
 bundles: $(STAMPS)/npm
+	npm --prefix $(CLIENT) run build
+
+# Another version, everywhere where it stands: make version VERSION=0.3.0
+version: $(STAMPS)/npm
+	@echo '$(VERSION)' | grep -Exq '[0-9]+\.[0-9]+\.[0-9]+' || { echo 'usage: make version VERSION=0.3.0'; exit 2; }
+	sed -i 's/^__version__ = .*/__version__ = "$(VERSION)"/' sharedstate_core/_version.py
+	sed -i 's/^export const version = .*/export const version = "$(VERSION)";/' $(CLIENT)/src/version.js
+	cd $(CLIENT) && npm version --no-git-tag-version --allow-same-version '$(VERSION)'
 	npm --prefix $(CLIENT) run build
 
 # The long run: 20,000 histories in the simulation, Autobahn with compression, and every planted bug must be found.

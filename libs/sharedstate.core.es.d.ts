@@ -1,4 +1,4 @@
-/*! SharedState client 0.1.0, BSD-2-Clause */
+/*! SharedState client 0.2.0, BSD-2-Clause */
 declare const SharedStateError_base: new (...args: any[]) => Error & Details;
 /**
  * @typedef {object} Details members that some errors have
@@ -339,6 +339,8 @@ declare class Dataset<T extends {
      * @param {(error: unknown) => void} report
      */
     constructor(path: string, put: (changes: Changes<any>, until?: Until) => Promise<number>, report: (error: unknown) => void);
+    /** @internal */
+    _replica: Replica;
     /**
      * @internal resolves at the next version, rejects while the server refuses to tell any
      * @type {Deferred<void>}
@@ -420,8 +422,6 @@ declare class Dataset<T extends {
      * @param {object} handle of `add_callback`; an unknown one has no effect
      */
     remove_callback(handle: object): void;
-    /** @internal */
-    get _replica(): Replica;
     /**
      * @internal
      * @param {import("./connection.js").News} news
@@ -547,4 +547,7 @@ type Handle = {
     path: string;
 } & Ending;
 
-export { Dataset, SharedStateClient, SharedStateError };
+/** @type {string} the version of this package, as in `package.json`: without a commit, for bundles are reproducible */
+declare const version: string;
+
+export { Dataset, SharedStateClient, SharedStateError, version };

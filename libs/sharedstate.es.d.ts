@@ -1,4 +1,4 @@
-/*! SharedState client 0.1.0, BSD-2-Clause */
+/*! SharedState client 0.2.0, BSD-2-Clause */
 declare const SharedStateError_base: new (...args: any[]) => Error & Details;
 /**
  * @typedef {object} Details members that some errors have
@@ -339,6 +339,8 @@ declare class Dataset$1<T extends {
      * @param {(error: unknown) => void} report
      */
     constructor(path: string, put: (changes: Changes$1<any>, until?: Until$1) => Promise<number>, report: (error: unknown) => void);
+    /** @internal */
+    _replica: Replica;
     /**
      * @internal resolves at the next version, rejects while the server refuses to tell any
      * @type {Deferred<void>}
@@ -420,8 +422,6 @@ declare class Dataset$1<T extends {
      * @param {object} handle of `add_callback`; an unknown one has no effect
      */
     remove_callback(handle: object): void;
-    /** @internal */
-    get _replica(): Replica;
     /**
      * @internal
      * @param {import("./connection.js").News} news
@@ -777,6 +777,9 @@ declare class Transaction$1<T extends {
     #private;
 }
 
+/** @type {string} the version of this package, as in `package.json`: without a commit, for bundles are reproducible */
+declare const version: string;
+
 type Handle = Handle$1;
 type Clock = Clock$1;
 type Options = Options$1;
@@ -799,5 +802,5 @@ type ViewerOptions<T extends {
     id: string;
 } = Item$1> = ViewerOptions$1<T>;
 
-export { Dataset, DatasetViewer, SharedStateClient, SharedStateError };
+export { Dataset, DatasetViewer, SharedStateClient, SharedStateError, version };
 export type { Changes, Clock, Diff, Handle, Item, Options, SharedObject, Status, Transaction, Until, ViewerOptions };

@@ -1,4 +1,4 @@
-/*! SharedState client 0.1.0, BSD-2-Clause */
+/*! SharedState client 0.2.0, BSD-2-Clause */
 
 // src/errors.js
 var SharedStateError = class extends /** @type {new (...args: any[]) => Error & Details} */
@@ -131,23 +131,23 @@ function decode(text) {
   return void 0;
 }
 function reply(message) {
-  const { tunnel, data, error, errors, epoch, version } = message;
+  const { tunnel, data, error, errors, epoch, version: version2 } = message;
   return {
     kind: "reply",
     tunnel,
     ok: message.ok === true,
     data,
     // A conflict tells the present state beside `error`; for the application it belongs to it.
-    error: { epoch, version, ...members(error) },
+    error: { epoch, version: version2, ...members(error) },
     errors
   };
 }
-function notification({ path, data, epoch, base, version, more }) {
+function notification({ path, data, epoch, base, version: version2, more }) {
   if (typeof path !== "string") return malformed("path: expected a string");
   if (!is_object(data)) return malformed("data: expected an object", path);
   const { remove = [], insert = [], reset } = data;
   const are = (type, ...values) => values.every((value) => value == null || typeof value === type);
-  if (!are("string", epoch) || !are("number", base, version) || !are("boolean", reset, more))
+  if (!are("string", epoch) || !are("number", base, version2) || !are("boolean", reset, more))
     return malformed("a member of the wrong type", path);
   if (!Array.isArray(remove) || !remove.every((id) => typeof id === "string"))
     return malformed("data.remove: expected a list of ids", path);
@@ -167,7 +167,7 @@ function notification({ path, data, epoch, base, version, more }) {
     ),
     version: (
       /** @type {number | undefined} */
-      version ?? void 0
+      version2 ?? void 0
     ),
     more: more === true
   };
@@ -331,13 +331,13 @@ var Subscription = class {
    * @returns {object} the `sub` to send
    */
   ask(tunnel, resume) {
-    const { epoch, version } = this.replica;
+    const { epoch, version: version2 } = this.replica;
     this.state = "asked";
     this.tunnel = tunnel;
     this.#parts = void 0;
-    const known = resume && epoch !== void 0 && version !== void 0;
+    const known = resume && epoch !== void 0 && version2 !== void 0;
     this.#awaited = known ? "change" : "snapshot";
-    return sub_of(known ? { epoch, version } : void 0);
+    return sub_of(known ? { epoch, version: version2 } : void 0);
   }
   connection_lost() {
     this.state = "idle";
@@ -383,10 +383,10 @@ var Subscription = class {
    * @param {Notification} whole
    * @returns {Outcome}
    */
-  #apply({ update, epoch, version }) {
+  #apply({ update, epoch, version: version2 }) {
     const diffs = this.replica.apply(update);
     this.replica.epoch = epoch;
-    this.replica.version = version;
+    this.replica.version = version2;
     const synced = this.#awaited !== "nothing";
     this.#awaited = "nothing";
     return { verdict: "applied", diffs, synced };
@@ -741,7 +741,7 @@ var Socket = class {
     }
   };
   #wake = () => {
-    if (this.#timer !== void 0) {
+    if (this.#timer) {
       clearTimeout(this.#timer);
       this.#again();
     } else {
@@ -1087,7 +1087,8 @@ function deep_same(a, b) {
 // src/dataset.js
 var Dataset = class {
   #path;
-  #replica = new Replica();
+  /** @internal */
+  _replica = new Replica();
   #put;
   /** @type {Callbacks<Diff<T>[]>} */
   #callbacks;
@@ -1125,7 +1126,7 @@ var Dataset = class {
   }
   /** Number of items. */
   get size() {
-    return this.#replica.items.size;
+    return this._replica.items.size;
   }
   /**
    * Resolves at the first sync, when the items are there; rejects with a `SharedStateError` if the server
@@ -1166,7 +1167,7 @@ var Dataset = class {
    * @returns {readonly T[]}
    */
   get snapshot() {
-    const { changes } = this.#replica;
+    const { changes } = this._replica;
     if (!this.#snapshot || this.#snapshot_of !== changes) {
       this.#snapshot = Object.freeze(this.get_items());
       this.#snapshot_of = changes;
@@ -1177,7 +1178,7 @@ var Dataset = class {
     return (
       /** @type {Map<string, T>} */
       /** @type {unknown} */
-      this.#replica.items
+      this._replica.items
     );
   }
   /**
@@ -1241,10 +1242,6 @@ var Dataset = class {
    */
   remove_callback(handle) {
     this.#callbacks.remove(handle);
-  }
-  /** @internal */
-  get _replica() {
-    return this.#replica;
   }
   /**
    * @internal
@@ -1533,7 +1530,7 @@ var Clock = class {
       clearTimeout(this.#timer);
       this.#timer = void 0;
     }
-    if (this.#running || this.#timer !== void 0) return;
+    if (this.#running || this.#timer) return;
     this.#pause = SHORTEST;
     this.#sample();
   }
@@ -1692,8 +1689,8 @@ var Transaction = class {
   /** @param {Dataset<T>} ds */
   constructor(ds) {
     this.#ds = ds;
-    const { epoch, version } = ds._replica;
-    this._cursor = { epoch, version };
+    const { epoch, version: version2 } = ds._replica;
+    this._cursor = { epoch, version: version2 };
   }
   /**
    * @param {string} id
@@ -1751,10 +1748,10 @@ var Transaction = class {
     if (!this.#reset && remove.length + insert.length === 0) return void 0;
     const batch = { remove, insert, reset: this.#reset };
     if (!this.#read_all && this.#read.size === 0) return batch;
-    const { epoch, version } = this._cursor;
-    if (epoch === void 0 || version === void 0)
+    const { epoch, version: version2 } = this._cursor;
+    if (epoch === void 0 || version2 === void 0)
       throw new SharedStateError("failed", "the server does not number its versions");
-    batch.if = { epoch, version };
+    batch.if = { epoch, version: version2 };
     if (!this.#read_all) batch.if.ids = [...this.#read];
     return batch;
   }
@@ -1791,12 +1788,12 @@ function pause(conflicts, attempt) {
 }
 async function caught_up(ds, before, conflict) {
   const behind = () => {
-    const { epoch, version } = (
+    const { epoch, version: version2 } = (
       /** @type {any} */
       ds._replica
     );
-    if (epoch === before.epoch && version === before.version) return true;
-    return epoch === conflict.epoch && version < /** @type {any} */
+    if (epoch === before.epoch && version2 === before.version) return true;
+    return epoch === conflict.epoch && version2 < /** @type {any} */
     conflict.version;
   };
   while (behind()) await ds._moved.promise;
@@ -1967,10 +1964,14 @@ var DatasetViewer = class {
     if (focused) near?.querySelector("button")?.focus();
   }
 };
+
+// src/version.js
+var version = "0.2.0";
 export {
   Dataset2 as Dataset,
   DatasetViewer,
   SharedStateClient2 as SharedStateClient,
-  SharedStateError
+  SharedStateError,
+  version
 };
 //# sourceMappingURL=sharedstate.es.js.map

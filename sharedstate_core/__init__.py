@@ -4,6 +4,7 @@ Give a `Server` what happens (a connection opened, a message came, a commit ende
 returns. ARCHITECTURE.md tells how; `sharedstate_anyio` is an embedding that uses all of it.
 """
 
+from ._version import __version__
 from .counters import Census, Counters
 from .effects import (
     Close,
@@ -68,6 +69,7 @@ __all__ = [
     "TellTime",
     "Update",
     "Write",
+    "__version__",
     "apply",
     "compose",
     "condition_holds",

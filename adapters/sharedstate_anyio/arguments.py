@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from importlib import metadata
 from pathlib import Path
 from typing import Final
 
 from .logs import FORMATS, LEVELS
+from .version import ShowVersion
 
 ABOUT: Final = """\
 Serve named collections of JSON items that browsers and programs keep in sync, over WebSockets.
@@ -92,8 +92,7 @@ def serve_parser() -> argparse.ArgumentParser:
         default="info",
         help="the least that is logged (default: info); debug tells of every broken connection",
     )
-    version = f"sharedstate {metadata.version('sharedstate')}"
-    says.add_argument("--version", action="version", version=version)
+    says.add_argument("--version", action=ShowVersion, help="show the version and exit")
     return parser
 
 

@@ -28,6 +28,7 @@ from .migrate import migrate
 from .schema import schema
 from .server import serve
 from .systemd import inherited_sockets, notify, reloading
+from .version import full_version
 from .voice import Voice
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         again = override(new.listen, options.host, options.port, options.unix)
         return dataclasses.replace(new, listen=again)
 
+    full_version()  # git is asked now, if at all, and not by a running server
     ending = Ending()
     ending.watch()
     try:
@@ -180,10 +182,13 @@ async def _serve(
 
 def _announce(server: RunningServer, config: Config) -> None:
     """Tell where it listens and what it serves."""
+    version = full_version()
+    name = f"SharedState {version}"
     for host, port in server.addresses:
-        voice.say(f"SharedState listens on {host} port {port}", "listening", host=host, port=port)
+        text = f"{name} listens on {host} port {port}"
+        voice.say(text, "listening", host=host, port=port, version=version)
     for path in server.paths:
-        voice.say(f"SharedState listens on {path}", "listening", path=path)
+        voice.say(f"{name} listens on {path}", "listening", path=path, version=version)
     for service in config.services:
         text = f"  service {service.name}: {_store(service)}"
         voice.say(text, "service", service=service.name, store=service.store)

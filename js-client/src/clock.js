@@ -94,7 +94,7 @@ export class Clock {
       clearTimeout(this.#timer);
       this.#timer = undefined;
     }
-    if (this.#running || this.#timer !== undefined) return;
+    if (this.#running || this.#timer) return;
     this.#pause = SHORTEST;
     this.#sample();
   }

@@ -3,3 +3,4 @@
 export { SharedStateClient } from "./client.js";
 export { Dataset } from "./dataset.js";
 export { SharedStateError } from "./errors.js";
+export { version } from "./version.js";

@@ -23,7 +23,8 @@ import { Replica } from "./replica.js";
  */
 export class Dataset {
   #path;
-  #replica = new Replica();
+  /** @internal */
+  _replica = new Replica();
   #put;
   /** @type {Callbacks<Diff<T>[]>} */
   #callbacks;
@@ -64,7 +65,7 @@ export class Dataset {
 
   /** Number of items. */
   get size() {
-    return this.#replica.items.size;
+    return this._replica.items.size;
   }
 
   /**
@@ -110,7 +111,7 @@ export class Dataset {
    * @returns {readonly T[]}
    */
   get snapshot() {
-    const { changes } = this.#replica;
+    const { changes } = this._replica;
     if (!this.#snapshot || this.#snapshot_of !== changes) {
       this.#snapshot = Object.freeze(this.get_items());
       this.#snapshot_of = changes;
@@ -119,7 +120,7 @@ export class Dataset {
   }
 
   get #items() {
-    return /** @type {Map<string, T>} */ (/** @type {unknown} */ (this.#replica.items));
+    return /** @type {Map<string, T>} */ (/** @type {unknown} */ (this._replica.items));
   }
 
   /**
@@ -188,11 +189,6 @@ export class Dataset {
    */
   remove_callback(handle) {
     this.#callbacks.remove(handle);
-  }
-
-  /** @internal */
-  get _replica() {
-    return this.#replica;
   }
 
   /**

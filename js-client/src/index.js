@@ -3,6 +3,7 @@
 export { Dataset, SharedStateClient } from "./full.js";
 export { SharedStateError } from "./errors.js";
 export { DatasetViewer } from "./viewer.js";
+export { version } from "./version.js";
 
 /** @typedef {import("./client.js").Handle} Handle */
 /** @typedef {import("./clock.js").Clock} Clock */

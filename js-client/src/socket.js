@@ -144,7 +144,7 @@ export class Socket {
   };
 
   #wake = () => {
-    if (this.#timer !== undefined) {
+    if (this.#timer) {
       clearTimeout(this.#timer);
       this.#again();
     } else {

@@ -46,6 +46,17 @@ test("the scripts set one global", () => {
   }
 });
 
+test("every bundle has the package's version", async () => {
+  const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
+  for (const { name, format } of BUNDLES) {
+    const page = /** @type {any} */ ({ URL });
+    if (format === "iife") runInNewContext(text(name), page);
+    const made = page.SHAREDSTATE ?? (await import(pathToFileURL(join(folder, name)).href));
+    assert.equal(made.version, version, name);
+    assert.ok(text(name).startsWith(`/*! SharedState client ${version}, `), name);
+  }
+});
+
 test("a bundle says what it is and nothing of where it was made", () => {
   for (const { name } of BUNDLES) {
     assert.match(text(name), /^\/\*! SharedState client \d+\.\d+\.\d+, BSD-2-Clause \*\/\n/);

@@ -9,6 +9,8 @@
 Every error is a `SharedStateError` with a `code`, as in the JavaScript client.
 """
 
+from typing import TYPE_CHECKING
+
 from sharedstate_core import Condition, Cursor, RequestError, SharedStateError
 from sharedstate_core.client import ClosedError, ConnectionLostError, ServerRefusedError
 
@@ -18,6 +20,9 @@ from .clock import Clock
 from .dataset import Dataset
 from .errors import ConnectError, ReleasedError
 from .transaction import Transaction
+
+if TYPE_CHECKING:
+    __version__: str
 
 __all__ = [
     "Changes",
@@ -37,5 +42,15 @@ __all__ = [
     "Status",
     "StatusChanges",
     "Transaction",
+    "__version__",
     "connect",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Find out the version when somebody asks for it: in a checkout that takes a call of git."""
+    if name != "__version__":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from sharedstate_anyio.version import full_version  # noqa: PLC0415
+
+    return full_version()

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import math
 import re
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+from sharedstate_anyio.version import ShowVersion
 
 from . import reading, writing
 from .failures import BAD_INPUT
@@ -79,8 +80,7 @@ def parser() -> argparse.ArgumentParser:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    version = f"sharedstate {metadata.version('sharedstate')}"
-    made.add_argument("--version", action="version", version=version)
+    made.add_argument("--version", action=ShowVersion, help="show the version and exit")
     commands = made.add_subparsers(metavar="COMMAND", required=True, dest="command")
 
     get = _command(
