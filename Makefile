@@ -8,8 +8,9 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMPS := .stamps
 CLIENT := js-client
+TOOLS  := .tools
 
-.PHONY: serve test check test-python test-js test-browser bundles version nightly soak bench bench-peers bench-results bench-page clean
+.PHONY: serve test check test-python test-js test-browser bundles version requirements lowest release nightly soak bench bench-peers bench-results bench-page clean
 
 serve: $(STAMPS)/serve
 	$(BIN)/sharedstate-anyio $(ARGS)
@@ -45,8 +46,40 @@ version: $(STAMPS)/npm
 	cd $(CLIENT) && npm version --no-git-tag-version --allow-same-version '$(VERSION)'
 	npm --prefix $(CLIENT) run build
 
-# The long run: 20,000 histories in the simulation, Autobahn with compression, and every planted bug must be found.
-nightly: $(STAMPS)/dev
+# Exact versions with hashes: of what a server may need, of what the tests need beside it, and of the tools below.
+LOCK = $(TOOLS)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+    --custom-compile-command 'make requirements' pyproject.toml
+requirements: $(STAMPS)/tools
+	$(LOCK) --all-extras -o requirements/server.txt
+	$(LOCK) --all-extras --group dev --constraint requirements/server.txt -o requirements/dev.txt
+	$(TOOLS)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	    --custom-compile-command 'make requirements' --group tools -o requirements/tools.txt
+
+# The lowest versions that pyproject.toml allows, in an environment of their own, with today's test tools.
+lowest: $(STAMPS)/tools $(STAMPS)/debian
+	$(TOOLS)/bin/uv venv --quiet --clear --python $(PYTHON) build/lowest
+	$(TOOLS)/bin/uv pip compile --quiet --resolution lowest-direct --python-version 3.11 --all-extras pyproject.toml -o build/lowest.txt
+	$(TOOLS)/bin/uv pip install --quiet --python build/lowest --requirement build/lowest.txt --group dev --editable .
+	build/lowest/bin/python -m pytest $(LOWEST_TESTS) -n auto --maxprocesses 4 --dist worksteal
+LOWEST_TESTS ?= tests/core tests/client tests/adapters tests/backends tests/python_client tests/command
+
+# What a release consists of, in dist/: see docs/releasing.md.
+release: $(STAMPS)/dev $(STAMPS)/tools $(STAMPS)/npm
+	rm -rf dist build/release
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(TOOLS)/bin/python -m build --outdir dist .
+	cd $(CLIENT) && npm pack --silent --pack-destination ../dist
+	$(TOOLS)/bin/uv venv --quiet --python $(PYTHON) build/release
+	$(TOOLS)/bin/uv pip install --quiet --python build/release --require-hashes --requirement requirements/server.txt
+	$(TOOLS)/bin/uv pip install --quiet --python build/release --no-deps dist/*.whl
+	sed "s/^dynamic = .*/version = \"$$($(BIN)/sharedstate --version | cut -d' ' -f2)\"/" pyproject.toml > build/release/pyproject.toml
+	$(TOOLS)/bin/cyclonedx-py environment --pyproject build/release/pyproject.toml --output-reproducible \
+	    --mc-type application -o dist/sharedstate.cdx.json build/release/bin/python
+	cd dist && sha256sum * > SHA256SUMS
+	$(BIN)/python -m tests.release dist
+
+# The long run: 20,000 histories in the simulation, Autobahn with compression, every planted bug must be found; the
+# lowest versions, and a release as it would be made now.
+nightly: $(STAMPS)/dev lowest release
 	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest tests/simulation tests/core tests/client tests/autobahn
 	$(BIN)/python -m tests.kill_list
 
@@ -75,7 +108,7 @@ bench-page: $(STAMPS)/dev
 	$(BIN)/python -m benchmarks chart benchmarks/results.json benchmarks/chart.svg
 
 clean:
-	rm -rf $(VENV) $(STAMPS) $(CLIENT)/node_modules tests/runtimes/node_modules $(PEERS)/node_modules $(PEERS)/.venv
+	rm -rf $(VENV) $(TOOLS) $(STAMPS) build dist $(CLIENT)/node_modules tests/runtimes/node_modules $(PEERS)/node_modules $(PEERS)/.venv
 
 $(STAMPS)/venv:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed; try make PYTHON=python3.11")'
@@ -87,9 +120,16 @@ $(STAMPS)/serve: $(STAMPS)/venv pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable .
 	@touch $@
 
-$(STAMPS)/dev: $(STAMPS)/venv pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable . --group dev
+# Nothing but what requirements/dev.txt names, checked by its hashes; the package itself is built with the tools in it.
+$(STAMPS)/dev: $(STAMPS)/venv pyproject.toml requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@ $(STAMPS)/serve
+
+$(STAMPS)/tools: requirements/tools.txt
+	$(PYTHON) -m venv --clear $(TOOLS)
+	$(TOOLS)/bin/python -m pip install --quiet --require-hashes --requirement requirements/tools.txt
+	@mkdir -p $(STAMPS) && touch $@
 
 $(STAMPS)/npm: $(CLIENT)/package.json $(CLIENT)/package-lock.json
 	npm --prefix $(CLIENT) ci --no-audit --no-fund
