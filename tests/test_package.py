@@ -113,7 +113,7 @@ def test_what_it_says_of_itself(wheel: Path) -> None:
 
 async def fetch(port: int, target: str) -> bytes:
     async with open_peer(port) as peer:
-        await peer.send(f"GET {target} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+        await peer.send(f"GET {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode())
         head, _, body = (await peer.receive_all()).partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 200 "), head
     return body

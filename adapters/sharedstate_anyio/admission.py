@@ -62,6 +62,12 @@ class Admission:
         if not self._by_address[address]:
             del self._by_address[address]
 
+    def has_room(self, address: str) -> bool:
+        """Tell whether connections that have nothing to ask at the moment may stay: while half of them all are free."""
+        most = self._most_from(address)
+        crowded = most is not None and 2 * self._by_address[address] > most
+        return 2 * self._count <= self._most and not crowded
+
     def _most_from(self, address: str) -> int | None:
         if not address:
             return None  # a UNIX socket: whoever is behind it has no address

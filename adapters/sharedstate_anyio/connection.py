@@ -31,7 +31,7 @@ from .reading import Violation
 from .sockets import RECEIVE_BYTES, finish, while_readable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from .handshake import Opened
     from .hub import Hub
@@ -98,7 +98,7 @@ class Connection(Outgoing):
 
     # --- life -------------------------------------------------------------------------------------
 
-    async def run(self, entrance: Entrance, address: str) -> None:
+    async def run(self, entrance: Callable[[], Entrance], address: str) -> None:
         """Serve the peer, whose `admission.group` is `address`, until it is gone."""
         try:
             with self._scope:
@@ -106,7 +106,7 @@ class Connection(Outgoing):
                     self.sock, entrance, address, self._scope, self._hub.message_bytes
                 )
                 if opened is not None:
-                    await self._converse(opened, entrance.keep_alive)
+                    await self._converse(opened, entrance().keep_alive)
                     await finish(self.sock)
         except OSError as error:
             log.debug("a connection broke: %s", error, extra=about("connection_broke"))

@@ -1,4 +1,4 @@
-"""The first request on a socket: a page to answer, or a WebSocket to open."""
+"""The requests on a socket: pages to answer, one after the other, or a WebSocket to open."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import anyio
 import h11
 
 from .compression import Deflate
+from .exchange import Exchange
 from .http import Response
 from .reading import FrameReader
 from .request_head import Head, read_head
@@ -45,6 +46,7 @@ class Entrance:
         keep_alive: watches every open WebSocket.
         compression: from how many bytes on messages are compressed; None: never.
         inspection: answers operators.
+        keeps: tells whether a connection from an address may wait for another request: not in a crowd, nor at the end.
     """
 
     site: Site
@@ -53,6 +55,7 @@ class Entrance:
     keep_alive: KeepAlive
     compression: int | None = None
     inspection: Inspection | None = None
+    keeps: Callable[[str], bool] = lambda _: False
 
 
 class Opened(NamedTuple):
@@ -71,72 +74,74 @@ class Opened(NamedTuple):
 
 async def handshake(
     sock: Stream,
-    entrance: Entrance,
+    entrance: Callable[[], Entrance],
     address: str,
     scope: anyio.CancelScope,
     message_bytes: Callable[[], int],
 ) -> Opened | None:
-    """Answer one HTTP request.
+    """Answer HTTP requests, until one of them opens a WebSocket.
 
     Args:
         sock: of the peer.
-        entrance: what holds for everybody.
+        entrance: tells what holds for everybody now.
         address: where it comes from, as `admission.group` returns it.
         scope: the one we run in; who is too slow is cancelled by its deadline, which is gone after an upgrade.
         message_bytes: tells the longest message of a peer, at any time, to bound inflation.
 
     Returns:
-        The WebSocket after an upgrade; otherwise None: the peer has its answer.
+        The WebSocket after an upgrade; otherwise None: the peer has its answers, or has left.
 
     Raises:
         OSError: the connection broke.
     """
-    scope.deadline = anyio.current_time() + entrance.limits.head_seconds
+    limits = entrance().limits
+    scope.deadline = anyio.current_time() + limits.head_seconds
     data = await receive(sock)
-    head = read_head(data, entrance.limits.head_bytes)
+    head = read_head(data, limits.head_bytes)
     if head is not None and asks_for_websocket(head.headers):
         with contextlib.suppress(
             UpgradeError
         ):  # found before anything is sent; h11 helps to say it
-            return await _open(sock, head, entrance, scope, message_bytes)
-    http = h11.Connection(h11.SERVER, max_incomplete_event_size=entrance.limits.head_bytes)
-    event: object = None
+            return await _open(sock, head, entrance(), scope, message_bytes)
+    exchange = Exchange(sock, limits.head_bytes)
+    exchange.feed(data)
     refusal: Response | None = None
     try:
-        received = len(data)
-        http.receive_data(data)
-        while (event := http.next_event()) is h11.NEED_DATA:
-            data = await receive(sock)
-            received += len(data)
-            http.receive_data(data)
-        rest = http.trailing_data[0]
-        if received - len(rest) > entrance.limits.head_bytes:
-            raise UpgradeError("the head of the request is too long", 431)
-        if isinstance(event, h11.Request) and asks_for_websocket(event.headers):
-            check_request(event)
-            head = Head(list(event.headers), rest)
-            return await _open(sock, head, entrance, scope, message_bytes)
+        while (request := await exchange.request()) is not None:
+            if asks_for_websocket(request.headers):
+                check_request(request)
+                head = Head(list(request.headers), exchange.rest)
+                return await _open(sock, head, entrance(), scope, message_bytes)
+            scope.deadline = anyio.current_time() + ANSWER_SECONDS
+            response = await _response(request, entrance(), address)
+            if not await exchange.answer(response, keep=_may_stay(entrance(), address)):
+                break
+            scope.deadline = math.inf
+            if not await exchange.another(entrance().limits.idle_seconds):
+                break
+            scope.deadline = anyio.current_time() + entrance().limits.head_seconds
     except h11.RemoteProtocolError as error:
         refusal = _refusal(error.error_status_hint, str(error))
     except UpgradeError as error:
         refusal = _refusal(error.status, str(error))
     scope.deadline = anyio.current_time() + ANSWER_SECONDS
     if refusal is not None:
-        await _respond(sock, http, refusal)
-    elif isinstance(event, h11.Request):
-        await _answer(sock, http, event, entrance, address)
-    return None  # also for who left before it asked
+        await exchange.answer(refusal, keep=False)
+    await finish(sock)
+    return None
 
 
-async def _answer(
-    sock: Stream, http: h11.Connection, request: h11.Request, entrance: Entrance, address: str
-) -> None:
+def _may_stay(entrance: Entrance, address: str) -> bool:
+    return entrance.limits.idle_seconds > 0 and entrance.keeps(address)
+
+
+async def _response(request: h11.Request, entrance: Entrance, address: str) -> Response:
     headers = list(request.headers)
     method, target = request.method.decode("ascii"), request.target.decode("ascii")
     response: Response | None = None
     if entrance.inspection is not None:
         response = await entrance.inspection.respond(method, target, headers, address)
-    await _respond(sock, http, response or entrance.site.respond(method, target, headers))
+    return response or entrance.site.respond(method, target, headers)
 
 
 async def _open(
@@ -162,14 +167,3 @@ def _refusal(status: int, reason: str) -> Response:
     if status == 426:
         headers += [(b"Sec-WebSocket-Version", b"13")]
     return Response(status, headers, body)
-
-
-async def _respond(sock: Stream, http: h11.Connection, response: Response) -> None:
-    if http.our_state not in {h11.IDLE, h11.SEND_RESPONSE}:
-        return
-    headers = [*response.headers, (b"connection", b"close")]
-    data = http.send(h11.Response(status_code=response.status, headers=headers)) or b""
-    for event in (h11.Data(data=response.body), h11.EndOfMessage()):
-        data += http.send(event) or b""
-    await send_all(sock, data)
-    await finish(sock)

@@ -22,6 +22,7 @@ class TransportLimits:
             with 429. None: 1,000, and no bound for this machine itself, where a reverse proxy may be.
         head_seconds: how long a peer may take for its request head, and for its TLS handshake.
         head_bytes: longest request head.
+        idle_seconds: how long a connection without a WebSocket waits for another request; 0: not at all.
         ping_seconds: pause between pings of a connection; 0: none are sent.
         pong_seconds: how long after a ping a peer may stay silent before it is dropped.
         message_seconds: how long a message that has begun to arrive may take to bring its end, or 64 KiB more.
@@ -33,6 +34,7 @@ class TransportLimits:
     connections_per_address: int | None = None
     head_seconds: float = 10.0
     head_bytes: int = 16 * 1024
+    idle_seconds: float = 75.0
     ping_seconds: float = 25.0
     pong_seconds: float = 20.0
     message_seconds: float = 30.0
@@ -69,6 +71,7 @@ RANGES: Final[dict[str, _Range]] = {
     "connections_per_address": _Range(1, 10_000_000),
     "head_seconds": _Range(0.01, 3600, whole=False),
     "head_bytes": _Range(1024, 1 << 20),
+    "idle_seconds": _Range(0, 3600, whole=False),
     "ping_seconds": _Range(0, 86_400, whole=False),
     "pong_seconds": _Range(0.01, 3600, whole=False),
     "message_seconds": _Range(0.01, 3600, whole=False),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
+from dataclasses import replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
@@ -48,16 +49,20 @@ class Reception:
 
     def __init__(self, hub: Hub, entrance: Entrance, tasks: TaskGroup) -> None:
         self._hub = hub
-        self._entrance = entrance
         self._tasks = tasks
         self._admission = Admission(entrance.limits)
         self._refusing = 0
         self._quiet_until = 0.0
+        self.change(entrance)
 
     def change(self, entrance: Entrance) -> None:
-        """Let this hold for everybody who connects from now on."""
-        self._entrance = entrance
+        """Let this hold from now on: for everybody who connects, and for further requests of those who did."""
+        self._entrance = replace(entrance, keeps=self._keeps)
         self._admission.change_limits(entrance.limits)
+
+    def _keeps(self, address: str) -> bool:
+        """Tell whether a connection may wait for another request."""
+        return not self._hub.is_ending and self._admission.has_room(address)
 
     def accepted(self, sock: socket.socket, host: str, tls: Tls | None) -> None:
         """Take a new socket over; it is closed in any case.
@@ -83,7 +88,7 @@ class Reception:
         try:
             stream = sock if tls is None else await self._secured(sock, tls)
             if stream is not None:
-                await Connection(stream, self._hub).run(self._entrance, address)
+                await Connection(stream, self._hub).run(lambda: self._entrance, address)
         finally:
             self._admission.leave(address)
 

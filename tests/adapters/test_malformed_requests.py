@@ -89,7 +89,9 @@ async def test_a_huge_head() -> None:
             (17_000, 431),
             (60_000, 431),
         ):  # whole, in one segment
-            head = b"GET / HTTP/1.1\r\nHost: a\r\nCookie: %b\r\n\r\n" % (b"c" * size)
+            head = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nCookie: %b\r\n\r\n" % (
+                b"c" * size
+            )
             status, _ = await answer(server, head)
             assert status == expected
 

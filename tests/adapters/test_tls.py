@@ -41,7 +41,7 @@ async def test_pages_and_a_clean_end(authority: Authority) -> None:
         serve(secured(authority.write())) as server,
         open_secure_peer(server.port, authority.trusted()) as peer,
     ):
-        await peer.send(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        await peer.send(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         assert (await peer.receive_all()).endswith(b"\r\n\r\nok\n")
 
 

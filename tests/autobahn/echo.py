@@ -109,7 +109,7 @@ async def echoing(compression: int | None = None) -> AsyncIterator[int]:
         hub = EchoHub(tasks)
 
         def accepted(sock: socket.socket, _host: str, _tls: object) -> None:
-            tasks.start_soon(EchoConnection(sock, hub).run, entrance, "")
+            tasks.start_soon(EchoConnection(sock, hub).run, lambda: entrance, "")
 
         tasks.start_soon(accept_forever, listener, accepted)
         try:

@@ -14,7 +14,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -136,7 +136,7 @@ def proxy(port: int, *command: str, **environment: str) -> Iterator[None]:
 
 
 @contextmanager
-def serving(folder: Path, loop: str) -> Iterator[None]:
+def serving(folder: Path, loop: str) -> Iterator[Command]:
     """Run the server that the page configures."""
     (block,) = of_page("json")
     config = json.loads(replaced(block.text, {SOCKET: f"{folder}/socket"}))
@@ -145,7 +145,24 @@ def serving(folder: Path, loop: str) -> Iterator[None]:
     (folder / "config.json").write_text(json.dumps(config))
     with started("config.json", "--loop", loop, folder=folder) as server:
         server.says("Ctrl-C")
-        yield
+        yield server
+
+
+def sockets(server: Command) -> set[str]:
+    """Return the identities of a server's open sockets."""
+    found = set()
+    for file in Path(f"/proc/{server.pid}/fd").iterdir():
+        with suppress(FileNotFoundError):
+            found.add(str(file.readlink()))
+    return {name for name in found if name.startswith("socket:")}
+
+
+def check_kept(server: Command, base: str, context: ssl.SSLContext | None) -> None:
+    """See that the proxy asks again on the connection that it has."""
+    assert status(f"{base}/healthz", context) == 200
+    before = sockets(server)
+    assert [status(f"{base}/healthz", context) for _ in range(10)] == [200] * 10
+    assert sockets(server) == before
 
 
 def status(url: str, context: ssl.SSLContext | None) -> int:
@@ -192,7 +209,7 @@ def check_http(base: str, context: ssl.SSLContext | None) -> None:
 def test_nginx() -> None:
     (block,) = of_page("nginx")
     port = free_port()
-    with short_folder() as folder, serving(folder, "asyncio"):
+    with short_folder() as folder, serving(folder, "asyncio") as server:
         authority = Authority(folder)
         certificate = authority.write()
         changes = {
@@ -213,13 +230,14 @@ def test_nginx() -> None:
         subprocess.run([*nginx, "-t", "-q"], timeout=SECONDS, check=True)
         with proxy(port, *nginx):
             check_http(f"https://127.0.0.1:{port}", authority.trusted())
+            check_kept(server, f"https://127.0.0.1:{port}", authority.trusted())
             anyio.run(use, port, authority.trusted())
 
 
 def test_caddy() -> None:
     (block,) = of_page("caddyfile")
     port = free_port()
-    with short_folder() as folder, serving(folder, "trio"):
+    with short_folder() as folder, serving(folder, "trio") as server:
         changes = {SOCKET: f"{folder}/socket", "app.example.org": f"http://:{port}"}
         text = "{\n    admin off\n    auto_https off\n    default_bind 127.0.0.1\n}\n"
         (folder / "Caddyfile").write_text(text + replaced(block.text, changes))
@@ -235,6 +253,7 @@ def test_caddy() -> None:
         )
         with proxy(port, caddy, "run", *options, **home):
             check_http(f"http://127.0.0.1:{port}", None)
+            check_kept(server, f"http://127.0.0.1:{port}", None)
             anyio.run(use, port, None, backend="trio")
 
 
