@@ -69,7 +69,7 @@ def program(name: str) -> str:
 
 def test_units(tmp_path: Path) -> None:
     opened, server = (block.text for block in of_page("ini"))
-    parsed = configparser.ConfigParser(interpolation=None)
+    parsed = configparser.ConfigParser(interpolation=None, strict=False)
     parsed.optionxform = str  # type: ignore[assignment, method-assign]
     parsed.read_string(server)
     command, config = parsed["Service"]["ExecStart"].split()
@@ -91,6 +91,14 @@ def test_units(tmp_path: Path) -> None:
     )
     complaints = [line for line in run.stderr.splitlines() if "sharedstate" in line]
     assert (run.returncode, complaints) == (0, [])
+    run = subprocess.run(
+        [analyze, "security", "--offline=true", "--no-pager", "--threshold=20", units[1]],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout
 
 
 # Proxies
