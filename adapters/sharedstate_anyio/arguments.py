@@ -49,6 +49,7 @@ what operators ask for:
   GET /metrics   numbers for Prometheus, for this machine only unless "metrics" says otherwise
                  (pip install 'sharedstate[metrics]')
   SIGTERM, Ctrl-C  stop: finish what was accepted, tell the clients to come back later
+  SIGQUIT, Ctrl-\\  print where every thread is, to standard error, and go on
   SIGHUP           read the configuration and the certificates again; the log tells what has changed
 
 exit status: 0 after Ctrl-C or SIGTERM, 1 if the server cannot run, 2 for a wrong command or configuration

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import faulthandler
 import importlib.util
 import json
 import logging
@@ -44,6 +45,8 @@ log = logging.getLogger("sharedstate")
 OTHER_FILES: Final = 256
 """Files beside the connections: databases, listeners, refused peers, what Python itself opens."""
 
+STDERR: Final = 2
+
 voice = Voice()
 
 
@@ -54,6 +57,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         _COMMANDS[arguments[0]](arguments[1:])
     options = _options(arguments)
     voice.configure(options.log_format, options.log_level)
+    # Where a process hangs, even in C, and at any time from now on: written at once, and it goes on.
+    faulthandler.register(signal.SIGQUIT, file=STDERR, chain=False)
     loop = _loop(options.loop)
     config = _config(options.config)
     voice.conceal(dict(service.config) for service in config.services)

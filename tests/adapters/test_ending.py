@@ -7,13 +7,14 @@ import socket
 import sqlite3
 import sys
 from contextlib import closing, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support.command import started
 from tests.support.peer import ClosedError, open_client
-from tests.support.servers import document, write_config
+from tests.support.servers import document, until, write_config
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -112,3 +113,45 @@ async def test_further_signals_change_nothing(tmp_path: Path, anyio_backend_name
         assert await command.finished() == 0
     assert command.errors == ""
     assert command.output.endswith("stopped\n")
+
+
+# Where it is
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop", "trio"])
+async def test_sigquit_shows_where_it_is_and_it_goes_on(loop: str, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with started("--port", "0", "--loop", loop, folder=tmp_path, log=log) as command:
+        for _ in range(2):
+            before = log.read_text()
+            async with open_client(command.port) as client:
+                assert await client.put(C, {"insert": [{"id": "secret"}]}) == 1
+            command.send(signal.SIGQUIT)
+            await until(partial(grown, log, before))
+        command.send(signal.SIGTERM)
+        assert await command.finished() == 0
+    told = log.read_text()
+    assert told.count("in main\n") == 2
+    assert "cli.py" in told
+    assert "secret" not in told
+
+
+def grown(log: Path, before: str) -> bool:
+    """Tell whether the whole stack of the main thread has been added to a log."""
+    return "in <module>\n" in log.read_text().removeprefix(before)
+
+
+async def test_sigquit_shows_what_a_start_waits_for(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(60)
+        port = silent.getsockname()[1]
+        database = {"db_type": "mysql", "db_name": "x", "db_user": "u", "db_host": "127.0.0.1"}
+        file = configured(tmp_path, **database, db_port=port, db_timeout=600)
+        log = tmp_path / "log"
+        with started(file, folder=tmp_path, log=log) as command:
+            connection, _ = silent.accept()
+            with connection:
+                command.send(signal.SIGQUIT)
+                await until(lambda: "cli.py" in log.read_text())
+                command.send(signal.SIGTERM)
+                assert await command.finished() == 0
