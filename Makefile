@@ -79,7 +79,8 @@ release: $(STAMPS)/dev $(STAMPS)/tools $(STAMPS)/npm
 
 # The long run: 20,000 histories in the simulation, Autobahn with compression, every planted bug must be found; the
 # lowest versions, and a release as it would be made now.
-nightly: $(STAMPS)/dev lowest release
+nightly: $(STAMPS)/dev $(STAMPS)/unpacked lowest release
+	$(BIN)/python -m pytest tests/docs/test_monitoring.py
 	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest tests/simulation tests/core tests/client tests/autobahn
 	$(BIN)/python -m tests.kill_list
 
@@ -126,6 +127,14 @@ $(STAMPS)/dev: $(STAMPS)/venv pyproject.toml requirements/dev.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@ $(STAMPS)/serve
 
+# Programs of Debian that only look at files, unpacked and not installed: no service is started, and anybody can.
+UNPACKED := build/debian
+$(STAMPS)/unpacked:
+	rm -rf $(UNPACKED) && mkdir -p $(UNPACKED)
+	cd $(UNPACKED) && apt-get download --quiet --quiet prometheus fail2ban
+	cd $(UNPACKED) && for package in *.deb; do dpkg-deb --extract $$package .; done
+	@mkdir -p $(STAMPS) && touch $@
+
 $(STAMPS)/tools: requirements/tools.txt
 	$(PYTHON) -m venv --clear $(TOOLS)
 	$(TOOLS)/bin/python -m pip install --quiet --require-hashes --requirement requirements/tools.txt
@@ -145,7 +154,7 @@ $(STAMPS)/debian: Makefile
 	@missing=; \
 	command -v chromium >/dev/null || missing="chromium"; \
 	PATH="$$PATH:/usr/sbin" command -v mariadbd >/dev/null || missing="$$missing mariadb-server"; \
-	for program in nginx caddy sqlite3; do \
+	for program in nginx caddy haproxy logrotate sqlite3; do \
 	    PATH="$$PATH:/usr/sbin" command -v $$program >/dev/null || missing="$$missing $$program"; \
 	done; \
 	if [ -z "$$missing" ]; then :; \

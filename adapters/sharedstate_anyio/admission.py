@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections import Counter
 from functools import lru_cache
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
@@ -15,6 +16,12 @@ PER_ADDRESS: Final = 1000
 
 POLITE_REFUSALS: Final = 64
 """Refused peers that are told why at any time; beyond, they are cut off, so that refusing stays cheap."""
+
+FULL_SECONDS: Final = 60.0
+"""That the server is full is logged once in this time."""
+
+ADDRESS_SECONDS: Final = 10.0
+"""That one address has too many connections is logged once in this time."""
 
 REMEMBERED: Final = 1024
 """Addresses whose text need not be read again when they connect once more."""
@@ -74,6 +81,39 @@ class Admission:
         if self._per_address is not None:
             return self._per_address
         return None if _is_loopback(address) else PER_ADDRESS
+
+
+class RefusalLines:
+    """Tells which refusals are worth a line of the log: one now and then, for each address that is at its own bound.
+
+    Such lines are what programs ban addresses by. There can be no more of these addresses than have connections, and no
+    more than `REMEMBERED` are told of at a time.
+    """
+
+    def __init__(self) -> None:
+        self._quiet: dict[
+            str, float
+        ] = {}  # until when, by address; "": for all, when the server is full
+
+    def is_due(self, refusal: Refusal, address: str, now: float) -> bool:
+        """Return whether a refusal is to be told, and take it for told.
+
+        Args:
+            refusal: as `Admission.enter` returned it.
+            address: as `group` returns it.
+            now: seconds of any clock that does not go back.
+        """
+        whose, pause = "", FULL_SECONDS
+        if refusal.status == HTTPStatus.TOO_MANY_REQUESTS:
+            whose, pause = address, ADDRESS_SECONDS
+        if now < self._quiet.get(whose, now):
+            return False
+        if len(self._quiet) >= REMEMBERED:
+            self._quiet = {each: until for each, until in self._quiet.items() if until > now}
+        if len(self._quiet) >= REMEMBERED:
+            return False
+        self._quiet[whose] = now + pause
+        return True
 
 
 @lru_cache(maxsize=REMEMBERED)

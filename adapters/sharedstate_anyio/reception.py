@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from .admission import POLITE_REFUSALS, Admission, Refusal, group
+from .admission import POLITE_REFUSALS, Admission, Refusal, RefusalLines, group
 from .connection import Connection
 from .events import about
 from .sockets import finish, send_all
@@ -32,9 +32,6 @@ log = logging.getLogger("sharedstate")
 RETRY_SECONDS: Final = 10
 """When a refused peer may try again (`Retry-After`)."""
 
-COMPLAINT_SECONDS: Final = 60.0
-"""Refusals are logged once in this time."""
-
 PLAIN_TEXT: Final = Refusal(400, "this port speaks TLS; use https:// or wss://")
 
 
@@ -52,7 +49,7 @@ class Reception:
         self._tasks = tasks
         self._admission = Admission(entrance.limits)
         self._refusing = 0
-        self._quiet_until = 0.0
+        self._lines = RefusalLines()
         self.change(entrance)
 
     def change(self, entrance: Entrance) -> None:
@@ -77,7 +74,7 @@ class Reception:
         if refusal is None:
             self._tasks.start_soon(self._serve, sock, tls, address)
             return
-        self._complain(refusal, host)
+        self._complain(refusal, host, address)
         if self._refusing < POLITE_REFUSALS:
             self._refusing += 1
             self._tasks.start_soon(self._refuse, sock, tls, refusal)
@@ -133,12 +130,11 @@ class Reception:
                 anyio.notify_closing(stream)
             stream.close()
 
-    def _complain(self, refusal: Refusal, host: str) -> None:
-        now = time.monotonic()
-        if now >= self._quiet_until:
-            self._quiet_until = now + COMPLAINT_SECONDS
+    def _complain(self, refusal: Refusal, host: str, address: str) -> None:
+        if self._lines.is_due(refusal, address, time.monotonic()):
             text, peer = "refused a connection from %s: %s", host or "a UNIX socket"
-            log.warning(text, peer, refusal.reason, extra=about("connection_refused"))
+            fields = about("connection_refused", address=host, status=refusal.status)
+            log.warning(text, peer, refusal.reason, extra=fields)
 
 
 def _response(refusal: Refusal) -> bytes:

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sharedstate_anyio.admission import PER_ADDRESS, Admission, group
+from sharedstate_anyio.admission import (
+    PER_ADDRESS,
+    REMEMBERED,
+    Admission,
+    Refusal,
+    RefusalLines,
+    group,
+)
 from sharedstate_anyio.limits import TransportLimits
 from tests.support.peer import Peer, open_client, open_peer, upgrade_request
 from tests.support.servers import running
@@ -151,3 +158,31 @@ async def test_places_are_free_again_after_every_kind_of_end(
                 async with AsyncExitStack() as stack:
                     await enter(stack, server)
     caplog.clear()
+
+
+# The log
+
+
+def test_every_address_has_a_line_of_its_own() -> None:
+    """One in ten seconds; of a server that is full, one in a minute for all."""
+    lines = RefusalLines()
+
+    def told(now: float, status: int, *hosts: str) -> list[bool]:
+        return [lines.is_due(Refusal(status, "no"), group(host), now) for host in hosts]
+
+    assert told(0, 429, "203.0.113.7", "203.0.113.7", "203.0.113.8") == [True, False, True]
+    assert told(0, 429, "2001:db8::1", "2001:db8::2") == [True, False], "the same network"
+    assert told(0, 503, "203.0.113.7", "203.0.113.9", "") == [True, False, False]
+    assert told(9.9, 429, "203.0.113.7", "203.0.113.8") == [False, False]
+    assert told(10, 429, "203.0.113.7") == [True]
+    assert told(59, 503, "203.0.113.9") == [False]
+    assert told(60, 503, "203.0.113.9") == [True]
+
+
+def test_as_many_lines_as_are_remembered() -> None:
+    lines, refusal = RefusalLines(), Refusal(429, "no")
+    hosts = [f"198.51.{n // 256}.{n % 256}" for n in range(2 * REMEMBERED)]
+    assert sum(lines.is_due(refusal, host, 0) for host in hosts) == REMEMBERED
+    assert len(lines._quiet) == REMEMBERED
+    assert sum(lines.is_due(refusal, host, 10) for host in hosts) == REMEMBERED
+    assert len(lines._quiet) == REMEMBERED

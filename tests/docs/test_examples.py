@@ -46,6 +46,9 @@ RUN_BY_THE_GUIDE = {
     ("docs/operating.md", "ini"),
     ("docs/operating.md", "nginx"),
     ("docs/operating.md", "caddyfile"),
+    ("docs/operating.md", "haproxy"),
+    ("docs/operating.md", "logrotate"),
+    ("docs/operating.md", "fail2ban"),
 }
 """Run by test_operating_guide.py, and so are scripts in that page which begin with other commands."""
 RUN_HERE = {"sh", "json", "toml", "python", "sql", "text", "", "jsonl"}
