@@ -17,7 +17,7 @@ import anyio
 
 from sharedstate_core.storage import Cursor
 
-from . import sqlite_connection, sqlite_migration, sqlite_schema
+from . import sqlite_connection, sqlite_file, sqlite_migration, sqlite_schema
 from .contract import OutcomeUnknownError, StorageError
 from .history import Memory, find_lost, report, report_doubt
 from .plan import MAX_TOMBSTONES
@@ -231,15 +231,18 @@ class SqliteBackend:
         )
 
     def _connect_writer(self, create: bool) -> sqlite3.Connection:
+        was_there = sqlite_file.is_begun(self._name)
         connection = self._connect()
         prepare = partial(
             sqlite_schema.prepare, table=self._table, synchronous=self._synchronous, create=create
         )
         try:
-            sqlite_connection.write(connection, self._name, prepare)
+            is_blank = sqlite_connection.write(connection, self._name, prepare)
         except BaseException:
             connection.close()
             raise
+        if was_there and is_blank:
+            sqlite_file.warn_of_blank(self._name)
         return connection
 
 

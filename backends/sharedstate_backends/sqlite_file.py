@@ -8,6 +8,7 @@ an error is certain, and after it has ended, before anybody is told.
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 from contextlib import closing
@@ -15,6 +16,8 @@ from pathlib import Path
 from typing import Final, NamedTuple, TypeAlias
 
 from .contract import StorageError
+
+log = logging.getLogger("sharedstate")
 
 _LOG: Final = "-wal"
 _INDEX: Final = "-shm"
@@ -111,3 +114,22 @@ def _identity(path: str) -> _Identity:
     except OSError:
         return None
     return status.st_dev, status.st_ino
+
+
+def is_begun(path: str) -> bool:
+    """Return whether there is a file that SQLite has begun to write."""
+    try:
+        return Path(path).stat().st_size > 0
+    except OSError:
+        return False
+
+
+def warn_of_blank(path: str) -> None:
+    """Say that a database begins empty though its file was there: so does a young one, copied without its log."""
+    log.warning(
+        "%s was there and has no table in it; it begins empty. If it is the copy of a database in use, its content is "
+        "in the file %s beside that one: copy with SQLite's backup instead",
+        path,
+        Path(path + _LOG).name,
+        extra={"fields": {"event": "database_blank", "path": path}},
+    )

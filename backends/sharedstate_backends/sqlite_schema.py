@@ -70,15 +70,19 @@ def table_names(table: str) -> tuple[str, str, str]:
     return table, f"{table}_collections", f"{table}_meta"
 
 
-def prepare(cursor: sqlite3.Cursor, table: str, *, synchronous: str, create: bool = True) -> None:
+def prepare(cursor: sqlite3.Cursor, table: str, *, synchronous: str, create: bool = True) -> bool:
     """Create what is missing; draw a new epoch if there is none, or if commits may have been lost.
 
     With `synchronous` other than FULL a loss of power may take back commits which clients have seen, and their
     versions would be counted anew. That takes a start of the machine: without one since the last, nothing was lost.
 
+    Returns:
+        Whether there was no table of anybody's before.
+
     Raises:
         StorageError: the tables are not ours, or of another format, or, without `create`, not there.
     """
+    is_blank = cursor.execute("SELECT 1 FROM sqlite_master").fetchone() is None
     if not _exist(cursor, table):
         if not create:
             raise StorageError(
@@ -106,6 +110,7 @@ def prepare(cursor: sqlite3.Cursor, table: str, *, synchronous: str, create: boo
     write_meta(
         cursor, table, {name: noted[name] for name in noted if noted[name] != meta.get(name)}
     )
+    return is_blank
 
 
 def renew_epoch(cursor: sqlite3.Cursor, table: str, lost: Iterable[str] = ()) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from sharedstate_backends.conformance.model import (
     state_of,
     write_all,
 )
+from sharedstate_backends.items_service import get_service
 from sharedstate_core.storage import Committed, Cursor, Write
 from sharedstate_core.updates import Update
 
@@ -177,3 +179,39 @@ async def test_locked_file(file: str) -> None:
             assert (await backend.load(path(), None)).version == 1
             other.execute("ROLLBACK")
         assert await write_all(backend, path(), put("b")) == 2
+
+
+async def test_a_copy_without_its_log_is_told(
+    file: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """While a database is young, everything is in the log beside it."""
+    copy, whole = str(tmp_path / "copy.db"), str(tmp_path / "whole.db")
+    async with opened(sqlite(file)) as backend:
+        await write_all(backend, path(), put("a"))
+        shutil.copy(file, copy)
+        for suffix in ("", "-wal"):
+            shutil.copy(file + suffix, whole + suffix)
+    async with opened(sqlite(whole)) as backend:
+        assert (await backend.load(path(), None)).rows
+    assert not caplog.records
+    async with opened(sqlite(copy)) as backend:
+        assert not (await backend.load(path(), None)).rows
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert f"{copy} was there" in record.getMessage()
+    caplog.clear()
+
+
+async def test_what_begins_empty_without_a_word(
+    file: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What is new, what was touched, what another service or program has a table in."""
+    touched, shared = tmp_path / "touched.db", str(tmp_path / "shared.db")
+    touched.touch()
+    execute(shared, "CREATE TABLE other (x)")
+    for name in (file, file, ":memory:", str(touched), shared):
+        async with opened(sqlite(name)):
+            pass
+    async with opened(get_service({"db_type": "sqlite", "db_name": file, "db_table": "second"})):
+        pass
+    assert not caplog.records
