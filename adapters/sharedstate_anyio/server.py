@@ -22,6 +22,7 @@ from .listening import accept_forever, load_certificates, open_listeners, take_o
 from .lookout import look_forever
 from .metered import Metered
 from .origins import is_loopback
+from .own_task import in_own_task
 from .reception import Reception
 from .reload import compare
 from .rendering import ServiceInfo
@@ -110,7 +111,7 @@ class RunningServer:
         return outcome
 
 
-@asynccontextmanager
+@in_own_task
 async def serve(
     config: Config, *, sockets: Sequence[socket.socket] = ()
 ) -> AsyncIterator[RunningServer]:
@@ -192,7 +193,6 @@ async def _accepting(
     config: Config,
     looks: Mapping[str, float],
 ) -> AsyncIterator[Callable[[Config, Origins], None]]:
-    raised: BaseException | None = None
     async with anyio.create_task_group() as own, anyio.create_task_group() as peers:
         hub = Hub(backends, own, config.limits, entrance.compression, config.transport)
         inspection = Inspection(hub, backends, config.metrics, own)
@@ -233,10 +233,6 @@ async def _accepting(
 
         try:
             yield change
-        except anyio.get_cancelled_exc_class():
-            raise
-        except BaseException as error:  # noqa: BLE001  (raised again, outside of the task groups)
-            raised = error
         finally:
             accepting.cancel()
             with anyio.CancelScope(shield=True):
@@ -244,8 +240,6 @@ async def _accepting(
             hub.faults.tell(everything=True)
             peers.cancel_scope.cancel()
             own.cancel_scope.cancel()
-    if raised is not None:
-        raise raised
 
 
 async def _end(hub: Hub) -> None:
