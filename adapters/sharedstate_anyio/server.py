@@ -1,43 +1,34 @@
 """The whole server as one `async with`: storage, listeners, connections, and an orderly end."""
 
-from __future__ import annotations
-
 import logging
+import socket
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import anyio
 
+from sharedstate_backends import Backend
 from sharedstate_backends.complaints import Complaints
 
 from .compliance import call
+from .config import Config, ServiceConfig
 from .events import about
 from .handshake import Entrance
 from .http import Site
 from .hub import Hub
 from .inspection import Inspection
 from .keepalive import KeepAlive
-from .listening import accept_forever, load_certificates, open_listeners, take_over
+from .listening import Listener, accept_forever, load_certificates, open_listeners, take_over
 from .lookout import look_forever
 from .metered import Metered
-from .origins import is_loopback
+from .origins import Origins, is_loopback
 from .own_task import in_own_task
 from .reception import Reception
-from .reload import compare
+from .reload import Reload, compare
 from .rendering import ServiceInfo
 from .services import build_backends, open_backend
-
-if TYPE_CHECKING:
-    import socket
-    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-
-    from sharedstate_backends import Backend
-
-    from .config import Config, ServiceConfig
-    from .listening import Listener
-    from .origins import Origins
-    from .reload import Reload
 
 log = logging.getLogger("sharedstate")
 
