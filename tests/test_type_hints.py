@@ -1,7 +1,7 @@
 """`typing.get_type_hints` works on all that is public: frameworks and people at a prompt ask it.
 
-A module with public names does without `from __future__ import annotations`. Its annotations are evaluated then, so what
-they name has to be imported, and ruff and Python itself see to that.
+A module with public names does without `from __future__ import annotations`. Its annotations are evaluated then, so
+what they name has to be imported, and ruff and Python itself see to that.
 """
 
 from __future__ import annotations
