@@ -158,7 +158,7 @@ class Link:
         """Take one event; tell whether to read on."""
         match event:
             case TextMessage():
-                self._text_size += len(event.data)
+                self._text_size += _size(event.data)
                 if self._text_size > self._options.max_message:
                     most = self._options.max_message
                     problem = f"its message is longer than max_message, {most} bytes"
@@ -248,6 +248,11 @@ class Link:
                 return True
             if self._written == written or not self._writing:
                 return False
+
+
+def _size(text: str) -> int:
+    """Return the length of a text in UTF-8, as it came."""
+    return len(text) if text.isascii() else len(text.encode())
 
 
 async def open_link(address: Address, options: LinkOptions) -> Link:
