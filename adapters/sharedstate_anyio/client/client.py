@@ -25,7 +25,8 @@ from .clock import Clock
 from .connector import Connector
 from .dataset import Dataset
 from .desk import Desk
-from .link import LinkOptions, open_link
+from .link import LinkOptions
+from .opening import open_link
 from .replica import Replica
 from .values import ItemLike, ItemT, ItemT_co, make_condition, make_update
 
