@@ -28,6 +28,7 @@ class Owner(Generic[T]):
         self._entered: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._left = asyncio.Event()
         self._leaving = False
+        self._failing = False  # before the block has ended
         self._failed = False
         self._cancelled_entrant = False
         entrant = asyncio.current_task()
@@ -54,6 +55,7 @@ class Owner(Generic[T]):
 
     async def _end_block(self) -> None:
         """Cancel the block, unless it has ended, or others have cancelled it, too, and wait for its end."""
+        self._failing = not self._leaving
         if self._leaving or self._entrant.done() or self._entrant.cancelling() > self._cancelling:
             return
         self._cancelled_entrant = self._entrant.cancel()
@@ -81,7 +83,7 @@ class Owner(Generic[T]):
         return self._entered.result()
 
     def _ended(self, _: object) -> None:
-        """Cancel the block if that was not done when the failure came."""
+        """Cancel the block if a cancellation by others was in the way when the failure came."""
         if self._failed and not (self._leaving or self._cancelled_entrant or self._entrant.done()):
             self._cancelled_entrant = self._entrant.cancel()
 
@@ -93,28 +95,17 @@ class Owner(Generic[T]):
         """Let the own task end, or cancel it as the block was.
 
         Raises:
-            Exception: the own task failed, and nobody else has cancelled the block.
+            Exception: the own task failed: while it cleaned up, or before, and nobody else has cancelled the block.
         """
         self._leave()
-        if cancelled and not self._cancelled_entrant:
+        by_us = self._take_back()
+        if cancelled and not by_us:
             self._scope.cancel()
-        try:
-            await self._end()
-        finally:
-            by_us = self._take_back() and cancelled
-        if self._failed and (by_us or not cancelled):
-            self._task.result()
-
-    async def _end(self) -> None:
-        """Wait for the own task; whoever cancels the waiting cancels the own task."""
-        interrupted: asyncio.CancelledError | None = None
-        with anyio.CancelScope(shield=True):
-            while not self._task.done():
-                try:
-                    await asyncio.wait([self._task])
-                except asyncio.CancelledError as error:
-                    interrupted = error
-                    self._scope.cancel()
+        interrupted = await self._end()
+        failure = self._task.exception() if self._failed else None
+        others = interrupted is not None or (cancelled and not by_us)
+        if failure is not None and not (self._failing and others):
+            raise failure
         if interrupted is not None:
             raise interrupted
 
@@ -124,3 +115,15 @@ class Owner(Generic[T]):
             return False
         others = self._entrant.uncancel()
         return self._entrant is asyncio.current_task() and others <= self._cancelling
+
+    async def _end(self) -> asyncio.CancelledError | None:
+        """Wait for the own task; if the waiting is cancelled, so is the own task, and still waited for."""
+        interrupted = None
+        while not self._task.done():
+            try:
+                with anyio.CancelScope(shield=interrupted is not None):
+                    await asyncio.wait([self._task])
+            except asyncio.CancelledError as error:
+                interrupted = error
+                self._scope.cancel()
+        return interrupted

@@ -34,6 +34,7 @@ class Life:
     def __init__(self) -> None:
         self.steps: list[str] = []
         self.broken = anyio.Event()
+        self.gone = anyio.Event()
 
 
 @in_own_task
@@ -52,6 +53,7 @@ async def resource(life: Life, *, cleanup: float = 0) -> AsyncIterator[Life]:
                 tasks.start_soon(work, block)
                 yield life
                 life.steps.append("left")
+            life.gone.set()
             tasks.cancel_scope.cancel()
             with anyio.CancelScope(shield=True):
                 await anyio.sleep(cleanup)
@@ -85,7 +87,8 @@ async def test_a_failure_cancels_the_block_and_is_raised_there() -> None:
 
     async def child() -> None:
         try:
-            await anyio.sleep_forever()
+            await life.gone.wait()  # as a request does
+            raise ClosedError
         finally:
             life.steps.append("child")
 
@@ -146,6 +149,57 @@ async def test_a_cancellation_from_outside_comes_first() -> None:
     assert outside.cancelled_caught
 
 
+@pytest.mark.parametrize("turns", range(6))
+async def test_a_cancellation_within_the_block_is_not_in_the_way(turns: int) -> None:
+    """Of the failure that comes at the same moment."""
+
+    async def use() -> None:
+        async with resource(Life()) as life:
+            with anyio.CancelScope() as inner:
+                life.broken.set()
+                for _ in range(turns):
+                    await anyio.lowlevel.checkpoint()
+                inner.cancel()
+                await anyio.sleep_forever()
+            await anyio.sleep_forever()
+
+    with anyio.fail_after(10), pytest.raises(LookupError):
+        await use()
+
+
+async def test_a_cancellation_from_outside_while_the_block_ends() -> None:
+    with anyio.CancelScope() as outside:
+        async with resource(Life()) as life:
+            life.broken.set()
+            try:
+                await anyio.sleep_forever()
+            finally:
+                outside.cancel()
+    assert outside.cancelled_caught
+
+
+async def test_cancelled_while_leaving() -> None:
+    """Whoever waits has what it waits for cancelled, but for what is shielded."""
+    steps: list[str] = []
+
+    @in_own_task
+    async def slow() -> AsyncIterator[None]:
+        yield
+        try:
+            await anyio.sleep_forever()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.sleep(0.01)
+            steps.append("gone")
+
+    with anyio.move_on_after(0.01) as scope:
+        async with slow():
+            pass
+        pytest.fail("it went on")
+    assert scope.cancelled_caught
+    assert steps == ["gone"]
+
+
 async def test_cancelled_while_entering() -> None:
     left: list[str] = []
 
@@ -177,6 +231,22 @@ async def test_what_entering_raises() -> None:
 
     with pytest.raises(LookupError, match="never"):
         await broken().__aenter__()
+
+
+async def test_what_cleaning_up_raises() -> None:
+    """It takes the place of a cancellation, as everywhere."""
+
+    @in_own_task
+    async def untidy() -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            raise LookupError("not tidy")
+
+    for work in (0.0, 60.0):
+        with anyio.move_on_after(0.01), pytest.raises(LookupError, match="not tidy"):
+            async with untidy():
+                await anyio.sleep(work)
 
 
 mode: ContextVar[str] = ContextVar("mode", default="none")
@@ -219,7 +289,9 @@ async def test_left_by_another_task_while_the_first_goes_on() -> None:
 
 @only_on_asyncio
 @pytest.mark.parametrize("ended", [True, False])
-async def test_a_failure_is_raised_by_whoever_leaves(ended: bool) -> None:
+async def test_a_failure_is_raised_by_whoever_leaves(
+    ended: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """If the task that entered has ended, it is nobody's business before; else that is cancelled, once."""
     life, told = Life(), anyio.Event()
     block = resource(life)
@@ -236,6 +308,7 @@ async def test_a_failure_is_raised_by_whoever_leaves(ended: bool) -> None:
                 await asyncio.sleep(0)
         return 1
 
+    monkeypatch.setattr(asyncio_owner, "UNWIND_SECONDS", 60)
     entrant = asyncio.create_task(enter())
     if ended:
         await entrant
@@ -263,6 +336,30 @@ async def test_a_cancelled_block_that_nobody_leaves(monkeypatch: pytest.MonkeyPa
         await anyio.sleep(0.001)
     with pytest.raises(LookupError):
         await block.__aexit__(None, None, None)
+
+
+@only_on_asyncio
+async def test_the_task_that_entered_ends_by_the_cancellation(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nobody has left the block then, and nobody is waited for."""
+    monkeypatch.setattr(asyncio_owner, "UNWIND_SECONDS", 60)
+    life = Life()
+    block = resource(life)
+
+    async def enter() -> None:
+        await block.__aenter__()
+        await anyio.sleep_forever()
+
+    entrant = asyncio.create_task(enter())
+    await anyio.wait_all_tasks_blocked()
+    life.broken.set()
+    with anyio.fail_after(10):
+        await life.gone.wait()
+        assert await asyncio.wait([entrant])
+        assert entrant.cancelled()
+        with pytest.raises(LookupError):
+            await block.__aexit__(None, None, None)
 
 
 @only_on_asyncio
@@ -299,6 +396,28 @@ async def test_a_failure_within_asyncio_s_own_scopes() -> None:
         with pytest.raises(LookupError):
             await use()
     assert not timeout.expired()
+
+
+def test_a_loop_that_ends_while_a_task_is_in_its_block() -> None:
+    """The task is cancelled once, and what it does in the end is done."""
+    life = Life()
+
+    async def work() -> None:
+        async with resource(life):
+            try:
+                await anyio.sleep_forever()
+            finally:
+                await asyncio.sleep(0.01)
+                life.steps.append("cleaned up")
+
+    async def main() -> None:
+        tasks.append(asyncio.create_task(work()))
+        await anyio.wait_all_tasks_blocked()
+
+    tasks: list[asyncio.Task[None]] = []
+    asyncio.run(main())
+    assert set(life.steps) == {"entered", "cleaned up", "gone"}
+    assert tasks[0].cancelled()
 
 
 def test_a_loop_that_ends_meanwhile() -> None:
