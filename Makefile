@@ -26,7 +26,7 @@ check: $(STAMPS)/dev $(STAMPS)/npm
 	npm --prefix $(CLIENT) run --silent types
 	npm --prefix $(CLIENT) run --silent check-bundles
 
-test-python: $(STAMPS)/dev $(STAMPS)/npm $(STAMPS)/debian
+test-python: $(STAMPS)/dev $(STAMPS)/npm $(STAMPS)/runtimes $(STAMPS)/debian
 	$(BIN)/python -m pytest --ignore=tests/browser -n auto --maxprocesses 4 --dist worksteal
 
 test-js: $(STAMPS)/npm $(STAMPS)/runtimes
@@ -144,7 +144,7 @@ $(STAMPS)/npm: $(CLIENT)/package.json $(CLIENT)/package-lock.json
 	npm --prefix $(CLIENT) ci --no-audit --no-fund
 	@mkdir -p $(STAMPS) && touch $@
 
-# Deno, Bun and an older TypeScript, about 90 MB to fetch. Not by a lock file: each package is for one kind of machine.
+# Deno, Bun, an older TypeScript and pyright, about 100 MB to fetch. Not by a lock file: each package is for one kind of machine.
 $(STAMPS)/runtimes: tests/runtimes/package.json
 	npm --prefix tests/runtimes install --no-package-lock --no-audit --no-fund
 	@mkdir -p $(STAMPS) && touch $@

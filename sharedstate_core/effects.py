@@ -4,20 +4,14 @@ An adapter performs them in order, each at once, without calling the core from w
 later as inputs that carry the effect's `ticket`.
 """
 
-from __future__ import annotations
-
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
+from collections.abc import Hashable, Sequence
+from typing import Generic, TypeAlias, TypeVar
 
 from msgspec import Struct
 
 from .encode import ClockReply
 from .paths import CollectionPath
 from .storage import Cursor, Write
-
-if TYPE_CHECKING:
-    from collections.abc import Hashable
-
 
 C = TypeVar("C", bound="Hashable")
 """The transport's own handle of a connection: any hashable object."""

@@ -9,9 +9,9 @@ The rules:
 4. Every ticket of a Commit, Load or ListCollections comes back exactly once, also when its author has left.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Generic
+from collections.abc import Collection as Names
+from collections.abc import Iterable, Sequence
+from typing import Generic
 
 from .counters import Census, Counters
 from .dispatch import Dispatcher
@@ -19,17 +19,12 @@ from .effects import C, Effect
 from .errors import LocalProtocolError, RequestError
 from .limits import Limits
 from .outstanding import Outstanding
+from .paths import CollectionPath
 from .registry import Registry
 from .session import Session
+from .storage import CommitResult, Cursor, Loaded
 from .subscribers import proceed
 from .timers import Timers
-
-if TYPE_CHECKING:
-    from collections.abc import Collection as Names
-    from collections.abc import Iterable, Sequence
-
-    from .paths import CollectionPath
-    from .storage import CommitResult, Cursor, Loaded
 
 
 class Server(Generic[C]):

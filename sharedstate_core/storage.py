@@ -6,15 +6,11 @@ tombstones until they are pruned; `horizon` is the version of the newest one pru
 version counts: it changes when they start anew, so that (epoch, version) names one state for ever.
 """
 
-from __future__ import annotations
+from collections.abc import Sequence
+from typing import NamedTuple, TypeAlias
 
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from .errors import ErrorCode
-    from .updates import Update
+from .errors import ErrorCode
+from .updates import Update
 
 
 class Cursor(NamedTuple):

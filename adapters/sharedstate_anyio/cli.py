@@ -11,6 +11,7 @@ import resource
 import signal
 import sys
 from contextlib import AsyncExitStack
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
@@ -103,6 +104,10 @@ def _options(arguments: Sequence[str]) -> Namespace:
     options, more = parser.parse_known_args(arguments)
     if str(options.config) in _COMMANDS:
         parser.error(f"{options.config} stands first, and takes a configuration only")
+    name = str(options.config or "")
+    meant = get_close_matches(name, _COMMANDS, n=1)
+    if meant and not Path(name).exists():
+        parser.error(f"there is no command {name!r}, and no file; did you mean {meant[0]}?")
     if more:
         parser.error(f"unrecognized arguments: {' '.join(more)}")
     if options.unix is not None and (options.host is not None or options.port is not None):

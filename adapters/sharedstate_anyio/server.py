@@ -1,42 +1,34 @@
 """The whole server as one `async with`: storage, listeners, connections, and an orderly end."""
 
-from __future__ import annotations
-
 import logging
+import socket
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import anyio
 
+from sharedstate_backends import Backend
 from sharedstate_backends.complaints import Complaints
 
 from .compliance import call
+from .config import Config, ServiceConfig
 from .events import about
 from .handshake import Entrance
 from .http import Site
 from .hub import Hub
 from .inspection import Inspection
 from .keepalive import KeepAlive
-from .listening import accept_forever, load_certificates, open_listeners, take_over
+from .listening import Listener, accept_forever, load_certificates, open_listeners, take_over
 from .lookout import look_forever
 from .metered import Metered
-from .origins import is_loopback
+from .origins import Origins, is_loopback
+from .own_task import in_own_task
 from .reception import Reception
-from .reload import compare
+from .reload import Reload, compare
 from .rendering import ServiceInfo
 from .services import build_backends, open_backend
-
-if TYPE_CHECKING:
-    import socket
-    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-
-    from sharedstate_backends import Backend
-
-    from .config import Config, ServiceConfig
-    from .listening import Listener
-    from .origins import Origins
-    from .reload import Reload
 
 log = logging.getLogger("sharedstate")
 
@@ -110,7 +102,7 @@ class RunningServer:
         return outcome
 
 
-@asynccontextmanager
+@in_own_task
 async def serve(
     config: Config, *, sockets: Sequence[socket.socket] = ()
 ) -> AsyncIterator[RunningServer]:
@@ -192,7 +184,6 @@ async def _accepting(
     config: Config,
     looks: Mapping[str, float],
 ) -> AsyncIterator[Callable[[Config, Origins], None]]:
-    raised: BaseException | None = None
     async with anyio.create_task_group() as own, anyio.create_task_group() as peers:
         hub = Hub(backends, own, config.limits, entrance.compression, config.transport)
         inspection = Inspection(hub, backends, config.metrics, own)
@@ -233,10 +224,6 @@ async def _accepting(
 
         try:
             yield change
-        except anyio.get_cancelled_exc_class():
-            raise
-        except BaseException as error:  # noqa: BLE001  (raised again, outside of the task groups)
-            raised = error
         finally:
             accepting.cancel()
             with anyio.CancelScope(shield=True):
@@ -244,8 +231,6 @@ async def _accepting(
             hub.faults.tell(everything=True)
             peers.cancel_scope.cancel()
             own.cancel_scope.cancel()
-    if raised is not None:
-        raise raised
 
 
 async def _end(hub: Hub) -> None:

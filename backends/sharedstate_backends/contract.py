@@ -23,17 +23,12 @@ Rules:
 `sharedstate_backends.conformance` has cases for most of this; see there what it cannot know.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 from sharedstate_core.errors import SharedStateError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from sharedstate_core.paths import CollectionPath
-    from sharedstate_core.storage import CommitResult, Cursor, Loaded, Write
+from sharedstate_core.paths import CollectionPath
+from sharedstate_core.storage import CommitResult, Cursor, Loaded, Write
 
 
 class ConfigurationError(SharedStateError):
@@ -48,7 +43,7 @@ class ConfigurationError(SharedStateError):
         each: all the mistakes, as errors of one mistake each, this one first; often there is no other.
     """
 
-    def __init__(self, key: str, problem: str, others: Sequence[ConfigurationError] = ()) -> None:
+    def __init__(self, key: str, problem: str, others: "Sequence[ConfigurationError]" = ()) -> None:
         line = f"{key}: {problem}" if key else problem
         super().__init__("\n".join([line, *map(str, others)]))
         self.key = key

@@ -6,24 +6,20 @@ loop within trio's, the island, on which the backend lives until `close` (see `g
 A caller on trio who is cancelled is held until the operation has ended, so that its end is never lost.
 """
 
-from __future__ import annotations
-
 import asyncio
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, cast
 
 import anyio
 
-from .contract import StorageError
+from sharedstate_core.paths import CollectionPath
+from sharedstate_core.storage import CommitResult, Cursor, Loaded, Write
+
+from .contract import Backend, Doubting, StorageError
+from .migration import Migratable, Migrated, Tell
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping, Sequence
-
-    from sharedstate_core.paths import CollectionPath
-    from sharedstate_core.storage import CommitResult, Cursor, Loaded, Write
-
-    from .contract import Backend, Doubting
-    from .guest import GuestLoop
-    from .migration import Migratable, Migrated, Tell
+    from .guest import GuestLoop  # it needs trio
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")

@@ -177,9 +177,16 @@ class _Thread(aiosqlite.Connection):
             raise
 
     async def run(self, function: Callable[..., T], *args: object) -> T:
-        """Return `function(connection, *args)`, called on the thread."""
-        result = await self._execute(function, self._conn, *args)  # type: ignore[no-untyped-call]
-        return cast("T", result)
+        """Return `function(connection, *args)`, called on the thread.
+
+        aiosqlite gets a function without arguments: those it gets it logs, at DEBUG, and items are nobody's business.
+        """
+        connection = self._conn
+
+        def call() -> T:
+            return function(connection, *args)
+
+        return cast("T", await self._execute(call))  # type: ignore[no-untyped-call]
 
     async def end(self) -> None:
         """Finish what was asked before, close the connection and end the thread."""

@@ -1,16 +1,12 @@
 """What the client core wants done; every input returns a list of these, to be performed in order."""
 
-from __future__ import annotations
-
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from sharedstate_core.errors import SharedStateError
-    from sharedstate_core.storage import Cursor
-    from sharedstate_core.updates import Diff
+from sharedstate_core.errors import SharedStateError
+from sharedstate_core.storage import Cursor
+from sharedstate_core.updates import Diff
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,23 +8,18 @@ The rules:
 3. Every request ends exactly once: answered, refused, or *connection lost: outcome unknown*.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any, Final, Literal
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, Literal
 
 from sharedstate_core.errors import LocalProtocolError, RequestError
 from sharedstate_core.paths import parse_collection_path
+from sharedstate_core.storage import Condition, Cursor
+from sharedstate_core.updates import Update
 
 from . import messages
 from .effects import Changed, ClientEffect, Fault, Refused, SendText, Synced
 from .requests import MAX_WAITING, Requests, ServerRefusedError
 from .subscription import Subscription
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from sharedstate_core.storage import Condition, Cursor
-    from sharedstate_core.updates import Update
 
 _UNSUBSCRIBE: Final = "unsubscribe"
 

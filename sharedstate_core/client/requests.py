@@ -10,21 +10,15 @@ The rules:
    the longest was, and it was not taken.
 """
 
-from __future__ import annotations
-
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Final, Literal
+from collections.abc import Mapping
+from typing import Any, Final, Literal
 
 from sharedstate_core.errors import RequestError, SharedStateError
+from sharedstate_core.storage import Cursor
 
 from . import messages
 from .effects import ClientEffect, SendText, Settled
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any
-
-    from sharedstate_core.storage import Cursor
 
 WINDOW: Final = 100
 """Unanswered requests at the most: a server bounds them too and refuses what is beyond its own bound."""

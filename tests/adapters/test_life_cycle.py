@@ -298,6 +298,10 @@ def test_no_such_file_and_no_such_option(tmp_path: Path) -> None:
     with started("--loop", "trio", "check", "config.json", folder=tmp_path) as command:
         assert command.finish() == 2
     assert "check stands first" in command.errors
+    for misspelt in (["chek", "x.json"], ["migrat"]):
+        with started(*misspelt, folder=tmp_path) as command:
+            assert command.finish() == 2
+        assert f"did you mean {'check' if misspelt[1:] else 'migrate'}?" in command.errors
     with started("config.json", "--prot", "1", folder=tmp_path) as command:
         assert command.finish() == 2
     assert "unrecognized arguments: --prot 1" in command.errors

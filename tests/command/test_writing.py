@@ -55,7 +55,7 @@ async def test_put() -> None:
         ) == expected
         arguments = ['{"reset": true}', '{"id": "é😀"}']
         assert await shell("put", server.url + C, *arguments) == (0, "", "")
-        assert json.loads(await client.get(C)) == [{"id": "é😀"}]
+        assert json.loads(await client.get(C, loads=bytes)) == [{"id": "é😀"}]
         assert await shell("put", server.url + C) == (0, "", "")
 
 

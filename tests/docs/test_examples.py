@@ -174,6 +174,20 @@ def test_own_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         subprocess.run([BIN / "sharedstate", *put], timeout=60, check=True)
 
 
+def test_fixtures_of_pytest_asyncio(tmp_path: Path) -> None:
+    save_files("docs/python-client.md", tmp_path)
+    (tmp_path / "pytest.ini").write_text("[pytest]\nasyncio_default_fixture_loop_scope = session\n")
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", "."],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "1 passed" in run.stdout, run.stdout + run.stderr
+
+
 @pytest.mark.parametrize("block", of("toml"))
 def test_entry_point(block: Block) -> None:
     groups = tomllib.loads(block.text)["project"]["entry-points"]

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import anyio
+import anyio.lowlevel
 import pytest
+from msgspec import ValidationError
+from msgspec.json import Decoder
 
 from sharedstate_anyio.client import (
+    Client,
     ClosedError,
     Diff,
     ReleasedError,
@@ -13,6 +19,9 @@ from sharedstate_anyio.client import (
     connect,
 )
 from tests.support.servers import running, until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 C = "/app/items/c"
 
@@ -69,6 +78,119 @@ async def test_cancelling_an_acquisition_gives_it_back() -> None:
         client.release(ds)
         await until(lambda: client.status == "connected")
         assert await client.get("/subs") == []
+
+
+async def subscriptions(client: Client) -> list[str]:
+    """Ask the server."""
+    return [path for path, _ in await client.get("/subs")]
+
+
+async def test_held_for_a_block() -> None:
+    async with running() as server, connect(server.url) as client:
+        async with client.acquired(C) as ds, client.acquired("/app//items/c") as same:
+            assert same is ds
+            assert await subscriptions(client) == [C]
+            await ds.update(insert=[{"id": "a"}])
+        assert await subscriptions(client) == []
+        assert list(ds) == ["a"]
+        with pytest.raises(ReleasedError):
+            await ds.update(reset=True)
+        for path, code in ((C[1:7], "bad_path"), ("/app/nope/c", "no_service")):
+            with pytest.raises(RequestError) as refused:
+                async with client.acquired(path):
+                    pytest.fail("it was entered")
+            assert refused.value.code == code
+        assert await subscriptions(client) == []
+
+
+async def test_a_block_that_is_cut_short_holds_nothing() -> None:
+    async with running() as server, connect(server.url) as client:
+        with anyio.move_on_after(0.05) as timeout:
+            async with client.acquired(C) as ds:
+                await ds.changes().__anext__()
+        assert timeout.cancelled_caught
+        with pytest.raises(ZeroDivisionError):
+            async with client.acquired(C):
+                raise ZeroDivisionError
+        async with client.acquired(C) as other:
+            pass
+        assert other is not ds
+        assert await subscriptions(client) == []
+        assert not client._held
+        assert not client._desk._replicas
+
+
+async def test_an_acquisition_may_be_cancelled_at_any_moment() -> None:
+    """Whatever has been done by then is undone; a dataset that others hold stays."""
+    async with running() as server, connect(server.url) as client, connect(server.url) as other:
+        held = await other.acquire(C)
+        for who in (client, other):
+            for turns in range(12):
+
+                async def hold(who: Client = who) -> None:
+                    async with who.acquired(C):
+                        await anyio.sleep_forever()
+
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(hold)
+                    for _ in range(turns):
+                        await anyio.lowlevel.checkpoint()
+                    tasks.cancel_scope.cancel()
+                assert await subscriptions(who) == ([] if who is client else [C])
+        await other.update(C, insert=[{"id": "a"}])
+        assert list(held) == ["a"]
+
+
+async def test_a_dataset_for_each_way_to_read_items() -> None:
+    """They share one subscription, and each is released by itself."""
+    number = Decoder(int)
+    async with running() as server, connect(server.url) as client:
+        ds = await client.acquire(C)
+        texts = await client.acquire(C, loads=bytes)
+        assert await client.acquire(C, loads=bytes) is texts
+        assert len({id(texts), id(ds)}) == 2
+        assert await subscriptions(client) == [C]
+        changes = texts.changes()
+        await ds.update(insert=[b'{"id":"a","n":1.10}'])
+        assert (ds["a"], texts["a"]) == ({"id": "a", "n": 1.1}, b'{"id":"a","n":1.10}')
+        assert await anext(changes) == [Diff("a", b'{"id":"a","n":1.10}', None)]
+        client.release(ds)
+        with pytest.raises(ReleasedError):
+            await ds.update(reset=True)
+        await texts.update(insert=[b'{"id":"b"}'])
+        assert (list(ds), list(texts)) == (["a"], ["a", "b"])
+        client.release(texts)
+        client.release(ds)  # once too often: no effect on others
+        assert await subscriptions(client) == [C]
+        async with client.acquired(C, loads=number.decode) as numbers:
+            assert list(numbers) == ["a", "b"], "in sync already"
+            following = numbers.changes()
+            with pytest.raises(ValidationError):
+                _ = numbers["a"]
+            await texts.update(remove=["a"])
+            with pytest.raises(ValidationError):
+                await anext(following)
+            await texts.update(reset=True)
+            with pytest.raises(ValidationError):
+                await anext(following)
+        client.release(texts)
+        assert await subscriptions(client) == []
+
+
+async def test_a_refusal_is_for_all_ways_to_read_items() -> None:
+    async with running() as server, connect(server.url) as client:
+        for loads in (bytes, str):
+            with pytest.raises(RequestError):
+                await client.acquire("/app/nope/c", loads=loads)
+        async with anyio.create_task_group() as tasks:
+            for loads in (bytes, str):
+
+                async def refused(loads: Callable[[bytes], object] = loads) -> None:
+                    with pytest.raises(RequestError):
+                        await client.acquire("/app/nope/c", loads=loads)
+
+                tasks.start_soon(refused)
+        assert not client._desk._replicas
 
 
 async def test_after_the_end() -> None:

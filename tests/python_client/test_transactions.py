@@ -132,7 +132,7 @@ async def test_a_counter_that_everybody_raises() -> None:
 
     async def work(client: Client) -> None:
         ds = await client.acquire(C)
-        seen.extend([await ds.transact(raise_it) for _ in range(10)])
+        seen.extend([await ds.transaction(raise_it) for _ in range(10)])
 
     seen: list[int] = []
     async with running() as server, AsyncExitStack() as stack:
@@ -180,7 +180,7 @@ async def test_a_coroutine_function_cannot_be_run_again() -> None:
     async with running() as server, connect(server.url) as client:
         ds = await client.acquire(C)
         with pytest.raises(TypeError, match="a plain function"):
-            _ = await ds.transact(raise_it)
+            _ = await ds.transaction(raise_it)
         assert len(ds) == 0
 
 
@@ -220,7 +220,7 @@ async def test_who_is_far_away_may_lose_each_time_and_is_told(
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(hurry)
                 with pytest.raises(RequestError) as caught:
-                    await ds.transact(raise_it)
+                    await ds.transaction(raise_it)
                 assert (caught.value.code, runs) == ("conflict", 3)
                 hurried = False
                 assert await ds.transact(raise_it) == 31, "nothing of it was applied"

@@ -78,6 +78,13 @@ async def test_a_message_too_long_for_the_client(caplog: pytest.LogCaptureFixtur
         with pytest.raises(ConnectionLostError, match="longer than max_message, 2000 bytes"):
             await client.get(C)
         assert await client.get("/") == ["items"]
+        for text, fits in (("é" * 750, True), ("é" * 1500, False), ("€" * 700, False)):
+            await client.update(C, reset=True, insert=[{"id": "a", "text": text}])
+            if fits:
+                assert len(await client.get(C)) == 1
+            else:
+                with pytest.raises(ConnectionLostError, match="longer than max_message"):
+                    await client.get(C)
     assert "longer than max_message" in caplog.text
     caplog.clear()
 

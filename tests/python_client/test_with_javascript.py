@@ -122,7 +122,7 @@ async def test_a_counter_that_both_raise(tmp_path: Path, port: int) -> None:
 
     async def raise_here(ds: Dataset) -> None:
         for _ in range(rounds):
-            await ds.transact(
+            await ds.transaction(
                 lambda t: t.update(
                     insert=[{"id": "n", "count": t.get("n", {"count": 0})["count"] + 1}]
                 )

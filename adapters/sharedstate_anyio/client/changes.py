@@ -1,16 +1,14 @@
 """What a program is told, at its own pace: changes of a dataset, and of the connection."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Self, TypeAlias
+from collections.abc import Callable, Iterable
+from typing import Final, Generic, Literal, NamedTuple, Self, TypeAlias
 
 import anyio
 import anyio.lowlevel
 
 from sharedstate_core.updates import Diff as TextDiff
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+from .values import ItemT_co
 
 Status: TypeAlias = Literal["connecting", "connected", "reconnecting", "closed"]
 """`connecting`: not connected yet. `reconnecting`: connected before, and trying to be again. `closed`: for good."""
@@ -18,7 +16,7 @@ Status: TypeAlias = Literal["connecting", "connected", "reconnecting", "closed"]
 CLOSED: Final = "closed"
 
 
-class Diff(NamedTuple):
+class Diff(NamedTuple, Generic[ItemT_co]):
     """What happened to one item.
 
     Attributes:
@@ -28,18 +26,18 @@ class Diff(NamedTuple):
     """
 
     id: str
-    new: Any
-    old: Any
+    new: ItemT_co | None
+    old: ItemT_co | None
 
 
-class Changes:
+class Changes(Generic[ItemT_co]):
     """The changes of a dataset from the moment this was made; see `Dataset.changes`.
 
     While nobody takes them, changes are merged into one net difference, so that what waits is bounded by the size
     of the collection: at most one diff for each item that was there and each that is.
     """
 
-    def __init__(self, loads: Callable[[bytes], Any]) -> None:
+    def __init__(self, loads: Callable[[bytes], ItemT_co]) -> None:
         self._loads = loads
         self._merged: dict[str, TextDiff] = {}
         self._wake = anyio.Event()
@@ -48,7 +46,7 @@ class Changes:
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> list[Diff]:
+    async def __anext__(self) -> list[Diff[ItemT_co]]:
         await anyio.lowlevel.checkpoint()
         while not self._merged:
             if self._end is not None:
@@ -58,7 +56,7 @@ class Changes:
         merged, self._merged = self._merged, {}
         return [Diff(id, self._value(new), self._value(old)) for id, new, old in merged.values()]
 
-    def _value(self, text: bytes | None) -> Any:
+    def _value(self, text: bytes | None) -> ItemT_co | None:
         return None if text is None else self._loads(text)
 
     def add(self, diffs: Iterable[TextDiff]) -> None:

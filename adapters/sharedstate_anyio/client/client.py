@@ -1,50 +1,56 @@
 """The public face of a client, and its life as one `async with`."""
 
-from __future__ import annotations
-
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+import ssl
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, Final, Generic, NamedTuple, TypeVar, overload
 
 import anyio
 import msgspec
 
-from sharedstate_core import SharedStateError, parse_collection_path
+from sharedstate_anyio.own_task import in_own_task
+from sharedstate_core import (
+    Condition,
+    Cursor,
+    RequestError,
+    SharedStateError,
+    parse_collection_path,
+)
 from sharedstate_core.paths import split_path
 
 from . import values
 from .address import parse_address
+from .changes import Status, StatusChanges
 from .clock import Clock
 from .connector import Connector
 from .dataset import Dataset
 from .desk import Desk
-from .link import LinkOptions, open_link
-from .values import make_condition, make_update
+from .link import LinkOptions
+from .opening import open_link
+from .replica import Replica
+from .values import ItemLike, ItemT, ItemT_co, make_condition, make_update
 
-if TYPE_CHECKING:
-    import ssl
-    from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+T = TypeVar("T")
 
-    from sharedstate_core import Condition, Cursor
-
-    from .changes import Status, StatusChanges
-    from .replica import Replica
-    from .values import ItemLike
+_COLLECTION_SEGMENTS: Final = 3
+_texts = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 class _Held(NamedTuple):
-    ds: Dataset
+    ds: Dataset[Any]
     replica: Replica
 
 
-class Client:
+class Client(Generic[ItemT_co]):
     """A connection to a server, and the datasets that it keeps in sync; made by `connect`.
 
     It belongs to the event loop that it was made in.
     """
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, loads: Callable[[bytes], ItemT_co]) -> None:
         self._desk = desk
-        self._held: dict[str, _Held] = {}
+        self._loads = loads
+        self._held: dict[tuple[str, Callable[[bytes], Any]], _Held] = {}
         self._clock = Clock(self._ask_time)
 
     @property
@@ -61,48 +67,108 @@ class Client:
         """The server's clock."""
         return self._clock
 
-    async def acquire(self, path: str) -> Dataset:
+    @overload
+    async def acquire(self, path: str) -> Dataset[ItemT_co]: ...
+
+    @overload
+    async def acquire(self, path: str, *, loads: Callable[[bytes], T]) -> Dataset[T]: ...
+
+    async def acquire(
+        self, path: str, *, loads: Callable[[bytes], Any] | None = None
+    ) -> Dataset[Any]:
         """Return the dataset of a collection, in sync; without a connection, wait for one.
 
-        However often and in whatever spelling a path is acquired, the dataset is the same; it is kept in sync until it
-        has been released as often as it was acquired.
+        However often and in whatever spelling a path is acquired with the same `loads`, the dataset is the same; it is
+        kept in sync until it has been released as often as it was acquired. `acquired` sees to that by itself.
+        If the waiting is cancelled, nothing is held.
 
         Args:
             path: `/app/service/collection`.
+            loads: what makes an item of its JSON text; default: the client's.
 
         Raises:
             RequestError: `bad_path`, or the server's reason not to subscribe, such as `no_service`.
             ClosedError: the client is closed.
         """
-        replica = self._desk.acquire(path)
-        held = self._held.setdefault(replica.path, _Held(Dataset(replica, self._desk), replica))
+        self._desk.check_open()
+        key = (str(parse_collection_path(path)), loads or self._loads)
+        if (held := self._held.get(key)) is None:
+            replica = self._desk.hold(key[0])
+            held = self._held[key] = _Held(Dataset(replica, self._desk, key[1]), replica)
         try:
-            await replica.wait_synced()
+            self._desk.acquire(held.replica)
+            await held.replica.wait_synced()
         except BaseException:
             self.release(held.ds)
             raise
         return held.ds
 
-    def release(self, ds: Dataset) -> None:
+    @overload
+    def acquired(self, path: str) -> AbstractAsyncContextManager[Dataset[ItemT_co]]: ...
+
+    @overload
+    def acquired(
+        self, path: str, *, loads: Callable[[bytes], T]
+    ) -> AbstractAsyncContextManager[Dataset[T]]: ...
+
+    @asynccontextmanager
+    async def acquired(
+        self, path: str, *, loads: Callable[[bytes], Any] | None = None
+    ) -> AsyncIterator[Dataset[Any]]:
+        """Hold a dataset for the length of a block: `async with client.acquired(path) as ds`.
+
+        However the block ends, by an error, a timeout or a cancellation, the dataset is released.
+
+        Args:
+            path: `/app/service/collection`.
+            loads: what makes an item of its JSON text; default: the client's.
+
+        Raises:
+            RequestError, ClosedError: as `acquire`; and whatever the block raises, as it is.
+        """
+        ds = await self.acquire(path, loads=loads or self._loads)
+        try:
+            yield ds
+        finally:
+            self.release(ds)
+
+    def release(self, ds: Dataset[Any]) -> None:
         """Let a dataset go. The last time ends the synchronisation; it stays readable as it was then."""
-        held = self._held.get(ds.path)
+        held = self._held.get((ds.path, ds.loads))
         if held is not None and held.ds is ds:
             self._desk.release(held.replica)
             if held.replica.handles == 0:
-                del self._held[ds.path]
+                del self._held[ds.path, ds.loads]
 
-    async def get(self, path: str) -> Any:
+    @overload
+    async def get(self, path: str) -> Any: ...
+
+    @overload
+    async def get(self, path: str, *, loads: Callable[[bytes], T]) -> T: ...
+
+    async def get(self, path: str, *, loads: Callable[[bytes], Any] | None = None) -> Any:
         """Ask the server for something, once.
 
         Args:
-            path: `/app/service/collection`: a list of items; `/app/service`: names of collections; `/`: names of
-                services; `/clock`: the server's time, in seconds since the Unix epoch.
+            path: `/app/service/collection`: a list of items, as the client's `loads` makes them; `/app/service`: names
+                of collections; `/`: names of services; `/clock`: the server's time, in seconds since the Unix epoch.
+            loads: what makes the result of the JSON text of the whole answer instead.
 
         Raises:
-            RequestError, ConnectionLostError, ClosedError: as `Dataset.update`.
+            RequestError, ConnectionLostError, ClosedError: as `Dataset.update`; `bad_message`: the answer is not a list
+                of items.
         """
-        name = "/" + "/".join(split_path(path))
-        return self._desk.loads(await self._desk.request("GET", name))
+        segments = split_path(path)
+        told = await self._desk.request("GET", "/" + "/".join(segments))
+        if loads is not None:
+            return loads(told)
+        if len(segments) != _COLLECTION_SEGMENTS:
+            return values.loads(told)
+        try:
+            texts = _texts.decode(told)
+        except msgspec.DecodeError:
+            raise RequestError("bad_message", f"not a list of items: {told[:100]!r}") from None
+        return [self._loads(bytes(text)) for text in texts]
 
     async def update(
         self,
@@ -126,7 +192,7 @@ class Client:
             raise SharedStateError(f"the server's clock is no number: {told[:100]!r}") from None
 
 
-@asynccontextmanager
+@in_own_task
 async def connect(
     url: str,
     *,
@@ -138,8 +204,8 @@ async def connect(
     connect_timeout: float = 10.0,
     ping_interval: float = 20.0,
     ping_timeout: float = 20.0,
-    loads: Callable[[bytes], Any] = values.loads,
-) -> AsyncIterator[Client]:
+    loads: Callable[[bytes], ItemT] | None = None,
+) -> AsyncIterator[Client[ItemT]]:
     """Be a client for the length of an `async with` block, on asyncio or trio.
 
     The client connects again whenever the connection is lost, for as long as it takes, after random pauses of up
@@ -158,7 +224,8 @@ async def connect(
         connect_timeout: for one attempt to connect, in seconds.
         ping_interval: seconds of silence after which the server is asked whether it is there.
         ping_timeout: seconds that it has to answer, before the connection counts as lost.
-        loads: what makes an item of its JSON text; with `bytes`, items are that text, to the last digit.
+        loads: what makes an item of its JSON text, and so the type of items; default: a `dict` of Python's values. With
+            `bytes`, items are that text, to the last digit.
 
     Raises:
         ValueError: the URL is none.
@@ -174,28 +241,20 @@ async def connect(
         ping_interval=ping_interval,
         ping_timeout=ping_timeout,
     )
-    desk = Desk(loads, max_queue)
-    client = Client(desk)
+    desk = Desk(max_queue)
+    client: Client[ItemT] = Client(desk, loads or values.loads)
     link = await open_link(address, options) if wait else None
     connector = Connector(desk, address, options, link)
-    raised: BaseException | None = None
     async with anyio.create_task_group() as tasks:
         try:
             with anyio.CancelScope() as block:
                 tasks.start_soon(connector.run, block)
                 tasks.start_soon(client.clock.run)
-                try:
-                    yield client
-                except anyio.get_cancelled_exc_class():
-                    raise
-                except BaseException as error:  # noqa: BLE001  (raised again, outside of the task group)
-                    raised = error
+                yield client
             await connector.goodbye()
         finally:
             desk.close()
             client.clock.end()
             tasks.cancel_scope.cancel()
-    if raised is not None:
-        raise raised
     if connector.failure is not None:
         raise connector.failure

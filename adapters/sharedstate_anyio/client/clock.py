@@ -4,20 +4,16 @@ Each sample asks the server for its time and bounds it: the server read its cloc
 The sample whose bound is the narrowest counts, allowing for clocks that drift apart while it ages.
 """
 
-from __future__ import annotations
-
 import math
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Final, NamedTuple
+from collections.abc import Awaitable, Callable
+from typing import Final, NamedTuple
 
 import anyio
 
 from sharedstate_core import SharedStateError
 from sharedstate_core.client import ClosedError
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
 
 BURST: Final = 4
 """Samples one after the other when it is used first: the best of some is far better than any."""

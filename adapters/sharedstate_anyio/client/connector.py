@@ -11,7 +11,8 @@ import anyio
 from sharedstate_anyio.events import about
 
 from .errors import ConnectError
-from .link import GOODBYE_SECONDS, open_link
+from .link import GOODBYE_SECONDS
+from .opening import open_link
 
 if TYPE_CHECKING:
     from .address import Address

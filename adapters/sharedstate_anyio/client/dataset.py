@@ -1,55 +1,51 @@
 """The local copy of one collection."""
 
-from __future__ import annotations
-
 import inspect
-from collections.abc import Mapping
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Coroutine,
+    ItemsView,
+    Iterable,
+    Iterator,
+    KeysView,
+    Mapping,
+    ValuesView,
+)
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, Final, TypeVar, overload
 
 import anyio
 
+from sharedstate_core import Condition, Cursor
 from sharedstate_core.client import ServerRefusedError
 
+from .changes import Changes
 from .crowd import Crowd
+from .desk import Desk
+from .replica import Replica
 from .transaction import Transaction
-from .values import make_condition, make_update
-
-if TYPE_CHECKING:
-    from collections.abc import (
-        AsyncIterator,
-        Callable,
-        ItemsView,
-        Iterable,
-        Iterator,
-        KeysView,
-        ValuesView,
-    )
-
-    from sharedstate_core import Condition, Cursor
-
-    from .changes import Changes
-    from .desk import Desk
-    from .replica import Replica
-    from .values import ItemLike
+from .values import ItemLike, ItemT_co, make_condition, make_update
 
 T = TypeVar("T")
 
 ATTEMPTS: Final = 100
-"""How often `transact` tries: each conflict means that somebody else has got ahead."""
+"""How often `transaction` tries: each conflict means that somebody else has got ahead."""
 
 
-class Dataset(Mapping[str, Any]):
+class Dataset(Mapping[str, ItemT_co]):
     """The local copy of one collection: a mapping from id to item, in order of insertion.
 
-    Made by `Client.acquire`. It changes when the server says so, one whole update at a time, and only while the program
-    awaits something. After a lost connection it keeps what it has, and is brought up to date. Every item that is
-    handed out is the program's own: changing it changes nothing here; `update` changes the collection.
+    Made by `Client.acquire` and `Client.acquired`. It changes when the server says so, one whole update at a time, and
+    only while the program awaits something. After a lost connection it keeps what it has, and is brought up to date.
+    Every item that is handed out is the program's own: changing it changes nothing here; `update` changes the
+    collection.
     """
 
-    def __init__(self, replica: Replica, desk: Desk) -> None:
+    def __init__(self, replica: Replica, desk: Desk, loads: Callable[[bytes], ItemT_co]) -> None:
         self._replica = replica
         self._desk = desk
+        self._loads = loads
         self._crowd = Crowd()
 
     # --- reading ----------------------------------------------------------------------------------
@@ -64,17 +60,22 @@ class Dataset(Mapping[str, Any]):
         """The (epoch, version) that it shows, for `if_`; None for a server that does not tell."""
         return self._replica.cursor
 
-    def get_item(self, id: str) -> Any:
+    @property
+    def loads(self) -> Callable[[bytes], ItemT_co]:
+        """What makes an item of its JSON text. What it raises comes out where the item is read."""
+        return self._loads
+
+    def get_item(self, id: str) -> ItemT_co | None:
         """Return an item, or None if there is none of that id."""
         text = self._replica.texts.get(id)
-        return None if text is None else self._desk.loads(text)
+        return None if text is None else self._loads(text)
 
-    def get_items(self) -> list[Any]:
+    def get_items(self) -> list[ItemT_co]:
         """Return all items, in order."""
-        return [self._desk.loads(text) for text in self._replica.texts.values()]
+        return [self._loads(text) for text in self._replica.texts.values()]
 
-    def __getitem__(self, id: str) -> Any:
-        return self._desk.loads(self._replica.texts[id])
+    def __getitem__(self, id: str) -> ItemT_co:
+        return self._loads(self._replica.texts[id])
 
     def __contains__(self, id: object) -> bool:
         return id in self._replica.texts
@@ -89,16 +90,16 @@ class Dataset(Mapping[str, Any]):
         """Return the ids, in order, as they are now."""
         return dict(self._replica.texts).keys()
 
-    def values(self) -> ValuesView[Any]:
+    def values(self) -> ValuesView[ItemT_co]:
         """Return the items, in order, as they are now."""
         return self._copy().values()
 
-    def items(self) -> ItemsView[str, Any]:
+    def items(self) -> ItemsView[str, ItemT_co]:
         """Return pairs of id and item, in order, as they are now."""
         return self._copy().items()
 
-    def _copy(self) -> dict[str, Any]:
-        return {id: self._desk.loads(text) for id, text in self._replica.texts.items()}
+    def _copy(self) -> dict[str, ItemT_co]:
+        return {id: self._loads(text) for id, text in self._replica.texts.items()}
 
     def __repr__(self) -> str:
         return f"<Dataset {self.path}: {len(self)} items>"
@@ -141,27 +142,28 @@ class Dataset(Mapping[str, Any]):
         update = make_update(insert, remove, reset=reset)
         return await self._desk.put(self.path, update, make_condition(if_))
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Transaction]:
-        """Read and write as if nobody else did: `async with ds.transaction() as t`.
+    @overload
+    def transaction(self) -> AbstractAsyncContextManager[Transaction[ItemT_co]]: ...
 
-        `t` shows the dataset as it is when the block begins, and collects updates. They are sent when the block ends,
-        as one conditional update: if an item that was read has changed meanwhile (any item, if all were looked at),
-        nothing happens and the block raises `RequestError` with the code `conflict`. An exception in the block
-        sends nothing. A block cannot be run again; `transact` takes a function, which can.
+    @overload
+    def transaction(
+        self, function: Callable[[Transaction[ItemT_co]], T]
+    ) -> Coroutine[Any, Any, T]: ...
 
-        Raises:
-            RequestError, ConnectionLostError, ClosedError, ReleasedError: as `update`.
-        """
-        transaction = self._begin()
-        yield transaction
-        await self._commit(transaction)
+    def transaction(
+        self, function: Callable[[Transaction[ItemT_co]], T] | None = None
+    ) -> AbstractAsyncContextManager[Transaction[ItemT_co]] | Coroutine[Any, Any, T]:
+        """Read and write as if nobody else did.
 
-    async def transact(self, function: Callable[[Transaction], T]) -> T:
-        """Run a function on a transaction, again after each conflict, and return what it returned.
+        A transaction shows the dataset as it is when it begins, and collects updates. They are sent at its end as one
+        conditional update: if an item that was read has changed meanwhile (any item, if all were looked at), nothing
+        happens, and that is a `conflict`. An exception sends nothing.
 
-        Before it runs again there is a random pause, which grows with the conflicts, up to a second, so that
-        everybody gets through.
+        `await ds.transaction(function)` runs a function on a transaction, again after each conflict, and returns what
+        it returned. Before it runs again there is a random pause, which grows with the conflicts, up to a second, so
+        that everybody gets through. `transact` is another name for it.
+
+        `async with ds.transaction() as t` runs a block once: after a conflict it raises `RequestError`.
 
         Args:
             function: reads and updates the transaction; must do nothing else, because it may be called many times.
@@ -169,16 +171,26 @@ class Dataset(Mapping[str, Any]):
 
         Raises:
             RequestError, ConnectionLostError, ClosedError, ReleasedError: as `update`; `conflict` only after 100
-                attempts.
+                attempts of a function.
             TypeError: the function is a coroutine function; nothing was sent.
         """
+        return self._block() if function is None else self.transact(function)
+
+    @asynccontextmanager
+    async def _block(self) -> AsyncIterator[Transaction[ItemT_co]]:
+        transaction = self._begin()
+        yield transaction
+        await self._commit(transaction)
+
+    async def transact(self, function: Callable[[Transaction[ItemT_co]], T]) -> T:
+        """Do as `transaction(function)`."""
         await self._crowd.begin()
         for attempt in range(1, ATTEMPTS + 1):
             transaction = self._begin()
             result = function(transaction)
             if inspect.iscoroutine(result):  # it has not run, and nobody would notice
                 result.close()
-                raise TypeError("transact takes a plain function, not a coroutine function")
+                raise TypeError("a transaction takes a plain function, not a coroutine function")
             start = anyio.current_time()
             try:
                 await self._commit(transaction)
@@ -191,18 +203,18 @@ class Dataset(Mapping[str, Any]):
                 break
         return result
 
-    def _begin(self) -> Transaction:
+    def _begin(self) -> Transaction[ItemT_co]:
         self._replica.check_held()
-        return Transaction(self._replica.texts, self.cursor, self._desk.loads)
+        return Transaction(self._replica.texts, self.cursor, self._loads)
 
-    async def _commit(self, transaction: Transaction) -> None:
+    async def _commit(self, transaction: Transaction[ItemT_co]) -> None:
         if not transaction.batch.is_noop:
             self._replica.check_held()
             await self._desk.put(self.path, transaction.batch, transaction.condition)
 
     # --- following --------------------------------------------------------------------------------
 
-    def changes(self) -> Changes:
+    def changes(self) -> Changes[ItemT_co]:
         """Return the changes from now on: `async for diffs in ds.changes()`.
 
         Each time it is a list of `Diff`, never empty, one for each item that was inserted, replaced or removed, and the
@@ -214,5 +226,6 @@ class Dataset(Mapping[str, Any]):
         Raises:
             RequestError: in the iteration; the server does not keep the collection in sync any more. Acquiring it again
                 asks again.
+            Exception: in the iteration; what `loads` raised. These changes are not told again; the dataset shows them.
         """
-        return self._replica.listen(self._desk.loads)
+        return self._replica.listen(self._loads)

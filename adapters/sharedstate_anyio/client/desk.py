@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any, Literal, assert_never
+from itertools import chain
+from typing import TYPE_CHECKING, Literal, assert_never
 from weakref import WeakSet
 
 import anyio
 import msgspec
 
 from sharedstate_anyio.events import about
-from sharedstate_core import RequestError, parse_collection_path
+from sharedstate_core import RequestError
 from sharedstate_core.client import (
     Changed,
     ClientProtocol,
@@ -28,7 +29,7 @@ from .changes import StatusChanges
 from .replica import Bell, Replica
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from sharedstate_core import Condition, Update
     from sharedstate_core.client import ClientEffect
@@ -51,16 +52,14 @@ class Desk:
     """One client: the core, the link it speaks through, who waits for answers, what is held.
 
     Args:
-        loads: makes a value of JSON text.
         max_queue: requests that may wait for a connection.
     """
 
-    def __init__(self, loads: Callable[[bytes], Any], max_queue: int) -> None:
-        self.loads = loads
+    def __init__(self, max_queue: int) -> None:
         self._protocol = ClientProtocol(max_queue)
         self._link: Link | None = None
         self._answers: dict[int, _Answer] = {}
-        self._replicas: dict[str, Replica] = {}
+        self._replicas: dict[str, list[Replica]] = {}
         self._bell = Bell()
         self._closed = False
         self._status: Status = "connecting"
@@ -111,7 +110,7 @@ class Desk:
         self._closed = True
         self._perform(self._protocol.close())
         self._link = None
-        for replica in self._replicas.values():
+        for replica in chain.from_iterable(self._replicas.values()):
             replica.closed()
         self._set_status("closed")
 
@@ -159,34 +158,39 @@ class Desk:
 
     # --- collections ------------------------------------------------------------------------------
 
-    def acquire(self, path: str) -> Replica:
-        """Hold a collection once more.
+    def hold(self, path: str) -> Replica:
+        """Return what one more dataset sees of a collection; `acquire` it next.
 
-        Raises:
-            RequestError: `bad_path`.
-            ClosedError: after the end.
+        Args:
+            path: in normal form.
         """
-        self.check_open()
-        name = str(parse_collection_path(path))
-        replica = self._replicas.get(name)
-        if replica is None:
-            replica = self._replicas[name] = Replica(name, self._protocol, self._bell)
-        replica.handles += 1
-        replica.asked()
-        self._perform(self._protocol.acquire(name))
+        replicas = self._replicas.setdefault(path, [])
+        synced = any(replica.is_synced for replica in replicas)
+        replica = Replica(path, self._protocol, self._bell, synced=synced)
+        replicas.append(replica)
         return replica
+
+    def acquire(self, replica: Replica) -> None:
+        """Hold a collection once more; if the server has refused it, ask again."""
+        replica.handles += 1
+        for each in self._replicas[replica.path]:
+            each.asked()
+        self._perform(self._protocol.acquire(replica.path))
 
     def release(self, replica: Replica) -> None:
         """Hold it once less; the last time ends it."""
-        if self._replicas.get(replica.path) is not replica:
+        if replica.handles == 0:
             return
         replica.handles -= 1
         if replica.handles == 0:
-            del self._replicas[replica.path]
             replica.released()
-            effects = self._protocol.release(replica.path)
-            if not self._closed:
-                self._perform(effects)
+            replicas = self._replicas[replica.path]
+            replicas.remove(replica)
+            if not replicas:
+                del self._replicas[replica.path]
+                effects = self._protocol.release(replica.path)
+                if not self._closed:
+                    self._perform(effects)
 
     # --- effects ----------------------------------------------------------------------------------
 
@@ -200,12 +204,9 @@ class Desk:
                     if (answer := self._answers.get(ticket)) is not None:
                         answer.settled = effect
                         answer.came.set()
-                case Changed(path, diffs):
-                    self._replicas[path].changed(diffs)
-                case Synced(path):
-                    self._replicas[path].synced()
-                case Refused(path, error):
-                    self._replicas[path].refused(error)
+                case Changed() | Synced() | Refused():
+                    for replica in self._replicas[effect.path]:
+                        replica.take(effect)
                 case Fault():
                     self._blame(effect)
                 case _:

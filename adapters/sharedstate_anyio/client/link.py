@@ -1,4 +1,4 @@
-"""One WebSocket over one stream: the only module that knows wsproto, and that a peer can be silent.
+"""One WebSocket over one stream, once it is open (`opening`): the only module that knows that a peer can be silent.
 
 The rules:
 
@@ -15,31 +15,25 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import anyio
-from wsproto import ConnectionType, WSConnection
 from wsproto.connection import ConnectionState
 from wsproto.events import (
-    AcceptConnection,
     BytesMessage,
     CloseConnection,
     Ping,
-    RejectConnection,
-    Request,
     TextMessage,
 )
-from wsproto.utilities import ProtocolError
 
 from sharedstate_core.errors import CLOSE_TOO_BIG, CLOSE_UNSUPPORTED_DATA
 
-from .errors import ConnectError, reason_of
+from .errors import reason_of
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Sequence
 
     from anyio.abc import ByteStream
+    from wsproto import WSConnection
     from wsproto.events import Event
-
-    from .address import Address
 
 CHUNK_BYTES: Final = 64 * 1024
 """Read and written at once: between two chunks the others have their turn, and progress shows."""
@@ -51,9 +45,6 @@ GOODBYE_SECONDS: Final = 1.0
 """How long an orderly end waits for the peer."""
 
 BROKEN: Final = (OSError, anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream)
-
-NO_HANDSHAKE: Final = (ProtocolError, UnicodeDecodeError)
-"""What wsproto raises for an answer that is none; the second for a header that is not ASCII."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +149,7 @@ class Link:
         """Take one event; tell whether to read on."""
         match event:
             case TextMessage():
-                self._text_size += len(event.data)
+                self._text_size += _size(event.data)
                 if self._text_size > self._options.max_message:
                     most = self._options.max_message
                     problem = f"its message is longer than max_message, {most} bytes"
@@ -250,66 +241,6 @@ class Link:
                 return False
 
 
-async def open_link(address: Address, options: LinkOptions) -> Link:
-    """Connect and open a WebSocket.
-
-    Raises:
-        ConnectError: no connection, no TLS, no WebSocket; or it took longer than `connect_timeout`.
-    """
-    place = address.socket or address.authority
-    stream: ByteStream | None = None
-    try:
-        with anyio.fail_after(options.connect_timeout):
-            stream = await _connect(address, options)
-            return await _shake_hands(stream, address, options)
-    except BaseException as error:
-        if stream is not None:
-            with anyio.CancelScope(shield=True):
-                await anyio.aclose_forcefully(stream)
-        if isinstance(error, (*BROKEN, *NO_HANDSHAKE)):
-            no_server = isinstance(error, NO_HANDSHAKE)
-            why = "this is no WebSocket server" if no_server else reason_of(error)
-            raise ConnectError(f"cannot connect to {place}: {why}") from error
-        raise
-
-
-async def _connect(address: Address, options: LinkOptions) -> ByteStream:
-    if address.socket is not None:
-        return await anyio.connect_unix(address.socket)
-    if not address.tls:
-        return await anyio.connect_tcp(address.host, address.port)
-    return await anyio.connect_tcp(
-        address.host,
-        address.port,
-        tls=True,
-        ssl_context=options.ssl_context,
-        tls_standard_compatible=False,  # a WebSocket says itself when it ends
-    )
-
-
-async def _shake_hands(stream: ByteStream, address: Address, options: LinkOptions) -> Link:
-    websocket = WSConnection(ConnectionType.CLIENT)
-    headers = [(name.encode("ascii"), value.encode("latin-1")) for name, value in options.headers]
-    request = Request(host=address.authority, target=address.target, extra_headers=headers)
-    await stream.send(websocket.send(request))
-    events: list[Event] = []
-    while not events:
-        websocket.receive_data(await stream.receive(CHUNK_BYTES))
-        events = list(websocket.events())
-    match events[0]:
-        case AcceptConnection():
-            return Link(stream, websocket, events[1:], options)
-        case RejectConnection(status_code=status) as rejected:
-            problem = f"cannot connect to {address}: it answers {status} to a WebSocket handshake"
-            raise ConnectError(problem + _hint(rejected, address), status)
-        case _:
-            raise ConnectError(f"cannot connect to {address}: this is no WebSocket server")
-
-
-def _hint(rejected: RejectConnection, address: Address) -> str:
-    """Say what may help, if a reverse proxy or a wrong scheme is behind it."""
-    for name, value in rejected.headers:
-        if name.lower() == b"location":
-            return f"; it points to {value.decode('latin-1')[:200]!r}"
-    plain = not address.tls and address.socket is None
-    return "; if it speaks TLS, write wss://" if rejected.status_code == 400 and plain else ""
+def _size(text: str) -> int:
+    """Return the length of a text in UTF-8, as it came."""
+    return len(text) if text.isascii() else len(text.encode())

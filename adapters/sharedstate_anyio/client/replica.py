@@ -1,23 +1,18 @@
 """What the client keeps of one collection beside the core: who holds it, who listens, who waits for it."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 from weakref import WeakSet
 
 import anyio
 
-from sharedstate_core.client import ClosedError
+from sharedstate_core import Cursor, SharedStateError
+from sharedstate_core.client import Changed, ClientProtocol, ClosedError, Refused, Synced
 
 from .changes import Changes
 from .errors import ReleasedError
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from sharedstate_core import Cursor, SharedStateError
-    from sharedstate_core.client import ClientProtocol
-    from sharedstate_core.updates import Diff
+T = TypeVar("T")
 
 
 class Bell:
@@ -40,22 +35,28 @@ class Bell:
 
 
 class Replica:
-    """A collection that is held, or was.
+    """A collection that is held, or was, with its items as one dataset sees them.
+
+    Args:
+        path: of the collection, in normal form.
+        protocol: has what is held.
+        bell: rings when something happens.
+        synced: whether the collection is in sync already, for another dataset.
 
     Attributes:
         path: in normal form.
         handles: how often it was acquired and not released.
     """
 
-    def __init__(self, path: str, protocol: ClientProtocol, bell: Bell) -> None:
+    def __init__(self, path: str, protocol: ClientProtocol, bell: Bell, *, synced: bool) -> None:
         self.path = path
         self.handles = 0
         self._protocol = protocol
         self._last: tuple[Mapping[str, bytes], Cursor | None] | None = None
-        self._synced = False
+        self._synced = synced
         self._refusal: SharedStateError | None = None
         self._end: SharedStateError | None = None
-        self._listeners: WeakSet[Changes] = WeakSet()
+        self._listeners: WeakSet[Changes[Any]] = WeakSet()
         self._bell = bell
 
     @property
@@ -76,21 +77,24 @@ class Replica:
             self._refusal = None
             self._synced = False
 
-    def synced(self) -> None:
-        """It is in sync."""
-        self._synced = True
-        self._refusal = None
+    @property
+    def is_synced(self) -> bool:
+        """Whether it has been in sync, and was not refused since."""
+        return self._synced
 
-    def changed(self, diffs: Sequence[Diff]) -> None:
-        """Tell who listens."""
-        for changes in self._listeners:
-            changes.add(diffs)
-
-    def refused(self, error: SharedStateError) -> None:
-        """The server does not keep it in sync."""
-        self._refusal = error
-        self._end_listeners(error)
-        self._bell.ring()
+    def take(self, effect: Changed | Synced | Refused) -> None:
+        """Tell who listens, or waits."""
+        match effect:
+            case Changed(_, diffs):
+                for changes in self._listeners:
+                    changes.add(diffs)
+            case Synced():
+                self._synced = True
+                self._refusal = None
+            case Refused(_, error):
+                self._refusal = error
+                self._end_listeners(error)
+                self._bell.ring()
 
     def released(self) -> None:
         """Nobody holds it any more: keep what it is now."""
@@ -118,7 +122,7 @@ class Replica:
         if self._end is not None:
             raise self._end.with_traceback(None)
 
-    def listen(self, loads: Callable[[bytes], Any]) -> Changes:
+    def listen(self, loads: Callable[[bytes], T]) -> Changes[T]:
         """Return what will hear of its changes, for as long as somebody keeps it."""
         changes = Changes(loads)
         if self._end is not None:

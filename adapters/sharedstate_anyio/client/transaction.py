@@ -1,23 +1,13 @@
 """Reads and a batch that belong together."""
 
-from __future__ import annotations
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from sharedstate_core import Condition, Cursor, RequestError, Update, compose
 
-from sharedstate_core import Condition, RequestError, Update, compose
-
-from .values import make_update
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-
-    from sharedstate_core import Cursor
-
-    from .values import ItemLike
+from .values import ItemLike, ItemT_co, make_update
 
 
-class Transaction(Mapping[str, Any]):
+class Transaction(Mapping[str, ItemT_co]):
     """A dataset as it was when the transaction began, with the transaction's own updates: a mapping from id to item.
 
     Attributes:
@@ -26,7 +16,7 @@ class Transaction(Mapping[str, Any]):
     """
 
     def __init__(
-        self, texts: Mapping[str, bytes], cursor: Cursor | None, loads: Callable[[bytes], Any]
+        self, texts: Mapping[str, bytes], cursor: Cursor | None, loads: Callable[[bytes], ItemT_co]
     ) -> None:
         if cursor is None:
             problem = "this server tells no versions, so it knows no conditional updates"
@@ -45,18 +35,18 @@ class Transaction(Mapping[str, Any]):
             return Condition(self.cursor)
         return Condition(self.cursor, tuple(self._read)) if self._read else None
 
-    def get_item(self, id: str) -> Any:
+    def get_item(self, id: str) -> ItemT_co | None:
         """Return an item, or None if there is none of that id."""
         self._read[id] = None
         text = self._texts.get(id)
         return None if text is None else self._loads(text)
 
-    def get_items(self) -> list[Any]:
+    def get_items(self) -> list[ItemT_co]:
         """Return all items, in order."""
         self._read_all = True
         return [self._loads(text) for text in self._texts.values()]
 
-    def __getitem__(self, id: str) -> Any:
+    def __getitem__(self, id: str) -> ItemT_co:
         self._read[id] = None
         return self._loads(self._texts[id])
 

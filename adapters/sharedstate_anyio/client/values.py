@@ -1,20 +1,28 @@
 """Between Python's values and JSON text, in which the core keeps items."""
 
-from __future__ import annotations
-
 import json
+import sys
 import uuid
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
 from sharedstate_core import Condition, Cursor, RequestError, Update
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+if sys.version_info >= (3, 13):
+    from typing import TypeVar
+else:
+    from typing_extensions import TypeVar
 
-ItemLike: TypeAlias = "Mapping[str, Any] | bytes"
+Item: TypeAlias = dict[str, Any]
+"""An item as it is read, unless `loads` makes something else of its JSON text."""
+
+ItemT = TypeVar("ItemT", default=Item)
+ItemT_co = TypeVar("ItemT_co", covariant=True, default=Item)
+"""What `loads` makes of an item's JSON text."""
+
+ItemLike: TypeAlias = Mapping[str, Any] | bytes
 """An item to insert: a mapping of what JSON knows, or the JSON text of an object, which is sent as it stands."""
 
 _DIGITS: Final = 4300

@@ -29,7 +29,7 @@ async def get(options: Namespace) -> int:
     how = connecting(options)
     async with session(url, how) as client:
         if not collection:
-            texts = _elements(await client.get(path))
+            texts = await client.get(path, loads=_elements)
         else:
             ds = await acquired(client, path, how.patience)
             texts = [ds[id] for id in options.ids if id in ds] if options.ids else ds.get_items()
@@ -113,7 +113,7 @@ async def watch(options: Namespace) -> int:
     return 0
 
 
-def _line(diff: Diff) -> bytes:
+def _line(diff: Diff[bytes]) -> bytes:
     return _diff(diff.id, diff.new, diff.old)
 
 

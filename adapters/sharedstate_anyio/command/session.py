@@ -74,7 +74,7 @@ def say(message: str) -> None:
 
 
 @asynccontextmanager
-async def session(url: str, how: Connecting) -> AsyncIterator[Client]:
+async def session(url: str, how: Connecting) -> AsyncIterator[Client[bytes]]:
     """Connect; items are JSON text.
 
     Raises:
@@ -113,7 +113,7 @@ async def session(url: str, how: Connecting) -> AsyncIterator[Client]:
         raise CommandError(f"no connection for {how.patience:g} s")
 
 
-async def acquired(client: Client, path: str, patience: float) -> Dataset:
+async def acquired(client: Client[bytes], path: str, patience: float) -> Dataset[bytes]:
     """Acquire a collection; ask now and then whether the storage answers.
 
     A server whose storage is away goes on trying to load the collection, for as long as it takes.
@@ -121,7 +121,7 @@ async def acquired(client: Client, path: str, patience: float) -> Dataset:
     Raises:
         RequestError: the server refuses, or its storage is not available.
     """
-    found: list[Dataset] = []
+    found: list[Dataset[bytes]] = []
     problem: RequestError | None = None
 
     async def ask(what: str) -> None:

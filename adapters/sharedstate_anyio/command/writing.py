@@ -109,7 +109,7 @@ async def _given(arguments: list[str]) -> AsyncIterator[Line]:
             yield line
 
 
-async def _update(client: Client, path: str, line: Line) -> None:
+async def _update(client: Client[bytes], path: str, line: Line) -> None:
     if "id" in line.value:
         await client.update(path, insert=[line.text])
         return
@@ -221,7 +221,7 @@ class _RefusedError(CommandError):
         super().__init__(problem, BAD_INPUT if bad else FAILED, in_doubt=is_in_doubt(error))
 
 
-async def _rehearse(client: Client, path: str, lines: list[Line], most: int) -> None:
+async def _rehearse(client: Client[bytes], path: str, lines: list[Line], most: int) -> None:
     """Let the server look at all lines, under a condition that never holds, so that nothing changes."""
     if not await _holds_never(client, path, []):
         return  # a server of level 1 does not look at conditions
@@ -229,7 +229,7 @@ async def _rehearse(client: Client, path: str, lines: list[Line], most: int) -> 
         await _holds_never(client, path, batch)
 
 
-async def _holds_never(client: Client, path: str, batch: list[Line]) -> bool:
+async def _holds_never(client: Client[bytes], path: str, batch: list[Line]) -> bool:
     """Tell whether the server found the condition not met."""
     try:
         await _store(client, path, batch, if_=Cursor("", 0))
@@ -241,7 +241,7 @@ async def _holds_never(client: Client, path: str, batch: list[Line]) -> bool:
 
 
 async def _store(
-    client: Client,
+    client: Client[bytes],
     path: str,
     batch: list[Line],
     *,
