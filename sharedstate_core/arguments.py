@@ -8,8 +8,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from .errors import RequestError
 from .paths import split_path
+from .storage import Condition, Cursor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -63,6 +66,38 @@ def check_number(
         raise TypeError(f"{name}: expected {what}, found {found(value)}")
     if not least <= value < math.inf:
         raise ValueError(f"{name}: expected {what}, found {value}")
+
+
+def check_condition(condition: object, name: str = "condition") -> None:
+    """Check that an argument is the condition of an update.
+
+    Raises:
+        TypeError: it is not.
+    """
+    if not isinstance(condition, Condition):
+        raise TypeError(f"{name}: expected a Cursor or a Condition, found {found(condition)}")
+    expect(f"{name}.cursor", condition.cursor, Cursor)
+    expect(f"{name}.cursor.epoch", condition.cursor.epoch, str)
+    check_number(f"{name}.cursor.version", condition.cursor.version, 0)
+    if condition.ids is not None:
+        expect(f"{name}.ids", condition.ids, tuple)
+        for index, id in enumerate(condition.ids):
+            expect(f"{name}.ids[{index}]", id, str)
+
+
+def check_json(name: str, text: object) -> None:
+    """Check that an argument is JSON text.
+
+    Raises:
+        TypeError: it is not bytes.
+        ValueError: it is not one JSON value.
+    """
+    if not isinstance(text, bytes):
+        raise TypeError(f"{name}: expected JSON text as bytes, found {found(text)}")
+    try:
+        msgspec.json.decode(text, type=msgspec.Raw)
+    except msgspec.DecodeError as error:
+        raise ValueError(f"{name}: {error}") from None
 
 
 def messages(unsent: Iterable[bytes]) -> Sequence[bytes]:

@@ -17,6 +17,7 @@ from sharedstate_core import (
     CommitResult,
     Committed,
     Cursor,
+    Doubt,
     Limits,
     ListCollections,
     Load,
@@ -48,12 +49,19 @@ NONSENSE: Final[Sequence[Any]] = (
 )
 
 
+class Credulous(World):
+    """A World in which what is false may be taken for the truth."""
+
+    def _doubt(self, doubt: Doubt) -> None:  # noqa: ARG002
+        self.doubts += 1
+
+
 # --- what an answer may be in the place of ---------------------------------------------------------
 
 
 def loading() -> World:
     """Somebody subscribes to a collection that is not in memory, and reads and writes it."""
-    world = World(3, store=stored("p", "q"))
+    world = Credulous(3, store=stored("p", "q"))
     world.clients[0].put_subs({P: {}})
     return world
 
@@ -83,13 +91,13 @@ def committing() -> World:
 
 
 def committing_blind() -> World:
-    world = World(3, store=stored("p"))
+    world = Credulous(3, store=stored("p"))
     world.clients[0].put(P, insert=[{"id": "q"}])
     return world
 
 
 def listing() -> World:
-    world = World(3, store=stored("p"))
+    world = Credulous(3, store=stored("p"))
     world.clients[0].ask("GET", "/a/items")
     return world
 
@@ -103,7 +111,6 @@ def begin(situation: Callable[[], World]) -> tuple[World, int]:
     Client 0 is concerned. Client 1 watches another collection; client 2 asks for both, and comes later.
     """
     world = situation()
-    world._doubt = lambda _: None  # type: ignore[method-assign]  (what is false may be taken for the truth)
     say(world)
     (ticket,) = world.operations
     world.clients[1].put_subs({OTHER: {}})

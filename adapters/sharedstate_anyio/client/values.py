@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import msgspec
 
 from sharedstate_core import Condition, Cursor, RequestError, Update
+from sharedstate_core.arguments import check_condition
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -86,5 +87,12 @@ def _item(item: ItemLike, place: str) -> tuple[str, bytes]:
 
 
 def make_condition(wanted: Cursor | Condition | None) -> Condition | None:
-    """Return the condition that the core takes; a cursor alone is about the whole collection."""
-    return Condition(wanted) if isinstance(wanted, Cursor) else wanted
+    """Return the condition that the core takes; a cursor alone is about the whole collection.
+
+    Raises:
+        TypeError: it is neither, or names no state.
+    """
+    condition = Condition(wanted) if isinstance(wanted, Cursor) else wanted
+    if condition is not None:
+        check_condition(condition, "if_")
+    return condition
