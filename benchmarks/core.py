@@ -22,6 +22,7 @@ from sharedstate_core import (
 from sharedstate_core.decode import decode_request, decode_write
 from sharedstate_core.notices import Notices
 from sharedstate_core.replica import Replica
+from sharedstate_core.results import checked_load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -142,10 +143,13 @@ def net_changes() -> Iterator[Result]:
 
 
 def snapshots() -> Iterator[Result]:
-    """Taking over a loaded collection, and encoding it for its first reader."""
+    """Checking and taking over a loaded collection, and encoding it for its first reader."""
     rows = _rows(100_000)
     yield measure(
-        "take over a load of 100,000", "item", 100_000, lambda: Replica(Loaded(EPOCH, 1, 0, rows))
+        "take over a load of 100,000",
+        "item",
+        100_000,
+        lambda: Replica(checked_load(Loaded(EPOCH, 1, 0, rows), None)),
     )
     texts = [row.text or b"" for row in rows]
     joined = measure("bytes.join of 100,000 items", "item", 100_000, lambda: b",".join(texts))

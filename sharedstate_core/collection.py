@@ -82,8 +82,7 @@ class Collection(Generic[C]):
 
     def stall(self, subscription: Subscription[C]) -> None:
         """Keep no more than a cursor for this subscriber until `catch_up`."""
-        cursor = None if self._replica is None else self._replica.cursor
-        self._subscribers.stall(subscription, cursor)
+        self._subscribers.stall(subscription, self.cursor)
 
     def catch_up(self, subscription: Subscription[C], out: list[Effect[C]]) -> None:
         """Bring a subscriber from its cursor to now; later, if there is no content yet."""
@@ -100,26 +99,23 @@ class Collection(Generic[C]):
     # --- what storage answers ---------------------------------------------------------------------
 
     def commit_succeeded(self, result: CommitResult, now: float, out: list[Effect[C]]) -> None:
-        """The writes of the commit under way were carried out, or rejected one by one."""
+        """The writes of the commit under way were carried out, or rejected one by one; see `results`."""
         puts = self._end_commit()
-        if len(result.outcomes) != len(puts):  # the store is at fault: nobody knows what it did
-            self._fail_unknown(puts, out)
+        answers = [
+            Answer(
+                put.request,
+                put.write.update.touched,
+                outcome,
+                Cursor(result.epoch, outcome.version),
+            )
+            for put, outcome in zip(puts, result.outcomes, strict=True)
+        ]
+        if self._replica is not None and not self._follow(puts, answers, self._replica, out):
+            self._freshness.stale = True
+        if self._freshness.stale or self._replica is None:
+            self._answers.hold(answers)  # those who watch are to see it first
         else:
-            answers = [
-                Answer(
-                    put.request,
-                    put.write.update.touched,
-                    outcome,
-                    Cursor(result.epoch, outcome.version),
-                )
-                for put, outcome in zip(puts, result.outcomes, strict=True)
-            ]
-            if self._replica is not None and not self._follow(puts, answers, self._replica, out):
-                self._freshness.stale = True
-            if self._freshness.stale or self._replica is None:
-                self._answers.hold(answers)  # those who watch are to see it first
-            else:
-                self._answers.give(answers, out)
+            self._answers.give(answers, out)
         self._advance(now, out)
 
     def commit_failed(
@@ -135,16 +131,12 @@ class Collection(Generic[C]):
         self._advance(now, out)
 
     def load_succeeded(self, loaded: Loaded, now: float, out: list[Effect[C]]) -> None:
-        """The load under way has brought content."""
-        before = None if self._replica is None else self._replica.cursor
-        if loaded.base is None:
+        """The load under way has brought content; see `results`."""
+        before = self.cursor
+        if self._replica is None or loaded.base is None:
             self._replica = Replica(loaded)
-        elif self._replica is not None and before == Cursor(loaded.epoch, loaded.base):
-            self._replica.merge(loaded)
         else:
-            error = RequestError("unavailable", "the storage answered what was not asked")
-            self.load_failed(error, now, out)
-            return
+            self._replica.merge(loaded)
         is_news = before != self._replica.cursor
         if self._freshness.succeeded(self._replica, is_news=is_news):
             self._desk.set_deadline(self, "look", now + LOOK_SECONDS)
@@ -165,7 +157,7 @@ class Collection(Generic[C]):
 
     def changed_elsewhere(self, cursor: Cursor | None, now: float, out: list[Effect[C]]) -> None:
         """Another process has committed; `cursor` is the state it reached, if known."""
-        known = None if self._replica is None else self._replica.cursor
+        known = self.cursor
         if known is None and not self._freshness.loading:
             return
         if known is None or cursor is None or cursor.epoch != known.epoch:
@@ -215,6 +207,16 @@ class Collection(Generic[C]):
     def is_loading(self) -> bool:
         """Whether the storage operation under way is a Load."""
         return self._freshness.loading
+
+    @property
+    def committing(self) -> list[Update]:
+        """The updates of the commit under way."""
+        return [put.write.update for put in self._committing or ()]
+
+    @property
+    def cursor(self) -> Cursor | None:
+        """The state that is in memory, which a load under way was asked to begin at; None without content."""
+        return None if self._replica is None else self._replica.cursor
 
     @property
     def is_busy(self) -> bool:
@@ -271,8 +273,7 @@ class Collection(Generic[C]):
 
     def _start_load(self, out: list[Effect[C]], *, look: bool) -> None:
         self._freshness.begin(look=look)
-        since = None if self._replica is None else self._replica.cursor
-        out.append(Load(self._desk.tickets.issue(self), self.path, since))
+        out.append(Load(self._desk.tickets.issue(self), self.path, self.cursor))
 
     def _serve(self, out: list[Effect[C]]) -> None:
         """Answer the read at the head of the queue, or commit the updates there."""

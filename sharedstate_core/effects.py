@@ -37,7 +37,8 @@ class TellTime(Struct, Generic[C], frozen=True):
 class TellDrained(Struct, Generic[C], frozen=True):
     """Call `connection_drained` once all that was sent to the connection has left; nothing more is sent until then.
 
-    If it does not leave at once, call `connection_blocked` as ever, and `connection_drained` for both.
+    If it does not leave at once, call `connection_blocked` as ever, and `connection_drained` for both. Without either
+    call for `Limits.drain_seconds` the connection is closed.
     """
 
     connection: C

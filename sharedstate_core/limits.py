@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Final
+
+from .arguments import check_number
+
+_FROM_ZERO: Final = {"depth", "linger_bytes", "linger_seconds", "tombstones"}
+_OR_NONE: Final = {"collection_bytes", "collection_items"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +33,8 @@ class Limits:
             large is refused with `too_large`. What another process commits at the same moment is not counted.
         tombstones: removed ids that one collection remembers in memory, so that a client can resume.
         group: updates that one commit takes at the most.
-        drain_seconds: how long a connection may stay blocked without progress before it is closed; its client can
-            resume.
+        drain_seconds: how long a connection may stay blocked without progress, or the transport may leave a
+            `TellDrained` without an answer, before the connection is closed; its client can resume.
         linger_seconds: how long a collection that nobody watches stays in memory.
         linger_bytes: memory of all such collections together; beyond, those go first that wait for the longest.
         collections: collections that are watched, read or written at one time, whoever does; one more is answered
@@ -41,6 +47,9 @@ class Limits:
             its ids takes beside its text. While as much waits, further updates are answered `unavailable`.
         retry_seconds: first and longest pause before a failed load is tried again; it doubles each time.
         part_bytes: size of one part of a snapshot for those who subscribe with `parts`, in bytes.
+
+    Raises:
+        TypeError, ValueError: one is not a number, or too small: nothing can be done with 0 of most of them.
     """
 
     message_bytes: int = 4 * 1024 * 1024
@@ -65,7 +74,25 @@ class Limits:
     retry_seconds: tuple[float, float] = (0.1, 5.0)
     part_bytes: int = 256 * 1024
 
+    def __post_init__(self) -> None:
+        for name in (field.name for field in fields(self)):
+            value, whole = getattr(self, name), not name.endswith("_seconds")
+            if name == "retry_seconds":
+                _check_pauses(value)
+            elif whole:
+                check_number(name, value, int(name not in _FROM_ZERO), optional=name in _OR_NONE)
+            else:
+                check_number(name, value, 0 if name in _FROM_ZERO else 0.001, whole=False)
+
     @property
     def bound_collections(self) -> bool:
         """Whether there is a bound on what a collection may hold."""
         return self.collection_items is not None or self.collection_bytes is not None
+
+
+def _check_pauses(value: object) -> None:
+    if not isinstance(value, tuple | list) or len(value) != 2:
+        raise TypeError("retry_seconds: expected the first and the longest pause, (0.1, 5.0)")
+    first, longest = value
+    check_number("retry_seconds[0]", first, 0.001, whole=False)
+    check_number("retry_seconds[1]", longest, first, whole=False)

@@ -39,7 +39,10 @@ def split_path(text: str) -> tuple[str, ...]:
     Raises:
         RequestError: `bad_path`, if it is longer than `MAX_PATH_CHARACTERS`, or if a segment is `.` or `..`, holds
             a control character or a lone surrogate, or is longer than `MAX_SEGMENT_BYTES`.
+        TypeError: it is not a str.
     """
+    if not isinstance(text, str):
+        raise TypeError(f"path: expected a str, found {type(text).__name__}")
     if len(text) > MAX_PATH_CHARACTERS:
         problem = f"longer than {MAX_PATH_CHARACTERS} characters"
         raise RequestError("bad_path", f"path {text[:200]!r}...: {problem}")

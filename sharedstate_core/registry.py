@@ -126,7 +126,12 @@ class Registry(Generic[C]):
         collection.take_in(operation)
         self._asked[collection] = None
 
-    def go_on(self, asker: Session[C], now: float, out: list[Effect[C]]) -> None:
+    @property
+    def is_asked(self) -> bool:
+        """Whether a collection was asked for something, and has still to go on."""
+        return bool(self._asked)
+
+    def go_on(self, asker: Session[C] | None, now: float, out: list[Effect[C]]) -> None:
         """Let the collections that were asked for something, by `asker`, do what they can do now."""
         while self._asked:
             collection = next(iter(self._asked))
@@ -172,6 +177,7 @@ class Registry(Generic[C]):
 
     def wake(self, now: float, out: list[Effect[C]]) -> None:
         """Time has passed: retry loads, let idle collections go."""
+        self.go_on(None, now, out)
         for which, collection in self._deadlines.due(now):
             collection.deadline(which, now, out)
 

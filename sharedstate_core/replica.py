@@ -15,7 +15,8 @@ The rules:
 from __future__ import annotations
 
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
+from operator import attrgetter
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from .storage import Cursor, Loaded, Row
 
@@ -51,12 +52,9 @@ class Entry:
         self.removed = removed
 
 
-def _insertion(entry: Entry | Row) -> tuple[int, int]:
-    return (entry.created, entry.place)
-
-
-def _version(row: Row) -> int:
-    return row.version
+_insertion: Final = attrgetter("created", "place")
+_version: Final = attrgetter("version")
+"""By what entries and rows are sorted."""
 
 
 class Replica:
@@ -74,7 +72,7 @@ class Replica:
         self._items: dict[str, Entry] = {}
         self._recent: dict[str, Entry] = {}
         self._tombstones: dict[str, int] = {}
-        self._merge(loaded.rows)
+        self._fill(loaded.rows)
 
     @property
     def cursor(self) -> Cursor:
@@ -162,6 +160,17 @@ class Replica:
             for id in list(islice(self._tombstones, surplus)):
                 self.horizon = self._tombstones.pop(id)
 
+    def _fill(self, rows: Sequence[Row]) -> None:
+        """Take over all that a store holds; each id is there once."""
+        removed = sorted((row for row in rows if row.text is None), key=_version)
+        self._tombstones = {row.id: row.version for row in removed}
+        for row in sorted(rows, key=_insertion):
+            if row.text is not None:
+                # A store does not tell when the id was last removed: the latest it can have been will do.
+                self._items[row.id] = Entry(row, row.text, row.created)
+                self.bytes += len(row.text)
+        self._recent = {entry.id: entry for entry in sorted(self._items.values(), key=_version)}
+
     def _merge(self, rows: Sequence[Row]) -> None:
         for row in sorted((row for row in rows if row.text is None), key=_version):
             self._bury(row.id, row.version)
@@ -178,8 +187,7 @@ class Replica:
                 continue
             self._bury(row.id, row.version)
             self._tombstones.pop(row.id, None)
-            # A store does not tell when the id was last removed: the latest it can have been will do.
-            self._items[row.id] = Entry(row, row.text, row.created)
+            self._items[row.id] = Entry(row, row.text, row.created)  # removed: as in `_fill`
         for row in sorted(live, key=_version):
             self._recent.pop(row.id, None)
             self._recent[row.id] = self._items[row.id]

@@ -4,30 +4,32 @@ The rules:
 
 1. Nothing here does I/O, reads a clock or draws a random number. `now` is seconds of the embedder's monotonic clock.
 2. Perform the returned effects in order before the next input; never call in from within.
-3. `receive_text` never raises because of what a peer sent. `LocalProtocolError` means that the embedding
-   program broke a rule.
+3. `receive_text` never raises because of what a peer sent.
 4. Every ticket of a Commit, Load or ListCollections comes back exactly once, also when its author has left.
+5. An input that cannot be right raises, and the core is as it was: `LocalProtocolError` for a connection that is not
+   open, a ticket that is not under way, or an answer of storage that cannot be one (`results`), whose ticket stays
+   open for the input that says that it failed; `TypeError` or `ValueError` for an argument that is not what the
+   signature says (`arguments`).
 """
 
 from collections.abc import Collection as Names
-from collections.abc import Iterable, Sequence
-from typing import Generic
+from collections.abc import Iterable
 
+from .arguments import expect, messages, service_names
 from .counters import Census, Counters
 from .dispatch import Dispatcher
+from .drains import Drains
 from .effects import C, Effect
-from .errors import LocalProtocolError, RequestError
+from .errors import LocalProtocolError
 from .limits import Limits
 from .outstanding import Outstanding
-from .paths import CollectionPath
 from .registry import Registry
 from .session import Session
-from .storage import CommitResult, Cursor, Loaded
+from .storage_inputs import StorageInputs
 from .subscribers import proceed
-from .timers import Timers
 
 
-class Server(Generic[C]):
+class Server(StorageInputs[C]):
     """All connections and collections of one server process.
 
     Args:
@@ -36,21 +38,29 @@ class Server(Generic[C]):
 
     Attributes:
         counters: what it has done so far.
+
+    Raises:
+        TypeError: `services` is a single text, or has something else than texts, or `limits` is something else.
+        ValueError: a name cannot stand in a path.
     """
 
     def __init__(self, services: Names[str], limits: Limits | None = None) -> None:
+        if limits is not None:
+            expect("limits", limits, Limits)
         self.limits = limits or Limits()
         self.counters = Counters()
-        self._registry: Registry[C] = Registry(services, self.limits, self.counters)
+        names = service_names(services)
+        registry: Registry[C] = Registry(names, self.limits, self.counters)
+        super().__init__(registry, Drains(self.limits.drain_seconds))
         self._dispatcher = Dispatcher(self._registry)
-        self._tickets = self._registry.tickets
         self._sessions: dict[C, Session[C]] = {}
-        self._drains: Timers[Session[C]] = Timers()
         self._outstanding: Outstanding[C] = Outstanding(self.limits.owed_bytes)
 
     def change_limits(self, limits: Limits) -> None:
         """Let other limits hold from now on; what exceeds them already stays until it ends."""
+        expect("limits", limits, Limits)
         self.limits = limits
+        self._drains.seconds = limits.drain_seconds
         self._outstanding.most = limits.owed_bytes
         for session in self._sessions.values():
             session.limits = limits
@@ -66,14 +76,15 @@ class Server(Generic[C]):
         """
         if connection in self._sessions:
             raise LocalProtocolError(f"connection {connection!r} is open already")
-        session = Session(connection, self.limits, self.counters, self._outstanding)
-        self._sessions[connection] = session
+        self._sessions[connection] = Session(
+            connection, self.limits, self.counters, self._outstanding, self._drains
+        )
         self.counters.connections += 1
 
     def connection_closed(self, connection: C, now: float) -> list[Effect[C]]:
         """A connection has ended, for whatever reason; its updates go on."""
         session = self._session(connection)
-        out: list[Effect[C]] = []
+        out = self._begin(now)
         del self._sessions[connection]
         session.closed = True
         self._outstanding.take_back(session)
@@ -99,18 +110,19 @@ class Server(Generic[C]):
                 share counts once if it is the same object. None: not known; then broadcasts are not counted.
         """
         session = self._session(connection)
-        out: list[Effect[C]] = []
+        kept = None if unsent is None else messages(unsent)
+        out = self._begin(now)
         if not session.closed:
             session.block(out)
-            if unsent is not None:
-                session.keep(unsent, out)
-            self._drains.set(session, now + self.limits.drain_seconds)
+            if kept is not None:
+                session.keep(kept, out)
+            self._drains.expect(session)
         return out
 
     def connection_drained(self, connection: C, now: float) -> list[Effect[C]]:
         """The reader has caught up with what was sent: it gets the net change to now."""
         session = self._session(connection)
-        out: list[Effect[C]] = []
+        out = self._begin(now)
         if session.blocked and not session.closed:
             self._drains.cancel(session)
             session.drain(now, out)
@@ -119,103 +131,50 @@ class Server(Generic[C]):
     # --- messages ---------------------------------------------------------------------------------
 
     def receive_text(self, connection: C, text: str, now: float) -> list[Effect[C]]:
-        """One text message of a peer has arrived, whole."""
+        """One text message of a peer has arrived, whole.
+
+        Raises:
+            TypeError: `text` is not a str: decode the message first.
+        """
         return self.receive_texts(connection, (text,), now)
 
     def receive_texts(self, connection: C, texts: Iterable[str], now: float) -> list[Effect[C]]:
         """Text messages of one peer have arrived together, each whole: their updates are committed together.
 
         They are taken one by one, the first one in any case, and no more when reading is to pause: what is left of an
-        iterator is for the next call.
+        iterator is for the next call. Where an iterator raises, what was taken from it before stays taken: the
+        effects come with the next input, and `next_wakeup` asks for one at once.
+
+        Raises:
+            TypeError: `texts` is a single text, or has something else than texts.
+            Exception: what the iterator raises.
         """
         session = self._session(connection)
-        out: list[Effect[C]] = []
-        for text in texts:
-            if not session.closed:
-                self._dispatcher.receive(session, text, now, out)
-            if session.closed or session.is_paused:
-                break
+        if isinstance(texts, str | bytes):
+            raise TypeError("texts: expected several texts; receive_text takes a single one")
+        if isinstance(texts, tuple | list):
+            for text in texts:
+                expect("text", text, str)
+        out = self._begin(now)
+        try:
+            for text in texts:
+                expect("text", text, str)
+                if not session.closed:
+                    self._dispatcher.receive(session, text, now, out)
+                if session.closed or session.is_paused:
+                    break
+        except BaseException:
+            self._late = out
+            raise
         self._registry.go_on(session, now, out)
         return out
-
-    # --- storage ----------------------------------------------------------------------------------
-
-    def commit_succeeded(self, ticket: int, result: CommitResult, now: float) -> list[Effect[C]]:
-        """A Commit was carried out; `result` has one outcome for each write."""
-        out: list[Effect[C]] = []
-        self._tickets.take_collection(ticket, loading=False).commit_succeeded(result, now, out)
-        return out
-
-    def commit_failed(
-        self, ticket: int, message: str, now: float, *, outcome_unknown: bool
-    ) -> list[Effect[C]]:
-        """A Commit failed.
-
-        Args:
-            ticket: the Commit's.
-            message: one sentence for the authors, without secrets.
-            now: seconds, monotonic.
-            outcome_unknown: False only if it is certain that nothing was stored.
-        """
-        out: list[Effect[C]] = []
-        error = RequestError("unavailable", message)
-        collection = self._tickets.take_collection(ticket, loading=False)
-        collection.commit_failed(error, now, out, outcome_unknown=outcome_unknown)
-        return out
-
-    def load_succeeded(self, ticket: int, loaded: Loaded, now: float) -> list[Effect[C]]:
-        """A Load was carried out."""
-        out: list[Effect[C]] = []
-        collection = self._tickets.take_collection(ticket, loading=True)
-        self._registry.end_load(collection)
-        collection.load_succeeded(loaded, now, out)
-        self._registry.go_on_loading(collection.path.service, now, out)
-        return out
-
-    def load_failed(self, ticket: int, message: str, now: float) -> list[Effect[C]]:
-        """A Load failed; the core asks again in a while if somebody still watches."""
-        out: list[Effect[C]] = []
-        error = RequestError("unavailable", message)
-        collection = self._tickets.take_collection(ticket, loading=True)
-        self._registry.end_load(collection)
-        collection.load_failed(error, now, out)
-        self._registry.go_on_loading(collection.path.service, now, out)
-        return out
-
-    def list_succeeded(self, ticket: int, names: Sequence[str]) -> list[Effect[C]]:
-        """A ListCollections was carried out."""
-        out: list[Effect[C]] = []
-        self._tickets.take_request(ticket).succeed(names, out)
-        return out
-
-    def list_failed(self, ticket: int, message: str) -> list[Effect[C]]:
-        """A ListCollections failed."""
-        out: list[Effect[C]] = []
-        self._tickets.take_request(ticket).fail(RequestError("unavailable", message), out)
-        return out
-
-    def collection_changed(
-        self, path: CollectionPath, cursor: Cursor | None, now: float
-    ) -> list[Effect[C]]:
-        """Another process has committed to a collection, and reached `cursor` if that is known."""
-        out: list[Effect[C]] = []
-        collection = self._registry.get(path)
-        if collection is not None:
-            collection.changed_elsewhere(cursor, now, out)
-        return out
-
-    def loaded(self, service: str) -> list[CollectionPath]:
-        """Return the service's collections whose content is in memory: for these, others' commits matter."""
-        return [
-            collection.path
-            for collection in self._registry.all()
-            if collection.path.service == service and collection.is_loaded
-        ]
 
     # --- time -------------------------------------------------------------------------------------
 
     def next_wakeup(self) -> float | None:
         """Return the time at which `wake` should be called, or None; it may change with every input."""
+        if self._late or self._registry.is_asked:
+            return self._drains.now
         drain, deadline = self._drains.next(), self._registry.next_deadline()
         if drain is None or deadline is None:
             return deadline if drain is None else drain
@@ -223,8 +182,8 @@ class Server(Generic[C]):
 
     def wake(self, now: float) -> list[Effect[C]]:
         """Time has passed: retry loads, close connections that do not drain, let idle collections go."""
-        out: list[Effect[C]] = []
-        for session in self._drains.due(now):
+        out = self._begin(now)
+        for session in self._drains.due():
             session.close("the reader did not catch up in time; come back and resume", out)
         self._registry.wake(now, out)
         return out

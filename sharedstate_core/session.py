@@ -8,7 +8,7 @@ The rules:
 3. When the reader has drained it gets what it is owed, in that order. Its subscriptions stand before any
    acknowledgement that came later: a writer's own copy shows an update before its reply says so.
 4. One input never hands out much more than `Limits.window_bytes` to one connection: then the session blocks itself
-   until the transport says that all of it has left.
+   until the transport says that all of it has left. It has as long for that as a reader that is slow.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from msgspec import Raw
 
     from .counters import Counters
+    from .drains import Drains
     from .limits import Limits
     from .outstanding import Outstanding
     from .storage import Cursor
@@ -36,7 +37,12 @@ class Session(Generic[C]):
     """The core's side of one connection."""
 
     def __init__(
-        self, connection: C, limits: Limits, counters: Counters, outstanding: Outstanding[C]
+        self,
+        connection: C,
+        limits: Limits,
+        counters: Counters,
+        outstanding: Outstanding[C],
+        drains: Drains[C],
     ) -> None:
         self.connection = connection
         self.subscriptions: dict[str, Subscription[C]] = {}
@@ -45,6 +51,7 @@ class Session(Generic[C]):
         self.limits = limits
         self._counters = counters
         self._outstanding = outstanding
+        self._drains = drains
         self._unanswered = 0
         self._unanswered_bytes = 0
         self._paused = False
@@ -102,6 +109,7 @@ class Session(Generic[C]):
         if self._window > self.limits.window_bytes and not self.blocked:
             self.block(out)
             out.append(TellDrained(self.connection))
+            self._drains.expect(self)
             self._charge(messages, out)
 
     def _charge(self, messages: Sequence[Sized], out: list[Effect[C]]) -> None:

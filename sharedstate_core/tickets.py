@@ -32,27 +32,33 @@ class Tickets(Generic[C]):
         self._owners[self._last] = owner
         return self._last
 
-    def take_collection(self, ticket: int, *, loading: bool) -> Collection[C]:
-        """Return the collection whose Load or Commit has ended.
+    def collection(self, ticket: int, *, loading: bool) -> Collection[C]:
+        """Return the collection whose Load or Commit has ended; then `end` the ticket.
 
         Raises:
             LocalProtocolError: nothing of that kind with this ticket is under way.
         """
-        owner = self._owners.get(ticket)
+        owner = self._owner(ticket)
         if not isinstance(owner, Collection) or owner.is_loading is not loading:
             what = "Load" if loading else "Commit"
-            raise LocalProtocolError(f"no {what} with ticket {ticket} is under way")
-        del self._owners[ticket]
+            raise LocalProtocolError(f"no {what} with ticket {ticket!r} is under way")
         return owner
 
-    def take_request(self, ticket: int) -> Request[C]:
-        """Return the request whose ListCollections has ended.
+    def request(self, ticket: int) -> Request[C]:
+        """Return the request whose ListCollections has ended; then `end` the ticket.
 
         Raises:
             LocalProtocolError: nothing of that kind with this ticket is under way.
         """
-        owner = self._owners.get(ticket)
+        owner = self._owner(ticket)
         if not isinstance(owner, Request):
-            raise LocalProtocolError(f"no ListCollections with ticket {ticket} is under way")
-        del self._owners[ticket]
+            raise LocalProtocolError(f"no ListCollections with ticket {ticket!r} is under way")
         return owner
+
+    def end(self, ticket: int) -> None:
+        """The operation has ended, and what came of it can be taken in."""
+        del self._owners[ticket]
+
+    def _owner(self, ticket: int) -> Collection[C] | Request[C] | None:
+        """Return whose it is; 1.0 and True, which are equal to 1, are no tickets."""
+        return self._owners.get(ticket) if type(ticket) is int else None

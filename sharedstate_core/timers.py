@@ -22,6 +22,9 @@ class Timers(Generic[K]):
     def __len__(self) -> int:
         return len(self._deadlines)
 
+    def __iter__(self) -> Iterator[K]:
+        return iter(self._deadlines)
+
     def set(self, key: K, at: float) -> None:
         """Set or move the deadline of `key`."""
         self._deadlines[key] = at

@@ -1,24 +1,76 @@
-"""SharedState's server on wsproto and anyio: for asyncio and trio, from the shell or inside a program."""
+"""SharedState's server on wsproto and anyio: for asyncio and trio, from the shell or inside a program.
+
+`serve` runs a server for the length of an `async with` block; `sharedstate_anyio.client` is the client.
+"""
 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .config import Config, load_config, parse_config
+    from sharedstate_backends import ConfigurationError, OutcomeUnknownError, StorageError
+    from sharedstate_core import Limits
+
+    from .config import Config, ServiceConfig, load_config, parse_config
+    from .limits import TransportLimits
+    from .listeners import Certificates, Listen
+    from .listening import ListenError
+    from .origins import Origins
+    from .reload import Reload
     from .server import RunningServer, serve
 
     __version__: str
 
-__all__ = ["Config", "RunningServer", "__version__", "load_config", "parse_config", "serve"]
+__all__ = [
+    "Certificates",
+    "Config",
+    "ConfigurationError",
+    "Limits",
+    "Listen",
+    "ListenError",
+    "Origins",
+    "OutcomeUnknownError",
+    "Reload",
+    "RunningServer",
+    "ServiceConfig",
+    "StorageError",
+    "TransportLimits",
+    "__version__",
+    "load_config",
+    "parse_config",
+    "serve",
+]
+
+_HOMES = {
+    "Certificates": ".listeners",
+    "Config": ".config",
+    "ConfigurationError": "sharedstate_backends",
+    "Limits": "sharedstate_core",
+    "Listen": ".listeners",
+    "ListenError": ".listening",
+    "Origins": ".origins",
+    "OutcomeUnknownError": "sharedstate_backends",
+    "Reload": ".reload",
+    "RunningServer": ".server",
+    "ServiceConfig": ".config",
+    "StorageError": "sharedstate_backends",
+    "TransportLimits": ".limits",
+    "load_config": ".config",
+    "parse_config": ".config",
+    "serve": ".server",
+}
 
 
 def __getattr__(name: str) -> object:
     """Import what a server needs when somebody asks for it: clients, and the command `sharedstate`, do without."""
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if name == "__version__":
         from .version import full_version  # noqa: PLC0415
 
         return full_version()
-    home = "server" if name in {"RunningServer", "serve"} else "config"
-    return getattr(import_module(f"{__name__}.{home}"), name)
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name], __name__), name)
+
+
+def __dir__() -> list[str]:
+    """Name what can be asked for, too: `help` and completion look here."""
+    return sorted({*globals(), *__all__})

@@ -1,21 +1,24 @@
-"""What a service's backend returns and raises, held to the contract: a plugin's mistake is one failed operation."""
+"""What a service's backend returns and raises, held to the contract: a plugin's mistake is one failed operation.
+
+What is told to the core, the core checks itself (`sharedstate_core.results`); here is what only this side can know.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from operator import itemgetter
-from types import NoneType
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final, TypeVar
 
-from sharedstate_core import CommitResult, Committed, Cursor, Loaded, Rejected
+from sharedstate_core import Cursor
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-    from sharedstate_core import CollectionPath
+    from sharedstate_core import CollectionPath, LocalProtocolError
 
 T = TypeVar("T")
+
+ADVICE: Final = "see python -m pydoc sharedstate_backends.contract"
 
 
 class BrokenContractError(Exception):
@@ -48,56 +51,13 @@ def _is_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-def committed(result: object, count: int) -> CommitResult:
-    """Return what `commit` returned for so many writes."""
-    if (
-        not isinstance(result, CommitResult)
-        or type(result.epoch) is not str
-        or len(result.outcomes) != count
-        or not all(_is_outcome(outcome) for outcome in result.outcomes)
-    ):
-        raise BrokenContractError(f"commit of {count} writes returned {_shown(result)}")
-    return result
-
-
-def _is_outcome(outcome: object) -> bool:
-    return isinstance(outcome, Committed | Rejected) and type(outcome.version) is int
-
-
-def loaded(result: object) -> Loaded:
-    """Return what `load` returned. Of its rows, looks at the ids and texts."""
-    if (
-        not isinstance(result, Loaded)
-        or type(result.epoch) is not str
-        or not {type(result.version), type(result.horizon)} == {int}
-        or type(result.base) not in {int, NoneType}
-        or not set(map(len, result.rows)) <= {5}
-        or not set(map(type, map(itemgetter(0), result.rows))) <= {str}
-        or not set(map(type, map(itemgetter(1), result.rows))) <= {bytes, NoneType}
-    ):
-        raise BrokenContractError(f"load returned {_shown(result)}")
-    return result
-
-
 def heads(result: object) -> Mapping[CollectionPath, Cursor]:
     """Return what `heads` returned."""
     if not isinstance(result, Mapping) or not set(map(type, result.values())) <= {Cursor}:
-        raise BrokenContractError(f"heads returned {_shown(result)}")
+        raise BrokenContractError(f"heads returned {repr(result)[:200]}; {ADVICE}")
     return result
 
 
-def names(result: object) -> Sequence[str]:
-    """Return what `collections` returned."""
-    if (
-        not isinstance(result, Sequence)
-        or isinstance(result, str)
-        or not set(map(type, result)) <= {str}
-    ):
-        raise BrokenContractError(f"collections returned {_shown(result)}")
-    return result
-
-
-def _shown(result: object) -> str:
-    """Return what it is, briefly, and where to read what it should be."""
-    text = repr(result)[:200]
-    return f"{text}; see python -m pydoc sharedstate_backends.contract"
+def refused(operation: str, error: LocalProtocolError) -> BrokenContractError:
+    """Return what the core's refusal of an operation's result says of the backend."""
+    return BrokenContractError(f"{operation} returned {error}; {ADVICE}")

@@ -8,30 +8,27 @@ Rules:
    goes through untouched (`services.py`).
 """
 
-from __future__ import annotations
-
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from sharedstate_backends.complaints import Complaints
 from sharedstate_backends.contract import ConfigurationError
 from sharedstate_core import Limits
+from sharedstate_core.arguments import check_number, expect
 from sharedstate_core.errors import RequestError
 from sharedstate_core.paths import split_path
 
 from .compression import parse_compression
 from .document import decode, kind, object_at, shown
-from .inspection import Audience, parse_audience
+from .inspection import AUDIENCES, Audience, parse_audience
 from .limits import TransportLimits, parse_limits
 from .listeners import DEFAULT_HOST, DEFAULT_PORT, Listen, parse_listeners
 from .origins import Origins, parse_origins
 from .services import BUILT_IN
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
 
 POLL_SECONDS: Final = 1.0
 """How often a service that other processes may share looks for their commits."""
@@ -47,6 +44,9 @@ class ServiceConfig:
         poll_seconds: how often to look for what other server processes have committed; 0 for never.
         config: handed to the module's `get_service`; left out of the `repr`, as it may hold a password.
         place: of the entry in the configuration, for complaints.
+
+    Raises:
+        ConfigurationError: the name cannot stand in a path, or the pause is not one.
     """
 
     name: str
@@ -54,6 +54,10 @@ class ServiceConfig:
     config: Mapping[str, object] = field(default_factory=dict, repr=False)
     poll_seconds: float = POLL_SECONDS
     place: str = field(default="services[0]", compare=False)
+
+    def __post_init__(self) -> None:
+        _name(self.name, "name")
+        _poll_seconds(self.poll_seconds, "poll_seconds")
 
     @property
     def in_memory(self) -> bool:
@@ -74,15 +78,41 @@ class ServiceConfig:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """The whole configuration; `listen` and `services` are never empty, names of services are distinct."""
+    """The whole configuration, for `serve`; names of services are distinct.
 
-    listen: tuple[Listen, ...]
-    services: tuple[ServiceConfig, ...]
+    Attributes:
+        listen: where to listen; at least one.
+        services: which there are, beside those whose backends are handed to `serve`.
+        limits: bounds on what a peer may ask for.
+        origins: whose pages may connect.
+        transport: bounds on connections.
+        compression: from how many bytes on messages are compressed; None: never.
+        metrics: who may ask for the numbers.
+
+    Raises:
+        TypeError: one is of another type.
+    """
+
+    listen: tuple[Listen, ...] = (Listen(),)
+    services: tuple[ServiceConfig, ...] = ()
     limits: Limits = field(default_factory=Limits)
     origins: Origins = field(default_factory=Origins)
     transport: TransportLimits = field(default_factory=TransportLimits)
     compression: int | None = None
     metrics: Audience = "local"
+
+    def __post_init__(self) -> None:
+        for name, entry_type in (("listen", Listen), ("services", ServiceConfig)):
+            entries = getattr(self, name)
+            expect(name, entries, tuple)
+            for index, entry in enumerate(entries):
+                expect(f"{name}[{index}]", entry, entry_type)
+        expect("limits", self.limits, Limits)
+        expect("origins", self.origins, Origins, "an")
+        expect("transport", self.transport, TransportLimits)
+        check_number("compression", self.compression, 0, optional=True)
+        if self.metrics not in AUDIENCES:
+            raise ValueError(f"metrics: expected one of {AUDIENCES}, found {self.metrics!r}")
 
 
 DEFAULT_DOCUMENT: Final[Mapping[str, object]] = {

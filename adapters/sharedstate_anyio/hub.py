@@ -43,10 +43,10 @@ if TYPE_CHECKING:
 
     from anyio.abc import TaskGroup
 
-    from sharedstate_backends import Backend
     from sharedstate_core import Census, CollectionPath, Counters, Cursor
 
     from .connection import Connection
+    from .metered import Metered
 
 CLOSE_INTERNAL_ERROR: Final = 1011
 
@@ -70,7 +70,7 @@ class Hub:
 
     def __init__(
         self,
-        backends: Mapping[str, Backend],
+        backends: Mapping[str, Metered],
         tasks: TaskGroup,
         limits: Limits,
         compression: int | None = None,
@@ -125,8 +125,8 @@ class Hub:
             text = "a message could not be handled; its connection is closed"
             self.faults.report(("message", type(error)), text, error, {"event": "message_failed"})
             connection.close(CLOSE_INTERNAL_ERROR, "internal error")
-        else:
-            self._perform(effects)
+            effects = []  # those that there were come with the next input
+        self._perform(effects)
 
     def blocked(self, connection: Connection) -> None:
         """The socket has not taken everything."""

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 from sharedstate_backends import ConfigurationError
 from sharedstate_backends.complaints import Complaints
 from sharedstate_core import Limits
+from sharedstate_core.arguments import check_number
 
 from .document import object_at, shown
 
@@ -28,6 +29,9 @@ class TransportLimits:
         message_seconds: how long a message that has begun to arrive may take to bring its end, or 64 KiB more.
         unfinished_bytes: messages that have begun to arrive, of all connections together; beyond it, those are closed
             that began first. One message may exceed it.
+
+    Raises:
+        TypeError, ValueError: one is not a number, or too small.
     """
 
     connections: int = 20_000
@@ -39,6 +43,15 @@ class TransportLimits:
     pong_seconds: float = 20.0
     message_seconds: float = 30.0
     unfinished_bytes: int = 128 * 1024 * 1024
+
+    def __post_init__(self) -> None:
+        for name in (field.name for field in fields(self)):
+            value, optional = getattr(self, name), name == "connections_per_address"
+            if name.endswith("_seconds"):
+                least = 0 if name in {"idle_seconds", "ping_seconds"} else 0.001
+                check_number(name, value, least, whole=False)
+            else:
+                check_number(name, value, 1, optional=optional)
 
 
 class _Range(NamedTuple):

@@ -57,6 +57,9 @@ class Listen:
         unix: path of a UNIX socket, which stands instead of host and port.
         mode: permissions of the UNIX socket.
         ssl: speak TLS; None: plain text.
+
+    Raises:
+        ConfigurationError: one cannot be used; the key is its name.
     """
 
     host: str = DEFAULT_HOST
@@ -64,6 +67,18 @@ class Listen:
     unix: str | None = None
     mode: int = DEFAULT_MODE
     ssl: Certificates | None = None
+
+    def __post_init__(self) -> None:
+        _host(self.host, "host")
+        _port(self.port, "port")
+        if self.unix is not None:
+            _unix(self.unix, "unix")
+        if isinstance(self.mode, bool) or not isinstance(self.mode, int):
+            problem = f"expected permissions as a number, such as 0o660, found {self.mode!r}"
+            raise ConfigurationError("mode", problem)
+        if self.ssl is not None and not isinstance(self.ssl, Certificates):
+            problem = f"expected Certificates or None, found {type(self.ssl).__name__}"
+            raise ConfigurationError("ssl", problem)
 
     def __str__(self) -> str:
         return self.unix or f"{self.host} port {self.port}"

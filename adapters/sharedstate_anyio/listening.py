@@ -15,6 +15,7 @@ import anyio
 
 from sharedstate_backends import ConfigurationError
 from sharedstate_backends.complaints import Complaints
+from sharedstate_core import SharedStateError
 
 from .events import about
 from .tls import Tls
@@ -41,12 +42,15 @@ COMPLAINT_SECONDS: Final = 60.0
 _UNAVAILABLE: Final = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
 
 
-class ListenError(OSError):
+class ListenError(SharedStateError, OSError):
     """An address cannot be listened on; its text is one line for the person who wanted it.
 
     Attributes:
         reason: why, without the address.
+        errno: of the `OSError` behind it.
     """
+
+    code: str = "listen"
 
     def __init__(self, where: object, error: OSError) -> None:
         hint = ""

@@ -4,22 +4,18 @@ A browser lets any page open a WebSocket to any server, so the server has to say
 that are no browsers send no Origin, or any they like: this protects people who browse, it authenticates nobody.
 """
 
-from __future__ import annotations
-
 import ipaddress
 import logging
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from sharedstate_backends import ConfigurationError
 from sharedstate_backends.complaints import Complaints
 
 from .document import kind, shown
 from .events import about
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 log = logging.getLogger("sharedstate")
 

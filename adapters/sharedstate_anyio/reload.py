@@ -1,17 +1,13 @@
 """A new configuration for a server that runs: what can be taken over, and what needs a restart."""
 
-from __future__ import annotations
-
+from collections.abc import Iterator
 from dataclasses import fields, replace
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from sharedstate_core import Limits
 
-    from sharedstate_core import Limits
-
-    from .config import Config
-    from .limits import TransportLimits
+from .config import Config
+from .limits import TransportLimits
 
 _AT_START: Final = ("ping_seconds", "pong_seconds")
 """Limits by which something is built that lasts."""

@@ -15,6 +15,7 @@ from sharedstate_backends.complaints import Complaints
 from .compliance import call
 from .config import Config, ServiceConfig
 from .events import about
+from .handed_in import check_backends, check_sockets, complete
 from .handshake import Entrance
 from .http import Site
 from .hub import Hub
@@ -43,10 +44,15 @@ class RunningServer:
     """A server that accepts connections."""
 
     def __init__(
-        self, listeners: Sequence[Listener], config: Config, change: Callable[[Config], None]
+        self,
+        listeners: Sequence[Listener],
+        config: Config,
+        backends: Mapping[str, Backend],
+        change: Callable[[Config], None],
     ) -> None:
         self._listeners = listeners
         self._config = config
+        self._backends = backends
         self._change = change
 
     @property
@@ -61,8 +67,14 @@ class RunningServer:
 
     @property
     def port(self) -> int:
-        """The port of the first TCP socket; the same on every address of one host."""
-        return self.addresses[0][1]
+        """The port of the first TCP socket; the same on every address of one host.
+
+        Raises:
+            RuntimeError: it listens on UNIX sockets only; see `paths`.
+        """
+        for _, port in self.addresses:
+            return port
+        raise RuntimeError(f"it listens on UNIX sockets only, {', '.join(self.paths)}: no port")
 
     @property
     def url(self) -> str:
@@ -89,10 +101,13 @@ class RunningServer:
 
         Returns:
             What has changed, and what needs a restart; None without a configuration.
+
+        Raises:
+            TypeError: it is no configuration.
         """
         outcome = None
         if config is not None:
-            outcome = compare(self._config, config)
+            outcome = compare(self._config, complete(config, self._backends))
             self._config = outcome.config
             self._change(outcome.config)
             log.info("configuration reloaded: %s", outcome, extra=about("reloaded"))
@@ -104,7 +119,10 @@ class RunningServer:
 
 @in_own_task
 async def serve(
-    config: Config, *, sockets: Sequence[socket.socket] = ()
+    config: Config,
+    *,
+    backends: Mapping[str, Backend] | None = None,
+    sockets: Sequence[socket.socket] = (),
 ) -> AsyncIterator[RunningServer]:
     """Run a server inside the caller's own program, on asyncio or trio.
 
@@ -113,21 +131,29 @@ async def serve(
 
     Args:
         config: what to serve, and where.
-        sockets: listening sockets to use instead of the configured addresses (socket activation).
+        backends: objects that keep the collections of services, by the services' names: in place of what the
+            configuration says of a service, or in addition to its services. They are opened and closed here, once.
+        sockets: listening sockets to use instead of the configured addresses (socket activation); they are closed
+            at the end.
 
     Raises:
+        TypeError, ValueError: an argument is not what it should be.
         ConfigurationError: a service cannot be set up as configured, or certificates cannot be used.
         StorageError: a service's storage cannot be used.
-        ListenError: an address cannot be listened on.
+        ListenError: an address cannot be listened on, or a socket does not listen.
         Exception: what the block raises, as it is.
     """
+    made = {} if backends is None else backends
+    check_backends(made)
+    config = complete(config, made)
+    check_sockets(sockets)
     async with AsyncExitStack() as stack:
         listeners: list[Listener] = []
         for sock in sockets:
             stack.callback(sock.close)
         # Mistakes of the configuration come first, all of them: they stay when the port is free again.
         with Complaints() as complaints:
-            backends = complaints.attempt(build_backends, config) or {}
+            built = complaints.attempt(build_backends, config, made) or {}
             secured = complaints.attempt(load_certificates, config.listen) or []
         if sockets:
             listeners += take_over(secured, sockets)
@@ -136,7 +162,7 @@ async def serve(
                 stack.callback(listener.close)
                 listeners.append(listener)
         for service in config.services:
-            await _open(stack, backends[service.name], service)
+            await _open(stack, built[service.name], service)
         infos = [ServiceInfo(s.name, s.store, in_memory=s.in_memory) for s in config.services]
         entrance = Entrance(
             Site(infos),
@@ -145,14 +171,14 @@ async def serve(
             KeepAlive(config.transport),
             config.compression,
         )
-        metered = {name: Metered(backend) for name, backend in backends.items()}
+        metered = {name: Metered(backend) for name, backend in built.items()}
         looks = {s.name: s.poll_seconds for s in config.services if s.poll_seconds}
         async with _accepting(listeners, metered, entrance, config, looks) as change:
 
             def apply(new: Config) -> None:
                 change(new, _origins(new, sockets))
 
-            yield RunningServer(listeners, config, apply)
+            yield RunningServer(listeners, config, made, apply)
 
 
 def _origins(config: Config, sockets: Sequence[socket.socket]) -> Origins:

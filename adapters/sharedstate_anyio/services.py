@@ -12,6 +12,7 @@ import importlib
 import importlib.metadata
 import inspect
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, cast
 
 from sharedstate_backends.complaints import Complaints
@@ -33,8 +34,10 @@ BUILT_IN: Final[Mapping[str, str]] = {"items_service": "sharedstate_backends.ite
 _BACKEND_METHODS: Final = ("open", "close", "load", "commit", "heads", "collections")
 
 
-def build_backends(config: Config) -> dict[str, Backend]:
-    """Make the backend of every service, in order, by name; none of them is opened yet.
+def build_backends(
+    config: Config, made: Mapping[str, Backend] = MappingProxyType({})
+) -> dict[str, Backend]:
+    """Make the backend of every service, in order, by name, but for those that are `made`; none is opened yet.
 
     A service's `module` is looked up among the built-in services, then among the entry points of
     the group `sharedstate.services`, then as a module. What is found must have `get_service(config)`.
@@ -47,7 +50,10 @@ def build_backends(config: Config) -> dict[str, Backend]:
     with Complaints() as complaints:
         check_tables(config.services, complaints)
         built = {
-            service.name: complaints.attempt(build_backend, service) for service in config.services
+            service.name: made[service.name]
+            if service.name in made
+            else complaints.attempt(build_backend, service)
+            for service in config.services
         }
     return {name: backend for name, backend in built.items() if backend is not None}
 
@@ -71,6 +77,11 @@ def check_tables(services: Iterable[ServiceConfig], complaints: Complaints) -> N
         first.setdefault(where, service)
 
 
+def lacking(backend: object) -> list[str]:
+    """Return what an object lacks to be a `Backend`: names of methods."""
+    return [name for name in _BACKEND_METHODS if not callable(getattr(backend, name, None))]
+
+
 def build_backend(service: ServiceConfig) -> Backend:
     """Make the backend of one service, not open; see `build_backends`."""
     place = service.place
@@ -87,9 +98,8 @@ def build_backend(service: ServiceConfig) -> Backend:
         backend.close()
         problem = "get_service is a coroutine function; make it a plain one, and connect in open()"
         raise ConfigurationError(f"{place}.module", problem)
-    lacking = [name for name in _BACKEND_METHODS if not callable(getattr(backend, name, None))]
-    if lacking:
-        problem = f"get_service returned {type(backend).__name__}, without {', '.join(lacking)}"
+    if missing := lacking(backend):
+        problem = f"get_service returned {type(backend).__name__}, without {', '.join(missing)}"
         advice = "python -m pydoc sharedstate_backends.contract tells what a service needs"
         raise ConfigurationError(f"{place}.module", f"{problem}; {advice}")
     return cast("Backend", backend)

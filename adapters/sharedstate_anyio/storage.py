@@ -1,16 +1,18 @@
 """The core's storage operations, carried out on the services' backends: their answers are inputs of the core.
 
-A task does each of them, and belongs to the server: a client that leaves does not cancel its update.
+A task does each of them, and belongs to the server: a client that leaves does not cancel its update. What the core
+refuses as an answer is a failure of the operation.
 """
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from sharedstate_backends import OutcomeUnknownError, StorageError
+from sharedstate_core import LocalProtocolError
 
-from .compliance import BrokenContractError
+from .compliance import BrokenContractError, refused
 from .workers import Workers
 
 if TYPE_CHECKING:
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
 
     from anyio.abc import TaskGroup
 
-    from sharedstate_backends import Backend, Doubting
     from sharedstate_core import (
         Commit,
         CommitResult,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from .connection import Connection
     from .faults import Faults
+    from .metered import Metered
 
 
 class Storage:
@@ -46,7 +48,7 @@ class Storage:
 
     def __init__(
         self,
-        backends: Mapping[str, Backend],
+        backends: Mapping[str, Metered],
         core: Server[Connection],
         answered: Callable[[Sequence[Effect[Connection]]], None],
         tasks: TaskGroup,
@@ -75,14 +77,14 @@ class Storage:
     def doubt(self, doubt: Doubt) -> None:
         """Let the store know, if it wants to, and is not just being told of another one."""
         service = doubt.collection.service
-        if service not in self._doubted and hasattr(self._backends[service], "doubt"):
+        if service not in self._doubted:
             self._doubted.add(service)
             self._tasks.start_soon(self._doubt, doubt)
 
     async def _doubt(self, doubt: Doubt) -> None:
         path = doubt.collection
         try:
-            await cast("Doubting", self._backends[path.service]).doubt(path, doubt.cursor)
+            await self._backends[path.service].doubt(path, doubt.cursor)
         except Exception as error:  # noqa: BLE001
             self._report("doubt", path.service, f"doubt about {path}", error)
         finally:
@@ -97,40 +99,67 @@ class Storage:
 
     def _committed(self, ended: tuple[Commit, CommitResult | Exception]) -> None:
         commit, result = ended
-        path = commit.collection
         if isinstance(result, Exception):
-            unknown = not isinstance(result, StorageError)
-            self._report("commit", path.service, f"commit to {path}", result)
-            text = "the storage failed" if unknown else "the storage is not available"
-            effects = self._core.commit_failed(
-                commit.ticket, text, time.monotonic(), outcome_unknown=unknown
-            )
-        else:
+            self._commit_failed(commit, result)
+            return
+        try:
             effects = self._core.commit_succeeded(commit.ticket, result, time.monotonic())
-        self._answered(effects)
+        except LocalProtocolError as error:
+            self._commit_failed(commit, self._refused("commit", commit.collection.service, error))
+        else:
+            self._answered(effects)
+
+    def _commit_failed(self, commit: Commit, error: Exception) -> None:
+        path = commit.collection
+        unknown = not isinstance(error, StorageError)
+        self._report("commit", path.service, f"commit to {path}", error)
+        text = "the storage failed" if unknown else "the storage is not available"
+        now = time.monotonic()
+        self._answered(self._core.commit_failed(commit.ticket, text, now, outcome_unknown=unknown))
 
     async def _load(self, load: Load) -> None:
         path = load.collection
         try:
             loaded = await self._backends[path.service].load(path, load.since)
         except Exception as error:  # noqa: BLE001
-            self._report("load", path.service, f"load of {path}", error)
-            text = "the storage is not available"
-            effects = self._core.load_failed(load.ticket, text, time.monotonic())
-        else:
+            self._load_failed(load, error)
+            return
+        try:
             effects = self._core.load_succeeded(load.ticket, loaded, time.monotonic())
-        self._answered(effects)
+        except LocalProtocolError as error:
+            self._load_failed(load, self._refused("load", path.service, error))
+        else:
+            self._answered(effects)
+
+    def _load_failed(self, load: Load, error: Exception) -> None:
+        path = load.collection
+        self._report("load", path.service, f"load of {path}", error)
+        text = "the storage is not available"
+        self._answered(self._core.load_failed(load.ticket, text, time.monotonic()))
 
     async def _list(self, request: ListCollections) -> None:
         try:
             names = await self._backends[request.service].collections(request.app)
         except Exception as error:  # noqa: BLE001
-            what = f"list of /{request.app}/{request.service}"
-            self._report("list", request.service, what, error)
-            effects = self._core.list_failed(request.ticket, "the storage is not available")
+            self._list_failed(request, error)
+            return
+        try:
+            effects = self._core.list_succeeded(request.ticket, names, time.monotonic())
+        except LocalProtocolError as error:
+            self._list_failed(request, self._refused("collections", request.service, error))
         else:
-            effects = self._core.list_succeeded(request.ticket, names)
-        self._answered(effects)
+            self._answered(effects)
+
+    def _list_failed(self, request: ListCollections, error: Exception) -> None:
+        what = f"list of /{request.app}/{request.service}"
+        self._report("list", request.service, what, error)
+        text = "the storage is not available"
+        self._answered(self._core.list_failed(request.ticket, text, time.monotonic()))
+
+    def _refused(self, method: str, service: str, error: LocalProtocolError) -> BrokenContractError:
+        """Count a result that the core has refused; return what it says of the service."""
+        self._backends[service].errors[method] += 1
+        return refused(method, error)
 
     def _report(self, operation: str, service: str, what: str, error: Exception) -> None:
         certain = operation != "commit" or isinstance(error, StorageError)

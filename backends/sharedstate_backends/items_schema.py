@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from .items_service import DATABASES, KINDS, MAX_TABLE_NAME, SYNCHRONOUS
+from .arguments import MAX_TABLE_NAME
+from .items_service import DATABASES, KINDS, SYNCHRONOUS
 
 Schema = dict[str, object]
 

@@ -20,9 +20,9 @@ crash of the server, but the last ones may be lost with the power; much faster o
 from __future__ import annotations
 
 import difflib
-import re
 from typing import TYPE_CHECKING, Final
 
+from .arguments import MAX_TABLE_NAME, TABLE_NAME
 from .complaints import Complaints
 from .contract import ConfigurationError
 from .island import Island
@@ -38,10 +38,6 @@ if TYPE_CHECKING:
 MAX_UNKNOWN: Final = 10
 """Unknown keys that are told one by one."""
 
-MAX_TABLE_NAME: Final = 47
-"""The longest `db_table`: MySQL allows 64 characters, and the longest suffix of a table's name has 17."""
-
-_TABLE_NAME: Final = re.compile(rf"[A-Za-z_][A-Za-z0-9_]{{0,{MAX_TABLE_NAME - 1}}}")
 DATABASES: Final = ("sqlite", "mysql")
 SYNCHRONOUS: Final = ("FULL", "NORMAL")
 KINDS: Final[Mapping[str, tuple[tuple[type, ...], str]]] = {
@@ -122,14 +118,16 @@ def _check(key: str, value: object) -> None:
 
 
 def _table_name(config: Mapping[str, object], complaints: Complaints) -> str:
+    """Return the name of the table; one that can be used, whatever was complained of."""
     name = str(config.get("db_table", "items"))
-    if not _TABLE_NAME.fullmatch(name):
+    if not TABLE_NAME.fullmatch(name):
         problem = (
             f"{name[:100]!r} is no usable name: letters, digits and underscores, no digit first, "
             f"at most {MAX_TABLE_NAME} characters"
         )
         complaints.add("db_table", problem)
-    elif name.lower().startswith("sqlite_"):
+        return "items"
+    if name.lower().startswith("sqlite_"):
         complaints.add("db_table", "names that begin with sqlite_ belong to SQLite")
     return name
 

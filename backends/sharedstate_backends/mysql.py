@@ -11,8 +11,12 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import anyio
 
+from sharedstate_core.arguments import check_number, expect
+
 from . import mysql_migration
+from .arguments import check_table
 from .contract import StorageError
+from .mysql_address import Address
 from .mysql_commits import MysqlCommits
 from .mysql_errors import LostError
 from .mysql_pool import Pool
@@ -28,7 +32,6 @@ if TYPE_CHECKING:
     from sharedstate_core.storage import CommitResult, Cursor, Loaded, Write
 
     from .migration import Migrated, Tell
-    from .mysql_address import Address
     from .mysql_connection import Connection
 
 T = TypeVar("T")
@@ -48,6 +51,9 @@ class MysqlBackend:
         table: a valid table name; names of further tables begin with it.
         pool_size: connections at the most, at least 1.
         max_tombstones: removed ids remembered in each collection.
+
+    Raises:
+        TypeError, ValueError: an argument is not what it should be.
     """
 
     def __init__(
@@ -58,6 +64,10 @@ class MysqlBackend:
         pool_size: int = POOL_SIZE,
         max_tombstones: int = MAX_TOMBSTONES,
     ) -> None:
+        expect("address", address, Address, "an")
+        check_table(table)
+        check_number("pool_size", pool_size, 1)
+        check_number("max_tombstones", max_tombstones, 0)
         self._address = address
         self._table = table
         self._tables = MysqlTables(table)

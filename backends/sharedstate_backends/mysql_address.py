@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sharedstate_core.arguments import check_number, expect
+
 if TYPE_CHECKING:
     import ssl
 
@@ -22,6 +24,9 @@ class Address:
         database: a valid name.
         tls: what to trust and to show; None for no encryption.
         timeout: seconds that connecting or an answer may take.
+
+    Raises:
+        TypeError, ValueError: one is not what it should be.
     """
 
     host: str = "localhost"
@@ -32,6 +37,14 @@ class Address:
     database: str = "sharedstate"
     tls: ssl.SSLContext | None = None
     timeout: float = 10.0
+
+    def __post_init__(self) -> None:
+        for name in ("host", "user", "password", "database"):
+            expect(name, getattr(self, name), str)
+        if self.socket is not None:
+            expect("socket", self.socket, str)
+        check_number("port", self.port, 0)
+        check_number("timeout", self.timeout, 0.001, whole=False)
 
     @property
     def lock_wait(self) -> int:

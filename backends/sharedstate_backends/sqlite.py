@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import anyio
 
+from sharedstate_core.arguments import check_number, expect
 from sharedstate_core.storage import Cursor
 
 from . import sqlite_connection, sqlite_file, sqlite_migration, sqlite_schema
+from .arguments import check_table
 from .contract import OutcomeUnknownError, StorageError
 from .history import Memory, find_lost, report, report_doubt
 from .plan import MAX_TOMBSTONES
@@ -53,6 +55,9 @@ class SqliteBackend:
             after each start of the machine draws a new epoch. All processes that share a file use the same.
         busy_timeout: seconds to wait for a lock that another program holds.
         max_tombstones: removed ids remembered in each collection.
+
+    Raises:
+        TypeError, ValueError: an argument is not what it should be.
     """
 
     def __init__(
@@ -64,6 +69,12 @@ class SqliteBackend:
         busy_timeout: float = BUSY_TIMEOUT,
         max_tombstones: int = MAX_TOMBSTONES,
     ) -> None:
+        expect("name", name, str)
+        check_table(table)
+        if synchronous not in {"FULL", "NORMAL"}:
+            raise ValueError(f"synchronous: expected FULL or NORMAL, found {synchronous!r}")
+        check_number("busy_timeout", busy_timeout, 0, whole=False)
+        check_number("max_tombstones", max_tombstones, 0)
         self._name = name
         self._table = table
         self._tables = Tables(table, max_tombstones)

@@ -11,6 +11,7 @@ The rules:
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, Literal
 
+from sharedstate_core.arguments import check_condition, check_json, check_number, expect
 from sharedstate_core.errors import LocalProtocolError, RequestError
 from sharedstate_core.paths import parse_collection_path
 from sharedstate_core.storage import Condition, Cursor
@@ -29,9 +30,14 @@ class ClientProtocol:
 
     Args:
         max_waiting: requests that may wait for a connection; one more is settled with `too_many`.
+
+    Raises:
+        TypeError, ValueError: `max_waiting` is not a whole number from 0. Every method raises these for an argument
+            that is not what its signature says, and nothing has changed then.
     """
 
     def __init__(self, max_waiting: int = MAX_WAITING) -> None:
+        check_number("max_waiting", max_waiting, 0)
         self._connected = False
         self._requests = Requests(max_waiting)
         self._subscriptions: dict[str, Subscription] = {}
@@ -122,12 +128,25 @@ class ClientProtocol:
         self, path: str, update: Update, condition: Condition | None = None
     ) -> tuple[int, list[ClientEffect]]:
         """Ask for an update; return its ticket, which comes back in one `Settled`."""
-        return self.request("PUT", path, messages.encode_update(update, condition))
+        expect("path", path, str)
+        expect("update", update, Update, "an")
+        if condition is not None:
+            check_condition(condition)
+        return self._request("PUT", path, messages.encode_update(update, condition))
 
     def request(
         self, cmd: Literal["GET", "PUT"], path: str, arg: bytes = b"null"
     ) -> tuple[int, list[ClientEffect]]:
         """Ask for anything; `arg` is JSON text. Return the ticket, which comes back in one `Settled`."""
+        if cmd not in {"GET", "PUT"}:
+            raise ValueError(f"cmd: expected GET or PUT, found {cmd!r}")
+        expect("path", path, str)
+        check_json("arg", arg)
+        return self._request(cmd, path, arg)
+
+    def _request(
+        self, cmd: Literal["GET", "PUT"], path: str, arg: bytes
+    ) -> tuple[int, list[ClientEffect]]:
         out: list[ClientEffect] = []
         ticket = self._requests.add(cmd, path, arg, out)
         return ticket, out
@@ -149,6 +168,7 @@ class ClientProtocol:
 
     def receive_text(self, text: str) -> list[ClientEffect]:
         """One text message has arrived, whole. Never raises because of what a server sent."""
+        expect("text", text, str)
         out: list[ClientEffect] = []
         try:
             message = messages.decode(text)

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from sharedstate_core.arguments import check_number, expect
 from sharedstate_core.storage import (
     CommitResult,
     Committed,
@@ -80,6 +81,8 @@ class MemoryStore:
     """
 
     def __init__(self, epoch: str = "epoch-1", *, tombstones: int = 10_000) -> None:
+        expect("epoch", epoch, str)
+        check_number("tombstones", tombstones, 0)
         self.epoch = epoch
         self._tombstones = tombstones
         self._tables: dict[CollectionPath, _Table] = {}

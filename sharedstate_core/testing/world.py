@@ -166,7 +166,7 @@ class World:
             case Loaded():
                 self._perform(self.server.load_succeeded(ticket, result, self.now))
             case list() as names:
-                self._perform(self.server.list_succeeded(ticket, names))
+                self._perform(self.server.list_succeeded(ticket, names, self.now))
             case None:
                 raise AssertionError("execute leaves a result")
 
@@ -183,7 +183,7 @@ class World:
             case Load():
                 self._perform(self.server.load_failed(ticket, "the disk is gone", self.now))
             case ListCollections():
-                self._perform(self.server.list_failed(ticket, "the disk is gone"))
+                self._perform(self.server.list_failed(ticket, "the disk is gone", self.now))
 
     def lose(self, ticket: int, *, applied: bool = False) -> None:
         """Report that nobody knows what became of a commit; `applied` carries it out before."""

@@ -82,9 +82,9 @@ def test_a_ticket_nobody_issued_is_refused() -> None:
     with pytest.raises(LocalProtocolError, match="no Load with ticket 7"):
         server.load_failed(7, "gone", 0.0)
     with pytest.raises(LocalProtocolError, match="no ListCollections with ticket 7"):
-        server.list_succeeded(7, [])
+        server.list_succeeded(7, [], 0.0)
     with pytest.raises(LocalProtocolError, match="no ListCollections with ticket 7"):
-        server.list_failed(7, "gone")
+        server.list_failed(7, "gone", 0.0)
 
 
 def test_a_ticket_comes_back_once_and_as_what_it_is() -> None:
@@ -105,7 +105,7 @@ def test_a_ticket_comes_back_once_and_as_what_it_is() -> None:
             server.load_succeeded(ticket, Loaded("e", 0, 0, []), 0.0)
     for ticket in (load, commit):
         with pytest.raises(LocalProtocolError, match="no ListCollections"):
-            server.list_succeeded(ticket, [])
+            server.list_succeeded(ticket, [], 0.0)
     world.settle()
     assert all(a.ok for a in asked)
     with pytest.raises(LocalProtocolError):
@@ -203,7 +203,7 @@ def test_a_connection_too_slow_is_closed_once() -> None:
     closings = []
     for effect in tickets:
         assert isinstance(effect, ListCollections)
-        closings += server.list_succeeded(effect.ticket, ["c"] * 10)
+        closings += server.list_succeeded(effect.ticket, ["c"] * 10, 0.0)
     assert [type(effect) for effect in closings] == [Close]
 
 

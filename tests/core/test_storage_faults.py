@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from sharedstate_core import Commit, CommitResult, Committed, Limits, Load, Loaded, Update
+from sharedstate_core import (
+    Commit,
+    CommitResult,
+    Committed,
+    Limits,
+    Load,
+    Loaded,
+    LocalProtocolError,
+    Update,
+)
 from sharedstate_core.testing import World, check_copies
 
 from .scenes import (
@@ -72,8 +81,9 @@ def test_a_store_that_answers_for_too_few_writes_has_left_the_outcome_unknown() 
     asked = put(world, 0, "q")
     commit = under_way(world, Commit)
     world.execute(commit.ticket)
-    world.operations[commit.ticket].result = CommitResult("epoch-1", [])
-    world.finish(commit.ticket)
+    with pytest.raises(LocalProtocolError, match="expected 1 outcomes, one for each write"):
+        world.server.commit_succeeded(commit.ticket, CommitResult("epoch-1", []), world.now)
+    world.lose(commit.ticket)  # as the embedder is to say
     assert under_way(world, Load).since == ("epoch-1", 1)
     world.settle()
     assert asked.reply is not None
@@ -136,8 +146,11 @@ def test_a_store_that_answers_what_was_not_asked_is_asked_again() -> None:
     elsewhere(world, "q")
     world.tell(PATH)
     load = under_way(world, Load)
-    world.operations[load.ticket].result = Loaded("epoch-2", 2, 0, [], base=1)
-    world.finish(load.ticket)
+    for epoch, base in (("epoch-2", 1), ("epoch-1", 2)):
+        loaded = Loaded(epoch, 2, 0, [], base)
+        with pytest.raises(LocalProtocolError, match=r"Loaded\.base: expected None, or what was"):
+            world.server.load_succeeded(load.ticket, loaded, world.now)
+    world.fail(load.ticket)
     assert not world.operations
     world.advance(1)
     assert under_way(world, Load).since == ("epoch-1", 1)

@@ -20,8 +20,9 @@ def check_internals(world: World) -> None:
     assert set(server._sessions) == open_now
     assert set(server._tickets) == set(world.operations)
     assert not server._registry._asked
-    drains = {session.connection for session in server._drains._deadlines}
-    assert drains == {c for c in open_now if world.links[c.client].blocked}
+    drains = {session.connection for session in server._drains}
+    late = {c for c in open_now if world.links[c.client].blocked or world.links[c.client].draining}
+    assert drains == late
     counted = server.counters
     assert (counted.deliveries, counted.bytes) == (world.sent.deliveries, world.sent.bytes)
     _check_census(world)

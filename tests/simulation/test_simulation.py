@@ -4,11 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from sharedstate_core import CollectionPath, Commit, Cursor, Limits, Update
+from sharedstate_core import (
+    CollectionPath,
+    Commit,
+    CommitResult,
+    Committed,
+    Cursor,
+    Limits,
+    ListCollections,
+    Load,
+    Loaded,
+    LocalProtocolError,
+    Update,
+)
 from sharedstate_core.testing import (
     Client,
     Copy,
@@ -173,7 +186,7 @@ class Simulation(RuleBasedStateMachine):
     @rule(
         place=places,
         fate=st.sampled_from(
-            ["finish", "finish", "execute", "reject", "fail", "lose", "lose applied"]
+            ["finish", "finish", "execute", "reject", "fail", "lose", "lose applied", "nonsense"]
         ),
         reject=st.sets(st.integers(0, 2), min_size=1, max_size=2),
     )
@@ -182,7 +195,9 @@ class Simulation(RuleBasedStateMachine):
         ticket = tickets[place % len(tickets)]
         operation = self.world.operations[ticket]
         commits, done = isinstance(operation.effect, Commit), operation.result is not None
-        if fate == "execute" and not done:
+        if fate == "nonsense":
+            self._answer_nonsense(ticket)
+        elif fate == "execute" and not done:
             self.world.execute(ticket)
         elif fate in {"execute", "finish"}:
             self.world.finish(ticket)
@@ -247,6 +262,17 @@ class Simulation(RuleBasedStateMachine):
         check_empty(world.server)
 
     # --- helpers ----------------------------------------------------------------------------------
+
+    def _answer_nonsense(self, ticket: int) -> None:
+        """The operation stays under way, to be answered in another manner."""
+        server = self.world.server
+        answer, nonsense = {
+            Commit: (server.commit_succeeded, CommitResult("epoch-1", [Committed(-1)])),
+            Load: (server.load_succeeded, Loaded("epoch-1", 1, 2, [])),
+            ListCollections: (server.list_succeeded, "names"),
+        }[type(self.world.operations[ticket].effect)]
+        with pytest.raises(LocalProtocolError):
+            answer(ticket, nonsense, self.world.now)  # type: ignore[operator]
 
     def _client(self, client: int) -> Client:
         return self.world.clients[client]

@@ -62,7 +62,10 @@ def parse_address(url: str) -> Address:
 
     Raises:
         ValueError: it is none of these; the message says why.
+        TypeError: it is not a str.
     """
+    if not isinstance(url, str):
+        raise TypeError(f"url: expected a str, found {type(url).__name__}")
     found = _URL.fullmatch(url)
     if found is None or re.search(r"[\x00-\x20\x7f\ud800-\udfff]", url):
         raise ValueError(

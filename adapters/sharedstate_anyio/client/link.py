@@ -11,6 +11,7 @@ The rules:
 
 from __future__ import annotations
 
+import ssl
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -23,12 +24,12 @@ from wsproto.events import (
     TextMessage,
 )
 
+from sharedstate_core.arguments import check_number, expect
 from sharedstate_core.errors import CLOSE_TOO_BIG, CLOSE_UNSUPPORTED_DATA
 
 from .errors import reason_of
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Callable, Sequence
 
     from anyio.abc import ByteStream
@@ -49,7 +50,11 @@ BROKEN: Final = (OSError, anyio.BrokenResourceError, anyio.ClosedResourceError, 
 
 @dataclass(frozen=True, slots=True)
 class LinkOptions:
-    """How to open a link and when to give it up; sizes in bytes, times in seconds."""
+    """How to open a link and when to give it up; sizes in bytes, times in seconds.
+
+    Raises:
+        TypeError, ValueError: one is not what it should be; `connect` has the same names.
+    """
 
     ssl_context: ssl.SSLContext | None = None
     headers: Sequence[tuple[str, str]] = ()
@@ -57,6 +62,16 @@ class LinkOptions:
     connect_timeout: float = 10.0
     ping_interval: float = 20.0
     ping_timeout: float = 20.0
+
+    def __post_init__(self) -> None:
+        if self.ssl_context is not None:
+            expect("ssl_context", self.ssl_context, ssl.SSLContext, "an")
+        for name, value in self.headers:
+            expect("headers: a name", name, str)
+            expect(f"headers[{name!r}]", value, str)
+        check_number("max_message", self.max_message, 1)
+        for seconds in ("connect_timeout", "ping_interval", "ping_timeout"):
+            check_number(seconds, getattr(self, seconds), 0.001, whole=False)
 
 
 class End(NamedTuple):

@@ -9,6 +9,7 @@ from typing import Any, Final, TypeAlias
 import msgspec
 
 from sharedstate_core import Condition, Cursor, RequestError, Update
+from sharedstate_core.arguments import check_condition
 
 if sys.version_info >= (3, 13):
     from typing import TypeVar
@@ -94,5 +95,12 @@ def _item(item: ItemLike, place: str) -> tuple[str, bytes]:
 
 
 def make_condition(wanted: Cursor | Condition | None) -> Condition | None:
-    """Return the condition that the core takes; a cursor alone is about the whole collection."""
-    return Condition(wanted) if isinstance(wanted, Cursor) else wanted
+    """Return the condition that the core takes; a cursor alone is about the whole collection.
+
+    Raises:
+        TypeError: it is neither, or names no state.
+    """
+    condition = Condition(wanted) if isinstance(wanted, Cursor) else wanted
+    if condition is not None:
+        check_condition(condition, "if_")
+    return condition

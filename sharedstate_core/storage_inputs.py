@@ -1,0 +1,160 @@
+"""The inputs by which storage answers, and what every input begins with.
+
+The rules:
+
+1. An answer is checked before anything is done with it. One that cannot be right raises `LocalProtocolError`; the
+   core is as it was, and the ticket still open for the input that says that the operation failed.
+2. Then the input has begun and nothing in it raises, whatever storage has answered.
+"""
+
+from collections.abc import Sequence
+from typing import Generic
+
+from .arguments import check_seconds, expect
+from .drains import Drains
+from .effects import C, Effect
+from .errors import RequestError
+from .paths import CollectionPath
+from .registry import Registry
+from .results import check_change, checked_commit, checked_load, checked_names
+from .storage import CommitResult, Cursor, Loaded
+
+
+class StorageInputs(Generic[C]):
+    """What came of storage operations; `Server` has all inputs.
+
+    Args:
+        registry: has the collections, and the tickets.
+        drains: has the time of the input at hand.
+    """
+
+    def __init__(self, registry: Registry[C], drains: Drains[C]) -> None:
+        self._registry = registry
+        self._tickets = registry.tickets
+        self._drains = drains
+        self._late: list[Effect[C]] = []  # of an input that raised
+
+    def _begin(self, now: float) -> list[Effect[C]]:
+        """Begin an input that is in order, with the effects that an earlier one could not return."""
+        check_seconds(now)
+        self._drains.now = now
+        out, self._late = self._late, []
+        return out
+
+    def commit_succeeded(self, ticket: int, result: CommitResult, now: float) -> list[Effect[C]]:
+        """A Commit was carried out; `result` has one outcome for each write.
+
+        Raises:
+            LocalProtocolError: no such Commit is under way, or `result` cannot be what it came to: an outcome for
+                each write, and versions that each count one further where something was written. In this case
+                answer with `commit_failed`, whose outcome is unknown.
+        """
+        collection = self._tickets.collection(ticket, loading=False)
+        result = checked_commit(result, collection.committing)
+        out = self._begin(now)
+        self._tickets.end(ticket)
+        collection.commit_succeeded(result, now, out)
+        return out
+
+    def commit_failed(
+        self, ticket: int, message: str, now: float, *, outcome_unknown: bool
+    ) -> list[Effect[C]]:
+        """A Commit failed.
+
+        Args:
+            ticket: the Commit's.
+            message: one sentence for the authors, without secrets.
+            now: seconds, monotonic.
+            outcome_unknown: False only if it is certain that nothing was stored.
+        """
+        collection = self._tickets.collection(ticket, loading=False)
+        error = unavailable(message)
+        expect("outcome_unknown", outcome_unknown, bool)
+        out = self._begin(now)
+        self._tickets.end(ticket)
+        collection.commit_failed(error, now, out, outcome_unknown=outcome_unknown)
+        return out
+
+    def load_succeeded(self, ticket: int, loaded: Loaded, now: float) -> list[Effect[C]]:
+        """A Load was carried out.
+
+        Raises:
+            LocalProtocolError: no such Load is under way, or `loaded` cannot be what it brought: rows with the right
+                types, each id once, no version beyond `loaded.version`; and a `base` only if that was asked for. In
+                this case answer with `load_failed`.
+        """
+        collection = self._tickets.collection(ticket, loading=True)
+        loaded = checked_load(loaded, collection.cursor)
+        out = self._begin(now)
+        self._tickets.end(ticket)
+        self._registry.end_load(collection)
+        collection.load_succeeded(loaded, now, out)
+        self._registry.go_on_loading(collection.path.service, now, out)
+        return out
+
+    def load_failed(self, ticket: int, message: str, now: float) -> list[Effect[C]]:
+        """A Load failed; the core asks again in a while if somebody still watches."""
+        collection = self._tickets.collection(ticket, loading=True)
+        error = unavailable(message)
+        out = self._begin(now)
+        self._tickets.end(ticket)
+        self._registry.end_load(collection)
+        collection.load_failed(error, now, out)
+        self._registry.go_on_loading(collection.path.service, now, out)
+        return out
+
+    def list_succeeded(self, ticket: int, names: Sequence[str], now: float) -> list[Effect[C]]:
+        """A ListCollections was carried out.
+
+        Raises:
+            LocalProtocolError: no such ListCollections is under way, or `names` is not a sequence of texts; in this
+                case answer with `list_failed`.
+        """
+        request = self._tickets.request(ticket)
+        names = checked_names(names)
+        out = self._begin(now)
+        self._tickets.end(ticket)
+        request.succeed(names, out)
+        return out
+
+    def list_failed(self, ticket: int, message: str, now: float) -> list[Effect[C]]:
+        """A ListCollections failed."""
+        request = self._tickets.request(ticket)
+        error = unavailable(message)
+        out = self._begin(now)
+        self._tickets.end(ticket)
+        request.fail(error, out)
+        return out
+
+    def collection_changed(
+        self, path: CollectionPath, cursor: Cursor | None, now: float
+    ) -> list[Effect[C]]:
+        """Another process has committed to a collection, and reached `cursor` if that is known.
+
+        Raises:
+            LocalProtocolError: `path` is not a collection's, or `cursor` is not a state's.
+        """
+        check_change(path, cursor)
+        out = self._begin(now)
+        collection = self._registry.get(path)
+        if collection is not None:
+            collection.changed_elsewhere(cursor, now, out)
+        return out
+
+    def loaded(self, service: str) -> list[CollectionPath]:
+        """Return the service's collections whose content is in memory: for these, others' commits matter."""
+        return [
+            collection.path
+            for collection in self._registry.all()
+            if collection.path.service == service and collection.is_loaded
+        ]
+
+
+def unavailable(message: str) -> RequestError:
+    """Return what a failure is for those who asked; halves of characters, as in file names, are escaped.
+
+    Raises:
+        TypeError: `message` is not a str.
+    """
+    expect("message", message, str)
+    return RequestError("unavailable", message.encode("utf-8", "backslashreplace").decode())

@@ -1,0 +1,55 @@
+"""Whatever a program hands to the client that it cannot use is refused at once, by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sharedstate_anyio.client import connect
+from sharedstate_core import Condition, Cursor
+from tests.support.servers import running
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "problem"),
+    [
+        ({"max_queue": -1}, ValueError, "expected a whole number from 0, found -1"),
+        ({"max_message": 0}, ValueError, "max_message: expected a whole number from 1, found 0"),
+        ({"max_message": "5"}, TypeError, "max_message: expected a whole number from 1, found str"),
+        ({"connect_timeout": 0}, ValueError, "connect_timeout: expected a number"),
+        ({"ping_interval": None}, TypeError, "ping_interval: expected a number"),
+        ({"ping_timeout": float("nan")}, ValueError, "ping_timeout: expected a number"),
+        ({"ssl_context": True}, TypeError, "ssl_context: expected an SSLContext, found True"),
+        ({"headers": {"A": 3}}, TypeError, r"headers\['A'\]: expected a str, found 3"),
+        ({"headers": {b"A": "3"}}, TypeError, "headers: a name: expected a str, found bytes"),
+    ],
+)
+async def test_options(options: dict[str, Any], error: type[Exception], problem: str) -> None:
+    with pytest.raises(error, match=problem):
+        async with connect("ws://localhost:1", wait=False, **options):
+            pass
+
+
+@pytest.mark.parametrize("url", [None, 9000, b"ws://localhost"])
+async def test_what_is_no_url(url: Any) -> None:
+    with pytest.raises(TypeError, match="url: expected a str"):
+        async with connect(url):
+            pass
+
+
+@pytest.mark.parametrize(
+    ("condition", "problem"),
+    [
+        (3, "if_: expected a Cursor or a Condition, found 3"),
+        (("e", 1), "if_: expected a Cursor or a Condition, found tuple"),
+        (Cursor("e", "1"), "if_.cursor.version: expected a whole number from 0, found str"),  # type: ignore[arg-type]
+        (Cursor(None, 1), "if_.cursor.epoch: expected a str, found None"),  # type: ignore[arg-type]
+        (Condition(Cursor("e", 1), ["a"]), "if_.ids: expected a tuple, found list"),  # type: ignore[arg-type]
+    ],
+)
+async def test_conditions(condition: Any, problem: str) -> None:
+    async with running() as server, connect(server.url) as client:
+        with pytest.raises(TypeError, match=problem):
+            await client.update("/a/items/c", insert=[{"id": "a"}], if_=condition)
+        assert await client.get("/a/items/c") == []
