@@ -21,7 +21,7 @@ other commands, each with a --help of its own:
   sharedstate-anyio check [config.json]    find what is wrong with a configuration, before a start does
   sharedstate-anyio schema                 print the JSON Schema of the configuration, for editors
   sharedstate-anyio migrate [config.json]  take over the data of an earlier SharedState, once
-  sharedstate get|put|watch|dump|load      read and write the collections of a running server
+  sharedstate get|put|watch|dump|load|delete  read and write the collections of a running server
 
 examples:
   sharedstate-anyio                        collections in ./sharedstate.db and in memory, on port 9000
