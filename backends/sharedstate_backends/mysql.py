@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import anyio
 
-from . import mysql_migration
+from . import mysql_dump, mysql_migration, mysql_restore
 from .contract import StorageError
 from .mysql_commits import MysqlCommits
 from .mysql_errors import LostError
@@ -22,7 +22,7 @@ from .mysql_writing import Writer
 from .plan import MAX_TOMBSTONES
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 
     from sharedstate_core.paths import CollectionPath
     from sharedstate_core.storage import CommitResult, Cursor, Loaded, Write
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .migration import Migrated, Tell
     from .mysql_address import Address
     from .mysql_connection import Connection
+    from .portable import Portion
 
 T = TypeVar("T")
 
@@ -94,6 +95,14 @@ class MysqlBackend:
     async def migrate(self, tell: Tell) -> Migrated | None:
         """Do as `Migratable.migrate`."""
         return await mysql_migration.migrate(self._address, self._table, tell)
+
+    def dump(self) -> AsyncGenerator[Portion, None]:
+        """Do as `Portable.dump`."""
+        return mysql_dump.dump(self._address, self._table)
+
+    async def restore(self, portions: Iterable[Portion]) -> None:
+        """Do as `Portable.restore`."""
+        await mysql_restore.restore(self._address, self._table, portions)
 
     async def load(self, collection: CollectionPath, since: Cursor | None) -> Loaded:
         """Do as `Backend.load`."""
