@@ -20,8 +20,10 @@ GUIDE: Final = """\
 other commands, each with a --help of its own:
   sharedstate-anyio check [config.json]    find what is wrong with a configuration, before a start does
   sharedstate-anyio schema                 print the JSON Schema of the configuration, for editors
+  sharedstate-anyio backup CONFIG TO       save every service in one file, while the server runs
+  sharedstate-anyio restore CONFIG FROM    put that back, while the server runs or not
   sharedstate-anyio migrate [config.json]  take over the data of an earlier SharedState, once
-  sharedstate get|put|watch|dump|load      read and write the collections of a running server
+  sharedstate get|put|watch|dump|load|delete  read and write the collections of a running server
 
 examples:
   sharedstate-anyio                        collections in ./sharedstate.db and in memory, on port 9000
@@ -109,6 +111,56 @@ def migrate_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("config", nargs="?", type=Path, help="as for the server")
     return parser
+
+
+def backup_parser() -> argparse.ArgumentParser:
+    """Return the parser of `backup`."""
+    parser = argparse.ArgumentParser(
+        prog="sharedstate-anyio backup",
+        description="Save what every service of a configuration holds, in one file. Servers may run meanwhile; "
+        "each service is saved as it is at one moment. The file takes its place when it was written, read "
+        "again and found right: whatever goes wrong, an older one stays. Services in memory are left out. "
+        "Run it as the server's user, or as root; a relative db_name begins in the folder where it is run.",
+        epilog="exit status: 0 if all is saved, 1 if a store cannot be read or the file cannot be written, "
+        "2 for a wrong command or configuration, and for a file that is there already, 3 if a service was left "
+        "out whose module cannot do this, 130 after Ctrl-C or SIGTERM",
+    )
+    parser.add_argument("config", type=Path, metavar="CONFIG", help="as for the server")
+    parser.add_argument(
+        "file", type=Path, metavar="TO", help="the file, such as sharedstate.backup.gz"
+    )
+    parser.add_argument("--force", action="store_true", help="replace a file that is there already")
+    _saving(parser)
+    return parser
+
+
+def restore_parser() -> argparse.ArgumentParser:
+    """Return the parser of `restore`."""
+    parser = argparse.ArgumentParser(
+        prog="sharedstate-anyio restore",
+        description="Put back what backup has saved, also into another kind of storage. What the services of the "
+        "backup hold is replaced, all of it, and each of them whole or not at all; others stay as they are. "
+        "The backup is read and checked before anything is touched. Servers may run meanwhile: "
+        "their clients see the change as one step, within seconds.",
+        epilog="exit status: 0 if all is restored, 1 if the backup is damaged, or a store cannot be used, or "
+        "you did not agree, 2 for a wrong command or configuration",
+    )
+    parser.add_argument("config", type=Path, metavar="CONFIG", help="as for the server")
+    parser.add_argument("file", type=Path, metavar="FROM", help="what backup has written")
+    parser.add_argument("-y", "--yes", action="store_true", help="do not ask, at a terminal")
+    _saving(parser)
+    return parser
+
+
+def _saving(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--service",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="only this service; may be given several times",
+    )
+    parser.add_argument("-q", "--quiet", action="store_true", help="say only what goes wrong")
 
 
 def check_parser() -> argparse.ArgumentParser:

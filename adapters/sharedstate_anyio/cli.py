@@ -12,6 +12,7 @@ import signal
 import sys
 from contextlib import AsyncExitStack
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
@@ -20,6 +21,7 @@ import anyio
 from sharedstate_backends import ConfigurationError, OutcomeUnknownError, StorageError
 
 from .arguments import check_parser, migrate_parser, schema_parser, serve_parser
+from .backup import backup_command
 from .check import check, with_file
 from .config import load_config
 from .ending import SIGNALS, Ending
@@ -27,6 +29,7 @@ from .events import about
 from .listeners import override
 from .listening import ListenError
 from .migrate import migrate
+from .restore import restore_command
 from .schema import schema
 from .server import serve
 from .systemd import inherited_sockets, notify, reloading
@@ -36,7 +39,7 @@ from .voice import Voice
 if TYPE_CHECKING:
     import socket
     from argparse import Namespace
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
     from .config import Config, ServiceConfig
     from .server import RunningServer
@@ -151,7 +154,13 @@ def _schema(arguments: Sequence[str]) -> NoReturn:
     sys.exit(0)
 
 
-_COMMANDS: Final = {"migrate": _migrate, "check": _check, "schema": _schema}
+_COMMANDS: Final[Mapping[str, Callable[[Sequence[str]], NoReturn]]] = {
+    "migrate": _migrate,
+    "check": _check,
+    "schema": _schema,
+    "backup": partial(backup_command, voice),
+    "restore": partial(restore_command, voice),
+}
 
 
 def _config(file: Path | None) -> Config:

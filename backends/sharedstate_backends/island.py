@@ -64,6 +64,11 @@ class Island:
                 if guest is not None:
                     await guest.close()
 
+    @property
+    def backend(self) -> Backend:
+        """The backend within, for what is done on asyncio and without the island."""
+        return self._backend
+
     async def migrate(self, tell: Tell) -> Migrated | None:
         """Do as `Migratable.migrate`, if the backend has that; on asyncio only."""
         migrate = getattr(self._backend, "migrate", None)

@@ -13,7 +13,7 @@ import anyio
 
 from sharedstate_core.arguments import check_number, expect
 
-from . import mysql_migration
+from . import mysql_dump, mysql_migration, mysql_restore
 from .arguments import check_table
 from .contract import StorageError
 from .mysql_address import Address
@@ -26,13 +26,14 @@ from .mysql_writing import Writer
 from .plan import MAX_TOMBSTONES
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 
     from sharedstate_core.paths import CollectionPath
     from sharedstate_core.storage import CommitResult, Cursor, Loaded, Write
 
     from .migration import Migrated, Tell
     from .mysql_connection import Connection
+    from .portable import Portion
 
 T = TypeVar("T")
 
@@ -104,6 +105,14 @@ class MysqlBackend:
     async def migrate(self, tell: Tell) -> Migrated | None:
         """Do as `Migratable.migrate`."""
         return await mysql_migration.migrate(self._address, self._table, tell)
+
+    def dump(self) -> AsyncGenerator[Portion, None]:
+        """Do as `Portable.dump`."""
+        return mysql_dump.dump(self._address, self._table)
+
+    async def restore(self, portions: Iterable[Portion]) -> None:
+        """Do as `Portable.restore`."""
+        await mysql_restore.restore(self._address, self._table, portions)
 
     async def load(self, collection: CollectionPath, since: Cursor | None) -> Loaded:
         """Do as `Backend.load`."""

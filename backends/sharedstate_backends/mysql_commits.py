@@ -117,7 +117,7 @@ class MysqlCommits:
         """Begin a transaction, and return the heads and, of the ids that are wanted, what is there."""
         questions = [
             "START TRANSACTION",
-            self._tables.select_epoch,
+            f"{self._tables.select_epoch} LOCK IN SHARE MODE",  # or a restore might come in between
             f"{self._tables.select_heads(list(wanted))} FOR UPDATE",
             *self._select_rows(wanted, connection.max_packet),
         ]

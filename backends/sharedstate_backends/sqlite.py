@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -18,7 +19,13 @@ import anyio
 from sharedstate_core.arguments import check_number, expect
 from sharedstate_core.storage import Cursor
 
-from . import sqlite_connection, sqlite_file, sqlite_migration, sqlite_schema
+from . import (
+    sqlite_connection,
+    sqlite_file,
+    sqlite_migration,
+    sqlite_portable,
+    sqlite_schema,
+)
 from .arguments import check_table
 from .contract import OutcomeUnknownError, StorageError
 from .history import Memory, find_lost, report, report_doubt
@@ -29,13 +36,14 @@ from .sqlite_threads import Threads
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Mapping, Sequence
+    from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 
     from sharedstate_core.paths import CollectionPath
     from sharedstate_core.storage import CommitResult, Loaded, Write
 
     from .history import State
     from .migration import Migrated, Tell
+    from .portable import Portion
     from .sqlite_tables import Stored
 
 BUSY_TIMEOUT: Final = 5.0
@@ -112,6 +120,23 @@ class SqliteBackend:
         """Do as `Migratable.migrate`; the loop waits meanwhile."""
         return sqlite_migration.migrate(
             self._name, self._table, self._connect, synchronous=self._synchronous, tell=tell
+        )
+
+    async def dump(self) -> AsyncGenerator[Portion, None]:
+        """Do as `Portable.dump`."""
+        content = sqlite_portable.dump(self._name, self._table, busy_timeout=self._busy_timeout)
+        with closing(content):
+            for portion in content:
+                yield portion
+
+    async def restore(self, portions: Iterable[Portion]) -> None:
+        """Do as `Portable.restore`; the loop waits meanwhile."""
+        sqlite_portable.restore(
+            self._name,
+            self._table,
+            portions,
+            synchronous=self._synchronous,
+            busy_timeout=self._busy_timeout,
         )
 
     async def load(self, collection: CollectionPath, since: Cursor | None) -> Loaded:

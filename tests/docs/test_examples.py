@@ -244,7 +244,8 @@ async def test_rights_in_the_database(block: Block, shared_mariadb: MariaDb) -> 
 def test_conversations() -> None:
     """The wire's examples, word for word: one connection for each block, one store for all."""
     store, server = MemoryStore("k3Jx"), Server[str](["items"])
-    conversations = [block for block in blocks() if block.language == "jsonl"]
+    wire = [block for block in blocks() if block.page == "PROTOCOL.md"]
+    conversations = [block for block in wire if block.language == "jsonl"]
     assert len(conversations) == 2
     for number, block in enumerate(conversations):
         connection = f"connection {number}"

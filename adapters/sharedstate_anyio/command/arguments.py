@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from sharedstate_anyio.version import ShowVersion
 
-from . import reading, writing
+from . import deleting, reading, writing
 from .failures import BAD_INPUT
 from .target import parse_target
 
@@ -31,6 +31,7 @@ examples:
   sharedstate watch localhost:9000/app/items/todo --initial | jq .new
   sharedstate dump wss://example.org/app/items/todo -o todo.jsonl
   sharedstate load wss://example.org/app/items/todo todo.jsonl --reset
+  sharedstate delete localhost:9000/app/items/todo   asks first, at a terminal
   sharedstate get localhost:9000/                    names of the services
 
 exit status: 0 done; 1 the server cannot be reached, refused or went away, or an item is not there; 2 a wrong command
@@ -49,6 +50,12 @@ LOAD: Final = """
 Items are added, or replace those of the same id, in batches. With --reset they take the place of whatever is there, in
 the order of the lines; everything is read and checked before anything is changed. A batch whose answer is lost with the
 connection is sent again. A bad line ends the command when the lines before it are stored.
+"""
+
+
+DELETE: Final = """
+Subscribers see it as one change. The collection is still listed afterwards. It asks before, if standard input is a
+terminal. To keep a copy: sharedstate dump URL -o FILE, and load to put it back.
 """
 
 
@@ -113,6 +120,13 @@ def parser() -> argparse.ArgumentParser:
     _target(dump)
     dump.add_argument("-o", "--output", type=_file, metavar="FILE", help="whole or not at all")
     _quiet(dump)
+
+    delete = _command(
+        commands, "delete", deleting.delete, "remove all items of a collection", DELETE
+    )
+    _target(delete)
+    delete.add_argument("-y", "--yes", action="store_true", help="do not ask, at a terminal")
+    _quiet(delete)
     return made
 
 

@@ -1,0 +1,87 @@
+"""The command `delete`: a collection loses all of its items, in one step."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Final
+
+import anyio
+
+from sharedstate_anyio.client import ConnectionLostError, RequestError
+
+from .failures import FAILED, CommandError, is_in_doubt
+from .lines import STDIN
+from .session import acquired, connecting, say, session
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from sharedstate_anyio.client import Client, Dataset, Transaction
+
+COUNTING_SECONDS: Final = 5.0
+"""For so long it tries to remove just what it has counted. In a collection that never rests it then removes whatever is
+there."""
+
+ANSWER_BYTES: Final = 1024
+
+
+async def delete(options: Namespace) -> int:
+    """Remove every item; tell how many there were."""
+    url, path = options.target
+    how = connecting(options)
+    async with session(url, how) as client:
+        ds = await acquired(client, path, how.patience)
+        if not len(ds):
+            await _check_name(client, path)
+            say(f"{path} is empty already")
+            return 0
+        if not options.yes and not await _agreed(f"Remove {_count(len(ds))} from {path}?"):
+            say("nothing was removed")
+            return FAILED
+        removed = await _empty(client, path, ds)
+    if not options.quiet:
+        say(f"removed {removed} from {path}")
+    return 0
+
+
+async def _check_name(client: Client[bytes], path: str) -> None:
+    """Raise `CommandError` if nobody has ever written to such a collection."""
+    service, _, name = path.rpartition("/")
+    names = await client.get(service)
+    if name not in json.loads(names):
+        raise CommandError(f"there is no collection {path}: nobody has written to it")
+
+
+async def _agreed(question: str) -> bool:
+    """Ask, if somebody sits at a terminal."""
+    if not (os.isatty(STDIN) and sys.stderr is not None and sys.stderr.isatty()):
+        return True
+    print(f"sharedstate: {question} [y/N] ", end="", file=sys.stderr, flush=True)
+    await anyio.wait_readable(STDIN)
+    return os.read(STDIN, ANSWER_BYTES).strip().lower() in {b"y", b"yes"}
+
+
+async def _empty(client: Client[bytes], path: str, ds: Dataset[bytes]) -> str:
+    """Make the update; return what it has removed, in words."""
+    try:
+        if ds.cursor is not None:
+            with anyio.move_on_after(COUNTING_SECONDS):
+                return _count(await ds.transact(_remove_all))
+        count = len(ds)
+        await client.update(path, reset=True)
+    except (ConnectionLostError, RequestError) as error:
+        unknown = "; its items may be there or not" if is_in_doubt(error) else ""
+        raise CommandError(f"{error}{unknown}") from None
+    return f"about {_count(count)}"
+
+
+def _remove_all(transaction: Transaction[bytes]) -> int:
+    count = len(transaction)
+    transaction.update(reset=True)
+    return count
+
+
+def _count(number: int) -> str:
+    return f"{number:,} item{'s' * (number != 1)}"

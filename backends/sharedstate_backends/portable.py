@@ -1,0 +1,217 @@
+"""The whole content of a store, on its way to a backup and back, whatever the store is.
+
+1. A store's content is a row of `Portion`s: collections in the order of (app, name), and in each of them the rows,
+   tombstones too, in the order of their ids, both by code point, which is the order of UTF-8's bytes.
+2. Everything of it belongs to one moment.
+3. Epochs stay behind. Whoever restores draws a new one: versions that clients have seen may be counted anew.
+4. `Census` holds both directions to these rules, counts, and makes the checksum by which a store that was
+   restored is compared with what it was given.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+
+import msgspec
+
+from sharedstate_core.errors import RequestError
+from sharedstate_core.paths import CollectionPath, parse_collection_path
+
+from .contract import StorageError
+from .island import Island
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Iterable, Iterator
+
+    from sharedstate_core.storage import Row
+
+PORTION_ROWS: Final = 500
+PORTION_BYTES: Final = 1024 * 1024
+"""A portion is complete when it has so many rows, or so many bytes of texts: what is in memory at once."""
+
+MAX_NUMBER: Final = 2**63 - 1
+"""The largest version or place: what an integer of SQLite and MySQL holds."""
+
+MAX_ID_BYTES: Final = 255
+
+_encode = msgspec.json.Encoder().encode
+
+
+class CollectionHead(NamedTuple):
+    """A collection besides its rows; see `sharedstate_core.storage` for the words.
+
+    Attributes:
+        app, name: two segments of its path; that of the service is not part of a store.
+        version: of its last update.
+        horizon: tombstones up to this version may be missing.
+    """
+
+    app: str
+    name: str
+    version: int
+    horizon: int
+
+    def __str__(self) -> str:
+        return f"/{self.app}/…/{self.name}"
+
+
+class Portion(NamedTuple):
+    """Some rows of a collection; portions that follow on each other with the same head are of one collection.
+
+    A collection without rows has one portion.
+    """
+
+    head: CollectionHead
+    rows: list[Row]
+
+
+class Portable(Protocol):
+    """A backend whose content can be saved and replaced as a whole; this is no part of the `Backend` contract.
+
+    `sharedstate-anyio backup` and `restore` call it on asyncio, on a backend that is not open; nothing is left open.
+    A server may use the same data meanwhile, and is not held up by `dump`.
+    """
+
+    def dump(self) -> AsyncGenerator[Portion, None]:
+        """Yield the store's content at one moment, in order, without changing anything.
+
+        Raises:
+            StorageError: it cannot be read, or there is none.
+        """
+        ...
+
+    async def restore(self, portions: Iterable[Portion]) -> None:
+        """Replace the store's content, creating what is missing; draw a new epoch.
+
+        Whenever this is interrupted, by the process being killed, too, the store then holds all of the old or all of
+        the new content. Before the new one takes effect it is read back and compared (`Census`). Servers notice
+        that the epoch has changed.
+
+        Args:
+            portions: in order, once. What iterating raises is passed on, and nothing has changed.
+
+        Raises:
+            StorageError: it was not done, the old content is there.
+            OutcomeUnknownError: one of both is there, whole; doing it again is right.
+        """
+        ...
+
+
+def portable(backend: object) -> Portable | None:
+    """Return the backend that can be saved and restored, for asyncio; None if it cannot."""
+    inner = backend.backend if isinstance(backend, Island) else backend
+    able = all(callable(getattr(inner, name, None)) for name in ("dump", "restore"))
+    return inner if able else None  # type: ignore[return-value]
+
+
+def portions(head: CollectionHead, rows: Iterable[Row]) -> Iterator[Portion]:
+    """Divide the rows of a collection into portions."""
+    taken: list[Row] = []
+    size = 0
+    first = True
+    for row in rows:
+        taken.append(row)
+        size += len(row.text or b"")
+        if len(taken) == PORTION_ROWS or size >= PORTION_BYTES:
+            yield Portion(head, taken)
+            taken, size, first = [], 0, False
+    if taken or first:
+        yield Portion(head, taken)
+
+
+class Census:
+    """Counts portions, and checks that they are what they must be.
+
+    Attributes:
+        collections, items, tombstones: how many there were.
+    """
+
+    def __init__(self) -> None:
+        self.collections = self.items = self.tombstones = 0
+        self._head: CollectionHead | None = None
+        self._id = ""
+        self._hash = hashlib.sha256()
+
+    def add(self, portion: Portion) -> bytes:
+        """Count a portion; return it as lines of JSON.
+
+        A new collection has a line, `[app, name, version, horizon]`, and each row one,
+        `[id, created, place, version, text]`; in a tombstone the text is null.
+
+        Raises:
+            StorageError: it breaks a rule; the message names the collection.
+        """
+        lines: list[bytes] = []
+        if portion.head != self._head:
+            self._begin(portion.head)
+            lines.append(_encode(portion.head))
+        lines += [self._line(row, portion.head) for row in portion.rows]
+        lines.append(b"")
+        text = b"\n".join(lines)
+        self._hash.update(text)
+        return text
+
+    def compare(self, other: Census) -> None:
+        """Raise `StorageError` unless both have seen the same."""
+        if self != other:
+            raise StorageError(
+                f"{self} were stored and {other} read back, which differ; nothing was changed"
+            )
+
+    def checksum(self) -> str:
+        """Return the SHA-256 of all lines."""
+        return self._hash.hexdigest()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Census) and self.checksum() == other.checksum()
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __str__(self) -> str:
+        return ", ".join(
+            f"{count:,} {noun}{'s' * (count != 1)}"
+            for count, noun in (
+                (self.collections, "collection"),
+                (self.items, "item"),
+                (self.tombstones, "tombstone"),
+            )
+        )
+
+    def _begin(self, head: CollectionHead) -> None:
+        before = self._head
+        if before is not None and before[:2] >= head[:2]:
+            raise StorageError(f"collection {head} comes after {before}")
+        _check_name(head)
+        if not 0 <= head.horizon <= head.version <= MAX_NUMBER:
+            problem = f"version {head.version} does not go with horizon {head.horizon}"
+            raise StorageError(f"collection {head}: {problem}")
+        self._head, self._id = head, ""
+        self.collections += 1
+
+    def _line(self, row: Row, head: CollectionHead) -> bytes:
+        id, text, created, place, version = row
+        if not self._id < id or "\0" in id or len(id.encode()) > MAX_ID_BYTES:
+            raise StorageError(f"collection {head}: id {id[:100]!r} comes after {self._id[:100]!r}")
+        numbers = (0 < created <= version) if text is not None else (created == place == 0)
+        if not numbers or not 0 < version <= head.version or not 0 <= place <= MAX_NUMBER:
+            raise StorageError(f"collection {head}: item {id[:100]!r} has impossible versions")
+        self._id = id
+        if text is None:
+            self.tombstones += 1
+            return _encode((id, 0, 0, version, None))
+        self.items += 1
+        try:
+            return _encode((id, created, place, version, text.decode()))
+        except UnicodeDecodeError:
+            raise StorageError(f"collection {head}: item {id[:100]!r} is not UTF-8") from None
+
+
+def _check_name(head: CollectionHead) -> None:
+    text = f"/{head.app}/service/{head.name}"
+    try:
+        path = parse_collection_path(text)
+    except RequestError as error:
+        raise StorageError(f"collection {head}: {error.message}") from None
+    if path != CollectionPath(head.app, "service", head.name):
+        raise StorageError(f"collection {head}: its name has a slash")
