@@ -17,7 +17,9 @@ Rules:
    keeps has gone back (a backup was restored, a replica that lagged was promoted) draws another epoch before it
    answers; the server then loads everything and tells everybody. `history` is how the stores of this package find out.
 6. A caller may be cancelled. Before anything was begun, nothing need be done. What was begun runs to its end, whole
-   (shield it: `with anyio.CancelScope(shield=True)`), and `close` waits for that.
+   (shield it: `with anyio.CancelScope(shield=True)`), and `close` waits for that. The call ends with its result or with
+   the cancellation, never with an error made of it, and the store goes on from what came of it: if that is stored, the
+   next commit follows on it.
 
 `sharedstate_core.storage` has the words: rows, tombstones, horizon, cursors and conditions.
 `sharedstate_backends.conformance` has cases for most of this; see there what it cannot know.
@@ -73,7 +75,8 @@ class Backend(Protocol):
 
     `service` in a path is the configuration's name for the store: ignore it. `app` and `collection` have up to 128
     bytes of UTF-8 each, and any characters but `/` and controls; they are not `.` or `..`. Names and ids which differ
-    by one code point are different.
+    by one code point are different. Ids have any characters, and up to 255 bytes of UTF-8 (the limit `id_bytes`). Texts
+    come back to the byte.
 
     Whatever exception `commit` raises that is no `StorageError`, its outcome is unknown. Of the other calls, each
     exception tells that the call failed.

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
     from sharedstate_backends import Backend
+    from sharedstate_backends.conformance.declaring import PutBack, SetBack
 
 
 B = TypeVar("B", bound="Backend")
@@ -32,6 +33,20 @@ async def opened(backend: B) -> AsyncIterator[B]:
         yield backend
     finally:
         await backend.close()
+
+
+def copying(file: Path) -> SetBack:
+    """Return what takes a copy of a file, and returns what puts it back."""
+
+    async def take() -> PutBack:
+        kept = file.read_bytes()
+
+        async def put_back() -> None:
+            file.write_bytes(kept)
+
+        return put_back
+
+    return take
 
 
 async def problem(config: dict[str, Any]) -> str:

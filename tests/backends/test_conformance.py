@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
+import anyio
 import pytest
 
+from sharedstate_backends import Island
 from sharedstate_backends.conformance import (
     BackendConformance,
     cancelling,
@@ -14,20 +18,31 @@ from sharedstate_backends.conformance import (
     content,
     crowd,
     cursors,
+    declared,
     model,
     reopening,
+    stepping,
+    trial,
 )
+from sharedstate_backends.conformance.reopening import ReopenCases
 from sharedstate_backends.items_service import get_service
+from sharedstate_backends.mysql import MysqlBackend
+from sharedstate_backends.mysql_address import Address
+from sharedstate_backends.sqlite_schema import table_names
 
 from . import dictionary_backend
+from .breaches.none import Detached, EpochAnew, InAThread
 from .dictionary_backend import DictionaryBackend
-from .opening import opened
+from .journal_backend import JournalBackend
+from .memory_backend import MemoryBackend
+from .opening import copying, opened, sqlite
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
     from sharedstate_backends import Backend
-    from sharedstate_backends.conformance.reopening import Reopen
+    from sharedstate_backends.conformance.declaring import PutBack, Reopen, SetBack, Wipe
+    from tests.support.mariadb import MariaDb
 
 
 def opening(config: Mapping[str, object]) -> Reopen:
@@ -41,9 +56,16 @@ def opening(config: Mapping[str, object]) -> Reopen:
     return reopen
 
 
+def copied(source: str, target: str) -> None:
+    """Copy a database online, as `.backup` and `.restore` of the command `sqlite3` do."""
+    with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(target)) as new:
+        old.backup(new)
+
+
 def test_failures_are_told_in_detail() -> None:
     """With the values that were compared, without a word in the author's conftest."""
-    modules = (cancelling, content, crowd, cursors, conditions, model, reopening)
+    cases = (cancelling, content, crowd, cursors, conditions, declared, reopening)
+    modules = (*cases, model, stepping, trial)
     assert all("@pytest_ar" in vars(module) for module in modules)
 
 
@@ -53,8 +75,15 @@ class TestSqliteInMemory(BackendConformance):
         async with opened(get_service({"db_type": "sqlite"})) as backend:
             yield backend
 
+    @pytest.fixture
+    async def forgetful(self) -> AsyncIterator[Backend]:
+        async with opened(sqlite(max_tombstones=5)) as backend:
+            yield backend
+
 
 class TestSqliteInFile(BackendConformance):
+    shares_storage = True
+
     @pytest.fixture
     async def backend(self, file: str) -> AsyncIterator[Backend]:
         config = {"db_type": "sqlite", "db_name": file, "db_synchronous": "NORMAL"}
@@ -63,11 +92,38 @@ class TestSqliteInFile(BackendConformance):
 
     @pytest.fixture
     def reopen(self, file: str) -> Reopen:
-        """With FULL: with NORMAL, each `open` draws a new epoch."""
         return opening({"db_type": "sqlite", "db_name": file})
+
+    @pytest.fixture
+    def set_back(self, file: str) -> SetBack:
+        async def take() -> PutBack:
+            copied(file, f"{file}.copy")
+
+            async def put_back() -> None:
+                copied(f"{file}.copy", file)
+
+            return put_back
+
+        return take
+
+    @pytest.fixture
+    def wipe(self, file: str) -> Wipe:
+        async def wipe() -> None:
+            for part in Path(file).parent.glob(f"{Path(file).name}*"):
+                part.unlink()
+
+        return wipe
+
+
+class TestSqliteThatDoesNotWaitForTheDisk(ReopenCases):
+    @pytest.fixture
+    def reopen(self, file: str) -> Reopen:
+        return opening({"db_type": "sqlite", "db_name": file, "db_synchronous": "NORMAL"})
 
 
 class TestMariaDb(BackendConformance):
+    shares_storage = True
+
     @pytest.fixture
     async def backend(self, mysql: dict[str, object]) -> AsyncIterator[Backend]:
         async with opened(get_service(mysql)) as backend:
@@ -76,6 +132,84 @@ class TestMariaDb(BackendConformance):
     @pytest.fixture
     def reopen(self, mysql: dict[str, object]) -> Reopen:
         return opening(mysql)
+
+    @pytest.fixture
+    async def forgetful(self, mysql: dict[str, Any]) -> AsyncIterator[Backend]:
+        address = Address(
+            host=mysql["db_host"],
+            port=mysql["db_port"],
+            user=mysql["db_user"],
+            database=mysql["db_name"],
+        )
+        backend = Island(MysqlBackend(address, mysql["db_table"], max_tombstones=5))
+        async with opened(backend):
+            yield backend
+
+    @pytest.fixture
+    def wipe(self, mysql: dict[str, object], shared_mariadb: MariaDb) -> Wipe:
+        async def wipe() -> None:
+            tables = ", ".join(f"`{name}`" for name in table_names(str(mysql["db_table"])))
+            shared_mariadb.sql(f"DROP TABLE {tables}", str(mysql["db_name"]))
+
+        return wipe
+
+
+class TestJournal(BackendConformance):
+    """A file and memory, as a plugin's author may write it; `breaches` has all that may be wrong with it."""
+
+    store: ClassVar[type[JournalBackend]] = JournalBackend
+
+    @pytest.fixture
+    async def backend(self, tmp_path: Path) -> AsyncIterator[Backend]:
+        async with opened(self.store(tmp_path / "journal")) as backend:
+            yield backend
+
+    @pytest.fixture
+    def reopen(self, tmp_path: Path) -> Reopen:
+        async def reopen() -> Backend:
+            backend = self.store(tmp_path / "journal")
+            await backend.open()
+            return backend
+
+        return reopen
+
+    @pytest.fixture
+    def set_back(self, tmp_path: Path) -> SetBack:
+        return copying(tmp_path / "journal")
+
+    @pytest.fixture
+    def wipe(self, tmp_path: Path) -> Wipe:
+        return anyio.Path(tmp_path / "journal").unlink
+
+    @pytest.fixture
+    async def forgetful(self, tmp_path: Path) -> AsyncIterator[Backend]:
+        async with opened(self.store(tmp_path / "journal", max_tombstones=5)) as backend:
+            yield backend
+
+
+class TestJournalInAThread(TestJournal):
+    store = InAThread
+
+
+class TestJournalOfTasks(TestJournal):
+    store = Detached
+
+
+class TestJournalOfOneEpochAnOpen(TestJournal):
+    store = EpochAnew
+    keeps_epoch = False
+
+
+class TestMemoryStore(BackendConformance):
+    @pytest.fixture
+    async def backend(self) -> AsyncIterator[Backend]:
+        async with opened(MemoryBackend()) as backend:
+            yield backend
+
+    @pytest.fixture
+    async def forgetful(self) -> AsyncIterator[Backend]:
+        async with opened(MemoryBackend(tombstones=5)) as backend:
+            yield backend
 
 
 class TestDictionary(BackendConformance):

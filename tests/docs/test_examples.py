@@ -188,6 +188,24 @@ def test_fixtures_of_pytest_asyncio(tmp_path: Path) -> None:
     assert "1 passed" in run.stdout, run.stdout + run.stderr
 
 
+def test_own_service_in_a_file(tmp_path: Path) -> None:
+    """All that the page says of a store that keeps its data, of one that does."""
+    (block,) = [block for block in blocks() if "class TestFileBackend" in block.text]
+    store = "from tests.backends.journal_backend import JournalBackend as FileBackend\n"
+    (tmp_path / "test_file_backend.py").write_text(store + block.text)
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "."],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout
+    assert re.search(r"\d{3} passed, 2 skipped", run.stdout), run.stdout
+
+
 @pytest.mark.parametrize("block", of("toml"))
 def test_entry_point(block: Block) -> None:
     groups = tomllib.loads(block.text)["project"]["entry-points"]

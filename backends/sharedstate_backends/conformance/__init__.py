@@ -33,18 +33,41 @@ def reopen(tmp_path):
     return open_again
 ```
 
+Further fixtures, without which their cases are skipped:
+
+- `forgetful`: an open and empty backend that keeps a few tombstones only, so that there is a horizon.
+- `wipe`: a coroutine function that deletes all data while no backend is open.
+- `set_back`: a coroutine function that takes a copy of the data and returns another one, which puts the copy back;
+  both under an open backend.
+
+Attributes of the class:
+
+- `keeps_epoch = False`: the store draws an epoch at each `open`, since it cannot tell what it lost; the counts go on.
+- `shares_storage = True`: several backends may use the same data at once.
+
 The cases are coroutines. With anyio's pytest plugin (`anyio_mode = "auto"`, or `pytestmark =
 pytest.mark.anyio` in the module) they run on asyncio and on trio; a backend that knows asyncio only is
-wrapped in `sharedstate_backends.Island`, or the fixture `anyio_backend` is overridden. What only the store's author
-can provoke (loss of power, a crash, a full disk, a second process, horizons) is not in here: see the package's own
-tests for examples.
+wrapped in `sharedstate_backends.Island`, or the fixture `anyio_backend` is overridden. A failure begins with the rule
+that is broken (`rules.Rule`). What only the store's author can provoke (loss of power, a crash, a full disk, a second
+process) is not in here: `docs/own-service.md` has the list, and the package's own tests have examples.
 """
 
 import sys
 
 import pytest
 
-_NAMES = ("cancelling", "conditions", "content", "crowd", "cursors", "model", "reopening")
+_NAMES = (
+    "cancelling",
+    "conditions",
+    "content",
+    "crowd",
+    "cursors",
+    "declared",
+    "model",
+    "reopening",
+    "stepping",
+    "trial",
+)
 _MODULES = [f"{__name__}.{name}" for name in _NAMES]
 pytest.register_assert_rewrite(*(name for name in _MODULES if name not in sys.modules))
 
@@ -54,6 +77,7 @@ from .conditions import ConditionCases  # noqa: E402
 from .content import ContentCases  # noqa: E402
 from .crowd import CrowdCases  # noqa: E402
 from .cursors import CursorCases  # noqa: E402
+from .declared import DeclaredCases  # noqa: E402
 from .model import (  # noqa: E402
     Model,
     as_update,
@@ -78,6 +102,12 @@ __all__ = [
 
 
 class BackendConformance(
-    ContentCases, CursorCases, ConditionCases, CrowdCases, CancelCases, ReopenCases
+    ContentCases,
+    CursorCases,
+    ConditionCases,
+    CrowdCases,
+    CancelCases,
+    ReopenCases,
+    DeclaredCases,
 ):
     """Every case. Most take the fixture `backend`, open and empty; some the fixture `reopen`, if there is one."""

@@ -9,11 +9,13 @@ from sharedstate_core.storage import Committed, Condition, Cursor, Rejected, Wri
 from sharedstate_core.updates import Update
 
 from .model import Model, check_every_version, path, put, write_all
+from .rules import Rule
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sharedstate_backends.contract import Backend
+    from sharedstate_core.storage import Outcome
 
 
 async def attempt(
@@ -28,13 +30,40 @@ async def attempt(
     result = await backend.commit(path(), [Write(put("tried", value=head.version), condition)])
     (outcome,) = result.outcomes
     if isinstance(outcome, Committed):
-        assert outcome.version == head.version + 1
+        assert outcome.version == head.version + 1, f"{Rule.COMMIT}"
         return True
-    assert outcome.code == "conflict"
-    assert outcome.version == head.version
-    assert outcome.message
-    assert (await backend.heads([path()]))[path()] == head, "a refused write left something"
+    check_conflict(outcome, head.version)
+    after = (await backend.heads([path()]))[path()]
+    assert after == head, f"{Rule.CONDITION}: a rejected write left something"
     return False
+
+
+def check_conflict(outcome: Outcome, version: int) -> None:
+    """Check that a write was rejected at this version, and what its author is told."""
+    assert isinstance(outcome, Rejected), f"{Rule.CONDITION}: applied all the same"
+    assert (outcome.code, outcome.version) == ("conflict", version), f"{Rule.CONDITION}"
+    assert outcome.message, f"{Rule.CONDITION}: the author is told nothing"
+
+
+async def applies(backend: Backend, version: int, ids: Sequence[str] | None = None) -> None:
+    """Check that a write on that condition is applied."""
+    assert await attempt(backend, version, ids), (
+        f"{Rule.CONDITION}: {matters(ids)} has not changed since version {version}, yet it is rejected"
+    )
+
+
+async def conflicts(
+    backend: Backend, version: int, ids: Sequence[str] | None = None, epoch: str | None = None
+) -> None:
+    """Check that a write on that condition is rejected."""
+    assert not await attempt(backend, version, ids, epoch), (
+        f"{Rule.CONDITION}: {matters(ids)} may have changed since version {version}, yet it is applied"
+    )
+
+
+def matters(ids: Sequence[str] | None) -> str:
+    """Return what a condition depends on."""
+    return "the collection" if ids is None else f"what has the ids [{', '.join(ids)[:60]}]"
 
 
 class ConditionCases:
@@ -42,52 +71,52 @@ class ConditionCases:
 
     async def test_whole_collection(self, backend: Backend) -> None:
         """Without ids any change since counts."""
-        assert await attempt(backend, 0)
-        assert not await attempt(backend, 0)
-        assert await attempt(backend, 1)
-        assert not await attempt(backend, 3)
+        await applies(backend, 0)
+        await conflicts(backend, 0)
+        await applies(backend, 1)
+        await conflicts(backend, 3)
 
     async def test_ids(self, backend: Backend) -> None:
         """With ids only changes of these count."""
         await write_all(backend, path(), put("a"), put("b"), put("a", value=2))
-        assert not await attempt(backend, 2, ["a"])
-        assert not await attempt(backend, 2, ["absent", "b", "a"])
-        assert await attempt(backend, 2, ["b"])
-        assert await attempt(backend, 3, ["a", "b"])
-        assert not await attempt(backend, 1, ["b"])
+        await conflicts(backend, 2, ["a"])
+        await conflicts(backend, 2, ["absent", "b", "a"])
+        await applies(backend, 2, ["b"])
+        await applies(backend, 3, ["a", "b"])
+        await conflicts(backend, 1, ["b"])
 
     async def test_absent_ids(self, backend: Backend) -> None:
         """An id that never was has not changed; nor has one of which only a removal was tried."""
         await write_all(backend, path(), put("a"), Update(remove=("absent",)))
-        assert await attempt(backend, 0, ["absent"])
-        assert await attempt(backend, 0, [])
+        await applies(backend, 0, ["absent"])
+        await applies(backend, 0, [])
 
     async def test_removed_ids(self, backend: Backend) -> None:
         """A removal is a change."""
         await write_all(backend, path(), put("a", "b"), Update(remove=("a",)))
-        assert not await attempt(backend, 1, ["a"])
-        assert await attempt(backend, 1, ["b"])
-        assert await attempt(backend, 2, ["a"])
+        await conflicts(backend, 1, ["a"])
+        await applies(backend, 1, ["b"])
+        await applies(backend, 2, ["a"])
 
     async def test_reset_ids(self, backend: Backend) -> None:
         """A reset is a change of all that was there."""
         await write_all(backend, path(), put("a", "b"), Update(reset=True))
-        assert not await attempt(backend, 1, ["a"])
-        assert await attempt(backend, 2, ["a"])
+        await conflicts(backend, 1, ["a"])
+        await applies(backend, 2, ["a"])
 
     async def test_another_epoch_or_the_future(self, backend: Backend) -> None:
         """What nobody can have seen holds nothing."""
         await write_all(backend, path(), put("a"))
-        assert not await attempt(backend, 1, epoch="another")
-        assert not await attempt(backend, 1, ["absent"], epoch="another")
-        assert not await attempt(backend, 2, ["absent"])
+        await conflicts(backend, 1, epoch="another")
+        await conflicts(backend, 1, ["absent"], epoch="another")
+        await conflicts(backend, 2, ["absent"])
 
     async def test_many_ids(self, backend: Backend) -> None:
         """Thousands of ids are asked for as one."""
         ids = [f"id {number}" for number in range(3000)]
         await write_all(backend, path(), put(*ids), put(ids[-1], value=2))
-        assert not await attempt(backend, 1, ids)
-        assert await attempt(backend, 1, ids[:-1])
+        await conflicts(backend, 1, ids)
+        await applies(backend, 1, ids[:-1])
 
     async def test_conflict_leaves_its_neighbours(self, backend: Backend) -> None:
         """A refused write changes nothing; those before and after it in the commit are applied."""
@@ -101,22 +130,53 @@ class ConditionCases:
         outcomes = (await backend.commit(path(), writes)).outcomes
         for index, (update, outcome) in enumerate(zip(updates, outcomes, strict=True)):
             if index == 2:
-                assert isinstance(outcome, Rejected)
-                assert (outcome.code, outcome.version) == ("conflict", 2)
+                check_conflict(outcome, 2)
             else:
-                assert outcome == Committed(model.write(update))
+                expected = Committed(model.write(update))
+                assert outcome == expected, f"{Rule.CONDITION}: a neighbour of a rejected write"
         await check_every_version(backend, path(), model)
+
+    async def test_rejected_write_leaves_nothing(self, backend: Backend) -> None:
+        """Neither a row nor a tombstone, nor the reset that it asked for."""
+        await write_all(backend, path(), put("a", "b"))
+        before = await backend.load(path(), None)
+        never = Condition(Cursor(before.epoch, 0))
+        for update in (put("c"), Update(remove=("a",)), Update(reset=True), put("b", value=2)):
+            (outcome,) = (await backend.commit(path(), [Write(update, never)])).outcomes
+            check_conflict(outcome, 1)
+            after = await backend.load(path(), None)
+            assert after._replace(rows=sorted(after.rows)) == before._replace(
+                rows=sorted(before.rows)
+            ), f"{Rule.CONDITION}: a rejected write left something"
+
+    async def test_conditions_within_a_commit(self, backend: Backend) -> None:
+        """A write sees what those before it in the same commit have done."""
+        epoch = (await backend.load(path(), None)).epoch
+        changes = [put("a"), Update(remove=("a",)), put("a", "b"), Update(reset=True)]
+        for version in range(1, len(changes) + 1):
+            collection = path(f"with {version} changes")
+            conditions = [Condition(Cursor(epoch, seen), ("a",)) for seen in (version - 1, version)]
+            writes = [
+                *(Write(change) for change in changes[:version]),
+                *(Write(put("c"), condition) for condition in conditions),
+            ]
+            *_, rejected, applied = (await backend.commit(collection, writes)).outcomes
+            check_conflict(rejected, version)
+            assert applied == Committed(version + 1), (
+                f"{Rule.CONDITION}: nothing has changed since the write before it in the commit"
+            )
 
     async def test_first_write_refused(self, backend: Backend) -> None:
         """A refused write does not make a collection."""
-        assert not await attempt(backend, 1)
-        assert list(await backend.collections("app")) == []
+        await conflicts(backend, 1)
+        names = list(await backend.collections("app"))
+        assert names == [], f"{Rule.CONDITION}: a rejected write made a collection"
 
     async def test_conditional_noop(self, backend: Backend) -> None:
         """An update that touches nothing asks whether its condition holds, and leaves the version."""
         await write_all(backend, path(), put("a"))
         epoch = (await backend.load(path(), None)).epoch
         writes = [Write(Update(), Condition(Cursor(epoch, version))) for version in (0, 1)]
-        refused, held = (await backend.commit(path(), writes)).outcomes
-        assert isinstance(refused, Rejected)
-        assert held == Committed(1)
+        rejected, held = (await backend.commit(path(), writes)).outcomes
+        check_conflict(rejected, 1)
+        assert held == Committed(1), f"{Rule.COMMIT}: a no-op leaves the version"

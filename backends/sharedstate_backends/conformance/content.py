@@ -9,6 +9,7 @@ from sharedstate_core.storage import Committed, Write
 from sharedstate_core.updates import Update
 
 from .model import Model, check_every_version, check_full, item_text, path, put, state_of, write_all
+from .rules import Rule
 
 if TYPE_CHECKING:
     from sharedstate_backends.contract import Backend
@@ -31,15 +32,20 @@ TEXTS = (
 """Item texts which must come back to the byte."""
 
 
+async def check_order(backend: Backend, ids: list[str], rule: Rule = Rule.ORDER) -> None:
+    """Check that the collection has these items, in this order."""
+    assert list(state_of(await backend.load(path(), None))) == ids, f"{rule}"
+
+
 class ContentCases:
     """Updates one after the other."""
 
     async def test_nothing_written(self, backend: Backend) -> None:
         """A collection nobody has written to is empty, at version 0."""
         loaded = await backend.load(path(), None)
-        assert (loaded.version, loaded.horizon, list(loaded.rows)) == (0, 0, [])
-        assert loaded.base is None
-        assert loaded.epoch
+        told = (loaded.version, loaded.horizon, list(loaded.rows), loaded.base)
+        assert told == (0, 0, [], None), f"{Rule.LOAD}: of what nobody has written to"
+        assert loaded.epoch, f"{Rule.EPOCH}: it is empty"
 
     async def test_insert_replace_remove_reset(self, backend: Backend) -> None:
         """Each kind of update does what the algebra of updates says, also seen from every earlier version."""
@@ -58,46 +64,53 @@ class ContentCases:
             Update(reset=True),
             put("z", "a"),
         ):
-            assert await write_all(backend, path(), update) == model.write(update)
+            version = await write_all(backend, path(), update)
+            assert version == model.write(update), f"{Rule.COMMIT}: of {update}"
             await check_every_version(backend, path(), model)
 
     async def test_order_of_insertion(self, backend: Backend) -> None:
         """Replacing keeps the place; removing, then inserting, moves to the end."""
         await write_all(backend, path(), put("c", "a", "b"), put("a", value=2))
-        assert list(state_of(await backend.load(path(), None))) == ["c", "a", "b"]
+        await check_order(backend, ["c", "a", "b"])
         await write_all(backend, path(), put("d", "c", remove=["c"]))
-        assert list(state_of(await backend.load(path(), None))) == ["a", "b", "d", "c"]
+        await check_order(backend, ["a", "b", "d", "c"])
         await write_all(backend, path(), Update(remove=("a",)), put("0", "a"))
-        assert list(state_of(await backend.load(path(), None))) == ["b", "d", "c", "0", "a"]
+        await check_order(backend, ["b", "d", "c", "0", "a"])
 
     async def test_order_within_an_update(self, backend: Backend) -> None:
         """Items of one update stand in its order, however many there are and whatever their ids."""
         ids = [f"{number * 7919 % 1009:04}" for number in range(1009)]
         await write_all(backend, path(), put(*ids))
-        assert list(state_of(await backend.load(path(), None))) == ids
+        await check_order(backend, ids)
 
     async def test_batch_in_one_commit(self, backend: Backend) -> None:
         """The writes of one commit apply in order, each with a version of its own."""
         model = Model()
         updates = [put("a", "b"), Update(remove=("a",)), Update(), put("a"), put("b", value=2)]
         result = await backend.commit(path(), [Write(update) for update in updates])
-        assert list(result.outcomes) == [Committed(model.write(update)) for update in updates]
+        expected = [Committed(model.write(update)) for update in updates]
+        assert list(result.outcomes) == expected, f"{Rule.COMMIT}: one outcome for each, in order"
         await check_every_version(backend, path(), model)
 
     async def test_noop(self, backend: Backend) -> None:
         """An update that touches nothing leaves the version."""
-        assert await write_all(backend, path(), Update()) == 0
-        assert await write_all(backend, path(), put("a"), Update()) == 1
-        assert (await backend.load(path(), None)).version == 1
+        versions = [
+            await write_all(backend, path(), update) for update in (Update(), put("a"), Update())
+        ]
+        versions.append((await backend.load(path(), None)).version)
+        assert versions == [0, 1, 1, 1], f"{Rule.COMMIT}: a no-op leaves the version"
 
     async def test_no_writes(self, backend: Backend) -> None:
         """A commit of nothing succeeds."""
-        assert list((await backend.commit(path(), [])).outcomes) == []
+        outcomes = list((await backend.commit(path(), [])).outcomes)
+        assert outcomes == [], f"{Rule.COMMIT}: of no writes"
 
     async def test_removing_what_is_absent(self, backend: Backend) -> None:
         """It raises the version and leaves no row; a tombstone keeps its version."""
-        assert await write_all(backend, path(), Update(remove=("a",))) == 1
-        assert list((await backend.load(path(), None)).rows) == []
+        version = await write_all(backend, path(), Update(remove=("a",)))
+        assert version == 1, f"{Rule.COMMIT}: to remove what is absent is an update, too"
+        rows = list((await backend.load(path(), None)).rows)
+        assert rows == [], f"{Rule.LOAD}: what never was there leaves no tombstone"
         model = Model()
         model.write(Update(remove=("a",)))
         for update in (put("a"), Update(remove=("a",)), Update(remove=("a", "b"))):
@@ -110,32 +123,89 @@ class ContentCases:
         assert len(set(UNLIKE)) == len(UNLIKE)
         await write_all(backend, path(), *(put(id, value=id) for id in UNLIKE))
         state = state_of(await backend.load(path(), None))
-        assert list(state.items()) == [(id, item_text(id, id)) for id in UNLIKE]
+        expected = [(id, item_text(id, id)) for id in UNLIKE]
+        assert list(state.items()) == expected, f"{Rule.NAMES}: ids"
         names = [name for name in UNLIKE if name.isprintable() and len(name) <= 128]
         for name in names:
-            assert await write_all(backend, path(name), put("a", value=name)) == 1
-            assert await write_all(backend, path(app=name), put("a", value=name)) == 1
+            for collection in (path(name), path(app=name)):
+                version = await write_all(backend, collection, put("a", value=name))
+                assert version == 1, f"{Rule.NAMES}: {collection} was written to before"
         for name in names:
             for collection in (path(name), path(app=name)):
                 state = state_of(await backend.load(collection, None))
-                assert state == {"a": item_text("a", name)}
+                assert state == {"a": item_text("a", name)}, f"{Rule.NAMES}: {collection}"
+
+    async def test_app_and_collection_are_two_names(self, backend: Backend) -> None:
+        """However they are put together: the same characters are other names if they are divided elsewhere."""
+        paths = [
+            path(text[cut + width :], app=text[:cut])
+            for separator in ("", "-", "_", ".", ":", " ", "|", ",", "\\", "%2F", "'", '"', "--")
+            if (text := f"n{separator}n{separator}n")
+            for cut, width in ((1, len(separator)), (len(separator) + 2, len(separator)))
+        ]
+        paths += [
+            path("n", app="n-n-"),
+            path("-n-n", app="n"),
+            path("n-", app="n-"),
+            path("-n-", app="n"),
+        ]
+        for collection in dict.fromkeys(paths):
+            version = await write_all(backend, collection, put("a", value=list(collection)))
+            assert version == 1, f"{Rule.NAMES}: {collection} was written to before"
+
+    async def test_service_is_no_name(self, backend: Backend) -> None:
+        """What the configuration calls the store is of no concern to it: a service may be renamed."""
+        model = Model()
+        for service in ("items", "renamed"):
+            collection = path()._replace(service=service)
+            version = await write_all(backend, collection, put(service))
+            assert version == model.write(put(service)), f"{Rule.NAMES}: `service` is to be ignored"
+            loaded = await backend.load(path(), None)
+            assert loaded.version == version, f"{Rule.NAMES}: `service` is to be ignored"
+            check_full(loaded, model)
+
+    async def test_long_names(self, backend: Backend) -> None:
+        """Ids of 255 bytes and names of 128 are whole: the last character counts."""
+        ids = [
+            start + end
+            for start in ("x" * 254, "é" * 127, "\U0001d4b3" * 63 + "xx")
+            for end in "ab"
+        ]
+        await write_all(backend, path(), put(*ids))
+        await check_order(backend, ids, Rule.NAMES)
+        for name in (
+            "x" * 127 + "a",
+            "x" * 127 + "b",
+            "é" * 64,
+            "é" * 63 + "ee",
+            "\U0001d4b3" * 32,
+        ):
+            for collection in (path(name), path(app=name), path(name, app=name)):
+                version = await write_all(backend, collection, put("a"))
+                assert version == 1, f"{Rule.NAMES}: {collection} was written to before"
+                names = list(await backend.collections(collection.app))
+                assert collection.collection in names, f"{Rule.NAMES}: {collection} is not listed"
 
     async def test_texts_come_back_to_the_byte(self, backend: Backend) -> None:
         """Spelling of numbers, escapes, white space and members are kept."""
         for text in TEXTS:
             await write_all(backend, path(), Update(insert={"a": text}))
-            assert state_of(await backend.load(path(), None)) == {"a": text}
+            assert state_of(await backend.load(path(), None)) == {"a": text}, f"{Rule.TEXTS}"
 
     async def test_large_item(self, backend: Backend) -> None:
         """An item of 1 MB is kept whole."""
         text = item_text("a", "é" * 500_000)
         await write_all(backend, path(), Update(insert={"a": text, "b": item_text("b")}))
-        assert state_of(await backend.load(path(), None)) == {"a": text, "b": item_text("b")}
+        told = {id: len(kept) for id, kept in state_of(await backend.load(path(), None)).items()}
+        assert told == {"a": len(text), "b": len(item_text("b"))}, f"{Rule.TEXTS}: lengths"
+        whole = state_of(await backend.load(path(), None))["a"] == text
+        assert whole, f"{Rule.TEXTS}: an item of 1 MB"
 
     async def test_large_update(self, backend: Backend) -> None:
         """An update of thousands of ids is one update."""
         ids = [f"id {number}" for number in range(5000)]
         model = Model()
         for update in (put(*ids), put(*ids[::2], remove=ids[::3]), Update(remove=tuple(ids[1:]))):
-            assert await write_all(backend, path(), update) == model.write(update)
+            version = await write_all(backend, path(), update)
+            assert version == model.write(update), f"{Rule.COMMIT}: one update, one version"
         await check_every_version(backend, path(), model)

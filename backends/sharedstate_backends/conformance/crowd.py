@@ -6,12 +6,12 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
-import anyio
-
 from sharedstate_core.storage import Committed, Write
 from sharedstate_core.updates import Update
 
 from .model import Model, check_every_version, check_full, item_text, path, put
+from .rules import Rule
+from .stepping import together
 
 if TYPE_CHECKING:
     from sharedstate_backends.contract import Backend
@@ -45,7 +45,8 @@ class CrowdCases:
         model = Model()
         updates = [put(f"id {number % 100}", value=number) for number in range(500)]
         result = await backend.commit(path(), [Write(update) for update in updates])
-        assert list(result.outcomes) == [Committed(model.write(update)) for update in updates]
+        expected = [Committed(model.write(update)) for update in updates]
+        assert list(result.outcomes) == expected, f"{Rule.COMMIT}: 500 writes"
         check_full(await backend.load(path(), None), model)
 
     async def test_many_collections_at_once(self, backend: Backend) -> None:
@@ -57,15 +58,16 @@ class CrowdCases:
             for turn in range(ROUNDS):
                 update = put(f"id {turn % 3}", f"own {number}", value=[number, turn])
                 result = await backend.commit(collection, [Write(update)])
-                assert list(result.outcomes) == [Committed(models[collection].write(update))]
+                expected = [Committed(models[collection].write(update))]
+                assert list(result.outcomes) == expected, f"{Rule.COMMIT}: collections at once"
                 check_full(await backend.load(collection, None), models[collection])
 
-        async with anyio.create_task_group() as tasks:
+        async with together() as tasks:
             for number in range(COLLECTIONS):
                 tasks.start_soon(work, number)
         assert {
             key: head.version for key, head in (await backend.heads(list(models))).items()
-        } == dict.fromkeys(models, ROUNDS)
+        } == dict.fromkeys(models, ROUNDS), f"{Rule.HEADS}: of collections written to at once"
 
     async def test_random_histories(self, backend: Backend) -> None:
         """Whatever happens, full loads and loads since every earlier version agree with a naive model."""
@@ -78,5 +80,5 @@ class CrowdCases:
                 updates = [random_update(source, model.version) for _ in range(count)]
                 result = await backend.commit(collection, [Write(update) for update in updates])
                 expected = [Committed(model.write(update)) for update in updates]
-                assert list(result.outcomes) == expected, f"seed {seed}"
+                assert list(result.outcomes) == expected, f"{Rule.COMMIT}: history {seed}"
             await check_every_version(backend, collection, model)

@@ -10,7 +10,16 @@ import pytest
 from sharedstate_core.storage import Committed, Cursor, Write
 from sharedstate_core.updates import Update
 
-from .model import Model, check_full, check_since, path, put, write_all
+from .model import (
+    Model,
+    check_every_version,
+    check_full,
+    check_since,
+    path,
+    put,
+    write_all,
+)
+from .rules import Rule
 
 if TYPE_CHECKING:
     from sharedstate_backends.contract import Backend
@@ -27,8 +36,11 @@ class CursorCases:
         for version in range(1, 20):
             update = put("a", value=version) if version % 3 else Update(remove=("a",))
             result = await backend.commit(path(), [Write(update)])
-            assert list(result.outcomes) == [Committed(version)]
-            assert (await backend.load(path(), None)).version == version
+            assert list(result.outcomes) == [Committed(version)], f"{Rule.COMMIT}"
+            loaded = await backend.load(path(), None)
+            assert loaded.version == version, f"{Rule.KEEP}: `load` lags behind"
+            head = (await backend.heads([path()]))[path()]
+            assert head.version == version, f"{Rule.HEADS}: they lag behind"
 
     async def test_one_epoch(self, backend: Backend) -> None:
         """Commits, loads and heads name the same epoch, for every collection."""
@@ -37,13 +49,15 @@ class CursorCases:
             epochs.add((await backend.commit(path(name), [Write(put("x"))])).epoch)
             epochs.add((await backend.load(path(name), None)).epoch)
             epochs.add((await backend.heads([path(name)]))[path(name)].epoch)
-        assert len(epochs) == 1
+        assert len(epochs) == 1, f"{Rule.EPOCH}: each call has to name the same one"
 
     @pytest.mark.parametrize("number", [1, 2])
     async def test_another_store_has_another_epoch(self, backend: Backend, number: int) -> None:
         """For its counts start anew; also if the fixture empties one and the same store for each case."""
         epoch = (await backend.load(path(), None)).epoch
-        assert epoch not in EPOCHS, f"empty store number {number} has the epoch of an earlier one"
+        assert epoch not in EPOCHS, (
+            f"{Rule.EPOCH}: empty store number {number} has the epoch of an earlier one"
+        )
         EPOCHS.add(epoch)
 
     async def test_since_another_epoch(self, backend: Backend) -> None:
@@ -70,10 +84,25 @@ class CursorCases:
         """The current version gets no rows."""
         epoch = (await backend.load(path(), None)).epoch
         loaded = await backend.load(path(), Cursor(epoch, 0))
-        assert (loaded.base, list(loaded.rows)) == (0, [])
+        assert (loaded.base, list(loaded.rows)) == (0, []), f"{Rule.LOAD}: since version 0 of 0"
         await write_all(backend, path(), put("a"), Update(remove=("a",)))
         loaded = await backend.load(path(), Cursor(epoch, 2))
-        assert (loaded.base, loaded.version, list(loaded.rows)) == (2, 2, [])
+        told = (loaded.base, loaded.version, list(loaded.rows))
+        assert told == (2, 2, []), f"{Rule.LOAD}: since version 2 of 2"
+
+    async def test_since_and_horizon_after_resets(self, backend: Backend) -> None:
+        """Also when the store forgets with a reset what was removed before it."""
+        model = Model()
+        for update in (
+            put("a", "b"),
+            Update(remove=("a",)),
+            Update(reset=True),
+            put("c"),
+            put("b"),
+        ):
+            await write_all(backend, path(), update)
+            model.write(update)
+            await check_every_version(backend, path(), model)
 
     async def test_since_before_a_reset(self, backend: Backend) -> None:
         """Whoever was there before a reset learns of all that it removed, or gets everything."""
@@ -91,18 +120,41 @@ class CursorCases:
         epoch = (await backend.load(path(), None)).epoch
         loaded = await backend.load(path(), Cursor(epoch, 1))
         rows = sorted(loaded.rows, key=lambda row: (row.created, row.place))
-        assert [(row.id, row.created, row.version) for row in rows] == [("c", 2, 2), ("a", 2, 2)]
+        assert [(row.id, row.created, row.version) for row in rows] == [
+            ("c", 2, 2),
+            ("a", 2, 2),
+        ], f"{Rule.ORDER}: of what changed since version 1"
+
+    async def test_a_load_stays_as_it_was(self, backend: Backend) -> None:
+        """What `load` has returned does not change with what is committed later."""
+        model = Model()
+        await write_all(backend, path(), put("a", "b"))
+        model.write(put("a", "b"))
+        before = await backend.load(path(), None)
+        await write_all(backend, path(), Update(remove=("a",)), put("c"))
+        try:
+            check_full(before, model)
+        except (AssertionError, RuntimeError) as error:
+            message = f"{Rule.MOMENT}: the rows of a load changed after it had ended"
+            raise AssertionError(message) from error
 
     async def test_heads(self, backend: Backend) -> None:
         """Heads are the current versions, 0 where nobody wrote."""
-        assert dict(await backend.heads([])) == {}
+        assert dict(await backend.heads([])) == {}, f"{Rule.HEADS}: of no collections"
         await write_all(backend, path("one"), put("a"))
         await write_all(backend, path("two"), put("a"), put("b"))
         paths = [path("two"), path("none"), path("one")]
         heads = await backend.heads(paths)
         assert {key: cursor.version for key, cursor in heads.items()} == dict(
             zip(paths, (2, 0, 1), strict=True)
-        )
+        ), f"{Rule.HEADS}: of two collections and one that nobody wrote to"
+
+    async def test_heads_of_many(self, backend: Backend) -> None:
+        """They may be asked for thousands of collections at once."""
+        await write_all(backend, path("2999"), put("a"))
+        paths = [path(str(number)) for number in range(3000)]
+        heads = {key: cursor.version for key, cursor in (await backend.heads(paths)).items()}
+        assert heads == {**dict.fromkeys(paths, 0), path("2999"): 1}, f"{Rule.HEADS}: of 3,000"
 
     async def test_collections(self, backend: Backend) -> None:
         """Names of what was ever written to, sorted by code point, app by app."""
@@ -115,6 +167,9 @@ class CursorCases:
         condition_path = path("loaded only")
         await backend.load(condition_path, None)
         await backend.heads([condition_path])
-        assert list(await backend.collections("app")) == sorted(names)
-        assert list(await backend.collections("App")) == ["elsewhere"]
-        assert list(await backend.collections("nobody's")) == []
+        await write_all(backend, path("emptied"), put("a"), Update(remove=("a",)))
+        await write_all(backend, path("removed only"), Update(remove=("a",)))
+        expected = {"app": sorted([*names, "emptied", "removed only"]), "App": ["elsewhere"]}
+        for app in ("app", "App", "nobody's"):
+            told = list(await backend.collections(app))
+            assert told == expected.get(app, []), f"{Rule.COLLECTIONS}: of {app!r}"

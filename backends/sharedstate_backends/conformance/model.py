@@ -10,6 +10,8 @@ from sharedstate_core.paths import CollectionPath
 from sharedstate_core.storage import Committed, Cursor, Write
 from sharedstate_core.updates import Update, apply
 
+from .rules import Rule
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -37,7 +39,9 @@ async def write_all(backend: Backend, collection: CollectionPath, *updates: Upda
     version = 0
     for update in updates:
         (outcome,) = (await backend.commit(collection, [Write(update)])).outcomes
-        assert isinstance(outcome, Committed), f"an update without condition was refused: {outcome}"
+        assert isinstance(outcome, Committed), (
+            f"{Rule.COMMIT}: an update without condition was refused: {outcome}"
+        )
         version = outcome.version
     return version
 
@@ -83,14 +87,14 @@ class Model:
 
 def state_of(loaded: Loaded) -> dict[str, bytes]:
     """Return the items of a full load, in order of insertion."""
-    assert loaded.base is None, "expected a full load"
+    assert loaded.base is None, f"{Rule.LOAD}: everything is to be told, and `base` is None then"
     live = sorted(loaded.rows, key=lambda row: (row.created, row.place))
     return {row.id: row.text for row in live if row.text is not None}
 
 
 def as_update(loaded: Loaded) -> Update:
     """Return the update that leads from a load's `base` to its version."""
-    assert loaded.base is not None, "expected what changed since a version"
+    assert loaded.base is not None, f"{Rule.LOAD}: `base` is missing"
     rows = sorted(loaded.rows, key=lambda row: (row.created, row.place))
     again = {row.id for row in rows if row.text is None or row.created > loaded.base}
     return Update(tuple(again), {row.id: row.text for row in rows if row.text is not None})
@@ -98,32 +102,50 @@ def as_update(loaded: Loaded) -> Update:
 
 def check_full(loaded: Loaded, model: Model) -> None:
     """Check a load without `since`: version, items, order, and what each row tells."""
-    assert loaded.version == model.version
-    assert 0 <= loaded.horizon <= loaded.version
-    assert list(state_of(loaded).items()) == list(model.state.items())
-    assert len({row.id for row in loaded.rows}) == len(loaded.rows), "an id has two rows"
+    check_version(loaded, model)
+    assert 0 <= loaded.horizon <= loaded.version, f"{Rule.LOAD}: a horizon that cannot be"
+    state = state_of(loaded)
+    assert state == model.state, f"{Rule.COMMIT}: other items than were written"
+    assert list(state) == list(model.state), f"{Rule.ORDER}"
+    assert len({row.id for row in loaded.rows}) == len(loaded.rows), (
+        f"{Rule.LOAD}: an id has two rows"
+    )
     for row in loaded.rows:
-        assert row.version == model.touched[row.id], f"{row}: last touched by another version"
+        assert row.version == model.touched.get(row.id), (
+            f"{Rule.LOAD}: {row}, last touched by another version"
+        )
         if row.text is None:
-            assert (row.created, row.place) == (0, 0), f"{row}: a tombstone has no place"
+            assert (row.created, row.place) == (0, 0), f"{Rule.LOAD}: {row}, a tombstone"
         else:
-            assert row.created == model.created[row.id], f"{row}: created by another version"
+            assert row.created == model.created[row.id], (
+                f"{Rule.ORDER}: {row}, created by another version"
+            )
     told = {row.id for row in loaded.rows}
     missing = {id for id, version in model.touched.items() if version > loaded.horizon} - told
-    assert not missing, f"{missing}: tombstones are missing above the horizon"
+    assert not missing, f"{Rule.LOAD}: of {missing}, tombstones above the horizon are missing"
+
+
+def check_version(loaded: Loaded, model: Model) -> None:
+    """Check the version of a load."""
+    assert loaded.version >= model.version, f"{Rule.KEEP}: a version is gone that was told"
+    assert loaded.version == model.version, f"{Rule.COMMIT}: a version that nobody has made"
 
 
 def check_since(loaded: Loaded, model: Model, version: int) -> None:
     """Check a load since `version` of the model's collection."""
-    assert loaded.version == model.version
+    check_version(loaded, model)
     if not loaded.horizon <= version <= model.version:
         check_full(loaded, model)
         return
-    assert loaded.base == version, f"what changed since {version} could be told"
+    assert loaded.base == version, f"{Rule.LOAD}: what changed since {version} can be told"
     changed = {id for id, touched in model.touched.items() if touched > version}
-    assert {row.id for row in loaded.rows} == changed
+    assert {row.id for row in loaded.rows} == changed, (
+        f"{Rule.LOAD}: rows of what changed since {version}"
+    )
+    assert len(loaded.rows) == len(changed), f"{Rule.LOAD}: an id has two rows"
     after = apply(model.states[version], as_update(loaded))
-    assert list(after.items()) == list(model.state.items())
+    assert after == model.state, f"{Rule.LOAD}: what changed since {version} leads elsewhere"
+    assert list(after) == list(model.state), f"{Rule.ORDER}: of what changed since {version}"
 
 
 async def check_every_version(

@@ -3,52 +3,23 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Final
-
-import pytest
+from typing import TYPE_CHECKING
 
 from sharedstate_core.storage import Committed, Cursor, Write
 from sharedstate_core.updates import Update
 
-from .cancelling import UPDATES, cancelled_commit, check_whole, moments, seconds_of_a_commit
-from .model import Model, check_every_version, item_text, path, put, write_all
+from .declaring import DeclaringCases, opened
+from .model import Model, check_every_version, check_full, item_text, path, put, write_all
+from .rules import Rule
+from .stepping import Moment, each_moment
+from .trial import Trial, seconds_of_a_commit
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
-    from typing import TypeAlias
-
-    from sharedstate_backends.contract import Backend
-    from sharedstate_core.paths import CollectionPath
-
-    Reopen: TypeAlias = Callable[[], Awaitable[Backend]]
-
-SKIPPED: Final = "this case is for stores that keep their data: they add a fixture `reopen`"
+    from .declaring import Reopen
 
 
-@asynccontextmanager
-async def opened(reopen: Reopen) -> AsyncIterator[Backend]:
-    """Open a backend, and close it whatever happens."""
-    backend = await reopen()
-    try:
-        yield backend
-    finally:
-        await backend.close()
-
-
-class ReopenCases:
+class ReopenCases(DeclaringCases):
     """What outlives the backend. These cases open and close by themselves, and do not take `backend`."""
-
-    @pytest.fixture
-    def reopening(self, request: pytest.FixtureRequest) -> Reopen:
-        """Return what the author's fixture `reopen` gives; skip the case if there is none."""
-        try:
-            reopen: Reopen = request.getfixturevalue("reopen")
-        except pytest.FixtureLookupError as error:
-            if error.argname != "reopen":
-                raise
-            pytest.skip(SKIPPED)
-        return reopen
 
     async def test_all_is_there_again(self, reopening: Reopen) -> None:
         """Items, order, versions, epoch, tombstones: whoever saw an earlier version can resume, and go on."""
@@ -64,44 +35,118 @@ class ReopenCases:
                 for collection, model in models.items():
                     await write_all(backend, collection, update)
                     model.write(update)
-            epoch = (await backend.load(path("one"), None)).epoch
+            epochs = [(await backend.load(path("one"), None)).epoch]
         for turn in range(2):
             async with opened(reopening) as backend:
-                heads = await backend.heads([*models, path("none")])
+                heads = dict(await backend.heads([*models, path("none")]))
+                epoch = heads[path("none")].epoch
+                self._check_epoch(epoch, epochs)
                 expected = {key: Cursor(epoch, model.version) for key, model in models.items()}
-                assert dict(heads) == {**expected, path("none"): Cursor(epoch, 0)}
-                assert list(await backend.collections("app")) == ["one", "two"]
+                assert heads == {**expected, path("none"): Cursor(epoch, 0)}, (
+                    f"{Rule.KEEP}: heads are others after `close` and `open`"
+                )
+                names = list(await backend.collections("app"))
+                assert names == ["one", "two"], f"{Rule.COLLECTIONS}: after `close` and `open`"
                 for collection, model in models.items():
                     await check_every_version(backend, collection, model)
                     update = put("e", "a", value=turn, remove=["c", "e"])
                     result = await backend.commit(collection, [Write(update)])
-                    assert result.epoch == epoch
-                    assert list(result.outcomes) == [Committed(model.write(update))]
+                    assert result.epoch == epoch, f"{Rule.EPOCH}: it changed while open"
+                    assert list(result.outcomes) == [Committed(model.write(update))], (
+                        f"{Rule.COMMIT}: a commit after `close` and `open`"
+                    )
                     await check_every_version(backend, collection, model)
 
-    async def test_what_a_reset_removed_stays_away(self, reopening: Reopen) -> None:
-        """And whoever had it learns that it is gone."""
+    def _check_epoch(self, epoch: str, epochs: list[str]) -> None:
+        if self.keeps_epoch:
+            assert epoch == epochs[0], (
+                f"{Rule.EPOCH}: another one after `close` and `open`; nothing was lost, and nobody can resume "
+                "(a store that cannot tell whether it lost something sets `keeps_epoch = False`)"
+            )
+        else:
+            assert epoch not in epochs, (
+                f"{Rule.EPOCH}: `keeps_epoch` is False, but the epoch is as before"
+            )
+        epochs.append(epoch)
+
+    async def test_cursors_after_reopening(self, reopening: Reopen) -> None:
+        """Whoever saw a version is told what changed since, or everything if the epoch is a new one."""
         model = Model()
         async with opened(reopening) as backend:
-            for update in (put("a", "b"), Update(insert={"c": item_text("c")}, reset=True)):
+            for update in (put("a", "b"), Update(remove=("a",)), put("c")):
                 await write_all(backend, path(), update)
                 model.write(update)
+            before = (await backend.load(path(), None)).epoch
         async with opened(reopening) as backend:
+            self._check_epoch((await backend.load(path(), None)).epoch, [before])
+            loaded = await backend.load(path(), Cursor(before, 1))
+            if self.keeps_epoch:
+                assert loaded.base == 1, f"{Rule.LOAD}: what changed before `close` is not told"
+            else:
+                check_full(loaded, model)
             await check_every_version(backend, path(), model)
+
+    async def test_what_a_reset_removed_stays_away(self, reopening: Reopen) -> None:
+        """And whoever had it learns that it is gone; a collection that was emptied goes on counting."""
+        models = {path(): Model(), path("emptied"): Model(), path("removed"): Model()}
+        resets = (
+            Update(insert={"c": item_text("c")}, reset=True),
+            Update(reset=True),
+            Update(remove=("a", "b")),
+        )
+        async with opened(reopening) as backend:
+            for (collection, model), reset in zip(models.items(), resets, strict=True):
+                for update in (put("a", "b"), reset):
+                    await write_all(backend, collection, update)
+                    model.write(update)
+        async with opened(reopening) as backend:
+            for collection, model in models.items():
+                await check_every_version(backend, collection, model)
+                assert await write_all(backend, collection, put("a")) == model.write(put("a")), (
+                    f"{Rule.EPOCH}: a collection that was emptied counts anew"
+                )
+                await check_every_version(backend, collection, model)
+
+    async def test_cancelled_commits_after_reopening(self, reopening: Reopen) -> None:
+        """What was told after a cancelled commit, and what was written on then, is there after `close` and `open`."""
+        trials: list[Trial] = []
+
+        async def attempt(moment: Moment) -> bool:
+            trial = Trial(path(f"number {len(trials)}"), moment)
+            trials.append(trial)
+            early = await trial.cut(backend)
+            if len(trials) % 2:
+                await trial.look(backend)
+            await trial.write_on(backend)
+            await trial.look(backend)
+            return early
+
+        async with opened(reopening) as backend:
+            await each_moment(await seconds_of_a_commit(backend), attempt)
+        for _ in range(2):
+            async with opened(reopening) as backend:
+                for trial in trials:
+                    await trial.look_after_closing(backend)
+                    await trial.look_back(backend)
 
     async def test_close_waits_for_cancelled_commits(self, reopening: Reopen) -> None:
         """After it nothing is half stored, and nothing is still on its way."""
+        trials: list[Trial] = []
+
+        async def attempt(moment: Moment) -> bool:
+            trial = Trial(path(f"number {len(trials)}"), moment)
+            async with opened(reopening) as backend:
+                for before in trials[-1:]:
+                    await before.look_after_closing(backend)
+                    await before.write_on(backend)
+                    await before.look(backend)
+                trials.append(trial)
+                return await trial.cut(backend)
+
         async with opened(reopening) as backend:
             seconds = await seconds_of_a_commit(backend)
-        versions: dict[CollectionPath, int] = {}
-        for number, moment in enumerate(moments(seconds)):
-            collection = path(f"cancelled {number}")
-            async with opened(reopening) as backend:
-                acknowledged = await cancelled_commit(backend, collection, *moment)
-            async with opened(reopening) as backend:
-                least = len(UPDATES) if acknowledged else 0
-                versions[collection] = check_whole(await backend.load(collection, None), least)
+        await each_moment(seconds, attempt)
         async with opened(reopening) as backend:
-            heads = await backend.heads(list(versions))
-        now = {collection: head.version for collection, head in heads.items()}
-        assert now == versions, "a commit was stored after `close`"
+            for trial in trials:
+                await trial.look_after_closing(backend)
+                await trial.look_back(backend)

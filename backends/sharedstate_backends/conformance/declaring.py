@@ -1,0 +1,81 @@
+"""What the author of a store tells of it: fixtures, without which a case is skipped, and attributes of the class."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+    from typing import TypeAlias
+
+    from sharedstate_backends.contract import Backend
+
+    Reopen: TypeAlias = Callable[[], Awaitable[Backend]]
+    Wipe: TypeAlias = Callable[[], Awaitable[None]]
+    PutBack: TypeAlias = Callable[[], Awaitable[None]]
+    SetBack: TypeAlias = Callable[[], Awaitable[PutBack]]
+
+SKIPPED: Final = {
+    "reopen": "this case is for stores that keep their data: they add a fixture `reopen`",
+    "forgetful": "this case is for stores that forget the oldest removals: they add a fixture `forgetful`",
+    "set_back": "this case is for stores that notice when their data goes back: they add a fixture `set_back`",
+    "wipe": "this case is for stores whose data may be deleted: they add a fixture `wipe`",
+}
+"""Why a case is skipped that takes such a fixture."""
+
+
+def fixture(request: pytest.FixtureRequest, name: str) -> Any:
+    """Return what a fixture of the store's author gives; skip the case if there is none."""
+    try:
+        return request.getfixturevalue(name)
+    except pytest.FixtureLookupError as error:
+        if error.argname != name:
+            raise
+        pytest.skip(SKIPPED[name])
+
+
+@asynccontextmanager
+async def opened(reopen: Reopen) -> AsyncIterator[Backend]:
+    """Open a backend, and close it whatever happens."""
+    backend = await reopen()
+    try:
+        yield backend
+    finally:
+        await backend.close()
+
+
+class DeclaringCases:
+    """Cases that depend on what the store is said to do."""
+
+    keeps_epoch: ClassVar[bool] = True
+    """Whether the store has the same epoch when it is opened again; otherwise it draws a new one each time."""
+
+    shares_storage: ClassVar[bool] = False
+    """Whether several backends, in several processes too, may use the same data at once."""
+
+    @pytest.fixture
+    def reopening(self, request: pytest.FixtureRequest) -> Reopen:
+        """Return what opens another backend on the same data."""
+        reopen: Reopen = fixture(request, "reopen")
+        return reopen
+
+    @pytest.fixture
+    def forgetting(self, request: pytest.FixtureRequest) -> Backend:
+        """Return an open and empty backend that remembers a few removals only."""
+        backend: Backend = fixture(request, "forgetful")
+        return backend
+
+    @pytest.fixture
+    def setting_back(self, request: pytest.FixtureRequest) -> SetBack:
+        """Return what takes a copy of the data, and returns what puts it back, both under open backends."""
+        set_back: SetBack = fixture(request, "set_back")
+        return set_back
+
+    @pytest.fixture
+    def wiping(self, request: pytest.FixtureRequest) -> Wipe:
+        """Return what deletes all data while no backend is open."""
+        wipe: Wipe = fixture(request, "wipe")
+        return wipe

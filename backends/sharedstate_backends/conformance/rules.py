@@ -1,0 +1,22 @@
+"""The words with which a failure names what was broken; numbers are those of `sharedstate_backends.contract`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Rule(StrEnum):
+    """A rule of the contract, or one of its calls."""
+
+    COMMIT = "rule 1 (writes in order, in one transaction, versions rise by one)"
+    CONDITION = "rule 1 (a write whose condition does not hold is rejected alone)"
+    KEEP = "rule 2 (what commit returned stays stored)"
+    MOMENT = "rule 3 (one moment, and never half a commit)"
+    ORDER = "rule 4 (the order of insertion survives)"
+    EPOCH = "rule 5 (epoch and version name one state for ever)"
+    CANCEL = "rule 6 (a caller may be cancelled, and close waits)"
+    LOAD = "load (rows, base, horizon and tombstones)"
+    HEADS = "heads (the current cursors)"
+    COLLECTIONS = "collections (names of what was written to, sorted)"
+    NAMES = "names and ids (different if one code point is)"
+    TEXTS = "texts (kept to the byte)"
