@@ -1,6 +1,7 @@
 """SharedState's server on wsproto and anyio: for asyncio and trio, from the shell or inside a program.
 
 `serve` runs a server for the length of an `async with` block; `sharedstate_anyio.client` is the client.
+docs/own-service.md tells how to use both; docs/embedding.md, what else is public.
 """
 
 from importlib import import_module

@@ -1,4 +1,7 @@
-"""Stores for SharedState's services: the contract, SQLite, and a suite of cases for any other store."""
+"""Stores for SharedState's services: the contract, SQLite, and a suite of cases for any other store.
+
+docs/own-service.md tells how to make one; docs/embedding.md, which other modules are public.
+"""
 
 from .contract import (
     Backend,

@@ -14,7 +14,9 @@ from tests.support.servers import running
 @pytest.mark.parametrize(
     ("options", "error", "problem"),
     [
-        ({"max_queue": -1}, ValueError, "expected a whole number from 0, found -1"),
+        ({"max_queue": -1}, ValueError, "max_queue: expected a whole number from 0, found -1"),
+        ({"headers": [("A", "3")]}, TypeError, "headers: expected a Mapping, found list"),
+        ({"loads": "json"}, TypeError, "loads: expected a function of bytes, found str"),
         ({"max_message": 0}, ValueError, "max_message: expected a whole number from 1, found 0"),
         ({"max_message": "5"}, TypeError, "max_message: expected a whole number from 1, found str"),
         ({"connect_timeout": 0}, ValueError, "connect_timeout: expected a number"),

@@ -16,6 +16,7 @@ from sharedstate_core import (
     SharedStateError,
     parse_collection_path,
 )
+from sharedstate_core.arguments import check_number, expect, found
 from sharedstate_core.paths import split_path
 
 from . import values
@@ -228,11 +229,17 @@ async def connect(
             `bytes`, items are that text, to the last digit.
 
     Raises:
-        ValueError: the URL is none.
+        ValueError: the URL is none, or a number is out of range.
+        TypeError: an argument is of another type.
         ConnectError: the first attempt failed (with `wait`), or a later one was answered 401 or 403: the block is
             cancelled then.
     """
     address = parse_address(url)
+    if headers is not None:
+        expect("headers", headers, Mapping)
+    check_number("max_queue", max_queue, 0)
+    if loads is not None and not callable(loads):
+        raise TypeError(f"loads: expected a function of bytes, found {found(loads)}")
     options = LinkOptions(
         ssl_context=ssl_context,
         headers=tuple((headers or {}).items()),
