@@ -192,9 +192,9 @@ async def test_cancelled_while_leaving() -> None:
                 await anyio.sleep(0.01)
             steps.append("gone")
 
-    with anyio.move_on_after(0.01) as scope:
+    with anyio.CancelScope() as scope:
         async with slow():
-            pass
+            scope.deadline = anyio.current_time() + 0.01
         pytest.fail("it went on")
     assert scope.cancelled_caught
     assert steps == ["gone"]
@@ -243,10 +243,13 @@ async def test_what_cleaning_up_raises() -> None:
         finally:
             raise LookupError("not tidy")
 
-    for work in (0.0, 60.0):
-        with anyio.move_on_after(0.01), pytest.raises(LookupError, match="not tidy"):
+    for cancelled in (False, True):
+        with (
+            anyio.move_on_after(0.05 if cancelled else 60),
+            pytest.raises(LookupError, match="not tidy"),
+        ):
             async with untidy():
-                await anyio.sleep(work)
+                await (anyio.sleep_forever() if cancelled else anyio.lowlevel.checkpoint())
 
 
 mode: ContextVar[str] = ContextVar("mode", default="none")
