@@ -50,7 +50,7 @@ async def test_put() -> None:
     async with running() as server, connect(server.url, loads=bytes) as client:
         assert await shell("put", server.url + C, given=given) == (0, "", "")
         expected = b'[{"id":"b"},{"id":"c"},{"id": "a", "n": 2.0},{"id": "reset", "reset": true}]'
-        assert (await client.get(C)).replace(b'{"id": "b"}', b'{"id":"b"}').replace(
+        assert (await client.get(C, loads=bytes)).replace(b'{"id": "b"}', b'{"id":"b"}').replace(
             b'{"id": "c"}', b'{"id":"c"}'
         ) == expected
         arguments = ['{"reset": true}', '{"id": "é😀"}']
