@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from typing import TYPE_CHECKING, Final
@@ -49,8 +48,7 @@ async def delete(options: Namespace) -> int:
 async def _check_name(client: Client[bytes], path: str) -> None:
     """Raise `CommandError` if nobody has ever written to such a collection."""
     service, _, name = path.rpartition("/")
-    names = await client.get(service)
-    if name not in json.loads(names):
+    if name not in await client.get(service):
         raise CommandError(f"there is no collection {path}: nobody has written to it")
 
 
@@ -68,7 +66,7 @@ async def _empty(client: Client[bytes], path: str, ds: Dataset[bytes]) -> str:
     try:
         if ds.cursor is not None:
             with anyio.move_on_after(COUNTING_SECONDS):
-                return _count(await ds.transact(_remove_all))
+                return _count(await ds.transaction(_remove_all))
         count = len(ds)
         await client.update(path, reset=True)
     except (ConnectionLostError, RequestError) as error:
