@@ -22,6 +22,7 @@ from sharedstate_backends import ConfigurationError, OutcomeUnknownError, Storag
 from .arguments import restore_parser
 from .backup_file import Backup, BackupError
 from .document import shown
+from .logs import printable
 from .saving import DONE, FAILED, Talk, choose, kept, placed_errors, run
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def _agreed(chosen: Sequence[Kept], backup: Backup) -> bool:
         return True
     for each in chosen:
         name = each.service.name
-        print(f"{name}: {backup.services[name]} of {backup.made}", file=sys.stderr)
+        print(printable(f"{name}: {backup.services[name]} of {backup.made}"), file=sys.stderr)
     print("Replace all that these services hold now? [y/N] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in {"y", "yes"}
 

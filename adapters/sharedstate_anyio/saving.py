@@ -13,6 +13,7 @@ from .backup_file import BackupError
 from .check import with_file
 from .config import load_config
 from .document import shown
+from .logs import printable
 from .services import build_backend
 
 if TYPE_CHECKING:
@@ -50,18 +51,18 @@ class Talk:
     """
 
     def __init__(self, voice: Voice, *, quiet: bool) -> None:
-        self.voice = voice
+        self._voice = voice
         self._quiet = quiet
         self._said = time.monotonic()
 
     def tell(self, name: str, line: str) -> None:
         """Tell of a service, or of the file."""
         if not self._quiet:
-            self.voice.say(f"{name}: {line}", "saving")
+            self.warn(name, line)
 
     def warn(self, name: str, line: str) -> None:
         """Tell it in any case."""
-        self.voice.say(f"{name}: {line}", "saving")
+        self._voice.say(printable(f"{name}: {line}"), "saving")
 
     def progress(self, name: str, rows: int) -> None:
         """Tell how far it is, if that was long ago."""

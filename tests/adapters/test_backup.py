@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import itertools
 import json
 import os
 import pty
+import re
 import signal
 import stat
 import subprocess
@@ -195,6 +197,19 @@ async def test_only_some_services(tmp_path: Path) -> None:
     assert "c: left as it is\n" in output
     assert names(tmp_path) == {"config.json", "ab.gz", "b.db"}
     assert await held(files["b"]) == full
+
+
+async def test_a_backup_moves_no_cursor(folder: Path) -> None:
+    """What it says of itself is told to a terminal."""
+    text = gzip.decompress((folder / "old.gz").read_bytes())
+    *lines, _ = re.sub(rb'"made":"[^"]*"', rb'"made":"\\u001b[2Jnow"', text).splitlines(True)
+    checksum = hashlib.sha256(b"".join(lines)).hexdigest()
+    lines.append(b'{"line":"end","sha256":"%s"}\n' % checksum.encode())
+    (folder / "odd.gz").write_bytes(gzip.compress(b"".join(lines)))
+    status, output, errors = await run(folder, "restore", "config.json", "odd.gz")
+    assert (status, errors) == (0, "")
+    assert "\x1b" not in output
+    assert r"of \x1b[2Jnow restored" in output
 
 
 @pytest.mark.parametrize(("answer", "status"), [(b"n\n", 1), (b"\n", 1), (b"yes\n", 0)])
