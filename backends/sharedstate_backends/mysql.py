@@ -14,7 +14,8 @@ import anyio
 from . import mysql_migration
 from .contract import StorageError
 from .mysql_commits import MysqlCommits
-from .mysql_errors import LostError
+from .mysql_errors import DEADLOCK, DatabaseError, LostError
+from .mysql_patience import Patience
 from .mysql_pool import Pool
 from .mysql_schema import create_database, prepare
 from .mysql_tables import MysqlTables
@@ -74,22 +75,18 @@ class MysqlBackend:
         """
         with anyio.CancelScope(shield=True):
             await create_database(self._address)
-            pool = Pool(self._address, self._pool_size)
+            self._pool = Pool(self._address, self._pool_size)
             try:
-                async with pool.connection() as connection:
-                    await prepare(connection, self._table)
+                await self._on_connection(lambda connection: prepare(connection, self._table))
             except BaseException:
-                await pool.close()
+                await self._let_go()
                 raise
-            self._pool = pool
 
     async def close(self) -> None:
         """Wait for the commits under way, then close every connection."""
         with anyio.CancelScope(shield=True):
             await self._writer.finish()
-            pool, self._pool = self._pool, None
-            if pool is not None:
-                await pool.close()
+            await self._let_go()
 
     async def migrate(self, tell: Tell) -> Migrated | None:
         """Do as `Migratable.migrate`."""
@@ -104,31 +101,47 @@ class MysqlBackend:
                 self._writer.doubtful.discard(collection)
             return await self._tables.load(connection, collection, since)
 
-        return await self._read(work)
+        return await self._on_connection(work)
 
     async def heads(self, collections: Sequence[CollectionPath]) -> Mapping[CollectionPath, Cursor]:
         """Do as `Backend.heads`."""
-        return await self._read(lambda connection: self._tables.heads(connection, collections))
+        return await self._on_connection(
+            lambda connection: self._tables.heads(connection, collections)
+        )
 
     async def collections(self, app: str) -> Sequence[str]:
         """Do as `Backend.collections`."""
-        return await self._read(lambda connection: self._tables.collections(connection, app))
+        return await self._on_connection(
+            lambda connection: self._tables.collections(connection, app)
+        )
 
     async def commit(self, collection: CollectionPath, writes: Sequence[Write]) -> CommitResult:
         """Do as `Backend.commit`, in one transaction with others that wait."""
         return await self._writer.commit(self._opened(), collection, writes)
+
+    async def _let_go(self) -> None:
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            await pool.close()
 
     def _opened(self) -> Pool:
         if self._pool is None:
             raise StorageError(f"{self._address}: the store is not open")
         return self._pool
 
-    async def _read(self, work: Callable[[Connection], Awaitable[T]]) -> T:
-        """Read on a connection; if that turns out to be lost, once more on another one."""
+    async def _on_connection(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """Do this on a connection; again if that turns out to be lost, once, and if the database gave it up."""
         pool = self._opened()
-        try:
-            async with pool.connection() as connection:
-                return await work(connection)
-        except LostError:
-            async with pool.connection() as connection:
-                return await work(connection)
+        patience = Patience(self._address.timeout)
+        lost = False
+        while True:
+            try:
+                async with pool.connection() as connection:
+                    return await work(connection)
+            except LostError:
+                if lost:
+                    raise
+                lost = True
+            except DatabaseError as error:
+                if error.number != DEADLOCK or not await patience.lasts():
+                    raise

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from sharedstate_core.storage import CommitResult
 
 from .mysql_heads import Left, Memory, Stored
-from .mysql_packets import PACKET_BYTES, batches, joined, literal, packets, send
+from .mysql_packets import PACKET_BYTES, batches, literal, packets, send
 from .mysql_rows import statements
 from .mysql_schema import new_key
 from .plan import MAX_TOMBSTONES, Head, Known, Plan, must_prune, names, plan
@@ -124,7 +124,7 @@ class MysqlCommits:
         answers = [
             rows
             for packet in packets(questions, connection.max_packet)
-            for rows in await connection.run(joined(packet))
+            for rows in await connection.run_together(packet)
         ]
         ((epoch,),) = answers[1]
         found = {(app, name): (key, Head(*head)) for key, app, name, *head in answers[2]}
@@ -202,7 +202,7 @@ class MysqlCommits:
             )
         *before, last = packets([*waiting, "COMMIT"], connection.max_packet)
         for packet in before:
-            await connection.run(joined(packet))
+            await connection.run_together(packet)
         return last
 
     async def _prune(self, connection: Connection, key: int, head: Head) -> Head:
@@ -215,8 +215,8 @@ class MysqlCommits:
             f"SELECT version {tombstones} ORDER BY version "
             f"LIMIT 1 OFFSET {count - self._max_tombstones - 1}"
         )
-        _, ((deleted,),) = await connection.run(
-            f"DELETE {tombstones} AND version <= {horizon}; SELECT ROW_COUNT()"
+        _, ((deleted,),) = await connection.run_together(
+            [f"DELETE {tombstones} AND version <= {horizon}", "SELECT ROW_COUNT()"]
         )
         return head._replace(horizon=horizon, tombstones=count - deleted)
 

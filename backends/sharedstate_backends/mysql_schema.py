@@ -105,8 +105,9 @@ async def prepare(connection: Connection, table: str) -> None:
     their versions would be counted anew, so each start draws a new epoch.
 
     Raises:
-        StorageError: the tables are not ours, or of another format.
+        StorageError: the tables are not ours, or of another format; or the server is one on which nothing is safe.
     """
+    await _refuse_several_primaries(connection)
     found = {suffix: await columns(connection, table + suffix) for suffix in SUFFIXES}
     if is_old(found[""]):
         raise OldDataError(f"table {table} {HOW_TO_MIGRATE}")
@@ -137,6 +138,26 @@ async def prepare(connection: Connection, table: str) -> None:
     if not durable:
         epoch = literal(_new_epoch())
         await connection.run(f"UPDATE `{meta}` SET value = {epoch} WHERE name = 'epoch'")
+
+
+async def _refuse_several_primaries(connection: Connection) -> None:
+    """Raise `StorageError` for MySQL's Group Replication where every member takes writes.
+
+    There, as in Galera, a transaction may be aborted between two statements, and MySQL has no statement that holds
+    several of them together.
+    """
+    (rows,) = await connection.run(
+        "SHOW VARIABLES WHERE variable_name IN "
+        "('group_replication_group_name', 'group_replication_single_primary_mode')"
+    )
+    found: dict[str, str] = dict(rows)
+    if found.get("group_replication_group_name") and (
+        found.get("group_replication_single_primary_mode") == "OFF"
+    ):
+        raise StorageError(
+            "this MySQL is a member of a replication group in multi-primary mode, in which acknowledged updates would "
+            "be lost; switch the group over: SELECT group_replication_switch_to_single_primary_mode()"
+        )
 
 
 async def create(

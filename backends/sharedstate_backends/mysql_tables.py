@@ -40,20 +40,24 @@ class MysqlTables:
         self, connection: Connection, collection: CollectionPath, since: Cursor | None
     ) -> Loaded:
         """Return what `Backend.load` promises."""
-        _, _, ((epoch,),), heads = await connection.run(
-            "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; "
-            "START TRANSACTION WITH CONSISTENT SNAPSHOT; "
-            f"{self.select_epoch}; {self.select_heads([collection])}"
+        _, _, ((epoch,),), heads = await connection.run_together(
+            [
+                "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ",
+                "START TRANSACTION WITH CONSISTENT SNAPSHOT",
+                self.select_epoch,
+                self.select_heads([collection]),
+            ]
         )
         key, _, _, version, horizon, _ = heads[0] if heads else (None, b"", b"", 0, 0, 0)
         epoch = epoch.decode()
         base = None
         if since and since.epoch == epoch and horizon <= since.version <= version:
             base = since.version
-        rows, _ = await connection.run(
+        select_rows = (
             f"SELECT id, data, created, place, version FROM {self.items_table} "
-            f"WHERE collection = {literal(key)} AND version > {base or 0}; COMMIT"
+            f"WHERE collection = {literal(key)} AND version > {base or 0}"
         )
+        rows, _ = await connection.run_together([select_rows, "COMMIT"])
         return Loaded(
             epoch, version, horizon, [Row(id.decode(), *rest) for id, *rest in rows], base
         )
