@@ -22,6 +22,7 @@ from asyncmy.errors import MySQLError
 from .contract import StorageError
 from .mysql_compound import answers, compound, refused
 from .mysql_errors import DatabaseError, LostError, explained
+from .mysql_server import QUESTIONS, Server
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
@@ -47,8 +48,7 @@ _SESSION: Final = (
     "SET NAMES utf8mb4; "
     "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; "
     "SET SESSION TRANSACTION READ WRITE; "
-    "SELECT @@max_allowed_packet; "
-    "SHOW VARIABLES LIKE 'wsrep_on'"
+    "SELECT @@max_allowed_packet"
 )
 
 _GALERA_SESSION: Final = (
@@ -63,7 +63,8 @@ class Connection:
 
     Attributes:
         max_packet: longest packet that the server takes, in bytes.
-        is_galera: whether the server is a node of a Galera cluster.
+        server: which one it leads to, as far as `identify` has asked.
+        is_galera: whether that is a node of a Galera cluster.
         used: when it was last used, on the clock of `time.monotonic`.
     """
 
@@ -71,6 +72,7 @@ class Connection:
         self._driver = driver
         self._address = address
         self.max_packet = 0
+        self.server = Server()
         self.is_galera = False
         self.used = time.monotonic()
 
@@ -100,8 +102,10 @@ class Connection:
             raise explained(error, address) from error
         connection = cls(driver, address)
         session = _SESSION.format(lock_wait=address.lock_wait, idle=address.idle)
-        *_, ((connection.max_packet,),), wsrep = await connection.run(session)
-        connection.is_galera = any(value == "ON" for _, value in wsrep)
+        session = "; ".join([session, *QUESTIONS])
+        *_, ((connection.max_packet,),), variables, status, now = await connection.run(session)
+        connection.server = Server.of([variables, status, now])
+        connection.is_galera = connection.server.is_galera
         if connection.is_galera:
             await connection.run(_GALERA_SESSION)
         return connection
@@ -167,6 +171,10 @@ class Connection:
             self.close()
             raise LostError(f"{self._address}: it has not answered every statement")
         return found
+
+    async def identify(self) -> None:
+        """Ask which server it leads to now."""
+        self.server = Server.of(await self.run("; ".join(QUESTIONS)))
 
     async def stream(self, query: str, size: int, *, timeout: float) -> AsyncGenerator[Rows]:
         """Yield the rows of a query, at most `size` at a time; each may take that many seconds.

@@ -172,6 +172,7 @@ class Writer:
                 ):
                     raise
                 self.doubtful.update(commit.collection for commit in commits)
+                self._commits.doubt(commits)
                 raise OutcomeUnknownError(f"{error}; it may be stored or not") from error
         self.doubtful.difference_update(prepared.changed)  # what was lost finds another head now
         self._commits.stored(prepared)

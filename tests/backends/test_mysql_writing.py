@@ -45,10 +45,13 @@ class Database:
     async def prepare(self, _: Database, commits: Sequence[Commit]) -> Prepared:
         names = "".join(commit.collection.collection for commit in commits)
         await self._step(f"prepare {names}")
-        return Prepared([CommitResult("epoch", []) for _ in commits], [names], {}, ())
+        return Prepared([CommitResult("epoch", []) for _ in commits], [names], {}, (), {}, ())
 
     def stored(self, prepared: Prepared) -> None:
         """Hear the end."""
+
+    def doubt(self, commits: Sequence[Commit]) -> None:
+        """Hear of no end."""
 
     async def run_together(self, statements: list[str]) -> None:
         await self._step(f"commit {statements[0]}")
