@@ -42,9 +42,10 @@ class Commit(NamedTuple):
 
 
 class Change(NamedTuple):
-    """What is written to one collection, and its version vector after it."""
+    """What is written to one collection, the head before it, and the version vector after it."""
 
     key: int
+    before: Head
     plan: Plan
     writers: str
 
@@ -157,7 +158,7 @@ class MysqlCommits:
             _, key, head, writers = heads[path]
             if planned.head != head:
                 after = with_writer(writers, self._guard.writer(path), planned.head.version)
-                changes[path] = Change(new_key() if key is None else key, planned, after)
+                changes[path] = Change(new_key() if key is None else key, head, planned, after)
         return changes
 
     async def _create(
@@ -170,7 +171,7 @@ class MysqlCommits:
         news = [
             f"({key}, {literal(path.app)}, {literal(path.collection)}, "
             f"{', '.join(map(str, planned.head))}, {literal(writers)})"
-            for path, (key, planned, writers) in changes.items()
+            for path, (key, _, planned, writers) in changes.items()
             if heads[path].key is None
         ]
         if news:
@@ -184,7 +185,7 @@ class MysqlCommits:
         self, connection: Connection, begin: Sequence[str], changes: Sequence[Change]
     ) -> list[str]:
         """Begin so, write rows and heads; return the statements that are still to be carried out."""
-        plans = [(key, planned) for key, planned, _ in changes]
+        plans = [(change.key, change.plan) for change in changes]
         waiting = [*begin, *statements(self._tables.items_table, plans, connection.max_packet)]
         for key, planned in plans:
             if must_prune(planned.head, self._max_tombstones):
@@ -199,16 +200,25 @@ class MysqlCommits:
         return last
 
     def _update_heads(self, changes: Sequence[Change]) -> str:
-        values: dict[str, list[str]] = {column: [] for column in (*Head._fields, "writers")}
-        for key, planned, writers in changes:
-            row = (*map(str, planned.head), literal(writers))
-            for cases, value in zip(values.values(), row, strict=True):
-                cases.append(f"WHEN {key} THEN {value}")
-        columns = ", ".join(
-            f"{column} = CASE `key` {' '.join(cases)} END" for column, cases in values.items()
+        """Return a statement that writes what changes in heads: seldom the horizon."""
+        columns = {"writers": [literal(change.writers) for change in changes]}
+        for column, befores, afters in zip(
+            Head._fields,
+            zip(*(change.before for change in changes), strict=True),
+            zip(*(change.plan.head for change in changes), strict=True),
+            strict=True,
+        ):
+            if befores != afters:
+                columns[column] = list(map(str, afters))
+        keys = [str(change.key) for change in changes]
+        assignments = []
+        for column, values in columns.items():
+            cases = map("WHEN {} THEN {}".format, keys, values)
+            assignments.append(f"{column} = CASE `key` {' '.join(cases)} END")
+        return (
+            f"UPDATE {self._tables.heads_table} SET {', '.join(assignments)} "
+            f"WHERE `key` IN ({', '.join(keys)})"
         )
-        keys = ", ".join(str(key) for key, _, _ in changes)
-        return f"UPDATE {self._tables.heads_table} SET {columns} WHERE `key` IN ({keys})"
 
     async def _prune(self, connection: Connection, key: int, head: Head) -> Head:
         """Count the tombstones, and delete the oldest, whole versions at a time, if there are too many."""

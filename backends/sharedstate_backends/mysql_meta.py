@@ -50,7 +50,8 @@ class Meta:
             is_new: whether it was made just now, so that nothing can be lost.
         """
         noted = await self.lock(connection, begin=True)
-        await connection.identify()  # again, since a proxy may lead to another one who is to write
+        if not connection.is_galera:  # again, since a proxy may lead to another one who is to write
+            await connection.identify()
         server = connection.server
         reason = "" if is_new else doubts(server, noted, is_opening=is_opening)
         changes = notes(server, noted, is_opening=is_opening)

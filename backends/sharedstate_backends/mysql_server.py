@@ -55,8 +55,9 @@ class Server(NamedTuple):
             variables["log_bin"] == "OFF" or variables["sync_binlog"] == "1"
         )
         if variables.get("wsrep_on") == "ON":
-            cluster = status.get("wsrep_cluster_state_uuid", "").strip("0-")
-            return cls(cluster and f"galera {cluster}", 0, is_durable, is_galera=True)
+            cluster = status.get("wsrep_cluster_state_uuid", "")
+            identity = f"galera {cluster}" if cluster.strip("0-") else ""
+            return cls(identity, 0, is_durable, is_galera=True)
         identity = variables.get("server_uid") or variables.get("server_uuid") or ""
         return cls(identity, int(now) - int(status["uptime"]), is_durable)
 
