@@ -77,12 +77,14 @@ release: $(STAMPS)/dev $(STAMPS)/tools $(STAMPS)/npm
 	cd dist && sha256sum * > SHA256SUMS
 	$(BIN)/python -m tests.release dist
 
-# The long run: 20,000 histories in the simulation, Autobahn with compression, every planted bug must be found; the
-# lowest versions, and a release as it would be made now.
-nightly: $(STAMPS)/dev $(STAMPS)/unpacked lowest release
+# The long run: 20,000 histories in the simulation, Autobahn with compression, every planted bug must be found; a Galera
+# cluster whose nodes fail, and databases that are set back; the lowest versions, and a release as it would be made now.
+nightly: $(STAMPS)/dev $(STAMPS)/debian $(STAMPS)/unpacked lowest release
 	$(BIN)/python -m pytest tests/docs/test_monitoring.py
 	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest tests/simulation tests/core tests/client tests/autobahn
 	$(BIN)/python -m tests.kill_list
+	$(BIN)/python -m tests.support.galera_runs
+	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest tests/adapters/test_set_back.py tests/adapters/test_set_back_mariadb.py
 
 # Clients in Node and Chromium for ten minutes (or SECONDS=...), while the server dies and links break.
 SECONDS ?= 600
@@ -157,6 +159,7 @@ $(STAMPS)/debian: Makefile
 	for program in nginx caddy haproxy logrotate sqlite3; do \
 	    PATH="$$PATH:/usr/sbin" command -v $$program >/dev/null || missing="$$missing $$program"; \
 	done; \
+	ls /usr/lib*/galera*/libgalera_smm.so >/dev/null 2>&1 || missing="$$missing galera-4"; \
 	if [ -z "$$missing" ]; then :; \
 	elif [ "$$(id -u)" = 0 ]; then \
 	    apt-get update -qq && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $$missing; \

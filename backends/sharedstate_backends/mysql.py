@@ -3,6 +3,8 @@
 1. Reads use connections of the pool, beside each other; one that turns out to be lost is replaced once, unseen.
 2. Commits go through the `Writer`. Where it is in doubt about a collection, the next load of it first waits until
    the lost transaction has ended.
+3. Nothing is told of a head that does not go on from the one told of last (see `history`), nor of a server that may
+   have lost something (`mysql_server`), unless under a new epoch.
 """
 
 from __future__ import annotations
@@ -12,13 +14,16 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import anyio
 
 from sharedstate_core.arguments import check_number, expect
+from sharedstate_core.storage import Cursor
 
 from . import mysql_dump, mysql_migration, mysql_restore
 from .arguments import check_table
 from .contract import StorageError
+from .history import Memory, find_lost, log, report
 from .mysql_address import Address
 from .mysql_commits import MysqlCommits
-from .mysql_errors import LostError
+from .mysql_errors import DEADLOCK, DatabaseError, LostError
+from .mysql_patience import Patience
 from .mysql_pool import Pool
 from .mysql_schema import create_database, prepare
 from .mysql_tables import MysqlTables
@@ -29,10 +34,12 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 
     from sharedstate_core.paths import CollectionPath
-    from sharedstate_core.storage import CommitResult, Cursor, Loaded, Write
+    from sharedstate_core.storage import CommitResult, Loaded, Write
 
+    from .history import Lost, State
     from .migration import Migrated, Tell
     from .mysql_connection import Connection
+    from .mysql_server import Server
     from .portable import Portion
 
 T = TypeVar("T")
@@ -72,10 +79,12 @@ class MysqlBackend:
         self._address = address
         self._table = table
         self._tables = MysqlTables(table)
-        commits = MysqlCommits(self._tables, max_tombstones)
+        self._memory = Memory()
+        commits = MysqlCommits(self._tables, str(address), self._memory, max_tombstones)
         self._pool_size = pool_size
         self._writer = Writer(address, commits, min(WRITERS, pool_size))
         self._pool: Pool | None = None
+        self._server: Server | None = None
 
     async def open(self) -> None:
         """Create the database and its tables if they are not there.
@@ -85,22 +94,18 @@ class MysqlBackend:
         """
         with anyio.CancelScope(shield=True):
             await create_database(self._address)
-            pool = Pool(self._address, self._pool_size)
+            self._pool = Pool(self._address, self._pool_size, self._greet)
             try:
-                async with pool.connection() as connection:
-                    await prepare(connection, self._table)
+                await self._on_connection(self._prepare)
             except BaseException:
-                await pool.close()
+                await self._let_go()
                 raise
-            self._pool = pool
 
     async def close(self) -> None:
         """Wait for the commits under way, then close every connection."""
         with anyio.CancelScope(shield=True):
             await self._writer.finish()
-            pool, self._pool = self._pool, None
-            if pool is not None:
-                await pool.close()
+            await self._let_go()
 
     async def migrate(self, tell: Tell) -> Migrated | None:
         """Do as `Migratable.migrate`."""
@@ -117,37 +122,104 @@ class MysqlBackend:
     async def load(self, collection: CollectionPath, since: Cursor | None) -> Loaded:
         """Do as `Backend.load`."""
 
-        async def work(connection: Connection) -> Loaded:
+        async def work(connection: Connection) -> tuple[Loaded, State]:
             if collection in self._writer.doubtful:
                 await self._tables.settle(connection, collection)
                 self._writer.doubtful.discard(collection)
             return await self._tables.load(connection, collection, since)
 
-        return await self._read(work)
+        remembered = self._memory.states([collection])
+        loaded, state = await self._on_connection(work)
+        if await self._are_lost(remembered, {collection: state}):
+            loaded, state = await self._on_connection(work)
+        self._memory.note(collection, remembered.get(collection), state)
+        return loaded
 
     async def heads(self, collections: Sequence[CollectionPath]) -> Mapping[CollectionPath, Cursor]:
-        """Do as `Backend.heads`."""
-        return await self._read(lambda connection: self._tables.heads(connection, collections))
+        """Do as `Backend.heads`; looks at our latest commit, too."""
+        latest = self._memory.latest
+        paths = list(dict.fromkeys([*collections, *([latest] if latest else [])]))
+
+        async def work(connection: Connection) -> dict[CollectionPath, State]:
+            return await self._tables.heads(connection, paths)
+
+        remembered = self._memory.states(paths)
+        states = await self._on_connection(work)
+        if await self._are_lost(remembered, states):
+            states = await self._on_connection(work)
+        for path in paths:
+            self._memory.note(path, remembered.get(path), states[path])
+        return {path: Cursor(states[path].epoch, states[path].version) for path in collections}
 
     async def collections(self, app: str) -> Sequence[str]:
         """Do as `Backend.collections`."""
-        return await self._read(lambda connection: self._tables.collections(connection, app))
+        return await self._on_connection(
+            lambda connection: self._tables.collections(connection, app)
+        )
 
     async def commit(self, collection: CollectionPath, writes: Sequence[Write]) -> CommitResult:
         """Do as `Backend.commit`, in one transaction with others that wait."""
         return await self._writer.commit(self._opened(), collection, writes)
+
+    async def _prepare(self, connection: Connection) -> None:
+        is_new = await prepare(connection, self._table, self._address)
+        await self._recognise(connection, is_opening=True, is_new=is_new)
+
+    async def _greet(self, connection: Connection) -> None:
+        """See to it that a server which may have lost something is not taken for the one that we knew."""
+        if self._server is not None and not connection.server.is_same_as(self._server):
+            await self._recognise(connection)
+
+    async def _recognise(self, connection: Connection, **how: bool) -> None:
+        reason = await self._tables.meta.recognise(connection, **how)
+        self._server = connection.server
+        if reason:
+            log.error(
+                "%s: %s; a new epoch was drawn, and everybody is told what is there now",
+                self._address,
+                reason,
+                extra={"fields": {"event": "history_doubted"}},
+            )
+
+    async def _are_lost(
+        self, remembered: Mapping[CollectionPath, State], found: Mapping[CollectionPath, State]
+    ) -> bool:
+        """Return whether heads do not go on from what is remembered; a new epoch is drawn then."""
+        suspects = {path: before for path, before, _ in find_lost(remembered, found)}
+        if not suspects:
+            return False
+
+        async def verify(connection: Connection) -> list[Lost]:
+            return await self._tables.verify(connection, suspects)
+
+        if lost := await self._on_connection(verify):
+            self._memory.forget(lost)
+            report(str(self._address), lost)
+        return True
+
+    async def _let_go(self) -> None:
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            await pool.close()
 
     def _opened(self) -> Pool:
         if self._pool is None:
             raise StorageError(f"{self._address}: the store is not open")
         return self._pool
 
-    async def _read(self, work: Callable[[Connection], Awaitable[T]]) -> T:
-        """Read on a connection; if that turns out to be lost, once more on another one."""
+    async def _on_connection(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """Do this on a connection; again if that turns out to be lost, once, and if the database gave it up."""
         pool = self._opened()
-        try:
-            async with pool.connection() as connection:
-                return await work(connection)
-        except LostError:
-            async with pool.connection() as connection:
-                return await work(connection)
+        patience = Patience(self._address.timeout)
+        lost = False
+        while True:
+            try:
+                async with pool.connection() as connection:
+                    return await work(connection)
+            except LostError:
+                if lost:
+                    raise
+                lost = True
+            except DatabaseError as error:
+                if error.number != DEADLOCK or not await patience.lasts():
+                    raise

@@ -4,36 +4,34 @@
 Where the heads are remembered (see `mysql_heads`) and no condition depends on a row, all of it is one packet: lock the
 heads and make sure of them, write each row once and the heads, COMMIT. Otherwise a packet before it locks the heads
 and reads them, and the rows that matter. If a collection is new, another one between them writes its head: from then
-on `MysqlTables.settle` waits for the end of this transaction.
+on `MysqlTables.settle` waits for the end of this transaction. Either way nothing is written to a collection that does
+not go on from what this process has told of it, unless under a new epoch (see `history`).
 """
 
 from __future__ import annotations
 
-from itertools import chain
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from sharedstate_core.storage import CommitResult
 
+from .history import report, with_writer
 from .mysql_heads import Left, Memory, Stored
-from .mysql_packets import PACKET_BYTES, batches, joined, literal, packets, send
+from .mysql_locking import Locked, lock, make_sure
+from .mysql_packets import literal, packets, send
 from .mysql_rows import statements
 from .mysql_schema import new_key
-from .plan import MAX_TOMBSTONES, Head, Known, Plan, must_prune, names, plan
+from .plan import MAX_TOMBSTONES, Head, Plan, must_prune, names, plan
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from sharedstate_core.paths import CollectionPath
     from sharedstate_core.storage import Write
 
+    from .history import Lost, State
+    from .history import Memory as Guard
     from .mysql_connection import Connection
     from .mysql_tables import MysqlTables
-
-_IDS: Final = 500
-"""Ids asked for in one statement: few enough for the planner to look each up."""
-
-_TOO_LARGE: Final = 2**63 - 1
-"""The largest BIGINT: with one more, a statement fails, whatever the sql_mode."""
 
 
 class Commit(NamedTuple):
@@ -41,6 +39,15 @@ class Commit(NamedTuple):
 
     collection: CollectionPath
     writes: Sequence[Write]
+
+
+class Change(NamedTuple):
+    """What is written to one collection, the head before it, and the version vector after it."""
+
+    key: int
+    before: Head
+    plan: Plan
+    writers: str
 
 
 class Prepared(NamedTuple):
@@ -51,12 +58,16 @@ class Prepared(NamedTuple):
         last: that packet's statements, the last of which is COMMIT.
         left: how it leaves the heads then.
         changed: the collections to which it writes.
+        remembered: the heads from which it had to go on.
+        lost: those from which it does not, so that it has drawn a new epoch.
     """
 
     results: list[CommitResult]
     last: list[str]
     left: dict[CollectionPath, Left]
     changed: Collection[CollectionPath]
+    remembered: Mapping[CollectionPath, State]
+    lost: Sequence[Lost]
 
 
 class MysqlCommits:
@@ -64,11 +75,21 @@ class MysqlCommits:
 
     Args:
         tables: which.
+        store: what the database is called in the log.
+        guard: what was told of each collection.
         max_tombstones: how many are kept in a collection.
     """
 
-    def __init__(self, tables: MysqlTables, max_tombstones: int = MAX_TOMBSTONES) -> None:
+    def __init__(
+        self,
+        tables: MysqlTables,
+        store: str,
+        guard: Guard,
+        max_tombstones: int = MAX_TOMBSTONES,
+    ) -> None:
         self._tables = tables
+        self._store = store
+        self._guard = guard
         self._max_tombstones = max_tombstones
         self._memory = Memory()
 
@@ -77,133 +98,127 @@ class MysqlCommits:
         paths = [commit.collection for commit in commits]
         wanted = {path: names(writes) for path, writes in commits}
         before = self._memory.take(paths)
-        known: dict[CollectionPath, dict[str, Known]] = {}
-        if connection.is_warm and not any(wanted.values()) and _can_be_relied_on(before, paths):
-            heads = {path: before[path].stored for path in paths}
-            begin = ["START TRANSACTION", self._make_sure(list(heads.values()))]
+        remembered = self._guard.states(paths)
+        if (
+            connection.is_warm
+            and not any(wanted.values())
+            and _can_be_relied_on(before, remembered, paths)
+        ):
+            locked = Locked({path: before[path].stored for path in paths}, {}, [])
+            begin = ["START TRANSACTION", make_sure(self._tables, list(locked.heads.values()))]
         else:
-            heads, known = await self._lock(connection, wanted)
+            locked = await lock(connection, self._tables, wanted, remembered)
             begin = []
         plans: dict[CollectionPath, Plan] = {}
         for path, writes in commits:
-            rows = known.get(path, {})
+            rows = locked.known.get(path, {})
             plans[path] = plan(
-                heads[path].epoch,
-                heads[path].head,
+                locked.heads[path].epoch,
+                locked.heads[path].head,
                 {id: rows.get(id) for id in wanted[path]},
                 writes,
                 max_text=connection.max_text,
             )
-        changes = {path: each for path, each in plans.items() if each.head != heads[path].head}
-        keys = await self._keys(connection, heads, changes)
-        last = await self._write(connection, begin, [(keys[path], changes[path]) for path in keys])
-        results = [CommitResult(heads[path].epoch, plans[path].outcomes) for path in paths]
+        changes = self._changes(locked.heads, plans)
+        await self._create(connection, locked.heads, changes)
+        last = await self._write(connection, begin, list(changes.values()))
+        results = [CommitResult(locked.heads[path].epoch, plans[path].outcomes) for path in paths]
         left = {
             path: Left(
-                Stored(stored.epoch, keys.get(path, stored.key), plans[path].head),
+                _after(stored, changes.get(path)),
                 alone=stored.key is None or (path in before and before[path].stored == stored),
             )
-            for path, stored in heads.items()
+            for path, stored in locked.heads.items()
         }
-        return Prepared(results, last, left, keys)
+        return Prepared(results, last, left, changes.keys(), remembered, locked.lost)
 
     def stored(self, prepared: Prepared) -> None:
         """Hear that a transaction's last packet was carried out."""
         self._memory.keep(prepared.left)
+        for path, (stored, _) in prepared.left.items():
+            self._guard.note(path, prepared.remembered.get(path), stored.state)
+            if stored.key is not None:
+                self._tables.keep_key(path, stored.key)
+            if path in prepared.changed:
+                self._guard.latest = path
+        if prepared.lost:
+            report(self._store, prepared.lost)
 
-    async def _lock(
-        self, connection: Connection, wanted: Mapping[CollectionPath, Sequence[str]]
-    ) -> tuple[dict[CollectionPath, Stored], dict[CollectionPath, dict[str, Known]]]:
-        """Begin a transaction, and return the heads and, of the ids that are wanted, what is there."""
-        questions = [
-            "START TRANSACTION",
-            f"{self._tables.select_epoch} LOCK IN SHARE MODE",  # or a restore might come in between
-            f"{self._tables.select_heads(list(wanted))} FOR UPDATE",
-            *self._select_rows(wanted, connection.max_packet),
-        ]
-        answers = [
-            rows
-            for packet in packets(questions, connection.max_packet)
-            for rows in await connection.run(joined(packet))
-        ]
-        ((epoch,),) = answers[1]
-        found = {(app, name): (key, Head(*head)) for key, app, name, *head in answers[2]}
-        heads: dict[CollectionPath, Stored] = {}
-        paths: dict[int, CollectionPath] = {}
-        for path in wanted:
-            key, head = found.get((path.app.encode(), path.collection.encode()), (None, Head()))
-            heads[path] = Stored(epoch.decode(), key, head)
-            if key is not None:
-                paths[key] = path
-        known: dict[CollectionPath, dict[str, Known]] = {}
-        for key, id, *rest in chain.from_iterable(answers[3:]):
-            known.setdefault(paths[key], {})[id.decode()] = Known(*rest)
-        return heads, known
+    def doubt(self, commits: Iterable[Commit]) -> None:
+        """Hear that nobody knows whether a transaction was carried out."""
+        for commit in commits:
+            self._guard.doubt(commit.collection)
 
-    def _make_sure(self, heads: Sequence[Stored]) -> str:
-        """Return a statement that locks these heads, and fails with `OUT_OF_RANGE` if one of them has changed."""
-        rows = " OR ".join(
-            f"(`key` = {key} AND version = {head.version} AND tombstones = {head.tombstones})"
-            for _, key, head in heads
-        )
-        return (
-            f"SELECT IF(COUNT(*) = {len(heads)} AND ({self._tables.select_epoch}) = {literal(heads[0].epoch)}, 0, "
-            f"COUNT(*) + 1 + {_TOO_LARGE}) "
-            f"FROM {self._tables.heads_table} FORCE INDEX (PRIMARY) WHERE {rows} FOR UPDATE"
-        )
+    def _changes(
+        self, heads: Mapping[CollectionPath, Stored], plans: Mapping[CollectionPath, Plan]
+    ) -> dict[CollectionPath, Change]:
+        """Return what is written, with keys for collections that are new."""
+        changes: dict[CollectionPath, Change] = {}
+        for path, planned in plans.items():
+            _, key, head, writers = heads[path]
+            if planned.head != head:
+                after = with_writer(writers, self._guard.writer(path), planned.head.version)
+                changes[path] = Change(new_key() if key is None else key, head, planned, after)
+        return changes
 
-    async def _keys(
+    async def _create(
         self,
         connection: Connection,
         heads: Mapping[CollectionPath, Stored],
-        changes: Mapping[CollectionPath, Plan],
-    ) -> dict[CollectionPath, int]:
-        """Return the keys of the collections that change; write the heads of those that are new."""
-        keys: dict[CollectionPath, int] = {}
-        news: list[str] = []
-        for path, planned in changes.items():
-            key = heads[path].key
-            if key is None:
-                key = new_key()
-                names = f"{literal(path.app)}, {literal(path.collection)}"
-                news.append(f"({key}, {names}, {', '.join(map(str, planned.head))})")
-            keys[path] = key
+        changes: Mapping[CollectionPath, Change],
+    ) -> None:
+        """Write the heads of the collections that are new."""
+        news = [
+            f"({key}, {literal(path.app)}, {literal(path.collection)}, "
+            f"{', '.join(map(str, planned.head))}, {literal(writers)})"
+            for path, (key, _, planned, writers) in changes.items()
+            if heads[path].key is None
+        ]
         if news:
-            await connection.run(f"INSERT INTO {self._tables.heads_table} VALUES {', '.join(news)}")
-        return keys
+            await connection.run(
+                f"INSERT INTO {self._tables.heads_table} "
+                "(`key`, app, name, version, horizon, tombstones, writers) "
+                f"VALUES {', '.join(news)}"
+            )
 
     async def _write(
-        self,
-        connection: Connection,
-        begin: Sequence[str],
-        changes: Sequence[tuple[int, Plan]],
+        self, connection: Connection, begin: Sequence[str], changes: Sequence[Change]
     ) -> list[str]:
         """Begin so, write rows and heads; return the statements that are still to be carried out."""
-        waiting = [*begin, *statements(self._tables.items_table, changes, connection.max_packet)]
-        for key, planned in changes:
+        plans = [(change.key, change.plan) for change in changes]
+        waiting = [*begin, *statements(self._tables.items_table, plans, connection.max_packet)]
+        for key, planned in plans:
             if must_prune(planned.head, self._max_tombstones):
                 await send(connection, waiting)
                 waiting = []
                 planned.head = await self._prune(connection, key, planned.head)
         if changes:
-            columns = ", ".join(
-                f"{column} = CASE `key` {cases} END"
-                for column in Head._fields
-                if (
-                    cases := " ".join(
-                        f"WHEN {key} THEN {getattr(planned.head, column)}"
-                        for key, planned in changes
-                    )
-                )
-            )
-            keys = ", ".join(str(key) for key, _ in changes)
-            waiting.append(
-                f"UPDATE {self._tables.heads_table} SET {columns} WHERE `key` IN ({keys})"
-            )
+            waiting.append(self._update_heads(changes))
         *before, last = packets([*waiting, "COMMIT"], connection.max_packet)
         for packet in before:
-            await connection.run(joined(packet))
+            await connection.run_together(packet)
         return last
+
+    def _update_heads(self, changes: Sequence[Change]) -> str:
+        """Return a statement that writes what changes in heads: seldom the horizon."""
+        columns = {"writers": [literal(change.writers) for change in changes]}
+        for column, befores, afters in zip(
+            Head._fields,
+            zip(*(change.before for change in changes), strict=True),
+            zip(*(change.plan.head for change in changes), strict=True),
+            strict=True,
+        ):
+            if befores != afters:
+                columns[column] = list(map(str, afters))
+        keys = [str(change.key) for change in changes]
+        assignments = []
+        for column, values in columns.items():
+            cases = map("WHEN {} THEN {}".format, keys, values)
+            assignments.append(f"{column} = CASE `key` {' '.join(cases)} END")
+        return (
+            f"UPDATE {self._tables.heads_table} SET {', '.join(assignments)} "
+            f"WHERE `key` IN ({', '.join(keys)})"
+        )
 
     async def _prune(self, connection: Connection, key: int, head: Head) -> Head:
         """Count the tombstones, and delete the oldest, whole versions at a time, if there are too many."""
@@ -215,33 +230,30 @@ class MysqlCommits:
             f"SELECT version {tombstones} ORDER BY version "
             f"LIMIT 1 OFFSET {count - self._max_tombstones - 1}"
         )
-        _, ((deleted,),) = await connection.run(
-            f"DELETE {tombstones} AND version <= {horizon}; SELECT ROW_COUNT()"
+        _, ((deleted,),) = await connection.run_together(
+            [f"DELETE {tombstones} AND version <= {horizon}", "SELECT ROW_COUNT()"]
         )
         return head._replace(horizon=horizon, tombstones=count - deleted)
 
-    def _select_rows(
-        self, wanted: Mapping[CollectionPath, Sequence[str]], max_packet: int
-    ) -> Iterator[str]:
-        """Yield statements that look for these ids in each collection."""
-        selects = (
-            f"SELECT item.collection, item.id, item.created, item.place, item.version "
-            f"FROM {self._tables.heads_table} AS head STRAIGHT_JOIN {self._tables.items_table} AS item "
-            f"ON item.collection = head.`key` AND item.id IN ({','.join(map(literal, batch))}) "
-            f"WHERE head.app = {literal(path.app)} AND head.name = {literal(path.collection)}"
-            for path, ids in wanted.items()
-            for batch in (ids[start : start + _IDS] for start in range(0, len(ids), _IDS))
-        )
-        for batch in batches(selects, min(PACKET_BYTES, max_packet) // 2):
-            yield " UNION ALL ".join(batch)
+
+def _after(stored: Stored, change: Change | None) -> Stored:
+    """Return the head after a change."""
+    if change is None:
+        return stored
+    return Stored(stored.epoch, change.key, change.plan.head, change.writers)
 
 
 def _can_be_relied_on(
-    before: Mapping[CollectionPath, Left], paths: Sequence[CollectionPath]
+    before: Mapping[CollectionPath, Left],
+    told: Mapping[CollectionPath, State],
+    paths: Sequence[CollectionPath],
 ) -> bool:
-    """Tell whether all heads are remembered, are likely to be right, and can be asked about at once."""
+    """Return whether all heads are as they were told of, are likely to be right, and can be asked about at once."""
     return (
         len(before) == len(paths)
-        and all(left.alone and left.stored.key is not None for left in before.values())
+        and all(
+            left.alone and left.stored.key is not None and told.get(path) == left.stored.state
+            for path, left in before.items()
+        )
         and len({left.stored.epoch for left in before.values()}) == 1
     )

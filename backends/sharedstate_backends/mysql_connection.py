@@ -4,6 +4,8 @@
 2. Nothing takes longer than the timeout. A connection that was late, broke or was left in the middle of an
    answer is in doubt, and closed: the server then undoes what was not committed.
 3. The session is set so that the server's settings do not matter: nothing is ever cut or converted.
+4. In a Galera cluster statements of one transaction go out as compound statements (see `mysql_compound`), and what is
+   read is at least as new as whatever any node has acknowledged.
 """
 
 from __future__ import annotations
@@ -18,10 +20,12 @@ from asyncmy.cursors import SSCursor
 from asyncmy.errors import MySQLError
 
 from .contract import StorageError
-from .mysql_errors import DatabaseError, explained
+from .mysql_compound import answers, compound, refused
+from .mysql_errors import DatabaseError, LostError, explained
+from .mysql_server import QUESTIONS, Server
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Sequence
 
     from .mysql_address import Address
 
@@ -47,12 +51,20 @@ _SESSION: Final = (
     "SELECT @@max_allowed_packet"
 )
 
+_GALERA_SESSION: Final = (
+    "SET SESSION wsrep_sync_wait = @@wsrep_sync_wait | 1, wsrep_dirty_reads = 0, "
+    "wsrep_retry_autocommit = 0, wsrep_trx_fragment_size = 0"
+)
+"""What is tried again is up to us: a compound statement that the server repeated would be answered twice."""
+
 
 class Connection:
     """A connection that is set up, and closed at the first doubt.
 
     Attributes:
         max_packet: longest packet that the server takes, in bytes.
+        server: which one it leads to, as far as `identify` has asked.
+        is_galera: whether that is a node of a Galera cluster.
         used: when it was last used, on the clock of `time.monotonic`.
     """
 
@@ -60,6 +72,8 @@ class Connection:
         self._driver = driver
         self._address = address
         self.max_packet = 0
+        self.server = Server()
+        self.is_galera = False
         self.used = time.monotonic()
 
     @classmethod
@@ -88,7 +102,12 @@ class Connection:
             raise explained(error, address) from error
         connection = cls(driver, address)
         session = _SESSION.format(lock_wait=address.lock_wait, idle=address.idle)
-        *_, ((connection.max_packet,),) = await connection.run(session)
+        session = "; ".join([session, *QUESTIONS])
+        *_, ((connection.max_packet,),), variables, status, now = await connection.run(session)
+        connection.server = Server.of([variables, status, now])
+        connection.is_galera = connection.server.is_galera
+        if connection.is_galera:
+            await connection.run(_GALERA_SESSION)
         return connection
 
     @property
@@ -131,6 +150,31 @@ class Connection:
             raise
         self.used = time.monotonic()
         return results
+
+    async def run_together(self, statements: Sequence[str]) -> list[Rows]:
+        """Send statements in one packet, of which none is carried out after one that failed; return the rows of each.
+
+        Raises:
+            LostError: nobody knows which of them were carried out.
+            DatabaseError: the server refused one of them. Its `statement` may be an earlier one, but never a COMMIT at
+                the end unless it was the COMMIT.
+        """
+        if not self.is_galera or len(statements) == 1:
+            found = await self.run("; ".join(statements))
+        else:
+            try:
+                found = answers(statements, await self.run(compound(statements)))
+            except DatabaseError as error:
+                error.statement = refused(statements, error.statement)
+                raise
+        if len(found) != len(statements):
+            self.close()
+            raise LostError(f"{self._address}: it has not answered every statement")
+        return found
+
+    async def identify(self) -> None:
+        """Ask which server it leads to now."""
+        self.server = Server.of(await self.run("; ".join(QUESTIONS)))
 
     async def stream(self, query: str, size: int, *, timeout: float) -> AsyncGenerator[Rows]:
         """Yield the rows of a query, at most `size` at a time; each may take that many seconds.

@@ -13,8 +13,11 @@ if TYPE_CHECKING:
 
 ACCESS_DENIED: Final = 1044
 LOGIN_DENIED: Final = 1045
+NOT_READY: Final = 1047
 UNKNOWN_DATABASE: Final = 1049
+DUPLICATE_COLUMN: Final = 1060
 DUPLICATE_KEY: Final = 1062
+SYNTAX_ERROR: Final = 1064
 NO_SUCH_TABLE: Final = 1146
 TABLE_ACCESS_DENIED: Final = 1142
 DEADLOCK: Final = 1213
@@ -37,6 +40,7 @@ _REMEDIES: Final = {
     1130: "let db_user connect from this machine",
     1153: "raise its max_allowed_packet",
     1205: "another program holds a lock; try again",
+    NOT_READY: "this node is not in step with a majority of its cluster; wait, or see its error log",
     1290: "the server is read-only",
     1836: "the server is read-only",
     1114: "make room",

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from .history import State
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -26,11 +28,18 @@ class Stored(NamedTuple):
         epoch: the store's.
         key: the collection's; None: it has no row there yet.
         head: what its row says.
+        writers: its version vector (see `history`).
     """
 
     epoch: str
     key: int | None
     head: Head
+    writers: str = ""
+
+    @property
+    def state(self) -> State:
+        """What tells it from other histories."""
+        return State(self.epoch, self.head.version, self.writers)
 
 
 class Left(NamedTuple):

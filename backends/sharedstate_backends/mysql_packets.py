@@ -34,11 +34,6 @@ def literal(value: str | bytes | int | None) -> str:
     return f"_binary'{escaped}'"
 
 
-def joined(statements: Sequence[str]) -> str:
-    """Return statements as one packet's text."""
-    return "; ".join(statements)
-
-
 def packets(statements: Sequence[str], most: int) -> list[list[str]]:
     """Return the statements in order, packet by packet; `most` is the server's limit in bytes."""
     return list(batches(statements, min(PACKET_BYTES, most - STATEMENT_BYTES)))
@@ -47,7 +42,7 @@ def packets(statements: Sequence[str], most: int) -> list[list[str]]:
 async def send(connection: Connection, statements: Sequence[str]) -> None:
     """Carry out statements."""
     for packet in packets(statements, connection.max_packet):
-        await connection.run(joined(packet))
+        await connection.run_together(packet)
 
 
 def batches(texts: Iterable[str], most: int) -> Iterator[list[str]]:

@@ -18,7 +18,7 @@ from .mysql_connection import Connection
 from .mysql_errors import DatabaseError, LostError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from .mysql_address import Address
 
@@ -32,10 +32,14 @@ class Pool:
     Args:
         address: where to.
         size: how many at once at the most.
+        greet: is called with each new connection, before anybody uses it.
     """
 
-    def __init__(self, address: Address, size: int) -> None:
+    def __init__(
+        self, address: Address, size: int, greet: Callable[[Connection], Awaitable[None]]
+    ) -> None:
         self._address = address
+        self._greet = greet
         self._turn = asyncio.Semaphore(size)
         self._idle: list[Connection] = []
         self._closed = False
@@ -99,6 +103,11 @@ class Pool:
         self._attempting = True
         try:
             connection = await Connection.open(self._address)
+            try:
+                await self._greet(connection)
+            except BaseException:
+                connection.close()
+                raise
         except StorageError as error:
             first, longest = PAUSES
             self._pause = min(longest, self._pause * 2) if again else first

@@ -47,7 +47,7 @@ async def restore(address: Address, table: str, content: Iterable[Portion]) -> N
     """Do as `Portable.restore`."""
     await create_database(address)
     async with connected(address) as connection:
-        await prepare(connection, table)
+        await prepare(connection, table, address)
         restoring = _Restoring(connection, table)
         await restoring.begin()
         try:

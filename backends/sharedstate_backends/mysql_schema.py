@@ -12,9 +12,17 @@ import secrets
 from typing import TYPE_CHECKING, Final
 
 from .contract import OldDataError, StorageError
+from .history import new_epoch
 from .migration import BACKUP_SUFFIX, HOW_TO_MIGRATE, is_old
 from .mysql_connection import Connection
-from .mysql_errors import ACCESS_DENIED, NO_SUCH_TABLE, UNKNOWN_DATABASE, DatabaseError
+from .mysql_errors import (
+    ACCESS_DENIED,
+    DUPLICATE_COLUMN,
+    NO_SUCH_TABLE,
+    SYNTAX_ERROR,
+    UNKNOWN_DATABASE,
+    DatabaseError,
+)
 from .mysql_packets import literal
 from .sqlite_schema import FORMAT, table_names
 
@@ -98,15 +106,13 @@ async def create_database(address: Address) -> None:
         await connection.end()
 
 
-async def prepare(connection: Connection, table: str) -> None:
-    """Create the tables that are missing; draw an epoch if there is none, or if commits may have been lost.
-
-    A server that does not write its log to the disk at every commit may lose commits which clients have seen;
-    their versions would be counted anew, so each start draws a new epoch.
+async def prepare(connection: Connection, table: str, address: Address) -> bool:
+    """Create the tables that are missing; draw an epoch if there is none; return whether the store is a new one.
 
     Raises:
-        StorageError: the tables are not ours, or of another format.
+        StorageError: the tables are not ours, or of another format; or the server is one on which nothing is safe.
     """
+    await _refuse_several_primaries(connection)
     found = {suffix: await columns(connection, table + suffix) for suffix in SUFFIXES}
     if is_old(found[""]):
         raise OldDataError(f"table {table} {HOW_TO_MIGRATE}")
@@ -114,7 +120,8 @@ async def prepare(connection: Connection, table: str) -> None:
         raise OldDataError(f"table {table}{BACKUP_SUFFIX} {HOW_TO_MIGRATE}")
     is_ours = found["_meta"] == _COLUMNS["_meta"] and await _format(connection, table)
     for suffix, names in found.items():
-        if names and names != _COLUMNS[suffix] and not is_ours:
+        ours = [name for name in names if name != "writers"]
+        if names and ours != _COLUMNS[suffix] and not is_ours:
             raise StorageError(
                 f"table {table}{suffix} is there already and is not SharedState's; "
                 "choose another db_table"
@@ -130,13 +137,53 @@ async def prepare(connection: Connection, table: str) -> None:
             f"table {table}: format {found_format} was made by another version of "
             f"SharedState, this one knows {FORMAT}; upgrade, or choose another db_table"
         )
-    # After a loss of power, transactions that the binary log does not have are taken back.
-    (((durable,),),) = await connection.run(
-        "SELECT @@innodb_flush_log_at_trx_commit = 1 AND (NOT @@log_bin OR @@sync_binlog = 1)"
+    await _add_writers(connection, table, address)
+    return not any(found.values())
+
+
+async def _add_writers(connection: Connection, table: str, address: Address) -> None:
+    """Add the column of version vectors to the heads, which version 0.1 does not know.
+
+    It inserts rows without naming their columns. So the column is invisible where the server knows that: MariaDB from
+    10.3 and MySQL from 8.0.23 on.
+    """
+    heads = table_names(table)[1]
+    if "writers" in await columns(connection, heads):
+        return
+    column = "writers VARBINARY(512) NOT NULL DEFAULT ''"
+    for kind in (f"{column} INVISIBLE", column):
+        try:
+            await connection.run(
+                f"SET SESSION lock_wait_timeout = {address.lock_wait}; "
+                f"ALTER TABLE `{heads}` ADD COLUMN {kind}; DO 0"
+            )
+        except DatabaseError as error:
+            if error.number == DUPLICATE_COLUMN:  # another process was quicker
+                return
+            if error.number != SYNTAX_ERROR or kind == column:
+                raise
+        else:
+            return
+
+
+async def _refuse_several_primaries(connection: Connection) -> None:
+    """Raise `StorageError` for MySQL's Group Replication where every member takes writes.
+
+    There, as in Galera, a transaction may be aborted between two statements, and MySQL has no statement that holds
+    several of them together.
+    """
+    (rows,) = await connection.run(
+        "SHOW VARIABLES WHERE variable_name IN "
+        "('group_replication_group_name', 'group_replication_single_primary_mode')"
     )
-    if not durable:
-        epoch = literal(_new_epoch())
-        await connection.run(f"UPDATE `{meta}` SET value = {epoch} WHERE name = 'epoch'")
+    found: dict[str, str] = dict(rows)
+    if found.get("group_replication_group_name") and (
+        found.get("group_replication_single_primary_mode") == "OFF"
+    ):
+        raise StorageError(
+            "this MySQL is a member of a replication group in multi-primary mode, in which acknowledged updates would "
+            "be lost; switch the group over: SELECT group_replication_switch_to_single_primary_mode()"
+        )
 
 
 async def create(
@@ -177,15 +224,11 @@ def _comment(table: str) -> str:
 
 async def note(connection: Connection, meta: str) -> None:
     """Note the format, and an epoch if there is none, in the table `meta`."""
-    epoch, made_by = literal(_new_epoch()), literal(str(FORMAT))
+    epoch, made_by = literal(new_epoch()), literal(str(FORMAT))
     await connection.run(
-        f"INSERT INTO `{meta}` VALUES ('format', {made_by}), ('epoch', {epoch}) "
+        f"INSERT INTO `{meta}` (name, value) VALUES ('format', {made_by}), ('epoch', {epoch}) "
         "ON DUPLICATE KEY UPDATE name = name"
     )
-
-
-def _new_epoch() -> str:
-    return secrets.token_urlsafe(9)
 
 
 async def _format(connection: Connection, table: str) -> str | None:

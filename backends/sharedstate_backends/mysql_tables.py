@@ -1,23 +1,31 @@
 # ruff: noqa: S608 (the table's name was validated; everything else is a literal)
-"""What is read from the tables of one service in MySQL or MariaDB; `mysql_schema` tells what they hold."""
+"""What is read from the tables of one service in MySQL or MariaDB; `mysql_schema` tells what they hold.
+
+Heads are looked up by their keys, which are remembered, and by name only where a key is not known or not there.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from sharedstate_core.storage import Cursor, Loaded, Row
+from sharedstate_core.storage import Loaded, Row
 
+from .history import MAX_REMEMBERED, State
+from .mysql_meta import Meta
 from .mysql_packets import literal
+from .plan import Head
 from .sqlite_schema import table_names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from sharedstate_core.paths import CollectionPath
+    from sharedstate_core.storage import Cursor
 
-    from .mysql_connection import Connection
+    from .history import Lost
+    from .mysql_connection import Connection, Rows
 
-_NAMES: Final = 500
+_ASKED: Final = 500
 """Collections asked for in one statement: few enough for the planner to look each up."""
 
 
@@ -29,34 +37,40 @@ class MysqlTables:
 
     Attributes:
         items_table, heads_table: their names, quoted.
-        select_epoch: a statement.
+        meta: the third one.
     """
 
     def __init__(self, table: str) -> None:
-        self.items_table, self.heads_table, meta = (f"`{name}`" for name in table_names(table))
-        self.select_epoch = f"SELECT value FROM {meta} WHERE name = 'epoch'"
+        self.items_table, self.heads_table, _ = (f"`{name}`" for name in table_names(table))
+        self.meta = Meta(table)
+        self._keys: dict[CollectionPath, int] = {}
 
     async def load(
         self, connection: Connection, collection: CollectionPath, since: Cursor | None
-    ) -> Loaded:
-        """Return what `Backend.load` promises."""
-        _, _, ((epoch,),), heads = await connection.run(
-            "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; "
-            "START TRANSACTION WITH CONSISTENT SNAPSHOT; "
-            f"{self.select_epoch}; {self.select_heads([collection])}"
+    ) -> tuple[Loaded, State]:
+        """Return what `Backend.load` promises, and the head."""
+        _, _, ((epoch,),), heads = await connection.run_together(
+            [
+                "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ",
+                "START TRANSACTION WITH CONSISTENT SNAPSHOT",
+                self.meta.select_epoch,
+                self.select_heads([collection]),
+            ]
         )
-        key, _, _, version, horizon, _ = heads[0] if heads else (None, b"", b"", 0, 0, 0)
         epoch = epoch.decode()
+        key, (version, horizon, _), writers = self.found(heads, [collection]).get(
+            collection, (None, Head(), "")
+        )
         base = None
         if since and since.epoch == epoch and horizon <= since.version <= version:
             base = since.version
-        rows, _ = await connection.run(
+        select_rows = (
             f"SELECT id, data, created, place, version FROM {self.items_table} "
-            f"WHERE collection = {literal(key)} AND version > {base or 0}; COMMIT"
+            f"WHERE collection = {literal(key)} AND version > {base or 0}"
         )
-        return Loaded(
-            epoch, version, horizon, [Row(id.decode(), *rest) for id, *rest in rows], base
-        )
+        rows, _ = await connection.run_together([select_rows, "COMMIT"])
+        each = [Row(id.decode(), *rest) for id, *rest in rows]
+        return Loaded(epoch, version, horizon, each, base), State(epoch, version, writers)
 
     async def settle(self, connection: Connection, collection: CollectionPath) -> None:
         """See to it that a commit whose outcome was lost is stored now, or never.
@@ -71,20 +85,40 @@ class MysqlTables:
 
     async def heads(
         self, connection: Connection, collections: Sequence[CollectionPath]
-    ) -> Mapping[CollectionPath, Cursor]:
-        """Return the cursor of each collection."""
-        (((epoch,),),) = await connection.run(self.select_epoch)
-        versions: dict[tuple[bytes, bytes], int] = {}
-        for start in range(0, len(collections), _NAMES):
-            batch = collections[start : start + _NAMES]
-            (rows,) = await connection.run(self.select_heads(batch))
-            versions.update({(app, name): version for _, app, name, version, _, _ in rows})
-        return {
-            path: Cursor(
-                epoch.decode(), versions.get((path.app.encode(), path.collection.encode()), 0)
+    ) -> dict[CollectionPath, State]:
+        """Return the head of each collection."""
+        (((epoch,),),) = await connection.run(self.meta.select_epoch)
+        states = dict.fromkeys(collections, State(epoch.decode()))
+        paths = {self._keys[path]: path for path in collections if path in self._keys}
+        unknown = [path for path in collections if path not in self._keys]
+        keys = [str(key) for key in paths]
+        for start in range(0, len(keys), _ASKED):
+            batch = ",".join(keys[start : start + _ASKED])
+            (rows,) = await connection.run(
+                f"SELECT `key`, version, writers FROM {self.heads_table} WHERE `key` IN ({batch})"
             )
-            for path in collections
-        }
+            for key, version, writers in rows:
+                states[paths.pop(key)] = State(epoch.decode(), version, writers.decode())
+        unknown += paths.values()
+        for start in range(0, len(unknown), _ASKED):
+            wanted = unknown[start : start + _ASKED]
+            (rows,) = await connection.run(self.select_heads(wanted))
+            for path, (_, head, writers) in self.found(rows, wanted).items():
+                states[path] = State(epoch.decode(), head.version, writers)
+        return states
+
+    async def verify(
+        self, connection: Connection, remembered: Mapping[CollectionPath, State]
+    ) -> list[Lost]:
+        """Return which collections do not go on from what is remembered; if any, draw a new epoch.
+
+        What is returned has it in `now`.
+        """
+        noted = await self.meta.lock(connection, begin=True)
+        found = await self.heads(connection, list(remembered))
+        _, lost = await self.meta.verify(connection, noted, remembered, found)
+        await connection.run("COMMIT")
+        return lost
 
     async def collections(self, connection: Connection, app: str) -> list[str]:
         """Return the names of the app's collections, sorted by code point."""
@@ -94,12 +128,31 @@ class MysqlTables:
         return [name.decode() for (name,) in rows]
 
     def select_heads(self, collections: Sequence[CollectionPath]) -> str:
-        """Return a statement; to a row belong key, app, name, version, horizon, tombstones."""
+        """Return a statement, whose rows `found` reads."""
         wanted = " OR ".join(
             f"(app = {literal(path.app)} AND name = {literal(path.collection)})"
             for path in collections
         )
         return (
-            f"SELECT `key`, app, name, version, horizon, tombstones FROM {self.heads_table} "
+            f"SELECT `key`, app, name, version, horizon, tombstones, writers FROM {self.heads_table} "
             f"FORCE INDEX (by_name) WHERE {wanted or 'FALSE'}"
         )
+
+    def found(
+        self, rows: Rows, collections: Sequence[CollectionPath]
+    ) -> dict[CollectionPath, tuple[int, Head, str]]:
+        """Return key, head and version vector of each of these collections that is there, and remember the keys."""
+        paths = {(path.app.encode(), path.collection.encode()): path for path in collections}
+        heads: dict[CollectionPath, tuple[int, Head, str]] = {}
+        for key, app, name, *head, writers in rows:
+            path = paths[app, name]
+            heads[path] = key, Head(*head), writers.decode()
+            self.keep_key(path, key)
+        return heads
+
+    def keep_key(self, path: CollectionPath, key: int) -> None:
+        """Remember a collection's key."""
+        if self._keys.get(path) != key:
+            self._keys[path] = key
+            if len(self._keys) > MAX_REMEMBERED:
+                del self._keys[next(iter(self._keys))]

@@ -3,9 +3,11 @@
 1. What waits goes into one transaction, whatever the collections; if it fails, each goes alone. The next one begins
    when this one is put together, so that it takes along whatever has come until then.
 2. The heads of its collections are locked first: several processes may use one database.
-3. An error before the packet with COMMIT was sent is certain: nothing was stored. A connection that is lost before it
-   is replaced once, unseen. An answer that does not come to that packet is uncertain: the collection is *doubtful*
+3. An error before COMMIT is certain: nothing was stored. A connection that is lost before the packet with COMMIT was
+   sent is replaced once, unseen. An answer that does not come to that packet is uncertain: the collection is *doubtful*
    until somebody has seen to the lost transaction's end, one way or the other.
+4. A transaction that the database gave up for another one's sake is certainly not stored. It is tried again for as
+   long as the address's timeout, with pauses; soon each commit alone, so that a contended one does not hold up others.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 from .contract import OutcomeUnknownError, StorageError
 from .mysql_commits import Commit
 from .mysql_errors import DEADLOCK, DUPLICATE_KEY, OUT_OF_RANGE, DatabaseError, LostError
-from .mysql_packets import joined
+from .mysql_patience import Patience
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,8 +40,8 @@ MAX_MERGED_BYTES: Final = 4 * 1024 * 1024
 PREPARED_SECONDS: Final = 0.05
 """A transaction that is not put together by then lets the next one begin: it may wait for another program's lock."""
 
-ATTEMPTS: Final = 5
-"""How often a transaction is tried that the server gave up for the sake of another one."""
+ATTEMPTS: Final = 2
+"""How often a transaction of several commits is tried that the server gave up for the sake of another one."""
 
 _GIVEN_UP: Final = {DEADLOCK, DUPLICATE_KEY, OUT_OF_RANGE}
 """Deadlocks; two processes that create one collection: the loser finds it there the next time; and a head that was not
@@ -134,6 +136,7 @@ class Writer:
         self, pool: Pool, commits: Sequence[Commit]
     ) -> Sequence[CommitResult | Exception]:
         """Commit all in one transaction; if it fails, each again in one of its own."""
+        patience = Patience(self._address.timeout)
         attempts = ATTEMPTS
         lost = False
         while True:
@@ -148,29 +151,28 @@ class Writer:
                 lost = True
             except Exception as error:  # noqa: BLE001 (whatever it is: undone, and told to the caller)
                 given_up = isinstance(error, DatabaseError) and error.number in _GIVEN_UP
-                if given_up and attempts:
+                alone = len(commits) == 1
+                if given_up and (alone or attempts) and await patience.lasts():
                     continue
-                if len(commits) > 1:
-                    break
-                return [self._failure(error)]
-        alone = (self._transact(pool, [commit]) for commit in commits)
-        return [outcome for (outcome,) in await asyncio.gather(*alone)]
+                if alone:
+                    return [self._failure(error)]
+                break
+        each = (self._transact(pool, [commit]) for commit in commits)
+        return [outcome for (outcome,) in await asyncio.gather(*each)]
 
     async def _transact_once(self, pool: Pool, commits: Sequence[Commit]) -> list[CommitResult]:
         async with pool.connection() as connection:
             prepared = await self._commits.prepare(connection, commits)
             self._prepared(asyncio.current_task(), pool)
             try:
-                answers = await connection.run(joined(prepared.last))
-                if len(answers) != len(prepared.last):  # COMMIT is the last of them
-                    connection.close()
-                    raise LostError(f"{self._address}: it has not answered every statement")
+                await connection.run_together(prepared.last)
             except StorageError as error:
                 if isinstance(error, DatabaseError) and (
                     error.statement < len(prepared.last) - 1 or error.number == DEADLOCK
                 ):
                     raise
                 self.doubtful.update(commit.collection for commit in commits)
+                self._commits.doubt(commits)
                 raise OutcomeUnknownError(f"{error}; it may be stored or not") from error
         self.doubtful.difference_update(prepared.changed)  # what was lost finds another head now
         self._commits.stored(prepared)

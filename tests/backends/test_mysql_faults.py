@@ -155,24 +155,34 @@ async def test_cut_at_every_packet(own_mariadb: MariaDb, service: dict[str, Any]
     )
 
 
+@pytest.mark.parametrize("compound", [False, True])
 async def test_every_statement_refused(
-    own_mariadb: MariaDb, service: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    own_mariadb: MariaDb,
+    service: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    compound: bool,
 ) -> None:
     """The server refuses the N-th statement, for every N; the next update goes through."""
     run = Connection.run
     count = 0
     fail_at = 0
+    commits_failed = 0
 
     async def failing(connection: Connection, statements: str) -> list[Rows]:
-        nonlocal count
-        parts = statements.split("; ")
+        nonlocal count, commits_failed
+        connection.is_galera = compound
+        begin, end = ("BEGIN NOT ATOMIC ", "; END") if statements.endswith("; END") else ("", "")
+        parts = statements.removeprefix(begin).removesuffix(end).split("; ")
         if count < fail_at <= count + len(parts):
+            commits_failed += parts[fail_at - count - 1] == "COMMIT"
             parts[fail_at - count - 1] = "SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'as told'"
         count += len(parts)
-        return await run(connection, "; ".join(parts))
+        return await run(connection, begin + "; ".join(parts) + end)
 
     outcomes: set[type[Exception] | None] = set()
     told: set[bool] = set()
+    unknown = 0
     async with opened(get_service(service)) as backend:
         writers = [Writer(name) for name in ("one", "two", "three")]
         monkeypatch.setattr(Connection, "run", failing)
@@ -185,6 +195,7 @@ async def test_every_statement_refused(
                 outcomes.add(None)
             except (StorageError, OutcomeUnknownError) as error:
                 told.add("as told" in str(error))
+                unknown += isinstance(error, OutcomeUnknownError)
                 outcomes.add(type(error))
             await writer.write(backend)
             done = count < fail_at
@@ -199,3 +210,4 @@ async def test_every_statement_refused(
     assert OutcomeUnknownError in outcomes
     assert len(outcomes) == 3
     assert told == {True}
+    assert unknown + sum(len(writer.unknown) for writer in writers) == commits_failed == 2

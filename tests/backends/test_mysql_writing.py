@@ -10,14 +10,15 @@ from unittest.mock import patch
 import pytest
 
 from sharedstate_backends import OutcomeUnknownError, StorageError, mysql_writing
+from sharedstate_backends.mysql_address import Address
 from sharedstate_backends.mysql_commits import Prepared
+from sharedstate_backends.mysql_errors import LostError
 from sharedstate_backends.mysql_writing import Writer
 from sharedstate_core import CollectionPath, CommitResult
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from sharedstate_backends.mysql_address import Address
     from sharedstate_backends.mysql_commits import Commit, MysqlCommits
     from sharedstate_backends.mysql_pool import Pool
 
@@ -28,7 +29,7 @@ class Database:
     """A pool, its connections and the tables, which do each step when told so.
 
     Attributes:
-        steps: what was asked for: "prepare" or "commit", and the names of the collections; "close".
+        steps: what was asked for: "prepare" or "commit", and the names of the collections.
         is_cut_short: whether the answers to a packet lack the last one.
     """
 
@@ -44,17 +45,18 @@ class Database:
     async def prepare(self, _: Database, commits: Sequence[Commit]) -> Prepared:
         names = "".join(commit.collection.collection for commit in commits)
         await self._step(f"prepare {names}")
-        return Prepared([CommitResult("epoch", []) for _ in commits], [names], {}, ())
+        return Prepared([CommitResult("epoch", []) for _ in commits], [names], {}, (), {}, ())
 
     def stored(self, prepared: Prepared) -> None:
         """Hear the end."""
 
-    async def run(self, statements: str) -> list[object]:
-        await self._step(f"commit {statements}")
-        return [] if self.is_cut_short else [[]]
+    def doubt(self, commits: Sequence[Commit]) -> None:
+        """Hear of no end."""
 
-    def close(self) -> None:
-        self.steps.append("close")
+    async def run_together(self, statements: list[str]) -> None:
+        await self._step(f"commit {statements[0]}")
+        if self.is_cut_short:
+            raise LostError("not answered every statement")
 
     async def _step(self, name: str) -> None:
         self.steps.append(name)
@@ -81,7 +83,7 @@ class Scene:
     def __init__(self) -> None:
         self.database = Database()
         commits = cast("MysqlCommits", self.database)
-        self.writer = Writer(cast("Address", "nowhere"), commits, 2)
+        self.writer = Writer(Address("nowhere"), commits, 2)
         self.commits: list[asyncio.Task[CommitResult]] = []
 
     async def commit(self, names: str) -> None:
@@ -152,5 +154,4 @@ async def test_an_answer_that_does_not_reach_to_commit_tells_nothing() -> None:
     await scene.database.let("commit a")
     with pytest.raises(OutcomeUnknownError, match="not answered every statement"):
         await scene.commits[0]
-    assert scene.database.steps[-1] == "close"
     assert [path.collection for path in scene.writer.doubtful] == ["a"]

@@ -129,10 +129,12 @@ def _share() -> Path:
 
 
 def _environment() -> dict[str, str]:
-    """Let a server's program find the libraries that lie beside it."""
-    if os.sep not in MYSQLD:
-        return dict(os.environ)
-    return os.environ | {"LD_LIBRARY_PATH": str(Path(MYSQLD).parent)}
+    """Let a server's program find the libraries that lie beside it, and the programs that lie here."""
+    path = os.environ.get("PATH", os.defpath) + os.pathsep + str(Path(__file__).parent)
+    environment = os.environ | {"PATH": path}
+    if os.sep in MYSQLD:
+        environment["LD_LIBRARY_PATH"] = str(Path(MYSQLD).parent)
+    return environment
 
 
 def _temporary(data: Path) -> dict[str, str]:
@@ -146,13 +148,14 @@ class MariaDb:
     """One server process and its data.
 
     Attributes:
+        data: its data folder.
         port: its port on 127.0.0.1, the same after each start.
         socket: path of its socket.
     """
 
     def __init__(self, template: Path, folder: Path, *options: str) -> None:
-        self._data = folder / "data"
-        shutil.copytree(template, self._data)
+        self.data = folder / "data"
+        shutil.copytree(template, self.data)
         self._log = folder / "log"
         self._options = options
         self._process: subprocess.Popen[bytes] | None = None
@@ -193,21 +196,34 @@ class MariaDb:
         assert self._process is None
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [
-                    _program(MYSQLD),
-                    *_common(self._data),
-                    f"--socket={self.socket}",
-                    f"--pid-file={self.socket}.pid",
-                    f"--port={self.port}",
-                    "--bind-address=127.0.0.1",
-                    *self._options,
-                    *options,
-                ],
-                env=_environment() | _temporary(self._data),
+                self.command(*options),
+                env=_environment() | _temporary(self.data),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
             )
+
+    def command(self, *options: str) -> list[str]:
+        """Return its command line."""
+        return [
+            _program(MYSQLD),
+            *_common(self.data),
+            f"--socket={self.socket}",
+            f"--pid-file={self.socket}.pid",
+            f"--port={self.port}",
+            "--bind-address=127.0.0.1",
+            *self._options,
+            *options,
+        ]
+
+    def snapshot(self, target: Path) -> None:
+        """Copy its data as a loss of power at this moment would leave it."""
+        self.pause()
+        try:
+            time.sleep(0.1)  # for what the kernel is still writing
+            shutil.copytree(self.data, target)
+        finally:
+            self.resume()
 
     def kill(self) -> None:
         """End it at once, as a loss of the process would."""
@@ -230,6 +246,13 @@ class MariaDb:
         result = self._client(statement, database)
         assert result.returncode == 0, result.stderr
         return [line.split("\t") for line in result.stdout.splitlines()]
+
+    def dump(self, *tables: str, database: str = DATABASE) -> str:
+        """Return what the program for backups writes, of one moment."""
+        command = [_program("mariadb-dump"), "--no-defaults", f"--socket={self.socket}"]
+        command += [f"--user={ROOT}", "--single-transaction", database, *tables]
+        done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=SECONDS)
+        return done.stdout
 
     @contextmanager
     def meanwhile(self, *statements: str, at_last: str = "ROLLBACK") -> Iterator[None]:

@@ -30,6 +30,7 @@ class Proxy:
 
     Attributes:
         port: where to connect to.
+        target: the port behind it, for connections from now on.
         packets: packets of clients seen so far, in MySQL's framing.
         cut_at: number of the packet, counted from 1, at which the wire breaks.
         cut: how.
@@ -37,7 +38,7 @@ class Proxy:
     """
 
     def __init__(self, target: int) -> None:
-        self._target = target
+        self.target = target
         self._links: list[tuple[SocketStream, SocketStream]] = []
         self._silenced: tuple[SocketStream, SocketStream] | None = None
         self.port = 0
@@ -55,7 +56,7 @@ class Proxy:
     async def serve(self, client: SocketStream) -> None:
         """Pass on one connection until it ends."""
         try:
-            server = await anyio.connect_tcp("127.0.0.1", self._target)
+            server = await anyio.connect_tcp("127.0.0.1", self.target)
         except OSError:
             await client.aclose()
             return

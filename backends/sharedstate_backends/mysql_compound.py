@@ -1,0 +1,64 @@
+"""Several statements as one, for Galera: `BEGIN NOT ATOMIC …; END`.
+
+There another node's commit may abort a transaction at any moment. A statement under way, or else the next packet, is
+told so; between two statements of one packet the server says nothing, and those that follow are carried out each in a
+transaction of its own, with COMMIT behind them. Within a compound statement the first error ends all of it.
+
+Only its SELECTs are answered one by one. So a marker stands before a COMMIT at the end: an error that comes after the
+marker's answer is one of the COMMIT, every other comes before it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .mysql_connection import Rows
+
+_MARKER: Final = "SELECT 1"
+
+
+def compound(statements: Sequence[str]) -> str:
+    """Return them as one statement."""
+    *before, last = statements
+    marked = [*before, _MARKER, last] if last == "COMMIT" else statements
+    return f"BEGIN NOT ATOMIC {'; '.join(marked)}; END"
+
+
+def answers(statements: Sequence[str], results: Sequence[Rows]) -> list[Rows]:
+    """Return the rows of each statement, none of those that have none; fewer if the answer was cut short.
+
+    Args:
+        statements: those of the compound statement.
+        results: what was answered to it.
+    """
+    waiting = iter(results)
+    found: list[Rows] = []
+    for statement in statements:
+        if statement == "COMMIT" and next(waiting, None) is None:
+            return found
+        rows = next(waiting, None) if _is_answered(statement) else []
+        if rows is None:
+            return found
+        found.append(rows)
+    return found if next(waiting, None) is not None else found[:-1]  # that of the whole
+
+
+def refused(statements: Sequence[str], answered: int) -> int:
+    """Return the index of the statement that failed, or of one before it; that of a COMMIT only if it was the COMMIT.
+
+    Args:
+        statements: those of the compound statement.
+        answered: results that came before the error.
+    """
+    for index, statement in enumerate(statements[:-1]):
+        if not answered:
+            return index
+        answered -= _is_answered(statement)
+    return len(statements) - (1 if answered else 2)
+
+
+def _is_answered(statement: str) -> bool:
+    return statement.startswith("SELECT")

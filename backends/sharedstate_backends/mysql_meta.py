@@ -1,0 +1,108 @@
+# ruff: noqa: S608 (the table's name was validated; everything else is a literal)
+"""What is known of a whole store in MySQL or MariaDB: its epoch, those before it, and the server that keeps it.
+
+Whoever draws a new epoch has the lock on these rows and looks again first: of several processes one draws it. Commits
+that read heads share the lock on the epoch's row, so that none is told an epoch which a restore has replaced meanwhile.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .contract import StorageError
+from .history import find_lost, new_epoch, with_epochs
+from .mysql_packets import literal
+from .mysql_server import doubts, notes
+from .sqlite_schema import table_names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from sharedstate_core.paths import CollectionPath
+
+    from .history import Lost, State
+    from .mysql_connection import Connection
+
+
+class Meta:
+    """One service's table of meta data.
+
+    Args:
+        table: a valid name.
+
+    Attributes:
+        name: of the table, quoted.
+        select_epoch: a statement.
+    """
+
+    def __init__(self, table: str) -> None:
+        self.name = f"`{table_names(table)[2]}`"
+        self.select_epoch = f"SELECT value FROM {self.name} WHERE name = 'epoch'"
+
+    async def recognise(
+        self, connection: Connection, *, is_opening: bool = False, is_new: bool = False
+    ) -> str:
+        """Note which server answers; draw a new epoch if it may have lost something, and return why it may.
+
+        Args:
+            connection: to that server.
+            is_opening: whether the store is just being opened.
+            is_new: whether it was made just now, so that nothing can be lost.
+        """
+        noted = await self.lock(connection, begin=True)
+        if not connection.is_galera:  # again, since a proxy may lead to another one who is to write
+            await connection.identify()
+        server = connection.server
+        reason = "" if is_new else doubts(server, noted, is_opening=is_opening)
+        changes = notes(server, noted, is_opening=is_opening)
+        if reason:
+            changes |= _renewed(noted)
+        await connection.run_together([*self._put(changes), "COMMIT"])
+        return reason
+
+    async def verify(
+        self,
+        connection: Connection,
+        noted: Mapping[str, str],
+        remembered: Mapping[CollectionPath, State],
+        found: Mapping[CollectionPath, State],
+    ) -> tuple[str, list[Lost]]:
+        """Return the epoch, and which collections do not go on from what is remembered; draw a new one if any.
+
+        Args:
+            connection: within a transaction.
+            noted: what `lock` has returned there.
+            remembered: heads that were told of.
+            found: what was found there since; `now` in what is returned has the new epoch.
+        """
+        epoch = noted.get("epoch", "")
+        if not epoch:
+            raise StorageError(f"table {self.name} has no epoch; is it being restored?")
+        states = {path: found[path]._replace(epoch=epoch) for path in remembered}
+        lost = find_lost(remembered, states, noted.get("former_epochs", ""))
+        if lost:
+            changes = _renewed(noted, (before.epoch for _, before, _ in lost))
+            epoch = changes["epoch"]
+            await connection.run("; ".join(self._put(changes)))
+        return epoch, [each._replace(now=each.now._replace(epoch=epoch)) for each in lost]
+
+    async def lock(self, connection: Connection, *, begin: bool = False) -> dict[str, str]:
+        """Lock what is noted, and return it; with `begin`, in a new transaction."""
+        select = f"SELECT name, value FROM {self.name} FOR UPDATE"
+        start = ["START TRANSACTION"] if begin else []
+        rows = (await connection.run_together([*start, select]))[-1]
+        return {name.decode(): value.decode() for name, value in rows}
+
+    def _put(self, values: Mapping[str, str]) -> list[str]:
+        rows = ", ".join(f"({literal(name)}, {literal(value)})" for name, value in values.items())
+        statement = (
+            f"INSERT INTO {self.name} (name, value) VALUES {rows} "
+            "ON DUPLICATE KEY UPDATE value = VALUES(value)"
+        )
+        return [statement] if rows else []
+
+
+def _renewed(noted: Mapping[str, str], lost: Iterable[str] = ()) -> dict[str, str]:
+    """Return a new epoch, and the list of those before it, among them these which the store does not know any more."""
+    former = with_epochs(noted.get("former_epochs", ""), [*lost, noted.get("epoch", "")])
+    return {"epoch": new_epoch(), "former_epochs": former}
