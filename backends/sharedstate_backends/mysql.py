@@ -13,7 +13,7 @@ import anyio
 
 from sharedstate_core.arguments import check_number, expect
 
-from . import mysql_dump, mysql_migration, mysql_restore
+from . import mysql_dump, mysql_migration, mysql_probe, mysql_restore
 from .arguments import check_table
 from .contract import StorageError
 from .mysql_address import Address
@@ -136,6 +136,15 @@ class MysqlBackend:
     async def commit(self, collection: CollectionPath, writes: Sequence[Write]) -> CommitResult:
         """Do as `Backend.commit`, in one transaction with others that wait."""
         return await self._writer.commit(self._opened(), collection, writes)
+
+    async def probe(self) -> None:
+        """Do as `Probing.probe`."""
+        with anyio.CancelScope(shield=True):  # it takes no longer than one answer may
+            await self._read(lambda connection: mysql_probe.probe(connection, self._table))
+
+    async def sizes(self) -> Mapping[str, int]:
+        """Do as `Measurable.sizes`."""
+        return await self._read(lambda connection: mysql_probe.sizes(connection, self._table))
 
     def _opened(self) -> Pool:
         if self._pool is None:
