@@ -16,10 +16,10 @@ import anyio
 from sharedstate_core.arguments import check_number, expect
 from sharedstate_core.storage import Cursor
 
-from . import mysql_dump, mysql_migration, mysql_restore
+from . import mysql_dump, mysql_migration, mysql_probe, mysql_restore
 from .arguments import check_table
 from .contract import StorageError
-from .history import Memory, find_lost, log, report
+from .history import Memory, find_lost, log, report, report_doubt
 from .mysql_address import Address
 from .mysql_commits import MysqlCommits
 from .mysql_errors import DEADLOCK, DatabaseError, LostError
@@ -85,6 +85,7 @@ class MysqlBackend:
         self._writer = Writer(address, commits, min(WRITERS, pool_size))
         self._pool: Pool | None = None
         self._server: Server | None = None
+        self._inherited: str | None = None  # the epoch at the start, until a reader was believed
 
     async def open(self) -> None:
         """Create the database and its tables if they are not there.
@@ -151,6 +152,19 @@ class MysqlBackend:
             self._memory.note(path, remembered.get(path), states[path])
         return {path: Cursor(states[path].epoch, states[path].version) for path in collections}
 
+    async def doubt(self, collection: CollectionPath, cursor: Cursor) -> None:
+        """Do as `Doubting.doubt`: believe it of an epoch that is older than this process, so once at the most."""
+        if cursor.epoch != self._inherited:
+            return
+        self._inherited = None
+
+        async def work(connection: Connection) -> State | None:
+            return await self._tables.doubt(connection, collection, cursor)
+
+        before = await self._on_connection(work)
+        if before is not None:
+            report_doubt(str(self._address), collection, cursor, before)
+
     async def collections(self, app: str) -> Sequence[str]:
         """Do as `Backend.collections`."""
         return await self._on_connection(
@@ -161,9 +175,21 @@ class MysqlBackend:
         """Do as `Backend.commit`, in one transaction with others that wait."""
         return await self._writer.commit(self._opened(), collection, writes)
 
+    async def probe(self) -> None:
+        """Do as `Probing.probe`."""
+        with anyio.CancelScope(shield=True):  # it takes no longer than one answer may
+            await self._on_connection(lambda connection: mysql_probe.probe(connection, self._table))
+
+    async def sizes(self) -> Mapping[str, int]:
+        """Do as `Measurable.sizes`."""
+        return await self._on_connection(
+            lambda connection: mysql_probe.sizes(connection, self._table)
+        )
+
     async def _prepare(self, connection: Connection) -> None:
         is_new = await prepare(connection, self._table, self._address)
         await self._recognise(connection, is_opening=True, is_new=is_new)
+        self._inherited = await self._tables.epoch(connection)
 
     async def _greet(self, connection: Connection) -> None:
         """See to it that a server which may have lost something is not taken for the one that we knew."""

@@ -86,6 +86,10 @@ class Meta:
             await connection.run("; ".join(self._put(changes)))
         return epoch, [each._replace(now=each.now._replace(epoch=epoch)) for each in lost]
 
+    async def renew(self, connection: Connection, noted: Mapping[str, str]) -> None:
+        """Draw a new epoch, within a transaction in which `lock` has returned what is noted."""
+        await connection.run("; ".join(self._put(_renewed(noted))))
+
     async def lock(self, connection: Connection, *, begin: bool = False) -> dict[str, str]:
         """Lock what is noted, and return it; with `begin`, in a new transaction."""
         select = f"SELECT name, value FROM {self.name} FOR UPDATE"

@@ -120,6 +120,23 @@ class MysqlTables:
         await connection.run("COMMIT")
         return lost
 
+    async def doubt(
+        self, connection: Connection, path: CollectionPath, claimed: Cursor
+    ) -> State | None:
+        """Draw a new epoch if the head is still of the epoch claimed, but lower; return what it was then."""
+        noted = await self.meta.lock(connection, begin=True)
+        state = (await self.heads(connection, [path]))[path]
+        is_lower = state.epoch == claimed.epoch and state.version < claimed.version
+        if is_lower:
+            await self.meta.renew(connection, noted)
+        await connection.run("COMMIT")
+        return state if is_lower else None
+
+    async def epoch(self, connection: Connection) -> str:
+        """Return the store's epoch."""
+        (((epoch,),),) = await connection.run(self.meta.select_epoch)
+        return str(epoch.decode())
+
     async def collections(self, connection: Connection, app: str) -> list[str]:
         """Return the names of the app's collections, sorted by code point."""
         (rows,) = await connection.run(
