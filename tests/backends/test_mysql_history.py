@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import anyio
 import pytest
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from sharedstate_backends import Backend
+    from sharedstate_backends import Backend, Doubting
 
 P = path()
 
@@ -66,6 +66,10 @@ async def cursor(backend: Backend) -> Cursor:
 
 async def ids(backend: Backend) -> set[str]:
     return {row.id for row in (await backend.load(P, None)).rows if row.text is not None}
+
+
+async def doubt(backend: Backend, claimed: Cursor) -> None:
+    await cast("Doubting", backend).doubt(P, claimed)
 
 
 # --- restored ---------------------------------------------------------------------------------------
@@ -206,6 +210,29 @@ async def test_a_backup_of_now_changes_nothing(
 
 
 # --- version 0.1 -----------------------------------------------------------------------------------
+
+
+async def test_a_reader_who_holds_more_is_believed_once_for_each_start(
+    mysql: dict[str, Any], said: list[str]
+) -> None:
+    """Before this process began nobody was there to remember."""
+    async with opened(get_service(mysql)) as backend:
+        await write_all(backend, P, put("one"))
+    async with opened(get_service(mysql)) as backend, opened(get_service(mysql)) as other:
+        before = await cursor(backend)
+        await doubt(backend, Cursor("another", 9))
+        assert await cursor(backend) == await cursor(other) == before
+        await doubt(backend, Cursor(before.epoch, 7))
+        (line,) = said
+        assert "a reader holds version 7 of /app/service/collection, and there is version 1" in line
+        now = await cursor(backend)
+        assert now.epoch != before.epoch
+        for claimed in (before.epoch, now.epoch):
+            await doubt(backend, Cursor(claimed, 99))
+        assert await cursor(backend) == await cursor(other) == now
+        await doubt(other, Cursor(now.epoch, 99))
+        assert await cursor(other) == now, "that epoch is younger than this process"
+        assert len(said) == 1
 
 
 async def test_data_of_version_0_1_and_back(
