@@ -148,3 +148,34 @@ class Doubting(Protocol):
             StorageError: the store cannot be used now.
         """
         ...
+
+
+class Probing(Protocol):
+    """A backend that can tell whether it takes writes; this is not part of the `Backend` contract.
+
+    The server asks at its start, in `sharedstate-anyio check`, and for `/readyz` and `/metrics` where no commit
+    has shown it lately. A backend without it is asked for `heads` only, which tells nothing of writing.
+    """
+
+    async def probe(self) -> None:
+        """Store something of the backend's own, in the way a commit is stored; no collection changes.
+
+        A write that is taken back is not enough: a full disk shows when a transaction ends. At most one is under
+        way, beside any other call.
+
+        Raises:
+            StorageError: nothing can be written now; the message says what to do. Any other exception is taken
+                for this one.
+        """
+        ...
+
+
+class Measurable(Protocol):
+    """A backend that can tell how much room it takes; this is not part of the `Backend` contract."""
+
+    async def sizes(self) -> Mapping[str, int]:
+        """Return the bytes that each part of the store takes on its disk, by the part's name, such as `wal`.
+
+        Asked when somebody reads `/metrics`; nothing waits for it but that.
+        """
+        ...

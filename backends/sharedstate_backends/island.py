@@ -15,7 +15,7 @@ import anyio
 from sharedstate_core.paths import CollectionPath
 from sharedstate_core.storage import CommitResult, Cursor, Loaded, Write
 
-from .contract import Backend, Doubting, StorageError
+from .contract import Backend, Doubting, Measurable, Probing, StorageError
 from .migration import Migratable, Migrated, Tell
 
 if TYPE_CHECKING:
@@ -94,6 +94,18 @@ class Island:
         """Do as `Doubting.doubt`, if the backend has that."""
         if hasattr(self._backend, "doubt"):
             await self._run(cast("Doubting", self._backend).doubt, collection, cursor)
+
+    async def probe(self) -> None:
+        """Do as `Probing.probe`, if the backend has that."""
+        probe = getattr(self._backend, "probe", None)
+        if probe is not None:
+            await self._run(cast("Probing", self._backend).probe)
+
+    async def sizes(self) -> Mapping[str, int]:
+        """Do as `Measurable.sizes`; of a backend that has no such thing nothing is known."""
+        if getattr(self._backend, "sizes", None) is None:
+            return {}
+        return await self._run(cast("Measurable", self._backend).sizes)
 
     async def _run(self, call: Callable[[*Ts], Coroutine[Any, Any, T]], *args: *Ts) -> T:
         if not self._opened:

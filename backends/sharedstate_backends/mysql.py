@@ -16,7 +16,7 @@ import anyio
 from sharedstate_core.arguments import check_number, expect
 from sharedstate_core.storage import Cursor
 
-from . import mysql_dump, mysql_migration, mysql_restore
+from . import mysql_dump, mysql_migration, mysql_probe, mysql_restore
 from .arguments import check_table
 from .contract import StorageError
 from .history import Memory, find_lost, log, report
@@ -160,6 +160,15 @@ class MysqlBackend:
     async def commit(self, collection: CollectionPath, writes: Sequence[Write]) -> CommitResult:
         """Do as `Backend.commit`, in one transaction with others that wait."""
         return await self._writer.commit(self._opened(), collection, writes)
+
+    async def probe(self) -> None:
+        """Do as `Probing.probe`."""
+        with anyio.CancelScope(shield=True):  # it takes no longer than one answer may
+            await self._on_connection(lambda connection: mysql_probe.probe(connection, self._table))
+
+    async def sizes(self) -> Mapping[str, int]:
+        """Do as `Measurable.sizes`."""
+        return await self._on_connection(lambda connection: mysql_probe.sizes(connection, self._table))
 
     async def _prepare(self, connection: Connection) -> None:
         is_new = await prepare(connection, self._table, self._address)

@@ -30,7 +30,7 @@ from .arguments import check_table
 from .contract import OutcomeUnknownError, StorageError
 from .history import Memory, find_lost, report, report_doubt
 from .plan import MAX_TOMBSTONES
-from .sqlite_connection import MEMORY
+from .sqlite_connection import MEMORY, UNCERTAIN
 from .sqlite_tables import Part, Tables
 from .sqlite_threads import Threads
 
@@ -192,6 +192,24 @@ class SqliteBackend:
         if self._writing is None:
             self._writing = asyncio.create_task(self._write_waiting())
         return await result
+
+    async def probe(self) -> None:
+        """Do as `Probing.probe`: a transaction of its own, which waits for its turn and for a lock as a commit does."""
+
+        def work(cursor: sqlite3.Cursor, _: Sequence[None]) -> Sequence[None]:
+            sqlite_schema.probe(cursor, self._table)
+            return [None]
+
+        with anyio.CancelScope(shield=True):  # one waits for a lock, however often it is given up
+            (problem,) = await self._threads.write(work, [None])
+        if isinstance(problem, OutcomeUnknownError):  # what came of this row is of no interest
+            raise StorageError(str(problem).removesuffix(UNCERTAIN)) from problem
+        if isinstance(problem, Exception):
+            raise problem
+
+    async def sizes(self) -> Mapping[str, int]:
+        """Do as `Measurable.sizes`; in memory there are none."""
+        return {} if self._name == MEMORY else sqlite_file.sizes(self._name)
 
     async def _are_lost(
         self, remembered: Mapping[CollectionPath, State], found: Mapping[CollectionPath, State]

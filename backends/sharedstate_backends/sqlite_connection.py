@@ -14,6 +14,7 @@ import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from . import sqlite_ownership
 from .contract import OldDataError, OutcomeUnknownError, StorageError
 from .sqlite_file import IN_MEMORY, DatabaseFile, MovedError
 
@@ -28,6 +29,9 @@ MEMORY: Final = ":memory:"
 
 MAX_WAL_BYTES: Final = 64 * 1024 * 1024
 """A write-ahead log that grew beyond this is cut when it is next started anew."""
+
+UNCERTAIN: Final = "; it may be stored or not"
+"""What the text of an `OutcomeUnknownError` ends with."""
 
 _RETRY_SECONDS: Final = 0.02
 """Pause between attempts at what SQLite does not wait for by itself."""
@@ -57,6 +61,8 @@ def connect(name: str, *, synchronous: str, busy_timeout: float) -> sqlite3.Conn
     Raises:
         StorageError: the file cannot be used; the message names it and says what to do.
     """
+    if name != MEMORY:
+        sqlite_ownership.create(name)
     try:
         connection = sqlite3.connect(
             name, timeout=busy_timeout, isolation_level=None, cached_statements=256
@@ -182,11 +188,11 @@ def _end(
         _roll_back(cursor)
         if certain:
             return [StorageError(problem) for _ in results]
-        return [OutcomeUnknownError(f"{problem}; it may be stored or not") for _ in results]
+        return [OutcomeUnknownError(f"{problem}{UNCERTAIN}") for _ in results]
     try:
         file.check()
     except MovedError as error:
-        return [OutcomeUnknownError(f"{error}; it may be stored or not") for _ in results]
+        return [OutcomeUnknownError(f"{error}{UNCERTAIN}") for _ in results]
     return results
 
 

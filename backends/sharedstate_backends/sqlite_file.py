@@ -23,6 +23,9 @@ _LOG: Final = "-wal"
 _INDEX: Final = "-shm"
 """What SQLite adds to a database's name for that of its write-ahead log, and of the log's index."""
 
+_PARTS: Final = {"database": "", "wal": _LOG}
+"""The files whose size is of interest."""
+
 _Identity: TypeAlias = "tuple[int, int] | None"
 """Device and inode; None: there is no such file."""
 
@@ -106,6 +109,17 @@ def let_go(connection: sqlite3.Connection, file: DatabaseFile) -> None:
     for suffix, ours in ((_LOG, file.log), (_INDEX, file.log_index)):
         if ours is not None and _identity(file.path + suffix) == ours:
             Path(file.path + suffix).unlink(missing_ok=True)
+
+
+def sizes(name: str) -> dict[str, int]:
+    """Return the bytes of a database's files, by part; one that is not there has none."""
+    found = {}
+    for part, suffix in _PARTS.items():
+        try:
+            found[part] = Path(name + suffix).stat().st_size
+        except OSError:
+            found[part] = 0
+    return found
 
 
 def _identity(path: str) -> _Identity:

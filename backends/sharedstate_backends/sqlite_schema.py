@@ -7,13 +7,14 @@ Three tables for a service whose table is `T`:
 - `T_collections`: for each collection ever written to its version, horizon, number of tombstones and version vector
   (see `history`; version 0.1 does not know the column, and leaves it alone);
 - `T_meta`: the format's number, the epoch and those before it, and the durability of whoever opened it last, with the
-  start of the machine on which that was.
+  start of the machine on which that was, and what `probe` wrote last.
 
 Ids and names are compared byte by byte. Texts are BLOBs, which nothing on the way decodes or converts.
 """
 
 from __future__ import annotations
 
+import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -143,6 +144,12 @@ def _boot() -> str:
         return _BOOT_ID.read_text("ascii").strip()
     except OSError:
         return ""
+
+
+def probe(cursor: sqlite3.Cursor, table: str) -> None:
+    """Write a row of our own, another one each time, so that the end of the transaction has to write to the disk."""
+    row = ("probe", secrets.token_urlsafe(9))
+    cursor.execute(f'REPLACE INTO "{table}_meta" VALUES (?, ?)', row)
 
 
 def _exist(cursor: sqlite3.Cursor, table: str) -> bool:
