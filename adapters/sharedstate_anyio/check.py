@@ -15,12 +15,13 @@ from sharedstate_backends import ConfigurationError, StorageError
 from sharedstate_backends.complaints import Complaints
 from sharedstate_backends.contract import OldDataError
 
+from . import cautions
 from .censor import Censor
 from .compliance import call
 from .config import load_config
 from .listening import ListenError, load_certificates, open_listeners
 from .logs import printable, shortened
-from .services import build_backend, check_tables, open_backend
+from .services import build_backend, check_tables, foreign_files, open_backend
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from .config import Config, ServiceConfig
     from .listeners import Listen
+    from .listening import Listener
 
 OPEN_SECONDS: Final = 30.0
 """How long a service may take to open, and to close."""
@@ -63,9 +65,14 @@ async def check_parts(config: Config, file: Path | None = None) -> int:
     """Look at the listeners and services of a configuration; see `check`."""
     several = len(config.listen) > 1
     status = ALL_WELL
+    opened: dict[str, list[Listener]] = {}
     for index, listen in enumerate(config.listen):
         place = f"service.listen[{index}]" if several else "service"
-        status = max(status, _listener(listen, place))
+        opened[str(listen)] = []
+        status = max(status, _listener(listen, place, opened[str(listen)]))
+    where = [name for name, found in opened.items() if any(map(cautions.is_open, found))]
+    _warn(cautions.running_as_root(), cautions.open_to_anybody(where))
+    _warn(*cautions.expiring(each.tls for found in opened.values() for each in found))
     complaints = Complaints()
     check_tables(config.services, complaints)
     status = max(status, _complain(complaints.found))
@@ -74,13 +81,15 @@ async def check_parts(config: Config, file: Path | None = None) -> int:
     return status
 
 
-def _listener(listen: Listen, place: str) -> int:
+def _listener(listen: Listen, place: str, opened: list[Listener]) -> int:
+    """Look at one listener; what could be opened is closed, and added to `opened`."""
     try:
-        load_certificates([listen])
+        (tls,) = load_certificates([listen])
         if listen.unix is None:
             # Any free port: the one configured may be in use, by the very server that is checked.
-            for listener in open_listeners(dataclasses.replace(listen, port=0)):
+            for listener in open_listeners(dataclasses.replace(listen, port=0), tls):
                 listener.close()
+                opened.append(listener)
         else:
             _check_path(Path(listen.unix))
     except ConfigurationError as error:
@@ -134,6 +143,9 @@ async def _service(service: ServiceConfig, file: Path | None) -> int:
     except Exception as error:  # noqa: BLE001
         problem = f"{place}: opening it failed: {type(error).__name__}: {error}"
         return _fault(censor(problem), UNUSABLE)
+    foreign = foreign_files(service)
+    if foreign is not None:
+        return _fault(f"{place}: {foreign}", UNUSABLE)
     return _well(f"{place}: {service.name}: {service.store}")
 
 
@@ -148,6 +160,11 @@ async def _open_and_close(backend: Backend, service: ServiceConfig) -> None:
 def _well(line: str) -> int:
     print(f"ok: {printable(line)}")
     return ALL_WELL
+
+
+def _warn(*lines: str | None) -> None:
+    for line in filter(None, lines):
+        print(f"sharedstate-anyio: warning: {printable(line)}", file=sys.stderr)
 
 
 def _complain(mistakes: Iterable[ConfigurationError]) -> int:

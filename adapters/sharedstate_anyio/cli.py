@@ -20,6 +20,7 @@ import anyio
 
 from sharedstate_backends import ConfigurationError, OutcomeUnknownError, StorageError
 
+from . import cautions
 from .arguments import check_parser, migrate_parser, schema_parser, serve_parser
 from .backup import backup_command
 from .check import check, with_file
@@ -73,6 +74,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         _refuse(error)
     config = dataclasses.replace(config, listen=listen)
     _allow_files(config.transport.connections)
+    cautions.warn("running_as_root", cautions.running_as_root())
 
     def reread() -> Config:
         new = load_config(options.config)

@@ -61,3 +61,14 @@ def heads(result: object) -> Mapping[CollectionPath, Cursor]:
 def refused(operation: str, error: LocalProtocolError) -> BrokenContractError:
     """Return what the core's refusal of an operation's result says of the backend."""
     return BrokenContractError(f"{operation} returned {error}; {ADVICE}")
+
+
+def sizes(result: object) -> Mapping[str, int]:
+    """Return what `sizes` returned."""
+    if (
+        not isinstance(result, Mapping)
+        or not set(map(type, result)) <= {str}
+        or not set(map(type, result.values())) <= {int}
+    ):
+        raise BrokenContractError(f"sizes returned {repr(result)[:200]}; {ADVICE}")
+    return result

@@ -68,13 +68,22 @@ class Faults:
             kind = None
         window = self._windows.get(kind)
         if window is None:
-            self._windows[kind] = _Window(self._clock() + FIRST_SECONDS, FIRST_SECONDS)
+            ends = self._clock() + FIRST_SECONDS
+            self._windows[kind] = _Window(ends, FIRST_SECONDS, fields=fields)
             self._begun.set()
             log.error("%s", message, exc_info=error, extra={"fields": fields or {}})
             return
         window.count += 1
         window.last = message
         window.fields = fields
+
+    def settle(self, service: str) -> None:
+        """Log what was counted of this service, which works again: the next fault is told at once."""
+        for kind, window in list(self._windows.items()):
+            if kind is not None and (window.fields or {}).get("service") == service:
+                if window.count:
+                    _tell(window, self._clock())
+                del self._windows[kind]
 
     async def run(self) -> None:
         """Tell what was counted when it is time, until cancelled."""
@@ -95,9 +104,13 @@ class Faults:
             if not window.count:
                 del self._windows[kind]
                 continue
-            passed = window.seconds - max(0.0, window.ends - now)
-            fields = {**(window.fields or {}), "repeated": window.count}
-            text = "… and %d more in %.3g s, the last: %s"
-            log.error(text, window.count, passed, window.last, extra={"fields": fields})
+            _tell(window, now)
             seconds = min(2 * window.seconds, LONGEST_SECONDS)
             self._windows[kind] = _Window(now + seconds, seconds)
+
+
+def _tell(window: _Window, now: float) -> None:
+    passed = window.seconds - max(0.0, window.ends - now)
+    fields = {**(window.fields or {}), "repeated": window.count}
+    text = "… and %d more in %.3g s, the last: %s"
+    log.error(text, window.count, passed, window.last, extra={"fields": fields})

@@ -14,6 +14,7 @@ import ipaddress
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import anyio
+import anyio.to_thread
 
 from sharedstate_backends import ConfigurationError
 
@@ -21,9 +22,11 @@ from .document import shown
 from .http import complete, path_of, text_response
 from .metered import Durations
 from .readiness import Readiness
+from .sizes import Sizes
+from .version import full_version
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from anyio.abc import TaskGroup
 
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     from .hub import Hub
     from .metered import Metered
     from .metrics import Metrics
+    from .tls import Tls
 
 Audience: TypeAlias = Literal["local", "anyone", "off"]
 AUDIENCES: Final[tuple[Audience, ...]] = ("local", "anyone", "off")
@@ -62,19 +66,27 @@ class Inspection:
     Args:
         hub: the server.
         services: the open backend of each service, by its name.
+        secured: the certificates of the listeners that have some.
         audience: who may ask for the numbers.
         tasks: the task group that owns what is under way.
     """
 
     def __init__(
-        self, hub: Hub, services: Mapping[str, Metered], audience: Audience, tasks: TaskGroup
+        self,
+        hub: Hub,
+        services: Mapping[str, Metered],
+        secured: Sequence[Tls],
+        audience: Audience,
+        tasks: TaskGroup,
     ) -> None:
         self._hub = hub
         self._services = services
+        self._secured = secured
+        self._sizes = Sizes(services)
         self.audience = audience
         self._delays = Durations()
         self._metrics: Metrics | None = None
-        self._readiness = Readiness(services, tasks)
+        self._readiness = Readiness(services, tasks, hub.faults)
 
     async def respond(
         self, method: str, target: str, headers: Iterable[tuple[bytes, bytes]], address: str
@@ -95,7 +107,7 @@ class Inspection:
             return text_response(method, 405, problem, [(b"Allow", b"GET, HEAD")])
         if path == "/readyz":
             return await self._respond_readiness(method)
-        return self._numbers(method, headers, address)
+        return await self._numbers(method, headers, address)
 
     async def watch_loop(self) -> None:
         """Measure how late the event loop is, until cancelled."""
@@ -104,20 +116,24 @@ class Inspection:
             await anyio.sleep_until(due)
             self._delays.add(max(0.0, anyio.current_time() - due))
 
+    async def watch_storage(self) -> None:
+        """Tell in the log when storage fails and when it is back, until cancelled."""
+        await self._readiness.watch()
+
     # --- readiness --------------------------------------------------------------------------------
 
     async def _respond_readiness(self, method: str) -> Response:
-        silent = [] if self._hub.is_ending else await self._readiness.silent()
+        unready = [] if self._hub.is_ending else await self._readiness.unready()
         if self._hub.is_ending:
             return text_response(method, 503, "not ready: the server is stopping")
-        if silent:
-            names = ", ".join(shown(name) for name in silent)
-            return text_response(method, 503, f"not ready: no answer from the storage of {names}")
+        if unready:
+            names = ", ".join(shown(name) for name in unready)
+            return text_response(method, 503, f"not ready: no updates can be stored in {names}")
         return text_response(method, 200, "ready")
 
     # --- numbers ----------------------------------------------------------------------------------
 
-    def _numbers(
+    async def _numbers(
         self, method: str, headers: Iterable[tuple[bytes, bytes]], address: str
     ) -> Response:
         if self.audience == "off":
@@ -137,9 +153,12 @@ class Inspection:
                     raise
                 problem = "The metrics need a package: pip install 'sharedstate[metrics]'"
                 return text_response(method, 404, problem)
-            self._metrics = Metrics(self._hub, self._services, self._delays)
-        kind = (b"Content-Type", self._metrics.content_type)
-        return complete(method, 200, self._metrics.text(), [kind])
+            version = await anyio.to_thread.run_sync(full_version)  # git may be asked
+            self._metrics = Metrics(self._hub, self._services, self._secured, self._delays, version)
+        metrics = self._metrics
+        unready = await self._readiness.unready()
+        text = metrics.text(unready, await self._sizes.measure(unready))
+        return complete(method, 200, text, [(b"Content-Type", metrics.content_type)])
 
 
 def _is_local(headers: Iterable[tuple[bytes, bytes]], address: str) -> bool:

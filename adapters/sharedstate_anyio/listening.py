@@ -82,6 +82,13 @@ class Listener:
         )
         self._file = _file(self.address) if owns_path else None
 
+    @property
+    def where(self) -> str:
+        """Its address, in words."""
+        if isinstance(self.address, str):
+            return self.address
+        return f"{self.address[0]} port {self.address[1]}"
+
     def close(self) -> None:
         """Close it, and remove its path, unless somebody else listens there by now."""
         self.sock.close()

@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections import Counter
 from typing import TYPE_CHECKING, Final, cast
 
-from . import compliance
+from . import compliance, proof
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -49,13 +49,15 @@ class Metered:
         commits: how long commits took, those that failed too.
         loads: how long loads took, likewise.
         errors: how many calls failed, by the name of the method; the core's refusals are counted by `Storage`.
+        proof: whether it takes updates.
     """
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
         self.commits = Durations()
         self.loads = Durations()
-        self.errors: Counter[str] = Counter(commit=0, load=0, heads=0, collections=0)
+        self.errors: Counter[str] = Counter(commit=0, load=0, heads=0, collections=0, probe=0)
+        self.proof = proof.Proof()
 
     async def open(self) -> None:
         """Open it."""
@@ -71,28 +73,31 @@ class Metered:
         try:
             return await compliance.call(self._backend.load(collection, since))
         except Exception:
-            self.errors["load"] += 1
+            self._failed("load")
             raise
         finally:
             self.loads.add(time.perf_counter() - began)
 
     async def commit(self, collection: CollectionPath, writes: Sequence[Write]) -> CommitResult:
         """Commit and measure."""
-        began = time.perf_counter()
+        began = time.monotonic()
         try:
-            return await compliance.call(self._backend.commit(collection, writes))
+            result = await compliance.call(self._backend.commit(collection, writes))
         except Exception:
-            self.errors["commit"] += 1
+            self._failed("commit")
             raise
+        else:
+            self.proof.committed(began, writes, result)
+            return result
         finally:
-            self.commits.add(time.perf_counter() - began)
+            self.commits.add(time.monotonic() - began)
 
     async def heads(self, collections: Sequence[CollectionPath]) -> Mapping[CollectionPath, Cursor]:
         """Look."""
         try:
             return compliance.heads(await compliance.call(self._backend.heads(collections)))
         except Exception:
-            self.errors["heads"] += 1
+            self._failed("heads")
             raise
 
     async def doubt(self, collection: CollectionPath, cursor: Cursor) -> None:
@@ -105,5 +110,24 @@ class Metered:
         try:
             return await compliance.call(self._backend.collections(app))
         except Exception:
-            self.errors["collections"] += 1
+            self._failed("collections")
             raise
+
+    async def prove(self, service: str) -> None:
+        """Return if it can be read and takes updates; see `proof.prove`."""
+        began = time.monotonic()
+        try:
+            await proof.prove(self._backend, service)
+        except Exception:
+            self._failed("probe")
+            raise
+        self.proof.stored(began)
+
+    async def sizes(self) -> Mapping[str, int]:
+        """Return the bytes that it takes on its disk, by part; nothing if it cannot tell."""
+        sizes = getattr(self._backend, "sizes", None)
+        return {} if sizes is None else compliance.sizes(await compliance.call(sizes()))
+
+    def _failed(self, operation: str) -> None:
+        self.errors[operation] += 1
+        self.proof.failed()

@@ -5,6 +5,7 @@ prometheus-client is imported by nobody else, and not needed to serve.
 
 from __future__ import annotations
 
+import time
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
@@ -13,15 +14,17 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
+from .expiry import days_left
 from .metered import BOUNDS, Durations
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from prometheus_client.metrics_core import Metric
 
     from .hub import Hub
     from .metered import Metered
+    from .tls import Tls
 
 
 class Metrics(Collector):
@@ -30,7 +33,9 @@ class Metrics(Collector):
     Args:
         hub: whose connections and counters.
         services: the backend of each service, by its name.
+        secured: the certificates of the listeners that have some.
         delays: of the event loop.
+        version: which one this is.
 
     Attributes:
         content_type: of `text`.
@@ -38,23 +43,45 @@ class Metrics(Collector):
 
     content_type = CONTENT_TYPE_LATEST.encode()
 
-    def __init__(self, hub: Hub, services: Mapping[str, Metered], delays: Durations) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        services: Mapping[str, Metered],
+        secured: Sequence[Tls],
+        delays: Durations,
+        version: str,
+    ) -> None:
+        self._version = version
         self._hub = hub
         self._services = services
+        self._secured = secured
+        self._unready: Collection[str] = ()
+        self._sizes: Mapping[str, Mapping[str, int]] = {}
         self._delays = delays
         self._registry = CollectorRegistry()
         self._registry.register(self)
         ProcessCollector(registry=self._registry)
 
-    def text(self) -> bytes:
-        """Return all numbers as they are now, in Prometheus' text format."""
+    def text(self, unready: Collection[str], sizes: Mapping[str, Mapping[str, int]]) -> bytes:
+        """Return all numbers as they are now, in Prometheus' text format.
+
+        Args:
+            unready: the services whose storage takes no updates.
+            sizes: bytes on the disk, by service and part.
+        """
+        self._unready, self._sizes = unready, sizes
         return generate_latest(self._registry)
 
     def collect(self) -> Iterator[Metric]:
         """Yield our own."""
+        text = "Which version this is; always 1."
+        build = GaugeMetricFamily("sharedstate_build_info", text, labels=["version"])
+        build.add_metric([self._version], 1)
+        yield build
         yield from self._state()
         yield from self._progress()
         yield from self._storage()
+        yield from self._standing()
         name, text = "event_loop_delay_seconds", "How late the event loop runs what is due."
         delays = HistogramMetricFamily(f"sharedstate_{name}", text)
         delays.add_metric([], *_histogram(self._delays))
@@ -101,6 +128,27 @@ class Metrics(Collector):
             for operation, count in metered.errors.items():
                 errors.add_metric([name, operation], count)
         yield from (commits, loads, errors)
+
+    def _standing(self) -> Iterator[Metric]:
+        text, labels = "Whether the storage of a service takes updates.", ["service"]
+        up = GaugeMetricFamily("sharedstate_storage_up", text, labels=labels)
+        text = "When an update was last stored, since the Unix epoch; 0 before the first one."
+        name = "sharedstate_last_commit_timestamp_seconds"
+        commits = GaugeMetricFamily(name, text, labels=labels)
+        text = "Room that the storage of a service takes on its disk."
+        sizes = GaugeMetricFamily("sharedstate_storage_bytes", text, labels=["service", "part"])
+        for service, metered in self._services.items():
+            up.add_metric([service], service not in self._unready)
+            commits.add_metric([service], metered.proof.last_commit)
+            for part, size in self._sizes.get(service, {}).items():
+                sizes.add_metric([service, part], size)
+        text = "Until the certificate of a listener expires; negative afterwards."
+        name = "sharedstate_certificate_days_left"
+        days = GaugeMetricFamily(name, text, labels=["listener"])
+        for tls in dict.fromkeys(self._secured):
+            if tls.expires is not None:
+                days.add_metric([tls.place], days_left(tls.expires, time.time()))
+        yield from (up, commits, sizes, days)
 
 
 def _histogram(durations: Durations) -> tuple[list[tuple[str, float]], float]:

@@ -1,77 +1,163 @@
-"""Whether the storage of every service answers.
+"""Whether the storage of every service takes updates; when one no longer does, and when it is back.
 
 The rules:
 
-1. Anybody may ask, as often as they like: storage is asked once a second at the most, and a service that still owes
-   an answer is not asked again.
+1. Anybody may ask, as often as they like: a storage is asked once a second at the most, not while a commit has
+   shown it lately (see `proof`), and not while it still owes an answer.
 2. An answer takes `PROBE_SECONDS` at the most. A question is cancelled then, but nobody waits for its end: a store that
    lives on another loop (`Island`) cannot be interrupted.
+3. After a failure storage is asked without anybody having to, until it works: the log tells both ends of an outage.
 """
 
 from __future__ import annotations
 
+import logging
+import math
+import time
 from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from sharedstate_core import CollectionPath
+from .events import about
+from .outage import Outage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from anyio.abc import TaskGroup
 
-    from sharedstate_backends import Backend
+    from .faults import Faults
+    from .metered import Metered
+
+log = logging.getLogger("sharedstate")
 
 PROBE_SECONDS: Final = 2.0
 """How long storage may take to answer before it is not ready."""
 
 FRESH_SECONDS: Final = 1.0
-"""How long an answer of storage holds."""
+"""How long an answer of storage holds, whatever it is."""
+
+WATCH_SECONDS: Final = 1.0
+"""Pause between two looks at a storage that fails."""
 
 
 class Readiness:
     """Asks the services' storage.
 
     Args:
-        services: the open backend of each service, by its name.
+        services: the open backend of each service, by its name; each was written to just now.
         tasks: the task group that owns the questions.
+        faults: hears of a storage that takes no updates.
     """
 
-    def __init__(self, services: Mapping[str, Backend], tasks: TaskGroup) -> None:
-        self._services = services
+    def __init__(self, services: Mapping[str, Metered], tasks: TaskGroup, faults: Faults) -> None:
+        self._services = [_Service(name, backend) for name, backend in services.items()]
         self._tasks = tasks
-        self._probing = anyio.Lock()
-        self._probed = -FRESH_SECONDS
-        self._silent: list[str] = []
-        self._questions: dict[str, anyio.Event] = {}  # those under way; set at their end
-        self._answered: set[str] = set()
+        self._faults = faults
+        self._asking = anyio.Lock()
+        self._doubt = anyio.Event()
+        now = time.monotonic()
+        for service in self._services:
+            service.backend.proof.stored(now)
+            service.backend.proof.doubted = self._doubted
 
-    async def silent(self) -> list[str]:
-        """Return the names of the services whose storage does not answer, in order."""
-        async with self._probing:
-            if anyio.current_time() - self._probed >= FRESH_SECONDS:
-                await self._probe()
-        return self._silent
+    async def unready(self) -> list[str]:
+        """Return the names of the services whose storage takes no updates, in order."""
+        async with self._asking:
+            await self._ask_those_due()
+        return [service.name for service in self._services if not service.is_up]
 
-    async def _probe(self) -> None:
-        self._answered.clear()
-        for name in self._services:
-            if name not in self._questions:
-                self._questions[name] = anyio.Event()
-                self._tasks.start_soon(self._ask, name)
+    async def watch(self) -> None:
+        """Ask what has failed until it works again, until cancelled."""
+        while True:
+            await self._doubt.wait()
+            self._doubt = anyio.Event()
+            while True:
+                await self.unready()
+                if not any(service.is_watched for service in self._services):
+                    break
+                await anyio.sleep(WATCH_SECONDS)
+
+    def _doubted(self) -> None:
+        self._doubt.set()
+
+    async def _ask_those_due(self) -> None:
+        now = time.monotonic()
+        due = [service for service in self._services if service.is_due(now)]
+        for service in due:
+            service.asked = now
+            if service.question is None:
+                service.question, service.answered = anyio.Event(), False
+                self._tasks.start_soon(service.ask, service.question)
         with anyio.move_on_after(PROBE_SECONDS):
-            for ended in list(self._questions.values()):
-                await ended.wait()
-        self._silent = [name for name in self._services if name not in self._answered]
-        self._probed = anyio.current_time()
+            for question in [service.question for service in due]:
+                if question is not None:
+                    await question.wait()
+        for service in self._services:
+            if service.backend.proof.holds():
+                self._judge(service, is_up=True)
+            elif service in due:
+                self._judge(service, is_up=service.answered)
 
-    async def _ask(self, name: str) -> None:
+    def _judge(self, service: _Service, *, is_up: bool) -> None:
+        now = time.monotonic()
+        service.is_up = is_up
+        if not is_up:
+            since = service.backend.proof.failing_since
+            if service.outage.fails(now if since is None else since):
+                text = f"service {service.name}: storage takes no updates: {service.problem}"
+                event = {"event": "storage_down", "service": service.name}
+                self._faults.report(("probe", service.name), text, None, event)
+                self._doubt.set()
+            return
+        seconds = service.outage.works(now)
+        if seconds is not None:
+            self._faults.settle(service.name)
+            # As loud as the end of an outage may be without being a fault: whoever saw its beginning sees it.
+            text = "service %s: storage is back after %.1f s"
+            fields = about("storage_back", service=service.name, seconds=round(seconds, 1))
+            log.warning(text, service.name, seconds, extra=fields)
+
+
+class _Service:
+    """One storage, and what it said last.
+
+    Attributes:
+        is_up: whether it takes updates, as far as is known.
+        problem: why not.
+        asked: when it was asked last.
+        answered: whether it has said by now that it takes updates.
+        question: set when the question under way has ended.
+    """
+
+    def __init__(self, name: str, backend: Metered) -> None:
+        self.name = name
+        self.backend = backend
+        self.outage = Outage()
+        self.is_up = True
+        self.problem = ""
+        self.asked = -math.inf
+        self.answered = False
+        self.question: anyio.Event | None = None
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether it must be asked again though nobody wants to know."""
+        return self.outage.goes_on or self.backend.proof.failing_since is not None
+
+    def is_due(self, now: float) -> bool:
+        """Whether to ask it."""
+        return not self.backend.proof.holds() and now - self.asked >= FRESH_SECONDS
+
+    async def ask(self, question: anyio.Event) -> None:
+        """Ask it, and note why it does not work."""
+        self.problem = f"no answer within {PROBE_SECONDS:g} s"
         try:
             with anyio.move_on_after(PROBE_SECONDS):
-                await self._services[name].heads([CollectionPath("readyz", name, "readyz")])
-                self._answered.add(name)
-        except Exception:  # noqa: BLE001  (whatever a plugin raises is no answer)
-            return
+                await self.backend.prove(self.name)
+                self.answered = True
+        except Exception as error:  # noqa: BLE001  (whatever a plugin raises is no answer)
+            self.problem = str(error) or type(error).__name__
         finally:
-            self._questions.pop(name).set()
+            self.question = None
+            question.set()

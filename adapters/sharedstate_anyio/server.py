@@ -12,6 +12,7 @@ import anyio
 from sharedstate_backends import Backend
 from sharedstate_backends.complaints import Complaints
 
+from . import cautions
 from .compliance import call
 from .config import Config, ServiceConfig
 from .events import about
@@ -111,9 +112,11 @@ class RunningServer:
             self._config = outcome.config
             self._change(outcome.config)
             log.info("configuration reloaded: %s", outcome, extra=about("reloaded"))
-        for tls in dict.fromkeys(each.tls for each in self._listeners):
+        secured = [each.tls for each in self._listeners]
+        for tls in dict.fromkeys(secured):
             if tls is not None:
                 tls.reload()
+        cautions.warn("certificate_expires", *cautions.expiring(secured))
         return outcome
 
 
@@ -161,6 +164,9 @@ async def serve(
             for listener in open_listeners(listen, tls):
                 stack.callback(listener.close)
                 listeners.append(listener)
+        where = [each.where for each in listeners if cautions.is_open(each)]
+        cautions.warn("open_to_anybody", cautions.open_to_anybody(where))
+        cautions.warn("certificate_expires", *cautions.expiring(each.tls for each in listeners))
         for service in config.services:
             await _open(stack, built[service.name], service)
         infos = [ServiceInfo(s.name, s.store, in_memory=s.in_memory) for s in config.services]
@@ -212,7 +218,8 @@ async def _accepting(
 ) -> AsyncIterator[Callable[[Config, Origins], None]]:
     async with anyio.create_task_group() as own, anyio.create_task_group() as peers:
         hub = Hub(backends, own, config.limits, entrance.compression, config.transport)
-        inspection = Inspection(hub, backends, config.metrics, own)
+        secured = [each.tls for each in listeners if each.tls is not None]
+        inspection = Inspection(hub, backends, secured, config.metrics, own)
         entrance = replace(entrance, inspection=inspection)
         reception = Reception(hub, entrance, peers)
         accepting = anyio.CancelScope()
@@ -227,6 +234,7 @@ async def _accepting(
 
         own.start_soon(hub.faults.run)
         own.start_soon(inspection.watch_loop)
+        own.start_soon(inspection.watch_storage)
         own.start_soon(hub.outbox.flush_forever)
         own.start_soon(hub.unfinished.run)
         own.start_soon(hub.pace.run)

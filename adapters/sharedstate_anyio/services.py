@@ -15,12 +15,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, cast
 
+from sharedstate_backends import sqlite_ownership
 from sharedstate_backends.complaints import Complaints
 from sharedstate_backends.contract import Backend, ConfigurationError, StorageError
 
 from .censor import Censor
 from .compliance import call
 from .document import join, nearest, shown
+from .proof import prove
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -82,6 +84,16 @@ def lacking(backend: object) -> list[str]:
     return [name for name in _BACKEND_METHODS if not callable(getattr(backend, name, None))]
 
 
+def foreign_files(service: ServiceConfig) -> str | None:
+    """Return what root, who may write any file, would not notice of a built-in service's files; None for nothing."""
+    name = service.config.get("db_name")
+    if service.module not in BUILT_IN or service.in_memory or not isinstance(name, str):
+        return None
+    if service.config.get("db_type") != "sqlite":
+        return None
+    return sqlite_ownership.foreign(name)
+
+
 def build_backend(service: ServiceConfig) -> Backend:
     """Make the backend of one service, not open; see `build_backends`."""
     place = service.place
@@ -106,13 +118,14 @@ def build_backend(service: ServiceConfig) -> Backend:
 
 
 async def open_backend(backend: Backend, service: ServiceConfig) -> None:
-    """Open the backend of a service.
+    """Open the backend of a service, and make sure that it can be read and written, as far as it can tell.
 
     Raises:
         ConfigurationError, StorageError: what it complained of, with the full place.
     """
     try:
         await call(backend.open())
+        await prove(backend, service.name)
     except ConfigurationError as error:
         raise placed(error, service) from None
     except StorageError as error:

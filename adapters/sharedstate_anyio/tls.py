@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final
 from sharedstate_backends.contract import ConfigurationError
 
 from .events import about
+from .expiry import expires
 from .sockets import receive, send_all
 
 if TYPE_CHECKING:
@@ -179,6 +180,7 @@ class Tls:
 
     Attributes:
         context: for new connections.
+        expires: when the first of the certificates expires, in seconds since the Unix epoch; None: unknown.
 
     Raises:
         ConfigurationError: a file cannot be used.
@@ -186,12 +188,26 @@ class Tls:
 
     def __init__(self, certificates: Certificates) -> None:
         self._certificates = certificates
-        self.context = _load(certificates)
+        self._load()
+
+    @property
+    def place(self) -> str:
+        """Where the configuration has it."""
+        return self._certificates.place
+
+    @property
+    def asks_for_certificates(self) -> bool:
+        """Whether clients have to show one."""
+        return self._certificates.ca is not None
+
+    def _load(self) -> None:
+        self.context = _load(self._certificates)
+        self.expires = expires(_text(self._certificates.cert, f"{self.place}.cert"))
 
     def reload(self) -> None:
         """Read the files again, for connections to come; if that fails, say so and keep what is there."""
         try:
-            self.context = _load(self._certificates)
+            self._load()
         except ConfigurationError as error:
             text = "certificates not reloaded, the old ones stay: %s"
             log.error(text, error, extra=about("certificates_failed"))  # noqa: TRY400

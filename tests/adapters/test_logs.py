@@ -22,7 +22,7 @@ from sharedstate_anyio.faults import LONGEST_SECONDS, MOST_KINDS, Faults
 from sharedstate_anyio.logs import JsonFormatter, LineFormatter, printable
 from sharedstate_backends import StorageError
 from tests.support import babbling_service, faulty_service, unopenable_service
-from tests.support.command import started
+from tests.support.command import started, without_root
 from tests.support.peer import open_client
 from tests.support.servers import document, running, sqlite, until, write_config
 
@@ -52,12 +52,16 @@ def record(message: str, error: Exception | None = None, **fields: object) -> lo
 
 
 def event_of(node: ast.AST) -> str | None:
-    """Return the event that a piece of code names: `about(...)`, `voice.say`, `voice.fail`, `{"event": ...}`."""
+    """Return the event that code names: `about`, `voice.say`, `voice.fail`, `cautions.warn`, `{"event": ...}`."""
     name: ast.expr | None = None
     match node:
         case ast.Call(func=ast.Name(id="about"), args=[name, *_]):
             pass
         case ast.Call(func=ast.Attribute(value=ast.Name(id="voice"), attr="say"), args=[_, name]):
+            pass
+        case ast.Call(
+            func=ast.Attribute(value=ast.Name(id="cautions"), attr="warn"), args=[name, *_]
+        ):
             pass
         case ast.Call(
             func=ast.Attribute(value=ast.Name(id="voice"), attr="fail"), args=[_, _, name]
@@ -166,7 +170,7 @@ async def test_the_command_says_nothing_in_secret_and_everything_in_lines(
             port = command.port
         else:
             await until(lambda: '"ready"' in log.read_text())
-            lines = [json.loads(line) for line in log.read_text().splitlines()]
+            lines = [json.loads(line) for line in without_root(log.read_text()).splitlines()]
             (port,) = (line["port"] for line in lines if line.get("event") == "listening")
         async with open_client(port) as client:
             for _ in range(50):
@@ -175,7 +179,7 @@ async def test_the_command_says_nothing_in_secret_and_everything_in_lines(
             client.peer.shut()
         command.send(signal.SIGTERM)
         assert await command.finished() == 0
-    lines = log.read_text().splitlines()
+    lines = without_root(log.read_text()).splitlines()
     assert all(line.isprintable() for line in lines)
     assert "hunter2" not in log.read_text()
     if style == "text":

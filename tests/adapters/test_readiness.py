@@ -20,12 +20,20 @@ if TYPE_CHECKING:
 C = "/app/items/c"
 
 
-async def test_ready_while_every_storage_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sharedstate_anyio.readiness.FRESH_SECONDS", 0.0)
+def ask_each_time(monkeypatch: pytest.MonkeyPatch, *, fresh: float = 0.0) -> None:
+    """Let no commit and no older answer stand for an answer."""
+    monkeypatch.setattr("sharedstate_anyio.proof.HOLDS_SECONDS", 0.0)
+    monkeypatch.setattr("sharedstate_anyio.readiness.FRESH_SECONDS", fresh)
+
+
+async def test_ready_while_every_storage_answers(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    ask_each_time(monkeypatch)
     async with running(faulty_service.SERVICE, sqlite("other")) as server:
         store = faulty_service.stores["it"]
         assert (await ask(server.port, "/readyz"))[::2] == (200, "ready\n")
-        away = (503, 'not ready: no answer from the storage of "items"\n')
+        away = (503, 'not ready: no updates can be stored in "items"\n')
         for heads in (fails, hangs):
             with monkeypatch.context() as patch:
                 patch.setattr(store, "heads", heads)
@@ -34,9 +42,12 @@ async def test_ready_while_every_storage_answers(monkeypatch: pytest.MonkeyPatch
                 assert (await ask(server.port, "/readyz"))[::2] == away
             assert (await ask(server.port, "/healthz"))[::2] == (200, "ok\n")
             assert (await ask(server.port, "/readyz"))[::2] == (200, "ready\n")
+    caplog.clear()
 
 
-async def test_storage_that_cannot_be_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_storage_that_cannot_be_interrupted(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     """As one on an island. It is not asked again before its answer, and its answer is enough."""
     asked = 0
     end = anyio.Event()
@@ -48,7 +59,7 @@ async def test_storage_that_cannot_be_interrupted(monkeypatch: pytest.MonkeyPatc
             await end.wait()
         return {}
 
-    monkeypatch.setattr("sharedstate_anyio.readiness.FRESH_SECONDS", 0.0)
+    ask_each_time(monkeypatch)
     async with running(faulty_service.SERVICE) as server:
         try:
             with monkeypatch.context() as patch:
@@ -62,6 +73,7 @@ async def test_storage_that_cannot_be_interrupted(monkeypatch: pytest.MonkeyPatc
             end.set()
         assert (await ask(server.port, "/readyz"))[0] == 200
         assert asked == 1
+    caplog.clear()
 
 
 async def fails(_: object) -> None:
@@ -81,7 +93,7 @@ async def test_many_questions_are_one_to_the_storage(monkeypatch: pytest.MonkeyP
         await anyio.sleep(0.01)
         return {}
 
-    monkeypatch.setattr("sharedstate_anyio.readiness.FRESH_SECONDS", 1000.0)
+    ask_each_time(monkeypatch, fresh=1000.0)
     async with running(faulty_service.SERVICE) as server:
         monkeypatch.setattr(faulty_service.stores["it"], "heads", heads)
         async with anyio.create_task_group() as tasks:

@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from tests.docs.test_operating_guide import TEXT, of_page, program, replaced
-from tests.support.command import started
-from tests.support.servers import document, sqlite, until
+from tests.docs.test_operating_guide import TEXT, monitored, of_page, program, replaced
+from tests.support.command import started, without_root
+from tests.support.servers import document, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,7 +67,7 @@ def expressions() -> Iterator[str]:
 def samples(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     """Return the names of all that `/metrics` tells; `up` is Prometheus' own."""
     folder = tmp_path_factory.mktemp("metrics")
-    (folder / "config.json").write_text(json.dumps(document(sqlite())))
+    (folder / "config.json").write_text(json.dumps(monitored(folder)))
     with started("config.json", folder=folder) as server:
         url = f"http://127.0.0.1:{server.port}/metrics"
         with urllib.request.urlopen(url, timeout=SECONDS) as response:
@@ -121,6 +121,8 @@ def test_the_board_is_whole() -> None:
 HEALTHY: Final = {
     'up{job="sharedstate"}': "1+0x60",
     'sharedstate_storage_errors_total{service="items"}': "7+0x60",
+    'sharedstate_storage_up{service="items"}': "1+0x60",
+    'sharedstate_certificate_days_left{listener="service.ssl"}': "60+0x60",
     "sharedstate_connections": "100+0x60",
     "process_open_fds": "100+0x60",
     "process_max_fds": "1000+0x60",
@@ -136,6 +138,10 @@ HEALTHY: Final = {
 ILL: Final = {
     "SharedStateDown": {'up{job="sharedstate"}': "0+0x60"},
     "SharedStateStorageErrors": {'sharedstate_storage_errors_total{service="items"}': "7+1x60"},
+    "SharedStateStorageDown": {'sharedstate_storage_up{service="items"}': "0+0x60"},
+    "SharedStateCertificateExpires": {
+        'sharedstate_certificate_days_left{listener="service.ssl"}': "13+0x60"
+    },
     "SharedStateManyConnections": {"sharedstate_connections": "19000+0x60"},
     "SharedStateManyOpenFiles": {"process_open_fds": "950+0x60"},
     "SharedStateBusy": {"sharedstate_event_loop_delay_seconds_sum": "0+24x60"},
@@ -208,7 +214,8 @@ def refusal(tmp_path_factory: pytest.TempPathFactory) -> str:
             assert refused.recv(1000).startswith(b"HTTP/1.1 429 ")
         server.send(signal.SIGTERM)
         assert server.finish() == 0
-    (line,) = [line for line in log.read_text().splitlines() if "WARNING" in line]
+    said = without_root(log.read_text()).splitlines()
+    (line,) = [line for line in said if "WARNING" in line]
     return line
 
 

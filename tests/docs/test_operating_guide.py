@@ -440,9 +440,16 @@ def test_back_to_an_older_file(tmp_path: Path) -> None:
 # Metrics
 
 
+def monitored(folder: Path) -> dict[str, object]:
+    """Return the configuration of a server that has something to tell of everything: a file, a certificate."""
+    plain: dict[str, object] = {"host": "127.0.0.1", "port": 0}
+    listen = [plain, {**plain, "ssl": Authority(folder).write()}]
+    return {**document(sqlite("items", "items.db")), "service": {"listen": listen}}
+
+
 def test_metrics(tmp_path: Path) -> None:
     """Whatever the page names is there, and the other way round."""
-    (tmp_path / "config.json").write_text(json.dumps(document(sqlite())))
+    (tmp_path / "config.json").write_text(json.dumps(monitored(tmp_path)))
     with started("config.json", folder=tmp_path) as server:
         url = f"http://127.0.0.1:{server.port}/metrics"
         with urllib.request.urlopen(url, timeout=SECONDS) as response:
