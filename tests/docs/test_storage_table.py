@@ -1,0 +1,43 @@
+"""docs/operating.md: its table of storage that cannot be used, held to what is seen."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from tests.support.broken_storage import KINDS, Kind, as_server
+from tests.support.command import INSTALLED
+from tests.support.storage_table import HEAD, LOOPS, line
+
+if TYPE_CHECKING:
+    from tests.support.mariadb import MariaDb
+
+PAGE: Final = Path(__file__).parents[2] / "docs/operating.md"
+
+
+def table() -> list[str]:
+    """Return the lines of the page's table."""
+    _, _, rest = PAGE.read_text("utf-8").partition("\n".join(HEAD) + "\n")
+    return rest.partition("\n\n")[0].splitlines()
+
+
+def test_the_page_has_a_line_for_each() -> None:
+    assert [row.split(" | ")[0].removeprefix("| ") for row in table()] == [k.name for k in KINDS]
+
+
+@pytest.mark.parametrize("number", range(len(KINDS)), ids=[kind.name for kind in KINDS])
+def test_what_is_seen(number: int, own_mariadb: MariaDb) -> None:
+    kind: Kind = KINDS[number]
+    command = [*as_server(), str(INSTALLED), "--version"]
+    if subprocess.run(command, check=False, capture_output=True).returncode:
+        pytest.skip("nobody but root may run the server that is installed here")
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            seen = line(kind, Path(folder), LOOPS[number % 2], own_mariadb)
+        except PermissionError:
+            pytest.skip("only root may mount a disk")
+    assert seen == table()[number]
