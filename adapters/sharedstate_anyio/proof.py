@@ -67,7 +67,7 @@ class Proof:
         if self.failing_since is not None and began >= self.failing_since:
             self.failing_since = None
 
-    def committed(self, began: float, writes: Sequence[Write], result: CommitResult) -> None:
+    def committed(self, began: float, writes: Sequence[Write], result: object) -> None:
         """A commit has ended; one that came to nothing shows nothing. The core has not looked at its result yet."""
         if not isinstance(result, CommitResult) or not isinstance(result.outcomes, Sequence):
             return

@@ -24,12 +24,12 @@ from tests.backends.carrying import fill, held
 from tests.support import halting_backup, halting_restore
 from tests.support.command import INSTALLED, SECONDS, one_line, started
 from tests.support.disk import disk
+from tests.support.disk import fill as fill_disk
 from tests.support.saved import folder, items, names, run, template
 from tests.support.servers import Service, document, sqlite, write_config
 from tests.support.stage import ROOT
 
 from .test_backup_file import spoiled
-from .test_operating import fill as fill_disk
 
 if TYPE_CHECKING:
     from tests.support.mariadb import MariaDb
