@@ -168,7 +168,9 @@ class MysqlBackend:
 
     async def sizes(self) -> Mapping[str, int]:
         """Do as `Measurable.sizes`."""
-        return await self._on_connection(lambda connection: mysql_probe.sizes(connection, self._table))
+        return await self._on_connection(
+            lambda connection: mysql_probe.sizes(connection, self._table)
+        )
 
     async def _prepare(self, connection: Connection) -> None:
         is_new = await prepare(connection, self._table, self._address)
