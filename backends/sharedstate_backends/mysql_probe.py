@@ -6,7 +6,6 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, Final
 
-from .mysql_errors import DEADLOCK, DatabaseError
 from .mysql_packets import literal
 from .sqlite_schema import table_names
 
@@ -17,31 +16,20 @@ ROWS: Final = 16
 """Rows that are written in turn, at random: servers on several nodes of a cluster that write the same row at once
 take each other's transactions back."""
 
-ATTEMPTS: Final = 3
-"""How often that may happen before it is taken for a fault."""
-
 
 async def probe(connection: Connection, table: str) -> None:
     """Write a row of our own, another value each time, in a transaction that is committed.
 
     Raises:
         LostError: the server did not answer.
-        DatabaseError: it does not write; the message says what to do.
+        DatabaseError: it does not write, and says why, or gave this up for the sake of another server's.
     """
     meta = table_names(table)[2]
-    for left in reversed(range(ATTEMPTS)):
-        name = literal(f"probe {secrets.randbelow(ROWS)}")
-        value = literal(secrets.token_urlsafe(9))
-        try:
-            await connection.run(
-                f"INSERT INTO `{meta}` VALUES ({name}, {value}) "
-                f"ON DUPLICATE KEY UPDATE value = {value}"
-            )
-        except DatabaseError as error:
-            if error.number != DEADLOCK or not left:
-                raise
-        else:
-            return
+    name = literal(f"probe {secrets.randbelow(ROWS)}")
+    value = literal(secrets.token_urlsafe(9))
+    await connection.run(
+        f"INSERT INTO `{meta}` VALUES ({name}, {value}) ON DUPLICATE KEY UPDATE value = {value}"
+    )
 
 
 async def sizes(connection: Connection, table: str) -> dict[str, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import anyio
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from tests.support.faulty_service import FaultyStore
 
 C = "/app/items/c"
+UNPOLLED: Final = {**faulty_service.SERVICE, "poll_seconds": 0}
+"""So that nothing but readiness asks for heads."""
 
 
 def ask_each_time(monkeypatch: pytest.MonkeyPatch, *, fresh: float = 0.0) -> None:
@@ -60,7 +62,7 @@ async def test_storage_that_cannot_be_interrupted(
         return {}
 
     ask_each_time(monkeypatch)
-    async with running(faulty_service.SERVICE) as server:
+    async with running(UNPOLLED) as server:
         try:
             with monkeypatch.context() as patch:
                 patch.setattr(faulty_service.stores["it"], "heads", heads)
@@ -94,7 +96,7 @@ async def test_many_questions_are_one_to_the_storage(monkeypatch: pytest.MonkeyP
         return {}
 
     ask_each_time(monkeypatch, fresh=1000.0)
-    async with running(faulty_service.SERVICE) as server:
+    async with running(UNPOLLED) as server:
         monkeypatch.setattr(faulty_service.stores["it"], "heads", heads)
         async with anyio.create_task_group() as tasks:
             for _ in range(50):
