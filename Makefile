@@ -56,7 +56,7 @@ requirements: $(STAMPS)/tools
 	    --custom-compile-command 'make requirements' --group tools -o requirements/tools.txt
 
 # The lowest versions that pyproject.toml allows, in an environment of their own, with today's test tools.
-lowest: $(STAMPS)/tools $(STAMPS)/debian
+lowest: $(STAMPS)/tools $(STAMPS)/npm $(STAMPS)/debian $(STAMPS)/runtimes
 	$(TOOLS)/bin/uv venv --quiet --clear --python $(PYTHON) build/lowest
 	$(TOOLS)/bin/uv pip compile --quiet --resolution lowest-direct --python-version 3.11 --all-extras pyproject.toml -o build/lowest.txt
 	$(TOOLS)/bin/uv pip install --quiet --python build/lowest --requirement build/lowest.txt --group dev --editable .
