@@ -40,9 +40,11 @@ async def dump(address: Address, table: str) -> AsyncGenerator[Portion, None]:
     try:
         async with connected(address) as connection:
             await _check(connection, table)
-            await connection.run(
-                "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; "
-                "START TRANSACTION WITH CONSISTENT SNAPSHOT"
+            await connection.run_together(
+                [
+                    "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ",
+                    "START TRANSACTION WITH CONSISTENT SNAPSHOT",
+                ]
             )
             async with aclosing(_heads(connection, table)) as heads:
                 async for key, head in heads:

@@ -13,7 +13,7 @@ import pytest
 
 from sharedstate_backends import history
 from sharedstate_backends.mysql import MysqlBackend
-from tests.support.mariadb import MariaDb
+from tests.support.mariadb import SYNCHRONOUS, MariaDb
 from tests.support.proxy import open_proxy
 from tests.support.servers import Service, running
 from tests.support.set_back import check
@@ -84,7 +84,7 @@ class Database:
 class LostPower(Database):
     """It does not wait for the disk: after a crash it has what had reached it."""
 
-    options: tuple[str, ...] = ("--innodb-flush-log-at-trx-commit=0",)
+    options: tuple[str, ...] = ("--innodb-flush-log-at-trx-commit=0", SYNCHRONOUS)
 
     def back_up(self) -> None:
         self._copy = self._folder / f"copy {next(_copies)}"
@@ -103,7 +103,7 @@ class LostPower(Database):
 class LaggingReplica(LostPower):
     """Another server, with less in it, takes its place."""
 
-    options = ()
+    options = (SYNCHRONOUS,)
 
     async def set_back(self) -> None:
         replica = await anyio.to_thread.run_sync(

@@ -13,7 +13,7 @@ from sharedstate_backends.conformance.model import path, put, write_all
 from sharedstate_backends.items_service import get_service
 from sharedstate_backends.mysql_server import Server, doubts, notes
 from sharedstate_core.storage import Committed, Condition, Cursor, Rejected, Write
-from tests.support.mariadb import MariaDb, started
+from tests.support.mariadb import SYNCHRONOUS, MariaDb, started
 from tests.support.proxy import open_proxy
 
 from .opening import opened
@@ -274,7 +274,7 @@ async def test_another_server_behind_the_address(
     """One that lags, and a store that has told nothing of what is missing there."""
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
-    with started(mariadb_template, tmp_path / "one") as database:
+    with started(mariadb_template, tmp_path / "one", SYNCHRONOUS) as database:
         async with open_proxy(database.port) as proxy:
             config = database.config(db_port=proxy.port)
             async with opened(get_service(config)) as backend:
@@ -342,7 +342,7 @@ def test_what_is_noted_of_a_server() -> None:
 def test_the_copy_is_one(mariadb_template: Path, tmp_path: Path) -> None:
     """What the tests above call a copy is a database."""
     (tmp_path / "home").mkdir()
-    with started(mariadb_template, tmp_path / "home") as database:
+    with started(mariadb_template, tmp_path / "home", SYNCHRONOUS) as database:
         database.sql("CREATE DATABASE x; CREATE TABLE x.t (a INT); INSERT INTO x.t VALUES (7)")
         database.snapshot(tmp_path / "copy")
     shutil.rmtree(tmp_path / "home")

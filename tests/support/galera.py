@@ -61,6 +61,13 @@ class Node(MariaDb):
         """End that."""
         self.sql("SET GLOBAL wsrep_provider_options = 'gmcast.isolate=0'")
 
+    def wait_alone(self) -> None:
+        """Wait until it knows that it has no majority."""
+        deadline = time.monotonic() + SECONDS
+        while self.is_synced:
+            assert time.monotonic() < deadline, "it still has one"
+            time.sleep(0.05)
+
     @property
     def sees(self) -> int:
         """How many nodes its cluster has."""
