@@ -15,7 +15,7 @@ import pytest
 
 from sharedstate_anyio.systemd import inherited_sockets, notify
 from sharedstate_backends import ConfigurationError
-from tests.support.command import INSTALLED, one_line
+from tests.support.command import INSTALLED, one_line, without_root
 from tests.support.peer import works
 from tests.support.servers import document
 
@@ -83,6 +83,7 @@ async def test_socket_activation(
         finally:
             process.kill()
             process.wait()
+        errors = without_root(errors)
         assert process.returncode == 0
         assert errors.endswith("configuration reloaded: nothing has changed\n")
         assert errors.count("\n") == 1
@@ -109,7 +110,7 @@ def test_what_is_handed_over_and_cannot_be_used(tmp_path: Path) -> None:
             process = activated(sockets, str(file))
             output, errors = process.communicate(timeout=20)
             assert (process.returncode, output) == (2, "")
-            assert expected in one_line(errors)
+            assert expected in one_line(without_root(errors))
 
 
 def test_the_environment_of_others_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
