@@ -9,11 +9,11 @@ without durable commits loses its power. Versions are then counted again, and (e
    another name.
 2. So a head goes on from an earlier one exactly if its vector says that the writer of the earlier version has made
    that version, or a later one.
-3. A process remembers the head that it told of last, for each collection. Whatever head it reads must go on from that.
-   If not, it looks again under a lock, draws a new epoch and says so in the log. With the epoch no cursor of old
-   is good any more, so everybody is brought to what storage holds now.
+3. A process remembers the store's epoch, and for each collection the head that it told of last. Whatever head it
+   reads must go on from that. If not, it looks again under a lock, draws a new epoch and says so in the log. With the
+   epoch no cursor of old is good any more, so everybody is brought to what storage holds now.
 4. What was lost includes the last of our own commits, if it includes any. So a look at the heads always includes the
-   head of that one.
+   head of that one, and some of the others that are remembered, in turn.
 5. What was lost before the process began, only readers can know. The first of them who holds more than storage does, in
    the epoch with which the process began, is believed: later losses it sees by itself, so a reader can have everything
    sent to everybody once for each start, and no oftener.
@@ -23,6 +23,7 @@ without durable commits loses its power. Versions are then counted again, and (e
 from __future__ import annotations
 
 import logging
+import re
 import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -40,8 +41,14 @@ Each start of a process brings one, in each collection that it writes to."""
 MAX_EPOCHS: Final = 16
 """Former epochs that a store remembers, the latest: with 12 characters each they fit in 255."""
 
+LOOKED_AT: Final = 8
+"""Collections whose heads are looked at beside those that were asked for, in turn: what nobody watches here somebody
+who is away may hold."""
+
 MAX_REMEMBERED: Final = 100_000
 """Collections of which a process remembers the head, those told of last; some 400 bytes each."""
+
+_ENTRY: Final = re.compile(r"[A-Za-z0-9_-]+:[0-9]+")
 
 log = logging.getLogger("sharedstate")
 
@@ -68,7 +75,11 @@ def new_epoch() -> str:
 
 def with_writer(writers: str, writer: str, version: int) -> str:
     """Return a version vector in which this writer has made this version, which is later than all others."""
-    entries = [each for each in writers.split() if not each.startswith(writer + ":")]
+    entries = [
+        each
+        for each in writers.split()
+        if _ENTRY.fullmatch(each) and not each.startswith(writer + ":")
+    ]
     return " ".join([*entries[1 - MAX_WRITERS :], f"{writer}:{version}"])
 
 
@@ -93,6 +104,8 @@ def goes_on(before: State, now: State, former: str = "") -> bool:
         return False
     if before.writers == now.writers:
         return True  # nothing was written, or by version 0.1
+    if not all(map(_ENTRY.fullmatch, [*before.writers.split(), *now.writers.split()])):
+        return False  # nobody knows what that is
     writer, _, version = before.writers.rpartition(" ")[2].partition(":")
     if not writer or int(version) != before.version:
         return True  # version 0.1 made it: only the versions can be compared
@@ -127,18 +140,17 @@ def find_lost(
 
 def report(store: str, lost: Sequence[Lost]) -> None:
     """Log that a store has gone back, and that a new epoch was drawn."""
-    path, before, now = lost[0]
-    count = len(lost) - 1
-    others = f" (and so with {count:,} other collection{'s' * (count > 1)})" if count else ""
+    path, before, now = max(lost, key=lambda each: each.before.version)
+    if before.version:
+        what = f"version {before.version} of {path} was stored, and version {now.version}, which is there now, "
+        what += "does not go on from it"
+    else:
+        what = f"what is there now is older than the epoch {before.epoch}, which was there"
     log.error(
-        "%s: storage has gone back: version %d of %s was stored, and version %d, which is there now, does not go on "
-        "from it%s; updates are lost (was a backup restored, or a replica promoted that lagged behind?). "
-        "A new epoch was drawn, and everybody is told what is there now",
+        "%s: storage has gone back: %s; updates are lost (was a backup restored, or a replica promoted that lagged "
+        "behind?). A new epoch was drawn, and everybody is told what is there now",
         store,
-        before.version,
-        path,
-        now.version,
-        others,
+        what,
         extra={"fields": {"event": "history_lost", "path": str(path), "collections": len(lost)}},
     )
 
@@ -157,6 +169,16 @@ def report_doubt(store: str, path: CollectionPath, claimed: Cursor, now: State) 
     )
 
 
+def report_replaced(store: str) -> None:
+    """Log that a new epoch was drawn, since the store is another file now."""
+    log.error(
+        "%s: storage may have gone back: another file has taken its place under the running server. "
+        "A new epoch was drawn, and everybody is told what is there now",
+        store,
+        extra={"fields": {"event": "history_doubted"}},
+    )
+
+
 @dataclass(slots=True)
 class _Entry:
     state: State | None = None
@@ -164,24 +186,43 @@ class _Entry:
 
 
 class Memory:
-    """What a process remembers of each collection: the head it told of last, and under which name it writes.
+    """What a process remembers of a store: its epoch, and of each collection the head told of last and our own name.
 
     Args:
         size: collections at the most.
 
     Attributes:
+        epoch: the store's, as it was told of last; None before that. Heads of earlier ones are of no use any more.
         latest: the collection of our latest commit, whose head belongs to each look.
     """
 
     def __init__(self, size: int = MAX_REMEMBERED) -> None:
+        self.epoch: str | None = None
         self.latest: CollectionPath | None = None
         self._size = size
         self._entries: dict[CollectionPath, _Entry] = {}
+        self._round: list[CollectionPath] = []
 
     def states(self, paths: Sequence[CollectionPath]) -> dict[CollectionPath, State]:
-        """Return the heads that are remembered of these collections."""
+        """Return the heads from which those of these collections must go on; of some only the epoch is known."""
+        if self.epoch is None:
+            return {}
+        unknown = State(self.epoch)
         entries = ((path, self._entries.get(path)) for path in paths)
-        return {path: entry.state for path, entry in entries if entry and entry.state}
+        return {
+            path: entry.state
+            if entry and entry.state and entry.state.epoch == self.epoch
+            else unknown
+            for path, entry in entries
+        }
+
+    def look(self, paths: Sequence[CollectionPath]) -> list[CollectionPath]:
+        """Return the collections that belong to a look at these: that of our latest commit, and some others in turn."""
+        if not self._round:
+            self._round = list(self._entries)
+        others = [self._round.pop() for _ in range(min(LOOKED_AT, len(self._round)))]
+        latest = [self.latest] if self.latest else []
+        return list(dict.fromkeys([*paths, *latest, *others]))
 
     def writer(self, path: CollectionPath) -> str:
         """Return the name under which to write, a new one if there is none."""
@@ -203,18 +244,24 @@ class Memory:
             before: what was remembered when storage was asked. Somebody else may have been told of a later head since.
             now: what storage has answered.
         """
+        if now.epoch != self.epoch:
+            if before is not None and before.epoch != self.epoch:
+                return  # asked before the epoch was replaced
+            self.epoch = now.epoch
         entry = self._entry(path)
         current = entry.state
         if (
             current is None
+            or current.epoch != now.epoch
             or current == before
-            or (current.epoch == now.epoch and current.version < now.version)
+            or current.version < now.version
         ):
             entry.state = now
 
     def forget(self, lost: Sequence[Lost]) -> None:
         """Forget the heads that were lost, and the names under which they were written."""
         for path, _, now in lost:
+            self.epoch = now.epoch
             self._entries[path] = _Entry(now)
 
     def _entry(self, path: CollectionPath) -> _Entry:

@@ -138,8 +138,7 @@ class MysqlBackend:
 
     async def heads(self, collections: Sequence[CollectionPath]) -> Mapping[CollectionPath, Cursor]:
         """Do as `Backend.heads`; looks at our latest commit, too."""
-        latest = self._memory.latest
-        paths = list(dict.fromkeys([*collections, *([latest] if latest else [])]))
+        paths = self._memory.look(collections)
 
         async def work(connection: Connection) -> dict[CollectionPath, State]:
             return await self._tables.heads(connection, paths)
@@ -161,7 +160,12 @@ class MysqlBackend:
         async def work(connection: Connection) -> State | None:
             return await self._tables.doubt(connection, collection, cursor)
 
-        before = await self._on_connection(work)
+        with anyio.CancelScope(shield=True):  # who draws an epoch says so
+            try:
+                before = await self._on_connection(work)
+            except BaseException:
+                self._inherited = cursor.epoch
+                raise
         if before is not None:
             report_doubt(str(self._address), collection, cursor, before)
 
@@ -189,7 +193,8 @@ class MysqlBackend:
     async def _prepare(self, connection: Connection) -> None:
         is_new = await prepare(connection, self._table, self._address)
         await self._recognise(connection, is_opening=True, is_new=is_new)
-        self._inherited = await self._tables.epoch(connection)
+        if self._memory.epoch is None:
+            self._memory.epoch = self._inherited = await self._tables.epoch(connection)
 
     async def _greet(self, connection: Connection) -> None:
         """See to it that a server which may have lost something is not taken for the one that we knew."""
@@ -218,9 +223,10 @@ class MysqlBackend:
         async def verify(connection: Connection) -> list[Lost]:
             return await self._tables.verify(connection, suspects)
 
-        if lost := await self._on_connection(verify):
-            self._memory.forget(lost)
-            report(str(self._address), lost)
+        with anyio.CancelScope(shield=True):  # who draws an epoch says so
+            if lost := await self._on_connection(verify):
+                self._memory.forget(lost)
+                report(str(self._address), lost)
         return True
 
     async def _let_go(self) -> None:

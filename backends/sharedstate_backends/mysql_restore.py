@@ -54,6 +54,8 @@ async def restore(address: Address, table: str, content: Iterable[Portion]) -> N
             await restoring.write(content)
             await restoring.verify()
             await restoring.switch()
+        except OutcomeUnknownError:
+            raise  # the rows may be in use; what is not, the next restore deletes
         except Exception:
             if connection.is_open:
                 await restoring.undo()

@@ -12,6 +12,7 @@ import asyncio
 from collections import deque
 from contextlib import closing
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import anyio
@@ -28,7 +29,7 @@ from . import (
 )
 from .arguments import check_table
 from .contract import OutcomeUnknownError, StorageError
-from .history import Memory, find_lost, report, report_doubt
+from .history import Memory, find_lost, report, report_doubt, report_replaced
 from .plan import MAX_TOMBSTONES
 from .sqlite_connection import MEMORY, UNCERTAIN
 from .sqlite_tables import Part, Tables
@@ -89,7 +90,8 @@ class SqliteBackend:
         self._synchronous = synchronous
         self._busy_timeout = busy_timeout
         connect_reader = None if name == MEMORY else self._connect
-        self._threads = Threads(name, self._connect_writer, connect_reader)
+        self._path = name if name == MEMORY else str(Path(name).absolute())
+        self._threads = Threads(self._path, self._connect_writer, connect_reader, self._replaced)
         self._memory = Memory()
         self._inherited: str | None = None  # the epoch at the start, until a reader was believed
         self._waiting: deque[_Waiting] = deque()
@@ -105,6 +107,7 @@ class SqliteBackend:
             try:
                 await self._threads.open()
                 self._inherited = await self._threads.read(self._tables.epoch)
+                self._memory.epoch = self._inherited
             except BaseException:
                 await self._threads.close()
                 raise
@@ -119,12 +122,12 @@ class SqliteBackend:
     async def migrate(self, tell: Tell) -> Migrated | None:
         """Do as `Migratable.migrate`; the loop waits meanwhile."""
         return sqlite_migration.migrate(
-            self._name, self._table, self._connect, synchronous=self._synchronous, tell=tell
+            self._path, self._table, self._connect, synchronous=self._synchronous, tell=tell
         )
 
     async def dump(self) -> AsyncGenerator[Portion, None]:
         """Do as `Portable.dump`."""
-        content = sqlite_portable.dump(self._name, self._table, busy_timeout=self._busy_timeout)
+        content = sqlite_portable.dump(self._path, self._table, busy_timeout=self._busy_timeout)
         with closing(content):
             for portion in content:
                 yield portion
@@ -132,7 +135,7 @@ class SqliteBackend:
     async def restore(self, portions: Iterable[Portion]) -> None:
         """Do as `Portable.restore`; the loop waits meanwhile."""
         sqlite_portable.restore(
-            self._name,
+            self._path,
             self._table,
             portions,
             synchronous=self._synchronous,
@@ -154,8 +157,7 @@ class SqliteBackend:
 
     async def heads(self, collections: Sequence[CollectionPath]) -> Mapping[CollectionPath, Cursor]:
         """Do as `Backend.heads`; looks at our latest commit, too."""
-        latest = self._memory.latest
-        paths = list(dict.fromkeys([*collections, *([latest] if latest else [])]))
+        paths = self._memory.look(collections)
 
         def work(cursor: sqlite3.Cursor) -> dict[CollectionPath, State]:
             return self._tables.heads(cursor, paths)
@@ -173,13 +175,15 @@ class SqliteBackend:
         if cursor.epoch != self._inherited:
             return
         self._inherited = None
-        (before,) = await self._threads.write(
-            lambda work, _: [self._tables.doubt(work, collection, cursor)], [None]
-        )
+        with anyio.CancelScope(shield=True):
+            (before,) = await self._threads.write(
+                lambda work, _: [self._tables.doubt(work, collection, cursor)], [None]
+            )
         if isinstance(before, Exception):
+            self._inherited = cursor.epoch
             raise before
         if before is not None:
-            report_doubt(self._name, collection, cursor, before)
+            report_doubt(self._path, collection, cursor, before)
 
     async def collections(self, app: str) -> Sequence[str]:
         """Do as `Backend.collections`."""
@@ -209,7 +213,7 @@ class SqliteBackend:
 
     async def sizes(self) -> Mapping[str, int]:
         """Do as `Measurable.sizes`; in memory there are none."""
-        return {} if self._name == MEMORY else sqlite_file.sizes(self._name)
+        return {} if self._name == MEMORY else sqlite_file.sizes(self._path)
 
     async def _are_lost(
         self, remembered: Mapping[CollectionPath, State], found: Mapping[CollectionPath, State]
@@ -219,14 +223,15 @@ class SqliteBackend:
         if not suspects:
             return False
         befores = {each.path: each.before for each in suspects}
-        (lost,) = await self._threads.write(
-            lambda cursor, _: [self._tables.verify(cursor, befores)], [None]
-        )
+        with anyio.CancelScope(shield=True):  # who draws an epoch says so
+            (lost,) = await self._threads.write(
+                lambda cursor, _: [self._tables.verify(cursor, befores)], [None]
+            )
         if isinstance(lost, Exception):
             raise lost
         if lost:
             self._memory.forget(lost)
-            report(self._name, lost)
+            report(self._path, lost)
         return True
 
     async def _write_waiting(self) -> None:
@@ -277,26 +282,32 @@ class SqliteBackend:
             if stored.state != part.before:
                 self._memory.latest = part.collection
         if lost:
-            report(self._name, lost)
+            report(self._path, lost)
+
+    def _replaced(self, connection: sqlite3.Connection) -> None:
+        """Draw a new epoch: a file that has taken the place of another one may be older."""
+        renew = partial(sqlite_schema.renew_epoch, table=self._table)
+        sqlite_connection.write(connection, self._path, renew)
+        report_replaced(self._path)
 
     def _connect(self) -> sqlite3.Connection:
         return sqlite_connection.connect(
-            self._name, synchronous=self._synchronous, busy_timeout=self._busy_timeout
+            self._path, synchronous=self._synchronous, busy_timeout=self._busy_timeout
         )
 
     def _connect_writer(self, create: bool) -> sqlite3.Connection:
-        was_there = sqlite_file.is_begun(self._name)
+        was_there = sqlite_file.is_begun(self._path)
         connection = self._connect()
         prepare = partial(
             sqlite_schema.prepare, table=self._table, synchronous=self._synchronous, create=create
         )
         try:
-            is_blank = sqlite_connection.write(connection, self._name, prepare)
+            is_blank = sqlite_connection.write(connection, self._path, prepare)
         except BaseException:
             connection.close()
             raise
         if was_there and is_blank:
-            sqlite_file.warn_of_blank(self._name)
+            sqlite_file.warn_of_blank(self._path)
         return connection
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from . import sqlite_ownership
@@ -129,9 +130,21 @@ def write(connection: sqlite3.Connection, name: str, work: Callable[[sqlite3.Cur
         StorageError: it left nothing behind.
         OutcomeUnknownError: it may be stored or not.
     """
-    (result,) = write_together(connection, name, lambda cursor, _: [work(cursor)], [None])
+    file = IN_MEMORY
+
+    def note_and_work(cursor: sqlite3.Cursor, _: Sequence[None]) -> Sequence[T]:
+        nonlocal file
+        if name != MEMORY:
+            file = DatabaseFile.of(connection, str(Path(name).absolute()))
+        return [work(cursor)]
+
+    (result,) = write_together(connection, name, note_and_work, [None])
     if isinstance(result, Exception):
         raise result
+    try:
+        file.check()
+    except MovedError as error:
+        raise OutcomeUnknownError(f"{error}{UNCERTAIN}") from error
     return result
 
 

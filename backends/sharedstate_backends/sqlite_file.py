@@ -26,7 +26,7 @@ _INDEX: Final = "-shm"
 _PARTS: Final = {"database": "", "wal": _LOG}
 """The files whose size is of interest."""
 
-_Identity: TypeAlias = "tuple[int, int] | None"
+Identity: TypeAlias = "tuple[int, int] | None"
 """Device and inode; None: there is no such file."""
 
 
@@ -38,47 +38,51 @@ class DatabaseFile(NamedTuple):
     """The files of an open connection.
 
     Attributes:
-        path: of the database; empty for one in memory, which cannot be moved.
+        name: of the database, absolute; empty for one in memory, which cannot be moved. It may be that of a link.
+        path: where that led to: the log is beside it.
         database: which file that was.
         log: which file its write-ahead log was.
         log_index: which file the index of that log was, in which programs that share it keep their locks.
     """
 
+    name: str = ""
     path: str = ""
-    database: _Identity = None
-    log: _Identity = None
-    log_index: _Identity = None
+    database: Identity = None
+    log: Identity = None
+    log_index: Identity = None
 
     @classmethod
-    def of(cls, connection: sqlite3.Connection) -> DatabaseFile:
-        """Return the files of a connection that has written, so that there is a log."""
+    def of(cls, connection: sqlite3.Connection, name: str) -> DatabaseFile:
+        """Return the files of a connection that has written, so that there is a log; `name` is absolute."""
         with closing(connection.cursor()) as cursor:
-            name = cursor.execute("PRAGMA database_list").fetchone()[2]
-        return (
-            cls(name, *(_identity(name + suffix) for suffix in ("", _LOG, _INDEX)))
-            if name
-            else cls()
-        )
+            path = cursor.execute("PRAGMA database_list").fetchone()[2]
+        if not path:
+            return cls()
+        return cls(name, path, identity(name), identity(path + _LOG), identity(path + _INDEX))
 
     @property
     def is_there(self) -> bool:
         """Whether a database bears the name, this one or another."""
-        return not self.path or _identity(self.path) is not None
+        return not self.name or identity(self.name) is not None
 
     def check(self) -> None:
-        """Make sure that both files are what they were.
+        """Make sure that all files are what they were.
 
         Raises:
             MovedError: one of them is not; the message says which, and what to do.
         """
-        if not self.path:
+        if not self.name:
             return
-        for path, before in ((self.path, self.database), (self.path + _LOG, self.log)):
-            now = _identity(path)
+        for path, before in (
+            (self.name, self.database),
+            (self.path + _LOG, self.log),
+            (self.path + _INDEX, self.log_index),
+        ):
+            now = identity(path)
             if now != before:
                 what = "was deleted or moved" if now is None else "was replaced"
                 raise MovedError(
-                    f"{path} {what} under the running server; put it back, or a backup of it, and it goes on"
+                    f"{path} {what} under the running server; put that very file back, or restore a backup"
                 )
 
 
@@ -96,8 +100,9 @@ def let_go(connection: sqlite3.Connection, file: DatabaseFile) -> None:
     Raises:
         MovedError: it cannot be done now.
     """
-    if _identity(file.path + _LOG) not in {file.log, None}:
-        return  # somebody else's, with a database of its own: ours went away with its log
+    for suffix, ours in ((_LOG, file.log), (_INDEX, file.log_index)):
+        if identity(file.path + suffix) not in {ours, None}:
+            return  # somebody else's, who has gone on without us
     with closing(connection.cursor()) as cursor:
         try:
             (busy, _, _) = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
@@ -107,7 +112,7 @@ def let_go(connection: sqlite3.Connection, file: DatabaseFile) -> None:
         problem = "was replaced while another program uses the old file; stop that program"
         raise MovedError(f"{file.path} {problem}")
     for suffix, ours in ((_LOG, file.log), (_INDEX, file.log_index)):
-        if ours is not None and _identity(file.path + suffix) == ours:
+        if ours is not None and identity(file.path + suffix) == ours:
             Path(file.path + suffix).unlink(missing_ok=True)
 
 
@@ -122,7 +127,8 @@ def sizes(name: str) -> dict[str, int]:
     return found
 
 
-def _identity(path: str) -> _Identity:
+def identity(path: str) -> Identity:
+    """Return which file bears a name."""
     try:
         status = os.stat(path)  # noqa: PTH116  (three times as fast as with a Path, before and after each commit)
     except OSError:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sharedstate_core.storage import CommitResult, Loaded, Row
 
+from .contract import StorageError
 from .history import Lost, State, find_lost, with_writer
 from .plan import MAX_TOMBSTONES, Head, Known, names, plan
 from .sqlite_rows import Change, Rows, batches, flat, placeholders
@@ -186,7 +187,10 @@ class Tables:
                 flat(batch),
             )
             heads.update(((app, name), _Head(*rest)) for app, name, *rest in rows.fetchall())
-        return {path: heads[path.app, path.collection] for path in collections}
+        try:
+            return {path: heads[path.app, path.collection] for path in collections}
+        except KeyError:
+            raise StorageError(f"table {self._meta} has no epoch; restore a backup") from None
 
     def _new_key(self, cursor: sqlite3.Cursor, collection: CollectionPath) -> int:
         cursor.execute(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 import aiosqlite
@@ -17,11 +18,13 @@ import anyio
 
 from . import sqlite_connection, sqlite_file
 from .contract import StorageError
-from .sqlite_file import IN_MEMORY, DatabaseFile, MovedError
+from .sqlite_file import IN_MEMORY, DatabaseFile, MovedError, identity
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Sequence
+
+    from .sqlite_file import Identity
 
 P = TypeVar("P")
 T = TypeVar("T")
@@ -38,6 +41,7 @@ class Threads:
         connect_writer: opens the connection for writing, with the tables made ready. Its argument tells whether they
             are to be made if they are missing.
         connect_reader: opens that for reading; None if there is only one.
+        replaced: told, on the writer's thread, that another file is used from now on.
     """
 
     def __init__(
@@ -45,8 +49,12 @@ class Threads:
         name: str,
         connect_writer: Callable[[bool], sqlite3.Connection],
         connect_reader: Callable[[], sqlite3.Connection] | None,
+        replaced: Callable[[sqlite3.Connection], None],
     ) -> None:
         self._name = name
+        self._absolute = str(Path(name).absolute())
+        self._replaced = replaced
+        self._last: Identity = None
         self._connect_writer = connect_writer
         self._connect_reader = connect_reader
         self._writer: _Thread | None = None
@@ -61,10 +69,12 @@ class Threads:
         Raises:
             StorageError: it cannot be used; the message says what to do.
         """
-        self._writer = await _Thread.start(partial(self._connect_writer, create))
+        connect_writer = partial(self._connect_writer, create)
+        self._writer = await _Thread.start(connect_writer, self._absolute)
         self._reader = self._writer
         if self._connect_reader is not None:
-            self._reader = await _Thread.start(self._connect_reader)
+            self._reader = await _Thread.start(self._connect_reader, self._absolute)
+        self._last = self._writer.file.database
 
     async def close(self) -> None:
         """Close the database."""
@@ -86,8 +96,9 @@ class Threads:
         reader = self._opened(self._reader)
         try:
             return await reader.run(sqlite_connection.read, self._name, work, reader.file)
-        except MovedError as error:
-            self._moved = error
+        except StorageError as error:
+            if _is_other(error):
+                self._moved = error
             raise
 
     async def write(
@@ -103,7 +114,9 @@ class Threads:
         results = await writer.run(
             sqlite_connection.write_together, self._name, work, parts, writer.file
         )
-        self._moved = next((each for each in results if isinstance(each, MovedError)), None)
+        self._moved = next(
+            (each for each in results if isinstance(each, StorageError) and _is_other(each)), None
+        )
         return results
 
     def _opened(self, thread: _Thread | None) -> _Thread:
@@ -132,22 +145,34 @@ class Threads:
             self._moved = None
 
     async def _reopen(self) -> None:
-        if self._writer is not None:
+        before = self._last
+        if self._writer is not None and self._reader is not None:
             file = self._writer.file
             try:
                 file.check()
+                self._reader.file.check()
             except MovedError:
                 if not file.is_there:
                     raise
+                await self._writer.run(sqlite_file.let_go, file)
             else:
-                return
-            await self._writer.run(sqlite_file.let_go, file)
+                if isinstance(self._moved, MovedError):
+                    return  # it was put back
         await self.close()
         try:
             await self.open(create=False)
+            if self._writer is not None and self._last != before:
+                self._last = before  # until the new epoch is there
+                await self._writer.run(self._replaced)
+                self._last = self._writer.file.database
         except BaseException:
             await self.close()
             raise
+
+
+def _is_other(error: StorageError) -> bool:
+    """Return whether an error tells that the database is not the one that was made ready."""
+    return isinstance(error, MovedError) or "no such column: " in str(error)
 
 
 class _Thread(aiosqlite.Connection):
@@ -161,12 +186,20 @@ class _Thread(aiosqlite.Connection):
     _ended: asyncio.Future[object] | None = None
 
     @classmethod
-    async def start(cls, connect: Callable[[], sqlite3.Connection]) -> _Thread:
-        """Start a thread and connect there; if that fails, the thread is gone when this raises."""
+    async def start(cls, connect: Callable[[], sqlite3.Connection], name: str) -> _Thread:
+        """Start a thread and connect there; if that fails, the thread is gone when this raises.
+
+        Raises:
+            MovedError: the name is that of another file now than before; which one was opened cannot be told.
+        """
 
         def connect_and_look() -> sqlite3.Connection:
+            before = identity(name)
             connection = connect()
-            thread.file = DatabaseFile.of(connection)
+            thread.file = DatabaseFile.of(connection, name)
+            if before is not None and thread.file.name and thread.file.database != before:
+                connection.close()
+                raise MovedError(f"{name} was replaced while it was opened; try again")
             return connection
 
         thread = cls(connect_and_look, iter_chunk_size=64)

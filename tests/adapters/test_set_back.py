@@ -82,7 +82,7 @@ async def test_everybody_is_told_what_is_there(
     file = tmp_path / "items.db"
     await set_back(kind(file), file, servers, seed)
     lines = [each.getMessage() for each in caplog.records]
-    said = [line for line in lines if "storage has gone back" in line]
+    said = [line for line in lines if "gone back" in line]
     assert "A new epoch was drawn" in said[0]
     caplog.clear()
 

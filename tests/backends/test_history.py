@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from sharedstate_backends import history
 from sharedstate_backends.history import (
+    LOOKED_AT,
     MAX_EPOCHS,
     MAX_WRITERS,
     Memory,
@@ -61,7 +62,8 @@ class Storage:
         if before is not None:
             follows = goes_on(before, state, self.node.former)
             if before.epoch == state.epoch:
-                assert follows == (before in self.node.ancestors)
+                known = before.version > 0  # else no more than the epoch is remembered
+                assert follows == (not known or before in self.node.ancestors)
             elif follows:
                 assert int(before.epoch[1:]) < int(state.epoch[1:])
             if not follows:
@@ -234,15 +236,56 @@ def test_former_epochs_are_bounded() -> None:
 def test_memory_is_bounded_and_forgets_what_was_used_least_lately() -> None:
     memory = Memory(size=2)
     paths = [CollectionPath("app", "items", name) for name in "abc"]
+    state, unknown = State("e", 1, "w:1"), State("e")
+    assert memory.states(paths) == {}
     for each in paths[:2]:
-        memory.note(each, None, State("e", 1, "w:1"))
+        memory.note(each, None, state)
     writer = memory.writer(paths[0])
-    memory.note(paths[2], None, State("e", 1, "w:1"))
-    assert list(memory.states(paths)) == [paths[0], paths[2]]
+    memory.note(paths[2], None, state)
+    assert list(memory.states(paths).values()) == [state, unknown, state]
     assert memory.writer(paths[0]) == writer
-    memory.note(paths[1], None, State("e", 1, "w:1"))
-    memory.note(paths[2], None, State("e", 1, "w:1"))
+    memory.note(paths[1], None, state)
+    memory.note(paths[2], None, state)
     assert memory.writer(paths[0]) != writer, "a name that was forgotten is not used again"
+
+
+def test_heads_of_an_epoch_that_is_over_are_not_compared_any_more() -> None:
+    """However many epochs have been since, and however few are remembered in storage."""
+    memory = Memory()
+    other = CollectionPath("app", "items", "other")
+    memory.note(PATH, None, State("e0", 7, "w:7"))
+    memory.note(other, None, State("e0", 7, "w:7"))
+    former = ""
+    for number in range(1, 3 * MAX_EPOCHS):
+        former = with_epochs(former, [f"e{number - 1}"])
+        now = State(f"e{number}", 1, "x:1")
+        assert goes_on(memory.states([PATH])[PATH], now, former)
+        memory.note(PATH, memory.states([PATH])[PATH], now)
+    assert goes_on(memory.states([other])[other], State(now.epoch, 3, "y:3"), former)
+
+
+def test_a_look_takes_along_what_is_remembered_in_turn() -> None:
+    memory = Memory()
+    paths = [CollectionPath("app", "items", f"{number}") for number in range(20)]
+    for each in paths:
+        memory.note(each, None, State("e", 1, "w:1"))
+    memory.latest = paths[3]
+    seen = set()
+    for _ in range(3):
+        looked = memory.look(paths[:1])
+        assert looked[:2] == [paths[0], paths[3]]
+        assert len(looked) <= 2 + LOOKED_AT
+        seen.update(looked)
+    assert seen == set(paths)
+
+
+@pytest.mark.parametrize("nonsense", ["x", "a:1 b", ":::", "a:1:2", "a:-1", "ä:1"])
+def test_a_vector_that_nobody_can_read_is_no_history(nonsense: str) -> None:
+    assert not goes_on(State("e", 1, "w:1"), State("e", 2, nonsense))
+    assert not goes_on(State("e", 1, nonsense), State("e", 2, "w:2"))
+    assert goes_on(State("e", 1, nonsense), State("e", 1, nonsense))
+    after = with_writer(nonsense, "w", 3)
+    assert goes_on(State("e", 3, after), State("e", 4, with_writer(after, "w", 4)))
 
 
 def test_an_answer_that_comes_late_does_not_set_the_memory_back() -> None:
@@ -252,5 +295,8 @@ def test_an_answer_that_comes_late_does_not_set_the_memory_back() -> None:
     memory.note(PATH, old, new)
     memory.note(PATH, None, old)
     assert memory.states([PATH]) == {PATH: new}
-    memory.note(PATH, old, State("former", 9, "w:9"))
+    memory.note(PATH, State("former", 8, "w:8"), State("former", 9, "w:9"))
     assert memory.states([PATH]) == {PATH: new}
+    memory.note(PATH, new, State("later", 1, "w:1"))
+    memory.note(PATH, new, State("e", 3, "w:3"))
+    assert memory.states([PATH]) == {PATH: State("later", 1, "w:1")}

@@ -79,7 +79,9 @@ async def test_deleted(gone: Callable[[str], None], file: str) -> None:
         await write_all(backend, P, put("a"))
         gone(file)
         (said,) = await problems(backend)
-        assert said.startswith(f"{file} was deleted or moved under the running server; put it back")
+        assert said.startswith(
+            f"{file} was deleted or moved under the running server; put that very file back"
+        )
         assert not Path(file).exists(), "nobody makes an empty one"
 
 
@@ -184,17 +186,91 @@ async def test_a_file_that_goes_within_the_commit_is_in_doubt(
             await backend.commit(P, [Write(put("b"))])
 
 
-async def test_a_link_is_followed(file: str, tmp_path: Path) -> None:
-    real, other = str(tmp_path / "real.db"), str(tmp_path / "other.db")
-    Path(file).symlink_to(real)
+async def test_a_link_that_is_turned(file: str, tmp_path: Path) -> None:
+    one, other = str(tmp_path / "one.db"), str(tmp_path / "other.db")
+    async with opened(sqlite(other)) as backend:
+        await write_all(backend, P, put("other"))
+    Path(file).symlink_to(one)
     async with opened(sqlite(file)) as backend:
         await write_all(backend, P, put("a"))
-        async with opened(sqlite(other)):
-            pass
+        before = (await backend.heads([P]))[P]
         Path(file).unlink()
-        assert (await backend.heads([P]))[P].version == 1, "the file itself is where it was"
+        await problems(backend)
+        Path(file).symlink_to(one)
+        assert (await backend.heads([P]))[P] == before
+        Path(file).unlink()
+        Path(file).symlink_to(other)
+        with pytest.raises(StorageError, match="was replaced"):
+            await backend.commit(P, [Write(put("refused"))])
+        assert await stored(backend) == {"other"}
+        assert (await backend.heads([P]))[P].epoch != before.epoch
+    assert ids_in(one) == {"a"}
+
+
+async def test_a_log_index_that_is_deleted_loses_nothing(file: str) -> None:
+    """It holds the locks: who opens the file without it does not know of us."""
+    async with opened(sqlite(file)) as backend:
+        await write_all(backend, P, *(put(f"{number}") for number in range(20)))
+        Path(file + "-shm").unlink()
+        with pytest.raises(StorageError, match="-shm was deleted or moved"):
+            await backend.commit(P, [Write(put("refused"))])
+        await write_all(backend, P, put("more"))
+        assert await stored(backend) == {"more", *(f"{number}" for number in range(20))}
+    with closing(sqlite3.connect(file)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+async def test_a_file_that_is_replaced_while_it_is_opened(
+    file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connection is to the one, the name is that of the other."""
+    newcomer = str(tmp_path / "newcomer.db")
+    for name in (file, newcomer):
+        async with opened(sqlite(name)) as backend:
+            await write_all(backend, P, put(Path(name).stem))
+    connect = sqlite_connection.connect
+
+    def connect_and_replace(name: str, **how: Any) -> sqlite3.Connection:
+        connection = connect(name, **how)
+        if Path(newcomer).exists():
+            Path(newcomer).replace(file)
+        return connection
+
+    monkeypatch.setattr(sqlite_connection, "connect", connect_and_replace)
+    with pytest.raises(StorageError, match="was replaced"):
+        async with opened(sqlite(file)):
+            pass
+    async with opened(sqlite(file)) as backend:
+        assert await stored(backend) == {"newcomer"}
+
+
+async def test_a_relative_name_means_the_folder_at_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    async with opened(sqlite("items.db")) as backend:
+        await write_all(backend, P, put("a"))
+        monkeypatch.chdir(tmp_path / "elsewhere")
         await write_all(backend, P, put("b"))
-    assert ids_in(real) == {"a", "b"}
+        Path(tmp_path / "items.db-wal").unlink()
+        with pytest.raises(StorageError, match="was deleted"):
+            await backend.commit(P, [Write(put("refused"))])
+        assert await stored(backend) == {"a", "b"}
+    assert not list((tmp_path / "elsewhere").iterdir())
+
+
+async def test_a_backup_of_version_0_1_is_made_ready(file: str) -> None:
+    """Put back in place by a program that knows SQLite, so that no file has changed."""
+    async with opened(sqlite(file)) as backend:
+        await write_all(backend, P, put("a"))
+        with closing(sqlite3.connect(file)) as connection:
+            connection.execute("ALTER TABLE items_collections DROP COLUMN writers")
+            connection.commit()
+        with pytest.raises(StorageError, match="no such column"):
+            await backend.commit(P, [Write(put("refused"))])
+        await write_all(backend, P, put("b"))
+        assert await stored(backend) == {"a", "b"}
 
 
 async def test_a_database_in_memory_cannot_be_moved() -> None:
