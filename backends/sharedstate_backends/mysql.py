@@ -22,7 +22,7 @@ from .contract import StorageError
 from .history import Memory, find_lost, log, report, report_doubt
 from .mysql_address import Address
 from .mysql_commits import MysqlCommits
-from .mysql_errors import DEADLOCK, DatabaseError, LostError
+from .mysql_errors import DEADLOCK, UNKNOWN_COLUMN, DatabaseError, LostError
 from .mysql_patience import Patience
 from .mysql_pool import Pool
 from .mysql_schema import create_database, prepare
@@ -247,7 +247,15 @@ class MysqlBackend:
         while True:
             try:
                 async with pool.connection() as connection:
-                    return await work(connection)
+                    try:
+                        return await work(connection)
+                    except DatabaseError as error:
+                        if error.number != UNKNOWN_COLUMN:
+                            raise
+                        # A backup of version 0.1's time was put back.
+                        await connection.roll_back()
+                        await prepare(connection, self._table, self._address)
+                        return await work(connection)
             except LostError:
                 if lost:
                     raise

@@ -212,6 +212,17 @@ async def test_a_backup_of_now_changes_nothing(
 # --- version 0.1 -----------------------------------------------------------------------------------
 
 
+async def test_a_backup_of_version_0_1_is_made_ready(
+    mysql: dict[str, Any], shared_mariadb: MariaDb, table: str
+) -> None:
+    async with opened(get_service(mysql)) as backend:
+        await write_all(backend, P, put("a"))
+        shared_mariadb.sql(f"ALTER TABLE {table}_collections DROP COLUMN writers", "sharedstate")
+        assert (await cursor(backend)).version == 1
+        await write_all(backend, P, put("b"))
+        assert await ids(backend) == {"a", "b"}
+
+
 async def test_a_reader_who_holds_more_is_believed_once_for_each_start(
     mysql: dict[str, Any], said: list[str]
 ) -> None:
