@@ -11,7 +11,7 @@ The rules:
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, Literal
 
-from sharedstate_core.arguments import check_condition, check_json, check_number, expect
+from sharedstate_core.arguments import as_condition, check_json, check_number, check_update, expect
 from sharedstate_core.errors import LocalProtocolError, RequestError
 from sharedstate_core.paths import parse_collection_path
 from sharedstate_core.storage import Condition, Cursor
@@ -23,6 +23,11 @@ from .requests import MAX_WAITING, Requests, ServerRefusedError
 from .subscription import Subscription
 
 _UNSUBSCRIBE: Final = "unsubscribe"
+_DIGITS: Final = 20
+"""Of a number that counts requests, at the most."""
+
+_SHOWN: Final = 100
+"""Characters of a server's words in the description of a fault."""
 
 
 class ClientProtocol:
@@ -38,7 +43,7 @@ class ClientProtocol:
 
     def __init__(self, max_waiting: int = MAX_WAITING) -> None:
         check_number("max_waiting", max_waiting, 0)
-        self._connected = False
+        self._connected = self._closed = False
         self._requests = Requests(max_waiting)
         self._subscriptions: dict[str, Subscription] = {}
         self._asked = 0
@@ -46,7 +51,12 @@ class ClientProtocol:
     # --- the connection ---------------------------------------------------------------------------
 
     def connection_opened(self) -> list[ClientEffect]:
-        """A connection is up: subscriptions are resumed, then requests that waited are sent."""
+        """A connection is up: subscriptions are resumed, then requests that waited are sent.
+
+        Raises:
+            LocalProtocolError: one is up already, or the client is closed.
+        """
+        self._check_open()
         if self._connected:
             raise LocalProtocolError("the connection is open already")
         self._connected = True
@@ -71,8 +81,10 @@ class ClientProtocol:
     def close(self) -> list[ClientEffect]:
         """End for good: every request is settled, those that were never sent with a `ClosedError`.
 
-        Replicas stay readable. Nothing else may be put in afterwards.
+        Replicas stay readable. Nothing else may be put in afterwards: that raises `LocalProtocolError`, but for
+        `connection_lost`, `withdraw` and `close`, which find nothing left to do.
         """
+        self._closed = True
         out = self.connection_lost()
         self._requests.close(out)
         return out
@@ -84,7 +96,9 @@ class ClientProtocol:
 
         Raises:
             RequestError: `bad_path`.
+            LocalProtocolError: the client is closed.
         """
+        self._check_open()
         name = str(parse_collection_path(path))
         out: list[ClientEffect] = []
         subscription = self._subscriptions.setdefault(name, Subscription(name))
@@ -97,8 +111,9 @@ class ClientProtocol:
 
         Raises:
             RequestError: `bad_path`.
-            LocalProtocolError: it is not held.
+            LocalProtocolError: it is not held, or the client is closed.
         """
+        self._check_open()
         name = str(parse_collection_path(path))
         if self._subscriptions.pop(name, None) is None:
             raise LocalProtocolError(f"{name} is not acquired")
@@ -125,19 +140,35 @@ class ClientProtocol:
         return self._held(path).cursor
 
     def update(
-        self, path: str, update: Update, condition: Condition | None = None
+        self, path: str, update: Update, condition: Condition | Cursor | None = None
     ) -> tuple[int, list[ClientEffect]]:
-        """Ask for an update; return its ticket, which comes back in one `Settled`."""
+        """Ask for an update; return its ticket, which comes back in one `Settled`.
+
+        Args:
+            path: of the collection.
+            update: what to do. The text of each item is sent as it stands: JSON in UTF-8, an object that holds the id
+                under which it is inserted.
+            condition: on which it is done; a cursor alone is about the whole collection.
+
+        Raises:
+            TypeError, ValueError: an argument is not that; the message names the place, such as `insert['x']`.
+            LocalProtocolError: the client is closed.
+        """
+        self._check_open()
         expect("path", path, str)
-        expect("update", update, Update, "an")
-        if condition is not None:
-            check_condition(condition)
-        return self._request("PUT", path, messages.encode_update(update, condition))
+        check_update(update)
+        wanted = None if condition is None else as_condition(condition)
+        return self._request("PUT", path, messages.encode_update(update, wanted))
 
     def request(
         self, cmd: Literal["GET", "PUT"], path: str, arg: bytes = b"null"
     ) -> tuple[int, list[ClientEffect]]:
-        """Ask for anything; `arg` is JSON text. Return the ticket, which comes back in one `Settled`."""
+        """Ask for anything; `arg` is JSON text. Return the ticket, which comes back in one `Settled`.
+
+        Raises:
+            LocalProtocolError: the client is closed.
+        """
+        self._check_open()
         if cmd not in {"GET", "PUT"}:
             raise ValueError(f"cmd: expected GET or PUT, found {cmd!r}")
         expect("path", path, str)
@@ -167,7 +198,12 @@ class ClientProtocol:
     # --- what the server says ----------------------------------------------------------------------
 
     def receive_text(self, text: str) -> list[ClientEffect]:
-        """One text message has arrived, whole. Never raises because of what a server sent."""
+        """One text message has arrived, whole. Never raises because of what a server sent.
+
+        Raises:
+            LocalProtocolError: the client is closed.
+        """
+        self._check_open()
         expect("text", text, str)
         out: list[ClientEffect] = []
         try:
@@ -181,11 +217,33 @@ class ClientProtocol:
             return out
         if isinstance(message, messages.Notification):
             self._notified(message, out)
-        elif isinstance(message, messages.Reply) and isinstance(message.tunnel, str):
-            self._subscribed(message, out)
         elif isinstance(message, messages.Reply):
-            self._requests.replied(message, out)
+            if self._issued(message.tunnel):
+                self._replied(message, out)
+            else:
+                problem = f"the server answered what nobody asked: {_shown(message)}"
+                out.append(Fault(problem, fatal=self._is_waiting()))
         return out
+
+    def _is_waiting(self) -> bool:
+        """Return whether somebody waits for an answer, and would for ever if that went to nobody."""
+        asked = (each.state == "asked" for each in self._subscriptions.values())
+        return self._requests.unanswered > 0 or any(asked)
+
+    def _replied(self, reply: messages.Reply, out: list[ClientEffect]) -> None:
+        if isinstance(reply.tunnel, str):
+            self._subscribed(reply, out)
+        else:
+            self._requests.replied(reply, out)
+
+    def _issued(self, tunnel: int | str | None) -> bool:
+        """Return whether a request has ever carried this tunnel, on whatever connection."""
+        if not isinstance(tunnel, str):
+            return tunnel is not None and self._requests.issued(tunnel)
+        number = tunnel.removeprefix("subs")
+        if not tunnel.startswith("subs") or not number.isdecimal() or len(number) > _DIGITS:
+            return tunnel == _UNSUBSCRIBE
+        return 0 < int(number) <= self._asked
 
     def _notified(self, notification: messages.Notification, out: list[ClientEffect]) -> None:
         subscription = self._subscriptions.get(notification.path)
@@ -262,3 +320,14 @@ class ClientProtocol:
         if subscription is None:
             raise LocalProtocolError(f"{name} is not acquired")
         return subscription
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise LocalProtocolError("the client is closed")
+
+
+def _shown(reply: messages.Reply) -> str:
+    """Return what a reply to nobody says: a server tells so why it could not read a request."""
+    tunnel = "none" if reply.tunnel is None else repr(reply.tunnel)[:_SHOWN]
+    said = "" if reply.ok else f", {messages.reason(reply)[:_SHOWN]}"
+    return f"tunnel {tunnel}{said}"

@@ -21,7 +21,6 @@ from sharedstate_core.client import (
     SendText,
     Settled,
     Synced,
-    messages,
 )
 from sharedstate_core.errors import CLOSE_INVALID_TEXT
 
@@ -85,12 +84,16 @@ class Desk:
 
     def opened(self, link: Link) -> None:
         """A link is up."""
+        if self._closed:
+            return  # the block ended meanwhile, and the task behind the link is cancelled
         self._link = link
         self._perform(self._protocol.connection_opened())
         self._set_status("connected")
 
     def received(self, text: str) -> bool:
         """The server has said something; tell whether it was anything that was asked for."""
+        if self._closed:
+            return False  # it said so while the block ended
         effects = self._protocol.receive_text(text)
         self._perform(effects)
         self._bell.ring()
@@ -127,8 +130,8 @@ class Desk:
         Raises:
             RequestError, ConnectionLostError, ClosedError: as `request`; `bad_message`: the answer is no number.
         """
-        arg = messages.encode_update(update, condition)
-        told = await self.request("PUT", path, arg)
+        self.check_open()
+        told = await self._answer(*self._protocol.update(path, update, condition))
         try:
             return msgspec.json.decode(told, type=int)
         except msgspec.DecodeError:
@@ -142,7 +145,9 @@ class Desk:
             RequestError, ConnectionLostError, ClosedError: how else it may end.
         """
         self.check_open()
-        ticket, effects = self._protocol.request(cmd, path, arg)
+        return await self._answer(*self._protocol.request(cmd, path, arg))
+
+    async def _answer(self, ticket: int, effects: Sequence[ClientEffect]) -> bytes:
         answer = self._answers[ticket] = _Answer()
         try:
             self._perform(effects)
@@ -188,9 +193,8 @@ class Desk:
             replicas.remove(replica)
             if not replicas:
                 del self._replicas[replica.path]
-                effects = self._protocol.release(replica.path)
                 if not self._closed:
-                    self._perform(effects)
+                    self._perform(self._protocol.release(replica.path))
 
     # --- effects ----------------------------------------------------------------------------------
 
