@@ -25,6 +25,7 @@ from sharedstate_core.client import (
 from sharedstate_core.errors import CLOSE_INVALID_TEXT
 
 from .changes import StatusChanges
+from .home import Home
 from .replica import Bell, Replica
 
 if TYPE_CHECKING:
@@ -52,9 +53,13 @@ class Desk:
 
     Args:
         max_queue: requests that may wait for a connection.
+
+    Attributes:
+        home: the event loop in which this was made.
     """
 
     def __init__(self, max_queue: int) -> None:
+        self.home = Home()
         self._protocol = ClientProtocol(max_queue)
         self._link: Link | None = None
         self._answers: dict[int, _Answer] = {}
@@ -73,7 +78,7 @@ class Desk:
 
     def listen_status(self) -> StatusChanges:
         """Return what will hear of the status, for as long as somebody keeps it."""
-        changes = StatusChanges(self._status)
+        changes = StatusChanges(self._status, self.home)
         self._status_listeners.add(changes)
         return changes
 
@@ -118,9 +123,15 @@ class Desk:
         self._set_status("closed")
 
     def check_open(self) -> None:
-        """Raise `ClosedError` after the end."""
+        """Check that the client can be used, here and now.
+
+        Raises:
+            ClosedError: it has ended.
+            RuntimeError: it belongs to another event loop.
+        """
         if self._closed:
             raise ClosedError
+        self.home.check()
 
     # --- requests ---------------------------------------------------------------------------------
 
@@ -143,6 +154,7 @@ class Desk:
 
         Raises:
             RequestError, ConnectionLostError, ClosedError: how else it may end.
+            RuntimeError: it is asked in another event loop.
         """
         self.check_open()
         return await self._answer(*self._protocol.request(cmd, path, arg))
@@ -171,7 +183,7 @@ class Desk:
         """
         replicas = self._replicas.setdefault(path, [])
         synced = any(replica.is_synced for replica in replicas)
-        replica = Replica(path, self._protocol, self._bell, synced=synced)
+        replica = Replica(path, self._protocol, self._bell, self.home, synced=synced)
         replicas.append(replica)
         return replica
 

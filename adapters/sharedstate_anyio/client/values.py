@@ -60,7 +60,7 @@ def make_update(
         TypeError: `insert` or `remove` is one thing and not a collection of them.
     """
     for name, value in (("insert", insert), ("remove", remove)):
-        if isinstance(value, str | bytes | dict):
+        if isinstance(value, str | bytes | dict) or not isinstance(value, Iterable):
             raise TypeError(f"{name} is a list, not {type(value).__name__}")
     texts = dict(_item(item, f"insert[{number}]") for number, item in enumerate(insert))
     ids = tuple(dict.fromkeys(remove))
