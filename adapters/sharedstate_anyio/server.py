@@ -136,8 +136,10 @@ async def serve(
         config: what to serve, and where.
         backends: objects that keep the collections of services, by the services' names: in place of what the
             configuration says of a service, or in addition to its services. They are opened and closed here, once.
-        sockets: listening sockets to use instead of the configured addresses (socket activation); they are closed
-            at the end.
+        sockets: listening sockets to use instead of the configured addresses (socket activation), each once. They
+            belong to the server, which closes them at the end, and also if it cannot start. Only if an argument is
+            refused (`TypeError`, `ValueError`, and `ListenError` for a socket that does not listen) they are as
+            they were, and the caller's.
 
     Raises:
         TypeError, ValueError: an argument is not what it should be.

@@ -225,6 +225,35 @@ async def test_a_single_socket() -> None:
             pass
 
 
+async def test_one_socket_twice() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as sock, socket.create_server(("", 0)) as other:
+        same = socket.socket(fileno=sock.fileno())
+        for sockets in ([sock, other, sock], [sock, other, same]):
+            with pytest.raises(
+                ValueError, match=r"sockets\[2\]: is the same socket as sockets\[0\]"
+            ):
+                async with serve(config(), sockets=sockets):
+                    pass
+        same.detach()
+        assert sock.fileno() >= 0
+        assert other.fileno() >= 0
+        with sock.dup() as another:
+            async with serve(config(), sockets=[sock, another]):
+                pass
+
+
+async def test_sockets_are_closed_if_the_server_cannot_start() -> None:
+    class Broken(DictionaryBackend):
+        async def open(self) -> None:
+            raise StorageError("no disk")
+
+    sock = socket.create_server(("127.0.0.1", 0))
+    with pytest.raises(StorageError, match="no disk"):
+        async with serve(config(), backends={"own": Broken()}, sockets=[sock]):
+            pass
+    assert sock.fileno() == -1
+
+
 async def test_a_unix_socket_has_no_port(tmp_path: Path) -> None:
     path = str(tmp_path / "s")
     async with serve(listening({"unix": path})) as server:
