@@ -9,7 +9,7 @@ The rules:
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from sharedstate_core.arguments import as_condition, check_json, check_number, check_update, expect
 from sharedstate_core.errors import LocalProtocolError, RequestError
@@ -17,17 +17,10 @@ from sharedstate_core.paths import parse_collection_path
 from sharedstate_core.storage import Condition, Cursor
 from sharedstate_core.updates import Update
 
-from . import messages
+from . import messages, tunnels
 from .effects import Changed, ClientEffect, Fault, Refused, SendText, Synced
 from .requests import MAX_WAITING, Requests, ServerRefusedError
 from .subscription import Subscription
-
-_UNSUBSCRIBE: Final = "unsubscribe"
-_DIGITS: Final = 20
-"""Of a number that counts requests, at the most."""
-
-_SHOWN: Final = 100
-"""Characters of a server's words in the description of a fault."""
 
 
 class ClientProtocol:
@@ -39,6 +32,7 @@ class ClientProtocol:
     Raises:
         TypeError, ValueError: `max_waiting` is not a whole number from 0. Every method raises these for an argument
             that is not what its signature says, and nothing has changed then.
+        LocalProtocolError: by every input after `close`.
     """
 
     def __init__(self, max_waiting: int = MAX_WAITING) -> None:
@@ -51,11 +45,7 @@ class ClientProtocol:
     # --- the connection ---------------------------------------------------------------------------
 
     def connection_opened(self) -> list[ClientEffect]:
-        """A connection is up: subscriptions are resumed, then requests that waited are sent.
-
-        Raises:
-            LocalProtocolError: one is up already, or the client is closed.
-        """
+        """A connection is up: subscriptions are resumed, then requests that waited are sent."""
         self._check_open()
         if self._connected:
             raise LocalProtocolError("the connection is open already")
@@ -96,7 +86,6 @@ class ClientProtocol:
 
         Raises:
             RequestError: `bad_path`.
-            LocalProtocolError: the client is closed.
         """
         self._check_open()
         name = str(parse_collection_path(path))
@@ -111,7 +100,7 @@ class ClientProtocol:
 
         Raises:
             RequestError: `bad_path`.
-            LocalProtocolError: it is not held, or the client is closed.
+            LocalProtocolError: it is not held.
         """
         self._check_open()
         name = str(parse_collection_path(path))
@@ -144,15 +133,11 @@ class ClientProtocol:
     ) -> tuple[int, list[ClientEffect]]:
         """Ask for an update; return its ticket, which comes back in one `Settled`.
 
-        Args:
-            path: of the collection.
-            update: what to do. The text of each item is sent as it stands: JSON in UTF-8, an object that holds the id
-                under which it is inserted.
-            condition: on which it is done; a cursor alone is about the whole collection.
+        The text of each item is sent as it stands: JSON in UTF-8, an object that holds the id under which it is
+        inserted. A cursor alone is a condition on the whole collection.
 
         Raises:
             TypeError, ValueError: an argument is not that; the message names the place, such as `insert['x']`.
-            LocalProtocolError: the client is closed.
         """
         self._check_open()
         expect("path", path, str)
@@ -163,11 +148,7 @@ class ClientProtocol:
     def request(
         self, cmd: Literal["GET", "PUT"], path: str, arg: bytes = b"null"
     ) -> tuple[int, list[ClientEffect]]:
-        """Ask for anything; `arg` is JSON text. Return the ticket, which comes back in one `Settled`.
-
-        Raises:
-            LocalProtocolError: the client is closed.
-        """
+        """Ask for anything; `arg` is JSON text. Return the ticket, which comes back in one `Settled`."""
         self._check_open()
         if cmd not in {"GET", "PUT"}:
             raise ValueError(f"cmd: expected GET or PUT, found {cmd!r}")
@@ -198,11 +179,7 @@ class ClientProtocol:
     # --- what the server says ----------------------------------------------------------------------
 
     def receive_text(self, text: str) -> list[ClientEffect]:
-        """One text message has arrived, whole. Never raises because of what a server sent.
-
-        Raises:
-            LocalProtocolError: the client is closed.
-        """
+        """One text message has arrived, whole. Never raises because of what a server sent."""
         self._check_open()
         expect("text", text, str)
         out: list[ClientEffect] = []
@@ -218,11 +195,13 @@ class ClientProtocol:
         if isinstance(message, messages.Notification):
             self._notified(message, out)
         elif isinstance(message, messages.Reply):
-            if self._issued(message.tunnel):
-                self._replied(message, out)
-            else:
-                problem = f"the server answered what nobody asked: {_shown(message)}"
+            if not self._issued(message.tunnel):
+                problem = f"the server answered what nobody asked: {tunnels.shown(message)}"
                 out.append(Fault(problem, fatal=self._is_waiting()))
+            elif isinstance(message.tunnel, str):
+                self._subscribed(message, out)
+            else:
+                self._requests.replied(message, out)
         return out
 
     def _is_waiting(self) -> bool:
@@ -230,20 +209,11 @@ class ClientProtocol:
         asked = (each.state == "asked" for each in self._subscriptions.values())
         return self._requests.unanswered > 0 or any(asked)
 
-    def _replied(self, reply: messages.Reply, out: list[ClientEffect]) -> None:
-        if isinstance(reply.tunnel, str):
-            self._subscribed(reply, out)
-        else:
-            self._requests.replied(reply, out)
-
     def _issued(self, tunnel: int | str | None) -> bool:
         """Return whether a request has ever carried this tunnel, on whatever connection."""
         if not isinstance(tunnel, str):
             return tunnel is not None and self._requests.issued(tunnel)
-        number = tunnel.removeprefix("subs")
-        if not tunnel.startswith("subs") or not number.isdecimal() or len(number) > _DIGITS:
-            return tunnel == _UNSUBSCRIBE
-        return 0 < int(number) <= self._asked
+        return tunnels.is_own(tunnel, self._asked)
 
     def _notified(self, notification: messages.Notification, out: list[ClientEffect]) -> None:
         subscription = self._subscriptions.get(notification.path)
@@ -303,7 +273,7 @@ class ClientProtocol:
         if not self._connected:
             return
         self._asked += 1
-        tunnel = f"subs{self._asked}"  # numbers are the tunnels of the application's requests
+        tunnel = tunnels.subscribing(self._asked)
         subs = {each.path: each.ask(tunnel, resume=resume) for each in subscriptions}
         if subs:
             arg = messages.encode_subscribe(subs)
@@ -312,7 +282,7 @@ class ClientProtocol:
     def _unsubscribe(self, path: str, out: list[ClientEffect]) -> None:
         if self._connected:
             arg = messages.encode_unsubscribe(path)
-            out.append(SendText(messages.encode_request("PUT", "/subs", arg, _UNSUBSCRIBE)))
+            out.append(SendText(messages.encode_request("PUT", "/subs", arg, tunnels.UNSUBSCRIBE)))
 
     def _held(self, path: str) -> Subscription:
         name = str(parse_collection_path(path))
@@ -324,10 +294,3 @@ class ClientProtocol:
     def _check_open(self) -> None:
         if self._closed:
             raise LocalProtocolError("the client is closed")
-
-
-def _shown(reply: messages.Reply) -> str:
-    """Return what a reply to nobody says: a server tells so why it could not read a request."""
-    tunnel = "none" if reply.tunnel is None else repr(reply.tunnel)[:_SHOWN]
-    said = "" if reply.ok else f", {messages.reason(reply)[:_SHOWN]}"
-    return f"tunnel {tunnel}{said}"
