@@ -13,7 +13,7 @@ from sharedstate_backends import Backend
 from sharedstate_backends.complaints import Complaints
 
 from . import cautions
-from .compliance import call
+from .compliance import BrokenContractError, call
 from .config import Config, ServiceConfig
 from .events import about
 from .handed_in import check_backends, check_sockets, complete
@@ -198,16 +198,23 @@ def _origins(config: Config, sockets: Sequence[socket.socket]) -> Origins:
 
 
 async def _open(stack: AsyncExitStack, backend: Backend, service: ServiceConfig) -> None:
+    opened = False
+
     async def close() -> None:
         with anyio.CancelScope(shield=True):  # storage is closed, whatever ends the program
             try:
-                await call(backend.close())
+                await call(backend.close(), "close")
+            except BrokenContractError as error:
+                if opened:  # else that is known already, of `open`
+                    about_it = about("close_failed", service=service.name)
+                    log.error("%s: %s", service.place, error, extra=about_it)  # noqa: TRY400
             except Exception:
                 about_it = about("close_failed", service=service.name)
                 log.exception("%s: closing it failed", service.place, extra=about_it)
 
     stack.push_async_callback(close)
     await open_backend(backend, service)
+    opened = True
 
 
 @asynccontextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import pydoc
 import socket
 import subprocess
@@ -26,7 +27,8 @@ from sharedstate_anyio import (
     load_config,
     serve,
 )
-from sharedstate_core import SharedStateError
+from sharedstate_anyio.client import connect
+from sharedstate_core import RequestError, SharedStateError
 from tests.backends.dictionary_backend import DictionaryBackend
 from tests.support.peer import open_client
 from tests.support.servers import config, listening, until
@@ -185,6 +187,53 @@ def test_right_values() -> None:
     Listen(unix="s", mode=0o600, ssl=Certificates("cert", "key"))
     TransportLimits(ping_seconds=0, connections_per_address=None)
     assert Config(origins=Origins(), compression=0, metrics="off").compression == 0
+
+
+async def test_plain_functions(caplog: pytest.LogCaptureFixture) -> None:
+    """Found when they are called: a plain function may return an awaitable all the same."""
+
+    class Plain(DictionaryBackend):
+        def open(self) -> None:  # type: ignore[override]
+            pass
+
+        def close(self) -> None:  # type: ignore[override]
+            pass
+
+    wrong: Any = Plain()
+    with pytest.raises(StorageError, match=r"backends\['own'\]: open is no coroutine function"):
+        async with serve(ANYWHERE, backends={"own": wrong}):
+            pass
+    assert not caplog.records
+
+
+async def test_a_plain_function_later(caplog: pytest.LogCaptureFixture) -> None:
+    class Plain(DictionaryBackend):
+        def collections(self, _: str) -> list[str]:  # type: ignore[override]
+            return []
+
+        def close(self) -> None:  # type: ignore[override]
+            pass
+
+    wrong: Any = Plain()
+    async with serve(ANYWHERE, backends={"own": wrong}) as server, connect(server.url) as client:
+        with pytest.raises(RequestError):
+            await client.get("/app/own")
+    errors = [each for each in caplog.records if each.levelname == "ERROR"]
+    told = " ".join(each.getMessage() for each in errors)
+    assert "collections is no coroutine function, make it `async def`: it returned list" in told
+    assert "backends['own']: close is no coroutine function" in told
+    assert not any(each.exc_info for each in errors if "close" in each.getMessage())
+    caplog.clear()
+
+
+async def test_functions_that_return_awaitables() -> None:
+    backend: Any = DictionaryBackend()
+    backend.commit = functools.partial(backend.commit)
+    load = backend.load
+    backend.load = lambda path, since: load(path, since=since)
+    async with serve(ANYWHERE, backends={"own": backend}) as server, connect(server.url) as client:
+        await client.update("/app/own/c", insert=[{"id": "x"}])
+        assert await client.get("/app/own/c") == [{"id": "x"}]
 
 
 # --- sockets --------------------------------------------------------------------------------------
