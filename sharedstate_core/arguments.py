@@ -177,7 +177,10 @@ def messages(unsent: Iterable[bytes]) -> Sequence[bytes]:
     Raises:
         TypeError: they are not bytes each.
     """
-    kept = tuple(unsent)
+    try:
+        kept = tuple(unsent)
+    except TypeError:
+        raise TypeError(f"unsent: expected several messages, found {found(unsent)}") from None
     if not set(map(type, kept)) <= {bytes, bytearray, memoryview}:
         raise TypeError("unsent: expected several messages, each of bytes")
     return kept

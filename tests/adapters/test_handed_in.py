@@ -138,6 +138,11 @@ async def test_what_is_no_configuration(wrong: Any) -> None:
             pass
 
 
+def test_a_document_is_no_file() -> None:
+    with pytest.raises(TypeError, match="expected a path; parse_config takes a document"):
+        load_config({"services": []})  # type: ignore[arg-type]
+
+
 async def test_nowhere_to_listen() -> None:
     with pytest.raises(ValueError, match=r"config\.listen: is empty"):
         async with serve(dataclasses.replace(config(), listen=())):

@@ -159,6 +159,8 @@ def test_what_a_transport_cannot_keep(unsent: Any) -> None:
     before = portrait(world.server)
     with pytest.raises(TypeError, match="unsent: expected several messages, each of bytes"):
         world.server.connection_blocked(world.connection(0), world.now, unsent)
+    with pytest.raises(TypeError, match="unsent: expected several messages, found 17"):
+        world.server.connection_blocked(world.connection(0), world.now, 17)  # type: ignore[arg-type]
     assert portrait(world.server) == before
 
 
