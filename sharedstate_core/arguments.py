@@ -6,6 +6,7 @@ A mistake is a `TypeError` or a `ValueError` that names the argument, raised at 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -13,9 +14,17 @@ import msgspec
 from .errors import RequestError
 from .paths import split_path
 from .storage import Condition, Cursor
+from .updates import Update
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
+
+
+class _Item(msgspec.Struct):
+    id: str
+
+
+_item = msgspec.json.Decoder(_Item)
 
 
 def expect(name: str, value: object, kind: type, article: str = "a") -> None:
@@ -68,12 +77,14 @@ def check_number(
         raise ValueError(f"{name}: expected {what}, found {value}")
 
 
-def check_condition(condition: object, name: str = "condition") -> None:
-    """Check that an argument is the condition of an update.
+def as_condition(wanted: object, name: str = "condition") -> Condition:
+    """Return the condition of an update; a cursor alone is about the whole collection.
 
     Raises:
-        TypeError: it is not.
+        TypeError: it is neither, or names no state.
+        ValueError: its version is less than 0.
     """
+    condition = Condition(wanted) if isinstance(wanted, Cursor) else wanted
     if not isinstance(condition, Condition):
         raise TypeError(f"{name}: expected a Cursor or a Condition, found {found(condition)}")
     expect(f"{name}.cursor", condition.cursor, Cursor)
@@ -83,6 +94,66 @@ def check_condition(condition: object, name: str = "condition") -> None:
         expect(f"{name}.ids", condition.ids, tuple)
         for index, id in enumerate(condition.ids):
             expect(f"{name}.ids[{index}]", id, str)
+    return condition
+
+
+def check_update(update: object) -> None:
+    """Check that an argument is an update whose items can be sent: JSON text in UTF-8 under its own id.
+
+    Raises:
+        TypeError: it, or something in it, is of another type.
+        ValueError: a text is not that of an item, or of another item.
+    """
+    expect("update", update, Update, "an")
+    assert isinstance(update, Update)  # noqa: S101  (what `expect` has just found)
+    remove: object = update.remove
+    if isinstance(remove, str | bytes) or not isinstance(remove, Sequence):
+        raise TypeError(f"remove: expected a tuple of ids, found {found(remove)}")
+    for index, id in enumerate(remove):
+        _check_id(f"remove[{index}]", id)
+    if not isinstance(update.insert, Mapping):
+        problem = f"expected a mapping from id to JSON text, found {found(update.insert)}"
+        raise TypeError(f"insert: {problem}")
+    expect("reset", update.reset, bool)
+    for id, text in update.insert.items():
+        if not isinstance(id, str):
+            raise TypeError(f"insert[{found(id)}]: expected an id, a str, for a key")
+        try:
+            inside = item_id(text)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"insert[{id!r}]: {error}") from None
+        if inside != id:
+            raise ValueError(f"insert[{id!r}]: the text is that of another item, {inside!r}")
+
+
+def item_id(text: object) -> str:
+    """Return the id in an item's JSON text, which is found to be one JSON object in UTF-8.
+
+    Raises:
+        TypeError: it is not bytes.
+        ValueError: it is not the text of an item.
+    """
+    if not isinstance(text, bytes):
+        raise TypeError(f"expected JSON text as bytes, found {found(text)}")
+    try:
+        if not text.isascii():
+            text.decode()  # members that are skipped are not looked at
+        return _item.decode(text).id
+    except UnicodeDecodeError as error:
+        raise ValueError(f"it is not UTF-8: {error.reason}") from None
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
+        raise ValueError(str(error)) from None
+
+
+def _check_id(name: str, id: object) -> None:
+    if not isinstance(id, str):
+        raise TypeError(f"{name}: expected an id, a str, found {found(id)}")
+    if not id.isascii():
+        try:
+            id.encode()
+        except UnicodeEncodeError:
+            problem = "holds half of a surrogate pair, which is not Unicode"
+            raise ValueError(f"{name}: {problem}") from None
 
 
 def check_json(name: str, text: object) -> None:
@@ -106,7 +177,10 @@ def messages(unsent: Iterable[bytes]) -> Sequence[bytes]:
     Raises:
         TypeError: they are not bytes each.
     """
-    kept = tuple(unsent)
+    try:
+        kept = tuple(unsent)
+    except TypeError:
+        raise TypeError(f"unsent: expected several messages, found {found(unsent)}") from None
     if not set(map(type, kept)) <= {bytes, bytearray, memoryview}:
         raise TypeError("unsent: expected several messages, each of bytes")
     return kept

@@ -133,8 +133,10 @@ class StorageInputs(Generic[C]):
 
         Raises:
             LocalProtocolError: `path` is not a collection's, or `cursor` is not a state's.
+            ValueError: there is no such service.
         """
         check_change(path, cursor)
+        self._check_service("path.service", path.service)
         out = self._begin(now)
         collection = self._registry.get(path)
         if collection is not None:
@@ -142,12 +144,22 @@ class StorageInputs(Generic[C]):
         return out
 
     def loaded(self, service: str) -> list[CollectionPath]:
-        """Return the service's collections whose content is in memory: for these, others' commits matter."""
+        """Return the service's collections whose content is in memory: for these, others' commits matter.
+
+        Raises:
+            ValueError: there is no such service.
+        """
+        self._check_service("service", service)
         return [
             collection.path
             for collection in self._registry.all()
             if collection.path.service == service and collection.is_loaded
         ]
+
+    def _check_service(self, name: str, service: str) -> None:
+        known = self._registry.services
+        if service not in known:
+            raise ValueError(f"{name}: expected one of {', '.join(known)}, found {service!r}")
 
 
 def unavailable(message: str) -> RequestError:

@@ -6,6 +6,7 @@ import dataclasses
 import os
 import shlex
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -17,7 +18,7 @@ from sharedstate_backends.contract import OldDataError
 
 from . import cautions
 from .censor import Censor
-from .compliance import call
+from .compliance import BrokenContractError, call
 from .config import load_config
 from .listening import ListenError, load_certificates, open_listeners
 from .logs import printable, shortened
@@ -153,8 +154,13 @@ async def _open_and_close(backend: Backend, service: ServiceConfig) -> None:
     with anyio.fail_after(OPEN_SECONDS):
         try:
             await open_backend(backend, service)
-        finally:
-            await call(backend.close())
+        except BaseException:
+            with suppress(
+                BrokenContractError
+            ):  # that it cannot be closed, either, is a second thing
+                await call(backend.close(), "close")
+            raise
+        await call(backend.close(), "close")
 
 
 def _well(line: str) -> int:

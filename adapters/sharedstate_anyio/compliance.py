@@ -6,10 +6,12 @@ What is told to the core, the core checks itself (`sharedstate_core.results`); h
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from sharedstate_core import Cursor
+from sharedstate_core.arguments import found
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -25,15 +27,22 @@ class BrokenContractError(Exception):
     """A backend returned what it must not, or gave up by itself."""
 
 
-async def call(operation: Awaitable[T]) -> T:
+async def call(operation: Awaitable[T], name: str) -> T:
     """Return what it comes to; a cancellation that nobody here has asked for is an error like any other.
+
+    Args:
+        operation: what the method returned; for a plain function, that is its result already.
+        name: of the method.
 
     A driver that cancels a task of its own, and waits for it, raises that: the server would take itself for
     cancelled.
 
     Raises:
-        BrokenContractError: such a cancellation.
+        BrokenContractError: such a cancellation, or nothing that can be awaited.
     """
+    if not inspect.isawaitable(operation):
+        problem = f"{name} is no coroutine function, make it `async def`: it returned"
+        raise BrokenContractError(f"{problem} {found(operation)}; {ADVICE}")
     try:
         return await operation
     except asyncio.CancelledError as error:

@@ -143,9 +143,12 @@ def load_config(file: Path | str | None, complaints: Complaints | None = None) -
     Raises:
         ConfigurationError: the file cannot be read, is not JSON, or breaks the format. Its `key` is
             the file (and line and column) or the place in the document.
+        TypeError: it is a document, which `parse_config` takes.
     """
     if file is None:
         return parse_config(DEFAULT_DOCUMENT)
+    if isinstance(file, Mapping):
+        raise TypeError("file: expected a path; parse_config takes a document")
     file = Path(file)
     try:
         text = file.read_bytes().decode("utf-8-sig")

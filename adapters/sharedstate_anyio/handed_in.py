@@ -80,12 +80,14 @@ def check_sockets(sockets: object) -> None:
 
     Raises:
         TypeError: they are not sockets.
+        ValueError: one is there twice.
         ListenError: one does not listen.
     """
     if isinstance(sockets, socket.socket):
         raise TypeError("sockets: expected several sockets, such as [sock], found a single one")
     if not isinstance(sockets, Sequence):
         raise TypeError(f"sockets: expected a list of sockets, found {found(sockets)}")
+    places: dict[int, str] = {}
     for index, sock in enumerate(sockets):
         expect(f"sockets[{index}]", sock, socket.socket)
         place = f"sockets[{index}]"
@@ -96,3 +98,6 @@ def check_sockets(sockets: object) -> None:
         if not listens:
             problem = "it does not listen; call its listen() before it is handed in"
             raise ListenError(place, OSError(errno.EINVAL, problem))
+        first = places.setdefault(sock.fileno(), place)
+        if first != place:
+            raise ValueError(f"{place}: is the same socket as {first}; hand in each once")

@@ -71,7 +71,7 @@ class Metered:
         """Load and measure."""
         began = time.perf_counter()
         try:
-            return await compliance.call(self._backend.load(collection, since))
+            return await compliance.call(self._backend.load(collection, since), "load")
         except Exception:
             self._failed("load")
             raise
@@ -82,7 +82,7 @@ class Metered:
         """Commit and measure."""
         began = time.monotonic()
         try:
-            result = await compliance.call(self._backend.commit(collection, writes))
+            result = await compliance.call(self._backend.commit(collection, writes), "commit")
         except Exception:
             self._failed("commit")
             raise
@@ -95,7 +95,9 @@ class Metered:
     async def heads(self, collections: Sequence[CollectionPath]) -> Mapping[CollectionPath, Cursor]:
         """Look."""
         try:
-            return compliance.heads(await compliance.call(self._backend.heads(collections)))
+            return compliance.heads(
+                await compliance.call(self._backend.heads(collections), "heads")
+            )
         except Exception:
             self._failed("heads")
             raise
@@ -103,12 +105,14 @@ class Metered:
     async def doubt(self, collection: CollectionPath, cursor: Cursor) -> None:
         """Let it hear of a reader who has seen more than it holds, if it wants to."""
         if hasattr(self._backend, "doubt"):
-            await compliance.call(cast("Doubting", self._backend).doubt(collection, cursor))
+            await compliance.call(
+                cast("Doubting", self._backend).doubt(collection, cursor), "doubt"
+            )
 
     async def collections(self, app: str) -> Sequence[str]:
         """List."""
         try:
-            return await compliance.call(self._backend.collections(app))
+            return await compliance.call(self._backend.collections(app), "collections")
         except Exception:
             self._failed("collections")
             raise
@@ -126,7 +130,7 @@ class Metered:
     async def sizes(self) -> Mapping[str, int]:
         """Return the bytes that it takes on its disk, by part; nothing if it cannot tell."""
         sizes = getattr(self._backend, "sizes", None)
-        return {} if sizes is None else compliance.sizes(await compliance.call(sizes()))
+        return {} if sizes is None else compliance.sizes(await compliance.call(sizes(), "sizes"))
 
     def _failed(self, operation: str) -> None:
         self.errors[operation] += 1

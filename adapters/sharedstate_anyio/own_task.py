@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import wraps
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, NoReturn, ParamSpec, TypeVar
 
 import anyio
 import anyio.lowlevel
@@ -41,17 +41,26 @@ def in_own_task(
 
     @wraps(function)
     def make(*args: P.args, **kwargs: P.kwargs) -> AbstractAsyncContextManager[T]:
-        return _Block(manager(*args, **kwargs))
+        return _Block(manager(*args, **kwargs), function.__name__)
 
     return make
 
 
 class _Block(AbstractAsyncContextManager[T]):
-    def __init__(self, manager: AbstractAsyncContextManager[T]) -> None:
+    def __init__(self, manager: AbstractAsyncContextManager[T], name: str) -> None:
         self._manager = manager
+        self._name = name
+        self._entered = False
         self._owner: Owner[T] | None = None
 
+    def __await__(self) -> NoReturn:
+        raise TypeError(f"{self._name} is a block: use `async with {self._name}(…)`, without await")
+
     async def __aenter__(self) -> T:
+        if self._entered:
+            problem = "a block may be entered once: call it again for another one"
+            raise RuntimeError(f"{self._name}: {problem}")
+        self._entered = True
         loop = anyio.lowlevel.current_token().native_token
         if type(loop).__module__.startswith("trio."):
             return await self._manager.__aenter__()

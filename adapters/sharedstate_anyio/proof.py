@@ -35,10 +35,10 @@ async def prove(backend: Backend, service: str) -> None:
         Exception: whatever the storage says.
     """
     path = CollectionPath("readyz", service, "readyz")
-    compliance.heads(await compliance.call(backend.heads([path])))
+    compliance.heads(await compliance.call(backend.heads([path]), "heads"))
     probe = getattr(backend, "probe", None)
     if probe is not None:
-        await compliance.call(probe())
+        await compliance.call(probe(), "probe")
 
 
 class Proof:

@@ -13,7 +13,7 @@ from sharedstate_backends import Backend
 from sharedstate_backends.complaints import Complaints
 
 from . import cautions
-from .compliance import call
+from .compliance import BrokenContractError, call
 from .config import Config, ServiceConfig
 from .events import about
 from .handed_in import check_backends, check_sockets, complete
@@ -136,8 +136,10 @@ async def serve(
         config: what to serve, and where.
         backends: objects that keep the collections of services, by the services' names: in place of what the
             configuration says of a service, or in addition to its services. They are opened and closed here, once.
-        sockets: listening sockets to use instead of the configured addresses (socket activation); they are closed
-            at the end.
+        sockets: listening sockets to use instead of the configured addresses (socket activation), each once. They
+            belong to the server, which closes them at the end, and also if it cannot start. Only if an argument is
+            refused (`TypeError`, `ValueError`, and `ListenError` for a socket that does not listen) they are as
+            they were, and the caller's.
 
     Raises:
         TypeError, ValueError: an argument is not what it should be.
@@ -196,16 +198,23 @@ def _origins(config: Config, sockets: Sequence[socket.socket]) -> Origins:
 
 
 async def _open(stack: AsyncExitStack, backend: Backend, service: ServiceConfig) -> None:
+    opened = False
+
     async def close() -> None:
         with anyio.CancelScope(shield=True):  # storage is closed, whatever ends the program
             try:
-                await call(backend.close())
+                await call(backend.close(), "close")
+            except BrokenContractError as error:
+                if opened:  # else that is known already, of `open`
+                    about_it = about("close_failed", service=service.name)
+                    log.error("%s: %s", service.place, error, extra=about_it)  # noqa: TRY400
             except Exception:
                 about_it = about("close_failed", service=service.name)
                 log.exception("%s: closing it failed", service.place, extra=about_it)
 
     stack.push_async_callback(close)
     await open_backend(backend, service)
+    opened = True
 
 
 @asynccontextmanager

@@ -20,7 +20,7 @@ from sharedstate_backends.complaints import Complaints
 from sharedstate_backends.contract import Backend, ConfigurationError, StorageError
 
 from .censor import Censor
-from .compliance import call
+from .compliance import BrokenContractError, call
 from .document import join, nearest, shown
 from .proof import prove
 
@@ -124,13 +124,15 @@ async def open_backend(backend: Backend, service: ServiceConfig) -> None:
         ConfigurationError, StorageError: what it complained of, with the full place.
     """
     try:
-        await call(backend.open())
+        await call(backend.open(), "open")
         await prove(backend, service.name)
     except ConfigurationError as error:
         raise placed(error, service) from None
     except StorageError as error:
         error.args = (f"{service.place}: {error}",)
         raise
+    except BrokenContractError as error:
+        raise StorageError(f"{service.place}: {error}") from error
     except Exception as error:
         problem = f"{service.place}: opening it failed: {type(error).__name__}: {error}"
         raise StorageError(problem) from error

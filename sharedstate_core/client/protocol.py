@@ -9,20 +9,18 @@ The rules:
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
-from sharedstate_core.arguments import check_condition, check_json, check_number, expect
+from sharedstate_core.arguments import as_condition, check_json, check_number, check_update, expect
 from sharedstate_core.errors import LocalProtocolError, RequestError
 from sharedstate_core.paths import parse_collection_path
 from sharedstate_core.storage import Condition, Cursor
 from sharedstate_core.updates import Update
 
-from . import messages
+from . import messages, tunnels
 from .effects import Changed, ClientEffect, Fault, Refused, SendText, Synced
 from .requests import MAX_WAITING, Requests, ServerRefusedError
 from .subscription import Subscription
-
-_UNSUBSCRIBE: Final = "unsubscribe"
 
 
 class ClientProtocol:
@@ -34,11 +32,12 @@ class ClientProtocol:
     Raises:
         TypeError, ValueError: `max_waiting` is not a whole number from 0. Every method raises these for an argument
             that is not what its signature says, and nothing has changed then.
+        LocalProtocolError: by every input after `close`.
     """
 
     def __init__(self, max_waiting: int = MAX_WAITING) -> None:
         check_number("max_waiting", max_waiting, 0)
-        self._connected = False
+        self._connected = self._closed = False
         self._requests = Requests(max_waiting)
         self._subscriptions: dict[str, Subscription] = {}
         self._asked = 0
@@ -47,6 +46,7 @@ class ClientProtocol:
 
     def connection_opened(self) -> list[ClientEffect]:
         """A connection is up: subscriptions are resumed, then requests that waited are sent."""
+        self._check_open()
         if self._connected:
             raise LocalProtocolError("the connection is open already")
         self._connected = True
@@ -71,8 +71,10 @@ class ClientProtocol:
     def close(self) -> list[ClientEffect]:
         """End for good: every request is settled, those that were never sent with a `ClosedError`.
 
-        Replicas stay readable. Nothing else may be put in afterwards.
+        Replicas stay readable. Nothing else may be put in afterwards: that raises `LocalProtocolError`, but for
+        `connection_lost`, `withdraw` and `close`, which find nothing left to do.
         """
+        self._closed = True
         out = self.connection_lost()
         self._requests.close(out)
         return out
@@ -85,6 +87,7 @@ class ClientProtocol:
         Raises:
             RequestError: `bad_path`.
         """
+        self._check_open()
         name = str(parse_collection_path(path))
         out: list[ClientEffect] = []
         subscription = self._subscriptions.setdefault(name, Subscription(name))
@@ -99,6 +102,7 @@ class ClientProtocol:
             RequestError: `bad_path`.
             LocalProtocolError: it is not held.
         """
+        self._check_open()
         name = str(parse_collection_path(path))
         if self._subscriptions.pop(name, None) is None:
             raise LocalProtocolError(f"{name} is not acquired")
@@ -125,19 +129,27 @@ class ClientProtocol:
         return self._held(path).cursor
 
     def update(
-        self, path: str, update: Update, condition: Condition | None = None
+        self, path: str, update: Update, condition: Condition | Cursor | None = None
     ) -> tuple[int, list[ClientEffect]]:
-        """Ask for an update; return its ticket, which comes back in one `Settled`."""
+        """Ask for an update; return its ticket, which comes back in one `Settled`.
+
+        The text of each item is sent as it stands: JSON in UTF-8, an object that holds the id under which it is
+        inserted. A cursor alone is a condition on the whole collection.
+
+        Raises:
+            TypeError, ValueError: an argument is not that; the message names the place, such as `insert['x']`.
+        """
+        self._check_open()
         expect("path", path, str)
-        expect("update", update, Update, "an")
-        if condition is not None:
-            check_condition(condition)
-        return self._request("PUT", path, messages.encode_update(update, condition))
+        check_update(update)
+        wanted = None if condition is None else as_condition(condition)
+        return self._request("PUT", path, messages.encode_update(update, wanted))
 
     def request(
         self, cmd: Literal["GET", "PUT"], path: str, arg: bytes = b"null"
     ) -> tuple[int, list[ClientEffect]]:
         """Ask for anything; `arg` is JSON text. Return the ticket, which comes back in one `Settled`."""
+        self._check_open()
         if cmd not in {"GET", "PUT"}:
             raise ValueError(f"cmd: expected GET or PUT, found {cmd!r}")
         expect("path", path, str)
@@ -168,6 +180,7 @@ class ClientProtocol:
 
     def receive_text(self, text: str) -> list[ClientEffect]:
         """One text message has arrived, whole. Never raises because of what a server sent."""
+        self._check_open()
         expect("text", text, str)
         out: list[ClientEffect] = []
         try:
@@ -181,11 +194,26 @@ class ClientProtocol:
             return out
         if isinstance(message, messages.Notification):
             self._notified(message, out)
-        elif isinstance(message, messages.Reply) and isinstance(message.tunnel, str):
-            self._subscribed(message, out)
         elif isinstance(message, messages.Reply):
-            self._requests.replied(message, out)
+            if not self._issued(message.tunnel):
+                problem = f"the server answered what nobody asked: {tunnels.shown(message)}"
+                out.append(Fault(problem, fatal=self._is_waiting()))
+            elif isinstance(message.tunnel, str):
+                self._subscribed(message, out)
+            else:
+                self._requests.replied(message, out)
         return out
+
+    def _is_waiting(self) -> bool:
+        """Return whether somebody waits for an answer, and would for ever if that went to nobody."""
+        asked = (each.state == "asked" for each in self._subscriptions.values())
+        return self._requests.unanswered > 0 or any(asked)
+
+    def _issued(self, tunnel: int | str | None) -> bool:
+        """Return whether a request has ever carried this tunnel, on whatever connection."""
+        if not isinstance(tunnel, str):
+            return tunnel is not None and self._requests.issued(tunnel)
+        return tunnels.is_own(tunnel, self._asked)
 
     def _notified(self, notification: messages.Notification, out: list[ClientEffect]) -> None:
         subscription = self._subscriptions.get(notification.path)
@@ -245,7 +273,7 @@ class ClientProtocol:
         if not self._connected:
             return
         self._asked += 1
-        tunnel = f"subs{self._asked}"  # numbers are the tunnels of the application's requests
+        tunnel = tunnels.subscribing(self._asked)
         subs = {each.path: each.ask(tunnel, resume=resume) for each in subscriptions}
         if subs:
             arg = messages.encode_subscribe(subs)
@@ -254,7 +282,7 @@ class ClientProtocol:
     def _unsubscribe(self, path: str, out: list[ClientEffect]) -> None:
         if self._connected:
             arg = messages.encode_unsubscribe(path)
-            out.append(SendText(messages.encode_request("PUT", "/subs", arg, _UNSUBSCRIBE)))
+            out.append(SendText(messages.encode_request("PUT", "/subs", arg, tunnels.UNSUBSCRIBE)))
 
     def _held(self, path: str) -> Subscription:
         name = str(parse_collection_path(path))
@@ -262,3 +290,7 @@ class ClientProtocol:
         if subscription is None:
             raise LocalProtocolError(f"{name} is not acquired")
         return subscription
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise LocalProtocolError("the client is closed")

@@ -89,6 +89,11 @@ class Requests:
     def __len__(self) -> int:
         return len(self._sent) + len(self._waiting)
 
+    @property
+    def unanswered(self) -> int:
+        """Number of requests that were sent on this connection and have no answer."""
+        return len(self._sent)
+
     def add(
         self, cmd: Literal["GET", "PUT"], path: str, arg: bytes, out: list[ClientEffect]
     ) -> int:
@@ -117,6 +122,10 @@ class Requests:
         self._waiting_bytes -= len(message)
         return True
 
+    def issued(self, ticket: int) -> bool:
+        """Return whether a request of this ticket was ever made, and does not wait: that cannot be answered."""
+        return 0 < ticket <= self._last_ticket and ticket not in self._waiting
+
     def connection_opened(self, out: list[ClientEffect]) -> None:
         """Send what waited."""
         self._connected = True
@@ -142,7 +151,7 @@ class Requests:
         out.extend(Settled(ticket, error=ClosedError()) for ticket in waiting)
 
     def replied(self, reply: messages.Reply, out: list[ClientEffect]) -> None:
-        """Settle the request that this answers; a reply to no request is ignored."""
+        """Settle the request that this answers; one that is over already does not need it."""
         ticket = reply.tunnel
         if not isinstance(ticket, int) or ticket not in self._sent:
             return

@@ -165,12 +165,12 @@ async def test_closing(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptur
 async def test_who_is_really_cancelled() -> None:
     with anyio.CancelScope() as scope:
         scope.cancel()
-        await call(anyio.sleep(9))
+        await call(anyio.sleep(9), "load")
     assert scope.cancelled_caught
-    task = asyncio.create_task(call(asyncio.sleep(9)))
+    task = asyncio.create_task(call(asyncio.sleep(9), "load"))
     await asyncio.sleep(0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
     with pytest.raises(BrokenContractError):
-        await call(give_up())
+        await call(give_up(), "load")

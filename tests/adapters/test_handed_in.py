@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import pydoc
 import socket
 import subprocess
@@ -26,7 +27,8 @@ from sharedstate_anyio import (
     load_config,
     serve,
 )
-from sharedstate_core import SharedStateError
+from sharedstate_anyio.client import connect
+from sharedstate_core import RequestError, SharedStateError
 from tests.backends.dictionary_backend import DictionaryBackend
 from tests.support.peer import open_client
 from tests.support.servers import config, listening, until
@@ -136,6 +138,11 @@ async def test_what_is_no_configuration(wrong: Any) -> None:
             pass
 
 
+def test_a_document_is_no_file() -> None:
+    with pytest.raises(TypeError, match="expected a path; parse_config takes a document"):
+        load_config({"services": []})  # type: ignore[arg-type]
+
+
 async def test_nowhere_to_listen() -> None:
     with pytest.raises(ValueError, match=r"config\.listen: is empty"):
         async with serve(dataclasses.replace(config(), listen=())):
@@ -187,6 +194,53 @@ def test_right_values() -> None:
     assert Config(origins=Origins(), compression=0, metrics="off").compression == 0
 
 
+async def test_plain_functions(caplog: pytest.LogCaptureFixture) -> None:
+    """Found when they are called: a plain function may return an awaitable all the same."""
+
+    class Plain(DictionaryBackend):
+        def open(self) -> None:  # type: ignore[override]
+            pass
+
+        def close(self) -> None:  # type: ignore[override]
+            pass
+
+    wrong: Any = Plain()
+    with pytest.raises(StorageError, match=r"backends\['own'\]: open is no coroutine function"):
+        async with serve(ANYWHERE, backends={"own": wrong}):
+            pass
+    assert not caplog.records
+
+
+async def test_a_plain_function_later(caplog: pytest.LogCaptureFixture) -> None:
+    class Plain(DictionaryBackend):
+        def collections(self, _: str) -> list[str]:  # type: ignore[override]
+            return []
+
+        def close(self) -> None:  # type: ignore[override]
+            pass
+
+    wrong: Any = Plain()
+    async with serve(ANYWHERE, backends={"own": wrong}) as server, connect(server.url) as client:
+        with pytest.raises(RequestError):
+            await client.get("/app/own")
+    errors = [each for each in caplog.records if each.levelname == "ERROR"]
+    told = " ".join(each.getMessage() for each in errors)
+    assert "collections is no coroutine function, make it `async def`: it returned list" in told
+    assert "backends['own']: close is no coroutine function" in told
+    assert not any(each.exc_info for each in errors if "close" in each.getMessage())
+    caplog.clear()
+
+
+async def test_functions_that_return_awaitables() -> None:
+    backend: Any = DictionaryBackend()
+    backend.commit = functools.partial(backend.commit)
+    load = backend.load
+    backend.load = lambda path, since: load(path, since=since)
+    async with serve(ANYWHERE, backends={"own": backend}) as server, connect(server.url) as client:
+        await client.update("/app/own/c", insert=[{"id": "x"}])
+        assert await client.get("/app/own/c") == [{"id": "x"}]
+
+
 # --- sockets --------------------------------------------------------------------------------------
 
 
@@ -223,6 +277,35 @@ async def test_a_single_socket() -> None:
     ):
         async with serve(config(), sockets=sock):  # type: ignore[arg-type]
             pass
+
+
+async def test_one_socket_twice() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as sock, socket.create_server(("", 0)) as other:
+        same = socket.socket(fileno=sock.fileno())
+        for sockets in ([sock, other, sock], [sock, other, same]):
+            with pytest.raises(
+                ValueError, match=r"sockets\[2\]: is the same socket as sockets\[0\]"
+            ):
+                async with serve(config(), sockets=sockets):
+                    pass
+        same.detach()
+        assert sock.fileno() >= 0
+        assert other.fileno() >= 0
+        with sock.dup() as another:
+            async with serve(config(), sockets=[sock, another]):
+                pass
+
+
+async def test_sockets_are_closed_if_the_server_cannot_start() -> None:
+    class Broken(DictionaryBackend):
+        async def open(self) -> None:
+            raise StorageError("no disk")
+
+    sock = socket.create_server(("127.0.0.1", 0))
+    with pytest.raises(StorageError, match="no disk"):
+        async with serve(config(), backends={"own": Broken()}, sockets=[sock]):
+            pass
+    assert sock.fileno() == -1
 
 
 async def test_a_unix_socket_has_no_port(tmp_path: Path) -> None:

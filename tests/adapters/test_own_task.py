@@ -462,3 +462,29 @@ async def test_generators_as_fixtures() -> None:
         await asyncio.create_task(step())
     with pytest.raises(OSError, match=r"."):
         await anyio.connect_tcp("127.0.0.1", port)
+
+
+# --- misuse ---------------------------------------------------------------------------------------
+
+
+async def test_a_block_is_entered_once() -> None:
+    async with serve(config()) as server:
+        block = connect(server.url)
+        async with block as client:
+            with pytest.raises(RuntimeError, match="connect: a block may be entered once"):
+                await block.__aenter__()
+            assert await client.get(C) == []
+        with pytest.raises(RuntimeError, match="connect: a block may be entered once"):
+            async with block:
+                pass
+    again = serve(config())
+    async with again:
+        pass
+    with pytest.raises(RuntimeError, match="serve: a block may be entered once"):
+        await again.__aenter__()
+
+
+async def test_a_block_is_not_awaited() -> None:
+    for block in (connect("localhost"), serve(config())):
+        with pytest.raises(TypeError, match=r"use `async with (connect|serve)\(…\)`"):
+            await block  # type: ignore[misc]

@@ -14,10 +14,20 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio
 import pytest
 
-from sharedstate_backends.conformance import BackendConformance, cursors, stepping
+from sharedstate_backends.conformance import (
+    BackendConformance,
+    cursors,
+    item_text,
+    path,
+    stepping,
+)
+from sharedstate_backends.conformance.checked import Checked
+from sharedstate_backends.conformance.declaring import DeclaringCases
 from sharedstate_backends.conformance.rules import Rule
+from sharedstate_core import Cursor, Update, Write
 
 from .breaches import conditions, keeping, looking, none, reading, reopening, writing
+from .dictionary_backend import DictionaryBackend
 from .journal_backend import JournalBackend
 from .opening import copying, opened
 
@@ -229,3 +239,85 @@ async def test_breaches(
 async def test_an_epoch_is_said_not_to_be_kept(case: str, tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match=r"rule 5.*`keeps_epoch` is False"):
         await run(case, JournalBackend, tmp_path, SuiteOfNewEpochs)
+
+
+# --- wrong shapes ---------------------------------------------------------------------------------
+
+
+def returning(name: str, value: Any, *, plain: bool = False) -> Backend:
+    """Return a store one of whose methods returns something else."""
+    backend: Any = DictionaryBackend()
+    method = getattr(backend, name)
+
+    async def wrong(*arguments: Any) -> Any:
+        result = await method(*arguments)
+        return value(result) if callable(value) else value
+
+    setattr(backend, name, (lambda *_: value) if plain else wrong)
+    return Checked(backend)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("commit", lambda r: r.outcomes, "rule 1 .*: commit returned result: expected a CommitRes"),
+        ("commit", lambda r: r._replace(outcomes=r.outcomes[:1]), "rule 1 .*: expected 4 outcomes"),
+        ("commit", None, "rule 1 .*: commit returned result: expected a CommitResult, found None"),
+        ("load", lambda r: list(r.rows), "load .*: load returned result: expected a Loaded, found"),
+        ("load", lambda r: r._replace(rows=[("x", b"{}")]), r"Loaded.rows\[0\]: expected a Row"),
+        ("heads", [], "heads .*: heads returned list: expected a mapping from each Coll"),
+        ("heads", {path(): 1}, "heads .* expected a Cursor, found 1"),
+        ("heads", {path(): None}, "heads .* expected a Cursor, found None"),
+        ("heads", {"c": Cursor("e", 1)}, "heads .*: path: expected a CollectionPath, found str"),
+        ("collections", "abc", "collections .*: collections returned names: expected a sequence"),
+        ("collections", [3], r"collections .*names\[0\]: expected a str, found 3"),
+    ],
+)
+async def test_wrong_shapes(name: str, value: Any, told: str) -> None:
+    backend = returning(name, value)
+    with pytest.raises(AssertionError, match=told):
+        await use(backend, name)
+
+
+@pytest.mark.parametrize("name", ["open", "close", "load", "commit", "heads", "collections"])
+async def test_plain_functions(name: str) -> None:
+    backend = returning(name, None, plain=True)
+    with pytest.raises(AssertionError, match=f"{name}: is no coroutine function"):
+        await use(backend, name)
+
+
+async def use(backend: Backend, name: str) -> None:
+    calls: dict[str, Any] = {
+        "load": (path(), None),
+        "commit": (path(), [Write(Update(insert={"x": item_text("x")}))] * 4),
+        "heads": ([path()],),
+        "collections": ("app",),
+    }
+    await getattr(backend, name)(*calls.get(name, ()))
+
+
+class TestFixtures(DeclaringCases):
+    """The cases get what is checked, whatever the author's fixtures give."""
+
+    async def test_checked(self, backend: Backend, reopening: Reopen, forgetting: Backend) -> None:
+        for each in (backend, await reopening(), forgetting):
+            assert isinstance(each, Checked)
+            assert each.stored == {}  # whatever else it has is there, too
+
+
+@pytest.fixture
+def backend() -> Backend:
+    return DictionaryBackend()
+
+
+@pytest.fixture
+def forgetful() -> Backend:
+    return DictionaryBackend()
+
+
+@pytest.fixture
+def reopen() -> Reopen:
+    async def reopen() -> Backend:
+        return DictionaryBackend()
+
+    return reopen

@@ -167,15 +167,54 @@ def test_a_snapshot_that_is_nested_too_deep_is_refused() -> None:
         '{"type":"NEWS"}',
         '{"type":"MESSAGE","cmd":"SING"}',
         '{"type":"MESSAGE","x":' + "[" * 5000 + "]" * 5000 + "}",
-        reply(99),
-        reply(None),
         reply("unsubscribe"),
+        reply("subs1"),
         notification([{"id": "b"}], base=5, version=6, path="/some/other/list"),
     ],
 )
 def test_what_is_not_for_us_is_ignored(unknown: str) -> None:
     client = in_sync("a")
     assert client.receive_text(unknown) == []
+
+
+@pytest.mark.parametrize("tunnel", [99, 0, -1, None, 1.5, "mine", "subs99", 10**30])
+def test_an_answer_to_nobody_is_a_fault(tunnel: object) -> None:
+    """Whom it was for would wait for ever, so the connection is given up if anybody waits."""
+    client = in_sync("a")
+    refusal = reply(tunnel, "cannot read that", ok=False)
+    [fault] = client.receive_text(refusal)
+    assert isinstance(fault, Fault)
+    assert "cannot read that" in fault.problem
+    assert not fault.fatal
+    ticket, _ = client.update(PATH, Update())
+    [fault] = client.receive_text(refusal)
+    assert isinstance(fault, Fault)
+    assert fault.fatal
+    [settled] = client.connection_lost()
+    assert isinstance(settled, Settled)
+    assert settled.ticket == ticket
+
+
+def test_an_answer_to_what_waits_is_a_fault() -> None:
+    client = ClientProtocol()
+    ticket, _ = client.update(PATH, Update())
+    [fault] = client.receive_text(reply(ticket))
+    assert isinstance(fault, Fault)
+    assert client.unsettled == 1
+
+
+def test_late_answers_are_harmless() -> None:
+    client = ClientProtocol()
+    withdrawn, _ = client.update(PATH, Update())
+    assert client.withdraw(withdrawn)
+    client.connection_opened()
+    lost, _ = client.update(PATH, Update())
+    client.connection_lost()
+    answered, _ = client.update(PATH, Update())
+    client.connection_opened()
+    [_] = client.receive_text(reply(answered))
+    for ticket in (withdrawn, lost, answered):
+        assert client.receive_text(reply(ticket)) == []
 
 
 def test_misuse() -> None:

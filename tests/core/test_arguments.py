@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sharedstate_core import Commit, Limits, ListCollections, Load, Server
+from sharedstate_core.paths import CollectionPath
 from sharedstate_core.testing import MemoryStore, World
 
 from .scenes import P, put, say, stored, under_way, watching
@@ -159,6 +160,8 @@ def test_what_a_transport_cannot_keep(unsent: Any) -> None:
     before = portrait(world.server)
     with pytest.raises(TypeError, match="unsent: expected several messages, each of bytes"):
         world.server.connection_blocked(world.connection(0), world.now, unsent)
+    with pytest.raises(TypeError, match="unsent: expected several messages, found 17"):
+        world.server.connection_blocked(world.connection(0), world.now, 17)  # type: ignore[arg-type]
     assert portrait(world.server) == before
 
 
@@ -261,3 +264,13 @@ def test_other_limits_hold_for_it() -> None:
     world.clients[0].ask("GET", P)
     say(world)
     assert world.server.next_wakeup() == world.now + 20
+
+
+def test_an_unknown_service() -> None:
+    world = watching(1, "p")
+    before = portrait(world.server)
+    with pytest.raises(ValueError, match=r"service: expected one of .*, found 'nope'"):
+        world.server.loaded("nope")
+    with pytest.raises(ValueError, match=r"path\.service: expected one of .*, found 'nope'"):
+        world.server.collection_changed(CollectionPath("a", "nope", "c"), None, world.now)
+    assert portrait(world.server) == before

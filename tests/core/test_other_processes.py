@@ -139,7 +139,6 @@ def test_what_a_commit_under_way_has_brought_is_not_loaded() -> None:
     world.finish(under_way(world, Commit).ticket)
     assert not world.operations
     assert world.server.loaded("items") == [PATH]
-    assert world.server.loaded("others") == []
 
 
 def test_what_is_not_in_memory_is_of_no_interest() -> None:
@@ -391,3 +390,11 @@ def test_what_is_asked_has_its_turn_between_looks_and_loads() -> None:
     world.finish(under_way(world, Load).ticket)
     assert steps(world)[-1] == (4, 6, "pqsrut")
     assert later.ok
+
+
+def test_what_is_loaded_of_one_service_of_two() -> None:
+    world = World(1, store=stored("p"), services=("items", "others"))
+    world.clients[0].put_subs({P: {}})
+    world.settle()
+    assert world.server.loaded("items") == [PATH]
+    assert world.server.loaded("others") == []

@@ -47,7 +47,7 @@ async def serving(module: ModuleType, backend: DictionaryBackend) -> AsyncIterat
     async with listener, anyio.create_task_group() as tasks:
         hub = module.Hub({"items": backend}, tasks)
         tasks.start_soon(hub.keep_time)
-        tasks.start_soon(listener.serve, hub.serve)
+        tasks.start_soon(hub.accept, listener)
         with anyio.fail_after(30):
             yield hub, listener.extra(anyio.abc.SocketAttribute.local_port)
         tasks.cancel_scope.cancel()
@@ -140,6 +140,45 @@ async def test_storage_that_fails_or_answers_nonsense(tcp_server: ModuleType) ->
             delattr(backend, name)
             assert (await client.ask(*request))["ok"]
         assert not hub.server.is_busy
+
+
+async def test_an_orderly_stop(tcp_server: ModuleType) -> None:
+    """What was accepted is stored and answered, nobody new comes in, and everybody is closed."""
+    begun, go_on = anyio.Event(), anyio.Event()
+
+    class Slow(DictionaryBackend):
+        async def commit(self, *arguments: Any) -> Any:
+            begun.set()
+            await go_on.wait()
+            return await super().commit(*arguments)
+
+    backend = Slow()
+    async with (
+        serving(tcp_server, backend) as (hub, port),
+        peer(port) as writer,
+        peer(port) as idle,
+        peer(port) as late,
+    ):
+        await idle.ask("PUT", "/subs", {"insert": [[PATH, {}]]})
+        await late.ask("GET", "/")
+        assert (await idle.hear())["data"]["reset"]
+        async with anyio.create_task_group() as tasks:
+            await writer.say("PUT", PATH, {"insert": [{"id": "x"}]})
+            await begun.wait()
+            tasks.start_soon(hub.stop)
+            await anyio.wait_all_tasks_blocked()
+            await late.say("PUT", PATH, {"insert": [{"id": "late"}]})
+            go_on.set()
+            assert (await writer.hear())["ok"]
+            assert (await idle.hear())["data"]["insert"] == [{"id": "x"}]
+            for each in (writer, idle, late):
+                with pytest.raises(
+                    (anyio.EndOfStream, anyio.IncompleteRead, anyio.BrokenResourceError)
+                ):
+                    await each.hear()
+        assert not hub.connections
+        assert not hub.server.is_busy
+        assert "late" not in repr(backend.stored)
 
 
 # --- what is public -------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sharedstate_anyio.client import connect
-from sharedstate_core import Condition, Cursor
+from sharedstate_core import Condition, Cursor, RequestError
 from tests.support.servers import running
 
 
@@ -25,11 +25,21 @@ from tests.support.servers import running
         ({"ssl_context": True}, TypeError, "ssl_context: expected an SSLContext, found True"),
         ({"headers": {"A": 3}}, TypeError, r"headers\['A'\]: expected a str, found 3"),
         ({"headers": {b"A": "3"}}, TypeError, "headers: a name: expected a str, found bytes"),
+        ({"headers": {"a": "x\r\nb: y"}}, ValueError, r"headers\['a'\]: the value holds"),
+        ({"headers": {"a": "x\0"}}, ValueError, r"headers\['a'\]: the value holds"),
+        ({"headers": {"a": "€"}}, ValueError, r"headers\['a'\]: the value holds"),
+        ({"headers": {"a": " x "}}, ValueError, r"headers\['a'\]: the value holds"),
+        ({"headers": {"a b": "x"}}, ValueError, r"headers\['a b'\]: expected a name"),
+        ({"headers": {"": "x"}}, ValueError, r"headers\[''\]: expected a name"),
+        ({"headers": {"ä": "x"}}, ValueError, r"headers\['ä'\]: expected a name"),
+        ({"headers": {"HOST": "x"}}, ValueError, r"headers\['HOST'\]: the handshake has a HOST"),
+        ({"headers": {"Content-Length": "3"}}, ValueError, r"headers\['Content-Length'\]: the h"),
+        ({"wait": "yes"}, TypeError, "wait: expected a bool, found str"),
     ],
 )
 async def test_options(options: dict[str, Any], error: type[Exception], problem: str) -> None:
     with pytest.raises(error, match=problem):
-        async with connect("ws://localhost:1", wait=False, **options):
+        async with connect("ws://localhost:1", **{"wait": False, **options}):
             pass
 
 
@@ -54,4 +64,49 @@ async def test_conditions(condition: Any, problem: str) -> None:
     async with running() as server, connect(server.url) as client:
         with pytest.raises(TypeError, match=problem):
             await client.update("/a/items/c", insert=[{"id": "a"}], if_=condition)
+        assert await client.get("/a/items/c") == []
+
+
+@pytest.mark.parametrize(
+    ("use", "problem"),
+    [
+        (lambda c, _: c.acquire("/a/items/c", loads=5), "loads: expected a function of bytes"),
+        (lambda c, _: c.get("/a/items/c", loads=5), "loads: expected a function of bytes"),
+        (lambda c, _: c.update("/a/items/c", insert=None), "insert is a list, not NoneType"),
+        (lambda _, ds: ds.update(insert=None), "insert is a list, not NoneType"),
+        (lambda _, ds: ds.update(insert=5), "insert is a list, not int"),
+        (lambda _, ds: ds.update(remove=None), "remove is a list, not NoneType"),
+        (lambda _, ds: ds.transaction(5), "function: expected a function of a .*, found 5"),
+        (lambda c, _: c.release(None), "ds: expected a Dataset, found None"),
+    ],
+)
+async def test_calls(use: Any, problem: str) -> None:
+    async with running() as server, connect(server.url) as client:
+        ds = await client.acquire("/a/items/c")
+        with pytest.raises(TypeError, match=problem):
+            await use(client, ds)
+        await ds.update(insert=[{"id": "a"}])
+        assert list(ds) == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (b'{"id":', "truncated"),
+        (b'{"id":"x"}],"reset":true,"remove":["g"', "trailing"),
+        (b'{"id":"x","s":"\xff"}', "it is not UTF-8"),
+        (b'{"n":1}', "`id`"),
+    ],
+)
+async def test_texts(text: bytes, problem: str) -> None:
+    async with running() as server, connect(server.url) as client:
+        with pytest.raises(RequestError, match=rf"insert\[1\]: .*{problem}") as caught:
+            await client.update("/a/items/c", insert=[{"id": "a"}, text])
+        assert caught.value.code == "bad_update"
+        assert await client.get("/a/items/c") == []
+
+
+async def test_headers_are_sent() -> None:
+    headers = {"Authorization": "Bearer x y", "X-Empty": "", "X-Latin": "ä"}
+    async with running() as server, connect(server.url, headers=headers) as client:
         assert await client.get("/a/items/c") == []

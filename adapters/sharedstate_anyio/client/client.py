@@ -26,6 +26,7 @@ from .clock import Clock
 from .connector import Connector
 from .dataset import Dataset
 from .desk import Desk
+from .headers import encoded
 from .link import LinkOptions
 from .opening import open_link
 from .replica import Replica
@@ -45,14 +46,15 @@ class _Held(NamedTuple):
 class Client(Generic[ItemT_co]):
     """A connection to a server, and the datasets that it keeps in sync; made by `connect`.
 
-    It belongs to the event loop that it was made in.
+    It belongs to the event loop that it was made in: in another one, or in another thread, its methods raise
+    `RuntimeError`.
     """
 
     def __init__(self, desk: Desk, loads: Callable[[bytes], ItemT_co]) -> None:
         self._desk = desk
         self._loads = loads
         self._held: dict[tuple[str, Callable[[bytes], Any]], _Held] = {}
-        self._clock = Clock(self._ask_time)
+        self._clock = Clock(self._ask_time, desk.home)
 
     @property
     def status(self) -> Status:
@@ -92,6 +94,8 @@ class Client(Generic[ItemT_co]):
             ClosedError: the client is closed.
         """
         self._desk.check_open()
+        if loads is not None and not callable(loads):
+            raise _no_loads(loads)
         key = (str(parse_collection_path(path)), loads or self._loads)
         if (held := self._held.get(key)) is None:
             replica = self._desk.hold(key[0])
@@ -135,6 +139,8 @@ class Client(Generic[ItemT_co]):
 
     def release(self, ds: Dataset[Any]) -> None:
         """Let a dataset go. The last time ends the synchronisation; it stays readable as it was then."""
+        self._desk.home.check_thread()
+        expect("ds", ds, Dataset)
         held = self._held.get((ds.path, ds.loads))
         if held is not None and held.ds is ds:
             self._desk.release(held.replica)
@@ -159,6 +165,8 @@ class Client(Generic[ItemT_co]):
             RequestError, ConnectionLostError, ClosedError: as `Dataset.update`; `bad_message`: the answer is not a list
                 of items.
         """
+        if loads is not None and not callable(loads):
+            raise _no_loads(loads)
         segments = split_path(path)
         told = await self._desk.request("GET", "/" + "/".join(segments))
         if loads is not None:
@@ -191,6 +199,10 @@ class Client(Generic[ItemT_co]):
             return msgspec.json.decode(told, type=float)
         except msgspec.DecodeError:
             raise SharedStateError(f"the server's clock is no number: {told[:100]!r}") from None
+
+
+def _no_loads(loads: object) -> TypeError:
+    return TypeError(f"loads: expected a function of bytes, found {found(loads)}")
 
 
 @in_own_task
@@ -229,20 +241,21 @@ async def connect(
             `bytes`, items are that text, to the last digit.
 
     Raises:
-        ValueError: the URL is none, or a number is out of range.
+        ValueError: the URL is none, a number is out of range, or HTTP knows no such header.
         TypeError: an argument is of another type.
         ConnectError: the first attempt failed (with `wait`), or a later one was answered 401 or 403: the block is
             cancelled then.
     """
     address = parse_address(url)
+    expect("wait", wait, bool)
     if headers is not None:
         expect("headers", headers, Mapping)
     check_number("max_queue", max_queue, 0)
     if loads is not None and not callable(loads):
-        raise TypeError(f"loads: expected a function of bytes, found {found(loads)}")
+        raise _no_loads(loads)
     options = LinkOptions(
         ssl_context=ssl_context,
-        headers=tuple((headers or {}).items()),
+        headers=tuple(encoded(*each) for each in (headers or {}).items()),
         max_message=max_message,
         connect_timeout=connect_timeout,
         ping_interval=ping_interval,

@@ -15,6 +15,8 @@ import anyio
 from sharedstate_core import SharedStateError
 from sharedstate_core.client import ClosedError
 
+from .home import Home
+
 BURST: Final = 4
 """Samples one after the other when it is used first: the best of some is far better than any."""
 
@@ -42,7 +44,8 @@ class Clock:
     for it.
     """
 
-    def __init__(self, ask: Callable[[], Awaitable[float]]) -> None:
+    def __init__(self, ask: Callable[[], Awaitable[float]], home: Home) -> None:
+        self._home = home
         self._ask = ask
         self._samples: deque[_Sample] = deque(maxlen=8)
         self._looked = -math.inf
@@ -73,7 +76,9 @@ class Clock:
 
         Raises:
             ClosedError: the client is closed.
+            RuntimeError: the client belongs to another event loop.
         """
+        self._home.check()
         self._waiting += 1
         try:
             self._look()

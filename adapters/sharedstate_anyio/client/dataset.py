@@ -18,6 +18,7 @@ from typing import Any, Final, TypeVar, overload
 import anyio
 
 from sharedstate_core import Condition, Cursor
+from sharedstate_core.arguments import found
 from sharedstate_core.client import ServerRefusedError
 
 from .changes import Changes
@@ -174,7 +175,13 @@ class Dataset(Mapping[str, ItemT_co]):
                 attempts of a function.
             TypeError: the function is a coroutine function; nothing was sent.
         """
-        return self._block() if function is None else self.transact(function)
+        if function is None:
+            return self._block()
+        if not callable(function):
+            raise TypeError(
+                f"function: expected a function of a transaction, found {found(function)}"
+            )
+        return self.transact(function)
 
     @asynccontextmanager
     async def _block(self) -> AsyncIterator[Transaction[ItemT_co]]:
@@ -184,6 +191,7 @@ class Dataset(Mapping[str, ItemT_co]):
 
     async def transact(self, function: Callable[[Transaction[ItemT_co]], T]) -> T:
         """Do as `transaction(function)`."""
+        self._desk.home.check()
         await self._crowd.begin()
         for attempt in range(1, ATTEMPTS + 1):
             transaction = self._begin()

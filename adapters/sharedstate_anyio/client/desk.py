@@ -21,11 +21,11 @@ from sharedstate_core.client import (
     SendText,
     Settled,
     Synced,
-    messages,
 )
 from sharedstate_core.errors import CLOSE_INVALID_TEXT
 
 from .changes import StatusChanges
+from .home import Home
 from .replica import Bell, Replica
 
 if TYPE_CHECKING:
@@ -53,9 +53,13 @@ class Desk:
 
     Args:
         max_queue: requests that may wait for a connection.
+
+    Attributes:
+        home: the event loop in which this was made.
     """
 
     def __init__(self, max_queue: int) -> None:
+        self.home = Home()
         self._protocol = ClientProtocol(max_queue)
         self._link: Link | None = None
         self._answers: dict[int, _Answer] = {}
@@ -74,7 +78,7 @@ class Desk:
 
     def listen_status(self) -> StatusChanges:
         """Return what will hear of the status, for as long as somebody keeps it."""
-        changes = StatusChanges(self._status)
+        changes = StatusChanges(self._status, self.home)
         self._status_listeners.add(changes)
         return changes
 
@@ -85,12 +89,16 @@ class Desk:
 
     def opened(self, link: Link) -> None:
         """A link is up."""
+        if self._closed:
+            return  # the block ended meanwhile, and the task behind the link is cancelled
         self._link = link
         self._perform(self._protocol.connection_opened())
         self._set_status("connected")
 
     def received(self, text: str) -> bool:
         """The server has said something; tell whether it was anything that was asked for."""
+        if self._closed:
+            return False  # it said so while the block ended
         effects = self._protocol.receive_text(text)
         self._perform(effects)
         self._bell.ring()
@@ -115,9 +123,15 @@ class Desk:
         self._set_status("closed")
 
     def check_open(self) -> None:
-        """Raise `ClosedError` after the end."""
+        """Check that the client can be used, here and now.
+
+        Raises:
+            ClosedError: it has ended.
+            RuntimeError: it belongs to another event loop.
+        """
         if self._closed:
             raise ClosedError
+        self.home.check()
 
     # --- requests ---------------------------------------------------------------------------------
 
@@ -127,8 +141,8 @@ class Desk:
         Raises:
             RequestError, ConnectionLostError, ClosedError: as `request`; `bad_message`: the answer is no number.
         """
-        arg = messages.encode_update(update, condition)
-        told = await self.request("PUT", path, arg)
+        self.check_open()
+        told = await self._answer(*self._protocol.update(path, update, condition))
         try:
             return msgspec.json.decode(told, type=int)
         except msgspec.DecodeError:
@@ -140,9 +154,12 @@ class Desk:
 
         Raises:
             RequestError, ConnectionLostError, ClosedError: how else it may end.
+            RuntimeError: it is asked in another event loop.
         """
         self.check_open()
-        ticket, effects = self._protocol.request(cmd, path, arg)
+        return await self._answer(*self._protocol.request(cmd, path, arg))
+
+    async def _answer(self, ticket: int, effects: Sequence[ClientEffect]) -> bytes:
         answer = self._answers[ticket] = _Answer()
         try:
             self._perform(effects)
@@ -166,7 +183,7 @@ class Desk:
         """
         replicas = self._replicas.setdefault(path, [])
         synced = any(replica.is_synced for replica in replicas)
-        replica = Replica(path, self._protocol, self._bell, synced=synced)
+        replica = Replica(path, self._protocol, self._bell, self.home, synced=synced)
         replicas.append(replica)
         return replica
 
@@ -188,9 +205,8 @@ class Desk:
             replicas.remove(replica)
             if not replicas:
                 del self._replicas[replica.path]
-                effects = self._protocol.release(replica.path)
                 if not self._closed:
-                    self._perform(effects)
+                    self._perform(self._protocol.release(replica.path))
 
     # --- effects ----------------------------------------------------------------------------------
 

@@ -57,7 +57,7 @@ class LinkOptions:
     """
 
     ssl_context: ssl.SSLContext | None = None
-    headers: Sequence[tuple[str, str]] = ()
+    headers: Sequence[tuple[bytes, bytes]] = ()
     max_message: int = 64 * 1024 * 1024
     connect_timeout: float = 10.0
     ping_interval: float = 20.0
@@ -66,9 +66,6 @@ class LinkOptions:
     def __post_init__(self) -> None:
         if self.ssl_context is not None:
             expect("ssl_context", self.ssl_context, ssl.SSLContext, "an")
-        for name, value in self.headers:
-            expect("headers: a name", name, str)
-            expect(f"headers[{name!r}]", value, str)
         check_number("max_message", self.max_message, 1)
         for seconds in ("connect_timeout", "ping_interval", "ping_timeout"):
             check_number(seconds, getattr(self, seconds), 0.001, whole=False)

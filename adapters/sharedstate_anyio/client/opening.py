@@ -62,7 +62,7 @@ async def _connect(address: Address, options: LinkOptions) -> ByteStream:
 
 async def _shake_hands(stream: ByteStream, address: Address, options: LinkOptions) -> Link:
     websocket = WSConnection(ConnectionType.CLIENT)
-    headers = [(name.encode("ascii"), value.encode("latin-1")) for name, value in options.headers]
+    headers = list(options.headers)
     request = Request(host=address.authority, target=address.target, extra_headers=headers)
     await stream.send(websocket.send(request))
     events: list[Event] = []

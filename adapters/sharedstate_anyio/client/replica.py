@@ -11,6 +11,7 @@ from sharedstate_core.client import Changed, ClientProtocol, ClosedError, Refuse
 
 from .changes import Changes
 from .errors import ReleasedError
+from .home import Home
 
 T = TypeVar("T")
 
@@ -41,6 +42,7 @@ class Replica:
         path: of the collection, in normal form.
         protocol: has what is held.
         bell: rings when something happens.
+        home: where its changes may be waited for.
         synced: whether the collection is in sync already, for another dataset.
 
     Attributes:
@@ -48,7 +50,9 @@ class Replica:
         handles: how often it was acquired and not released.
     """
 
-    def __init__(self, path: str, protocol: ClientProtocol, bell: Bell, *, synced: bool) -> None:
+    def __init__(
+        self, path: str, protocol: ClientProtocol, bell: Bell, home: Home, *, synced: bool
+    ) -> None:
         self.path = path
         self.handles = 0
         self._protocol = protocol
@@ -58,6 +62,7 @@ class Replica:
         self._end: SharedStateError | None = None
         self._listeners: WeakSet[Changes[Any]] = WeakSet()
         self._bell = bell
+        self._home = home
 
     @property
     def texts(self) -> Mapping[str, bytes]:
@@ -124,7 +129,7 @@ class Replica:
 
     def listen(self, loads: Callable[[bytes], T]) -> Changes[T]:
         """Return what will hear of its changes, for as long as somebody keeps it."""
-        changes = Changes(loads)
+        changes = Changes(loads, self._home)
         if self._end is not None:
             changes.end()
         elif self._refusal is not None:

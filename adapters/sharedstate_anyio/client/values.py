@@ -9,7 +9,7 @@ from typing import Any, Final, TypeAlias
 import msgspec
 
 from sharedstate_core import Condition, Cursor, RequestError, Update
-from sharedstate_core.arguments import check_condition
+from sharedstate_core.arguments import as_condition, item_id
 
 if sys.version_info >= (3, 13):
     from typing import TypeVar
@@ -28,13 +28,6 @@ ItemLike: TypeAlias = Mapping[str, Any] | bytes
 
 _DIGITS: Final = 4300
 """Longest whole number that Python reads by itself; reading a longer one takes time that grows with its square."""
-
-
-class _Head(msgspec.Struct):
-    id: str
-
-
-_head = msgspec.json.Decoder(_Head)
 
 
 def loads(text: bytes) -> Any:
@@ -67,7 +60,7 @@ def make_update(
         TypeError: `insert` or `remove` is one thing and not a collection of them.
     """
     for name, value in (("insert", insert), ("remove", remove)):
-        if isinstance(value, str | bytes | dict):
+        if isinstance(value, str | bytes | dict) or not isinstance(value, Iterable):
             raise TypeError(f"{name} is a list, not {type(value).__name__}")
     texts = dict(_item(item, f"insert[{number}]") for number, item in enumerate(insert))
     ids = tuple(dict.fromkeys(remove))
@@ -80,7 +73,7 @@ def make_update(
 def _item(item: ItemLike, place: str) -> tuple[str, bytes]:
     try:
         if isinstance(item, bytes):
-            return _head.decode(item).id, item
+            return item_id(item), item
         if not isinstance(item, Mapping):
             problem = f"expected a mapping, or JSON text as bytes, not {type(item).__name__}"
             raise RequestError("bad_update", f"{place}: {problem}")
@@ -90,7 +83,7 @@ def _item(item: ItemLike, place: str) -> tuple[str, bytes]:
             raise RequestError("bad_update", f"{place}.id: expected a string")
         text = json.dumps(members, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
         return id, text.encode()
-    except (TypeError, ValueError, RecursionError, msgspec.DecodeError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise RequestError("bad_update", f"{place}: {error}") from error
 
 
@@ -100,7 +93,4 @@ def make_condition(wanted: Cursor | Condition | None) -> Condition | None:
     Raises:
         TypeError: it is neither, or names no state.
     """
-    condition = Condition(wanted) if isinstance(wanted, Cursor) else wanted
-    if condition is not None:
-        check_condition(condition, "if_")
-    return condition
+    return None if wanted is None else as_condition(wanted, "if_")

@@ -58,6 +58,7 @@ import pytest
 
 _NAMES = (
     "cancelling",
+    "checked",
     "conditions",
     "content",
     "crowd",

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import pytest
 
+from .checked import Checked
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from typing import TypeAlias
@@ -57,16 +59,24 @@ class DeclaringCases:
     """Whether several backends, in several processes too, may use the same data at once."""
 
     @pytest.fixture
+    def backend(self, backend: Backend) -> Backend:
+        """Return the author's backend, such that what it returns is checked."""
+        return Checked(backend)
+
+    @pytest.fixture
     def reopening(self, request: pytest.FixtureRequest) -> Reopen:
         """Return what opens another backend on the same data."""
         reopen: Reopen = fixture(request, "reopen")
-        return reopen
+
+        async def reopened() -> Backend:
+            return Checked(await reopen())
+
+        return reopened
 
     @pytest.fixture
     def forgetting(self, request: pytest.FixtureRequest) -> Backend:
         """Return an open and empty backend that remembers a few removals only."""
-        backend: Backend = fixture(request, "forgetful")
-        return backend
+        return Checked(fixture(request, "forgetful"))
 
     @pytest.fixture
     def setting_back(self, request: pytest.FixtureRequest) -> SetBack:
