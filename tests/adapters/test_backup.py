@@ -121,7 +121,7 @@ async def test_a_store_that_is_not_there(folder: Path) -> None:
     (folder / "items.db").unlink()
     status, _, errors = await run(folder, "backup", "config.json", "old.gz", "--force")
     assert status == 1
-    assert "services[0]: items.db: there is no file" in one_line(errors)
+    assert f"there is no file {folder / 'items.db'}" in one_line(errors)
     assert names(folder) == {"config.json", "old.gz"}
     assert (await run(folder, "restore", "config.json", "old.gz"))[0] == 0
 
