@@ -47,7 +47,7 @@ a configuration to begin with:
 
 what operators ask for:
   GET /healthz   200 while the process runs
-  GET /readyz    200 while every service's storage answers, else 503
+  GET /readyz    200 while every service can store updates, else 503
   GET /metrics   numbers for Prometheus, for this machine only unless "metrics" says otherwise
                  (pip install 'sharedstate[metrics]')
   SIGTERM, Ctrl-C  stop: finish what was accepted, tell the clients to come back later
@@ -168,8 +168,9 @@ def check_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="sharedstate-anyio check",
         description="Find what is wrong with a configuration: read it, load the certificates, look up the "
-        "addresses to listen on, import every service's module, open its storage and close it again. "
-        "What storage lacks is created, as at a start. A server that runs is not disturbed.",
+        "addresses to listen on, import every service's module, open its storage, write a row of its own there and "
+        "close it again. Nothing is created: of a file, a database or tables that are not there yet it says so, and "
+        "whether a start can create them. A server that runs is not disturbed.",
         epilog="What is right is told on standard output, what is wrong on standard error, one line each "
         "that begins with the place in the document. "
         "exit status: 0 if all is well, 1 if storage or an address cannot be used at the moment, "

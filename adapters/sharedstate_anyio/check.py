@@ -22,7 +22,7 @@ from .compliance import BrokenContractError, call
 from .config import load_config
 from .listening import ListenError, load_certificates, open_listeners
 from .logs import printable, shortened
-from .services import build_backend, check_tables, foreign_files, open_backend
+from .services import build_backend, check_tables, foreign_files, open_backend, survey
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -133,7 +133,7 @@ async def _service(service: ServiceConfig, file: Path | None) -> int:
         problem = f"{place}.module: making the service failed: {type(error).__name__}: {error}"
         return _fault(censor(problem), WRONG)
     try:
-        await _open_and_close(backend, service)
+        missing = await _look(backend, service)
     except TimeoutError:
         problem = f"{place}: opening or closing it took longer than {OPEN_SECONDS:g} s"
         return _fault(problem, UNUSABLE)
@@ -147,11 +147,16 @@ async def _service(service: ServiceConfig, file: Path | None) -> int:
     foreign = foreign_files(service)
     if foreign is not None:
         return _fault(f"{place}: {foreign}", UNUSABLE)
-    return _well(f"{place}: {service.name}: {service.store}")
+    more = f"; {censor(missing)}" if missing else ""
+    return _well(f"{place}: {service.name}: {service.store}{more}")
 
 
-async def _open_and_close(backend: Backend, service: ServiceConfig) -> None:
+async def _look(backend: Backend, service: ServiceConfig) -> str | None:
+    """Open a service and close it again, unless it would create something: return what."""
     with anyio.fail_after(OPEN_SECONDS):
+        missing = await survey(backend, service)
+        if missing is not None:
+            return missing
         try:
             await open_backend(backend, service)
         except BaseException:
@@ -161,6 +166,7 @@ async def _open_and_close(backend: Backend, service: ServiceConfig) -> None:
                 await call(backend.close(), "close")
             raise
         await call(backend.close(), "close")
+    return None
 
 
 def _well(line: str) -> int:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import inspect
+from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, cast
@@ -25,7 +26,9 @@ from .document import join, nearest, shown
 from .proof import prove
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from sharedstate_backends.contract import Surveying
 
     from .config import Config, ServiceConfig
 
@@ -123,9 +126,29 @@ async def open_backend(backend: Backend, service: ServiceConfig) -> None:
     Raises:
         ConfigurationError, StorageError: what it complained of, with the full place.
     """
-    try:
+    with _placing(service):
         await call(backend.open(), "open")
         await prove(backend, service.name)
+
+
+async def survey(backend: Backend, service: ServiceConfig) -> str | None:
+    """Return what opening the backend of a service would create; None if nothing, or if it cannot tell.
+
+    Raises:
+        ConfigurationError, StorageError: what it complained of, with the full place.
+    """
+    missing = getattr(backend, "missing", None)
+    if missing is None:
+        return None
+    with _placing(service):
+        return await call(cast("Surveying", backend).missing(), "missing")
+
+
+@contextmanager
+def _placing(service: ServiceConfig) -> Iterator[None]:
+    """Let what a service complains of while it is opened begin with its full place."""
+    try:
+        yield
     except ConfigurationError as error:
         raise placed(error, service) from None
     except StorageError as error:

@@ -170,6 +170,25 @@ class Probing(Protocol):
         ...
 
 
+class Surveying(Protocol):
+    """A backend that can tell what is not there yet; this is not part of the `Backend` contract.
+
+    `sharedstate-anyio check` asks, and opens only what is all there: who looks at a store in an outage must not begin
+    an empty one in its place. A backend without it is opened.
+    """
+
+    async def missing(self) -> str | None:
+        """Return what `open` would create, in a line for people; None if everything is there. Create nothing.
+
+        Called instead of `open` or before it, on any loop.
+
+        Raises:
+            StorageError: the store cannot be reached, or what is missing cannot be created; the message says what
+                to do.
+        """
+        ...
+
+
 class Measurable(Protocol):
     """A backend that can tell how much room it takes; this is not part of the `Backend` contract."""
 

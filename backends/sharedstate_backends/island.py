@@ -15,7 +15,7 @@ import anyio
 from sharedstate_core.paths import CollectionPath
 from sharedstate_core.storage import CommitResult, Cursor, Loaded, Write
 
-from .contract import Backend, Doubting, Measurable, Probing, StorageError
+from .contract import Backend, Doubting, Measurable, Probing, StorageError, Surveying
 from .migration import Migratable, Migrated, Tell
 
 if TYPE_CHECKING:
@@ -68,6 +68,22 @@ class Island:
     def backend(self) -> Backend:
         """The backend within, for what is done on asyncio and without the island."""
         return self._backend
+
+    async def missing(self) -> str | None:
+        """Do as `Surveying.missing`; to a backend that has no such thing nothing is missing."""
+        if getattr(self._backend, "missing", None) is None:
+            return None
+        look = cast("Surveying", self._backend).missing
+        if _on_asyncio():
+            return await look()
+        from .guest import GuestLoop  # noqa: PLC0415 (it needs trio)
+
+        guest = GuestLoop()
+        try:
+            return await guest.call(look)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await guest.close()
 
     async def migrate(self, tell: Tell) -> Migrated | None:
         """Do as `Migratable.migrate`, if the backend has that; on asyncio only."""

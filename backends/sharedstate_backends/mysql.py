@@ -16,7 +16,7 @@ import anyio
 from sharedstate_core.arguments import check_number, expect
 from sharedstate_core.storage import Cursor
 
-from . import mysql_dump, mysql_migration, mysql_probe, mysql_restore
+from . import mysql_dump, mysql_migration, mysql_probe, mysql_restore, mysql_survey
 from .arguments import check_table
 from .contract import StorageError
 from .history import Memory, find_lost, log, report, report_doubt
@@ -107,6 +107,10 @@ class MysqlBackend:
         with anyio.CancelScope(shield=True):
             await self._writer.finish()
             await self._let_go()
+
+    async def missing(self) -> str | None:
+        """Do as `Surveying.missing`."""
+        return await mysql_survey.missing(self._address, self._table)
 
     async def migrate(self, tell: Tell) -> Migrated | None:
         """Do as `Migratable.migrate`."""

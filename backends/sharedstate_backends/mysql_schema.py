@@ -98,12 +98,18 @@ async def create_database(address: Address) -> None:
     except DatabaseError as error:
         if error.number != ACCESS_DENIED:
             raise
-        raise StorageError(
-            f"{address}: user {address.user} may neither use nor create it; as administrator: CREATE "
-            f"DATABASE IF NOT EXISTS {name}; GRANT ALL ON {name}.* TO the user"
-        ) from error
+        raise refuse_to_create(address) from error
     finally:
         await connection.end()
+
+
+def refuse_to_create(address: Address) -> StorageError:
+    """Return what a user is told who may not create the database."""
+    name = f"`{address.database}`"
+    return StorageError(
+        f"{address}: user {address.user} may neither use nor create it; as administrator: CREATE "
+        f"DATABASE IF NOT EXISTS {name}; GRANT ALL ON {name}.* TO the user"
+    )
 
 
 async def prepare(connection: Connection, table: str, address: Address) -> bool:
@@ -111,6 +117,28 @@ async def prepare(connection: Connection, table: str, address: Address) -> bool:
 
     Raises:
         StorageError: the tables are not ours, or of another format; or the server is one on which nothing is safe.
+    """
+    found = await found_columns(connection, table)
+    for suffix, names in found.items():
+        if not names:
+            await create(connection, table, suffix)
+    meta = table_names(table)[2]
+    await note(connection, meta)
+    found_format = await _format(connection, table)
+    if found_format != str(FORMAT):
+        raise StorageError(
+            f"table {table}: format {found_format} was made by another version of "
+            f"SharedState, this one knows {FORMAT}; upgrade, or choose another db_table"
+        )
+    await _add_writers(connection, table, address)
+    return not any(found.values())
+
+
+async def found_columns(connection: Connection, table: str) -> dict[str, list[str]]:
+    """Return the columns of each table, by its suffix; none if it is not there.
+
+    Raises:
+        StorageError: the tables are not ours; or the server is one on which nothing is safe.
     """
     await _refuse_several_primaries(connection)
     found = {suffix: await columns(connection, table + suffix) for suffix in SUFFIXES}
@@ -126,19 +154,7 @@ async def prepare(connection: Connection, table: str, address: Address) -> bool:
                 f"table {table}{suffix} is there already and is not SharedState's; "
                 "choose another db_table"
             )
-    for suffix, names in found.items():
-        if not names:
-            await create(connection, table, suffix)
-    meta = table_names(table)[2]
-    await note(connection, meta)
-    found_format = await _format(connection, table)
-    if found_format != str(FORMAT):
-        raise StorageError(
-            f"table {table}: format {found_format} was made by another version of "
-            f"SharedState, this one knows {FORMAT}; upgrade, or choose another db_table"
-        )
-    await _add_writers(connection, table, address)
-    return not any(found.values())
+    return found
 
 
 async def _add_writers(connection: Connection, table: str, address: Address) -> None:

@@ -26,6 +26,7 @@ from . import (
     sqlite_migration,
     sqlite_portable,
     sqlite_schema,
+    sqlite_survey,
 )
 from .arguments import check_table
 from .contract import OutcomeUnknownError, StorageError
@@ -118,6 +119,10 @@ class SqliteBackend:
             if self._writing is not None:
                 await asyncio.wait([self._writing])
             await self._threads.close()
+
+    async def missing(self) -> str | None:
+        """Do as `Surveying.missing`; the loop waits meanwhile."""
+        return sqlite_survey.missing(self._path, self._table, busy_timeout=self._busy_timeout)
 
     async def migrate(self, tell: Tell) -> Migrated | None:
         """Do as `Migratable.migrate`; the loop waits meanwhile."""

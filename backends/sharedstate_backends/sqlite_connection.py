@@ -37,8 +37,12 @@ UNCERTAIN: Final = "; it may be stored or not"
 _RETRY_SECONDS: Final = 0.02
 """Pause between attempts at what SQLite does not wait for by itself."""
 
+CANNOT_OPEN: Final = (
+    "cannot be opened; check that its folder exists and may be written to, and the file, too"
+)
+
 _REMEDIES: Final = {
-    sqlite3.SQLITE_CANTOPEN: "cannot be opened; check that its folder exists and may be written to, and the file, too",
+    sqlite3.SQLITE_CANTOPEN: CANNOT_OPEN,
     sqlite3.SQLITE_READONLY: "is read-only; let the server's user write the file and its folder",
     sqlite3.SQLITE_PERM: "may not be used; let the server's user write the file and its folder",
     sqlite3.SQLITE_BUSY: "is locked by another program; stop that program, or try again",

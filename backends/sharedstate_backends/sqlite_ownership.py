@@ -13,6 +13,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from .contract import StorageError
+from .sqlite_file import is_begun
+
 MODE: Final = 0o640
 """Permissions of a new database: nobody but its owner writes, and only their group reads."""
 
@@ -21,8 +24,12 @@ def create(name: str) -> None:
     """Make the file of a database if it is not there; what is there stays as it is.
 
     Made by the superuser, it belongs to the owner of its folder: the server has to be able to use it, whatever
-    ran first as root (`check`, a restore). What cannot be made here is left to SQLite, which says why.
+    ran first as root (a migration, a restore). What cannot be made here is left to SQLite, which says why.
+
+    Raises:
+        StorageError: a log lies there without its database; see `refuse_lone_log`.
     """
+    refuse_lone_log(name)
     with suppress(OSError):
         path = Path(name).resolve()  # a link that leads to nothing is made what it leads to
         file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, MODE)
@@ -32,6 +39,27 @@ def create(name: str) -> None:
                 os.fchown(file, folder.st_uid, folder.st_gid)
         finally:
             os.close(file)
+
+
+def refuse_lone_log(name: str) -> None:
+    """Make sure that no log lies there without its database: SQLite takes it for a leftover and deletes it.
+
+    It may hold the last commits of a database that was moved away; of a young one, everything.
+
+    Raises:
+        StorageError: there is one; the message says what to do.
+    """
+    if is_lone_log(name):
+        raise StorageError(
+            f"{name}-wal is there without {name}: put the database back beside it, or move it away to begin empty"
+        )
+
+
+def is_lone_log(name: str) -> bool:
+    """Return whether a log that is not empty lies there without its database."""
+    path = os.path.realpath(name)
+    # In this order: whoever begins a database writes its file before the log.
+    return is_begun(f"{path}-wal") and not is_begun(path)
 
 
 def foreign(name: str) -> str | None:

@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 from sharedstate_core.storage import Row
 
-from . import sqlite_connection, sqlite_schema
+from . import sqlite_connection, sqlite_ownership, sqlite_schema
 from .contract import StorageError
 from .portable import PORTION_ROWS, Census, CollectionHead, portions
 from .sqlite_connection import MEMORY, explain
@@ -147,12 +147,15 @@ def _note_tombstones(cursor: sqlite3.Cursor, heads: str, key: int, tombstones: i
 
 
 def _claim(name: str) -> None:
-    """Create the file if it is not there; let no more people use it than should.
+    """Create the file if it is not there, without a log that lies there alone; let no more people use it than should.
 
     As root: a new file belongs to the owner of its folder, and one that is there stays its owner's.
     """
     file = Path(name)
     try:
+        if sqlite_ownership.is_lone_log(name):
+            # All that was there is replaced, its last commits, too. A server that runs keeps the log, without its name.
+            Path(f"{os.path.realpath(name)}-wal").unlink()
         if not file.exists():
             fd = os.open(file, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, MODE)
             with os.fdopen(fd, "rb"):

@@ -84,7 +84,7 @@ def prepare(cursor: sqlite3.Cursor, table: str, *, synchronous: str, create: boo
         StorageError: the tables are not ours, or of another format, or, without `create`, not there.
     """
     is_blank = cursor.execute("SELECT 1 FROM sqlite_master").fetchone() is None
-    if not _exist(cursor, table):
+    if not exist(cursor, table):
         if not create:
             raise StorageError(
                 f"the file that is there now has no table {table}_meta; put the right one there, or a backup of it. "
@@ -152,7 +152,7 @@ def probe(cursor: sqlite3.Cursor, table: str) -> None:
     cursor.execute(f'REPLACE INTO "{table}_meta" VALUES (?, ?)', row)
 
 
-def _exist(cursor: sqlite3.Cursor, table: str) -> bool:
+def exist(cursor: sqlite3.Cursor, table: str) -> bool:
     """Tell whether the tables are there; what is there and is not ours raises `StorageError`."""
     found = {suffix: columns(cursor, table + suffix) for suffix in _COLUMNS}
     if is_old(found[""]):

@@ -251,6 +251,16 @@ async def test_a_spoiled_backup_is_refused_before_anything_is_touched(
     assert (folder / "items.db").read_bytes() == before
 
 
+async def test_a_log_without_its_database_is_replaced_too(folder: Path) -> None:
+    before = await held(items(folder))
+    (folder / "items.db").unlink()
+    (folder / "items.db-wal").write_bytes(b"the log of another time" * 1000)
+    status, _, errors = await run(folder, "restore", "config.json", "old.gz")
+    assert (status, errors) == (0, "")
+    assert names(folder) == {"config.json", "items.db", "old.gz"}
+    assert await held(items(folder)) == before
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("portions", ["5", "100"])
 async def test_killed_on_its_way(

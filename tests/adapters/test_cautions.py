@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import ssl
 import subprocess
 import tempfile
@@ -137,9 +138,14 @@ def test_check_by_root_leaves_nothing_that_the_server_cannot_use() -> None:
         for each in (folder, folder / "data"):
             os.chown(each, NOBODY, NOBODY)
         write_config(folder, document(sqlite("items", "data/items.db")))
+        file = folder / "data/items.db"
         with started("check", "config.json", folder=folder) as command:
             assert command.finish() == 0, command.errors
-        file = folder / "data/items.db"
+        assert not file.exists()
+        with started("config.json", folder=folder) as command:
+            command.says("Ctrl-C")
+            command.send(signal.SIGTERM)
+            assert command.finish() == 0, command.errors
         assert (file.stat().st_uid, file.stat().st_mode & 0o777) == (NOBODY, 0o640)
         program, *words = as_server()
         arguments = [*words, str(INSTALLED), "check", "config.json"]

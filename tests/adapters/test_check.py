@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 from typing import TYPE_CHECKING, Any
 
@@ -46,12 +47,18 @@ def test_all_is_well(tmp_path: Path) -> None:
         0,
         [
             "service: 127.0.0.1 port 0",
-            "services[0]: items: SQLite file",
+            f"services[0]: items: SQLite file; {tmp_path}/my.db is not there yet: a start creates it",
             "services[1]: mitems: SQLite, in memory",
         ],
         [],
     )
-    assert (tmp_path / "my.db").exists()
+    assert not list(tmp_path.glob("my.db*"))
+    with started("config.json", folder=tmp_path) as command:
+        command.says("Ctrl-C")
+        command.send(signal.SIGTERM)
+        assert command.finish() == 0
+    _, well, _ = check(tmp_path, document(sqlite("items", "my.db")))
+    assert well[1] == "services[0]: items: SQLite file"
     assert not list(tmp_path.glob("my.db-*")), "it was closed"
 
 
@@ -109,7 +116,7 @@ def test_everything_that_is_wrong_is_told(tmp_path: Path) -> None:
         "service.listen[1].ssl.cert: cannot be read: No such file",
         "service.listen[2].unix: there is no folder 'no/such/folder'",
         "service.listen[3].host: cannot listen on 192.0.2.1: Cannot assign requested address",
-        "services[1]: no.db: is not an SQLite database",
+        "no.db: is not an SQLite database",
         "services[2].module: there is neither a service nor a module",
         'services[3].module: "json" has no function get_service',
         "services[4].config.db_port: expected a number",

@@ -77,7 +77,8 @@ def test_check_with_a_database(service: Service, shared_mariadb: MariaDb, tmp_pa
         "check", write_config(tmp_path, document(service, wrong)), folder=tmp_path
     ) as command:
         assert command.finish() == 1
-    assert "ok: services[0]: items: MySQL or MariaDB\n" in command.output
+    assert "ok: services[0]: items: MySQL or MariaDB; database sharedstate at " in command.output
+    assert "not there yet: a start creates " in command.output
     (line,) = command.errors.splitlines()
     assert line.startswith("sharedstate-anyio: services[1]: ")
     assert "ccess denied" in line

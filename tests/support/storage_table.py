@@ -55,7 +55,8 @@ def line(kind: Kind, folder: Path, loop: str, database: mariadb.MariaDb | None =
         at_start, running = [NEVER] * 2, [NEVER] * 3
         if kind.at_start:
             with kind.broken(place):
-                at_start = [_start(place, loop), _check(place)]
+                checked = _check(place)  # first: it creates nothing
+                at_start = [_start(place, loop), checked]
                 if at_start[0] == at_start[1]:
                     at_start[1] = "the same"
         if place.database is None and not place.file.exists():
@@ -92,7 +93,10 @@ def _start(place: Place, loop: str) -> str:
 def _check(place: Place) -> str:
     command = _command(place, "check", "config.json")
     try:
-        return "ok" if command.finish() == 0 else _refused(command)
+        if command.finish() != 0:
+            return _refused(command)
+        found = re.search(r"^ok: services.*; (.*)$", command.output, re.MULTILINE)
+        return f"ok: {_told(found[1])}" if found else "ok"
     finally:
         command.kill()
 
