@@ -143,7 +143,8 @@ def restore_parser() -> argparse.ArgumentParser:
         "The backup is read and checked before anything is touched. Servers may run meanwhile: "
         "their clients see the change as one step, within seconds.",
         epilog="exit status: 0 if all is restored, 1 if the backup is damaged, or a store cannot be used, or "
-        "you did not agree, 2 for a wrong command or configuration",
+        "you did not agree, 2 for a wrong command or configuration, 130 after Ctrl-C or SIGTERM; then each service "
+        "is restored or as it was, and a line says which were restored before",
     )
     parser.add_argument("config", type=Path, metavar="CONFIG", help="as for the server")
     parser.add_argument("file", type=Path, metavar="FROM", help="what backup has written")

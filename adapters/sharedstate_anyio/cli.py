@@ -31,6 +31,7 @@ from .listeners import override
 from .listening import ListenError
 from .migrate import migrate
 from .restore import restore_command
+from .saving import INTERRUPTED
 from .schema import schema
 from .server import serve
 from .systemd import inherited_sockets, notify, reloading
@@ -57,7 +58,13 @@ voice = Voice()
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command; ends the process with its exit status."""
-    arguments = sys.argv[1:] if argv is None else list(argv)
+    try:
+        _run(sys.argv[1:] if argv is None else list(argv))
+    except KeyboardInterrupt:
+        voice.fail("interrupted", INTERRUPTED, "interrupted")
+
+
+def _run(arguments: list[str]) -> None:
     if arguments and arguments[0] in _COMMANDS:
         _COMMANDS[arguments[0]](arguments[1:])
     options = _options(arguments)

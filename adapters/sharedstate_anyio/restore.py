@@ -4,7 +4,8 @@
    refused.
 2. Each service is replaced whole or not at all, one after the other; the store reads back what it was given before that
    takes effect. A new epoch lets every client get everything.
-3. It may be killed at any moment and run again.
+3. It may be killed at any moment and run again. Ctrl-C and SIGTERM end it between two portions of a service; one that
+   was handed over to its store as a whole is finished first. At the second one nobody waits any more.
 """
 
 from __future__ import annotations
@@ -39,8 +40,7 @@ if TYPE_CHECKING:
 def restore_command(voice: Voice, arguments: Sequence[str]) -> NoReturn:
     """Run `sharedstate-anyio restore`."""
     options = restore_parser().parse_args(arguments)
-    # Whoever presses Ctrl-C ends it at once, as a power cut would: that is safe at any moment.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
     def work(config: Config) -> int:
         talk = Talk(voice, quiet=options.quiet)
@@ -50,9 +50,60 @@ def restore_command(voice: Voice, arguments: Sequence[str]) -> NoReturn:
             if not options.yes and not _agreed(chosen, backup):
                 talk.warn(str(options.file), "nothing was restored")
                 return FAILED
-            return anyio.run(partial(_restore, chosen, backup, options.config, talk))
+            progress = _Progress()
+            progress.watch()
+            try:
+                return anyio.run(partial(_restore, chosen, backup, options.config, talk, progress))
+            except KeyboardInterrupt:
+                raise KeyboardInterrupt(*progress.told()) from None
 
     run(voice, options.config, work)
+
+
+class _Progress:
+    """How far it has come, and whether somebody wants it to end.
+
+    Attributes:
+        done: names of the services that were restored.
+        doubtful: name of one that is handed over; empty while none is.
+        is_over: whether all is done, so that nothing is interrupted any more.
+    """
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+        self.doubtful = ""
+        self.is_over = False
+        self._is_asked = False
+
+    def watch(self) -> None:
+        """Take the signals, until the process has ended."""
+        for signum in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(signum, self._hear)
+
+    def check(self) -> None:
+        """Raise `KeyboardInterrupt` if it is to end; here nothing is half done."""
+        if self._is_asked:
+            raise KeyboardInterrupt
+
+    def until_asked(self, name: str, portions: Iterable[Portion]) -> Iterator[Portion]:
+        """Yield the portions of a service, and note that the store has them all."""
+        for portion in portions:
+            self.check()
+            yield portion
+        self.check()
+        self.doubtful = name
+
+    def told(self) -> list[str]:
+        """Return what was done before it was interrupted."""
+        parts = [f"{self.doubtful} is restored or as it was"] if self.doubtful else []
+        if self.done:
+            parts.append(f"restored before: {', '.join(self.done)}")
+        return ["; ".join(parts)] if parts else []
+
+    def _hear(self, *_: object) -> None:
+        if self._is_asked and not self.is_over:
+            raise KeyboardInterrupt
+        self._is_asked = True
 
 
 @contextmanager
@@ -108,11 +159,14 @@ def _agreed(chosen: Sequence[Kept], backup: Backup) -> bool:
     return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
 
-async def _restore(chosen: Sequence[Kept], backup: Backup, config_file: Path, talk: Talk) -> int:
-    done: list[str] = []
+async def _restore(
+    chosen: Sequence[Kept], backup: Backup, config_file: Path, talk: Talk, progress: _Progress
+) -> int:
+    done = progress.done
     for each in chosen:
         name = each.service.name
-        portions = _told(name, backup.portions(name), talk)
+        progress.check()
+        portions = progress.until_asked(name, _told(name, backup.portions(name), talk))
         try:
             with placed_errors(each.service, config_file):
                 await each.store.restore(portions)
@@ -120,7 +174,9 @@ async def _restore(chosen: Sequence[Kept], backup: Backup, config_file: Path, ta
             if done:
                 error.args = (f"{error}; restored before: {', '.join(done)}",)
             raise
+        progress.doubtful = ""
         done.append(name)
+        progress.is_over = len(done) == len(chosen)
         talk.tell(
             name, f"{backup.services[name]} of {backup.made} restored, read again and found right"
         )

@@ -122,6 +122,6 @@ def run(voice: Voice, file: Path | None, work: Callable[[Config], int]) -> NoRet
         voice.fail([str(each) for each in error.each], WRONG, "configuration_wrong")
     except (StorageError, OutcomeUnknownError) as error:
         voice.fail(str(error), FAILED, "storage_unusable")
-    except KeyboardInterrupt:
-        voice.fail("interrupted", INTERRUPTED, "interrupted")
+    except KeyboardInterrupt as error:
+        voice.fail("; ".join(["interrupted", *error.args]), INTERRUPTED, "interrupted")
     raise SystemExit(status)

@@ -287,3 +287,54 @@ async def test_killed_on_its_way(
     status, _, errors = await run(tmp_path, "restore", "config.json", "new.gz")
     assert (status, errors) == (0, "")
     assert await held(config) == new
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("portions", ["5", "100"])
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_restore_that_is_interrupted(
+    tmp_path: Path,
+    kind: str,
+    portions: str,
+    signum: signal.Signals,
+    mariadb_config: dict[str, Any],
+) -> None:
+    """It says what it has done before; the service at hand is as it was."""
+    first = items(tmp_path)
+    second = {**first, "db_name": str(tmp_path / "b.db")} if kind == "sqlite" else mariadb_config
+    services: list[Service] = [
+        {"name": name, "module": "items_service", "config": config}
+        for name, config in (("a", first), ("b", second))
+    ]
+    write_config(tmp_path, document(*services))
+    for config in (first, second):
+        await fill(config)
+    assert (await run(tmp_path, "backup", "config.json", "new.gz"))[0] == 0
+    new = await held(first)
+    for config in (first, second):
+        await fill(config)
+    old = await held(second)
+    halting = ("-m", halting_restore.MODULE, portions, "restore", str(tmp_path / "config.json"))
+    python = Path(sys.executable)
+    with started(*halting, str(tmp_path / "new.gz"), folder=ROOT, program=python) as command:
+        command.halted()
+        command.send(signal.SIGCONT)
+        command.says("a: ")
+        command.halted()
+        command.send(signum)
+        command.send(signal.SIGCONT)
+        assert await command.finished() == 130
+    assert one_line(command.errors) == "sharedstate-anyio: interrupted; restored before: a"
+    assert await held(first) == new
+    assert await held(second) == old
+
+
+async def test_a_command_that_is_interrupted_prints_no_traceback(tmp_path: Path) -> None:
+    program = (
+        "from sharedstate_anyio import cli\n"
+        "def interrupted(arguments): raise KeyboardInterrupt\n"
+        "cli._COMMANDS = {'check': interrupted}\ncli.main(['check'])"
+    )
+    with started("-c", program, folder=tmp_path, program=Path(sys.executable)) as command:
+        assert await command.finished() == 130
+    assert one_line(command.errors) == "sharedstate-anyio: interrupted"
