@@ -49,7 +49,7 @@ _REMEDIES: Final = {
     sqlite3.SQLITE_LOCKED: "is locked by another connection; try again",
     sqlite3.SQLITE_FULL: "cannot grow, the disk is full; make room",
     sqlite3.SQLITE_IOERR: "failed to be read or written; check the disk and its free space",
-    sqlite3.SQLITE_CORRUPT: "is damaged; restore it from a backup",
+    sqlite3.SQLITE_CORRUPT: "is damaged; move it away, with -wal and -shm beside it, and restore a backup",
     sqlite3.SQLITE_NOTADB: "is not an SQLite database; give another db_name",
 }
 _WAITED_FOR: Final = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}

@@ -21,13 +21,16 @@ from sharedstate_core.storage import Row
 from . import sqlite_connection, sqlite_ownership, sqlite_schema
 from .contract import StorageError
 from .portable import PORTION_ROWS, Census, CollectionHead, portions
-from .sqlite_connection import MEMORY, explain
+from .sqlite_connection import MEMORY, explain, primary_code
 from .sqlite_schema import FORMAT, columns, table_names
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
 
     from .portable import Portion
+
+_UNUSABLE: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+"""What SQLite says of a file that is damaged, or no database."""
 
 MODE: Final = 0o640
 """What a restored file may be used for, at the most: by its owner, and for reading by the group."""
@@ -52,11 +55,19 @@ def restore(
     if name == MEMORY:
         raise StorageError(f"{name}: a store in memory is gone when this ends")
     _claim(name)
-    connection = sqlite_connection.connect(name, synchronous="FULL", busy_timeout=busy_timeout)
-    with closing(connection):
-        sqlite_connection.write(
-            connection, name, lambda cursor: _replace(cursor, table, content, synchronous)
-        )
+    try:
+        connection = sqlite_connection.connect(name, synchronous="FULL", busy_timeout=busy_timeout)
+        with closing(connection):
+            sqlite_connection.write(
+                connection, name, lambda cursor: _replace(cursor, table, content, synchronous)
+            )
+    except StorageError as error:
+        cause = error.__cause__
+        if not isinstance(cause, sqlite3.DatabaseError) or primary_code(cause) not in _UNUSABLE:
+            raise
+        problem = f"nothing can be restored into it ({cause})"
+        remedy = "move it away, with -wal and -shm beside it, and run this again"
+        raise StorageError(f"{name}: {problem}; {remedy}") from cause
 
 
 def _connect_to_read(name: str, busy_timeout: float) -> sqlite3.Connection:

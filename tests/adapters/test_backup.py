@@ -251,6 +251,26 @@ async def test_a_spoiled_backup_is_refused_before_anything_is_touched(
     assert (folder / "items.db").read_bytes() == before
 
 
+@pytest.mark.parametrize("how", ["damaged", "another file"])
+async def test_a_file_that_nothing_can_be_restored_into(folder: Path, how: str) -> None:
+    before = await held(items(folder))
+    file = folder / "items.db"
+    content = file.read_bytes()
+    damaged = content[:200] + b"\xa5" * (len(content) - 200)
+    file.write_bytes(damaged if how == "damaged" else b"no database " * 10_000)
+    bad = file.read_bytes()
+    status, _, errors = await run(folder, "restore", "config.json", "old.gz")
+    assert status == 1
+    expected = "; move it away, with -wal and -shm beside it, and run this again"
+    assert one_line(errors).endswith(expected)
+    assert "items.db: nothing can be restored into it (" in errors
+    assert file.read_bytes() == bad
+    for each in list(folder.glob("items.db*")):
+        each.rename(folder / each.name.replace("items", "away"))
+    assert (await run(folder, "restore", "config.json", "old.gz"))[0] == 0
+    assert await held(items(folder)) == before
+
+
 async def test_a_log_without_its_database_is_replaced_too(folder: Path) -> None:
     before = await held(items(folder))
     (folder / "items.db").unlink()

@@ -82,7 +82,9 @@ async def test_damaged_file(file: str) -> None:
     content = bytearray(Path(file).read_bytes())
     content[100:] = b"\xa5" * (len(content) - 100)
     Path(file).write_bytes(content)
-    await _refused(file, "is damaged; restore it from a backup")
+    await _refused(
+        file, "is damaged; move it away, with -wal and -shm beside it, and restore a backup"
+    )
 
 
 async def test_damage_met_later(file: str) -> None:
