@@ -49,17 +49,12 @@ def refuse_lone_log(name: str) -> None:
     Raises:
         StorageError: there is one; the message says what to do.
     """
-    if is_lone_log(name):
+    path = os.path.realpath(name)
+    # In this order: whoever begins a database writes its file before the log.
+    if is_begun(f"{path}-wal") and not is_begun(path):
         raise StorageError(
             f"{name}-wal is there without {name}: put the database back beside it, or move it away to begin empty"
         )
-
-
-def is_lone_log(name: str) -> bool:
-    """Return whether a log that is not empty lies there without its database."""
-    path = os.path.realpath(name)
-    # In this order: whoever begins a database writes its file before the log.
-    return is_begun(f"{path}-wal") and not is_begun(path)
 
 
 def foreign(name: str) -> str | None:

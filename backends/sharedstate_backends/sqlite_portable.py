@@ -18,10 +18,11 @@ from urllib.parse import quote
 
 from sharedstate_core.storage import Row
 
-from . import sqlite_connection, sqlite_ownership, sqlite_schema
+from . import sqlite_connection, sqlite_schema
 from .contract import StorageError
 from .portable import PORTION_ROWS, Census, CollectionHead, portions
 from .sqlite_connection import MEMORY, explain, primary_code
+from .sqlite_file import is_begun
 from .sqlite_schema import FORMAT, columns, table_names
 
 if TYPE_CHECKING:
@@ -164,9 +165,12 @@ def _claim(name: str) -> None:
     """
     file = Path(name)
     try:
-        if sqlite_ownership.is_lone_log(name):
-            # All that was there is replaced, its last commits, too. A server that runs keeps the log, without its name.
-            Path(f"{os.path.realpath(name)}-wal").unlink()
+        path = os.path.realpath(name)
+        if not is_begun(path):
+            # All that was there is replaced, its last commits, too. A server that still uses the files of a database
+            # that was moved away keeps them without their names: it must not share them with the new one.
+            for suffix in ("-wal", "-shm"):
+                Path(path + suffix).unlink(missing_ok=True)
         if not file.exists():
             fd = os.open(file, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, MODE)
             with os.fdopen(fd, "rb"):

@@ -161,7 +161,7 @@ async def test_a_damaged_file_is_not_made_good(config: dict[str, Any]) -> None:
     await fill(config)
     portions = await saved(config)
     Path(config["db_name"]).write_bytes(b"something else" * 1000)
-    with pytest.raises(StorageError, match="is not an SQLite database"):
+    with pytest.raises(StorageError, match="move it away, with -wal and -shm"):
         await store(config).restore(portions)
     with pytest.raises(StorageError, match="is not an SQLite database"):
         await saved(config)
