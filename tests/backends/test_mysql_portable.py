@@ -110,6 +110,8 @@ async def test_a_commit_that_waits_for_a_restore_is_told_the_new_epoch(
                 "BEGIN",
                 f"SELECT * FROM {table}_meta FOR UPDATE",
                 f"SELECT `key` FROM {table}_collections FORCE INDEX (by_name) FOR UPDATE",
+                f"INSERT INTO {table}_meta SELECT 'former_epochs', value FROM {table}_meta "
+                "WHERE name = 'epoch'",
                 f"UPDATE {table}_meta SET value = 'restored' WHERE name = 'epoch'",
                 at_last="COMMIT",
             ):
