@@ -196,8 +196,9 @@ class ClientProtocol:
             self._notified(message, out)
         elif isinstance(message, messages.Reply):
             if not self._issued(message.tunnel):
-                problem = f"the server answered what nobody asked: {tunnels.shown(message)}"
-                out.append(Fault(problem, fatal=self._is_waiting()))
+                if not message.ok:  # it could not read what we have sent
+                    problem = f"the server refuses what nobody asked: {tunnels.shown(message)}"
+                    out.append(Fault(problem, fatal=self._is_waiting()))
             elif isinstance(message.tunnel, str):
                 self._subscribed(message, out)
             else:

@@ -178,10 +178,11 @@ def test_what_is_not_for_us_is_ignored(unknown: str) -> None:
 
 
 @pytest.mark.parametrize("tunnel", [99, 0, -1, None, 1.5, "mine", "subs99", 10**30])
-def test_an_answer_to_nobody_is_a_fault(tunnel: object) -> None:
+def test_a_refusal_of_nobodys_request_is_a_fault(tunnel: object) -> None:
     """Whom it was for would wait for ever, so the connection is given up if anybody waits."""
     client = in_sync("a")
     refusal = reply(tunnel, "cannot read that", ok=False)
+    assert client.receive_text(reply(tunnel)) == [], "what was done is of no concern to anybody"
     [fault] = client.receive_text(refusal)
     assert isinstance(fault, Fault)
     assert "cannot read that" in fault.problem
@@ -195,11 +196,12 @@ def test_an_answer_to_nobody_is_a_fault(tunnel: object) -> None:
     assert settled.ticket == ticket
 
 
-def test_an_answer_to_what_waits_is_a_fault() -> None:
+def test_a_refusal_of_what_waits_is_a_fault() -> None:
     client = ClientProtocol()
     ticket, _ = client.update(PATH, Update())
-    [fault] = client.receive_text(reply(ticket))
+    [fault] = client.receive_text(reply(ticket, "cannot read that", ok=False))
     assert isinstance(fault, Fault)
+    assert client.receive_text(reply(ticket)) == []
     assert client.unsettled == 1
 
 
