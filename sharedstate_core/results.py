@@ -39,16 +39,17 @@ def checked_commit(result: object, updates: Sequence[Update]) -> CommitResult:
     """
     if not isinstance(result, CommitResult):
         raise _wrong("result", "a CommitResult", result)
-    _check_text("CommitResult.epoch", result.epoch)
+    if result.epoch.__class__ is not str or not result.epoch.isascii():
+        _check_text("CommitResult.epoch", result.epoch)
     outcomes: Sequence[Outcome] = _listed("CommitResult.outcomes", result.outcomes)
     if len(outcomes) != len(updates):
         problem = f"expected {len(updates)} outcomes, one for each write, found {len(outcomes)}"
         raise LocalProtocolError(f"CommitResult.outcomes: {problem}")
     before = -1  # not known yet
-    for index, outcome in enumerate(outcomes):
+    for index, (update, outcome) in enumerate(zip(updates, outcomes, strict=True)):
         if outcome.__class__ is not Committed or outcome.version.__class__ is not int:
             _check_outcome(f"CommitResult.outcomes[{index}]", outcome)
-        step = not updates[index].is_noop and isinstance(outcome, Committed)
+        step = isinstance(outcome, Committed) and not update.is_noop
         if before < 0:
             before = outcome.version - step if outcome.version > 0 else 0
         if outcome.version != before + step:
@@ -206,7 +207,7 @@ def _is_unicode(text: str) -> bool:
 
 def _listed(place: str, values: object) -> Sequence[Any]:
     """Return the elements of a sequence; what is in them is yet to be checked."""
-    if isinstance(values, list | tuple):
+    if values.__class__ is list or isinstance(values, tuple):
         return values
     if not isinstance(values, Sequence) or isinstance(values, str | bytes | bytearray):
         raise _wrong(place, "a sequence", values)

@@ -150,15 +150,16 @@ class Server(StorageInputs[C]):
             Exception: what the iterator raises.
         """
         session = self._session(connection)
-        if isinstance(texts, str | bytes):
-            raise TypeError("texts: expected several texts; receive_text takes a single one")
-        if isinstance(texts, tuple | list):
+        if texts.__class__ is tuple or isinstance(texts, list):
             for text in texts:
                 expect("text", text, str)
+        elif isinstance(texts, str | bytes):
+            raise TypeError("texts: expected several texts; receive_text takes a single one")
         out = self._begin(now)
         try:
             for text in texts:
-                expect("text", text, str)
+                if text.__class__ is not str:  # of an iterator, which only now tells
+                    expect("text", text, str)
                 if not session.closed:
                     self._dispatcher.receive(session, text, now, out)
                 if session.closed or session.is_paused:
