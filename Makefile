@@ -156,9 +156,11 @@ $(STAMPS)/debian: Makefile
 	@missing=; \
 	command -v chromium >/dev/null || missing="chromium"; \
 	PATH="$$PATH:/usr/sbin" command -v mariadbd >/dev/null || missing="$$missing mariadb-server"; \
-	for program in nginx caddy haproxy logrotate sqlite3; do \
+	for program in nginx caddy haproxy logrotate sqlite3 firefox-esr; do \
 	    PATH="$$PATH:/usr/sbin" command -v $$program >/dev/null || missing="$$missing $$program"; \
 	done; \
+	command -v Xvfb >/dev/null || missing="$$missing xvfb"; \
+	command -v WebKitWebDriver >/dev/null || missing="$$missing webkit2gtk-driver"; \
 	ls /usr/lib*/galera*/libgalera_smm.so >/dev/null 2>&1 || missing="$$missing galera-4"; \
 	if [ -z "$$missing" ]; then :; \
 	elif [ "$$(id -u)" = 0 ]; then \
