@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, TypeVar
 
 import anyio
 
@@ -19,7 +19,8 @@ from sharedstate_core.storage import Cursor
 from . import mysql_dump, mysql_migration, mysql_probe, mysql_restore, mysql_survey
 from .arguments import check_table
 from .contract import StorageError
-from .history import Memory, find_lost, log, report, report_doubt
+from .guard import Guard, whole
+from .history import log
 from .mysql_address import Address
 from .mysql_commits import MysqlCommits
 from .mysql_errors import DEADLOCK, UNKNOWN_COLUMN, DatabaseError, LostError
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     from .mysql_connection import Connection
     from .mysql_server import Server
     from .portable import Portion
+
+    _Heads: TypeAlias = Mapping[CollectionPath, State]
 
 T = TypeVar("T")
 
@@ -79,13 +82,12 @@ class MysqlBackend:
         self._address = address
         self._table = table
         self._tables = MysqlTables(table)
-        self._memory = Memory()
-        commits = MysqlCommits(self._tables, str(address), self._memory, max_tombstones)
+        self._guard = Guard(str(address), _Judge(self._tables, self._on_connection))
+        commits = MysqlCommits(self._tables, self._guard, max_tombstones)
         self._pool_size = pool_size
         self._writer = Writer(address, commits, min(WRITERS, pool_size))
         self._pool: Pool | None = None
         self._server: Server | None = None
-        self._inherited: str | None = None  # the epoch at the start, until a reader was believed
 
     async def open(self) -> None:
         """Create the database and its tables if they are not there.
@@ -127,51 +129,29 @@ class MysqlBackend:
     async def load(self, collection: CollectionPath, since: Cursor | None) -> Loaded:
         """Do as `Backend.load`."""
 
-        async def work(connection: Connection) -> tuple[Loaded, State]:
+        async def load(connection: Connection) -> tuple[Loaded, _Heads]:
             if collection in self._writer.doubtful:
                 await self._tables.settle(connection, collection)
                 self._writer.doubtful.discard(collection)
-            return await self._tables.load(connection, collection, since)
+            loaded, head = await self._tables.load(connection, collection, since)
+            return loaded, {collection: head}
 
-        remembered = self._memory.states([collection])
-        loaded, state = await self._on_connection(work)
-        if await self._are_lost(remembered, {collection: state}):
-            loaded, state = await self._on_connection(work)
-        self._memory.note(collection, remembered.get(collection), state)
-        return loaded
+        return await self._guard.read([collection], lambda: self._on_connection(load))
 
     async def heads(self, collections: Sequence[CollectionPath]) -> Mapping[CollectionPath, Cursor]:
         """Do as `Backend.heads`; looks at our latest commit, too."""
-        paths = self._memory.look(collections)
+        paths = self._guard.memory.look(collections)
 
-        async def work(connection: Connection) -> dict[CollectionPath, State]:
-            return await self._tables.heads(connection, paths)
+        async def look(connection: Connection) -> tuple[_Heads, _Heads]:
+            heads = await self._tables.heads(connection, paths)
+            return heads, heads
 
-        remembered = self._memory.states(paths)
-        states = await self._on_connection(work)
-        if await self._are_lost(remembered, states):
-            states = await self._on_connection(work)
-        for path in paths:
-            self._memory.note(path, remembered.get(path), states[path])
-        return {path: Cursor(states[path].epoch, states[path].version) for path in collections}
+        heads = await self._guard.read(paths, lambda: self._on_connection(look))
+        return {path: Cursor(heads[path].epoch, heads[path].version) for path in collections}
 
     async def doubt(self, collection: CollectionPath, cursor: Cursor) -> None:
         """Do as `Doubting.doubt`: believe it of an epoch that is older than this process, so once at the most."""
-        if cursor.epoch != self._inherited:
-            return
-        self._inherited = None
-
-        async def work(connection: Connection) -> State | None:
-            return await self._tables.doubt(connection, collection, cursor)
-
-        with anyio.CancelScope(shield=True):  # who draws an epoch says so
-            try:
-                before = await self._on_connection(work)
-            except BaseException:
-                self._inherited = cursor.epoch
-                raise
-        if before is not None:
-            report_doubt(str(self._address), collection, cursor, before)
+        await self._guard.doubt(collection, cursor)
 
     async def collections(self, app: str) -> Sequence[str]:
         """Do as `Backend.collections`."""
@@ -197,13 +177,13 @@ class MysqlBackend:
     async def _prepare(self, connection: Connection) -> None:
         is_new = await prepare(connection, self._table, self._address)
         await self._recognise(connection, is_opening=True, is_new=is_new)
-        if self._memory.epoch is None:
-            self._memory.epoch = self._inherited = await self._tables.epoch(connection)
+        if self._guard.memory.epoch is None:
+            self._guard.begin(await self._tables.epoch(connection))
 
     async def _greet(self, connection: Connection) -> None:
         """See to it that a server which may have lost something is not taken for the one that we knew."""
         if self._server is not None and not connection.server.is_same_as(self._server):
-            await self._recognise(connection)
+            await whole(self._recognise(connection))
 
     async def _recognise(self, connection: Connection, **how: bool) -> None:
         reason = await self._tables.meta.recognise(connection, **how)
@@ -215,23 +195,6 @@ class MysqlBackend:
                 reason,
                 extra={"fields": {"event": "history_doubted"}},
             )
-
-    async def _are_lost(
-        self, remembered: Mapping[CollectionPath, State], found: Mapping[CollectionPath, State]
-    ) -> bool:
-        """Return whether heads do not go on from what is remembered; a new epoch is drawn then."""
-        suspects = {path: before for path, before, _ in find_lost(remembered, found)}
-        if not suspects:
-            return False
-
-        async def verify(connection: Connection) -> list[Lost]:
-            return await self._tables.verify(connection, suspects)
-
-        with anyio.CancelScope(shield=True):  # who draws an epoch says so
-            if lost := await self._on_connection(verify):
-                self._memory.forget(lost)
-                report(str(self._address), lost)
-        return True
 
     async def _let_go(self) -> None:
         pool, self._pool = self._pool, None
@@ -267,3 +230,29 @@ class MysqlBackend:
             except DatabaseError as error:
                 if error.number != DEADLOCK or not await patience.lasts():
                     raise
+
+
+class _Judge:
+    """Does what the guard needs, with the lock on what is known of the store."""
+
+    def __init__(self, tables: MysqlTables, on_connection: _OnConnection) -> None:
+        self._tables = tables
+        self._on_connection = on_connection
+
+    async def verify(self, remembered: _Heads) -> list[Lost]:
+        """Do as `Judge.verify`."""
+        return await self._on_connection(
+            lambda connection: self._tables.verify(connection, remembered)
+        )
+
+    async def believe(self, collection: CollectionPath, claimed: Cursor) -> State | None:
+        """Do as `Judge.believe`."""
+        return await self._on_connection(
+            lambda connection: self._tables.believe(connection, collection, claimed)
+        )
+
+
+class _OnConnection(Protocol):
+    """Does something on a connection of the pool."""
+
+    async def __call__(self, work: Callable[[Connection], Awaitable[T]]) -> T: ...

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sharedstate_core.storage import CommitResult
 
-from .history import report, with_writer
+from .history import with_writer
 from .mysql_heads import Left, Memory, Stored
 from .mysql_locking import Locked, lock, make_sure
 from .mysql_packets import literal, packets, send
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from sharedstate_core.paths import CollectionPath
     from sharedstate_core.storage import Write
 
+    from .guard import Guard
     from .history import Lost, State
-    from .history import Memory as Guard
     from .mysql_connection import Connection
     from .mysql_tables import MysqlTables
 
@@ -75,20 +75,17 @@ class MysqlCommits:
 
     Args:
         tables: which.
-        store: what the database is called in the log.
-        guard: what was told of each collection.
+        guard: knows what was told of each collection.
         max_tombstones: how many are kept in a collection.
     """
 
     def __init__(
         self,
         tables: MysqlTables,
-        store: str,
         guard: Guard,
         max_tombstones: int = MAX_TOMBSTONES,
     ) -> None:
         self._tables = tables
-        self._store = store
         self._guard = guard
         self._max_tombstones = max_tombstones
         self._memory = Memory()
@@ -98,7 +95,7 @@ class MysqlCommits:
         paths = [commit.collection for commit in commits]
         wanted = {path: names(writes) for path, writes in commits}
         before = self._memory.take(paths)
-        remembered = self._guard.states(paths)
+        remembered = self._guard.memory.states(paths)
         if (
             connection.is_warm
             and not any(wanted.values())
@@ -136,18 +133,15 @@ class MysqlCommits:
         """Hear that a transaction's last packet was carried out."""
         self._memory.keep(prepared.left)
         for path, (stored, _) in prepared.left.items():
-            self._guard.note(path, prepared.remembered.get(path), stored.state)
             if stored.key is not None:
                 self._tables.keep_key(path, stored.key)
-            if path in prepared.changed:
-                self._guard.latest = path
-        if prepared.lost:
-            report(self._store, prepared.lost)
+        heads = {path: stored.state for path, (stored, _) in prepared.left.items()}
+        self._guard.committed(prepared.remembered, heads, prepared.changed, prepared.lost)
 
     def doubt(self, commits: Iterable[Commit]) -> None:
         """Hear that nobody knows whether a transaction was carried out."""
         for commit in commits:
-            self._guard.doubt(commit.collection)
+            self._guard.memory.doubt(commit.collection)
 
     def _changes(
         self, heads: Mapping[CollectionPath, Stored], plans: Mapping[CollectionPath, Plan]
@@ -157,7 +151,7 @@ class MysqlCommits:
         for path, planned in plans.items():
             _, key, head, writers = heads[path]
             if planned.head != head:
-                after = with_writer(writers, self._guard.writer(path), planned.head.version)
+                after = with_writer(writers, self._guard.memory.writer(path), planned.head.version)
                 changes[path] = Change(new_key() if key is None else key, head, planned, after)
         return changes
 

@@ -120,7 +120,7 @@ class MysqlTables:
         await connection.run("COMMIT")
         return lost
 
-    async def doubt(
+    async def believe(
         self, connection: Connection, path: CollectionPath, claimed: Cursor
     ) -> State | None:
         """Draw a new epoch if the head is still of the epoch claimed, but lower; return what it was then."""

@@ -44,10 +44,18 @@ class Part(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """What came of one collection's commit: the answer, the head after it, and whether its history was found lost."""
+    """What came of one collection's commit.
+
+    Attributes:
+        result: the answer.
+        state: the head after it.
+        is_written: whether that is new.
+        lost: set if the collection's history was found lost.
+    """
 
     result: CommitResult
     state: State
+    is_written: bool
     lost: Lost | None
 
 
@@ -116,7 +124,9 @@ class Tables:
         heads = self._read_heads(cursor, list(remembered))
         return self._find_lost(cursor, remembered, heads)
 
-    def doubt(self, cursor: sqlite3.Cursor, path: CollectionPath, claimed: Cursor) -> State | None:
+    def believe(
+        self, cursor: sqlite3.Cursor, path: CollectionPath, claimed: Cursor
+    ) -> State | None:
         """Draw a new epoch if the head is still of the epoch claimed, but lower; return what it was then."""
         state = self._read_heads(cursor, [path])[path].state
         if state.epoch != claimed.epoch or state.version >= claimed.version:
@@ -161,13 +171,14 @@ class Tables:
             epoch, key, *rest, writers = heads[path]
             head = Head(*rest)
             planned = plan(epoch, head, known.get(key, {}), writes)
-            if planned.head != head:
+            is_written = planned.head != head
+            if is_written:
                 writers = with_writer(writers, writer, planned.head.version)
                 key = key or self._new_key(cursor, path)
                 changes.append(Change(key, path, planned, writers))
             result = CommitResult(epoch, planned.outcomes)
             state = State(epoch, planned.head.version, writers)
-            stored.append(Stored(result, state, lost.get(path)))
+            stored.append(Stored(result, state, is_written, lost.get(path)))
         if changes:
             self._rows.put(cursor, changes)
         return stored

@@ -119,6 +119,18 @@ class Threads:
         )
         return results
 
+    async def write_alone(self, work: Callable[[sqlite3.Cursor], T]) -> T:
+        """Return what `work` returns, done in one transaction.
+
+        Raises:
+            StorageError: it left nothing behind.
+            OutcomeUnknownError: it may be stored or not.
+        """
+        (result,) = await self.write(lambda cursor, _: [work(cursor)], [None])
+        if isinstance(result, Exception):
+            raise result
+        return result
+
     def _opened(self, thread: _Thread | None) -> _Thread:
         if thread is None:
             raise StorageError(f"{self._name}: the store is not open")

@@ -139,8 +139,8 @@ def test_a_loop_that_ends_answers_its_callers(file: str) -> None:
         await asyncio.sleep(0)
         callers.append(asyncio.create_task(work(backend, "two")))
         await asyncio.sleep(0)
-        assert backend._writing is not None
-        backend._writing.cancel()
+        assert backend._writer._writing is not None
+        backend._writer._writing.cancel()
         await asyncio.wait(callers)
         await backend.close()
 

@@ -1,0 +1,128 @@
+"""What waits to be committed to SQLite, and the transactions that commit it.
+
+What waits goes into one transaction, whatever the collections; if it fails, each goes alone. One transaction is under
+way at a time: the file has one write lock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from .contract import OutcomeUnknownError, StorageError
+from .sqlite_tables import Part
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sharedstate_core.paths import CollectionPath
+    from sharedstate_core.storage import CommitResult, Write
+
+    from .guard import Guard
+    from .sqlite_tables import Stored, Tables
+    from .sqlite_threads import Threads
+
+MAX_MERGED: Final = 256
+"""Commits in one transaction: enough to make its cost per commit small, few enough that none waits long."""
+
+
+class Writer:
+    """Takes commits and tells what came of each.
+
+    Args:
+        name: of the database, for messages.
+        threads: its connections.
+        tables: what a transaction comes to.
+        guard: knows what was told of each collection.
+    """
+
+    def __init__(self, name: str, threads: Threads, tables: Tables, guard: Guard) -> None:
+        self._name = name
+        self._threads = threads
+        self._tables = tables
+        self._guard = guard
+        self._waiting: deque[_Waiting] = deque()
+        self._writing: asyncio.Task[None] | None = None
+
+    async def commit(self, collection: CollectionPath, writes: Sequence[Write]) -> CommitResult:
+        """Commit, in one transaction with others that wait."""
+        result: asyncio.Future[CommitResult] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Waiting(collection, writes, result))
+        if self._writing is None:
+            self._writing = asyncio.create_task(self._write_waiting())
+        return await result
+
+    async def finish(self) -> None:
+        """Wait for the commits under way."""
+        if self._writing is not None:
+            await asyncio.wait([self._writing])
+
+    async def _write_waiting(self) -> None:
+        """Commit what waits until nothing does: one task, so one transaction at a time."""
+        taken: list[_Waiting] = []
+        try:
+            while self._waiting:
+                taken = self._take()
+                parts = self._parts(taken)
+                results = await self._threads.write(self._tables.commit, parts)
+                self._committed(parts, results)
+                for waiting, outcome in zip(taken, results, strict=True):
+                    waiting.answer(outcome if isinstance(outcome, Exception) else outcome.result)
+        finally:
+            self._writing = None
+            for waiting in taken:  # answered already, unless the loop itself is being ended
+                waiting.answer(OutcomeUnknownError(f"{self._name}: the server ended meanwhile"))
+            while self._waiting:
+                self._waiting.popleft().answer(StorageError(f"{self._name}: the server is ending"))
+
+    def _take(self) -> list[_Waiting]:
+        """Take what waits; of one collection, whose caller did not wait for the last commit's end, one only."""
+        taken: dict[CollectionPath, _Waiting] = {}
+        while self._waiting and len(taken) < MAX_MERGED:
+            if self._waiting[0].collection in taken:
+                break
+            waiting = self._waiting.popleft()
+            taken[waiting.collection] = waiting
+        return list(taken.values())
+
+    def _parts(self, taken: Sequence[_Waiting]) -> list[Part]:
+        memory = self._guard.memory
+        before = memory.states([waiting.collection for waiting in taken])
+        return [
+            Part(path, writes, before.get(path), memory.writer(path)) for path, writes, _ in taken
+        ]
+
+    def _committed(self, parts: Sequence[Part], results: Sequence[Stored | Exception]) -> None:
+        """Let what came of a transaction be remembered."""
+        before, heads, written, lost = {}, {}, set(), []
+        for part, stored in zip(parts, results, strict=True):
+            path = part.collection
+            if isinstance(stored, Exception):
+                self._guard.memory.doubt(path)
+                continue
+            heads[path] = stored.state
+            if part.before is not None:
+                before[path] = part.before
+            if stored.is_written:
+                written.add(path)
+            if stored.lost is not None:
+                lost.append(stored.lost)
+        self._guard.committed(before, heads, written, lost)
+
+
+class _Waiting(NamedTuple):
+    """A commit that waits for its transaction."""
+
+    collection: CollectionPath
+    writes: Sequence[Write]
+    result: asyncio.Future[CommitResult]
+
+    def answer(self, outcome: CommitResult | Exception) -> None:
+        """Tell the caller, if it still waits and does not know yet."""
+        if self.result.done():
+            return
+        if isinstance(outcome, Exception):
+            self.result.set_exception(outcome)
+        else:
+            self.result.set_result(outcome)
