@@ -16,7 +16,7 @@ import anyio
 from .history import Memory, find_lost, report, report_doubt
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Container, Coroutine, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 
     from sharedstate_core.paths import CollectionPath
     from sharedstate_core.storage import Cursor
@@ -86,32 +86,15 @@ class Guard:
         self._inherited = None
         await whole(self._believe(collection, claimed))
 
-    def committed(
-        self,
-        before: Mapping[CollectionPath, State],
-        heads: Mapping[CollectionPath, State],
-        written: Container[CollectionPath],
-        lost: Sequence[Lost],
-    ) -> None:
-        """Remember what a transaction came to.
-
-        Args:
-            before: what was remembered when it began.
-            heads: what was told of.
-            written: the collections of which that is new.
-            lost: those whose history was found lost, so that a new epoch was drawn.
-        """
-        for path, head in heads.items():
-            self.memory.note(path, before.get(path), head)
-            if path in written:
-                self.memory.latest = path
+    def report(self, lost: Sequence[Lost]) -> None:
+        """Log that a new epoch was drawn, if one was: these collections' histories were lost."""
         if lost:
             report(self._store, lost)
 
     async def _verify(self, suspects: Mapping[CollectionPath, State]) -> None:
-        if lost := await self._judge.verify(suspects):
-            self.memory.forget(lost)
-            report(self._store, lost)
+        lost = await self._judge.verify(suspects)
+        self.memory.forget(lost)
+        self.report(lost)
 
     async def _believe(self, collection: CollectionPath, claimed: Cursor) -> None:
         try:

@@ -75,6 +75,9 @@ def new_epoch() -> str:
 
 def with_writer(writers: str, writer: str, version: int) -> str:
     """Return a version vector in which this writer has made this version, which is later than all others."""
+    others, space, last = writers.rpartition(" ")
+    if last.startswith(f"{writer}:"):  # nearly always
+        return f"{others}{space}{writer}:{version}"
     entries = [
         each
         for each in writers.split()
@@ -207,14 +210,12 @@ class Memory:
         """Return the heads from which those of these collections must go on; of some only the epoch is known."""
         if self.epoch is None:
             return {}
-        unknown = State(self.epoch)
-        entries = ((path, self._entries.get(path)) for path in paths)
-        return {
-            path: entry.state
-            if entry and entry.state and entry.state.epoch == self.epoch
-            else unknown
-            for path, entry in entries
-        }
+        states = dict.fromkeys(paths, State(self.epoch))
+        for path in paths:
+            entry = self._entries.get(path)
+            if entry and entry.state and entry.state.epoch == self.epoch:
+                states[path] = entry.state
+        return states
 
     def look(self, paths: Sequence[CollectionPath]) -> list[CollectionPath]:
         """Return the collections that belong to a look at these: that of our latest commit, and some others in turn."""
@@ -224,12 +225,19 @@ class Memory:
         latest = [self.latest] if self.latest else []
         return list(dict.fromkeys([*paths, *latest, *others]))
 
-    def writer(self, path: CollectionPath) -> str:
-        """Return the name under which to write, a new one if there is none."""
-        entry = self._entry(path)
+    def take(self, path: CollectionPath) -> tuple[State | None, str]:
+        """Return the head from which one must go on (see `states`), and the name under which to write."""
+        entry = self._entries.get(path) or self._entry(path)
         if entry.writer is None:
             entry.writer = secrets.token_urlsafe(6)
-        return entry.writer
+        state = entry.state
+        if self.epoch is None or (state and state.epoch == self.epoch):
+            return state, entry.writer
+        return State(self.epoch), entry.writer
+
+    def writer(self, path: CollectionPath) -> str:
+        """Return the name under which to write, a new one if there is none."""
+        return self.take(path)[1]
 
     def doubt(self, path: CollectionPath) -> None:
         """Take another name the next time: nobody knows whether this one has made its next version."""
@@ -251,7 +259,8 @@ class Memory:
         entry = self._entry(path)
         current = entry.state
         if (
-            current is None
+            current is before
+            or current is None
             or current.epoch != now.epoch
             or current == before
             or current.version < now.version
@@ -265,6 +274,7 @@ class Memory:
             self._entries[path] = _Entry(now)
 
     def _entry(self, path: CollectionPath) -> _Entry:
+        """Return an entry as the last one in use."""
         entry = self._entries.pop(path, None) or _Entry()
         self._entries[path] = entry
         if len(self._entries) > self._size:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sharedstate_core.storage import CommitResult
 
-from .history import with_writer
+from .history import State, with_writer
 from .mysql_heads import Left, Memory, Stored
 from .mysql_locking import Locked, lock, make_sure
 from .mysql_packets import literal, packets, send
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from sharedstate_core.storage import Write
 
     from .guard import Guard
-    from .history import Lost, State
+    from .history import Lost
     from .mysql_connection import Connection
     from .mysql_tables import MysqlTables
 
@@ -110,7 +110,7 @@ class MysqlCommits:
         for path, writes in commits:
             rows = locked.known.get(path, {})
             plans[path] = plan(
-                locked.heads[path].epoch,
+                locked.heads[path].state.epoch,
                 locked.heads[path].head,
                 {id: rows.get(id) for id in wanted[path]},
                 writes,
@@ -119,7 +119,9 @@ class MysqlCommits:
         changes = self._changes(locked.heads, plans)
         await self._create(connection, locked.heads, changes)
         last = await self._write(connection, begin, list(changes.values()))
-        results = [CommitResult(locked.heads[path].epoch, plans[path].outcomes) for path in paths]
+        results = [
+            CommitResult(locked.heads[path].state.epoch, plans[path].outcomes) for path in paths
+        ]
         left = {
             path: Left(
                 _after(stored, changes.get(path)),
@@ -132,11 +134,14 @@ class MysqlCommits:
     def stored(self, prepared: Prepared) -> None:
         """Hear that a transaction's last packet was carried out."""
         self._memory.keep(prepared.left)
+        memory = self._guard.memory
         for path, (stored, _) in prepared.left.items():
+            memory.note(path, prepared.remembered.get(path), stored.state)
             if stored.key is not None:
                 self._tables.keep_key(path, stored.key)
-        heads = {path: stored.state for path, (stored, _) in prepared.left.items()}
-        self._guard.committed(prepared.remembered, heads, prepared.changed, prepared.lost)
+            if path in prepared.changed:
+                memory.latest = path
+        self._guard.report(prepared.lost)
 
     def doubt(self, commits: Iterable[Commit]) -> None:
         """Hear that nobody knows whether a transaction was carried out."""
@@ -149,9 +154,11 @@ class MysqlCommits:
         """Return what is written, with keys for collections that are new."""
         changes: dict[CollectionPath, Change] = {}
         for path, planned in plans.items():
-            _, key, head, writers = heads[path]
+            state, key, head = heads[path]
             if planned.head != head:
-                after = with_writer(writers, self._guard.memory.writer(path), planned.head.version)
+                after = with_writer(
+                    state.writers, self._guard.memory.writer(path), planned.head.version
+                )
                 changes[path] = Change(new_key() if key is None else key, head, planned, after)
         return changes
 
@@ -234,7 +241,8 @@ def _after(stored: Stored, change: Change | None) -> Stored:
     """Return the head after a change."""
     if change is None:
         return stored
-    return Stored(stored.epoch, change.key, change.plan.head, change.writers)
+    head = change.plan.head
+    return Stored(State(stored.state.epoch, head.version, change.writers), change.key, head)
 
 
 def _can_be_relied_on(
@@ -249,5 +257,5 @@ def _can_be_relied_on(
             left.alone and left.stored.key is not None and told.get(path) == left.stored.state
             for path, left in before.items()
         )
-        and len({left.stored.epoch for left in before.values()}) == 1
+        and len({left.stored.state.epoch for left in before.values()}) == 1
     )

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from .history import State
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from sharedstate_core.paths import CollectionPath
 
+    from .history import State
     from .plan import Head
 
 MAX_REMEMBERED: Final = 10_000
@@ -25,21 +24,14 @@ class Stored(NamedTuple):
     """The head of a collection as it is in the database.
 
     Attributes:
-        epoch: the store's.
+        state: what tells it from other histories.
         key: the collection's; None: it has no row there yet.
         head: what its row says.
-        writers: its version vector (see `history`).
     """
 
-    epoch: str
+    state: State
     key: int | None
     head: Head
-    writers: str = ""
-
-    @property
-    def state(self) -> State:
-        """What tells it from other histories."""
-        return State(self.epoch, self.head.version, self.writers)
 
 
 class Left(NamedTuple):

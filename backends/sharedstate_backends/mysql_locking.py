@@ -60,7 +60,10 @@ async def lock(
     ]
     ((epoch,),) = answers[1]
     found = tables.found(answers[2], list(wanted))
-    heads = {path: Stored(epoch.decode(), *found.get(path, (None, Head(), ""))) for path in wanted}
+    heads: dict[CollectionPath, Stored] = {}
+    for path in wanted:
+        key, head, writers = found.get(path, (None, Head(), ""))
+        heads[path] = Stored(State(epoch.decode(), head.version, writers), key, head)
     paths = {key: path for path, (key, _, _) in found.items()}
     known: dict[CollectionPath, dict[str, Known]] = {}
     for key, id, *rest in chain.from_iterable(answers[3:]):
@@ -70,7 +73,8 @@ async def lock(
     if find_lost(remembered, states):
         noted = await tables.meta.lock(connection)
         renewed, lost = await tables.meta.verify(connection, noted, remembered, states)
-        heads = {path: stored._replace(epoch=renewed) for path, stored in heads.items()}
+        for path, stored in heads.items():
+            heads[path] = stored._replace(state=stored.state._replace(epoch=renewed))
     return Locked(heads, known, lost)
 
 
@@ -78,11 +82,11 @@ def make_sure(tables: MysqlTables, heads: Sequence[Stored]) -> str:
     """Return a statement that locks these heads, and fails with `OUT_OF_RANGE` if one of them has changed."""
     rows = " OR ".join(
         f"(`key` = {key} AND version = {head.version} AND tombstones = {head.tombstones} "
-        f"AND writers = {literal(writers)})"
-        for _, key, head, writers in heads
+        f"AND writers = {literal(state.writers)})"
+        for state, key, head in heads
     )
     return (
-        f"SELECT IF(COUNT(*) = {len(heads)} AND ({tables.meta.select_epoch}) = {literal(heads[0].epoch)}, 0, "
+        f"SELECT IF(COUNT(*) = {len(heads)} AND ({tables.meta.select_epoch}) = {literal(heads[0].state.epoch)}, 0, "
         f"COUNT(*) + 1 + {_TOO_LARGE}) "
         f"FROM {tables.heads_table} FORCE INDEX (PRIMARY) WHERE {rows} FOR UPDATE"
     )

@@ -40,16 +40,13 @@ class DatabaseFile(NamedTuple):
     Attributes:
         name: of the database, absolute; empty for one in memory, which cannot be moved. It may be that of a link.
         path: where that led to: the log is beside it.
-        database: which file that was.
-        log: which file its write-ahead log was.
-        log_index: which file the index of that log was, in which programs that share it keep their locks.
+        parts: the name, that of the write-ahead log, and that of the log's index, in which programs that share it keep
+            their locks; and which file each was.
     """
 
     name: str = ""
     path: str = ""
-    database: Identity = None
-    log: Identity = None
-    log_index: Identity = None
+    parts: tuple[tuple[str, Identity], ...] = ()
 
     @classmethod
     def of(cls, connection: sqlite3.Connection, name: str) -> DatabaseFile:
@@ -58,7 +55,13 @@ class DatabaseFile(NamedTuple):
             path = cursor.execute("PRAGMA database_list").fetchone()[2]
         if not path:
             return cls()
-        return cls(name, path, identity(name), identity(path + _LOG), identity(path + _INDEX))
+        parts = (name, path + _LOG, path + _INDEX)
+        return cls(name, path, tuple((part, identity(part)) for part in parts))
+
+    @property
+    def database(self) -> Identity:
+        """Which file the database is."""
+        return self.parts[0][1] if self.parts else None
 
     @property
     def is_there(self) -> bool:
@@ -71,15 +74,8 @@ class DatabaseFile(NamedTuple):
         Raises:
             MovedError: one of them is not; the message says which, and what to do.
         """
-        if not self.name:
-            return
-        for path, before in (
-            (self.name, self.database),
-            (self.path + _LOG, self.log),
-            (self.path + _INDEX, self.log_index),
-        ):
-            now = identity(path)
-            if now != before:
+        for path, before in self.parts:
+            if (now := identity(path)) != before:
                 what = "was deleted or moved" if now is None else "was replaced"
                 raise MovedError(
                     f"{path} {what} under the running server; put that very file back, or restore a backup"
@@ -100,8 +96,9 @@ def let_go(connection: sqlite3.Connection, file: DatabaseFile) -> None:
     Raises:
         MovedError: it cannot be done now.
     """
-    for suffix, ours in ((_LOG, file.log), (_INDEX, file.log_index)):
-        if identity(file.path + suffix) not in {ours, None}:
+    beside = file.parts[1:]
+    for path, ours in beside:
+        if identity(path) not in {ours, None}:
             return  # somebody else's, who has gone on without us
     with closing(connection.cursor()) as cursor:
         try:
@@ -111,9 +108,9 @@ def let_go(connection: sqlite3.Connection, file: DatabaseFile) -> None:
     if busy:
         problem = "was replaced while another program uses the old file; stop that program"
         raise MovedError(f"{file.path} {problem}")
-    for suffix, ours in ((_LOG, file.log), (_INDEX, file.log_index)):
-        if ours is not None and identity(file.path + suffix) == ours:
-            Path(file.path + suffix).unlink(missing_ok=True)
+    for path, ours in beside:
+        if ours is not None and identity(path) == ours:
+            Path(path).unlink(missing_ok=True)
 
 
 def sizes(name: str) -> dict[str, int]:

@@ -8,7 +8,7 @@ Python's global lock and takes it again, which costs more than the step while th
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from sharedstate_core.storage import CommitResult, Loaded, Row
 
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
     from sharedstate_core.paths import CollectionPath
     from sharedstate_core.storage import Cursor, Write
+
+    _Found: TypeAlias = tuple[State, int | None, Head]
+    """What is known of a collection before its rows: its state, its key, which is None until somebody writes, and the
+    head as far as commits change it."""
 
 _WANTED: Final = 256
 """Pairs looked up by one statement, a power of two: SQLite built with its oldest limits takes 999 parameters."""
@@ -59,21 +63,6 @@ class Stored(NamedTuple):
     lost: Lost | None
 
 
-class _Head(NamedTuple):
-    """What is known of a collection before its rows; the key is None until somebody writes."""
-
-    epoch: str
-    key: int | None
-    version: int
-    horizon: int
-    tombstones: int
-    writers: str
-
-    @property
-    def state(self) -> State:
-        return State(self.epoch, self.version, self.writers)
-
-
 class Tables:
     """The statements on one service's tables.
 
@@ -95,8 +84,8 @@ class Tables:
         self, cursor: sqlite3.Cursor, collection: CollectionPath, since: Cursor | None
     ) -> tuple[Loaded, State]:
         """Return what `Backend.load` promises, and the head."""
-        head = self._read_heads(cursor, [collection])[collection]
-        epoch, key, version, horizon, _, _ = head
+        state, key, (version, horizon, _) = self._read_heads(cursor, [collection])[collection]
+        epoch = state.epoch
         base = None
         if since and since.epoch == epoch and horizon <= since.version <= version:
             base = since.version
@@ -105,14 +94,14 @@ class Tables:
             "WHERE collection = ? AND version > ?",
             (key, base or 0),
         )
-        return Loaded(epoch, version, horizon, list(map(Row._make, rows)), base), head.state
+        return Loaded(epoch, version, horizon, list(map(Row._make, rows)), base), state
 
     def heads(
         self, cursor: sqlite3.Cursor, collections: Sequence[CollectionPath]
     ) -> dict[CollectionPath, State]:
         """Return the head of each collection."""
         heads = self._read_heads(cursor, collections)
-        return {path: head.state for path, head in heads.items()}
+        return {path: state for path, (state, _, _) in heads.items()}
 
     def verify(
         self, cursor: sqlite3.Cursor, remembered: Mapping[CollectionPath, State]
@@ -128,7 +117,7 @@ class Tables:
         self, cursor: sqlite3.Cursor, path: CollectionPath, claimed: Cursor
     ) -> State | None:
         """Draw a new epoch if the head is still of the epoch claimed, but lower; return what it was then."""
-        state = self._read_heads(cursor, [path])[path].state
+        state = self._read_heads(cursor, [path])[path][0]
         if state.epoch != claimed.epoch or state.version >= claimed.version:
             return None
         renew_epoch(cursor, self._table)
@@ -138,10 +127,10 @@ class Tables:
         self,
         cursor: sqlite3.Cursor,
         remembered: Mapping[CollectionPath, State],
-        heads: dict[CollectionPath, _Head],
+        heads: dict[CollectionPath, _Found],
     ) -> list[Lost]:
         """Do as `verify`; write the new epoch into these heads, too."""
-        states = {path: heads[path].state for path in remembered}
+        states = {path: heads[path][0] for path in remembered}
         lost = find_lost(remembered, states)
         if lost and any(before.epoch != now.epoch for _, before, now in lost):
             former = read_meta(cursor, self._table).get("former_epochs", "")
@@ -149,8 +138,8 @@ class Tables:
         if not lost:
             return []
         epoch = renew_epoch(cursor, self._table, {before.epoch for _, before, _ in lost})
-        for path, head in heads.items():
-            heads[path] = head._replace(epoch=epoch)
+        for path, (state, key, head) in heads.items():
+            heads[path] = (state._replace(epoch=epoch), key, head)
         return [each._replace(now=each.now._replace(epoch=epoch)) for each in lost]
 
     def collections(self, cursor: sqlite3.Cursor, app: str) -> list[str]:
@@ -161,23 +150,28 @@ class Tables:
     def commit(self, cursor: sqlite3.Cursor, parts: Sequence[Part]) -> list[Stored]:
         """Apply the writes that may be applied, to each collection once; return what became of each part."""
         heads = self._read_heads(cursor, [part.collection for part in parts])
-        remembered = {part.collection: part.before for part in parts if part.before is not None}
-        lost = {each.path: each for each in self._find_lost(cursor, remembered, heads)}
-        wanted = [(heads[part.collection].key, id) for part in parts for id in names(part.writes)]
+        others = {
+            part.collection: part.before
+            for part in parts
+            if part.before is not None and part.before != heads[part.collection][0]
+        }
+        lost = (
+            {each.path: each for each in self._find_lost(cursor, others, heads)} if others else {}
+        )
+        wanted = [(heads[part.collection][1], id) for part in parts for id in names(part.writes)]
         known = self._known(cursor, wanted)
         stored: list[Stored] = []
         changes: list[Change] = []
         for path, writes, _, writer in parts:
-            epoch, key, *rest, writers = heads[path]
-            head = Head(*rest)
-            planned = plan(epoch, head, known.get(key, {}), writes)
+            state, key, head = heads[path]
+            planned = plan(state.epoch, head, known.get(key, {}), writes)
             is_written = planned.head != head
             if is_written:
-                writers = with_writer(writers, writer, planned.head.version)
+                version = planned.head.version
+                state = State(state.epoch, version, with_writer(state.writers, writer, version))
                 key = key or self._new_key(cursor, path)
-                changes.append(Change(key, path, planned, writers))
-            result = CommitResult(epoch, planned.outcomes)
-            state = State(epoch, planned.head.version, writers)
+                changes.append(Change(key, path, planned, state.writers))
+            result = CommitResult(state.epoch, planned.outcomes)
             stored.append(Stored(result, state, is_written, lost.get(path)))
         if changes:
             self._rows.put(cursor, changes)
@@ -185,23 +179,23 @@ class Tables:
 
     def _read_heads(
         self, cursor: sqlite3.Cursor, collections: Sequence[CollectionPath]
-    ) -> dict[CollectionPath, _Head]:
-        heads: dict[tuple[str, str], _Head] = {}
+    ) -> dict[CollectionPath, _Found]:
+        heads: dict[tuple[str, str], _Found] = {}
         for batch in batches([(path.app, path.collection) for path in collections], _WANTED):
             rows = cursor.execute(
                 f"WITH wanted (app, name) AS (VALUES {placeholders(len(batch), 2)}) "
-                "SELECT wanted.app, wanted.name, meta.value, key, "
+                f"SELECT wanted.app, wanted.name, (SELECT value FROM {self._meta} WHERE name = 'epoch'), key, "
                 "ifnull(version, 0), ifnull(horizon, 0), ifnull(tombstones, 0), ifnull(writers, '') "
-                f"FROM wanted CROSS JOIN {self._meta} AS meta ON meta.name = 'epoch' "
-                f"LEFT JOIN {self._heads} AS head "
+                f"FROM wanted LEFT JOIN {self._heads} AS head "
                 "ON head.app = wanted.app AND head.name = wanted.name",
                 flat(batch),
             )
-            heads.update(((app, name), _Head(*rest)) for app, name, *rest in rows.fetchall())
-        try:
-            return {path: heads[path.app, path.collection] for path in collections}
-        except KeyError:
-            raise StorageError(f"table {self._meta} has no epoch; restore a backup") from None
+            for app, name, epoch, key, version, horizon, tombstones, writers in rows.fetchall():
+                if epoch is None:
+                    raise StorageError(f"table {self._meta} has no epoch; restore a backup")
+                state = State(epoch, version, writers)
+                heads[app, name] = (state, key, Head(version, horizon, tombstones))
+        return {path: heads[path.app, path.collection] for path in collections}
 
     def _new_key(self, cursor: sqlite3.Cursor, collection: CollectionPath) -> int:
         cursor.execute(

@@ -87,28 +87,23 @@ class Writer:
         return list(taken.values())
 
     def _parts(self, taken: Sequence[_Waiting]) -> list[Part]:
-        memory = self._guard.memory
-        before = memory.states([waiting.collection for waiting in taken])
-        return [
-            Part(path, writes, before.get(path), memory.writer(path)) for path, writes, _ in taken
-        ]
+        take = self._guard.memory.take
+        return [Part(path, writes, *take(path)) for path, writes, _ in taken]
 
     def _committed(self, parts: Sequence[Part], results: Sequence[Stored | Exception]) -> None:
-        """Let what came of a transaction be remembered."""
-        before, heads, written, lost = {}, {}, set(), []
+        """Remember what came of a transaction."""
+        memory = self._guard.memory
+        lost = []
         for part, stored in zip(parts, results, strict=True):
-            path = part.collection
             if isinstance(stored, Exception):
-                self._guard.memory.doubt(path)
+                memory.doubt(part.collection)
                 continue
-            heads[path] = stored.state
-            if part.before is not None:
-                before[path] = part.before
+            memory.note(part.collection, part.before, stored.state)
             if stored.is_written:
-                written.add(path)
+                memory.latest = part.collection
             if stored.lost is not None:
                 lost.append(stored.lost)
-        self._guard.committed(before, heads, written, lost)
+        self._guard.report(lost)
 
 
 class _Waiting(NamedTuple):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import logging
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.support.mariadb import MariaDb
@@ -31,3 +33,17 @@ def mysql(shared_mariadb: MariaDb) -> dict[str, Any]:
 def table(mysql: dict[str, Any]) -> str:
     """Return the table's name."""
     return str(mysql["db_table"])
+
+
+@pytest.fixture
+def said() -> Iterator[list[str]]:
+    """Lines of the log, as they come."""
+    lines: list[str] = []
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            lines.append(record.getMessage())
+
+    logging.getLogger("sharedstate").addHandler(handler := Handler())
+    yield lines
+    logging.getLogger("sharedstate").removeHandler(handler)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -36,12 +34,13 @@ from .dictionary_backend import DictionaryBackend
 from .journal_backend import JournalBackend
 from .memory_backend import MemoryBackend
 from .opening import copying, opened, sqlite
+from .restoring import MariaDbTables, SqliteFile, setting_back
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
     from sharedstate_backends import Backend
-    from sharedstate_backends.conformance.declaring import PutBack, Reopen, SetBack, Wipe
+    from sharedstate_backends.conformance.declaring import Reopen, SetBack, Wipe
     from tests.support.mariadb import MariaDb
 
 
@@ -54,12 +53,6 @@ def opening(config: Mapping[str, object]) -> Reopen:
         return backend
 
     return reopen
-
-
-def copied(source: str, target: str) -> None:
-    """Copy a database online, as `.backup` and `.restore` of the command `sqlite3` do."""
-    with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(target)) as new:
-        old.backup(new)
 
 
 def test_failures_are_told_in_detail() -> None:
@@ -96,15 +89,7 @@ class TestSqliteInFile(BackendConformance):
 
     @pytest.fixture
     def set_back(self, file: str) -> SetBack:
-        async def take() -> PutBack:
-            copied(file, f"{file}.copy")
-
-            async def put_back() -> None:
-                copied(f"{file}.copy", file)
-
-            return put_back
-
-        return take
+        return setting_back(SqliteFile(file))
 
     @pytest.fixture
     def wipe(self, file: str) -> Wipe:
@@ -132,6 +117,10 @@ class TestMariaDb(BackendConformance):
     @pytest.fixture
     def reopen(self, mysql: dict[str, object]) -> Reopen:
         return opening(mysql)
+
+    @pytest.fixture
+    def set_back(self, mysql: dict[str, Any], shared_mariadb: MariaDb) -> SetBack:
+        return setting_back(MariaDbTables(shared_mariadb, mysql))
 
     @pytest.fixture
     async def forgetful(self, mysql: dict[str, Any]) -> AsyncIterator[Backend]:

@@ -241,6 +241,7 @@ def test_memory_is_bounded_and_forgets_what_was_used_least_lately() -> None:
     for each in paths[:2]:
         memory.note(each, None, state)
     writer = memory.writer(paths[0])
+    memory.note(paths[0], state, state)
     memory.note(paths[2], None, state)
     assert list(memory.states(paths).values()) == [state, unknown, state]
     assert memory.writer(paths[0]) == writer

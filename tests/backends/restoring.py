@@ -1,0 +1,103 @@
+"""Databases as their operators see them: what takes a backup of a store's tables and puts it back, in place."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, Protocol
+
+from sharedstate_backends.items_service import get_service
+from sharedstate_backends.sqlite_schema import table_names
+
+from .opening import sqlite
+
+if TYPE_CHECKING:
+    from sharedstate_backends import Backend
+    from sharedstate_backends.conformance.declaring import PutBack, SetBack
+    from tests.support.mariadb import MariaDb
+
+
+class Restorable(Protocol):
+    """A database, and the stores that use it."""
+
+    table: str
+
+    def store(self) -> Backend:
+        """Return a store of its own, not yet open."""
+
+    def take(self) -> str:
+        """Take a backup, and return its name or its content."""
+
+    def put_back(self, backup: str) -> None:
+        """Let the database hold what the backup holds."""
+
+    def sql(self, statement: str) -> None:
+        """Carry out a statement."""
+
+
+def copy(source: str, target: str) -> None:
+    """Copy an SQLite database online, as `.backup` and `.restore` of the command `sqlite3` do."""
+    with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(target)) as new:
+        old.backup(new)
+
+
+class SqliteFile:
+    """A file, which stays where it is when its content is put back."""
+
+    table = "items"
+
+    def __init__(self, file: str) -> None:
+        self._file = file
+        self._taken = 0
+
+    def store(self) -> Backend:
+        return sqlite(self._file)
+
+    def take(self) -> str:
+        self._taken += 1
+        backup = f"{self._file}.{self._taken}"
+        copy(self._file, backup)
+        return backup
+
+    def put_back(self, backup: str) -> None:
+        copy(backup, self._file)
+
+    def sql(self, statement: str) -> None:
+        with closing(sqlite3.connect(self._file)) as connection:
+            connection.execute(statement)
+            connection.commit()
+
+
+class MariaDbTables:
+    """The tables of a service in MariaDB."""
+
+    def __init__(self, database: MariaDb, config: dict[str, Any]) -> None:
+        self.table = config["db_table"]
+        self._database = database
+        self._config = config
+
+    def store(self) -> Backend:
+        return get_service(self._config)
+
+    def take(self) -> str:
+        return self._database.dump(*table_names(self.table))
+
+    def put_back(self, backup: str) -> None:
+        self.sql(backup)
+
+    def sql(self, statement: str) -> None:
+        self._database.sql(statement, self._config["db_name"])
+
+
+def setting_back(database: Restorable) -> SetBack:
+    """Return what the conformance suite asks for."""
+
+    async def take() -> PutBack:
+        backup = database.take()
+
+        async def put_back() -> None:
+            database.put_back(backup)
+
+        return put_back
+
+    return take
