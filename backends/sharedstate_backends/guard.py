@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import anyio
 
-from .history import Memory, find_lost, report, report_doubt
+from .history import STARTS, Memory, find_lost, report, report_doubt
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
@@ -55,9 +55,10 @@ class Guard:
         self._judge = judge
         self._inherited: str | None = None  # the epoch at the start, until a reader was believed
 
-    def begin(self, epoch: str) -> None:
-        """Hear with which epoch the store was opened."""
-        self.memory.epoch = self._inherited = epoch
+    def begin(self, starts: State) -> None:
+        """Hear which starts the store knows, this one among them, and so its epoch."""
+        self._inherited = starts.epoch
+        self.memory.note(STARTS, None, starts)
 
     async def read(
         self,
@@ -68,8 +69,9 @@ class Guard:
 
         Args:
             paths: of which collections.
-            work: returns what is read, and the head of each.
+            work: returns what is read, and the head of each and of `STARTS`.
         """
+        paths = [*paths, STARTS]
         remembered = self.memory.states(paths)
         result, heads = await work()
         if suspects := find_lost(remembered, heads):

@@ -17,7 +17,10 @@ without durable commits loses its power. Versions are then counted again, and (e
 5. What was lost before the process began, only readers can know. The first of them who holds more than storage does, in
    the epoch with which the process began, is believed: later losses it sees by itself, so a reader can have everything
    sent to everybody once for each start, and no oftener.
-6. Epochs remember those before them. One that does not know the epoch told of before has come from a backup, too.
+6. What was lost in a collection of which a process has told nothing yet, it cannot see there. So each start leaves a
+   mark in the store, and the marks are a history like that of a collection, `STARTS`: whatever is read of a collection
+   for the first time, and each look, must go on from the marks of old. What is lost after that, the collection shows.
+7. Epochs remember those before them. One that does not know the epoch told of before has come from a backup, too.
 """
 
 from __future__ import annotations
@@ -28,10 +31,11 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from sharedstate_core.paths import CollectionPath
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from sharedstate_core.paths import CollectionPath
     from sharedstate_core.storage import Cursor
 
 MAX_WRITERS: Final = 16
@@ -47,6 +51,9 @@ who is away may hold."""
 
 MAX_REMEMBERED: Final = 100_000
 """Collections of which a process remembers the head, those told of last; some 400 bytes each."""
+
+STARTS: Final = CollectionPath("", "", "")
+"""In place of a collection: the starts of processes, each of which counts as a version by a writer of its own."""
 
 _ENTRY: Final = re.compile(r"[A-Za-z0-9_-]+:[0-9]+")
 
@@ -84,6 +91,17 @@ def with_writer(writers: str, writer: str, version: int) -> str:
         if _ENTRY.fullmatch(each) and not each.startswith(writer + ":")
     ]
     return " ".join([*entries[1 - MAX_WRITERS :], f"{writer}:{version}"])
+
+
+def starts(epoch: str, marks: str) -> State:
+    """Return what `STARTS` are, from the marks as they are stored."""
+    version = marks.rpartition(":")[2]
+    return State(epoch, int(version) if version.isdecimal() else 0, marks)
+
+
+def with_start(marks: str) -> str:
+    """Return the marks with one more. There are 16 at the most, so they fit in 255 characters."""
+    return with_writer(marks, secrets.token_urlsafe(4), starts("", marks).version + 1)
 
 
 def with_epochs(former: str, epochs: Iterable[str]) -> str:
@@ -143,8 +161,10 @@ def find_lost(
 
 def report(store: str, lost: Sequence[Lost]) -> None:
     """Log that a store has gone back, and that a new epoch was drawn."""
-    path, before, now = max(lost, key=lambda each: each.before.version)
-    if before.version:
+    path, before, now = max(lost, key=lambda each: (each.path != STARTS, each.before.version))
+    if path == STARTS:
+        what = "what is there now is older than this server's start"
+    elif before.version:
         what = f"version {before.version} of {path} was stored, and version {now.version}, which is there now, "
         what += "does not go on from it"
     else:
@@ -154,7 +174,13 @@ def report(store: str, lost: Sequence[Lost]) -> None:
         "behind?). A new epoch was drawn, and everybody is told what is there now",
         store,
         what,
-        extra={"fields": {"event": "history_lost", "path": str(path), "collections": len(lost)}},
+        extra={
+            "fields": {
+                "event": "history_lost",
+                "path": "" if path == STARTS else str(path),
+                "collections": sum(each.path != STARTS for each in lost),
+            }
+        },
     )
 
 
@@ -223,7 +249,7 @@ class Memory:
             self._round = list(self._entries)
         others = [self._round.pop() for _ in range(min(LOOKED_AT, len(self._round)))]
         latest = [self.latest] if self.latest else []
-        return list(dict.fromkeys([*paths, *latest, *others]))
+        return [path for path in dict.fromkeys([*paths, *latest, *others]) if path != STARTS]
 
     def take(self, path: CollectionPath) -> tuple[State | None, str]:
         """Return the head from which one must go on (see `states`), and the name under which to write."""

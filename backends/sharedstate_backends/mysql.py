@@ -133,8 +133,7 @@ class MysqlBackend:
             if collection in self._writer.doubtful:
                 await self._tables.settle(connection, collection)
                 self._writer.doubtful.discard(collection)
-            loaded, head = await self._tables.load(connection, collection, since)
-            return loaded, {collection: head}
+            return await self._tables.load(connection, collection, since)
 
         return await self._guard.read([collection], lambda: self._on_connection(load))
 
@@ -178,7 +177,7 @@ class MysqlBackend:
         is_new = await prepare(connection, self._table, self._address)
         await self._recognise(connection, is_opening=True, is_new=is_new)
         if self._guard.memory.epoch is None:
-            self._guard.begin(await self._tables.epoch(connection))
+            self._guard.begin(await self._tables.starts(connection))
 
     async def _greet(self, connection: Connection) -> None:
         """See to it that a server which may have lost something is not taken for the one that we knew."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sharedstate_core.storage import CommitResult
 
-from .history import State, with_writer
+from .history import STARTS, State, with_writer
 from .mysql_heads import Left, Memory, Stored
 from .mysql_locking import Locked, lock, make_sure
 from .mysql_packets import literal, packets, send
@@ -95,7 +95,7 @@ class MysqlCommits:
         paths = [commit.collection for commit in commits]
         wanted = {path: names(writes) for path, writes in commits}
         before = self._memory.take(paths)
-        remembered = self._guard.memory.states(paths)
+        remembered = self._guard.memory.states([*paths, STARTS])
         if (
             connection.is_warm
             and not any(wanted.values())

@@ -6,7 +6,7 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from .history import Lost, State, find_lost
+from .history import STARTS, Lost, State, find_lost
 from .mysql_heads import Stored
 from .mysql_packets import PACKET_BYTES, batches, literal, packets
 from .plan import Head, Known
@@ -49,7 +49,7 @@ async def lock(
     """Begin a transaction, lock the heads of collections and read them, and what they have of these ids."""
     questions = [
         "START TRANSACTION",
-        f"{tables.meta.select_epoch} LOCK IN SHARE MODE",  # or a restore might come in between
+        f"{tables.meta.select_starts} LOCK IN SHARE MODE",  # or a restore might come in between
         f"{tables.select_heads(list(wanted))} FOR UPDATE",
         *_select_rows(tables, wanted, connection.max_packet),
     ]
@@ -58,17 +58,17 @@ async def lock(
         for packet in packets(questions, connection.max_packet)
         for rows in await connection.run_together(packet)
     ]
-    ((epoch,),) = answers[1]
+    starts = tables.meta.starts(answers[1])
     found = tables.found(answers[2], list(wanted))
     heads: dict[CollectionPath, Stored] = {}
     for path in wanted:
         key, head, writers = found.get(path, (None, Head(), ""))
-        heads[path] = Stored(State(epoch.decode(), head.version, writers), key, head)
+        heads[path] = Stored(State(starts.epoch, head.version, writers), key, head)
     paths = {key: path for path, (key, _, _) in found.items()}
     known: dict[CollectionPath, dict[str, Known]] = {}
     for key, id, *rest in chain.from_iterable(answers[3:]):
         known.setdefault(paths[key], {})[id.decode()] = Known(*rest)
-    states = {path: heads[path].state for path in remembered}
+    states = {path: heads[path].state for path in wanted} | {STARTS: starts}
     lost: list[Lost] = []
     if find_lost(remembered, states):
         noted = await tables.meta.lock(connection)

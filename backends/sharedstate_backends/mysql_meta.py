@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .contract import StorageError
-from .history import find_lost, new_epoch, with_epochs
+from .history import find_lost, new_epoch, starts, with_epochs, with_start
 from .mysql_packets import literal
 from .mysql_server import doubts, notes
 from .sqlite_schema import table_names
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sharedstate_core.paths import CollectionPath
 
     from .history import Lost, State
-    from .mysql_connection import Connection
+    from .mysql_connection import Connection, Rows
 
 
 class Meta:
@@ -32,17 +32,30 @@ class Meta:
 
     Attributes:
         name: of the table, quoted.
-        select_epoch: a statement.
+        select_epoch, select_starts: statements; `starts` reads what the latter returns.
     """
 
     def __init__(self, table: str) -> None:
         self.name = f"`{table_names(table)[2]}`"
         self.select_epoch = f"SELECT value FROM {self.name} WHERE name = 'epoch'"
+        self.select_starts = (
+            "SELECT MAX(IF(name = 'epoch', value, NULL)), MAX(IF(name = 'starts', value, '')) "
+            f"FROM {self.name} WHERE name IN ('epoch', 'starts')"
+        )
+
+    def starts(self, rows: Rows) -> State:
+        """Return the marks of processes that have opened the store, and so its epoch (see `history`)."""
+        ((epoch, marks),) = rows
+        if epoch is None:
+            raise StorageError(f"table {self.name} has no epoch; is it being restored?")
+        return starts(epoch.decode(), marks.decode())
 
     async def recognise(
         self, connection: Connection, *, is_opening: bool = False, is_new: bool = False
     ) -> str:
         """Note which server answers; draw a new epoch if it may have lost something, and return why it may.
+
+        Whoever opens the store leaves a mark (see `history`).
 
         Args:
             connection: to that server.
@@ -55,6 +68,8 @@ class Meta:
         server = connection.server
         reason = "" if is_new else doubts(server, noted, is_opening=is_opening)
         changes = notes(server, noted, is_opening=is_opening)
+        if is_opening:
+            changes["starts"] = with_start(noted.get("starts", ""))
         if reason:
             changes |= _renewed(noted)
         await connection.run_together([*self._put(changes), "COMMIT"])

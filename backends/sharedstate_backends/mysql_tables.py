@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from sharedstate_core.storage import Loaded, Row
 
-from .history import MAX_REMEMBERED, State
+from .history import MAX_REMEMBERED, STARTS, State
 from .mysql_meta import Meta
 from .mysql_packets import literal
 from .plan import Head
@@ -47,17 +47,18 @@ class MysqlTables:
 
     async def load(
         self, connection: Connection, collection: CollectionPath, since: Cursor | None
-    ) -> tuple[Loaded, State]:
-        """Return what `Backend.load` promises, and the head."""
-        _, _, ((epoch,),), heads = await connection.run_together(
+    ) -> tuple[Loaded, dict[CollectionPath, State]]:
+        """Return what `Backend.load` promises, and the head, and `STARTS`."""
+        _, _, marks, heads = await connection.run_together(
             [
                 "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ",
                 "START TRANSACTION WITH CONSISTENT SNAPSHOT",
-                self.meta.select_epoch,
+                self.meta.select_starts,
                 self.select_heads([collection]),
             ]
         )
-        epoch = epoch.decode()
+        starts = self.meta.starts(marks)
+        epoch = starts.epoch
         key, (version, horizon, _), writers = self.found(heads, [collection]).get(
             collection, (None, Head(), "")
         )
@@ -70,7 +71,8 @@ class MysqlTables:
         )
         rows, _ = await connection.run_together([select_rows, "COMMIT"])
         each = [Row(id.decode(), *rest) for id, *rest in rows]
-        return Loaded(epoch, version, horizon, each, base), State(epoch, version, writers)
+        loaded = Loaded(epoch, version, horizon, each, base)
+        return loaded, {collection: State(epoch, version, writers), STARTS: starts}
 
     async def settle(self, connection: Connection, collection: CollectionPath) -> None:
         """See to it that a commit whose outcome was lost is stored now, or never.
@@ -86,11 +88,12 @@ class MysqlTables:
     async def heads(
         self, connection: Connection, collections: Sequence[CollectionPath]
     ) -> dict[CollectionPath, State]:
-        """Return the head of each collection."""
-        (((epoch,),),) = await connection.run(self.meta.select_epoch)
-        states = dict.fromkeys(collections, State(epoch.decode()))
+        """Return the head of each collection, and `STARTS`."""
+        starts = await self.starts(connection)
+        epoch = starts.epoch
+        states = dict.fromkeys(collections, State(epoch))
         paths = {self._keys[path]: path for path in collections if path in self._keys}
-        unknown = [path for path in collections if path not in self._keys]
+        unknown = [path for path in collections if path not in self._keys and path != STARTS]
         keys = [str(key) for key in paths]
         for start in range(0, len(keys), _ASKED):
             batch = ",".join(keys[start : start + _ASKED])
@@ -98,14 +101,14 @@ class MysqlTables:
                 f"SELECT `key`, version, writers FROM {self.heads_table} WHERE `key` IN ({batch})"
             )
             for key, version, writers in rows:
-                states[paths.pop(key)] = State(epoch.decode(), version, writers.decode())
+                states[paths.pop(key)] = State(epoch, version, writers.decode())
         unknown += paths.values()
         for start in range(0, len(unknown), _ASKED):
             wanted = unknown[start : start + _ASKED]
             (rows,) = await connection.run(self.select_heads(wanted))
             for path, (_, head, writers) in self.found(rows, wanted).items():
-                states[path] = State(epoch.decode(), head.version, writers)
-        return states
+                states[path] = State(epoch, head.version, writers)
+        return states | {STARTS: starts}
 
     async def verify(
         self, connection: Connection, remembered: Mapping[CollectionPath, State]
@@ -132,10 +135,10 @@ class MysqlTables:
         await connection.run("COMMIT")
         return state if is_lower else None
 
-    async def epoch(self, connection: Connection) -> str:
-        """Return the store's epoch."""
-        (((epoch,),),) = await connection.run(self.meta.select_epoch)
-        return str(epoch.decode())
+    async def starts(self, connection: Connection) -> State:
+        """Return the marks of processes that have opened the store, and so its epoch."""
+        (marks,) = await connection.run(self.meta.select_starts)
+        return self.meta.starts(marks)
 
     async def collections(self, connection: Connection, app: str) -> list[str]:
         """Return the names of the app's collections, sorted by code point."""

@@ -103,7 +103,8 @@ class SqliteBackend:
         with anyio.CancelScope(shield=True):
             try:
                 await self._threads.open()
-                self._guard.begin(await self._threads.read(self._tables.epoch))
+                mark = partial(sqlite_schema.mark_start, table=self._table)
+                self._guard.begin(await self._threads.write_alone(mark))
             except BaseException:
                 await self._threads.close()
                 raise
@@ -145,8 +146,7 @@ class SqliteBackend:
         """Do as `Backend.load`."""
 
         def load(cursor: sqlite3.Cursor) -> tuple[Loaded, _Heads]:
-            loaded, head = self._tables.load(cursor, collection, since)
-            return loaded, {collection: head}
+            return self._tables.load(cursor, collection, since)
 
         return await self._guard.read([collection], lambda: self._threads.read(load))
 

@@ -7,7 +7,7 @@ Three tables for a service whose table is `T`:
 - `T_collections`: for each collection ever written to its version, horizon, number of tombstones and version vector
   (see `history`; version 0.1 does not know the column, and leaves it alone);
 - `T_meta`: the format's number, the epoch and those before it, and the durability of whoever opened it last, with the
-  start of the machine on which that was, and what `probe` wrote last.
+  start of the machine on which that was, the marks of processes that have opened it, and what `probe` wrote last.
 
 Ids and names are compared byte by byte. Texts are BLOBs, which nothing on the way decodes or converts.
 """
@@ -19,12 +19,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from .contract import OldDataError, StorageError
-from .history import new_epoch, with_epochs
+from .history import new_epoch, starts, with_epochs, with_start
 from .migration import HOW_TO_MIGRATE, is_old
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Mapping
+
+    from .history import State
 
 FORMAT: Final = 1
 """Number of this layout; a greater one was made by a later version of this package."""
@@ -126,6 +128,14 @@ def renew_epoch(cursor: sqlite3.Cursor, table: str, lost: Iterable[str] = ()) ->
     former = with_epochs(meta.get("former_epochs", ""), [*lost, meta.get("epoch", "")])
     write_meta(cursor, table, {"epoch": epoch, "former_epochs": former})
     return epoch
+
+
+def mark_start(cursor: sqlite3.Cursor, table: str) -> State:
+    """Leave a mark of a process that has opened the store; return all of them (see `history`)."""
+    meta = read_meta(cursor, table)
+    marks = with_start(meta.get("starts", ""))
+    write_meta(cursor, table, {"starts": marks})
+    return starts(meta["epoch"], marks)
 
 
 def read_meta(cursor: sqlite3.Cursor, table: str) -> dict[str, str]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 from sharedstate_core.storage import CommitResult, Loaded, Row
 
 from .contract import StorageError
-from .history import Lost, State, find_lost, with_writer
+from .history import STARTS, Lost, State, find_lost, starts, with_writer
 from .plan import MAX_TOMBSTONES, Head, Known, names, plan
 from .sqlite_rows import Change, Rows, batches, flat, placeholders
 from .sqlite_schema import read_meta, renew_epoch, table_names
@@ -54,7 +54,7 @@ class Stored(NamedTuple):
         result: the answer.
         state: the head after it.
         is_written: whether that is new.
-        lost: set if the collection's history was found lost.
+        lost: set if the collection's history was found lost, or the store's since the start.
     """
 
     result: CommitResult
@@ -76,16 +76,12 @@ class Tables:
         self._items, self._heads, self._meta = (f'"{name}"' for name in table_names(table))
         self._rows = Rows(table, max_tombstones)
 
-    def epoch(self, cursor: sqlite3.Cursor) -> str:
-        """Return the store's epoch."""
-        return read_meta(cursor, self._table)["epoch"]
-
     def load(
         self, cursor: sqlite3.Cursor, collection: CollectionPath, since: Cursor | None
-    ) -> tuple[Loaded, State]:
-        """Return what `Backend.load` promises, and the head."""
-        state, key, (version, horizon, _) = self._read_heads(cursor, [collection])[collection]
-        epoch = state.epoch
+    ) -> tuple[Loaded, dict[CollectionPath, State]]:
+        """Return what `Backend.load` promises, and the head, and `STARTS`."""
+        heads = self._read_heads(cursor, [collection, STARTS])
+        (epoch, _, _), key, (version, horizon, _) = heads[collection]
         base = None
         if since and since.epoch == epoch and horizon <= since.version <= version:
             base = since.version
@@ -94,13 +90,14 @@ class Tables:
             "WHERE collection = ? AND version > ?",
             (key, base or 0),
         )
-        return Loaded(epoch, version, horizon, list(map(Row._make, rows)), base), state
+        loaded = Loaded(epoch, version, horizon, list(map(Row._make, rows)), base)
+        return loaded, {path: state for path, (state, _, _) in heads.items()}
 
     def heads(
         self, cursor: sqlite3.Cursor, collections: Sequence[CollectionPath]
     ) -> dict[CollectionPath, State]:
-        """Return the head of each collection."""
-        heads = self._read_heads(cursor, collections)
+        """Return the head of each collection, and `STARTS`."""
+        heads = self._read_heads(cursor, [*collections, STARTS])
         return {path: state for path, (state, _, _) in heads.items()}
 
     def verify(
@@ -147,14 +144,25 @@ class Tables:
         rows = cursor.execute(f"SELECT name FROM {self._heads} WHERE app = ? ORDER BY name", (app,))
         return [name for (name,) in rows.fetchall()]
 
-    def commit(self, cursor: sqlite3.Cursor, parts: Sequence[Part]) -> list[Stored]:
-        """Apply the writes that may be applied, to each collection once; return what became of each part."""
-        heads = self._read_heads(cursor, [part.collection for part in parts])
+    def commit(
+        self, cursor: sqlite3.Cursor, parts: Sequence[Part], since: State | None = None
+    ) -> list[Stored]:
+        """Apply the writes that may be applied, to each collection once; return what became of each part.
+
+        Args:
+            cursor: within a transaction that holds the write lock.
+            parts: what is asked for.
+            since: the starts from which the store must go on; None if every collection shows that itself.
+        """
+        marked = [STARTS] if since else []
+        heads = self._read_heads(cursor, [*(part.collection for part in parts), *marked])
         others = {
             part.collection: part.before
             for part in parts
             if part.before is not None and part.before != heads[part.collection][0]
         }
+        if since and since != heads[STARTS][0]:
+            others[STARTS] = since
         lost = (
             {each.path: each for each in self._find_lost(cursor, others, heads)} if others else {}
         )
@@ -172,7 +180,7 @@ class Tables:
                 key = key or self._new_key(cursor, path)
                 changes.append(Change(key, path, planned, state.writers))
             result = CommitResult(state.epoch, planned.outcomes)
-            stored.append(Stored(result, state, is_written, lost.get(path)))
+            stored.append(Stored(result, state, is_written, lost.get(path, lost.get(STARTS))))
         if changes:
             self._rows.put(cursor, changes)
         return stored
@@ -181,7 +189,14 @@ class Tables:
         self, cursor: sqlite3.Cursor, collections: Sequence[CollectionPath]
     ) -> dict[CollectionPath, _Found]:
         heads: dict[tuple[str, str], _Found] = {}
-        for batch in batches([(path.app, path.collection) for path in collections], _WANTED):
+        if STARTS in collections:
+            meta = read_meta(cursor, self._table)
+            if "epoch" not in meta:
+                raise self._without_epoch()
+            marks = starts(meta["epoch"], meta.get("starts", ""))
+            heads[STARTS.app, STARTS.collection] = (marks, None, Head())
+        wanted = [(path.app, path.collection) for path in collections if path != STARTS]
+        for batch in batches(wanted, _WANTED):
             rows = cursor.execute(
                 f"WITH wanted (app, name) AS (VALUES {placeholders(len(batch), 2)}) "
                 f"SELECT wanted.app, wanted.name, (SELECT value FROM {self._meta} WHERE name = 'epoch'), key, "
@@ -192,10 +207,13 @@ class Tables:
             )
             for app, name, epoch, key, version, horizon, tombstones, writers in rows.fetchall():
                 if epoch is None:
-                    raise StorageError(f"table {self._meta} has no epoch; restore a backup")
+                    raise self._without_epoch()
                 state = State(epoch, version, writers)
                 heads[app, name] = (state, key, Head(version, horizon, tombstones))
         return {path: heads[path.app, path.collection] for path in collections}
+
+    def _without_epoch(self) -> StorageError:
+        return StorageError(f"table {self._meta} has no epoch; restore a backup")
 
     def _new_key(self, cursor: sqlite3.Cursor, collection: CollectionPath) -> int:
         cursor.execute(

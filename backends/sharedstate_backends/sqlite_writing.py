@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from .contract import OutcomeUnknownError, StorageError
+from .history import STARTS
 from .sqlite_tables import Part
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from sharedstate_core.storage import CommitResult, Write
 
     from .guard import Guard
+    from .history import Lost, State
     from .sqlite_tables import Stored, Tables
     from .sqlite_threads import Threads
 
@@ -65,7 +68,8 @@ class Writer:
             while self._waiting:
                 taken = self._take()
                 parts = self._parts(taken)
-                results = await self._threads.write(self._tables.commit, parts)
+                commit = partial(self._tables.commit, since=self._since(parts))
+                results = await self._threads.write(commit, parts)
                 self._committed(parts, results)
                 for waiting, outcome in zip(taken, results, strict=True):
                     waiting.answer(outcome if isinstance(outcome, Exception) else outcome.result)
@@ -90,10 +94,16 @@ class Writer:
         take = self._guard.memory.take
         return [Part(path, writes, *take(path)) for path, writes, _ in taken]
 
+    def _since(self, parts: Sequence[Part]) -> State | None:
+        """Return from which starts the store must go on, if a collection does not show that by its own head."""
+        if all(part.before and part.before.version for part in parts):
+            return None
+        return self._guard.memory.states([STARTS]).get(STARTS)
+
     def _committed(self, parts: Sequence[Part], results: Sequence[Stored | Exception]) -> None:
         """Remember what came of a transaction."""
         memory = self._guard.memory
-        lost = []
+        lost: dict[CollectionPath, Lost] = {}
         for part, stored in zip(parts, results, strict=True):
             if isinstance(stored, Exception):
                 memory.doubt(part.collection)
@@ -102,8 +112,8 @@ class Writer:
             if stored.is_written:
                 memory.latest = part.collection
             if stored.lost is not None:
-                lost.append(stored.lost)
-        self._guard.report(lost)
+                lost[stored.lost.path] = stored.lost
+        self._guard.report(list(lost.values()))
 
 
 class _Waiting(NamedTuple):

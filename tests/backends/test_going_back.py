@@ -18,6 +18,8 @@ from .opening import opened
 from .restoring import MariaDbTables, SqliteFile, copy
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from sharedstate_backends import Backend, Doubting
 
     from .restoring import Restorable
@@ -132,6 +134,76 @@ async def test_it_is_seen_though_another_store_has_gone_on_from_there(
             assert await cursor(other) == now, (
                 "the other one hears of it, and takes no further epoch"
             )
+            assert len(said) == 1
+
+
+async def look(backend: Backend) -> str:
+    """Look at nothing in particular, as a server does that nobody watches."""
+    await backend.heads([])
+    return (await cursor(backend)).epoch
+
+
+async def load(backend: Backend) -> str:
+    return (await backend.load(P, None)).epoch
+
+
+async def commit(backend: Backend) -> str:
+    return (await backend.commit(P, [Write(put("new"))])).epoch
+
+
+async def commit_nothing(backend: Backend) -> str:
+    return (await backend.commit(P, [Write(Update(remove=("unknown",)))])).epoch
+
+
+@pytest.mark.parametrize("act", [look, load, commit, commit_nothing])
+async def test_a_start_that_has_told_nothing_yet_sees_what_was_there(
+    act: Callable[[Backend], Awaitable[str]], database: Restorable, said: list[str]
+) -> None:
+    """Somebody who is away holds what the process before had told of."""
+    async with opened(database.store()) as backend:
+        await write_all(backend, P, put("one"))
+        backup = database.take()
+        await write_all(backend, P, put("lost"))
+        before = await cursor(backend)
+    async with opened(database.store()) as backend, opened(database.store()) as other:
+        database.put_back(backup)
+        epoch = await act(backend)
+        assert epoch != before.epoch
+        (line,) = said
+        assert "what is there now is older than this server's start" in line
+        for each in (backend, other):
+            assert await look(each) == await load(each) == epoch, "one of them draws it"
+            await write_all(each, P, put("more"))
+        assert len(said) == 1
+
+
+async def test_others_may_start_and_end_meanwhile(database: Restorable, said: list[str]) -> None:
+    """More of them than there is room for; and a backup of that time has the mark."""
+    async with opened(database.store()) as backend:
+        before = await cursor(backend)
+        for _ in range(history.MAX_WRITERS + 2):
+            async with opened(database.store()) as other:
+                assert await cursor(other) == before
+        database.put_back(database.take())
+        assert await cursor(backend) == before
+        await write_all(backend, P, put("one"))
+        assert await cursor(backend) == Cursor(before.epoch, 1)
+    assert not said
+
+
+async def test_a_start_after_a_set_back_is_another_one(
+    database: Restorable, said: list[str]
+) -> None:
+    """As many have been since, or more; and nobody has written anything."""
+    async with opened(database.store()) as backend:
+        await write_all(backend, P, put("one"))
+    backup = database.take()
+    async with opened(database.store()) as here:
+        database.put_back(backup)
+        async with opened(database.store()), opened(database.store()) as other:
+            assert not said
+            epoch = await look(here)
+            assert await look(other) == epoch
             assert len(said) == 1
 
 

@@ -233,6 +233,17 @@ def test_former_epochs_are_bounded() -> None:
     assert len(with_epochs("", [history.new_epoch() for _ in range(MAX_EPOCHS)])) <= 255
 
 
+def test_starts_are_bounded_and_fit_where_they_are_stored() -> None:
+    marks = "x:99999"
+    for _ in range(3 * MAX_WRITERS):
+        marks = history.with_start(marks)
+    assert len(marks.split()) == MAX_WRITERS
+    assert len(marks) <= 255
+    assert history.starts("e", marks).version == 99_999 + 3 * MAX_WRITERS
+    assert history.starts("e", "") == State("e")
+    assert history.starts("e", "nonsense").version == 0
+
+
 def test_memory_is_bounded_and_forgets_what_was_used_least_lately() -> None:
     memory = Memory(size=2)
     paths = [CollectionPath("app", "items", name) for name in "abc"]
