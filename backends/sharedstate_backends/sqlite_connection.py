@@ -15,7 +15,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from . import sqlite_ownership
+from . import sqlite_file, sqlite_ownership
 from .contract import OldDataError, OutcomeUnknownError, StorageError
 from .sqlite_file import IN_MEMORY, DatabaseFile, MovedError
 
@@ -67,6 +67,7 @@ def connect(name: str, *, synchronous: str, busy_timeout: float) -> sqlite3.Conn
         StorageError: the file cannot be used; the message names it and says what to do.
     """
     if name != MEMORY:
+        sqlite_file.refuse_links(name)
         sqlite_ownership.create(name)
     try:
         connection = sqlite3.connect(

@@ -8,14 +8,20 @@ an error is certain, and after it has ended, before anybody is told.
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import sqlite3
-from contextlib import closing
+import stat
+import struct
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from .contract import StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 log = logging.getLogger("sharedstate")
 
@@ -23,11 +29,20 @@ _LOG: Final = "-wal"
 _INDEX: Final = "-shm"
 """What SQLite adds to a database's name for that of its write-ahead log, and of the log's index."""
 
+_SHARED_BYTES: Final = (0x40000002, 510)
+"""Where SQLite locks a database: first byte and length. It is part of its file format."""
+
+_OPEN_FILES: Final = Path("/proc/self/fd")
+
 _PARTS: Final = {"database": "", "wal": _LOG}
 """The files whose size is of interest."""
 
 Identity: TypeAlias = "tuple[int, int] | None"
 """Device and inode; None: there is no such file."""
+
+
+_descriptors: dict[Identity, int] = {}
+"""Of files whose log was deleted under us: no more than there are such files."""
 
 
 class MovedError(StorageError):
@@ -68,6 +83,16 @@ class DatabaseFile(NamedTuple):
         """Whether a database bears the name, this one or another."""
         return not self.name or identity(self.name) is not None
 
+    @property
+    def log_is_anothers(self) -> bool:
+        """Whether somebody who does not know of ours has written a log under its name.
+
+        An empty one is that of a program that has only looked. (Or of one that has emptied it into the database, down
+        to nothing, which no program does by itself.)
+        """
+        is_another = any(identity(path) not in {ours, None} for path, ours in self.parts[1:])
+        return is_another and is_begun(self.path + _LOG)
+
     def check(self) -> None:
         """Make sure that all files are what they were.
 
@@ -96,10 +121,8 @@ def let_go(connection: sqlite3.Connection, file: DatabaseFile) -> None:
     Raises:
         MovedError: it cannot be done now.
     """
-    beside = file.parts[1:]
-    for path, ours in beside:
-        if identity(path) not in {ours, None}:
-            return  # somebody else's, who has gone on without us
+    if file.log_is_anothers:
+        return  # who has gone on without us
     with closing(connection.cursor()) as cursor:
         try:
             (busy, _, _) = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
@@ -108,9 +131,64 @@ def let_go(connection: sqlite3.Connection, file: DatabaseFile) -> None:
     if busy:
         problem = "was replaced while another program uses the old file; stop that program"
         raise MovedError(f"{file.path} {problem}")
-    for path, ours in beside:
+    for path, ours in file.parts[1:]:
         if ours is not None and identity(path) == ours:
             Path(path).unlink(missing_ok=True)
+
+
+@contextmanager
+def sparing(file: DatabaseFile) -> Iterator[None]:
+    """Let connections be closed within the block; if there is another's log, that is all that happens to the files.
+
+    Whoever closes the last connection empties the log into the database, and deletes what bears the log's name. What
+    others have written there since would be overwritten, and their log deleted. SQLite leaves it if somebody has a
+    lock on the database, so we have one: of the kind that counts against our own connections, too, where there is one
+    (on Linux). The descriptor stays open: to close it would end all locks of this process on that file.
+    """
+    descriptor = _open_again(file.database) if file.log_is_anothers else None
+    if descriptor is None:
+        yield
+        return
+    _lock(descriptor, fcntl.F_RDLCK)
+    try:
+        yield
+    finally:
+        _lock(descriptor, fcntl.F_UNLCK)
+
+
+def _open_again(database: Identity) -> int | None:
+    """Return a descriptor of a file that this process has open; it may have lost its name."""
+    if database in _descriptors:
+        return _descriptors[database]
+    if not hasattr(fcntl, "F_OFD_SETLK") or not _OPEN_FILES.is_dir():
+        return None
+    for path in _OPEN_FILES.iterdir():
+        if identity(str(path)) == database:
+            _descriptors[database] = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            return _descriptors[database]
+    return None
+
+
+def _lock(descriptor: int, kind: int) -> None:
+    """Take or leave a lock on the bytes of which each connection to a database has a shared one."""
+    fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, struct.pack("hhqqi", kind, 0, *_SHARED_BYTES, 0))
+
+
+def refuse_links(path: str) -> None:
+    """Make sure that a database has one name only: with each further one it would have a further log.
+
+    Two logs of one database damage it as soon as both are used.
+
+    Raises:
+        StorageError: it has several; the message says what to do.
+    """
+    with suppress(OSError):
+        found = Path(path).stat()
+        if stat.S_ISREG(found.st_mode) and found.st_nlink > 1:
+            raise StorageError(
+                f"{path}: it has {found.st_nlink} names (hard links), each of which would have a log of its own; "
+                "delete the others"
+            )
 
 
 def sizes(name: str) -> dict[str, int]:

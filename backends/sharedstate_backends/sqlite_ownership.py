@@ -23,22 +23,33 @@ MODE: Final = 0o640
 def create(name: str) -> None:
     """Make the file of a database if it is not there; what is there stays as it is.
 
-    Made by the superuser, it belongs to the owner of its folder: the server has to be able to use it, whatever
-    ran first as root (a migration, a restore). What cannot be made here is left to SQLite, which says why.
+    What cannot be made here is left to SQLite, which says why.
 
     Raises:
         StorageError: a log lies there without its database; see `refuse_lone_log`.
     """
     refuse_lone_log(name)
     with suppress(OSError):
-        path = Path(name).resolve()  # a link that leads to nothing is made what it leads to
-        file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, MODE)
-        try:
-            if os.geteuid() == 0:
-                folder = path.parent.stat()
-                os.fchown(file, folder.st_uid, folder.st_gid)
-        finally:
-            os.close(file)
+        make(name)
+
+
+def make(name: str) -> None:
+    """Make the file of a database, empty.
+
+    Made by the superuser, it belongs to the owner of its folder: the server has to be able to use it, whatever
+    ran first as root (a migration, a restore).
+
+    Raises:
+        OSError: it cannot be made, or is there.
+    """
+    path = Path(name).resolve()  # a link that leads to nothing is made what it leads to
+    file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, MODE)
+    try:
+        if os.geteuid() == 0:
+            folder = path.parent.stat()
+            os.fchown(file, folder.st_uid, folder.st_gid)
+    finally:
+        os.close(file)
 
 
 def refuse_lone_log(name: str) -> None:

@@ -18,11 +18,12 @@ from urllib.parse import quote
 
 from sharedstate_core.storage import Row
 
-from . import sqlite_connection, sqlite_schema
+from . import sqlite_connection, sqlite_ownership, sqlite_schema
 from .contract import StorageError
 from .portable import PORTION_ROWS, Census, CollectionHead, portions
 from .sqlite_connection import MEMORY, explain, primary_code
-from .sqlite_file import is_begun
+from .sqlite_file import is_begun, refuse_links
+from .sqlite_ownership import MODE
 from .sqlite_schema import FORMAT, columns, table_names
 
 if TYPE_CHECKING:
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
 
 _UNUSABLE: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 """What SQLite says of a file that is damaged, or no database."""
-
-MODE: Final = 0o640
-"""What a restored file may be used for, at the most: by its owner, and for reading by the group."""
 
 
 def dump(name: str, table: str, *, busy_timeout: float) -> Generator[Portion, None, None]:
@@ -80,6 +78,7 @@ def _connect_to_read(name: str, busy_timeout: float) -> sqlite3.Connection:
     if name == MEMORY or not Path(name).exists():
         where = f"there is no file {Path(name).absolute()}"
         raise StorageError(f"{name}: {where}; a relative db_name begins where this command runs")
+    refuse_links(name)
     writable = os.access(name, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
     if not writable and not Path(f"{name}-shm").exists():
         problem = "this user may only read it, which takes a server that has it open"
@@ -172,11 +171,7 @@ def _claim(name: str) -> None:
             for suffix in ("-wal", "-shm"):
                 Path(path + suffix).unlink(missing_ok=True)
         if not file.exists():
-            fd = os.open(file, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, MODE)
-            with os.fdopen(fd, "rb"):
-                folder = file.absolute().parent.stat()
-                if os.geteuid() == 0:
-                    os.fchown(fd, folder.st_uid, folder.st_gid)
+            sqlite_ownership.make(name)
         elif os.geteuid() == 0 and file.stat().st_mode & 0o777 & ~MODE:
             file.chmod(file.stat().st_mode & MODE)
     except OSError as error:

@@ -80,10 +80,11 @@ class Threads:
         """Close the database."""
         writer, reader = self._writer, self._reader
         self._writer = self._reader = None
-        if reader is not None and reader is not writer:
-            await reader.end()
-        if writer is not None:
-            await writer.end()
+        with sqlite_file.sparing(writer.file if writer else IN_MEMORY):
+            if reader is not None and reader is not writer:
+                await reader.end()
+            if writer is not None:
+                await writer.end()
 
     async def read(self, work: Callable[[sqlite3.Cursor], T]) -> T:
         """Return what `work` reads in one transaction.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
-from sharedstate_backends import StorageError
+from sharedstate_backends import OutcomeUnknownError, StorageError
 from sharedstate_backends.conformance.model import path, put, write_all
 from sharedstate_backends.items_service import get_service
 
@@ -169,3 +169,53 @@ async def test_a_damaged_file_is_not_made_good(config: dict[str, Any]) -> None:
     Path(config["db_name"]).unlink()
     await store(config).restore(portions)
     assert (await loaded(config, "todo", app="ä")).version == 5
+
+
+async def test_a_link_that_leads_to_nothing_is_restored_to_what_it_names(
+    config: dict[str, Any], tmp_path: Path
+) -> None:
+    await fill(config)
+    portions = await saved(config)
+    (link := tmp_path / "link.db").symlink_to(tmp_path / "real.db")
+    await store({**config, "db_name": str(link)}).restore(portions)
+    assert link.is_symlink()
+    assert stat.S_IMODE((tmp_path / "real.db").stat().st_mode) == 0o640
+    assert await saved({**config, "db_name": str(link)}) == portions
+
+
+async def test_a_file_that_loses_its_name_while_it_is_restored_is_in_doubt(
+    config: dict[str, Any], file: str
+) -> None:
+    """The content is complete, but nobody finds it."""
+    await fill(config)
+    portions = await saved(config)
+    (kept := Path(f"{file}.kept")).write_bytes(Path(file).read_bytes())
+
+    def taking_it_away() -> Iterator[Portion]:
+        yield from portions
+        Path(file).unlink()
+
+    with pytest.raises(OutcomeUnknownError, match="was deleted or moved"):
+        await store(config).restore(taking_it_away())
+    kept.rename(file)
+    await store(config).restore(portions)
+    assert await saved(config) == portions
+
+
+@pytest.mark.parametrize("name", ["items.db", "another.db"])
+async def test_a_file_of_two_names_is_neither_saved_nor_restored(
+    config: dict[str, Any], file: str, name: str, tmp_path: Path
+) -> None:
+    await fill(config)
+    portions = await saved(config)
+    (tmp_path / "another.db").hardlink_to(file)
+    linked = {**config, "db_name": str(tmp_path / name)}
+    with pytest.raises(StorageError, match=f"{name}: it has 2 names"):
+        await saved(linked)
+    with pytest.raises(StorageError, match=f"{name}: it has 2 names"):
+        await store(linked).restore(portions)
+    with pytest.raises(StorageError, match=f"{name}: it has 2 names"):
+        async with opened(get_service(linked)):
+            pass
+    (tmp_path / "another.db").unlink()
+    assert await saved(config) == portions

@@ -215,6 +215,24 @@ def backup_put_back(place: Place) -> Iterator[None]:
 
 
 @contextmanager
+def log_deleted(place: Place) -> Iterator[None]:
+    """With what was in it; and another program has begun a new one, before the server looks again."""
+    for suffix in ("-wal", "-shm"):
+        place.file.with_name(place.file.name + suffix).unlink()
+    with closing(sqlite3.connect(place.file)) as other:
+        other.execute("CREATE TABLE theirs (x)")
+        other.commit()
+    yield
+
+
+@contextmanager
+def two_names(place: Place) -> Iterator[None]:
+    (other := place.file.with_name("other.db")).hardlink_to(place.file)
+    yield
+    other.unlink()
+
+
+@contextmanager
 def no_mariadb(place: Place) -> Iterator[None]:
     assert place.database is not None
     place.database.stop()
@@ -255,6 +273,8 @@ KINDS: Final = (
     Kind("the file is damaged", damaged, running=False),
     Kind("the file was deleted or moved", deleted),
     Kind("a backup was put in its place", backup_put_back, at_start=False),
+    Kind("its log was deleted, and another program writes there", log_deleted, at_start=False),
+    Kind("the file has a second name, a hard link", two_names),
     Kind("MariaDB does not run", no_mariadb, mariadb=True),
     Kind("MariaDB is read-only", read_only_mariadb, mariadb=True),
     Kind("MariaDB lets its user read only", may_only_read, mariadb=True),
