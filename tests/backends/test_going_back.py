@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from sharedstate_backends import history
+from sharedstate_backends import Island, OutcomeUnknownError, StorageError, history
 from sharedstate_backends.conformance.model import path, put, write_all
 from sharedstate_core.storage import Committed, Condition, Cursor, Rejected, Write
 from sharedstate_core.updates import Update
@@ -18,7 +19,7 @@ from .opening import opened
 from .restoring import MariaDbTables, SqliteFile, copy
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine
 
     from sharedstate_backends import Backend, Doubting
 
@@ -41,6 +42,18 @@ async def cursor(backend: Backend) -> Cursor:
 
 async def ids(backend: Backend) -> set[str]:
     return {row.id for row in (await backend.load(P, None)).rows if row.text is not None}
+
+
+def guard_of(backend: Backend) -> Any:
+    assert isinstance(backend, Island)
+    return cast("Any", backend.backend)._guard
+
+
+def failing(problem: Exception) -> Callable[..., Awaitable[None]]:
+    async def fail(*_: object) -> None:
+        raise problem
+
+    return fail
 
 
 async def doubt(backend: Backend, claimed: Cursor) -> None:
@@ -272,6 +285,64 @@ async def test_a_reader_who_holds_more_is_believed_once_for_each_start(
         assert await cursor(backend) == await cursor(other) == now
         await doubt(other, Cursor(now.epoch, 99))
         assert await cursor(other) == now, "that epoch is younger than this process"
+        assert len(said) == 1
+
+
+async def test_a_reader_is_believed_later_if_the_store_cannot_be_asked(
+    database: Restorable, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(database.store()) as backend:
+        await write_all(backend, P, put("one"))
+    async with opened(database.store()) as backend:
+        before = await cursor(backend)
+        claimed = Cursor(before.epoch, 7)
+        judge = guard_of(backend)._judge
+        for problem in (StorageError("away"), OutcomeUnknownError("away")):
+            with monkeypatch.context() as patched:
+                patched.setattr(judge, "believe", failing(problem))
+                with pytest.raises(type(problem)):
+                    await doubt(backend, claimed)
+        assert not said
+        await doubt(backend, claimed)
+        assert (await cursor(backend)).epoch != before.epoch
+        assert len(said) == 1
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.parametrize("act", [load, look])
+async def test_who_is_cancelled_while_an_epoch_is_drawn_says_so(
+    act: Callable[[Backend], Coroutine[Any, Any, str]],
+    database: Restorable,
+    said: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """In asyncio's way, from which no scope shields."""
+    async with opened(database.store()) as backend:
+        await write_all(backend, P, put("one"))
+        backup = database.take()
+        await write_all(backend, P, put("lost"))
+        before = await cursor(backend)
+        database.put_back(backup)
+        judge = guard_of(backend)._judge
+        verify = judge.verify
+        verified = 0
+
+        async def cancel_and_verify(remembered: Any) -> Any:
+            nonlocal verified
+            for _ in range(3):
+                looking.cancel()
+                await asyncio.sleep(0)
+            lost = await verify(remembered)
+            verified += 1
+            return lost
+
+        monkeypatch.setattr(judge, "verify", cancel_and_verify)
+        looking = asyncio.create_task(act(backend))
+        with pytest.raises(asyncio.CancelledError):
+            await looking
+        assert verified == 1, "whoever is cancelled waits for it"
+        assert len(said) == 1
+        assert (await cursor(backend)).epoch != before.epoch
         assert len(said) == 1
 
 

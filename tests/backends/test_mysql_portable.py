@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
-from sharedstate_backends import StorageError
+from sharedstate_backends import OutcomeUnknownError, StorageError
 from sharedstate_backends.conformance.model import path, put, write_all
 from sharedstate_backends.items_service import get_service
+from sharedstate_backends.mysql_connection import Connection
+from sharedstate_backends.mysql_errors import LostError
 from sharedstate_backends.portable import CollectionHead, Portion
 from sharedstate_core.storage import Row, Write
 
@@ -146,3 +148,30 @@ async def test_an_item_that_does_not_fit(
         await store(mysql).restore(given)
     assert await held(mysql) == before
     assert rows(shared_mariadb, table) == count
+
+
+@pytest.mark.parametrize("is_stored", [True, False])
+async def test_a_restore_whose_end_is_unknown_deletes_nothing_and_says_so(
+    mysql: dict[str, Any], monkeypatch: pytest.MonkeyPatch, is_stored: bool
+) -> None:
+    """The connection is lost as it commits: what was there is there, or what was restored, whole."""
+    await fill(mysql)
+    portions = await saved(mysql)
+    restored = [Portion(CollectionHead("app", "new", 1, 0), [Row("a", b'{"id":"a"}', 1, 0, 1)])]
+    run = Connection.run
+
+    async def lose(connection: Connection, statement: str, **how: Any) -> Any:
+        if statement == "COMMIT":
+            if is_stored:
+                await run(connection, statement)
+            connection.close()
+            raise LostError("the connection was lost")
+        return await run(connection, statement, **how)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Connection, "run", lose)
+        with pytest.raises(OutcomeUnknownError, match="it may be restored or not"):
+            await store(mysql).restore(restored)
+    assert await saved(mysql) == (restored if is_stored else portions)
+    await store(mysql).restore(portions)
+    assert await saved(mysql) == portions
