@@ -165,7 +165,7 @@ async def commit(backend: Backend) -> str:
 
 
 async def commit_nothing(backend: Backend) -> str:
-    return (await backend.commit(P, [Write(Update(remove=("unknown",)))])).epoch
+    return (await backend.commit(P, [Write(Update())])).epoch
 
 
 @pytest.mark.parametrize("act", [look, load, commit, commit_nothing])
@@ -385,7 +385,7 @@ async def test_a_commit_that_writes_nothing_is_not_the_latest(
         backup = database.take()
         await write_all(backend, latest, put("lost"))
         epoch = (await cursor(backend)).epoch
-        await write_all(backend, other, Update(remove=("unknown",)))
+        await write_all(backend, other, Update())
         database.put_back(backup)
         assert (await cursor(backend)).epoch != epoch
         assert len(said) == 1
