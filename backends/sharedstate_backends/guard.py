@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import anyio
 
-from .history import STARTS, Memory, find_lost, report, report_doubt
+from .history import STARTS, Memory, find_lost
+from .history_log import report, report_doubt
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence

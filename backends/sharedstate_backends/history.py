@@ -25,7 +25,6 @@ without durable commits loses its power. Versions are then counted again, and (e
 
 from __future__ import annotations
 
-import logging
 import re
 import secrets
 from dataclasses import dataclass
@@ -36,7 +35,6 @@ from sharedstate_core.paths import CollectionPath
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from sharedstate_core.storage import Cursor
 
 MAX_WRITERS: Final = 16
 """Writers in a vector, the latest: the others are forgotten, and what goes on from their versions is taken on trust.
@@ -56,8 +54,6 @@ STARTS: Final = CollectionPath("", "", "")
 """In place of a collection: the starts of processes, each of which counts as a version by a writer of its own."""
 
 _ENTRY: Final = re.compile(r"[A-Za-z0-9_-]+:[0-9]+")
-
-log = logging.getLogger("sharedstate")
 
 
 class State(NamedTuple):
@@ -157,55 +153,6 @@ def find_lost(
         for path, before in remembered.items()
         if before != found[path] and not goes_on(before, found[path], former)
     ]
-
-
-def report(store: str, lost: Sequence[Lost]) -> None:
-    """Log that a store has gone back, and that a new epoch was drawn."""
-    path, before, now = max(lost, key=lambda each: (each.path != STARTS, each.before.version))
-    if path == STARTS:
-        what = "what is there now is older than this server's start"
-    elif before.version:
-        what = f"version {before.version} of {path} was stored, and version {now.version}, which is there now, "
-        what += "does not go on from it"
-    else:
-        what = f"what is there now is older than the epoch {before.epoch}, which was there"
-    log.error(
-        "%s: storage has gone back: %s; updates are lost (was a backup restored, or a replica promoted that lagged "
-        "behind?). A new epoch was drawn, and everybody is told what is there now",
-        store,
-        what,
-        extra={
-            "fields": {
-                "event": "history_lost",
-                "path": "" if path == STARTS else str(path),
-                "collections": sum(each.path != STARTS for each in lost),
-            }
-        },
-    )
-
-
-def report_doubt(store: str, path: CollectionPath, claimed: Cursor, now: State) -> None:
-    """Log that a reader was believed, and that a new epoch was drawn."""
-    log.error(
-        "%s: storage may have gone back before this server was started: a reader holds version %d of %s, and there is "
-        "version %d (was a backup put in place by hand?). A new epoch was drawn, and everybody is told what is there "
-        "now",
-        store,
-        claimed.version,
-        path,
-        now.version,
-        extra={"fields": {"event": "history_doubted", "path": str(path)}},
-    )
-
-
-def report_replaced(store: str) -> None:
-    """Log that a new epoch was drawn, since the store is another file now."""
-    log.error(
-        "%s: storage may have gone back: another file has taken its place under the running server. "
-        "A new epoch was drawn, and everybody is told what is there now",
-        store,
-        extra={"fields": {"event": "history_doubted"}},
-    )
 
 
 @dataclass(slots=True)

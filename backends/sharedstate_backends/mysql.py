@@ -20,7 +20,7 @@ from . import mysql_dump, mysql_migration, mysql_probe, mysql_restore, mysql_sur
 from .arguments import check_table
 from .contract import StorageError
 from .guard import Guard, whole
-from .history import log
+from .history_log import report_server
 from .mysql_address import Address
 from .mysql_commits import MysqlCommits
 from .mysql_errors import DEADLOCK, UNKNOWN_COLUMN, DatabaseError, LostError
@@ -188,12 +188,7 @@ class MysqlBackend:
         reason = await self._tables.meta.recognise(connection, **how)
         self._server = connection.server
         if reason:
-            log.error(
-                "%s: %s; a new epoch was drawn, and everybody is told what is there now",
-                self._address,
-                reason,
-                extra={"fields": {"event": "history_doubted"}},
-            )
+            report_server(str(self._address), reason)
 
     async def _let_go(self) -> None:
         pool, self._pool = self._pool, None

@@ -29,7 +29,7 @@ from . import (
 from .arguments import check_table
 from .contract import OutcomeUnknownError, StorageError
 from .guard import Guard
-from .history import report_replaced
+from .history_log import report_replaced
 from .plan import MAX_TOMBSTONES
 from .sqlite_connection import MEMORY, UNCERTAIN
 from .sqlite_tables import Tables
