@@ -7,13 +7,16 @@ from bisect import bisect_left
 from collections import Counter
 from typing import TYPE_CHECKING, Final, cast
 
+from sharedstate_core import CommitResult, Loaded
+
 from . import compliance, proof
+from .epochs import Epochs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from sharedstate_backends import Backend, Doubting
-    from sharedstate_core import CollectionPath, CommitResult, Cursor, Loaded, Write
+    from sharedstate_core import CollectionPath, Cursor, Write
 
 BOUNDS: Final = (
     *(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05),
@@ -45,6 +48,10 @@ class Durations:
 class Metered:
     """A backend that is measured; it does what the one behind it does.
 
+    Args:
+        backend: the one behind it.
+        service: its name.
+
     Attributes:
         commits: how long commits took, those that failed too.
         loads: how long loads took, likewise.
@@ -52,8 +59,9 @@ class Metered:
         proof: whether it takes updates.
     """
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backend: Backend, service: str) -> None:
         self._backend = backend
+        self._epochs = Epochs(service)
         self.commits = Durations()
         self.loads = Durations()
         self.errors: Counter[str] = Counter(commit=0, load=0, heads=0, collections=0, probe=0)
@@ -71,10 +79,13 @@ class Metered:
         """Load and measure."""
         began = time.perf_counter()
         try:
-            return await compliance.call(self._backend.load(collection, since), "load")
+            result = await compliance.call(self._backend.load(collection, since), "load")
         except Exception:
             self._failed("load")
             raise
+        else:
+            self._see(result)
+            return result
         finally:
             self.loads.add(time.perf_counter() - began)
 
@@ -88,6 +99,7 @@ class Metered:
             raise
         else:
             self.proof.committed(began, writes, result)
+            self._see(result)
             return result
         finally:
             self.commits.add(time.monotonic() - began)
@@ -95,12 +107,15 @@ class Metered:
     async def heads(self, collections: Sequence[CollectionPath]) -> Mapping[CollectionPath, Cursor]:
         """Look."""
         try:
-            return compliance.heads(
+            found = compliance.heads(
                 await compliance.call(self._backend.heads(collections), "heads")
             )
         except Exception:
             self._failed("heads")
             raise
+        for cursor in found.values():
+            self._epochs.see(cursor.epoch)
+        return found
 
     async def doubt(self, collection: CollectionPath, cursor: Cursor) -> None:
         """Let it hear of a reader who has seen more than it holds, if it wants to."""
@@ -131,6 +146,11 @@ class Metered:
         """Return the bytes that it takes on its disk, by part; nothing if it cannot tell."""
         sizes = getattr(self._backend, "sizes", None)
         return {} if sizes is None else compliance.sizes(await compliance.call(sizes(), "sizes"))
+
+    def _see(self, result: object) -> None:
+        """Take the epoch of a result; the core has not looked at it yet."""
+        if isinstance(result, Loaded | CommitResult) and isinstance(result.epoch, str):
+            self._epochs.see(result.epoch)
 
     def _failed(self, operation: str) -> None:
         self.errors[operation] += 1

@@ -179,7 +179,7 @@ async def serve(
             KeepAlive(config.transport),
             config.compression,
         )
-        metered = {name: Metered(backend) for name, backend in built.items()}
+        metered = {name: Metered(backend, name) for name, backend in built.items()}
         looks = {s.name: s.poll_seconds for s in config.services if s.poll_seconds}
         async with _accepting(listeners, metered, entrance, config, looks) as change:
 

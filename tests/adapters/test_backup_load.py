@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import logging
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -126,6 +127,14 @@ async def command(folder: Path, *arguments: str) -> None:
         assert (status, run.errors) == (0, "")
 
 
+def check_restores_are_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """Nothing else is worth a warning, and least of all that a history is lost: it is meant."""
+    told = [each.__dict__["fields"] for each in caplog.records if each.levelno >= logging.WARNING]
+    assert told
+    assert all(fields == {"event": "replaced", "service": "items"} for fields in told)
+    caplog.clear()
+
+
 async def agree(datasets: list[Dataset], expected: dict[str, Any]) -> None:
     """Wait until all of them show this, in this order."""
     with anyio.fail_after(SECONDS):
@@ -133,7 +142,9 @@ async def agree(datasets: list[Dataset], expected: dict[str, Any]) -> None:
             await anyio.sleep(0.01)
 
 
-async def test_under_load_with_connected_clients(service: Service, tmp_path: Path) -> None:
+async def test_under_load_with_connected_clients(
+    service: Service, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     write_config(tmp_path, document(service))
     async with (
         running(service) as server,
@@ -183,9 +194,12 @@ async def test_under_load_with_connected_clients(service: Service, tmp_path: Pat
                         marker for marker in author.acknowledged if marker in author.tried[number:]
                     ]
                     assert found.keys() >= set(late[-8:])
+    check_restores_are_logged(caplog)
 
 
-async def test_killed_at_any_moment_under_a_server(service: Service, tmp_path: Path) -> None:
+async def test_killed_at_any_moment_under_a_server(
+    service: Service, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """Whatever it has come to: clients see all of the old or all of the new, and what storage holds."""
     write_config(tmp_path, document(service))
     versions = {"old": [{"id": f"{n:05}", "by": "old"} for n in range(3000)]}
@@ -208,6 +222,7 @@ async def test_killed_at_any_moment_under_a_server(service: Service, tmp_path: P
             await agree([ds], found)
         await command(tmp_path, "restore", "config.json", "saved.gz")
         await agree([ds], {item["id"]: item for item in versions["new"]})
+    check_restores_are_logged(caplog)
 
 
 async def test_a_file_that_was_deleted_under_a_server(
