@@ -101,8 +101,8 @@ def test_what_it_says_of_itself(wheel: Path) -> None:
         (prefix,) = {name.split("/")[0] for name in archive.namelist() if ".dist-info/" in name}
         metadata = archive.read(f"{prefix}/METADATA").decode()
         entry_points = archive.read(f"{prefix}/entry_points.txt").decode()
-    for command, module in {"sharedstate-anyio": "cli", "sharedstate": "command"}.items():
-        assert f"{command} = sharedstate_anyio.{module}:main\n" in entry_points
+    for command, function in {"sharedstate-anyio": "serve", "sharedstate": "command"}.items():
+        assert f"{command} = sharedstate_anyio.entry:{function}\n" in entry_points
     assert "[sharedstate.services]\nitems_service = sharedstate_backends.items_service" in (
         entry_points
     )

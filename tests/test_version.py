@@ -83,7 +83,7 @@ def test_commands_say_it(name: str, tmp_path: Path) -> None:
 def test_a_start_says_it(tmp_path: Path) -> None:
     with started("--port", "0", folder=tmp_path) as command:
         command.says(r"Ctrl-C")
-    assert command.output.startswith(f"SharedState {version.full_version()} listens on ")
+    assert f" INFO SharedState {version.full_version()} listens on " in command.output
 
 
 async def test_a_start_says_it_to_machines(tmp_path: Path) -> None:

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import argparse
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from .logs import FORMATS, LEVELS
 from .version import ShowVersion
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+CLIENT_COMMANDS: Final = ("get", "put", "watch", "load", "dump", "delete")
+"""Those of `sharedstate`."""
 
 ABOUT: Final = """\
 Serve named collections of JSON items that browsers and programs keep in sync, over WebSockets.
@@ -97,6 +104,32 @@ def serve_parser() -> argparse.ArgumentParser:
     )
     says.add_argument("--version", action=ShowVersion, help="show the version and exit")
     return parser
+
+
+def parse_serve(arguments: Sequence[str], commands: Sequence[str]) -> argparse.Namespace:
+    """Read the arguments of a start; ends the process if they are none.
+
+    Args:
+        arguments: without the program's name.
+        commands: words that may stand first instead, and do not.
+    """
+    parser = serve_parser()
+    options, more = parser.parse_known_args(arguments)
+    name = str(options.config or "")
+    if name in commands:
+        parser.error(f"{name} stands first, and takes a configuration only")
+    if name and not Path(name).exists():
+        if name in CLIENT_COMMANDS:
+            parser.error(f"{name} is a command of the other program: sharedstate {name} ...")
+        meant = get_close_matches(name, commands, n=1)
+        if meant or any(not each.startswith("-") for each in more):
+            advice = f"did you mean {meant[0]}?" if meant else "sharedstate-anyio FILE serves"
+            parser.error(f"there is no command {name!r}, and no file; {advice}")
+    if more:
+        parser.error(f"unrecognized arguments: {' '.join(more)}")
+    if options.unix is not None and (options.host is not None or options.port is not None):
+        parser.error("--unix stands instead of --host and --port")
+    return options
 
 
 def migrate_parser() -> argparse.ArgumentParser:

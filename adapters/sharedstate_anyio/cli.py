@@ -11,9 +11,7 @@ import resource
 import signal
 import sys
 from contextlib import AsyncExitStack
-from difflib import get_close_matches
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
 import anyio
@@ -21,11 +19,12 @@ import anyio
 from sharedstate_backends import ConfigurationError, OutcomeUnknownError, StorageError
 
 from . import cautions
-from .arguments import check_parser, migrate_parser, schema_parser, serve_parser
+from .arguments import check_parser, migrate_parser, parse_serve, schema_parser
 from .backup import backup_command
 from .check import check, with_file
 from .config import load_config
 from .ending import SIGNALS, Ending
+from .entry import STDERR
 from .events import about
 from .listeners import override
 from .listening import ListenError
@@ -34,24 +33,23 @@ from .restore import restore_command
 from .saving import INTERRUPTED
 from .schema import schema
 from .server import serve
+from .services import whereabouts
 from .systemd import inherited_sockets, notify, reloading
 from .version import full_version
 from .voice import Voice
 
 if TYPE_CHECKING:
     import socket
-    from argparse import Namespace
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from pathlib import Path
 
-    from .config import Config, ServiceConfig
+    from .config import Config
     from .server import RunningServer
 
 log = logging.getLogger("sharedstate")
 
 OTHER_FILES: Final = 256
 """Files beside the connections: databases, listeners, refused peers, what Python itself opens."""
-
-STDERR: Final = 2
 
 voice = Voice()
 
@@ -67,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _run(arguments: list[str]) -> None:
     if arguments and arguments[0] in _COMMANDS:
         _COMMANDS[arguments[0]](arguments[1:])
-    options = _options(arguments)
+    options = parse_serve(arguments, list(_COMMANDS))
     voice.configure(options.log_format, options.log_level)
     # Where a process hangs, even in C, and at any time from now on: written at once, and it goes on.
     faulthandler.register(signal.SIGQUIT, file=STDERR, chain=False)
@@ -108,23 +106,6 @@ def _run(arguments: list[str]) -> None:
                 sys.exit(1)
             case _:
                 raise
-
-
-def _options(arguments: Sequence[str]) -> Namespace:
-    """Read the arguments of a start."""
-    parser = serve_parser()
-    options, more = parser.parse_known_args(arguments)
-    if str(options.config) in _COMMANDS:
-        parser.error(f"{options.config} stands first, and takes a configuration only")
-    name = str(options.config or "")
-    meant = get_close_matches(name, _COMMANDS, n=1)
-    if meant and not Path(name).exists():
-        parser.error(f"there is no command {name!r}, and no file; did you mean {meant[0]}?")
-    if more:
-        parser.error(f"unrecognized arguments: {' '.join(more)}")
-    if options.unix is not None and (options.host is not None or options.port is not None):
-        parser.error("--unix stands instead of --host and --port")
-    return options
 
 
 def _loop(name: str) -> tuple[str, dict[str, object]]:
@@ -218,7 +199,7 @@ def _announce(server: RunningServer, config: Config) -> None:
     for path in server.paths:
         voice.say(f"{name} listens on {path}", "listening", path=path, version=version)
     for service in config.services:
-        text = f"  service {service.name}: {_store(service)}"
+        text = f"  service {service.name}: {whereabouts(service)}"
         voice.say(text, "service", service=service.name, store=service.store)
     hint = f"Open {server.url} in a browser. " if server.url else ""
     voice.say(f"{hint}Ctrl-C stops the server.", "ready", url=server.url)
@@ -262,13 +243,6 @@ def _allow_files(connections: int) -> None:
         wanted = min(wanted, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
-def _store(service: ServiceConfig) -> str:
-    """Say what keeps a service's items, to the person at the terminal."""
-    if service.in_memory or service.store != "SQLite file":
-        return service.store
-    return f"SQLite file {Path(str(service.config.get('db_name'))).absolute()}"
 
 
 def _first(error: BaseException) -> BaseException:

@@ -97,6 +97,19 @@ def foreign_files(service: ServiceConfig) -> str | None:
     return sqlite_ownership.foreign(name)
 
 
+def whereabouts(service: ServiceConfig) -> str:
+    """Say what keeps a service's items, and where, to who operates the server; no user and no password."""
+    config = service.config
+    name = config.get("db_name")
+    if service.module not in BUILT_IN or service.in_memory or not isinstance(name, str):
+        return service.store
+    if config.get("db_type") == "sqlite":
+        return f"{service.store} {Path(name).absolute()}"
+    where = f"{config.get('db_host', 'localhost')} port {config.get('db_port', 3306)}"
+    where = str(config.get("db_socket") or where)
+    return f"{service.store}, table {config.get('db_table', 'items')} of {name} at {where}"
+
+
 def build_backend(service: ServiceConfig) -> Backend:
     """Make the backend of one service, not open; see `build_backends`."""
     place = service.place

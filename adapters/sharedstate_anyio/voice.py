@@ -1,14 +1,24 @@
-"""How the command speaks: in plain lines to people, in JSON lines to machines."""
+"""How the command speaks: in plain lines to people, in the lines of a log to files and programs.
+
+1. What goes well is said on standard output. At a terminal these are plain lines; elsewhere the server's are lines of
+   its log, with time and level.
+2. What ends the command is said on standard error.
+3. With `--log-format json` all of it is JSON, on standard error.
+4. Nobody who stops reading, or hangs, ends the server or keeps it waiting; see `log_queue`.
+"""
 
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
 from .censor import Censor
+from .entry import STDERR, STDOUT
 from .events import about
-from .logs import conceal, configure, printable, shortened
+from .log_queue import QueueHandler
+from .logs import LineFormatter, conceal, configure, printable, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -29,11 +39,15 @@ class Voice:
     def __init__(self) -> None:
         self.style: Format = "text"
         self._censor = Censor()
+        self._output = QueueHandler(STDOUT)
+        self._errors = QueueHandler(STDERR)
 
     def configure(self, style: Format, level: str) -> None:
-        """Choose the style, and what is worth logging (see `logs.configure`)."""
+        """Speak as a server: choose the style, and what is worth logging (see `logs.configure`)."""
         self.style = style
         configure(style, level)
+        if not os.isatty(STDOUT):
+            self._output.setFormatter(LineFormatter())
 
     def conceal(self, configs: Iterable[Mapping[str, object]]) -> None:
         """Say none of the secrets in these objects of the configuration."""
@@ -45,7 +59,8 @@ class Voice:
         if self.style == "json":
             log.info("%s", text.strip(), extra=about(event, **fields))
         else:
-            print(text, flush=True)
+            in_log = isinstance(self._output.formatter, LineFormatter)
+            self._output.handle(_record(text.strip() if in_log else text))
 
     def fail(self, problems: str | Sequence[str], status: int, event: str) -> NoReturn:
         """Tell what is wrong, one line each, and end the process; `event` is for machines."""
@@ -56,5 +71,10 @@ class Voice:
             if self.style == "json":
                 log.critical("%s", problem, extra=about(event))
             else:
-                print(f"sharedstate-anyio: {printable(problem)}", file=sys.stderr)
+                self._errors.handle(_record(f"sharedstate-anyio: {printable(problem)}"))
+        self._errors.close()
         sys.exit(status)
+
+
+def _record(text: str) -> logging.LogRecord:
+    return logging.LogRecord(log.name, logging.INFO, "", 0, text, None, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import subprocess
 import tempfile
@@ -12,6 +13,7 @@ import anyio
 import pytest
 
 from sharedstate_anyio import parse_config, serve
+from sharedstate_anyio.arguments import CLIENT_COMMANDS
 from sharedstate_anyio.command.arguments import parser
 from sharedstate_anyio.command.target import Target, parse_target
 from tests.support.command import started
@@ -166,6 +168,52 @@ def test_a_configuration_file_starts_the_server(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(document)
     with started("config.json", folder=tmp_path, program=PROGRAM) as server:
         assert server.port > 0
+
+
+def test_a_configuration_of_any_name_starts_the_server(tmp_path: Path) -> None:
+    (tmp_path / "myconfig").write_text(json.dumps(document()))
+    with started("--log-level", "error", "myconfig", folder=tmp_path, program=PROGRAM) as server:
+        assert server.port > 0
+    with started("check", "config.json", folder=tmp_path, program=PROGRAM) as check:
+        assert check.finish() == 2
+    assert check.errors == "sharedstate-anyio: config.json: there is no such file; check the path\n"
+
+
+@pytest.mark.parametrize(
+    ("word", "advice"),
+    [
+        ("gte", "did you mean get?"),
+        ("localhost:9000/app/items/c", "one of them stands before the URL, such as get"),
+        ("myconfig", "there are get, put, watch, load, dump, delete"),
+    ],
+)
+async def test_what_is_neither_a_command_nor_a_file(word: str, advice: str) -> None:
+    status, output, errors = await shell(word)
+    assert (status, output) == (2, "")
+    problem = f"there is no command {word!r}, and no such file; {advice}"
+    assert errors == f"sharedstate: {problem} (sharedstate --help tells more)\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "advice"),
+    [
+        (["chek", "c.json"], "there is no command 'chek', and no file; did you mean check?"),
+        (["serve", "c.json"], "there is no command 'serve', and no file; sharedstate-anyio FILE"),
+        (["get", "host/a/b/c"], "get is a command of the other program: sharedstate get"),
+        (["c.json", "--nope"], "unrecognized arguments: --nope"),
+    ],
+)
+def test_what_the_server_cannot_start_with(
+    arguments: list[str], advice: str, tmp_path: Path
+) -> None:
+    with started(*arguments, folder=tmp_path) as command:
+        assert command.finish() == 2
+    assert advice in command.errors
+
+
+def test_the_commands_are_those_that_are_named() -> None:
+    (action,) = (each for each in parser()._actions if each.dest == "command")
+    assert tuple(action.choices or ()) == CLIENT_COMMANDS
 
 
 def test_a_socket_may_be_asked_for_less_than_a_collection() -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import math
 import re
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
+from sharedstate_anyio.arguments import CLIENT_COMMANDS
 from sharedstate_anyio.version import ShowVersion
 
 from . import deleting, reading, writing
@@ -15,6 +17,8 @@ from .failures import BAD_INPUT
 from .target import parse_target
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from .target import Target
 
 DESCRIPTION: Final = (
@@ -37,7 +41,7 @@ examples:
 exit status: 0 done; 1 the server cannot be reached, refused or went away, or an item is not there; 2 a wrong command
 line or line of input; 130 Ctrl-C, 143 SIGTERM (but 0 after watch, which ends that way); 141 nobody reads the output
 
-The server itself is sharedstate-anyio.
+The server itself is sharedstate-anyio; sharedstate config.json starts it, too.
 """
 
 PUT: Final = """
@@ -77,6 +81,29 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """End with that line."""
         self.exit(BAD_INPUT, f"{self.prog}: {message} ({self.prog} --help tells more)\n")
+
+
+def names_configuration(given: Sequence[str]) -> bool:
+    """Tell whether a command line names no command, but a file: it is the server's."""
+    if not given or given[0] in CLIENT_COMMANDS:
+        return False
+    words = [each for each in given if not each.startswith("-")]
+    return any(each.endswith(".json") or Path(each).is_file() for each in words)
+
+
+def parse(given: Sequence[str]) -> argparse.Namespace:
+    """Read the command line; ends the process if it is none."""
+    made = parser()
+    word = given[0] if given else ""
+    if word and not word.startswith("-") and word not in CLIENT_COMMANDS:
+        meant = get_close_matches(word, CLIENT_COMMANDS, n=1)
+        advice = f"there are {', '.join(CLIENT_COMMANDS)}"
+        if meant:
+            advice = f"did you mean {meant[0]}?"
+        elif re.search(r"[:/]", word):
+            advice = "one of them stands before the URL, such as get"
+        made.error(f"there is no command {word!r}, and no such file; {advice}")
+    return made.parse_args(given)
 
 
 def parser() -> argparse.ArgumentParser:

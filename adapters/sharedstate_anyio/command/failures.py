@@ -16,9 +16,6 @@ FAILED: Final = 1
 BAD_INPUT: Final = 2
 """A wrong command line, or a line of input that cannot be read."""
 
-SIGNALLED: Final = 128
-"""Added to the number of the signal that ended it, as shells do: 130 after Ctrl-C, 141 if nobody reads its output."""
-
 
 class CommandError(Exception):
     """The command cannot go on; the message is one line for the person at the terminal.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from typing import TYPE_CHECKING
@@ -10,10 +9,10 @@ from typing import TYPE_CHECKING
 import anyio
 
 from sharedstate_anyio.client import SharedStateError
+from sharedstate_anyio.entry import SIGNALLED
 
-from .arguments import parser
-from .failures import FAILED, SIGNALLED, CommandError
-from .lines import STDOUT
+from .arguments import names_configuration, parse
+from .failures import FAILED, CommandError
 from .session import say
 
 if TYPE_CHECKING:
@@ -24,31 +23,12 @@ if TYPE_CHECKING:
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command; ends the process with its exit status."""
     given = sys.argv[1:] if argv is None else list(argv)
-    if given and given[0].endswith(".json"):
+    if names_configuration(given):
         from sharedstate_anyio.cli import main as serve  # noqa: PLC0415  (what a client does without)
 
         serve(given)  # how the server was started before it had a command of its own
         return
-    _occupy_standard_streams()
-    options = parser().parse_args(given)
-    try:
-        status = anyio.run(_run, options)
-    except BrokenPipeError:
-        status = SIGNALLED + signal.SIGPIPE
-        # Python would complain about what it cannot flush.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), STDOUT)
-    except KeyboardInterrupt:
-        status = SIGNALLED + signal.SIGINT
-    sys.exit(status)
-
-
-def _occupy_standard_streams() -> None:
-    """See that no socket gets the number of a standard stream that was closed; using that stream fails."""
-    for fd in range(3):
-        try:
-            os.fstat(fd)
-        except OSError:
-            os.open(os.devnull, os.O_RDONLY if fd else os.O_WRONLY)
+    sys.exit(anyio.run(_run, parse(given)))
 
 
 async def _run(options: Namespace) -> int:
