@@ -122,7 +122,7 @@ def parse_serve(arguments: Sequence[str], commands: Sequence[str]) -> argparse.N
         if name in CLIENT_COMMANDS:
             parser.error(f"{name} is a command of the other program: sharedstate {name} ...")
         meant = get_close_matches(name, commands, n=1)
-        if meant or any(not each.startswith("-") for each in more):
+        if meant or (more and not any(each.startswith("-") for each in more)):
             advice = f"did you mean {meant[0]}?" if meant else "sharedstate-anyio FILE serves"
             parser.error(f"there is no command {name!r}, and no file; {advice}")
     if more:

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Final
 
 from sharedstate_backends.contract import ConfigurationError
 
+from . import other_keys
+
 if TYPE_CHECKING:
     from collections.abc import Collection
 
@@ -113,10 +115,12 @@ def object_at(
     meant = set()  # a key that is misspelled is not called missing, too
     unknown = [key for key in value if key not in required + optional]
     for key in unknown[:MAX_UNKNOWN]:
-        near = nearest(str(key), {*required, *optional} - value.keys())
+        other = other_keys.DOCUMENT.get(str(key))
+        near = other.key if other else nearest(str(key), {*required, *optional} - value.keys())
         meant.add(near)
         known = "known here: " + ", ".join(sorted(required + optional))
         problem = f"did you mean {shown(near)}?" if near else known
+        problem = other.advice if other else problem
         complaints.add(join(place, str(key)), f"unknown key; {problem}")
     if len(unknown) > MAX_UNKNOWN:
         complaints.add(place, f"{len(unknown) - MAX_UNKNOWN:,} more unknown keys")

@@ -20,6 +20,7 @@ from sharedstate_backends import sqlite_ownership
 from sharedstate_backends.complaints import Complaints
 from sharedstate_backends.contract import Backend, ConfigurationError, StorageError
 
+from . import other_keys
 from .censor import Censor
 from .compliance import BrokenContractError, call
 from .document import join, nearest, shown
@@ -179,7 +180,9 @@ def placed(error: ConfigurationError, service: ServiceConfig) -> ConfigurationEr
     complaints = Complaints()
     for each in error.each:
         key = join(f"{service.place}.config", each.key) if each.key else f"{service.place}.config"
-        complaints.add(key, _censored(each.problem, service.config))
+        other = other_keys.SERVICE.get(each.key) if service.module in BUILT_IN else None
+        problem = f"unknown key; {other.advice}" if other else each.problem
+        complaints.add(key, _censored(problem, service.config))
     return complaints.joined()
 
 
