@@ -109,6 +109,9 @@ def test_what_it_says_of_itself(wheel: Path) -> None:
     for line in ("Name: sharedstate", "License-Expression: BSD-2-Clause", "License-File: LICENSE"):
         assert f"\n{line}\n" in metadata
     assert "Requires-Dist: trio<1,>=0.32; extra == 'trio'" in metadata
+    assert "\nRequires-Dist: asyncmy<0.3,>=0.2.18\n" in metadata, (
+        "a service in MariaDB needs no extra"
+    )
 
 
 async def fetch(port: int, target: str) -> bytes:

@@ -104,7 +104,7 @@ def _mysql(config: Mapping[str, object]) -> Backend:
         except ModuleNotFoundError as error:
             if (error.name or "").split(".")[0] != "asyncmy":
                 raise
-            problem = "MySQL needs its driver: pip install 'sharedstate[mysql]'"
+            problem = "MySQL needs its driver: pip install asyncmy"
             raise ConfigurationError("db_type", problem) from None
         return get_backend(config, table)
 

@@ -58,9 +58,7 @@ def test_a_missing_driver_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "asyncmy", None)
     with pytest.raises(ConfigurationError) as caught:
         get_service(MYSQL)
-    assert str(caught.value) == (
-        "db_type: MySQL needs its driver: pip install 'sharedstate[mysql]'"
-    )
+    assert str(caught.value) == ("db_type: MySQL needs its driver: pip install asyncmy")
 
 
 def test_of_many_unknown_keys_some_are_told() -> None:
