@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 from sharedstate_anyio.arguments import CLIENT_COMMANDS
 from sharedstate_anyio.version import ShowVersion
 
-from . import deleting, reading, writing
+from . import deleting, loading, reading, writing
 from .failures import BAD_INPUT
+from .tally import Tally
 from .target import parse_target
 
 if TYPE_CHECKING:
@@ -53,7 +54,8 @@ Each line is stored before the next one is sent; the first that fails ends the c
 LOAD: Final = """
 Items are added, or replace those of the same id, in batches. With --reset they take the place of whatever is there, in
 the order of the lines; everything is read and checked before anything is changed. A batch whose answer is lost with the
-connection is sent again. A bad line ends the command when the lines before it are stored.
+connection is sent again. A bad line ends the command when the lines before it are stored. If --reset finds no lines,
+which a command before the pipe may be to blame for, it changes nothing unless --allow-empty is there.
 """
 
 
@@ -126,22 +128,28 @@ def parser() -> argparse.ArgumentParser:
     put = _command(commands, "put", writing.put, "make updates, one a line", PUT)
     _target(put)
     put.add_argument("changes", nargs="*", metavar="JSON", help="default: standard input")
-    put.set_defaults(tally=writing.Tally("update"))
+    put.set_defaults(tally=Tally("update"))
 
     watch = _command(commands, "watch", reading.watch, "print changes as they come, until Ctrl-C")
     _target(watch)
     watch.add_argument("--initial", action="store_true", help="begin with the items that are there")
     watch.set_defaults(patience=math.inf)
 
-    load = _command(commands, "load", writing.load, "insert many items; restore a dump", LOAD)
+    load = _command(commands, "load", loading.load, "insert many items; restore a dump", LOAD)
     _target(load)
     load.add_argument("file", nargs="?", type=_file, help="default, or -: standard input")
     load.add_argument("--reset", action="store_true", help="in place of what is there")
     load.add_argument(
+        "--allow-empty", action="store_true", help="--reset may find no lines, and empties it"
+    )
+    load.add_argument(
+        "--id-field", metavar="NAME", help="make the id of this member: text, or a whole number"
+    )
+    load.add_argument(
         "--batch", type=_count, default=500, metavar="N", help="items at once (default: 500)"
     )
     _quiet(load)
-    load.set_defaults(tally=writing.Tally("item"))
+    load.set_defaults(tally=Tally("item"))
 
     dump = _command(commands, "dump", reading.dump, "print a whole collection, for load")
     _target(dump)
@@ -188,7 +196,7 @@ def _command(
         type=_seconds,
         default=30.0,
         metavar="S",
-        help="give up after so long without connection or storage (default: 30; watch: never)",
+        help="give up after so long without connection, answer or storage (default: 30; watch: never)",
     )
     return made
 

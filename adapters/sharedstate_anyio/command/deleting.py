@@ -12,7 +12,7 @@ from sharedstate_anyio.client import ConnectionLostError, RequestError
 
 from .failures import FAILED, CommandError, is_in_doubt
 from .lines import STDIN
-from .session import acquired, connecting, say, session
+from .session import acquired, answered, connecting, say, session
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -33,13 +33,13 @@ async def delete(options: Namespace) -> int:
     async with session(url, how) as client:
         ds = await acquired(client, path, how.patience)
         if not len(ds):
-            await _check_name(client, path)
+            await answered(client, how.patience, _check_name(client, path))
             say(f"{path} is empty already")
             return 0
         if not options.yes and not await _agreed(f"Remove {_count(len(ds))} from {path}?"):
             say("nothing was removed")
             return FAILED
-        removed = await _empty(client, path, ds)
+        removed = await empty(client, path, ds, how.patience)
     if not options.quiet:
         say(f"removed {removed} from {path}")
     return 0
@@ -61,8 +61,12 @@ async def _agreed(question: str) -> bool:
     return os.read(STDIN, ANSWER_BYTES).strip().lower() in {b"y", b"yes"}
 
 
+async def empty(client: Client[bytes], path: str, ds: Dataset[bytes], patience: float) -> str:
+    """Remove all items; return in words how many there were."""
+    return await answered(client, patience, _empty(client, path, ds))
+
+
 async def _empty(client: Client[bytes], path: str, ds: Dataset[bytes]) -> str:
-    """Make the update; return what it has removed, in words."""
     try:
         if ds.cursor is not None:
             with anyio.move_on_after(COUNTING_SECONDS):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 from contextlib import suppress
@@ -29,6 +30,15 @@ WRITE_BYTES: Final = 4096
 LINE_BYTES: Final = 64 * 1024 * 1024
 """Longest line: far more than a server accepts, far less than a machine's memory."""
 
+UTF_16: Final = (
+    "the input is UTF-16, as some Windows programs write it: save it as UTF-8, in PowerShell by "
+    "Out-File -Encoding utf8"
+)
+NOT_UTF_8: Final = "save the input as UTF-8"
+ARRAY: Final = " but an array; jq -c '.[]' makes a line of each of its elements"
+PRETTY: Final = (
+    "; jq -c . makes one line of each object, and jq -c '.[]' one of each element of an array"
+)
 
 _raw = msgspec.json.Decoder(msgspec.Raw)
 
@@ -64,8 +74,10 @@ async def read_objects(fd: int) -> AsyncIterator[Line]:
         del rest[:end]
         for text in whole.split(b"\n")[: None if not data else -1]:
             number += 1
-            found = text.removeprefix(b"\xef\xbb\xbf" if number == 1 else b"").strip()
-            if found:
+            if number == 1 and text[:2] in {codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE}:
+                raise CommandError(UTF_16, BAD_INPUT)
+            found = text.removeprefix(codecs.BOM_UTF8 if number == 1 else b"")
+            if found.strip():
                 yield parse_line(number, found)
         if not data:
             return
@@ -80,18 +92,25 @@ def parse_line(number: int, text: bytes) -> Line:
     try:
         value = loads(text)
     except json.JSONDecodeError as error:
-        problem = f"line {number} is not JSON: {error.msg}, at character {error.pos + 1}"
+        hint = PRETTY if text.strip() in {b"{", b"["} else ""
+        problem = f"line {number} is not JSON: {error.msg}, at character {error.pos + 1}{hint}"
         raise CommandError(problem, BAD_INPUT) from None
+    except UnicodeDecodeError as error:
+        column = len(text[: error.start].decode()) + 1
+        problem = f"line {number}, column {column}: the byte {text[error.start]:#04x} is not UTF-8"
+        raise CommandError(f"{problem}; {NOT_UTF_8}", BAD_INPUT) from None
     except (ValueError, RecursionError) as error:
         raise CommandError(f"line {number} is not JSON: {error}", BAD_INPUT) from None
     if not isinstance(value, dict):
-        raise CommandError(f"line {number} is not a JSON object", BAD_INPUT)
+        hint = ARRAY if isinstance(value, list) else ""
+        raise CommandError(f"line {number} is not a JSON object{hint}", BAD_INPUT)
+    stripped = text.strip()
     try:
-        _raw.decode(text)  # strict in what `loads` lets pass
+        _raw.decode(stripped)  # strict in what `loads` lets pass
     except msgspec.DecodeError:
         problem = f"line {number} holds half a character: a lone surrogate such as \\ud800"
         raise CommandError(problem, BAD_INPUT) from None
-    return Line(number, text, value)
+    return Line(number, stripped, value)
 
 
 async def _read(fd: int) -> bytes:

@@ -11,7 +11,7 @@ import msgspec
 
 from .failures import FAILED, CommandError
 from .lines import STDOUT, one_line, write_lines
-from .session import acquired, connecting, say, session
+from .session import acquired, answered, connecting, say, session
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -29,7 +29,7 @@ async def get(options: Namespace) -> int:
     how = connecting(options)
     async with session(url, how) as client:
         if not collection:
-            texts = await client.get(path, loads=_elements)
+            texts = await answered(client, how.patience, client.get(path, loads=_elements))
         else:
             ds = await acquired(client, path, how.patience)
             texts = [ds[id] for id in options.ids if id in ds] if options.ids else ds.get_items()

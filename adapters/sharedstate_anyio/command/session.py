@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ssl
 import sys
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import anyio
 
@@ -16,9 +16,11 @@ from .failures import BAD_INPUT, CommandError
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable
 
     from sharedstate_anyio.client import Client, Dataset
+
+T = TypeVar("T")
 
 
 class Connecting(NamedTuple):
@@ -28,7 +30,8 @@ class Connecting(NamedTuple):
         ssl_context: for `wss`; None for the system's.
         headers: of the handshake.
         timeout: seconds for the first connection.
-        patience: seconds without a connection, or without the server's storage, after which to give up.
+        patience: seconds without a connection, without an answer, or without the server's storage, after which to give
+            up.
     """
 
     ssl_context: ssl.SSLContext | None
@@ -113,13 +116,56 @@ async def session(url: str, how: Connecting) -> AsyncIterator[Client[bytes]]:
         raise CommandError(f"no connection for {how.patience:g} s")
 
 
+async def answered(
+    client: Client[bytes], patience: float, request: Awaitable[T], place: str = ""
+) -> T:
+    """Return what the server answers; a connection that is lost and made again has as long to answer.
+
+    Args:
+        client: whose request it is.
+        patience: in seconds.
+        request: to wait for.
+        place: of what is asked, for the complaint: `line 3: `.
+
+    Raises:
+        CommandError: it did not answer; nobody knows whether it has done what it was asked for.
+    """
+    is_silent = False
+
+    async def listen() -> None:
+        nonlocal is_silent
+        statuses = client.status_changes()
+        while not is_silent:
+            with anyio.move_on_after(patience) as waiting:
+                await anext(statuses)
+            is_silent = waiting.cancelled_caught and client.status == "connected"
+        tasks.cancel_scope.cancel()
+
+    answers: list[T] = []
+    failure: Exception | None = None
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(listen)
+        try:
+            answers.append(await request)
+        except Exception as error:  # noqa: BLE001  (raised again, outside of the task group)
+            failure = error
+        tasks.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
+    if not answers:
+        problem = f"{place}the server has not answered for {patience:g} s"
+        raise CommandError(problem, in_doubt=True)
+    return answers[0]
+
+
 async def acquired(client: Client[bytes], path: str, patience: float) -> Dataset[bytes]:
-    """Acquire a collection; ask now and then whether the storage answers.
+    """Acquire a collection; ask now and then whether the server answers, and whether the storage does.
 
     A server whose storage is away goes on trying to load the collection, for as long as it takes.
 
     Raises:
         RequestError: the server refuses, or its storage is not available.
+        CommandError: it does not answer.
     """
     found: list[Dataset[bytes]] = []
     problem: RequestError | None = None
@@ -138,7 +184,14 @@ async def acquired(client: Client[bytes], path: str, patience: float) -> Dataset
                 problem = error
                 tasks.cancel_scope.cancel()
 
+    async def see_whether_it_answers() -> None:
+        while True:
+            with suppress(ConnectionLostError, RequestError):
+                await answered(client, patience, client.get("/"))  # needs no storage
+            await anyio.sleep(patience)
+
     async with anyio.create_task_group() as tasks:
+        tasks.start_soon(see_whether_it_answers)
         tasks.start_soon(ask, path.rpartition("/")[0])
         tasks.start_soon(ask, path)  # it may be this collection alone that cannot be read
         found.append(await client.acquire(path))
