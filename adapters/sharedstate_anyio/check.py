@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import shlex
 import sys
 from contextlib import suppress
@@ -25,7 +26,7 @@ from .logs import printable, shortened
 from .services import build_backend, check_tables, foreign_files, open_backend, survey
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from sharedstate_backends import Backend
 
@@ -53,7 +54,12 @@ async def check(file: Path | None) -> int:
     complaints = Complaints()
     config = complaints.attempt(load_config, file, complaints)
     status = _complain(complaints.found)
-    return status if config is None else max(status, await check_parts(config, file))
+    if config is None:
+        return status
+    wrong = {re.split(r"[.\[]", each.key)[0] for each in complaints.found}
+    # In the place of listeners that cannot be read stands the default, which nobody asked for.
+    listens = _listeners(config.listen) if "service" not in wrong else ALL_WELL
+    return max(status, listens, await check_services(config, file))
 
 
 def with_file(error: StorageError, file: Path | None) -> str:
@@ -62,21 +68,25 @@ def with_file(error: StorageError, file: Path | None) -> str:
     return f"{error} {shlex.quote(str(file))}" if command else str(error)
 
 
-async def check_parts(config: Config, file: Path | None = None) -> int:
-    """Look at the listeners and services of a configuration; see `check`."""
-    several = len(config.listen) > 1
+def _listeners(listeners: Sequence[Listen]) -> int:
+    several = len(listeners) > 1
     status = ALL_WELL
     opened: dict[str, list[Listener]] = {}
-    for index, listen in enumerate(config.listen):
+    for index, listen in enumerate(listeners):
         place = f"service.listen[{index}]" if several else "service"
         opened[str(listen)] = []
         status = max(status, _listener(listen, place, opened[str(listen)]))
     where = [name for name, found in opened.items() if any(map(cautions.is_open, found))]
     _warn(cautions.running_as_root(), cautions.open_to_anybody(where))
     _warn(*cautions.expiring(each.tls for found in opened.values() for each in found))
+    return status
+
+
+async def check_services(config: Config, file: Path | None = None) -> int:
+    """Look at the services of a configuration; see `check`."""
     complaints = Complaints()
     check_tables(config.services, complaints)
-    status = max(status, _complain(complaints.found))
+    status = _complain(complaints.found)
     for service in config.services:
         status = max(status, await _service(service, file))
     return status

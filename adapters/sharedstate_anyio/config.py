@@ -91,6 +91,7 @@ class Config:
 
     Raises:
         TypeError: one is of another type.
+        ValueError: there is no listener, or one is out of range.
     """
 
     listen: tuple[Listen, ...] = (Listen(),)
@@ -107,6 +108,8 @@ class Config:
             expect(name, entries, tuple)
             for index, entry in enumerate(entries):
                 expect(f"{name}[{index}]", entry, entry_type)
+        if not self.listen:
+            raise ValueError("listen: expected at least one Listen, found none")
         expect("limits", self.limits, Limits)
         expect("origins", self.origins, Origins, "an")
         expect("transport", self.transport, TransportLimits)
@@ -174,7 +177,7 @@ def parse_config(document: object, complaints: Complaints | None = None) -> Conf
             "limits": {...}, "origins": [...], "compression": ..., "metrics": ..., "$schema": ...}`.
             All but `services` and the names and modules in it may be left out.
         complaints: gets the mistakes, instead of their being raised; what is returned then is what could be read:
-            defaults, without the services and the listeners that have mistakes.
+            defaults, without the services that have mistakes.
 
     Raises:
         ConfigurationError: the document breaks the format; `key` is the place, and `each` has all mistakes.
@@ -199,7 +202,7 @@ def _parse(document: object, complaints: Complaints) -> Config:
     )
     origins = attempt(parse_origins, top["origins"]) if "origins" in top else None
     compression = attempt(parse_compression, top.get("compression", False))
-    listeners = attempt(parse_listeners, top.get("service", {})) or ()
+    listeners = attempt(parse_listeners, top.get("service", {})) or (Listen(),)
     metrics = attempt(parse_audience, top.get("metrics", "local")) or "local"
     return Config(
         listeners, services, limits, origins or Origins(), transport, compression, metrics

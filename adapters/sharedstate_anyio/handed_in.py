@@ -57,7 +57,7 @@ def complete(config: Config, backends: Mapping[str, Backend]) -> Config:
 
     Raises:
         TypeError: `config` is something else, such as the name of a file.
-        ValueError: there are no services, or there is nowhere to listen.
+        ValueError: there are no services.
     """
     if not isinstance(config, Config):
         advice = "load_config reads a file, parse_config takes a document"
@@ -70,8 +70,6 @@ def complete(config: Config, backends: Mapping[str, Backend]) -> Config:
         services[name] = replace(known, module=module, config={}, place=place)
     if not services:
         raise ValueError("config: has no services; describe one, or hand in a backend")
-    if not config.listen:
-        raise ValueError("config.listen: is empty; describe a listener")
     return replace(config, services=tuple(services.values()))
 
 

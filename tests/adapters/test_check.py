@@ -261,7 +261,7 @@ async def test_a_service_that_never_opens(
 ) -> None:
     monkeypatch.setattr(check_module, "OPEN_SECONDS", 1.0)  # the other one needs a moment
     services = own(UNOPENABLE, "slow", on="hang"), sqlite("fine")
-    assert await check_module.check_parts(parse_config(document(*services))) == 1
+    assert await check_module.check_services(parse_config(document(*services))) == 1
     said = capsys.readouterr()
     assert said.err.endswith("services[0]: opening or closing it took longer than 1 s\n")
     assert said.out.endswith("ok: services[1]: fine: SQLite, in memory\n")

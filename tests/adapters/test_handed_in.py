@@ -143,17 +143,12 @@ def test_a_document_is_no_file() -> None:
         load_config({"services": []})  # type: ignore[arg-type]
 
 
-async def test_nowhere_to_listen() -> None:
-    with pytest.raises(ValueError, match=r"config\.listen: is empty"):
-        async with serve(dataclasses.replace(config(), listen=())):
-            pass
-
-
 @pytest.mark.parametrize(
     ("kind", "arguments", "error", "problem"),
     [
         (Config, {"listen": Listen()}, TypeError, "listen: expected a tuple, found Listen"),
         (Config, {"listen": ("::1",)}, TypeError, r"listen\[0\]: expected a Listen, found str"),
+        (Config, {"listen": ()}, ValueError, "listen: expected at least one Listen, found none"),
         (Config, {"services": ["items"]}, TypeError, "services: expected a tuple, found list"),
         (Config, {"limits": TransportLimits()}, TypeError, "limits: expected a Limits, found Tr"),
         (Config, {"transport": Limits()}, TypeError, "transport: expected a TransportLimits"),

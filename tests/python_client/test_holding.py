@@ -166,11 +166,17 @@ async def test_a_dataset_for_each_way_to_read_items() -> None:
         async with client.acquired(C, loads=number.decode) as numbers:
             assert list(numbers) == ["a", "b"], "in sync already"
             following = numbers.changes()
-            with pytest.raises(ValidationError):
+            with pytest.raises(ValidationError) as caught:
                 _ = numbers["a"]
+            assert caught.value.__notes__ == [f"this was the item 'a' of {C}"]
+            for read in (numbers.get_items, numbers.values, numbers.items):
+                with pytest.raises(ValidationError) as caught:
+                    read()
+                assert caught.value.__notes__ == [f"this was the item 'a' of {C}"]
             await texts.update(remove=["a"])
-            with pytest.raises(ValidationError):
+            with pytest.raises(ValidationError) as caught:
                 await anext(following)
+            assert caught.value.__notes__ == [f"this was the item 'a' of {C}"]
             await texts.update(reset=True)
             with pytest.raises(ValidationError):
                 await anext(following)

@@ -96,6 +96,9 @@ async def typed_datasets(client: Client) -> None:
     count(todos)
     client.release(todos)
     assert_type(await client.get(C, loads=msgspec.json.Decoder(list[Todo]).decode), list[Todo])
+    assert_type(await client.get("/"), list[str])
+    assert_type(await client.get("/clock"), float)
+    assert_type(await client.get(C), Any)
     await client.acquire(C, todo.decode)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
 
 

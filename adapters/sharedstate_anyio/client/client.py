@@ -3,7 +3,7 @@
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, Final, Generic, NamedTuple, TypeVar, overload
+from typing import Any, Final, Generic, Literal, NamedTuple, TypeVar, overload
 
 import anyio
 import msgspec
@@ -30,7 +30,7 @@ from .headers import encoded
 from .link import LinkOptions
 from .opening import open_link
 from .replica import Replica
-from .values import ItemLike, ItemT, ItemT_co, make_condition, make_update
+from .values import ItemLike, ItemT, ItemT_co, Reader, make_condition, make_update
 
 T = TypeVar("T")
 
@@ -148,6 +148,12 @@ class Client(Generic[ItemT_co]):
                 del self._held[ds.path, ds.loads]
 
     @overload
+    async def get(self, path: Literal["/"]) -> list[str]: ...
+
+    @overload
+    async def get(self, path: Literal["/clock"]) -> float: ...
+
+    @overload
     async def get(self, path: str) -> Any: ...
 
     @overload
@@ -159,7 +165,7 @@ class Client(Generic[ItemT_co]):
         Args:
             path: `/app/service/collection`: a list of items, as the client's `loads` makes them; `/app/service`: names
                 of collections; `/`: names of services; `/clock`: the server's time, in seconds since the Unix epoch.
-            loads: what makes the result of the JSON text of the whole answer instead.
+            loads: what makes the result of the JSON text of the whole answer instead, and so its type.
 
         Raises:
             RequestError, ConnectionLostError, ClosedError: as `Dataset.update`; `bad_message`: the answer is not a list
@@ -168,7 +174,8 @@ class Client(Generic[ItemT_co]):
         if loads is not None and not callable(loads):
             raise _no_loads(loads)
         segments = split_path(path)
-        told = await self._desk.request("GET", "/" + "/".join(segments))
+        path = "/" + "/".join(segments)
+        told = await self._desk.request("GET", path)
         if loads is not None:
             return loads(told)
         if len(segments) != _COLLECTION_SEGMENTS:
@@ -177,7 +184,8 @@ class Client(Generic[ItemT_co]):
             texts = _texts.decode(told)
         except msgspec.DecodeError:
             raise RequestError("bad_message", f"not a list of items: {told[:100]!r}") from None
-        return [self._loads(bytes(text)) for text in texts]
+        read = Reader(self._loads, path)
+        return [read(bytes(text)) for text in texts]
 
     async def update(
         self,

@@ -26,7 +26,7 @@ from .crowd import Crowd
 from .desk import Desk
 from .replica import Replica
 from .transaction import Transaction
-from .values import ItemLike, ItemT_co, make_condition, make_update
+from .values import ItemLike, ItemT_co, Reader, make_condition, make_update
 
 T = TypeVar("T")
 
@@ -47,6 +47,7 @@ class Dataset(Mapping[str, ItemT_co]):
         self._replica = replica
         self._desk = desk
         self._loads = loads
+        self._read = Reader(loads, replica.path)
         self._crowd = Crowd()
 
     # --- reading ----------------------------------------------------------------------------------
@@ -63,20 +64,20 @@ class Dataset(Mapping[str, ItemT_co]):
 
     @property
     def loads(self) -> Callable[[bytes], ItemT_co]:
-        """What makes an item of its JSON text. What it raises comes out where the item is read."""
+        """What makes an item of its JSON text. What it raises comes out where the item is read; a note names it."""
         return self._loads
 
     def get_item(self, id: str) -> ItemT_co | None:
         """Return an item, or None if there is none of that id."""
         text = self._replica.texts.get(id)
-        return None if text is None else self._loads(text)
+        return None if text is None else self._read(text)
 
     def get_items(self) -> list[ItemT_co]:
         """Return all items, in order."""
-        return [self._loads(text) for text in self._replica.texts.values()]
+        return [self._read(text) for text in self._replica.texts.values()]
 
     def __getitem__(self, id: str) -> ItemT_co:
-        return self._loads(self._replica.texts[id])
+        return self._read(self._replica.texts[id])
 
     def __contains__(self, id: object) -> bool:
         return id in self._replica.texts
@@ -100,7 +101,7 @@ class Dataset(Mapping[str, ItemT_co]):
         return self._copy().items()
 
     def _copy(self) -> dict[str, ItemT_co]:
-        return {id: self._loads(text) for id, text in self._replica.texts.items()}
+        return {id: self._read(text) for id, text in self._replica.texts.items()}
 
     def __repr__(self) -> str:
         return f"<Dataset {self.path}: {len(self)} items>"
@@ -213,7 +214,7 @@ class Dataset(Mapping[str, ItemT_co]):
 
     def _begin(self) -> Transaction[ItemT_co]:
         self._replica.check_held()
-        return Transaction(self._replica.texts, self.cursor, self._loads)
+        return Transaction(self._replica.texts, self.cursor, self._read)
 
     async def _commit(self, transaction: Transaction[ItemT_co]) -> None:
         if not transaction.batch.is_noop:
@@ -236,4 +237,4 @@ class Dataset(Mapping[str, ItemT_co]):
                 asks again.
             Exception: in the iteration; what `loads` raised. These changes are not told again; the dataset shows them.
         """
-        return self._replica.listen(self._loads)
+        return self._replica.listen(self._read)

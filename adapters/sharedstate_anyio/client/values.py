@@ -3,8 +3,9 @@
 import json
 import sys
 import uuid
-from collections.abc import Iterable, Mapping
-from typing import Any, Final, TypeAlias
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from typing import Any, Final, Generic, TypeAlias
 
 import msgspec
 
@@ -48,6 +49,28 @@ def _constant(name: str) -> float:
 
 def _whole(digits: str) -> float:
     return int(digits) if len(digits) <= _DIGITS else float(digits)
+
+
+class Reader(Generic[ItemT_co]):
+    """Makes the items of one collection of their JSON text. What `loads` raises names the item in a note.
+
+    Args:
+        loads: makes an item.
+        path: of the collection.
+    """
+
+    def __init__(self, loads: Callable[[bytes], ItemT_co], path: str) -> None:
+        self._loads = loads
+        self._path = path
+
+    def __call__(self, text: bytes) -> ItemT_co:
+        """Return the item."""
+        try:
+            return self._loads(text)
+        except Exception as error:
+            with suppress(ValueError):  # it is not the text of an item
+                error.add_note(f"this was the item {item_id(text)!r} of {self._path}")
+            raise
 
 
 def make_update(
