@@ -12,8 +12,8 @@ from sharedstate_core import Commit, Limits, ListCollections, Load, Server
 from sharedstate_core.paths import CollectionPath
 from sharedstate_core.testing import MemoryStore, World
 
+from .answers import portrait
 from .scenes import P, put, say, stored, under_way, watching
-from .test_wrong_answers import portrait
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

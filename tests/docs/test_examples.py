@@ -50,7 +50,7 @@ RUN_BY_THE_GUIDE = {
     ("docs/operating.md", "logrotate"),
     ("docs/operating.md", "fail2ban"),
 }
-"""Run by test_operating_guide.py, and so are scripts in that page which begin with other commands."""
+"""Run by test_operating_guide.py; scripts in that page which begin with other commands, by test_backup_guide.py."""
 RUN_HERE = {"sh", "json", "toml", "python", "sql", "text", "", "jsonl"}
 BIN = Path(sys.executable).parent
 
@@ -215,7 +215,7 @@ def test_entry_point(block: Block) -> None:
 @pytest.mark.parametrize("block", of("sh"))
 def test_shell(block: Block) -> None:
     if block.text.startswith("sharedstate ") or block.page == "docs/operating.md":
-        return  # below; test_operating_guide.py
+        return  # below; test_backup_guide.py
     for command in block.text.splitlines():
         make, target = command.split()
         assert make == "make"
