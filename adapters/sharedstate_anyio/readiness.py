@@ -5,7 +5,8 @@ The rules:
 1. Anybody may ask, as often as they like: a storage is asked once a second at the most, not while a commit has
    shown it lately (see `proof`), and not while it still owes an answer.
 2. An answer takes `PROBE_SECONDS` at the most. A question is cancelled then, but nobody waits for its end: a store that
-   lives on another loop (`Island`) cannot be interrupted.
+   lives on another loop (`Island`) cannot be interrupted. What it says in the end, such as that it has waited for a
+   lock, is told in the log.
 3. After a failure storage is asked without anybody having to, until it works: the log tells both ends of an outage.
 """
 
@@ -104,14 +105,19 @@ class Readiness:
         service.is_up = is_up
         if not is_up:
             since = service.backend.proof.failing_since
-            if service.outage.fails(now if since is None else since):
+            begins = service.outage.fails(now if since is None else since)
+            if begins or (service.reason and not service.is_explained):
+                service.is_explained = bool(service.reason)
                 text = f"service {service.name}: storage takes no updates: {service.problem}"
                 event = {"event": "storage_down", "service": service.name}
-                self._faults.report(("probe", service.name), text, None, event)
+                kind = ("probe", service.name, service.is_explained)
+                self._faults.report(kind, text, None, event)
                 self._doubt.set()
             return
+        service.reason = ""
         seconds = service.outage.works(now)
         if seconds is not None:
+            service.is_explained = False
             self._faults.settle(service.name)
             # As loud as the end of an outage may be without being a fault: whoever saw its beginning sees it.
             text = "service %s: storage is back after %.1f s"
@@ -124,7 +130,8 @@ class _Service:
 
     Attributes:
         is_up: whether it takes updates, as far as is known.
-        problem: why not.
+        reason: why not, as it said itself; empty if it says nothing.
+        is_explained: whether the log has the reason of this outage.
         asked: when it was asked last.
         answered: whether it has said by now that it takes updates.
         question: set when the question under way has ended.
@@ -135,10 +142,16 @@ class _Service:
         self.backend = backend
         self.outage = Outage()
         self.is_up = True
-        self.problem = ""
+        self.reason = ""
+        self.is_explained = False
         self.asked = -math.inf
         self.answered = False
         self.question: anyio.Event | None = None
+
+    @property
+    def problem(self) -> str:
+        """Why it takes no updates."""
+        return self.reason or f"no answer within {PROBE_SECONDS:g} s"
 
     @property
     def is_watched(self) -> bool:
@@ -151,13 +164,13 @@ class _Service:
 
     async def ask(self, question: anyio.Event) -> None:
         """Ask it, and note why it does not work."""
-        self.problem = f"no answer within {PROBE_SECONDS:g} s"
         try:
             with anyio.move_on_after(PROBE_SECONDS):
                 await self.backend.prove(self.name)
                 self.answered = True
+                self.reason = ""
         except Exception as error:  # noqa: BLE001  (whatever a plugin raises is no answer)
-            self.problem = str(error) or type(error).__name__
+            self.reason = str(error) or type(error).__name__
         finally:
             self.question = None
             question.set()

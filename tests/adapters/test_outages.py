@@ -91,6 +91,31 @@ async def test_it_is_found_though_nobody_writes(
     caplog.clear()
 
 
+async def test_a_lock_that_is_waited_for_is_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes longer to give up waiting than anybody waits for the answer."""
+    monkeypatch.setattr(proof, "HOLDS_SECONDS", 0.0)
+    monkeypatch.setattr("sharedstate_anyio.readiness.FRESH_SECONDS", 0.0)
+    monkeypatch.setattr("sharedstate_anyio.readiness.PROBE_SECONDS", 0.1)
+    config = {"db_type": "sqlite", "db_name": str(tmp_path / "items.db"), "db_timeout": 0.5}
+    service: Service = {"name": "items", "module": "items_service", "config": config}
+    async with running(service) as server:
+        with closing(sqlite3.connect(tmp_path / "items.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            assert (await ask(server.port, "/readyz"))[0] == 503
+            await until(lambda: len(events(caplog)) == 2)
+            for _ in range(20):
+                assert (await ask(server.port, "/readyz"))[0] == 503
+            other.execute("ROLLBACK")
+        await until(lambda: "storage_back" in events(caplog))
+    assert events(caplog) == ["storage_down", "storage_down", "storage_back"]
+    first, second, _ = (r.getMessage() for r in caplog.records if r.levelname != "INFO")
+    assert first == "service items: storage takes no updates: no answer within 0.1 s"
+    assert "is locked by another program" in second
+    caplog.clear()
+
+
 async def test_a_commit_that_fails_because_of_what_is_in_it(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
