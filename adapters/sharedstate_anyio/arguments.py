@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from .logs import FORMATS, LEVELS
+from .parsers import Parser
 from .version import ShowVersion
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+CONFIG: Final = "as for the server"
 
 CLIENT_COMMANDS: Final = ("get", "put", "watch", "load", "dump", "delete")
 """Those of `sharedstate`."""
@@ -67,7 +70,7 @@ exit status: 0 after Ctrl-C or SIGTERM, 1 if the server cannot run, 2 for a wron
 
 def serve_parser() -> argparse.ArgumentParser:
     """Return the parser of the command that serves."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="sharedstate-anyio",
         description=ABOUT,
         epilog=GUIDE,
@@ -134,31 +137,31 @@ def parse_serve(arguments: Sequence[str], commands: Sequence[str]) -> argparse.N
 
 def migrate_parser() -> argparse.ArgumentParser:
     """Return the parser of `migrate`."""
-    parser = argparse.ArgumentParser(
-        prog="sharedstate-anyio migrate",
-        description="Take over the data of an earlier SharedState: tables with the columns app, chnl, id, "
+    parser = _command(
+        "migrate",
+        "Take over the data of an earlier SharedState: tables with the columns app, chnl, id, "
         "ctime, data. Stop its server first. The old tables are kept, under names that end in "
         "_before_migration. It may be interrupted at any moment and run again.",
-        epilog="exit status: 0 if all is done or there was nothing to do, 1 if a database cannot be used, "
+        "exit status: 0 if all is done or there was nothing to do, 1 if a database cannot be used, "
         "2 for a wrong command or configuration, 3 if all is done but rows were left behind",
     )
-    parser.add_argument("config", nargs="?", type=Path, help="as for the server")
+    parser.add_argument("config", nargs="?", type=Path, help=CONFIG)
     return parser
 
 
 def backup_parser() -> argparse.ArgumentParser:
     """Return the parser of `backup`."""
-    parser = argparse.ArgumentParser(
-        prog="sharedstate-anyio backup",
-        description="Save what every service of a configuration holds, in one file. Servers may run meanwhile; "
+    parser = _command(
+        "backup",
+        "Save what every service of a configuration holds, in one file. Servers may run meanwhile; "
         "each service is saved as it is at one moment. The file takes its place when it was written, read "
         "again and found right: whatever goes wrong, an older one stays. Services in memory are left out. "
         "Run it as the server's user, or as root; a relative db_name begins in the folder where it is run.",
-        epilog="exit status: 0 if all is saved, 1 if a store cannot be read or the file cannot be written, "
+        "exit status: 0 if all is saved, 1 if a store cannot be read or the file cannot be written, "
         "2 for a wrong command or configuration, and for a file that is there already, 3 if a service was left "
         "out whose module cannot do this, 130 after Ctrl-C or SIGTERM",
     )
-    parser.add_argument("config", type=Path, metavar="CONFIG", help="as for the server")
+    parser.add_argument("config", type=Path, metavar="CONFIG", help=CONFIG)
     parser.add_argument(
         "file", type=Path, metavar="TO", help="the file, such as sharedstate.backup.gz"
     )
@@ -169,17 +172,17 @@ def backup_parser() -> argparse.ArgumentParser:
 
 def restore_parser() -> argparse.ArgumentParser:
     """Return the parser of `restore`."""
-    parser = argparse.ArgumentParser(
-        prog="sharedstate-anyio restore",
-        description="Put back what backup has saved, also into another kind of storage. What the services of the "
+    parser = _command(
+        "restore",
+        "Put back what backup has saved, also into another kind of storage. What the services of the "
         "backup hold is replaced, all of it, and each of them whole or not at all; others stay as they are. "
         "The backup is read and checked before anything is touched. Servers may run meanwhile: "
         "their clients see the change as one step, within seconds.",
-        epilog="exit status: 0 if all is restored, 1 if the backup is damaged, or a store cannot be used, or "
+        "exit status: 0 if all is restored, 1 if the backup is damaged, or a store cannot be used, or "
         "you did not agree, 2 for a wrong command or configuration, 130 after Ctrl-C or SIGTERM; then each service "
         "is restored or as it was, and a line says which were restored before",
     )
-    parser.add_argument("config", type=Path, metavar="CONFIG", help="as for the server")
+    parser.add_argument("config", type=Path, metavar="CONFIG", help=CONFIG)
     parser.add_argument("file", type=Path, metavar="FROM", help="what backup has written")
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask, at a terminal")
     _saving(parser)
@@ -199,30 +202,34 @@ def _saving(parser: argparse.ArgumentParser) -> None:
 
 def check_parser() -> argparse.ArgumentParser:
     """Return the parser of `check`."""
-    parser = argparse.ArgumentParser(
-        prog="sharedstate-anyio check",
-        description="Find what is wrong with a configuration: read it, load the certificates, look up the "
+    parser = _command(
+        "check",
+        "Find what is wrong with a configuration: read it, load the certificates, look up the "
         "addresses to listen on, import every service's module, open its storage, write a row of its own there and "
         "close it again. Nothing is created: of a file, a database or tables that are not there yet it says so, and "
         "whether a start can create them. A server that runs is not disturbed.",
-        epilog="What is right is told on standard output, what is wrong on standard error, one line each "
+        "What is right is told on standard output, what is wrong on standard error, one line each "
         "that begins with the place in the document. "
         "exit status: 0 if all is well, 1 if storage or an address cannot be used at the moment, "
         "2 for a wrong command or configuration",
     )
-    parser.add_argument("config", nargs="?", type=Path, help="as for the server")
+    parser.add_argument("config", nargs="?", type=Path, help=CONFIG)
     return parser
 
 
 def schema_parser() -> argparse.ArgumentParser:
     """Return the parser of `schema`."""
-    return argparse.ArgumentParser(
-        prog="sharedstate-anyio schema",
-        description="Print the JSON Schema (draft 2020-12) of the configuration. Editors that know it "
+    return _command(
+        "schema",
+        "Print the JSON Schema (draft 2020-12) of the configuration. Editors that know it "
         "complete keys, explain them and mark mistakes.",
-        epilog="Save it beside the configuration (sharedstate-anyio schema > config.schema.json) and name it there: "
+        "Save it beside the configuration (sharedstate-anyio schema > config.schema.json) and name it there: "
         '"$schema": "./config.schema.json".',
     )
+
+
+def _command(name: str, description: str, epilog: str) -> Parser:
+    return Parser(prog=f"sharedstate-anyio {name}", description=description, epilog=epilog)
 
 
 def _port(text: str) -> int:

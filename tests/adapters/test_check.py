@@ -271,7 +271,7 @@ def test_wrong_commands(tmp_path: Path) -> None:
     for arguments in (("check", "a", "b"), ("check", "--port", "1"), ("schema", "config.json")):
         with started(*arguments, folder=tmp_path) as command:
             assert command.finish() == 2
-        assert f"usage: sharedstate-anyio {arguments[0]}" in command.errors
+        assert f"sharedstate-anyio {arguments[0]}: " in command.errors
 
 
 @pytest.mark.parametrize(

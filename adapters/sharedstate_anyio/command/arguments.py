@@ -7,13 +7,13 @@ import math
 import re
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Final
 
 from sharedstate_anyio.arguments import CLIENT_COMMANDS
+from sharedstate_anyio.parsers import Parser
 from sharedstate_anyio.version import ShowVersion
 
 from . import deleting, loading, reading, writing
-from .failures import BAD_INPUT
 from .tally import Tally
 from .target import parse_target
 
@@ -63,26 +63,6 @@ DELETE: Final = """
 Subscribers see it as one change. The collection is still listed afterwards. It asks before, if standard input is a
 terminal. To keep a copy: sharedstate dump URL -o FILE, and load to put it back.
 """
-
-
-class Parser(argparse.ArgumentParser):
-    """A parser that says what is wrong in one line, and takes a command's options wherever they stand."""
-
-    _within = False
-
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Let options stand between the other arguments, too."""
-        if self._within or self._subparsers is not None:
-            return super().parse_known_args(args, namespace)
-        self._within = True  # what follows calls this method again
-        try:
-            return self.parse_known_intermixed_args(args, namespace)
-        finally:
-            self._within = False
-
-    def error(self, message: str) -> NoReturn:
-        """End with that line."""
-        self.exit(BAD_INPUT, f"{self.prog}: {message} ({self.prog} --help tells more)\n")
 
 
 def names_configuration(given: Sequence[str]) -> bool:
