@@ -6,6 +6,8 @@ The rules:
 2. `close` and `abort` are synchronous, so no cancellation can skip them; the task that runs the connection does the
    cleaning up.
 3. What goes out is `Outgoing`'s.
+4. Once both sides have said Close nothing more is read, and the server ends the connection, at once (RFC 6455, section
+   7.1.1). A Close is answered behind what was sent before it; a peer that does not take that is not waited for long.
 """
 
 from __future__ import annotations
@@ -42,7 +44,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("sharedstate")
 
 CLOSE_SECONDS: Final = 3.0
-"""How long a peer may take to answer a close frame."""
+"""How long a peer may take to answer a close frame, or to take ours."""
 
 HANDLED_AT_ONCE: Final = 64
 TURN_SECONDS: Final = 0.005
@@ -138,6 +140,8 @@ class Connection(Outgoing):
                     await while_readable(self.sock, self._read)
                 else:
                     await anyio.lowlevel.checkpoint()
+            if self._closing:
+                await self.sent()
         finally:
             keep_alive.forget(self)
             self._hub.unfinished.drop(self)
@@ -184,7 +188,7 @@ class Connection(Outgoing):
             if (other := self._event) is not None:
                 self._move_on(turn)
                 self._handle(other)
-        return True
+        return not self._over
 
     def _texts(self, turn: _Turn) -> Iterator[str]:
         """Yield whole messages as long as nothing else comes: they are taken in together."""
@@ -222,7 +226,7 @@ class Connection(Outgoing):
         match event:
             case CloseConnection():
                 if not self._closing:
-                    self._end_with(event.code, event.reason)
+                    self._say_close(event.code, event.reason)
                 self._over = True
             case Violation():
                 self.close(event.code, event.reason)
@@ -307,9 +311,12 @@ class Connection(Outgoing):
         """Say goodbye; the peer has `CLOSE_SECONDS` to answer."""
         if self._reader is None or self._closing:
             return
-        self._end_with(code, reason)
+        self._say_close(code, reason)
         self._hub.unfinished.drop(self)
         self.resume_reading()
+
+    def _say_close(self, code: int, reason: str | None) -> None:
+        self._end_with(code, reason)
         self._scope.deadline = min(self._scope.deadline, anyio.current_time() + CLOSE_SECONDS)
 
     def abort(self) -> None:

@@ -40,13 +40,23 @@ class Outgoing(ABC):
     """
 
     # In the order of their names they follow one upon the other in memory: a broadcast touches the few that it needs.
-    __slots__ = ("_closing", "_draining", "_outbox", "_rest", "queued", "sock", "window_bits")
+    __slots__ = (
+        "_closing",
+        "_draining",
+        "_emptied",
+        "_outbox",
+        "_rest",
+        "queued",
+        "sock",
+        "window_bits",
+    )
 
     def __init__(self, sock: Stream, outbox: Outbox) -> None:
         self._outbox = outbox
         self._rest = _NOTHING
         self._draining = False
         self._closing = False
+        self._emptied: anyio.Event | None = None  # to come, while somebody waits for it
         self.sock = sock
         self.queued: list[bytes] | None = None
         self.window_bits = 0
@@ -182,8 +192,17 @@ class Outgoing(ABC):
             self.queued = None
         self._report_drained()
 
+    async def sent(self) -> None:
+        """Return when the socket has taken everything; whoever waits for that is ended by `abort`."""
+        self.flush()
+        if self._rest:
+            self._emptied = anyio.Event()
+            await self._emptied.wait()
+
     def _report_drained(self) -> None:
         self._draining = False
+        if self._emptied is not None:
+            self._emptied.set()
         if not self._closing:
             self.drained()
 
