@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 from wsproto.connection import Connection, ConnectionState, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Ping, Pong, TextMessage
 
+from sharedstate_core.errors import CLOSE_INVALID_TEXT, CLOSE_TOO_BIG
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -34,6 +36,14 @@ class Violation:
 
 Heard: TypeAlias = str | TextMessage | BytesMessage | Ping | Pong | CloseConnection | Violation
 """What a peer said: a `str` is a whole text message, a `TextMessage` may be a part of one."""
+
+
+_BROKEN_RULE: Final = "a frame breaks the rules of WebSocket (RFC 6455)"
+_REASONS: Final = {
+    CLOSE_INVALID_TEXT: "a text is not UTF-8, or not compressed as agreed",
+    CLOSE_TOO_BIG: "a message is too long",
+}
+"""What a peer is told, by close code: wsproto's own words may be those of a Python exception."""
 
 
 class Reader(Protocol):
@@ -66,7 +76,8 @@ class WsprotoReader:
         for event in connection.events():
             match event:
                 case CloseConnection() if connection.state is ConnectionState.OPEN:
-                    yield Violation(event.code, event.reason or "")  # wsproto's verdict
+                    # wsproto's verdict
+                    yield Violation(event.code, _REASONS.get(event.code, _BROKEN_RULE))
                     return
                 case TextMessage() | BytesMessage() | Ping() | Pong() | CloseConnection():
                     yield event

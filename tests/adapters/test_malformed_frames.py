@@ -82,6 +82,24 @@ async def test_a_broken_rule_gets_its_close_code(
         await canary.sing()
 
 
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (frames.encode(frames.TEXT, b"\xff"), "a text is not UTF-8"),
+        (frames.encode_close(1000, b"\xff"), "a text is not UTF-8"),
+        (frames.encode(frames.TEXT, b"{}", masked=False), "a frame breaks the rules"),
+        (frames.encode(frames.CONTINUATION, b"{}"), "a frame breaks the rules"),
+        (frames.encode(frames.BINARY, b"{}"), "messages are text frames"),
+        (frames.encode_text(" " * (LIMIT + 1)), f"a message may have at most {LIMIT} bytes"),
+    ],
+)
+async def test_the_reason_is_in_our_own_words(data: bytes, reason: str) -> None:
+    async with with_canary() as (server, _), open_peer(server.port) as peer:
+        await peer.upgrade()
+        await peer.send(data)
+        assert (await peer.closed()).payload[2:].decode().startswith(reason)
+
+
 async def test_what_came_before_a_broken_rule_is_answered() -> None:
     text = json.dumps({"type": "REQUEST", "cmd": "GET", "path": "/", "tunnel": 1})
     bad = frames.encode(frames.TEXT, b"\xff")
