@@ -21,7 +21,9 @@ from .sockets import receive, send_all
 from .upgrade import UpgradeError
 
 if TYPE_CHECKING:
-    from .http import Response
+    from collections.abc import Callable
+
+    from .responses import Response
     from .sockets import Stream
 
 REQUESTS: Final = 1000
@@ -66,15 +68,18 @@ class Exchange:
             raise UpgradeError("the head of the request is too long", 431)
         return event if isinstance(event, h11.Request) else None
 
-    async def answer(self, response: Response, *, keep: bool) -> bool:
+    async def answer(
+        self, response: Response, *, keep: bool, progress: Callable[[], None] = lambda: None
+    ) -> bool:
         """Send an answer; return whether there may be another request.
 
         Args:
             response: to the last request, or to what was meant to be one.
             keep: whether we would have one.
+            progress: is called when the peer has taken a piece of a large answer.
 
         Raises:
-            OSError: the connection broke.
+            OSError: the connection broke, or the rest of the answer cannot be had.
         """
         http = self._http
         if http.our_state not in {h11.IDLE, h11.SEND_RESPONSE}:
@@ -83,8 +88,12 @@ class Exchange:
         keep = keep and self._left > 0 and response.status != 400 and self._has_no_body()
         headers = response.headers if keep else [*response.headers, (b"connection", b"close")]
         data = http.send(h11.Response(status_code=response.status, headers=headers)) or b""
-        for event in (h11.Data(data=response.body), h11.EndOfMessage()):
-            data += http.send(event) or b""
+        data += http.send(h11.Data(data=response.body)) or b""
+        while response.rest is not None and (piece := await response.rest.read()):
+            await send_all(self._sock, data)
+            progress()
+            data = http.send(h11.Data(data=piece)) or b""
+        data += http.send(h11.EndOfMessage()) or b""
         await send_all(self._sock, data)
         if not keep or set(http.states.values()) != {h11.DONE}:
             return False

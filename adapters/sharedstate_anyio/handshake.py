@@ -12,9 +12,9 @@ import h11
 
 from .compression import Deflate
 from .exchange import Exchange
-from .http import Response
 from .reading import FrameReader
 from .request_head import Head, read_head
+from .responses import error_response
 from .sockets import finish, receive, send_all
 from .upgrade import UpgradeError, accept, asks_for_websocket, check_request
 
@@ -29,10 +29,12 @@ if TYPE_CHECKING:
     from .limits import TransportLimits
     from .origins import Origins
     from .reading import Reader
+    from .resources import Headers
+    from .responses import Response
     from .sockets import Stream
 
 ANSWER_SECONDS: Final = 30.0
-"""How long a peer may take to read its answer, which is at most a bundle of some ten kilobytes."""
+"""How long a peer may take to read its answer, or one piece of a large one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,25 +108,33 @@ async def handshake(
     exchange = Exchange(sock, limits.head_bytes)
     exchange.feed(data)
     refusal: Response | None = None
+    asked: Headers = []
+
+    def go_on() -> None:
+        scope.deadline = anyio.current_time() + ANSWER_SECONDS
+
     try:
         while (request := await exchange.request()) is not None:
+            asked = list(request.headers)
             if asks_for_websocket(request.headers):
                 check_request(request)
-                head = Head(list(request.headers), exchange.rest)
+                head = Head(asked, exchange.rest)
                 return await _open(sock, head, entrance(), scope, message_bytes)
-            scope.deadline = anyio.current_time() + ANSWER_SECONDS
+            go_on()
             response = await _response(request, entrance(), address)
-            if not await exchange.answer(response, keep=_may_stay(entrance(), address)):
+            keep = _may_stay(entrance(), address)
+            if not await exchange.answer(response, keep=keep, progress=go_on):
                 break
+            asked = []
             scope.deadline = math.inf
             if not await exchange.another(entrance().limits.idle_seconds):
                 break
             scope.deadline = anyio.current_time() + entrance().limits.head_seconds
     except h11.RemoteProtocolError as error:
-        refusal = _refusal(error.error_status_hint, str(error))
+        refusal = _refusal(error.error_status_hint, str(error), asked)
     except UpgradeError as error:
-        refusal = _refusal(error.status, str(error))
-    scope.deadline = anyio.current_time() + ANSWER_SECONDS
+        refusal = _refusal(error.status, str(error), asked)
+    go_on()
     if refusal is not None:
         await exchange.answer(refusal, keep=False)
     await finish(sock)
@@ -161,9 +171,6 @@ async def _open(
     return Opened(reader, head.rest, deflate.window_bits)
 
 
-def _refusal(status: int, reason: str) -> Response:
-    body = f"{reason}\n".encode()
-    headers = [(b"Content-Type", b"text/plain"), (b"Content-Length", b"%d" % len(body))]
-    if status == 426:
-        headers += [(b"Sec-WebSocket-Version", b"13")]
-    return Response(status, headers, body)
+def _refusal(status: int, reason: str, asked: Headers) -> Response:
+    extra = [(b"Sec-WebSocket-Version", b"13")] if status == 426 else []
+    return error_response("GET", status, reason, asked, extra)

@@ -1,4 +1,4 @@
-"""What a browser finds on the server's port beside the WebSocket: a page, the bundles, a health check.
+"""What a browser finds of the server's own beside the WebSocket: a page, the bundles, a health check.
 
 Rules:
 
@@ -13,17 +13,18 @@ from __future__ import annotations
 
 import re
 import urllib.parse
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from .rendering import INDEX, LISTING, PAGES, render_index, render_listing
-from .resources import TYPES, VARY, Headers, Resource, matches, resource_of, takes_gzip
+from .rendering import INDEX, LISTING, PAGES, TEMPLATES, render_index, render_listing
+from .resources import TYPES, VARY, Resource, matches, resource_of, takes_gzip
+from .responses import EVERYWHERE, OWN_PAGE, Response, complete, error_response
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from .rendering import ServiceInfo
+    from .resources import Headers
 
 BUNDLES: Final = tuple(
     f"sharedstate.{name}.js"
@@ -41,26 +42,6 @@ COMPANIONS: Final = (
 PACKAGE: Final = Path(__file__).parent
 
 _TEXT: Final = b"text/plain; charset=utf-8"
-_EVERYWHERE: Final[Headers] = [
-    (b"X-Content-Type-Options", b"nosniff"),
-    (b"Cache-Control", b"no-cache"),
-]
-_PAGE: Final[Headers] = [
-    (
-        b"Content-Security-Policy",
-        b"; ".join(
-            [
-                b"default-src 'self'",
-                b"connect-src 'self' ws: wss:",
-                b"object-src 'none'",
-                b"base-uri 'none'",
-                b"form-action 'none'",
-                b"frame-ancestors 'none'",
-            ]
-        ),
-    ),
-    (b"Referrer-Policy", b"no-referrer"),
-]
 _SHARED: Final[Headers] = [
     (b"Access-Control-Allow-Origin", b"*"),
     (b"Cross-Origin-Resource-Policy", b"cross-origin"),
@@ -70,21 +51,6 @@ _PREFLIGHT: Final[Headers] = [
     (b"Access-Control-Allow-Headers", b"*"),
     (b"Access-Control-Max-Age", b"86400"),
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Response:
-    """One answer, complete.
-
-    Attributes:
-        status: such as 200, 204, 304, 400, 404 or 405.
-        headers: with an exact `Content-Length`, except where a 204 or 304 has none.
-        body: empty for HEAD, 204 and 304.
-    """
-
-    status: int
-    headers: Headers
-    body: bytes = b""
 
 
 class Site:
@@ -108,16 +74,17 @@ class Site:
         self._resources = {"/healthz": Resource(b"ok\n", [(b"Content-Type", _TEXT)])}
         self._resources.update((f"/libs/{name}", bundle) for name, bundle in bundles.items())
         for file in sorted(PAGES.iterdir()):
-            if file.suffix in TYPES and file.name not in {INDEX, LISTING}:
+            if file.suffix in TYPES and file.name not in TEMPLATES:
                 self._resources[f"/pages/{file.name}"] = resource_of(
-                    file.name, file.read_bytes(), _PAGE
+                    file.name, file.read_bytes(), OWN_PAGE
                 )
         if bundles:
             listing = render_listing(bundles).encode()
-            self._resources["/libs/"] = resource_of(LISTING, listing, [*_PAGE, *_SHARED])
+            self._resources["/libs/"] = resource_of(LISTING, listing, [*OWN_PAGE, *_SHARED])
             self._resources["/libs"] = self._resources["/libs/"]
         page = render_index(services, complete=bundles.keys() >= set(BUNDLES))
-        self._resources["/"] = resource_of(INDEX, page.encode(), _PAGE)
+        self._resources["/pages/"] = resource_of(INDEX, page.encode(), OWN_PAGE)
+        self._resources["/"] = self._resources["/pages/"]
 
     def respond(
         self, method: str, target: str, headers: Iterable[tuple[bytes, bytes]] = ()
@@ -128,27 +95,28 @@ class Site:
             method: as received; methods are case-sensitive (RFC 9110, section 9.1).
             target: as received, decoded as Latin-1: a path, or an absolute `http` or `https` URL. A query is
                 ignored, percent-encoding is undone.
-            headers: of the request, names in any case. Only `If-None-Match` and `Accept-Encoding` count.
+            headers: of the request, names in any case. Only `If-None-Match`, `Accept` and `Accept-Encoding` count.
         """
+        given = list(headers)
         path = path_of(target)
         if path is None:
-            return text_response(method, 400, "The request's target is no path.")
+            return error_response(method, 400, "The request's target is no path.", given)
         shared = path == "/libs" or path.startswith("/libs/")
         resource = self._resources.get(path)
         if shared and method == "OPTIONS":
             return Response(204, [*_SHARED, *_PREFLIGHT, _allow(shared=True)])
         if resource is None:
-            return text_response(method, 404, self._not_found(path), _SHARED if shared else [])
+            extra = _SHARED if shared else []
+            return error_response(method, 404, self._not_found(path), given, extra)
         if method not in {"GET", "HEAD"}:
             problem = "Only GET and HEAD do anything here."
             extra = [*_SHARED, _allow(shared=True)] if shared else [_allow(shared=False)]
-            return text_response(method, 405, problem, extra)
+            return error_response(method, 405, problem, given, extra)
         vary = [VARY] if resource.gzipped else []
-        given = list(headers)
         if resource.gzipped and takes_gzip(given):
             resource = resource.gzipped
         if resource.etag and matches(resource.etag, given):
-            unchanged = [(b"ETag", resource.etag), *vary, *_EVERYWHERE]
+            unchanged = [(b"ETag", resource.etag), *vary, *EVERYWHERE]
             return Response(304, [*unchanged, *(_SHARED if shared else [])])
         return complete(method, 200, resource.content, resource.headers)
 
@@ -166,20 +134,6 @@ def _find_libs() -> Path:
         (folder for folder in (PACKAGE / "libs", PACKAGE.parents[1] / "libs") if folder.is_dir()),
         PACKAGE / "libs",
     )
-
-
-def text_response(
-    method: str, status: int, text: str, extra: Sequence[tuple[bytes, bytes]] = ()
-) -> Response:
-    """Return a line of text as an answer."""
-    return complete(method, status, f"{text}\n".encode(), [(b"Content-Type", _TEXT), *extra])
-
-
-def complete(method: str, status: int, content: bytes, headers: Headers) -> Response:
-    """Return an answer with the headers that all have; without its body for HEAD."""
-    length = (b"Content-Length", b"%d" % len(content))
-    body = b"" if method == "HEAD" else content
-    return Response(status, [*headers, *_EVERYWHERE, length], body)
 
 
 def _allow(*, shared: bool) -> tuple[bytes, bytes]:

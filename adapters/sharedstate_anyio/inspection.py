@@ -19,9 +19,10 @@ import anyio.to_thread
 from sharedstate_backends import ConfigurationError
 
 from .document import shown
-from .http import complete, path_of, text_response
+from .http import path_of
 from .metered import Durations
 from .readiness import Readiness
+from .responses import complete, error_response, text_response
 from .sizes import Sizes
 from .version import full_version
 
@@ -30,10 +31,11 @@ if TYPE_CHECKING:
 
     from anyio.abc import TaskGroup
 
-    from .http import Response
     from .hub import Hub
     from .metered import Metered
     from .metrics import Metrics
+    from .resources import Headers
+    from .responses import Response
     from .tls import Tls
 
 Audience: TypeAlias = Literal["local", "anyone", "off"]
@@ -102,12 +104,13 @@ class Inspection:
         path = path_of(target)
         if path not in {"/readyz", "/metrics"}:
             return None
+        given = list(headers)
         if method not in {"GET", "HEAD"}:
             problem = "Only GET and HEAD do anything here."
-            return text_response(method, 405, problem, [(b"Allow", b"GET, HEAD")])
+            return error_response(method, 405, problem, given, [(b"Allow", b"GET, HEAD")])
         if path == "/readyz":
             return await self._respond_readiness(method)
-        return await self._numbers(method, headers, address)
+        return await self._numbers(method, given, address)
 
     async def watch_loop(self) -> None:
         """Measure how late the event loop is, until cancelled."""
@@ -133,18 +136,16 @@ class Inspection:
 
     # --- numbers ----------------------------------------------------------------------------------
 
-    async def _numbers(
-        self, method: str, headers: Iterable[tuple[bytes, bytes]], address: str
-    ) -> Response:
+    async def _numbers(self, method: str, headers: Headers, address: str) -> Response:
         if self.audience == "off":
             problem = 'The key "metrics" of the configuration has switched the metrics off.'
-            return text_response(method, 404, problem)
+            return error_response(method, 404, problem, headers)
         if self.audience == "local" and not _is_local(headers, address):
             problem = (
                 "The metrics are told to this machine only; "
                 'the key "metrics" of the configuration may say "anyone".'
             )
-            return text_response(method, 403, problem)
+            return error_response(method, 403, problem, headers)
         if self._metrics is None:
             try:
                 from .metrics import Metrics  # noqa: PLC0415  (needs what not everybody installs)
@@ -152,7 +153,7 @@ class Inspection:
                 if (error.name or "").partition(".")[0] != "prometheus_client":
                     raise
                 problem = "The metrics need a package: pip install 'sharedstate[metrics]'"
-                return text_response(method, 404, problem)
+                return error_response(method, 404, problem, headers)
             version = await anyio.to_thread.run_sync(full_version)  # git may be asked
             self._metrics = Metrics(self._hub, self._services, self._secured, self._delays, version)
         metrics = self._metrics

@@ -18,6 +18,10 @@ PAGES: Final = Path(__file__).parent / "pages"
 
 INDEX: Final = "index.html"
 LISTING: Final = "libs.html"
+ERROR: Final = "error.html"
+TEMPLATES: Final = frozenset([INDEX, LISTING, ERROR])
+"""Pages of which a part is filled in."""
+
 _NOTICE: Final = (
     '<p class="notice" role="alert">The JavaScript bundles of this server have not been built, '
     "so the demo below cannot work.</p>"
@@ -60,7 +64,7 @@ def render_index(services: Sequence[ServiceInfo], *, complete: bool) -> str:
         "notice": "" if complete else _NOTICE,
     }
     # In one pass, so that no value is taken for a placeholder.
-    return re.sub(r"\{\{(\w+)\}\}", lambda match: values[match[1]], _template(INDEX))
+    return re.sub(r"\{\{(\w+)\}\}", lambda match: values[match[1]], template(INDEX))
 
 
 def render_listing(bundles: Mapping[str, Resource]) -> str:
@@ -72,8 +76,9 @@ def render_listing(bundles: Mapping[str, Resource]) -> str:
         words = name.replace(".", ".<wbr>")  # where a narrow screen breaks it
         link = f'<a href="/libs/{name}"><code>{words}</code></a>'
         rows.append(f"<tr><th scope=row>{link}</th><td>{large}</td><td>{small}</td></tr>")
-    return _template(LISTING).replace("{{rows}}", "\n".join(rows))
+    return template(LISTING).replace("{{rows}}", "\n".join(rows))
 
 
-def _template(name: str) -> str:
+def template(name: str) -> str:
+    """Return a page with its placeholders."""
     return (PAGES / name).read_text("utf-8")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
 from sharedstate_anyio.http import BUNDLES, Site
+from sharedstate_anyio.responses import error_response
 from tests.support.site import ITEMS, LIBS, PAGES, Page, header
 
 if TYPE_CHECKING:
@@ -87,8 +89,8 @@ def test_pages_are_for_nobody_elses_scripts(site: Site) -> None:
         "/libs/../healthz",
         "/libs/%2e%2e/%2e%2e/config.py",
         "/libs/..%2f..%2fetc%2fpasswd",
-        "/pages/",
         "/pages/index.html",
+        "/pages/error.html",
         "/pages/../config.py",
         "/pages/..\\config.py",
         "/pages/%00",
@@ -105,7 +107,44 @@ def test_pages_are_for_nobody_elses_scripts(site: Site) -> None:
 def test_what_is_not_there(site: Site, target: str) -> None:
     response = site.respond("GET", target)
     assert response.status == 404
-    assert header(response, b"Content-Type") == b"text/plain; charset=utf-8"
+    assert header(response, b"Content-Type") == b"application/json"
+
+
+BROWSER: Final = (b"Accept", b"text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8")
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "status", "title"),
+    [
+        ("GET", "/nothing", 404, "404 Not Found"),
+        ("GET", "/libs/absent.js", 404, "404 Not Found"),
+        ("POST", "/", 405, "405 Method Not Allowed"),
+        ("GET", "*", 400, "400 Bad Request"),
+    ],
+)
+def test_an_error_is_a_page_for_browsers_and_json_for_others(
+    site: Site, method: str, target: str, status: int, title: str
+) -> None:
+    page = site.respond(method, target, [BROWSER])
+    assert page.status == status
+    assert header(page, b"Content-Type") == b"text/html; charset=utf-8"
+    assert b"default-src 'self'" in (header(page, b"Content-Security-Policy") or b"")
+    words = Page(page).words
+    for accept in (b"*/*", b"application/json", b"text/html;q=0, */*", b"text/css,*/*;q=0.1", b""):
+        response = site.respond(method, target, [(b"accept", accept)])
+        assert header(response, b"Content-Type") == b"application/json"
+        error = json.loads(response.body)["error"]
+        assert error["status"] == response.status == status
+        assert title in words
+        assert error["message"] in words
+    for answer in (page, response):
+        assert header(answer, b"Vary") == b"Accept"
+
+
+def test_an_error_page_says_what_was_asked_without_trusting_it() -> None:
+    response = error_response("GET", 403, "<b>&'\"", [BROWSER])
+    assert b"<b>" not in response.body
+    assert "<b>&'\"" in Page(response).words
 
 
 @pytest.mark.parametrize("target", ["", "*", "host:443", "healthz", "ftp://h/", "http:///healthz"])

@@ -34,7 +34,7 @@ def test_where_the_bundles_are_found(
 ) -> None:
     package = tmp_path / "adapters" / f"relocated_{layout}"
     shutil.copytree(PACKAGE / "pages", package / "pages")
-    for name in ("http.py", "rendering.py", "resources.py"):
+    for name in ("http.py", "rendering.py", "resources.py", "responses.py"):
         shutil.copy(PACKAGE / name, package)
     (package / "__init__.py").touch()
     shutil.copytree(libs, package / "libs" if layout == "wheel" else tmp_path / "libs")

@@ -9,7 +9,7 @@ from sharedstate_anyio.http import BUNDLES, COMPANIONS
 from sharedstate_anyio.rendering import ServiceInfo
 
 if TYPE_CHECKING:
-    from sharedstate_anyio.http import Response
+    from sharedstate_anyio.responses import Response
 
 ITEMS: Final = ServiceInfo("items", "SQLite file")
 MEMORY: Final = ServiceInfo("mitems", "SQLite, in memory", in_memory=True)
