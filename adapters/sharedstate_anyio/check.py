@@ -21,6 +21,8 @@ from . import cautions
 from .censor import Censor
 from .compliance import BrokenContractError, call
 from .config import load_config
+from .document import join
+from .folders import check_folders
 from .listening import ListenError, load_certificates, open_listeners
 from .logs import printable, shortened
 from .services import build_backend, check_tables, foreign_files, open_backend, survey
@@ -85,6 +87,10 @@ def _listeners(listeners: Sequence[Listen]) -> int:
 async def check_services(config: Config, file: Path | None = None) -> int:
     """Look at the services of a configuration; see `check`."""
     complaints = Complaints()
+    complaints.attempt(check_folders, config)
+    if not complaints.found:
+        for path, folder in config.files.items():
+            _well(f"{join('files', path)}: {folder}")
     check_tables(config.services, complaints)
     status = _complain(complaints.found)
     for service in config.services:

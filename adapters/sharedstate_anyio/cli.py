@@ -26,6 +26,7 @@ from .config import load_config
 from .ending import SIGNALS, Ending
 from .entry import STDERR
 from .events import about
+from .folders import check_folders
 from .listeners import override
 from .listening import ListenError
 from .migrate import migrate
@@ -83,6 +84,7 @@ def _run(arguments: list[str]) -> None:
 
     def reread() -> Config:
         new = load_config(options.config)
+        check_folders(new)
         voice.conceal(dict(s.config) for s in (*config.services, *new.services))
         again = override(new.listen, options.host, options.port, options.unix)
         return dataclasses.replace(new, listen=again)

@@ -11,6 +11,7 @@ Rules:
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from os import PathLike
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -24,6 +25,7 @@ from sharedstate_core.paths import split_path
 
 from .compression import parse_compression
 from .document import decode, kind, object_at, shown
+from .folders import check_own_file, parse_files
 from .inspection import AUDIENCES, Audience, parse_audience
 from .limits import TransportLimits, parse_limits
 from .listeners import DEFAULT_HOST, DEFAULT_PORT, Listen, parse_listeners
@@ -88,10 +90,12 @@ class Config:
         transport: bounds on connections.
         compression: from how many bytes on messages are compressed; None: never.
         metrics: who may ask for the numbers.
+        files: folders that are served, by the path under which each is, such as `{"/": "./public"}`.
 
     Raises:
         TypeError: one is of another type.
         ValueError: there is no listener, or one is out of range.
+        ConfigurationError: a path of `files` is none, or is there twice.
     """
 
     listen: tuple[Listen, ...] = (Listen(),)
@@ -101,6 +105,7 @@ class Config:
     transport: TransportLimits = field(default_factory=TransportLimits)
     compression: int | None = None
     metrics: Audience = "local"
+    files: Mapping[str, str | PathLike[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, entry_type in (("listen", Listen), ("services", ServiceConfig)):
@@ -116,6 +121,7 @@ class Config:
         check_number("compression", self.compression, 0, optional=True)
         if self.metrics not in AUDIENCES:
             raise ValueError(f"metrics: expected one of {AUDIENCES}, found {self.metrics!r}")
+        object.__setattr__(self, "files", MappingProxyType(parse_files(self.files)))
 
 
 DEFAULT_DOCUMENT: Final[Mapping[str, object]] = {
@@ -166,7 +172,16 @@ def load_config(file: Path | str | None, complaints: Complaints | None = None) -
     except OSError as error:
         problem = f"cannot be read: {error.strerror or type(error).__name__}; check its permissions"
         raise ConfigurationError(_named(file), problem) from None
-    return parse_config(decode(text, _named(file)), complaints)
+    if complaints is None:
+        with Complaints() as complaints:
+            return _load(text, file, complaints)
+    return _load(text, file, complaints)
+
+
+def _load(text: str, file: Path, complaints: Complaints) -> Config:
+    config = parse_config(decode(text, _named(file)), complaints)
+    complaints.attempt(check_own_file, config.files, file)
+    return config
 
 
 def parse_config(document: object, complaints: Complaints | None = None) -> Config:
@@ -174,7 +189,7 @@ def parse_config(document: object, complaints: Complaints | None = None) -> Conf
 
     Args:
         document: `{"service": {"host", "port", ...}, "services": [{"name", "module", "config", "poll_seconds"}, ...],
-            "limits": {...}, "origins": [...], "compression": ..., "metrics": ..., "$schema": ...}`.
+            "limits": {...}, "origins": [...], "compression": ..., "metrics": ..., "files": {...}, "$schema": ...}`.
             All but `services` and the names and modules in it may be left out.
         complaints: gets the mistakes, instead of their being raised; what is returned then is what could be read:
             defaults, without the services that have mistakes.
@@ -190,7 +205,7 @@ def parse_config(document: object, complaints: Complaints | None = None) -> Conf
 
 def _parse(document: object, complaints: Complaints) -> Config:
     attempt = complaints.attempt
-    optional = ("service", "limits", "origins", "compression", "metrics", "$schema")
+    optional = ("service", "limits", "origins", "compression", "metrics", "files", "$schema")
     top = object_at(document, "", complaints, optional=optional, required=("services",))
     if not isinstance(top.get("$schema", ""), str):
         problem = f"expected the address of a JSON Schema, found {kind(top['$schema'])}"
@@ -204,8 +219,9 @@ def _parse(document: object, complaints: Complaints) -> Config:
     compression = attempt(parse_compression, top.get("compression", False))
     listeners = attempt(parse_listeners, top.get("service", {})) or (Listen(),)
     metrics = attempt(parse_audience, top.get("metrics", "local")) or "local"
+    files = attempt(parse_files, top.get("files", {})) or {}
     return Config(
-        listeners, services, limits, origins or Origins(), transport, compression, metrics
+        listeners, services, limits, origins or Origins(), transport, compression, metrics, files
     )
 
 

@@ -89,10 +89,13 @@ class Exchange:
         headers = response.headers if keep else [*response.headers, (b"connection", b"close")]
         data = http.send(h11.Response(status_code=response.status, headers=headers)) or b""
         data += http.send(h11.Data(data=response.body)) or b""
-        while response.rest is not None and (piece := await response.rest.read()):
+        while response.rest is not None:
             await send_all(self._sock, data)
             progress()
-            data = http.send(h11.Data(data=piece)) or b""
+            data = await response.rest.read()
+            if not data:
+                break
+            data = http.send(h11.Data(data=data)) or b""
         data += http.send(h11.EndOfMessage()) or b""
         await send_all(self._sock, data)
         if not keep or set(http.states.values()) != {h11.DONE}:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from wsproto.extensions import Extension
 
+    from .files import Files
     from .http import Site
     from .inspection import Inspection
     from .keepalive import KeepAlive
@@ -48,6 +49,7 @@ class Entrance:
         keep_alive: watches every open WebSocket.
         compression: from how many bytes on messages are compressed; None: never.
         inspection: answers operators.
+        files: answers from folders of the configuration.
         keeps: tells whether a connection from an address may wait for another request: not in a crowd, nor at the end.
     """
 
@@ -57,6 +59,7 @@ class Entrance:
     keep_alive: KeepAlive
     compression: int | None = None
     inspection: Inspection | None = None
+    files: Files | None = None
     keeps: Callable[[str], bool] = lambda _: False
 
 
@@ -151,6 +154,8 @@ async def _response(request: h11.Request, entrance: Entrance, address: str) -> R
     response: Response | None = None
     if entrance.inspection is not None:
         response = await entrance.inspection.respond(method, target, headers, address)
+    if response is None and entrance.files is not None and not entrance.site.keeps(target):
+        response = await entrance.files.respond(method, target, headers)
     return response or entrance.site.respond(method, target, headers)
 
 

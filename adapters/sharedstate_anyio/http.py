@@ -3,7 +3,8 @@
 Rules:
 
 1. Every file is read once, when a `Site` is made; `respond` is a lookup in a dictionary. A target
-   that is no key of it is not found, so there is no path to traverse.
+   that is no key of it is not found, so there is no path to traverse. Folders of the configuration are another
+   matter, that of `files.py`.
 2. `respond` takes anything and never raises.
 3. Everything is revalidated by its ETag: after an upgrade no browser runs an old client.
 4. What is worth it is compressed once, when the `Site` is made (`resources.py`).
@@ -85,6 +86,11 @@ class Site:
         page = render_index(services, complete=bundles.keys() >= set(BUNDLES))
         self._resources["/pages/"] = resource_of(INDEX, page.encode(), OWN_PAGE)
         self._resources["/"] = self._resources["/pages/"]
+
+    def keeps(self, target: str) -> bool:
+        """Return whether a target is one of ours, whatever folders are served; `/` may be another's."""
+        path = path_of(target)
+        return path != "/" and path in self._resources
 
     def respond(
         self, method: str, target: str, headers: Iterable[tuple[bytes, bytes]] = ()

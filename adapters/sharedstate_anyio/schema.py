@@ -16,6 +16,7 @@ from sharedstate_core import Limits
 from sharedstate_core.paths import MAX_SEGMENT_BYTES
 
 from .compression import LONGEST_BYTES
+from .folders import PATH_PATTERN
 from .inspection import AUDIENCES
 from .limits import RANGES, TransportLimits
 from .listeners import DEFAULT_HOST, DEFAULT_MODE, DEFAULT_PORT, UNIX_BYTES
@@ -57,6 +58,14 @@ def schema() -> Schema:
                 "description": "Who may read /metrics: this machine only, anyone, or nobody.",
                 "enum": list(AUDIENCES),
                 "default": AUDIENCES[0],
+            },
+            "files": {
+                "description": "Folders to serve, by the path under which each is.",
+                "type": "object",
+                "propertyNames": {"pattern": PATH_PATTERN},
+                "additionalProperties": _FILE,
+                "default": {},
+                "examples": [{"/": "./public"}],
             },
         },
         "required": ["services"],

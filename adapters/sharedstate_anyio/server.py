@@ -16,6 +16,8 @@ from . import cautions
 from .compliance import BrokenContractError, call
 from .config import Config, ServiceConfig
 from .events import about
+from .files import Files
+from .folders import check_folders
 from .handed_in import check_backends, check_sockets, complete
 from .handshake import Entrance
 from .http import Site
@@ -98,7 +100,7 @@ class RunningServer:
         """Read the certificates again, for new connections; files that cannot be used are logged and change nothing.
 
         Args:
-            config: a new configuration: of it limits, origins, compression and metrics hold from now on.
+            config: a new configuration: of it limits, origins, compression, metrics and files hold from now on.
 
         Returns:
             What has changed, and what needs a restart; None without a configuration.
@@ -143,7 +145,7 @@ async def serve(
 
     Raises:
         TypeError, ValueError: an argument is not what it should be.
-        ConfigurationError: a service cannot be set up as configured, or certificates cannot be used.
+        ConfigurationError: a service cannot be set up as configured, or certificates or folders cannot be used.
         StorageError: a service's storage cannot be used.
         ListenError: an address cannot be listened on, or a socket does not listen.
         Exception: what the block raises, as it is.
@@ -160,6 +162,7 @@ async def serve(
         with Complaints() as complaints:
             built = complaints.attempt(build_backends, config, made) or {}
             secured = complaints.attempt(load_certificates, config.listen) or []
+            complaints.attempt(check_folders, config)
         if sockets:
             listeners += take_over(secured, sockets)
         for listen, tls in () if sockets else zip(config.listen, secured, strict=True):
@@ -178,6 +181,7 @@ async def serve(
             config.transport,
             KeepAlive(config.transport),
             config.compression,
+            files=_files(config),
         )
         metered = {name: Metered(backend, name) for name, backend in built.items()}
         looks = {s.name: s.poll_seconds for s in config.services if s.poll_seconds}
@@ -195,6 +199,10 @@ def _origins(config: Config, sockets: Sequence[socket.socket]) -> Origins:
         listen.unix is None and is_loopback(listen.host) for listen in config.listen
     )
     return replace(config.origins, trusts_names=not local)
+
+
+def _files(config: Config) -> Files | None:
+    return Files(config.files) if config.files else None
 
 
 async def _open(stack: AsyncExitStack, backend: Backend, service: ServiceConfig) -> None:
@@ -262,6 +270,7 @@ async def _accepting(
                     origins=origins,
                     limits=new.transport,
                     compression=new.compression,
+                    files=_files(new),
                 )
             )
 

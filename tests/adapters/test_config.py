@@ -201,7 +201,7 @@ def test_names_that_no_host_has(host: str) -> None:
             [],
             (
                 'expected an object with "services", "service", "limits", "origins", "compression", '
-                '"metrics", "$schema", found a list'
+                '"metrics", "files", "$schema", found a list'
             ),
         ),
         ({}, "services: is missing; add it"),
@@ -210,7 +210,7 @@ def test_names_that_no_host_has(host: str) -> None:
         ({"service": {}, "servces": []}, 'servces: unknown key; did you mean "services"?'),
         (
             {**one(), "port": 1},
-            "port: unknown key; known here: $schema, compression, limits, metrics, origins, service, services",
+            "port: unknown key; known here: $schema, compression, files, limits, metrics, origins, service, services",
         ),
         (
             {**one(), "metrics": "all"},

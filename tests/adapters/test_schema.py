@@ -63,6 +63,7 @@ DOCUMENTS: Final[list[dict[str, Any]]] = [
         "origins": ["https://App.example.org:8443", "same-host", "null", "http://[::1]"],
         "metrics": "anyone",
         "compression": 512,
+        "files": {"/": "public", "/docs/v1": "/srv/docs"},
     },
     {
         "service": {"unix": "/run/s", "mode": "0660", "ssl": None},

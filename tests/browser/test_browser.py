@@ -68,6 +68,16 @@ def test_secure(loop: str, tmp_path: Path) -> None:
     run_scenario("secure", loop, tmp_path, SECONDS, **extra)
 
 
+@pytest.mark.parametrize("loop", ["asyncio", "trio"])
+def test_files(loop: str, tmp_path: Path) -> None:
+    """A page of one's own, from the server's own address."""
+    (tmp_path / "public").mkdir()
+    shutil.copy(HERE / "served.html", tmp_path / "public" / "index.html")
+    content = {**document(), "files": {"/": "public"}}
+    (tmp_path / "config.json").write_text(json.dumps(content))
+    run_scenario("files", loop, tmp_path, SECONDS, SHAREDSTATE_CONFIG="config.json")
+
+
 def run_scenario(name: str, loop: str, folder: Path, seconds: float, **extra: str) -> str:
     """Run a scenario in a folder of its own, with further variables; return what it printed."""
     assert CHROMIUM, "the browser tests need Chromium: apt-get install chromium"

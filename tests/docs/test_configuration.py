@@ -49,7 +49,9 @@ def rows() -> dict[str, tuple[str, str, str]]:
 
 def keys() -> dict[str, Any]:
     """Return what the schema says of each key."""
-    found = {key: SCHEMA["properties"][key] for key in ("compression", "origins", "metrics")}
+    found = {
+        key: SCHEMA["properties"][key] for key in ("compression", "origins", "metrics", "files")
+    }
     found["$schema"] = SCHEMA["properties"]["$schema"]
     found["service.listen"] = {}
     definitions = SCHEMA["$defs"]

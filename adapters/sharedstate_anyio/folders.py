@@ -1,0 +1,107 @@
+"""The configuration's `files`: which folders are served, and what must not be in them."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from sharedstate_backends.complaints import Complaints
+from sharedstate_backends.contract import ConfigurationError
+
+from .document import join, kind, shown
+from .services import BUILT_IN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .config import Config
+
+PLACE: Final = "files"
+
+_NAME: Final = r"[^/.\\?#%\u0000-\u001f\u007f-\u009f][^/\\?#%\u0000-\u001f\u007f-\u009f]*"
+PATH_PATTERN: Final = f"^/({_NAME}(/{_NAME})*/?)?$"
+"""Where a folder may be: `/`, `/docs`, `/docs/`."""
+
+
+def parse_files(value: object, place: str = PLACE) -> dict[str, str]:
+    """Give the document's `files` its type: folders by the path under which they are, which ends with a slash.
+
+    Raises:
+        ConfigurationError: it is no object, or one of its members is not a path with a folder.
+    """
+    if not isinstance(value, Mapping):
+        problem = f'expected an object such as {{"/": "./public"}}, found {kind(value)}'
+        raise ConfigurationError(place, problem)
+    folders: dict[str, str] = {}
+    with Complaints() as complaints:
+        for path, folder in value.items():
+            where = join(place, str(path))
+            if not isinstance(path, str) or not re.fullmatch(PATH_PATTERN, path):
+                problem = f'expected a path such as "/" or "/docs/", found {shown(path)}'
+                complaints.add(where, problem)
+                continue
+            name = os.fspath(folder) if isinstance(folder, os.PathLike) else folder
+            if not isinstance(name, str) or not name or "\0" in name:
+                complaints.add(where, f"expected the name of a folder, found {shown(folder)}")
+            elif folders.setdefault(f"{path.rstrip('/')}/", name) is not name:
+                complaints.add(where, "is there twice, with and without a slash; keep one")
+    return folders
+
+
+def check_folders(config: Config) -> None:
+    """Look at the folders: they are there, and hold nothing that is not for everybody.
+
+    Raises:
+        ConfigurationError: one cannot be served.
+    """
+    private = dict(_private(config))
+    with Complaints() as complaints:
+        for path, folder in config.files.items():
+            place = join(PLACE, path)
+            if not Path(folder).is_dir():
+                complaints.add(place, f"there is no folder {shown(str(folder))}; create it")
+            elif not os.access(folder, os.R_OK | os.X_OK):
+                complaints.add(place, f"this user may not read the folder {shown(str(folder))}")
+            for what, file in private.items():
+                complaints.attempt(refuse_inside, place, folder, what, file)
+
+
+def check_own_file(files: Mapping[str, str | os.PathLike[str]], file: Path) -> None:
+    """See that nobody is served the configuration itself, in which passwords may stand.
+
+    Raises:
+        ConfigurationError: it is in one of the folders.
+    """
+    with Complaints() as complaints:
+        for path, folder in files.items():
+            place = join(PLACE, path)
+            complaints.attempt(refuse_inside, place, folder, "this configuration", str(file))
+
+
+def refuse_inside(place: str, folder: str | os.PathLike[str], what: str, file: str) -> None:
+    """Complain of a folder in which this file would be served."""
+    if is_served(os.path.realpath(folder), os.path.realpath(file)):
+        problem = f"everybody could read {what}, {shown(file)}; serve a folder of its own"
+        raise ConfigurationError(place, problem)
+
+
+def is_served(root: str, file: str) -> bool:
+    """Return whether what has this real path is in a folder, and no part of its name there begins with a dot."""
+    path = Path(file)
+    if not path.is_relative_to(root):
+        return False
+    return not any(part.startswith(".") for part in path.relative_to(root).parts)
+
+
+def _private(config: Config) -> Iterator[tuple[str, str]]:
+    for service in config.services:
+        if service.module in BUILT_IN and service.config.get("db_type") == "sqlite":
+            name = service.config.get("db_name", ":memory:")
+            if isinstance(name, str) and name != ":memory:":
+                yield f"the database of {service.place}", name
+    for listen in config.listen:
+        if listen.ssl is not None:
+            yield f"the key of {listen.ssl.place}", listen.ssl.key

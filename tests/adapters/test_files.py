@@ -1,0 +1,403 @@
+"""Folders that the configuration names, over real sockets: what is served, what is not, and how."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+
+from sharedstate_anyio import Config, files, parse_config, serve
+from sharedstate_anyio.config import load_config
+from sharedstate_anyio.folders import check_folders
+from sharedstate_anyio.http import BUNDLES
+from sharedstate_backends import ConfigurationError
+from tests.support.asking import ask
+from tests.support.command import started
+from tests.support.peer import Peer, open_client, open_peer
+from tests.support.servers import config, document, sqlite, until, write_config
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from sharedstate_anyio import RunningServer
+
+LARGE = 3 * files.PIECE_BYTES + 5
+
+
+@pytest.fixture
+def public(tmp_path: Path) -> Path:
+    """Return a folder such as people have, with things beside it and in it that are not for everybody."""
+    folder = tmp_path / "public"
+    (folder / "docs" / "empty").mkdir(parents=True)
+    (folder / ".git").mkdir()
+    (folder / "libs").mkdir()
+    (tmp_path / "secret.txt").write_text("secret")
+    (tmp_path / "public-too").mkdir()
+    (tmp_path / "public-too" / "secret.txt").write_text("secret")
+    for name in ("index.html", "docs/index.html", "docs/a b.html"):
+        (folder / name).write_text(f"<p>{name}")
+    for name in (".env", ".git/config", "docs/.htaccess"):
+        (folder / name).write_text("secret")
+    (folder / "libs" / "mine.js").write_text("// mine")
+    (folder / "libs" / BUNDLES[0]).write_text("// not the server's")
+    (folder / "healthz").write_text("not the server's")
+    (folder / "large.bin").write_bytes(os.urandom(LARGE))
+    (folder / "nothing.txt").write_text("")
+    (folder / "out.txt").symlink_to(tmp_path / "secret.txt")
+    (folder / "outside").symlink_to(tmp_path)
+    (folder / "hidden.txt").symlink_to(".env")
+    (folder / "in.txt").symlink_to("nothing.txt")
+    (folder / "loop").symlink_to("loop")
+    os.mkfifo(folder / "pipe")
+    return folder
+
+
+@asynccontextmanager
+async def serving(folder: Path, path: str = "/") -> AsyncIterator[RunningServer]:
+    """Serve one folder."""
+    async with serve(parse_config({**document(), "files": {path: str(folder)}})) as server:
+        yield server
+
+
+async def test_what_is_there(public: Path) -> None:
+    async with serving(public) as server:
+        for target, text in (
+            ("/", "<p>index.html"),
+            ("/?x=1", "<p>index.html"),
+            ("/index.html", "<p>index.html"),
+            ("/docs/", "<p>docs/index.html"),
+            ("/docs/a%20b.html", "<p>docs/a b.html"),
+            ("/docs%2Fa%20b.html", "<p>docs/a b.html"),
+            ("/libs/mine.js", "// mine"),
+            ("/in.txt", ""),
+        ):
+            status, headers, body = await ask(server.port, target)
+            assert (status, body) == (200, text)
+            assert headers["x-content-type-options"] == "nosniff"
+            assert headers["cache-control"] == "no-cache"
+            assert "script-src" not in headers["content-security-policy"]
+            assert "default-src" not in headers["content-security-policy"]
+        async with open_client(server.port) as client:
+            assert await client.get("/") == ["items"]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("a.js", "text/javascript; charset=utf-8"),
+        ("a.mjs", "text/javascript; charset=utf-8"),
+        ("a.css", "text/css; charset=utf-8"),
+        ("A.HTML", "text/html; charset=utf-8"),
+        ("a.svg", "image/svg+xml"),
+        ("a.wasm", "application/wasm"),
+        ("a.json", "application/json"),
+        ("a.min.js.map", "application/json"),
+        ("a.png", "image/png"),
+        ("a.jpeg", "image/jpeg"),
+        ("a.webp", "image/webp"),
+        ("html", "application/octet-stream"),
+        ("a.unknown", "application/octet-stream"),
+    ],
+)
+async def test_the_type_of_a_file(tmp_path: Path, name: str, kind: str) -> None:
+    (tmp_path / name).write_text("x")
+    async with serving(tmp_path) as server:
+        assert (await ask(server.port, f"/{name}"))[1]["content-type"] == kind
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/absent",
+        "/docs/empty/",
+        "/index.html/",
+        "/index.html/x",
+        "//index.html",
+        "/docs//index.html",
+        "/./index.html",
+        "/docs/../index.html",
+        "/../secret.txt",
+        "/../public-too/secret.txt",
+        "/%2e%2e/secret.txt",
+        "/..%2fsecret.txt",
+        "/%2e%2e%2fsecret.txt",
+        "/docs/%2e%2e/%2e%2e/secret.txt",
+        "/..%5csecret.txt",
+        "/..\\secret.txt",
+        "/%252e%252e/secret.txt",
+        "/%2fetc/passwd",
+        "//etc/passwd",
+        "/C:/secret.txt",
+        "/index.html%00",
+        "/%00",
+        "/index.html%00.js",
+        "/%0a",
+        "/%ff",
+        "/.env",
+        "/%2eenv",
+        "/.git/config",
+        "/.git/",
+        "/docs/.htaccess",
+        "/hidden.txt",
+        "/out.txt",
+        "/outside/secret.txt",
+        "/outside/public/index.html%2f..%2f..%2fsecret.txt",
+        "/loop",
+        "/pipe",
+        "/" + "x" * 300,
+        "/" + "x/" * 3000,
+    ],
+)
+async def test_what_is_not_there(public: Path, target: str) -> None:
+    async with serving(public) as server:
+        for method in ("GET", "HEAD", "POST"):
+            status, _, body = await ask(server.port, target, method)
+            assert status == 404
+            assert "secret" not in body.replace("secret.txt", "")
+
+
+async def test_what_is_the_servers_own_wins(public: Path) -> None:
+    """Except its page at `/`, which is at `/pages/` too."""
+    async with serving(public) as server:
+        assert (await ask(server.port, "/healthz"))[2] == "ok\n"
+        assert (await ask(server.port, "/readyz"))[2] == "ready\n"
+        assert "not the server's" not in (await ask(server.port, f"/libs/{BUNDLES[0]}"))[2]
+        assert "SharedState" in (await ask(server.port, "/pages/"))[2]
+        assert (await ask(server.port, "/pages/page.css"))[0] == 200
+        (public / "index.html").unlink()
+        assert "SharedState" in (await ask(server.port, "/"))[2]
+
+
+async def test_folders_under_paths(public: Path, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "a.txt").write_text("other")
+    folders = {"/site": str(public), "/site/docs/x/": str(tmp_path / "other")}
+    async with serve(parse_config({**document(), "files": folders})) as server:
+        assert (await ask(server.port, "/site/"))[2] == "<p>index.html"
+        assert (await ask(server.port, "/site/docs/x/a.txt"))[2] == "other"
+        assert (await ask(server.port, "/site/docs/x/index.html"))[0] == 404
+        assert (await ask(server.port, "/sitemap"))[0] == 404
+        assert (await ask(server.port, "/index.html"))[0] == 404
+        for target, location in (
+            ("/site", "./site/"),
+            ("/site?a=b", "./site/?a=b"),
+            ("/site/docs", "./docs/"),
+        ):
+            status, headers, _ = await ask(server.port, target)
+            assert (status, headers["location"]) == (301, location)
+
+
+async def test_other_methods(public: Path) -> None:
+    async with serving(public) as server:
+        get = await ask(server.port, "/index.html")
+        head = await ask(server.port, "/index.html", "HEAD")
+        assert (head[0], head[2]) == (200, "")
+        assert {**head[1], "date": ""} == {**get[1], "date": ""}
+        status, headers, _ = await ask(server.port, "/index.html", "POST", Content_Length="0")
+        assert (status, headers["allow"]) == (405, "GET, HEAD")
+
+
+async def test_a_file_that_the_browser_has_is_not_sent_again(public: Path) -> None:
+    async with serving(public) as server:
+        _, first, _ = await ask(server.port, "/index.html")
+        etag, date = first["etag"], first["last-modified"]
+        for known in (
+            {"If_None_Match": etag},
+            {"If_None_Match": f'"other", W/{etag}'},
+            {"If_Modified_Since": date},
+        ):
+            status, headers, body = await ask(server.port, "/index.html", **known)
+            assert (status, body) == (304, "")
+            assert (headers["etag"], headers["last-modified"]) == (etag, date)
+            assert "content-length" not in headers
+        for other in (
+            {"If_None_Match": '"other"', "If_Modified_Since": date},
+            {"If_Modified_Since": "Thu, 01 Jan 1970 00:00:00 GMT"},
+            {"If_Modified_Since": "yesterday"},
+        ):
+            assert (await ask(server.port, "/index.html", **other))[0] == 200
+        (public / "index.html").write_text("another")
+        status, _, body = await ask(server.port, "/index.html", If_None_Match=etag)
+        assert (status, body) == (200, "another")
+
+
+# Large files
+
+
+async def test_a_large_file_comes_piece_by_piece(public: Path) -> None:
+    async with serving(public) as server, open_peer(server.port) as peer:
+        await peer.send(b"GET /large.bin HTTP/1.1\r\nHost: a\r\n\r\n" * 2)
+        content = (public / "large.bin").read_bytes()
+        got = b""
+        while got.count(content) < 2:
+            got += await peer.receive()
+        assert b"content-length: %d\r\n" % LARGE in got.lower()
+        assert (await ask(server.port, "/large.bin", "HEAD"))[2] == ""
+
+
+@pytest.mark.parametrize("change", ["replaced", "cut", "removed"])
+async def test_a_large_file_that_changes_meanwhile_is_not_mixed(
+    public: Path, change: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer ends too early, which whoever asked can see."""
+    file = public / "large.bin"
+    read = files._File.read
+
+    def read_and_change(found: files._File, start: int) -> bytes:
+        data = read(found, start)
+        if start == 0 and change == "replaced":
+            (public / "new").write_bytes(b"x" * LARGE)
+            (public / "new").replace(file)
+        elif start == 0 and change == "cut":
+            os.truncate(file, files.PIECE_BYTES)
+        elif start == 0:
+            file.unlink()
+        return data
+
+    monkeypatch.setattr(files._File, "read", read_and_change)
+    async with serving(public) as server, open_peer(server.port) as peer:
+        await peer.send(b"GET /large.bin HTTP/1.1\r\nHost: a\r\n\r\n")
+        head, _, body = (await peer.receive_all()).partition(b"\r\n\r\n")
+        assert b"content-length: %d" % LARGE in head.lower()
+        assert len(body) == files.PIECE_BYTES
+
+
+async def test_who_reads_slowly_keeps_no_file_open(public: Path) -> None:
+    (public / "large.bin").write_bytes(b"x" * 20_000_000)
+    async with serving(public) as server, open_peer(server.port, buffer=65536) as peer:
+        await peer.send(b"GET /large.bin HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert (await peer.receive()).startswith(b"HTTP/1.1 200 ")
+        for _ in range(20):  # it has come to a standstill
+            await anyio.sleep(0.01)
+        await until(lambda: not is_open(public / "large.bin"))
+        async with open_client(server.port) as client:
+            assert await client.get("/") == ["items"]
+
+
+def is_open(file: Path) -> bool:
+    numbers = Path("/proc/self/fd")
+    return any(os.path.realpath(each) == str(file) for each in numbers.iterdir())
+
+
+async def test_a_disk_that_stands_still_keeps_nobody_else_waiting(
+    public: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+
+        def wait(*_: object) -> None:
+            ours.recv(1)
+
+        monkeypatch.setattr(files, "_find", wait)
+        async with serving(public) as server:
+            peers = [Peer(server.port) for _ in range(files.THREADS + 2)]
+            for peer in peers:
+                await peer.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            async with open_client(server.port) as client:
+                for _ in range(10):
+                    assert await client.get("/") == ["items"]
+            theirs.close()
+            for peer in peers:
+                assert (await peer.receive()).startswith(b"HTTP/1.1 ")
+                peer.close()
+
+
+# The configuration
+
+
+@pytest.mark.parametrize(
+    ("value", "parts"),
+    [
+        ([], ["files: ", "expected an object", "a list"]),
+        ({"docs": "x"}, ["files.docs: ", "expected a path"]),
+        ({"": "x"}, ['files[""]: ', "expected a path"]),
+        ({"//": "x"}, ['files["//"]: ', "expected a path"]),
+        ({"/a//b": "x"}, ["expected a path"]),
+        ({"/../": "x"}, ["expected a path"]),
+        ({"/a?b": "x"}, ["expected a path"]),
+        ({"/": 7}, ['files["/"]: ', "name of a folder", "7"]),
+        ({"/": ""}, ["name of a folder"]),
+        ({"/a": "x", "/a/": "y"}, ['files["/a/"]: ', "twice"]),
+    ],
+)
+def test_a_mistake_is_told_with_its_place(value: object, parts: list[str]) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        parse_config({**document(), "files": value})
+    assert all(part in str(caught.value) for part in parts), str(caught.value)
+
+
+async def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for name in ("absent", "file"):
+        with pytest.raises(ConfigurationError, match=r'files\["/"\]: there is no folder'):
+            async with serving(tmp_path / name):
+                pass
+
+
+@pytest.mark.parametrize("name", ["data/a.db", "public/data/a.db", "public/.data/a.db"])
+def test_a_database_is_not_served(tmp_path: Path, name: str) -> None:
+    (tmp_path / "public" / "data").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("public")
+    service = sqlite("items", tmp_path / name)
+    found = parse_config({**document(service), "files": {"/": str(tmp_path / "link")}})
+    if name != "public/data/a.db":
+        check_folders(found)
+        return
+    with pytest.raises(ConfigurationError, match=r"everybody could read the database of serv"):
+        check_folders(found)
+
+
+def test_a_key_is_not_served(tmp_path: Path) -> None:
+    listen = {"host": "127.0.0.1", "ssl": {"cert": "c.pem", "key": str(tmp_path / "k.pem")}}
+    found = parse_config({**document(), "service": listen, "files": {"/": str(tmp_path)}})
+    with pytest.raises(ConfigurationError, match=r"everybody could read the key of service.ssl"):
+        check_folders(found)
+
+
+def test_the_configuration_itself_is_not_served(tmp_path: Path) -> None:
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps({**document(), "files": {"/": str(tmp_path)}}))
+    with pytest.raises(ConfigurationError, match=r"everybody could read this configuration"):
+        load_config(file)
+
+
+def test_check_tells_what_is_wrong(tmp_path: Path) -> None:
+    folders = {"/": ".", "/docs/": "absent"}
+    name = write_config(tmp_path, {**document(), "files": folders})
+    with started("check", name, folder=tmp_path) as command:
+        assert command.finish() == 2
+    assert 'files["/"]: everybody could read this configuration' in command.errors
+    assert 'files["/docs/"]: there is no folder "absent"; create it' in command.errors
+
+
+def test_check_tells_what_is_served(tmp_path: Path) -> None:
+    (tmp_path / "public").mkdir()
+    name = write_config(tmp_path, {**document(), "files": {"/": "public"}})
+    with started("check", name, folder=tmp_path) as command:
+        assert command.finish() == 0
+    assert 'ok: files["/"]: public\n' in command.output
+
+
+def test_folders_of_a_program(tmp_path: Path) -> None:
+    found = Config(files={"/docs": tmp_path})
+    assert found.files == {"/docs/": str(tmp_path)}
+    with pytest.raises(ConfigurationError):
+        Config(files={"docs": tmp_path})
+
+
+async def test_other_folders_hold_from_a_reload_on(public: Path, tmp_path: Path) -> None:
+    async with serve(config()) as server:
+        assert "SharedState" in (await ask(server.port, "/"))[2]
+        new = parse_config({**document(), "files": {"/": str(public)}})
+        outcome = server.reload(new)
+        assert outcome is not None
+        assert outcome.changed == ("files",)
+        assert (await ask(server.port, "/"))[2] == "<p>index.html"
+        server.reload(config())
+        assert "SharedState" in (await ask(server.port, "/"))[2]
