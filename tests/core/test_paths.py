@@ -44,7 +44,10 @@ def test_anything_else_is_a_bad_path(text: str, problem: str) -> None:
     caught.value.message.encode()  # it can be told
 
 
-@pytest.mark.parametrize("segment", ["x" * 128, "é" * 64, "...", " ", "%2F", "a\u00a0b", "\u2028"])
+@pytest.mark.parametrize(
+    "segment",
+    ["x" * 128, "é" * 64, "...", " ", "%2F", "a\u00a0b", "\u2028", "c?x=1", "c#part", "?", "#"],
+)
 def test_what_looks_odd_is_a_name_like_any_other(segment: str) -> None:
     assert parse_collection_path(f"/a/b/{segment}").collection == segment
 
