@@ -19,6 +19,7 @@ from .effects import C, Effect, ListCollections
 from .encode import encode_subs_reply
 from .errors import RequestError
 from .faults import BadMessageError
+from .listing import Holders, Listing
 from .operations import Get, Operation, Put, put_size
 from .owed import Postponed
 from .paths import split_path
@@ -84,9 +85,8 @@ class Dispatcher(Generic[C]):
                 request.succeed([(path, Raw(known.sub)) for path, known in subs], out)
             case "PUT", ("subs",):
                 self._put_subs(request, message.arg, now, out)
-            case "GET", (app, service):
-                self._registry.check_service(service)
-                out.append(ListCollections(self._registry.tickets.issue(request), service, app))
+            case "GET", (app, *services) if len(services) < 2:
+                self._list(app, services, request, out)
             case cmd, _:
                 raise RequestError(
                     "bad_path", f"path {message.path[:200]!r}: nothing to {cmd} here"
@@ -100,6 +100,19 @@ class Dispatcher(Generic[C]):
             session.postpone(Postponed(resume, operation.size), out)
         else:
             self._registry.take_in(path, operation)
+
+    def _list(
+        self, app: str, services: list[str], request: Request[C], out: list[Effect[C]]
+    ) -> None:
+        """Ask storage for the names of an app's collections in one service, or in which services there are some."""
+        for service in services:
+            self._registry.check_service(service)
+        listings = [(service, Listing(request)) for service in services]
+        listings = listings or Holders(request, self._registry.services).listings()
+        for service, listing in listings:
+            out.append(ListCollections(self._registry.tickets.issue(listing), service, app))
+        if not listings:
+            request.succeed([], out)
 
     def _put_subs(self, request: Request[C], arg: Raw, now: float, out: list[Effect[C]]) -> None:
         """Edit or replace the subscriptions; the reply comes before what they bring."""

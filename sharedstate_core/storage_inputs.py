@@ -112,20 +112,20 @@ class StorageInputs(Generic[C]):
             LocalProtocolError: no such ListCollections is under way, or `names` is not a sequence of texts; in this
                 case answer with `list_failed`.
         """
-        request = self._tickets.request(ticket)
+        listing = self._tickets.listing(ticket)
         names = checked_names(names)
         out = self._begin(now)
         self._tickets.end(ticket)
-        request.succeed(names, out)
+        listing.succeeded(names, out)
         return out
 
     def list_failed(self, ticket: int, message: str, now: float) -> list[Effect[C]]:
         """A ListCollections failed."""
-        request = self._tickets.request(ticket)
+        listing = self._tickets.listing(ticket)
         error = unavailable(message)
         out = self._begin(now)
         self._tickets.end(ticket)
-        request.fail(error, out)
+        listing.failed(error, out)
         return out
 
     def collection_changed(

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Generic
 from .collection import Collection
 from .effects import C
 from .errors import LocalProtocolError
-from .request import Request
+from .listing import Listing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
 class Tickets(Generic[C]):
-    """The storage operations under way: of collections, and of requests that list names."""
+    """The storage operations under way: of collections, and of listings."""
 
     def __init__(self) -> None:
-        self._owners: dict[int, Collection[C] | Request[C]] = {}
+        self._owners: dict[int, Collection[C] | Listing[C]] = {}
         self._last = 0
 
     def __len__(self) -> int:
@@ -26,7 +26,7 @@ class Tickets(Generic[C]):
     def __iter__(self) -> Iterator[int]:
         return iter(self._owners)
 
-    def issue(self, owner: Collection[C] | Request[C]) -> int:
+    def issue(self, owner: Collection[C] | Listing[C]) -> int:
         """Return a new ticket whose outcome goes to `owner`."""
         self._last += 1
         self._owners[self._last] = owner
@@ -44,14 +44,14 @@ class Tickets(Generic[C]):
             raise LocalProtocolError(f"no {what} with ticket {ticket!r} is under way")
         return owner
 
-    def request(self, ticket: int) -> Request[C]:
-        """Return the request whose ListCollections has ended; then `end` the ticket.
+    def listing(self, ticket: int) -> Listing[C]:
+        """Return whose ListCollections has ended; then `end` the ticket.
 
         Raises:
             LocalProtocolError: nothing of that kind with this ticket is under way.
         """
         owner = self._owner(ticket)
-        if not isinstance(owner, Request):
+        if not isinstance(owner, Listing):
             raise LocalProtocolError(f"no ListCollections with ticket {ticket!r} is under way")
         return owner
 
@@ -59,6 +59,6 @@ class Tickets(Generic[C]):
         """The operation has ended, and what came of it can be taken in."""
         del self._owners[ticket]
 
-    def _owner(self, ticket: int) -> Collection[C] | Request[C] | None:
+    def _owner(self, ticket: int) -> Collection[C] | Listing[C] | None:
         """Return whose it is; 1.0 and True, which are equal to 1, are no tickets."""
         return self._owners.get(ticket) if type(ticket) is int else None

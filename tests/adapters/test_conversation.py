@@ -21,6 +21,11 @@ async def test_services_clock_and_subscriptions() -> None:
     services = sqlite("items"), sqlite("mitems")
     async with running(*services) as server, open_client(server.port) as client:
         assert await client.get("/") == ["items", "mitems"]
+        assert await client.get("/app") == []
+        await client.put("/app/mitems/b", {"insert": [{"id": "a"}]})
+        assert await client.get("/app") == ["mitems"]
+        await client.put(C, {"insert": [{"id": "a"}]})
+        assert await client.get("/app/") == ["items", "mitems"]
         before = time.time()
         told = await client.get("/clock")
         assert isinstance(told, float)
@@ -187,7 +192,6 @@ async def test_a_bad_update_names_the_place_and_changes_nothing(arg: object, pla
         "/app/items/a\u0000",
         "/app/items/a\u0085b",
         f"/app/items/{'x' * 129}",
-        "/app",
         "/subs/x/y/z",
     ],
 )

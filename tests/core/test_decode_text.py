@@ -63,7 +63,7 @@ TUNNELS = (
 
 
 @pytest.mark.parametrize("tunnel", TUNNELS)
-@pytest.mark.parametrize("path", ["/", "/subs", "/nowhere", "/a/nothing/c"])
+@pytest.mark.parametrize("path", ["/", "/subs", "/a/b/c/d", "/a/nothing/c"])
 def test_the_tunnel_is_returned_byte_for_byte(tunnel: str, path: str) -> None:
     text = f'{{"tunnel": {tunnel} ,"type":"REQUEST","cmd":"GET","path":"{path}"}}'
     (effect,) = opened().receive_text("me", text, 0.0)

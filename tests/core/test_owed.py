@@ -19,7 +19,7 @@ def test_what_is_owed_comes_in_order() -> None:
     client.ask("GET", P)
     client.ask("GET", "/clock")
     client.put(P, insert=[{"id": "r"}])
-    client.ask("GET", "/nowhere")
+    client.ask("GET", "/a/b/c/d")
     say(world)
     for _ in range(2):  # the load, and the commit before the read
         world.finish(max(world.operations))

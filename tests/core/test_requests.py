@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from sharedstate_core import Limits, ListCollections, Load
+from sharedstate_core import CollectionPath, Limits, ListCollections, Load, Update
 from sharedstate_core.testing import World
 
-from .scenes import P, hear, put, say, stored, under_way, watching
+from .scenes import P, hear, put, say, stored, text, under_way, watching
 
 
 def answer(world: World, path: str, arg: object = None) -> object:
@@ -58,6 +58,58 @@ def test_a_listing_that_fails_is_answered_unavailable() -> None:
     assert asked.code == "unavailable"
 
 
+def listings(world: World) -> dict[str, int]:
+    """Return the tickets of the listings under way, by service."""
+    effects = [operation.effect for operation in world.operations.values()]
+    found = [effect for effect in effects if isinstance(effect, ListCollections)]
+    assert all(effect.app == "a" for effect in found)
+    return {effect.service: effect.ticket for effect in found}
+
+
+def test_get_app_names_the_services_that_hold_collections_of_it() -> None:
+    """In the order of `GET /`, however storage answers."""
+    world = World(store=stored("p"), services=("others", "items", "more"))
+    world.commit_elsewhere(CollectionPath("a", "more", "x"), Update(insert={"p": text("p")}))
+    asked = world.clients[0].ask("GET", "/a")
+    say(world)
+    for service in ("more", "others", "items"):
+        assert asked.reply is None
+        assert world.server.is_busy
+        world.finish(listings(world)[service])
+        hear(world)
+    assert asked.reply is not None
+    assert asked.reply["data"] == ["items", "more"]
+    assert not world.server.is_busy
+    assert answer(world, "/nobody/") == []
+
+
+def test_get_app_fails_if_one_storage_cannot_tell() -> None:
+    world = World(store=stored("p"), services=("items", "others"))
+    asked = world.clients[0].ask("GET", "/a")
+    say(world)
+    world.fail(listings(world)["others"])
+    hear(world)
+    assert asked.reply is None
+    world.finish(listings(world)["items"])
+    hear(world)
+    assert asked.code == "unavailable"
+    assert not world.server.is_busy
+
+
+def test_get_app_of_a_client_that_has_left() -> None:
+    world = World(store=stored("p"), services=("items", "others"))
+    world.clients[0].ask("GET", "/a")
+    say(world)
+    world.cut(0)
+    for ticket in listings(world).values():
+        world.finish(ticket)
+    assert not world.server.is_busy
+
+
+def test_get_app_without_a_service() -> None:
+    assert answer(World(services=()), "/a") == []
+
+
 def test_get_collection_tells_items_in_order_and_the_state() -> None:
     world = World(store=stored("q", "p"))
     asked = world.clients[0].ask("GET", P)
@@ -77,7 +129,8 @@ def test_a_collection_nobody_wrote_to_is_empty_at_version_0() -> None:
 @pytest.mark.parametrize(
     ("cmd", "path", "code"),
     [
-        ("GET", "/nowhere", "bad_path"),
+        ("GET", "/a/b/c/d", "bad_path"),
+        ("PUT", "/a", "bad_path"),
         ("GET", "/a/items/c/d", "bad_path"),
         ("GET", "/a/items/..", "bad_path"),
         ("PUT", "/", "bad_path"),
