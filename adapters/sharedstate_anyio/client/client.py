@@ -164,7 +164,8 @@ class Client(Generic[ItemT_co]):
 
         Args:
             path: `/app/service/collection`: a list of items, as the client's `loads` makes them; `/app/service`: names
-                of collections; `/`: names of services; `/clock`: the server's time, in seconds since the Unix epoch.
+                of collections; `/app`: names of services that hold some of the app; `/`: names of services; `/clock`:
+                the server's time, in seconds since the Unix epoch.
             loads: what makes the result of the JSON text of the whole answer instead, and so its type.
 
         Raises:
