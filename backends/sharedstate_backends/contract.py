@@ -126,7 +126,7 @@ class Backend(Protocol):
         ...
 
     async def collections(self, app: str) -> Sequence[str]:
-        """Return the names of the app's collections, sorted by code point: those ever written to.
+        """Return the names of the app's collections, sorted by code point: those that hold an item.
 
         Raises:
             StorageError: the store cannot be read now.

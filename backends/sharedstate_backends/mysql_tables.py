@@ -141,9 +141,10 @@ class MysqlTables:
         return self.meta.starts(marks)
 
     async def collections(self, connection: Connection, app: str) -> list[str]:
-        """Return the names of the app's collections, sorted by code point."""
+        """Return the names of the app's collections that hold an item, sorted by code point."""
         (rows,) = await connection.run(
-            f"SELECT name FROM {self.heads_table} WHERE app = {literal(app)} ORDER BY name"
+            f"SELECT name FROM {self.heads_table} AS head WHERE app = {literal(app)} AND EXISTS "
+            f"(SELECT 1 FROM {self.items_table} WHERE collection = head.`key` AND data IS NOT NULL) ORDER BY name"
         )
         return [name.decode() for (name,) in rows]
 

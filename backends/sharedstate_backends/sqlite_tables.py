@@ -140,8 +140,12 @@ class Tables:
         return [each._replace(now=each.now._replace(epoch=epoch)) for each in lost]
 
     def collections(self, cursor: sqlite3.Cursor, app: str) -> list[str]:
-        """Return the names of the app's collections, sorted by code point."""
-        rows = cursor.execute(f"SELECT name FROM {self._heads} WHERE app = ? ORDER BY name", (app,))
+        """Return the names of the app's collections that hold an item, sorted by code point."""
+        rows = cursor.execute(
+            f"SELECT name FROM {self._heads} AS head WHERE app = ? AND EXISTS (SELECT 1 FROM {self._items} "
+            "WHERE collection = head.key AND data IS NOT NULL) ORDER BY name",
+            (app,),
+        )
         return [name for (name,) in rows.fetchall()]
 
     def commit(

@@ -128,11 +128,12 @@ class MemoryStore:
         return Loaded(self.epoch, table.version, table.horizon, rows, since.version)
 
     def collections(self, service: str, app: str) -> list[str]:
-        """Carry out a `ListCollections`: names of the collections ever written to, sorted."""
+        """Carry out a `ListCollections`: names of the collections that hold an item, sorted."""
         return sorted(
             path.collection
             for path, table in self._tables.items()
-            if (path.service, path.app) == (service, app) and table.version
+            if (path.service, path.app) == (service, app)
+            and any(row.text is not None for row in table.rows.values())
         )
 
     def start_anew(self, epoch: str) -> None:

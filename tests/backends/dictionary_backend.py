@@ -52,7 +52,8 @@ class DictionaryBackend:
         return {path: Cursor(self.epoch, (await self.load(path, None)).version) for path in paths}
 
     async def collections(self, app: str) -> Sequence[str]:
-        return sorted(name for owner, name in self.stored if owner == app)
+        stored = [(key, rows.values()) for key, (_, rows) in self.stored.items() if key[0] == app]
+        return sorted(name for (_, name), rows in stored if any(row.text for row in rows))
 
 
 def get_service(config: Mapping[str, object]) -> Backend:

@@ -220,4 +220,8 @@ class JournalBackend:
 
     async def collections(self, app: str) -> Sequence[str]:
         self.notice()
-        return sorted(name for owner, name in self.stored if owner == app)
+        return sorted(
+            name
+            for (owner, name), collection in self.stored.items()
+            if owner == app and any(row.text is not None for row in collection.rows.values())
+        )

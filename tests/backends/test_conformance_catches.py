@@ -133,12 +133,11 @@ BREACHES: Final[list[tuple[str, Store, str, Rule | tuple[Rule, ...]]]] = [
     ("heads of the written", looking.HeadsOfTheWritten, "heads", Rule.HEADS),
     ("heads of 500", looking.HeadsOfSome, "heads_of_many", Rule.HEADS),
     ("reads when opened", reopening.ReadsWhenOpened, "two_backends_at_once", Rule.HEADS),
-    ("looks make collections", looking.LooksMakeCollections, "collections", Rule.COLLECTIONS),
     ("listed as made", looking.ListedAsMade, "collections", Rule.COLLECTIONS),
     ("listed without case", looking.ListedWithoutCase, "collections", Rule.COLLECTIONS),
     ("listed as UTF-16", looking.ListedAsUtf16, "collections", Rule.COLLECTIONS),
     ("listed of all apps", looking.ListedOfAllApps, "collections", Rule.COLLECTIONS),
-    ("emptied are not listed", looking.EmptiedAreNotListed, "collections", Rule.COLLECTIONS),
+    ("emptied are listed", looking.EmptiedAreListed, "collections", Rule.COLLECTIONS),
     # Names and texts
     ("names without case", writing.keyed(str.casefold), "names_which_differ_stay_apart", Rule.NAMES),
     ("names without spaces", writing.keyed(str.strip), "names_which_differ_stay_apart", Rule.NAMES),

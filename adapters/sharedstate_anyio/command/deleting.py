@@ -33,7 +33,7 @@ async def delete(options: Namespace) -> int:
     async with session(url, how) as client:
         ds = await acquired(client, path, how.patience)
         if not len(ds):
-            await answered(client, how.patience, _check_name(client, path))
+            await answered(client, how.patience, _check_name(client, path, ds))
             say(f"{path} is empty already")
             return 0
         if not options.yes and not await _agreed(f"Remove {_count(len(ds))} from {path}?"):
@@ -45,10 +45,14 @@ async def delete(options: Namespace) -> int:
     return 0
 
 
-async def _check_name(client: Client[bytes], path: str) -> None:
-    """Raise `CommandError` if nobody has ever written to such a collection."""
+async def _check_name(client: Client[bytes], path: str, ds: Dataset[bytes]) -> None:
+    """Raise `CommandError` if nobody has ever written to such a collection.
+
+    A server of level 1 tells no versions; those of before this version list what was ever written to.
+    """
     service, _, name = path.rpartition("/")
-    if name not in await client.get(service):
+    written = ds.cursor.version > 0 if ds.cursor is not None else False
+    if not written and name not in await client.get(service):
         raise CommandError(f"there is no collection {path}: nobody has written to it")
 
 

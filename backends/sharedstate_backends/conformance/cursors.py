@@ -157,7 +157,7 @@ class CursorCases:
         assert heads == {**dict.fromkeys(paths, 0), path("2999"): 1}, f"{Rule.HEADS}: of 3,000"
 
     async def test_collections(self, backend: Backend) -> None:
-        """Names of what was ever written to, sorted by code point, app by app."""
+        """Names of what holds an item, sorted by code point, app by app."""
         names = ["b", "a", "é", "Z", "\U0001f511", "\uffee", "a b", "A"]
         for name in names:
             await write_all(backend, path(name), put("x"))
@@ -169,7 +169,8 @@ class CursorCases:
         await backend.heads([condition_path])
         await write_all(backend, path("emptied"), put("a"), Update(remove=("a",)))
         await write_all(backend, path("removed only"), Update(remove=("a",)))
-        expected = {"app": sorted([*names, "emptied", "removed only"]), "App": ["elsewhere"]}
+        await write_all(backend, path("filled again"), put("a"), Update(reset=True), put("b"))
+        expected = {"app": sorted({*names, "filled again"} - {"b"}), "App": ["elsewhere"]}
         for app in ("app", "App", "nobody's"):
             told = list(await backend.collections(app))
             assert told == expected.get(app, []), f"{Rule.COLLECTIONS}: of {app!r}"

@@ -17,6 +17,6 @@ class Rule(StrEnum):
     CANCEL = "rule 6 (a caller may be cancelled, and close waits)"
     LOAD = "load (rows, base, horizon and tombstones)"
     HEADS = "heads (the current cursors)"
-    COLLECTIONS = "collections (names of what was written to, sorted)"
+    COLLECTIONS = "collections (names of what holds an item, sorted)"
     NAMES = "names and ids (different if one code point is)"
     TEXTS = "texts (kept to the byte)"

@@ -81,7 +81,9 @@ class RejectedWritesInsert(AfterRejecting):
 
 class RejectedWritesMakeThem(AfterRejecting):
     def rejected(self, path: CollectionPath, update: Update) -> None:
-        self.stored.setdefault(self.key(path), Collection())
+        if self.key(path) not in self.stored:
+            rows = {id: Row(id, text, 0, 0, 0) for id, text in update.insert.items()}
+            self.stored[self.key(path)] = Collection(rows=rows)
 
 
 class ConditionsSeeTheStart(JournalBackend):

@@ -66,13 +66,6 @@ class HeadsOfHalfACommit(JournalBackend):
         }
 
 
-class LooksMakeCollections(JournalBackend):
-    async def heads(self, paths: Sequence[CollectionPath]) -> Mapping[CollectionPath, Cursor]:
-        for path in paths:
-            self.stored.setdefault(self.key(path), Collection())
-        return await super().heads(paths)
-
-
 class Listing(JournalBackend):
     async def collections(self, app: str) -> Sequence[str]:
         return self.listed(app, await super().collections(app))
@@ -83,7 +76,7 @@ class Listing(JournalBackend):
 
 class ListedAsMade(Listing):
     def listed(self, app: str, names: Sequence[str]) -> Sequence[str]:
-        return [name for owner, name in self.stored if owner == app]
+        return [name for owner, name in self.stored if owner == app and name in names]
 
 
 class ListedWithoutCase(Listing):
@@ -101,10 +94,6 @@ class ListedOfAllApps(Listing):
         return sorted({name for _, name in self.stored})
 
 
-class EmptiedAreNotListed(Listing):
+class EmptiedAreListed(Listing):
     def listed(self, app: str, names: Sequence[str]) -> Sequence[str]:
-        return [
-            name
-            for name in names
-            if any(row.text is not None for row in self.stored[app, name].rows.values())
-        ]
+        return sorted(name for owner, name in self.stored if owner == app)
