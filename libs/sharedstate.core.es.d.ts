@@ -1,4 +1,24 @@
 /*! SharedState client 0.2.0, BSD-2-Clause */
+/**
+ * Calls of the application's functions, one after the other, in the order in which they became due.
+ *
+ * - What the client itself has to do about an event is done before the first of them begins. So nothing of its own is
+ *   left undone, whatever a function does: throw, use the client, or never return.
+ * - That happens: when a navigation begins, Firefox ends the running script without an exception, and the page stays if
+ *   there is nothing to navigate to (a download, a 204). The calls that were still due are made at the next event.
+ */
+declare class Calls {
+    /** @param {((error: unknown) => void) | undefined} on_error what the application gave for errors that nobody else gets */
+    constructor(on_error: ((error: unknown) => void) | undefined);
+    /** @param {() => unknown} call made by the next `run`; what it throws is reported */
+    add(call: () => unknown): void;
+    /** @param {unknown} error that nobody else gets to know */
+    report: (error: unknown) => void;
+    /** Make the calls that are due, unless one of them is being made. */
+    run(): void;
+    #private;
+}
+
 declare const SharedStateError_base: new (...args: any[]) => Error & Details;
 /**
  * @typedef {object} Details members that some errors have
@@ -254,33 +274,13 @@ type Until = {
     signal?: AbortSignal | undefined;
 };
 
-type Effect = Effect$1 | {
-    kind: "status";
-    status: Status;
-};
+type Effect = Effect$1;
 /**
  * of one dataset
  */
 type News = Extract<Effect, {
     replica: object;
 }>;
-
-/**
- * A promise that is settled from outside, once. Nobody has to look at it: ignored, it raises no warning.
- *
- * @template T
- */
-declare class Deferred<T> {
-    /** @type {(value: T) => void} */
-    resolve: (value: T) => void;
-    settled: boolean;
-    failed: boolean;
-    /** @type {Promise<T>} */
-    promise: Promise<T>;
-    /** @param {unknown} error no effect if it is settled */
-    reject(error: unknown): void;
-    #private;
-}
 
 /**
  * A change of a collection, applied by the server as one step: everything goes if `reset`, else the ids
@@ -336,16 +336,11 @@ declare class Dataset<T extends {
      * @internal
      * @param {string} path
      * @param {(changes: Changes<any>, until?: Until) => Promise<number>} put
-     * @param {(error: unknown) => void} report
+     * @param {import("./calls.js").Calls} calls
      */
-    constructor(path: string, put: (changes: Changes<any>, until?: Until) => Promise<number>, report: (error: unknown) => void);
+    constructor(path: string, put: (changes: Changes<any>, until?: Until) => Promise<number>, calls: Calls);
     /** @internal */
     _replica: Replica;
-    /**
-     * @internal resolves at the next version, rejects while the server refuses to tell any
-     * @type {Deferred<void>}
-     */
-    _moved: Deferred<void>;
     /** Path of the collection, `/app/service/collection`. */
     get path(): string;
     /** Number of items. */
@@ -411,14 +406,6 @@ declare class Dataset<T extends {
      */
     subscribe: (callback: (diffs: Diff<T>[]) => unknown, { signal }?: Until) => Unsubscribe;
     /**
-     * The changes as they come, for `for await`. What happens while the loop is busy is merged into one list. It ends
-     * when the dataset is released or the client closed.
-     *
-     * @param {Until} [until] a signal that ends it
-     * @returns {AsyncIterableIterator<Diff<T>[]>}
-     */
-    changes({ signal }?: Until): AsyncIterableIterator<Diff<T>[]>;
-    /**
      * @param {object} handle of `add_callback`; an unknown one has no effect
      */
     remove_callback(handle: object): void;
@@ -441,7 +428,6 @@ declare class Dataset<T extends {
     _end(error: SharedStateError): void;
     /** @internal */
     _release(): void;
-    [Symbol.asyncIterator](): AsyncIterableIterator<Diff<T>[]>;
     #private;
 }
 type Unsubscribe = (() => void) & Ending;
@@ -507,7 +493,7 @@ declare class SharedStateClient {
      * @param {ConstructorParameters<typeof Dataset>} args
      * @returns {Dataset<any>}
      */
-    _new_dataset(path: string, put: (changes: Changes<any>, until?: Until) => Promise<number>, report: (error: unknown) => void): Dataset<any>;
+    _new_dataset(path: string, put: (changes: Changes<any>, until?: Until) => Promise<number>, calls: Calls): Dataset<any>;
     /**
      * Give a handle back. With the last one of a dataset, the dataset is released: no longer kept in sync,
      * still readable.

@@ -50,10 +50,10 @@ function with_ids(changes) {
 var Callbacks = class {
   /** @type {Map<object, (value: T) => unknown>} */
   #callbacks = /* @__PURE__ */ new Map();
-  #report;
-  /** @param {(error: unknown) => void} report gets what a callback throws */
-  constructor(report3) {
-    this.#report = report3;
+  #calls;
+  /** @param {Calls} calls */
+  constructor(calls) {
+    this.#calls = calls;
   }
   /**
    * @param {(value: T) => unknown} callback
@@ -69,16 +69,64 @@ var Callbacks = class {
   remove(handle) {
     this.#callbacks.delete(handle);
   }
-  /** @param {T} value */
+  /** @param {T} value which they are called with when the calls that are due are made */
   call(value) {
-    for (const handle of [...this.#callbacks.keys()]) {
+    for (const handle of this.#callbacks.keys())
+      this.#calls.add(() => this.#callbacks.get(handle)?.(value));
+  }
+};
+
+// src/report.js
+function reporter(on_error) {
+  return (error) => {
+    if (!on_error) return report(error);
+    try {
+      on_error(error);
+    } catch (thrown) {
+      report(error);
+      report(thrown);
+    }
+  };
+}
+function report(error) {
+  const page = "document" in globalThis || "WorkerGlobalScope" in globalThis;
+  if (page && globalThis.reportError) globalThis.reportError(error);
+  else console.error(error);
+}
+
+// src/calls.js
+var Calls = class {
+  /** @type {Set<() => unknown>} */
+  #due = /* @__PURE__ */ new Set();
+  #running = false;
+  #report;
+  /** @param {((error: unknown) => void) | undefined} on_error what the application gave for errors that nobody else gets */
+  constructor(on_error) {
+    this.#report = reporter(on_error);
+  }
+  /** @param {() => unknown} call made by the next `run`; what it throws is reported */
+  add(call) {
+    this.#due.add(call);
+  }
+  /** @param {unknown} error that nobody else gets to know */
+  report = (error) => this.add(() => this.#report(error));
+  /** Make the calls that are due, unless one of them is being made. */
+  run() {
+    if (this.#running) setTimeout(this.#run);
+    else this.#run();
+  }
+  #run = () => {
+    this.#running = true;
+    for (const call of this.#due) {
+      this.#due.delete(call);
       try {
-        this.#callbacks.get(handle)?.(value);
+        call();
       } catch (error) {
         this.#report(error);
       }
     }
-  }
+    this.#running = false;
+  };
 };
 
 // src/ending.js
@@ -109,7 +157,7 @@ function collection_path(path) {
 // src/effects.js
 var send = (text) => ({ kind: "send", text });
 var settle = (ticket, error, data) => ({ kind: "settle", ticket, error, data });
-var report = (error) => ({ kind: "report", error });
+var report2 = (error) => ({ kind: "report", error });
 
 // src/messages.js
 function encode_request(cmd, path, arg, tunnel) {
@@ -606,8 +654,8 @@ var ClientCore = class {
   #malformed({ reason, path }) {
     const error = new SharedStateError("bad_message", `bad message of the server: ${reason}`);
     const subscription = path === void 0 ? void 0 : this.#subscriptions.get(path);
-    if (subscription?.state !== "subscribed") return [report(error)];
-    return [report(error), ...this.#gap(subscription, subscription.replica.epoch)];
+    if (subscription?.state !== "subscribed") return [report2(error)];
+    return [report2(error), ...this.#gap(subscription, subscription.replica.epoch)];
   }
   /**
    * Something was missed: subscribe anew. In two requests, because a server may take a path that one
@@ -626,24 +674,6 @@ var ClientCore = class {
     return [...remove, this.#refuse(subscription, error)];
   }
 };
-
-// src/report.js
-function reporter(on_error) {
-  return (error) => {
-    if (!on_error) return report2(error);
-    try {
-      on_error(error);
-    } catch (thrown) {
-      report2(error);
-      report2(thrown);
-    }
-  };
-}
-function report2(error) {
-  const page = "document" in globalThis || "WorkerGlobalScope" in globalThis;
-  if (page && globalThis.reportError) globalThis.reportError(error);
-  else console.error(error);
-}
 
 // src/socket.js
 var Socket = class {
@@ -725,19 +755,18 @@ var Socket = class {
   /** @param {Closing} [closing] */
   #lost(closing) {
     this.#socket = void 0;
-    const last = this.#failures >= this.#retries;
-    if (last) this.close();
+    const error = this.#failures >= this.#retries ? new SharedStateError("unreachable", "the server cannot be reached") : void 0;
+    if (error) this.close();
     else this.#timer = setTimeout(this.#again, backoff(this.#failures++));
-    this.#listener.lost(closing);
-    if (last) this.#listener.gave_up();
+    this.#listener.lost(closing, error);
   }
   #again = () => {
     this.#timer = void 0;
     try {
       this.#open();
     } catch (error) {
-      this.#lost();
       this.#listener.report(error);
+      this.#lost();
     }
   };
   #wake = () => {
@@ -761,8 +790,9 @@ var Socket = class {
       if (!socket) return;
       if (++this.#silence === 2) this.#listener.probe();
       if (this.#silence < 3) return;
-      this.#lost();
+      this.#socket = void 0;
       socket.close();
+      this.#lost();
     }, this.#tick);
     this.#watchdog.unref?.();
   }
@@ -781,9 +811,6 @@ var Connection = class {
   #core;
   /** @type {Socket | undefined} */
   #socket = void 0;
-  /** @type {Effect[]} */
-  #effects = [];
-  #performing = false;
   /**
    * @param {string} url
    * @param {Options} options
@@ -796,8 +823,8 @@ var Connection = class {
     this.#tell = tell;
     this.#fail = fail;
     this.#core = new ClientCore({ max_waiting: options.max_queue });
-    this.report = reporter(options.on_error);
-    this.status_callbacks = new Callbacks(this.report);
+    this.calls = new Calls(options.on_error);
+    this.status_callbacks = new Callbacks(this.calls);
   }
   /**
    * @throws {SharedStateError} `closed` after `close`
@@ -810,36 +837,31 @@ var Connection = class {
     if (!WebSocket) throw new TypeError("no global WebSocket: give one as options.WebSocket");
     const core = this.#core;
     const listener = {
-      opened: () => {
-        this.perform(core.connection_opened());
-        this.#set_status("connected");
-      },
+      opened: () => this.perform(core.connection_opened(), "connected"),
       text: (text) => this.perform(core.receive_text(text)),
-      lost: (closing) => {
-        this.perform(core.connection_lost(closing));
-        if (this.status === "connected") this.#set_status("reconnecting");
-      },
-      gave_up: () => {
-        const error = new SharedStateError("unreachable", "the server cannot be reached");
+      lost: (closing, error) => {
+        const effects = core.connection_lost(closing);
+        if (!error)
+          return this.perform(effects, this.status === "connected" ? "reconnecting" : this.status);
         this.#socket = void 0;
-        this.perform(core.give_up(error));
+        effects.push(...core.give_up(error));
         this.#fail(error);
-        this.#set_status("idle");
+        this.perform(effects, "idle");
       },
       probe: () => this.perform(core.probe()),
-      report: this.report
+      report: this.calls.report
     };
     const socket = new Socket(this.#url, WebSocket, listener, this.#options);
     socket.start();
     this.#socket = socket;
-    this.#set_status("connecting");
+    this.perform([], "connecting");
   }
   close() {
     if (this.status === "closed") return;
-    this.perform(this.#core.close());
+    const effects = this.#core.close();
     this.#fail(closed());
     this.#socket?.close();
-    this.#set_status("closed");
+    this.perform(effects, "closed");
   }
   /** @param {string} path @param {import("./replica.js").Replica} replica */
   subscribe(path, replica) {
@@ -877,17 +899,15 @@ var Connection = class {
     return promise;
   }
   /**
-   * Perform effects in the order the core returned them, also if a callback asks for more meanwhile.
+   * Perform effects, then let the application know.
    *
    * @param {Effect[]} effects
+   * @param {Status} [status] the new one
    */
-  perform(effects) {
-    for (const effect of effects) this.#effects.push(effect);
-    if (this.#performing) return;
-    this.#performing = true;
-    for (const effect of this.#effects) this.#perform_one(effect);
-    this.#effects = [];
-    this.#performing = false;
+  perform(effects, status = this.status) {
+    for (const effect of effects) this.#perform_one(effect);
+    if (status !== this.status) this.status_callbacks.call(this.status = status);
+    this.calls.run();
   }
   /** @param {Effect} effect */
   #perform_one(effect) {
@@ -901,17 +921,10 @@ var Connection = class {
       if (effect.error) reject(effect.error);
       else resolve(effect.data);
     } else if (effect.kind === "report") {
-      this.report(effect.error);
-    } else if (effect.kind === "status") {
-      this.status_callbacks.call(effect.status);
+      this.calls.report(effect.error);
     } else {
       this.#tell(effect);
     }
-  }
-  /** @param {Status} status */
-  #set_status(status) {
-    this.status = status;
-    this.perform([{ kind: "status", status }]);
   }
 };
 
@@ -944,58 +957,6 @@ var Deferred = class {
     this.#reject(error);
   }
 };
-
-// src/iteration.js
-function iterate(subscribe, signals) {
-  let pending = /* @__PURE__ */ new Map();
-  let news = new Deferred();
-  let open = true;
-  const unsubscribe = subscribe((diffs) => {
-    for (const diff of diffs) merge(pending, diff);
-    news.resolve();
-  });
-  const end = () => {
-    open = false;
-    unsubscribe();
-    for (const stop of stops) stop();
-    news.resolve();
-  };
-  const stops = [];
-  for (const signal of signals) stops.push(on_abort(signal, end));
-  if (!open) end();
-  return {
-    async next() {
-      while (open && pending.size === 0) {
-        await news.promise;
-        if (open && pending.size === 0) news = new Deferred();
-      }
-      if (pending.size === 0) return { done: true, value: void 0 };
-      const value = [...pending.values()];
-      pending = /* @__PURE__ */ new Map();
-      if (open) news = new Deferred();
-      return { done: false, value };
-    },
-    async return() {
-      end();
-      pending.clear();
-      return { done: true, value: void 0 };
-    },
-    [Symbol.asyncIterator]() {
-      return this;
-    }
-  };
-}
-function merge(pending, diff) {
-  const { id } = diff;
-  const before = pending.get(id);
-  const { old } = before ?? diff;
-  if (old === diff.new) pending.delete(id);
-  else pending.set(
-    id,
-    /** @type {Diff<T>} */
-    { id, new: diff.new, old }
-  );
-}
 
 // src/replica.js
 var Replica = class {
@@ -1098,27 +1059,23 @@ var Dataset = class {
   #snapshot_of = void 0;
   /** @type {Deferred<void>} */
   #ready = new Deferred();
-  /**
-   * @internal resolves at the next version, rejects while the server refuses to tell any
-   * @type {Deferred<void>}
-   */
-  _moved = new Deferred();
-  #ended = new AbortController();
   #released = false;
+  /** Whether the server refuses. */
+  #refused = false;
   /** Whether a refusal was reported, or `ready` will tell it. */
   #told = false;
-  #report;
+  #calls;
   /**
    * @internal
    * @param {string} path
    * @param {(changes: Changes<any>, until?: Until) => Promise<number>} put
-   * @param {(error: unknown) => void} report
+   * @param {import("./calls.js").Calls} calls
    */
-  constructor(path, put, report3) {
+  constructor(path, put, calls) {
     this.#path = path;
     this.#put = put;
-    this.#report = report3;
-    this.#callbacks = new Callbacks(report3);
+    this.#calls = calls;
+    this.#callbacks = new Callbacks(calls);
   }
   /** Path of the collection, `/app/service/collection`. */
   get path() {
@@ -1225,19 +1182,6 @@ var Dataset = class {
     return disposable(unsubscribe, unsubscribe);
   };
   /**
-   * The changes as they come, for `for await`. What happens while the loop is busy is merged into one list. It ends
-   * when the dataset is released or the client closed.
-   *
-   * @param {Until} [until] a signal that ends it
-   * @returns {AsyncIterableIterator<Diff<T>[]>}
-   */
-  changes({ signal } = {}) {
-    return iterate(this.subscribe, [signal, this.#ended.signal]);
-  }
-  [Symbol.asyncIterator]() {
-    return this.changes();
-  }
-  /**
    * @param {object} handle of `add_callback`; an unknown one has no effect
    */
   remove_callback(handle) {
@@ -1248,8 +1192,9 @@ var Dataset = class {
    * @param {import("./connection.js").News} news
    */
   _hear(news) {
+    this.#refused = news.kind === "refused";
     if (news.kind === "refused") {
-      if (!this.#told) this.#report(news.error);
+      if (!this.#told) this.#calls.report(news.error);
       this.#told = true;
       this._failed(news.error);
       return;
@@ -1263,15 +1208,11 @@ var Dataset = class {
       this._asked();
       this.#ready.resolve();
     }
-    this._moved.resolve();
-    this._moved = new Deferred();
   }
   /** @internal the server is asked once more: a `ready` that failed gets another chance */
   _asked() {
     if (this.#ready.failed) this.#ready = new Deferred();
-    if (!this._moved.failed) return;
-    this._moved = new Deferred();
-    this.#told = false;
+    if (this.#refused) this.#told = this.#refused = false;
   }
   /**
    * @internal
@@ -1279,7 +1220,6 @@ var Dataset = class {
    */
   _failed(error) {
     this.#ready.reject(error);
-    this._moved.reject(error);
   }
   /**
    * @internal no news will come any more
@@ -1287,7 +1227,6 @@ var Dataset = class {
    */
   _end(error) {
     this._failed(error);
-    this.#ended.abort();
   }
   /** @internal */
   _release() {
@@ -1316,10 +1255,7 @@ var SharedStateClient = class {
     this.#connection = new Connection(
       url,
       options,
-      (news) => {
-        const ds = this.#acquired.get(news.path)?.ds;
-        if (ds?._replica === news.replica) ds._hear(news);
-      },
+      (news) => this.#acquired.get(news.path)?.ds._hear(news),
       (error) => {
         for (const { ds } of this.#acquired.values()) {
           ds._failed(error);
@@ -1383,7 +1319,7 @@ var SharedStateClient = class {
       const ds2 = this._new_dataset(
         name,
         (changes, until) => this.update(name, changes, until),
-        this.#connection.report
+        this.#connection.calls
       );
       acquired = { ds: ds2, handles: 0 };
       this.#acquired.set(name, acquired);
@@ -1565,6 +1501,58 @@ var Clock = class {
   }
 };
 var bound = ({ trans, at }, now) => trans + DRIFT * (now - at);
+
+// src/iteration.js
+function iterate(subscribe, signals) {
+  let pending = /* @__PURE__ */ new Map();
+  let news = new Deferred();
+  let open = true;
+  const unsubscribe = subscribe((diffs) => {
+    for (const diff of diffs) merge(pending, diff);
+    news.resolve();
+  });
+  const end = () => {
+    open = false;
+    unsubscribe();
+    for (const stop of stops) stop();
+    news.resolve();
+  };
+  const stops = [];
+  for (const signal of signals) stops.push(on_abort(signal, end));
+  if (!open) end();
+  return {
+    async next() {
+      while (open && pending.size === 0) {
+        await news.promise;
+        if (open && pending.size === 0) news = new Deferred();
+      }
+      if (pending.size === 0) return { done: true, value: void 0 };
+      const value = [...pending.values()];
+      pending = /* @__PURE__ */ new Map();
+      if (open) news = new Deferred();
+      return { done: false, value };
+    },
+    async return() {
+      end();
+      pending.clear();
+      return { done: true, value: void 0 };
+    },
+    [Symbol.asyncIterator]() {
+      return this;
+    }
+  };
+}
+function merge(pending, diff) {
+  const { id } = diff;
+  const before = pending.get(id);
+  const { old } = before ?? diff;
+  if (old === diff.new) pending.delete(id);
+  else pending.set(
+    id,
+    /** @type {Diff<T>} */
+    { id, new: diff.new, old }
+  );
+}
 
 // src/object.js
 var SharedObject = class {
@@ -1804,6 +1792,12 @@ var Dataset2 = class extends Dataset {
   /** @internal conflicts of late, and how long the last attempt took, in milliseconds */
   _crowd = { conflicts: 0, attempt: 0 };
   /**
+   * @internal resolves at the next version, rejects while the server refuses to tell any
+   * @type {Deferred<void>}
+   */
+  _moved = new Deferred();
+  #ended = new AbortController();
+  /**
    * Read, decide and write, as if nobody else did meanwhile. The function gets a `Transaction`: it reads the
    * dataset and what was written so far through it, and writes with its `update`. When it returns, the
    * batch is sent with the condition that nothing it read has changed. If something has, nothing is applied,
@@ -1820,6 +1814,53 @@ var Dataset2 = class extends Dataset {
     promise.catch(() => {
     });
     return promise;
+  }
+  /**
+   * The changes as they come, for `for await`. What happens while the loop is busy is merged into one list. It ends
+   * when the dataset is released or the client closed.
+   *
+   * @param {Until} [until] a signal that ends it
+   * @returns {AsyncIterableIterator<Diff<T>[]>}
+   */
+  changes({ signal } = {}) {
+    return iterate(this.subscribe, [signal, this.#ended.signal]);
+  }
+  [Symbol.asyncIterator]() {
+    return this.changes();
+  }
+  /**
+   * @internal
+   * @override
+   * @param {import("./connection.js").News} news
+   */
+  _hear(news) {
+    super._hear(news);
+    if (news.kind === "refused") return;
+    this._moved.resolve();
+    this._moved = new Deferred();
+  }
+  /** @internal @override */
+  _asked() {
+    super._asked();
+    if (this._moved.failed) this._moved = new Deferred();
+  }
+  /**
+   * @internal
+   * @override
+   * @param {SharedStateError} error
+   */
+  _failed(error) {
+    super._failed(error);
+    this._moved.reject(error);
+  }
+  /**
+   * @internal
+   * @override
+   * @param {SharedStateError} error
+   */
+  _end(error) {
+    super._end(error);
+    this.#ended.abort();
   }
 };
 var SharedStateClient2 = class extends SharedStateClient {

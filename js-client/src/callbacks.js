@@ -1,3 +1,5 @@
+/** @import { Calls } from "./calls.js" */
+
 /**
  * Callbacks of one kind. One that throws does not disturb the others; one that is removed is not called
  * any more, not even for what is being told; one that is added is called from the next time on.
@@ -7,11 +9,11 @@
 export class Callbacks {
   /** @type {Map<object, (value: T) => unknown>} */
   #callbacks = new Map();
-  #report;
+  #calls;
 
-  /** @param {(error: unknown) => void} report gets what a callback throws */
-  constructor(report) {
-    this.#report = report;
+  /** @param {Calls} calls */
+  constructor(calls) {
+    this.#calls = calls;
   }
 
   /**
@@ -30,14 +32,9 @@ export class Callbacks {
     this.#callbacks.delete(handle);
   }
 
-  /** @param {T} value */
+  /** @param {T} value which they are called with when the calls that are due are made */
   call(value) {
-    for (const handle of [...this.#callbacks.keys()]) {
-      try {
-        this.#callbacks.get(handle)?.(value);
-      } catch (error) {
-        this.#report(error);
-      }
-    }
+    for (const handle of this.#callbacks.keys())
+      this.#calls.add(() => this.#callbacks.get(handle)?.(value));
   }
 }

@@ -34,11 +34,7 @@ export class SharedStateClient {
     this.#connection = new Connection(
       url,
       options,
-      (news) => {
-        const ds = this.#acquired.get(news.path)?.ds;
-        // Released, and perhaps acquired anew, by a callback just now.
-        if (ds?._replica === news.replica) ds._hear(news);
-      },
+      (news) => this.#acquired.get(news.path)?.ds._hear(news),
       (error) => {
         for (const { ds } of this.#acquired.values()) {
           ds._failed(error);
@@ -109,7 +105,7 @@ export class SharedStateClient {
       const ds = this._new_dataset(
         name,
         (changes, until) => this.update(name, changes, until),
-        this.#connection.report,
+        this.#connection.calls,
       );
       acquired = { ds, handles: 0 };
       this.#acquired.set(name, acquired);

@@ -1,13 +1,13 @@
 import { Callbacks } from "./callbacks.js";
+import { Calls } from "./calls.js";
 import { on_abort } from "./ending.js";
 import { SharedStateError } from "./errors.js";
 import { normal_path } from "./paths.js";
 import { ClientCore } from "./protocol.js";
-import { reporter } from "./report.js";
 import { closed } from "./requests.js";
 import { Socket } from "./socket.js";
 
-/** @typedef {import("./effects.js").Effect | {kind: "status", status: Status}} Effect */
+/** @typedef {import("./effects.js").Effect} Effect */
 /** @typedef {Extract<Effect, {replica: object}>} News of one dataset */
 /** @import { Options, Status } from "./options.js" */
 
@@ -26,9 +26,6 @@ export class Connection {
   #core;
   /** @type {Socket | undefined} */
   #socket = undefined;
-  /** @type {Effect[]} */
-  #effects = [];
-  #performing = false;
 
   /**
    * @param {string} url
@@ -42,8 +39,8 @@ export class Connection {
     this.#tell = tell;
     this.#fail = fail;
     this.#core = new ClientCore({ max_waiting: options.max_queue });
-    this.report = reporter(options.on_error);
-    this.status_callbacks = new Callbacks(this.report);
+    this.calls = new Calls(options.on_error);
+    this.status_callbacks = new Callbacks(this.calls);
   }
 
   /**
@@ -57,37 +54,35 @@ export class Connection {
     if (!WebSocket) throw new TypeError("no global WebSocket: give one as options.WebSocket");
     const core = this.#core;
     const listener = {
-      opened: () => {
-        this.perform(core.connection_opened());
-        this.#set_status("connected");
-      },
+      opened: () => this.perform(core.connection_opened(), "connected"),
       text: (/** @type {string} */ text) => this.perform(core.receive_text(text)),
-      lost: (/** @type {import("./requests.js").Closing=} */ closing) => {
-        this.perform(core.connection_lost(closing));
-        if (this.status === "connected") this.#set_status("reconnecting");
-      },
-      gave_up: () => {
-        const error = new SharedStateError("unreachable", "the server cannot be reached");
+      lost: (
+        /** @type {import("./requests.js").Closing=} */ closing,
+        /** @type {SharedStateError=} */ error,
+      ) => {
+        const effects = core.connection_lost(closing);
+        if (!error)
+          return this.perform(effects, this.status === "connected" ? "reconnecting" : this.status);
         this.#socket = undefined;
-        this.perform(core.give_up(error));
+        effects.push(...core.give_up(error));
         this.#fail(error);
-        this.#set_status("idle");
+        this.perform(effects, "idle");
       },
       probe: () => this.perform(core.probe()),
-      report: this.report,
+      report: this.calls.report,
     };
     const socket = new Socket(this.#url, WebSocket, listener, this.#options);
     socket.start();
     this.#socket = socket;
-    this.#set_status("connecting");
+    this.perform([], "connecting");
   }
 
   close() {
     if (this.status === "closed") return;
-    this.perform(this.#core.close());
+    const effects = this.#core.close();
     this.#fail(closed());
     this.#socket?.close();
-    this.#set_status("closed");
+    this.perform(effects, "closed");
   }
 
   /** @param {string} path @param {import("./replica.js").Replica} replica */
@@ -128,18 +123,15 @@ export class Connection {
   }
 
   /**
-   * Perform effects in the order the core returned them, also if a callback asks for more meanwhile.
+   * Perform effects, then let the application know.
    *
    * @param {Effect[]} effects
+   * @param {Status} [status] the new one
    */
-  perform(effects) {
-    for (const effect of effects) this.#effects.push(effect);
-    if (this.#performing) return;
-    this.#performing = true;
-    // A list grows while it is walked; everything added is visited.
-    for (const effect of this.#effects) this.#perform_one(effect);
-    this.#effects = [];
-    this.#performing = false;
+  perform(effects, status = this.status) {
+    for (const effect of effects) this.#perform_one(effect);
+    if (status !== this.status) this.status_callbacks.call((this.status = status));
+    this.calls.run();
   }
 
   /** @param {Effect} effect */
@@ -151,19 +143,9 @@ export class Connection {
       if (effect.error) reject(effect.error);
       else resolve(effect.data);
     } else if (effect.kind === "report") {
-      this.report(effect.error);
-    } else if (effect.kind === "status") {
-      this.status_callbacks.call(effect.status);
+      this.calls.report(effect.error);
     } else {
       this.#tell(effect);
     }
-  }
-
-  /** @param {Status} status */
-  #set_status(status) {
-    this.status = status;
-    // In line with the other effects: a callback that closes the client is told so after "connected", not
-    // before.
-    this.perform([{ kind: "status", status }]);
   }
 }

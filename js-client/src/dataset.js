@@ -2,7 +2,6 @@ import { Callbacks } from "./callbacks.js";
 import { Deferred } from "./deferred.js";
 import { disposable, on_abort } from "./ending.js";
 import { SharedStateError } from "./errors.js";
-import { iterate } from "./iteration.js";
 import { Replica } from "./replica.js";
 
 /** @import { Changes } from "./changes.js" */
@@ -34,28 +33,24 @@ export class Dataset {
   #snapshot_of = undefined;
   /** @type {Deferred<void>} */
   #ready = new Deferred();
-  /**
-   * @internal resolves at the next version, rejects while the server refuses to tell any
-   * @type {Deferred<void>}
-   */
-  _moved = new Deferred();
-  #ended = new AbortController();
   #released = false;
+  /** Whether the server refuses. */
+  #refused = false;
   /** Whether a refusal was reported, or `ready` will tell it. */
   #told = false;
-  #report;
+  #calls;
 
   /**
    * @internal
    * @param {string} path
    * @param {(changes: Changes<any>, until?: Until) => Promise<number>} put
-   * @param {(error: unknown) => void} report
+   * @param {import("./calls.js").Calls} calls
    */
-  constructor(path, put, report) {
+  constructor(path, put, calls) {
     this.#path = path;
     this.#put = put;
-    this.#report = report;
-    this.#callbacks = new Callbacks(report);
+    this.#calls = calls;
+    this.#callbacks = new Callbacks(calls);
   }
 
   /** Path of the collection, `/app/service/collection`. */
@@ -170,21 +165,6 @@ export class Dataset {
   };
 
   /**
-   * The changes as they come, for `for await`. What happens while the loop is busy is merged into one list. It ends
-   * when the dataset is released or the client closed.
-   *
-   * @param {Until} [until] a signal that ends it
-   * @returns {AsyncIterableIterator<Diff<T>[]>}
-   */
-  changes({ signal } = {}) {
-    return iterate(this.subscribe, [signal, this.#ended.signal]);
-  }
-
-  [Symbol.asyncIterator]() {
-    return this.changes();
-  }
-
-  /**
    * @param {object} handle of `add_callback`; an unknown one has no effect
    */
   remove_callback(handle) {
@@ -196,8 +176,9 @@ export class Dataset {
    * @param {import("./connection.js").News} news
    */
   _hear(news) {
+    this.#refused = news.kind === "refused";
     if (news.kind === "refused") {
-      if (!this.#told) this.#report(news.error);
+      if (!this.#told) this.#calls.report(news.error);
       this.#told = true;
       this._failed(news.error);
       return;
@@ -208,16 +189,12 @@ export class Dataset {
       this._asked();
       this.#ready.resolve();
     }
-    this._moved.resolve();
-    this._moved = new Deferred();
   }
 
   /** @internal the server is asked once more: a `ready` that failed gets another chance */
   _asked() {
     if (this.#ready.failed) this.#ready = new Deferred();
-    if (!this._moved.failed) return;
-    this._moved = new Deferred();
-    this.#told = false;
+    if (this.#refused) this.#told = this.#refused = false;
   }
 
   /**
@@ -226,7 +203,6 @@ export class Dataset {
    */
   _failed(error) {
     this.#ready.reject(error);
-    this._moved.reject(error);
   }
 
   /**
@@ -235,7 +211,6 @@ export class Dataset {
    */
   _end(error) {
     this._failed(error);
-    this.#ended.abort();
   }
 
   /** @internal */

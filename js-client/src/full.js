@@ -3,14 +3,17 @@
 import { SharedStateClient as CoreClient } from "./client.js";
 import { Clock } from "./clock.js";
 import { Dataset as CoreDataset } from "./dataset.js";
+import { Deferred } from "./deferred.js";
+import { iterate } from "./iteration.js";
 import { SharedObject } from "./object.js";
 import { check } from "./options.js";
 import { transact } from "./transaction.js";
 
 /** @import { Handle } from "./client.js" */
 /** @import { Until } from "./ending.js" */
+/** @import { SharedStateError } from "./errors.js" */
 /** @import { Options } from "./options.js" */
-/** @import { Item } from "./replica.js" */
+/** @import { Diff, Item } from "./replica.js" */
 
 /**
  * The local copy of one collection.
@@ -21,6 +24,12 @@ import { transact } from "./transaction.js";
 export class Dataset extends CoreDataset {
   /** @internal conflicts of late, and how long the last attempt took, in milliseconds */
   _crowd = { conflicts: 0, attempt: 0 };
+  /**
+   * @internal resolves at the next version, rejects while the server refuses to tell any
+   * @type {Deferred<void>}
+   */
+  _moved = new Deferred();
+  #ended = new AbortController();
 
   /**
    * Read, decide and write, as if nobody else did meanwhile. The function gets a `Transaction`: it reads the
@@ -38,6 +47,59 @@ export class Dataset extends CoreDataset {
     const promise = transact(this, run);
     promise.catch(() => {});
     return promise;
+  }
+
+  /**
+   * The changes as they come, for `for await`. What happens while the loop is busy is merged into one list. It ends
+   * when the dataset is released or the client closed.
+   *
+   * @param {Until} [until] a signal that ends it
+   * @returns {AsyncIterableIterator<Diff<T>[]>}
+   */
+  changes({ signal } = {}) {
+    return iterate(this.subscribe, [signal, this.#ended.signal]);
+  }
+
+  [Symbol.asyncIterator]() {
+    return this.changes();
+  }
+
+  /**
+   * @internal
+   * @override
+   * @param {import("./connection.js").News} news
+   */
+  _hear(news) {
+    super._hear(news);
+    if (news.kind === "refused") return;
+    this._moved.resolve();
+    this._moved = new Deferred();
+  }
+
+  /** @internal @override */
+  _asked() {
+    super._asked();
+    if (this._moved.failed) this._moved = new Deferred();
+  }
+
+  /**
+   * @internal
+   * @override
+   * @param {SharedStateError} error
+   */
+  _failed(error) {
+    super._failed(error);
+    this._moved.reject(error);
+  }
+
+  /**
+   * @internal
+   * @override
+   * @param {SharedStateError} error
+   */
+  _end(error) {
+    super._end(error);
+    this.#ended.abort();
   }
 }
 

@@ -9,6 +9,7 @@
  * - Once closed it stays closed.
  */
 
+import { SharedStateError } from "./errors.js";
 import { backoff } from "./random.js";
 
 /**
@@ -31,10 +32,10 @@ import { backoff } from "./random.js";
  * @typedef {object} Listener
  * @property {() => void} opened
  * @property {(text: string) => void} text
- * @property {(closing?: Closing) => void} lost a connection, or an attempt to make one, ended
- * @property {() => void} gave_up the last attempt failed, and there will be no other
+ * @property {(closing?: Closing, error?: SharedStateError) => void} lost a connection, or an attempt to make one, ended;
+ *   with an error if there will be no other
  * @property {() => void} probe send something that will be answered, if there is a connection
- * @property {(error: unknown) => void} report
+ * @property {(error: unknown) => void} report told with the next event
  */
 
 export class Socket {
@@ -126,11 +127,13 @@ export class Socket {
   /** @param {Closing} [closing] */
   #lost(closing) {
     this.#socket = undefined;
-    const last = this.#failures >= this.#retries;
-    if (last) this.close();
+    const error =
+      this.#failures >= this.#retries
+        ? new SharedStateError("unreachable", "the server cannot be reached")
+        : undefined;
+    if (error) this.close();
     else this.#timer = setTimeout(this.#again, backoff(this.#failures++));
-    this.#listener.lost(closing);
-    if (last) this.#listener.gave_up();
+    this.#listener.lost(closing, error);
   }
 
   #again = () => {
@@ -138,8 +141,8 @@ export class Socket {
     try {
       this.#open();
     } catch (error) {
-      this.#lost();
       this.#listener.report(error);
+      this.#lost();
     }
   };
 
@@ -167,8 +170,10 @@ export class Socket {
       if (!socket) return;
       if (++this.#silence === 2) this.#listener.probe();
       if (this.#silence < 3) return;
-      this.#lost();
+      // Forgotten first: what it still says concerns nobody.
+      this.#socket = undefined;
       socket.close();
+      this.#lost();
     }, this.#tick);
     // In Node, what keeps a program running is its connection.
     /** @type {any} */ (this.#watchdog).unref?.();

@@ -160,7 +160,7 @@ function pause(conflicts, attempt) {
 /**
  * Wait until the dataset shows what made the conflict: that news may still be on its way.
  *
- * @param {Dataset<any>} ds
+ * @param {import("./full.js").Dataset<any>} ds
  * @param {Transaction<any>["_cursor"]} before what it showed when the transaction began
  * @param {SharedStateError} conflict
  */
