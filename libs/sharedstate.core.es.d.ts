@@ -107,7 +107,8 @@ declare class Replica {
      *
      * @param {Update} update
      * @returns {Diff[]} one for each id that the update touched. A reset is told as the net difference: an
-     *   item that is the same as before gives none. Empty if nothing happened.
+     *   item that is the same as before gives none, unless it has moved: it stood ahead of one that is now ahead
+     *   of it. Empty if nothing happened.
      */
     apply(update: Update): Diff[];
     #private;

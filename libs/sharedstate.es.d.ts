@@ -87,7 +87,8 @@ declare class Replica {
      *
      * @param {Update} update
      * @returns {Diff[]} one for each id that the update touched. A reset is told as the net difference: an
-     *   item that is the same as before gives none. Empty if nothing happened.
+     *   item that is the same as before gives none, unless it has moved: it stood ahead of one that is now ahead
+     *   of it. Empty if nothing happened.
      */
     apply(update: Update): Diff$1[];
     #private;
@@ -656,7 +657,7 @@ declare class SharedObject$1<T extends {
      * Have a function called after each change of the list.
      *
      * @param {(diffs: Diff<T>[]) => unknown} callback gets one diff for each item of the list that is not what
-     *   it was; none if only their order changed
+     *   it was, or has moved; never none
      * @returns {object} handle for `remove_callback`
      */
     add_callback(callback: (diffs: Diff$1<T>[]) => unknown): object;

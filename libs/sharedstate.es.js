@@ -359,6 +359,8 @@ var Subscription = class {
   state = "idle";
   /** @type {unknown} tunnel of the request that asked for it last */
   tunnel = void 0;
+  /** @type {object | undefined} what was asked for */
+  sub = void 0;
   /** @type {"nothing" | "change" | "snapshot"} what was asked for and has not come yet */
   #awaited = "snapshot";
   /** @type {Notification | undefined} the parts that have come, as one */
@@ -376,7 +378,6 @@ var Subscription = class {
    *
    * @param {unknown} tunnel
    * @param {boolean} resume whether what changed since the version held will do
-   * @returns {object} the `sub` to send
    */
   ask(tunnel, resume) {
     const { epoch, version: version2 } = this.replica;
@@ -385,7 +386,11 @@ var Subscription = class {
     this.#parts = void 0;
     const known = resume && epoch !== void 0 && version2 !== void 0;
     this.#awaited = known ? "change" : "snapshot";
-    return sub_of(known ? { epoch, version: version2 } : void 0);
+    this.sub = sub_of(known ? { epoch, version: version2 } : void 0);
+  }
+  /** Whether the server keeps it, or was asked to. */
+  get in_force() {
+    return this.state === "asked" || this.state === "subscribed";
   }
   connection_lost() {
     this.state = "idle";
@@ -405,7 +410,7 @@ var Subscription = class {
    * @returns {Outcome}
    */
   receive(next) {
-    if (this.state === "idle" || this.state === "refused") return { verdict: "ignored" };
+    if (!this.in_force) return { verdict: "ignored" };
     const parts = this.#parts;
     this.#parts = void 0;
     const continues = parts && parts.epoch === next.epoch && parts.version === next.version;
@@ -455,6 +460,11 @@ var ClientCore = class {
   /** @type {Map<string, Subscription>} by path */
   #subscriptions = /* @__PURE__ */ new Map();
   #next_subs = 0;
+  /**
+   * What the server has shown to speak. Until that is 2, it may know nothing but whole lists of subscriptions.
+   * @type {1 | 2 | undefined}
+   */
+  #level = void 0;
   /** @param {{max_waiting?: number}} [options] `max_waiting`: requests that may wait for a connection */
   constructor({ max_waiting = MAX_WAITING } = {}) {
     this.#requests = new Requests(max_waiting);
@@ -511,6 +521,9 @@ var ClientCore = class {
    */
   request(ticket, cmd, path, arg) {
     if (this.#closed) return [settle(ticket, closed())];
+    if (this.#level === 1 && /** @type {any} */
+    arg?.if)
+      return [settle(ticket, new SharedStateError("failed", "this server knows no conditions"))];
     return this.#requests.add(ticket, cmd, path, arg);
   }
   /**
@@ -542,7 +555,7 @@ var ClientCore = class {
    * @returns {Effect[]}
    */
   unsubscribe(path) {
-    return this.#subscriptions.delete(path) ? this.#remove(path) : [];
+    return this.#subscriptions.delete(path) ? this.#change("unsubscribe", void 0, [path]) : [];
   }
   /**
    * @param {string} text one text frame
@@ -554,6 +567,7 @@ var ClientCore = class {
       case "notification":
         return this.#notified(message);
       case "reply":
+        if (message.error.epoch) this.#level = 2;
         return typeof message.tunnel === "string" ? this.#subscribed(message) : this.#requests.receive(message);
       case "malformed":
         return this.#malformed(message);
@@ -569,15 +583,22 @@ var ClientCore = class {
   #subscribe(subscriptions, resume) {
     if (!this.#connected || subscriptions.length === 0) return [];
     const tunnel = `subs${this.#next_subs++}`;
-    const insert = subscriptions.map((each) => [each.path, each.ask(tunnel, resume)]);
-    return this.#ask("PUT", "/subs", { insert }, tunnel);
+    for (const each of subscriptions) each.ask(tunnel, resume);
+    return this.#change(tunnel, subscriptions);
   }
   /**
-   * @param {string} path
+   * Change the server's list of subscriptions.
+   *
+   * @param {string} tunnel
+   * @param {Subscription[]} [inserted]
+   * @param {string[]} [remove] paths that are not in force any more
    * @returns {Effect[]}
    */
-  #remove(path) {
-    return this.#ask("PUT", "/subs", { remove: [path] }, "unsubscribe");
+  #change(tunnel, inserted, remove) {
+    const reset = this.#level !== 2 || void 0;
+    const listed = reset ? [...this.#subscriptions.values()].filter((it) => it.in_force) : inserted;
+    const insert = listed?.map(({ path, sub }) => [path, sub]);
+    return this.#ask("PUT", "/subs", { insert, remove: reset ? void 0 : remove, reset }, tunnel);
   }
   /**
    * Ask on our own account, if there is a connection.
@@ -607,10 +628,11 @@ var ClientCore = class {
     const effects = [];
     for (const subscription of this.#subscriptions.values()) {
       const { path, state, tunnel } = subscription;
-      if (state !== "asked" || tunnel !== reply2.tunnel) continue;
-      if (reply2.ok && (accepted.has(path) || !Array.isArray(reply2.data))) {
-        subscription.state = "subscribed";
-      } else {
+      const asked = state === "asked" && tunnel === reply2.tunnel;
+      const listed = accepted.has(path) || !Array.isArray(reply2.data);
+      if (reply2.ok && listed) {
+        if (asked) subscription.state = "subscribed";
+      } else if (asked || reply2.ok && state === "subscribed" && this.#level !== 2) {
         const error = members(errors.get(path) ?? { code: "refused" });
         const reason = { data: `${path}: not subscribed`, error };
         effects.push(this.#refuse(subscription, error_of(reply2.ok ? reason : reply2)));
@@ -634,6 +656,7 @@ var ClientCore = class {
    */
   #notified(notification2) {
     const { path, epoch } = notification2;
+    this.#level = epoch === void 0 ? 1 : 2;
     const subscription = this.#subscriptions.get(path);
     if (!subscription) return [];
     const outcome = subscription.receive(notification2);
@@ -667,7 +690,8 @@ var ClientCore = class {
    */
   #gap(subscription, epoch) {
     const remedy = subscription.after_gap(epoch);
-    const remove = this.#remove(subscription.path);
+    subscription.state = "idle";
+    const remove = this.#change("unsubscribe", void 0, [subscription.path]);
     if (remedy !== "refuse")
       return [...remove, ...this.#subscribe([subscription], remedy === "resume")];
     const error = new SharedStateError("bad_message", "the server did not send a snapshot");
@@ -971,7 +995,8 @@ var Replica = class {
    *
    * @param {Update} update
    * @returns {Diff[]} one for each id that the update touched. A reset is told as the net difference: an
-   *   item that is the same as before gives none. Empty if nothing happened.
+   *   item that is the same as before gives none, unless it has moved: it stood ahead of one that is now ahead
+   *   of it. Empty if nothing happened.
    */
   apply(update) {
     return update.reset ? this.#replace(update.insert) : this.#edit(update);
@@ -985,19 +1010,21 @@ var Replica = class {
     const after = /* @__PURE__ */ new Map();
     for (const item of items) after.set(item.id, item);
     this.items = after;
+    const places = new Map([...before.keys()].map((id, place) => [id, place]));
     const diffs = [];
     for (const [id, old] of before) if (!after.has(id)) diffs.push({ id, new: void 0, old });
+    let last = 0;
     for (const [id, item] of after) {
+      let now = item;
       const old = before.get(id);
-      if (old !== void 0 && same(old, item)) after.set(id, old);
-      else diffs.push(
+      if (old !== void 0 && same(old, item)) after.set(id, now = old);
+      const place = places.get(id) ?? last;
+      if (now !== old || place < last) diffs.push(
         /** @type {Diff} */
-        { id, new: item, old }
+        { id, new: now, old }
       );
+      last = Math.max(last, place);
     }
-    const ids = [...before.keys()];
-    let place = 0;
-    for (const id of after.keys()) if (ids[place++] !== id) this.changes++;
     this.changes += diffs.length;
     return diffs;
   }
@@ -1546,7 +1573,7 @@ function merge(pending, diff) {
   const { id } = diff;
   const before = pending.get(id);
   const { old } = before ?? diff;
-  if (old === diff.new) pending.delete(id);
+  if (!old && !diff.new) pending.delete(id);
   else pending.set(
     id,
     /** @type {Diff<T>} */
@@ -1614,13 +1641,14 @@ var SharedObject = class {
    * Have a function called after each change of the list.
    *
    * @param {(diffs: Diff<T>[]) => unknown} callback gets one diff for each item of the list that is not what
-   *   it was; none if only their order changed
+   *   it was, or has moved; never none
    * @returns {object} handle for `remove_callback`
    */
   add_callback(callback) {
     return this.#ds.add_callback((diffs) => {
       const change = diffs.find(({ id }) => id === this.#id);
-      if (change) callback(compare(list(change.old), list(change.new)));
+      const own = change ? compare(list(change.old), list(change.new)) : [];
+      if (own.length > 0) callback(own);
     });
   }
   /** @param {object} handle of `add_callback`; an unknown one has no effect */

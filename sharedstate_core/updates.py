@@ -83,10 +83,17 @@ def compose(first: Update, second: Update) -> Update:
 
 
 def diff(old: State, new: State) -> list[Diff]:
-    """Return the net difference: one `Diff` for each id whose text differs.
+    """Return the net difference: one `Diff` for each id whose text differs, or whose item has moved.
 
-    Removed ids come first, in their old order, then the others in their new order.
+    An item has moved if it stood ahead of one that is now ahead of it. Removed ids come first, in their old order, then
+    the others in their new order.
     """
-    removed = [Diff(id, None, text) for id, text in old.items() if id not in new]
-    changed = [Diff(id, text, old.get(id)) for id, text in new.items() if old.get(id) != text]
-    return removed + changed
+    found = [Diff(id, None, text) for id, text in old.items() if id not in new]
+    places = {id: place for place, id in enumerate(old)}
+    last = 0
+    for id, text in new.items():
+        place = places.get(id, last)
+        if old.get(id) != text or place < last:
+            found.append(Diff(id, text, old.get(id)))
+        last = max(last, place)
+    return found

@@ -67,7 +67,7 @@ function merge(pending, diff) {
   const { id } = diff;
   const before = pending.get(id);
   const { old } = before ?? diff;
-  // Came and went, or is what it was: nothing to tell.
-  if (old === diff.new) pending.delete(id);
+  // Came and went: nothing to tell.
+  if (!old && !diff.new) pending.delete(id);
   else pending.set(id, /** @type {Diff<T>} */ ({ id, new: diff.new, old }));
 }

@@ -70,13 +70,14 @@ export class SharedObject {
    * Have a function called after each change of the list.
    *
    * @param {(diffs: Diff<T>[]) => unknown} callback gets one diff for each item of the list that is not what
-   *   it was; none if only their order changed
+   *   it was, or has moved; never none
    * @returns {object} handle for `remove_callback`
    */
   add_callback(callback) {
     return this.#ds.add_callback((diffs) => {
       const change = diffs.find(({ id }) => id === this.#id);
-      if (change) callback(compare(list(change.old), list(change.new)));
+      const own = change ? compare(list(change.old), list(change.new)) : [];
+      if (own.length > 0) callback(own);
     });
   }
 

@@ -26,6 +26,11 @@ export class ClientCore {
   /** @type {Map<string, Subscription>} by path */
   #subscriptions = new Map();
   #next_subs = 0;
+  /**
+   * What the server has shown to speak. Until that is 2, it may know nothing but whole lists of subscriptions.
+   * @type {1 | 2 | undefined}
+   */
+  #level = undefined;
 
   /** @param {{max_waiting?: number}} [options] `max_waiting`: requests that may wait for a connection */
   constructor({ max_waiting = MAX_WAITING } = {}) {
@@ -89,6 +94,9 @@ export class ClientCore {
    */
   request(ticket, cmd, path, arg) {
     if (this.#closed) return [settle(ticket, closed())];
+    // It would be ignored.
+    if (this.#level === 1 && /** @type {any} */ (arg)?.if)
+      return [settle(ticket, new SharedStateError("failed", "this server knows no conditions"))];
     return this.#requests.add(ticket, cmd, path, arg);
   }
 
@@ -123,7 +131,7 @@ export class ClientCore {
    * @returns {Effect[]}
    */
   unsubscribe(path) {
-    return this.#subscriptions.delete(path) ? this.#remove(path) : [];
+    return this.#subscriptions.delete(path) ? this.#change("unsubscribe", undefined, [path]) : [];
   }
 
   /**
@@ -136,6 +144,7 @@ export class ClientCore {
       case "notification":
         return this.#notified(message);
       case "reply":
+        if (message.error.epoch) this.#level = 2;
         return typeof message.tunnel === "string"
           ? this.#subscribed(message)
           : this.#requests.receive(message);
@@ -155,16 +164,23 @@ export class ClientCore {
     if (!this.#connected || subscriptions.length === 0) return [];
     // Numbers are the tunnels of the application's requests, strings those of our own.
     const tunnel = `subs${this.#next_subs++}`;
-    const insert = subscriptions.map((each) => [each.path, each.ask(tunnel, resume)]);
-    return this.#ask("PUT", "/subs", { insert }, tunnel);
+    for (const each of subscriptions) each.ask(tunnel, resume);
+    return this.#change(tunnel, subscriptions);
   }
 
   /**
-   * @param {string} path
+   * Change the server's list of subscriptions.
+   *
+   * @param {string} tunnel
+   * @param {Subscription[]} [inserted]
+   * @param {string[]} [remove] paths that are not in force any more
    * @returns {Effect[]}
    */
-  #remove(path) {
-    return this.#ask("PUT", "/subs", { remove: [path] }, "unsubscribe");
+  #change(tunnel, inserted, remove) {
+    const reset = this.#level !== 2 || undefined;
+    const listed = reset ? [...this.#subscriptions.values()].filter((it) => it.in_force) : inserted;
+    const insert = listed?.map(({ path, sub }) => [path, sub]);
+    return this.#ask("PUT", "/subs", { insert, remove: reset ? undefined : remove, reset }, tunnel);
   }
 
   /**
@@ -199,10 +215,11 @@ export class ClientCore {
     const effects = [];
     for (const subscription of this.#subscriptions.values()) {
       const { path, state, tunnel } = subscription;
-      if (state !== "asked" || tunnel !== reply.tunnel) continue;
-      if (reply.ok && (accepted.has(path) || !Array.isArray(reply.data))) {
-        subscription.state = "subscribed";
-      } else {
+      const asked = state === "asked" && tunnel === reply.tunnel;
+      const listed = accepted.has(path) || !Array.isArray(reply.data);
+      if (reply.ok && listed) {
+        if (asked) subscription.state = "subscribed";
+      } else if (asked || (reply.ok && state === "subscribed" && this.#level !== 2)) {
         const error = members(errors.get(path) ?? { code: "refused" });
         const reason = { data: `${path}: not subscribed`, error };
         effects.push(this.#refuse(subscription, error_of(reply.ok ? reason : reply)));
@@ -228,6 +245,7 @@ export class ClientCore {
    */
   #notified(notification) {
     const { path, epoch } = notification;
+    this.#level = epoch === undefined ? 1 : 2;
     const subscription = this.#subscriptions.get(path);
     // Not subscribed any more: this was under way.
     if (!subscription) return [];
@@ -265,7 +283,8 @@ export class ClientCore {
    */
   #gap(subscription, epoch) {
     const remedy = subscription.after_gap(epoch);
-    const remove = this.#remove(subscription.path);
+    subscription.state = "idle";
+    const remove = this.#change("unsubscribe", undefined, [subscription.path]);
     if (remedy !== "refuse")
       return [...remove, ...this.#subscribe([subscription], remedy === "resume")];
     const error = new SharedStateError("bad_message", "the server did not send a snapshot");

@@ -40,7 +40,8 @@ export class Replica {
    *
    * @param {Update} update
    * @returns {Diff[]} one for each id that the update touched. A reset is told as the net difference: an
-   *   item that is the same as before gives none. Empty if nothing happened.
+   *   item that is the same as before gives none, unless it has moved: it stood ahead of one that is now ahead
+   *   of it. Empty if nothing happened.
    */
   apply(update) {
     return update.reset ? this.#replace(update.insert) : this.#edit(update);
@@ -56,19 +57,20 @@ export class Replica {
     const after = new Map();
     for (const item of items) after.set(item.id, item);
     this.items = after;
+    const places = new Map([...before.keys()].map((id, place) => [id, place]));
     /** @type {Diff[]} */
     const diffs = [];
     for (const [id, old] of before) if (!after.has(id)) diffs.push({ id, new: undefined, old });
+    let last = 0;
     for (const [id, item] of after) {
+      let now = item;
       const old = before.get(id);
       // The object that the application knows stays, so that it may compare by identity.
-      if (old !== undefined && same(old, item)) after.set(id, old);
-      else diffs.push(/** @type {Diff} */ ({ id, new: item, old }));
+      if (old !== undefined && same(old, item)) after.set(id, (now = old));
+      const place = places.get(id) ?? last;
+      if (now !== old || place < last) diffs.push(/** @type {Diff} */ ({ id, new: now, old }));
+      last = Math.max(last, place);
     }
-    const ids = [...before.keys()];
-    let place = 0;
-    // Another order is a change, though no item changed.
-    for (const id of after.keys()) if (ids[place++] !== id) this.changes++;
     this.changes += diffs.length;
     return diffs;
   }

@@ -32,6 +32,8 @@ export class Subscription {
   state = "idle";
   /** @type {unknown} tunnel of the request that asked for it last */
   tunnel = undefined;
+  /** @type {object | undefined} what was asked for */
+  sub = undefined;
   /** @type {"nothing" | "change" | "snapshot"} what was asked for and has not come yet */
   #awaited = "snapshot";
   /** @type {Notification | undefined} the parts that have come, as one */
@@ -51,7 +53,6 @@ export class Subscription {
    *
    * @param {unknown} tunnel
    * @param {boolean} resume whether what changed since the version held will do
-   * @returns {object} the `sub` to send
    */
   ask(tunnel, resume) {
     const { epoch, version } = this.replica;
@@ -60,7 +61,12 @@ export class Subscription {
     this.#parts = undefined;
     const known = resume && epoch !== undefined && version !== undefined;
     this.#awaited = known ? "change" : "snapshot";
-    return sub_of(known ? { epoch, version } : undefined);
+    this.sub = sub_of(known ? { epoch, version } : undefined);
+  }
+
+  /** Whether the server keeps it, or was asked to. */
+  get in_force() {
+    return this.state === "asked" || this.state === "subscribed";
   }
 
   connection_lost() {
@@ -83,7 +89,7 @@ export class Subscription {
    * @returns {Outcome}
    */
   receive(next) {
-    if (this.state === "idle" || this.state === "refused") return { verdict: "ignored" };
+    if (!this.in_force) return { verdict: "ignored" };
     const parts = this.#parts;
     this.#parts = undefined;
     // Parts of one snapshot name one version; anything else of this path means that it was given up.

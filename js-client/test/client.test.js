@@ -47,7 +47,7 @@ describe("datasets", () => {
     const { sent } = FakeWebSocket.last.open();
     assert.deepEqual(
       sent.map(({ arg }) => Object.keys(arg)),
-      [["insert"], ["insert"], ["reset"]],
+      [["insert", "reset"], ["insert"], ["reset"]],
     );
     FakeWebSocket.last.serve([item]);
     assert.deepEqual(seen, [[[{ id: "myid", new: item, old: undefined }], true]]);

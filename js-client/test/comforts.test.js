@@ -133,6 +133,19 @@ describe("iteration", () => {
     assert.equal(over, true);
   });
 
+  test("another order of the same items is told, to callbacks as well", async () => {
+    const { ds, change } = synced([{ id: "a" }, { id: "b" }]);
+    let calls = 0;
+    ds.subscribe(() => calls++);
+    const changes = ds.changes();
+    const before = ds.snapshot;
+    change({ reset: true, insert: [{ id: "b" }, { id: "a" }] });
+    assert.equal(calls, 1);
+    assert.notEqual(ds.snapshot, before);
+    const { value } = await changes.next();
+    assert.deepEqual(value, [{ id: "a", new: { id: "a" }, old: { id: "a" } }]);
+  });
+
   test("every next is answered", async () => {
     const { ds, change } = synced();
     const changes = ds.changes();

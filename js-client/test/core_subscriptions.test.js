@@ -32,6 +32,7 @@ describe("subscribing", () => {
         [C, { parts: true }],
         ["/app/items/d", { parts: true }],
       ],
+      reset: true,
     });
     assert.deepEqual(rest, []);
   });
@@ -195,7 +196,7 @@ describe("a server of level 1", () => {
     assert.equal(ids(replica), "ba");
     core.connection_lost();
     const again = core.connection_opened();
-    assert.deepEqual(sent(again)[0].arg, { insert: [[C, { parts: true }]] });
+    assert.deepEqual(sent(again)[0].arg, { insert: [[C, { parts: true }]], reset: true });
     accept(core, again);
     const effects = core.receive_text(notify({ insert: [{ id: "b" }, { id: "c" }], reset: true }));
     assert.deepEqual(

@@ -61,6 +61,16 @@ test("callbacks get the list's own diffs", () => {
   assert.deepEqual(object.get_items(), []);
 });
 
+test("callbacks are told another order, and never called with nothing", () => {
+  const { object, change } = synced([{ id: "list", state: [{ id: "a" }, { id: "b" }] }]);
+  /** @type {any[]} */
+  const seen = [];
+  object.add_callback((diffs) => seen.push(diffs));
+  change({ insert: [{ id: "list", state: [{ id: "b" }, { id: "a" }] }] });
+  change({ insert: [{ id: "list", state: [{ id: "b" }, { id: "a" }, 7] }] });
+  assert.deepEqual(seen, [[{ id: "a", new: { id: "a" }, old: { id: "a" } }]]);
+});
+
 test("is the same object until the collection is released", () => {
   const { client, handle, object, socket } = synced([]);
   const [second, same] = client.acquire_object("app/items/c", "list");

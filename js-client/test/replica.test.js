@@ -57,9 +57,28 @@ test("a snapshot is told as the net difference, and takes the server's order", (
     { id: "b", new: undefined, old: { id: "b" } },
     { id: "c", new: { id: "c", n: 1 }, old: { id: "c" } },
     { id: "d", new: { id: "d" }, old: undefined },
+    { id: "a", new: a, old: a },
   ]);
   assert.equal(ids(it), "cda");
   assert.equal(it.items.get("a"), a, "the object the application knows stays");
+});
+
+test("what stood ahead of an item that is now ahead of it has moved", () => {
+  for (const [before, after, moved] of [
+    ["abc", "cab", "ab"],
+    ["abc", "bca", "a"],
+    ["abcd", "cabd", "ab"],
+    ["abc", "acxb", "bx"],
+    ["abc", "cb", "ab"],
+    ["abc", "abc", ""],
+    ["abc", "axbxc", "x"],
+  ]) {
+    const items = (/** @type {string} */ text) => [...text].map((id) => ({ id }));
+    const it = replica(...items(before));
+    const diffs = it.apply(update({ insert: items(after), reset: true }));
+    assert.equal(diffs.map(({ id }) => id).sort().join(""), moved, `${before} → ${after}`); // prettier-ignore
+    assert.equal(it.changes > before.length, moved !== "");
+  }
 });
 
 test("any id will do", () => {

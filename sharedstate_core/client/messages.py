@@ -252,15 +252,20 @@ def encode_update(update: Update, condition: Condition | None) -> bytes:
     return _encode(_Update(update.remove, insert, update.reset, wanted))
 
 
-def encode_subscribe(subs: Mapping[str, Cursor | None]) -> bytes:
-    """Return the argument of a `PUT /subs` that adds these paths, resuming where there is a cursor."""
+def encode_subscribe(subs: Mapping[str, Cursor | None], *, whole: bool) -> bytes:
+    """Return the argument of a `PUT /subs` that adds these paths, resuming where there is a cursor.
+
+    Args:
+        subs: where to resume from, by path.
+        whole: whether these are all that there are to be.
+    """
     insert = []
     for path, cursor in subs.items():
         sub: dict[str, object] = {"parts": True}
         if cursor is not None:
             sub["since"] = {"epoch": cursor.epoch, "version": cursor.version}
         insert.append((path, sub))
-    return _encode({"insert": insert})
+    return _encode({"insert": insert, "reset": True} if whole else {"insert": insert})
 
 
 def encode_unsubscribe(path: str) -> bytes:

@@ -18,7 +18,7 @@ from sharedstate_core.storage import Condition, Cursor
 from sharedstate_core.updates import Update
 
 from . import messages, tunnels
-from .effects import Changed, ClientEffect, Fault, Refused, SendText, Synced
+from .effects import Changed, ClientEffect, Fault, Refused, SendText, Settled, Synced
 from .requests import MAX_WAITING, Requests, ServerRefusedError
 from .subscription import Subscription
 
@@ -41,6 +41,7 @@ class ClientProtocol:
         self._requests = Requests(max_waiting)
         self._subscriptions: dict[str, Subscription] = {}
         self._asked = 0
+        self._level: Literal[1, 2] | None = None  # what the server has shown to speak
 
     # --- the connection ---------------------------------------------------------------------------
 
@@ -143,6 +144,10 @@ class ClientProtocol:
         expect("path", path, str)
         check_update(update)
         wanted = None if condition is None else as_condition(condition)
+        if wanted is not None and self._level == 1:  # it would be ignored
+            ticket = self._requests.issue()
+            error = ServerRefusedError({}, "this server knows no conditions")
+            return ticket, [Settled(ticket, error=error)]
         return self._request("PUT", path, messages.encode_update(update, wanted))
 
     def request(
@@ -195,6 +200,8 @@ class ClientProtocol:
         if isinstance(message, messages.Notification):
             self._notified(message, out)
         elif isinstance(message, messages.Reply):
+            if message.cursor is not None:
+                self._level = 2
             if not self._issued(message.tunnel):
                 if not message.ok:  # it could not read what we have sent
                     problem = f"the server refuses what nobody asked: {tunnels.shown(message)}"
@@ -217,6 +224,7 @@ class ClientProtocol:
         return tunnels.is_own(tunnel, self._asked)
 
     def _notified(self, notification: messages.Notification, out: list[ClientEffect]) -> None:
+        self._level = 1 if notification.cursor is None else 2
         subscription = self._subscriptions.get(notification.path)
         if subscription is None:
             return  # not held any more: this was under way
@@ -240,6 +248,7 @@ class ClientProtocol:
             out: gets the effects.
             resume: whether what changed since the version held will do, unless that was asked for just now.
         """
+        subscription.state = "idle"
         self._unsubscribe(subscription.path, out)
         if subscription.awaited == "snapshot":  # asking for ever would help nobody
             subscription.state = "refused"
@@ -251,11 +260,11 @@ class ClientProtocol:
     def _subscribed(self, reply: messages.Reply, out: list[ClientEffect]) -> None:
         accepted = messages.accepted_paths(reply.data)
         for subscription in self._subscriptions.values():
-            if subscription.state != "asked" or subscription.tunnel != reply.tunnel:
-                continue
+            asked = subscription.state == "asked" and subscription.tunnel == reply.tunnel
             if reply.ok and (accepted is None or subscription.path in accepted):
-                subscription.state = "subscribed"
-            else:
+                if asked:
+                    subscription.state = "subscribed"
+            elif asked or (reply.ok and subscription.state == "subscribed" and self._level != 2):
                 subscription.state = "refused"
                 error: Any = reply.errors.get(subscription.path) if reply.ok else reply.error
                 reason = error if isinstance(error, dict) else {}
@@ -275,15 +284,27 @@ class ClientProtocol:
             return
         self._asked += 1
         tunnel = tunnels.subscribing(self._asked)
-        subs = {each.path: each.ask(tunnel, resume=resume) for each in subscriptions}
-        if subs:
-            arg = messages.encode_subscribe(subs)
+        asked = list(subscriptions)
+        for each in asked:
+            each.ask(tunnel, resume=resume)
+        if asked:
+            subs = {each.path: each.since for each in asked}
+            arg = self._whole_list() or messages.encode_subscribe(subs, whole=False)
             out.append(SendText(messages.encode_request("PUT", "/subs", arg, tunnel)))
 
     def _unsubscribe(self, path: str, out: list[ClientEffect]) -> None:
+        """Have the server drop a path, which is not in force here any more."""
         if self._connected:
-            arg = messages.encode_unsubscribe(path)
+            arg = self._whole_list() or messages.encode_unsubscribe(path)
             out.append(SendText(messages.encode_request("PUT", "/subs", arg, tunnels.UNSUBSCRIBE)))
+
+    def _whole_list(self) -> bytes | None:
+        """Return the argument that names all subscriptions; None for a server that has shown to know changes."""
+        if self._level == 2:
+            return None
+        in_force = (each for each in self._subscriptions.values() if each.is_in_force)
+        subs = {each.path: each.since for each in in_force}
+        return messages.encode_subscribe(subs, whole=True)
 
     def _held(self, path: str) -> Subscription:
         name = str(parse_collection_path(path))

@@ -94,12 +94,16 @@ class Requests:
         """Number of requests that were sent on this connection and have no answer."""
         return len(self._sent)
 
+    def issue(self) -> int:
+        """Return a new ticket."""
+        self._last_ticket += 1
+        return self._last_ticket
+
     def add(
         self, cmd: Literal["GET", "PUT"], path: str, arg: bytes, out: list[ClientEffect]
     ) -> int:
         """Make a request; its ticket is its tunnel."""
-        self._last_ticket += 1
-        ticket = self._last_ticket
+        ticket = self.issue()
         message = messages.encode_request(cmd, path, arg, ticket)
         full = (
             len(self._waiting) >= self._max_waiting

@@ -34,6 +34,7 @@ class Subscription:
         items: item texts by id, in order of insertion.
         cursor: the state held, if known.
         awaited: what was asked for and has not come yet.
+        since: the state to resume from, as the server was asked last.
     """
 
     def __init__(self, path: str) -> None:
@@ -43,14 +44,19 @@ class Subscription:
         self.items: dict[str, bytes] = {}
         self.cursor: Cursor | None = None
         self.awaited: Literal["nothing", "change", "snapshot"] = "snapshot"
+        self.since: Cursor | None = None
         self._parts: Notification | None = None
 
-    def ask(self, tunnel: str, *, resume: bool) -> Cursor | None:
-        """Note that the server is asked; return the cursor to resume from."""
+    def ask(self, tunnel: str, *, resume: bool) -> None:
+        """Note that the server is asked, to resume if it can."""
         self.state, self.tunnel, self._parts = "asked", tunnel, None
-        cursor = self.cursor if resume else None
-        self.awaited = "snapshot" if cursor is None else "change"
-        return cursor
+        self.since = self.cursor if resume else None
+        self.awaited = "snapshot" if self.since is None else "change"
+
+    @property
+    def is_in_force(self) -> bool:
+        """Whether the server keeps it, or was asked to."""
+        return self.state in {"asked", "subscribed"}
 
     def connection_lost(self) -> None:
         """Note that there is no subscription any more; the replica stays."""
@@ -62,7 +68,7 @@ class Subscription:
         Returns:
             The diffs, one for each id that changed; `gap`; None if it was ignored or is not complete.
         """
-        if self.state in {"idle", "refused"}:
+        if not self.is_in_force:
             return None
         parts, self._parts = self._parts, None
         if parts is not None and parts.cursor == notification.cursor:

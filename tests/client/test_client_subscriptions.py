@@ -22,7 +22,7 @@ def test_acquire_subscribes_and_a_snapshot_synchronises() -> None:
     assert client.connection_opened() == []
     [request] = sent(client.acquire("app//items/list/"))
     assert request["path"] == "/subs"
-    assert request["arg"] == {"insert": [[PATH, {"parts": True}]]}
+    assert request["arg"] == {"insert": [[PATH, {"parts": True}]], "reset": True}
     assert client.receive_text(subscribed(request)) == []
     effects = client.receive_text(notification([{"id": "a"}], base=0, version=3, reset=True))
     assert effects == [Changed(PATH, [Diff("a", text("a"), None)]), Synced(PATH)]

@@ -56,6 +56,17 @@ async def test_walking_over_it_while_it_changes() -> None:
         assert list(ds) == ["a", "c", "d"]
 
 
+async def test_another_order_of_the_same_items_is_told() -> None:
+    async with running() as server, connect(server.url) as client:
+        ds = await client.acquire(C)
+        await ds.update(insert=[{"id": id} for id in "abc"])
+        changes = ds.changes()
+        await ds.update(reset=True, insert=[{"id": id} for id in "cab"])
+        assert list(ds) == ["c", "a", "b"]
+        moved = [{"id": "a"}, {"id": "b"}]
+        assert await anext(changes) == [Diff(item["id"], item, item) for item in moved]
+
+
 async def test_an_acknowledged_update_shows() -> None:
     async with running() as server, connect(server.url) as client:
         ds = await client.acquire(C)
