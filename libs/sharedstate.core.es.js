@@ -20,11 +20,11 @@ Error {
 
 // src/random.js
 function random_id() {
-  if (crypto.randomUUID) return crypto.randomUUID();
-  return "00000000-0000-4000-8000-000000000000".replace(/[08]/g, (digit) => {
-    const [byte] = crypto.getRandomValues(new Uint8Array(1));
-    return (digit === "8" ? 8 | byte & 3 : byte & 15).toString(16);
-  });
+  const bytes = crypto.getRandomValues(new Uint8Array(36));
+  return "00000000-0000-4000-8000-000000000000".replace(
+    /[08]/g,
+    (digit, place) => (digit === "8" ? 8 | bytes[place] & 3 : bytes[place] & 15).toString(16)
+  );
 }
 function backoff(failures) {
   return jitter(Math.min(2e4, 250 * 2 ** failures));
@@ -41,10 +41,11 @@ function with_ids(changes) {
       throw new SharedStateError("bad_update", `${name}: an update has only ${MEMBERS.join(", ")}`);
   if (!Array.isArray(changes?.insert)) return changes;
   const insert = changes.insert.map(
-    (item) => typeof item === "object" && item !== null && item.id === void 0 ? { ...item, id: random_id() } : item
+    (item) => is_plain(item) && item.id === void 0 ? { ...item, id: random_id() } : item
   );
   return { ...changes, insert };
 }
+var is_plain = (item) => Object.prototype.toString.call(item) === "[object Object]" && !item.toJSON;
 
 // src/callbacks.js
 var Callbacks = class {
@@ -77,17 +78,6 @@ var Callbacks = class {
 };
 
 // src/report.js
-function reporter(on_error) {
-  return (error) => {
-    if (!on_error) return report(error);
-    try {
-      on_error(error);
-    } catch (thrown) {
-      report(error);
-      report(thrown);
-    }
-  };
-}
 function report(error) {
   const page = "document" in globalThis || "WorkerGlobalScope" in globalThis;
   if (page && globalThis.reportError) globalThis.reportError(error);
@@ -99,10 +89,10 @@ var Calls = class {
   /** @type {Set<() => unknown>} */
   #due = /* @__PURE__ */ new Set();
   #running = false;
-  #report;
-  /** @param {((error: unknown) => void) | undefined} on_error what the application gave for errors that nobody else gets */
-  constructor(on_error) {
-    this.#report = reporter(on_error);
+  #on_error;
+  /** @param {((error: unknown) => void) | undefined} on_error gets errors that nobody else gets to know */
+  constructor(on_error = report) {
+    this.#on_error = on_error;
   }
   /** @param {() => unknown} call made by the next `run`; what it throws is reported */
   add(call) {
@@ -110,6 +100,15 @@ var Calls = class {
   }
   /** @param {unknown} error that nobody else gets to know */
   report = (error) => this.add(() => this.#report(error));
+  /** @param {unknown} error */
+  #report(error) {
+    try {
+      this.#on_error(error);
+    } catch (thrown) {
+      report(error);
+      report(thrown);
+    }
+  }
   /** Make the calls that are due, unless one of them is being made. */
   run() {
     if (this.#running) setTimeout(this.#run);
@@ -163,9 +162,6 @@ var report2 = (error) => ({ kind: "report", error });
 function encode_request(cmd, path, arg, tunnel) {
   return JSON.stringify({ type: "REQUEST", cmd, path, arg, tunnel });
 }
-function sub_of(since) {
-  return { since, parts: true };
-}
 function decode(text) {
   let message;
   try {
@@ -191,16 +187,12 @@ function reply(message) {
   };
 }
 function notification({ path, data, epoch, base, version: version2, more }) {
-  if (typeof path !== "string") return malformed("path: expected a string");
-  if (!is_object(data)) return malformed("data: expected an object", path);
+  if (typeof path !== "string" || !is_object(data))
+    return malformed("a member of the wrong type", typeof path === "string" ? path : void 0);
   const { remove = [], insert = [], reset } = data;
   const are = (type, ...values) => values.every((value) => value == null || typeof value === type);
-  if (!are("string", epoch) || !are("number", base, version2) || !are("boolean", reset, more))
-    return malformed("a member of the wrong type", path);
-  if (!Array.isArray(remove) || !remove.every((id) => typeof id === "string"))
-    return malformed("data.remove: expected a list of ids", path);
-  if (!Array.isArray(insert) || !insert.every((item) => typeof item?.id === "string"))
-    return malformed("data.insert: expected a list of items", path);
+  const well = are("string", epoch) && are("number", base, version2) && are("boolean", reset, more) && Array.isArray(remove) && remove.every((id) => typeof id === "string") && Array.isArray(insert) && insert.every((item) => typeof item?.id === "string");
+  if (!well) return malformed("a member of the wrong type", path);
   return {
     kind: "notification",
     path,
@@ -386,7 +378,7 @@ var Subscription = class {
     this.#parts = void 0;
     const known = resume && epoch !== void 0 && version2 !== void 0;
     this.#awaited = known ? "change" : "snapshot";
-    this.sub = sub_of(known ? { epoch, version: version2 } : void 0);
+    this.sub = { since: known ? { epoch, version: version2 } : void 0, parts: true };
   }
   /** Whether the server keeps it, or was asked to. */
   get in_force() {
@@ -410,16 +402,16 @@ var Subscription = class {
    * @returns {Outcome}
    */
   receive(next) {
-    if (!this.in_force) return { verdict: "ignored" };
+    if (!this.in_force) return void 0;
     const parts = this.#parts;
     this.#parts = void 0;
     const continues = parts && parts.epoch === next.epoch && parts.version === next.version;
     if (!continues && !this.#acceptable(next))
-      return { verdict: this.state === "subscribed" ? "gap" : "ignored" };
+      return this.state === "subscribed" ? "gap" : void 0;
     const whole = continues ? join(parts, next) : next;
     if (next.more) {
       this.#parts = whole;
-      return { verdict: "partial" };
+      return void 0;
     }
     return this.#apply(whole);
   }
@@ -442,7 +434,7 @@ var Subscription = class {
     this.replica.version = version2;
     const synced = this.#awaited !== "nothing";
     this.#awaited = "nothing";
-    return { verdict: "applied", diffs, synced };
+    return { diffs, synced };
   }
 };
 function join(first, next) {
@@ -595,10 +587,10 @@ var ClientCore = class {
    * @returns {Effect[]}
    */
   #change(tunnel, inserted, remove) {
-    const reset = this.#level !== 2 || void 0;
-    const listed = reset ? [...this.#subscriptions.values()].filter((it) => it.in_force) : inserted;
-    const insert = listed?.map(({ path, sub }) => [path, sub]);
-    return this.#ask("PUT", "/subs", { insert, remove: reset ? void 0 : remove, reset }, tunnel);
+    const whole = this.#level !== 2;
+    if (whole) inserted = [...this.#subscriptions.values()].filter((each) => each.in_force);
+    const insert = inserted?.map(({ path, sub }) => [path, sub]);
+    return this.#ask("PUT", "/subs", whole ? { insert, reset: true } : { insert, remove }, tunnel);
   }
   /**
    * Ask on our own account, if there is a connection.
@@ -620,7 +612,7 @@ var ClientCore = class {
    */
   #subscribed(reply2) {
     const by_path = (list) => new Map(Array.isArray(list) ? (
-      /** @type {any[]} */
+      /** @type {any} */
       list.filter(Array.isArray)
     ) : []);
     const accepted = by_path(reply2.data);
@@ -647,8 +639,7 @@ var ClientCore = class {
    */
   #refuse(subscription, error) {
     subscription.state = "refused";
-    const { path, replica } = subscription;
-    return { kind: "refused", path, replica, error };
+    return { kind: "refused", path: subscription.path, error };
   }
   /**
    * @param {Notification} notification
@@ -660,14 +651,13 @@ var ClientCore = class {
     const subscription = this.#subscriptions.get(path);
     if (!subscription) return [];
     const outcome = subscription.receive(notification2);
-    if (outcome.verdict === "gap") return this.#gap(subscription, epoch);
-    if (outcome.verdict !== "applied") return [];
-    const { replica } = subscription;
+    if (outcome === "gap") return this.#gap(subscription, epoch);
+    if (!outcome) return [];
+    const { diffs, synced } = outcome;
     const effects = [];
-    const { diffs } = outcome;
-    if (diffs.length > 0) effects.push({ kind: "diffs", path, replica, diffs });
-    if (outcome.synced) effects.push({ kind: "synced", path, replica });
-    if (effects.length === 0) effects.push({ kind: "moved", path, replica });
+    if (diffs.length > 0) effects.push({ kind: "diffs", path, diffs });
+    if (synced) effects.push({ kind: "synced", path });
+    if (effects.length === 0) effects.push({ kind: "moved", path });
     return effects;
   }
   /**
@@ -711,10 +701,13 @@ var Socket = class {
   #socket = void 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} running between two attempts */
   #timer = void 0;
+  /** @type {number | undefined} when the next attempt will be, in milliseconds since the Unix epoch */
+  next_attempt = void 0;
   /** @type {ReturnType<typeof setInterval> | undefined} */
   #watchdog = void 0;
   #silence = 0;
   #failures = 0;
+  #heard = false;
   /**
    * @param {string} url
    * @param {WebSocketClass} WebSocket
@@ -751,14 +744,28 @@ var Socket = class {
   close() {
     globalThis.removeEventListener?.("online", this.#wake);
     globalThis.document?.removeEventListener("visibilitychange", this.#visibility_changed);
-    clearTimeout(this.#timer);
     clearInterval(this.#watchdog);
-    this.#timer = void 0;
+    clearTimeout(this.#timer);
+    this.next_attempt = void 0;
     const socket = this.#socket;
     this.#socket = void 0;
-    socket?.close(1e3);
+    if (socket) hang_up(socket);
+  }
+  /**
+   * Make the next attempt at once, if there is a pause before it.
+   *
+   * @returns {number | undefined} when it would have been
+   */
+  hurry() {
+    const paused = this.next_attempt;
+    if (paused) {
+      clearTimeout(this.#timer);
+      this.#again();
+    }
+    return paused;
   }
   #open() {
+    this.next_attempt = void 0;
     const socket = new this.#WebSocket(this.#url);
     this.#socket = socket;
     this.#silence = 0;
@@ -768,6 +775,7 @@ var Socket = class {
     socket.onmessage = ({ data }) => {
       if (socket !== this.#socket) return;
       this.#failures = this.#silence = 0;
+      this.#heard = true;
       if (typeof data === "string") this.#listener.text(data);
     };
     socket.onerror = () => {
@@ -779,29 +787,39 @@ var Socket = class {
   /** @param {Closing} [closing] */
   #lost(closing) {
     this.#socket = void 0;
-    const error = this.#failures >= this.#retries ? new SharedStateError("unreachable", "the server cannot be reached") : void 0;
-    if (error) this.close();
-    else this.#timer = setTimeout(this.#again, backoff(this.#failures++));
+    const { code = 0, reason } = closing ?? {};
+    const unreachable = new SharedStateError(
+      "unreachable",
+      "no server answers, or it does not serve pages of this origin"
+    );
+    if (!this.#heard && this.#failures === 1) this.#listener.report(unreachable);
+    let error = this.#failures < this.#retries ? void 0 : unreachable;
+    if (code >= 4400 && code < 4500) {
+      error = new SharedStateError("sent_away", `${reason}`, { close_code: code });
+      this.#listener.report(error);
+    }
+    if (error) {
+      this.close();
+    } else {
+      const pause = backoff(this.#failures++);
+      this.next_attempt = Date.now() + pause;
+      this.#timer = setTimeout(() => this.hurry(), pause);
+    }
     this.#listener.lost(closing, error);
   }
-  #again = () => {
-    this.#timer = void 0;
+  #again() {
     try {
       this.#open();
     } catch (error) {
       this.#listener.report(error);
       this.#lost();
     }
-  };
+  }
   #wake = () => {
-    if (this.#timer) {
-      clearTimeout(this.#timer);
-      this.#again();
-    } else {
-      this.#silence = 2;
-      this.#listener.probe();
-      this.#watch();
-    }
+    if (this.hurry()) return;
+    this.#silence = 2;
+    this.#listener.probe();
+    this.#watch();
   };
   #visibility_changed = () => {
     if (globalThis.document.visibilityState === "visible") this.#wake();
@@ -815,12 +833,20 @@ var Socket = class {
       if (++this.#silence === 2) this.#listener.probe();
       if (this.#silence < 3) return;
       this.#socket = void 0;
-      socket.close();
+      hang_up(socket);
       this.#lost();
     }, this.#tick);
     this.#watchdog.unref?.();
   }
 };
+var GOODBYE = 1e3;
+function hang_up(socket) {
+  socket.close(1e3);
+  setTimeout(() => (
+    /** @type {any} */
+    socket.terminate?.()
+  ), GOODBYE).unref?.();
+}
 
 // src/connection.js
 var Connection = class {
@@ -850,13 +876,20 @@ var Connection = class {
     this.calls = new Calls(options.on_error);
     this.status_callbacks = new Callbacks(this.calls);
   }
+  get next_attempt() {
+    return this.#socket?.next_attempt;
+  }
   /**
+   * @param {boolean} [now] whether to try at once, if there is a pause between two attempts
    * @throws {SharedStateError} `closed` after `close`
    * @throws {TypeError} if there is no WebSocket constructor
    */
-  connect() {
+  connect(now) {
     if (this.status === "closed") throw closed();
-    if (this.#socket) return;
+    if (this.#socket) {
+      if (now) this.#socket.hurry();
+      return;
+    }
     const { WebSocket = globalThis.WebSocket } = this.#options;
     if (!WebSocket) throw new TypeError("no global WebSocket: give one as options.WebSocket");
     const core = this.#core;
@@ -865,12 +898,13 @@ var Connection = class {
       text: (text) => this.perform(core.receive_text(text)),
       lost: (closing, error) => {
         const effects = core.connection_lost(closing);
-        if (!error)
-          return this.perform(effects, this.status === "connected" ? "reconnecting" : this.status);
-        this.#socket = void 0;
-        effects.push(...core.give_up(error));
-        this.#fail(error);
-        this.perform(effects, "idle");
+        if (error) {
+          this.#socket = void 0;
+          effects.push(...core.give_up(error));
+          this.#fail(error);
+        }
+        const { status } = this;
+        this.perform(effects, error ? "idle" : status === "connected" ? "reconnecting" : status);
       },
       probe: () => this.perform(core.probe()),
       report: this.calls.report
@@ -988,7 +1022,6 @@ var Replica = class {
     this.items = /* @__PURE__ */ new Map();
     this.epoch = void 0;
     this.version = void 0;
-    this.changes = 0;
   }
   /**
    * Apply an update as one step.
@@ -1010,9 +1043,12 @@ var Replica = class {
     const after = /* @__PURE__ */ new Map();
     for (const item of items) after.set(item.id, item);
     this.items = after;
-    const places = new Map([...before.keys()].map((id, place) => [id, place]));
+    const places = /* @__PURE__ */ new Map();
     const diffs = [];
-    for (const [id, old] of before) if (!after.has(id)) diffs.push({ id, new: void 0, old });
+    for (const [id, old] of before) {
+      places.set(id, places.size);
+      if (!after.has(id)) diffs.push({ id, new: void 0, old });
+    }
     let last = 0;
     for (const [id, item] of after) {
       let now = item;
@@ -1025,7 +1061,6 @@ var Replica = class {
       );
       last = Math.max(last, place);
     }
-    this.changes += diffs.length;
     return diffs;
   }
   /**
@@ -1047,13 +1082,11 @@ var Replica = class {
     const diffs = [];
     for (const [id, old] of touched) {
       const item = items.get(id);
-      if (item !== void 0 || old !== void 0)
-        diffs.push(
-          /** @type {Diff} */
-          { id, new: item, old }
-        );
+      if (item ?? old) diffs.push(
+        /** @type {Diff} */
+        { id, new: item, old }
+      );
     }
-    this.changes += diffs.length;
     return diffs;
   }
 };
@@ -1082,8 +1115,6 @@ var Dataset = class {
   #callbacks;
   /** @type {readonly T[] | undefined} */
   #snapshot = void 0;
-  /** @type {number | undefined} `changes` of the replica when the snapshot was taken */
-  #snapshot_of = void 0;
   /** @type {Deferred<void>} */
   #ready = new Deferred();
   #released = false;
@@ -1151,12 +1182,7 @@ var Dataset = class {
    * @returns {readonly T[]}
    */
   get snapshot() {
-    const { changes } = this._replica;
-    if (!this.#snapshot || this.#snapshot_of !== changes) {
-      this.#snapshot = Object.freeze(this.get_items());
-      this.#snapshot_of = changes;
-    }
-    return this.#snapshot;
+    return this.#snapshot ??= Object.freeze(this.get_items());
   }
   get #items() {
     return (
@@ -1227,10 +1253,13 @@ var Dataset = class {
       return;
     }
     this.#told = false;
-    if (news.kind === "diffs") this.#callbacks.call(
-      /** @type {Diff<any>[]} */
-      news.diffs
-    );
+    if (news.kind === "diffs") {
+      this.#snapshot = void 0;
+      this.#callbacks.call(
+        /** @type {Diff<any>[]} */
+        news.diffs
+      );
+    }
     if (news.kind === "synced") {
       this._asked();
       this.#ready.resolve();
@@ -1244,21 +1273,15 @@ var Dataset = class {
   /**
    * @internal
    * @param {SharedStateError} error
+   * @param {boolean} [_over] whether no news will come any more
    */
-  _failed(error) {
+  _failed(error, _over) {
     this.#ready.reject(error);
-  }
-  /**
-   * @internal no news will come any more
-   * @param {SharedStateError} error
-   */
-  _end(error) {
-    this._failed(error);
   }
   /** @internal */
   _release() {
     this.#released = true;
-    this._end(released());
+    this._failed(released(), true);
   }
 };
 function released() {
@@ -1284,10 +1307,7 @@ var SharedStateClient = class {
       options,
       (news) => this.#acquired.get(news.path)?.ds._hear(news),
       (error) => {
-        for (const { ds } of this.#acquired.values()) {
-          ds._failed(error);
-          if (error.code === "closed") ds._end(error);
-        }
+        for (const { ds } of this.#acquired.values()) ds._failed(error, error.code === "closed");
       }
     );
   }
@@ -1309,14 +1329,24 @@ var SharedStateClient = class {
     this.#connection.status_callbacks.remove(handle);
   }
   /**
-   * Connect, and stay connected. May be called any number of times; `acquire`, `get` and `update` imply it.
+   * When the next attempt to connect will be, in milliseconds since the Unix epoch, as `Date.now()` counts them;
+   * undefined unless there is a pause between two attempts.
+   *
+   * @returns {number | undefined}
+   */
+  get next_attempt() {
+    return this.#connection.next_attempt;
+  }
+  /**
+   * Connect, and stay connected. May be called any number of times: in a pause between two attempts, the next one is
+   * made at once. `acquire`, `get` and `update` connect, too, if that has not been asked for yet.
    *
    * @throws {SharedStateError} `closed` after `close`
    * @throws {TypeError} if there is no WebSocket constructor
    * @throws {DOMException} or what else that constructor throws for a URL that it does not take
    */
   connect() {
-    this.#connection.connect();
+    this.#connection.connect(true);
   }
   /**
    * End the connection for good. Requests that were not sent are rejected with `closed`, those that were
@@ -1340,7 +1370,7 @@ var SharedStateClient = class {
    */
   acquire(path, { signal } = {}) {
     const name = collection_path(path);
-    this.connect();
+    this.#connection.connect();
     let acquired = this.#acquired.get(name);
     if (!acquired) {
       const ds2 = this._new_dataset(
@@ -1371,6 +1401,15 @@ var SharedStateClient = class {
    */
   _new_dataset(...args) {
     return new Dataset(...args);
+  }
+  /**
+   * @internal
+   * @template {{id: string}} T
+   * @param {Changes<T>} changes
+   * @returns {Changes<T>} as they are sent
+   */
+  _prepared(changes) {
+    return with_ids(changes);
   }
   /**
    * Give a handle back. With the last one of a dataset, the dataset is released: no longer kept in sync,
@@ -1417,7 +1456,7 @@ var SharedStateClient = class {
   update(path, changes, { signal } = {}) {
     return this.#connection.request(
       "PUT",
-      () => [collection_path(path), with_ids(changes)],
+      () => [collection_path(path), this._prepared(changes)],
       signal
     );
   }

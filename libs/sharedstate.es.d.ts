@@ -2,6 +2,7 @@
 declare const SharedStateError_base: new (...args: any[]) => Error & Details;
 /**
  * @typedef {object} Details members that some errors have
+ * @property {number} [close_code]
  * @property {unknown} [outcome]
  * @property {unknown} [epoch]
  * @property {unknown} [version]
@@ -19,15 +20,18 @@ declare const SharedStateError_base: new (...args: any[]) => Error & Details;
  *   longest of those unanswered, and was not taken.
  * - `closed`: the client was closed; the request was never sent.
  * - `unreachable`: as many attempts to connect failed as the option `retries` allows; the request was never
- *   sent.
+ *   sent. Also reported, once, if the first two attempts fail: browsers do not tell why.
+ * - `sent_away`: the server closed the connection with `close_code`, 4400 to 4499, which ends the attempts; `message` is its
+ *   reason. What was not sent is rejected with it, and it is reported.
  * - `released`: the dataset was released before it was in sync, or is used after its release.
  * - `too_many`: more requests wait for a connection than allowed; the request was not sent.
  * - `bad_path`: refused here already, for a reason that the server would have had too; `bad_update` likewise,
- *   or the update has a member that there is not.
+ *   or the update has a member that there is not, or holds what JSON cannot tell; `message` names the place.
  * - `bad_url`, `bad_option`: the constructor refuses its arguments (not that of the lean core).
  * - `bad_message`: the server sent something that is not of the protocol (reported, never a reply).
  * - `refused`: the server left a path out of the subscriptions without a reason (level 1).
- * - `failed`: the server refused a request without a code (level 1); `message` is its reason.
+ * - `failed`: the server refused a request without a code (level 1), and `message` is its reason; or it is of level 1,
+ *   and knows no conditions and so no transactions.
  *
  * Further members of the reply are copied: `outcome` ("unknown") with `unavailable`; `epoch` and
  * `version`, the collection's present state, with `conflict`.
@@ -47,6 +51,7 @@ declare class SharedStateError extends SharedStateError_base {
  * members that some errors have
  */
 type Details = {
+    close_code?: number | undefined;
     outcome?: unknown;
     epoch?: unknown;
     version?: unknown;
@@ -80,8 +85,6 @@ declare class Replica {
     epoch: string | undefined;
     /** @type {number | undefined} version of the state held */
     version: number | undefined;
-    /** Grows with each change of `items`. */
-    changes: number;
     /**
      * Apply an update as one step.
      *
@@ -144,12 +147,11 @@ type Settle = {
     data: unknown;
 };
 /**
- * the replica changed, in one step; the list is never empty
+ * the replica of that path changed, in one step; the list is never empty
  */
 type Diffs = {
     kind: "diffs";
     path: string;
-    replica: Replica;
     diffs: Diff$1[];
 };
 /**
@@ -158,7 +160,6 @@ type Diffs = {
 type Synced = {
     kind: "synced";
     path: string;
-    replica: Replica;
 };
 /**
  * the replica came to another version; `diffs` and `synced` tell the same, then this one is left out
@@ -166,7 +167,6 @@ type Synced = {
 type Moved = {
     kind: "moved";
     path: string;
-    replica: Replica;
 };
 /**
  * the server does not keep the replica in sync
@@ -174,7 +174,6 @@ type Moved = {
 type Refused = {
     kind: "refused";
     path: string;
-    replica: Replica;
     error: SharedStateError;
 };
 /**
@@ -204,7 +203,7 @@ type WebSocketLike = {
 type WebSocketClass = new (url: string) => WebSocketLike;
 
 /**
- * `idle`: never connected, nor asked to; or given up, after `retries`. `connecting`: not connected yet.
+ * `idle`: never connected, nor asked to; or given up, after `retries`, or sent away by the server. `connecting`: not connected yet.
  * `reconnecting`: connected before, and trying to be again. `closed`: for good.
  */
 type Status$1 = "idle" | "connecting" | "connected" | "reconnecting" | "closed";
@@ -231,7 +230,8 @@ type Options$1 = {
     timeout?: number | undefined;
     /**
      * gets what nobody else does: what a callback threw, a
-     * refused subscription if nobody asked for `ready`, a message of the server that is not of the protocol.
+     * refused subscription if nobody asked for `ready`, a message of the server that is not of the protocol, why there is
+     * no connection (`unreachable`, `sent_away`).
      * Default: `reportError` in a page or worker, else `console.error`.
      */
     on_error?: ((error: unknown) => void) | undefined;
@@ -246,8 +246,8 @@ type Options$1 = {
  *   there is nothing to navigate to (a download, a 204). The calls that were still due are made at the next event.
  */
 declare class Calls {
-    /** @param {((error: unknown) => void) | undefined} on_error what the application gave for errors that nobody else gets */
-    constructor(on_error: ((error: unknown) => void) | undefined);
+    /** @param {((error: unknown) => void) | undefined} on_error gets errors that nobody else gets to know */
+    constructor(on_error?: ((error: unknown) => void) | undefined);
     /** @param {() => unknown} call made by the next `run`; what it throws is reported */
     add(call: () => unknown): void;
     /** @param {unknown} error that nobody else gets to know */
@@ -262,12 +262,12 @@ type Effect = Effect$1;
  * of one dataset
  */
 type News = Extract<Effect, {
-    replica: object;
+    path: string;
 }>;
 
 /**
  * A change of a collection, applied by the server as one step: everything goes if `reset`, else the ids
- * of `remove`; then the items of `insert` are set, in order. Each member may be left out. An item without
+ * of `remove`; then the items of `insert` are set, in order. Each member may be left out. A plain object without
  * `id` gets a random one.
  */
 type Changes$1<T extends {
@@ -420,13 +420,9 @@ declare class Dataset$1<T extends {
     /**
      * @internal
      * @param {SharedStateError} error
+     * @param {boolean} [_over] whether no news will come any more
      */
-    _failed(error: SharedStateError): void;
-    /**
-     * @internal no news will come any more
-     * @param {SharedStateError} error
-     */
-    _end(error: SharedStateError): void;
+    _failed(error: SharedStateError, _over?: boolean): void;
     /** @internal */
     _release(): void;
     #private;
@@ -523,7 +519,15 @@ declare class SharedStateClient$1 {
     /** @param {object} handle of `add_status_callback`; an unknown one has no effect */
     remove_status_callback(handle: object): void;
     /**
-     * Connect, and stay connected. May be called any number of times; `acquire`, `get` and `update` imply it.
+     * When the next attempt to connect will be, in milliseconds since the Unix epoch, as `Date.now()` counts them;
+     * undefined unless there is a pause between two attempts.
+     *
+     * @returns {number | undefined}
+     */
+    get next_attempt(): number | undefined;
+    /**
+     * Connect, and stay connected. May be called any number of times: in a pause between two attempts, the next one is
+     * made at once. `acquire`, `get` and `update` connect, too, if that has not been asked for yet.
      *
      * @throws {SharedStateError} `closed` after `close`
      * @throws {TypeError} if there is no WebSocket constructor
@@ -554,6 +558,15 @@ declare class SharedStateClient$1 {
      * @returns {Dataset<any>}
      */
     _new_dataset(path: string, put: (changes: Changes$1<any>, until?: Until$1) => Promise<number>, calls: Calls): Dataset$1<any>;
+    /**
+     * @internal
+     * @template {{id: string}} T
+     * @param {Changes<T>} changes
+     * @returns {Changes<T>} as they are sent
+     */
+    _prepared<T extends {
+        id: string;
+    }>(changes: Changes$1<T>): Changes$1<T>;
     /**
      * Give a handle back. With the last one of a dataset, the dataset is released: no longer kept in sync,
      * still readable.

@@ -1,4 +1,4 @@
-import { reporter } from "./report.js";
+import { report } from "./report.js";
 
 /**
  * Calls of the application's functions, one after the other, in the order in which they became due.
@@ -12,11 +12,11 @@ export class Calls {
   /** @type {Set<() => unknown>} */
   #due = new Set();
   #running = false;
-  #report;
+  #on_error;
 
-  /** @param {((error: unknown) => void) | undefined} on_error what the application gave for errors that nobody else gets */
-  constructor(on_error) {
-    this.#report = reporter(on_error);
+  /** @param {((error: unknown) => void) | undefined} on_error gets errors that nobody else gets to know */
+  constructor(on_error = report) {
+    this.#on_error = on_error;
   }
 
   /** @param {() => unknown} call made by the next `run`; what it throws is reported */
@@ -26,6 +26,16 @@ export class Calls {
 
   /** @param {unknown} error that nobody else gets to know */
   report = (error) => this.add(() => this.#report(error));
+
+  /** @param {unknown} error */
+  #report(error) {
+    try {
+      this.#on_error(error);
+    } catch (thrown) {
+      report(error);
+      report(thrown);
+    }
+  }
 
   /** Make the calls that are due, unless one of them is being made. */
   run() {

@@ -5,7 +5,7 @@ import { random_id } from "./random.js";
 
 /**
  * A change of a collection, applied by the server as one step: everything goes if `reset`, else the ids
- * of `remove`; then the items of `insert` are set, in order. Each member may be left out. An item without
+ * of `remove`; then the items of `insert` are set, in order. Each member may be left out. A plain object without
  * `id` gets a random one.
  *
  * @template {{id: string}} [T=Item]
@@ -32,9 +32,16 @@ export function with_ids(changes) {
   // What is no list, or no item, is left to the server, which names the place in its answer.
   if (!Array.isArray(changes?.insert)) return changes;
   const insert = changes.insert.map((item) =>
-    typeof item === "object" && item !== null && item.id === undefined
-      ? { ...item, id: random_id() }
-      : item,
+    is_plain(item) && item.id === undefined ? { ...item, id: random_id() } : item,
   );
   return { ...changes, insert };
 }
+
+/**
+ * Tell an object from what has a meaning of its own: a list, a promise, a date, what says itself how it is stored.
+ *
+ * @param {any} item
+ * @returns {boolean}
+ */
+const is_plain = (item) =>
+  Object.prototype.toString.call(item) === "[object Object]" && !item.toJSON;

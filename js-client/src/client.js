@@ -36,10 +36,7 @@ export class SharedStateClient {
       options,
       (news) => this.#acquired.get(news.path)?.ds._hear(news),
       (error) => {
-        for (const { ds } of this.#acquired.values()) {
-          ds._failed(error);
-          if (error.code === "closed") ds._end(error);
-        }
+        for (const { ds } of this.#acquired.values()) ds._failed(error, error.code === "closed");
       },
     );
   }
@@ -65,14 +62,25 @@ export class SharedStateClient {
   }
 
   /**
-   * Connect, and stay connected. May be called any number of times; `acquire`, `get` and `update` imply it.
+   * When the next attempt to connect will be, in milliseconds since the Unix epoch, as `Date.now()` counts them;
+   * undefined unless there is a pause between two attempts.
+   *
+   * @returns {number | undefined}
+   */
+  get next_attempt() {
+    return this.#connection.next_attempt;
+  }
+
+  /**
+   * Connect, and stay connected. May be called any number of times: in a pause between two attempts, the next one is
+   * made at once. `acquire`, `get` and `update` connect, too, if that has not been asked for yet.
    *
    * @throws {SharedStateError} `closed` after `close`
    * @throws {TypeError} if there is no WebSocket constructor
    * @throws {DOMException} or what else that constructor throws for a URL that it does not take
    */
   connect() {
-    this.#connection.connect();
+    this.#connection.connect(true);
   }
 
   /**
@@ -99,7 +107,7 @@ export class SharedStateClient {
    */
   acquire(path, { signal } = {}) {
     const name = collection_path(path);
-    this.connect();
+    this.#connection.connect();
     let acquired = this.#acquired.get(name);
     if (!acquired) {
       const ds = this._new_dataset(
@@ -131,6 +139,16 @@ export class SharedStateClient {
    */
   _new_dataset(...args) {
     return new Dataset(...args);
+  }
+
+  /**
+   * @internal
+   * @template {{id: string}} T
+   * @param {Changes<T>} changes
+   * @returns {Changes<T>} as they are sent
+   */
+  _prepared(changes) {
+    return with_ids(changes);
   }
 
   /**
@@ -177,7 +195,7 @@ export class SharedStateClient {
   update(path, changes, { signal } = {}) {
     return this.#connection.request(
       "PUT",
-      () => [collection_path(path), with_ids(changes)],
+      () => [collection_path(path), this._prepared(changes)],
       signal,
     );
   }

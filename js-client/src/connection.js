@@ -8,7 +8,7 @@ import { closed } from "./requests.js";
 import { Socket } from "./socket.js";
 
 /** @typedef {import("./effects.js").Effect} Effect */
-/** @typedef {Extract<Effect, {replica: object}>} News of one dataset */
+/** @typedef {Extract<Effect, {path: string}>} News of one dataset */
 /** @import { Options, Status } from "./options.js" */
 
 /** @typedef {{resolve: (data: unknown) => void, reject: (error: unknown) => void}} Ticket */
@@ -43,13 +43,21 @@ export class Connection {
     this.status_callbacks = new Callbacks(this.calls);
   }
 
+  get next_attempt() {
+    return this.#socket?.next_attempt;
+  }
+
   /**
+   * @param {boolean} [now] whether to try at once, if there is a pause between two attempts
    * @throws {SharedStateError} `closed` after `close`
    * @throws {TypeError} if there is no WebSocket constructor
    */
-  connect() {
+  connect(now) {
     if (this.status === "closed") throw closed();
-    if (this.#socket) return;
+    if (this.#socket) {
+      if (now) this.#socket.hurry();
+      return;
+    }
     const { WebSocket = globalThis.WebSocket } = this.#options;
     if (!WebSocket) throw new TypeError("no global WebSocket: give one as options.WebSocket");
     const core = this.#core;
@@ -61,12 +69,13 @@ export class Connection {
         /** @type {SharedStateError=} */ error,
       ) => {
         const effects = core.connection_lost(closing);
-        if (!error)
-          return this.perform(effects, this.status === "connected" ? "reconnecting" : this.status);
-        this.#socket = undefined;
-        effects.push(...core.give_up(error));
-        this.#fail(error);
-        this.perform(effects, "idle");
+        if (error) {
+          this.#socket = undefined;
+          effects.push(...core.give_up(error));
+          this.#fail(error);
+        }
+        const { status } = this;
+        this.perform(effects, error ? "idle" : status === "connected" ? "reconnecting" : status);
       },
       probe: () => this.perform(core.probe()),
       report: this.calls.report,

@@ -29,8 +29,6 @@ export class Dataset {
   #callbacks;
   /** @type {readonly T[] | undefined} */
   #snapshot = undefined;
-  /** @type {number | undefined} `changes` of the replica when the snapshot was taken */
-  #snapshot_of = undefined;
   /** @type {Deferred<void>} */
   #ready = new Deferred();
   #released = false;
@@ -106,12 +104,7 @@ export class Dataset {
    * @returns {readonly T[]}
    */
   get snapshot() {
-    const { changes } = this._replica;
-    if (!this.#snapshot || this.#snapshot_of !== changes) {
-      this.#snapshot = Object.freeze(this.get_items());
-      this.#snapshot_of = changes;
-    }
-    return this.#snapshot;
+    return (this.#snapshot ??= Object.freeze(this.get_items()));
   }
 
   get #items() {
@@ -184,7 +177,10 @@ export class Dataset {
       return;
     }
     this.#told = false;
-    if (news.kind === "diffs") this.#callbacks.call(/** @type {Diff<any>[]} */ (news.diffs));
+    if (news.kind === "diffs") {
+      this.#snapshot = undefined;
+      this.#callbacks.call(/** @type {Diff<any>[]} */ (news.diffs));
+    }
     if (news.kind === "synced") {
       this._asked();
       this.#ready.resolve();
@@ -200,23 +196,16 @@ export class Dataset {
   /**
    * @internal
    * @param {SharedStateError} error
+   * @param {boolean} [_over] whether no news will come any more
    */
-  _failed(error) {
+  _failed(error, _over) {
     this.#ready.reject(error);
-  }
-
-  /**
-   * @internal no news will come any more
-   * @param {SharedStateError} error
-   */
-  _end(error) {
-    this._failed(error);
   }
 
   /** @internal */
   _release() {
     this.#released = true;
-    this._end(released());
+    this._failed(released(), true);
   }
 }
 

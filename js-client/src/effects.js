@@ -6,13 +6,13 @@
  *   send one text frame
  * @typedef {{kind: "settle", ticket: unknown, error: SharedStateError | undefined, data: unknown}} Settle
  *   the request of that ticket is over: failed if there is an error, else `data` is its result
- * @typedef {{kind: "diffs", path: string, replica: Replica, diffs: Diff[]}} Diffs
- *   the replica changed, in one step; the list is never empty
- * @typedef {{kind: "synced", path: string, replica: Replica}} Synced
+ * @typedef {{kind: "diffs", path: string, diffs: Diff[]}} Diffs
+ *   the replica of that path changed, in one step; the list is never empty
+ * @typedef {{kind: "synced", path: string}} Synced
  *   the replica is in sync, after it was not
- * @typedef {{kind: "moved", path: string, replica: Replica}} Moved
+ * @typedef {{kind: "moved", path: string}} Moved
  *   the replica came to another version; `diffs` and `synced` tell the same, then this one is left out
- * @typedef {{kind: "refused", path: string, replica: Replica, error: SharedStateError}} Refused
+ * @typedef {{kind: "refused", path: string, error: SharedStateError}} Refused
  *   the server does not keep the replica in sync
  * @typedef {{kind: "report", error: SharedStateError}} Report
  *   something that no request of the application can be blamed for
@@ -20,7 +20,7 @@
  */
 
 /** @import { SharedStateError } from "./errors.js" */
-/** @import { Diff, Replica } from "./replica.js" */
+/** @import { Diff } from "./replica.js" */
 
 /**
  * @param {string} text

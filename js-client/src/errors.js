@@ -1,5 +1,6 @@
 /**
  * @typedef {object} Details members that some errors have
+ * @property {number} [close_code]
  * @property {unknown} [outcome]
  * @property {unknown} [epoch]
  * @property {unknown} [version]
@@ -18,15 +19,18 @@
  *   longest of those unanswered, and was not taken.
  * - `closed`: the client was closed; the request was never sent.
  * - `unreachable`: as many attempts to connect failed as the option `retries` allows; the request was never
- *   sent.
+ *   sent. Also reported, once, if the first two attempts fail: browsers do not tell why.
+ * - `sent_away`: the server closed the connection with `close_code`, 4400 to 4499, which ends the attempts; `message` is its
+ *   reason. What was not sent is rejected with it, and it is reported.
  * - `released`: the dataset was released before it was in sync, or is used after its release.
  * - `too_many`: more requests wait for a connection than allowed; the request was not sent.
  * - `bad_path`: refused here already, for a reason that the server would have had too; `bad_update` likewise,
- *   or the update has a member that there is not.
+ *   or the update has a member that there is not, or holds what JSON cannot tell; `message` names the place.
  * - `bad_url`, `bad_option`: the constructor refuses its arguments (not that of the lean core).
  * - `bad_message`: the server sent something that is not of the protocol (reported, never a reply).
  * - `refused`: the server left a path out of the subscriptions without a reason (level 1).
- * - `failed`: the server refused a request without a code (level 1); `message` is its reason.
+ * - `failed`: the server refused a request without a code (level 1), and `message` is its reason; or it is of level 1,
+ *   and knows no conditions and so no transactions.
  *
  * Further members of the reply are copied: `outcome` ("unknown") with `unavailable`; `epoch` and
  * `version`, the collection's present state, with `conflict`.

@@ -7,6 +7,7 @@ import { Deferred } from "./deferred.js";
 import { iterate } from "./iteration.js";
 import { SharedObject } from "./object.js";
 import { check } from "./options.js";
+import { plain } from "./plain.js";
 import { transact } from "./transaction.js";
 
 /** @import { Handle } from "./client.js" */
@@ -86,20 +87,12 @@ export class Dataset extends CoreDataset {
    * @internal
    * @override
    * @param {SharedStateError} error
+   * @param {boolean} [over]
    */
-  _failed(error) {
+  _failed(error, over) {
     super._failed(error);
     this._moved.reject(error);
-  }
-
-  /**
-   * @internal
-   * @override
-   * @param {SharedStateError} error
-   */
-  _end(error) {
-    super._end(error);
-    this.#ended.abort();
+    if (over) this.#ended.abort();
   }
 }
 
@@ -162,6 +155,16 @@ export class SharedStateClient extends CoreClient {
     const object = objects.get(id) ?? new SharedObject(ds, id);
     objects.set(id, object);
     return [handle, object];
+  }
+
+  /**
+   * @internal
+   * @override
+   * @template {{id: string}} T
+   * @param {import("./changes.js").Changes<T>} changes
+   */
+  _prepared(changes) {
+    return super._prepared(plain(changes));
   }
 
   /**

@@ -29,7 +29,6 @@
  */
 
 /** @typedef {{kind: "malformed", reason: string, path: string | undefined}} Malformed */
-/** @typedef {{epoch: string, version: number}} Cursor */
 
 /**
  * @param {"GET" | "PUT"} cmd
@@ -41,16 +40,6 @@
  */
 export function encode_request(cmd, path, arg, tunnel) {
   return JSON.stringify({ type: "REQUEST", cmd, path, arg, tunnel });
-}
-
-/**
- * What to ask for one subscription. Snapshots may come in parts, so that a large one does not hold up the
- * rest.
- *
- * @param {Cursor | undefined} since the state that is held already
- */
-export function sub_of(since) {
-  return { since, parts: true };
 }
 
 /**
@@ -95,18 +84,21 @@ function reply(message) {
  * @returns {Notification | Malformed}
  */
 function notification({ path, data, epoch, base, version, more }) {
-  if (typeof path !== "string") return malformed("path: expected a string");
-  if (!is_object(data)) return malformed("data: expected an object", path);
+  if (typeof path !== "string" || !is_object(data))
+    return malformed("a member of the wrong type", typeof path === "string" ? path : undefined);
   const { remove = [], insert = [], reset } = data;
   // Taken for absent, a member of the wrong type would change what the message says, unnoticed.
   const are = (/** @type {string} */ type, /** @type {unknown[]} */ ...values) =>
     values.every((value) => value == null || typeof value === type);
-  if (!are("string", epoch) || !are("number", base, version) || !are("boolean", reset, more))
-    return malformed("a member of the wrong type", path);
-  if (!Array.isArray(remove) || !remove.every((id) => typeof id === "string"))
-    return malformed("data.remove: expected a list of ids", path);
-  if (!Array.isArray(insert) || !insert.every((item) => typeof item?.id === "string"))
-    return malformed("data.insert: expected a list of items", path);
+  const well =
+    are("string", epoch) &&
+    are("number", base, version) &&
+    are("boolean", reset, more) &&
+    Array.isArray(remove) &&
+    remove.every((id) => typeof id === "string") &&
+    Array.isArray(insert) &&
+    insert.every((item) => typeof item?.id === "string");
+  if (!well) return malformed("a member of the wrong type", path);
   return {
     kind: "notification",
     path,
@@ -135,6 +127,6 @@ export const members = (error) => (is_object(error) ? error : {});
  * @param {unknown} value
  * @returns {value is Record<string, unknown>}
  */
-function is_object(value) {
+export function is_object(value) {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -1,5 +1,6 @@
 import { with_ids } from "./changes.js";
 import { SharedStateError } from "./errors.js";
+import { plain } from "./plain.js";
 import { Replica } from "./replica.js";
 
 /** @import { Diff, Item } from "./replica.js" */
@@ -62,7 +63,7 @@ export class SharedObject {
       if (id === "" || (id !== undefined && typeof id !== "string"))
         throw new SharedStateError("bad_update", `items[${place}].id: expected a string`);
     });
-    const state = with_ids({ insert: /** @type {any} */ (items) }).insert;
+    const state = with_ids({ insert: plain(/** @type {any} */ (items), "items") }).insert;
     return this.#ds.update({ insert: [{ id: this.#id, state }] });
   }
 

@@ -1,7 +1,7 @@
 import { SharedStateError } from "./errors.js";
 
 /**
- * `idle`: never connected, nor asked to; or given up, after `retries`. `connecting`: not connected yet.
+ * `idle`: never connected, nor asked to; or given up, after `retries`, or sent away by the server. `connecting`: not connected yet.
  * `reconnecting`: connected before, and trying to be again. `closed`: for good.
  *
  * @typedef {"idle" | "connecting" | "connected" | "reconnecting" | "closed"} Status
@@ -18,7 +18,8 @@ import { SharedStateError } from "./errors.js";
  * @property {number} [timeout] seconds after which a connection that says nothing, though asked, is taken for
  *   dead; default 30; Infinity: never
  * @property {(error: unknown) => void} [on_error] gets what nobody else does: what a callback threw, a
- *   refused subscription if nobody asked for `ready`, a message of the server that is not of the protocol.
+ *   refused subscription if nobody asked for `ready`, a message of the server that is not of the protocol, why there is
+ *   no connection (`unreachable`, `sent_away`).
  *   Default: `reportError` in a page or worker, else `console.error`.
  */
 

@@ -177,10 +177,10 @@ export class ClientCore {
    * @returns {Effect[]}
    */
   #change(tunnel, inserted, remove) {
-    const reset = this.#level !== 2 || undefined;
-    const listed = reset ? [...this.#subscriptions.values()].filter((it) => it.in_force) : inserted;
-    const insert = listed?.map(({ path, sub }) => [path, sub]);
-    return this.#ask("PUT", "/subs", { insert, remove: reset ? undefined : remove, reset }, tunnel);
+    const whole = this.#level !== 2;
+    if (whole) inserted = [...this.#subscriptions.values()].filter((each) => each.in_force);
+    const insert = inserted?.map(({ path, sub }) => [path, sub]);
+    return this.#ask("PUT", "/subs", whole ? { insert, reset: true } : { insert, remove }, tunnel);
   }
 
   /**
@@ -204,11 +204,11 @@ export class ClientCore {
    */
   #subscribed(reply) {
     /**
-     * @param {unknown} list of pairs, the path first
+     * @param {any} list of pairs, the path first
      * @returns {Map<unknown, unknown>}
      */
     const by_path = (list) =>
-      new Map(Array.isArray(list) ? /** @type {any[]} */ (list.filter(Array.isArray)) : []);
+      new Map(Array.isArray(list) ? /** @type {any} */ (list.filter(Array.isArray)) : []);
     const accepted = by_path(reply.data);
     const errors = by_path(reply.errors);
     /** @type {Effect[]} */
@@ -235,8 +235,7 @@ export class ClientCore {
    */
   #refuse(subscription, error) {
     subscription.state = "refused";
-    const { path, replica } = subscription;
-    return { kind: "refused", path, replica, error };
+    return { kind: "refused", path: subscription.path, error };
   }
 
   /**
@@ -250,15 +249,14 @@ export class ClientCore {
     // Not subscribed any more: this was under way.
     if (!subscription) return [];
     const outcome = subscription.receive(notification);
-    if (outcome.verdict === "gap") return this.#gap(subscription, epoch);
-    if (outcome.verdict !== "applied") return [];
-    const { replica } = subscription;
+    if (outcome === "gap") return this.#gap(subscription, epoch);
+    if (!outcome) return [];
+    const { diffs, synced } = outcome;
     /** @type {Effect[]} */
     const effects = [];
-    const { diffs } = outcome;
-    if (diffs.length > 0) effects.push({ kind: "diffs", path, replica, diffs });
-    if (outcome.synced) effects.push({ kind: "synced", path, replica });
-    if (effects.length === 0) effects.push({ kind: "moved", path, replica });
+    if (diffs.length > 0) effects.push({ kind: "diffs", path, diffs });
+    if (synced) effects.push({ kind: "synced", path });
+    if (effects.length === 0) effects.push({ kind: "moved", path });
     return effects;
   }
 

@@ -31,8 +31,6 @@ export class Replica {
     this.epoch = undefined;
     /** @type {number | undefined} version of the state held */
     this.version = undefined;
-    /** Grows with each change of `items`. */
-    this.changes = 0;
   }
 
   /**
@@ -57,10 +55,14 @@ export class Replica {
     const after = new Map();
     for (const item of items) after.set(item.id, item);
     this.items = after;
-    const places = new Map([...before.keys()].map((id, place) => [id, place]));
+    /** @type {Map<string, number>} */
+    const places = new Map();
     /** @type {Diff[]} */
     const diffs = [];
-    for (const [id, old] of before) if (!after.has(id)) diffs.push({ id, new: undefined, old });
+    for (const [id, old] of before) {
+      places.set(id, places.size);
+      if (!after.has(id)) diffs.push({ id, new: undefined, old });
+    }
     let last = 0;
     for (const [id, item] of after) {
       let now = item;
@@ -71,7 +73,6 @@ export class Replica {
       if (now !== old || place < last) diffs.push(/** @type {Diff} */ ({ id, new: now, old }));
       last = Math.max(last, place);
     }
-    this.changes += diffs.length;
     return diffs;
   }
 
@@ -97,10 +98,8 @@ export class Replica {
     const diffs = [];
     for (const [id, old] of touched) {
       const item = items.get(id);
-      if (item !== undefined || old !== undefined)
-        diffs.push(/** @type {Diff} */ ({ id, new: item, old }));
+      if (item ?? old) diffs.push(/** @type {Diff} */ ({ id, new: item, old }));
     }
-    this.changes += diffs.length;
     return diffs;
   }
 }

@@ -49,10 +49,13 @@ export class Socket {
   #socket = undefined;
   /** @type {ReturnType<typeof setTimeout> | undefined} running between two attempts */
   #timer = undefined;
+  /** @type {number | undefined} when the next attempt will be, in milliseconds since the Unix epoch */
+  next_attempt = undefined;
   /** @type {ReturnType<typeof setInterval> | undefined} */
   #watchdog = undefined;
   #silence = 0;
   #failures = 0;
+  #heard = false;
 
   /**
    * @param {string} url
@@ -94,16 +97,31 @@ export class Socket {
   close() {
     globalThis.removeEventListener?.("online", this.#wake);
     globalThis.document?.removeEventListener("visibilitychange", this.#visibility_changed);
-    clearTimeout(this.#timer);
     clearInterval(this.#watchdog);
-    this.#timer = undefined;
+    clearTimeout(this.#timer);
+    this.next_attempt = undefined;
     const socket = this.#socket;
     // Forgotten first: what it still says, its end included, concerns nobody.
     this.#socket = undefined;
-    socket?.close(1000);
+    if (socket) hang_up(socket);
+  }
+
+  /**
+   * Make the next attempt at once, if there is a pause before it.
+   *
+   * @returns {number | undefined} when it would have been
+   */
+  hurry() {
+    const paused = this.next_attempt;
+    if (paused) {
+      clearTimeout(this.#timer);
+      this.#again();
+    }
+    return paused;
   }
 
   #open() {
+    this.next_attempt = undefined;
     const socket = new this.#WebSocket(this.#url);
     this.#socket = socket;
     this.#silence = 0;
@@ -114,6 +132,7 @@ export class Socket {
       if (socket !== this.#socket) return;
       // Only words count: a server that accepts and hangs up at once must not be called at full speed.
       this.#failures = this.#silence = 0;
+      this.#heard = true;
       // Binary frames are not of the protocol.
       if (typeof data === "string") this.#listener.text(data);
     };
@@ -127,35 +146,43 @@ export class Socket {
   /** @param {Closing} [closing] */
   #lost(closing) {
     this.#socket = undefined;
-    const error =
-      this.#failures >= this.#retries
-        ? new SharedStateError("unreachable", "the server cannot be reached")
-        : undefined;
-    if (error) this.close();
-    else this.#timer = setTimeout(this.#again, backoff(this.#failures++));
+    const { code = 0, reason } = closing ?? {};
+    const unreachable = new SharedStateError(
+      "unreachable",
+      "no server answers, or it does not serve pages of this origin",
+    );
+    // Browsers do not tell why.
+    if (!this.#heard && this.#failures === 1) this.#listener.report(unreachable);
+    let error = this.#failures < this.#retries ? undefined : unreachable;
+    if (code >= 4400 && code < 4500) {
+      error = new SharedStateError("sent_away", `${reason}`, { close_code: code });
+      this.#listener.report(error);
+    }
+    if (error) {
+      this.close();
+    } else {
+      const pause = backoff(this.#failures++);
+      this.next_attempt = Date.now() + pause;
+      this.#timer = setTimeout(() => this.hurry(), pause);
+    }
     this.#listener.lost(closing, error);
   }
 
-  #again = () => {
-    this.#timer = undefined;
+  #again() {
     try {
       this.#open();
     } catch (error) {
       this.#listener.report(error);
       this.#lost();
     }
-  };
+  }
 
   #wake = () => {
-    if (this.#timer) {
-      clearTimeout(this.#timer);
-      this.#again();
-    } else {
-      // The network may be another one now, and the connection dead without anybody having noticed.
-      this.#silence = 2;
-      this.#listener.probe();
-      this.#watch();
-    }
+    if (this.hurry()) return;
+    // The network may be another one now, and the connection dead without anybody having noticed.
+    this.#silence = 2;
+    this.#listener.probe();
+    this.#watch();
   };
 
   #visibility_changed = () => {
@@ -172,10 +199,21 @@ export class Socket {
       if (this.#silence < 3) return;
       // Forgotten first: what it still says concerns nobody.
       this.#socket = undefined;
-      socket.close();
+      hang_up(socket);
       this.#lost();
     }, this.#tick);
     // In Node, what keeps a program running is its connection.
     /** @type {any} */ (this.#watchdog).unref?.();
   }
+}
+
+/** A peer that is gone never answers the goodbye. Where that can be had, in Node and Bun, no program waits for it long. */
+const GOODBYE = 1000;
+
+/** @param {WebSocketLike} socket */
+function hang_up(socket) {
+  socket.close(1000);
+  /** @type {any} */ (
+    setTimeout(() => /** @type {any} */ (socket).terminate?.(), GOODBYE)
+  ).unref?.();
 }

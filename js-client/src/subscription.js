@@ -16,15 +16,12 @@
  * | refused    | any                             | ignored, until asked again: new connection, `acquire` |
  */
 
-import { sub_of } from "./messages.js";
-
 /** @import { Notification } from "./messages.js" */
 /** @import { Diff, Replica } from "./replica.js" */
 
 /**
- * `partial` keeps what came until the rest does.
- * @typedef {{verdict: "ignored" | "partial" | "gap"} | {verdict: "applied", diffs: Diff[], synced:
- *   boolean}} Outcome
+ * Undefined: ignored, or kept until the rest comes.
+ * @typedef {"gap" | {diffs: Diff[], synced: boolean} | undefined} Outcome
  */
 
 export class Subscription {
@@ -61,7 +58,8 @@ export class Subscription {
     this.#parts = undefined;
     const known = resume && epoch !== undefined && version !== undefined;
     this.#awaited = known ? "change" : "snapshot";
-    this.sub = sub_of(known ? { epoch, version } : undefined);
+    // A snapshot may come in parts, so that a large one does not hold up the rest.
+    this.sub = { since: known ? { epoch, version } : undefined, parts: true };
   }
 
   /** Whether the server keeps it, or was asked to. */
@@ -89,17 +87,17 @@ export class Subscription {
    * @returns {Outcome}
    */
   receive(next) {
-    if (!this.in_force) return { verdict: "ignored" };
+    if (!this.in_force) return undefined;
     const parts = this.#parts;
     this.#parts = undefined;
     // Parts of one snapshot name one version; anything else of this path means that it was given up.
     const continues = parts && parts.epoch === next.epoch && parts.version === next.version;
     if (!continues && !this.#acceptable(next))
-      return { verdict: this.state === "subscribed" ? "gap" : "ignored" };
+      return this.state === "subscribed" ? "gap" : undefined;
     const whole = continues ? join(parts, next) : next;
     if (next.more) {
       this.#parts = whole;
-      return { verdict: "partial" };
+      return undefined;
     }
     return this.#apply(whole);
   }
@@ -124,7 +122,7 @@ export class Subscription {
     this.replica.version = version;
     const synced = this.#awaited !== "nothing";
     this.#awaited = "nothing";
-    return { verdict: "applied", diffs, synced };
+    return { diffs, synced };
   }
 }
 

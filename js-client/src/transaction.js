@@ -9,6 +9,7 @@
 
 import { with_ids } from "./changes.js";
 import { SharedStateError } from "./errors.js";
+import { plain } from "./plain.js";
 import { jitter } from "./random.js";
 
 /** Runs at the most; each one that fails lost to somebody who succeeded. */
@@ -86,7 +87,7 @@ export class Transaction {
    * @param {Omit<Changes<T>, "if">} changes as of `Dataset.update`
    */
   update(changes) {
-    const { remove = [], insert = [], reset } = with_ids(changes);
+    const { remove = [], insert = [], reset } = with_ids(plain(changes));
     if (reset) {
       this.#reset = true;
       this.#insert.clear();

@@ -77,7 +77,6 @@ test("what stood ahead of an item that is now ahead of it has moved", () => {
     const it = replica(...items(before));
     const diffs = it.apply(update({ insert: items(after), reset: true }));
     assert.equal(diffs.map(({ id }) => id).sort().join(""), moved, `${before} → ${after}`); // prettier-ignore
-    assert.equal(it.changes > before.length, moved !== "");
   }
 });
 

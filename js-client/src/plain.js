@@ -1,0 +1,40 @@
+/** What can be stored: JSON, and nothing that would be lost or turned into something else on the way. */
+
+import { SharedStateError } from "./errors.js";
+import { is_object } from "./messages.js";
+
+/**
+ * @template T
+ * @param {T} value
+ * @param {string} [place] of it, for people
+ * @returns {T} a copy, in which `toJSON` has been asked for, and members that are undefined are left out
+ * @throws {SharedStateError} `bad_update`: it holds what JSON cannot tell, such as NaN, a Map or a promise
+ */
+export function plain(value, place = "") {
+  try {
+    return copy(value, place);
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
+    throw new SharedStateError("bad_update", "it holds itself, or is too deep", {}, { cause });
+  }
+}
+
+/** @param {any} value @param {string} place @returns {any} */
+function copy(value, place) {
+  const json = typeof value?.toJSON === "function" ? value.toJSON() : value;
+  if (Array.isArray(json)) return Array.from(json, (each, n) => copy(each, `${place}[${n}]`));
+  if (is_object(json)) {
+    const prototype = Object.getPrototypeOf(json);
+    // Those of other pages and programs have an `Object` of their own.
+    if (!prototype || !Object.getPrototypeOf(prototype))
+      return Object.fromEntries(
+        Object.entries(json)
+          .filter(([, each]) => each !== undefined)
+          .map(([name, each]) => [name, copy(each, place ? `${place}.${name}` : name)]),
+      );
+  } else if (json === null || /string|boolean/.test(typeof json) || Number.isFinite(json)) {
+    return json;
+  }
+  const kind = typeof json === "number" ? json : json?.constructor?.name;
+  throw new SharedStateError("bad_update", `${place}: ${kind} is not JSON`);
+}
