@@ -82,18 +82,18 @@ def as_condition(wanted: object, name: str = "condition") -> Condition:
 
     Raises:
         TypeError: it is neither, or names no state.
-        ValueError: its version is less than 0.
+        ValueError: its version is less than 0, or a text in it is not Unicode.
     """
     condition = Condition(wanted) if isinstance(wanted, Cursor) else wanted
     if not isinstance(condition, Condition):
         raise TypeError(f"{name}: expected a Cursor or a Condition, found {found(condition)}")
     expect(f"{name}.cursor", condition.cursor, Cursor)
-    expect(f"{name}.cursor.epoch", condition.cursor.epoch, str)
+    check_text(f"{name}.cursor.epoch", condition.cursor.epoch, "a")
     check_number(f"{name}.cursor.version", condition.cursor.version, 0)
     if condition.ids is not None:
         expect(f"{name}.ids", condition.ids, tuple)
         for index, id in enumerate(condition.ids):
-            expect(f"{name}.ids[{index}]", id, str)
+            check_text(f"{name}.ids[{index}]", id, "a")
     return condition
 
 
@@ -110,7 +110,7 @@ def check_update(update: object) -> None:
     if isinstance(remove, str | bytes) or not isinstance(remove, Sequence):
         raise TypeError(f"remove: expected a tuple of ids, found {found(remove)}")
     for index, id in enumerate(remove):
-        _check_id(f"remove[{index}]", id)
+        check_text(f"remove[{index}]", id)
     if not isinstance(update.insert, Mapping):
         problem = f"expected a mapping from id to JSON text, found {found(update.insert)}"
         raise TypeError(f"insert: {problem}")
@@ -145,12 +145,18 @@ def item_id(text: object) -> str:
         raise ValueError(str(error)) from None
 
 
-def _check_id(name: str, id: object) -> None:
-    if not isinstance(id, str):
-        raise TypeError(f"{name}: expected an id, a str, found {found(id)}")
-    if not id.isascii():
+def check_text(name: str, text: object, what: str = "an id, a") -> None:
+    """Check that an argument is Unicode text, by default an id.
+
+    Raises:
+        TypeError: it is not a str.
+        ValueError: it holds half of a surrogate pair.
+    """
+    if not isinstance(text, str):
+        raise TypeError(f"{name}: expected {what} str, found {found(text)}")
+    if not text.isascii():
         try:
-            id.encode()
+            text.encode()
         except UnicodeEncodeError:
             problem = "holds half of a surrogate pair, which is not Unicode"
             raise ValueError(f"{name}: {problem}") from None
@@ -166,8 +172,9 @@ def check_json(name: str, text: object) -> None:
     if not isinstance(text, bytes):
         raise TypeError(f"{name}: expected JSON text as bytes, found {found(text)}")
     try:
+        text.decode()
         msgspec.json.decode(text, type=msgspec.Raw)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{name}: {error}") from None
 
 

@@ -67,6 +67,35 @@ async def test_conditions(condition: Any, problem: str) -> None:
         assert await client.get("/a/items/c") == []
 
 
+HALF = "\ud800"
+
+
+@pytest.mark.parametrize(
+    ("update", "place"),
+    [
+        ({"insert": [{"id": "a"}, {"id": HALF}]}, "insert[1]"),
+        ({"insert": [{"id": "a", "text": HALF}]}, "insert[0]"),
+        ({"insert": [b'{"id": "a", "text": "\xff"}']}, "insert[0]"),
+        ({"insert": [b'{"id": "a", "text": "\\ud800"}']}, "insert[0]"),
+        ({"remove": ["a", HALF]}, "remove[1]"),
+        ({"if_": Cursor(HALF, 1)}, "if_.cursor.epoch"),
+        ({"if_": Condition(Cursor("e", 1), (HALF,))}, "if_.ids[0]"),
+        ({"if_": Cursor("e", -1)}, "if_.cursor.version"),
+    ],
+)
+async def test_what_is_not_unicode_is_refused_and_leaves_nothing_behind(
+    update: dict[str, Any], place: str
+) -> None:
+    async with running() as server, connect(server.url) as client:
+        ds = await client.acquire("/a/items/c")
+        for _ in range(101):  # as many requests as may be unanswered, and one
+            with pytest.raises(RequestError) as refused:
+                await ds.update(**update)
+            assert refused.value.code == "bad_update"
+            assert str(refused.value).startswith(f"{place}: ")
+        assert await ds.update(insert=[{"id": "a"}]) == 1
+
+
 @pytest.mark.parametrize(
     ("use", "problem"),
     [

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import anyio
 import pytest
 from wsproto import ConnectionType, WSConnection
-from wsproto.events import AcceptConnection, TextMessage
+from wsproto.events import AcceptConnection, CloseConnection, TextMessage
 
 from sharedstate_anyio.client import (
     ConnectError,
@@ -24,6 +25,8 @@ from tests.support.servers import running, until
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from sharedstate_anyio.client import Client
 
 
 C = "/app/items/c"
@@ -165,6 +168,44 @@ async def test_a_handshake_that_is_not_ascii_is_tried_again(name: str) -> None:
             await reaches(client, "connected")
         tasks.cancel_scope.cancel()
     assert served == 3
+
+
+@pytest.mark.parametrize("code", [4400, 4401, 4499])
+async def test_a_server_sends_a_client_away_for_good(code: int) -> None:
+    async def talk(stream: anyio.abc.SocketStream, websocket: WSConnection) -> None:
+        await stream.send(websocket.send(CloseConnection(code, "your account is closed")))
+        await stream.receive()
+
+    async with websockets(talk) as port:
+        asked: list[Client] = []
+
+        async def ask() -> None:
+            async with connect(f"ws://127.0.0.1:{port}") as client:
+                asked.append(client)
+                await client.acquire(C)
+                pytest.fail("it went on")
+
+        with pytest.raises(ConnectError, match=f"away: .*{code} your account is closed") as failed:
+            await ask()
+        assert failed.value.close_code == code
+        assert failed.value.fatal
+        assert asked[0].status == "closed"
+
+
+async def test_the_next_attempt_is_announced_and_made_at_once(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sharedstate_anyio.client.connector.pause", lambda _: 3600.0)
+    async with connect(f"ws://127.0.0.1:{port}", wait=False) as client:
+        await until(lambda: client.next_attempt is not None)
+        assert client.next_attempt is not None
+        assert 3500 < client.next_attempt - time.time() < 3601
+        async with running(port=port):
+            client.connect_now()
+            await reaches(client, "connected")
+            assert client.next_attempt is None
+            client.connect_now()
+        await until(lambda: client.next_attempt is not None)
 
 
 async def test_credentials_that_do_not_count_any_more_end_the_block() -> None:

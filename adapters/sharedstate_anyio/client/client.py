@@ -66,6 +66,20 @@ class Client(Generic[ItemT_co]):
         return self._desk.listen_status()
 
     @property
+    def next_attempt(self) -> float | None:
+        """When the next attempt to connect will be, in seconds since the Unix epoch; None unless there is a pause."""
+        return self._desk.pause.until
+
+    def connect_now(self) -> None:
+        """In a pause between two attempts to connect, make the next one at once; else do nothing.
+
+        Raises:
+            RuntimeError: the client belongs to another thread.
+        """
+        self._desk.home.check_thread()
+        self._desk.pause.cut()
+
+    @property
     def clock(self) -> Clock:
         """The server's clock."""
         return self._clock
@@ -252,8 +266,8 @@ async def connect(
     Raises:
         ValueError: the URL is none, a number is out of range, or HTTP knows no such header.
         TypeError: an argument is of another type.
-        ConnectError: the first attempt failed (with `wait`), or a later one was answered 401 or 403: the block is
-            cancelled then.
+        ConnectError: the first attempt failed (with `wait`), a later one was answered 401 or 403, or the server sent
+            the client away, with a close code from 4400 to 4499: the block is cancelled then.
     """
     address = parse_address(url)
     expect("wait", wait, bool)

@@ -82,7 +82,7 @@ class Connector:
                 self._link = None
             if self._closing:
                 return
-            await anyio.sleep(pause(failures))
+            await self._desk.pause.wait(pause(failures))
             failures += 1
 
     async def _converse(self, link: Link) -> bool:
@@ -100,6 +100,9 @@ class Connector:
 
         end = await link.run(received)
         self._desk.lost(end)
+        if end.sent_away is not None and not self._closing:
+            problem = f"{self._address} sends this client away: {end.reason}"
+            raise ConnectError(problem, close_code=end.sent_away)
         if not self._closing:
             text = "connection to %s lost: %s"
             news = end.hung_up and end.reason != self._told

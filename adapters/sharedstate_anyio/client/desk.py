@@ -26,6 +26,7 @@ from sharedstate_core.errors import CLOSE_INVALID_TEXT
 
 from .changes import StatusChanges
 from .home import Home
+from .pause import Pause
 from .replica import Bell, Replica
 
 if TYPE_CHECKING:
@@ -56,10 +57,12 @@ class Desk:
 
     Attributes:
         home: the event loop in which this was made.
+        pause: the pause between two attempts to connect.
     """
 
     def __init__(self, max_queue: int) -> None:
         self.home = Home()
+        self.pause = Pause()
         self._protocol = ClientProtocol(max_queue)
         self._link: Link | None = None
         self._answers: dict[int, _Answer] = {}

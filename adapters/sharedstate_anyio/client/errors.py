@@ -15,15 +15,19 @@ class ConnectError(SharedStateError):
 
     Attributes:
         status: of the HTTP answer, if there was one instead of a WebSocket.
-        fatal: whether trying again is pointless: the server wants other credentials (401, 403).
+        close_code: that the server closed the connection with, if it was to send the client away: 4400 to 4499.
+        fatal: whether trying again is pointless: the server wants other credentials (401, 403), or sent it away.
     """
 
     code: str = "connect_failed"
 
-    def __init__(self, message: str, status: int | None = None) -> None:
+    def __init__(
+        self, message: str, status: int | None = None, *, close_code: int | None = None
+    ) -> None:
         super().__init__(message)
         self.status = status
-        self.fatal = status in {401, 403}
+        self.close_code = close_code
+        self.fatal = status in {401, 403} or close_code is not None
 
 
 class ReleasedError(SharedStateError):

@@ -42,6 +42,9 @@ CHUNK_BYTES: Final = 64 * 1024
 PONGS_BYTES: Final = 64 * 1024
 """A peer that does not read gets no more pongs once so much waits to be sent."""
 
+SENT_AWAY: Final = range(4400, 4500)
+"""Close codes of a server that a client is not to come back to by itself."""
+
 GOODBYE_SECONDS: Final = 1.0
 """How long an orderly end waits for the peer."""
 
@@ -78,11 +81,13 @@ class End(NamedTuple):
         reason: the end of a sentence.
         too_big: whether the server hung up because a message was too long for it.
         hung_up: whether the client hung up because of what the server sent.
+        sent_away: the code that the server closed with, if it was to send the client away for good.
     """
 
     reason: str
     too_big: bool = False
     hung_up: bool = False
+    sent_away: int | None = None
 
 
 class Link:
@@ -197,6 +202,8 @@ class Link:
             self._end = End(reason)
             if event.code == CLOSE_TOO_BIG:
                 self._end = End(event.reason or "the message is too long", too_big=True)
+            elif event.code in SENT_AWAY:
+                self._end = End(reason, sent_away=event.code)
             self._queue(self._websocket.send(event.response()))
         return False
 

@@ -10,7 +10,7 @@ from typing import Any, Final, Generic, TypeAlias
 import msgspec
 
 from sharedstate_core import Condition, Cursor, RequestError, Update
-from sharedstate_core.arguments import as_condition, item_id
+from sharedstate_core.arguments import as_condition, check_text, item_id
 
 if sys.version_info >= (3, 13):
     from typing import TypeVar
@@ -90,6 +90,10 @@ def make_update(
     for number, id in enumerate(ids):
         if not isinstance(id, str):
             raise RequestError("bad_update", f"remove[{number}]: expected a string")
+        try:
+            check_text(f"remove[{number}]", id)
+        except ValueError as error:
+            raise RequestError("bad_update", str(error)) from None
     return Update(ids, texts, reset)
 
 
@@ -115,5 +119,9 @@ def make_condition(wanted: Cursor | Condition | None) -> Condition | None:
 
     Raises:
         TypeError: it is neither, or names no state.
+        RequestError: `bad_update`; a text in it is not Unicode.
     """
-    return None if wanted is None else as_condition(wanted, "if_")
+    try:
+        return None if wanted is None else as_condition(wanted, "if_")
+    except ValueError as error:
+        raise RequestError("bad_update", str(error)) from None

@@ -1,0 +1,33 @@
+"""The pause between two attempts to connect, which a program may look at and cut short."""
+
+from __future__ import annotations
+
+import time
+
+import anyio
+
+
+class Pause:
+    """One at a time.
+
+    Attributes:
+        until: when it ends, in seconds since the Unix epoch; None while there is none.
+    """
+
+    def __init__(self) -> None:
+        self.until: float | None = None
+        self._cut = anyio.Event()
+
+    async def wait(self, seconds: float) -> None:
+        """Pause so long, or until it is cut short."""
+        self._cut = anyio.Event()
+        self.until = time.time() + seconds
+        try:
+            with anyio.move_on_after(seconds):
+                await self._cut.wait()
+        finally:
+            self.until = None
+
+    def cut(self) -> None:
+        """End it now; no effect if there is none."""
+        self._cut.set()
