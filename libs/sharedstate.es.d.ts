@@ -693,10 +693,11 @@ declare class SharedObject$1<T extends {
 declare class Dataset<T extends {
     id: string;
 } = Item$1> extends Dataset$1<T> {
-    /** @internal conflicts of late, and how long the last attempt took, in milliseconds */
+    /** @internal conflicts of late, how long the last attempt took, in milliseconds, and the end of the last transaction */
     _crowd: {
         conflicts: number;
         attempt: number;
+        turn: Promise<void>;
     };
     /**
      * @internal resolves at the next version, rejects while the server refuses to tell any
@@ -708,7 +709,8 @@ declare class Dataset<T extends {
      * dataset and what was written so far through it, and writes with its `update`. When it returns, the
      * batch is sent with the condition that nothing it read has changed. If something has, nothing is applied,
      * and the function runs again, after a random pause: it should have no other effects. Pauses grow with the
-     * conflicts, up to a second, so that everybody gets through.
+     * conflicts, up to a second, so that everybody gets through. Those of this dataset run one after the other, in the order
+     * in which they were asked for.
      *
      * @template R
      * @param {(transaction: import("./transaction.js").Transaction<T>) => R} run may be async

@@ -1839,28 +1839,38 @@ var Transaction = class {
 };
 async function transact(ds, run) {
   const crowd = ds._crowd;
-  if (crowd.conflicts > 0) await pause(crowd.conflicts--, crowd.attempt);
-  for (let runs = 1; ; runs++) {
-    await ds.ready;
-    const transaction = new Transaction(ds);
-    const result = await run(transaction);
-    const batch = transaction._batch();
-    if (!batch) return result;
-    const start = performance.now();
-    try {
-      await ds.update(batch);
-      return result;
-    } catch (thrown) {
-      const error = (
-        /** @type {SharedStateError} */
-        thrown
-      );
-      if (error.code !== "conflict" || runs === MAX_RUNS) throw error;
-      crowd.attempt = performance.now() - start;
-      crowd.conflicts = Math.min(crowd.conflicts + 1, MAX_CONFLICTS);
-      await pause(crowd.conflicts, crowd.attempt);
-      await caught_up(ds, transaction._cursor, error);
+  const before = crowd.turn;
+  const turn = new Deferred();
+  crowd.turn = turn.promise;
+  await before;
+  try {
+    if (crowd.conflicts > 0) await pause(crowd.conflicts--, crowd.attempt);
+    for (let runs = 1; ; runs++) {
+      await ds.ready;
+      const transaction = new Transaction(ds);
+      const passed_on = setTimeout(turn.resolve);
+      const result = await run(transaction);
+      clearTimeout(passed_on);
+      const batch = transaction._batch();
+      if (!batch) return result;
+      const start = performance.now();
+      try {
+        await ds.update(batch);
+        return result;
+      } catch (thrown) {
+        const error = (
+          /** @type {SharedStateError} */
+          thrown
+        );
+        if (error.code !== "conflict" || runs === MAX_RUNS) throw error;
+        crowd.attempt = performance.now() - start;
+        crowd.conflicts = Math.min(crowd.conflicts + 1, MAX_CONFLICTS);
+        await pause(crowd.conflicts, crowd.attempt);
+        await caught_up(ds, transaction._cursor, error);
+      }
     }
+  } finally {
+    turn.resolve();
   }
 }
 function pause(conflicts, attempt) {
@@ -1882,8 +1892,8 @@ async function caught_up(ds, before, conflict) {
 
 // src/full.js
 var Dataset2 = class extends Dataset {
-  /** @internal conflicts of late, and how long the last attempt took, in milliseconds */
-  _crowd = { conflicts: 0, attempt: 0 };
+  /** @internal conflicts of late, how long the last attempt took, in milliseconds, and the end of the last transaction */
+  _crowd = { conflicts: 0, attempt: 0, turn: Promise.resolve() };
   /**
    * @internal resolves at the next version, rejects while the server refuses to tell any
    * @type {Deferred<void>}
@@ -1895,7 +1905,8 @@ var Dataset2 = class extends Dataset {
    * dataset and what was written so far through it, and writes with its `update`. When it returns, the
    * batch is sent with the condition that nothing it read has changed. If something has, nothing is applied,
    * and the function runs again, after a random pause: it should have no other effects. Pauses grow with the
-   * conflicts, up to a second, so that everybody gets through.
+   * conflicts, up to a second, so that everybody gets through. Those of this dataset run one after the other, in the order
+   * in which they were asked for.
    *
    * @template R
    * @param {(transaction: import("./transaction.js").Transaction<T>) => R} run may be async

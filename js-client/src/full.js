@@ -23,8 +23,8 @@ import { transact } from "./transaction.js";
  * @extends {CoreDataset<T>}
  */
 export class Dataset extends CoreDataset {
-  /** @internal conflicts of late, and how long the last attempt took, in milliseconds */
-  _crowd = { conflicts: 0, attempt: 0 };
+  /** @internal conflicts of late, how long the last attempt took, in milliseconds, and the end of the last transaction */
+  _crowd = { conflicts: 0, attempt: 0, turn: Promise.resolve() };
   /**
    * @internal resolves at the next version, rejects while the server refuses to tell any
    * @type {Deferred<void>}
@@ -37,7 +37,8 @@ export class Dataset extends CoreDataset {
    * dataset and what was written so far through it, and writes with its `update`. When it returns, the
    * batch is sent with the condition that nothing it read has changed. If something has, nothing is applied,
    * and the function runs again, after a random pause: it should have no other effects. Pauses grow with the
-   * conflicts, up to a second, so that everybody gets through.
+   * conflicts, up to a second, so that everybody gets through. Those of this dataset run one after the other, in the order
+   * in which they were asked for.
    *
    * @template R
    * @param {(transaction: import("./transaction.js").Transaction<T>) => R} run may be async

@@ -5,9 +5,12 @@
  * has, the function is run again on what is there now, after a random pause. The pause is longer the more
  * conflicts there were lately on that dataset, and a transaction that follows them begins with one, too: else
  * whoever has just won would win again, and others never.
+ *
+ * Those of one client on one dataset have no need to fight: each has its turn when the one before is over.
  */
 
 import { with_ids } from "./changes.js";
+import { Deferred } from "./deferred.js";
 import { SharedStateError } from "./errors.js";
 import { plain } from "./plain.js";
 import { jitter } from "./random.js";
@@ -126,25 +129,37 @@ export class Transaction {
  */
 export async function transact(ds, run) {
   const crowd = ds._crowd;
-  if (crowd.conflicts > 0) await pause(crowd.conflicts--, crowd.attempt);
-  for (let runs = 1; ; runs++) {
-    await ds.ready;
-    const transaction = new Transaction(ds);
-    const result = await run(transaction);
-    const batch = transaction._batch();
-    if (!batch) return result;
-    const start = performance.now();
-    try {
-      await ds.update(batch);
-      return result;
-    } catch (thrown) {
-      const error = /** @type {SharedStateError} */ (thrown);
-      if (error.code !== "conflict" || runs === MAX_RUNS) throw error;
-      crowd.attempt = performance.now() - start;
-      crowd.conflicts = Math.min(crowd.conflicts + 1, MAX_CONFLICTS);
-      await pause(crowd.conflicts, crowd.attempt);
-      await caught_up(ds, transaction._cursor, error);
+  const before = crowd.turn;
+  /** @type {Deferred<void>} */
+  const turn = new Deferred();
+  crowd.turn = turn.promise;
+  await before;
+  try {
+    if (crowd.conflicts > 0) await pause(crowd.conflicts--, crowd.attempt);
+    for (let runs = 1; ; runs++) {
+      await ds.ready;
+      const transaction = new Transaction(ds);
+      // A function that waits for something else, another transaction perhaps, or never returns, keeps nobody waiting.
+      const passed_on = setTimeout(turn.resolve);
+      const result = await run(transaction);
+      clearTimeout(passed_on);
+      const batch = transaction._batch();
+      if (!batch) return result;
+      const start = performance.now();
+      try {
+        await ds.update(batch);
+        return result;
+      } catch (thrown) {
+        const error = /** @type {SharedStateError} */ (thrown);
+        if (error.code !== "conflict" || runs === MAX_RUNS) throw error;
+        crowd.attempt = performance.now() - start;
+        crowd.conflicts = Math.min(crowd.conflicts + 1, MAX_CONFLICTS);
+        await pause(crowd.conflicts, crowd.attempt);
+        await caught_up(ds, transaction._cursor, error);
+      }
     }
+  } finally {
+    turn.resolve();
   }
 }
 

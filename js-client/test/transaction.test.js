@@ -45,7 +45,11 @@ describe("transaction", () => {
       assert.deepEqual(tx.get_items(), [{ id: "z" }]);
       assert.equal(tx.has_item("a"), false);
     });
-    await turn();
+    for (const n of [0, 1, 2]) {
+      await turn();
+      assert.equal(socket.sent.length, n + 1, "one after the other");
+      socket.say(reply(socket.sent[n].tunnel, 1));
+    }
     assert.deepEqual(
       socket.sent.map(({ arg }) => [arg.if, arg.reset]),
       [
@@ -139,10 +143,13 @@ describe("transaction", () => {
     const conflict = { error: { code: "conflict" }, epoch: "e", version: 2 };
     socket.say(failure(socket.sent[1].tunnel, "changed", conflict));
     await turn();
-    const lost = ds.transaction((tx) => tx.update({ reset: true }));
-    await until(() => socket.sent.length === 3);
+    const next = ds.transaction((tx) => tx.update({ reset: true }));
     client.release(handle);
-    await assert.rejects(waits, { code: "released" });
+    for (const promise of [waits, next]) await assert.rejects(promise, { code: "released" });
+    const other = client.acquire("/app/items/d")[1];
+    socket.serve();
+    const lost = other.transaction((tx) => tx.update({ reset: true }));
+    await until(() => socket.sent.length === 1);
     socket.drop();
     await assert.rejects(lost, { code: "connection_lost", outcome: "unknown" });
     await assert.rejects(
@@ -161,5 +168,76 @@ describe("transaction", () => {
       ds.transaction((tx) => tx.update({ insert: [{ n: tx.size }] })),
       { code: "failed" },
     );
+  });
+});
+
+describe("transactions of one dataset", () => {
+  /**
+   * A server that keeps one counter, and counts what it is asked.
+   *
+   * @param {ReturnType<typeof synced>} given
+   */
+  function counting({ socket, change }) {
+    let version = 1;
+    const asked = { updates: 0, conflicts: 0 };
+    socket.send = (/** @type {string} */ text) => {
+      const { tunnel, arg } = JSON.parse(text);
+      asked.updates++;
+      setImmediate(() => {
+        if (arg.if && arg.if.version !== version) {
+          asked.conflicts++;
+          const conflict = { error: { code: "conflict" }, epoch: "e", version };
+          socket.say(failure(tunnel, "changed", conflict));
+          return;
+        }
+        version++;
+        change({ insert: arg.insert });
+        socket.say(reply(tunnel, 1));
+      });
+    };
+    return asked;
+  }
+
+  for (const [name, wrap] of /** @type {const} */ ([
+    ["plain functions", (/** @type {any} */ run) => run],
+    ["async functions", (/** @type {any} */ run) => async (/** @type {any} */ tx) => run(tx)],
+  ]))
+    test(`do not fight one another: ${name}`, async () => {
+      const given = synced([{ id: "a", n: 0 }]);
+      const asked = counting(given);
+      /** @type {number[]} */
+      const order = [];
+      const run = (/** @type {number} */ n) =>
+        wrap((/** @type {any} */ tx) => {
+          order.push(n);
+          tx.update({ insert: [{ id: "a", n: tx.get_item("a").n + 1 }] });
+        });
+      await Promise.all(Array.from({ length: 10 }, (_, n) => given.ds.transaction(run(n))));
+      assert.deepEqual(asked, { updates: 10, conflicts: 0 });
+      assert.equal(given.ds.get_item("a")?.n, 10);
+      assert.deepEqual(order, [...order.keys()]);
+    });
+
+  test("one within another, and one that never returns, keep nobody waiting", async () => {
+    const given = synced([{ id: "a", n: 0 }]);
+    counting(given);
+    const { ds } = given;
+    const add = (/** @type {any} */ tx) =>
+      tx.update({ insert: [{ id: "a", n: tx.get_item("a").n + 1 }] });
+    ds.transaction(() => new Promise(() => {}));
+    await ds.transaction(async (tx) => {
+      await ds.transaction(add);
+      tx.update({ insert: [{ id: "b" }] });
+    });
+    await ds.transaction(add);
+    assert.equal(ds.get_item("a")?.n, 2);
+  });
+
+  test("one that fails is no obstacle", async () => {
+    const given = synced([{ id: "a", n: 0 }]);
+    counting(given);
+    const failed = given.ds.transaction(() => assert.fail("mine"));
+    await given.ds.transaction((tx) => tx.update({ insert: [{ id: "b" }] }));
+    await assert.rejects(failed, /mine/);
   });
 });

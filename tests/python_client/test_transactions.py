@@ -111,6 +111,27 @@ async def test_what_was_read_must_not_have_changed(read: Any, conflicts: bool) -
         assert ("mine" in ds) is not conflicts
 
 
+async def test_transactions_of_one_dataset_do_not_fight_one_another() -> None:
+    runs: list[int] = []
+
+    def add(t: Transaction) -> None:
+        runs.append(t["a"]["n"])
+        t.update(insert=[{"id": "a", "n": t["a"]["n"] + 1}])
+
+    async with running() as server, connect(server.url) as client:
+        ds = await client.acquire(C)
+        await ds.update(insert=[{"id": "a", "n": 0}])
+        async with anyio.create_task_group() as tasks:
+            for _ in range(10):
+                tasks.start_soon(ds.transaction, add)
+        assert runs == list(range(10)), "each ran once"
+        with anyio.CancelScope() as scope:
+            scope.cancel()
+            await ds.transaction(add)
+        await ds.transaction(add)
+        assert ds["a"]["n"] == 11
+
+
 async def test_a_transaction_shows_what_was_there_when_it_began() -> None:
     async with running() as server, connect(server.url) as client:
         ds = await client.acquire(C)

@@ -2,6 +2,8 @@
 
 After a conflict there is a random pause. It is longer the more conflicts there were lately on that dataset, and a
 transaction that follows them begins with one, too: else whoever has just won would win again, and others never.
+
+Those of one client have no need to fight: each has its turn when the one before is over.
 """
 
 from __future__ import annotations
@@ -19,9 +21,14 @@ MAX_PAUSE: Final = 1.0
 
 
 class Crowd:
-    """What a dataset knows of the others who write to its collection."""
+    """What a dataset knows of the others who write to its collection.
+
+    Attributes:
+        turn: held by the one transaction that is under way.
+    """
 
     def __init__(self) -> None:
+        self.turn = anyio.Lock()
         self._conflicts = 0
         self._attempt = 0.0
 

@@ -163,7 +163,7 @@ class Dataset(Mapping[str, ItemT_co]):
 
         `await ds.transaction(function)` runs a function on a transaction, again after each conflict, and returns what
         it returned. Before it runs again there is a random pause, which grows with the conflicts, up to a second, so
-        that everybody gets through. `transact` is another name for it.
+        that everybody gets through. Those of this dataset run one after the other. `transact` is another name for it.
 
         `async with ds.transaction() as t` runs a block once: after a conflict it raises `RequestError`.
 
@@ -193,6 +193,10 @@ class Dataset(Mapping[str, ItemT_co]):
     async def transact(self, function: Callable[[Transaction[ItemT_co]], T]) -> T:
         """Do as `transaction(function)`."""
         self._desk.home.check()
+        async with self._crowd.turn:
+            return await self._attempt(function)
+
+    async def _attempt(self, function: Callable[[Transaction[ItemT_co]], T]) -> T:
         await self._crowd.begin()
         for attempt in range(1, ATTEMPTS + 1):
             transaction = self._begin()
