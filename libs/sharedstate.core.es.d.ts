@@ -1,25 +1,10 @@
 /*! SharedState client 0.2.0, BSD-2-Clause */
-/**
- * Calls of the application's functions, one after the other, in the order in which they became due.
- *
- * - What the client itself has to do about an event is done before the first of them begins. So nothing of its own is
- *   left undone, whatever a function does: throw, use the client, or never return.
- * - That happens: when a navigation begins, Firefox ends the running script without an exception, and the page stays if
- *   there is nothing to navigate to (a download, a 204). The calls that were still due are made at the next event.
- */
-declare class Calls {
-    /** @param {((error: unknown) => void) | undefined} on_error gets errors that nobody else gets to know */
-    constructor(on_error?: ((error: unknown) => void) | undefined);
-    /** @param {() => unknown} call made by the next `run`; what it throws is reported */
-    add(call: () => unknown): void;
-    /** @param {unknown} error that nobody else gets to know */
-    report: (error: unknown) => void;
-    /** Make the calls that are due, unless one of them is being made. */
-    run(): void;
-    #private;
-}
-
 declare const SharedStateError_base: new (...args: any[]) => Error & Details;
+/**
+ * @typedef {"bad_message" | "bad_path" | "bad_update" | "no_service" | "unauthenticated" | "forbidden" | "conflict"
+ *   | "too_large" | "too_many" | "unavailable" | "internal" | "connection_lost" | "closed" | "unreachable" | "sent_away"
+ *   | "released" | "bad_url" | "bad_option" | "refused" | "failed"} ErrorCode
+ */
 /**
  * @typedef {object} Details members that some errors have
  * @property {number} [close_code]
@@ -64,9 +49,9 @@ declare class SharedStateError extends SharedStateError_base {
      * @param {ErrorOptions} [options] `cause`: what led to it
      */
     constructor(code: string, message: string, members?: object, options?: ErrorOptions);
-    /** @type {string} */
-    code: string;
+    code: ErrorCode;
 }
+type ErrorCode = "bad_message" | "bad_path" | "bad_update" | "no_service" | "unauthenticated" | "forbidden" | "conflict" | "too_large" | "too_many" | "unavailable" | "internal" | "connection_lost" | "closed" | "unreachable" | "sent_away" | "released" | "bad_url" | "bad_option" | "refused" | "failed";
 /**
  * members that some errors have
  */
@@ -77,45 +62,6 @@ type Details = {
     version?: unknown;
 };
 
-/**
- * The local copy of one collection, and the algebra of updates on it.
- *
- * Items stand in order of insertion: replacing an item keeps its place, removing and inserting it
- * again puts it last. That is how a `Map` behaves, and a Map also takes any id, "__proto__" included.
- */
-/**
- * An item: a JSON object with an id.
- * @typedef {{id: string, [member: string]: any}} Item
- */
-/**
- * What happened to one item: no `old` for an insert, no `new` for a delete.
- *
- * @template {{id: string}} [T=Item]
- * @typedef {{id: string, new: T, old: undefined} | {id: string, new: T, old: T}
- *   | {id: string, new: undefined, old: T}} Diff
- */
-/**
- * One atomic batch, complete: `remove` first (ignored if `reset`), then `insert`, in order.
- * @typedef {{remove: string[], insert: Item[], reset: boolean}} Update
- */
-declare class Replica {
-    /** @type {Map<string, Item>} items by id, in order */
-    items: Map<string, Item>;
-    /** @type {string | undefined} epoch of the state held; undefined: not known (level 1, or never in sync) */
-    epoch: string | undefined;
-    /** @type {number | undefined} version of the state held */
-    version: number | undefined;
-    /**
-     * Apply an update as one step.
-     *
-     * @param {Update} update
-     * @returns {Diff[]} one for each id that the update touched. A reset is told as the net difference: an
-     *   item that is the same as before gives none, unless it has moved: it stood ahead of one that is now ahead
-     *   of it. Empty if nothing happened.
-     */
-    apply(update: Update): Diff[];
-    #private;
-}
 /**
  * An item: a JSON object with an id.
  */
@@ -141,73 +87,6 @@ type Diff<T extends {
     new: undefined;
     old: T;
 };
-/**
- * One atomic batch, complete: `remove` first (ignored if `reset`), then `insert`, in order.
- */
-type Update = {
-    remove: string[];
-    insert: Item[];
-    reset: boolean;
-};
-
-/**
- * send one text frame
- */
-type Send = {
-    kind: "send";
-    text: string;
-};
-/**
- * the request of that ticket is over: failed if there is an error, else `data` is its result
- */
-type Settle = {
-    kind: "settle";
-    ticket: unknown;
-    error: SharedStateError | undefined;
-    data: unknown;
-};
-/**
- * the replica of that path changed, in one step; the list is never empty
- */
-type Diffs = {
-    kind: "diffs";
-    path: string;
-    diffs: Diff[];
-};
-/**
- * the replica is in sync, after it was not
- */
-type Synced = {
-    kind: "synced";
-    path: string;
-};
-/**
- * the replica came to another version; `diffs` and `synced` tell the same, then this one is left out
- */
-type Moved = {
-    kind: "moved";
-    path: string;
-};
-/**
- * the server does not keep the replica in sync
- */
-type Refused = {
-    kind: "refused";
-    path: string;
-    error: SharedStateError;
-};
-/**
- * something that no request of the application can be blamed for
- */
-type Report = {
-    kind: "report";
-    error: SharedStateError;
-};
-/**
- * What the core wants done. The core returns lists of these; whoever holds the connection performs them,
- * in order.
- */
-type Effect$1 = Send | Settle | Diffs | Synced | Moved | Refused | Report;
 
 /**
  * What is used of a WebSocket, so that any implementation can be given.
@@ -275,14 +154,6 @@ type Until = {
     signal?: AbortSignal | undefined;
 };
 
-type Effect = Effect$1;
-/**
- * of one dataset
- */
-type News = Extract<Effect, {
-    path: string;
-}>;
-
 /**
  * A change of a collection, applied by the server as one step: everything goes if `reset`, else the ids
  * of `remove`; then the items of `insert` are set, in order. Each member may be left out. A plain object without
@@ -294,26 +165,37 @@ type Changes<T extends {
     /**
      * ids
      */
-    remove?: string[] | undefined;
+    remove?: readonly string[] | undefined;
     /**
      * items; they replace those of the same id
      */
-    insert?: (Omit<T, "id"> & {
-        id?: string;
-    })[] | undefined;
+    insert?: readonly New<T>[] | undefined;
     /**
      * default false
      */
     reset?: boolean | undefined;
     /**
-     * apply only if these ids (default: the
-     * whole collection) have not changed after that version; else the error is `conflict`
+     * apply only if these ids (default: the whole collection) have
+     * not changed after that version; else the error is `conflict`
      */
-    if?: {
-        epoch: string;
-        version: number;
-        ids?: string[];
-    } | undefined;
+    if?: (Cursor & {
+        ids?: readonly string[];
+    }) | undefined;
+};
+/**
+ * An item, or one without its id; of a union of items, any of them.
+ */
+type New<T extends {
+    id: string;
+}> = T extends unknown ? T | (Omit<T, "id"> & {
+    id?: string;
+}) : never;
+/**
+ * a state of a collection
+ */
+type Cursor = {
+    epoch: string;
+    version: number;
 };
 
 /** @import { Changes } from "./changes.js" */
@@ -333,15 +215,7 @@ type Changes<T extends {
 declare class Dataset<T extends {
     id: string;
 } = Item> {
-    /**
-     * @internal
-     * @param {string} path
-     * @param {(changes: Changes<any>, until?: Until) => Promise<number>} put
-     * @param {import("./calls.js").Calls} calls
-     */
-    constructor(path: string, put: (changes: Changes<any>, until?: Until) => Promise<number>, calls: Calls);
-    /** @internal */
-    _replica: Replica;
+    protected constructor();
     /** Path of the collection, `/app/service/collection`. */
     get path(): string;
     /** Number of items. */
@@ -410,21 +284,6 @@ declare class Dataset<T extends {
      * @param {object} handle of `add_callback`; an unknown one has no effect
      */
     remove_callback(handle: object): void;
-    /**
-     * @internal
-     * @param {import("./connection.js").News} news
-     */
-    _hear(news: News): void;
-    /** @internal the server is asked once more: a `ready` that failed gets another chance */
-    _asked(): void;
-    /**
-     * @internal
-     * @param {SharedStateError} error
-     * @param {boolean} [_over] whether no news will come any more
-     */
-    _failed(error: SharedStateError, _over?: boolean): void;
-    /** @internal */
-    _release(): void;
     #private;
 }
 type Unsubscribe = (() => void) & Ending;
@@ -494,21 +353,6 @@ declare class SharedStateClient {
         id: string;
     } = Item>(path: string, { signal }?: Until): [Handle, Dataset<T>];
     /**
-     * @internal
-     * @param {ConstructorParameters<typeof Dataset>} args
-     * @returns {Dataset<any>}
-     */
-    _new_dataset(path: string, put: (changes: Changes<any>, until?: Until) => Promise<number>, calls: Calls): Dataset<any>;
-    /**
-     * @internal
-     * @template {{id: string}} T
-     * @param {Changes<T>} changes
-     * @returns {Changes<T>} as they are sent
-     */
-    _prepared<T extends {
-        id: string;
-    }>(changes: Changes<T>): Changes<T>;
-    /**
      * Give a handle back. With the last one of a dataset, the dataset is released: no longer kept in sync,
      * still readable.
      *
@@ -518,12 +362,13 @@ declare class SharedStateClient {
     /**
      * Ask the server for something, once.
      *
+     * @template [R=unknown] what it is, such as `Todo[]`
      * @param {string} path `/app/service/collection`: a list of items; `/app/service`: names of
      *   collections; `/`: names of services; `/clock`: the server's time, in seconds since the Unix epoch
      * @param {Until} [until] a signal that takes the request back, unless it was sent
-     * @returns {Promise<any>} Rejects with a `SharedStateError`, as `Dataset.update` does.
+     * @returns {Promise<R>} Rejects with a `SharedStateError`, as `Dataset.update` does.
      */
-    get(path: string, { signal }?: Until): Promise<any>;
+    get<R = unknown>(path: string, { signal }?: Until): Promise<R>;
     /**
      * Change a collection, acquired or not. See `Dataset.update`.
      *

@@ -12,7 +12,8 @@ Error {
   constructor(code, message, members2 = {}, options = void 0) {
     super(message, options);
     this.name = "SharedStateError";
-    this.code = code;
+    this.code = /** @type {ErrorCode} */
+    code;
     for (const [name, value] of Object.entries(members2))
       if (value !== void 0 && !(name in this)) this[name] = value;
   }
@@ -40,8 +41,11 @@ function with_ids(changes) {
     if (!MEMBERS.includes(name))
       throw new SharedStateError("bad_update", `${name}: an update has only ${MEMBERS.join(", ")}`);
   if (!Array.isArray(changes?.insert)) return changes;
-  const insert = changes.insert.map(
-    (item) => is_plain(item) && item.id === void 0 ? { ...item, id: random_id() } : item
+  const insert = (
+    /** @type {any[]} */
+    changes.insert.map(
+      (item) => is_plain(item) && item.id === void 0 ? { ...item, id: random_id() } : item
+    )
   );
   return { ...changes, insert };
 }
@@ -1435,10 +1439,11 @@ var SharedStateClient = class {
   /**
    * Ask the server for something, once.
    *
+   * @template [R=unknown] what it is, such as `Todo[]`
    * @param {string} path `/app/service/collection`: a list of items; `/app/service`: names of
    *   collections; `/`: names of services; `/clock`: the server's time, in seconds since the Unix epoch
    * @param {Until} [until] a signal that takes the request back, unless it was sent
-   * @returns {Promise<any>} Rejects with a `SharedStateError`, as `Dataset.update` does.
+   * @returns {Promise<R>} Rejects with a `SharedStateError`, as `Dataset.update` does.
    */
   get(path, { signal } = {}) {
     return this.#connection.request("GET", () => [path, void 0], signal);

@@ -1,5 +1,98 @@
 /*! SharedState client 0.2.0, BSD-2-Clause */
+/**
+ * An item: a JSON object with an id.
+ */
+type Item$1 = {
+    id: string;
+    [member: string]: any;
+};
+/**
+ * What happened to one item: no `old` for an insert, no `new` for a delete.
+ */
+type Diff$1<T extends {
+    id: string;
+} = Item$1> = {
+    id: string;
+    new: T;
+    old: undefined;
+} | {
+    id: string;
+    new: T;
+    old: T;
+} | {
+    id: string;
+    new: undefined;
+    old: T;
+};
+
+/**
+ * A change of a collection, applied by the server as one step: everything goes if `reset`, else the ids
+ * of `remove`; then the items of `insert` are set, in order. Each member may be left out. A plain object without
+ * `id` gets a random one.
+ */
+type Changes$1<T extends {
+    id: string;
+} = Item$1> = {
+    /**
+     * ids
+     */
+    remove?: readonly string[] | undefined;
+    /**
+     * items; they replace those of the same id
+     */
+    insert?: readonly New<T>[] | undefined;
+    /**
+     * default false
+     */
+    reset?: boolean | undefined;
+    /**
+     * apply only if these ids (default: the whole collection) have
+     * not changed after that version; else the error is `conflict`
+     */
+    if?: (Cursor$1 & {
+        ids?: readonly string[];
+    }) | undefined;
+};
+/**
+ * An item, or one without its id; of a union of items, any of them.
+ */
+type New<T extends {
+    id: string;
+}> = T extends unknown ? T | (Omit<T, "id"> & {
+    id?: string;
+}) : never;
+/**
+ * a state of a collection
+ */
+type Cursor$1 = {
+    epoch: string;
+    version: number;
+};
+
+declare global {
+    /** What `lib` calls "esnext.disposable", so that these types do not ask for it. */
+    interface SymbolConstructor {
+        readonly dispose: unique symbol;
+    }
+}
+/** What `using` ends. */
+interface Ending {
+    [Symbol.dispose]: () => void;
+}
+
+type Until$1 = {
+    /**
+     * ends it when it is aborted
+     */
+    signal?: AbortSignal | undefined;
+};
+
 declare const SharedStateError_base: new (...args: any[]) => Error & Details;
+/**
+ * @typedef {"bad_message" | "bad_path" | "bad_update" | "no_service" | "unauthenticated" | "forbidden" | "conflict"
+ *   | "too_large" | "too_many" | "unavailable" | "internal" | "connection_lost" | "closed" | "unreachable" | "sent_away"
+ *   | "released" | "bad_url" | "bad_option" | "refused" | "failed"} ErrorCode
+ */
 /**
  * @typedef {object} Details members that some errors have
  * @property {number} [close_code]
@@ -44,9 +137,9 @@ declare class SharedStateError extends SharedStateError_base {
      * @param {ErrorOptions} [options] `cause`: what led to it
      */
     constructor(code: string, message: string, members?: object, options?: ErrorOptions);
-    /** @type {string} */
-    code: string;
+    code: ErrorCode$1;
 }
+type ErrorCode$1 = "bad_message" | "bad_path" | "bad_update" | "no_service" | "unauthenticated" | "forbidden" | "conflict" | "too_large" | "too_many" | "unavailable" | "internal" | "connection_lost" | "closed" | "unreachable" | "sent_away" | "released" | "bad_url" | "bad_option" | "refused" | "failed";
 /**
  * members that some errors have
  */
@@ -55,265 +148,6 @@ type Details = {
     outcome?: unknown;
     epoch?: unknown;
     version?: unknown;
-};
-
-/**
- * The local copy of one collection, and the algebra of updates on it.
- *
- * Items stand in order of insertion: replacing an item keeps its place, removing and inserting it
- * again puts it last. That is how a `Map` behaves, and a Map also takes any id, "__proto__" included.
- */
-/**
- * An item: a JSON object with an id.
- * @typedef {{id: string, [member: string]: any}} Item
- */
-/**
- * What happened to one item: no `old` for an insert, no `new` for a delete.
- *
- * @template {{id: string}} [T=Item]
- * @typedef {{id: string, new: T, old: undefined} | {id: string, new: T, old: T}
- *   | {id: string, new: undefined, old: T}} Diff
- */
-/**
- * One atomic batch, complete: `remove` first (ignored if `reset`), then `insert`, in order.
- * @typedef {{remove: string[], insert: Item[], reset: boolean}} Update
- */
-declare class Replica {
-    /** @type {Map<string, Item>} items by id, in order */
-    items: Map<string, Item$1>;
-    /** @type {string | undefined} epoch of the state held; undefined: not known (level 1, or never in sync) */
-    epoch: string | undefined;
-    /** @type {number | undefined} version of the state held */
-    version: number | undefined;
-    /**
-     * Apply an update as one step.
-     *
-     * @param {Update} update
-     * @returns {Diff[]} one for each id that the update touched. A reset is told as the net difference: an
-     *   item that is the same as before gives none, unless it has moved: it stood ahead of one that is now ahead
-     *   of it. Empty if nothing happened.
-     */
-    apply(update: Update): Diff$1[];
-    #private;
-}
-/**
- * An item: a JSON object with an id.
- */
-type Item$1 = {
-    id: string;
-    [member: string]: any;
-};
-/**
- * What happened to one item: no `old` for an insert, no `new` for a delete.
- */
-type Diff$1<T extends {
-    id: string;
-} = Item$1> = {
-    id: string;
-    new: T;
-    old: undefined;
-} | {
-    id: string;
-    new: T;
-    old: T;
-} | {
-    id: string;
-    new: undefined;
-    old: T;
-};
-/**
- * One atomic batch, complete: `remove` first (ignored if `reset`), then `insert`, in order.
- */
-type Update = {
-    remove: string[];
-    insert: Item$1[];
-    reset: boolean;
-};
-
-/**
- * send one text frame
- */
-type Send = {
-    kind: "send";
-    text: string;
-};
-/**
- * the request of that ticket is over: failed if there is an error, else `data` is its result
- */
-type Settle = {
-    kind: "settle";
-    ticket: unknown;
-    error: SharedStateError | undefined;
-    data: unknown;
-};
-/**
- * the replica of that path changed, in one step; the list is never empty
- */
-type Diffs = {
-    kind: "diffs";
-    path: string;
-    diffs: Diff$1[];
-};
-/**
- * the replica is in sync, after it was not
- */
-type Synced = {
-    kind: "synced";
-    path: string;
-};
-/**
- * the replica came to another version; `diffs` and `synced` tell the same, then this one is left out
- */
-type Moved = {
-    kind: "moved";
-    path: string;
-};
-/**
- * the server does not keep the replica in sync
- */
-type Refused = {
-    kind: "refused";
-    path: string;
-    error: SharedStateError;
-};
-/**
- * something that no request of the application can be blamed for
- */
-type Report = {
-    kind: "report";
-    error: SharedStateError;
-};
-/**
- * What the core wants done. The core returns lists of these; whoever holds the connection performs them,
- * in order.
- */
-type Effect$1 = Send | Settle | Diffs | Synced | Moved | Refused | Report;
-
-/**
- * What is used of a WebSocket, so that any implementation can be given.
- */
-type WebSocketLike = {
-    onopen: ((event: any) => void) | null;
-    onmessage: ((event: any) => void) | null;
-    onerror: ((event: any) => void) | null;
-    onclose: ((event: any) => void) | null;
-    send: (text: string) => void;
-    close: (code?: number) => void;
-};
-type WebSocketClass = new (url: string) => WebSocketLike;
-
-/**
- * `idle`: never connected, nor asked to; or given up, after `retries`, or sent away by the server. `connecting`: not connected yet.
- * `reconnecting`: connected before, and trying to be again. `closed`: for good.
- */
-type Status$1 = "idle" | "connecting" | "connected" | "reconnecting" | "closed";
-type Options$1 = {
-    /**
-     * constructor; default: the global one. Node
-     * 20 has none: give it that of a package such as `ws`.
-     */
-    WebSocket?: WebSocketClass | undefined;
-    /**
-     * requests that may wait for a connection; default 1000. 0: what cannot be
-     * sent at once is refused.
-     */
-    max_queue?: number | undefined;
-    /**
-     * attempts in a row that may fail before the client gives up and is `idle` again;
-     * default: it tries for ever
-     */
-    retries?: number | undefined;
-    /**
-     * seconds after which a connection that says nothing, though asked, is taken for
-     * dead; default 30; Infinity: never
-     */
-    timeout?: number | undefined;
-    /**
-     * gets what nobody else does: what a callback threw, a
-     * refused subscription if nobody asked for `ready`, a message of the server that is not of the protocol, why there is
-     * no connection (`unreachable`, `sent_away`).
-     * Default: `reportError` in a page or worker, else `console.error`.
-     */
-    on_error?: ((error: unknown) => void) | undefined;
-};
-
-/**
- * Calls of the application's functions, one after the other, in the order in which they became due.
- *
- * - What the client itself has to do about an event is done before the first of them begins. So nothing of its own is
- *   left undone, whatever a function does: throw, use the client, or never return.
- * - That happens: when a navigation begins, Firefox ends the running script without an exception, and the page stays if
- *   there is nothing to navigate to (a download, a 204). The calls that were still due are made at the next event.
- */
-declare class Calls {
-    /** @param {((error: unknown) => void) | undefined} on_error gets errors that nobody else gets to know */
-    constructor(on_error?: ((error: unknown) => void) | undefined);
-    /** @param {() => unknown} call made by the next `run`; what it throws is reported */
-    add(call: () => unknown): void;
-    /** @param {unknown} error that nobody else gets to know */
-    report: (error: unknown) => void;
-    /** Make the calls that are due, unless one of them is being made. */
-    run(): void;
-    #private;
-}
-
-type Effect = Effect$1;
-/**
- * of one dataset
- */
-type News = Extract<Effect, {
-    path: string;
-}>;
-
-/**
- * A change of a collection, applied by the server as one step: everything goes if `reset`, else the ids
- * of `remove`; then the items of `insert` are set, in order. Each member may be left out. A plain object without
- * `id` gets a random one.
- */
-type Changes$1<T extends {
-    id: string;
-} = Item$1> = {
-    /**
-     * ids
-     */
-    remove?: string[] | undefined;
-    /**
-     * items; they replace those of the same id
-     */
-    insert?: (Omit<T, "id"> & {
-        id?: string;
-    })[] | undefined;
-    /**
-     * default false
-     */
-    reset?: boolean | undefined;
-    /**
-     * apply only if these ids (default: the
-     * whole collection) have not changed after that version; else the error is `conflict`
-     */
-    if?: {
-        epoch: string;
-        version: number;
-        ids?: string[];
-    } | undefined;
-};
-
-declare global {
-    /** What `lib` calls "esnext.disposable", so that these types do not ask for it. */
-    interface SymbolConstructor {
-        readonly dispose: unique symbol;
-    }
-}
-/** What `using` ends. */
-interface Ending {
-    [Symbol.dispose]: () => void;
-}
-
-type Until$1 = {
-    /**
-     * ends it when it is aborted
-     */
-    signal?: AbortSignal | undefined;
 };
 
 /** @import { Changes } from "./changes.js" */
@@ -333,15 +167,7 @@ type Until$1 = {
 declare class Dataset$1<T extends {
     id: string;
 } = Item$1> {
-    /**
-     * @internal
-     * @param {string} path
-     * @param {(changes: Changes<any>, until?: Until) => Promise<number>} put
-     * @param {import("./calls.js").Calls} calls
-     */
-    constructor(path: string, put: (changes: Changes$1<any>, until?: Until$1) => Promise<number>, calls: Calls);
-    /** @internal */
-    _replica: Replica;
+    protected constructor();
     /** Path of the collection, `/app/service/collection`. */
     get path(): string;
     /** Number of items. */
@@ -410,21 +236,6 @@ declare class Dataset$1<T extends {
      * @param {object} handle of `add_callback`; an unknown one has no effect
      */
     remove_callback(handle: object): void;
-    /**
-     * @internal
-     * @param {import("./connection.js").News} news
-     */
-    _hear(news: News): void;
-    /** @internal the server is asked once more: a `ready` that failed gets another chance */
-    _asked(): void;
-    /**
-     * @internal
-     * @param {SharedStateError} error
-     * @param {boolean} [_over] whether no news will come any more
-     */
-    _failed(error: SharedStateError, _over?: boolean): void;
-    /** @internal */
-    _release(): void;
     #private;
 }
 type Unsubscribe = (() => void) & Ending;
@@ -472,21 +283,52 @@ type ViewerOptions$1<T extends {
 };
 
 /**
- * A promise that is settled from outside, once. Nobody has to look at it: ignored, it raises no warning.
- *
- * @template T
+ * What is used of a WebSocket, so that any implementation can be given.
  */
-declare class Deferred<T> {
-    /** @type {(value: T) => void} */
-    resolve: (value: T) => void;
-    settled: boolean;
-    failed: boolean;
-    /** @type {Promise<T>} */
-    promise: Promise<T>;
-    /** @param {unknown} error no effect if it is settled */
-    reject(error: unknown): void;
-    #private;
-}
+type WebSocketLike = {
+    onopen: ((event: any) => void) | null;
+    onmessage: ((event: any) => void) | null;
+    onerror: ((event: any) => void) | null;
+    onclose: ((event: any) => void) | null;
+    send: (text: string) => void;
+    close: (code?: number) => void;
+};
+type WebSocketClass = new (url: string) => WebSocketLike;
+
+/**
+ * `idle`: never connected, nor asked to; or given up, after `retries`, or sent away by the server. `connecting`: not connected yet.
+ * `reconnecting`: connected before, and trying to be again. `closed`: for good.
+ */
+type Status$1 = "idle" | "connecting" | "connected" | "reconnecting" | "closed";
+type Options$1 = {
+    /**
+     * constructor; default: the global one. Node
+     * 20 has none: give it that of a package such as `ws`.
+     */
+    WebSocket?: WebSocketClass | undefined;
+    /**
+     * requests that may wait for a connection; default 1000. 0: what cannot be
+     * sent at once is refused.
+     */
+    max_queue?: number | undefined;
+    /**
+     * attempts in a row that may fail before the client gives up and is `idle` again;
+     * default: it tries for ever
+     */
+    retries?: number | undefined;
+    /**
+     * seconds after which a connection that says nothing, though asked, is taken for
+     * dead; default 30; Infinity: never
+     */
+    timeout?: number | undefined;
+    /**
+     * gets what nobody else does: what a callback threw, a
+     * refused subscription if nobody asked for `ready`, a message of the server that is not of the protocol, why there is
+     * no connection (`unreachable`, `sent_away`).
+     * Default: `reportError` in a page or worker, else `console.error`.
+     */
+    on_error?: ((error: unknown) => void) | undefined;
+};
 
 /** @import { Changes } from "./changes.js" */
 /** @import { Ending } from "./disposable.js" */
@@ -553,21 +395,6 @@ declare class SharedStateClient$1 {
         id: string;
     } = Item$1>(path: string, { signal }?: Until$1): [Handle$1, Dataset$1<T>];
     /**
-     * @internal
-     * @param {ConstructorParameters<typeof Dataset>} args
-     * @returns {Dataset<any>}
-     */
-    _new_dataset(path: string, put: (changes: Changes$1<any>, until?: Until$1) => Promise<number>, calls: Calls): Dataset$1<any>;
-    /**
-     * @internal
-     * @template {{id: string}} T
-     * @param {Changes<T>} changes
-     * @returns {Changes<T>} as they are sent
-     */
-    _prepared<T extends {
-        id: string;
-    }>(changes: Changes$1<T>): Changes$1<T>;
-    /**
      * Give a handle back. With the last one of a dataset, the dataset is released: no longer kept in sync,
      * still readable.
      *
@@ -577,12 +404,13 @@ declare class SharedStateClient$1 {
     /**
      * Ask the server for something, once.
      *
+     * @template [R=unknown] what it is, such as `Todo[]`
      * @param {string} path `/app/service/collection`: a list of items; `/app/service`: names of
      *   collections; `/`: names of services; `/clock`: the server's time, in seconds since the Unix epoch
      * @param {Until} [until] a signal that takes the request back, unless it was sent
-     * @returns {Promise<any>} Rejects with a `SharedStateError`, as `Dataset.update` does.
+     * @returns {Promise<R>} Rejects with a `SharedStateError`, as `Dataset.update` does.
      */
-    get(path: string, { signal }?: Until$1): Promise<any>;
+    get<R = unknown>(path: string, { signal }?: Until$1): Promise<R>;
     /**
      * Change a collection, acquired or not. See `Dataset.update`.
      *
@@ -608,8 +436,7 @@ type Handle$1 = {
 
 /** @typedef {{skew: number, trans: number, at: number}} Sample */
 declare class Clock$1 {
-    /** @internal @param {() => Promise<number>} ask for the server's time, in seconds since the Unix epoch */
-    constructor(ask: () => Promise<number>);
+    protected constructor();
     /** Resolves when the first sample is there. Rejects with `closed` if the client is closed before. */
     get ready(): Promise<void>;
     /**
@@ -638,12 +465,7 @@ declare class Clock$1 {
 declare class SharedObject$1<T extends {
     id: string;
 } = Item$1> {
-    /**
-     * @internal
-     * @param {import("./dataset.js").Dataset<any>} ds
-     * @param {string} id
-     */
-    constructor(ds: Dataset$1<any>, id: string);
+    protected constructor();
     /** Id of the item that the list lives in. */
     get id(): string;
     /** @returns {T[]} the items, in a list of your own; empty if there is no such item */
@@ -658,14 +480,12 @@ declare class SharedObject$1<T extends {
     /**
      * Replace the whole list.
      *
-     * @param {(Omit<T, "id"> & {id?: string})[]} items not modified; one without `id` gets a random one
+     * @param {readonly import("./changes.js").New<T>[]} items not modified; one without `id` gets a random one
      * @returns {Promise<any>} as of `Dataset.update`
      * @throws {TypeError} unless it is a list
      * @throws {SharedStateError} `bad_update` if an item has an id that is no text
      */
-    set_items(items: (Omit<T, "id"> & {
-        id?: string;
-    })[]): Promise<any>;
+    set_items(items: readonly New<T>[]): Promise<any>;
     /**
      * Have a function called after each change of the list.
      *
@@ -681,7 +501,6 @@ declare class SharedObject$1<T extends {
 
 /** @import { Handle } from "./client.js" */
 /** @import { Until } from "./ending.js" */
-/** @import { SharedStateError } from "./errors.js" */
 /** @import { Options } from "./options.js" */
 /** @import { Diff, Item } from "./replica.js" */
 /**
@@ -693,17 +512,12 @@ declare class SharedObject$1<T extends {
 declare class Dataset<T extends {
     id: string;
 } = Item$1> extends Dataset$1<T> {
-    /** @internal conflicts of late, how long the last attempt took, in milliseconds, and the end of the last transaction */
-    _crowd: {
-        conflicts: number;
-        attempt: number;
-        turn: Promise<void>;
-    };
     /**
-     * @internal resolves at the next version, rejects while the server refuses to tell any
-     * @type {Deferred<void>}
+     * The state that the dataset shows, for `if`; undefined if there is none yet, or the server is of level 1.
+     *
+     * @returns {import("./changes.js").Cursor | undefined}
      */
-    _moved: Deferred<void>;
+    get cursor(): Cursor$1 | undefined;
     /**
      * Read, decide and write, as if nobody else did meanwhile. The function gets a `Transaction`: it reads the
      * dataset and what was written so far through it, and writes with its `update`. When it returns, the
@@ -763,13 +577,6 @@ declare class SharedStateClient extends SharedStateClient$1 {
     acquire_object<T extends {
         id: string;
     } = Item$1>(path: string, id: string, until?: Until$1): [Handle$1, SharedObject$1<T>];
-    /**
-     * @internal
-     * @override
-     * @param {ConstructorParameters<typeof CoreDataset>} args
-     * @returns {Dataset<any>}
-     */
-    override _new_dataset(path: string, put: (changes: Changes$1<any>, until?: Until$1) => Promise<number>, calls: Calls): Dataset<any>;
     #private;
 }
 
@@ -784,12 +591,7 @@ declare class SharedStateClient extends SharedStateClient$1 {
 declare class Transaction$1<T extends {
     id: string;
 } = Item$1> {
-    /** @param {Dataset<T>} ds */
-    constructor(ds: Dataset$1<T>);
-    _cursor: {
-        epoch: string | undefined;
-        version: number | undefined;
-    };
+    protected constructor();
     /**
      * @param {string} id
      * @returns {T | undefined}
@@ -807,8 +609,6 @@ declare class Transaction$1<T extends {
      * @param {Omit<Changes<T>, "if">} changes as of `Dataset.update`
      */
     update(changes: Omit<Changes$1<T>, "if">): void;
-    /** @internal @returns {Changes<any> | undefined} undefined if nothing was written */
-    _batch(): Changes$1<any> | undefined;
     #private;
 }
 
@@ -821,6 +621,8 @@ type Options = Options$1;
 type Status = Status$1;
 type Item = Item$1;
 type Until = Until$1;
+type Cursor = Cursor$1;
+type ErrorCode = ErrorCode$1;
 type Changes<T extends {
     id: string;
 } = Item$1> = Changes$1<T>;
@@ -838,4 +640,4 @@ type ViewerOptions<T extends {
 } = Item$1> = ViewerOptions$1<T>;
 
 export { Dataset, DatasetViewer, SharedStateClient, SharedStateError, version };
-export type { Changes, Clock, Diff, Handle, Item, Options, SharedObject, Status, Transaction, Until, ViewerOptions };
+export type { Changes, Clock, Cursor, Diff, ErrorCode, Handle, Item, Options, SharedObject, Status, Transaction, Until, ViewerOptions };

@@ -12,7 +12,8 @@ Error {
   constructor(code, message, members2 = {}, options = void 0) {
     super(message, options);
     this.name = "SharedStateError";
-    this.code = code;
+    this.code = /** @type {ErrorCode} */
+    code;
     for (const [name, value] of Object.entries(members2))
       if (value !== void 0 && !(name in this)) this[name] = value;
   }
@@ -40,8 +41,11 @@ function with_ids(changes) {
     if (!MEMBERS.includes(name))
       throw new SharedStateError("bad_update", `${name}: an update has only ${MEMBERS.join(", ")}`);
   if (!Array.isArray(changes?.insert)) return changes;
-  const insert = changes.insert.map(
-    (item) => is_plain(item) && item.id === void 0 ? { ...item, id: random_id() } : item
+  const insert = (
+    /** @type {any[]} */
+    changes.insert.map(
+      (item) => is_plain(item) && item.id === void 0 ? { ...item, id: random_id() } : item
+    )
   );
   return { ...changes, insert };
 }
@@ -1435,10 +1439,11 @@ var SharedStateClient = class {
   /**
    * Ask the server for something, once.
    *
+   * @template [R=unknown] what it is, such as `Todo[]`
    * @param {string} path `/app/service/collection`: a list of items; `/app/service`: names of
    *   collections; `/`: names of services; `/clock`: the server's time, in seconds since the Unix epoch
    * @param {Until} [until] a signal that takes the request back, unless it was sent
-   * @returns {Promise<any>} Rejects with a `SharedStateError`, as `Dataset.update` does.
+   * @returns {Promise<R>} Rejects with a `SharedStateError`, as `Dataset.update` does.
    */
   get(path, { signal } = {}) {
     return this.#connection.request("GET", () => [path, void 0], signal);
@@ -1680,7 +1685,7 @@ var SharedObject = class {
   /**
    * Replace the whole list.
    *
-   * @param {(Omit<T, "id"> & {id?: string})[]} items not modified; one without `id` gets a random one
+   * @param {readonly import("./changes.js").New<T>[]} items not modified; one without `id` gets a random one
    * @returns {Promise<any>} as of `Dataset.update`
    * @throws {TypeError} unless it is a list
    * @throws {SharedStateError} `bad_update` if an item has an id that is no text
@@ -1767,7 +1772,7 @@ var Transaction = class {
   #remove = /* @__PURE__ */ new Set();
   /** @type {Map<string, T>} */
   #insert = /* @__PURE__ */ new Map();
-  /** @param {Dataset<T>} ds */
+  /** @internal @param {Dataset<T>} ds */
   constructor(ds) {
     this.#ds = ds;
     const { epoch, version: version2 } = ds._replica;
@@ -1818,7 +1823,7 @@ var Transaction = class {
     }
     for (
       const item of
-      /** @type {T[]} */
+      /** @type {any[]} */
       insert
     ) this.#insert.set(item.id, item);
   }
@@ -1901,6 +1906,15 @@ var Dataset2 = class extends Dataset {
   _moved = new Deferred();
   #ended = new AbortController();
   /**
+   * The state that the dataset shows, for `if`; undefined if there is none yet, or the server is of level 1.
+   *
+   * @returns {import("./changes.js").Cursor | undefined}
+   */
+  get cursor() {
+    const { epoch, version: version2 } = this._replica;
+    return epoch === void 0 || version2 === void 0 ? void 0 : { epoch, version: version2 };
+  }
+  /**
    * Read, decide and write, as if nobody else did meanwhile. The function gets a `Transaction`: it reads the
    * dataset and what was written so far through it, and writes with its `update`. When it returns, the
    * batch is sent with the condition that nothing it read has changed. If something has, nothing is applied,
@@ -1978,7 +1992,10 @@ var SharedStateClient2 = class extends SharedStateClient {
   }
   /** The server's clock; it costs nothing until it is asked for the time. */
   get clock() {
-    return this.#clock ??= new Clock(() => this.get("/clock"));
+    return this.#clock ??= new Clock(() => (
+      /** @type {Promise<number>} */
+      this.get("/clock")
+    ));
   }
   /**
    * Get the dataset of a collection, with or without a connection. However often and in whatever spelling
@@ -2022,6 +2039,8 @@ var SharedStateClient2 = class extends SharedStateClient {
    * @param {import("./changes.js").Changes<T>} changes
    */
   _prepared(changes) {
+    if (changes && "if" in changes && !changes.if)
+      throw new SharedStateError("bad_update", "if: expected a cursor, and there is none");
     return super._prepared(plain(changes));
   }
   /**

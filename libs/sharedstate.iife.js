@@ -41,7 +41,8 @@ var SHAREDSTATE = (() => {
     constructor(code, message, members2 = {}, options = void 0) {
       super(message, options);
       this.name = "SharedStateError";
-      this.code = code;
+      this.code = /** @type {ErrorCode} */
+      code;
       for (const [name, value] of Object.entries(members2))
         if (value !== void 0 && !(name in this)) this[name] = value;
     }
@@ -69,8 +70,11 @@ var SHAREDSTATE = (() => {
       if (!MEMBERS.includes(name))
         throw new SharedStateError("bad_update", `${name}: an update has only ${MEMBERS.join(", ")}`);
     if (!Array.isArray(changes?.insert)) return changes;
-    const insert = changes.insert.map(
-      (item) => is_plain(item) && item.id === void 0 ? { ...item, id: random_id() } : item
+    const insert = (
+      /** @type {any[]} */
+      changes.insert.map(
+        (item) => is_plain(item) && item.id === void 0 ? { ...item, id: random_id() } : item
+      )
     );
     return { ...changes, insert };
   }
@@ -1464,10 +1468,11 @@ var SHAREDSTATE = (() => {
     /**
      * Ask the server for something, once.
      *
+     * @template [R=unknown] what it is, such as `Todo[]`
      * @param {string} path `/app/service/collection`: a list of items; `/app/service`: names of
      *   collections; `/`: names of services; `/clock`: the server's time, in seconds since the Unix epoch
      * @param {Until} [until] a signal that takes the request back, unless it was sent
-     * @returns {Promise<any>} Rejects with a `SharedStateError`, as `Dataset.update` does.
+     * @returns {Promise<R>} Rejects with a `SharedStateError`, as `Dataset.update` does.
      */
     get(path, { signal } = {}) {
       return this.#connection.request("GET", () => [path, void 0], signal);
@@ -1709,7 +1714,7 @@ var SHAREDSTATE = (() => {
     /**
      * Replace the whole list.
      *
-     * @param {(Omit<T, "id"> & {id?: string})[]} items not modified; one without `id` gets a random one
+     * @param {readonly import("./changes.js").New<T>[]} items not modified; one without `id` gets a random one
      * @returns {Promise<any>} as of `Dataset.update`
      * @throws {TypeError} unless it is a list
      * @throws {SharedStateError} `bad_update` if an item has an id that is no text
@@ -1796,7 +1801,7 @@ var SHAREDSTATE = (() => {
     #remove = /* @__PURE__ */ new Set();
     /** @type {Map<string, T>} */
     #insert = /* @__PURE__ */ new Map();
-    /** @param {Dataset<T>} ds */
+    /** @internal @param {Dataset<T>} ds */
     constructor(ds) {
       this.#ds = ds;
       const { epoch, version: version2 } = ds._replica;
@@ -1847,7 +1852,7 @@ var SHAREDSTATE = (() => {
       }
       for (
         const item of
-        /** @type {T[]} */
+        /** @type {any[]} */
         insert
       ) this.#insert.set(item.id, item);
     }
@@ -1930,6 +1935,15 @@ var SHAREDSTATE = (() => {
     _moved = new Deferred();
     #ended = new AbortController();
     /**
+     * The state that the dataset shows, for `if`; undefined if there is none yet, or the server is of level 1.
+     *
+     * @returns {import("./changes.js").Cursor | undefined}
+     */
+    get cursor() {
+      const { epoch, version: version2 } = this._replica;
+      return epoch === void 0 || version2 === void 0 ? void 0 : { epoch, version: version2 };
+    }
+    /**
      * Read, decide and write, as if nobody else did meanwhile. The function gets a `Transaction`: it reads the
      * dataset and what was written so far through it, and writes with its `update`. When it returns, the
      * batch is sent with the condition that nothing it read has changed. If something has, nothing is applied,
@@ -2007,7 +2021,10 @@ var SHAREDSTATE = (() => {
     }
     /** The server's clock; it costs nothing until it is asked for the time. */
     get clock() {
-      return this.#clock ??= new Clock(() => this.get("/clock"));
+      return this.#clock ??= new Clock(() => (
+        /** @type {Promise<number>} */
+        this.get("/clock")
+      ));
     }
     /**
      * Get the dataset of a collection, with or without a connection. However often and in whatever spelling
@@ -2051,6 +2068,8 @@ var SHAREDSTATE = (() => {
      * @param {import("./changes.js").Changes<T>} changes
      */
     _prepared(changes) {
+      if (changes && "if" in changes && !changes.if)
+        throw new SharedStateError("bad_update", "if: expected a cursor, and there is none");
       return super._prepared(plain(changes));
     }
     /**

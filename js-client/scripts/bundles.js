@@ -1,12 +1,12 @@
 /** What the files in `libs/` are made of and how; the same input gives the same bytes on any machine. */
 
-import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { buildSync } from "esbuild";
 import { rollup } from "rollup";
 import { dts } from "rollup-plugin-dts";
+import { write_declarations } from "./declarations.js";
 
 const HOME = dirname(dirname(fileURLToPath(import.meta.url)));
 
@@ -68,17 +68,7 @@ async function declare(folder, banner) {
   // In the package's own folder, so that what the types import is found.
   const types = mkdtempSync(join(HOME, ".types-"));
   try {
-    const tsc = join(HOME, "node_modules/typescript/bin/tsc");
-    const options =
-      "--noEmit false --stripInternal --declaration --emitDeclarationOnly --rootDir src".split(" ");
-    execFileSync(
-      process.execPath,
-      [tsc, "-p", join(HOME, "tsconfig.bundles.json"), ...options, "--outDir", types],
-      {
-        cwd: HOME,
-        stdio: ["ignore", "inherit", "inherit"],
-      },
-    );
+    write_declarations(types, "tsconfig.bundles.json");
     for (const { name, entry } of DECLARATIONS) {
       const bundle = await rollup({ input: join(types, `${entry}.d.ts`), plugins: [dts()] });
       await bundle.write({ file: join(folder, name), format: "es", banner });

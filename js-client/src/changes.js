@@ -10,12 +10,21 @@ import { random_id } from "./random.js";
  *
  * @template {{id: string}} [T=Item]
  * @typedef {object} Changes
- * @property {string[]} [remove] ids
- * @property {(Omit<T, "id"> & {id?: string})[]} [insert] items; they replace those of the same id
+ * @property {readonly string[]} [remove] ids
+ * @property {readonly New<T>[]} [insert] items; they replace those of the same id
  * @property {boolean} [reset] default false
- * @property {{epoch: string, version: number, ids?: string[]}} [if] apply only if these ids (default: the
- *   whole collection) have not changed after that version; else the error is `conflict`
+ * @property {Cursor & {ids?: readonly string[]}} [if] apply only if these ids (default: the whole collection) have
+ *   not changed after that version; else the error is `conflict`
  */
+
+/**
+ * An item, or one without its id; of a union of items, any of them.
+ *
+ * @template {{id: string}} T
+ * @typedef {T extends unknown ? T | (Omit<T, "id"> & {id?: string}) : never} New
+ */
+
+/** @typedef {{epoch: string, version: number}} Cursor a state of a collection */
 
 const MEMBERS = ["insert", "remove", "reset", "if"];
 
@@ -31,7 +40,7 @@ export function with_ids(changes) {
       throw new SharedStateError("bad_update", `${name}: an update has only ${MEMBERS.join(", ")}`);
   // What is no list, or no item, is left to the server, which names the place in its answer.
   if (!Array.isArray(changes?.insert)) return changes;
-  const insert = changes.insert.map((item) =>
+  const insert = /** @type {any[]} */ (changes.insert).map((item) =>
     is_plain(item) && item.id === undefined ? { ...item, id: random_id() } : item,
   );
   return { ...changes, insert };

@@ -173,10 +173,11 @@ export class SharedStateClient {
   /**
    * Ask the server for something, once.
    *
+   * @template [R=unknown] what it is, such as `Todo[]`
    * @param {string} path `/app/service/collection`: a list of items; `/app/service`: names of
    *   collections; `/`: names of services; `/clock`: the server's time, in seconds since the Unix epoch
    * @param {Until} [until] a signal that takes the request back, unless it was sent
-   * @returns {Promise<any>} Rejects with a `SharedStateError`, as `Dataset.update` does.
+   * @returns {Promise<R>} Rejects with a `SharedStateError`, as `Dataset.update` does.
    */
   get(path, { signal } = {}) {
     return this.#connection.request("GET", () => [path, undefined], signal);

@@ -1,4 +1,10 @@
 /**
+ * @typedef {"bad_message" | "bad_path" | "bad_update" | "no_service" | "unauthenticated" | "forbidden" | "conflict"
+ *   | "too_large" | "too_many" | "unavailable" | "internal" | "connection_lost" | "closed" | "unreachable" | "sent_away"
+ *   | "released" | "bad_url" | "bad_option" | "refused" | "failed"} ErrorCode
+ */
+
+/**
  * @typedef {object} Details members that some errors have
  * @property {number} [close_code]
  * @property {unknown} [outcome]
@@ -47,8 +53,7 @@ export class SharedStateError
   constructor(code, message, members = {}, options = undefined) {
     super(message, options);
     this.name = "SharedStateError";
-    /** @type {string} */
-    this.code = code;
+    this.code = /** @type {ErrorCode} */ (code);
     // What every error has it keeps for itself, whatever the server calls its own.
     for (const [name, value] of Object.entries(members))
       if (value !== undefined && !(name in this)) /** @type {any} */ (this)[name] = value;

@@ -4,6 +4,7 @@ import { SharedStateClient as CoreClient } from "./client.js";
 import { Clock } from "./clock.js";
 import { Dataset as CoreDataset } from "./dataset.js";
 import { Deferred } from "./deferred.js";
+import { SharedStateError } from "./errors.js";
 import { iterate } from "./iteration.js";
 import { SharedObject } from "./object.js";
 import { check } from "./options.js";
@@ -12,7 +13,6 @@ import { transact } from "./transaction.js";
 
 /** @import { Handle } from "./client.js" */
 /** @import { Until } from "./ending.js" */
-/** @import { SharedStateError } from "./errors.js" */
 /** @import { Options } from "./options.js" */
 /** @import { Diff, Item } from "./replica.js" */
 
@@ -31,6 +31,16 @@ export class Dataset extends CoreDataset {
    */
   _moved = new Deferred();
   #ended = new AbortController();
+
+  /**
+   * The state that the dataset shows, for `if`; undefined if there is none yet, or the server is of level 1.
+   *
+   * @returns {import("./changes.js").Cursor | undefined}
+   */
+  get cursor() {
+    const { epoch, version } = this._replica;
+    return epoch === undefined || version === undefined ? undefined : { epoch, version };
+  }
 
   /**
    * Read, decide and write, as if nobody else did meanwhile. The function gets a `Transaction`: it reads the
@@ -121,7 +131,7 @@ export class SharedStateClient extends CoreClient {
 
   /** The server's clock; it costs nothing until it is asked for the time. */
   get clock() {
-    return (this.#clock ??= new Clock(() => this.get("/clock")));
+    return (this.#clock ??= new Clock(() => /** @type {Promise<number>} */ (this.get("/clock"))));
   }
 
   /**
@@ -165,6 +175,9 @@ export class SharedStateClient extends CoreClient {
    * @param {import("./changes.js").Changes<T>} changes
    */
   _prepared(changes) {
+    // Left out, as other members that are undefined are, it would change what happens.
+    if (changes && "if" in changes && !changes.if)
+      throw new SharedStateError("bad_update", "if: expected a cursor, and there is none");
     return super._prepared(plain(changes));
   }
 

@@ -11,6 +11,8 @@ export { version } from "./version.js";
 /** @typedef {import("./options.js").Status} Status */
 /** @typedef {import("./replica.js").Item} Item */
 /** @typedef {import("./ending.js").Until} Until */
+/** @typedef {import("./changes.js").Cursor} Cursor */
+/** @typedef {import("./errors.js").ErrorCode} ErrorCode */
 /**
  * @template {{id: string}} [T=Item]
  * @typedef {import("./changes.js").Changes<T>} Changes

@@ -51,7 +51,7 @@ export class SharedObject {
   /**
    * Replace the whole list.
    *
-   * @param {(Omit<T, "id"> & {id?: string})[]} items not modified; one without `id` gets a random one
+   * @param {readonly import("./changes.js").New<T>[]} items not modified; one without `id` gets a random one
    * @returns {Promise<any>} as of `Dataset.update`
    * @throws {TypeError} unless it is a list
    * @throws {SharedStateError} `bad_update` if an item has an id that is no text

@@ -44,10 +44,11 @@ export class Transaction {
   /** @type {Map<string, T>} */
   #insert = new Map();
 
-  /** @param {Dataset<T>} ds */
+  /** @internal @param {Dataset<T>} ds */
   constructor(ds) {
     this.#ds = ds;
     const { epoch, version } = ds._replica;
+    /** @internal */
     this._cursor = { epoch, version };
   }
 
@@ -100,7 +101,7 @@ export class Transaction {
       this.#remove.add(id);
       this.#insert.delete(id);
     }
-    for (const item of /** @type {T[]} */ (insert)) this.#insert.set(item.id, item);
+    for (const item of /** @type {any[]} */ (insert)) this.#insert.set(item.id, item);
   }
 
   /** @internal @returns {Changes<any> | undefined} undefined if nothing was written */

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
 import { runInNewContext } from "node:vm";
 import { SharedStateClient as CoreClient } from "../src/core.js";
+import { SharedStateClient } from "../src/index.js";
 import { C, FakeWebSocket, synced, with_code } from "./support.js";
 
 beforeEach(() => {
@@ -51,6 +52,17 @@ describe("refused, with the place", () => {
     circle.circle = circle;
     await assert.rejects(ds.update({ insert: [circle] }), with_code("bad_update"));
     assert.equal(socket.sent.length, 0);
+  });
+
+  test("a condition that there is none of", async () => {
+    const client = new SharedStateClient("ws://host:1", { WebSocket: FakeWebSocket });
+    const [, ds] = client.acquire(C);
+    assert.equal(ds.cursor, undefined);
+    await assert.rejects(ds.update({ if: ds.cursor }), with_code("bad_update"));
+    const given = synced();
+    assert.deepEqual(given.ds.cursor, { epoch: "e", version: 1 });
+    given.ds.update({ if: given.ds.cursor });
+    assert.deepEqual(given.socket.sent[0].arg.if, { epoch: "e", version: 1 });
   });
 
   test("other members of the update", async () => {

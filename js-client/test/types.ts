@@ -1,7 +1,9 @@
 /** What TypeScript must accept and refuse, from the declarations that are shipped. Compiled, never run. */
 
 import {
+  type Cursor,
   type Diff,
+  type ErrorCode,
   type Item,
   type Status,
   Dataset,
@@ -90,7 +92,48 @@ new DatasetViewer(ds, document.body, { delete: true, toString: ({ text }) => tex
 // @ts-expect-error a text is a string
 new DatasetViewer(ds, document.body, { toString: ({ done }) => done });
 
-is<Equal<SharedStateError["code"], string>>();
+is<Equal<SharedStateError["code"], ErrorCode>>();
+export const misspelt = (error: SharedStateError) =>
+  // @ts-expect-error there is no such code
+  error.code === "confict";
+
+// A union of items: each with all its members, with or without an id.
+interface Column {
+  id: string;
+  title: string;
+}
+interface Card {
+  id: string;
+  column: string;
+  text: string;
+}
+const [, board] = client.acquire<Column | Card>("/app/items/board");
+board.update({ insert: [{ column: "a", text: "" }, { id: "a", title: "" }] }); // prettier-ignore
+// @ts-expect-error a Card has a text, too
+board.update({ insert: [{ id: "b", column: "a" }] });
+// @ts-expect-error neither
+board.update({ insert: [{ id: "b" }] });
+
+// What is for reading only can be sent.
+const ids: readonly string[] = ["a"];
+ds.update({ remove: ids, insert: ds.snapshot });
+
+// A condition: the state that the dataset shows, or one that was kept.
+const cursor: Cursor | undefined = ds.cursor;
+if (cursor) ds.update({ remove: ids, if: { ...cursor, ids } });
+// @ts-expect-error a state has an epoch
+ds.update({ if: { version: 1 } });
+
+// What the server answers is not known here, unless it is said.
+is<Equal<Awaited<ReturnType<typeof client.get>>, unknown>>();
+export const todos: Promise<Todo[]> = client.get<Todo[]>("/app/items/todo");
+
+// @ts-expect-error datasets come from `acquire`
+new Dataset();
+// @ts-expect-error internal
+ds._replica;
+// @ts-expect-error internal
+client._new_dataset;
 
 const lean = new CoreClient("ws://host:1");
 is<Equal<ReturnType<(typeof lean.acquire<Todo>)>[1]["snapshot"], readonly Todo[]>>(); // prettier-ignore
