@@ -78,7 +78,7 @@ var SHAREDSTATE = (() => {
     );
     return { ...changes, insert };
   }
-  var is_plain = (item) => Object.prototype.toString.call(item) === "[object Object]" && !item.toJSON;
+  var is_plain = (item) => ({}).toString.call(item) === "[object Object]" && !item.toJSON;
 
   // src/callbacks.js
   var Callbacks = class {
@@ -823,7 +823,7 @@ var SHAREDSTATE = (() => {
       const { code = 0, reason } = closing ?? {};
       const unreachable = new SharedStateError(
         "unreachable",
-        "no server answers, or it does not serve pages of this origin"
+        "no server answers, or not to pages of this origin"
       );
       if (!this.#heard && this.#failures === 1) this.#listener.report(unreachable);
       let error = this.#failures < this.#retries ? void 0 : unreachable;
@@ -1338,7 +1338,7 @@ var SHAREDSTATE = (() => {
       this.#connection = new Connection(
         url,
         options,
-        (news) => this.#acquired.get(news.path)?.ds._hear(news),
+        (news) => this._peek(news.path)?._hear(news),
         (error) => {
           for (const { ds } of this.#acquired.values()) ds._failed(error, error.code === "closed");
         }
@@ -1426,6 +1426,14 @@ var SHAREDSTATE = (() => {
         on_abort(signal, () => this.release(handle))
       );
       return [handle, ds];
+    }
+    /**
+     * @internal
+     * @param {string} path in its one spelling
+     * @returns {Dataset<any> | undefined} the dataset, if somebody has acquired it
+     */
+    _peek(path) {
+      return this.#acquired.get(path)?.ds;
     }
     /**
      * @internal

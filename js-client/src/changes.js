@@ -52,5 +52,4 @@ export function with_ids(changes) {
  * @param {any} item
  * @returns {boolean}
  */
-const is_plain = (item) =>
-  Object.prototype.toString.call(item) === "[object Object]" && !item.toJSON;
+const is_plain = (item) => ({}).toString.call(item) === "[object Object]" && !item.toJSON;

@@ -34,7 +34,7 @@ export class SharedStateClient {
     this.#connection = new Connection(
       url,
       options,
-      (news) => this.#acquired.get(news.path)?.ds._hear(news),
+      (news) => this._peek(news.path)?._hear(news),
       (error) => {
         for (const { ds } of this.#acquired.values()) ds._failed(error, error.code === "closed");
       },
@@ -130,6 +130,15 @@ export class SharedStateClient {
       on_abort(signal, () => this.release(handle)),
     );
     return [handle, ds];
+  }
+
+  /**
+   * @internal
+   * @param {string} path in its one spelling
+   * @returns {Dataset<any> | undefined} the dataset, if somebody has acquired it
+   */
+  _peek(path) {
+    return this.#acquired.get(path)?.ds;
   }
 
   /**

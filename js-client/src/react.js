@@ -1,9 +1,12 @@
 /** SharedState in React: hooks. Items are read through `ds.snapshot`, so that nothing is rendered without need. */
 
-import { useCallback, useEffect, useState, useSyncExternalStore } from "react";
+import { useCallback, useMemo, useSyncExternalStore } from "react";
+import { LOADING, follow_loading } from "./loading.js";
+import { collection_path } from "./paths.js";
 
 /** @import { SharedStateClient as CoreClient } from "./client.js" */
 /** @import { Dataset } from "./dataset.js" */
+/** @import { Loading } from "./loading.js" */
 /** @import { Status } from "./options.js" */
 /** @import { Item } from "./replica.js" */
 
@@ -12,15 +15,26 @@ const NOTHING = Object.freeze([]);
 const never = () => () => {};
 
 /**
+ * @template {{id: string}} T
+ * @typedef {object} Initially
+ * @property {readonly T[]} [initial] what to show until the items are there, as a server that renders does: keep the list
+ *   the same from one render to the next. Default: nothing
+ */
+
+/**
  * The items of a dataset that somebody else acquired.
  *
  * @template {{id: string}} [T=Item]
- * @param {Dataset<T> | undefined} ds undefined: no items
+ * @param {Dataset<T> | undefined} ds undefined: the initial items
+ * @param {Initially<T>} [options]
  * @returns {readonly T[]} a frozen list, in order; the same one until something changes
  */
-export function useItems(ds) {
-  const snapshot = () => ds?.snapshot ?? NOTHING;
-  return useSyncExternalStore(ds?.subscribe ?? never, snapshot, snapshot);
+export function useItems(ds, { initial = NOTHING } = {}) {
+  return useSyncExternalStore(
+    ds?.subscribe ?? never,
+    () => ds?.snapshot ?? initial,
+    () => initial,
+  );
 }
 
 /**
@@ -32,8 +46,11 @@ export function useItems(ds) {
  * @returns {T | undefined}
  */
 export function useItem(ds, id) {
-  const snapshot = () => ds?.get_item(id);
-  return useSyncExternalStore(ds?.subscribe ?? never, snapshot, snapshot);
+  return useSyncExternalStore(
+    ds?.subscribe ?? never,
+    () => ds?.get_item(id),
+    () => undefined,
+  );
 }
 
 /**
@@ -42,20 +59,57 @@ export function useItem(ds, id) {
  * @template {{id: string}} [T=Item]
  * @param {CoreClient} client
  * @param {string} path `/app/service/collection`
- * @returns {[readonly T[], Dataset<T> | undefined]} the items, and the dataset: at the first render, and at the
- *   first one of another client or path, there is none yet
+ * @param {Initially<T>} [options]
+ * @returns {readonly [readonly T[], Dataset<T> | undefined, Loading]} the items; the dataset; whether the items are
+ *   still to come, and why they do not. All three belong to this client and path from the first render on. Until the
+ *   component is mounted there is no dataset, unless somebody else has it already
  */
-export function useCollection(client, path) {
-  const [ds, set_ds] = useState(/** @type {Dataset<T> | undefined} */ (undefined));
-  useEffect(() => {
-    const [handle, acquired] = client.acquire(path);
-    set_ds(/** @type {Dataset<any>} */ (acquired));
-    return () => {
-      set_ds(undefined);
-      client.release(handle);
-    };
-  }, [client, path]);
-  return [useItems(ds), ds];
+export function useCollection(client, path, { initial = NOTHING } = {}) {
+  const store = useMemo(() => collection(client, path, initial), [client, path, initial]);
+  return useSyncExternalStore(store.subscribe, store.snapshot, store.server_snapshot);
+}
+
+/**
+ * @template {{id: string}} T
+ * @param {CoreClient} client
+ * @param {string} path
+ * @param {readonly T[]} initial
+ */
+function collection(client, path, initial) {
+  /** @typedef {readonly [readonly T[], Dataset<T> | undefined, Loading]} Shown */
+  /** @type {Loading} */
+  let loading = LOADING;
+  /** @type {Dataset<any> | undefined} */
+  let ds = client._peek(collection_path(path));
+  /** @type {Shown} */
+  const at_first = [initial, undefined, LOADING];
+  let shown = at_first;
+  return {
+    /** @param {() => void} changed */
+    subscribe(changed) {
+      const [handle, acquired] = client.acquire(path);
+      ds = acquired;
+      const ends = [
+        acquired.subscribe(changed),
+        follow_loading(acquired, (state) => {
+          loading = state;
+          changed();
+        }),
+      ];
+      return () => {
+        for (const end of ends) end();
+        client.release(handle);
+      };
+    },
+    snapshot() {
+      const there = ds && (ds.size > 0 || !loading.loading);
+      /** @type {Shown} */
+      const now = [there ? /** @type {any} */ (ds).snapshot : initial, ds, loading];
+      if (now.some((each, n) => each !== shown[n])) shown = now;
+      return shown;
+    },
+    server_snapshot: () => at_first,
+  };
 }
 
 /**
@@ -70,6 +124,9 @@ export function useStatus(client) {
     },
     [client],
   );
-  const status = () => client.status;
-  return useSyncExternalStore(subscribe, status, status);
+  return useSyncExternalStore(
+    subscribe,
+    () => client.status,
+    () => "idle", // as where nothing is connected
+  );
 }

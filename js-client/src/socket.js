@@ -149,7 +149,7 @@ export class Socket {
     const { code = 0, reason } = closing ?? {};
     const unreachable = new SharedStateError(
       "unreachable",
-      "no server answers, or it does not serve pages of this origin",
+      "no server answers, or not to pages of this origin",
     );
     // Browsers do not tell why.
     if (!this.#heard && this.#failures === 1) this.#listener.report(unreachable);

@@ -1,7 +1,10 @@
 /** SharedState in Svelte: stores, to be read as `$items`. */
 
+import { LOADING, follow_loading } from "./loading.js";
+
 /** @import { SharedStateClient as CoreClient } from "./client.js" */
 /** @import { Dataset } from "./dataset.js" */
+/** @import { Loading } from "./loading.js" */
 /** @import { Status } from "./options.js" */
 /** @import { Item } from "./replica.js" */
 
@@ -43,6 +46,27 @@ export function collection(client, path) {
       const unsubscribe = items(/** @type {Dataset<any>} */ (ds)).subscribe(run);
       return () => {
         unsubscribe();
+        client.release(handle);
+      };
+    },
+  };
+}
+
+/**
+ * Whether the items of a collection are still to come, and why they do not. It keeps the collection in sync, too.
+ *
+ * @param {CoreClient} client
+ * @param {string} path `/app/service/collection`
+ * @returns {Readable<Loading>}
+ */
+export function loading(client, path) {
+  return {
+    subscribe(run) {
+      const [handle, ds] = client.acquire(path);
+      run(LOADING);
+      const end = follow_loading(ds, run);
+      return () => {
+        end();
         client.release(handle);
       };
     },

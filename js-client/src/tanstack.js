@@ -2,11 +2,12 @@
  * SharedState as a collection of TanStack DB, for its live queries and optimistic changes.
  *
  * What the application inserts, updates and deletes is shown at once and sent as one update; when that is
- * refused, it is taken back. The collection is kept in sync as long as TanStack DB uses it.
+ * refused, it is taken back. Of an item that is updated, only what was changed is written over what is there then, so that
+ * others' changes of its other members stay. The collection is kept in sync as long as TanStack DB uses it.
  */
 
 /** @import { CollectionConfig, DeleteMutationFnParams, InsertMutationFnParams, SyncConfig, UpdateMutationFnParams } from "@tanstack/db" */
-/** @import { SharedStateClient as CoreClient } from "./client.js" */
+/** @import { SharedStateClient } from "./full.js" */
 /** @import { Dataset } from "./dataset.js" */
 /** @import { Item } from "./replica.js" */
 
@@ -14,17 +15,32 @@
  * Options for `createCollection`.
  *
  * @template {{id: string}} [T=Item]
- * @param {CoreClient} client
+ * @param {SharedStateClient} client the full one
  * @param {string} path `/app/service/collection`; also the id of the collection, unless `options` has another
  * @param {Partial<CollectionConfig<T, string>>} [options] further ones
  * @returns {CollectionConfig<T, string>}
  */
 export function collection_options(client, path, options = {}) {
-  /** @param {InsertMutationFnParams<T, string> | UpdateMutationFnParams<T, string>} change */
+  /** @param {InsertMutationFnParams<T, string>} change */
   const insert = ({ transaction }) =>
     client.update(path, {
       insert: transaction.mutations.map(({ modified }) => /** @type {any} */ (modified)),
     });
+  /** @param {UpdateMutationFnParams<T, string>} change */
+  const update = async ({ transaction }) => {
+    const [handle, ds] = client.acquire(path);
+    try {
+      await ds.transaction((tx) => {
+        for (const { key, changes } of transaction.mutations) {
+          const item = tx.get_item(key);
+          // Whoever has deleted it meanwhile was faster.
+          if (item) tx.update({ insert: [{ ...item, ...changes }] });
+        }
+      });
+    } finally {
+      client.release(handle);
+    }
+  };
   /** @param {DeleteMutationFnParams<T, string>} change */
   const remove = ({ transaction }) =>
     client.update(path, { remove: transaction.mutations.map(({ key }) => key) });
@@ -32,7 +48,7 @@ export function collection_options(client, path, options = {}) {
     id: path,
     getKey: ({ id }) => id,
     onInsert: insert,
-    onUpdate: insert,
+    onUpdate: update,
     onDelete: remove,
     ...options,
     sync: {
@@ -44,7 +60,7 @@ export function collection_options(client, path, options = {}) {
 
 /**
  * @template {{id: string}} T
- * @param {CoreClient} client
+ * @param {SharedStateClient} client
  * @param {string} path
  * @param {Parameters<SyncConfig<T, string>["sync"]>[0]} target
  * @returns {() => void} ends it

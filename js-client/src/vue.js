@@ -1,10 +1,12 @@
 /** SharedState in Vue: composables. They end with the component, or the effect scope, that they are used in. */
 
 import { onScopeDispose, shallowReadonly, shallowRef } from "vue";
+import { LOADING, follow_loading } from "./loading.js";
 
 /** @import { ShallowRef } from "vue" */
 /** @import { SharedStateClient as CoreClient } from "./client.js" */
 /** @import { Dataset } from "./dataset.js" */
+/** @import { Loading } from "./loading.js" */
 /** @import { Status } from "./options.js" */
 /** @import { Item } from "./replica.js" */
 
@@ -27,13 +29,16 @@ export function useItems(ds) {
  * @template {{id: string}} [T=Item]
  * @param {CoreClient} client
  * @param {string} path `/app/service/collection`
- * @returns {[Readonly<ShallowRef<readonly T[]>>, Dataset<T>]} the items, and the dataset
+ * @returns {[Readonly<ShallowRef<readonly T[]>>, Dataset<T>, Readonly<ShallowRef<Loading>>]} the items; the dataset;
+ *   whether the items are still to come, and why they do not
  */
 export function useCollection(client, path) {
   const [handle, ds] = client.acquire(path);
   onScopeDispose(() => client.release(handle));
   const typed = /** @type {Dataset<any>} */ (ds);
-  return [useItems(typed), typed];
+  const loading = shallowRef(LOADING);
+  onScopeDispose(follow_loading(typed, (state) => (loading.value = state)));
+  return [useItems(typed), typed, shallowReadonly(loading)];
 }
 
 /**

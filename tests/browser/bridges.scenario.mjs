@@ -79,6 +79,83 @@ const APP = `
   globalThis.loaded = true;
 `;
 
+/** What is committed first, and what an empty list means; then the same page, rendered by a server, hydrated. */
+const COMMITTED = `
+  import { SharedStateClient } from "sharedstate-client";
+  import { createElement as e, useLayoutEffect, useState } from "react";
+  import { createRoot, hydrateRoot } from "react-dom/client";
+  import { renderToString } from "react-dom/server";
+  import { useCollection, useItem, useItems, useStatus } from "sharedstate-client/react";
+  import { effectScope, watch } from "vue";
+  import * as vue from "sharedstate-client/vue";
+  import * as stores from "sharedstate-client/svelte";
+  const client = new SharedStateClient(ADDRESS, { on_error: (error) => console.error(error) });
+  const [FULL, OTHER, EMPTY, REFUSED] =
+    ["mitems/full", "mitems/other", "mitems/empty", "nosuch/c"].map((path) => "/app/" + path);
+  await client.update(FULL, { insert: [{ id: "full" }] });
+  await client.update(OTHER, { insert: [{ id: "other" }] });
+  const [handle, held] = client.acquire(FULL);
+  await held.ready;
+  const log = [];
+  const List = ({ path }) => {
+    const [items, ds, { loading, error }] = useCollection(client, path);
+    useLayoutEffect(() => {
+      log.push([path.split("/").at(-1), items.map(({ id }) => id).join(), ds?.path === path ? "own" : typeof ds, error?.code ?? loading]);
+    });
+    return e("p", null, items.length);
+  };
+  let set_path;
+  const App = () => {
+    const [path, set] = useState(FULL);
+    set_path = set;
+    return e(List, { path });
+  };
+  const until = async (condition) => {
+    while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
+  };
+  globalThis.committed = async () => {
+    createRoot(document.getElementById("react")).render(e(App));
+    const settled = async (name, state) => until(() => log.at(-1)?.[0] === name && log.at(-1)[3] === state);
+    await settled("full", false);
+    for (const [path, state] of [[OTHER, false], [FULL, false], [EMPTY, false], [REFUSED, "no_service"]]) {
+      set_path(path);
+      await settled(path.split("/").at(-1), state);
+    }
+    return log;
+  };
+  globalThis.loading = async () => {
+    const found = {};
+    const scope = effectScope();
+    await scope.run(async () => {
+      for (const path of [EMPTY, REFUSED]) {
+        const [, , state] = vue.useCollection(client, path);
+        found["vue " + path] = [state.value.loading];
+        watch(state, ({ loading, error }) => found["vue " + path].push(error?.code ?? loading), { flush: "sync" });
+        found["svelte " + path] = [];
+        stores.loading(client, path).subscribe(({ loading, error }) => found["svelte " + path].push(error?.code ?? loading));
+      }
+    });
+    await until(() => Object.values(found).every(({ length }) => length === 2));
+    scope.stop();
+    return found;
+  };
+  const INITIAL = [{ id: "from the server" }];
+  const Page = () => {
+    const [items] = useCollection(client, FULL, { initial: INITIAL });
+    return e("div", null, useStatus(client), useItem(held, "full")?.id,
+      useItems(held, { initial: INITIAL }).map(({ id }) => id), items.map(({ id }) => id));
+  };
+  globalThis.hydrated = async () => {
+    const place = document.getElementById("vue");
+    const html = (place.innerHTML = renderToString(e(Page)));
+    const problems = [];
+    hydrateRoot(place, e(Page), { onRecoverableError: (error) => problems.push(String(error)) });
+    await until(() => place.textContent === "connectedfullfullfull");
+    return [html.replace(/<[^>]*>/g, ""), problems];
+  };
+  globalThis.loaded = true;
+`;
+
 /** The examples of the documentation that import the package. */
 const DOCUMENTED = `
   import { SharedStateClient as Client } from "sharedstate-client";
@@ -148,6 +225,39 @@ await scenario(async ({ server, open }) => {
   });
   await page.waitForFunction(() => globalThis.loaded);
 
+  const committed = await open(site.url);
+  await committed.page.addScriptTag({
+    type: "module",
+    content: await bundle(`ws://127.0.0.1:${server.port}`, COMMITTED),
+  });
+  await committed.page.waitForFunction(() => globalThis.loaded);
+  const commits = await committed.page.evaluate(() => globalThis.committed());
+  const first = {};
+  for (const [path, items, ds, state] of commits) {
+    first[path] ??= [items, ds, state];
+    assert.ok(["own", "undefined"].includes(ds), "never another collection's dataset");
+    assert.ok(["", path].includes(items), `never another collection's items: ${items}`);
+  }
+  assert.deepEqual(first.full, ["full", "own", true], "at once what is in memory");
+  for (const path of ["other", "empty", "c"])
+    assert.deepEqual(first[path], ["", "undefined", true], path);
+  assert.deepEqual(commits.at(-1), ["c", "", "own", "no_service"]);
+  const shown = { "/app/mitems/empty": [true, false], "/app/nosuch/c": [true, "no_service"] };
+  assert.deepEqual(
+    await committed.page.evaluate(() => globalThis.loading()),
+    Object.fromEntries(
+      Object.entries(shown).flatMap(([path, seen]) => [
+        [`vue ${path}`, seen],
+        [`svelte ${path}`, seen],
+      ]),
+    ),
+  );
+  assert.deepEqual(await committed.page.evaluate(() => globalThis.hydrated()), [
+    "idlefrom the serverfrom the server",
+    [],
+  ]);
+  await committed.page.close();
+
   const documented = await open(site.url);
   await documented.page.addScriptTag({
     type: "module",
@@ -172,7 +282,7 @@ await scenario(async ({ server, open }) => {
     await page.locator(`#${name} p`).getByText("connected", { exact: true }).waitFor();
   await all_show();
   const acquired = await page.evaluate(() => globalThis.acquired);
-  assert.deepEqual([acquired[0], acquired.at(-1)], ["undefined", "object"]);
+  assert.deepEqual([acquired[0], acquired.at(-1)], ["object", "object"], "the test has it already");
   const update = (changes) => page.evaluate((changes) => ds.update(changes), changes);
   await update({
     insert: [
@@ -207,6 +317,24 @@ await scenario(async ({ server, open }) => {
     ["B", "CC", "Z"],
   ]);
   await all_show("Z", "B", "CC");
+  // What others have changed of an item stays; what they have deleted stays away.
+  const both = await page.evaluate(async () => {
+    const theirs = ds.update({ insert: [{ ...ds.get_item("c"), note: "theirs" }] });
+    const gone = ds.update({ remove: ["z"] });
+    const mine = collection.update("c", (item) => (item.text = "mine"));
+    const late = collection.update("z", (item) => (item.text = "late"));
+    await Promise.all([theirs, gone, mine.isPersisted.promise, late.isPersisted.promise]);
+    const now = [ds.get_item("c"), ds.get_item("z"), texts(open)];
+    await ds.update({ reset: true, insert: [ds.get_item("b"), { id: "c", text: "CC", done: false }] });
+    await ds.update({ insert: [{ id: "z", text: "Z", done: false }] });
+    return now;
+  });
+  assert.deepEqual(both, [
+    { id: "c", text: "mine", done: false, note: "theirs" },
+    undefined,
+    ["B", "mine"],
+  ]);
+  await all_show("B", "CC", "Z");
   const refused = await page.evaluate(async () => {
     const inserted = collection.insert({ id: "x".repeat(300), text: "X", done: false });
     const seen = texts(open);
