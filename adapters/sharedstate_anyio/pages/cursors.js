@@ -7,7 +7,9 @@ const KEPT = 20; // seconds that a cursor stays without a sign of its owner
 const service = new URLSearchParams(location.search).get("service") ?? "mitems";
 const address = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}`;
 
-const client = new SharedStateClient(address);
+const problem = document.getElementById("problem");
+const fail = (error) => (problem.textContent = error.message);
+const client = new SharedStateClient(address, { on_error: fail });
 const [, cursors] = client.acquire(`/demo/${service}/cursors`);
 const numbers = crypto.getRandomValues(new Uint32Array(2));
 const me = { id: numbers.join("-"), hue: numbers[0] % 360, x: 0.5, y: 0.5, at: 0 };
@@ -74,8 +76,14 @@ try {
   draw(cursors.get_items());
   cursors.subscribe(draw);
   setInterval(tidy, (KEPT / 4) * 1000);
-  addEventListener("pagehide", () => cursors.update({ remove: [me.id] }));
+  // Firefox has closed the connection when `pagehide` comes. If the page stays, `tidy` says so.
+  for (const end of ["beforeunload", "pagehide"])
+    addEventListener(end, () => {
+      moved = false;
+      cursors.update({ remove: [me.id] });
+    });
   addEventListener("pageshow", () => (moved = true));
+  problem.textContent = "";
   client.add_status_callback((status) => {
     if (status === "connected") moved = true;
     else count.value = "Connecting …";
@@ -84,5 +92,5 @@ try {
   frame();
 } catch (error) {
   count.value = "";
-  document.getElementById("problem").textContent = error.message;
+  fail(error);
 }

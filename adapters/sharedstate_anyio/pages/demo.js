@@ -86,13 +86,17 @@ class Pane {
     }
   }
 
-  /** Send an update; tell how long its acknowledgement took, or what went wrong. */
-  async update(change) {
+  update(change) {
+    return this.send(() => this.dataset.update(change));
+  }
+
+  /** Send something; tell how long its acknowledgement took, or what went wrong. */
+  async send(ask) {
     const start = performance.now();
     this.problem.textContent = "";
     this.pace.textContent = this.client.status === "connected" ? "" : "waits for the connection";
     try {
-      await this.dataset.update(change);
+      await ask();
     } catch (error) {
       this.fail(error);
       this.render([]);
@@ -173,11 +177,15 @@ class Pane {
     return row;
   }
 
+  /** Change some members of an item as it is then; a copy made now would undo what others do to its other members. */
   edit(id, members) {
-    const item = this.dataset.get_item(id);
-    if (item !== undefined) {
-      this.update({ insert: [{ ...item, ...members }] });
-    }
+    const change = (tx) => {
+      const item = tx.get_item(id);
+      if (item !== undefined) {
+        tx.update({ insert: [{ ...item, ...members }] });
+      }
+    };
+    this.send(() => this.dataset.transaction(change));
   }
 
   /** Show an item in its row, but leave alone what is being typed there. */
@@ -233,7 +241,7 @@ function example() {
   return `<!doctype html><pre id="out">Connecting</pre><button id="add">Add</button>
 <script type="module">
   import {SharedStateClient} from "${location.origin}/libs/sharedstate.es.js";
-  const client = new SharedStateClient("${address}");
+  const client = new SharedStateClient("${address}", {on_error: ({message}) => out.textContent = message});
   const [handle, list] = client.acquire(${path});
   list.add_callback(() => out.textContent = JSON.stringify(list.get_items(), null, 2));
   add.onclick = () => list.update({insert: [{id: "i" + Date.now(), text: "Hello"}]});
@@ -253,11 +261,15 @@ async function copy() {
   }
 }
 
+function on_error(error) {
+  byId("trouble").textContent = error.message;
+}
+
 if (PATH === "") {
   byId("demo").hidden = true;
 } else {
   const panes = ["Client A", "Client B"].map(
-    (name) => new Pane(name, new SharedStateClient(address)),
+    (name) => new Pane(name, new SharedStateClient(address, { on_error })),
   );
   const tell = () => {
     for (const pane of panes) {
@@ -265,6 +277,9 @@ if (PATH === "") {
     }
     const off = panes.find((pane) => pane.client.status !== "connected") ?? panes[0];
     showStatus(byId("status"), off.client.status);
+    if (off.client.status === "connected") {
+      byId("trouble").textContent = "";
+    }
   };
   for (const pane of panes) {
     byId("panes").append(pane.element);

@@ -5,7 +5,9 @@ import { SharedStateClient } from "/libs/sharedstate.es.min.js";
 const service = new URLSearchParams(location.search).get("service") ?? "mitems";
 const address = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}`;
 
-const client = new SharedStateClient(address);
+const problem = document.getElementById("problem");
+const fail = (error) => (problem.textContent = error.message);
+const client = new SharedStateClient(address, { on_error: fail });
 const [, ds] = client.acquire(`/demo/${service}/switch`);
 const value = document.getElementById("value");
 
@@ -16,11 +18,7 @@ function show() {
 
 /** Show what went wrong with a promise, and nothing once all is well again. */
 function tell(promise) {
-  const problem = document.getElementById("problem");
-  promise.then(
-    () => (problem.textContent = ""),
-    (error) => (problem.textContent = error.message),
-  );
+  promise.then(() => (problem.textContent = ""), fail);
 }
 
 ds.subscribe(show);

@@ -5,25 +5,37 @@ import { SharedStateClient } from "/libs/sharedstate.es.min.js";
 const service = new URLSearchParams(location.search).get("service") ?? "mitems";
 const address = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}`;
 
-const client = new SharedStateClient(address);
-const [, tasks] = client.acquire(`/demo/${service}/todo`);
 const find = (id) => document.getElementById(id);
+const fail = (error) => (find("problem").textContent = error.message);
+const client = new SharedStateClient(address, { on_error: fail });
+const [, tasks] = client.acquire(`/demo/${service}/todo`);
 const rows = new Map(); // elements by id
+let waiting = 0; // changes without an answer
 
 /** Show what went wrong with a promise, and nothing once all is well again. */
-const watch = (promise) =>
-  promise.then(
-    () => (find("problem").textContent = ""),
-    (error) => (find("problem").textContent = error.message),
-  );
+const watch = (promise) => promise.then(() => (find("problem").textContent = ""), fail);
 
-const update = (changes) => watch(tasks.update(changes));
-
-/** Change some fields of a task as it is now, unless somebody has deleted it. */
-function change(id, fields) {
-  const task = tasks.get_item(id);
-  if (task) update({ insert: [{ ...task, ...fields }] });
+async function send(promise) {
+  waiting++;
+  tell();
+  await watch(promise);
+  waiting--;
+  tell();
 }
+
+const update = (changes) => send(tasks.update(changes));
+
+/**
+ * Change some fields of a task as it is then, unless somebody has deleted it. A copy made here and now would undo what
+ * others do to its other fields meanwhile.
+ */
+const change = (id, fields) =>
+  send(
+    tasks.transaction((tx) => {
+      const task = tx.get_item(id);
+      if (task) tx.update({ insert: [{ ...task, ...fields }] });
+    }),
+  );
 
 function addRow(id) {
   const row = find("task").content.firstElementChild.cloneNode(true);
@@ -64,7 +76,8 @@ function show(diffs) {
 
 function tell() {
   const left = tasks.get_items().filter(({ done }) => !done).length;
-  const status = client.status === "connected" ? "" : " – not connected";
+  const waits = waiting === 1 ? ", 1 change waits" : waiting ? `, ${waiting} changes wait` : "";
+  const status = client.status === "connected" ? "" : ` – not connected${waits}`;
   find("left").value = `${left === 1 ? "1 task" : `${left} tasks`} left${status}`;
   find("clear").hidden = left === tasks.size;
 }
@@ -85,7 +98,11 @@ find("clear").onclick = () => {
 tasks.subscribe(show);
 const known = tasks.ready.then(tell);
 known.then(
-  () => client.add_status_callback(tell),
+  () =>
+    client.add_status_callback((status) => {
+      if (status === "connected") find("problem").textContent = "";
+      tell();
+    }),
   () => (find("left").value = ""),
 );
 watch(known);
