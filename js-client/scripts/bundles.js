@@ -37,7 +37,10 @@ export const FILES = [
 
 /** @param {string} folder where to write them */
 export async function build(folder) {
-  const { version, license } = JSON.parse(readFileSync(join(HOME, "package.json"), "utf8"));
+  // The oldest browsers that they run in, `browserslist`: ES2022, and `Object.hasOwn`. The linter holds the sources to it.
+  const { version, license, browserslist } = JSON.parse(
+    readFileSync(join(HOME, "package.json"), "utf8"),
+  );
   const banner = `/*! SharedState client ${version}, ${license} */`;
   for (const { name, entry, format, minify } of BUNDLES) {
     const { outputFiles } = buildSync({
@@ -52,7 +55,7 @@ export async function build(folder) {
       minify,
       sourcemap: "linked",
       globalName: format === "iife" ? "SHAREDSTATE" : undefined,
-      target: "es2022",
+      target: browserslist.map((/** @type {string} */ browser) => browser.replace(" ", "")),
       charset: "utf8",
       banner: { js: banner },
       logLevel: "warning",

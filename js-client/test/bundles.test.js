@@ -74,6 +74,16 @@ test("a bundle says what it is and nothing of where it was made", () => {
   }
 });
 
+test("the guide names the browsers that they are made for", () => {
+  const { browserslist } = JSON.parse(
+    readFileSync(new URL("../package.json", import.meta.url), "utf8"),
+  );
+  const guide = readFileSync(new URL("../../docs/javascript-client.md", import.meta.url), "utf8");
+  const [said] = guide.match(/^It runs in .*/m) ?? [""];
+  for (const version of browserslist.join(" ").match(/[\d.]+/g))
+    assert.match(said, new RegExp(`\\b${version}\\b`));
+});
+
 test("declarations stand alone", () => {
   for (const name of FILES.filter((name) => name.endsWith(".d.ts")))
     assert.doesNotMatch(text(name), /^import /m);
