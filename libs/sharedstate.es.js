@@ -1449,7 +1449,7 @@ var SharedStateClient = class {
    *
    * @template [R=unknown] what it is, such as `Todo[]`
    * @param {string} path `/app/service/collection`: a list of items; `/app/service`: names of
-   *   collections; `/`: names of services; `/clock`: the server's time, in seconds since the Unix epoch
+   *   collections; `/app`: names of the services that hold such; `/`: names of services; `/clock`: the server's time, in seconds since the Unix epoch
    * @param {Until} [until] a signal that takes the request back, unless it was sent
    * @returns {Promise<R>} Rejects with a `SharedStateError`, as `Dataset.update` does.
    */
