@@ -17,15 +17,14 @@ const never = () => () => {};
 /**
  * @template {{id: string}} T
  * @typedef {object} Initially
- * @property {readonly T[]} [initial] what to show until the items are there, as a server that renders does: keep the list
- *   the same from one render to the next. Default: nothing
+ * @property {readonly T[]} [initial] what to show until the items are there, as a server that renders does. Default: nothing
  */
 
 /**
  * The items of a dataset that somebody else acquired.
  *
  * @template {{id: string}} [T=Item]
- * @param {Dataset<T> | undefined} ds undefined: the initial items
+ * @param {Dataset<T> | undefined} ds undefined: the initial items, as where a server renders
  * @param {Initially<T>} [options]
  * @returns {readonly T[]} a frozen list, in order; the same one until something changes
  */
@@ -65,7 +64,8 @@ export function useItem(ds, id) {
  *   component is mounted there is no dataset, unless somebody else has it already
  */
 export function useCollection(client, path, { initial = NOTHING } = {}) {
-  const store = useMemo(() => collection(client, path, initial), [client, path, initial]);
+  // The initial items belong to the client and path: another list of them is no reason to acquire anew.
+  const store = useMemo(() => collection(client, path, initial), [client, path]);
   return useSyncExternalStore(store.subscribe, store.snapshot, store.server_snapshot);
 }
 
