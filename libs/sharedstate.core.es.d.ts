@@ -134,6 +134,10 @@ type Options = {
      * Default: `reportError` in a page or worker, else `console.error`.
      */
     on_error?: ((error: unknown) => void) | undefined;
+    /**
+     * does nothing: pages of the first generation give it
+     */
+    debug?: boolean | undefined;
 };
 
 declare global {

@@ -328,6 +328,10 @@ type Options$1 = {
      * Default: `reportError` in a page or worker, else `console.error`.
      */
     on_error?: ((error: unknown) => void) | undefined;
+    /**
+     * does nothing: pages of the first generation give it
+     */
+    debug?: boolean | undefined;
 };
 
 /** @import { Changes } from "./changes.js" */

@@ -1773,7 +1773,14 @@ var SHAREDSTATE = (() => {
   }
 
   // src/options.js
-  var LEAST = { WebSocket: check, max_queue: 0, retries: 0, timeout: 1e-3, on_error: check };
+  var LEAST = {
+    WebSocket: check,
+    max_queue: 0,
+    retries: 0,
+    timeout: 1e-3,
+    on_error: check,
+    debug: true
+  };
   function check(url, options) {
     let href = "";
     try {

@@ -21,10 +21,18 @@ import { SharedStateError } from "./errors.js";
  *   refused subscription if nobody asked for `ready`, a message of the server that is not of the protocol, why there is
  *   no connection (`unreachable`, `sent_away`).
  *   Default: `reportError` in a page or worker, else `console.error`.
+ * @property {boolean} [debug] does nothing: pages of the first generation give it
  */
 
 /** @type {Record<string, any>} the least that a number may be; of what is no number, another of its kind */
-const LEAST = { WebSocket: check, max_queue: 0, retries: 0, timeout: 0.001, on_error: check };
+const LEAST = {
+  WebSocket: check,
+  max_queue: 0,
+  retries: 0,
+  timeout: 0.001,
+  on_error: check,
+  debug: true,
+};
 
 /**
  * Refuse at once what would fail later, or be ignored.

@@ -258,6 +258,7 @@ describe("the constructor", () => {
   test("refuses options that there are not, and values that will not do", () => {
     for (const [options, message] of /** @type {[any, string][]} */ ([
       [{ retry: 3 }, "retry: no option"],
+      [{ debug: 1 }, "debug: no valid boolean"],
       [{ websocket: FakeWebSocket }, "websocket: no option"],
       ["idle", "0: no option"],
       [{ WebSocket: {} }, "WebSocket: no valid function"],
@@ -272,7 +273,13 @@ describe("the constructor", () => {
         code: "bad_option",
         message,
       });
-    const good = { max_queue: 0, retries: 0, timeout: Infinity, on_error: undefined };
+    const good = {
+      max_queue: 0,
+      retries: 0,
+      timeout: Infinity,
+      on_error: undefined,
+      debug: true,
+    };
     new SharedStateClient("ws://host:1", { WebSocket: FakeWebSocket, ...good });
     new SharedStateClient("ws://host:1", { on_error: (error) => error });
   });
