@@ -90,6 +90,9 @@ def _sqlite(config: Mapping[str, object]) -> Backend:
         table = _table_name(config, complaints)
         if not name or "\0" in name:
             complaints.add("db_name", 'expected the path of a file, or ":memory:"')
+        elif name.startswith("file:"):
+            problem = "expected the path of a file, not SQLite's URI; for a file of that name, write ./file:..."
+            complaints.add("db_name", problem)
         if synchronous not in SYNCHRONOUS:
             complaints.add("db_synchronous", _one_of(synchronous, SYNCHRONOUS))
         timeout = number(config, "db_timeout", BUSY_TIMEOUT, 0.0, MAX_TIMEOUT, complaints)

@@ -108,12 +108,18 @@ def column_text(value: object, column: str) -> str:
 
 
 def _json_fault(text: str, error: Exception) -> str:
-    """Say why a text is no JSON. Python's own encoder, which wrote it, knows NaN."""
+    """Say why a text is no JSON. Python's own encoder, which wrote it, knows NaN, and halves of characters."""
+    constants: list[str] = []
     try:
-        json.loads(text)
+        value = json.loads(text, parse_constant=constants.append)
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return "holds half of a surrogate pair, which is not Unicode"
     except (ValueError, RecursionError):
         return f"is no JSON ({error})"
-    return "holds NaN or Infinity, which JSON does not know"
+    return (
+        "holds NaN or Infinity, which JSON does not know" if constants else f"is no JSON ({error})"
+    )
 
 
 def folded(text: str) -> str:

@@ -88,6 +88,11 @@ def test_a_mysql_configuration_turned_to_sqlite_is_accepted() -> None:
         ({"db_name": 7}, "db_name", "expected a string, not a number"),
         ({"db_name": ""}, "db_name", "expected the path of a file"),
         ({"db_name": "a\0b"}, "db_name", "expected the path of a file"),
+        (
+            {"db_name": "file:x.db?mode=ro"},
+            "db_name",
+            "expected the path of a file, not SQLite's URI",
+        ),
         ({"db_table": ["x"]}, "db_table", "expected a string, not a list"),
         ({"db_table": ""}, "db_table", "letters, digits and underscores"),
         ({"db_table": "1st"}, "db_table", "no digit first"),

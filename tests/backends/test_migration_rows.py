@@ -39,6 +39,7 @@ async def test_names_and_texts_of_every_kind(file: str) -> None:
         (("app", "c", "x", '{"id":"x"},{"id":"y"}'), "data: is no JSON"),
         (("app", "c", "x", '{"id":"x","n":NaN}'), "data: holds NaN or Infinity"),
         (("app", "c", "x", '{"id":"x","n":[-Infinity]}'), "data: holds NaN or Infinity"),
+        (("app", "c", "x", r'{"id":"x","t":"\ud800"}'), "data: holds half of a surrogate pair"),
         (("app", "c", "x", "[" * 100_000), "data: is no JSON"),
         (("app", "c", "x", '{"id":"x","a":' + "[" * 99 + "]" * 99 + "}"), "data: nested deeper"),
         (("app", "c", "x", '"x"'), "data: expected an object"),
