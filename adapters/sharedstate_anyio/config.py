@@ -62,9 +62,14 @@ class ServiceConfig:
         _poll_seconds(self.poll_seconds, "poll_seconds")
 
     @property
+    def is_built_in(self) -> bool:
+        """Whether it is one of ours, by its name or by that of its module."""
+        return self.module in BUILT_IN or self.module in BUILT_IN.values()
+
+    @property
     def in_memory(self) -> bool:
         """Whether it is known to forget everything when the server stops."""
-        return self.module in BUILT_IN and (
+        return self.is_built_in and (
             self.config.get("db_type") == "sqlite"
             and self.config.get("db_name", ":memory:") == ":memory:"
         )
@@ -72,7 +77,7 @@ class ServiceConfig:
     @property
     def store(self) -> str:
         """What keeps its items, in words for any visitor: no file, host or user."""
-        db_type = self.config.get("db_type") if self.module in BUILT_IN else None
+        db_type = self.config.get("db_type") if self.is_built_in else None
         if db_type == "sqlite":
             return "SQLite, in memory" if self.in_memory else "SQLite file"
         return "MySQL or MariaDB" if db_type == "mysql" else f"module {self.module}"

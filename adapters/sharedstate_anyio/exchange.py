@@ -44,6 +44,7 @@ class Exchange:
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=head_bytes)
         self._taken = 0  # bytes, since the request before
         self._left = REQUESTS
+        self._has_two_lengths = False
 
     @property
     def rest(self) -> bytes:
@@ -66,7 +67,11 @@ class Exchange:
             self.feed(await receive(self._sock))
         if self._taken - len(self.rest) > self._head_bytes:
             raise UpgradeError("the head of the request is too long", 431)
-        return event if isinstance(event, h11.Request) else None
+        if not isinstance(event, h11.Request):
+            return None
+        names = {name for name, _ in event.headers}
+        self._has_two_lengths = {b"content-length", b"transfer-encoding"} <= names
+        return event
 
     async def answer(
         self, response: Response, *, keep: bool, progress: Callable[[], None] = lambda: None
@@ -117,7 +122,12 @@ class Exchange:
         return bool(data)
 
     def _has_no_body(self) -> bool:
-        """Tell whether the request is all there; what is in a body interests nobody, nor does reading it."""
+        """Tell whether the request is all there; what is in a body interests nobody, nor does reading it.
+
+        Where one has two lengths, others on the way may have seen another end of it (RFC 9112, section 6.1).
+        """
+        if self._has_two_lengths:
+            return False
         try:
             return isinstance(self._http.next_event(), h11.EndOfMessage)
         except h11.RemoteProtocolError:

@@ -12,7 +12,6 @@ from sharedstate_backends.complaints import Complaints
 from sharedstate_backends.contract import ConfigurationError
 
 from .document import join, kind, shown
-from .services import BUILT_IN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,10 +97,11 @@ def is_served(root: str, file: str) -> bool:
 
 def _private(config: Config) -> Iterator[tuple[str, str]]:
     for service in config.services:
-        if service.module in BUILT_IN and service.config.get("db_type") == "sqlite":
-            name = service.config.get("db_name", ":memory:")
-            if isinstance(name, str) and name != ":memory:":
-                yield f"the database of {service.place}", name
+        name, key = service.config.get("db_name"), service.config.get("ssl.key")
+        if service.config.get("db_type") == "sqlite" and isinstance(name, str):
+            yield f"the database of {service.place}", name
+        if isinstance(key, str):
+            yield f"the key of {service.place}", key
     for listen in config.listen:
         if listen.ssl is not None:
             yield f"the key of {listen.ssl.place}", listen.ssl.key

@@ -177,5 +177,6 @@ async def _open(
 
 
 def _refusal(status: int, reason: str, asked: Headers) -> Response:
-    extra = [(b"Sec-WebSocket-Version", b"13")] if status == 426 else []
+    needed = [(b"Upgrade", b"websocket"), (b"Sec-WebSocket-Version", b"13")]
+    extra = needed if status == 426 else []
     return error_response("GET", status, reason, asked, extra)

@@ -61,13 +61,20 @@ def _etag(content: bytes) -> bytes:
 
 def takes_gzip(headers: Iterable[tuple[bytes, bytes]]) -> bool:
     """Return whether `Accept-Encoding` names gzip (RFC 9110, section 12.5.3)."""
+    named = choices(b"accept-encoding", headers)
+    return named.get(b"gzip", named.get(b"*", False))
+
+
+def choices(header: bytes, headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bool]:
+    """Return what a header such as `Accept` names, and whether each is wanted (RFC 9110, section 12.4.2)."""
     named: dict[bytes, bool] = {}
     for name, value in headers:
-        if name.lower() == b"accept-encoding":
+        if name.lower() == header:
             for choice in value.lower().translate(None, b" \t").split(b","):
-                coding, _, weight = choice.partition(b";q=")
-                named[coding] = weight.strip(b"0.") != b"" or not weight
-    return named.get(b"gzip", named.get(b"*", False))
+                kind, *parameters = choice.split(b";")
+                weights = (each[2:] for each in parameters if each.startswith(b"q="))
+                named[kind] = next(weights, b"1").strip(b"0.") != b""
+    return named
 
 
 def matches(etag: bytes, headers: Iterable[tuple[bytes, bytes]]) -> bool:

@@ -13,6 +13,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, Protocol
 
 from .rendering import ERROR, template
+from .resources import choices
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -116,13 +117,7 @@ def error_response(
 
 def _takes_pages(headers: Iterable[tuple[bytes, bytes]]) -> bool:
     """Return whether `Accept` names HTML, as that of every browser does for what it shows."""
-    for name, value in headers:
-        if name.lower() == b"accept":
-            for choice in value.lower().translate(None, b" \t").split(b","):
-                kind, _, weight = choice.partition(b";q=")
-                if kind == b"text/html" and (weight.strip(b"0.") or not weight):
-                    return True
-    return False
+    return choices(b"accept", headers).get(b"text/html", False)
 
 
 def _page(status: int, text: str) -> str:

@@ -70,7 +70,7 @@ def check_tables(services: Iterable[ServiceConfig], complaints: Complaints) -> N
     for service in services:
         config = service.config
         name, table = config.get("db_name"), str(config.get("db_table", "items"))
-        if service.module not in BUILT_IN or service.in_memory or not isinstance(name, str):
+        if not service.is_built_in or service.in_memory or not isinstance(name, str):
             continue
         if config.get("db_type") == "sqlite":
             where: tuple[str, ...] = (str(Path(name).absolute()), table.lower())
@@ -91,7 +91,7 @@ def lacking(backend: object) -> list[str]:
 def foreign_files(service: ServiceConfig) -> str | None:
     """Return what root, who may write any file, would not notice of a built-in service's files; None for nothing."""
     name = service.config.get("db_name")
-    if service.module not in BUILT_IN or service.in_memory or not isinstance(name, str):
+    if not service.is_built_in or service.in_memory or not isinstance(name, str):
         return None
     if service.config.get("db_type") != "sqlite":
         return None
@@ -102,7 +102,7 @@ def whereabouts(service: ServiceConfig) -> str:
     """Say what keeps a service's items, and where, to who operates the server; no user and no password."""
     config = service.config
     name = config.get("db_name")
-    if service.module not in BUILT_IN or service.in_memory or not isinstance(name, str):
+    if not service.is_built_in or service.in_memory or not isinstance(name, str):
         return service.store
     if config.get("db_type") == "sqlite":
         return f"{service.store} {Path(name).absolute()}"
@@ -180,7 +180,7 @@ def placed(error: ConfigurationError, service: ServiceConfig) -> ConfigurationEr
     complaints = Complaints()
     for each in error.each:
         key = join(f"{service.place}.config", each.key) if each.key else f"{service.place}.config"
-        other = other_keys.SERVICE.get(each.key) if service.module in BUILT_IN else None
+        other = other_keys.SERVICE.get(each.key) if service.is_built_in else None
         problem = f"unknown key; {other.advice}" if other else each.problem
         complaints.add(key, _censored(problem, service.config))
     return complaints.joined()

@@ -353,6 +353,24 @@ def test_a_database_is_not_served(tmp_path: Path, name: str) -> None:
         check_folders(found)
 
 
+@pytest.mark.parametrize("module", ["sharedstate_backends.items_service", "somebody.elses"])
+def test_a_database_is_not_served_whatever_its_service_is_called(
+    tmp_path: Path, module: str
+) -> None:
+    service = sqlite("items", tmp_path / "a.db") | {"module": module}
+    found = parse_config({**document(service), "files": {"/": str(tmp_path)}})
+    with pytest.raises(ConfigurationError, match=r"everybody could read the database of serv"):
+        check_folders(found)
+
+
+def test_a_key_for_the_database_is_not_served(tmp_path: Path) -> None:
+    service = {"name": "items", "module": "items_service"}
+    config = {"db_type": "mysql", "db_name": "d", "ssl.key": str(tmp_path / "k.pem")}
+    found = parse_config({**document({**service, "config": config}), "files": {"/": str(tmp_path)}})
+    with pytest.raises(ConfigurationError, match=r"everybody could read the key of services\[0\]"):
+        check_folders(found)
+
+
 def test_a_key_is_not_served(tmp_path: Path) -> None:
     listen = {"host": "127.0.0.1", "ssl": {"cert": "c.pem", "key": str(tmp_path / "k.pem")}}
     found = parse_config({**document(), "service": listen, "files": {"/": str(tmp_path)}})

@@ -141,6 +141,15 @@ def test_an_error_is_a_page_for_browsers_and_json_for_others(
         assert header(answer, b"Vary") == b"Accept"
 
 
+def test_html_is_wanted_with_any_parameters(site: Site) -> None:
+    for accept in (b"text/html;level=1", b"text/html; charset=utf-8; q=0.5", b"TEXT/HTML"):
+        response = site.respond("GET", "/nothing", [(b"accept", accept)])
+        assert header(response, b"Content-Type") == b"text/html; charset=utf-8"
+    for accept in (b"text/html;level=1;q=0", b"text/htmlx"):
+        response = site.respond("GET", "/nothing", [(b"accept", accept)])
+        assert header(response, b"Content-Type") == b"application/json"
+
+
 def test_an_error_page_says_what_was_asked_without_trusting_it() -> None:
     response = error_response("GET", 403, "<b>&'\"", [BROWSER])
     assert b"<b>" not in response.body

@@ -18,7 +18,16 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize(
-    "accepts", [b"gzip", b"br;q=1.0, gzip;q=0.8", b"GZIP", b"*", b"*;q=0, gzip", b"br,\tgzip"]
+    "accepts",
+    [
+        b"gzip",
+        b"br;q=1.0, gzip;q=0.8",
+        b"GZIP",
+        b"*",
+        b"*;q=0, gzip",
+        b"br,\tgzip",
+        b"gzip;x=1;q=1",
+    ],
 )
 def test_what_is_large_is_compressed(accepts: bytes) -> None:
     site = Site([ITEMS])
@@ -38,7 +47,8 @@ def test_what_is_large_is_compressed(accepts: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "accepts", [b"", b"gzip;q=0", b"gzip; q=0.0", b"br", b"identity", b"gzip;q=0, *"]
+    "accepts",
+    [b"", b"gzip;q=0", b"gzip; q=0.0", b"br", b"identity", b"gzip;q=0, *", b"gzip;x=1;q=0"],
 )
 def test_what_nobody_asked_for_is_not_compressed(accepts: bytes) -> None:
     response = Site([ITEMS]).respond("GET", "/", [(b"Accept-Encoding", accepts)])

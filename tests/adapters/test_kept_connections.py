@@ -157,6 +157,17 @@ async def test_what_ends_with_its_answer(method: str, more: str) -> None:
         assert await browser.is_over()
 
 
+async def test_a_body_with_two_lengths_ends_it() -> None:
+    """Whoever passed the request on may have seen the next one somewhere else."""
+    async with running() as server, open_peer(server.port) as peer:
+        browser = Browser(peer)
+        for more, closes in (("", False), ("Content-Length: 5\r\n", True)):
+            empty = request("/", "POST", f"{more}Transfer-Encoding: chunked\r\n") + b"0\r\n\r\n"
+            await peer.send(empty)
+            assert (await browser.answer()).closes is closes
+        assert await browser.is_over()
+
+
 async def test_an_old_client_gets_one_answer() -> None:
     async with running() as server, open_peer(server.port) as peer:
         await peer.send(b"GET /healthz HTTP/1.0\r\nConnection: keep-alive\r\n\r\n" * 2)

@@ -44,7 +44,8 @@ async def test_a_bad_handshake(changes: dict[str, str | None], status: int) -> N
         got, rest = await answer(server, upgrade_request("/", **changes))
         assert got == status
         if status == 426:
-            assert b"\r\nsec-websocket-version: 13\r\n" in rest.lower()
+            for line in (b"sec-websocket-version: 13", b"upgrade: websocket"):
+                assert b"\r\n%b\r\n" % line in rest.lower()
 
 
 @pytest.mark.parametrize(

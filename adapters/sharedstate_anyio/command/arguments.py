@@ -176,7 +176,7 @@ def _command(
         type=_seconds,
         default=30.0,
         metavar="S",
-        help="give up after so long without connection, answer or storage (default: 30; watch: never)",
+        help="once connected, give up after so long without connection, answer or storage (default: 30; watch: never)",
     )
     return made
 

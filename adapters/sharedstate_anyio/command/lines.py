@@ -96,8 +96,10 @@ def parse_line(number: int, text: bytes) -> Line:
         problem = f"line {number} is not JSON: {error.msg}, at character {error.pos + 1}{hint}"
         raise CommandError(problem, BAD_INPUT) from None
     except UnicodeDecodeError as error:
-        column = len(text[: error.start].decode()) + 1
-        problem = f"line {number}, column {column}: the byte {text[error.start]:#04x} is not UTF-8"
+        # Of which text it tells the place, the line or a part of it, depends on who read it.
+        start = text.index(error.object) + error.start
+        column = len(text[:start].decode()) + 1
+        problem = f"line {number}, column {column}: the byte {text[start]:#04x} is not UTF-8"
         raise CommandError(f"{problem}; {NOT_UTF_8}", BAD_INPUT) from None
     except (ValueError, RecursionError) as error:
         raise CommandError(f"line {number} is not JSON: {error}", BAD_INPUT) from None

@@ -29,7 +29,7 @@ class Connecting(NamedTuple):
     Attributes:
         ssl_context: for `wss`; None for the system's.
         headers: of the handshake.
-        timeout: seconds for the first connection.
+        timeout: seconds for the first connection; no more than `patience`.
         patience: seconds without a connection, without an answer, or without the server's storage, after which to give
             up.
     """
@@ -90,7 +90,7 @@ async def session(url: str, how: Connecting) -> AsyncIterator[Client[bytes]]:
             url,
             ssl_context=how.ssl_context,
             headers=how.headers,
-            connect_timeout=how.timeout,
+            connect_timeout=min(how.timeout, how.patience),
             loads=bytes,
         ) as client,
         anyio.create_task_group() as tasks,
