@@ -4,38 +4,36 @@ The rules:
 
 1. Files are looked for and read in threads, a few at once: a slow disk keeps nobody else waiting.
 2. A file is served if its real path, links followed, is in the real folder, and no part of its name there begins with a
-   dot. Names are decoded once. There are no listings; a folder is its `index.html`.
+   dot (`opening.py`). Names are decoded once. There are no listings; a folder is its `index.html`.
 3. Of a large file one piece is in memory at a time, and it is not kept open between two of them: who reads slowly costs
    no more than others. A file that changes meanwhile ends the connection.
 4. Everything is revalidated, by its ETag or its date.
+5. A file is opened, whatever is asked about it: one that cannot be read is not there for HEAD either, nor is it known.
 """
 
 from __future__ import annotations
 
 import os
-import stat
 import urllib.parse
 from email.utils import formatdate, parsedate_to_datetime
-from errno import ELOOP, ENAMETOOLONG
+from errno import EINVAL, ELOOP, EMLINK, ENAMETOOLONG, ENXIO
 from http import HTTPStatus
-from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Final
 
 import anyio
 import anyio.to_thread
 
-from .folders import is_served
 from .http import path_of
+from .opening import open_file
 from .resources import matches
 from .responses import EVERYWHERE, Response, complete, error_response
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from .opening import File, OpenFile
     from .resources import Headers
-
-PIECE_BYTES: Final = 64 * 1024
-"""What is in memory of one file for one peer."""
 
 THREADS: Final = 4
 """Files looked at or read at one time."""
@@ -83,57 +81,14 @@ _POLICY: Final = (
     b"object-src 'none'; base-uri 'self'; frame-ancestors 'self'",
 )
 """What no ordinary page needs: plugins, another base, a frame of somebody else's around it."""
-
-_OPENING: Final = (
-    os.O_RDONLY
-    | getattr(os, "O_CLOEXEC", 0)
-    | getattr(os, "O_NOFOLLOW", 0)
-    | getattr(os, "O_NONBLOCK", 0)
-    | getattr(os, "O_BINARY", 0)
-)
-
-
-class _File(NamedTuple):
-    """A file as it was when it was looked at."""
-
-    path: str
-    size: int
-    modified: int  # nanoseconds since the Unix epoch
-    identity: tuple[int, int]
-
-    def read(self, start: int) -> bytes:
-        """Return a piece of it.
-
-        Raises:
-            OSError: it cannot be read, or is not what it was.
-        """
-        number = os.open(self.path, _OPENING)
-        try:
-            if _file(self.path, os.fstat(number)) != self:
-                raise FileNotFoundError(f"{self.path} has changed while it was sent")
-            os.lseek(number, start, os.SEEK_SET)
-            data = b""
-            wanted = min(PIECE_BYTES, self.size - start)
-            while len(data) < wanted:
-                more = os.read(number, wanted - len(data))
-                if not more:
-                    raise FileNotFoundError(f"{self.path} was cut while it was sent")
-                data += more
-            return data
-        finally:
-            os.close(number)
-
-
-def _file(path: str, found: os.stat_result) -> _File | None:
-    if not stat.S_ISREG(found.st_mode):
-        return None
-    return _File(path, found.st_size, found.st_mtime_ns, (found.st_dev, found.st_ino))
+_NOT_THERE: Final = {EINVAL, ELOOP, EMLINK, ENAMETOOLONG, ENXIO}
+"""Of names that stand for nothing, of links that lead nowhere or were put there meanwhile, and of sockets."""
 
 
 class _Pieces:
     """The rest of a large file."""
 
-    def __init__(self, file: _File, start: int, threads: anyio.CapacityLimiter) -> None:
+    def __init__(self, file: File, start: int, threads: anyio.CapacityLimiter) -> None:
         self._file = file
         self._at = start
         self._threads = threads
@@ -191,58 +146,44 @@ class Files:
         self, folder: str, names: list[str], request: tuple[str, str, Headers]
     ) -> Response | None:
         method, target, headers = request
+        *parents, last = names
+        wanted = [*parents, last or INDEX]
+        if not all(map(_is_name, wanted)):
+            return None
         try:
-            file = _find(folder, names)
-            if file is None:
+            with open_file(folder, wanted) as opened:
+                if method not in {"GET", "HEAD"}:
+                    return _not_allowed(method, headers)
+                return self._answer(method, opened, headers)
+        except IsADirectoryError:
+            if not last:
                 return None
             if method not in {"GET", "HEAD"}:
-                problem = "Only GET and HEAD do anything here."
-                return error_response(method, 405, problem, headers, [(b"Allow", b"GET, HEAD")])
-            if isinstance(file, str):
-                return _redirection(method, file, target)
-            return self._answer(method, file, headers)
+                return _not_allowed(method, headers)
+            return _redirection(method, last, target)
         except (FileNotFoundError, NotADirectoryError, PermissionError, ValueError):
             return None
         except OSError as error:
-            if error.errno in {ELOOP, ENAMETOOLONG}:
+            if error.errno in _NOT_THERE:
                 return None
             problem = "The file cannot be read now."
             return error_response(method, HTTPStatus.SERVICE_UNAVAILABLE, problem, headers)
 
-    def _answer(self, method: str, file: _File, headers: Headers) -> Response:
+    def _answer(self, method: str, opened: OpenFile, headers: Headers) -> Response:
+        file = opened.file
         etag = b'"%x-%x"' % (file.modified, file.size)
         date = formatdate(file.modified // 10**9, usegmt=True).encode()
         dated = [(b"ETag", etag), (b"Last-Modified", date)]
         if _is_known(file, etag, headers):
             return Response(HTTPStatus.NOT_MODIFIED, [*dated, *EVERYWHERE])
-        kind = TYPES.get(file.path.rpartition(".")[2].lower(), _UNKNOWN)
+        kind = TYPES.get(PurePath(file.parts[-1]).suffix[1:].lower(), _UNKNOWN)
         length = (b"Content-Length", b"%d" % file.size)
         described = [(b"Content-Type", kind), *dated, _POLICY, *EVERYWHERE, length]
         if method == "HEAD":
             return Response(HTTPStatus.OK, described)
-        first = file.read(0)
+        first = opened.read(0)
         rest = _Pieces(file, len(first), self._threads) if len(first) < file.size else None
         return Response(HTTPStatus.OK, described, first, rest)
-
-
-def _find(folder: str, names: list[str]) -> _File | str | None:
-    """Return what these names stand for: a file, or a folder's name, of which the slash is missing.
-
-    Raises:
-        OSError, ValueError: there is nothing of that name.
-    """
-    *parents, last = names
-    wanted = [*parents, last or INDEX]
-    if not all(map(_is_name, wanted)):
-        return None
-    root = os.path.realpath(folder)
-    path = os.path.realpath(Path(root, *wanted))
-    if not is_served(root, path):
-        return None
-    found = Path(path).stat()
-    if stat.S_ISDIR(found.st_mode) and last:
-        return last
-    return _file(path, found)
 
 
 def _is_name(name: str) -> bool:
@@ -255,7 +196,7 @@ def _is_name(name: str) -> bool:
     )
 
 
-def _is_known(file: _File, etag: bytes, headers: Headers) -> bool:
+def _is_known(file: File, etag: bytes, headers: Headers) -> bool:
     """Return whether the peer has this very file (RFC 9110, sections 13.1.2 and 13.1.3)."""
     given = dict(headers)
     if b"if-none-match" in given:
@@ -265,6 +206,11 @@ def _is_known(file: _File, etag: bytes, headers: Headers) -> bool:
         return file.modified // 10**9 <= since.timestamp()
     except (KeyError, ValueError, OverflowError):
         return False
+
+
+def _not_allowed(method: str, headers: Headers) -> Response:
+    problem = "Only GET and HEAD do anything here."
+    return error_response(method, 405, problem, headers, [(b"Allow", b"GET, HEAD")])
 
 
 def _redirection(method: str, path: str, target: str) -> Response:

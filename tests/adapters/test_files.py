@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import socket
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
 
-from sharedstate_anyio import Config, files, parse_config, serve
+from sharedstate_anyio import Config, files, opening, parse_config, serve
 from sharedstate_anyio.config import load_config
-from sharedstate_anyio.folders import check_folders
+from sharedstate_anyio.folders import check_folders, is_served
 from sharedstate_anyio.http import BUNDLES
 from sharedstate_backends import ConfigurationError
 from tests.support.asking import ask
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from sharedstate_anyio import RunningServer
 
-LARGE = 3 * files.PIECE_BYTES + 5
+LARGE = 3 * opening.PIECE_BYTES + 5
 
 
 @pytest.fixture
@@ -162,6 +163,97 @@ async def test_what_is_not_there(public: Path, target: str) -> None:
             assert "secret" not in body.replace("secret.txt", "")
 
 
+METHODS: list[tuple[str, dict[str, str]]] = [
+    ("GET", {}),
+    ("HEAD", {}),
+    ("POST", {}),
+    ("GET", {"If_None_Match": "*"}),
+]
+"""Requests that have to agree whether there is a file."""
+
+
+@pytest.mark.parametrize("folder", [True, False], ids=["folder", "file"])
+async def test_a_link_put_there_meanwhile_leads_nowhere(
+    public: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, folder: bool
+) -> None:
+    """It comes between the look at the real path and the opening."""
+    secret = tmp_path / "elsewhere" / "docs"
+    secret.mkdir(parents=True)
+    (secret / "index.html").write_text("secret")
+    served = public / "docs" if folder else public / "docs" / "index.html"
+    target = secret if folder else secret / "index.html"
+
+    def look_and_swap(root: str, path: str) -> bool:
+        found = is_served(root, path)
+        if not served.is_symlink():
+            served.rename(tmp_path / "away")
+            served.symlink_to(target)
+        return found
+
+    monkeypatch.setattr(opening, "is_served", look_and_swap)
+    async with serving(public) as server:
+        for method, known in METHODS:
+            status, _, body = await ask(server.port, "/docs/index.html", method, **known)
+            assert (status, "secret" in body) == (404, False)
+            served.unlink()
+            (tmp_path / "away").rename(served)
+
+
+async def test_a_link_put_there_in_the_midst_of_a_large_file(
+    public: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (public / "docs" / "large.bin").write_bytes(b"x" * LARGE)
+    read = opening.OpenFile.read
+
+    def read_and_swap(found: opening.OpenFile, start: int) -> bytes:
+        data = read(found, start)
+        if start == 0:
+            (public / "docs").rename(tmp_path / "away")
+            (public / "docs").symlink_to(tmp_path / "away")
+        return data
+
+    monkeypatch.setattr(opening.OpenFile, "read", read_and_swap)
+    async with serving(public) as server, open_peer(server.port) as peer:
+        await peer.send(b"GET /docs/large.bin HTTP/1.1\r\nHost: a\r\n\r\n")
+        _, _, body = (await peer.receive_all()).partition(b"\r\n\r\n")
+        assert len(body) == opening.PIECE_BYTES
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ELOOP])
+async def test_a_link_that_goes_away_meanwhile(
+    public: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def fail(*_: object) -> str:
+        raise OSError(number, os.strerror(number))
+
+    async with serving(public) as server:
+        monkeypatch.setattr(os.path, "realpath", fail)
+        assert (await ask(server.port, "/docs/index.html"))[0] == 404
+
+
+def unreadable(monkeypatch: pytest.MonkeyPatch, name: str, number: int = errno.EACCES) -> None:
+    """Make opening what has this name fail, for root, too."""
+    really = os.open
+
+    def refuse(path: Any, flags: int, *args: Any, **options: Any) -> int:
+        if str(path) == name:
+            raise OSError(number, os.strerror(number))
+        return really(path, flags, *args, **options)
+
+    monkeypatch.setattr(os, "open", refuse)
+
+
+async def test_a_file_that_cannot_be_read_is_not_there_for_anything(
+    public: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serving(public) as server:
+        unreadable(monkeypatch, "mine.js")
+        for method, known in METHODS:
+            assert (await ask(server.port, "/libs/mine.js", method, **known))[0] == 404
+        monkeypatch.undo()
+        assert (await ask(server.port, "/libs/mine.js"))[0] == 200
+
+
 async def test_what_is_the_servers_own_wins(public: Path) -> None:
     """Except its page at `/`, which is at `/pages/` too."""
     async with serving(public) as server:
@@ -247,25 +339,25 @@ async def test_a_large_file_that_changes_meanwhile_is_not_mixed(
 ) -> None:
     """The answer ends too early, which whoever asked can see."""
     file = public / "large.bin"
-    read = files._File.read
+    read = opening.OpenFile.read
 
-    def read_and_change(found: files._File, start: int) -> bytes:
+    def read_and_change(found: opening.OpenFile, start: int) -> bytes:
         data = read(found, start)
         if start == 0 and change == "replaced":
             (public / "new").write_bytes(b"x" * LARGE)
             (public / "new").replace(file)
         elif start == 0 and change == "cut":
-            os.truncate(file, files.PIECE_BYTES)
+            os.truncate(file, opening.PIECE_BYTES)
         elif start == 0:
             file.unlink()
         return data
 
-    monkeypatch.setattr(files._File, "read", read_and_change)
+    monkeypatch.setattr(opening.OpenFile, "read", read_and_change)
     async with serving(public) as server, open_peer(server.port) as peer:
         await peer.send(b"GET /large.bin HTTP/1.1\r\nHost: a\r\n\r\n")
         head, _, body = (await peer.receive_all()).partition(b"\r\n\r\n")
         assert b"content-length: %d" % LARGE in head.lower()
-        assert len(body) == files.PIECE_BYTES
+        assert len(body) == opening.PIECE_BYTES
 
 
 async def test_who_reads_slowly_keeps_no_file_open(public: Path) -> None:
@@ -293,8 +385,9 @@ async def test_a_disk_that_stands_still_keeps_nobody_else_waiting(
 
         def wait(*_: object) -> None:
             ours.recv(1)
+            raise FileNotFoundError
 
-        monkeypatch.setattr(files, "_find", wait)
+        monkeypatch.setattr(files, "open_file", wait)
         async with serving(public) as server:
             peers = [Peer(server.port) for _ in range(files.THREADS + 2)]
             for peer in peers:
