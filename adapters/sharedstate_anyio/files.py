@@ -171,10 +171,9 @@ class Files:
 
     def _answer(self, method: str, opened: OpenFile, headers: Headers) -> Response:
         file = opened.file
-        etag = b'"%x-%x"' % (file.modified, file.size)
         date = formatdate(file.modified // 10**9, usegmt=True).encode()
-        dated = [(b"ETag", etag), (b"Last-Modified", date)]
-        if _is_known(file, etag, headers):
+        dated = [(b"ETag", file.etag), (b"Last-Modified", date)]
+        if _is_known(file, headers):
             return Response(HTTPStatus.NOT_MODIFIED, [*dated, *EVERYWHERE])
         kind = TYPES.get(PurePath(file.parts[-1]).suffix[1:].lower(), _UNKNOWN)
         length = (b"Content-Length", b"%d" % file.size)
@@ -196,11 +195,11 @@ def _is_name(name: str) -> bool:
     )
 
 
-def _is_known(file: File, etag: bytes, headers: Headers) -> bool:
+def _is_known(file: File, headers: Headers) -> bool:
     """Return whether the peer has this very file (RFC 9110, sections 13.1.2 and 13.1.3)."""
     given = dict(headers)
     if b"if-none-match" in given:
-        return matches(etag, headers)
+        return matches(file.etag, headers)
     try:
         since = parsedate_to_datetime(given[b"if-modified-since"].decode("ascii"))
         return file.modified // 10**9 <= since.timestamp()

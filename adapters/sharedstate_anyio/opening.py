@@ -45,13 +45,15 @@ class File(NamedTuple):
         parts: of its real path in there.
         size: in bytes.
         modified: nanoseconds since the Unix epoch.
-        identity: which file it is.
+        changed: likewise; whoever changes a file cannot set this back.
+        identity: which file it is: its device and its number there.
     """
 
     root: str
     parts: tuple[str, ...]
     size: int
     modified: int
+    changed: int
     identity: tuple[int, int]
 
     def read(self, start: int) -> bytes:
@@ -64,6 +66,11 @@ class File(NamedTuple):
             if opened.file != self:
                 raise FileNotFoundError(f"{self.parts[-1]} has changed while it was sent")
             return opened.read(start)
+
+    @property
+    def etag(self) -> bytes:
+        """Its tag: another one if it is another file or was changed, also if size and time were kept."""
+        return b'"%x-%x-%x-%x"' % (self.modified, self.size, self.identity[1], self.changed)
 
 
 class OpenFile(NamedTuple):
@@ -113,8 +120,7 @@ def _opened(root: str, parts: tuple[str, ...]) -> Iterator[OpenFile]:
     try:
         found = os.fstat(number)
         _check(parts[-1], found)
-        identity = (found.st_dev, found.st_ino)
-        yield OpenFile(File(root, parts, found.st_size, found.st_mtime_ns, identity), number)
+        yield OpenFile(_file(root, parts, found), number)
     finally:
         os.close(number)
 
@@ -135,6 +141,11 @@ def _open(root: str, parts: tuple[str, ...]) -> int:
         return os.open(parts[-1], _FILE, dir_fd=folder)
     finally:
         os.close(folder)
+
+
+def _file(root: str, parts: tuple[str, ...], found: os.stat_result) -> File:
+    identity = (found.st_dev, found.st_ino)
+    return File(root, parts, found.st_size, found.st_mtime_ns, found.st_ctime_ns, identity)
 
 
 def _check(name: str, found: os.stat_result) -> None:

@@ -319,6 +319,21 @@ async def test_a_file_that_the_browser_has_is_not_sent_again(public: Path) -> No
         assert (status, body) == (200, "another")
 
 
+@pytest.mark.parametrize("change", ["written", "replaced"])
+async def test_a_change_that_keeps_size_and_time_is_seen(public: Path, change: str) -> None:
+    file = public / "index.html"
+    async with serving(public) as server:
+        _, first, old = await ask(server.port, "/index.html")
+        time = file.stat().st_mtime_ns
+        new = public / "new.html" if change == "replaced" else file
+        new.write_text(old.upper())
+        os.utime(new, ns=(time, time))
+        new.replace(file)
+        status, headers, body = await ask(server.port, "/index.html", If_None_Match=first["etag"])
+        assert (status, body) == (200, old.upper())
+        assert headers["last-modified"] == first["last-modified"]
+
+
 # Large files
 
 
