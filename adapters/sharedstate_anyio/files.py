@@ -4,7 +4,8 @@ The rules:
 
 1. Files are looked for and read in threads, a few at once: a slow disk keeps nobody else waiting.
 2. A file is served if its real path, links followed, is in the real folder, and no part of its name there begins with a
-   dot (`opening.py`). Names are decoded once. There are no listings; a folder is its `index.html`.
+   dot (`opening.py`). Names are decoded once. There are no listings; a folder is its `index.html`,
+   without which it is not there.
 3. Of a large file one piece is in memory at a time, and it is not kept open between two of them: who reads slowly costs
    no more than others. A file that changes meanwhile ends the connection.
 4. Everything is revalidated, by its ETag or its date.
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 import os
 import urllib.parse
+from contextlib import ExitStack
 from email.utils import formatdate, parsedate_to_datetime
 from errno import EINVAL, ELOOP, EMLINK, ENAMETOOLONG, ENXIO
 from http import HTTPStatus
@@ -128,10 +130,8 @@ class Files:
         if path is None:
             return None
         for prefix, folder in self._folders:
-            if f"{path}/" == prefix:
-                return _redirection(method, path, target)
-            if path.startswith(prefix):
-                names = path[len(prefix) :].split("/")
+            if f"{path}/".startswith(prefix):
+                names = path.split("/")[prefix.count("/") :]
                 return await anyio.to_thread.run_sync(
                     self._respond,
                     folder,
@@ -146,22 +146,33 @@ class Files:
         self, folder: str, names: list[str], request: tuple[str, str, Headers]
     ) -> Response | None:
         method, target, headers = request
-        *parents, last = names
-        wanted = [*parents, last or INDEX]
+        has_slash = names[-1:] == [""]
+        wanted = [*names[:-1], INDEX] if has_slash else names
         if not all(map(_is_name, wanted)):
             return None
         try:
-            with open_file(folder, wanted) as opened:
+            with ExitStack() as stack:
+                try:
+                    opened: OpenFile | None = stack.enter_context(open_file(folder, wanted))
+                except IsADirectoryError:
+                    if has_slash:
+                        return None
+                    stack.enter_context(open_file(folder, [*wanted, INDEX]))
+                    opened = None
                 if method not in {"GET", "HEAD"}:
-                    return _not_allowed(method, headers)
+                    problem = "Only GET and HEAD do anything here."
+                    allow = (b"Allow", b"GET, HEAD")
+                    return error_response(method, 405, problem, headers, [allow])
+                if opened is None:
+                    return _redirection(method, target)
                 return self._answer(method, opened, headers)
-        except IsADirectoryError:
-            if not last:
-                return None
-            if method not in {"GET", "HEAD"}:
-                return _not_allowed(method, headers)
-            return _redirection(method, last, target)
-        except (FileNotFoundError, NotADirectoryError, PermissionError, ValueError):
+        except (
+            FileNotFoundError,
+            NotADirectoryError,
+            IsADirectoryError,
+            PermissionError,
+            ValueError,
+        ):
             return None
         except OSError as error:
             if error.errno in _NOT_THERE:
@@ -207,13 +218,9 @@ def _is_known(file: File, headers: Headers) -> bool:
         return False
 
 
-def _not_allowed(method: str, headers: Headers) -> Response:
-    problem = "Only GET and HEAD do anything here."
-    return error_response(method, 405, problem, headers, [(b"Allow", b"GET, HEAD")])
-
-
-def _redirection(method: str, path: str, target: str) -> Response:
+def _redirection(method: str, target: str) -> Response:
     """Return where a folder is: relative, so that it is right behind a proxy that serves us under another path."""
+    path = path_of(target) or ""
     name = urllib.parse.quote(path.rpartition("/")[2], safe="")
     _, mark, query = target.partition("?")
     location = f"./{name}/{mark}{query.partition('#')[0]}".encode("latin-1", "replace")

@@ -36,6 +36,8 @@ def public(tmp_path: Path) -> Path:
     """Return a folder such as people have, with things beside it and in it that are not for everybody."""
     folder = tmp_path / "public"
     (folder / "docs" / "empty").mkdir(parents=True)
+    (folder / "docs" / "deep" / "index.html").mkdir(parents=True)
+    (folder / "docs" / "deep" / "index.html" / "index.html").touch()
     (folder / ".git").mkdir()
     (folder / "libs").mkdir()
     (tmp_path / "secret.txt").write_text("secret")
@@ -116,7 +118,10 @@ async def test_the_type_of_a_file(tmp_path: Path, name: str, kind: str) -> None:
     "target",
     [
         "/absent",
+        "/docs/empty",
         "/docs/empty/",
+        "/docs/deep",
+        "/docs/deep/",
         "/index.html/",
         "/index.html/x",
         "//index.html",
@@ -283,6 +288,9 @@ async def test_folders_under_paths(public: Path, tmp_path: Path) -> None:
         ):
             status, headers, _ = await ask(server.port, target)
             assert (status, headers["location"]) == (301, location)
+            assert (await ask(server.port, target, "HEAD"))[0] == 301
+            assert (await ask(server.port, target, "POST"))[0] == 405
+        assert (await ask(server.port, "/site/docs/x"))[0] == 404  # it has no page
 
 
 async def test_other_methods(public: Path) -> None:
