@@ -15,6 +15,7 @@ The rules:
 from __future__ import annotations
 
 import os
+import re
 import urllib.parse
 from contextlib import ExitStack
 from email.utils import formatdate, parsedate_to_datetime
@@ -83,6 +84,11 @@ _POLICY: Final = (
     b"object-src 'none'; base-uri 'self'; frame-ancestors 'self'",
 )
 """What no ordinary page needs: plugins, another base, a frame of somebody else's around it."""
+_NO_NAME: Final = re.compile(
+    r"[\x00-\x1f\x7f-\x9f/\\:]" if os.name == "nt" else r"[\x00-\x1f\x7f-\x9f/]"
+)
+"""What is in no name: control characters, and what tells a name from the next one; a drive, too."""
+
 _NOT_THERE: Final = {EINVAL, ELOOP, EMLINK, ENAMETOOLONG, ENXIO}
 """Of names that stand for nothing, of links that lead nowhere or were put there meanwhile, and of sockets."""
 
@@ -197,13 +203,8 @@ class Files:
 
 
 def _is_name(name: str) -> bool:
-    """Return whether a name may be that of a file here, on any system."""
-    return (
-        name.isprintable()
-        and not name.startswith(".")
-        and not any(character in name for character in "/\\:")
-        and name != ""
-    )
+    """Return whether a name may be that of a file here."""
+    return name != "" and not name.startswith(".") and not _NO_NAME.search(name)
 
 
 def _is_known(file: File, headers: Headers) -> bool:

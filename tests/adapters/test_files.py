@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import socket
+import urllib.parse
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -112,6 +113,36 @@ async def test_the_type_of_a_file(tmp_path: Path, name: str, kind: str) -> None:
     (tmp_path / name).write_text("x")
     async with serving(tmp_path) as server:
         assert (await ask(server.port, f"/{name}"))[1]["content-type"] == kind
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "12:30.txt",
+        "a\\b.txt",
+        "no\u00a0break.txt",
+        "\N{WOMAN}\u200d\N{PERSONAL COMPUTER}.png",
+        "a?b#c%25.txt",
+        "\u2028",
+        "~",
+        "a" * 255,
+    ],
+)
+async def test_names_of_all_kinds(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "index.html").write_text("index")
+    (tmp_path / name / name).write_text("x")
+    quoted = urllib.parse.quote(name)
+    async with serving(tmp_path) as server:
+        assert (await ask(server.port, f"/{quoted}/{quoted}"))[2] == "x"
+        assert (await ask(server.port, f"/{quoted}"))[1]["location"] == f"./{quoted}/"
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\x7fb", "a\x85b", "..a"])
+async def test_names_that_are_not_served(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("x")
+    async with serving(tmp_path) as server:
+        assert (await ask(server.port, f"/{urllib.parse.quote(name)}"))[0] == 404
 
 
 @pytest.mark.parametrize(
