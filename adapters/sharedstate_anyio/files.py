@@ -9,7 +9,8 @@ The rules:
 3. Of a large file one piece is in memory at a time, and it is not kept open between two of them: who reads slowly costs
    no more than others. A file that changes meanwhile ends the connection.
 4. Everything is revalidated, by its ETag or its date.
-5. A file is opened, whatever is asked about it: one that cannot be read is not there for HEAD either, nor is it known.
+5. What is there but cannot be read is not found, and the log says so; likewise of a folder that is gone.
+6. A file is opened, whatever is asked about it: one that cannot be read is not there for HEAD either, nor is it known.
 """
 
 from __future__ import annotations
@@ -27,14 +28,17 @@ from typing import TYPE_CHECKING, Final
 import anyio
 import anyio.to_thread
 
+from .document import join, shown
+from .folders import PLACE
 from .http import path_of
-from .opening import open_file
+from .opening import NoFolderError, open_file
 from .resources import matches
 from .responses import EVERYWHERE, Response, complete, error_response
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from .faults import Faults
     from .opening import File, OpenFile
     from .resources import Headers
 
@@ -89,6 +93,7 @@ _NO_NAME: Final = re.compile(
 )
 """What is in no name: control characters, and what tells a name from the next one; a drive, too."""
 
+_ABSENT: Final = (FileNotFoundError, NotADirectoryError, IsADirectoryError, ValueError)
 _NOT_THERE: Final = {EINVAL, ELOOP, EMLINK, ENAMETOOLONG, ENXIO}
 """Of names that stand for nothing, of links that lead nowhere or were put there meanwhile, and of sockets."""
 
@@ -117,9 +122,11 @@ class Files:
 
     Args:
         folders: as `parse_files` returns them.
+        faults: are told what cannot be read.
     """
 
-    def __init__(self, folders: Mapping[str, str | os.PathLike[str]]) -> None:
+    def __init__(self, folders: Mapping[str, str | os.PathLike[str]], faults: Faults) -> None:
+        self._faults = faults
         found = sorted(folders.items(), key=lambda item: -len(item[0]))  # the longest path first
         self._folders = [(path, os.fspath(folder)) for path, folder in found]
         self._threads = anyio.CapacityLimiter(THREADS)
@@ -138,15 +145,36 @@ class Files:
         for prefix, folder in self._folders:
             if f"{path}/".startswith(prefix):
                 names = path.split("/")[prefix.count("/") :]
-                return await anyio.to_thread.run_sync(
-                    self._respond,
-                    folder,
-                    names,
-                    (method, target, headers),
-                    abandon_on_cancel=True,
-                    limiter=self._threads,
-                )
+                try:
+                    return await anyio.to_thread.run_sync(
+                        self._respond,
+                        folder,
+                        names,
+                        (method, target, headers),
+                        abandon_on_cancel=True,
+                        limiter=self._threads,
+                    )
+                except (OSError, ValueError) as error:
+                    return self._failed(error, prefix, path, (method, headers))
         return None
+
+    def _failed(
+        self, error: OSError | ValueError, prefix: str, path: str, request: tuple[str, Headers]
+    ) -> Response | None:
+        if isinstance(error, NoFolderError):
+            problem = str(error)
+        elif isinstance(error, _ABSENT) or getattr(error, "errno", None) in _NOT_THERE:
+            return None
+        else:
+            problem = f"{shown(path)} cannot be read: {error.strerror or error}"
+        kind = ("files", prefix, error.errno)
+        event = {"event": "file_failed"}
+        self._faults.report(kind, f"{join(PLACE, prefix)}: {problem}", None, event)
+        if isinstance(error, NoFolderError | PermissionError):
+            return None
+        method, headers = request
+        problem = "The file cannot be read now."
+        return error_response(method, HTTPStatus.SERVICE_UNAVAILABLE, problem, headers)
 
     def _respond(
         self, folder: str, names: list[str], request: tuple[str, str, Headers]
@@ -156,35 +184,21 @@ class Files:
         wanted = [*names[:-1], INDEX] if has_slash else names
         if not all(map(_is_name, wanted)):
             return None
-        try:
-            with ExitStack() as stack:
-                try:
-                    opened: OpenFile | None = stack.enter_context(open_file(folder, wanted))
-                except IsADirectoryError:
-                    if has_slash:
-                        return None
-                    stack.enter_context(open_file(folder, [*wanted, INDEX]))
-                    opened = None
-                if method not in {"GET", "HEAD"}:
-                    problem = "Only GET and HEAD do anything here."
-                    allow = (b"Allow", b"GET, HEAD")
-                    return error_response(method, 405, problem, headers, [allow])
-                if opened is None:
-                    return _redirection(method, target)
-                return self._answer(method, opened, headers)
-        except (
-            FileNotFoundError,
-            NotADirectoryError,
-            IsADirectoryError,
-            PermissionError,
-            ValueError,
-        ):
-            return None
-        except OSError as error:
-            if error.errno in _NOT_THERE:
-                return None
-            problem = "The file cannot be read now."
-            return error_response(method, HTTPStatus.SERVICE_UNAVAILABLE, problem, headers)
+        with ExitStack() as stack:
+            try:
+                opened: OpenFile | None = stack.enter_context(open_file(folder, wanted))
+            except IsADirectoryError:
+                if has_slash:
+                    raise
+                stack.enter_context(open_file(folder, [*wanted, INDEX]))
+                opened = None
+            if method not in {"GET", "HEAD"}:
+                problem = "Only GET and HEAD do anything here."
+                allow = (b"Allow", b"GET, HEAD")
+                return error_response(method, 405, problem, headers, [allow])
+            if opened is None:
+                return _redirection(method, target)
+            return self._answer(method, opened, headers)
 
     def _answer(self, method: str, opened: OpenFile, headers: Headers) -> Response:
         file = opened.file

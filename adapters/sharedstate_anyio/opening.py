@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from .document import shown
 from .folders import is_served
 
 if TYPE_CHECKING:
@@ -35,6 +36,10 @@ _FOLDER: Final = (
     | getattr(os, "O_CLOEXEC", 0)
 )
 _FILE: Final = os.O_RDONLY | _NO_LINK | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+
+
+class NoFolderError(FileNotFoundError):
+    """The folder itself is not there."""
 
 
 class File(NamedTuple):
@@ -102,9 +107,12 @@ def open_file(folder: str, names: Sequence[str]) -> Iterator[OpenFile]:
 
     Raises:
         IsADirectoryError: it is a folder.
+        NoFolderError: the folder that is served is gone.
         OSError, ValueError: there is nothing of that name, or it cannot be read.
     """
     root = os.path.realpath(folder)
+    if not Path(root).is_dir():
+        raise NoFolderError(f"there is no folder {shown(folder)}; create it")
     path = os.path.realpath(Path(root, *names))
     if not is_served(root, path):
         raise FileNotFoundError(f"{path} is not served")

@@ -16,6 +16,7 @@ from . import cautions
 from .compliance import BrokenContractError, call
 from .config import Config, ServiceConfig
 from .events import about
+from .faults import Faults
 from .files import Files
 from .folders import check_folders
 from .handed_in import check_backends, check_sockets, complete
@@ -181,7 +182,6 @@ async def serve(
             config.transport,
             KeepAlive(config.transport),
             config.compression,
-            files=_files(config),
         )
         metered = {name: Metered(backend, name) for name, backend in built.items()}
         looks = {s.name: s.poll_seconds for s in config.services if s.poll_seconds}
@@ -201,8 +201,8 @@ def _origins(config: Config, sockets: Sequence[socket.socket]) -> Origins:
     return replace(config.origins, trusts_names=not local)
 
 
-def _files(config: Config) -> Files | None:
-    return Files(config.files) if config.files else None
+def _files(config: Config, faults: Faults) -> Files | None:
+    return Files(config.files, faults) if config.files else None
 
 
 async def _open(stack: AsyncExitStack, backend: Backend, service: ServiceConfig) -> None:
@@ -237,7 +237,8 @@ async def _accepting(
         hub = Hub(backends, own, config.limits, entrance.compression, config.transport)
         secured = [each.tls for each in listeners if each.tls is not None]
         inspection = Inspection(hub, backends, secured, config.metrics, own)
-        entrance = replace(entrance, inspection=inspection)
+        files = _files(config, hub.faults)
+        entrance = replace(entrance, inspection=inspection, files=files)
         reception = Reception(hub, entrance, peers)
         accepting = anyio.CancelScope()
 
@@ -270,7 +271,7 @@ async def _accepting(
                     origins=origins,
                     limits=new.transport,
                     compression=new.compression,
-                    files=_files(new),
+                    files=_files(new, hub.faults),
                 )
             )
 

@@ -16,6 +16,7 @@ import pytest
 
 from sharedstate_anyio import Config, files, opening, parse_config, serve
 from sharedstate_anyio.config import load_config
+from sharedstate_anyio.document import shown
 from sharedstate_anyio.folders import check_folders, is_served
 from sharedstate_anyio.http import BUNDLES
 from sharedstate_backends import ConfigurationError
@@ -280,7 +281,7 @@ def unreadable(monkeypatch: pytest.MonkeyPatch, name: str, number: int = errno.E
 
 
 async def test_a_file_that_cannot_be_read_is_not_there_for_anything(
-    public: Path, monkeypatch: pytest.MonkeyPatch
+    public: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with serving(public) as server:
         unreadable(monkeypatch, "mine.js")
@@ -288,6 +289,49 @@ async def test_a_file_that_cannot_be_read_is_not_there_for_anything(
             assert (await ask(server.port, "/libs/mine.js", method, **known))[0] == 404
         monkeypatch.undo()
         assert (await ask(server.port, "/libs/mine.js"))[0] == 200
+    caplog.clear()
+
+
+@pytest.mark.parametrize(
+    ("number", "status", "reason"),
+    [(errno.EACCES, 404, "Permission denied"), (errno.EIO, 503, "Input/output error")],
+)
+async def test_what_cannot_be_read_is_a_line_of_the_log(
+    public: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    number: int,
+    status: int,
+    reason: str,
+) -> None:
+    async with serving(public) as server:
+        unreadable(monkeypatch, "mine.js", number)
+        for query in range(5):
+            assert (await ask(server.port, f"/libs/mine.js?{query}"))[0] == status
+        (record,) = [each for each in caplog.records if each.levelname == "ERROR"]
+        assert record.getMessage() == f'files["/"]: "/libs/mine.js" cannot be read: {reason}'
+        assert record.__dict__["fields"] == {"event": "file_failed"}
+        for target in ("/absent", "/docs/empty/", "/pipe", "/loop", "/out.txt", "/.env"):
+            assert (await ask(server.port, target))[0] == 404
+    first, repeated = [each for each in caplog.records if each.levelname == "ERROR"]
+    assert (first, repeated.__dict__["fields"]["repeated"]) == (record, 4)
+    caplog.clear()
+
+
+async def test_a_folder_that_is_gone_is_a_line_of_the_log(
+    public: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving(public, "/docs/") as server:
+        public.rename(tmp_path / "away")
+        for target in ("/docs", "/docs/", "/docs/index.html", "/docs/absent"):
+            assert (await ask(server.port, target))[0] == 404
+        (record,) = [each for each in caplog.records if each.levelname == "ERROR"]
+        expected = f'files["/docs/"]: there is no folder {shown(str(public))}; create it'
+        assert record.getMessage() == expected
+        assert record.__dict__["fields"] == {"event": "file_failed"}
+        (tmp_path / "away").rename(public)
+        assert (await ask(server.port, "/docs/"))[0] == 200
+    caplog.clear()
 
 
 async def test_what_is_the_servers_own_wins(public: Path) -> None:
