@@ -487,7 +487,7 @@ declare class SharedObject$1<T extends {
      * @param {readonly import("./changes.js").New<T>[]} items not modified; one without `id` gets a random one
      * @returns {Promise<any>} as of `Dataset.update`
      * @throws {TypeError} unless it is a list
-     * @throws {SharedStateError} `bad_update` if an item has an id that is no text
+     * @throws {import("./errors.js").SharedStateError} `bad_update` if an item is not JSON, or has an id that is no text
      */
     set_items(items: readonly New<T>[]): Promise<any>;
     /**
@@ -611,6 +611,7 @@ declare class Transaction$1<T extends {
      * Add to the batch that will be sent when the function returns.
      *
      * @param {Omit<Changes<T>, "if">} changes as of `Dataset.update`
+     * @throws {SharedStateError} `bad_update`, and nothing is added: they are not such changes, or the function has ended
      */
     update(changes: Omit<Changes$1<T>, "if">): void;
     #private;

@@ -80,6 +80,121 @@ var SHAREDSTATE = (() => {
   }
   var is_plain = (item) => ({}).toString.call(item) === "[object Object]" && !item.toJSON;
 
+  // src/messages.js
+  function encode_request(cmd, path, arg, tunnel) {
+    return JSON.stringify({ type: "REQUEST", cmd, path, arg, tunnel });
+  }
+  function decode(text) {
+    let message;
+    try {
+      message = JSON.parse(text);
+    } catch {
+      return malformed("not JSON");
+    }
+    if (!is_object(message)) return malformed("not an object");
+    if (message.type === "REPLY") return reply(message);
+    if (message.type === "MESSAGE" && message.cmd === "NOTIFY") return notification(message);
+    return void 0;
+  }
+  function reply(message) {
+    const { tunnel, data, error, errors, epoch, version: version2 } = message;
+    return {
+      kind: "reply",
+      tunnel,
+      ok: message.ok === true,
+      data,
+      // A conflict tells the present state beside `error`; for the application it belongs to it.
+      error: { epoch, version: version2, ...members(error) },
+      errors
+    };
+  }
+  function notification({ path, data, epoch, base, version: version2, more }) {
+    if (typeof path !== "string" || !is_object(data))
+      return malformed("a member of the wrong type", typeof path === "string" ? path : void 0);
+    const { remove = [], insert = [], reset } = data;
+    const are = (type, ...values) => values.every((value) => value == null || typeof value === type);
+    const well = are("string", epoch) && are("number", base, version2) && are("boolean", reset, more) && Array.isArray(remove) && remove.every((id) => typeof id === "string") && Array.isArray(insert) && insert.every((item) => typeof item?.id === "string");
+    if (!well) return malformed("a member of the wrong type", path);
+    return {
+      kind: "notification",
+      path,
+      update: { remove, insert, reset: reset === true },
+      epoch: (
+        /** @type {string | undefined} */
+        epoch ?? void 0
+      ),
+      base: (
+        /** @type {number | undefined} */
+        base ?? void 0
+      ),
+      version: (
+        /** @type {number | undefined} */
+        version2 ?? void 0
+      ),
+      more: more === true
+    };
+  }
+  var malformed = (reason, path) => ({ kind: "malformed", reason, path });
+  var members = (error) => is_object(error) ? error : {};
+  function is_object(value) {
+    return typeof value === "object" && value !== null && !Array.isArray(value);
+  }
+
+  // src/plain.js
+  function plain(value, place = "") {
+    try {
+      return copy(value, place);
+    } catch (cause) {
+      if (!(cause instanceof RangeError)) throw cause;
+      throw new SharedStateError("bad_update", "it holds itself, or is too deep", {}, { cause });
+    }
+  }
+  function copy(value, place) {
+    const json = typeof value?.toJSON === "function" ? value.toJSON() : value;
+    if (Array.isArray(json)) return Array.from(json, (each, n) => copy(each, `${place}[${n}]`));
+    if (is_object(json)) {
+      const prototype = Object.getPrototypeOf(json);
+      if (!prototype || !Object.getPrototypeOf(prototype))
+        return Object.fromEntries(
+          Object.entries(json).filter(([, each]) => each !== void 0).map(([name, each]) => [name, copy(each, place ? `${place}.${name}` : name)])
+        );
+    } else if (json === null || /string|boolean/.test(typeof json) || Number.isFinite(json)) {
+      return json;
+    }
+    const kind = typeof json === "number" ? json : json?.constructor?.name;
+    throw new SharedStateError("bad_update", `${place || "update"}: ${kind} is not JSON`);
+  }
+
+  // src/batch.js
+  function plain_changes(changes) {
+    const copy2 = plain(changes);
+    expect(is_object(copy2), "update", "an object with remove, insert, reset");
+    expect(!("if" in changes) || changes.if, "if", "a cursor, and there is none");
+    return copy2;
+  }
+  function batch_of(changes) {
+    const copy2 = with_ids(plain_changes(changes));
+    expect(!("if" in changes), "if", "none, in a transaction");
+    const { remove = [], insert = [], reset = false } = (
+      /** @type {any} */
+      copy2
+    );
+    expect_ids(remove, "remove");
+    expect_ids(insert, "insert", ".id");
+    expect(typeof reset === "boolean", "reset", "true or false");
+    return { remove, insert, reset };
+  }
+  function expect_ids(list2, name, member = "") {
+    expect(Array.isArray(list2), name, "an array");
+    for (const [n, each] of list2.entries()) {
+      const id = member ? each?.id : each;
+      expect(id && typeof id === "string", `${name}[${n}]${member}`, "a non-empty string");
+    }
+  }
+  function expect(holds, place, what) {
+    if (!holds) throw new SharedStateError("bad_update", `${place}: expected ${what}`);
+  }
+
   // src/callbacks.js
   var Callbacks = class {
     /** @type {Map<object, (value: T) => unknown>} */
@@ -190,66 +305,6 @@ var SHAREDSTATE = (() => {
   var send = (text) => ({ kind: "send", text });
   var settle = (ticket, error, data) => ({ kind: "settle", ticket, error, data });
   var report2 = (error) => ({ kind: "report", error });
-
-  // src/messages.js
-  function encode_request(cmd, path, arg, tunnel) {
-    return JSON.stringify({ type: "REQUEST", cmd, path, arg, tunnel });
-  }
-  function decode(text) {
-    let message;
-    try {
-      message = JSON.parse(text);
-    } catch {
-      return malformed("not JSON");
-    }
-    if (!is_object(message)) return malformed("not an object");
-    if (message.type === "REPLY") return reply(message);
-    if (message.type === "MESSAGE" && message.cmd === "NOTIFY") return notification(message);
-    return void 0;
-  }
-  function reply(message) {
-    const { tunnel, data, error, errors, epoch, version: version2 } = message;
-    return {
-      kind: "reply",
-      tunnel,
-      ok: message.ok === true,
-      data,
-      // A conflict tells the present state beside `error`; for the application it belongs to it.
-      error: { epoch, version: version2, ...members(error) },
-      errors
-    };
-  }
-  function notification({ path, data, epoch, base, version: version2, more }) {
-    if (typeof path !== "string" || !is_object(data))
-      return malformed("a member of the wrong type", typeof path === "string" ? path : void 0);
-    const { remove = [], insert = [], reset } = data;
-    const are = (type, ...values) => values.every((value) => value == null || typeof value === type);
-    const well = are("string", epoch) && are("number", base, version2) && are("boolean", reset, more) && Array.isArray(remove) && remove.every((id) => typeof id === "string") && Array.isArray(insert) && insert.every((item) => typeof item?.id === "string");
-    if (!well) return malformed("a member of the wrong type", path);
-    return {
-      kind: "notification",
-      path,
-      update: { remove, insert, reset: reset === true },
-      epoch: (
-        /** @type {string | undefined} */
-        epoch ?? void 0
-      ),
-      base: (
-        /** @type {number | undefined} */
-        base ?? void 0
-      ),
-      version: (
-        /** @type {number | undefined} */
-        version2 ?? void 0
-      ),
-      more: more === true
-    };
-  }
-  var malformed = (reason, path) => ({ kind: "malformed", reason, path });
-  var members = (error) => is_object(error) ? error : {};
-  function is_object(value) {
-    return typeof value === "object" && value !== null && !Array.isArray(value);
-  }
 
   // src/requests.js
   var TOO_BIG = 1009;
@@ -1662,31 +1717,6 @@ var SHAREDSTATE = (() => {
     );
   }
 
-  // src/plain.js
-  function plain(value, place = "") {
-    try {
-      return copy(value, place);
-    } catch (cause) {
-      if (!(cause instanceof RangeError)) throw cause;
-      throw new SharedStateError("bad_update", "it holds itself, or is too deep", {}, { cause });
-    }
-  }
-  function copy(value, place) {
-    const json = typeof value?.toJSON === "function" ? value.toJSON() : value;
-    if (Array.isArray(json)) return Array.from(json, (each, n) => copy(each, `${place}[${n}]`));
-    if (is_object(json)) {
-      const prototype = Object.getPrototypeOf(json);
-      if (!prototype || !Object.getPrototypeOf(prototype))
-        return Object.fromEntries(
-          Object.entries(json).filter(([, each]) => each !== void 0).map(([name, each]) => [name, copy(each, place ? `${place}.${name}` : name)])
-        );
-    } else if (json === null || /string|boolean/.test(typeof json) || Number.isFinite(json)) {
-      return json;
-    }
-    const kind = typeof json === "number" ? json : json?.constructor?.name;
-    throw new SharedStateError("bad_update", `${place}: ${kind} is not JSON`);
-  }
-
   // src/object.js
   var SharedObject = class {
     #ds;
@@ -1725,23 +1755,16 @@ var SHAREDSTATE = (() => {
      * @param {readonly import("./changes.js").New<T>[]} items not modified; one without `id` gets a random one
      * @returns {Promise<any>} as of `Dataset.update`
      * @throws {TypeError} unless it is a list
-     * @throws {SharedStateError} `bad_update` if an item has an id that is no text
+     * @throws {import("./errors.js").SharedStateError} `bad_update` if an item is not JSON, or has an id that is no text
      */
     set_items(items) {
       if (!Array.isArray(items)) throw new TypeError("expected a list of items");
-      items.forEach((item, place) => {
-        const { id } = (
-          /** @type {any} */
-          item ?? { id: null }
-        );
-        if (id === "" || id !== void 0 && typeof id !== "string")
-          throw new SharedStateError("bad_update", `items[${place}].id: expected a string`);
-      });
       const state = with_ids({ insert: plain(
         /** @type {any} */
         items,
         "items"
       ) }).insert;
+      expect_ids(state, "items", ".id");
       return this.#ds.update({ insert: [{ id: this.#id, state }] });
     }
     /**
@@ -1816,6 +1839,8 @@ var SHAREDSTATE = (() => {
     #remove = /* @__PURE__ */ new Set();
     /** @type {Map<string, T>} */
     #insert = /* @__PURE__ */ new Map();
+    /** @internal whether the function has ended */
+    _over = false;
     /** @internal @param {Dataset<T>} ds */
     constructor(ds) {
       this.#ds = ds;
@@ -1854,9 +1879,12 @@ var SHAREDSTATE = (() => {
      * Add to the batch that will be sent when the function returns.
      *
      * @param {Omit<Changes<T>, "if">} changes as of `Dataset.update`
+     * @throws {SharedStateError} `bad_update`, and nothing is added: they are not such changes, or the function has ended
      */
     update(changes) {
-      const { remove = [], insert = [], reset } = with_ids(plain(changes));
+      if (this._over)
+        throw new SharedStateError("bad_update", "the transaction is over: an await is missing");
+      const { remove, insert, reset } = batch_of(changes);
       if (reset) {
         this.#reset = true;
         this.#insert.clear();
@@ -1865,11 +1893,7 @@ var SHAREDSTATE = (() => {
         this.#remove.add(id);
         this.#insert.delete(id);
       }
-      for (
-        const item of
-        /** @type {any[]} */
-        insert
-      ) this.#insert.set(item.id, item);
+      for (const item of insert) this.#insert.set(item.id, item);
     }
     /** @internal @returns {Changes<any> | undefined} undefined if nothing was written */
     _batch() {
@@ -1898,8 +1922,13 @@ var SHAREDSTATE = (() => {
         await ds.ready;
         const transaction = new Transaction(ds);
         const passed_on = setTimeout(turn.resolve);
-        const result = await run(transaction);
-        clearTimeout(passed_on);
+        let result;
+        try {
+          result = await run(transaction);
+        } finally {
+          transaction._over = true;
+          clearTimeout(passed_on);
+        }
         const batch = transaction._batch();
         if (!batch) return result;
         const start = performance.now();
@@ -2083,9 +2112,7 @@ var SHAREDSTATE = (() => {
      * @param {import("./changes.js").Changes<T>} changes
      */
     _prepared(changes) {
-      if (changes && "if" in changes && !changes.if)
-        throw new SharedStateError("bad_update", "if: expected a cursor, and there is none");
-      return super._prepared(plain(changes));
+      return super._prepared(plain_changes(changes));
     }
     /**
      * @internal

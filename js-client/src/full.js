@@ -1,5 +1,6 @@
 /** The client with everything: the core, and what is built on it. */
 
+import { plain_changes } from "./batch.js";
 import { SharedStateClient as CoreClient } from "./client.js";
 import { Clock } from "./clock.js";
 import { Dataset as CoreDataset } from "./dataset.js";
@@ -8,7 +9,6 @@ import { SharedStateError } from "./errors.js";
 import { iterate } from "./iteration.js";
 import { SharedObject } from "./object.js";
 import { check } from "./options.js";
-import { plain } from "./plain.js";
 import { transact } from "./transaction.js";
 
 /** @import { Handle } from "./client.js" */
@@ -175,10 +175,7 @@ export class SharedStateClient extends CoreClient {
    * @param {import("./changes.js").Changes<T>} changes
    */
   _prepared(changes) {
-    // Left out, as other members that are undefined are, it would change what happens.
-    if (changes && "if" in changes && !changes.if)
-      throw new SharedStateError("bad_update", "if: expected a cursor, and there is none");
-    return super._prepared(plain(changes));
+    return super._prepared(plain_changes(changes));
   }
 
   /**

@@ -1,5 +1,5 @@
+import { expect_ids } from "./batch.js";
 import { with_ids } from "./changes.js";
-import { SharedStateError } from "./errors.js";
 import { plain } from "./plain.js";
 import { Replica } from "./replica.js";
 
@@ -54,16 +54,12 @@ export class SharedObject {
    * @param {readonly import("./changes.js").New<T>[]} items not modified; one without `id` gets a random one
    * @returns {Promise<any>} as of `Dataset.update`
    * @throws {TypeError} unless it is a list
-   * @throws {SharedStateError} `bad_update` if an item has an id that is no text
+   * @throws {import("./errors.js").SharedStateError} `bad_update` if an item is not JSON, or has an id that is no text
    */
   set_items(items) {
     if (!Array.isArray(items)) throw new TypeError("expected a list of items");
-    items.forEach((item, place) => {
-      const { id } = /** @type {any} */ (item ?? { id: null });
-      if (id === "" || (id !== undefined && typeof id !== "string"))
-        throw new SharedStateError("bad_update", `items[${place}].id: expected a string`);
-    });
     const state = with_ids({ insert: plain(/** @type {any} */ (items), "items") }).insert;
+    expect_ids(state, "items", ".id");
     return this.#ds.update({ insert: [{ id: this.#id, state }] });
   }
 

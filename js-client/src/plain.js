@@ -36,5 +36,5 @@ function copy(value, place) {
     return json;
   }
   const kind = typeof json === "number" ? json : json?.constructor?.name;
-  throw new SharedStateError("bad_update", `${place}: ${kind} is not JSON`);
+  throw new SharedStateError("bad_update", `${place || "update"}: ${kind} is not JSON`);
 }

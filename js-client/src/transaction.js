@@ -9,10 +9,9 @@
  * Those of one client on one dataset have no need to fight: each has its turn when the one before is over.
  */
 
-import { with_ids } from "./changes.js";
+import { batch_of } from "./batch.js";
 import { Deferred } from "./deferred.js";
 import { SharedStateError } from "./errors.js";
-import { plain } from "./plain.js";
 import { jitter } from "./random.js";
 
 /** Runs at the most; each one that fails lost to somebody who succeeded. */
@@ -43,6 +42,8 @@ export class Transaction {
   #remove = new Set();
   /** @type {Map<string, T>} */
   #insert = new Map();
+  /** @internal whether the function has ended */
+  _over = false;
 
   /** @internal @param {Dataset<T>} ds */
   constructor(ds) {
@@ -89,9 +90,12 @@ export class Transaction {
    * Add to the batch that will be sent when the function returns.
    *
    * @param {Omit<Changes<T>, "if">} changes as of `Dataset.update`
+   * @throws {SharedStateError} `bad_update`, and nothing is added: they are not such changes, or the function has ended
    */
   update(changes) {
-    const { remove = [], insert = [], reset } = with_ids(plain(changes));
+    if (this._over)
+      throw new SharedStateError("bad_update", "the transaction is over: an await is missing");
+    const { remove, insert, reset } = batch_of(changes);
     if (reset) {
       this.#reset = true;
       this.#insert.clear();
@@ -101,7 +105,7 @@ export class Transaction {
       this.#remove.add(id);
       this.#insert.delete(id);
     }
-    for (const item of /** @type {any[]} */ (insert)) this.#insert.set(item.id, item);
+    for (const item of insert) this.#insert.set(item.id, item);
   }
 
   /** @internal @returns {Changes<any> | undefined} undefined if nothing was written */
@@ -142,8 +146,13 @@ export async function transact(ds, run) {
       const transaction = new Transaction(ds);
       // A function that waits for something else, another transaction perhaps, or never returns, keeps nobody waiting.
       const passed_on = setTimeout(turn.resolve);
-      const result = await run(transaction);
-      clearTimeout(passed_on);
+      let result;
+      try {
+        result = await run(transaction);
+      } finally {
+        transaction._over = true;
+        clearTimeout(passed_on);
+      }
       const batch = transaction._batch();
       if (!batch) return result;
       const start = performance.now();

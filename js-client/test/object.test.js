@@ -87,8 +87,12 @@ test("an item with an id that is no text is refused at once", () => {
   for (const id of [7, "", null, {}])
     assert.throws(() => object.set_items([{ id: "a" }, /** @type {any} */ ({ id })]), {
       code: "bad_update",
-      message: "items[1].id: expected a string",
+      message: "items[1].id: expected a non-empty string",
     });
-  assert.throws(() => object.set_items(/** @type {any} */ ([null])), { code: "bad_update" });
+  for (const item of [null, 7, [1]])
+    assert.throws(() => object.set_items(/** @type {any} */ ([item])), {
+      code: "bad_update",
+      message: "items[0].id: expected a non-empty string",
+    });
   assert.equal(socket.sent.length, 0);
 });

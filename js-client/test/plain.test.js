@@ -65,6 +65,19 @@ describe("refused, with the place", () => {
     assert.deepEqual(given.socket.sent[0].arg.if, { epoch: "e", version: 1 });
   });
 
+  for (const [changes, message] of /** @type {[any, string][]} */ ([
+    [undefined, "update: undefined is not JSON"],
+    [5, "update: expected an object with remove, insert, reset"],
+    [[], "update: expected an object with remove, insert, reset"],
+    [Promise.resolve({}), "update: Promise is not JSON"],
+  ]))
+    test(`no changes at all: ${message}`, async () => {
+      const { client, ds, socket } = synced();
+      for (const promise of [ds.update(changes), client.update(C, changes)])
+        await assert.rejects(promise, { code: "bad_update", message });
+      assert.equal(socket.sent.length, 0);
+    });
+
   test("other members of the update", async () => {
     const { ds } = synced();
     const condition = { epoch: "e", version: NaN };

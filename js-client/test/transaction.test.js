@@ -241,3 +241,64 @@ describe("transactions of one dataset", () => {
     await assert.rejects(failed, /mine/);
   });
 });
+
+describe("what is added to a transaction", () => {
+  /** @type {[any, string][]} */
+  const refused = [
+    [undefined, "update: undefined is not JSON"],
+    [5, "update: expected an object with remove, insert, reset"],
+    [["a"], "update: expected an object with remove, insert, reset"],
+    [new Map(), "update: Map is not JSON"],
+    [{ delete: ["a"] }, "delete: an update has only insert, remove, reset, if"],
+    [{ if: { epoch: "e", version: 1 } }, "if: expected none, in a transaction"],
+    [{ if: undefined }, "if: expected a cursor, and there is none"],
+    [{ remove: "milk" }, "remove: expected an array"],
+    [{ remove: null }, "remove: expected an array"],
+    [{ remove: ["a", 7] }, "remove[1]: expected a non-empty string"],
+    [{ remove: [""] }, "remove[0]: expected a non-empty string"],
+    [{ reset: "false" }, "reset: expected true or false"],
+    [{ reset: null }, "reset: expected true or false"],
+    [{ insert: { id: "a" } }, "insert: expected an array"],
+    [{ insert: "a" }, "insert: expected an array"],
+    [{ insert: [{ id: "z" }, null] }, "insert[1].id: expected a non-empty string"],
+    [{ insert: [["a"]] }, "insert[0].id: expected a non-empty string"],
+    [{ insert: [{ id: 7 }] }, "insert[0].id: expected a non-empty string"],
+    [
+      { reset: true, remove: ["a"], insert: [{ id: "z" }, 7] },
+      "insert[1].id: expected a non-empty string",
+    ],
+  ];
+  for (const [changes, message] of refused)
+    test(`has to be changes: ${message}`, async () => {
+      const { ds, socket } = synced([..."milk"].map((id) => ({ id })));
+      await ds.transaction((tx) => {
+        assert.throws(() => tx.update(changes), { code: "bad_update", message });
+        assert.equal(tx.size, 4, "nothing of it was added");
+      });
+      assert.equal(socket.sent.length, 0);
+    });
+
+  test("comes before the function ends", async () => {
+    const { ds, socket } = synced([{ id: "a" }]);
+    /** @type {import("../src/transaction.js").Transaction[]} */
+    const kept = [];
+    const done = ds.transaction((tx) => {
+      kept.push(tx);
+      tx.update({ remove: ["a"] });
+    });
+    await turn();
+    socket.say(reply(socket.sent[0].tunnel, 1));
+    await done;
+    const failed = ds.transaction((tx) => {
+      kept.push(tx);
+      assert.fail("mine");
+    });
+    await assert.rejects(failed, /mine/);
+    assert.equal(kept.length, 2);
+    for (const tx of kept)
+      assert.throws(() => tx.update({ insert: [{ id: "b" }] }), {
+        code: "bad_update",
+        message: /over/,
+      });
+  });
+});

@@ -1,0 +1,62 @@
+/** What an update has to be before it is sent, or becomes part of a transaction. Not in the lean core. */
+
+import { with_ids } from "./changes.js";
+import { SharedStateError } from "./errors.js";
+import { is_object } from "./messages.js";
+import { plain } from "./plain.js";
+
+/** @import { Changes } from "./changes.js" */
+
+/**
+ * @template {{id: string}} T
+ * @param {Changes<T>} changes
+ * @returns {Changes<T>} a copy that is JSON; that its members are what they should be, the server checks
+ * @throws {SharedStateError} `bad_update`, with the place
+ */
+export function plain_changes(changes) {
+  const copy = plain(changes);
+  expect(is_object(copy), "update", "an object with remove, insert, reset");
+  // Left out, as other members that are undefined are, it would change what happens.
+  expect(!("if" in changes) || changes.if, "if", "a cursor, and there is none");
+  return copy;
+}
+
+/**
+ * The server never sees these changes as they are, so everything is checked here.
+ *
+ * @param {Changes<any>} changes of a transaction
+ * @returns {{remove: string[], insert: any[], reset: boolean}} the same, complete, with an id for each item
+ * @throws {SharedStateError} `bad_update`, with the place
+ */
+export function batch_of(changes) {
+  const copy = with_ids(plain_changes(changes));
+  expect(!("if" in changes), "if", "none, in a transaction");
+  const { remove = [], insert = [], reset = false } = /** @type {any} */ (copy);
+  expect_ids(remove, "remove");
+  expect_ids(insert, "insert", ".id");
+  expect(typeof reset === "boolean", "reset", "true or false");
+  return { remove, insert, reset };
+}
+
+/**
+ * @param {any} list
+ * @param {string} name
+ * @param {string} [member] where the ids are, if it is a list of items
+ * @throws {SharedStateError} `bad_update`, with the place
+ */
+export function expect_ids(list, name, member = "") {
+  expect(Array.isArray(list), name, "an array");
+  for (const [n, each] of list.entries()) {
+    const id = member ? each?.id : each;
+    expect(id && typeof id === "string", `${name}[${n}]${member}`, "a non-empty string");
+  }
+}
+
+/**
+ * @param {unknown} holds
+ * @param {string} place
+ * @param {string} what
+ */
+function expect(holds, place, what) {
+  if (!holds) throw new SharedStateError("bad_update", `${place}: expected ${what}`);
+}
