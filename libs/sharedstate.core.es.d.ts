@@ -228,7 +228,7 @@ declare class Dataset<T extends {
      * Resolves at the first sync, when the items are there; rejects with a `SharedStateError` if the server
      * refuses (`bad_path`, `no_service`, `forbidden`…), with `released` or with `closed` if that comes
      * first. May be ignored; a refusal is reported unless somebody has this promise. If the server changes its mind, at a reconnect or because the path is acquired
-     * once more, `ready` is a new promise.
+     * once more, or if the client was sent away or gave up and connects again, `ready` is a new promise.
      *
      * @returns {Promise<void>}
      */

@@ -916,7 +916,7 @@ var Connection = class {
   #url;
   #options;
   #tell;
-  #fail;
+  #turn;
   #core;
   /** @type {Socket | undefined} */
   #socket = void 0;
@@ -924,13 +924,14 @@ var Connection = class {
    * @param {string} url
    * @param {Options} options
    * @param {(news: News) => void} tell
-   * @param {(error: SharedStateError) => void} fail gets the reason why there is no connection any more
+   * @param {(error?: SharedStateError) => void} turn gets the reason why there is no connection any more, or none: there
+   *   are attempts to make one, now, or again
    */
-  constructor(url, options, tell, fail) {
+  constructor(url, options, tell, turn) {
     this.#url = url;
     this.#options = options;
     this.#tell = tell;
-    this.#fail = fail;
+    this.#turn = turn;
     this.#core = new ClientCore({ max_waiting: options.max_queue });
     this.calls = new Calls(options.on_error);
     this.status_callbacks = new Callbacks(this.calls);
@@ -960,7 +961,7 @@ var Connection = class {
         if (error) {
           this.#socket = void 0;
           effects.push(...core.give_up(error));
-          this.#fail(error);
+          this.#turn(error);
         }
         const { status } = this;
         this.perform(effects, error ? "idle" : status === "connected" ? "reconnecting" : status);
@@ -971,12 +972,13 @@ var Connection = class {
     const socket = new Socket(this.#url, WebSocket, listener, this.#options);
     socket.start();
     this.#socket = socket;
+    this.#turn();
     this.perform([], "connecting");
   }
   close() {
     if (this.status === "closed") return;
     const effects = this.#core.close();
-    this.#fail(closed());
+    this.#turn(closed());
     this.#socket?.close();
     this.perform(effects, "closed");
   }
@@ -1206,7 +1208,7 @@ var Dataset = class {
    * Resolves at the first sync, when the items are there; rejects with a `SharedStateError` if the server
    * refuses (`bad_path`, `no_service`, `forbidden`…), with `released` or with `closed` if that comes
    * first. May be ignored; a refusal is reported unless somebody has this promise. If the server changes its mind, at a reconnect or because the path is acquired
-   * once more, `ready` is a new promise.
+   * once more, or if the client was sent away or gave up and connects again, `ready` is a new promise.
    *
    * @returns {Promise<void>}
    */
@@ -1326,8 +1328,9 @@ var Dataset = class {
   }
   /** @internal the server is asked once more: a `ready` that failed gets another chance */
   _asked() {
-    if (this.#ready.failed) this.#ready = new Deferred();
-    if (this.#refused) this.#told = this.#refused = false;
+    const { failed } = this.#ready;
+    if (failed) this.#ready = new Deferred();
+    if (failed || this.#refused) this.#told = this.#refused = false;
   }
   /**
    * @internal
@@ -1366,7 +1369,8 @@ var SharedStateClient = class {
       options,
       (news) => this._peek(news.path)?._hear(news),
       (error) => {
-        for (const { ds } of this.#acquired.values()) ds._failed(error, error.code === "closed");
+        for (const { ds } of this.#acquired.values())
+          error ? ds._failed(error, error.code === "closed") : ds._asked();
       }
     );
   }

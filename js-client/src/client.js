@@ -36,7 +36,8 @@ export class SharedStateClient {
       options,
       (news) => this._peek(news.path)?._hear(news),
       (error) => {
-        for (const { ds } of this.#acquired.values()) ds._failed(error, error.code === "closed");
+        for (const { ds } of this.#acquired.values())
+          error ? ds._failed(error, error.code === "closed") : ds._asked();
       },
     );
   }

@@ -22,7 +22,7 @@ export class Connection {
   #url;
   #options;
   #tell;
-  #fail;
+  #turn;
   #core;
   /** @type {Socket | undefined} */
   #socket = undefined;
@@ -31,13 +31,14 @@ export class Connection {
    * @param {string} url
    * @param {Options} options
    * @param {(news: News) => void} tell
-   * @param {(error: SharedStateError) => void} fail gets the reason why there is no connection any more
+   * @param {(error?: SharedStateError) => void} turn gets the reason why there is no connection any more, or none: there
+   *   are attempts to make one, now, or again
    */
-  constructor(url, options, tell, fail) {
+  constructor(url, options, tell, turn) {
     this.#url = url;
     this.#options = options;
     this.#tell = tell;
-    this.#fail = fail;
+    this.#turn = turn;
     this.#core = new ClientCore({ max_waiting: options.max_queue });
     this.calls = new Calls(options.on_error);
     this.status_callbacks = new Callbacks(this.calls);
@@ -72,7 +73,7 @@ export class Connection {
         if (error) {
           this.#socket = undefined;
           effects.push(...core.give_up(error));
-          this.#fail(error);
+          this.#turn(error);
         }
         const { status } = this;
         this.perform(effects, error ? "idle" : status === "connected" ? "reconnecting" : status);
@@ -83,13 +84,14 @@ export class Connection {
     const socket = new Socket(this.#url, WebSocket, listener, this.#options);
     socket.start();
     this.#socket = socket;
+    this.#turn();
     this.perform([], "connecting");
   }
 
   close() {
     if (this.status === "closed") return;
     const effects = this.#core.close();
-    this.#fail(closed());
+    this.#turn(closed());
     this.#socket?.close();
     this.perform(effects, "closed");
   }

@@ -65,7 +65,7 @@ export class Dataset {
    * Resolves at the first sync, when the items are there; rejects with a `SharedStateError` if the server
    * refuses (`bad_path`, `no_service`, `forbidden`…), with `released` or with `closed` if that comes
    * first. May be ignored; a refusal is reported unless somebody has this promise. If the server changes its mind, at a reconnect or because the path is acquired
-   * once more, `ready` is a new promise.
+   * once more, or if the client was sent away or gave up and connects again, `ready` is a new promise.
    *
    * @returns {Promise<void>}
    */
@@ -189,8 +189,9 @@ export class Dataset {
 
   /** @internal the server is asked once more: a `ready` that failed gets another chance */
   _asked() {
-    if (this.#ready.failed) this.#ready = new Deferred();
-    if (this.#refused) this.#told = this.#refused = false;
+    const { failed } = this.#ready;
+    if (failed) this.#ready = new Deferred();
+    if (failed || this.#refused) this.#told = this.#refused = false;
   }
 
   /**

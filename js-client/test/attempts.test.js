@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { SharedStateClient } from "../src/index.js";
-import { C, FakeWebSocket, with_code } from "./support.js";
+import { C, FakeWebSocket, at, notify, reply, turn, with_code } from "./support.js";
 
 beforeEach(() => {
   FakeWebSocket.made = [];
@@ -81,6 +81,48 @@ test("a server sends a client away for good, with a code and a reason", async (t
     t.mock.timers.reset();
   }
 });
+
+for (const again of /** @type {const} */ (["connect", "get", "update", "acquire"]))
+  test(`what waits for a dataset waits for the new connection, after ${again}`, async (t) => {
+    const { client, reported } = make(t, { retries: 0 });
+    const [, ds] = client.acquire(C);
+    const [, other] = client.acquire("/app/items/d");
+    const { ready: given_up } = other;
+    for (const end of ["sent away", "unreachable"]) {
+      const { ready } = ds;
+      if (end === "unreachable") FakeWebSocket.last.drop();
+      else FakeWebSocket.last.open().onclose?.({ code: 4401, reason: "sign in" });
+      await assert.rejects(ready);
+      await assert.rejects(ds.ready);
+      /** @type {any} */ (client)[again]("/app/items/x", {});
+      assert.notEqual(ds.ready, ready, end);
+    }
+    const done = ds.transaction((tx) => tx.update({ insert: [{ id: "b", n: tx.size }] }));
+    const socket = FakeWebSocket.last.open();
+    const [subs] = socket.sent;
+    const refused = [["/app/items/d", { code: "forbidden", message: "no" }]];
+    socket.say(
+      reply(
+        subs.tunnel,
+        [
+          [C, {}],
+          ["/app/items/x", {}],
+        ],
+        { errors: refused },
+      ),
+    );
+    socket.say(notify({ insert: [{ id: "a" }], reset: true }, at("e", 0, 1)));
+    await turn();
+    const { tunnel, arg } = socket.sent.at(-1);
+    assert.equal(arg.insert[0].n, 1);
+    socket.say(reply(tunnel, 1));
+    await done;
+    await assert.rejects(other.ready, with_code("forbidden"));
+    const codes = reported.map(({ code }) => code);
+    assert.deepEqual(codes, ["sent_away", "forbidden"], "nobody has asked for the new promise");
+    await assert.rejects(given_up, with_code("sent_away"));
+    client.close();
+  });
 
 test("other codes do not end the attempts", (t) => {
   const { client } = make(t);
