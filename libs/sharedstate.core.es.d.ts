@@ -124,7 +124,7 @@ type Options = {
     retries?: number | undefined;
     /**
      * seconds after which a connection that says nothing, though asked, is taken for
-     * dead; default 30; Infinity: never
+     * dead; default 30; Infinity, or more than 74 days: never
      */
     timeout?: number | undefined;
     /**

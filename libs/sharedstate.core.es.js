@@ -694,6 +694,7 @@ var ClientCore = class {
 };
 
 // src/socket.js
+var MAX_TICK = 2 ** 31 - 1;
 var Socket = class {
   #url;
   #WebSocket;
@@ -830,7 +831,7 @@ var Socket = class {
   };
   #watch() {
     clearInterval(this.#watchdog);
-    if (this.#tick === Infinity) return;
+    if (this.#tick > MAX_TICK) return;
     this.#watchdog = setInterval(() => {
       const socket = this.#socket;
       if (!socket) return;

@@ -318,7 +318,7 @@ type Options$1 = {
     retries?: number | undefined;
     /**
      * seconds after which a connection that says nothing, though asked, is taken for
-     * dead; default 30; Infinity: never
+     * dead; default 30; Infinity, or more than 74 days: never
      */
     timeout?: number | undefined;
     /**

@@ -749,6 +749,7 @@ var ClientCore = class {
 };
 
 // src/socket.js
+var MAX_TICK = 2 ** 31 - 1;
 var Socket = class {
   #url;
   #WebSocket;
@@ -885,7 +886,7 @@ var Socket = class {
   };
   #watch() {
     clearInterval(this.#watchdog);
-    if (this.#tick === Infinity) return;
+    if (this.#tick > MAX_TICK) return;
     this.#watchdog = setInterval(() => {
       const socket = this.#socket;
       if (!socket) return;

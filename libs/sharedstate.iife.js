@@ -778,6 +778,7 @@ var SHAREDSTATE = (() => {
   };
 
   // src/socket.js
+  var MAX_TICK = 2 ** 31 - 1;
   var Socket = class {
     #url;
     #WebSocket;
@@ -914,7 +915,7 @@ var SHAREDSTATE = (() => {
     };
     #watch() {
       clearInterval(this.#watchdog);
-      if (this.#tick === Infinity) return;
+      if (this.#tick > MAX_TICK) return;
       this.#watchdog = setInterval(() => {
         const socket = this.#socket;
         if (!socket) return;

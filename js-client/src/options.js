@@ -16,7 +16,7 @@ import { SharedStateError } from "./errors.js";
  * @property {number} [retries] attempts in a row that may fail before the client gives up and is `idle` again;
  *   default: it tries for ever
  * @property {number} [timeout] seconds after which a connection that says nothing, though asked, is taken for
- *   dead; default 30; Infinity: never
+ *   dead; default 30; Infinity, or more than 74 days: never
  * @property {(error: unknown) => void} [on_error] gets what nobody else does: what a callback threw, a
  *   refused subscription if nobody asked for `ready`, a message of the server that is not of the protocol, why there is
  *   no connection (`unreachable`, `sent_away`).

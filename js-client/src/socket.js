@@ -38,6 +38,9 @@ import { backoff } from "./random.js";
  * @property {(error: unknown) => void} report told with the next event
  */
 
+/** The longest pause that a timer can count, in milliseconds: 24 days. */
+const MAX_TICK = 2 ** 31 - 1;
+
 export class Socket {
   #url;
   #WebSocket;
@@ -191,7 +194,8 @@ export class Socket {
 
   #watch() {
     clearInterval(this.#watchdog);
-    if (this.#tick === Infinity) return;
+    // A timer that is asked for more than it can count runs all the time.
+    if (this.#tick > MAX_TICK) return;
     this.#watchdog = setInterval(() => {
       const socket = this.#socket;
       if (!socket) return;

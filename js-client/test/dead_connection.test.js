@@ -74,13 +74,16 @@ describe("a dead connection", () => {
     t.mock.timers.tick(3000);
     assert.equal(FakeWebSocket.last.closed, true);
     client.close();
-    const other = new SharedStateClient("ws://h:1", {
-      WebSocket: FakeWebSocket,
-      timeout: Infinity,
-    });
-    other.connect();
-    t.mock.timers.tick(1_000_000);
-    assert.equal(FakeWebSocket.last.closed, false);
+    for (const timeout of [Infinity, 6_442_451, 1e300]) {
+      // Node's own timers, too, run at once if they are asked for more than they can count.
+      const intervals = t.mock.method(globalThis, "setInterval").mock;
+      const other = new SharedStateClient("ws://h:1", { WebSocket: FakeWebSocket, timeout });
+      other.connect();
+      assert.equal(intervals.callCount(), 0, `${timeout}`);
+      t.mock.timers.tick(1_000_000);
+      assert.equal(FakeWebSocket.last.closed, false);
+      intervals.restore();
+    }
   });
 
   test("is looked for when the network changes", (t) => {
