@@ -482,7 +482,7 @@ declare class SharedObject$1<T extends {
     /** @param {string} id */
     has_item(id: string): boolean;
     /**
-     * Replace the whole list.
+     * Replace the whole list. Of items with the same id the last one counts, in the place of the first.
      *
      * @param {readonly import("./changes.js").New<T>[]} items not modified; one without `id` gets a random one
      * @returns {Promise<any>} as of `Dataset.update`

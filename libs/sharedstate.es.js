@@ -1726,7 +1726,7 @@ var SharedObject = class {
     return this.get_item(id) !== void 0;
   }
   /**
-   * Replace the whole list.
+   * Replace the whole list. Of items with the same id the last one counts, in the place of the first.
    *
    * @param {readonly import("./changes.js").New<T>[]} items not modified; one without `id` gets a random one
    * @returns {Promise<any>} as of `Dataset.update`
@@ -1735,13 +1735,16 @@ var SharedObject = class {
    */
   set_items(items) {
     if (!Array.isArray(items)) throw new TypeError("expected a list of items");
-    const state = with_ids({ insert: plain(
+    const state = (
       /** @type {any} */
-      items,
-      "items"
-    ) }).insert;
+      with_ids({ insert: plain(
+        /** @type {any} */
+        items,
+        "items"
+      ) }).insert
+    );
     expect_ids(state, "items", ".id");
-    return this.#ds.update({ insert: [{ id: this.#id, state }] });
+    return this.#ds.update({ insert: [{ id: this.#id, state: single(state) }] });
   }
   /**
    * Have a function called after each change of the list.
@@ -1762,7 +1765,10 @@ var SharedObject = class {
     this.#ds.remove_callback(handle);
   }
 };
-var list = (item) => Array.isArray(item?.state) ? [...item.state] : [];
+var list = (item) => Array.isArray(item?.state) ? single(item.state) : [];
+var single = (items) => [
+  ...new Map(items.map((each, n) => [typeof each?.id === "string" ? each.id : n, each])).values()
+];
 function compare(before, after) {
   const replica = new Replica();
   const update = { remove: [], reset: true };

@@ -49,7 +49,7 @@ export class SharedObject {
   }
 
   /**
-   * Replace the whole list.
+   * Replace the whole list. Of items with the same id the last one counts, in the place of the first.
    *
    * @param {readonly import("./changes.js").New<T>[]} items not modified; one without `id` gets a random one
    * @returns {Promise<any>} as of `Dataset.update`
@@ -58,9 +58,11 @@ export class SharedObject {
    */
   set_items(items) {
     if (!Array.isArray(items)) throw new TypeError("expected a list of items");
-    const state = with_ids({ insert: plain(/** @type {any} */ (items), "items") }).insert;
+    const state = /** @type {any} */ (
+      with_ids({ insert: plain(/** @type {any} */ (items), "items") }).insert
+    );
     expect_ids(state, "items", ".id");
-    return this.#ds.update({ insert: [{ id: this.#id, state }] });
+    return this.#ds.update({ insert: [{ id: this.#id, state: single(state) }] });
   }
 
   /**
@@ -85,7 +87,15 @@ export class SharedObject {
 }
 
 /** @param {any} item @returns {any[]} */
-const list = (item) => (Array.isArray(item?.state) ? [...item.state] : []);
+const list = (item) => (Array.isArray(item?.state) ? single(item.state) : []);
+
+/**
+ * @param {readonly any[]} items
+ * @returns {any[]} one for each id, the last, in the place of the first; and what has none: other programs may put that there
+ */
+const single = (items) => [
+  ...new Map(items.map((each, n) => [typeof each?.id === "string" ? each.id : n, each])).values(),
+];
 
 /** @param {any[]} before @param {any[]} after @returns {Diff<any>[]} */
 function compare(before, after) {

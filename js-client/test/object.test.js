@@ -71,6 +71,26 @@ test("callbacks are told another order, and never called with nothing", () => {
   assert.deepEqual(seen, [[{ id: "a", new: { id: "a" }, old: { id: "a" } }]]);
 });
 
+test("of items with the same id the last one counts, in the place of the first", () => {
+  const { object, socket, change } = synced([]);
+  object.set_items([{ id: "a", n: 1 }, { id: "b" }, { id: "a", n: 2 }, { n: 3 }]);
+  const [{ state }] = socket.sent[0].arg.insert;
+  assert.deepEqual(state.slice(0, 2), [{ id: "a", n: 2 }, { id: "b" }]);
+  assert.equal(state.length, 3);
+  /** @type {any[]} */
+  const seen = [];
+  object.add_callback((diffs) => seen.push(...diffs));
+  const others = [{ id: "a", n: 1 }, 0, { id: "b" }, { id: "a", n: 2 }, { id: 1 }, { id: 1 }];
+  change({ insert: [{ id: "list", state: others }] });
+  assert.deepEqual(object.get_item("a"), { id: "a", n: 2 });
+  assert.deepEqual(
+    seen.map((diff) => diff.new),
+    [{ id: "a", n: 2 }, { id: "b" }],
+  );
+  const all = [{ id: "a", n: 2 }, 0, { id: "b" }, { id: 1 }, { id: 1 }];
+  assert.deepEqual(object.get_items(), all, "what has no id stays");
+});
+
 test("is the same object until the collection is released", () => {
   const { client, handle, object, socket } = synced([]);
   const [second, same] = client.acquire_object("app/items/c", "list");
