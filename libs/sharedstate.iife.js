@@ -143,20 +143,20 @@ var SHAREDSTATE = (() => {
   // src/plain.js
   function plain(value, place = "") {
     try {
-      return copy(value, place);
+      return copy(told(value), place);
     } catch (cause) {
       if (!(cause instanceof RangeError)) throw cause;
       throw new SharedStateError("bad_update", "it holds itself, or is too deep", {}, { cause });
     }
   }
-  function copy(value, place) {
-    const json = typeof value?.toJSON === "function" ? value.toJSON() : value;
-    if (Array.isArray(json)) return Array.from(json, (each, n) => copy(each, `${place}[${n}]`));
+  var told = (value) => typeof value?.toJSON === "function" ? value.toJSON() : value;
+  function copy(json, place) {
+    if (Array.isArray(json)) return Array.from(json, (each, n) => copy(told(each), `${place}[${n}]`));
     if (is_object(json)) {
       const prototype = Object.getPrototypeOf(json);
       if (!prototype || !Object.getPrototypeOf(prototype))
         return Object.fromEntries(
-          Object.entries(json).filter(([, each]) => each !== void 0).map(([name, each]) => [name, copy(each, place ? `${place}.${name}` : name)])
+          Object.entries(json).map(([name, each]) => [name, told(each)]).filter(([, each]) => each !== void 0).map(([name, each]) => [name, copy(each, place ? `${place}.${name}` : name)])
         );
     } else if (json === null || /string|boolean/.test(typeof json) || Number.isFinite(json)) {
       return json;
@@ -1808,6 +1808,8 @@ var SHAREDSTATE = (() => {
 
   // src/options.js
   var LEAST = {
+    // Nothing that every object has, such as `toString`, is an option.
+    __proto__: null,
     WebSocket: check,
     max_queue: 0,
     retries: 0,

@@ -26,6 +26,8 @@ import { SharedStateError } from "./errors.js";
 
 /** @type {Record<string, any>} the least that a number may be; of what is no number, another of its kind */
 const LEAST = {
+  // Nothing that every object has, such as `toString`, is an option.
+  __proto__: null,
   WebSocket: check,
   max_queue: 0,
   retries: 0,

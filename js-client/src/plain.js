@@ -12,23 +12,26 @@ import { is_object } from "./messages.js";
  */
 export function plain(value, place = "") {
   try {
-    return copy(value, place);
+    return copy(told(value), place);
   } catch (cause) {
     if (!(cause instanceof RangeError)) throw cause;
     throw new SharedStateError("bad_update", "it holds itself, or is too deep", {}, { cause });
   }
 }
 
-/** @param {any} value @param {string} place @returns {any} */
-function copy(value, place) {
-  const json = typeof value?.toJSON === "function" ? value.toJSON() : value;
-  if (Array.isArray(json)) return Array.from(json, (each, n) => copy(each, `${place}[${n}]`));
+/** @param {any} value @returns {any} what it says itself how it is stored, if it does */
+const told = (value) => (typeof value?.toJSON === "function" ? value.toJSON() : value);
+
+/** @param {any} json `toJSON` has been asked for @param {string} place @returns {any} */
+function copy(json, place) {
+  if (Array.isArray(json)) return Array.from(json, (each, n) => copy(told(each), `${place}[${n}]`));
   if (is_object(json)) {
     const prototype = Object.getPrototypeOf(json);
     // Those of other pages and programs have an `Object` of their own.
     if (!prototype || !Object.getPrototypeOf(prototype))
       return Object.fromEntries(
         Object.entries(json)
+          .map(([name, each]) => [name, told(each)])
           .filter(([, each]) => each !== undefined)
           .map(([name, each]) => [name, copy(each, place ? `${place}.${name}` : name)]),
       );

@@ -258,6 +258,8 @@ describe("the constructor", () => {
   test("refuses options that there are not, and values that will not do", () => {
     for (const [options, message] of /** @type {[any, string][]} */ ([
       [{ retry: 3 }, "retry: no option"],
+      [{ toString: () => "x" }, "toString: no option"],
+      [JSON.parse('{"__proto__": {}}'), "__proto__: no option"],
       [{ debug: 1 }, "debug: no valid boolean"],
       [{ websocket: FakeWebSocket }, "websocket: no option"],
       ["idle", "0: no option"],

@@ -117,6 +117,20 @@ describe("sent as JSON says it", () => {
     assert.deepEqual(rest, { b: null, c: [true, "x", 1.5, {}] });
   });
 
+  test("members whose toJSON says undefined are left out, too", () => {
+    let asked = 0;
+    const draft = { toJSON: () => void asked++ };
+    const deep = { toJSON: () => ({ draft, n: 1, toJSON: undefined }) };
+    assert.deepEqual(stored({ id: "a", draft, deep }), { id: "a", deep: { n: 1 } });
+    assert.equal(asked, 2);
+    /** What says that it is said in another way is asked once, as `JSON.stringify` does. */
+    const twice = { toJSON: () => ({ toJSON: () => assert.fail("asked twice") }) };
+    const { ds } = synced();
+    return assert.rejects(ds.update({ insert: [{ id: "a", twice }] }), {
+      message: "insert[0].twice.toJSON: Function is not JSON",
+    });
+  });
+
   test("plain objects of other pages, and those without a prototype, are plain", () => {
     const other = runInNewContext('({ id: "a", n: [{ m: 1 }] })');
     assert.deepEqual(stored(other), { id: "a", n: [{ m: 1 }] });
