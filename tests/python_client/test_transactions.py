@@ -82,6 +82,47 @@ async def test_a_transaction_that_fails_or_writes_nothing_sends_nothing() -> Non
         assert (await client.get(C), ds.cursor) == ([], before)
 
 
+async def test_what_a_transaction_refuses_is_no_part_of_it() -> None:
+    async with running() as server, connect(server.url) as client:
+        ds = await client.acquire(C)
+        await ds.update(insert=[{"id": id} for id in "milk"])
+        wrong: Any = [{"reset": "false"}, {"reset": 1}, {"reset": None}, {"remove": "milk"}]
+        async with ds.transaction() as t:
+            for update in wrong:
+                with pytest.raises(TypeError):
+                    t.update(**update)
+            assert len(t) == 4
+            t.update(insert=[{"id": "a"}])
+        assert list(ds) == [*"milka"]
+
+
+async def test_nothing_can_be_added_to_a_transaction_that_is_over() -> None:
+    async with running() as server, connect(server.url) as client:
+        ds = await client.acquire(C)
+        kept: list[Transaction] = []
+        await ds.transaction(kept.append)
+        async with ds.transaction() as t:
+            kept.append(t)
+
+        def fail(t: Transaction) -> None:
+            kept.append(t)
+            raise KeyError
+
+        async def fail_in_a_block() -> None:
+            async with ds.transaction() as t:
+                fail(t)
+
+        for failing in (ds.transaction(fail), fail_in_a_block()):
+            with pytest.raises(KeyError):
+                await failing
+        assert len(kept) == 4
+        for t in kept:
+            with pytest.raises(RequestError, match="over") as refused:
+                t.update(insert=[{"id": "a"}])
+            assert refused.value.code == "bad_update"
+            assert t.get_items() == []
+
+
 @pytest.mark.parametrize(
     ("read", "conflicts"),
     [

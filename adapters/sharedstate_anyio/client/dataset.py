@@ -138,7 +138,7 @@ class Dataset(Mapping[str, ItemT_co]):
             ConnectionLostError: nobody knows whether it took effect; the dataset shows it, once in sync again.
             ClosedError: the client is closed; it was not sent.
             ReleasedError: the dataset was released.
-            TypeError: `insert` or `remove` is no list.
+            TypeError: `insert` or `remove` is no list, or `reset` is no bool.
         """
         self._replica.check_held()
         update = make_update(insert, remove, reset=reset)
@@ -187,7 +187,10 @@ class Dataset(Mapping[str, ItemT_co]):
     @asynccontextmanager
     async def _block(self) -> AsyncIterator[Transaction[ItemT_co]]:
         transaction = self._begin()
-        yield transaction
+        try:
+            yield transaction
+        finally:
+            transaction.over = True
         await self._commit(transaction)
 
     async def transact(self, function: Callable[[Transaction[ItemT_co]], T]) -> T:
@@ -200,7 +203,10 @@ class Dataset(Mapping[str, ItemT_co]):
         await self._crowd.begin()
         for attempt in range(1, ATTEMPTS + 1):
             transaction = self._begin()
-            result = function(transaction)
+            try:
+                result = function(transaction)
+            finally:
+                transaction.over = True
             if inspect.iscoroutine(result):  # it has not run, and nobody would notice
                 result.close()
                 raise TypeError("a transaction takes a plain function, not a coroutine function")

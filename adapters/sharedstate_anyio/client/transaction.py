@@ -13,6 +13,7 @@ class Transaction(Mapping[str, ItemT_co]):
     Attributes:
         cursor: the state it began with.
         batch: the updates so far, as one.
+        over: whether its function or block has ended; nothing is added any more.
     """
 
     def __init__(
@@ -23,6 +24,7 @@ class Transaction(Mapping[str, ItemT_co]):
             raise RequestError("bad_message", problem)
         self.cursor = cursor
         self.batch = Update()
+        self.over = False
         self._texts = dict(texts)
         self._loads = loads
         self._read: dict[str, None] = {}
@@ -73,9 +75,11 @@ class Transaction(Mapping[str, ItemT_co]):
         """Add to the batch; what is read from now on shows it. Arguments as of `Dataset.update`.
 
         Raises:
-            RequestError: `bad_update`.
-            TypeError: `insert` or `remove` is no list.
+            RequestError: `bad_update`: an item or an id will not do, or the transaction is over.
+            TypeError: `insert` or `remove` is no list, or `reset` is no bool.
         """
+        if self.over:
+            raise RequestError("bad_update", "the transaction is over")
         update = make_update(insert, remove, reset=reset)
         self.batch = compose(self.batch, update)
         if update.reset:

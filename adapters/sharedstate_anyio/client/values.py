@@ -10,7 +10,7 @@ from typing import Any, Final, Generic, TypeAlias
 import msgspec
 
 from sharedstate_core import Condition, Cursor, RequestError, Update
-from sharedstate_core.arguments import as_condition, check_text, item_id
+from sharedstate_core.arguments import as_condition, check_text, expect, item_id
 
 if sys.version_info >= (3, 13):
     from typing import TypeVar
@@ -80,13 +80,14 @@ def make_update(
 
     Raises:
         RequestError: `bad_update`, with the place; what else may be wrong, the server tells.
-        TypeError: `insert` or `remove` is one thing and not a collection of them.
+        TypeError: `insert` or `remove` is one thing and not a collection of them, or `reset` is no bool.
     """
     for name, value in (("insert", insert), ("remove", remove)):
         if isinstance(value, str | bytes | dict) or not isinstance(value, Iterable):
             raise TypeError(f"{name} is a list, not {type(value).__name__}")
+    expect("reset", reset, bool)
     texts = dict(_item(item, f"insert[{number}]") for number, item in enumerate(insert))
-    ids = tuple(dict.fromkeys(remove))
+    ids = tuple(remove)
     for number, id in enumerate(ids):
         if not isinstance(id, str):
             raise RequestError("bad_update", f"remove[{number}]: expected a string")
@@ -94,7 +95,7 @@ def make_update(
             check_text(f"remove[{number}]", id)
         except ValueError as error:
             raise RequestError("bad_update", str(error)) from None
-    return Update(ids, texts, reset)
+    return Update(tuple(dict.fromkeys(ids)), texts, reset)
 
 
 def _item(item: ItemLike, place: str) -> tuple[str, bytes]:
