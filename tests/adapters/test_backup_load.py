@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import logging
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -178,12 +179,13 @@ async def test_under_load_with_connected_clients(
         refused = [error for author in authors for error in author.refused]
         assert {error.code for error in refused} <= {"unavailable"}
         with (tmp_path / "saved.gz").open("rb") as stream:
-            backup = Backup(stream, "saved.gz")
-            for portion in backup.portions("items"):
-                items = {r.id: json.loads(r.text) for r in portion.rows if r.text is not None}
-                for author, since, until in zip(authors, began, ended, strict=True):
-                    if author.path.endswith(f"/{portion.head.name}"):
-                        author.check(items, since, until)
+            saved: defaultdict[str, dict[str, dict[str, str]]] = defaultdict(dict)
+            for head, rows in Backup(stream, "saved.gz").portions("items"):
+                saved[head.name].update(
+                    (row.id, json.loads(row.text)) for row in rows if row.text is not None
+                )
+        for author, since, until in zip(authors, began, ended, strict=True):
+            author.check(saved[author.path.rpartition("/")[2]], since, until)
         await agree(datasets[QUIET], {"before": {"id": "before"}})
         for path in COLLECTIONS:
             found = await stored(service, path)
