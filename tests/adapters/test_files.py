@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import socket
 import urllib.parse
@@ -14,16 +13,13 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
-from sharedstate_anyio import Config, files, opening, parse_config, serve
-from sharedstate_anyio.config import load_config
+from sharedstate_anyio import files, opening, parse_config, serve
 from sharedstate_anyio.document import shown
-from sharedstate_anyio.folders import check_folders, is_served
+from sharedstate_anyio.folders import is_served
 from sharedstate_anyio.http import BUNDLES
-from sharedstate_backends import ConfigurationError
 from tests.support.asking import ask
-from tests.support.command import started
 from tests.support.peer import Peer, open_client, open_peer
-from tests.support.servers import config, document, sqlite, until, write_config
+from tests.support.servers import config, document, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -500,104 +496,6 @@ async def test_a_disk_that_stands_still_keeps_nobody_else_waiting(
 
 
 # The configuration
-
-
-@pytest.mark.parametrize(
-    ("value", "parts"),
-    [
-        ([], ["files: ", "expected an object", "a list"]),
-        ({"docs": "x"}, ["files.docs: ", "expected a path"]),
-        ({"": "x"}, ['files[""]: ', "expected a path"]),
-        ({"//": "x"}, ['files["//"]: ', "expected a path"]),
-        ({"/a//b": "x"}, ["expected a path"]),
-        ({"/../": "x"}, ["expected a path"]),
-        ({"/a?b": "x"}, ["expected a path"]),
-        ({"/": 7}, ['files["/"]: ', "name of a folder", "7"]),
-        ({"/": ""}, ["name of a folder"]),
-        ({"/a": "x", "/a/": "y"}, ['files["/a/"]: ', "twice"]),
-    ],
-)
-def test_a_mistake_is_told_with_its_place(value: object, parts: list[str]) -> None:
-    with pytest.raises(ConfigurationError) as caught:
-        parse_config({**document(), "files": value})
-    assert all(part in str(caught.value) for part in parts), str(caught.value)
-
-
-async def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    for name in ("absent", "file"):
-        with pytest.raises(ConfigurationError, match=r'files\["/"\]: there is no folder'):
-            async with serving(tmp_path / name):
-                pass
-
-
-@pytest.mark.parametrize("name", ["data/a.db", "public/data/a.db", "public/.data/a.db"])
-def test_a_database_is_not_served(tmp_path: Path, name: str) -> None:
-    (tmp_path / "public" / "data").mkdir(parents=True)
-    (tmp_path / "link").symlink_to("public")
-    service = sqlite("items", tmp_path / name)
-    found = parse_config({**document(service), "files": {"/": str(tmp_path / "link")}})
-    if name != "public/data/a.db":
-        check_folders(found)
-        return
-    with pytest.raises(ConfigurationError, match=r"everybody could read the database of serv"):
-        check_folders(found)
-
-
-@pytest.mark.parametrize("module", ["sharedstate_backends.items_service", "somebody.elses"])
-def test_a_database_is_not_served_whatever_its_service_is_called(
-    tmp_path: Path, module: str
-) -> None:
-    service = sqlite("items", tmp_path / "a.db") | {"module": module}
-    found = parse_config({**document(service), "files": {"/": str(tmp_path)}})
-    with pytest.raises(ConfigurationError, match=r"everybody could read the database of serv"):
-        check_folders(found)
-
-
-def test_a_key_for_the_database_is_not_served(tmp_path: Path) -> None:
-    service = {"name": "items", "module": "items_service"}
-    config = {"db_type": "mysql", "db_name": "d", "ssl.key": str(tmp_path / "k.pem")}
-    found = parse_config({**document({**service, "config": config}), "files": {"/": str(tmp_path)}})
-    with pytest.raises(ConfigurationError, match=r"everybody could read the key of services\[0\]"):
-        check_folders(found)
-
-
-def test_a_key_is_not_served(tmp_path: Path) -> None:
-    listen = {"host": "127.0.0.1", "ssl": {"cert": "c.pem", "key": str(tmp_path / "k.pem")}}
-    found = parse_config({**document(), "service": listen, "files": {"/": str(tmp_path)}})
-    with pytest.raises(ConfigurationError, match=r"everybody could read the key of service.ssl"):
-        check_folders(found)
-
-
-def test_the_configuration_itself_is_not_served(tmp_path: Path) -> None:
-    file = tmp_path / "config.json"
-    file.write_text(json.dumps({**document(), "files": {"/": str(tmp_path)}}))
-    with pytest.raises(ConfigurationError, match=r"everybody could read this configuration"):
-        load_config(file)
-
-
-def test_check_tells_what_is_wrong(tmp_path: Path) -> None:
-    folders = {"/": ".", "/docs/": "absent"}
-    name = write_config(tmp_path, {**document(), "files": folders})
-    with started("check", name, folder=tmp_path) as command:
-        assert command.finish() == 2
-    assert 'files["/"]: everybody could read this configuration' in command.errors
-    assert 'files["/docs/"]: there is no folder "absent"; create it' in command.errors
-
-
-def test_check_tells_what_is_served(tmp_path: Path) -> None:
-    (tmp_path / "public").mkdir()
-    name = write_config(tmp_path, {**document(), "files": {"/": "public"}})
-    with started("check", name, folder=tmp_path) as command:
-        assert command.finish() == 0
-    assert 'ok: files["/"]: public\n' in command.output
-
-
-def test_folders_of_a_program(tmp_path: Path) -> None:
-    found = Config(files={"/docs": tmp_path})
-    assert found.files == {"/docs/": str(tmp_path)}
-    with pytest.raises(ConfigurationError):
-        Config(files={"docs": tmp_path})
 
 
 async def test_other_folders_hold_from_a_reload_on(public: Path, tmp_path: Path) -> None:
