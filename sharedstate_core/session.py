@@ -114,6 +114,8 @@ class Session(Generic[C]):
 
     def _charge(self, messages: Sequence[Sized], out: list[Effect[C]]) -> None:
         """Note what is kept in memory for this reader; if that is too much for the server, others go."""
+        if not self.blocked:  # it drains: at the end what is still owed is counted
+            return
         self._outstanding.give(self, messages)
         for session in self._outstanding.excess(self):
             session.close("the server has no memory for slow readers", out, at_once=True)

@@ -320,6 +320,28 @@ def test_who_makes_progress_stays_and_what_has_left_does_not_count() -> None:
     assert closed == [1]
 
 
+def test_an_answer_put_off_once_more_while_its_reader_drains_does_not_count() -> None:
+    """It waits for the second subscription; when all is given, the reader is nobody to be sent away for others."""
+    world = World(3, limits=Limits(owed_bytes=4000), store=stored("p"))
+    world.clients[0].put_subs({P: {}})
+    world.settle()
+    asked = world.clients[0].put(P, insert=[{"id": "q"}])
+    say(world)
+    world.block(0)
+    finish(world)
+    world.clients[0].put_subs({spelling(1): {}})
+    say(world)
+    world.drain(0)
+    world.to_client(0)
+    assert world.server._outstanding.bytes == 0
+    for client in (1, 2):
+        blocked_with_a_broadcast(world, client, 4000)
+    assert [link.closed_with is None for link in world.links] == [True, False, True]
+    world.settle()
+    check_copies(world)
+    assert asked.ok
+
+
 def test_one_broadcast_to_many_counts_once() -> None:
     world = watching(6, "p", limits=Limits(owed_bytes=1500))
     for client in range(6):
