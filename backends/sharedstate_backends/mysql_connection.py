@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 import asyncmy
 from asyncmy.cursors import SSCursor
@@ -25,11 +25,13 @@ from .mysql_errors import DatabaseError, LostError, explained
 from .mysql_server import QUESTIONS, Server
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
     from .mysql_address import Address
 
 Rows = list[tuple[Any, ...]]
+
+T = TypeVar("T")
 
 GOODBYE_SECONDS: Final = 1.0
 """How long an orderly end of a connection may take; then it is just closed."""
@@ -218,7 +220,10 @@ class Connection:
         self.close()
 
     def close(self) -> None:
-        """Close it at once."""
+        """Close it at once: the driver would wait for the other side's word to end TLS, and so keep the socket."""
+        transport = getattr(self._driver, "_transport", None)  # nothing public does it
+        if transport is not None:
+            transport.abort()
         self._driver.close()
 
     async def end(self) -> None:
@@ -226,4 +231,12 @@ class Connection:
         with suppress(MySQLError, OSError):
             async with asyncio.timeout(GOODBYE_SECONDS):
                 await self._driver.ensure_closed()
-        self._driver.close()
+        self.close()
+
+
+class OnConnection(Protocol):
+    """Does something on one of several connections."""
+
+    async def __call__(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """Return what the work comes to."""
+        ...

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ssl
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import anyio
 import pytest
 
-from sharedstate_backends import Island
+from sharedstate_backends import Island, mysql_connection
 from sharedstate_backends.conformance.model import (
     path,
     put,
@@ -20,6 +20,7 @@ from sharedstate_backends.mysql import MysqlBackend
 from sharedstate_backends.mysql_connection import Connection
 from sharedstate_core.updates import Update
 from tests.support.mariadb import started
+from tests.support.relay import relay
 from tests.support.secure import Authority
 
 from .opening import opened, problem
@@ -177,6 +178,24 @@ async def test_tls(tls_mariadb: tuple[MariaDb, Path]) -> None:
     async with opened(get_service(bob | shown)) as backend:
         assert (await backend.load(path(), None)).version > 0
     assert "Access denied" in await problem(bob)
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_silent_server_does_not_keep_the_socket_open(
+    tls_mariadb: tuple[MariaDb, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Closing TLS waits for the other side's word; that of a server that says nothing is not waited for."""
+    monkeypatch.setattr(mysql_connection, "GOODBYE_SECONDS", 0.05)
+    database, folder = tls_mariadb
+    secure = database.config(**{"ssl.enabled": True, "ssl.ca": str(folder / "ca.pem")})
+    async with relay(database.port) as link:
+        backend = get_service(secure | {"db_port": link.port})
+        async with opened(backend):
+            pool = cast("Any", backend).backend._pool
+            sockets = [each._driver._transport.get_extra_info("socket") for each in pool._idle]
+            assert sockets
+            link.hold()
+        assert [sock.fileno() for sock in sockets] == [-1] * len(sockets)
 
 
 async def test_a_binary_log_that_may_lose_its_end(tls_mariadb: tuple[MariaDb, Path]) -> None:
