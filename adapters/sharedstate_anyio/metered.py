@@ -13,9 +13,9 @@ from . import compliance, proof
 from .epochs import Epochs
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Container, Mapping, Sequence
 
-    from sharedstate_backends import Backend, Doubting
+    from sharedstate_backends import Backend, Doubting, Pruning
     from sharedstate_core import CollectionPath, Cursor, Write
 
 BOUNDS: Final = (
@@ -64,7 +64,9 @@ class Metered:
         self._epochs = Epochs(service)
         self.commits = Durations()
         self.loads = Durations()
-        self.errors: Counter[str] = Counter(commit=0, load=0, heads=0, collections=0, probe=0)
+        self.errors: Counter[str] = Counter(
+            commit=0, load=0, heads=0, collections=0, probe=0, prune=0
+        )
         self.proof = proof.Proof()
 
     async def open(self) -> None:
@@ -123,6 +125,17 @@ class Metered:
             await compliance.call(
                 cast("Doubting", self._backend).doubt(collection, cursor), "doubt"
             )
+
+    async def prune(self, service: str, used: Container[CollectionPath]) -> bool:
+        """Let it forget empty collections, if it can; return whether it wants to go on."""
+        if not hasattr(self._backend, "prune"):
+            return False
+        try:
+            pruning = cast("Pruning", self._backend).prune(service, used)
+            return await compliance.call(pruning, "prune") is True
+        except Exception:
+            self._failed("prune")
+            raise
 
     async def collections(self, app: str) -> Sequence[str]:
         """List."""

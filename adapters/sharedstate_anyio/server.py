@@ -30,6 +30,7 @@ from .lookout import look_forever
 from .metered import Metered
 from .origins import Origins, is_loopback
 from .own_task import in_own_task
+from .pruning import prune_forever
 from .reception import Reception
 from .reload import Reload, compare
 from .rendering import ServiceInfo
@@ -259,6 +260,8 @@ async def _accepting(
         own.start_soon(hub.keep_time)
         own.start_soon(entrance.keep_alive.run)
         own.start_soon(accept)
+        for service, backend in backends.items():
+            own.start_soon(prune_forever, hub, service, backend)
         for service, seconds in looks.items():
             own.start_soon(look_forever, hub, service, backends[service], seconds)
 

@@ -8,6 +8,7 @@ from .contract import (
     ConfigurationError,
     Doubting,
     OutcomeUnknownError,
+    Pruning,
     StorageError,
 )
 from .island import Island
@@ -18,5 +19,6 @@ __all__ = [
     "Doubting",
     "Island",
     "OutcomeUnknownError",
+    "Pruning",
     "StorageError",
 ]

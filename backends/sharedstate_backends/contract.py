@@ -25,7 +25,7 @@ Rules:
 `sharedstate_backends.conformance` has cases for most of this; see there what it cannot know.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Protocol
 
 from sharedstate_core.errors import SharedStateError
@@ -101,7 +101,8 @@ class Backend(Protocol):
         """Return what changed after `since` if that can be told, else everything.
 
         It can be told if `since.epoch` is the store's and `horizon <= since.version <= version`; then `base` of what
-        is returned is `since.version`, else None. A collection nobody has written to is empty at version 0.
+        is returned is `since.version`, else None. A collection
+        nobody has written to is empty at version 0; see `Pruning` for one that was forgotten.
 
         Raises:
             StorageError: the store cannot be read now.
@@ -143,6 +144,28 @@ class Doubting(Protocol):
         The reader is wrong, or what the store keeps has gone back before it was opened. The server has given it
         everything. A store that believes it draws a new epoch, so that all others get everything, too. Readers
         may be anybody: whoever believes each of them lets each of them have everything sent to everybody.
+
+        Raises:
+            StorageError: the store cannot be used now.
+        """
+        ...
+
+
+class Pruning(Protocol):
+    """What a store may have beside `Backend`: it forgets collections that hold nothing any more."""
+
+    async def prune(self, service: str, used: Container[CollectionPath]) -> bool:
+        """Forget some empty collections, with all that is kept of what was removed there.
+
+        Versions are never counted twice: a forgotten collection is empty at a version from which it goes on, and
+        its horizon is there, too. The server calls this every now and then, and goes on while there is more.
+
+        Args:
+            service: the configuration's name for the store, as it is in paths.
+            used: collections that are to stay; they are in the server's memory. Others may be in another server's.
+
+        Returns:
+            Whether there is more to look at now.
 
         Raises:
             StorageError: the store cannot be used now.

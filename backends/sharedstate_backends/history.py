@@ -20,7 +20,10 @@ without durable commits loses its power. Versions are then counted again, and (e
 6. What was lost in a collection of which a process has told nothing yet, it cannot see there. So each start leaves a
    mark in the store, and the marks are a history like that of a collection, `STARTS`: whatever is read of a collection
    for the first time, and each look, must go on from the marks of old. What is lost after that, the collection shows.
-7. Epochs remember those before them. One that does not know the epoch told of before has come from a backup, too.
+7. A collection that holds nothing may be *pruned*: its head goes, and the store's *floor* rises to its version, in one
+   transaction. A collection without a head is at the floor, and begins there if it comes again: no version is counted
+   twice. In its vector the writer `*` stands for anybody who made a version up to that one.
+8. Epochs remember those before them. One that does not know the epoch told of before has come from a backup, too.
 """
 
 from __future__ import annotations
@@ -53,7 +56,10 @@ MAX_REMEMBERED: Final = 100_000
 STARTS: Final = CollectionPath("", "", "")
 """In place of a collection: the starts of processes, each of which counts as a version by a writer of its own."""
 
-_ENTRY: Final = re.compile(r"[A-Za-z0-9_-]+:[0-9]+")
+ANYBODY: Final = "*"
+"""The writer of whatever became of pruned collections, in the vector of those that have come since."""
+
+_ENTRY: Final = re.compile(r"(?:[A-Za-z0-9_-]+|\*):[0-9]+")
 
 
 class State(NamedTuple):
@@ -69,6 +75,11 @@ class State(NamedTuple):
     epoch: str
     version: int = 0
     writers: str = ""
+
+
+def absent(epoch: str, floor: int) -> State:
+    """Return what a collection without a head is: empty, at the store's floor."""
+    return State(epoch, floor, f"{ANYBODY}:{floor}" if floor else "")
 
 
 def new_epoch() -> str:
@@ -127,6 +138,8 @@ def goes_on(before: State, now: State, former: str = "") -> bool:
     if not writer or int(version) != before.version:
         return True  # version 0.1 made it: only the versions can be compared
     entries = dict(each.split(":") for each in now.writers.split())
+    if int(entries.get(ANYBODY, 0)) >= before.version:
+        return True
     if writer in entries:
         return int(entries[writer]) >= before.version
     return len(entries) == MAX_WRITERS and all(

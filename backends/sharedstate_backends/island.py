@@ -7,7 +7,7 @@ A caller on trio who is cancelled is held until the operation has ended, so that
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Container, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, cast
 
 import anyio
@@ -15,7 +15,7 @@ import anyio
 from sharedstate_core.paths import CollectionPath
 from sharedstate_core.storage import CommitResult, Cursor, Loaded, Write
 
-from .contract import Backend, Doubting, Measurable, Probing, StorageError, Surveying
+from .contract import Backend, Doubting, Measurable, Probing, Pruning, StorageError, Surveying
 from .migration import Migratable, Migrated, Tell
 
 if TYPE_CHECKING:
@@ -110,6 +110,12 @@ class Island:
         """Do as `Doubting.doubt`, if the backend has that."""
         if hasattr(self._backend, "doubt"):
             await self._run(cast("Doubting", self._backend).doubt, collection, cursor)
+
+    async def prune(self, service: str, used: Container[CollectionPath]) -> bool:
+        """Do as `Pruning.prune`; in a backend that has no such thing there is nothing to do."""
+        if not hasattr(self._backend, "prune"):
+            return False
+        return await self._run(cast("Pruning", self._backend).prune, service, used)
 
     async def probe(self) -> None:
         """Do as `Probing.probe`, if the backend has that."""

@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 import anyio
 
@@ -26,20 +26,30 @@ from .mysql_commits import MysqlCommits
 from .mysql_errors import DEADLOCK, UNKNOWN_COLUMN, DatabaseError, LostError
 from .mysql_patience import Patience
 from .mysql_pool import Pool
+from .mysql_pruning import MysqlPruning
 from .mysql_schema import create_database, prepare
 from .mysql_tables import MysqlTables
 from .mysql_writing import Writer
 from .plan import MAX_TOMBSTONES
+from .pruning import Pruner
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
+    from collections.abc import (
+        AsyncGenerator,
+        Awaitable,
+        Callable,
+        Container,
+        Iterable,
+        Mapping,
+        Sequence,
+    )
 
     from sharedstate_core.paths import CollectionPath
     from sharedstate_core.storage import CommitResult, Loaded, Write
 
     from .history import Lost, State
     from .migration import Migrated, Tell
-    from .mysql_connection import Connection
+    from .mysql_connection import Connection, OnConnection
     from .mysql_server import Server
     from .portable import Portion
 
@@ -84,6 +94,7 @@ class MysqlBackend:
         self._tables = MysqlTables(table)
         self._guard = Guard(str(address), _Judge(self._tables, self._on_connection))
         commits = MysqlCommits(self._tables, self._guard, max_tombstones)
+        self._pruner = Pruner(MysqlPruning(self._tables, self._on_connection), self._guard.memory)
         self._pool_size = pool_size
         self._writer = Writer(address, commits, min(WRITERS, pool_size))
         self._pool: Pool | None = None
@@ -167,6 +178,10 @@ class MysqlBackend:
         with anyio.CancelScope(shield=True):  # it takes no longer than one answer may
             await self._on_connection(lambda connection: mysql_probe.probe(connection, self._table))
 
+    async def prune(self, service: str, used: Container[CollectionPath]) -> bool:
+        """Do as `Pruning.prune`."""
+        return await whole(self._pruner.step(service, used))
+
     async def sizes(self) -> Mapping[str, int]:
         """Do as `Measurable.sizes`."""
         return await self._on_connection(
@@ -229,7 +244,7 @@ class MysqlBackend:
 class _Judge:
     """Does what the guard needs, with the lock on what is known of the store."""
 
-    def __init__(self, tables: MysqlTables, on_connection: _OnConnection) -> None:
+    def __init__(self, tables: MysqlTables, on_connection: OnConnection) -> None:
         self._tables = tables
         self._on_connection = on_connection
 
@@ -244,9 +259,3 @@ class _Judge:
         return await self._on_connection(
             lambda connection: self._tables.believe(connection, collection, claimed)
         )
-
-
-class _OnConnection(Protocol):
-    """Does something on a connection of the pool."""
-
-    async def __call__(self, work: Callable[[Connection], Awaitable[T]]) -> T: ...

@@ -18,7 +18,7 @@ from .mysql_errors import UNKNOWN_DATABASE, DatabaseError
 from .mysql_packets import literal
 from .mysql_schema import columns
 from .portable import CollectionHead, Portion
-from .sqlite_schema import FORMAT, table_names
+from .sqlite_schema import FORMATS, table_names
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
@@ -78,7 +78,7 @@ async def _check(connection: Connection, table: str) -> None:
             f"there is no table {table} of SharedState's; check db_name and db_table"
         )
     (found,) = await connection.run(f"SELECT value FROM `{meta}` WHERE name = 'format'")
-    if found != [(str(FORMAT).encode(),)]:
+    if not found or found[0][0].decode() not in FORMATS:
         raise StorageError(f"table {table} was made by another version of SharedState; upgrade")
 
 

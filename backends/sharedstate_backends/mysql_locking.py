@@ -6,17 +6,18 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from .history import STARTS, Lost, State, find_lost
-from .mysql_heads import Stored
+from .history import STARTS, find_lost
 from .mysql_packets import PACKET_BYTES, batches, literal, packets
-from .plan import Head, Known
+from .plan import Known
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from sharedstate_core.paths import CollectionPath
 
+    from .history import Lost, State
     from .mysql_connection import Connection
+    from .mysql_heads import Stored
     from .mysql_tables import MysqlTables
 
 _IDS: Final = 500
@@ -58,13 +59,9 @@ async def lock(
         for packet in packets(questions, connection.max_packet)
         for rows in await connection.run_together(packet)
     ]
-    starts = tables.meta.starts(answers[1])
-    found = tables.found(answers[2], list(wanted))
-    heads: dict[CollectionPath, Stored] = {}
-    for path in wanted:
-        key, head, writers = found.get(path, (None, Head(), ""))
-        heads[path] = Stored(State(starts.epoch, head.version, writers), key, head)
-    paths = {key: path for path, (key, _, _) in found.items()}
+    starts, floor = tables.meta.starts(answers[1])
+    heads = tables.found(answers[2], list(wanted), starts.epoch, floor)
+    paths = {stored.key: path for path, stored in heads.items()}
     known: dict[CollectionPath, dict[str, Known]] = {}
     for key, id, *rest in chain.from_iterable(answers[3:]):
         known.setdefault(paths[key], {})[id.decode()] = Known(*rest)

@@ -13,7 +13,7 @@ from .contract import StorageError
 from .history import find_lost, new_epoch, starts, with_epochs, with_start
 from .mysql_packets import literal
 from .mysql_server import doubts, notes
-from .sqlite_schema import table_names
+from .sqlite_schema import FORMAT_WITH_FLOOR, table_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -39,16 +39,17 @@ class Meta:
         self.name = f"`{table_names(table)[2]}`"
         self.select_epoch = f"SELECT value FROM {self.name} WHERE name = 'epoch'"
         self.select_starts = (
-            "SELECT MAX(IF(name = 'epoch', value, NULL)), MAX(IF(name = 'starts', value, '')) "
-            f"FROM {self.name} WHERE name IN ('epoch', 'starts')"
+            "SELECT MAX(IF(name = 'epoch', value, NULL)), MAX(IF(name = 'starts', value, '')), "
+            "MAX(IF(name = 'floor', value, '0')) "
+            f"FROM {self.name} WHERE name IN ('epoch', 'starts', 'floor')"
         )
 
-    def starts(self, rows: Rows) -> State:
-        """Return the marks of processes that have opened the store, and so its epoch (see `history`)."""
-        ((epoch, marks),) = rows
+    def starts(self, rows: Rows) -> tuple[State, int]:
+        """Return the marks of processes that have opened the store, and so its epoch; and its floor (see `history`)."""
+        ((epoch, marks, floor),) = rows
         if epoch is None:
             raise StorageError(f"table {self.name} has no epoch; is it being restored?")
-        return starts(epoch.decode(), marks.decode())
+        return starts(epoch.decode(), marks.decode()), int(floor)
 
     async def recognise(
         self, connection: Connection, *, is_opening: bool = False, is_new: bool = False
@@ -104,6 +105,12 @@ class Meta:
     async def renew(self, connection: Connection, noted: Mapping[str, str]) -> None:
         """Draw a new epoch, within a transaction in which `lock` has returned what is noted."""
         await connection.run("; ".join(self._put(_renewed(noted))))
+
+    def raise_floor(self, noted: Mapping[str, str], version: int) -> list[str]:
+        """Return statements that let the store's floor be at least this version, likewise."""
+        if version <= int(noted.get("floor", "0")):
+            return []
+        return self._put({"floor": str(version), "format": str(FORMAT_WITH_FLOOR)})
 
     async def lock(self, connection: Connection, *, begin: bool = False) -> dict[str, str]:
         """Lock what is noted, and return it; with `begin`, in a new transaction."""

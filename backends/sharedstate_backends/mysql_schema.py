@@ -24,7 +24,7 @@ from .mysql_errors import (
     DatabaseError,
 )
 from .mysql_packets import literal
-from .sqlite_schema import FORMAT, table_names
+from .sqlite_schema import FORMAT, FORMAT_WITH_FLOOR, FORMATS, table_names
 
 if TYPE_CHECKING:
     from .mysql_address import Address
@@ -125,10 +125,10 @@ async def prepare(connection: Connection, table: str, address: Address) -> bool:
     meta = table_names(table)[2]
     await note(connection, meta)
     found_format = await _format(connection, table)
-    if found_format != str(FORMAT):
+    if found_format not in FORMATS:
         raise StorageError(
             f"table {table}: format {found_format} was made by another version of "
-            f"SharedState, this one knows {FORMAT}; upgrade, or choose another db_table"
+            f"SharedState, this one knows {FORMAT_WITH_FLOOR}; upgrade, or choose another db_table"
         )
     await _add_writers(connection, table, address)
     return not any(found.values())

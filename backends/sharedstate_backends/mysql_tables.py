@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 from sharedstate_core.storage import Loaded, Row
 
-from .history import MAX_REMEMBERED, STARTS, State
+from .history import MAX_REMEMBERED, STARTS, State, absent
+from .mysql_heads import Stored
 from .mysql_meta import Meta
 from .mysql_packets import literal
 from .plan import Head
@@ -49,7 +50,7 @@ class MysqlTables:
         self, connection: Connection, collection: CollectionPath, since: Cursor | None
     ) -> tuple[Loaded, dict[CollectionPath, State]]:
         """Return what `Backend.load` promises, and the head, and `STARTS`."""
-        _, _, marks, heads = await connection.run_together(
+        _, _, noted, heads = await connection.run_together(
             [
                 "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ",
                 "START TRANSACTION WITH CONSISTENT SNAPSHOT",
@@ -57,11 +58,11 @@ class MysqlTables:
                 self.select_heads([collection]),
             ]
         )
-        starts = self.meta.starts(marks)
+        starts, floor = self.meta.starts(noted)
         epoch = starts.epoch
-        key, (version, horizon, _), writers = self.found(heads, [collection]).get(
-            collection, (None, Head(), "")
-        )
+        state, key, (version, horizon, _) = self.found(heads, [collection], epoch, floor)[
+            collection
+        ]
         base = None
         if since and since.epoch == epoch and horizon <= since.version <= version:
             base = since.version
@@ -72,7 +73,7 @@ class MysqlTables:
         rows, _ = await connection.run_together([select_rows, "COMMIT"])
         each = [Row(id.decode(), *rest) for id, *rest in rows]
         loaded = Loaded(epoch, version, horizon, each, base)
-        return loaded, {collection: State(epoch, version, writers), STARTS: starts}
+        return loaded, {collection: state, STARTS: starts}
 
     async def settle(self, connection: Connection, collection: CollectionPath) -> None:
         """See to it that a commit whose outcome was lost is stored now, or never.
@@ -89,9 +90,9 @@ class MysqlTables:
         self, connection: Connection, collections: Sequence[CollectionPath]
     ) -> dict[CollectionPath, State]:
         """Return the head of each collection, and `STARTS`."""
-        starts = await self.starts(connection)
+        starts, floor = await self._starts(connection)
         epoch = starts.epoch
-        states = dict.fromkeys(collections, State(epoch))
+        states = dict.fromkeys(collections, absent(epoch, floor))
         paths = {self._keys[path]: path for path in collections if path in self._keys}
         unknown = [path for path in collections if path not in self._keys and path != STARTS]
         keys = [str(key) for key in paths]
@@ -106,8 +107,8 @@ class MysqlTables:
         for start in range(0, len(unknown), _ASKED):
             wanted = unknown[start : start + _ASKED]
             (rows,) = await connection.run(self.select_heads(wanted))
-            for path, (_, head, writers) in self.found(rows, wanted).items():
-                states[path] = State(epoch, head.version, writers)
+            found = self.found(rows, wanted, epoch, floor)
+            states |= {path: state for path, (state, _, _) in found.items()}
         return states | {STARTS: starts}
 
     async def verify(
@@ -137,8 +138,11 @@ class MysqlTables:
 
     async def starts(self, connection: Connection) -> State:
         """Return the marks of processes that have opened the store, and so its epoch."""
-        (marks,) = await connection.run(self.meta.select_starts)
-        return self.meta.starts(marks)
+        return (await self._starts(connection))[0]
+
+    async def _starts(self, connection: Connection) -> tuple[State, int]:
+        (noted,) = await connection.run(self.meta.select_starts)
+        return self.meta.starts(noted)
 
     async def collections(self, connection: Connection, app: str) -> list[str]:
         """Return the names of the app's collections that hold an item, sorted by code point."""
@@ -160,14 +164,15 @@ class MysqlTables:
         )
 
     def found(
-        self, rows: Rows, collections: Sequence[CollectionPath]
-    ) -> dict[CollectionPath, tuple[int, Head, str]]:
-        """Return key, head and version vector of each of these collections that is there, and remember the keys."""
+        self, rows: Rows, collections: Sequence[CollectionPath], epoch: str, floor: int
+    ) -> dict[CollectionPath, Stored]:
+        """Return the heads of these collections, and remember their keys; who has none is at the floor."""
         paths = {(path.app.encode(), path.collection.encode()): path for path in collections}
-        heads: dict[CollectionPath, tuple[int, Head, str]] = {}
-        for key, app, name, *head, writers in rows:
-            path = paths[app, name]
-            heads[path] = key, Head(*head), writers.decode()
+        nothing = Stored(absent(epoch, floor), None, Head.absent(floor))
+        heads = dict.fromkeys(collections, nothing)
+        for key, app, name, *numbers, writers in rows:
+            path, head = paths[app, name], Head(*numbers)
+            heads[path] = Stored(State(epoch, head.version, writers.decode()), key, head)
             self.keep_key(path, key)
         return heads
 

@@ -31,7 +31,7 @@ fewer removals can resume."""
 
 
 class Head(NamedTuple):
-    """What is known of a collection besides its rows; all zero before anybody writes.
+    """What is known of a collection besides its rows; all zero before anybody writes, if the store has no floor.
 
     Attributes:
         version: of its last update.
@@ -43,6 +43,11 @@ class Head(NamedTuple):
     version: int = 0
     horizon: int = 0
     tombstones: int = 0
+
+    @classmethod
+    def absent(cls, floor: int) -> Head:
+        """Return the head of a collection that has none: it may have been pruned (see `history`)."""
+        return cls(floor, floor)
 
 
 class Known(NamedTuple):

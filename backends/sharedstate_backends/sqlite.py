@@ -28,17 +28,19 @@ from . import (
 )
 from .arguments import check_table
 from .contract import OutcomeUnknownError, StorageError
-from .guard import Guard
+from .guard import Guard, whole
 from .history_log import report_replaced
 from .plan import MAX_TOMBSTONES
+from .pruning import Pruner
 from .sqlite_connection import MEMORY, UNCERTAIN
+from .sqlite_pruning import SqlitePruning
 from .sqlite_tables import Tables
 from .sqlite_threads import Threads
 from .sqlite_writing import Writer
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Container, Iterable, Mapping, Sequence
 
     from sharedstate_core.paths import CollectionPath
     from sharedstate_core.storage import CommitResult, Loaded, Write
@@ -92,6 +94,7 @@ class SqliteBackend:
         self._path = name if name == MEMORY else str(Path(name).absolute())
         self._threads = Threads(self._path, self._connect_writer, connect_reader, self._replaced)
         self._guard = Guard(self._path, _Judge(self._tables, self._threads))
+        self._pruner = Pruner(SqlitePruning(table, self._threads), self._guard.memory)
         self._writer = Writer(self._path, self._threads, self._tables, self._guard)
 
     async def open(self) -> None:
@@ -183,6 +186,10 @@ class SqliteBackend:
                 await self._threads.write_alone(probe)
         except OutcomeUnknownError as error:  # what came of this row is of no interest
             raise StorageError(str(error).removesuffix(UNCERTAIN)) from error
+
+    async def prune(self, service: str, used: Container[CollectionPath]) -> bool:
+        """Do as `Pruning.prune`."""
+        return await whole(self._pruner.step(service, used))
 
     async def sizes(self) -> Mapping[str, int]:
         """Do as `Measurable.sizes`; in memory there are none."""

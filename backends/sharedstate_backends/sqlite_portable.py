@@ -24,7 +24,7 @@ from .portable import PORTION_ROWS, Census, CollectionHead, portions
 from .sqlite_connection import MEMORY, explain, primary_code
 from .sqlite_file import is_begun, refuse_links
 from .sqlite_ownership import MODE
-from .sqlite_schema import FORMAT, columns, table_names
+from .sqlite_schema import FORMATS, columns, table_names
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
@@ -96,7 +96,7 @@ def _check(cursor: sqlite3.Cursor, table: str) -> None:
     if not columns(cursor, meta):
         raise StorageError(f"there is no table {table} of SharedState's in it; check db_table")
     found = cursor.execute(f"SELECT value FROM \"{meta}\" WHERE name = 'format'").fetchall()
-    if found != [(str(FORMAT),)]:
+    if not found or found[0][0] not in FORMATS:
         raise StorageError(f"table {table} was made by another version of SharedState; upgrade")
 
 

@@ -6,8 +6,9 @@ Three tables for a service whose table is `T`:
 - `T`: one row for each id of a collection, the item's text as it was written, or NULL: a tombstone;
 - `T_collections`: for each collection ever written to its version, horizon, number of tombstones and version vector
   (see `history`; version 0.1 does not know the column, and leaves it alone);
-- `T_meta`: the format's number, the epoch and those before it, and the durability of whoever opened it last, with the
-  start of the machine on which that was, the marks of processes that have opened it, and what `probe` wrote last.
+- `T_meta`: the format's number, the epoch and those before it, the floor, and the durability of whoever opened it last,
+  with the start of the machine on which that was, the marks of processes that have opened it, and what `probe` wrote
+  last.
 
 Ids and names are compared byte by byte. Texts are BLOBs, which nothing on the way decodes or converts.
 """
@@ -29,7 +30,13 @@ if TYPE_CHECKING:
     from .history import State
 
 FORMAT: Final = 1
-"""Number of this layout; a greater one was made by a later version of this package."""
+"""Number of this layout as it is made."""
+
+FORMAT_WITH_FLOOR: Final = 2
+"""Its number from the moment when the store has a floor (see `history`): version 0.1 would count from 0 again."""
+
+FORMATS: Final = frozenset({str(FORMAT), str(FORMAT_WITH_FLOOR)})
+"""Numbers that are known; a greater one was made by a later version of this package."""
 
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 
@@ -96,10 +103,10 @@ def prepare(cursor: sqlite3.Cursor, table: str, *, synchronous: str, create: boo
             cursor.execute(statement.replace("{T}", table))
         cursor.execute(f"INSERT INTO \"{table}_meta\" VALUES ('format', ?)", (str(FORMAT),))
     meta = read_meta(cursor, table)
-    if meta.get("format") != str(FORMAT):
+    if meta.get("format") not in FORMATS:
         raise StorageError(
             f"table {table}: format {meta.get('format')} was made by another version of "
-            f"SharedState, this one knows {FORMAT}; upgrade, or choose another db_table"
+            f"SharedState, this one knows {FORMAT_WITH_FLOOR}; upgrade, or choose another db_table"
         )
     if "writers" not in columns(cursor, f"{table}_collections"):  # made by version 0.1
         cursor.execute(

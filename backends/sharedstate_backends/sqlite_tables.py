@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 from sharedstate_core.storage import CommitResult, Loaded, Row
 
 from .contract import StorageError
-from .history import STARTS, Lost, State, find_lost, starts, with_writer
+from .history import STARTS, Lost, State, absent, find_lost, starts, with_writer
 from .plan import MAX_TOMBSTONES, Head, Known, names, plan
 from .sqlite_rows import Change, Rows, batches, flat, placeholders
 from .sqlite_schema import read_meta, renew_epoch, table_names
@@ -204,16 +204,30 @@ class Tables:
             rows = cursor.execute(
                 f"WITH wanted (app, name) AS (VALUES {placeholders(len(batch), 2)}) "
                 f"SELECT wanted.app, wanted.name, (SELECT value FROM {self._meta} WHERE name = 'epoch'), key, "
-                "ifnull(version, 0), ifnull(horizon, 0), ifnull(tombstones, 0), ifnull(writers, '') "
+                "version, horizon, tombstones, writers, CASE WHEN key IS NULL THEN "
+                f"(SELECT CAST(value AS INTEGER) FROM {self._meta} WHERE name = 'floor') END "
                 f"FROM wanted LEFT JOIN {self._heads} AS head "
                 "ON head.app = wanted.app AND head.name = wanted.name",
                 flat(batch),
             )
-            for app, name, epoch, key, version, horizon, tombstones, writers in rows.fetchall():
+            for (
+                app,
+                name,
+                epoch,
+                key,
+                version,
+                horizon,
+                tombstones,
+                writers,
+                floor,
+            ) in rows.fetchall():
                 if epoch is None:
                     raise self._without_epoch()
-                state = State(epoch, version, writers)
-                heads[app, name] = (state, key, Head(version, horizon, tombstones))
+                if key is None:
+                    heads[app, name] = (absent(epoch, floor or 0), None, Head.absent(floor or 0))
+                else:
+                    state = State(epoch, version, writers)
+                    heads[app, name] = (state, key, Head(version, horizon, tombstones))
         return {path: heads[path.app, path.collection] for path in collections}
 
     def _without_epoch(self) -> StorageError:

@@ -8,6 +8,8 @@ The rules:
 3. Beyond `tombstones` of them the oldest are forgotten, and `horizon` moves to the newest one forgotten. A
    reset forgets all.
 4. `start_anew` empties everything under a new epoch, as a store restored from nothing would.
+5. `forget` lets an empty collection go. What is not there is empty at the version of the latest one that went, and
+   goes on from there: no version comes twice.
 
 The states are computed by `updates.apply`, apart from the rows: a test may hold one against the other.
 """
@@ -46,9 +48,9 @@ class Version(NamedTuple):
 class _Table:
     """What a store keeps of one collection."""
 
-    def __init__(self) -> None:
-        self.version = 0
-        self.horizon = 0
+    def __init__(self, floor: int = 0) -> None:
+        self.version = floor
+        self.horizon = floor
         self.rows: dict[str, Row] = {}
 
     def write(self, update: Update, tombstones: int) -> None:
@@ -85,6 +87,7 @@ class MemoryStore:
         check_number("tombstones", tombstones, 0)
         self.epoch = epoch
         self._tombstones = tombstones
+        self._floor = 0
         self._tables: dict[CollectionPath, _Table] = {}
         self._history: dict[tuple[CollectionPath, str], list[Version]] = {}
 
@@ -92,7 +95,8 @@ class MemoryStore:
         self, path: CollectionPath, writes: Sequence[Write], *, reject: Collection[int] = ()
     ) -> CommitResult:
         """Carry out a `Commit`; refuse the writes whose places in it are in `reject`, as `forbidden`."""
-        table = self._tables.setdefault(path, _Table())
+        history = self.history(path)
+        table = self._tables.setdefault(path, _Table(self._floor))
         outcomes: list[Outcome] = []
         for place, (update, condition) in enumerate(writes):
             ids = () if condition is None else condition.ids or ()
@@ -109,14 +113,13 @@ class MemoryStore:
             else:
                 if not update.is_noop:
                     table.write(update, self._tombstones)
-                    history = self.history(path)
                     history.append(Version(update, apply(history[-1].state, update)))
                 outcomes.append(Committed(table.version))
         return CommitResult(self.epoch, outcomes)
 
     def load(self, path: CollectionPath, since: Cursor | None) -> Loaded:
         """Carry out a `Load`: what changed after `since` if that can be told, else everything."""
-        table = self._tables.get(path) or _Table()
+        table = self._tables.get(path) or _Table(self._floor)
         if (
             since is None
             or since.epoch != self.epoch
@@ -139,7 +142,17 @@ class MemoryStore:
     def start_anew(self, epoch: str) -> None:
         """Lose everything; the counts start anew under another epoch."""
         self.epoch = epoch
+        self._floor = 0
         self._tables.clear()
+
+    def forget(self, path: CollectionPath) -> bool:
+        """Let a collection go if it holds nothing; return whether it does."""
+        table = self._tables.get(path)
+        if table is None or any(row.text is not None for row in table.rows.values()):
+            return False
+        del self._tables[path]
+        self._floor = max(self._floor, table.version)
+        return True
 
     # --- for checks -------------------------------------------------------------------------------
 
@@ -152,8 +165,14 @@ class MemoryStore:
         return self.history(path)[-1].state
 
     def history(self, path: CollectionPath, epoch: str | None = None) -> list[Version]:
-        """Return every version of a collection in an epoch, by number; version 0 is the empty start."""
-        return self._history.setdefault((path, epoch or self.epoch), [Version(None, {})])
+        """Return every version of a collection in an epoch, by number; version 0 is the empty start.
+
+        Of those that were skipped because it, or another collection, was forgotten, the state is empty.
+        """
+        history = self._history.setdefault((path, epoch or self.epoch), [Version(None, {})])
+        if path not in self._tables and epoch in {None, self.epoch}:
+            history += [Version(None, {})] * (self._floor + 1 - len(history))
+        return history
 
     def histories(self) -> Iterator[tuple[tuple[CollectionPath, str], list[Version]]]:
         """Yield ((collection, epoch), every version) of all there ever was."""
@@ -161,5 +180,5 @@ class MemoryStore:
 
     def state_at(self, path: CollectionPath, cursor: Cursor) -> Mapping[str, bytes] | None:
         """Return the state that a cursor names; None if the collection was never in it."""
-        history = self._history.get((path, cursor.epoch), [Version(None, {})])
+        history = self.history(path, cursor.epoch)
         return history[cursor.version].state if 0 <= cursor.version < len(history) else None

@@ -200,6 +200,12 @@ class World:
         self.store.commit(path, [Write(update)])
         self._untold.add(path)
 
+    def forget(self, path: CollectionPath) -> None:
+        """Let the store forget a collection if it holds nothing; ours does not hear of it until `tell`."""
+        if self.store.forget(path):
+            self._untold.update(path for (path, _), _ in self.store.histories())
+            self._untold |= self._asked_for  # who was never there is now at the same version
+
     def start_anew(self, epoch: str) -> None:
         """Lose the store's content; ours does not hear of it until `tell`."""
         self._untold.update(path for (path, _), _ in self.store.histories())

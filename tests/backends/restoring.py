@@ -31,8 +31,16 @@ class Restorable(Protocol):
     def put_back(self, backup: str) -> None:
         """Let the database hold what the backup holds."""
 
-    def sql(self, statement: str) -> None:
-        """Carry out a statement."""
+    def sql(self, statement: str) -> str:
+        """Carry out a statement; return the value of its one row, if it has one."""
+
+    def count(self, suffix: str) -> int:
+        """Return how many rows a table has, whose name ends so."""
+        return int(self.sql(f"SELECT COUNT(*) FROM {self.table}{suffix}"))
+
+    def meta(self, name: str) -> str:
+        """Return what is noted of the whole store."""
+        return self.sql(f"SELECT value FROM {self.table}_meta WHERE name = '{name}'")
 
 
 def copy(source: str, target: str) -> None:
@@ -41,7 +49,7 @@ def copy(source: str, target: str) -> None:
         old.backup(new)
 
 
-class SqliteFile:
+class SqliteFile(Restorable):
     """A file, which stays where it is when its content is put back."""
 
     table = "items"
@@ -62,13 +70,14 @@ class SqliteFile:
     def put_back(self, backup: str) -> None:
         copy(backup, self._file)
 
-    def sql(self, statement: str) -> None:
+    def sql(self, statement: str) -> str:
         with closing(sqlite3.connect(self._file)) as connection:
-            connection.execute(statement)
+            row = connection.execute(statement).fetchone()
             connection.commit()
+            return str(row[0]) if row else ""
 
 
-class MariaDbTables:
+class MariaDbTables(Restorable):
     """The tables of a service in MariaDB."""
 
     def __init__(self, database: MariaDb, config: dict[str, Any]) -> None:
@@ -85,8 +94,9 @@ class MariaDbTables:
     def put_back(self, backup: str) -> None:
         self.sql(backup)
 
-    def sql(self, statement: str) -> None:
-        self._database.sql(statement, self._config["db_name"])
+    def sql(self, statement: str) -> str:
+        rows = self._database.sql(statement, self._config["db_name"])
+        return rows[0][0] if rows else ""
 
 
 def setting_back(database: Restorable) -> SetBack:

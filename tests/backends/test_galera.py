@@ -21,6 +21,7 @@ from tests.support.galera_runs import run
 from tests.support.mariadb import version
 
 from .opening import opened
+from .rooms import come_and_go
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
@@ -73,6 +74,11 @@ async def test_several_statements_in_a_packet_would_lose_updates(
         while not tally.doubled:
             assert len(tally.acknowledged) < 10_000
             await contend(tally, backends, 250)
+
+
+async def test_rooms_come_and_go(nodes: list[Node]) -> None:
+    async with stores(nodes, "rooms") as backends:
+        await come_and_go(backends, 100)
 
 
 async def test_what_one_node_acknowledged_the_others_tell(nodes: list[Node]) -> None:

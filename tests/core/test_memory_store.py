@@ -92,3 +92,21 @@ def test_starting_anew_changes_the_epoch_and_keeps_the_history_for_checks() -> N
     assert store.state_at(PATH, Cursor("epoch-1", 2)) is None
     assert store.state_at(PATH, Cursor("epoch-3", 0)) == {}
     assert store.collections("items", "a") == []
+
+
+def test_a_forgotten_collection_goes_on_from_where_it_was() -> None:
+    store, other = MemoryStore(), CollectionPath("a", "items", "other")
+    for update in (Update(insert={"p": item("p", 1)}), Update(("p",)), Update(("q",))):
+        store.commit(PATH, [Write(update)])
+    store.commit(other, [Write(Update(insert={"p": item("p", 1)}))])
+    assert store.forget(PATH)
+    assert not store.forget(PATH)
+    assert not store.forget(other)
+    assert store.head(PATH) == ("epoch-1", 3)
+    assert store.load(PATH, Cursor("epoch-1", 1)) == ("epoch-1", 3, 3, [], None)
+    assert store.head(CollectionPath("a", "items", "never")) == ("epoch-1", 3)
+    assert store.state_at(PATH, Cursor("epoch-1", 1)) == {"p": item("p", 1)}
+    result = store.commit(PATH, [Write(Update(insert={"r": item("r", 1)}))])
+    assert result.outcomes == [Committed(4)]
+    assert store.load(PATH, Cursor("epoch-1", 3)).base == 3
+    assert store.head(other) == ("epoch-1", 1)

@@ -219,6 +219,10 @@ class Simulation(RuleBasedStateMachine):
         if told != "later":
             self.world.tell(path, vaguely=told == "vaguely")
 
+    @rule(path=collections)
+    def forget(self, path: CollectionPath) -> None:
+        self.world.forget(path)
+
     @rule(path=collections, vaguely=st.booleans())
     def tell(self, path: CollectionPath, vaguely: bool) -> None:
         self.world.tell(path, vaguely=vaguely)
