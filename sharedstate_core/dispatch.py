@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Generic
 from msgspec import Raw
 
 from .decode import RequestMessage, decode_request, decode_subscriptions, decode_write
-from .effects import C, Effect, ListCollections
+from .effects import C, Effect, ListApps, ListCollections
 from .encode import encode_subs_reply
 from .errors import RequestError
 from .faults import BadMessageError
-from .listing import Holders, Listing
+from .listing import Listing, Together, every_name, holders
 from .operations import Get, Operation, Put, put_size
 from .owed import Postponed
 from .paths import split_path
@@ -104,15 +104,23 @@ class Dispatcher(Generic[C]):
     def _list(
         self, app: str, services: list[str], request: Request[C], out: list[Effect[C]]
     ) -> None:
-        """Ask storage for the names of an app's collections in one service, or in which services there are some."""
+        """Ask storage for the names of an app's collections in one service, or in which services there are some.
+
+        In place of the latter for an app called `apps`: which apps there are.
+        """
         for service in services:
             self._registry.check_service(service)
-        listings = [(service, Listing(request)) for service in services]
-        listings = listings or Holders(request, self._registry.services).listings()
-        for service, listing in listings:
-            out.append(ListCollections(self._registry.tickets.issue(listing), service, app))
-        if not listings:
+        issue, everywhere = self._registry.tickets.issue, self._registry.services
+        if not everywhere:
             request.succeed([], out)
+        elif services:
+            out.append(ListCollections(issue(Listing(request)), services[0], app))
+        elif app == "apps":
+            for service, listing in Together(request, everywhere, every_name).listings():
+                out.append(ListApps(issue(listing), service))
+        else:
+            for service, listing in Together(request, everywhere, holders).listings():
+                out.append(ListCollections(issue(listing), service, app))
 
     def _put_subs(self, request: Request[C], arg: Raw, now: float, out: list[Effect[C]]) -> None:
         """Edit or replace the subscriptions; the reply comes before what they bring."""

@@ -101,6 +101,16 @@ class ListCollections(Struct, frozen=True):
     app: str
 
 
+class ListApps(Struct, frozen=True):
+    """Read the names of the apps that have collections in one service.
+
+    Answer with `list_succeeded` or `list_failed`.
+    """
+
+    ticket: int
+    service: str
+
+
 class Doubt(Struct, frozen=True):
     """A reader claims to hold a state of a collection that storage does not hold; the reader is told everything.
 
@@ -122,5 +132,6 @@ Effect: TypeAlias = (
     | Commit
     | Load
     | ListCollections
+    | ListApps
     | Doubt
 )

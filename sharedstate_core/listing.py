@@ -1,4 +1,4 @@
-"""Names that storage has to tell: of an app's collections, and of the services that hold some.
+"""Names that storage has to tell: of an app's collections, of the services that hold some, and of apps.
 
 The rules:
 
@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Generic
 from .effects import C, Effect
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from .errors import RequestError
     from .request import Request
 
 
 class Listing(Generic[C]):
-    """The names of an app's collections in one service, for one request.
+    """Names in one service, for one request.
 
     Args:
         request: to answer.
@@ -41,26 +41,33 @@ class Listing(Generic[C]):
         self._request.fail(error, out)
 
 
-class Holders(Generic[C]):
-    """The services that hold collections of an app, for one request.
+class Together(Generic[C]):
+    """What several services have to tell, for one request.
 
     Args:
         request: to answer.
-        services: all there are.
+        services: which.
+        combine: makes the answer of what each of them has told, which is in the order of `services`.
     """
 
-    __slots__ = ("_error", "_found", "_request", "_services", "_waiting")
+    __slots__ = ("_combine", "_error", "_request", "_services", "_told", "_waiting")
 
-    def __init__(self, request: Request[C], services: Sequence[str]) -> None:
+    def __init__(
+        self,
+        request: Request[C],
+        services: Sequence[str],
+        combine: Callable[[Mapping[str, Sequence[str]]], list[str]],
+    ) -> None:
         self._request = request
         self._services = services
+        self._combine = combine
         self._waiting = len(services)
-        self._found: set[str] = set()
+        self._told: dict[str, Sequence[str]] = dict.fromkeys(services, ())
         self._error: RequestError | None = None
 
     def listings(self) -> list[tuple[str, Listing[C]]]:
         """Return what is to be asked of each service."""
-        return [(service, _Holding(self._request, service, self)) for service in self._services]
+        return [(service, _OneOfThem(self._request, service, self)) for service in self._services]
 
     def has_told(
         self, service: str, names: Sequence[str], error: RequestError | None, out: list[Effect[C]]
@@ -68,22 +75,21 @@ class Holders(Generic[C]):
         """One of them has told its names, or could not."""
         self._waiting -= 1
         self._error = self._error or error
-        if names:
-            self._found.add(service)
+        self._told[service] = names
         if self._waiting:
             return
         if self._error is not None:
             self._request.fail(self._error, out)
         else:
-            self._request.succeed([name for name in self._services if name in self._found], out)
+            self._request.succeed(self._combine(self._told), out)
 
 
-class _Holding(Listing[C]):
-    """What one service has to tell to a `Holders`."""
+class _OneOfThem(Listing[C]):
+    """What one service has to tell."""
 
     __slots__ = ("_all", "_service")
 
-    def __init__(self, request: Request[C], service: str, together: Holders[C]) -> None:
+    def __init__(self, request: Request[C], service: str, together: Together[C]) -> None:
         super().__init__(request)
         self._service = service
         self._all = together
@@ -93,3 +99,13 @@ class _Holding(Listing[C]):
 
     def failed(self, error: RequestError, out: list[Effect[C]]) -> None:
         self._all.has_told(self._service, (), error, out)
+
+
+def holders(told: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return the services that have told something."""
+    return [service for service, names in told.items() if names]
+
+
+def every_name(told: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return each name that any of them has told, sorted by code point."""
+    return sorted({name for names in told.values() for name in names})

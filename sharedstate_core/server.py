@@ -5,7 +5,7 @@ The rules:
 1. Nothing here does I/O, reads a clock or draws a random number. `now` is seconds of the embedder's monotonic clock.
 2. Perform the returned effects in order before the next input; never call in from within.
 3. `receive_text` never raises because of what a peer sent.
-4. Every ticket of a Commit, Load or ListCollections comes back exactly once, also when its author has left.
+4. Every ticket of a Commit, Load, ListCollections or ListApps comes back exactly once, also when its author has left.
 5. An input that cannot be right raises, and the core is as it was: `LocalProtocolError` for a connection that is not
    open, a ticket that is not under way, or an answer of storage that cannot be one (`results`), whose ticket stays
    open for the input that says that it failed; `TypeError` or `ValueError` for an argument that is not what the

@@ -106,10 +106,10 @@ class StorageInputs(Generic[C]):
         return out
 
     def list_succeeded(self, ticket: int, names: Sequence[str], now: float) -> list[Effect[C]]:
-        """A ListCollections was carried out.
+        """A ListCollections or ListApps was carried out.
 
         Raises:
-            LocalProtocolError: no such ListCollections is under way, or `names` is not a sequence of texts; in this
+            LocalProtocolError: nothing of that kind is under way, or `names` is not a sequence of texts; in this
                 case answer with `list_failed`.
         """
         listing = self._tickets.listing(ticket)
@@ -120,7 +120,7 @@ class StorageInputs(Generic[C]):
         return out
 
     def list_failed(self, ticket: int, message: str, now: float) -> list[Effect[C]]:
-        """A ListCollections failed."""
+        """A ListCollections or ListApps failed."""
         listing = self._tickets.listing(ticket)
         error = unavailable(message)
         out = self._begin(now)

@@ -45,14 +45,16 @@ class Tickets(Generic[C]):
         return owner
 
     def listing(self, ticket: int) -> Listing[C]:
-        """Return whose ListCollections has ended; then `end` the ticket.
+        """Return whose ListCollections or ListApps has ended; then `end` the ticket.
 
         Raises:
             LocalProtocolError: nothing of that kind with this ticket is under way.
         """
         owner = self._owner(ticket)
         if not isinstance(owner, Listing):
-            raise LocalProtocolError(f"no ListCollections with ticket {ticket!r} is under way")
+            raise LocalProtocolError(
+                f"no ListCollections or ListApps with ticket {ticket!r} is under way"
+            )
         return owner
 
     def end(self, ticket: int) -> None:

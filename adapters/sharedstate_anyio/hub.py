@@ -19,6 +19,7 @@ from sharedstate_core import (
     Doubt,
     Effect,
     Limits,
+    ListApps,
     ListCollections,
     Load,
     PauseReading,
@@ -163,7 +164,7 @@ class Hub:
                     self._storage.commit(effect)
                 case Load():
                     self._storage.load(effect)
-                case ListCollections():
+                case ListCollections() | ListApps():
                     self._storage.list(effect)
                 case Doubt():
                     self._storage.doubt(effect)

@@ -7,6 +7,7 @@ from bisect import bisect_left
 from collections import Counter
 from typing import TYPE_CHECKING, Final, cast
 
+from sharedstate_backends import StorageError
 from sharedstate_core import CommitResult, Loaded
 
 from . import compliance, proof
@@ -15,7 +16,7 @@ from .epochs import Epochs
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping, Sequence
 
-    from sharedstate_backends import Backend, Doubting, Pruning
+    from sharedstate_backends import Backend, Doubting, ListingApps, Pruning
     from sharedstate_core import CollectionPath, Cursor, Write
 
 BOUNDS: Final = (
@@ -65,7 +66,7 @@ class Metered:
         self.commits = Durations()
         self.loads = Durations()
         self.errors: Counter[str] = Counter(
-            commit=0, load=0, heads=0, collections=0, probe=0, prune=0
+            commit=0, load=0, heads=0, collections=0, apps=0, probe=0, prune=0
         )
         self.proof = proof.Proof()
 
@@ -143,6 +144,16 @@ class Metered:
             return await compliance.call(self._backend.collections(app), "collections")
         except Exception:
             self._failed("collections")
+            raise
+
+    async def apps(self) -> Sequence[str]:
+        """List apps."""
+        if not hasattr(self._backend, "apps"):
+            raise StorageError("its service cannot list apps")
+        try:
+            return await compliance.call(cast("ListingApps", self._backend).apps(), "apps")
+        except Exception:
+            self._failed("apps")
             raise
 
     async def prove(self, service: str) -> None:

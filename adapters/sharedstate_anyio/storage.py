@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 from sharedstate_backends import OutcomeUnknownError, StorageError
-from sharedstate_core import LocalProtocolError
+from sharedstate_core import ListApps, ListCollections, LocalProtocolError
 
 from .compliance import BrokenContractError, refused
 from .workers import Workers
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
         CommitResult,
         Doubt,
         Effect,
-        ListCollections,
         Load,
         Server,
     )
@@ -70,8 +69,8 @@ class Storage:
         """Begin a load."""
         self._tasks.start_soon(self._load, load)
 
-    def list(self, request: ListCollections) -> None:
-        """Begin to list collections."""
+    def list(self, request: ListCollections | ListApps) -> None:
+        """Begin to list collections, or apps."""
         self._tasks.start_soon(self._list, request)
 
     def doubt(self, doubt: Doubt) -> None:
@@ -137,21 +136,31 @@ class Storage:
         text = "the storage is not available"
         self._answered(self._core.load_failed(load.ticket, text, time.monotonic()))
 
-    async def _list(self, request: ListCollections) -> None:
+    async def _list(self, request: ListCollections | ListApps) -> None:
+        backend = self._backends[request.service]
         try:
-            names = await self._backends[request.service].collections(request.app)
+            match request:
+                case ListCollections(_, _, app):
+                    names = await backend.collections(app)
+                case ListApps():
+                    names = await backend.apps()
         except Exception as error:  # noqa: BLE001
             self._list_failed(request, error)
             return
         try:
             effects = self._core.list_succeeded(request.ticket, names, time.monotonic())
         except LocalProtocolError as error:
-            self._list_failed(request, self._refused("collections", request.service, error))
+            method = "apps" if isinstance(request, ListApps) else "collections"
+            self._list_failed(request, self._refused(method, request.service, error))
         else:
             self._answered(effects)
 
-    def _list_failed(self, request: ListCollections, error: Exception) -> None:
-        what = f"list of /{request.app}/{request.service}"
+    def _list_failed(self, request: ListCollections | ListApps, error: Exception) -> None:
+        match request:
+            case ListCollections(_, service, app):
+                what = f"list of /{app}/{service}"
+            case ListApps():
+                what = "list of apps"
         self._report("list", request.service, what, error)
         text = "the storage is not available"
         self._answered(self._core.list_failed(request.ticket, text, time.monotonic()))

@@ -151,6 +151,18 @@ class Doubting(Protocol):
         ...
 
 
+class ListingApps(Protocol):
+    """What a store may have beside `Backend`: it tells which apps have something in it."""
+
+    async def apps(self) -> Sequence[str]:
+        """Return the names of the apps that have a collection which holds an item, sorted by code point.
+
+        Raises:
+            StorageError: the store cannot be read now.
+        """
+        ...
+
+
 class Pruning(Protocol):
     """What a store may have beside `Backend`: it forgets collections that hold nothing any more."""
 

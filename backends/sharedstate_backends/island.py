@@ -15,7 +15,16 @@ import anyio
 from sharedstate_core.paths import CollectionPath
 from sharedstate_core.storage import CommitResult, Cursor, Loaded, Write
 
-from .contract import Backend, Doubting, Measurable, Probing, Pruning, StorageError, Surveying
+from .contract import (
+    Backend,
+    Doubting,
+    ListingApps,
+    Measurable,
+    Probing,
+    Pruning,
+    StorageError,
+    Surveying,
+)
 from .migration import Migratable, Migrated, Tell
 
 if TYPE_CHECKING:
@@ -110,6 +119,16 @@ class Island:
         """Do as `Doubting.doubt`, if the backend has that."""
         if hasattr(self._backend, "doubt"):
             await self._run(cast("Doubting", self._backend).doubt, collection, cursor)
+
+    async def apps(self) -> Sequence[str]:
+        """Do as `ListingApps.apps`.
+
+        Raises:
+            StorageError: the backend has no such thing.
+        """
+        if not hasattr(self._backend, "apps"):
+            raise StorageError("its service cannot list apps")
+        return await self._run(cast("ListingApps", self._backend).apps)
 
     async def prune(self, service: str, used: Container[CollectionPath]) -> bool:
         """Do as `Pruning.prune`; in a backend that has no such thing there is nothing to do."""

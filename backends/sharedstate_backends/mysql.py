@@ -169,6 +169,10 @@ class MysqlBackend:
             lambda connection: self._tables.collections(connection, app)
         )
 
+    async def apps(self) -> Sequence[str]:
+        """Do as `ListingApps.apps`."""
+        return await self._on_connection(self._tables.apps)
+
     async def commit(self, collection: CollectionPath, writes: Sequence[Write]) -> CommitResult:
         """Do as `Backend.commit`, in one transaction with others that wait."""
         return await self._writer.commit(self._opened(), collection, writes)

@@ -152,6 +152,14 @@ class MysqlTables:
         )
         return [name.decode() for (name,) in rows]
 
+    async def apps(self, connection: Connection) -> list[str]:
+        """Return the names of the apps with collections that hold an item, sorted by code point."""
+        (rows,) = await connection.run(
+            f"SELECT DISTINCT app FROM {self.heads_table} AS head WHERE EXISTS "
+            f"(SELECT 1 FROM {self.items_table} WHERE collection = head.`key` AND data IS NOT NULL) ORDER BY app"
+        )
+        return [app.decode() for (app,) in rows]
+
     def select_heads(self, collections: Sequence[CollectionPath]) -> str:
         """Return a statement, whose rows `found` reads."""
         wanted = " OR ".join(

@@ -172,6 +172,10 @@ class SqliteBackend:
         """Do as `Backend.collections`."""
         return await self._threads.read(lambda cursor: self._tables.collections(cursor, app))
 
+    async def apps(self) -> Sequence[str]:
+        """Do as `ListingApps.apps`."""
+        return await self._threads.read(self._tables.apps)
+
     async def commit(self, collection: CollectionPath, writes: Sequence[Write]) -> CommitResult:
         """Do as `Backend.commit`, in one transaction with others that wait."""
         return await self._writer.commit(collection, writes)

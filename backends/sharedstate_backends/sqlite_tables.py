@@ -148,6 +148,14 @@ class Tables:
         )
         return [name for (name,) in rows.fetchall()]
 
+    def apps(self, cursor: sqlite3.Cursor) -> list[str]:
+        """Return the names of the apps with collections that hold an item, sorted by code point."""
+        rows = cursor.execute(
+            f"SELECT DISTINCT app FROM {self._heads} AS head WHERE EXISTS (SELECT 1 FROM {self._items} "
+            "WHERE collection = head.key AND data IS NOT NULL) ORDER BY app"
+        )
+        return [app for (app,) in rows.fetchall()]
+
     def commit(
         self, cursor: sqlite3.Cursor, parts: Sequence[Part], since: State | None = None
     ) -> list[Stored]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
-    from sharedstate_core.effects import Commit, ListCollections, Load
+    from sharedstate_core.effects import Commit, ListApps, ListCollections, Load
     from sharedstate_core.storage import CommitResult, Loaded
 
 
@@ -45,5 +45,5 @@ Result: TypeAlias = "CommitResult | Loaded | list[str]"
 class Operation:
     """A storage operation under way; `result` is what it came to, once the store has carried it out."""
 
-    effect: Commit | Load | ListCollections
+    effect: Commit | Load | ListCollections | ListApps
     result: Result | None = None

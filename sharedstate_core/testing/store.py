@@ -139,6 +139,11 @@ class MemoryStore:
             and any(row.text is not None for row in table.rows.values())
         )
 
+    def apps(self, service: str) -> list[str]:
+        """Carry out a `ListApps`: names of the apps with collections that hold an item, sorted."""
+        apps = {path.app for path in self._tables if path.service == service}
+        return sorted(app for app in apps if self.collections(service, app))
+
     def start_anew(self, epoch: str) -> None:
         """Lose everything; the counts start anew under another epoch."""
         self.epoch = epoch

@@ -20,6 +20,7 @@ from sharedstate_core.effects import (
     Commit,
     Doubt,
     Effect,
+    ListApps,
     ListCollections,
     Load,
     PauseReading,
@@ -154,6 +155,8 @@ class World:
                 operation.result = self.store.load(path, since)
             case ListCollections(_, service, app):
                 operation.result = self.store.collections(service, app)
+            case ListApps(_, service):
+                operation.result = self.store.apps(service)
 
     def finish(self, ticket: int, reject: Collection[int] = ()) -> None:
         """Report what an operation came to, having carried it out unless that was done before."""
@@ -182,7 +185,7 @@ class World:
                 self._perform(failed)
             case Load():
                 self._perform(self.server.load_failed(ticket, "the disk is gone", self.now))
-            case ListCollections():
+            case ListCollections() | ListApps():
                 self._perform(self.server.list_failed(ticket, "the disk is gone", self.now))
 
     def lose(self, ticket: int, *, applied: bool = False) -> None:
@@ -283,7 +286,7 @@ class World:
                 case Close():
                     self._link(effect.connection).closed_with = effect.code
                     self._closing.append(effect.connection.client)
-                case Commit() | Load() | ListCollections():
+                case Commit() | Load() | ListCollections() | ListApps():
                     self._begin(effect)
                 case Doubt():
                     self._doubt(effect)
@@ -298,8 +301,8 @@ class World:
         check(not is_stored, f"{doubt}, though storage holds it")
         self.doubts += 1
 
-    def _begin(self, effect: Commit | Load | ListCollections) -> None:
-        if not isinstance(effect, ListCollections):
+    def _begin(self, effect: Commit | Load | ListCollections | ListApps) -> None:
+        if isinstance(effect, Commit | Load):
             for other in self.operations.values():
                 twice = getattr(other.effect, "collection", None) == effect.collection
                 check(not twice, f"{effect} while {other.effect} is under way")

@@ -14,7 +14,7 @@ from sharedstate_backends import StorageError
 from sharedstate_core import CommitResult, Committed, Loaded, Row
 from tests.support import faulty_service
 from tests.support.peer import open_client
-from tests.support.servers import running, until
+from tests.support.servers import running, sqlite, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,6 +96,27 @@ async def breaks(method: str, broken: Callable[..., Any], caplog: pytest.LogCapt
         delattr(store, method)
         assert (await client.ask("PUT", C, {"insert": [{"id": "b"}]}))["ok"]
         assert await client.get(C) == [{"id": "b"}]
+
+
+@pytest.mark.parametrize("apps", [None, "abc", [3]])
+async def test_apps_that_a_service_cannot_tell(apps: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """It has no such method, or returns what it must not; one service more is no help."""
+
+    async def tell() -> Any:
+        return apps
+
+    services = faulty_service.SERVICE, sqlite("others")
+    async with running(*services) as server, open_client(server.port) as client:
+        store: Any = faulty_service.stores["it"]
+        if apps is not None:
+            store.apps = tell
+        for _ in range(2):
+            reply = await client.ask("GET", "/apps")
+            assert reply["error"]["code"] == "unavailable"
+        (line,) = (each for each in caplog.records if "list of apps failed" in each.getMessage())
+        assert line.__dict__["fields"]["event"] == "list_failed"
+        assert await client.get("/app") == []
+    caplog.clear()
 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])

@@ -26,6 +26,12 @@ async def test_services_clock_and_subscriptions() -> None:
         assert await client.get("/app") == ["mitems"]
         await client.put(C, {"insert": [{"id": "a"}]})
         assert await client.get("/app/") == ["items", "mitems"]
+        await client.put("/another/mitems/b", {"insert": [{"id": "a"}]})
+        assert await client.get("/apps") == ["another", "app"]
+        await client.put("/apps/items/b", {"insert": [{"id": "a"}]})
+        assert await client.get("apps/") == ["another", "app", "apps"]
+        await client.put("/apps/items/b", {"remove": ["a"]})
+        assert await client.get("/apps") == ["another", "app"]
         before = time.time()
         told = await client.get("/clock")
         assert isinstance(told, float)

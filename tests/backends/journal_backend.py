@@ -1,7 +1,8 @@
 """A store in a journal, as the author of a plugin writes it: a line of JSON for each commit, fsynced, and memory.
 
 A file belongs to one backend at a time. What a line tells is in memory only when the disk has it; both happen under
-one lock, and whoever has it is not cancelled. Some lines begin an epoch: a string.
+one lock, and whoever has it is not cancelled. Some lines begin an epoch: a string. Some tell which collection was
+forgotten: an object.
 """
 
 from __future__ import annotations
@@ -18,14 +19,14 @@ from anyio import to_thread
 
 from sharedstate_backends import OutcomeUnknownError, StorageError
 from sharedstate_backends.plan import MAX_TOMBSTONES, Head, Known, must_prune, names, plan
+from sharedstate_core.paths import CollectionPath
 from sharedstate_core.storage import CommitResult, Cursor, Loaded, Row
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Container, Mapping, Sequence
     from pathlib import Path
 
     from sharedstate_backends.plan import Plan
-    from sharedstate_core.paths import CollectionPath
     from sharedstate_core.storage import Write
 
 
@@ -79,6 +80,7 @@ class JournalBackend:
         self.max_tombstones = max_tombstones
         self.epoch = ""
         self.size = 0  # of the file, as it was left here
+        self.floor = 0  # of what was forgotten
         self.stored: dict[tuple[str, str], Collection] = {}
         self.lock = anyio.Lock()
         self.descriptor: int | None = None
@@ -96,14 +98,20 @@ class JournalBackend:
         if torn:
             os.ftruncate(self.descriptor, self.size)
         self.stored.clear()
+        self.floor = 0
         for line in whole.splitlines():
-            told = json.loads(line)
-            if isinstance(told, str):
-                self.epoch = told
-            else:
-                self.apply(Entry.read(told))
+            self.read_line(json.loads(line))
         if not self.stored and not whole:
             self.begin_epoch()
+
+    def read_line(self, told: Any) -> None:
+        match told:
+            case str():
+                self.epoch = told
+            case {"forget": [app, name]}:
+                self.forget(app, name)
+            case _:
+                self.apply(Entry.read(told))
 
     def begin_epoch(self) -> None:
         self.epoch = self.draw_epoch()
@@ -138,8 +146,11 @@ class JournalBackend:
         return Loaded(self.epoch, version, horizon, changed, base)
 
     def collection(self, path: CollectionPath) -> tuple[Head, dict[str, Row]]:
-        found = self.stored.get(self.key(path), Collection())
+        found = self.collection_of(self.key(path))
         return found.head, found.rows
+
+    def collection_of(self, key: tuple[str, str]) -> Collection:
+        return self.stored.get(key) or Collection(Head.absent(self.floor))
 
     def key(self, path: CollectionPath) -> tuple[str, str]:
         return path.app, path.collection
@@ -204,7 +215,8 @@ class JournalBackend:
         self.size = os.fstat(self.descriptor).st_size
 
     def apply(self, entry: Entry) -> None:
-        collection = self.stored.setdefault((entry.app, entry.name), Collection())
+        key = (entry.app, entry.name)
+        collection = self.stored.setdefault(key, self.collection_of(key))
         if entry.reset:
             collection.rows.clear()
         collection.rows.update({row.id: row for row in entry.rows})
@@ -223,5 +235,26 @@ class JournalBackend:
         return sorted(
             name
             for (owner, name), collection in self.stored.items()
-            if owner == app and any(row.text is not None for row in collection.rows.values())
+            if owner == app and not self.is_empty(collection)
         )
+
+    def is_empty(self, collection: Collection) -> bool:
+        return all(row.text is None for row in collection.rows.values())
+
+    async def apps(self) -> Sequence[str]:
+        self.notice()
+        return sorted({app for (app, _), each in self.stored.items() if not self.is_empty(each)})
+
+    async def prune(self, service: str, used: Container[CollectionPath]) -> bool:
+        async with self.lock, shielded():
+            self.notice()
+            for (app, name), collection in self.stored.items():
+                if self.is_empty(collection) and CollectionPath(app, service, name) not in used:
+                    line = json.dumps({"forget": [app, name]}).encode() + b"\n"
+                    await to_thread.run_sync(self.write_line, line)
+                    self.forget(app, name)
+                    return True
+        return False
+
+    def forget(self, app: str, name: str) -> None:
+        self.floor = max(self.floor, self.stored.pop((app, name)).head.version)

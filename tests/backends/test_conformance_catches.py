@@ -26,7 +26,7 @@ from sharedstate_backends.conformance.declaring import DeclaringCases
 from sharedstate_backends.conformance.rules import Rule
 from sharedstate_core import Cursor, Update, Write
 
-from .breaches import conditions, keeping, looking, none, reading, reopening, writing
+from .breaches import conditions, forgetting, keeping, looking, none, reading, reopening, writing
 from .dictionary_backend import DictionaryBackend
 from .journal_backend import JournalBackend
 from .opening import copying, opened
@@ -138,6 +138,16 @@ BREACHES: Final[list[tuple[str, Store, str, Rule | tuple[Rule, ...]]]] = [
     ("listed as UTF-16", looking.ListedAsUtf16, "collections", Rule.COLLECTIONS),
     ("listed of all apps", looking.ListedOfAllApps, "collections", Rule.COLLECTIONS),
     ("emptied are listed", looking.EmptiedAreListed, "collections", Rule.COLLECTIONS),
+    # `apps` and `prune`
+    ("apps as made", forgetting.AppsAsMade, "apps", Rule.APPS),
+    ("apps that were", forgetting.AppsThatWere, "apps", Rule.APPS),
+    ("counts anew", forgetting.CountsAnew, "forgotten_collections", Rule.PRUNE),
+    ("goes on after the last one", forgetting.GoesOnAfterTheLastOne, "versions_of_what_was_forgotten", Rule.PRUNE),
+    ("says that it knew", forgetting.ForgetsWhatItKnew, "forgotten_collections", Rule.PRUNE),
+    ("forgets what holds little", forgetting.ForgetsWhatHoldsLittle, "what_is_not_forgotten", Rule.PRUNE),
+    ("forgets what is used", forgetting.ForgetsWhatIsUsed, "what_is_not_forgotten", Rule.PRUNE),
+    ("is never done", forgetting.IsNeverDone, "what_is_not_forgotten", Rule.PRUNE),
+    ("forgets in memory only", forgetting.ForgetsInMemoryOnly, "forgotten_collections_after_reopening", Rule.PRUNE),
     # Names and texts
     ("names without case", writing.keyed(str.casefold), "names_which_differ_stay_apart", Rule.NAMES),
     ("names without spaces", writing.keyed(str.strip), "names_which_differ_stay_apart", Rule.NAMES),

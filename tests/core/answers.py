@@ -11,6 +11,7 @@ from sharedstate_core import (
     Commit,
     Cursor,
     Doubt,
+    ListApps,
     ListCollections,
     Load,
     Update,
@@ -104,7 +105,7 @@ def answer(world: World, ticket: int, result: Any) -> None:
             effects = server.commit_succeeded(ticket, result, world.now)
         case Load():
             effects = server.load_succeeded(ticket, result, world.now)
-        case ListCollections():
+        case ListCollections() | ListApps():
             effects = server.list_succeeded(ticket, result, world.now)
     del world.operations[ticket]
     world._perform(effects)

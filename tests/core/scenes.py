@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sharedstate_core import CollectionPath, Commit, Limits, ListCollections, Load, Update
+from sharedstate_core import CollectionPath, Commit, Limits, ListApps, ListCollections, Load, Update
 from sharedstate_core.testing import MemoryStore, World
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 P = "/a/items/c"
 PATH = CollectionPath("a", "items", "c")
 
-E = TypeVar("E", Commit, Load, ListCollections)
+E = TypeVar("E", Commit, Load, ListCollections, ListApps)
 
 
 def stored(*ids: str, tombstones: int = 10_000) -> MemoryStore:

@@ -81,9 +81,9 @@ def test_a_ticket_nobody_issued_is_refused() -> None:
         server.load_succeeded(7, Loaded("e", 0, 0, []), 0.0)
     with pytest.raises(LocalProtocolError, match="no Load with ticket 7"):
         server.load_failed(7, "gone", 0.0)
-    with pytest.raises(LocalProtocolError, match="no ListCollections with ticket 7"):
+    with pytest.raises(LocalProtocolError, match="no ListCollections or ListApps with ticket 7"):
         server.list_succeeded(7, [], 0.0)
-    with pytest.raises(LocalProtocolError, match="no ListCollections with ticket 7"):
+    with pytest.raises(LocalProtocolError, match="no ListCollections or ListApps with ticket 7"):
         server.list_failed(7, "gone", 0.0)
 
 

@@ -165,7 +165,7 @@ def test_what_is_no_ticket(ticket: Any) -> None:
     world, one = begin(listing)
     assert one == 1  # which 1.0 and True are equal to
     server = world.server
-    with pytest.raises(LocalProtocolError, match="no ListCollections with ticket"):
+    with pytest.raises(LocalProtocolError, match="no ListCollections or ListApps with ticket"):
         server.list_succeeded(ticket, [], 0.0)
     with pytest.raises(LocalProtocolError, match="no Load with ticket"):
         server.load_failed(ticket, "gone", 0.0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sharedstate_core import CollectionPath, Limits, ListCollections, Load, Update
+from sharedstate_core import CollectionPath, Limits, ListApps, ListCollections, Load, Update
 from sharedstate_core.testing import World
 
 from .scenes import P, hear, put, say, stored, text, under_way, watching
@@ -47,6 +47,38 @@ def test_get_app_and_service_names_the_collections() -> None:
     assert asked.reply is not None
     assert asked.reply["data"] == ["c"]
     assert not world.server.is_busy
+
+
+def test_get_apps_names_the_apps_of_all_services() -> None:
+    world = World(store=stored("p"), services=("others", "items"))
+    for app, service in (("z", "others"), ("b", "others"), ("b", "items"), ("apps", "items")):
+        world.commit_elsewhere(CollectionPath(app, service, "x"), Update(insert={"p": text("p")}))
+    world.commit_elsewhere(CollectionPath("z", "others", "x"), Update(("p",)))
+    asked = world.clients[0].ask("GET", "/apps")
+    say(world)
+    effects = [operation.effect for operation in world.operations.values()]
+    assert [each.service for each in effects if isinstance(each, ListApps)] == ["others", "items"]
+    for ticket in list(reversed(world.operations)):
+        assert asked.reply is None
+        world.finish(ticket)
+        hear(world)
+    assert asked.reply is not None
+    assert asked.reply["data"] == ["a", "apps", "b"]
+
+
+def test_apps_that_one_service_cannot_tell_are_not_told_in_part() -> None:
+    world = World(store=stored("p"), services=("others", "items"))
+    asked = world.clients[0].ask("GET", "/apps")
+    say(world)
+    first, last = world.operations
+    world.fail(first)
+    world.finish(last)
+    hear(world)
+    assert asked.code == "unavailable"
+
+
+def test_without_services_there_are_no_apps() -> None:
+    assert answer(World(services=()), "/apps") == []
 
 
 def test_a_listing_that_fails_is_answered_unavailable() -> None:

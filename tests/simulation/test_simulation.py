@@ -16,6 +16,7 @@ from sharedstate_core import (
     Committed,
     Cursor,
     Limits,
+    ListApps,
     ListCollections,
     Load,
     Loaded,
@@ -126,7 +127,7 @@ class Simulation(RuleBasedStateMachine):
 
     @rule(
         client=clients,
-        path=st.sampled_from([*SPELLINGS, "/a/items", "/clock", "/subs"]),
+        path=st.sampled_from([*SPELLINGS, "/a/items", "/a", "/apps", "/clock", "/subs"]),
         arrives=st.booleans(),
     )
     def get(self, client: int, path: str, arrives: bool) -> None:
@@ -274,6 +275,7 @@ class Simulation(RuleBasedStateMachine):
             Commit: (server.commit_succeeded, CommitResult("epoch-1", [Committed(-1)])),
             Load: (server.load_succeeded, Loaded("epoch-1", 1, 2, [])),
             ListCollections: (server.list_succeeded, "names"),
+            ListApps: (server.list_succeeded, "names"),
         }[type(self.world.operations[ticket].effect)]
         with pytest.raises(LocalProtocolError):
             answer(ticket, nonsense, self.world.now)  # type: ignore[operator]

@@ -65,6 +65,7 @@ _NAMES = (
     "cursors",
     "declared",
     "model",
+    "optional",
     "reopening",
     "stepping",
     "trial",
@@ -88,6 +89,7 @@ from .model import (  # noqa: E402
     path,
     write_all,
 )
+from .optional import OptionalCases  # noqa: E402
 from .reopening import ReopenCases  # noqa: E402
 
 __all__ = [
@@ -109,6 +111,7 @@ class BackendConformance(
     CrowdCases,
     CancelCases,
     ReopenCases,
+    OptionalCases,
     DeclaredCases,
 ):
     """Every case. Most take the fixture `backend`, open and empty; some the fixture `reopen`, if there is one."""

@@ -18,5 +18,7 @@ class Rule(StrEnum):
     LOAD = "load (rows, base, horizon and tombstones)"
     HEADS = "heads (the current cursors)"
     COLLECTIONS = "collections (names of what holds an item, sorted)"
+    APPS = "apps (names of what has an item, sorted)"
+    PRUNE = "prune (what is empty and not used may go, and no version comes twice)"
     NAMES = "names and ids (different if one code point is)"
     TEXTS = "texts (kept to the byte)"
