@@ -2,8 +2,8 @@
  * Chromium, Firefox and WebKit behind one small interface: pages that are opened, asked, left and gone back to.
  *
  * What they are driven with: Playwright, Puppeteer over WebDriver BiDi, and WebDriver over HTTP with WebKitGTK's own
- * MiniBrowser on a virtual screen. A page's `problems` are what its console and its errors have told; WebKit's driver tells
- * none, so there `watch` must be in the page.
+ * MiniBrowser on a virtual screen. WebKit's driver tells nothing of a page's console and errors, so a page keeps them itself:
+ * `WATCH`. Every certificate will do.
  */
 
 import assert from "node:assert/strict";
@@ -19,11 +19,19 @@ const require = createRequire(
 );
 const SECONDS = 30;
 
-/** Put first in a page, it keeps what goes wrong. */
+/** Put first in a page, it keeps what goes wrong (`problems`) and what the page says (`logged`), as texts. */
 export const WATCH = `<script>
   globalThis.problems = [];
+  globalThis.logged = [];
   for (const type of ["error", "unhandledrejection", "securitypolicyviolation"])
     addEventListener(type, (event) => problems.push(String(event.message ?? event.reason ?? event.blockedURI)));
+  for (const [name, list] of [["error", problems], ["warn", problems], ["log", logged]]) {
+    const say = console[name];
+    console[name] = (...words) => {
+      list.push(words.map(String).join(" "));
+      say.apply(console, words);
+    };
+  }
 </script>`;
 
 /**
@@ -50,7 +58,7 @@ async function chromium() {
     executablePath: process.env.CHROMIUM,
     args: CHROMIUM_ARGUMENTS,
   });
-  const context = await browser.newContext();
+  const context = await browser.newContext({ ignoreHTTPSErrors: true });
   return {
     async open(url) {
       const page = await context.newPage();
@@ -73,6 +81,7 @@ async function firefox() {
   const browser = await puppeteer.launch({
     browser: "firefox",
     executablePath: process.env.FIREFOX,
+    acceptInsecureCerts: true,
     timeout: 2 * SECONDS * 1000,
   });
   return {
@@ -146,7 +155,12 @@ async function webkit() {
   );
   const options = { binary, args: ["--automation"] };
   const wanted = {
-    capabilities: { alwaysMatch: { "webkitgtk:browserOptions": options } },
+    capabilities: {
+      alwaysMatch: {
+        acceptInsecureCerts: true,
+        "webkitgtk:browserOptions": options,
+      },
+    },
   };
   for (let left = 100; session === ""; left--) {
     try {
@@ -164,7 +178,9 @@ async function webkit() {
   });
   return {
     async open(url) {
-      const { handle } = await on(first, "POST", "/window/new", { type: "window" });
+      const { handle } = await on(first, "POST", "/window/new", {
+        type: "window",
+      });
       await on(handle, "POST", "/url", { url });
       return {
         async evaluate(task, ...args) {

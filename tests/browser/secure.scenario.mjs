@@ -1,19 +1,24 @@
-/** TLS: Node trusts the test's authority (NODE_EXTRA_CA_CERTS), Chromium opens the page and its wss:// connection. */
+/**
+ * TLS in a browser engine (ENGINE), and in Node, which trusts the test's authority (NODE_EXTRA_CA_CERTS): the server's own
+ * page, and a page from elsewhere that connects to wss://, through a restart of the server.
+ */
 
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { SharedStateClient } from "../../js-client/src/index.js";
-import { CHROMIUM_ARGUMENTS, Server, until } from "./support.mjs";
+import { launch, WATCH } from "./engines.mjs";
+import { Server, serve_pages, until } from "./support.mjs";
 
 const require = createRequire(new URL("../../js-client/package.json", import.meta.url));
 const { WebSocket } = require("ws");
-const { chromium } = require("playwright-core");
 
 const server = new Server();
 const clients = [];
-let browser;
+let engine;
 try {
   await server.start();
+  const plain = await fetch(`http://localhost:${server.port}/`);
+  assert.equal(plain.status, 400, "without TLS there is nothing to connect to");
   for (const [index, name] of ["localhost", "127.0.0.1"].entries()) {
     clients.push(new SharedStateClient(`wss://${name}:${server.port}`, { WebSocket }));
     const [, ds] = clients[index].acquire("/demo/mitems/list");
@@ -26,31 +31,66 @@ try {
   await until(() => other.get_item("big")?.text === text, "the item at the other client");
   await ds.update({ reset: true });
 
-  browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM,
-    args: CHROMIUM_ARGUMENTS,
-    headless: true,
-  });
-  const context = await browser.newContext({ ignoreHTTPSErrors: true });
-  const page = await context.newPage();
-  const sockets = [];
-  page.on("websocket", (socket) => sockets.push(socket.url()));
-  await page.goto(`https://localhost:${server.port}/`);
-  await page.getByRole("status").getByText("Connected").first().waitFor();
-  const entry = page.getByRole("textbox", { name: "New item, Client A" });
-  await entry.fill("bread");
-  await entry.press("Enter");
-  await until(() => other.size === 1, "the page's item in Node");
-  assert.ok(sockets.length > 0);
-  assert.ok(
-    sockets.every((url) => url.startsWith("wss://")),
-    String(sockets),
-  );
-  await browser.close();
+  engine = await launch(process.env.ENGINE);
+  await own_page(other);
+  await page_from_elsewhere(other);
   for (const client of clients) client.close();
   assert.equal(await server.stop(), 0);
 } finally {
-  await browser?.close();
+  await engine?.close();
   for (const client of clients) client.close();
   server.kill();
+}
+
+/** The server's own page: what is added there is in Node, and the other way round. */
+async function own_page(node) {
+  const page = await engine.open(`https://localhost:${server.port}/`);
+  const status = () => document.querySelector("#status").dataset.status;
+  await until(async () => (await page.evaluate(status)) === "connected", "the connection");
+  await page.evaluate(() => {
+    const entry = document.querySelector('[aria-label="New item, Client A"]');
+    entry.value = "bread";
+    entry.form.requestSubmit();
+  });
+  await until(() => node.size === 1, "the page's item in Node");
+  await node.update({ reset: true });
+  const shown = () => document.querySelectorAll('[aria-label="Items, Client A"] li').length;
+  await until(async () => (await page.evaluate(shown)) === 0, "the page to be empty");
+  await page.close();
+}
+
+/** A page from a plain address, with the bundle and the connection from the server: large items, and a restart. */
+async function page_from_elsewhere(node) {
+  const site = await serve_pages({ "/": application() });
+  const page = await engine.open(site.url);
+  const status = () => globalThis.client?.status;
+  const is = (wanted) => until(async () => (await page.evaluate(status)) === wanted, wanted);
+  await is("connected");
+  const text = "é😀 ".repeat(100_000);
+  await node.update({ insert: [{ id: "big", text }] });
+  const size = () => ds.get_item("big")?.text.length;
+  await until(async () => (await page.evaluate(size)) === text.length, "the item in the page");
+  await page.evaluate(() => ds.update({ insert: [{ ...ds.get_item("big"), id: "back" }] }));
+  await until(() => node.get_item("back")?.text === text, "the page's item in Node");
+
+  await server.crash();
+  await is("reconnecting");
+  await page.evaluate(() => {
+    globalThis.pending = ds.update({ reset: true, insert: [{ id: "after" }] });
+  });
+  await server.start();
+  assert.equal(await page.evaluate(() => pending), 1);
+  await until(() => node.size === 1 && node.has_item("after"), "the page's item in Node");
+  assert.deepEqual(await page.evaluate(() => problems), []);
+  await page.close();
+  site.close();
+}
+
+function application() {
+  return `<!DOCTYPE html><meta charset="utf-8"><title>An application</title>${WATCH}
+    <script type="module">
+      import { SharedStateClient } from "https://localhost:${server.port}/libs/sharedstate.es.js";
+      globalThis.client = new SharedStateClient("wss://localhost:${server.port}");
+      [, globalThis.ds] = client.acquire("/demo/mitems/list");
+    </script>`;
 }

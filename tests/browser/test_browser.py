@@ -17,8 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.ports import free_port
-from tests.support.secure import Authority
-from tests.support.servers import document, sqlite
+from tests.support.servers import document
 
 HERE = Path(__file__).parent
 SECONDS = 120
@@ -42,7 +41,7 @@ RUNTIMES = {
 
 @pytest.mark.parametrize("loop", ["asyncio", "trio"])
 @pytest.mark.parametrize(
-    "name", ["example", "readme", "bundles", "index", "node", "viewer", "bridges", "demos", "scale"]
+    "name", ["example", "readme", "bundles", "index", "node", "viewer", "demos", "scale"]
 )
 def test_scenario(name: str, loop: str, tmp_path: Path) -> None:
     run_scenario(name, loop, tmp_path, SECONDS)
@@ -55,17 +54,6 @@ def test_runtimes(tmp_path: Path) -> None:
     for file in RUNTIMES.values():
         assert Path(file).is_file(), f"{file} is missing: make .stamps/runtimes"
     run_scenario("runtimes", "asyncio", tmp_path, SECONDS, RUNTIMES=json.dumps(RUNTIMES))
-
-
-@pytest.mark.parametrize("loop", ["asyncio", "trio"])
-def test_secure(loop: str, tmp_path: Path) -> None:
-    authority = Authority(tmp_path)
-    listen = {"host": "127.0.0.1", "ssl": authority.write()}
-    (tmp_path / "config.json").write_text(
-        json.dumps({**document(sqlite("items", "items.db"), sqlite("mitems")), "service": listen})
-    )
-    extra = {"SHAREDSTATE_CONFIG": "config.json", "NODE_EXTRA_CA_CERTS": authority.file}
-    run_scenario("secure", loop, tmp_path, SECONDS, **extra)
 
 
 @pytest.mark.parametrize("loop", ["asyncio", "trio"])

@@ -1,7 +1,8 @@
-"""The same scenarios in Chromium, Firefox and WebKit, each as Debian has it: `engines.scenario.mjs`."""
+"""The same scenarios in Chromium, Firefox and WebKit, each as Debian has it; `engines.mjs` drives them."""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from typing import TYPE_CHECKING
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.ports import free_port
+from tests.support.secure import Authority
+from tests.support.servers import document, sqlite
 
 from .test_browser import SECONDS, run_scenario
 
@@ -22,12 +25,28 @@ NIGHTLY = [("firefox", "trio"), ("webkit", "asyncio")]
 """What a browser does hardly depends on the server's loop."""
 
 
-@pytest.mark.parametrize("loop", ["asyncio", "trio"])
-@pytest.mark.parametrize("engine", ["chromium", "firefox", "webkit"])
-def test_engine(engine: str, loop: str, tmp_path: Path) -> None:
-    if (engine, loop) in NIGHTLY and os.environ.get("HYPOTHESIS_PROFILE") != "nightly":
+@pytest.fixture(params=["chromium", "firefox", "webkit"])
+def engine(request: pytest.FixtureRequest, loop: str) -> dict[str, str]:
+    """Return the variables that name an engine to a scenario."""
+    name = request.param
+    if (name, loop) in NIGHTLY and os.environ.get("HYPOTHESIS_PROFILE") != "nightly":
         pytest.skip("part of `make nightly`")
-    program = next(filter(None, map(shutil.which, PROGRAMS.get(engine, ()))), "")
-    assert program or engine == "chromium", f"{engine} is missing: make .stamps/debian"
-    extra = {"ENGINE": engine, "FIREFOX": program, "WEBKIT_PORT": str(free_port())}
-    run_scenario("engines", loop, tmp_path, SECONDS, **extra)
+    program = next(filter(None, map(shutil.which, PROGRAMS.get(name, ()))), "")
+    assert program or name == "chromium", f"{name} is missing: make .stamps/debian"
+    return {"ENGINE": name, "FIREFOX": program, "WEBKIT_PORT": str(free_port())}
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "trio"])
+@pytest.mark.parametrize("name", ["engines", "bridges"])
+def test_engine(name: str, loop: str, engine: dict[str, str], tmp_path: Path) -> None:
+    run_scenario(name, loop, tmp_path, SECONDS, **engine)
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "trio"])
+def test_secure(loop: str, engine: dict[str, str], tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    listen = {"host": "127.0.0.1", "ssl": authority.write()}
+    content = {**document(sqlite("items", "items.db"), sqlite("mitems")), "service": listen}
+    (tmp_path / "config.json").write_text(json.dumps(content))
+    extra = {"SHAREDSTATE_CONFIG": "config.json", "NODE_EXTRA_CA_CERTS": authority.file}
+    run_scenario("secure", loop, tmp_path, SECONDS, **engine, **extra)
