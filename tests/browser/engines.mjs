@@ -48,6 +48,7 @@ export function launch(name) {
  *  @property {(task: Function, ...args: unknown[]) => Promise<any>} evaluate what the function, which sees nothing but its
  *    arguments and the page, comes to
  *  @property {(url: string) => Promise<unknown>} goto
+ *  @property {(url: string) => Promise<unknown>} enter begin to go there as the address bar does; nobody waits for an arrival
  *  @property {() => Promise<unknown>} back
  *  @property {() => Promise<unknown>} close
  */
@@ -68,6 +69,9 @@ async function chromium() {
         evaluate: (task, ...args) =>
           page.evaluate(`(${task})(...${JSON.stringify(args)})`),
         goto: (url) => page.goto(url),
+        async enter(url) {
+          page.goto(url).catch(() => {}); // it may lead nowhere
+        },
         back: () => page.goBack(),
         close: () => page.close(),
       };
@@ -81,9 +85,24 @@ async function firefox() {
   const browser = await puppeteer.launch({
     browser: "firefox",
     executablePath: process.env.FIREFOX,
+    args: ["--remote-allow-system-access"],
     acceptInsecureCerts: true,
     timeout: 2 * SECONDS * 1000,
   });
+
+  /** Run a script that sees what the browser's own windows are made of. */
+  async function in_browser(expression) {
+    const { connection } = browser;
+    const scope = { "moz:scope": "chrome" };
+    const { result: tree } = await connection.send("browsingContext.getTree", scope);
+    const { result } = await connection.send("script.evaluate", {
+      expression,
+      target: { context: tree.contexts[0].context },
+      awaitPromise: true,
+    });
+    assert.equal(result.type, "success", JSON.stringify(result));
+  }
+
   return {
     async open(url) {
       const page = await browser.newPage();
@@ -92,6 +111,14 @@ async function firefox() {
       return {
         evaluate: (task, ...args) => page.evaluate(task, ...args),
         goto: (url) => page.goto(url),
+        async enter(url) {
+          // `goto` begins below the address bar and leaves scripts alone that the address bar ends.
+          await page.bringToFront();
+          await in_browser(`gBrowser.selectedBrowser.loadURI(
+            Services.io.newURI(${JSON.stringify(url)}),
+            { triggeringPrincipal: Services.scriptSecurityManager.getSystemPrincipal() },
+          )`);
+        },
         back: () => page.goBack(),
         close: () => page.close(),
       };
@@ -202,6 +229,9 @@ async function webkit() {
           return value;
         },
         goto: (url) => on(handle, "POST", "/url", { url }),
+        async enter(url) {
+          on(handle, "POST", "/url", { url }).catch(() => {}); // it may lead nowhere
+        },
         back: () => on(handle, "POST", "/back", {}),
         close: () => on(handle, "DELETE", "/window"),
       };

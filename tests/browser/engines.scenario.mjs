@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
+import { application, holds, ready } from "./application.mjs";
 import { launch, WATCH } from "./engines.mjs";
 import { page_for, Server, serve_pages, until } from "./support.mjs";
 
@@ -15,7 +16,7 @@ try {
   const home = `http://127.0.0.1:${server.port}`;
   const site = await serve_pages({
     ...(await bundles()),
-    "/app": application(),
+    "/app": application(home),
     "/elsewhere": "<!DOCTYPE html><title>Elsewhere</title>",
   });
   for (const [name, test] of Object.entries({
@@ -24,6 +25,7 @@ try {
     restart,
     reload,
     history,
+    nowhere,
     worker,
     many,
   })) {
@@ -200,6 +202,53 @@ async function history(site) {
   }
 }
 
+/**
+ * Somebody enters an address that leads nowhere while a callback runs, and Firefox ends the callback without an exception:
+ * the change is there, the others are called, and the client goes on.
+ */
+async function nowhere(site) {
+  const [other, page] = [await open(`${site}/app`), await open(`${site}/app`)];
+  for (const each of [other, page]) await ready(each);
+  await other.evaluate(() => ds.update({ reset: true }));
+  await holds(page, []);
+  const firefox = process.env.ENGINE === "firefox";
+  await page.evaluate((busy) => {
+    globalThis.calls = [];
+    const channel = new BroadcastChannel("calls");
+    ds.add_callback(([{ id }]) => {
+      calls.push(`${id} begins`);
+      channel.postMessage(id);
+      const end = performance.now() + busy;
+      while (id === "a" && performance.now() < end);
+      calls.push(`${id} ends`);
+    });
+    ds.add_callback((diffs) => calls.push(...diffs.map(({ id }) => `${id} told`)));
+  }, firefox ? 10_000 : 300);
+  await other.evaluate(() => {
+    globalThis.begun = [];
+    new BroadcastChannel("calls").onmessage = ({ data }) => begun.push(data);
+  });
+  await page.evaluate(() => {
+    globalThis.settled = Promise.allSettled([ds.update({ insert: [{ id: "a", n: 1 }] })]);
+  });
+  await until(() => other.evaluate(() => begun.includes("a")), "the callback");
+  await page.enter(`${site}/nowhere`);
+  await other.evaluate(() => ds.update({ insert: [{ id: "b", n: 2 }] }));
+  await holds(page, [
+    ["a", 1],
+    ["b", 2],
+  ]);
+  const calls = () => page.evaluate(() => calls);
+  await until(async () => (await calls()).includes("b told"), "the call after that");
+  const ended = firefox ? [] : ["a ends"]; // else this has lost its point
+  assert.deepEqual(await calls(), ["a begins", ...ended, "a told", "b begins", "b ends", "b told"]);
+  assert.equal((await page.evaluate(() => settled)).length, 1);
+  // Firefox may have closed the connection, too, even while this update is under way.
+  const write = () => ds.update({ remove: ["b"] }).then(Boolean, () => false);
+  await until(() => page.evaluate(write), "an update of the page");
+  await holds(other, [["a", 1]]);
+}
+
 /** The same life in a worker, from a blob, through a restart of the server. */
 async function worker(site) {
   const text = (
@@ -284,42 +333,8 @@ async function bundles() {
   );
 }
 
-/** A page with one client and one dataset. */
-function application() {
-  return `<!DOCTYPE html><meta charset="utf-8"><title>An application</title>${WATCH}
-    <script type="module">
-      import { SharedStateClient } from "http://127.0.0.1:${server.port}/libs/sharedstate.es.js";
-      globalThis.client = new SharedStateClient("ws://127.0.0.1:${server.port}");
-      globalThis.statuses = [];
-      client.add_status_callback((status) => statuses.push(status));
-      [, globalThis.ds] = client.acquire("/app/items/engines");
-    </script>`;
-}
-
 async function open(url) {
   const page = await engine.open(url);
   opened.push(page);
   return page;
-}
-
-/** The page has its content, and is connected. */
-function ready(page) {
-  return until(
-    () =>
-      page.evaluate(() =>
-        globalThis.ds?.ready.then(() => client.status === "connected"),
-      ),
-    "the page to be ready",
-  );
-}
-
-/** The page holds these items, in this order. */
-function holds(page, items) {
-  const found = () =>
-    page.evaluate(() => ds.get_items().map(({ id, n }) => [id, n]));
-  const wanted = JSON.stringify(items);
-  return until(
-    async () => JSON.stringify(await found()) === wanted,
-    wanted.slice(0, 200),
-  );
 }

@@ -6,7 +6,8 @@
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { SharedStateClient } from "../../js-client/src/index.js";
-import { launch, WATCH } from "./engines.mjs";
+import { application, ready } from "./application.mjs";
+import { launch } from "./engines.mjs";
 import { Server, serve_pages, until } from "./support.mjs";
 
 const require = createRequire(new URL("../../js-client/package.json", import.meta.url));
@@ -61,11 +62,10 @@ async function own_page(node) {
 
 /** A page from a plain address, with the bundle and the connection from the server: large items, and a restart. */
 async function page_from_elsewhere(node) {
-  const site = await serve_pages({ "/": application() });
+  const address = `https://localhost:${server.port}`;
+  const site = await serve_pages({ "/": application(address, "/demo/mitems/list") });
   const page = await engine.open(site.url);
-  const status = () => globalThis.client?.status;
-  const is = (wanted) => until(async () => (await page.evaluate(status)) === wanted, wanted);
-  await is("connected");
+  await ready(page);
   const text = "é😀 ".repeat(100_000);
   await node.update({ insert: [{ id: "big", text }] });
   const size = () => ds.get_item("big")?.text.length;
@@ -74,7 +74,8 @@ async function page_from_elsewhere(node) {
   await until(() => node.get_item("back")?.text === text, "the page's item in Node");
 
   await server.crash();
-  await is("reconnecting");
+  const lost = () => client.status === "reconnecting";
+  await until(() => page.evaluate(lost), "the loss to show");
   await page.evaluate(() => {
     globalThis.pending = ds.update({ reset: true, insert: [{ id: "after" }] });
   });
@@ -84,13 +85,4 @@ async function page_from_elsewhere(node) {
   assert.deepEqual(await page.evaluate(() => problems), []);
   await page.close();
   site.close();
-}
-
-function application() {
-  return `<!DOCTYPE html><meta charset="utf-8"><title>An application</title>${WATCH}
-    <script type="module">
-      import { SharedStateClient } from "https://localhost:${server.port}/libs/sharedstate.es.js";
-      globalThis.client = new SharedStateClient("wss://localhost:${server.port}");
-      [, globalThis.ds] = client.acquire("/demo/mitems/list");
-    </script>`;
 }
