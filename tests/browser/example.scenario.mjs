@@ -1,7 +1,8 @@
 /** The example page of the README, as it stands there, in two windows; the server is restarted under them. */
 
 import assert from "node:assert/strict";
-import { page_for, scenario, serve_pages, until } from "./support.mjs";
+import { click, toggle, told } from "./example.mjs";
+import { page_for, scenario, serve_pages } from "./support.mjs";
 
 const refused = (problem) => problem.includes("WebSocket connection to");
 
@@ -12,25 +13,7 @@ await scenario(async ({ server, open }) => {
   for (const tab of [one, two]) {
     await tab.page.evaluate(() => (globalThis.never_reloaded = true));
   }
-  const click = (tab, name) => tab.page.getByRole("button", { name }).click();
-  const told = (tab, test) => until(() => tab.received.some(({ data }) => test(data ?? {})));
-
-  await click(one, "Update");
-  await one.logs("true");
-  await two.logs("true");
-  await click(two, "Update");
-  await one.logs("true", "false");
-  await two.logs("true", "false");
-  await click(one, "Update");
-  await two.logs("true", "false", "true");
-  await one.logs("true", "false", "true");
-
-  for (const tab of [one, two]) tab.received.length = 0;
-  await click(one, "Reset");
-  await told(two, ({ reset }) => reset === true);
-  await click(two, "Update");
-  await two.logs("true", "false", "true", "true");
-  await one.logs("true", "false", "true", "true");
+  await toggle(one, two);
 
   // Someone who comes later is shown what is there.
   const three = await open(site.url);

@@ -1,4 +1,6 @@
-"""docs/moving.md: its three lines, in an environment with nothing in it, on tables of the first generation."""
+"""docs/moving.md, in an environment with nothing in it: its three lines, on tables of the first generation, and the
+example of that generation, unchanged.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +13,7 @@ import pytest
 
 from tests.backends import older
 from tests.docs.test_examples import blocks
+from tests.support.alone import alone
 from tests.support.command import started
 from tests.support.peer import open_client
 from tests.support.servers import write_config
@@ -25,18 +28,30 @@ PLACE = ("docs/moving.md", "sh")
 
 INSTALLING = 300
 """Seconds in which the packages should be there."""
+SHOWING = 600
+"""Seconds after which what an example starts has given up by itself."""
+
+
+@pytest.fixture(scope="module")
+def binaries(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of programs of an environment in which only the first line was carried out."""
+    assert lines()[0] == ["pip", "install", "."]
+    folder = tmp_path_factory.mktemp("moving") / "environment"
+    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+    here = [str(folder / "bin/pip"), "install", "--quiet", "--no-input", str(ROOT)]
+    subprocess.run(here, check=True, timeout=INSTALLING)
+    return folder / "bin"
+
+
+def lines() -> list[list[str]]:
+    """Return the words of the page's three lines."""
+    (block,) = (block for block in blocks() if (block.page, block.language) == PLACE)
+    return [line.split() for line in block.text.splitlines()]
 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])  # the test's own loop: once is enough
-async def test_the_shortest_way(tmp_path: Path, shared_mariadb: MariaDb) -> None:
-    (block,) = (block for block in blocks() if (block.page, block.language) == PLACE)
-    install, migrate, serve = map(str.split, block.text.splitlines())
-    assert install == ["pip", "install", "."]
-    binaries = tmp_path / "environment/bin"
-    subprocess.run([sys.executable, "-m", "venv", binaries.parent], check=True)
-    here = [str(binaries / "pip"), "install", "--quiet", "--no-input", str(ROOT)]
-    subprocess.run(here, check=True, timeout=INSTALLING)
-
+async def test_the_shortest_way(binaries: Path, tmp_path: Path, shared_mariadb: MariaDb) -> None:
+    _, migrate, serve = lines()
     old = shared_mariadb.config(db_table="moving")
     records = [older.record("app", "c", id) for id in "ba"]
     older.make_in_mysql(shared_mariadb, "moving", records)
@@ -56,3 +71,24 @@ async def test_the_shortest_way(tmp_path: Path, shared_mariadb: MariaDb) -> None
             client.peer.shut()
         command.send(signal.SIGTERM)
         assert await command.finished() == 0
+
+
+def test_the_example_of_the_first_generation(
+    binaries: Path, tmp_path: Path, mariadb_template: Path
+) -> None:
+    """Its configuration, its page, its ports: `first_generation/`. Nothing of it is adapted."""
+    apart = alone()
+    if apart is None:
+        pytest.skip("no network namespace, so no port 3306 and 9000 of the test's own")
+    (tmp_path / "run").mkdir()
+    command = [*apart, sys.executable, "-m", "tests.docs.first_generation.stage"]
+    done = subprocess.run(
+        [*command, mariadb_template, binaries, tmp_path / "run"],
+        cwd=ROOT,
+        check=False,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=SHOWING,
+    )
+    assert done.returncode == 0, done.stdout
