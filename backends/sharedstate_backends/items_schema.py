@@ -9,6 +9,8 @@ from typing import Final
 
 from .arguments import MAX_TABLE_NAME
 from .items_service import DATABASES, KINDS, SYNCHRONOUS
+from .keys import MOST_COLLECTIONS
+from .room import MAX_COLLECTIONS
 
 Schema = dict[str, object]
 
@@ -24,6 +26,7 @@ _DESCRIPTIONS: Final = {
     "db_user": "MySQL: who we are there.",
     "db_password": "MySQL: the user's password.",
     "db_pool_size": "MySQL: connections at the most.",
+    "db_collections": "Collections that it keeps at the most.",
     "db_timeout": "MySQL: seconds that connecting or one answer may take. SQLite: seconds to wait while another "
     "program holds the lock for writing.",
     "ssl.enabled": "MySQL: encrypt the connection, and make sure that it is the right server.",
@@ -39,6 +42,7 @@ _DEFAULTS: Final[dict[str, object]] = {
     "db_port": 3306,
     "db_socket": None,
     "db_pool_size": 8,
+    "db_collections": MAX_COLLECTIONS,
     "ssl.enabled": False,
     "ssl.key": None,
     "ssl.ca": None,
@@ -75,6 +79,7 @@ def config_schema() -> Schema:
     """Return the schema of the object `config`."""
     properties: dict[str, Schema] = {key: _property(key) for key in KINDS}
     properties["db_type"]["enum"] = list(DATABASES)
+    properties["db_collections"] |= {"minimum": 1, "maximum": MOST_COLLECTIONS}
     properties["db_table"]["pattern"] = (
         "^(?![sS][qQ][lL][iI][tT][eE]_)"  # SQLite keeps these names for itself
         f"[A-Za-z_][A-Za-z0-9_]{{0,{MAX_TABLE_NAME - 1}}}$"

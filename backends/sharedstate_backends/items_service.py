@@ -12,6 +12,7 @@
 | `db_table` | name of the table; further tables have names that begin with it | `"items"` |
 | `db_synchronous` | SQLite: `"FULL"`: an acknowledged update survives a loss of power. `"NORMAL"`: it survives a \
 crash of the server, but the last ones may be lost with the power; much faster on a disk | `"FULL"` |
+| `db_collections` | collections that it keeps at the most, from 1 to 1000000000 | 1000000 |
 | `db_timeout` | SQLite: seconds to wait while another program holds the lock for writing, from 0 to 3600 | 5 |
 
 `mysql_service` tells the keys of MySQL and MariaDB. A configuration may hold the keys of both; each uses its own.
@@ -26,7 +27,7 @@ from .arguments import MAX_TABLE_NAME, TABLE_NAME
 from .complaints import Complaints
 from .contract import ConfigurationError
 from .island import Island
-from .keys import MAX_TIMEOUT, number
+from .keys import MAX_TIMEOUT, most_collections, number
 from .sqlite import BUSY_TIMEOUT, SqliteBackend
 from .sqlite_connection import MEMORY
 
@@ -51,6 +52,7 @@ KINDS: Final[Mapping[str, tuple[tuple[type, ...], str]]] = {
     "db_user": ((str,), "a string"),
     "db_password": ((str,), "a string"),
     "db_pool_size": ((int,), "a whole number"),
+    "db_collections": ((int,), "a whole number"),
     "db_timeout": ((int, float), "a number of seconds"),
     "ssl.enabled": ((bool,), "true or false"),
     "ssl.key": ((str, type(None)), "a string or null"),
@@ -96,7 +98,14 @@ def _sqlite(config: Mapping[str, object]) -> Backend:
         if synchronous not in SYNCHRONOUS:
             complaints.add("db_synchronous", _one_of(synchronous, SYNCHRONOUS))
         timeout = number(config, "db_timeout", BUSY_TIMEOUT, 0.0, MAX_TIMEOUT, complaints)
-    return SqliteBackend(name, table, synchronous=synchronous, busy_timeout=timeout)
+        collections = most_collections(config, complaints)
+    return SqliteBackend(
+        name,
+        table,
+        synchronous=synchronous,
+        busy_timeout=timeout,
+        max_collections=collections,
+    )
 
 
 def _mysql(config: Mapping[str, object]) -> Backend:

@@ -32,6 +32,7 @@ from .mysql_tables import MysqlTables
 from .mysql_writing import Writer
 from .plan import MAX_TOMBSTONES
 from .pruning import Pruner
+from .room import MAX_COLLECTIONS
 
 if TYPE_CHECKING:
     from collections.abc import (
@@ -72,6 +73,7 @@ class MysqlBackend:
         table: a valid table name; names of further tables begin with it.
         pool_size: connections at the most, at least 1.
         max_tombstones: removed ids remembered in each collection.
+        max_collections: collections at the most; an update that would make one more is rejected, `too_many`.
 
     Raises:
         TypeError, ValueError: an argument is not what it should be.
@@ -84,16 +86,18 @@ class MysqlBackend:
         *,
         pool_size: int = POOL_SIZE,
         max_tombstones: int = MAX_TOMBSTONES,
+        max_collections: int = MAX_COLLECTIONS,
     ) -> None:
         expect("address", address, Address, "an")
         check_table(table)
         check_number("pool_size", pool_size, 1)
         check_number("max_tombstones", max_tombstones, 0)
+        check_number("max_collections", max_collections, 1)
         self._address = address
         self._table = table
         self._tables = MysqlTables(table)
         self._guard = Guard(str(address), _Judge(self._tables, self._on_connection))
-        commits = MysqlCommits(self._tables, self._guard, max_tombstones)
+        commits = MysqlCommits(self._tables, self._guard, max_tombstones, max_collections)
         self._pruner = Pruner(MysqlPruning(self._tables, self._on_connection), self._guard.memory)
         self._pool_size = pool_size
         self._writer = Writer(address, commits, min(WRITERS, pool_size))

@@ -21,6 +21,7 @@ from .mysql_packets import literal, packets, send
 from .mysql_rows import statements
 from .mysql_schema import new_key
 from .plan import MAX_TOMBSTONES, Head, Plan, must_prune, names, plan
+from .room import MAX_COLLECTIONS, Room
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -77,6 +78,7 @@ class MysqlCommits:
         tables: which.
         guard: knows what was told of each collection.
         max_tombstones: how many are kept in a collection.
+        max_collections: how many are kept.
     """
 
     def __init__(
@@ -84,10 +86,12 @@ class MysqlCommits:
         tables: MysqlTables,
         guard: Guard,
         max_tombstones: int = MAX_TOMBSTONES,
+        max_collections: int = MAX_COLLECTIONS,
     ) -> None:
         self._tables = tables
         self._guard = guard
         self._max_tombstones = max_tombstones
+        self._room = Room(max_collections)
         self._memory = Memory()
 
     async def prepare(self, connection: Connection, commits: Sequence[Commit]) -> Prepared:
@@ -116,6 +120,10 @@ class MysqlCommits:
                 writes,
                 max_text=connection.max_text,
             )
+            stored = locked.heads[path]
+            is_new = stored.key is None and plans[path].head != stored.head
+            if is_new and not await self._has_room(connection):
+                plans[path] = self._room.refuse(stored.head, plans[path], writes)
         changes = self._changes(locked.heads, plans)
         await self._create(connection, locked.heads, changes)
         last = await self._write(connection, begin, list(changes.values()))
@@ -147,6 +155,14 @@ class MysqlCommits:
         """Hear that nobody knows whether a transaction was carried out."""
         for commit in commits:
             self._guard.memory.doubt(commit.collection)
+
+    async def _has_room(self, connection: Connection) -> bool:
+        """Return whether one more collection may be made."""
+        if self._room.must_count():
+            some = f"SELECT 1 FROM {self._tables.heads_table} LIMIT {self._room.most}"
+            (((count,),),) = await connection.run(f"SELECT COUNT(*) FROM ({some}) AS some")
+            self._room.counted(count)
+        return self._room.take()
 
     def _changes(
         self, heads: Mapping[CollectionPath, Stored], plans: Mapping[CollectionPath, Plan]

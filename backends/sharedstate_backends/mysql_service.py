@@ -13,6 +13,7 @@
 | `db_socket` | path of the server's socket on this machine, instead of host and port | null |
 | `db_user`, `db_password` | the database's user | `db_user` is required; no password |
 | `db_pool_size` | connections at the most | 8 |
+| `db_collections` | collections that it keeps at the most, from 1 to 1000000000 | 1000000 |
 | `db_timeout` | seconds that connecting or one answer may take | 10 |
 | `ssl.enabled` | encrypt the connection, and make sure that it is the right server | false |
 | `ssl.ca` | file with the authorities to trust, in PEM; null: those that the system trusts | null |
@@ -28,7 +29,7 @@ from typing import TYPE_CHECKING, Final
 
 from .complaints import Complaints
 from .contract import ConfigurationError
-from .keys import MAX_TIMEOUT, number
+from .keys import MAX_TIMEOUT, most_collections, number
 from .mysql import POOL_SIZE, MysqlBackend
 from .mysql_address import Address
 
@@ -60,6 +61,7 @@ def get_backend(config: Mapping[str, object], table: str) -> MysqlBackend:
         port = int(number(config, "db_port", 3306, 1, 65535, complaints))
         timeout = number(config, "db_timeout", 10.0, 1.0, MAX_TIMEOUT, complaints)
         pool_size = int(number(config, "db_pool_size", POOL_SIZE, 1, MAX_POOL_SIZE, complaints))
+        collections = most_collections(config, complaints)
         tls = complaints.attempt(_tls, config) if config.get("ssl.enabled") else None
     address = Address(
         host=str(config.get("db_host") or "localhost"),
@@ -71,7 +73,7 @@ def get_backend(config: Mapping[str, object], table: str) -> MysqlBackend:
         tls=tls,
         timeout=timeout,
     )
-    return MysqlBackend(address, table, pool_size=pool_size)
+    return MysqlBackend(address, table, pool_size=pool_size, max_collections=collections)
 
 
 def _tls(config: Mapping[str, object]) -> ssl.SSLContext:

@@ -32,6 +32,7 @@ from .guard import Guard, whole
 from .history_log import report_replaced
 from .plan import MAX_TOMBSTONES
 from .pruning import Pruner
+from .room import MAX_COLLECTIONS
 from .sqlite_connection import MEMORY, UNCERTAIN
 from .sqlite_pruning import SqlitePruning
 from .sqlite_tables import Tables
@@ -65,6 +66,7 @@ class SqliteBackend:
             after each start of the machine draws a new epoch. All processes that share a file use the same.
         busy_timeout: seconds to wait for a lock that another program holds.
         max_tombstones: removed ids remembered in each collection.
+        max_collections: collections at the most; an update that would make one more is rejected, `too_many`.
 
     Raises:
         TypeError, ValueError: an argument is not what it should be.
@@ -78,6 +80,7 @@ class SqliteBackend:
         synchronous: str = "FULL",
         busy_timeout: float = BUSY_TIMEOUT,
         max_tombstones: int = MAX_TOMBSTONES,
+        max_collections: int = MAX_COLLECTIONS,
     ) -> None:
         expect("name", name, str)
         check_table(table)
@@ -85,9 +88,10 @@ class SqliteBackend:
             raise ValueError(f"synchronous: expected FULL or NORMAL, found {synchronous!r}")
         check_number("busy_timeout", busy_timeout, 0, whole=False)
         check_number("max_tombstones", max_tombstones, 0)
+        check_number("max_collections", max_collections, 1)
         self._name = name
         self._table = table
-        self._tables = Tables(table, max_tombstones)
+        self._tables = Tables(table, max_tombstones, max_collections)
         self._synchronous = synchronous
         self._busy_timeout = busy_timeout
         connect_reader = None if name == MEMORY else self._connect

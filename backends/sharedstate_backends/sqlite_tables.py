@@ -15,6 +15,7 @@ from sharedstate_core.storage import CommitResult, Loaded, Row
 from .contract import StorageError
 from .history import STARTS, Lost, State, absent, find_lost, starts, with_writer
 from .plan import MAX_TOMBSTONES, Head, Known, names, plan
+from .room import MAX_COLLECTIONS, Room
 from .sqlite_rows import Change, Rows, batches, flat, placeholders
 from .sqlite_schema import read_meta, renew_epoch, table_names
 
@@ -69,9 +70,16 @@ class Tables:
     Args:
         table: a valid name.
         max_tombstones: how many are kept in a collection.
+        max_collections: how many are kept.
     """
 
-    def __init__(self, table: str, max_tombstones: int = MAX_TOMBSTONES) -> None:
+    def __init__(
+        self,
+        table: str,
+        max_tombstones: int = MAX_TOMBSTONES,
+        max_collections: int = MAX_COLLECTIONS,
+    ) -> None:
+        self._room = Room(max_collections)
         self._table = table
         self._items, self._heads, self._meta = (f'"{name}"' for name in table_names(table))
         self._rows = Rows(table, max_tombstones)
@@ -185,6 +193,8 @@ class Tables:
         for path, writes, _, writer in parts:
             state, key, head = heads[path]
             planned = plan(state.epoch, head, known.get(key, {}), writes)
+            if key is None and planned.head != head and not self._has_room(cursor):
+                planned = self._room.refuse(head, planned, writes)
             is_written = planned.head != head
             if is_written:
                 version = planned.head.version
@@ -240,6 +250,14 @@ class Tables:
 
     def _without_epoch(self) -> StorageError:
         return StorageError(f"table {self._meta} has no epoch; restore a backup")
+
+    def _has_room(self, cursor: sqlite3.Cursor) -> bool:
+        """Return whether one more collection may be made."""
+        if self._room.must_count():
+            some = f"SELECT 1 FROM {self._heads} LIMIT ?"
+            ((count,),) = cursor.execute(f"SELECT count(*) FROM ({some})", (self._room.most,))
+            self._room.counted(count)
+        return self._room.take()
 
     def _new_key(self, cursor: sqlite3.Cursor, collection: CollectionPath) -> int:
         cursor.execute(

@@ -33,12 +33,14 @@ SQLITE: Final = {
     "db_name": "a.db",
     "db_table": "t",
     "db_synchronous": "NORMAL",
+    "db_collections": 1,
     "db_timeout": 0,
 }
 MYSQL: Final = {
     **README_DOCUMENT["services"][0]["config"],
     "db_port": 3306,
     "db_pool_size": 3,
+    "db_collections": 1_000_000_000,
     "db_timeout": 2.5,
     "db_socket": None,
     "ssl.check_hostname": False,

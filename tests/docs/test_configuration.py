@@ -66,7 +66,7 @@ def keys() -> dict[str, Any]:
         database = case["if"]["properties"]["db_type"]["const"]
         special = case["then"]["properties"]
         for key, about in items["properties"].items():
-            for_both = key in {"db_type", "db_table"}
+            for_both = key in {"db_type", "db_table", "db_collections"}
             if key in special or (for_both if database == "sqlite" else key.startswith("ssl.")):
                 found[f"{database} {key}"] = {**about, **special.get(key, {})}
     return found
