@@ -145,6 +145,10 @@ class StorageInputs(Generic[C]):
             collection.changed_elsewhere(cursor, now, out)
         return out
 
+    def is_in_use(self, path: CollectionPath) -> bool:
+        """Return whether anything of a collection is in memory: readers, updates, or content for a while."""
+        return self._registry.get(path) is not None
+
     def loaded(self, service: str) -> list[CollectionPath]:
         """Return the service's collections whose content is in memory: for these, others' commits matter.
 

@@ -201,6 +201,10 @@ class Hub:
         """Return the service's collections that are in memory."""
         return self._core.loaded(service)
 
+    def is_in_use(self, path: CollectionPath) -> bool:
+        """Return whether anything of a collection is in memory."""
+        return self._core.is_in_use(path)
+
     def changed(self, path: CollectionPath, cursor: Cursor) -> None:
         """Storage holds this state of a collection; it may be another process's."""
         self._perform(self._core.collection_changed(path, cursor, time.monotonic()))

@@ -209,3 +209,14 @@ def test_a_connection_too_slow_is_closed_once() -> None:
 
 def test_services_and_limits_have_defaults() -> None:
     assert Server[int](["items"]).limits == Limits()
+
+
+def test_what_is_in_use() -> None:
+    """While somebody watches it, and for a while afterwards."""
+    world = watching(1, "p", limits=Limits(linger_seconds=5))
+    assert world.server.is_in_use(PATH)
+    world.cut(0)
+    assert world.server.is_in_use(PATH)
+    world.advance(6)
+    assert not world.server.is_in_use(PATH)
+    assert world.server.loaded("items") == []
