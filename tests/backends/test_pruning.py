@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -16,6 +17,8 @@ from .restoring import MariaDbTables, SqliteFile
 from .rooms import come_and_go, prune
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from sharedstate_backends import Backend
     from sharedstate_core.paths import CollectionPath
 
@@ -31,6 +34,17 @@ def database(request: pytest.FixtureRequest) -> Restorable:
         return SqliteFile(request.getfixturevalue("file"))
     mysql: dict[str, Any] = request.getfixturevalue("mysql")
     return MariaDbTables(request.getfixturevalue("shared_mariadb"), mysql)
+
+
+@asynccontextmanager
+async def three(database: Restorable) -> AsyncIterator[tuple[Backend, Backend, Backend]]:
+    """Open three stores on the same data."""
+    async with (
+        opened(database.store()) as here,
+        opened(database.store()) as there,
+        opened(database.store()) as elsewhere,
+    ):
+        yield here, there, elsewhere
 
 
 async def head(backend: Backend, collection: CollectionPath = P) -> Cursor:
@@ -107,11 +121,7 @@ async def test_other_stores_on_the_same_data_take_it_for_what_it_is(
     database: Restorable, said: list[str]
 ) -> None:
     """They remember a head that is gone; one remembers that it was empty, one that it was not."""
-    async with (
-        opened(database.store()) as here,
-        opened(database.store()) as there,
-        opened(database.store()) as elsewhere,
-    ):
+    async with three(database) as (here, there, elsewhere):
         await write_all(there, P, put("a"))
         await head(elsewhere)
         before = await emptied(here)
@@ -217,12 +227,8 @@ async def test_a_restored_store_has_its_floor_still(database: Restorable) -> Non
 async def test_nobody_counts_a_version_twice_while_rooms_come_and_go(
     database: Restorable, said: list[str]
 ) -> None:
-    async with (
-        opened(database.store()) as here,
-        opened(database.store()) as there,
-        opened(database.store()) as elsewhere,
-    ):
-        await come_and_go([here, there, elsewhere], 60)
+    async with three(database) as stores:
+        await come_and_go(stores, 60)
     assert said == []
 
 
