@@ -1180,11 +1180,14 @@ var Dataset = class {
   /** @type {Deferred<void>} */
   #ready = new Deferred();
   #released = false;
-  /** Whether the server refuses. */
-  #refused = false;
   /** Whether a refusal was reported, or `ready` will tell it. */
   #told = false;
   #calls;
+  /**
+   * @internal called when `ready` is a new promise
+   * @type {Callbacks<void>}
+   */
+  _renewals;
   /**
    * @internal
    * @param {string} path
@@ -1196,6 +1199,7 @@ var Dataset = class {
     this.#put = put;
     this.#calls = calls;
     this.#callbacks = new Callbacks(calls);
+    this._renewals = new Callbacks(calls);
   }
   /** Path of the collection, `/app/service/collection`. */
   get path() {
@@ -1307,7 +1311,6 @@ var Dataset = class {
    * @param {import("./connection.js").News} news
    */
   _hear(news) {
-    this.#refused = news.kind === "refused";
     if (news.kind === "refused") {
       if (!this.#told) this.#calls.report(news.error);
       this.#told = true;
@@ -1329,9 +1332,11 @@ var Dataset = class {
   }
   /** @internal the server is asked once more: a `ready` that failed gets another chance */
   _asked() {
-    const { failed } = this.#ready;
-    if (failed) this.#ready = new Deferred();
-    if (failed || this.#refused) this.#told = this.#refused = false;
+    const { settled, failed } = this.#ready;
+    if (settled) this.#told = false;
+    if (!failed) return;
+    this.#ready = new Deferred();
+    this._renewals.call();
   }
   /**
    * @internal

@@ -1209,11 +1209,14 @@ var SHAREDSTATE = (() => {
     /** @type {Deferred<void>} */
     #ready = new Deferred();
     #released = false;
-    /** Whether the server refuses. */
-    #refused = false;
     /** Whether a refusal was reported, or `ready` will tell it. */
     #told = false;
     #calls;
+    /**
+     * @internal called when `ready` is a new promise
+     * @type {Callbacks<void>}
+     */
+    _renewals;
     /**
      * @internal
      * @param {string} path
@@ -1225,6 +1228,7 @@ var SHAREDSTATE = (() => {
       this.#put = put;
       this.#calls = calls;
       this.#callbacks = new Callbacks(calls);
+      this._renewals = new Callbacks(calls);
     }
     /** Path of the collection, `/app/service/collection`. */
     get path() {
@@ -1336,7 +1340,6 @@ var SHAREDSTATE = (() => {
      * @param {import("./connection.js").News} news
      */
     _hear(news) {
-      this.#refused = news.kind === "refused";
       if (news.kind === "refused") {
         if (!this.#told) this.#calls.report(news.error);
         this.#told = true;
@@ -1358,9 +1361,11 @@ var SHAREDSTATE = (() => {
     }
     /** @internal the server is asked once more: a `ready` that failed gets another chance */
     _asked() {
-      const { failed } = this.#ready;
-      if (failed) this.#ready = new Deferred();
-      if (failed || this.#refused) this.#told = this.#refused = false;
+      const { settled, failed } = this.#ready;
+      if (settled) this.#told = false;
+      if (!failed) return;
+      this.#ready = new Deferred();
+      this._renewals.call();
     }
     /**
      * @internal

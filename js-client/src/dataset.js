@@ -32,11 +32,14 @@ export class Dataset {
   /** @type {Deferred<void>} */
   #ready = new Deferred();
   #released = false;
-  /** Whether the server refuses. */
-  #refused = false;
   /** Whether a refusal was reported, or `ready` will tell it. */
   #told = false;
   #calls;
+  /**
+   * @internal called when `ready` is a new promise
+   * @type {Callbacks<void>}
+   */
+  _renewals;
 
   /**
    * @internal
@@ -49,6 +52,7 @@ export class Dataset {
     this.#put = put;
     this.#calls = calls;
     this.#callbacks = new Callbacks(calls);
+    this._renewals = new Callbacks(calls);
   }
 
   /** Path of the collection, `/app/service/collection`. */
@@ -169,7 +173,6 @@ export class Dataset {
    * @param {import("./connection.js").News} news
    */
   _hear(news) {
-    this.#refused = news.kind === "refused";
     if (news.kind === "refused") {
       if (!this.#told) this.#calls.report(news.error);
       this.#told = true;
@@ -189,9 +192,12 @@ export class Dataset {
 
   /** @internal the server is asked once more: a `ready` that failed gets another chance */
   _asked() {
-    const { failed } = this.#ready;
-    if (failed) this.#ready = new Deferred();
-    if (failed || this.#refused) this.#told = this.#refused = false;
+    const { settled, failed } = this.#ready;
+    // Whoever waits for a `ready` that is still to come will learn of a refusal.
+    if (settled) this.#told = false;
+    if (!failed) return;
+    this.#ready = new Deferred();
+    this._renewals.call();
   }
 
   /**

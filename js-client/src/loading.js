@@ -20,22 +20,27 @@ const LOADED = Object.freeze({ loading: false, error: undefined });
  * @returns {() => void} ends it
  */
 export function follow_loading(ds, tell) {
+  let shown = LOADING;
   /** @type {Promise<void> | undefined} */
   let ready;
-  const look = () => {
-    // After a refusal, a server that has changed its mind makes it a new one.
-    if (ds.ready === ready) return;
+  const follow = () => {
     const now = (ready = ds.ready);
-    const unless_over = (/** @type {Loading} */ state) => now === ready && tell(state);
+    let pending = true;
+    const show = (/** @type {Loading} */ state) => {
+      pending = false;
+      if (now === ready && state !== shown) tell((shown = state));
+    };
     now.then(
-      () => unless_over(LOADED),
-      (error) => unless_over(Object.freeze({ loading: false, error })),
+      () => show(LOADED),
+      (error) => show(Object.freeze({ loading: false, error })),
     );
+    // After a refusal that is over already, there is nothing to wait for.
+    queueMicrotask(() => pending && show(LOADING));
   };
-  look();
-  const unsubscribe = ds.subscribe(look);
+  follow();
+  const handle = ds._renewals.add(follow);
   return () => {
     ready = undefined;
-    unsubscribe();
+    ds._renewals.remove(handle);
   };
 }

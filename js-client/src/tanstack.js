@@ -6,6 +6,8 @@
  * others' changes of its other members stay. The collection is kept in sync as long as TanStack DB uses it.
  */
 
+import { follow_loading } from "./loading.js";
+
 /** @import { CollectionConfig, DeleteMutationFnParams, InsertMutationFnParams, SyncConfig, UpdateMutationFnParams } from "@tanstack/db" */
 /** @import { SharedStateClient } from "./full.js" */
 /** @import { Dataset } from "./dataset.js" */
@@ -79,8 +81,13 @@ function follow(client, path, { begin, write, commit, markReady, markError }) {
   // Another user of the same dataset may have had it in sync before.
   tell(ds.snapshot.map((item) => ({ id: item.id, new: item, old: undefined })));
   const unsubscribe = ds.subscribe(tell);
-  ds.ready.then(markReady, markError);
+  const end = follow_loading(ds, ({ loading, error }) => {
+    // Asked once more after a refusal, it stays refused until it is there.
+    if (error) markError(error);
+    else if (!loading) markReady();
+  });
   return () => {
+    end();
     unsubscribe();
     client.release(handle);
   };

@@ -89,9 +89,16 @@ const COMMITTED = `
   import { effectScope, watch } from "vue";
   import * as vue from "sharedstate-client/vue";
   import * as stores from "sharedstate-client/svelte";
-  const client = new SharedStateClient(ADDRESS, { on_error: (error) => console.error(error) });
-  const [FULL, OTHER, EMPTY, REFUSED] =
-    ["mitems/full", "mitems/other", "mitems/empty", "nosuch/c"].map((path) => "/app/" + path);
+  let barred = true;
+  class Barring extends WebSocket {
+    send(text) {
+      super.send(barred ? text.replaceAll("/app/mitems/barred", "/app/nosuch/barred") : text);
+    }
+  }
+  const options = { WebSocket: Barring, on_error: (error) => console.error(error) };
+  const client = new SharedStateClient(ADDRESS, options);
+  const [FULL, OTHER, EMPTY, REFUSED, BARRED] =
+    ["mitems/full", "mitems/other", "mitems/empty", "nosuch/c", "mitems/barred"].map((path) => "/app/" + path);
   await client.update(FULL, { insert: [{ id: "full" }] });
   await client.update(OTHER, { insert: [{ id: "other" }] });
   const [handle, held] = client.acquire(FULL);
@@ -122,6 +129,17 @@ const COMMITTED = `
       await settled(path.split("/").at(-1), state);
     }
     return log;
+  };
+  globalThis.lifted = async () => {
+    const shown = () => log.at(-1);
+    set_path(BARRED);
+    await until(() => shown()[0] === "barred" && shown()[3] === "refused");
+    const from = log.length;
+    barred = false;
+    const [handle] = client.acquire(BARRED);
+    await until(() => shown()[3] === false);
+    client.release(handle);
+    return log.slice(from);
   };
   globalThis.loading = async () => {
     const found = {};

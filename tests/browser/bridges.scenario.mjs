@@ -42,6 +42,11 @@ async function committed(page) {
   for (const path of ["other", "empty", "c"])
     assert.deepEqual(first[path], ["", "undefined", true], path);
   assert.deepEqual(commits.at(-1), ["c", "", "own", "no_service"]);
+  // A server that changes its mind: what is refused at first is there after all, and empty.
+  assert.deepEqual(await page.evaluate(() => globalThis.lifted()), [
+    ["barred", "", "own", true],
+    ["barred", "", "own", false],
+  ]);
   const shown = { "/app/mitems/empty": [true, false], "/app/nosuch/c": [true, "no_service"] };
   assert.deepEqual(
     await page.evaluate(() => globalThis.loading()),
