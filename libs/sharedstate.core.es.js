@@ -1400,12 +1400,10 @@ var SharedStateClient = class {
     ds._asked();
     this.#connection.subscribe(name, ds._replica);
     const handle = Object.freeze(disposable({ path: name }, () => this.release(handle)));
-    this.#handles.set(handle, () => {
-    });
-    this.#handles.set(
-      handle,
-      on_abort(signal, () => this.release(handle))
-    );
+    let stop = () => {
+    };
+    this.#handles.set(handle, () => stop());
+    stop = on_abort(signal, () => this.release(handle));
     return [handle, ds];
   }
   /**

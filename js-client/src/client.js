@@ -125,11 +125,10 @@ export class SharedStateClient {
     this.#connection.subscribe(name, ds._replica);
     /** @type {Handle} */
     const handle = Object.freeze(disposable({ path: name }, () => this.release(handle)));
-    this.#handles.set(handle, () => {});
-    this.#handles.set(
-      handle,
-      on_abort(signal, () => this.release(handle)),
-    );
+    // Known first: a signal that is aborted already releases it at once.
+    let stop = () => {};
+    this.#handles.set(handle, () => stop());
+    stop = on_abort(signal, () => this.release(handle));
     return [handle, ds];
   }
 

@@ -71,6 +71,13 @@ describe("subscribe", () => {
     const [, other] = client.acquire(C, { signal });
     assert.throws(() => other.update({}), { code: "released" }, "aborted already");
   });
+
+  test("a handle that its signal has released releases nobody else's", () => {
+    const { client, ds } = synced();
+    const [handle] = client.acquire(C, { signal: AbortSignal.abort() });
+    client.release(handle);
+    ds.update({});
+  });
 });
 
 describe("snapshot", () => {
