@@ -109,11 +109,9 @@ var SHAREDSTATE = (() => {
     };
   }
   function notification({ path, data, epoch, base, version: version2, more }) {
-    if (typeof path !== "string" || !is_object(data))
-      return malformed("a member of the wrong type", typeof path === "string" ? path : void 0);
-    const { remove = [], insert = [], reset } = data;
+    const { remove = [], insert = [], reset } = members(data);
     const are = (type, ...values) => values.every((value) => value == null || typeof value === type);
-    const well = are("string", epoch) && are("number", base, version2) && are("boolean", reset, more) && Array.isArray(remove) && remove.every((id) => typeof id === "string") && Array.isArray(insert) && insert.every((item) => typeof item?.id === "string");
+    const well = typeof path === "string" && is_object(data) && are("string", epoch) && are("number", base, version2) && are("boolean", reset, more) && Array.isArray(remove) && remove.every((id) => typeof id === "string") && Array.isArray(insert) && insert.every((item) => typeof item?.id === "string");
     if (!well) return malformed("a member of the wrong type", path);
     return {
       kind: "notification",
@@ -135,7 +133,7 @@ var SHAREDSTATE = (() => {
     };
   }
   var malformed = (reason, path) => ({ kind: "malformed", reason, path });
-  var members = (error) => is_object(error) ? error : {};
+  var members = (value) => is_object(value) ? value : {};
   function is_object(value) {
     return typeof value === "object" && value !== null && !Array.isArray(value);
   }
@@ -312,7 +310,8 @@ var SHAREDSTATE = (() => {
   var MAX_WAITING_LENGTH = 16 * 1024 * 1024;
   var Requests = class {
     #max_waiting;
-    #connected = false;
+    /** Whether there is a connection. */
+    connected = false;
     #next_tunnel = 0;
     /** @type {Map<unknown, Waiting>} by tunnel */
     #sent = /* @__PURE__ */ new Map();
@@ -344,7 +343,7 @@ var SHAREDSTATE = (() => {
         ];
       }
       const full = this.#waiting.length >= this.#max_waiting || this.#waiting_length + text.length > MAX_WAITING_LENGTH;
-      if (!this.#connected && full)
+      if (!this.connected && full)
         return [
           settle(
             ticket,
@@ -357,7 +356,7 @@ var SHAREDSTATE = (() => {
     }
     /** @returns {Effect[]} */
     connection_opened() {
-      this.#connected = true;
+      this.connected = true;
       return this.#fill();
     }
     /**
@@ -365,7 +364,7 @@ var SHAREDSTATE = (() => {
      * @returns {Effect[]}
      */
     connection_lost(closing) {
-      this.#connected = false;
+      this.connected = false;
       const lost = [...this.#sent.values()];
       this.#sent.clear();
       const too_large = closing?.code === TOO_BIG ? longest(lost) : void 0;
@@ -411,7 +410,7 @@ var SHAREDSTATE = (() => {
     }
     /** @returns {Effect[]} */
     #fill() {
-      if (!this.#connected || this.#waiting.length === 0) return [];
+      if (!this.connected || this.#waiting.length === 0) return [];
       return this.#waiting.splice(0, WINDOW - this.#sent.size).map((request) => {
         const { tunnel, text } = request;
         this.#sent.set(tunnel, request);
@@ -534,7 +533,6 @@ var SHAREDSTATE = (() => {
   // src/protocol.js
   var MAX_WAITING = 1e3;
   var ClientCore = class {
-    #connected = false;
     #closed = false;
     #requests;
     /** @type {Map<string, Subscription>} by path */
@@ -551,16 +549,14 @@ var SHAREDSTATE = (() => {
     }
     /** @returns {Effect[]} */
     connection_opened() {
-      this.#connected = true;
-      const subscribe = this.#subscribe([...this.#subscriptions.values()], true);
-      return [...subscribe, ...this.#requests.connection_opened()];
+      const requests = this.#requests.connection_opened();
+      return [...this.#subscribe([...this.#subscriptions.values()], true), ...requests];
     }
     /**
      * @param {import("./requests.js").Closing} [closing]
      * @returns {Effect[]}
      */
     connection_lost(closing) {
-      this.#connected = false;
       for (const subscription of this.#subscriptions.values()) subscription.connection_lost();
       return this.#requests.connection_lost(closing);
     }
@@ -571,7 +567,6 @@ var SHAREDSTATE = (() => {
      */
     close() {
       this.#closed = true;
-      this.#connected = false;
       this.#subscriptions.clear();
       return this.#requests.end(closed());
     }
@@ -661,7 +656,7 @@ var SHAREDSTATE = (() => {
      * @returns {Effect[]}
      */
     #subscribe(subscriptions, resume) {
-      if (!this.#connected || subscriptions.length === 0) return [];
+      if (!this.#requests.connected || subscriptions.length === 0) return [];
       const tunnel = `subs${this.#next_subs++}`;
       for (const each of subscriptions) each.ask(tunnel, resume);
       return this.#change(tunnel, subscriptions);
@@ -690,7 +685,7 @@ var SHAREDSTATE = (() => {
      * @returns {Effect[]}
      */
     #ask(cmd, path, arg, tunnel) {
-      return this.#connected ? [send(encode_request(cmd, path, arg, tunnel))] : [];
+      return this.#requests.connected ? [send(encode_request(cmd, path, arg, tunnel))] : [];
     }
     /**
      * The server answered to `PUT /subs`.
@@ -754,7 +749,10 @@ var SHAREDSTATE = (() => {
      */
     #malformed({ reason, path }) {
       const error = new SharedStateError("bad_message", `bad message of the server: ${reason}`);
-      const subscription = path === void 0 ? void 0 : this.#subscriptions.get(path);
+      const subscription = this.#subscriptions.get(
+        /** @type {string} */
+        path
+      );
       if (subscription?.state !== "subscribed") return [report2(error)];
       return [report2(error), ...this.#gap(subscription, subscription.replica.epoch)];
     }
@@ -778,6 +776,7 @@ var SHAREDSTATE = (() => {
   };
 
   // src/socket.js
+  var GOODBYE = 1e3;
   var MAX_TICK = 2 ** 31 - 1;
   var Socket = class {
     #url;
@@ -836,9 +835,17 @@ var SHAREDSTATE = (() => {
       clearInterval(this.#watchdog);
       clearTimeout(this.#timer);
       this.next_attempt = void 0;
+      this.#hang_up();
+    }
+    #hang_up() {
       const socket = this.#socket;
+      if (!socket) return;
       this.#socket = void 0;
-      if (socket) hang_up(socket);
+      socket.close(1e3);
+      setTimeout(() => (
+        /** @type {any} */
+        socket.terminate?.()
+      ), GOODBYE).unref?.();
     }
     /**
      * Make the next attempt at once, if there is a pause before it.
@@ -849,7 +856,12 @@ var SHAREDSTATE = (() => {
       const paused = this.next_attempt;
       if (paused) {
         clearTimeout(this.#timer);
-        this.#again();
+        try {
+          this.#open();
+        } catch (error) {
+          this.#listener.report(error);
+          this.#lost();
+        }
       }
       return paused;
     }
@@ -874,9 +886,9 @@ var SHAREDSTATE = (() => {
       };
     }
     /** @param {Closing} [closing] */
-    #lost(closing) {
+    #lost(closing = {}) {
       this.#socket = void 0;
-      const { code = 0, reason } = closing ?? {};
+      const { code = 0, reason } = closing;
       const unreachable = new SharedStateError(
         "unreachable",
         "no server answers, or not to pages of this origin"
@@ -896,14 +908,6 @@ var SHAREDSTATE = (() => {
       }
       this.#listener.lost(closing, error);
     }
-    #again() {
-      try {
-        this.#open();
-      } catch (error) {
-        this.#listener.report(error);
-        this.#lost();
-      }
-    }
     #wake = () => {
       if (this.hurry()) return;
       this.#silence = 2;
@@ -917,25 +921,15 @@ var SHAREDSTATE = (() => {
       clearInterval(this.#watchdog);
       if (this.#tick > MAX_TICK) return;
       this.#watchdog = setInterval(() => {
-        const socket = this.#socket;
-        if (!socket) return;
+        if (!this.#socket) return;
         if (++this.#silence === 2) this.#listener.probe();
         if (this.#silence < 3) return;
-        this.#socket = void 0;
-        hang_up(socket);
+        this.#hang_up();
         this.#lost();
       }, this.#tick);
       this.#watchdog.unref?.();
     }
   };
-  var GOODBYE = 1e3;
-  function hang_up(socket) {
-    socket.close(1e3);
-    setTimeout(() => (
-      /** @type {any} */
-      socket.terminate?.()
-    ), GOODBYE).unref?.();
-  }
 
   // src/connection.js
   var Connection = class {
@@ -1109,11 +1103,12 @@ var SHAREDSTATE = (() => {
 
   // src/replica.js
   var Replica = class {
-    constructor() {
-      this.items = /* @__PURE__ */ new Map();
-      this.epoch = void 0;
-      this.version = void 0;
-    }
+    /** @type {Map<string, Item>} items by id, in order */
+    items = /* @__PURE__ */ new Map();
+    /** @type {string | undefined} epoch of the state held; undefined: not known (level 1, or never in sync) */
+    epoch = void 0;
+    /** @type {number | undefined} version of the state held */
+    version = void 0;
     /**
      * Apply an update as one step.
      *
@@ -1322,10 +1317,11 @@ var SHAREDSTATE = (() => {
      */
     subscribe = (callback, { signal } = {}) => {
       const handle = this.#callbacks.add(callback);
-      const stop = on_abort(signal, () => this.#callbacks.remove(handle));
+      const remove = () => this.#callbacks.remove(handle);
+      const stop = on_abort(signal, remove);
       const unsubscribe = () => {
         stop();
-        this.#callbacks.remove(handle);
+        remove();
       };
       return disposable(unsubscribe, unsubscribe);
     };

@@ -153,10 +153,11 @@ export class Dataset {
    */
   subscribe = (callback, { signal } = {}) => {
     const handle = this.#callbacks.add(callback);
-    const stop = on_abort(signal, () => this.#callbacks.remove(handle));
+    const remove = () => this.#callbacks.remove(handle);
+    const stop = on_abort(signal, remove);
     const unsubscribe = () => {
       stop();
-      this.#callbacks.remove(handle);
+      remove();
     };
     return disposable(unsubscribe, unsubscribe);
   };

@@ -28,7 +28,7 @@
  * @property {boolean} more whether further parts follow, to be applied together with this one
  */
 
-/** @typedef {{kind: "malformed", reason: string, path: string | undefined}} Malformed */
+/** @typedef {{kind: "malformed", reason: string, path: unknown}} Malformed `path`: as the message has it, if it has one */
 
 /**
  * @param {"GET" | "PUT"} cmd
@@ -84,13 +84,13 @@ function reply(message) {
  * @returns {Notification | Malformed}
  */
 function notification({ path, data, epoch, base, version, more }) {
-  if (typeof path !== "string" || !is_object(data))
-    return malformed("a member of the wrong type", typeof path === "string" ? path : undefined);
-  const { remove = [], insert = [], reset } = data;
+  const { remove = [], insert = [], reset } = members(data);
   // Taken for absent, a member of the wrong type would change what the message says, unnoticed.
   const are = (/** @type {string} */ type, /** @type {unknown[]} */ ...values) =>
     values.every((value) => value == null || typeof value === type);
   const well =
+    typeof path === "string" &&
+    is_object(data) &&
     are("string", epoch) &&
     are("number", base, version) &&
     are("boolean", reset, more) &&
@@ -112,16 +112,16 @@ function notification({ path, data, epoch, base, version, more }) {
 
 /**
  * @param {string} reason
- * @param {string} [path]
+ * @param {unknown} [path]
  * @returns {Malformed}
  */
 const malformed = (reason, path) => ({ kind: "malformed", reason, path });
 
 /**
- * @param {unknown} error of a reply
- * @returns {Record<string, unknown>} none if it has no members
+ * @param {unknown} value
+ * @returns {Record<string, any>} none if it has no members
  */
-export const members = (error) => (is_object(error) ? error : {});
+export const members = (value) => (is_object(value) ? value : {});
 
 /**
  * @param {unknown} value

@@ -20,7 +20,6 @@ import { Subscription } from "./subscription.js";
 export const MAX_WAITING = 1000;
 
 export class ClientCore {
-  #connected = false;
   #closed = false;
   #requests;
   /** @type {Map<string, Subscription>} by path */
@@ -39,9 +38,8 @@ export class ClientCore {
 
   /** @returns {Effect[]} */
   connection_opened() {
-    this.#connected = true;
-    const subscribe = this.#subscribe([...this.#subscriptions.values()], true);
-    return [...subscribe, ...this.#requests.connection_opened()];
+    const requests = this.#requests.connection_opened();
+    return [...this.#subscribe([...this.#subscriptions.values()], true), ...requests];
   }
 
   /**
@@ -49,7 +47,6 @@ export class ClientCore {
    * @returns {Effect[]}
    */
   connection_lost(closing) {
-    this.#connected = false;
     for (const subscription of this.#subscriptions.values()) subscription.connection_lost();
     return this.#requests.connection_lost(closing);
   }
@@ -61,7 +58,6 @@ export class ClientCore {
    */
   close() {
     this.#closed = true;
-    this.#connected = false;
     this.#subscriptions.clear();
     return this.#requests.end(closed());
   }
@@ -161,7 +157,7 @@ export class ClientCore {
    * @returns {Effect[]}
    */
   #subscribe(subscriptions, resume) {
-    if (!this.#connected || subscriptions.length === 0) return [];
+    if (!this.#requests.connected || subscriptions.length === 0) return [];
     // Numbers are the tunnels of the application's requests, strings those of our own.
     const tunnel = `subs${this.#next_subs++}`;
     for (const each of subscriptions) each.ask(tunnel, resume);
@@ -193,7 +189,7 @@ export class ClientCore {
    * @returns {Effect[]}
    */
   #ask(cmd, path, arg, tunnel) {
-    return this.#connected ? [send(encode_request(cmd, path, arg, tunnel))] : [];
+    return this.#requests.connected ? [send(encode_request(cmd, path, arg, tunnel))] : [];
   }
 
   /**
@@ -266,7 +262,7 @@ export class ClientCore {
    */
   #malformed({ reason, path }) {
     const error = new SharedStateError("bad_message", `bad message of the server: ${reason}`);
-    const subscription = path === undefined ? undefined : this.#subscriptions.get(path);
+    const subscription = this.#subscriptions.get(/** @type {string} */ (path));
     if (subscription?.state !== "subscribed") return [report(error)];
     return [report(error), ...this.#gap(subscription, subscription.replica.epoch)];
   }

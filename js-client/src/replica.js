@@ -24,14 +24,12 @@
  */
 
 export class Replica {
-  constructor() {
-    /** @type {Map<string, Item>} items by id, in order */
-    this.items = new Map();
-    /** @type {string | undefined} epoch of the state held; undefined: not known (level 1, or never in sync) */
-    this.epoch = undefined;
-    /** @type {number | undefined} version of the state held */
-    this.version = undefined;
-  }
+  /** @type {Map<string, Item>} items by id, in order */
+  items = new Map();
+  /** @type {string | undefined} epoch of the state held; undefined: not known (level 1, or never in sync) */
+  epoch = undefined;
+  /** @type {number | undefined} version of the state held */
+  version = undefined;
 
   /**
    * Apply an update as one step.

@@ -31,7 +31,8 @@ export const MAX_WAITING_LENGTH = 16 * 1024 * 1024;
 
 export class Requests {
   #max_waiting;
-  #connected = false;
+  /** Whether there is a connection. */
+  connected = false;
   #next_tunnel = 0;
   /** @type {Map<unknown, Waiting>} by tunnel */
   #sent = new Map();
@@ -69,7 +70,7 @@ export class Requests {
     const full =
       this.#waiting.length >= this.#max_waiting ||
       this.#waiting_length + text.length > MAX_WAITING_LENGTH;
-    if (!this.#connected && full)
+    if (!this.connected && full)
       return [
         settle(
           ticket,
@@ -83,7 +84,7 @@ export class Requests {
 
   /** @returns {Effect[]} */
   connection_opened() {
-    this.#connected = true;
+    this.connected = true;
     return this.#fill();
   }
 
@@ -92,7 +93,7 @@ export class Requests {
    * @returns {Effect[]}
    */
   connection_lost(closing) {
-    this.#connected = false;
+    this.connected = false;
     const lost = [...this.#sent.values()];
     this.#sent.clear();
     const too_large = closing?.code === TOO_BIG ? longest(lost) : undefined;
@@ -145,7 +146,7 @@ export class Requests {
 
   /** @returns {Effect[]} */
   #fill() {
-    if (!this.#connected || this.#waiting.length === 0) return [];
+    if (!this.connected || this.#waiting.length === 0) return [];
     return this.#waiting.splice(0, WINDOW - this.#sent.size).map((request) => {
       const { tunnel, text } = request;
       this.#sent.set(tunnel, request);

@@ -38,6 +38,9 @@ import { backoff } from "./random.js";
  * @property {(error: unknown) => void} report told with the next event
  */
 
+/** A peer that is gone never answers the goodbye. Where that can be had, in Node and Bun, no program waits for it long. */
+const GOODBYE = 1000;
+
 /** The longest pause that a timer can count, in milliseconds: 24 days. */
 const MAX_TICK = 2 ** 31 - 1;
 
@@ -103,10 +106,18 @@ export class Socket {
     clearInterval(this.#watchdog);
     clearTimeout(this.#timer);
     this.next_attempt = undefined;
+    this.#hang_up();
+  }
+
+  #hang_up() {
     const socket = this.#socket;
+    if (!socket) return;
     // Forgotten first: what it still says, its end included, concerns nobody.
     this.#socket = undefined;
-    if (socket) hang_up(socket);
+    socket.close(1000);
+    /** @type {any} */ (
+      setTimeout(() => /** @type {any} */ (socket).terminate?.(), GOODBYE)
+    ).unref?.();
   }
 
   /**
@@ -118,7 +129,12 @@ export class Socket {
     const paused = this.next_attempt;
     if (paused) {
       clearTimeout(this.#timer);
-      this.#again();
+      try {
+        this.#open();
+      } catch (error) {
+        this.#listener.report(error);
+        this.#lost();
+      }
     }
     return paused;
   }
@@ -147,9 +163,9 @@ export class Socket {
   }
 
   /** @param {Closing} [closing] */
-  #lost(closing) {
+  #lost(closing = {}) {
     this.#socket = undefined;
-    const { code = 0, reason } = closing ?? {};
+    const { code = 0, reason } = closing;
     const unreachable = new SharedStateError(
       "unreachable",
       "no server answers, or not to pages of this origin",
@@ -171,15 +187,6 @@ export class Socket {
     this.#listener.lost(closing, error);
   }
 
-  #again() {
-    try {
-      this.#open();
-    } catch (error) {
-      this.#listener.report(error);
-      this.#lost();
-    }
-  }
-
   #wake = () => {
     if (this.hurry()) return;
     // The network may be another one now, and the connection dead without anybody having noticed.
@@ -197,27 +204,13 @@ export class Socket {
     // A timer that is asked for more than it can count runs all the time.
     if (this.#tick > MAX_TICK) return;
     this.#watchdog = setInterval(() => {
-      const socket = this.#socket;
-      if (!socket) return;
+      if (!this.#socket) return;
       if (++this.#silence === 2) this.#listener.probe();
       if (this.#silence < 3) return;
-      // Forgotten first: what it still says concerns nobody.
-      this.#socket = undefined;
-      hang_up(socket);
+      this.#hang_up();
       this.#lost();
     }, this.#tick);
     // In Node, what keeps a program running is its connection.
     /** @type {any} */ (this.#watchdog).unref?.();
   }
-}
-
-/** A peer that is gone never answers the goodbye. Where that can be had, in Node and Bun, no program waits for it long. */
-const GOODBYE = 1000;
-
-/** @param {WebSocketLike} socket */
-function hang_up(socket) {
-  socket.close(1000);
-  /** @type {any} */ (
-    setTimeout(() => /** @type {any} */ (socket).terminate?.(), GOODBYE)
-  ).unref?.();
 }

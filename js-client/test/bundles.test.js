@@ -9,11 +9,12 @@ import { gzipSync } from "node:zlib";
 import { BUNDLES, FILES, build } from "../scripts/bundles.js";
 
 /**
- * What a page may have to load, minified and compressed, in bytes. Raise it only for something worth its weight. The
- * full one has been raised from 8 KiB for what costs edits or leaves a page in the dark without it: transactions of one
- * page in turn, what cannot be stored refused by its place, the reason why there is no connection.
+ * What a page may have to load, minified and compressed, in bytes. Raise it only for something worth its weight; look
+ * first for what is said twice. The full one has been raised from 8 KiB for what costs edits or leaves a page in the
+ * dark without it: transactions of one page in turn, what cannot be stored refused by its place, the reason why there is
+ * no connection.
  */
-const BUDGETS = { "sharedstate.core.es.min.js": 6 * 1024, "sharedstate.es.min.js": 9 * 1024 };
+const BUDGETS = { "sharedstate.core.es.min.js": 6097, "sharedstate.es.min.js": 9 * 1024 };
 
 const folder = mkdtempSync(join(tmpdir(), "sharedstate-test-"));
 after(() => rmSync(folder, { recursive: true }));
