@@ -75,14 +75,21 @@ export function loading(client, path) {
 
 /**
  * @param {CoreClient} client
- * @returns {Readable<Status>}
+ * @returns {Readable<Status>} each subscriber hears `idle` first, which is what a server renders, and at once after it
+ *   what the status is; outside of components, ask `client.status`
  */
 export function status(client) {
   return {
     subscribe(run) {
-      run(client.status);
+      let subscribed = true;
+      run("idle");
       const handle = client.add_status_callback(run);
-      return () => client.remove_status_callback(handle);
+      // A page that hydrates is through with it by then.
+      queueMicrotask(() => subscribed && run(client.status));
+      return () => {
+        subscribed = false;
+        client.remove_status_callback(handle);
+      };
     },
   };
 }

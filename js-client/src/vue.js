@@ -1,6 +1,13 @@
 /** SharedState in Vue: composables. They end with the component, or the effect scope, that they are used in. */
 
-import { onScopeDispose, shallowReadonly, shallowRef } from "vue";
+import {
+  getCurrentInstance,
+  getCurrentScope,
+  onMounted,
+  onScopeDispose,
+  shallowReadonly,
+  shallowRef,
+} from "vue";
 import { LOADING, follow_loading } from "./loading.js";
 
 /** @import { ShallowRef } from "vue" */
@@ -43,11 +50,19 @@ export function useCollection(client, path) {
 
 /**
  * @param {CoreClient} client
- * @returns {Readonly<ShallowRef<Status>>}
+ * @returns {Readonly<ShallowRef<Status>>} in a component `idle` until it is mounted, which is what a server renders
  */
 export function useStatus(client) {
-  const status = shallowRef(client.status);
-  const handle = client.add_status_callback(() => (status.value = client.status));
-  onScopeDispose(() => client.remove_status_callback(handle));
+  /** @type {ShallowRef<Status>} */
+  const status = shallowRef("idle");
+  const scope = getCurrentScope();
+  const follow = () => {
+    status.value = client.status;
+    const handle = client.add_status_callback((now) => (status.value = now));
+    onScopeDispose(() => client.remove_status_callback(handle));
+  };
+  const component = getCurrentInstance();
+  if (!component || component.isMounted) follow();
+  else onMounted(() => scope?.active && scope.run(follow));
   return shallowReadonly(status);
 }

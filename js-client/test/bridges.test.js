@@ -1,9 +1,10 @@
-/** What the bridges to frameworks show of a collection that is refused at first; without a page, so not React. */
+/** What the bridges to frameworks show of a refusal and of the status; without a page, so not React. */
 
 import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
 import { createCollection } from "@tanstack/db";
-import { effectScope, watch } from "vue";
+import { createSSRApp, effectScope, h, watch } from "vue";
+import { renderToString } from "vue/server-renderer";
 import * as svelte from "../src/svelte.js";
 import { collection_options } from "../src/tanstack.js";
 import * as vue from "../src/vue.js";
@@ -137,4 +138,52 @@ test("TanStack DB: a collection that was refused is ready when it is there after
   assert.equal(collection.status, "ready");
   await collection.cleanup();
   client.close();
+});
+
+describe("the status", () => {
+  function connected() {
+    const client = new SharedStateClient("ws://host:1", { WebSocket: FakeWebSocket });
+    client.connect();
+    FakeWebSocket.last.open();
+    return client;
+  }
+
+  test("Vue: a server renders it constant, and leaves nothing behind", async (t) => {
+    const client = connected();
+    const add = t.mock.method(client, "add_status_callback");
+    const setup = () => {
+      const status = vue.useStatus(client);
+      return () => h("p", status.value);
+    };
+    assert.equal(await renderToString(createSSRApp({ setup })), "<p>idle</p>");
+    assert.equal(add.mock.callCount(), 0);
+    client.close();
+  });
+
+  test("Vue: outside of components it is what it is, until its scope ends", () => {
+    const client = connected();
+    const scope = effectScope();
+    const status = scope.run(() => vue.useStatus(client));
+    assert.equal(status?.value, "connected");
+    FakeWebSocket.last.drop();
+    assert.equal(status?.value, "reconnecting");
+    scope.stop();
+    client.close();
+    assert.equal(status?.value, "reconnecting");
+  });
+
+  test("Svelte: it is constant first, and then what it is, as long as somebody subscribes", async () => {
+    const client = connected();
+    const seen = /** @type {string[]} */ ([]);
+    const end = svelte.status(client).subscribe((status) => seen.push(status));
+    assert.deepEqual(seen, ["idle"]);
+    await turn();
+    FakeWebSocket.last.drop();
+    assert.deepEqual(seen.splice(0), ["idle", "connected", "reconnecting"]);
+    end();
+    svelte.status(client).subscribe((status) => seen.push(status))(); // as a server does
+    client.close();
+    await turn();
+    assert.deepEqual(seen, ["idle"]);
+  });
 });

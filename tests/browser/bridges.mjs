@@ -16,6 +16,11 @@ const SVELTE = `
   <p>{$status}</p>
   <ul>{#each $items as item (item.id)}<li>{item.text}</li>{/each}</ul>`;
 
+// What it renders first is what a server has rendered.
+const SVELTE_PAGE = `
+  <script>let {status, seen} = $props();</script>
+  <p>{seen($status)}</p>`;
+
 // The package is imported by its name, through its exports map, as an application does.
 const APP = `
   import { SharedStateClient } from "sharedstate-client";
@@ -86,8 +91,13 @@ const COMMITTED = `
   import { createRoot, hydrateRoot } from "react-dom/client";
   import { renderToString } from "react-dom/server";
   import { useCollection, useItem, useItems, useStatus } from "sharedstate-client/react";
-  import { effectScope, watch } from "vue";
+  import { createSSRApp, effectScope, h, watch } from "vue";
+  import { renderToString as render_vue } from "vue/server-renderer";
   import * as vue from "sharedstate-client/vue";
+  import { hydrate, unmount } from "svelte";
+  import { render as render_svelte } from "svelte/server";
+  import SveltePage from "./Page.svelte";
+  import ServerPage from "./Page.server.svelte";
   import * as stores from "sharedstate-client/svelte";
   let barred = true;
   class Barring extends WebSocket {
@@ -174,6 +184,44 @@ const COMMITTED = `
     await new Promise((resolve) => setTimeout(resolve, 100));
     return [html.replace(/<[^>]*>/g, ""), problems, rendered < 10];
   };
+  /** Render as a server does, though this client is connected; hydrate; return what was shown, the server's first. */
+  globalThis.hydrated_status = async () => {
+    const found = { callbacks: 0 };
+    const { add_status_callback: add, remove_status_callback: remove } = client;
+    client.add_status_callback = (callback) => (found.callbacks++, add.call(client, callback));
+    client.remove_status_callback = (handle) => (found.callbacks--, remove.call(client, handle));
+    const hydrated = async (name, html, start) => {
+      const place = document.createElement("div");
+      document.body.append(place);
+      place.innerHTML = html;
+      const shown = (found[name] = [place.textContent.trim()]);
+      const seen = (status) => (shown.push(status), status);
+      const node = place.querySelector("p");
+      const end = start(place, seen);
+      await until(() => place.textContent.trim() === client.status);
+      shown.push(node === place.querySelector("p") ? "same node" : "another node");
+      await end();
+    };
+    const app = (seen) => createSSRApp({
+      setup() {
+        const status = vue.useStatus(client);
+        return () => h("p", seen(status.value));
+      },
+    });
+    const as_is = (status) => status;
+    await hydrated("vue", await render_vue(app(as_is)), (place, seen) => {
+      const page = app(seen);
+      page.mount(place);
+      return () => page.unmount();
+    });
+    const props = (seen) => ({ status: stores.status(client), seen });
+    const { body } = await render_svelte(ServerPage, { props: props(as_is) });
+    await hydrated("svelte", body, (target, seen) => {
+      const page = hydrate(SveltePage, { target, props: props(seen) });
+      return () => unmount(page);
+    });
+    return found;
+  };
   globalThis.loaded = true;
 `;
 
@@ -218,15 +266,24 @@ export async function pages(url) {
   return Object.fromEntries(await Promise.all(made));
 }
 
+const COMPONENTS = {
+  "./List.svelte": [SVELTE, "client"],
+  "./Page.svelte": [SVELTE_PAGE, "client"],
+  "./Page.server.svelte": [SVELTE_PAGE, "server"],
+};
+
 async function bundle(url, contents) {
   const plugin = {
     name: "svelte",
     setup(build) {
       build.onResolve({ filter: /\.svelte$/ }, ({ path }) => ({ path, namespace: "svelte" }));
-      build.onLoad({ filter: /.*/, namespace: "svelte" }, () => ({
-        contents: compile(SVELTE, { generate: "client", filename: "List.svelte" }).js.code,
-        resolveDir: dirname(PACKAGE.pathname),
-      }));
+      build.onLoad({ filter: /.*/, namespace: "svelte" }, ({ path }) => {
+        const [source, generate] = COMPONENTS[path];
+        return {
+          contents: compile(source, { generate, filename: path }).js.code,
+          resolveDir: dirname(PACKAGE.pathname),
+        };
+      });
     },
   };
   const { outputFiles } = await build({
@@ -235,6 +292,7 @@ async function bundle(url, contents) {
     bundle: true,
     write: false,
     format: "esm",
+    external: ["node:*"], // what Svelte's server would like to have
     target: "es2022",
     plugins: [plugin],
     define: {

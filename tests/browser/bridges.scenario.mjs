@@ -62,6 +62,12 @@ async function committed(page) {
     [],
     true, // not again and again because the initial items are another list each time
   ]);
+  const shown_first = ["idle", "idle", "connected", "same node"];
+  assert.deepEqual(await page.evaluate(() => globalThis.hydrated_status()), {
+    vue: shown_first,
+    svelte: shown_first,
+    callbacks: 0, // that are left
+  });
 }
 
 /** The examples of the documentation. */
