@@ -585,7 +585,7 @@ declare class SharedStateClient extends SharedStateClient$1 {
 }
 
 /** @import { Changes } from "./changes.js" */
-/** @import { Dataset } from "./dataset.js" */
+/** @import { Dataset } from "./full.js" */
 /** @import { Item } from "./replica.js" */
 /**
  * The dataset as a transaction sees it: with what the transaction wrote so far.

@@ -139,17 +139,19 @@ function plain_changes(changes) {
   const copy2 = plain(changes);
   expect(is_object(copy2), "update", "an object with remove, insert, reset");
   expect(!("if" in changes) || changes.if, "if", "a cursor, and there is none");
-  return copy2;
+  const prepared = with_ids(copy2);
+  const { insert = [] } = prepared;
+  expect_ids(insert, "insert", ".id");
+  return prepared;
 }
 function batch_of(changes) {
-  const copy2 = with_ids(plain_changes(changes));
+  const copy2 = plain_changes(changes);
   expect(!("if" in changes), "if", "none, in a transaction");
   const { remove = [], insert = [], reset = false } = (
     /** @type {any} */
     copy2
   );
   expect_ids(remove, "remove");
-  expect_ids(insert, "insert", ".id");
   expect(typeof reset === "boolean", "reset", "true or false");
   return { remove, insert, reset };
 }
@@ -157,7 +159,8 @@ function expect_ids(list2, name, member = "") {
   expect(Array.isArray(list2), name, "an array");
   for (const [n, each] of list2.entries()) {
     const id = member ? each?.id : each;
-    expect(id && typeof id === "string", `${name}[${n}]${member}`, "a non-empty string");
+    if (!id || typeof id !== "string")
+      expect(false, `${name}[${n}]${member}`, `a non-empty string, found ${JSON.stringify(id)}`);
   }
 }
 function expect(holds, place, what) {
@@ -1827,8 +1830,7 @@ var Transaction = class {
   /** @internal @param {Dataset<T>} ds */
   constructor(ds) {
     this.#ds = ds;
-    const { epoch, version: version2 } = ds._replica;
-    this._cursor = { epoch, version: version2 };
+    this._cursor = ds.cursor;
   }
   /**
    * @param {string} id
@@ -1885,11 +1887,9 @@ var Transaction = class {
     if (!this.#reset && remove.length + insert.length === 0) return void 0;
     const batch = { remove, insert, reset: this.#reset };
     if (!this.#read_all && this.#read.size === 0) return batch;
-    const { epoch, version: version2 } = this._cursor;
-    if (epoch === void 0 || version2 === void 0)
+    if (!this._cursor)
       throw new SharedStateError("failed", "the server does not number its versions");
-    batch.if = { epoch, version: version2 };
-    if (!this.#read_all) batch.if.ids = [...this.#read];
+    batch.if = { ...this._cursor, ids: this.#read_all ? void 0 : [...this.#read] };
     return batch;
   }
 };
@@ -1944,7 +1944,7 @@ async function caught_up(ds, before, conflict) {
       /** @type {any} */
       ds._replica
     );
-    if (epoch === before.epoch && version2 === before.version) return true;
+    if (epoch === before?.epoch && version2 === before?.version) return true;
     return epoch === conflict.epoch && version2 < /** @type {any} */
     conflict.version;
   };
@@ -2095,7 +2095,7 @@ var SharedStateClient2 = class extends SharedStateClient {
    * @param {import("./changes.js").Changes<T>} changes
    */
   _prepared(changes) {
-    return super._prepared(plain_changes(changes));
+    return plain_changes(changes);
   }
   /**
    * @internal

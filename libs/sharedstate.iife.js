@@ -168,17 +168,19 @@ var SHAREDSTATE = (() => {
     const copy2 = plain(changes);
     expect(is_object(copy2), "update", "an object with remove, insert, reset");
     expect(!("if" in changes) || changes.if, "if", "a cursor, and there is none");
-    return copy2;
+    const prepared = with_ids(copy2);
+    const { insert = [] } = prepared;
+    expect_ids(insert, "insert", ".id");
+    return prepared;
   }
   function batch_of(changes) {
-    const copy2 = with_ids(plain_changes(changes));
+    const copy2 = plain_changes(changes);
     expect(!("if" in changes), "if", "none, in a transaction");
     const { remove = [], insert = [], reset = false } = (
       /** @type {any} */
       copy2
     );
     expect_ids(remove, "remove");
-    expect_ids(insert, "insert", ".id");
     expect(typeof reset === "boolean", "reset", "true or false");
     return { remove, insert, reset };
   }
@@ -186,7 +188,8 @@ var SHAREDSTATE = (() => {
     expect(Array.isArray(list2), name, "an array");
     for (const [n, each] of list2.entries()) {
       const id = member ? each?.id : each;
-      expect(id && typeof id === "string", `${name}[${n}]${member}`, "a non-empty string");
+      if (!id || typeof id !== "string")
+        expect(false, `${name}[${n}]${member}`, `a non-empty string, found ${JSON.stringify(id)}`);
     }
   }
   function expect(holds, place, what) {
@@ -1856,8 +1859,7 @@ var SHAREDSTATE = (() => {
     /** @internal @param {Dataset<T>} ds */
     constructor(ds) {
       this.#ds = ds;
-      const { epoch, version: version2 } = ds._replica;
-      this._cursor = { epoch, version: version2 };
+      this._cursor = ds.cursor;
     }
     /**
      * @param {string} id
@@ -1914,11 +1916,9 @@ var SHAREDSTATE = (() => {
       if (!this.#reset && remove.length + insert.length === 0) return void 0;
       const batch = { remove, insert, reset: this.#reset };
       if (!this.#read_all && this.#read.size === 0) return batch;
-      const { epoch, version: version2 } = this._cursor;
-      if (epoch === void 0 || version2 === void 0)
+      if (!this._cursor)
         throw new SharedStateError("failed", "the server does not number its versions");
-      batch.if = { epoch, version: version2 };
-      if (!this.#read_all) batch.if.ids = [...this.#read];
+      batch.if = { ...this._cursor, ids: this.#read_all ? void 0 : [...this.#read] };
       return batch;
     }
   };
@@ -1973,7 +1973,7 @@ var SHAREDSTATE = (() => {
         /** @type {any} */
         ds._replica
       );
-      if (epoch === before.epoch && version2 === before.version) return true;
+      if (epoch === before?.epoch && version2 === before?.version) return true;
       return epoch === conflict.epoch && version2 < /** @type {any} */
       conflict.version;
     };
@@ -2124,7 +2124,7 @@ var SHAREDSTATE = (() => {
      * @param {import("./changes.js").Changes<T>} changes
      */
     _prepared(changes) {
-      return super._prepared(plain_changes(changes));
+      return plain_changes(changes);
     }
     /**
      * @internal

@@ -10,7 +10,8 @@ import { plain } from "./plain.js";
 /**
  * @template {{id: string}} T
  * @param {Changes<T>} changes
- * @returns {Changes<T>} a copy that is JSON; that its members are what they should be, the server checks
+ * @returns {Changes<T>} a copy that is JSON, in which each item has an id; that its members are what they should be else,
+ *   the server checks
  * @throws {SharedStateError} `bad_update`, with the place
  */
 export function plain_changes(changes) {
@@ -18,7 +19,10 @@ export function plain_changes(changes) {
   expect(is_object(copy), "update", "an object with remove, insert, reset");
   // Left out, as other members that are undefined are, it would change what happens.
   expect(!("if" in changes) || changes.if, "if", "a cursor, and there is none");
-  return copy;
+  const prepared = with_ids(copy);
+  const { insert = [] } = prepared;
+  expect_ids(insert, "insert", ".id");
+  return prepared;
 }
 
 /**
@@ -29,11 +33,10 @@ export function plain_changes(changes) {
  * @throws {SharedStateError} `bad_update`, with the place
  */
 export function batch_of(changes) {
-  const copy = with_ids(plain_changes(changes));
+  const copy = plain_changes(changes);
   expect(!("if" in changes), "if", "none, in a transaction");
   const { remove = [], insert = [], reset = false } = /** @type {any} */ (copy);
   expect_ids(remove, "remove");
-  expect_ids(insert, "insert", ".id");
   expect(typeof reset === "boolean", "reset", "true or false");
   return { remove, insert, reset };
 }
@@ -42,13 +45,14 @@ export function batch_of(changes) {
  * @param {any} list
  * @param {string} name
  * @param {string} [member] where the ids are, if it is a list of items
- * @throws {SharedStateError} `bad_update`, with the place
+ * @throws {SharedStateError} `bad_update`, with the place and what is there
  */
 export function expect_ids(list, name, member = "") {
   expect(Array.isArray(list), name, "an array");
   for (const [n, each] of list.entries()) {
     const id = member ? each?.id : each;
-    expect(id && typeof id === "string", `${name}[${n}]${member}`, "a non-empty string");
+    if (!id || typeof id !== "string")
+      expect(false, `${name}[${n}]${member}`, `a non-empty string, found ${JSON.stringify(id)}`);
   }
 }
 

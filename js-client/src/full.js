@@ -175,7 +175,7 @@ export class SharedStateClient extends CoreClient {
    * @param {import("./changes.js").Changes<T>} changes
    */
   _prepared(changes) {
-    return super._prepared(plain_changes(changes));
+    return plain_changes(changes);
   }
 
   /**

@@ -24,7 +24,7 @@ const MAX_CONFLICTS = 6;
 const MAX_PAUSE = 1000;
 
 /** @import { Changes } from "./changes.js" */
-/** @import { Dataset } from "./dataset.js" */
+/** @import { Dataset } from "./full.js" */
 /** @import { Item } from "./replica.js" */
 
 /**
@@ -48,9 +48,8 @@ export class Transaction {
   /** @internal @param {Dataset<T>} ds */
   constructor(ds) {
     this.#ds = ds;
-    const { epoch, version } = ds._replica;
     /** @internal */
-    this._cursor = { epoch, version };
+    this._cursor = ds.cursor;
   }
 
   /**
@@ -116,11 +115,9 @@ export class Transaction {
     /** @type {Changes<any>} */
     const batch = { remove, insert, reset: this.#reset };
     if (!this.#read_all && this.#read.size === 0) return batch;
-    const { epoch, version } = this._cursor;
-    if (epoch === undefined || version === undefined)
+    if (!this._cursor)
       throw new SharedStateError("failed", "the server does not number its versions");
-    batch.if = { epoch, version };
-    if (!this.#read_all) batch.if.ids = [...this.#read];
+    batch.if = { ...this._cursor, ids: this.#read_all ? undefined : [...this.#read] };
     return batch;
   }
 }
@@ -128,7 +125,7 @@ export class Transaction {
 /**
  * @template {{id: string}} T
  * @template R
- * @param {import("./full.js").Dataset<T>} ds
+ * @param {Dataset<T>} ds
  * @param {(transaction: Transaction<T>) => R} run
  * @returns {Promise<Awaited<R>>}
  */
@@ -186,14 +183,14 @@ function pause(conflicts, attempt) {
 /**
  * Wait until the dataset shows what made the conflict: that news may still be on its way.
  *
- * @param {import("./full.js").Dataset<any>} ds
+ * @param {Dataset<any>} ds
  * @param {Transaction<any>["_cursor"]} before what it showed when the transaction began
  * @param {SharedStateError} conflict
  */
 async function caught_up(ds, before, conflict) {
   const behind = () => {
     const { epoch, version } = /** @type {any} */ (ds._replica);
-    if (epoch === before.epoch && version === before.version) return true;
+    if (epoch === before?.epoch && version === before?.version) return true;
     return epoch === conflict.epoch && version < /** @type {any} */ (conflict.version);
   };
   while (behind()) await ds._moved.promise;

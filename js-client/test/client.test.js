@@ -267,7 +267,7 @@ describe("requests", () => {
 
   test("items without id get one; what was passed stays as it is", async () => {
     const { client, ds, socket } = synced();
-    const insert = [Object.freeze({ n: 1 }), Object.freeze({ id: "x" }), /** @type {any} */ (3)];
+    const insert = [Object.freeze({ n: 1 }), Object.freeze({ id: "x" })];
     const changes = Object.freeze({
       insert: Object.freeze(insert),
       if: { epoch: "e", version: 1 },
@@ -279,7 +279,7 @@ describe("requests", () => {
         arg.insert[0].id,
         /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/,
       );
-      assert.deepEqual(arg.insert.slice(1), [{ id: "x" }, 3]);
+      assert.deepEqual(arg.insert.slice(1), [{ id: "x" }]);
       assert.deepEqual(arg.if, { epoch: "e", version: 1 });
     }
     assert.notEqual(socket.sent[0].arg.insert[0].id, socket.sent[1].arg.insert[0].id);
@@ -316,8 +316,9 @@ describe("requests", () => {
 
   test("failures reject; ignored ones disturb nobody", async () => {
     const { client, ds, socket } = synced();
-    const error = { code: "bad_update", message: "insert[0].id: expected a string" };
-    const update = ds.update({ insert: [{ id: /** @type {any} */ (3) }] });
+    const message = "insert[0].id: may not contain the character U+0000";
+    const error = { code: "bad_update", message };
+    const update = ds.update({ insert: [{ id: "\0" }] });
     socket.say(failure(socket.sent[0].tunnel, error.message, { error }));
     await assert.rejects(update, { ...error, name: "SharedStateError" });
     await assert.rejects(client.update("/subs", {}), with_code("bad_path"));

@@ -104,15 +104,20 @@ test("is the same object until the collection is released", () => {
 
 test("an item with an id that is no text is refused at once", () => {
   const { object, socket } = synced([]);
-  for (const id of [7, "", null, {}])
+  for (const [id, found] of [
+    [7, "7"],
+    ["", '""'],
+    [null, "null"],
+    [{ n: 1 }, '{"n":1}'],
+  ])
     assert.throws(() => object.set_items([{ id: "a" }, /** @type {any} */ ({ id })]), {
       code: "bad_update",
-      message: "items[1].id: expected a non-empty string",
+      message: `items[1].id: expected a non-empty string, found ${found}`,
     });
   for (const item of [null, 7, [1]])
     assert.throws(() => object.set_items(/** @type {any} */ ([item])), {
       code: "bad_update",
-      message: "items[0].id: expected a non-empty string",
+      message: "items[0].id: expected a non-empty string, found undefined",
     });
   assert.equal(socket.sent.length, 0);
 });

@@ -43,7 +43,7 @@ try {
     'b: [{"id":"b"},null]',
   ]);
   await assert.rejects(three.update("/app/nowhere/c", { reset: true }), { code: "no_service" });
-  await assert.rejects(three.update("/app/items/c", { insert: [{ id: 7 }] }), {
+  await assert.rejects(three.update("/app/items/c", { insert: [{ id: "\0" }] }), {
     code: "bad_update",
   });
 

@@ -109,7 +109,16 @@ async def test_an_item_without_id_gets_one() -> None:
 @pytest.mark.parametrize(
     ("update", "place"),
     [
-        ({"insert": [{"id": "a"}, {"id": 7}]}, "insert[1].id: expected a string"),
+        ({"insert": [{"id": "a"}, {"id": 7}]}, "insert[1].id: expected a string, found 7"),
+        (
+            {"insert": [{"id": "a"}, {}, {"id": None}]},
+            "insert[2].id: expected a string, found None",
+        ),
+        ({"insert": [{"id": ["secret"]}]}, "insert[0].id: expected a string, found list"),
+        (
+            {"insert": [b'{"id":"a"}', b'{"id":7}']},
+            "insert[1]: Expected `str`, got `int` - at `$.id`",
+        ),
         ({"insert": [{"id": "a", "n": math.nan}]}, "insert[0]: "),
         ({"insert": [{"id": "a", "n": object()}]}, "insert[0]: "),
         ({"insert": [{"id": "a", "s": "\ud800"}]}, "insert[0]: "),
@@ -117,7 +126,7 @@ async def test_an_item_without_id_gets_one() -> None:
         ({"insert": ["{}"]}, "insert[0]: expected a mapping, or JSON text as bytes, not str"),
         ({"insert": [b'{"id":']}, "insert[0]: "),
         ({"insert": [b'{"id": "a", "n": NaN}']}, "insert[0]: "),
-        ({"remove": ["a", 7]}, "remove[1]: expected a string"),
+        ({"remove": ["a", 7]}, "remove[1]: expected a string, found 7"),
         ({"insert": [{"id": ""}]}, "insert[0].id"),
     ],
 )

@@ -10,7 +10,7 @@ from typing import Any, Final, Generic, TypeAlias
 import msgspec
 
 from sharedstate_core import Condition, Cursor, RequestError, Update
-from sharedstate_core.arguments import as_condition, check_text, expect, item_id
+from sharedstate_core.arguments import as_condition, check_text, expect, found, item_id
 
 if sys.version_info >= (3, 13):
     from typing import TypeVar
@@ -90,7 +90,9 @@ def make_update(
     ids = tuple(remove)
     for number, id in enumerate(ids):
         if not isinstance(id, str):
-            raise RequestError("bad_update", f"remove[{number}]: expected a string")
+            raise RequestError(
+                "bad_update", f"remove[{number}]: expected a string, found {found(id)}"
+            )
         try:
             check_text(f"remove[{number}]", id)
         except ValueError as error:
@@ -108,7 +110,7 @@ def _item(item: ItemLike, place: str) -> tuple[str, bytes]:
         members = dict(item)
         id = members.setdefault("id", str(uuid.uuid4()))
         if not isinstance(id, str):
-            raise RequestError("bad_update", f"{place}.id: expected a string")
+            raise RequestError("bad_update", f"{place}.id: expected a string, found {found(id)}")
         text = json.dumps(members, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
         return id, text.encode()
     except (TypeError, ValueError, RecursionError) as error:
