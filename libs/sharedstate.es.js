@@ -1798,10 +1798,8 @@ function check(url, options) {
   }
   if (!/^(ws(s|\+unix)?|https?):[^#]+$/.test(href))
     throw new SharedStateError("bad_url", `${url}: expected ws://host:port`);
-  for (const [name, value] of Object.entries(
-    /** @type {any} */
-    options
-  )) {
+  if (!is_object(options)) throw new SharedStateError("bad_option", "options: no valid object");
+  for (const [name, value] of Object.entries(options)) {
     const least = LEAST[name];
     const kind = typeof least;
     if (least === void 0) throw new SharedStateError("bad_option", `${name}: no option`);

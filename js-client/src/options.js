@@ -1,4 +1,5 @@
 import { SharedStateError } from "./errors.js";
+import { is_object } from "./messages.js";
 
 /**
  * `idle`: never connected, nor asked to; or given up, after `retries`, or sent away by the server. `connecting`: not connected yet.
@@ -51,7 +52,8 @@ export function check(url, options) {
   // `http` is for today's browsers, `ws+unix` for the package `ws`.
   if (!/^(ws(s|\+unix)?|https?):[^#]+$/.test(href))
     throw new SharedStateError("bad_url", `${url}: expected ws://host:port`);
-  for (const [name, value] of Object.entries(/** @type {any} */ (options))) {
+  if (!is_object(options)) throw new SharedStateError("bad_option", "options: no valid object");
+  for (const [name, value] of Object.entries(options)) {
     const least = LEAST[name];
     const kind = typeof least;
     if (least === undefined) throw new SharedStateError("bad_option", `${name}: no option`);

@@ -262,7 +262,7 @@ describe("the constructor", () => {
       [JSON.parse('{"__proto__": {}}'), "__proto__: no option"],
       [{ debug: 1 }, "debug: no valid boolean"],
       [{ websocket: FakeWebSocket }, "websocket: no option"],
-      ["idle", "0: no option"],
+      ...[null, "idle", 7, [], () => 1].map((given) => [given, "options: no valid object"]),
       [{ WebSocket: {} }, "WebSocket: no valid function"],
       [{ on_error: null }, "on_error: no valid function"],
       [{ max_queue: "10" }, "max_queue: no valid number"],
