@@ -3,28 +3,14 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { SharedStateClient } from "../src/index.js";
-import { C, FakeWebSocket, at, notify, reply, turn, with_code } from "./support.js";
+import { C, FakeWebSocket, at, make_timed, notify, reply, turn, with_code } from "./support.js";
 
 beforeEach(() => {
   FakeWebSocket.made = [];
 });
 
-/** @param {import("node:test").TestContext} t @param {object} [options] */
-function make(t, options = {}) {
-  t.mock.timers.enable({ apis: ["setTimeout", "Date"], now: 1_000_000 });
-  t.mock.method(Math, "random", () => 1);
-  /** @type {any[]} */
-  const reported = [];
-  const client = new SharedStateClient("ws://host:1", {
-    WebSocket: FakeWebSocket,
-    on_error: (error) => reported.push(error),
-    ...options,
-  });
-  return { client, reported };
-}
-
 test("the next attempt is announced, and connect makes it at once", (t) => {
-  const { client } = make(t);
+  const { client } = make_timed(t);
   assert.equal(client.next_attempt, undefined);
   client.connect();
   assert.equal(client.next_attempt, undefined);
@@ -52,7 +38,7 @@ test("the next attempt is announced, and connect makes it at once", (t) => {
 
 test("a server sends a client away for good, with a code and a reason", async (t) => {
   for (const code of [4400, 4401, 4499]) {
-    const { client, reported } = make(t);
+    const { client, reported } = make_timed(t);
     const [, ds] = client.acquire(C);
     const { ready } = ds;
     const sent = (FakeWebSocket.last.open(), client.update(C, {}));
@@ -84,7 +70,7 @@ test("a server sends a client away for good, with a code and a reason", async (t
 
 for (const again of /** @type {const} */ (["connect", "get", "update", "acquire"]))
   test(`what waits for a dataset waits for the new connection, after ${again}`, async (t) => {
-    const { client, reported } = make(t, { retries: 0 });
+    const { client, reported } = make_timed(t, { retries: 0 });
     const [, ds] = client.acquire(C);
     const [, other] = client.acquire("/app/items/d");
     const { ready: given_up } = other;
@@ -125,7 +111,7 @@ for (const again of /** @type {const} */ (["connect", "get", "update", "acquire"
   });
 
 test("other codes do not end the attempts", (t) => {
-  const { client } = make(t);
+  const { client } = make_timed(t);
   client.connect();
   for (const code of [1000, 1001, 1006, 1008, 4000, 4399, 4500]) {
     FakeWebSocket.last.open().onclose?.({ code, reason: "" });
@@ -135,7 +121,7 @@ test("other codes do not end the attempts", (t) => {
 });
 
 test("the second attempt in vain says what to look at, once, and only if there never was a connection", (t) => {
-  const { client, reported } = make(t);
+  const { client, reported } = make_timed(t);
   client.connect();
   for (const expected of [0, 1, 1, 1]) {
     FakeWebSocket.last.drop();
@@ -146,7 +132,7 @@ test("the second attempt in vain says what to look at, once, and only if there n
   assert.match(reported[0].message, /origin/);
   t.mock.timers.reset();
   t.mock.restoreAll();
-  const { client: other, reported: more } = make(t);
+  const { client: other, reported: more } = make_timed(t);
   other.acquire(C);
   FakeWebSocket.last.open().serve();
   for (let n = 0; n < 4; n++) {

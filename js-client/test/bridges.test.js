@@ -8,20 +8,14 @@ import { renderToString } from "vue/server-renderer";
 import * as svelte from "../src/svelte.js";
 import { collection_options } from "../src/tanstack.js";
 import * as vue from "../src/vue.js";
-import { SharedStateClient } from "../src/index.js";
-import { C, FakeWebSocket, reply, turn } from "./support.js";
+import { C, FakeWebSocket, make, make_timed, turn } from "./support.js";
 
+/** @import { SharedStateClient } from "../src/index.js" */
 /** @import { Loading } from "../src/loading.js" */
 
 beforeEach(() => {
   FakeWebSocket.made = [];
 });
-
-/** Refuse the subscription that was asked for. @param {string} [code] */
-function refuse(code = "forbidden") {
-  const { tunnel } = FakeWebSocket.last.sent.pop();
-  FakeWebSocket.last.say(reply(tunnel, [], { errors: [[C, { code, message: "no" }]] }));
-}
 
 /** @typedef {{seen: unknown[], end: () => unknown}} Shown what was shown, state by state */
 
@@ -51,20 +45,15 @@ const BRIDGES = {
 for (const [name, show] of Object.entries(BRIDGES))
   describe(name, () => {
     test("a refusal goes when the empty collection is there after all", async () => {
-      const reported = /** @type {unknown[]} */ ([]);
-      const client = new SharedStateClient("ws://host:1", {
-        WebSocket: FakeWebSocket,
-        on_error: (error) => reported.push(error),
-      });
+      const { client, reported } = make();
       const { seen, end } = show(client);
-      FakeWebSocket.last.open();
-      refuse();
+      FakeWebSocket.last.open().refuse();
       await turn();
       assert.deepEqual(seen.splice(0), ["loading", "forbidden"]);
       client.acquire(C);
       await turn();
       assert.deepEqual(seen.splice(0), ["loading"], "the server is asked once more");
-      refuse("no_service");
+      FakeWebSocket.last.refuse("no_service");
       await turn();
       assert.deepEqual(seen.splice(0), ["no_service"]);
       client.acquire(C);
@@ -77,11 +66,9 @@ for (const [name, show] of Object.entries(BRIDGES))
     });
 
     test("a refusal goes with the next connection", async (t) => {
-      t.mock.timers.enable({ apis: ["setTimeout"] });
-      const client = new SharedStateClient("ws://host:1", { WebSocket: FakeWebSocket });
+      const { client } = make_timed(t);
       const { seen, end } = show(client);
-      FakeWebSocket.last.open();
-      refuse();
+      FakeWebSocket.last.open().refuse();
       await turn();
       FakeWebSocket.last.drop();
       t.mock.timers.tick(20_000);
@@ -93,10 +80,7 @@ for (const [name, show] of Object.entries(BRIDGES))
     });
 
     test("who connects again after he was sent away loads again", async () => {
-      const client = new SharedStateClient("ws://host:1", {
-        WebSocket: FakeWebSocket,
-        on_error() {},
-      });
+      const { client } = make();
       const { seen, end } = show(client);
       FakeWebSocket.last.open().onclose?.({ code: 4403, reason: "no" });
       await turn();
@@ -110,11 +94,10 @@ for (const [name, show] of Object.entries(BRIDGES))
     });
 
     test("what has ended shows nothing any more", async () => {
-      const client = new SharedStateClient("ws://host:1", { WebSocket: FakeWebSocket });
+      const { client } = make();
       client.acquire(C);
       const { seen, end } = show(client);
-      FakeWebSocket.last.open();
-      refuse();
+      FakeWebSocket.last.open().refuse();
       end();
       client.acquire(C);
       FakeWebSocket.last.serve();
@@ -125,11 +108,10 @@ for (const [name, show] of Object.entries(BRIDGES))
   });
 
 test("TanStack DB: a collection that was refused is ready when it is there after all", async () => {
-  const client = new SharedStateClient("ws://host:1", { WebSocket: FakeWebSocket });
+  const { client } = make();
   const collection = createCollection(collection_options(client, C));
   collection.startSyncImmediate();
-  FakeWebSocket.last.open();
-  refuse();
+  FakeWebSocket.last.open().refuse();
   await turn();
   assert.equal(collection.status, "error");
   client.acquire(C);
@@ -142,7 +124,7 @@ test("TanStack DB: a collection that was refused is ready when it is there after
 
 describe("the status", () => {
   function connected() {
-    const client = new SharedStateClient("ws://host:1", { WebSocket: FakeWebSocket });
+    const { client } = make();
     client.connect();
     FakeWebSocket.last.open();
     return client;

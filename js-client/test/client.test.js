@@ -1,37 +1,21 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
-import { SharedStateClient } from "../src/index.js";
-import { C, FakeWebSocket, at, failure, notify, patch, reply, with_code } from "./support.js";
+import {
+  C,
+  FakeWebSocket,
+  at,
+  failure,
+  make,
+  notify,
+  patch,
+  reply,
+  synced,
+  with_code,
+} from "./support.js";
 
 beforeEach(() => {
   FakeWebSocket.made = [];
 });
-
-/** @param {object} [options] */
-function make(options = {}) {
-  /** @type {any[]} */
-  const reported = [];
-  const client = new SharedStateClient("ws://host:1", {
-    WebSocket: FakeWebSocket,
-    on_error: (error) => reported.push(error),
-    ...options,
-  });
-  return { client, reported };
-}
-
-/** Refuse the subscription that was asked for. @param {FakeWebSocket} socket */
-function refuse(socket) {
-  const { tunnel } = /** @type {any} */ (socket.sent.pop());
-  socket.say(reply(tunnel, [], { errors: [[C, { code: "forbidden", message: "no" }]] }));
-}
-
-/** A client that is connected, with a dataset in sync. */
-function synced(items = /** @type {any[]} */ ([])) {
-  const { client, reported } = make();
-  const [handle, ds] = client.acquire(C);
-  const socket = FakeWebSocket.last.open().serve(items);
-  return { client, handle, ds, socket, reported };
-}
 
 describe("datasets", () => {
   test("the page of the README works, connected or not", async () => {
@@ -113,7 +97,7 @@ describe("datasets", () => {
     const { client, reported } = make();
     const [, ds] = client.acquire(C);
     const socket = FakeWebSocket.last.open();
-    refuse(socket);
+    socket.refuse();
     await assert.rejects(ds.ready, with_code("forbidden"));
     assert.deepEqual(
       reported.map(({ code }) => code),
@@ -131,19 +115,19 @@ describe("datasets", () => {
     const { client, reported } = make();
     const [, ds] = client.acquire(C);
     const { ready } = ds;
-    refuse(FakeWebSocket.last.open());
+    FakeWebSocket.last.open().refuse();
     await assert.rejects(ready, with_code("forbidden"));
     assert.deepEqual(reported, []);
     // The next connections are refused, too.
     for (let n = 0; n < 2; n++) {
       FakeWebSocket.last.drop();
       t.mock.timers.tick(20_000);
-      refuse(FakeWebSocket.last.open());
+      FakeWebSocket.last.open().refuse();
     }
     assert.deepEqual(reported, []);
     // Who asks anew is told anew, and whoever was in sync learns it from no `ready`.
     client.acquire(C);
-    refuse(FakeWebSocket.last);
+    FakeWebSocket.last.refuse();
     assert.equal(reported.length, 1);
     client.acquire(C);
     FakeWebSocket.last.serve([{ id: "a" }]);
@@ -151,7 +135,7 @@ describe("datasets", () => {
     for (let n = 0; n < 2; n++) {
       FakeWebSocket.last.drop();
       t.mock.timers.tick(20_000);
-      refuse(FakeWebSocket.last.open());
+      FakeWebSocket.last.open().refuse();
       await ds.ready;
       assert.equal(reported.length, 2);
     }
@@ -375,7 +359,7 @@ describe("requests", () => {
 
 test("a change of one item does not walk through the others", (t) => {
   const many = Array.from({ length: 100_000 }, (_, n) => ({ id: `${n}`, n }));
-  const client = new SharedStateClient("ws://host:1", { WebSocket: FakeWebSocket });
+  const { client } = make();
   t.after(() => client.close());
   const [, ds] = client.acquire(C);
   const socket = FakeWebSocket.last.open().serve(many);

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
-import { SharedStateClient } from "../src/index.js";
-import { C, FakeWebSocket, at, notify, reply, synced, turn } from "./support.js";
+import { C, FakeWebSocket, at, make, notify, reply, synced, turn } from "./support.js";
 
 beforeEach(() => {
   FakeWebSocket.made = [];
@@ -223,7 +222,7 @@ describe("signals", () => {
 
 describe("a signal takes a request back", () => {
   test("unless it was sent", async () => {
-    const client = new SharedStateClient("ws://host:1", { WebSocket: FakeWebSocket });
+    const { client } = make();
     const controller = new AbortController();
     const { signal } = controller;
     const waits = client.update(C, { remove: ["waits"] }, { signal });

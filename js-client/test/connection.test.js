@@ -1,32 +1,15 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
 import { SharedStateClient } from "../src/index.js";
-import { C, FakeWebSocket, at, notify, patch, reply, with_code } from "./support.js";
+import { C, FakeWebSocket, at, make_timed, notify, patch, reply, with_code } from "./support.js";
 
 beforeEach(() => {
   FakeWebSocket.made = [];
 });
 
-/** @param {import("node:test").TestContext} t @param {object} [options] */
-function make(t, options = {}) {
-  t.mock.timers.enable({ apis: ["setTimeout"] });
-  t.mock.method(Math, "random", () => 1);
-  /** @type {any[]} */
-  const reported = [];
-  const client = new SharedStateClient("ws://host:1", {
-    WebSocket: FakeWebSocket,
-    on_error: (error) => reported.push(error),
-    ...options,
-  });
-  /** @type {string[]} */
-  const statuses = [];
-  client.add_status_callback((status) => statuses.push(status));
-  return { client, reported, statuses };
-}
-
 describe("status", () => {
   test("tells the story", (t) => {
-    const { client, statuses } = make(t);
+    const { client, statuses } = make_timed(t);
     assert.equal(client.status, "idle");
     client.connect();
     client.connect();
@@ -42,7 +25,7 @@ describe("status", () => {
   });
 
   test("callbacks can be removed, and see changes in order", (t) => {
-    const { client } = make(t);
+    const { client } = make_timed(t);
     /** @type {string[]} */
     const seen = [];
     client.add_status_callback((status) => status === "connected" && client.close());
@@ -56,7 +39,7 @@ describe("status", () => {
 
 describe("reconnecting", () => {
   test("pauses grow from 0.25 s to 20 s, for ever", (t) => {
-    const { client } = make(t);
+    const { client } = make_timed(t);
     client.connect();
     for (const pause of [250, 500, 1000, 2000, 4000, 8000, 16000, 20000, 20000, 20000]) {
       const { length } = FakeWebSocket.made;
@@ -69,7 +52,7 @@ describe("reconnecting", () => {
   });
 
   test("pauses are spread evenly from nothing to the bound", (t) => {
-    const { client } = make(t);
+    const { client } = make_timed(t);
     t.mock.method(Math, "random", () => 0.1);
     client.connect();
     FakeWebSocket.last.drop();
@@ -78,7 +61,7 @@ describe("reconnecting", () => {
   });
 
   test("pauses start over once the server has said something, not when it just takes the call", (t) => {
-    const { client } = make(t);
+    const { client } = make_timed(t);
     client.acquire(C);
     FakeWebSocket.last.open().drop();
     t.mock.timers.tick(250);
@@ -92,7 +75,7 @@ describe("reconnecting", () => {
   });
 
   test("the dataset is brought up to date, as one step, in place", (t) => {
-    const { client } = make(t);
+    const { client } = make_timed(t);
     const [, ds] = client.acquire(C);
     FakeWebSocket.last.open().serve([{ id: "a" }, { id: "b" }], "e", 4);
     /** @type {any[]} */
@@ -114,7 +97,7 @@ describe("reconnecting", () => {
   });
 
   test("requests: sent ones are lost, later ones are sent after the subscriptions", async (t) => {
-    const { client } = make(t);
+    const { client } = make_timed(t);
     const [, ds] = client.acquire(C);
     FakeWebSocket.last.open().serve();
     const lost = ds.update({ remove: ["lost"] });
@@ -143,7 +126,7 @@ describe("reconnecting", () => {
     patch(t, globalThis, "document", document);
     const removed = t.mock.method(globalThis, "removeEventListener");
     const removed_too = t.mock.method(document, "removeEventListener");
-    const { client } = make(t);
+    const { client } = make_timed(t);
     client.connect();
     const online = () => events.dispatchEvent(new Event("online"));
     const visible = () => document.dispatchEvent(new Event("visibilitychange"));
@@ -172,7 +155,7 @@ describe("reconnecting", () => {
   });
 
   test("what an old connection still says is ignored", (t) => {
-    const { client } = make(t);
+    const { client } = make_timed(t);
     const [, ds] = client.acquire(C);
     const old = FakeWebSocket.last.open().serve();
     old.drop();
@@ -197,7 +180,7 @@ describe("reconnecting", () => {
         super(url);
       }
     }
-    const { client, reported } = make(t, { WebSocket: Moody });
+    const { client, reported } = make_timed(t, { WebSocket: Moody });
     client.connect();
     broken = true;
     FakeWebSocket.last.drop();
@@ -209,7 +192,7 @@ describe("reconnecting", () => {
   });
 
   test("a connection that does not take text is given up", async (t) => {
-    const { client, reported } = make(t);
+    const { client, reported } = make_timed(t);
     client.connect();
     const socket = FakeWebSocket.last.open();
     t.mock.method(socket, "send", () => assert.fail("broken"));
@@ -221,7 +204,7 @@ describe("reconnecting", () => {
   });
 
   test("binary frames and bad text do no harm", (t) => {
-    const { client, reported } = make(t);
+    const { client, reported } = make_timed(t);
     client.connect();
     FakeWebSocket.last.open().onmessage?.({ data: new ArrayBuffer(3) });
     assert.equal(reported.length, 0);
@@ -297,7 +280,7 @@ describe("connect", () => {
         super(url);
       }
     }
-    const { client } = make(t, { WebSocket: Strict });
+    const { client } = make_timed(t, { WebSocket: Strict });
     assert.throws(() => client.connect(), SyntaxError);
     assert.throws(() => client.acquire(C), SyntaxError);
     assert.equal(client.status, "idle");
@@ -315,7 +298,7 @@ describe("connect", () => {
 
 describe("close", () => {
   test("is for good", async (t) => {
-    const { client } = make(t);
+    const { client } = make_timed(t);
     const [, ds] = client.acquire(C);
     FakeWebSocket.last.open().serve([{ id: "a" }]);
     const sent = ds.update({});
@@ -335,7 +318,7 @@ describe("close", () => {
   });
 
   test("ends a pause, and what waits", async (t) => {
-    const { client } = make(t);
+    const { client } = make_timed(t);
     const [, ds] = client.acquire(C);
     const waits = ds.update({});
     FakeWebSocket.last.drop();
@@ -347,13 +330,13 @@ describe("close", () => {
   });
 
   test("without a connection is no error", (t) => {
-    const { client } = make(t);
+    const { client } = make_timed(t);
     client.close();
     assert.equal(client.status, "closed");
   });
 
   test("in a callback ends the telling", (t) => {
-    const { client } = make(t);
+    const { client } = make_timed(t);
     const [, ds] = client.acquire(C);
     ds.add_callback(() => client.close());
     FakeWebSocket.last.open().serve([{ id: "a" }]);

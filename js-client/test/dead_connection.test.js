@@ -3,35 +3,18 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
 import { SharedStateClient } from "../src/index.js";
-import { C, FakeWebSocket, patch, reply, with_code } from "./support.js";
+import { C, FakeWebSocket, make, make_timed, patch, reply, with_code } from "./support.js";
 
 beforeEach(() => {
   FakeWebSocket.made = [];
 });
-
-/** @param {import("node:test").TestContext} t @param {object} [options] */
-function make(t, options = {}) {
-  t.mock.timers.enable({ apis: ["setTimeout"] });
-  t.mock.method(Math, "random", () => 1);
-  /** @type {any[]} */
-  const reported = [];
-  const client = new SharedStateClient("ws://host:1", {
-    WebSocket: FakeWebSocket,
-    on_error: (error) => reported.push(error),
-    ...options,
-  });
-  /** @type {string[]} */
-  const statuses = [];
-  client.add_status_callback((status) => statuses.push(status));
-  return { client, reported, statuses };
-}
 
 describe("a dead connection", () => {
   /** @param {import("node:test").TestContext} t @param {object} [options] */
   function watched(t, options) {
     t.mock.timers.enable({ apis: ["setTimeout", "setInterval"] });
     t.mock.method(Math, "random", () => 1);
-    const client = new SharedStateClient("ws://host:1", { WebSocket: FakeWebSocket, ...options });
+    const { client } = make(options);
     const [, ds] = client.acquire(C);
     return { client, ds };
   }
@@ -113,7 +96,7 @@ describe("a dead connection", () => {
 
 describe("retries", () => {
   test("have a bound if asked: the client is idle again, and nothing waits", async (t) => {
-    const { client, statuses } = make(t, { retries: 1 });
+    const { client, statuses } = make_timed(t, { retries: 1 });
     const [, ds] = client.acquire(C);
     const update = ds.update({});
     FakeWebSocket.last.drop();
@@ -145,7 +128,7 @@ describe("retries", () => {
   });
 
   test("without a queue, what cannot be sent is refused at once", async (t) => {
-    const { client } = make(t, { max_queue: 0 });
+    const { client } = make_timed(t, { max_queue: 0 });
     client.connect();
     await assert.rejects(client.update(C, {}), with_code("too_many"));
     FakeWebSocket.last.open();

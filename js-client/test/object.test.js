@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { SharedStateClient } from "../src/index.js";
-import { C, FakeWebSocket, at, notify } from "./support.js";
+import { C, FakeWebSocket, at, make, notify } from "./support.js";
 
 beforeEach(() => {
   FakeWebSocket.made = [];
@@ -9,7 +8,7 @@ beforeEach(() => {
 
 /** @param {any[]} items */
 function synced(items) {
-  const client = new SharedStateClient("ws://host:1", { WebSocket: FakeWebSocket });
+  const { client } = make();
   const [handle, object] = client.acquire_object(C, "list");
   const socket = FakeWebSocket.last.open().serve(items);
   let version = 1;

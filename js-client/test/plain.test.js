@@ -4,8 +4,7 @@ import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
 import { runInNewContext } from "node:vm";
 import { SharedStateClient as CoreClient } from "../src/core.js";
-import { SharedStateClient } from "../src/index.js";
-import { C, FakeWebSocket, synced, with_code } from "./support.js";
+import { C, FakeWebSocket, make, synced, with_code } from "./support.js";
 
 beforeEach(() => {
   FakeWebSocket.made = [];
@@ -87,7 +86,7 @@ describe("refused, with the place", () => {
   });
 
   test("a condition that there is none of", async () => {
-    const client = new SharedStateClient("ws://host:1", { WebSocket: FakeWebSocket });
+    const { client } = make();
     const [, ds] = client.acquire(C);
     assert.equal(ds.cursor, undefined);
     await assert.rejects(ds.update({ if: ds.cursor }), with_code("bad_update"));

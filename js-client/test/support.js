@@ -180,19 +180,54 @@ export class FakeWebSocket {
     return this;
   }
 
+  /** Refuse the subscription that was asked for last. */
+  refuse(code = "forbidden") {
+    const { tunnel } = this.sent.pop();
+    return this.say(reply(tunnel, [], { errors: [[C, { code, message: "no" }]] }));
+  }
+
   drop() {
     this.onerror?.({});
     this.onclose?.({});
   }
 }
 
+/**
+ * A client without a network, and what it has reported and gone through.
+ *
+ * @param {import("../src/options.js").Options} [options]
+ */
+export function make(options) {
+  const reported = /** @type {any[]} */ ([]);
+  const client = new SharedStateClient("ws://host:1", {
+    WebSocket: FakeWebSocket,
+    on_error: (error) => reported.push(error),
+    ...options,
+  });
+  const statuses = /** @type {string[]} */ ([]);
+  client.add_status_callback((status) => statuses.push(status));
+  return { client, reported, statuses };
+}
+
+/**
+ * The same, where the test is the clock: it begins at 1,000 s, and every pause is as long as it may be.
+ *
+ * @param {import("node:test").TestContext} t
+ * @param {import("../src/options.js").Options} [options]
+ */
+export function make_timed(t, options) {
+  t.mock.timers.enable({ apis: ["setTimeout", "Date"], now: 1_000_000 });
+  t.mock.method(Math, "random", () => 1);
+  return make(options);
+}
+
 /** A client that is connected, with a dataset in sync, at version 1 of epoch "e". */
 export function synced(items = /** @type {any[]} */ ([])) {
-  const client = new SharedStateClient("ws://host:1", { WebSocket: FakeWebSocket });
+  const { client, reported } = make();
   const [handle, ds] = client.acquire(C);
   const socket = FakeWebSocket.last.open().serve(items);
   let version = 1;
   /** @param {object} data */
   const change = (data) => socket.say(notify(data, at("e", version++, version)));
-  return { client, handle, ds, socket, change };
+  return { client, handle, ds, socket, change, reported };
 }

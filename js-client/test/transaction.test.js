@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
-import { SharedStateClient, SharedStateError } from "../src/index.js";
-import { C, FakeWebSocket, failure, notify, reply, synced, turn, until } from "./support.js";
+import { SharedStateError } from "../src/index.js";
+import { C, FakeWebSocket, failure, make, notify, reply, synced, turn, until } from "./support.js";
 
 beforeEach(() => {
   FakeWebSocket.made = [];
@@ -160,7 +160,7 @@ describe("transaction", () => {
   });
 
   test("needs a server that numbers versions, if it reads", async () => {
-    const client = new SharedStateClient("ws://host:1", { WebSocket: FakeWebSocket });
+    const { client } = make();
     const [, ds] = client.acquire(C);
     const socket = FakeWebSocket.last.open();
     socket.say(reply(socket.sent[0].tunnel, [[C, {}]])).say(notify({ reset: true }));
