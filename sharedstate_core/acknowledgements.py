@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Generic
 
 from .effects import C, Effect
-from .owed import Postponed
+from .reader import Postponed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .counters import Counters
     from .operations import Answer
     from .paths import CollectionPath
+    from .reader import Reader
     from .subscribers import Subscribers
 
 
@@ -48,25 +49,24 @@ class Acknowledgements(Generic[C]):
     def give(self, answers: Sequence[Answer[C]], out: list[Effect[C]]) -> None:
         """Tell the authors; one who waits for content or is blocked after the net change that it is owed."""
         for answer in answers:
-            session = answer.request.session
-            if session.blocked and not session.closed:
-                self._postpone(answer, out)
-            elif self._subscribers.is_waiting(session):
+            reader = answer.author.reader
+            if reader is None:
+                answer.give(self._counters, out)
+            elif reader.blocked and not reader.closed:
+                self._postpone(answer, reader, out)
+            elif self._subscribers.is_waiting(reader):
                 self._held.append(answer)
             else:
                 answer.give(self._counters, out)
 
-    def _give_drained(self, answer: Answer[C], _now: float, out: list[Effect[C]]) -> None:
-        session = answer.request.session
-        if any(
-            subscription.collection.path == self._path and session.owes(subscription, answer.cursor)
-            for subscription in session.subscriptions.values()
-        ):
-            self._postpone(answer, out)
+    def _give_drained(
+        self, answer: Answer[C], reader: Reader[C], _now: float, out: list[Effect[C]]
+    ) -> None:
+        if reader.owes(self._path, answer.cursor):
+            self._postpone(answer, reader, out)
         else:
             self.give([answer], out)
 
-    def _postpone(self, answer: Answer[C], out: list[Effect[C]]) -> None:
-        resume = partial(self._give_drained, answer)
-        request = answer.request
-        request.session.postpone(Postponed(resume, request.size, requests=0), out)
+    def _postpone(self, answer: Answer[C], reader: Reader[C], out: list[Effect[C]]) -> None:
+        resume = partial(self._give_drained, answer, reader)
+        reader.postpone(Postponed(resume, answer.author.size, requests=0), out)

@@ -24,7 +24,7 @@ from .errors import RequestError
 from .freshness import LOOK_SECONDS, Freshness
 from .notices import Notices
 from .operations import Answer, Get, Operation, Put, Queue
-from .owed import Postponed
+from .reader import Postponed
 from .replica import Replica
 from .storage import CommitResult, Committed, Cursor, Loaded
 from .subscribers import Subscribers, Subscription
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from .desk import Deadline, Desk
     from .limits import Limits
     from .paths import CollectionPath
-    from .session import Session
+    from .reader import Reader
     from .updates import Update
 
 COLLECTION_BYTES: Final = 4096
@@ -46,7 +46,7 @@ ENTRY_BYTES: Final = 400
 class Collection(Generic[C]):
     """The state machine of one collection."""
 
-    def __init__(self, path: CollectionPath, desk: Desk[C]) -> None:
+    def __init__(self, path: CollectionPath, desk: Desk[C, Collection[C]]) -> None:
         self.path = path
         self._desk = desk
         self._replica: Replica | None = None
@@ -73,7 +73,7 @@ class Collection(Generic[C]):
         """Let a subscriber in; it gets one synchronising notification, then every change."""
         self._freshness.claim(subscription, self._replica)
         self._subscribers.add(subscription)
-        self._advance(now, out, subscription.session)
+        self._advance(now, out, subscription.reader)
 
     def unsubscribe(self, subscription: Subscription[C]) -> None:
         """Let a subscriber go; then let the collection `proceed`."""
@@ -103,7 +103,7 @@ class Collection(Generic[C]):
         puts = self._end_commit()
         answers = [
             Answer(
-                put.request,
+                put.author,
                 put.write.update.touched,
                 outcome,
                 Cursor(result.epoch, outcome.version),
@@ -127,7 +127,7 @@ class Collection(Generic[C]):
             self._fail_unknown(puts, out)
         else:
             for put in puts:
-                put.request.fail(error, out)
+                put.author.fail(error, out)
         self._advance(now, out)
 
     def load_succeeded(self, loaded: Loaded, now: float, out: list[Effect[C]]) -> None:
@@ -180,7 +180,7 @@ class Collection(Generic[C]):
         elif self._is_idle():
             self._desk.forget(self)
 
-    def proceed(self, now: float, out: list[Effect[C]], asker: Session[C] | None = None) -> None:
+    def proceed(self, now: float, out: list[Effect[C]], asker: Reader[C] | None = None) -> None:
         """Go on: `asker` wants something, it is this collection's turn to load, or subscribers have gone."""
         self._advance(now, out, asker)
 
@@ -225,7 +225,7 @@ class Collection(Generic[C]):
 
     # --- the one step -----------------------------------------------------------------------------
 
-    def _advance(self, now: float, out: list[Effect[C]], asker: Session[C] | None = None) -> None:
+    def _advance(self, now: float, out: list[Effect[C]], asker: Reader[C] | None = None) -> None:
         """Do whatever can be done now, up to the next storage operation; `asker` is who came for it."""
         freshness = self._freshness
         self._catch_up_waiting(out)
@@ -259,7 +259,7 @@ class Collection(Generic[C]):
     def _catch_up_waiting(self, out: list[Effect[C]]) -> None:
         if self._replica is not None:
             for subscription in self._subscribers.waiting():
-                if not subscription.session.blocked:  # by what it has been given just now
+                if not subscription.reader.blocked:  # by what it has been given just now
                     self.catch_up(subscription, out)
 
     def _needs_load(self) -> bool:
@@ -273,7 +273,7 @@ class Collection(Generic[C]):
 
     def _start_load(self, out: list[Effect[C]], *, look: bool) -> None:
         self._freshness.begin(look=look)
-        out.append(Load(self._desk.tickets.issue(self), self.path, self.cursor))
+        out.append(Load(self._desk.issue(self), self.path, self.cursor))
 
     def _serve(self, out: list[Effect[C]]) -> None:
         """Answer the read at the head of the queue, or commit the updates there."""
@@ -282,23 +282,23 @@ class Collection(Generic[C]):
             puts = self._queue.take_puts(self._replica, self._desk.limits, out)
             if puts:
                 self._committing = puts
-                ticket = self._desk.tickets.issue(self)
+                ticket = self._desk.issue(self)
                 out.append(Commit(ticket, self.path, [put.write for put in puts]))
             return
         assert self._replica is not None  # noqa: S101  (_needs_load saw to it)
-        session = head.request.session
-        if session.blocked and not session.closed:  # an answer would wait in memory
-            self._postpone(session, out)
+        reader = head.author.reader
+        if reader and reader.blocked and not reader.closed:  # an answer would wait in memory
+            self._postpone(reader, out)
             return
         self._queue.take()
         items = self._notices.items(self._replica)
-        head.request.succeed(items, out, self._replica.cursor)
+        head.author.succeed(items, out, self._replica.cursor)
 
-    def _postpone(self, session: Session[C], out: list[Effect[C]]) -> None:
+    def _postpone(self, reader: Reader[C], out: list[Effect[C]]) -> None:
         """Put off what a blocked reader asked for."""
         request, path = self._desk.request, self.path
-        theirs = self._queue.take_of(session)
-        session.postpone_again(
+        theirs = self._queue.take_of(reader)
+        reader.postpone_again(
             [Postponed(partial(request, path, each), each.size) for each in theirs], out
         )
 
@@ -350,5 +350,5 @@ class Collection(Generic[C]):
         """Answer that nobody knows; then see what storage really holds."""
         error = RequestError("unavailable", "storage failed while the update was being committed")
         for put in puts:
-            put.request.fail(error, out, outcome_unknown=True)
+            put.author.fail(error, out, outcome_unknown=True)
         self._freshness.stale = self._replica is not None

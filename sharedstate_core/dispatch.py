@@ -21,15 +21,15 @@ from .errors import RequestError
 from .faults import BadMessageError
 from .listing import Listing, Together, every_name, holders
 from .operations import Get, Operation, Put, put_size
-from .owed import Postponed
 from .paths import split_path
+from .reader import Postponed
+from .request import Request
 from .subscribers import Subscription, proceed
 from .wishes import Wanted, decide
 
 if TYPE_CHECKING:
     from .paths import CollectionPath
     from .registry import Registry
-    from .request import Request
     from .session import Session
 
 
@@ -50,10 +50,10 @@ class Dispatcher(Generic[C]):
         try:
             message = decode_request(text, limits)
         except BadMessageError as error:
-            session.open_request(error.cmd, error.tunnel, len(text), out).fail(error, out)
+            Request(session, error.cmd, error.tunnel, len(text), out).fail(error, out)
             return
         tunnel = message.tunnel.copy()  # a view of the text, which would be kept as long
-        request = session.open_request(message.cmd, tunnel, len(text), out)
+        request = Request(session, message.cmd, tunnel, len(text), out)
         try:
             if session.is_overrun:
                 raise RequestError(
@@ -73,15 +73,15 @@ class Dispatcher(Generic[C]):
                     raise self._pending.refusal
                 write = decode_write(message.arg, self._registry.limits)
                 size = put_size(write, len(message.arg) + len(request.tunnel))
-                self._take_in(path, Put(request, write, size), out)
+                self._take_in(request.reader, path, Put(request, write, size), out)
             case "GET", (_, _, _):
-                self._take_in(self._registry.parse(message.path), Get(request), out)
+                self._take_in(request.reader, self._registry.parse(message.path), Get(request), out)
             case "GET", ():
                 request.succeed(self._registry.services, out)
             case "GET", ("clock",):
                 request.tell_time(out)
             case "GET", ("subs",):
-                subs = request.session.subscriptions.items()
+                subs = request.reader.subscriptions.items()
                 request.succeed([(path, Raw(known.sub)) for path, known in subs], out)
             case "PUT", ("subs",):
                 self._put_subs(request, message.arg, now, out)
@@ -92,9 +92,14 @@ class Dispatcher(Generic[C]):
                     "bad_path", f"path {message.path[:200]!r}: nothing to {cmd} here"
                 )
 
-    def _take_in(self, path: CollectionPath, operation: Operation[C], out: list[Effect[C]]) -> None:
+    def _take_in(
+        self,
+        session: Session[C],
+        path: CollectionPath,
+        operation: Operation[C],
+        out: list[Effect[C]],
+    ) -> None:
         """Take in an update or a read, now or, in the order they came, when the reader can take the answer."""
-        session = operation.request.session
         if session.has_postponed or (session.blocked and isinstance(operation, Get)):
             resume = partial(self._registry.request, path, operation)
             session.postpone(Postponed(resume, operation.size), out)
@@ -124,7 +129,7 @@ class Dispatcher(Generic[C]):
 
     def _put_subs(self, request: Request[C], arg: Raw, now: float, out: list[Effect[C]]) -> None:
         """Edit or replace the subscriptions; the reply comes before what they bring."""
-        session = request.session
+        session = request.reader
         before = session.subscriptions
         limits = self._registry.limits
         changes = decode_subscriptions(arg, limits)

@@ -6,18 +6,18 @@ left (`TellDrained`): a transport that forgets to answer loses the connection, a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-from .effects import C
 from .timers import Timers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Hashable, Iterator
 
-    from .session import Session
+S = TypeVar("S", bound="Hashable")
+"""A session."""
 
 
-class Drains(Generic[C]):
+class Drains(Generic[S]):
     """The deadlines of all connections.
 
     Args:
@@ -30,16 +30,16 @@ class Drains(Generic[C]):
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
         self.now = 0.0
-        self._deadlines: Timers[Session[C]] = Timers()
+        self._deadlines: Timers[S] = Timers()
 
-    def __iter__(self) -> Iterator[Session[C]]:
+    def __iter__(self) -> Iterator[S]:
         return iter(self._deadlines)
 
-    def expect(self, session: Session[C]) -> None:
+    def expect(self, session: S) -> None:
         """From now on the reader has so long, whatever it had before."""
         self._deadlines.set(session, self.now + self.seconds)
 
-    def cancel(self, session: Session[C]) -> None:
+    def cancel(self, session: S) -> None:
         """The reader has caught up, or is gone."""
         self._deadlines.cancel(session)
 
@@ -47,6 +47,6 @@ class Drains(Generic[C]):
         """Return the earliest deadline, or None."""
         return self._deadlines.next()
 
-    def due(self) -> Iterator[Session[C]]:
+    def due(self) -> Iterator[S]:
         """Yield those whose time is over, each once."""
         return self._deadlines.due(self.now)

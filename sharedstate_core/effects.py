@@ -5,11 +5,10 @@ later as inputs that carry the effect's `ticket`.
 """
 
 from collections.abc import Hashable, Sequence
-from typing import Generic, TypeAlias, TypeVar
+from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
-from msgspec import Struct
+from msgspec import Struct, json
 
-from .encode import ClockReply
 from .paths import CollectionPath
 from .storage import Cursor, Write
 
@@ -25,6 +24,17 @@ class Send(Struct, Generic[C], frozen=True):
 
     connections: Sequence[C]
     message: bytes
+
+
+class ClockReply(NamedTuple):
+    """A reply to `GET /clock` that lacks the time: what stands before it and behind it."""
+
+    before: bytes
+    after: bytes
+
+    def encode(self, time: float) -> bytes:
+        """Return the reply; `time` is in seconds since the Unix epoch."""
+        return b"%b%b%b" % (self.before, json.encode(time), self.after)
 
 
 class TellTime(Struct, Generic[C], frozen=True):

@@ -5,17 +5,18 @@ Items are raw text and go out as they came in.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
+from .effects import ClockReply
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from .errors import RequestError
+    from .errors import Refusal, RequestError
     from .storage import Cursor
-    from .wishes import Refusal
 
 
 class _Error(Struct, omit_defaults=True):
@@ -72,14 +73,10 @@ def encode_failure(
     return _encode(reply)
 
 
-class ClockReply(NamedTuple):
-    """A reply to `GET /clock` that waits for the time."""
-
-    tunnel: Raw
-
-    def encode(self, time: float) -> bytes:
-        """Return the reply; `time` is in seconds since the Unix epoch."""
-        return encode_reply("GET", self.tunnel, time)
+def encode_clock_reply(tunnel: Raw) -> ClockReply:
+    """Return a reply to `GET /clock` that lacks the time."""
+    whole = encode_reply("GET", tunnel, None)
+    return ClockReply(whole.removesuffix(b"null}"), b"}")
 
 
 def encode_items(texts: Iterable[bytes]) -> bytes:

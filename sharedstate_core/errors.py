@@ -7,7 +7,7 @@ connection that was never opened, a ticket nobody issued): it is raised to that 
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 ErrorCode = Literal[
     "bad_message",
@@ -58,3 +58,10 @@ class RequestError(SharedStateError):
         super().__init__(message)
         self.code: ErrorCode = code
         self.message = message
+
+
+class Refusal(NamedTuple):
+    """What a `RequestError` says, without the error itself: its traceback would keep whatever is on the way alive."""
+
+    code: ErrorCode
+    message: str

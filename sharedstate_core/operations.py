@@ -8,18 +8,20 @@ from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeAlias
 from .effects import C, Effect
 from .errors import RequestError
 from .quota import Quota
-from .request import REQUEST_BYTES, Request
 from .storage import Committed, Cursor, Outcome, Write
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from .author import Author
     from .counters import Counters
     from .limits import Limits
     from .pending import Pending
+    from .reader import Reader
     from .replica import Replica
-    from .session import Session
 
+REQUEST_BYTES: Final = 500
+"""About what a request takes beside its text."""
 
 ID_BYTES: Final = 130
 """About what each id that an update names takes beside its text."""
@@ -37,7 +39,7 @@ def put_size(write: Write, text: int) -> int:
 class Put(NamedTuple, Generic[C]):
     """An update that waits, and its `put_size`."""
 
-    request: Request[C]
+    author: Author[C]
     write: Write
     size: int
 
@@ -45,12 +47,12 @@ class Put(NamedTuple, Generic[C]):
 class Get(NamedTuple, Generic[C]):
     """A read that waits."""
 
-    request: Request[C]
+    author: Author[C]
 
     @property
     def size(self) -> int:
         """About how many bytes of memory it takes."""
-        return self.request.size
+        return self.author.size
 
 
 Operation: TypeAlias = Put[C] | Get[C]
@@ -60,26 +62,26 @@ class Answer(NamedTuple, Generic[C]):
     """What storage said to an update, and the state after it; the update itself is kept no longer.
 
     Attributes:
-        request: the author's.
+        author: of the update.
         touched: number of ids the update named.
         outcome: of the write.
         cursor: the state after it.
     """
 
-    request: Request[C]
+    author: Author[C]
     touched: int
     outcome: Outcome
     cursor: Cursor
 
     def give(self, counters: Counters, out: list[Effect[C]]) -> None:
         """Tell the author."""
-        request, touched, outcome, cursor = self
+        author, touched, outcome, cursor = self
         if isinstance(outcome, Committed):
             counters.updates += 1
-            request.acknowledge(touched, cursor, out)
+            author.acknowledge(touched, cursor, out)
         else:
             counters.rejected += 1
-            request.fail(RequestError(outcome.code, outcome.message), out, cursor)
+            author.fail(RequestError(outcome.code, outcome.message), out, cursor)
 
 
 class Queue(Generic[C]):
@@ -124,16 +126,16 @@ class Queue(Generic[C]):
                 if problem := quota.refusal(head.write.update):
                     self.take()
                     self.ended((head,))
-                    head.request.fail(RequestError("too_large", problem), out)
+                    head.author.fail(RequestError("too_large", problem), out)
                     continue
             self.take()
             puts.append(head)
         return puts
 
-    def take_of(self, session: Session[C]) -> Sequence[Operation[C]]:
-        """Take out what one connection has asked."""
-        theirs = [each for each in self._waiting if each.request.session is session]
-        self._waiting = deque(each for each in self._waiting if each.request.session is not session)
+    def take_of(self, reader: Reader[C]) -> Sequence[Operation[C]]:
+        """Take out what was asked for this reader."""
+        theirs = [each for each in self._waiting if each.author.reader is reader]
+        self._waiting = deque(each for each in self._waiting if each.author.reader is not reader)
         self.ended(each for each in theirs if isinstance(each, Put))
         return theirs
 
@@ -142,7 +144,7 @@ class Queue(Generic[C]):
         waiting, self._waiting = self._waiting, deque()
         self.ended(each for each in waiting if isinstance(each, Put))
         for operation in waiting:
-            operation.request.fail(error, out)
+            operation.author.fail(error, out)
 
     def ended(self, puts: Iterable[Put[C]]) -> None:
         """These, which were taken out, wait for storage no longer."""

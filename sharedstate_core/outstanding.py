@@ -13,26 +13,25 @@ The rules:
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from typing import TYPE_CHECKING, Generic
-
-from .effects import C
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence, Sized
+    from collections.abc import Hashable, Iterable, Sequence, Sized
 
-    from .session import Session
+S = TypeVar("S", bound="Hashable")
+"""A session."""
 
 
-class Outstanding(Generic[C]):
+class Outstanding(Generic[S]):
     """Counts the bytes; `most` is the bound."""
 
     def __init__(self, most: int) -> None:
         self.bytes = 0
         self.most = most
-        self._given: OrderedDict[Session[C], list[Sized]] = OrderedDict()  # the longest there first
+        self._given: OrderedDict[S, list[Sized]] = OrderedDict()  # the longest there first
         self._readers: Counter[int] = Counter()  # of a message, by its identity
 
-    def give(self, session: Session[C], messages: Iterable[Sized]) -> None:
+    def give(self, session: S, messages: Iterable[Sized]) -> None:
         """A reader was given these, and has to wait until they have left."""
         given = self._given.setdefault(session, [])
         for message in messages:
@@ -41,7 +40,7 @@ class Outstanding(Generic[C]):
             if self._readers[id(message)] == 1:
                 self.bytes += len(message)
 
-    def take_back(self, session: Session[C]) -> None:
+    def take_back(self, session: S) -> None:
         """A reader has taken everything, or is gone."""
         for message in self._given.pop(session, ()):
             self._readers[id(message)] -= 1
@@ -49,9 +48,9 @@ class Outstanding(Generic[C]):
                 del self._readers[id(message)]
                 self.bytes -= len(message)
 
-    def excess(self, newest: Session[C]) -> Sequence[Session[C]]:
+    def excess(self, newest: S) -> Sequence[S]:
         """Return who has to go, and count them no more; `newest` stays."""
-        gone: list[Session[C]] = []
+        gone: list[S] = []
         while self.bytes > self.most:
             oldest = next((each for each in self._given if each is not newest), None)
             if oldest is None:

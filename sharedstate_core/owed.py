@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Generic
 
-from .effects import C, Effect, Send, TellTime
+from .effects import C, Send, TellTime
+from .reader import Postponed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence, Sized
+    from collections.abc import Iterator, Sequence, Sized
 
     from .subscribers import Subscription
 
@@ -30,28 +31,6 @@ class HeldReply(Generic[C]):
     def messages(self) -> Sequence[bytes]:
         """What it keeps in memory: nothing, if it is still to be encoded."""
         return messages_of(self.reply)
-
-
-class Postponed(Generic[C]):
-    """What is to be done when the reader can take what comes of it.
-
-    Args:
-        resume: does it.
-        size: about how many bytes of memory it takes until then.
-        requests: 1 if it is to carry a request out, 0 if it is to answer one.
-    """
-
-    __slots__ = ("_size", "requests", "resume")
-
-    def __init__(
-        self, resume: Callable[[float, list[Effect[C]]], None], size: int, requests: int = 1
-    ) -> None:
-        self.resume = resume
-        self.requests = requests
-        self._size = size
-
-    def __len__(self) -> int:
-        return self._size
 
 
 class Owed(Generic[C]):

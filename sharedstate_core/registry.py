@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from .desk import Deadline
     from .limits import Limits
     from .operations import Operation
-    from .session import Session
+    from .reader import Reader
 
 
 class Registry(Generic[C]):
@@ -131,7 +131,7 @@ class Registry(Generic[C]):
         """Whether a collection was asked for something, and has still to go on."""
         return bool(self._asked)
 
-    def go_on(self, asker: Session[C] | None, now: float, out: list[Effect[C]]) -> None:
+    def go_on(self, asker: Reader[C] | None, now: float, out: list[Effect[C]]) -> None:
         """Let the collections that were asked for something, by `asker`, do what they can do now."""
         while self._asked:
             collection = next(iter(self._asked))
@@ -143,11 +143,15 @@ class Registry(Generic[C]):
     ) -> None:
         """Take in an update or a read of any collection, and go on."""
         self.take_in(path, operation)
-        self.go_on(operation.request.session, now, out)
+        self.go_on(operation.author.reader, now, out)
+
+    def issue(self, collection: Collection[C]) -> int:
+        """Return the ticket of a new storage operation, whose outcome goes to this collection."""
+        return self.tickets.issue(collection)
 
     # --- whose load is next -----------------------------------------------------------------------
 
-    def begin_load(self, collection: Collection[C], asker: Session[C] | None) -> bool:
+    def begin_load(self, collection: Collection[C], asker: Reader[C] | None) -> bool:
         """Tell whether a collection may load now; otherwise it waits, and is told to `proceed`."""
         return self._turns[collection.path.service].begin(collection, asker)
 

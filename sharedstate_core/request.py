@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Generic
+from typing import TYPE_CHECKING, Generic
 
 from . import encode
 from .effects import C, Effect, Send, TellTime
+from .operations import REQUEST_BYTES
 
 if TYPE_CHECKING:
     from msgspec import Raw
@@ -15,20 +16,27 @@ if TYPE_CHECKING:
     from .storage import Cursor
 
 
-REQUEST_BYTES: Final = 500
-"""About what a request takes beside its text."""
-
-
 class Request(Generic[C]):
-    """A request that waits for its one answer."""
+    """A request of a connection that waits for its one answer; an `Author`.
 
-    __slots__ = ("_cmd", "_size", "session", "tunnel")
+    Args:
+        session: whose. The request is counted in there.
+        cmd: as it came.
+        tunnel: JSON text.
+        size: the length of its message.
+        out: takes what follows from that.
+    """
 
-    def __init__(self, session: Session[C], cmd: str | Raw, tunnel: Raw, size: int) -> None:
-        self.session = session
+    __slots__ = ("_cmd", "_size", "reader", "tunnel")
+
+    def __init__(
+        self, session: Session[C], cmd: str | Raw, tunnel: Raw, size: int, out: list[Effect[C]]
+    ) -> None:
+        self.reader = session
         self.tunnel = tunnel
         self._cmd = cmd
         self._size = size
+        session.asked(size, out)
 
     @property
     def size(self) -> int:
@@ -37,16 +45,16 @@ class Request(Generic[C]):
 
     def answer(self, message: bytes, out: list[Effect[C]]) -> None:
         """Answer with an encoded reply."""
-        reply = Send((self.session.connection,), message)
-        self.session.send(reply, len(message), out)
-        self.session.answered(self._size, out)
+        reply = Send((self.reader.connection,), message)
+        self.reader.send(reply, len(message), out)
+        self.reader.answered(self._size, out)
 
     def tell_time(self, out: list[Effect[C]]) -> None:
         """Answer with the time, which the transport fills in."""
-        clock = encode.ClockReply(self.tunnel)
+        clock = encode.encode_clock_reply(self.tunnel)
         size = len(clock.encode(0.0))
-        self.session.send(TellTime(self.session.connection, clock), size, out)
-        self.session.answered(self._size, out)
+        self.reader.send(TellTime(self.reader.connection, clock), size, out)
+        self.reader.answered(self._size, out)
 
     def succeed(self, data: object, out: list[Effect[C]], cursor: Cursor | None = None) -> None:
         """Answer `ok: true` with `data`."""

@@ -54,7 +54,7 @@ class Server(StorageInputs[C]):
         super().__init__(registry, Drains(self.limits.drain_seconds))
         self._dispatcher = Dispatcher(self._registry)
         self._sessions: dict[C, Session[C]] = {}
-        self._outstanding: Outstanding[C] = Outstanding(self.limits.owed_bytes)
+        self._outstanding: Outstanding[Session[C]] = Outstanding(self.limits.owed_bytes)
 
     def change_limits(self, limits: Limits) -> None:
         """Let other limits hold from now on; what exceeds them already stays until it ends."""

@@ -17,32 +17,31 @@ from typing import TYPE_CHECKING, Generic
 
 from .effects import C, Close, Effect, PauseReading, ResumeReading, Send, TellDrained, TellTime
 from .errors import CLOSE_POLICY
-from .owed import HeldReply, Owed, Postponed, messages_of
-from .request import Request
+from .owed import HeldReply, Owed, messages_of
+from .reader import Postponed
 from .subscribers import Subscription
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence, Sized
 
-    from msgspec import Raw
-
     from .counters import Counters
     from .drains import Drains
     from .limits import Limits
     from .outstanding import Outstanding
+    from .paths import CollectionPath
     from .storage import Cursor
 
 
 class Session(Generic[C]):
-    """The core's side of one connection."""
+    """The core's side of one connection; a `Reader`."""
 
     def __init__(
         self,
         connection: C,
         limits: Limits,
         counters: Counters,
-        outstanding: Outstanding[C],
-        drains: Drains[C],
+        outstanding: Outstanding[Session[C]],
+        drains: Drains[Session[C]],
     ) -> None:
         self.connection = connection
         self.subscriptions: dict[str, Subscription[C]] = {}
@@ -60,14 +59,11 @@ class Session(Generic[C]):
 
     # --- requests ---------------------------------------------------------------------------------
 
-    def open_request(
-        self, cmd: str | Raw, tunnel: Raw, size: int, out: list[Effect[C]]
-    ) -> Request[C]:
+    def asked(self, size: int, out: list[Effect[C]]) -> None:
         """Count a request in; `size` is the length of its message."""
         self._unanswered += 1
         self._unanswered_bytes += size
         self._control_flow(out)
-        return Request(self, cmd, tunnel, size)
 
     @property
     def is_paused(self) -> bool:
@@ -165,14 +161,13 @@ class Session(Generic[C]):
         """Bring a subscription to now when the reader has drained, in its turn."""
         self._owed.add(subscription)
 
-    def owes(self, subscription: Subscription[C], cursor: Cursor) -> bool:
-        """Tell whether a subscription still has to be brought to this state."""
-        held = subscription.cursor
-        return subscription in self._owed and (
-            subscription.is_new
-            or held is None
-            or held.epoch != cursor.epoch
-            or held.version < cursor.version
+    def owes(self, path: CollectionPath, cursor: Cursor) -> bool:
+        """Return whether a subscription to a collection has still to be brought to this state."""
+        return any(
+            subscription.collection.path == path
+            and subscription in self._owed
+            and not subscription.holds(cursor)
+            for subscription in self.subscriptions.values()
         )
 
     def disown(self, subscription: Subscription[C]) -> None:

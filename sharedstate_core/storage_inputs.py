@@ -18,6 +18,7 @@ from .errors import RequestError
 from .paths import CollectionPath
 from .registry import Registry
 from .results import check_change, checked_commit, checked_load, checked_names
+from .session import Session
 from .storage import CommitResult, Cursor, Loaded
 
 
@@ -29,7 +30,7 @@ class StorageInputs(Generic[C]):
         drains: has the time of the input at hand.
     """
 
-    def __init__(self, registry: Registry[C], drains: Drains[C]) -> None:
+    def __init__(self, registry: Registry[C], drains: Drains[Session[C]]) -> None:
         self._registry = registry
         self._tickets = registry.tickets
         self._drains = drains

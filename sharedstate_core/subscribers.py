@@ -2,19 +2,49 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic
+from typing import TYPE_CHECKING, Generic, Protocol
 
 from .effects import C, Effect, Send
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from .collection import Collection
     from .counters import Counters
     from .notices import Notices
+    from .paths import CollectionPath
+    from .reader import Reader
     from .replica import Replica
-    from .session import Session
     from .storage import Cursor
+
+
+class Watched(Protocol[C]):
+    """The collection of a subscription, as far as its reader needs to know.
+
+    Attributes:
+        path: the collection's.
+    """
+
+    path: CollectionPath
+
+    def subscribe(self, subscription: Subscription[C], now: float, out: list[Effect[C]]) -> None:
+        """Let a subscriber in; it gets one synchronising notification, then every change."""
+        ...
+
+    def unsubscribe(self, subscription: Subscription[C]) -> None:
+        """Let a subscriber go; then let the collection `proceed`."""
+        ...
+
+    def stall(self, subscription: Subscription[C]) -> None:
+        """Keep no more than a cursor for this subscriber until `catch_up`."""
+        ...
+
+    def catch_up(self, subscription: Subscription[C], out: list[Effect[C]]) -> None:
+        """Bring a subscriber from its cursor to now; later, if there is no content yet."""
+        ...
+
+    def proceed(self, now: float, out: list[Effect[C]]) -> None:
+        """Go on, since subscribers have gone."""
+        ...
 
 
 class Subscription(Generic[C]):
@@ -28,25 +58,35 @@ class Subscription(Generic[C]):
         parts: whether large snapshots go in parts.
     """
 
-    __slots__ = ("collection", "cursor", "is_new", "parts", "session", "spelling", "sub")
+    __slots__ = ("collection", "cursor", "is_new", "parts", "reader", "spelling", "sub")
 
     def __init__(
         self,
-        session: Session[C],
-        collection: Collection[C],
+        reader: Reader[C],
+        collection: Watched[C],
         spelling: str,
         sub: bytes,
         cursor: Cursor | None,
         *,
         parts: bool,
     ) -> None:
-        self.session = session
+        self.reader = reader
         self.collection = collection
         self.spelling = spelling
         self.sub = sub
         self.cursor = cursor
         self.parts = parts
         self.is_new = True
+
+    def holds(self, cursor: Cursor) -> bool:
+        """Return whether it has been brought to this state, or a later one."""
+        held = self.cursor
+        return (
+            not self.is_new
+            and held is not None
+            and held.epoch == cursor.epoch
+            and held.version >= cursor.version
+        )
 
 
 class Group(Generic[C]):
@@ -83,7 +123,7 @@ class Group(Generic[C]):
 class Subscribers(Generic[C]):
     """All subscriptions of one collection, and what is said to them.
 
-    Each is in step (in a group), waiting (for content), or of a blocked session (in neither place: it costs nothing
+    Each is in step (in a group), waiting (for content), or of a blocked reader (in neither place: it costs nothing
     here until it drains).
     """
 
@@ -98,7 +138,7 @@ class Subscribers(Generic[C]):
         return self._count
 
     def add(self, subscription: Subscription[C]) -> None:
-        """Let a new subscription in: it waits, unless its session is blocked."""
+        """Let a new subscription in: it waits, unless its reader is blocked."""
         self._count += 1
         self.wait(subscription)
 
@@ -108,8 +148,8 @@ class Subscribers(Generic[C]):
         self._leave(subscription)
 
     def wait(self, subscription: Subscription[C]) -> None:
-        """Note that a subscription needs content, unless its session is blocked and will ask again."""
-        if not subscription.session.blocked:
+        """Note that a subscription needs content, unless its reader is blocked and will ask again."""
+        if not subscription.reader.blocked:
             self._waiting[subscription] = None
 
     def join(self, subscription: Subscription[C]) -> None:
@@ -117,22 +157,22 @@ class Subscribers(Generic[C]):
         self._waiting.pop(subscription, None)
         subscription.is_new = False
         key = (subscription.spelling, subscription.parts)
-        self._groups.setdefault(key, Group()).add(subscription.session.connection)
+        self._groups.setdefault(key, Group()).add(subscription.reader.connection)
 
     def bring_to_now(
         self, subscription: Subscription[C], replica: Replica, out: list[Effect[C]]
     ) -> None:
         """Tell one subscriber the net change from its cursor to the replica; it is in step then."""
-        session, cursor = subscription.session, subscription.cursor
+        reader, cursor = subscription.reader, subscription.cursor
         messages: Sequence[bytes] = ()
         if subscription.is_new or cursor != replica.cursor:
             messages = self._notices.messages(
                 replica, subscription.spelling, cursor, parts=subscription.parts
             )
             self._count_catch_up(subscription, replica, len(messages))
-        out.extend(Send((session.connection,), message) for message in messages)
+        out.extend(Send((reader.connection,), message) for message in messages)
         self.join(subscription)
-        session.sent(sum(map(len, messages)), messages, out)
+        reader.sent(sum(map(len, messages)), messages, out)
 
     def broadcast(self, before: Cursor | None, replica: Replica, out: list[Effect[C]]) -> None:
         """Tell everybody who is in step, and so holds `before`, the net change to the replica."""
@@ -161,7 +201,7 @@ class Subscribers(Generic[C]):
             counters.resumes_missed += 1
 
     def stall(self, subscription: Subscription[C], cursor: Cursor | None) -> None:
-        """Note that a session is blocked; `cursor` is what those in step hold."""
+        """Note that a reader is blocked; `cursor` is what those in step hold."""
         if self._leave(subscription):
             subscription.cursor = cursor
 
@@ -169,11 +209,11 @@ class Subscribers(Generic[C]):
         """Return those who wait; they are expected to `join`."""
         return list(self._waiting)
 
-    def is_waiting(self, session: Session[C]) -> bool:
-        """Tell whether a subscription of this connection waits."""
+    def is_waiting(self, reader: Reader[C]) -> bool:
+        """Return whether a subscription of this reader waits."""
         if not self._waiting:  # nearly always
             return False
-        return any(subscription.session is session for subscription in self._waiting)
+        return any(subscription.reader is reader for subscription in self._waiting)
 
     def groups(self) -> Iterator[tuple[str, bool, Sequence[C]]]:
         """Yield (path as spelled, in parts, connections) of each group in step."""
@@ -187,7 +227,7 @@ class Subscribers(Generic[C]):
         if group is None:
             return False
         before = len(group)
-        group.discard(subscription.session.connection)
+        group.discard(subscription.reader.connection)
         if not group:
             del self._groups[key]
         return len(group) < before

@@ -29,14 +29,14 @@ class Turns(Generic[T]):
     def __init__(self, most: int) -> None:
         self.most = most
         self._under_way = 0
-        self._lines: OrderedDict[Hashable, OrderedDict[T, None]] = OrderedDict()  # the next first
-        self._lines_of: dict[T, set[Hashable]] = {}
+        self._lines: OrderedDict[object, OrderedDict[T, None]] = OrderedDict()  # the next first
+        self._lines_of: dict[T, set[object]] = {}
         self._called: T | None = None
 
     def __len__(self) -> int:
         return len(self._lines_of)
 
-    def begin(self, one: T, asker: Hashable) -> bool:
+    def begin(self, one: T, asker: object) -> bool:
         """Tell whether `one` may load now; it is counted then, and waits otherwise. Asking again does no harm."""
         if self._under_way < self.most and (self._called == one or not self._lines_of):
             self.leave(one)

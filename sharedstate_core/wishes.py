@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Generic, NamedTuple
 
 from .decode import SubscriptionChanges, SubscriptionOptions, decode_subscription
 from .effects import C
-from .errors import ErrorCode, RequestError
+from .errors import Refusal, RequestError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,13 +25,6 @@ class Wanted(NamedTuple):
     path: CollectionPath
     sub: bytes
     options: SubscriptionOptions
-
-
-class Refusal(NamedTuple):
-    """Why not, in place of the error itself, whose traceback leads here: that would be a circle."""
-
-    code: ErrorCode
-    message: str
 
 
 class Decision(NamedTuple, Generic[C]):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sharedstate_core.operations import Put
-from sharedstate_core.owed import HeldReply, Postponed
+from sharedstate_core.owed import HeldReply
+from sharedstate_core.reader import Postponed
 from sharedstate_core.subscribers import Subscription
 
 if TYPE_CHECKING:
@@ -108,8 +109,8 @@ def _check_collection(world: World, collection: Collection[Connection]) -> None:
         for spelling, _, connections in subscribers.groups()
         for connection in connections
     }
-    waiting = {(s.spelling, s.session.connection) for s in subscribers.waiting()}
-    awake = {(s.spelling, s.session.connection) for s in expected if not s.session.blocked}
+    waiting = {(s.spelling, s.reader.connection) for s in subscribers.waiting()}
+    awake = {(s.spelling, s.reader.connection) for s in expected if not s.reader.blocked}
     assert not in_step & waiting
     assert in_step | waiting == awake
     assert not (collection._freshness.loading and collection._committing)

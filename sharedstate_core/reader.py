@@ -1,0 +1,65 @@
+"""Who hears of a collection, as far as a collection needs to know: the session of a connection is one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Generic, Protocol
+
+from .effects import C, Effect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from .paths import CollectionPath
+    from .storage import Cursor
+
+
+class Postponed(Generic[C]):
+    """What is to be done when a reader can take what comes of it.
+
+    Args:
+        resume: does it.
+        size: about how many bytes of memory it takes until then.
+        requests: 1 if it is to carry a request out, 0 if it is to answer one.
+    """
+
+    __slots__ = ("_size", "requests", "resume")
+
+    def __init__(
+        self, resume: Callable[[float, list[Effect[C]]], None], size: int, requests: int = 1
+    ) -> None:
+        self.resume = resume
+        self.requests = requests
+        self._size = size
+
+    def __len__(self) -> int:
+        return self._size
+
+
+class Reader(Protocol[C]):
+    """A reader, who may be slow.
+
+    Attributes:
+        connection: the transport's handle.
+        blocked: whether it cannot take anything now.
+        closed: whether it is given up, or gone.
+    """
+
+    connection: C
+    blocked: bool
+    closed: bool
+
+    def sent(self, size: int, messages: Sequence[bytes], out: list[Effect[C]]) -> None:
+        """Note that this reader alone was given these messages, so many bytes."""
+        ...
+
+    def owes(self, path: CollectionPath, cursor: Cursor) -> bool:
+        """Return whether a subscription to a collection has still to be brought to this state."""
+        ...
+
+    def postpone(self, postponed: Postponed[C], out: list[Effect[C]]) -> None:
+        """Call `postponed.resume(now, out)` when the reader has drained."""
+        ...
+
+    def postpone_again(self, those: Sequence[Postponed[C]], out: list[Effect[C]]) -> None:
+        """Postpone what was under way already: it came before whatever is postponed now."""
+        ...
