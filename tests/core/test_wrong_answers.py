@@ -19,7 +19,6 @@ from sharedstate_core import (
     Row,
 )
 from sharedstate_core.testing import World, check_copies, check_requests, check_rest
-from sharedstate_core.testing.settling import carry_everything
 
 from .answers import OTHER, SITUATIONS, answer, begin, give_up, portrait, right_answer
 
@@ -91,7 +90,7 @@ def test_nonsense(data: st.DataObject, situation: Callable[[], World], patient: 
     else:  # it could have been the truth
         world.cut(0)
         world.cut(2)
-        carry_everything(world)
+        world.carry_everything()
     assert not world.server.is_busy
     assert list(world.clients[1].copies[OTHER].state) == ["x", "z"]
     assert world.clients[1].asked[-1].ok

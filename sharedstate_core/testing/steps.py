@@ -1,0 +1,265 @@
+"""The steps of a world, one at a time: what travels on links, what storage does, what the server asks for.
+
+The rules:
+
+1. A message travels when `to_server` or `to_client` says so; a storage operation acts on the store at
+   `execute` and is reported at `finish`, so that anything may happen in between.
+2. It is a transport that keeps its side of the bargain, and holds the core to the other side: it refuses with
+   `ContractError` a message for a connection that is closed or blocked, two operations under way for one
+   collection, or a `Close` that is followed by anything.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, assert_never
+
+from sharedstate_core.counters import Counters
+from sharedstate_core.effects import (
+    Close,
+    Commit,
+    Doubt,
+    Effect,
+    ListApps,
+    ListCollections,
+    Load,
+    PauseReading,
+    ResumeReading,
+    Send,
+    TellDrained,
+    TellTime,
+)
+from sharedstate_core.limits import Limits
+from sharedstate_core.server import Server
+from sharedstate_core.storage import CommitResult, Loaded, Write
+
+from .client import Client
+from .contract import check
+from .links import Connection, Link, Operation
+from .store import MemoryStore
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from sharedstate_core.paths import CollectionPath
+    from sharedstate_core.updates import Update
+
+
+class Steps:
+    """What can happen; see `World`, which has the time, too."""
+
+    def __init__(
+        self,
+        clients: int = 1,
+        *,
+        limits: Limits | None = None,
+        store: MemoryStore | None = None,
+        services: Sequence[str] = ("items",),
+    ) -> None:
+        self.limits = limits or Limits()
+        self.store = store or MemoryStore()
+        self.now = 1000.0
+        self.clients = [Client() for _ in range(clients)]
+        self.links = [Link() for _ in range(clients)]
+        self.operations: dict[int, Operation] = {}
+        self._services = services
+        self._connections = 0
+        self._untold: set[CollectionPath] = set()
+        self._asked_for: set[CollectionPath] = set()
+        self.doubts = 0
+        self._closing: list[int] = []
+        self.server: Server[Connection] = Server(services, self.limits)
+        self.sent = Counters()
+        for client in range(clients):
+            self.connect(client)
+
+    # --- links ------------------------------------------------------------------------------------
+
+    def connect(self, client: int) -> None:
+        """Let a client that has no connection have one; it asks for what it wants."""
+        self._connections += 1
+        connection = Connection(client, self._connections)
+        self.links[client] = Link(connection)
+        self.server.connection_opened(connection)
+        self.clients[client].connected()
+
+    def cut(self, client: int) -> None:
+        """End a connection; everything under way on it is lost, in both directions."""
+        connection = self.connection(client)
+        self.links[client] = Link(closed_with=self.links[client].closed_with)
+        self.clients[client].disconnected()
+        self._perform(self.server.connection_closed(connection, self.now))
+
+    def to_server(self, client: int, *, even_if_paused: bool = False) -> None:
+        """Carry the client's next message to the server.
+
+        Args:
+            client: whose.
+            even_if_paused: whether the transport had read it before it was asked to pause.
+        """
+        check(self.links[client].reading or even_if_paused, "reading is paused")
+        text = self.clients[client].outbox.popleft()
+        self._perform(self.server.receive_text(self.connection(client), text, self.now))
+
+    def all_to_server(self, client: int) -> None:
+        """Carry all that the client has sent to the server, which takes them together, as far as it reads on."""
+        check(self.links[client].reading, "reading is paused")
+        outbox = self.clients[client].outbox
+        texts = (outbox.popleft() for _ in range(len(outbox)))
+        self._perform(self.server.receive_texts(self.connection(client), texts, self.now))
+
+    def to_client(self, client: int) -> None:
+        """Carry the server's next message to the client."""
+        self.clients[client].receive(self.links[client].inbox.popleft())
+
+    def block(self, client: int) -> None:
+        """Tell the server that the reader is slow, and what is kept for it."""
+        link = self.links[client]
+        link.blocked = True
+        unsent = tuple(link.inbox)
+        self._perform(self.server.connection_blocked(self.connection(client), self.now, unsent))
+
+    def drain(self, client: int) -> None:
+        """Tell the server that the reader has caught up."""
+        self.links[client].blocked = self.links[client].draining = False
+        self._perform(self.server.connection_drained(self.connection(client), self.now))
+
+    def connection(self, client: int) -> Connection:
+        """Return the connection a client has."""
+        connection = self.links[client].connection
+        if connection is None:
+            raise ValueError(f"client {client} has no connection")
+        return connection
+
+    # --- storage ----------------------------------------------------------------------------------
+
+    def execute(self, ticket: int, reject: Collection[int] = ()) -> None:
+        """Let the store carry an operation out; the server does not hear of it yet."""
+        operation = self.operations[ticket]
+        match operation.effect:
+            case Commit(_, path, writes):
+                operation.result = self.store.commit(path, writes, reject=reject)
+            case Load(_, path, since):
+                operation.result = self.store.load(path, since)
+            case ListCollections(_, service, app):
+                operation.result = self.store.collections(service, app)
+            case ListApps(_, service):
+                operation.result = self.store.apps(service)
+
+    def finish(self, ticket: int, reject: Collection[int] = ()) -> None:
+        """Report what an operation came to, having carried it out unless that was done before."""
+        if self.operations[ticket].result is None:
+            self.execute(ticket, reject)
+        result = self.operations.pop(ticket).result
+        match result:
+            case CommitResult():
+                self._perform(self.server.commit_succeeded(ticket, result, self.now))
+            case Loaded():
+                self._perform(self.server.load_succeeded(ticket, result, self.now))
+            case list() as names:
+                self._perform(self.server.list_succeeded(ticket, names, self.now))
+            case None:
+                raise AssertionError("execute leaves a result")
+
+    def fail(self, ticket: int) -> None:
+        """Report that an operation failed, and that a commit certainly stored nothing."""
+        operation = self.operations.pop(ticket)
+        match operation.effect:
+            case Commit():
+                check(operation.result is None, "this commit has been carried out")
+                failed = self.server.commit_failed(
+                    ticket, "the disk is full", self.now, outcome_unknown=False
+                )
+                self._perform(failed)
+            case Load():
+                self._perform(self.server.load_failed(ticket, "the disk is gone", self.now))
+            case ListCollections() | ListApps():
+                self._perform(self.server.list_failed(ticket, "the disk is gone", self.now))
+
+    def lose(self, ticket: int, *, applied: bool = False) -> None:
+        """Report that nobody knows what became of a commit; `applied` carries it out before."""
+        if applied and self.operations[ticket].result is None:
+            self.execute(ticket)
+        del self.operations[ticket]
+        lost = self.server.commit_failed(
+            ticket, "the connection was lost", self.now, outcome_unknown=True
+        )
+        self._perform(lost)
+
+    def commit_elsewhere(self, path: CollectionPath, update: Update) -> None:
+        """Let another server process commit; ours does not hear of it until `tell`."""
+        self.store.commit(path, [Write(update)])
+        self._untold.add(path)
+
+    def forget(self, path: CollectionPath) -> None:
+        """Let the store forget a collection if it holds nothing; ours does not hear of it until `tell`."""
+        if self.store.forget(path):
+            self._untold.update(path for (path, _), _ in self.store.histories())
+            self._untold |= self._asked_for  # who was never there is now at the same version
+
+    def start_anew(self, epoch: str) -> None:
+        """Lose the store's content; ours does not hear of it until `tell`."""
+        self._untold.update(path for (path, _), _ in self.store.histories())
+        self._untold |= self._asked_for  # those that nobody has ever written to, too
+        self.store.start_anew(epoch)
+
+    def tell(self, path: CollectionPath, *, vaguely: bool = False) -> None:
+        """Tell the server that a collection has changed; `vaguely` without saying to which state."""
+        self._untold.discard(path)
+        cursor = None if vaguely else self.store.head(path)
+        self._perform(self.server.collection_changed(path, cursor, self.now))
+
+    # --- effects ----------------------------------------------------------------------------------
+
+    def _perform(self, effects: list[Effect[Connection]]) -> None:  # noqa: C901  (one arm each)
+        for effect in effects:
+            match effect:
+                case Send():
+                    is_reply = effect.message.startswith(b'{"type":"REPLY"')
+                    for connection in effect.connections:
+                        self.sent.deliveries += not is_reply
+                        self.sent.bytes += len(effect.message)
+                        self._send(connection, effect.message)
+                case TellTime():
+                    self.sent.bytes += len(effect.reply.encode(0.0))
+                    self._send(effect.connection, effect.reply.encode(self.now))
+                case TellDrained():
+                    self._link(effect.connection).draining = True
+                case PauseReading() | ResumeReading():
+                    self._link(effect.connection).reading = isinstance(effect, ResumeReading)
+                case Close():
+                    self._link(effect.connection).closed_with = effect.code
+                    self._closing.append(effect.connection.client)
+                case Commit() | Load() | ListCollections() | ListApps():
+                    self._begin(effect)
+                case Doubt():
+                    self._doubt(effect)
+                case _:
+                    assert_never(effect)
+        while self._closing:
+            self.cut(self._closing.pop())
+
+    def _doubt(self, doubt: Doubt) -> None:
+        held = self.store.head(doubt.collection)
+        is_stored = held.epoch == doubt.cursor.epoch and held.version >= doubt.cursor.version
+        check(not is_stored, f"{doubt}, though storage holds it")
+        self.doubts += 1
+
+    def _begin(self, effect: Commit | Load | ListCollections | ListApps) -> None:
+        if isinstance(effect, Commit | Load):
+            for other in self.operations.values():
+                twice = getattr(other.effect, "collection", None) == effect.collection
+                check(not twice, f"{effect} while {other.effect} is under way")
+            self._asked_for.add(effect.collection)
+        self.operations[effect.ticket] = Operation(effect)
+
+    def _send(self, connection: Connection, message: bytes) -> None:
+        link = self._link(connection)
+        stopped = link.blocked or link.draining
+        check(not stopped, f"{message!r} is sent to a reader that is blocked")
+        link.inbox.append(message)
+
+    def _link(self, connection: Connection) -> Link:
+        link = self.links[connection.client]
+        check(link.connection == connection, f"{connection} is closed, but the server uses it")
+        check(link.closed_with is None, f"the server has closed {connection}, but goes on using it")
+        return link
