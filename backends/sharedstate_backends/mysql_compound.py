@@ -10,12 +10,13 @@ marker's answer is one of the COMMIT, every other comes before it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .mysql_connection import Rows
+Rows = list[tuple[Any, ...]]
+"""What is answered to one statement."""
 
 _MARKER: Final = "SELECT 1"
 

@@ -13,14 +13,14 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 import asyncmy
 from asyncmy.cursors import SSCursor
 from asyncmy.errors import MySQLError
 
 from .contract import StorageError
-from .mysql_compound import answers, compound, refused
+from .mysql_compound import Rows, answers, compound, refused
 from .mysql_errors import DatabaseError, LostError, explained
 from .mysql_server import QUESTIONS, Server
 
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
     from .mysql_address import Address
-
-Rows = list[tuple[Any, ...]]
 
 T = TypeVar("T")
 

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from sharedstate_core.paths import CollectionPath
 
     from .history import Lost, State
-    from .mysql_connection import Connection, Rows
+    from .mysql_compound import Rows
+    from .mysql_connection import Connection
 
 
 class Meta:

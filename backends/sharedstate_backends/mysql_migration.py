@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
     from .migration import Tell
     from .mysql_address import Address
-    from .mysql_connection import Rows
+    from .mysql_compound import Rows
     from .old_rows import NewItem
 
 PATIENCE: Final = 3600.0

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from .mysql_connection import Rows
+    from .mysql_compound import Rows
 
 _VARIABLES: Final = (
     "'wsrep_on', 'server_uid', 'server_uuid', 'innodb_flush_log_at_trx_commit', 'log_bin', "

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from sharedstate_core.storage import Cursor
 
     from .history import Lost
-    from .mysql_connection import Connection, Rows
+    from .mysql_compound import Rows
+    from .mysql_connection import Connection
 
 _ASKED: Final = 500
 """Collections asked for in one statement: few enough for the planner to look each up."""

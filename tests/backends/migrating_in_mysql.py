@@ -20,7 +20,7 @@ from sharedstate_backends.mysql_connection import Connection
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from sharedstate_backends.mysql_connection import Rows
+    from sharedstate_backends.mysql_compound import Rows
 
 run = Connection.run
 stream = Connection.stream

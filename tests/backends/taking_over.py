@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from sharedstate_backends import Backend
     from sharedstate_backends.migration import Migratable
-    from sharedstate_backends.mysql_connection import Rows
+    from sharedstate_backends.mysql_compound import Rows
     from tests.support.mariadb import MariaDb
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
 
     from sharedstate_backends import Backend
-    from sharedstate_backends.mysql_connection import Rows
+    from sharedstate_backends.mysql_compound import Rows
     from tests.support.galera import Node
 
 UPDATES = 2_000

@@ -24,7 +24,7 @@ from .load import Load, Writer, loaded
 from .opening import opened
 
 if TYPE_CHECKING:
-    from sharedstate_backends.mysql_connection import Rows
+    from sharedstate_backends.mysql_compound import Rows
     from tests.support.mariadb import MariaDb
 
 TIMES = 3

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sharedstate_backends import Backend
-    from sharedstate_backends.mysql_connection import Rows
+    from sharedstate_backends.mysql_compound import Rows
     from tests.support.mariadb import MariaDb
 
 run = Connection.run

@@ -21,7 +21,7 @@ from .opening import opened
 from .taking_over import done, migrate, states, watch
 
 if TYPE_CHECKING:
-    from sharedstate_backends.mysql_connection import Rows
+    from sharedstate_backends.mysql_compound import Rows
 
 pytestmark = pytest.mark.parametrize("anyio_backend", ["asyncio"])  # as the command runs it
 

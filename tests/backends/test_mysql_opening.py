@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from sharedstate_backends.mysql_connection import Rows
+    from sharedstate_backends.mysql_compound import Rows
     from tests.support.mariadb import MariaDb
 
 

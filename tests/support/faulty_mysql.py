@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sharedstate_backends import Backend
-    from sharedstate_backends.mysql_connection import Rows
+    from sharedstate_backends.mysql_compound import Rows
 
 MODULE: Final = __name__
 TRANSACTION: Final = 30
