@@ -100,7 +100,7 @@ class Config:
     Raises:
         TypeError: one is of another type.
         ValueError: there is no listener, or one is out of range.
-        ConfigurationError: a path of `files` is none, or is there twice.
+        ConfigurationError: a path of `files` is none, is the server's own, or is there twice.
     """
 
     listen: tuple[Listen, ...] = (Listen(),)

@@ -24,12 +24,17 @@ _NAME: Final = r"[^/.\\?#%\u0000-\u001f\u007f-\u009f][^/\\?#%\u0000-\u001f\u007f
 PATH_PATTERN: Final = f"^/({_NAME}(/{_NAME})*/?)?$"
 """Where a folder may be: `/`, `/docs`, `/docs/`."""
 
+OWN: Final = ("/healthz", "/libs", "/metrics", "/pages", "/readyz")
+"""Where the server itself answers: of a folder there, its page at least would never be seen."""
+OWN_PATTERN: Final = f"^({'|'.join(OWN)})/?$"
+
 
 def parse_files(value: object, place: str = PLACE) -> dict[str, str]:
     """Give the document's `files` its type: folders by the path under which they are, which ends with a slash.
 
     Raises:
-        ConfigurationError: it is no object, or one of its members is not a path with a folder.
+        ConfigurationError: it is no object, or one of its members is not a path with a folder, or a path of the
+            server's own.
     """
     if not isinstance(value, Mapping):
         problem = f'expected an object such as {{"/": "./public"}}, found {kind(value)}'
@@ -40,6 +45,10 @@ def parse_files(value: object, place: str = PLACE) -> dict[str, str]:
             where = join(place, str(path))
             if not isinstance(path, str) or not re.fullmatch(PATH_PATTERN, path):
                 problem = f'expected a path such as "/" or "/docs/", found {shown(path)}'
+                complaints.add(where, problem)
+                continue
+            if re.fullmatch(OWN_PATTERN, path):
+                problem = f"the server itself answers at {path.rstrip('/')}; choose another path"
                 complaints.add(where, problem)
                 continue
             name = os.fspath(folder) if isinstance(folder, os.PathLike) else folder

@@ -16,7 +16,7 @@ from sharedstate_core import Limits
 from sharedstate_core.paths import MAX_SEGMENT_BYTES
 
 from .compression import LONGEST_BYTES
-from .folders import PATH_PATTERN
+from .folders import OWN_PATTERN, PATH_PATTERN
 from .inspection import AUDIENCES
 from .limits import RANGES, TransportLimits
 from .listeners import DEFAULT_HOST, DEFAULT_MODE, DEFAULT_PORT, UNIX_BYTES
@@ -62,7 +62,7 @@ def schema() -> Schema:
             "files": {
                 "description": "Folders to serve, by the path under which each is.",
                 "type": "object",
-                "propertyNames": {"pattern": PATH_PATTERN},
+                "propertyNames": {"pattern": PATH_PATTERN, "not": {"pattern": OWN_PATTERN}},
                 "additionalProperties": _FILE,
                 "default": {},
                 "examples": [{"/": "./public"}],

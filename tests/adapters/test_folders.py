@@ -9,7 +9,8 @@ import pytest
 
 from sharedstate_anyio import Config, parse_config
 from sharedstate_anyio.config import load_config
-from sharedstate_anyio.folders import check_folders
+from sharedstate_anyio.folders import OWN, check_folders
+from sharedstate_anyio.http import Site
 from sharedstate_backends import ConfigurationError
 from tests.adapters.test_files import serving
 from tests.support.command import started
@@ -32,12 +33,25 @@ if TYPE_CHECKING:
         ({"/": 7}, ['files["/"]: ', "name of a folder", "7"]),
         ({"/": ""}, ["name of a folder"]),
         ({"/a": "x", "/a/": "y"}, ['files["/a/"]: ', "twice"]),
+        ({"/libs/": "x"}, ['files["/libs/"]: the server itself answers at /libs; choose another']),
+        ({"/a": "x", "/metrics": "y"}, ['files["/metrics"]: the server itself answers at /met']),
     ],
 )
 def test_a_mistake_is_told_with_its_place(value: object, parts: list[str]) -> None:
     with pytest.raises(ConfigurationError) as caught:
         parse_config({**document(), "files": value})
     assert all(part in str(caught.value) for part in parts), str(caught.value)
+
+
+def test_nothing_of_the_servers_own_is_forgotten() -> None:
+    """What a folder may not be called is where the server answers, whatever folders there are."""
+    kept = {f"/{path.split('/')[1]}" for path in Site([])._resources if path != "/"}
+    assert {*kept, "/metrics", "/readyz"} == set(OWN)
+
+
+def test_below_and_beside_the_servers_own() -> None:
+    for path in ("/libs/mine/", "/library", "/my/metrics", "/pages2"):
+        assert parse_config({**document(), "files": {path: "x"}}).files
 
 
 async def test_a_folder_that_is_not_there(tmp_path: Path) -> None:

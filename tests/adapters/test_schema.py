@@ -112,6 +112,7 @@ JUNK: Final[list[Any]] = [
 ]
 KEYS: Final = sorted(
     {"unknown", "listen", "unix", "mode", "host", "port", "ssl", "ssl.enabled", "ssl.cert", "ca"}
+    | {"/libs", "/libs/", "/libs/mine"}
     | {"poll_seconds", "config", "metrics", "origins", "limits", "service", *KINDS}
 )
 
