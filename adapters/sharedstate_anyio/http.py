@@ -128,7 +128,7 @@ class Site:
 
     def _not_found(self, path: str) -> str:
         if not path.startswith("/libs/"):
-            return "There is nothing here. The server's page is at /."
+            return "There is nothing here. The server's page is at /pages/."
         if path.removeprefix("/libs/") in BUNDLES:
             return "The JavaScript bundles have not been built in the source tree of this server."
         return f"There is no such bundle. There are {', '.join(BUNDLES)}."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import socket
 import urllib.parse
 from contextlib import asynccontextmanager
@@ -340,6 +341,19 @@ async def test_what_is_the_servers_own_wins(public: Path) -> None:
         assert (await ask(server.port, "/pages/page.css"))[0] == 200
         (public / "index.html").unlink()
         assert "SharedState" in (await ask(server.port, "/"))[2]
+
+
+async def test_who_is_led_to_the_servers_page_arrives_there(public: Path) -> None:
+    """Though the page at `/` is another one."""
+    async with serving(public) as server:
+        _, _, absent = await ask(server.port, "/absent")
+        places = re.findall(r"The server's page is at (\S+)\.", absent)
+        for page in ("/libs/", "/pages/clock.html", "/pages/todo.html"):
+            _, _, body = await ask(server.port, page)
+            places += re.findall(r'<a href="([^"]*)">[^<]*server\'s page', body)
+        assert len(places) == 4
+        for place in places:
+            assert "<title>SharedState" in (await ask(server.port, place))[2]
 
 
 async def test_folders_under_paths(public: Path, tmp_path: Path) -> None:

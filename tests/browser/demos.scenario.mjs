@@ -129,6 +129,6 @@ await scenario(async ({ server, open }) => {
   }
   for (const { page } of [lists[1], switches[0], clock]) {
     await page.getByRole("link", { name: "The server's page" }).click();
-    await page.waitForURL(`${home}/`);
+    await page.waitForURL(`${home}/pages/`);
   }
 }, expected);
