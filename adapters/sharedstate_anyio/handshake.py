@@ -37,6 +37,15 @@ if TYPE_CHECKING:
 ANSWER_SECONDS: Final = 30.0
 """How long a peer may take to read its answer, or one piece of a large one."""
 
+BROKEN_RULE: Final = (
+    "the request breaks the rules of HTTP/1.1 (RFC 9112): its first line, a header, or no Host"
+)
+_REASONS: Final = {
+    431: "the head of the request is too long",
+    501: "the only Transfer-Encoding that is understood is chunked",
+}
+"""What a peer is told, by status: h11's own words may hold a Python object."""
+
 
 @dataclass(frozen=True, slots=True)
 class Entrance:
@@ -134,7 +143,8 @@ async def handshake(
                 break
             scope.deadline = anyio.current_time() + entrance().limits.head_seconds
     except h11.RemoteProtocolError as error:
-        refusal = _refusal(error.error_status_hint, str(error), asked)
+        status = error.error_status_hint
+        refusal = _refusal(status, _REASONS.get(status, BROKEN_RULE), asked)
     except UpgradeError as error:
         refusal = _refusal(error.status, str(error), asked)
     go_on()

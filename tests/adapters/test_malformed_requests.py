@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
 
+from sharedstate_anyio.handshake import BROKEN_RULE
 from sharedstate_anyio.limits import TransportLimits
 from tests.support.canary import with_canary
 from tests.support.peer import Peer, open_peer, upgrade_request
@@ -24,6 +26,12 @@ async def answer(server: RunningServer, data: bytes) -> tuple[int, bytes]:
     assert version == b"HTTP/1.1"
     assert b"\r\nconnection: close\r\n" in rest.lower()
     return int(status), rest
+
+
+def message(answer: bytes) -> str:
+    """Return what an answer says that went wrong."""
+    error = json.loads(answer.partition(b"\r\n\r\n")[2])["error"]
+    return str(error["message"])
 
 
 @pytest.mark.parametrize(
@@ -69,8 +77,24 @@ async def test_a_bad_handshake(changes: dict[str, str | None], status: int) -> N
 )
 async def test_what_is_no_request(data: bytes) -> None:
     async with with_canary() as (server, _):
-        status, _ = await answer(server, data)
+        status, rest = await answer(server, data)
         assert status == 400
+        told = message(rest)
+        assert told in {BROKEN_RULE, "The request's target is no path."} or "handshake" in told
+
+
+async def test_what_is_no_request_is_told_in_our_own_words() -> None:
+    """Those of a library may be a Python object."""
+    async with with_canary() as (server, _):
+        for data, status, words in (
+            (b"hello\r\n\r\n", 400, BROKEN_RULE),
+            (b"GET / HTTP/1.1\r\nHost: a\r\nHost : b\r\n\r\n", 400, BROKEN_RULE),
+            (b"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n", 501, "chunked"),
+            (b"A" * 100_000, 431, "the head of the request is too long"),
+        ):
+            got, rest = await answer(server, data)
+            assert got == status
+            assert words in message(rest)
 
 
 async def test_http_2_is_not_spoken() -> None:
