@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import anyio
 import h11
 
+from .answers import Answers
 from .compression import Deflate
 from .exchange import Exchange
 from .reading import FrameReader
@@ -59,6 +60,7 @@ class Entrance:
         compression: from how many bytes on messages are compressed; None: never.
         inspection: answers operators.
         files: answers from folders of the configuration.
+        answers: those over HTTP that are under way.
         keeps: tells whether a connection from an address may wait for another request: not in a crowd, nor at the end.
     """
 
@@ -69,6 +71,7 @@ class Entrance:
     compression: int | None = None
     inspection: Inspection | None = None
     files: Files | None = None
+    answers: Answers = field(default_factory=Answers)
     keeps: Callable[[str], bool] = lambda _: False
 
 
@@ -133,10 +136,13 @@ async def handshake(
                 head = Head(asked, exchange.rest)
                 return await _open(sock, head, entrance(), scope, message_bytes)
             go_on()
-            response = await _response(request, entrance(), address)
-            keep = _may_stay(entrance(), address)
-            if not await exchange.answer(response, keep=keep, progress=go_on):
-                break
+            with entrance().answers.one():
+                response = await _response(request, entrance(), address)
+                keep = _may_stay(entrance(), address)
+                if not await exchange.answer(response, keep=keep, progress=go_on):
+                    go_on()
+                    await finish(sock)
+                    return None
             asked = []
             scope.deadline = math.inf
             if not await exchange.another(entrance().limits.idle_seconds):

@@ -13,6 +13,7 @@ from sharedstate_backends import Backend
 from sharedstate_backends.complaints import Complaints
 
 from . import cautions
+from .answers import Answers
 from .compliance import BrokenContractError, call
 from .config import Config, ServiceConfig
 from .events import about
@@ -42,7 +43,8 @@ FINISH_SECONDS: Final = 10.0
 """How long an orderly end waits for storage to finish what was accepted."""
 
 GOODBYE_SECONDS: Final = 4.0
-"""How long it then waits for peers to take their last messages and answer the close frame."""
+"""How long it then waits for peers to take their last messages and answer the close frame, or to take what they asked
+for over HTTP."""
 
 
 class RunningServer:
@@ -283,13 +285,13 @@ async def _accepting(
         finally:
             accepting.cancel()
             with anyio.CancelScope(shield=True):
-                await _end(hub)
+                await _end(hub, entrance.answers)
             hub.faults.tell(everything=True)
             peers.cancel_scope.cancel()
             own.cancel_scope.cancel()
 
 
-async def _end(hub: Hub) -> None:
+async def _end(hub: Hub, answers: Answers) -> None:
     with anyio.move_on_after(FINISH_SECONDS) as finishing:
         await hub.finish()
     if finishing.cancelled_caught:
@@ -298,3 +300,4 @@ async def _end(hub: Hub) -> None:
     hub.close_all()
     with anyio.move_on_after(GOODBYE_SECONDS):
         await hub.wait_empty()
+        await answers.wait_none()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
 import socket
 import sqlite3
@@ -12,8 +14,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from sharedstate_anyio import parse_config, serve, server
 from tests.support.command import started
-from tests.support.peer import ClosedError, open_client
+from tests.support.peer import ClosedError, Peer, open_client, open_peer
 from tests.support.servers import document, until, write_config
 
 if TYPE_CHECKING:
@@ -113,6 +116,57 @@ async def test_further_signals_change_nothing(tmp_path: Path, anyio_backend_name
         assert await command.finished() == 0
     assert command.errors == ""
     assert command.output.endswith("stopped\n")
+
+
+# Answers over HTTP
+
+
+@pytest.fixture
+def large(tmp_path: Path) -> bytes:
+    """Make a file that no socket takes at once, and a configuration that serves it; return what is in it."""
+    content = os.urandom(1 << 20) * 20
+    (tmp_path / "public").mkdir()
+    (tmp_path / "public" / "large").write_bytes(content)
+    write_config(tmp_path, {**document(), "files": {"/": "public"}})
+    return content
+
+
+async def test_a_download_is_finished(
+    tmp_path: Path, large: bytes, anyio_backend_name: str
+) -> None:
+    """Nobody waits for those who have asked for nothing."""
+    options = ("config.json", "--loop", anyio_backend_name)
+    with started(*options, folder=tmp_path) as command:
+        async with (
+            open_peer(command.port, buffer=65536) as peer,
+            open_peer(command.port) as waiting,
+        ):
+            await waiting.send(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert (await waiting.receive()).endswith(b"ok\n")
+            await peer.send(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n")
+            first = await peer.receive()
+            command.send(signal.SIGTERM)
+            command.says("SIGTERM: finishing")
+            _, _, body = (first + await peer.receive_all()).partition(b"\r\n\r\n")
+            assert body == large
+            assert await waiting.receive() == b""
+        assert await command.finished() == 0
+    assert command.errors == ""
+    assert command.output.endswith("stopped\n")
+
+
+async def test_who_does_not_read_an_answer_does_not_keep_the_server(
+    tmp_path: Path, large: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "GOODBYE_SECONDS", 0.2)
+    files = {"/": str(tmp_path / "public")}
+    async with serve(parse_config({**document(), "files": files})) as running:
+        peer = Peer(running.port, buffer=65536)
+        await peer.send(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert await peer.receive()
+    with contextlib.suppress(ConnectionResetError):
+        assert len(await peer.receive_all()) < len(large)
+    peer.close()
 
 
 # Where it is
