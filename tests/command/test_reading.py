@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -129,7 +130,19 @@ async def test_watch(signum: signal.Signals) -> None:
             await client.update(C, remove=["a"])
             assert await run.line() == '{"id":"a","old":{"id":"a"}}\n'
             run.process.send_signal(signum)
-            assert await run.ended() == (0, "", "")
+            assert await run.ended() == (128 + signum, "", "sharedstate: interrupted\n")
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+async def test_watch_that_is_interrupted_before_it_shows_anything(signum: signal.Signals) -> None:
+    """Its end is the same as later; so it is while it is imported: see `test_standard_streams.py`."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(SECONDS)
+        with running_command("watch", f"127.0.0.1:{silent.getsockname()[1]}{C}") as run:
+            connection, _ = await anyio.to_thread.run_sync(silent.accept)
+            with connection:
+                run.process.send_signal(signum)
+                assert await run.ended() == (128 + signum, "", "sharedstate: interrupted\n")
 
 
 async def test_watch_through_a_restart(tmp_path: Path, port: int) -> None:
@@ -150,7 +163,7 @@ async def test_watch_through_a_restart(tmp_path: Path, port: int) -> None:
                     '{"id":"b","new":{"id":"b"}}\n',
                 }
                 run.process.send_signal(signal.SIGINT)
-                assert (await run.ended()).status == 0
+                assert (await run.ended()).status == 130
 
 
 async def test_watching_while_nobody_reads_merges() -> None:

@@ -40,7 +40,7 @@ examples:
   sharedstate get localhost:9000/                    names of the services
 
 exit status: 0 done; 1 the server cannot be reached, refused or went away, or an item is not there; 2 a wrong command
-line or line of input; 130 Ctrl-C, 143 SIGTERM (but 0 after watch, which ends that way); 141 nobody reads the output
+line or line of input; 130 Ctrl-C, 143 SIGTERM, also of watch, which ends that way; 141 nobody reads the output
 
 The server itself is sharedstate-anyio; sharedstate config.json starts it, too.
 """

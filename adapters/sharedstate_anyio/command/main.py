@@ -59,8 +59,6 @@ async def _run(options: Namespace) -> int:
         so_far = tally and (tally.in_doubt() if in_doubt else str(tally))
         return _tell(first, f"; {so_far}" if so_far else "")
     if signum:
-        if options.command == "watch":
-            return 0
         say(f"interrupted; {tally.at_least()}" if tally else "interrupted")
         return SIGNALLED + signum
     return status
