@@ -7,7 +7,8 @@ The rules:
    dot (`opening.py`). Names are decoded once. There are no listings; a folder is its `index.html`,
    without which it is not there.
 3. Of a large file one piece is in memory at a time, and it is not kept open between two of them: who reads slowly costs
-   no more than others. A file that changes meanwhile ends the connection.
+   no more than others. A file that changes meanwhile, or cannot be read to its end, ends the connection, and the log
+   says so.
 4. Everything is revalidated, by its ETag or its date.
 5. What is there but cannot be read is not found, and the log says so; likewise of a folder that is gone.
 6. A file is opened, whatever is asked about it: one that cannot be read is not there for HEAD either, nor is it known.
@@ -21,14 +22,15 @@ import urllib.parse
 from contextlib import ExitStack
 from email.utils import formatdate, parsedate_to_datetime
 from errno import EINVAL, ELOOP, EMLINK, ENAMETOOLONG, ENXIO
+from functools import partial
 from http import HTTPStatus
-from pathlib import PurePath
 from typing import TYPE_CHECKING, Final
 
 import anyio
 import anyio.to_thread
 
 from .document import join, shown
+from .file_types import type_of
 from .folders import PLACE
 from .http import path_of
 from .opening import NoFolderError, open_file
@@ -36,7 +38,7 @@ from .resources import matches
 from .responses import EVERYWHERE, Response, complete, error_response
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from .faults import Faults
     from .opening import File, OpenFile
@@ -47,42 +49,6 @@ THREADS: Final = 4
 
 INDEX: Final = "index.html"
 
-TYPES: Final = {
-    "avif": b"image/avif",
-    "css": b"text/css; charset=utf-8",
-    "csv": b"text/csv; charset=utf-8",
-    "gif": b"image/gif",
-    "htm": b"text/html; charset=utf-8",
-    "html": b"text/html; charset=utf-8",
-    "ico": b"image/x-icon",
-    "jpeg": b"image/jpeg",
-    "jpg": b"image/jpeg",
-    "js": b"text/javascript; charset=utf-8",
-    "json": b"application/json",
-    "map": b"application/json",
-    "md": b"text/markdown; charset=utf-8",
-    "mjs": b"text/javascript; charset=utf-8",
-    "mp3": b"audio/mpeg",
-    "mp4": b"video/mp4",
-    "ogg": b"audio/ogg",
-    "otf": b"font/otf",
-    "pdf": b"application/pdf",
-    "png": b"image/png",
-    "svg": b"image/svg+xml",
-    "ttf": b"font/ttf",
-    "txt": b"text/plain; charset=utf-8",
-    "wasm": b"application/wasm",
-    "wav": b"audio/wav",
-    "webm": b"video/webm",
-    "webmanifest": b"application/manifest+json",
-    "webp": b"image/webp",
-    "woff": b"font/woff",
-    "woff2": b"font/woff2",
-    "xml": b"application/xml",
-}
-"""By the ending of a name; the system's own table would be another one on each machine."""
-
-_UNKNOWN: Final = b"application/octet-stream"
 _POLICY: Final = (
     b"Content-Security-Policy",
     b"object-src 'none'; base-uri 'self'; frame-ancestors 'self'",
@@ -99,20 +65,38 @@ _NOT_THERE: Final = {EINVAL, ELOOP, EMLINK, ENAMETOOLONG, ENXIO}
 
 
 class _Pieces:
-    """The rest of a large file."""
+    """The rest of a large file.
 
-    def __init__(self, file: File, start: int, threads: anyio.CapacityLimiter) -> None:
+    Args:
+        file: the whole of it.
+        start: where the rest begins, in bytes.
+        threads: in which it is read.
+        failed: is told why it could not be read.
+    """
+
+    def __init__(
+        self,
+        file: File,
+        start: int,
+        threads: anyio.CapacityLimiter,
+        failed: Callable[[OSError], None],
+    ) -> None:
         self._file = file
         self._at = start
         self._threads = threads
+        self._failed = failed
 
     async def read(self) -> bytes:
         """See `Pieces`."""
         if self._at == self._file.size:
             return b""
-        data = await anyio.to_thread.run_sync(
-            self._file.read, self._at, abandon_on_cancel=True, limiter=self._threads
-        )
+        try:
+            data = await anyio.to_thread.run_sync(
+                self._file.read, self._at, abandon_on_cancel=True, limiter=self._threads
+            )
+        except OSError as error:
+            self._failed(error)
+            raise
         self._at += len(data)
         return data
 
@@ -151,6 +135,7 @@ class Files:
                         folder,
                         names,
                         (method, target, headers),
+                        partial(self._cut, prefix, path),
                         abandon_on_cancel=True,
                         limiter=self._threads,
                     )
@@ -167,17 +152,29 @@ class Files:
             return None
         else:
             problem = f"{shown(path)} cannot be read: {error.strerror or error}"
-        kind = ("files", prefix, error.errno)
-        event = {"event": "file_failed"}
-        self._faults.report(kind, f"{join(PLACE, prefix)}: {problem}", None, event)
+        self._report(prefix, problem, error)
         if isinstance(error, NoFolderError | PermissionError):
             return None
         method, headers = request
         problem = "The file cannot be read now."
         return error_response(method, HTTPStatus.SERVICE_UNAVAILABLE, problem, headers)
 
+    def _cut(self, prefix: str, path: str, error: OSError) -> None:
+        """Tell of an answer that was begun and ends too early."""
+        problem = f"{shown(path)} cannot be read to its end: {error.strerror or error}"
+        self._report(prefix, problem, error)
+
+    def _report(self, prefix: str, problem: str, error: OSError) -> None:
+        kind = ("files", prefix, error.errno)
+        event = {"event": "file_failed"}
+        self._faults.report(kind, f"{join(PLACE, prefix)}: {problem}", None, event)
+
     def _respond(
-        self, folder: str, names: list[str], request: tuple[str, str, Headers]
+        self,
+        folder: str,
+        names: list[str],
+        request: tuple[str, str, Headers],
+        cut: Callable[[OSError], None],
     ) -> Response | None:
         method, target, headers = request
         has_slash = names[-1:] == [""]
@@ -198,21 +195,24 @@ class Files:
                 return error_response(method, 405, problem, headers, [allow])
             if opened is None:
                 return _redirection(method, target)
-            return self._answer(method, opened, headers)
+            return self._answer(method, opened, headers, cut)
 
-    def _answer(self, method: str, opened: OpenFile, headers: Headers) -> Response:
+    def _answer(
+        self, method: str, opened: OpenFile, headers: Headers, cut: Callable[[OSError], None]
+    ) -> Response:
         file = opened.file
         date = formatdate(file.modified // 10**9, usegmt=True).encode()
         dated = [(b"ETag", file.etag), (b"Last-Modified", date)]
         if _is_known(file, headers):
             return Response(HTTPStatus.NOT_MODIFIED, [*dated, *EVERYWHERE])
-        kind = TYPES.get(PurePath(file.parts[-1]).suffix[1:].lower(), _UNKNOWN)
+        kind = type_of(file.parts[-1])
         length = (b"Content-Length", b"%d" % file.size)
         described = [(b"Content-Type", kind), *dated, _POLICY, *EVERYWHERE, length]
         if method == "HEAD":
             return Response(HTTPStatus.OK, described)
         first = opened.read(0)
-        rest = _Pieces(file, len(first), self._threads) if len(first) < file.size else None
+        begun = len(first)
+        rest = _Pieces(file, begun, self._threads, cut) if begun < file.size else None
         return Response(HTTPStatus.OK, described, first, rest)
 
 

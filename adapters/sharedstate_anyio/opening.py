@@ -69,7 +69,7 @@ class File(NamedTuple):
         """
         with _opened(self.root, self.parts) as opened:
             if opened.file != self:
-                raise FileNotFoundError(f"{self.parts[-1]} has changed while it was sent")
+                raise FileNotFoundError("it has changed while it was sent")
             return opened.read(start)
 
     @property
@@ -96,7 +96,7 @@ class OpenFile(NamedTuple):
         while len(data) < wanted:
             more = os.read(self.number, wanted - len(data))
             if not more:
-                raise FileNotFoundError(f"{self.file.parts[-1]} was cut while it was sent")
+                raise FileNotFoundError("it was cut while it was sent")
             data += more
         return data
 

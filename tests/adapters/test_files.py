@@ -234,7 +234,10 @@ async def test_a_link_put_there_meanwhile_leads_nowhere(
 
 
 async def test_a_link_put_there_in_the_midst_of_a_large_file(
-    public: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    public: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     (public / "docs" / "large.bin").write_bytes(b"x" * LARGE)
     read = opening.OpenFile.read
@@ -251,6 +254,9 @@ async def test_a_link_put_there_in_the_midst_of_a_large_file(
         await peer.send(b"GET /docs/large.bin HTTP/1.1\r\nHost: a\r\n\r\n")
         _, _, body = (await peer.receive_all()).partition(b"\r\n\r\n")
         assert len(body) == opening.PIECE_BYTES
+    (line,) = errors(caplog)
+    assert line.startswith('files["/"]: "/docs/large.bin" cannot be read to its end: ')
+    caplog.clear()
 
 
 @pytest.mark.parametrize("number", [errno.EINVAL, errno.ELOOP])
@@ -263,6 +269,11 @@ async def test_a_link_that_goes_away_meanwhile(
     async with serving(public) as server:
         monkeypatch.setattr(os.path, "realpath", fail)
         assert (await ask(server.port, "/docs/index.html"))[0] == 404
+
+
+def errors(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return the errors of the log."""
+    return [each.getMessage() for each in caplog.records if each.levelname == "ERROR"]
 
 
 def unreadable(monkeypatch: pytest.MonkeyPatch, name: str, number: int = errno.EACCES) -> None:
@@ -443,7 +454,10 @@ async def test_a_large_file_comes_piece_by_piece(public: Path) -> None:
 
 @pytest.mark.parametrize("change", ["replaced", "cut", "removed"])
 async def test_a_large_file_that_changes_meanwhile_is_not_mixed(
-    public: Path, change: str, monkeypatch: pytest.MonkeyPatch
+    public: Path,
+    change: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """The answer ends too early, which whoever asked can see."""
     file = public / "large.bin"
@@ -466,6 +480,44 @@ async def test_a_large_file_that_changes_meanwhile_is_not_mixed(
         head, _, body = (await peer.receive_all()).partition(b"\r\n\r\n")
         assert b"content-length: %d" % LARGE in head.lower()
         assert len(body) == opening.PIECE_BYTES
+    (line,) = errors(caplog)
+    why = "No such file or directory" if change == "removed" else "it has changed while it was sent"
+    assert line == f'files["/"]: "/large.bin" cannot be read to its end: {why}'
+    caplog.clear()
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EIO])
+async def test_a_later_piece_that_cannot_be_read_is_a_line_of_the_log(
+    public: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, number: int
+) -> None:
+    read = opening.File.read
+
+    def fail_later(file: opening.File, start: int) -> bytes:
+        if start == opening.PIECE_BYTES:
+            return read(file, start)
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(opening.File, "read", fail_later)
+    async with serving(public) as server:
+        for _ in range(3):
+            async with open_peer(server.port) as peer:
+                await peer.send(b"GET /large.bin HTTP/1.1\r\nHost: a\r\n\r\n")
+                _, _, body = (await peer.receive_all()).partition(b"\r\n\r\n")
+                assert len(body) == 2 * opening.PIECE_BYTES
+        assert errors(caplog) == [
+            f'files["/"]: "/large.bin" cannot be read to its end: {os.strerror(number)}'
+        ]
+    repeated = caplog.records[-1].__dict__["fields"]
+    assert repeated == {"event": "file_failed", "repeated": 2}
+    caplog.clear()
+
+
+async def test_who_leaves_amid_a_large_file_is_no_line_of_the_log(public: Path) -> None:
+    (public / "large.bin").write_bytes(b"x" * 20_000_000)
+    async with serving(public) as server, open_peer(server.port, buffer=65536) as peer:
+        await peer.send(b"GET /large.bin HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert await peer.receive()
+        peer.reset()
 
 
 async def test_who_reads_slowly_keeps_no_file_open(public: Path) -> None:
