@@ -234,9 +234,12 @@ def _is_known(file: File, headers: Headers) -> bool:
 
 
 def _redirection(method: str, target: str) -> Response:
-    """Return where a folder is: relative, so that it is right behind a proxy that serves us under another path."""
-    path = path_of(target) or ""
-    name = urllib.parse.quote(path.rpartition("/")[2], safe="")
+    """Return where a folder is: relative, so that it is right behind a proxy that serves us under another path.
+
+    Relative to the last slash that was sent as one: behind it there may be others that were encoded.
+    """
+    sent = re.split(r"[?#]", target, maxsplit=1)[0].rpartition("/")[2]
+    name = urllib.parse.quote(urllib.parse.unquote(sent))
     _, mark, query = target.partition("?")
     location = f"./{name}/{mark}{query.partition('#')[0]}".encode("latin-1", "replace")
     return complete(method, HTTPStatus.MOVED_PERMANENTLY, b"", [(b"Location", location)])

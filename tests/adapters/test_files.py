@@ -389,6 +389,62 @@ async def test_folders_under_paths(public: Path, tmp_path: Path) -> None:
         assert (await ask(server.port, "/site/docs/x"))[0] == 404  # it has no page
 
 
+@pytest.mark.parametrize(
+    "target", ["/docs", "/site%2Fdocs", "/%73ite/d%6fcs", "/site%2fdocs%2Fdeep"]
+)
+async def test_a_folder_without_its_slash_is_sent_to_where_it_is(public: Path, target: str) -> None:
+    """Whatever of the path is encoded: the redirection is relative to the path as it was sent."""
+    (public / "site" / "docs" / "deep").mkdir(parents=True)
+    (public / "site" / "docs" / "index.html").write_text("site/docs")
+    (public / "site" / "docs" / "deep" / "index.html").write_text("site/docs/deep")
+    async with serving(public) as server:
+        base = f"http://a{target}"
+        status, headers, _ = await ask(server.port, f"{target}?q=%2F")
+        assert status == 301
+        there = urllib.parse.urlsplit(urllib.parse.urljoin(base, headers["location"]))
+        path, expected = urllib.parse.unquote(there.path), f"{urllib.parse.unquote(target)}/"
+        assert (there.netloc, path, there.query) == ("a", expected, "q=%2F")
+        assert "%2f" not in there.path.lower(), "else links of the page lead elsewhere"
+        status, _, body = await ask(server.port, there.path)
+        wanted = expected.strip("/")
+        assert (status, body) == (200, f"<p>{wanted}/index.html" if wanted == "docs" else wanted)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "//evil.example",
+        "///evil.example",
+        "/%2Fevil.example",
+        "/%2F%2Fevil.example",
+        "/docs%2F%2Fevil.example",
+        "/%5Cevil.example",
+        "/\\evil.example",
+        "/docs/%2F/evil.example",
+        "/%2e%2e/evil.example",
+        "/https:%2F%2Fevil.example",
+        "/https:evil.example",
+        "http://evil.example/docs",
+    ],
+)
+async def test_nobody_is_sent_elsewhere(public: Path, target: str) -> None:
+    """Though there are folders of such names; a browser takes a backslash for a slash."""
+    (public / "https:evil.example").mkdir()
+    (public / "\\evil.example").mkdir()
+    (public / "evil.example").mkdir()
+    for folder in (
+        public / "https:evil.example",
+        public / "\\evil.example",
+        public / "evil.example",
+    ):
+        (folder / "index.html").touch()
+    async with serving(public) as server:
+        status, headers, _ = await ask(server.port, target)
+        assert status in {301, 404}
+        location = headers.get("location", "./").replace("\\", "/")
+        assert urllib.parse.urlsplit(urllib.parse.urljoin("http://a/", location)).netloc == "a"
+
+
 async def test_other_methods(public: Path) -> None:
     async with serving(public) as server:
         get = await ask(server.port, "/index.html")
