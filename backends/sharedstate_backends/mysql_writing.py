@@ -17,6 +17,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from .contract import OutcomeUnknownError, StorageError
+from .futures import settle
 from .mysql_commits import Commit
 from .mysql_errors import DEADLOCK, DUPLICATE_KEY, OUT_OF_RANGE, DatabaseError, LostError
 from .mysql_patience import Patience
@@ -111,12 +112,13 @@ class Writer:
                 outcomes = await self._transact(pool, [waiting.commit for waiting in taken])
                 late.cancel()
                 for waiting, outcome in zip(taken, outcomes, strict=True):
-                    waiting.answer(outcome)
+                    settle(waiting.result, outcome)
         finally:
             self._writing.remove(task)
             self._prepared(task, pool)
             for waiting in taken:  # answered already, unless the loop itself is being ended
-                waiting.answer(OutcomeUnknownError(f"{self._address}: the server ended meanwhile"))
+                unknown = OutcomeUnknownError(f"{self._address}: the server ended meanwhile")
+                settle(waiting.result, unknown)
 
     def _take(self) -> list[_Waiting]:
         """Take what waits; of one collection, whose caller did not wait for the last commit's end, one only."""
@@ -197,12 +199,3 @@ class _Waiting(NamedTuple):
         """Bytes of its texts."""
         texts = (write.update.insert.values() for write in self.commit.writes)
         return sum(len(text) for each in texts for text in each)
-
-    def answer(self, outcome: CommitResult | Exception) -> None:
-        """Tell the caller, if it still waits and does not know yet."""
-        if self.result.done():
-            return
-        if isinstance(outcome, Exception):
-            self.result.set_exception(outcome)
-        else:
-            self.result.set_result(outcome)

@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from .contract import OutcomeUnknownError, StorageError
+from .futures import settle
 from .history import STARTS
 from .sqlite_tables import Part
 
@@ -72,13 +73,16 @@ class Writer:
                 results = await self._threads.write(commit, parts)
                 self._committed(parts, results)
                 for waiting, outcome in zip(taken, results, strict=True):
-                    waiting.answer(outcome if isinstance(outcome, Exception) else outcome.result)
+                    result = outcome if isinstance(outcome, Exception) else outcome.result
+                    settle(waiting.result, result)
         finally:
             self._writing = None
             for waiting in taken:  # answered already, unless the loop itself is being ended
-                waiting.answer(OutcomeUnknownError(f"{self._name}: the server ended meanwhile"))
+                unknown = OutcomeUnknownError(f"{self._name}: the server ended meanwhile")
+                settle(waiting.result, unknown)
             while self._waiting:
-                self._waiting.popleft().answer(StorageError(f"{self._name}: the server is ending"))
+                refused = StorageError(f"{self._name}: the server is ending")
+                settle(self._waiting.popleft().result, refused)
 
     def _take(self) -> list[_Waiting]:
         """Take what waits; of one collection, whose caller did not wait for the last commit's end, one only."""
@@ -122,12 +126,3 @@ class _Waiting(NamedTuple):
     collection: CollectionPath
     writes: Sequence[Write]
     result: asyncio.Future[CommitResult]
-
-    def answer(self, outcome: CommitResult | Exception) -> None:
-        """Tell the caller, if it still waits and does not know yet."""
-        if self.result.done():
-            return
-        if isinstance(outcome, Exception):
-            self.result.set_exception(outcome)
-        else:
-            self.result.set_result(outcome)
