@@ -8,7 +8,6 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final, cast
 
 from sharedstate_backends import StorageError
-from sharedstate_core import CommitResult, Loaded
 
 from . import compliance, proof
 from .epochs import Epochs
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Container, Mapping, Sequence
 
     from sharedstate_backends import Backend, Doubting, ListingApps, Pruning
-    from sharedstate_core import CollectionPath, Cursor, Write
+    from sharedstate_core import CollectionPath, CommitResult, Cursor, Loaded, Write
 
 BOUNDS: Final = (
     *(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05),
@@ -82,30 +81,32 @@ class Metered:
         """Load and measure."""
         began = time.perf_counter()
         try:
-            result = await compliance.call(self._backend.load(collection, since), "load")
+            return await compliance.call(self._backend.load(collection, since), "load")
         except Exception:
             self._failed("load")
             raise
-        else:
-            self._see(result)
-            return result
         finally:
             self.loads.add(time.perf_counter() - began)
 
+    def loaded(self, loaded: Loaded) -> None:
+        """The core has taken in what a load told."""
+        self._epochs.see(loaded.epoch)
+
     async def commit(self, collection: CollectionPath, writes: Sequence[Write]) -> CommitResult:
         """Commit and measure."""
-        began = time.monotonic()
+        began = time.perf_counter()
         try:
-            result = await compliance.call(self._backend.commit(collection, writes), "commit")
+            return await compliance.call(self._backend.commit(collection, writes), "commit")
         except Exception:
             self._failed("commit")
             raise
-        else:
-            self.proof.committed(began, writes, result)
-            self._see(result)
-            return result
         finally:
-            self.commits.add(time.monotonic() - began)
+            self.commits.add(time.perf_counter() - began)
+
+    def committed(self, began: float, writes: Sequence[Write], result: CommitResult) -> None:
+        """The core has taken in what a commit came to, which began then, on the monotonic clock."""
+        self.proof.committed(began, writes, result)
+        self._epochs.see(result.epoch)
 
     async def heads(self, collections: Sequence[CollectionPath]) -> Mapping[CollectionPath, Cursor]:
         """Look."""
@@ -170,11 +171,6 @@ class Metered:
         """Return the bytes that it takes on its disk, by part; nothing if it cannot tell."""
         sizes = getattr(self._backend, "sizes", None)
         return {} if sizes is None else compliance.sizes(await compliance.call(sizes(), "sizes"))
-
-    def _see(self, result: object) -> None:
-        """Take the epoch of a result; the core has not looked at it yet."""
-        if isinstance(result, Loaded | CommitResult) and isinstance(result.epoch, str):
-            self._epochs.see(result.epoch)
 
     def _failed(self, operation: str) -> None:
         self.errors[operation] += 1

@@ -11,18 +11,17 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from sharedstate_core import CollectionPath, CommitResult, Committed
+from sharedstate_core import CollectionPath, Committed
 
 from . import compliance
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from sharedstate_backends import Backend
-    from sharedstate_core import Write
+    from sharedstate_core import CommitResult, Write
 
 HOLDS_SECONDS: Final = 5.0
 """How long it is believed that updates can be stored, since one was: SQLite waits as long for a lock."""
@@ -67,10 +66,8 @@ class Proof:
         if self.failing_since is not None and began >= self.failing_since:
             self.failing_since = None
 
-    def committed(self, began: float, writes: Sequence[Write], result: object) -> None:
-        """A commit has ended; one that came to nothing shows nothing. The core has not looked at its result yet."""
-        if not isinstance(result, CommitResult) or not isinstance(result.outcomes, Sequence):
-            return
+    def committed(self, began: float, writes: Sequence[Write], result: CommitResult) -> None:
+        """A commit has ended; one that came to nothing shows nothing."""
         for write, outcome in zip(writes, result.outcomes, strict=False):
             if isinstance(outcome, Committed) and not write.update.is_noop:
                 self.last_commit = time.time()

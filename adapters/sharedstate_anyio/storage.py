@@ -7,7 +7,7 @@ refuses as an answer is a failure of the operation.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sharedstate_backends import OutcomeUnknownError, StorageError
 from sharedstate_core import ListApps, ListCollections, LocalProtocolError
@@ -32,6 +32,20 @@ if TYPE_CHECKING:
     from .connection import Connection
     from .faults import Faults
     from .metered import Metered
+
+
+class _Ended(NamedTuple):
+    """A commit that has ended.
+
+    Attributes:
+        commit: which one.
+        began: when, on the monotonic clock.
+        result: what it came to, as the backend tells it.
+    """
+
+    commit: Commit
+    began: float
+    result: CommitResult | Exception
 
 
 class Storage:
@@ -89,23 +103,27 @@ class Storage:
         finally:
             self._doubted.discard(path.service)
 
-    async def _commit(self, commit: Commit) -> tuple[Commit, CommitResult | Exception]:
+    async def _commit(self, commit: Commit) -> _Ended:
         path = commit.collection
+        began = time.monotonic()
         try:
-            return commit, await self._backends[path.service].commit(path, commit.writes)
+            result = await self._backends[path.service].commit(path, commit.writes)
         except Exception as error:  # noqa: BLE001  (whatever a plugin raises is an outcome)
-            return commit, error
+            return _Ended(commit, began, error)
+        return _Ended(commit, began, result)
 
-    def _committed(self, ended: tuple[Commit, CommitResult | Exception]) -> None:
-        commit, result = ended
+    def _committed(self, ended: _Ended) -> None:
+        commit, began, result = ended
         if isinstance(result, Exception):
             self._commit_failed(commit, result)
             return
+        service = commit.collection.service
         try:
             effects = self._core.commit_succeeded(commit.ticket, result, time.monotonic())
         except LocalProtocolError as error:
-            self._commit_failed(commit, self._refused("commit", commit.collection.service, error))
+            self._commit_failed(commit, self._refused("commit", service, error))
         else:
+            self._backends[service].committed(began, commit.writes, result)
             self._answered(effects)
 
     def _commit_failed(self, commit: Commit, error: Exception) -> None:
@@ -128,6 +146,7 @@ class Storage:
         except LocalProtocolError as error:
             self._load_failed(load, self._refused("load", path.service, error))
         else:
+            self._backends[path.service].loaded(loaded)
             self._answered(effects)
 
     def _load_failed(self, load: Load, error: Exception) -> None:

@@ -13,6 +13,7 @@ from sharedstate_anyio.compliance import BrokenContractError, call
 from sharedstate_backends import StorageError
 from sharedstate_core import CommitResult, Committed, Loaded, Row
 from tests.support import faulty_service
+from tests.support.asking import numbers
 from tests.support.peer import open_client
 from tests.support.servers import running, sqlite, until
 
@@ -62,6 +63,24 @@ async def test_wrong_results(method: str, result: object, caplog: pytest.LogCapt
     (message,) = (record.getMessage() for record in caplog.records if record.levelname == "ERROR")
     assert message.startswith(method.replace("collections", "list"))
     assert "pydoc sharedstate_backends.contract" in caplog.text or "NoneType" in caplog.text
+    assert "replaced as a whole" not in caplog.text, "the epoch of a wrong result is none"
+    caplog.clear()
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_wrong_result_is_no_commit(caplog: pytest.LogCaptureFixture) -> None:
+    async def wrong(*_: object) -> object:
+        return CommitResult("e", [Committed(1), Committed(2)])
+
+    async with running(faulty_service.SERVICE) as server, open_client(server.port) as client:
+        store: Any = faulty_service.stores["it"]
+        store.commit = wrong
+        for stored in (False, True):
+            assert (await client.ask("PUT", C, {"insert": [{"id": "a"}]}))["ok"] is stored
+            latest = (await numbers(server.port))["last_commit_timestamp_seconds{items}"]
+            assert (latest > 0) is stored
+            if not stored:
+                del store.commit
     caplog.clear()
 
 
