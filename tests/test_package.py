@@ -26,6 +26,13 @@ PACKAGES = {
 }
 """Where the wheel's files come from, and where they go."""
 
+COMMANDS = {
+    "sharedstate-anyio": "serve",
+    "sharedstate-server": "serve",
+    "sharedstate": "command",
+}
+"""The programs, and the functions of `sharedstate_anyio.entry` that they call."""
+
 BUNDLES = {*http.BUNDLES, *http.COMPANIONS}
 
 
@@ -101,7 +108,7 @@ def test_what_it_says_of_itself(wheel: Path) -> None:
         (prefix,) = {name.split("/")[0] for name in archive.namelist() if ".dist-info/" in name}
         metadata = archive.read(f"{prefix}/METADATA").decode()
         entry_points = archive.read(f"{prefix}/entry_points.txt").decode()
-    for command, function in {"sharedstate-anyio": "serve", "sharedstate": "command"}.items():
+    for command, function in COMMANDS.items():
         assert f"{command} = sharedstate_anyio.entry:{function}\n" in entry_points
     assert "[sharedstate.services]\nitems_service = sharedstate_backends.items_service" in (
         entry_points
@@ -112,6 +119,13 @@ def test_what_it_says_of_itself(wheel: Path) -> None:
     assert "\nRequires-Dist: asyncmy<0.3,>=0.2.18\n" in metadata, (
         "a service in MariaDB needs no extra"
     )
+
+
+def test_both_names_of_the_server_are_one_program(installed: Path, tmp_path: Path) -> None:
+    names = [name for name, function in COMMANDS.items() if function == "serve"]
+    assert len(names) == 2
+    (told,) = {run(installed / "bin" / name, "--help", folder=tmp_path) for name in names}
+    assert "sharedstate-anyio" in told
 
 
 async def fetch(port: int, target: str) -> bytes:
