@@ -286,7 +286,7 @@ def place_of(kind: Kind, folder: Path, database: MariaDb | None) -> Iterator[Pla
     """Make a place for a kind, which has served before.
 
     Raises:
-        PermissionError: only root may have one.
+        NoDiskError: it needs a disk of its own, which may not be mounted here.
     """
     place = Place(folder, database if kind.mariadb else None)
     folder.chmod(0o755)

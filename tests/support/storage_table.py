@@ -38,7 +38,7 @@ def line(kind: Kind, folder: Path, loop: str, database: mariadb.MariaDb | None =
     """Return the line of the table about one kind, in an empty folder that everybody may enter.
 
     Raises:
-        PermissionError: only root may do this.
+        NoDiskError: it needs a disk of its own, which may not be mounted here.
     """
     if kind.mariadb:
         assert database is not None
