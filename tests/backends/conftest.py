@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from .restoring import MariaDbTables, SqliteFile
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from tests.support.mariadb import MariaDb
+
+    from .restoring import Restorable
 
 _numbers = itertools.count()
 
@@ -33,6 +37,15 @@ def mysql(shared_mariadb: MariaDb) -> dict[str, Any]:
 def table(mysql: dict[str, Any]) -> str:
     """Return the table's name."""
     return str(mysql["db_table"])
+
+
+@pytest.fixture(params=["sqlite", "mariadb"])
+def database(request: pytest.FixtureRequest) -> Restorable:
+    """Return a database of the test's own, of each kind, that can be set back."""
+    if request.param == "sqlite":
+        return SqliteFile(request.getfixturevalue("file"))
+    mysql: dict[str, Any] = request.getfixturevalue("mysql")
+    return MariaDbTables(request.getfixturevalue("shared_mariadb"), mysql)
 
 
 @pytest.fixture
