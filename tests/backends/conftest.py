@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from sharedstate_backends import sqlite_threads
+
 from .restoring import MariaDbTables, SqliteFile
 
 if TYPE_CHECKING:
@@ -46,6 +48,12 @@ def database(request: pytest.FixtureRequest) -> Restorable:
         return SqliteFile(request.getfixturevalue("file"))
     mysql: dict[str, Any] = request.getfixturevalue("mysql")
     return MariaDbTables(request.getfixturevalue("shared_mariadb"), mysql)
+
+
+@pytest.fixture
+def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a store look at once whether its file is there again."""
+    monkeypatch.setattr(sqlite_threads, "REOPEN_SECONDS", 0.0)
 
 
 @pytest.fixture

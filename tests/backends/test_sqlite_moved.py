@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,12 +14,11 @@ from sharedstate_backends import (
     OutcomeUnknownError,
     StorageError,
     sqlite_connection,
-    sqlite_file,
-    sqlite_threads,
 )
-from sharedstate_backends.conformance.model import path, put, write_all
+from sharedstate_backends.conformance.model import put, write_all
 from sharedstate_core.storage import Write
 
+from .moving import P, delete, ids_in, move, stored
 from .opening import opened, sqlite
 
 if TYPE_CHECKING:
@@ -29,27 +26,8 @@ if TYPE_CHECKING:
 
     from sharedstate_backends import Backend
 
-P = path()
 
-
-@pytest.fixture(autouse=True)
-def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite_threads, "REOPEN_SECONDS", 0.0)
-
-
-def files(name: str) -> list[Path]:
-    return [Path(name + suffix) for suffix in ("", "-wal", "-shm")]
-
-
-def delete(name: str) -> None:
-    for file in files(name):
-        file.unlink(missing_ok=True)
-
-
-def move(name: str, target: str) -> None:
-    for file, to in zip(files(name), files(target), strict=True):
-        if file.exists():
-            file.rename(to)
+pytestmark = pytest.mark.usefixtures("no_pause")
 
 
 async def problems(backend: Backend) -> set[str]:
@@ -65,15 +43,6 @@ async def problems(backend: Backend) -> set[str]:
             await attempt()
         said.add(str(caught.value))
     return said
-
-
-async def stored(backend: Backend) -> set[str]:
-    return {row.id for row in (await backend.load(P, None)).rows if row.text is not None}
-
-
-def ids_in(file: str) -> set[str]:
-    with closing(sqlite3.connect(file)) as connection:
-        return {id for (id,) in connection.execute("SELECT id FROM items WHERE data IS NOT NULL")}
 
 
 @pytest.mark.parametrize("gone", [delete, lambda name: Path(name).unlink()])
@@ -315,107 +284,6 @@ async def test_away_and_back_and_opened_again(file: str, tmp_path: Path) -> None
     epochs = [each.epoch for each in seen]
     assert len(set(epochs[:3])) == 3
     assert len(set(epochs[2:])) == 1
-
-
-def write_elsewhere(file: str, rows: int) -> None:
-    """Let another program open the file, write and end, as `sqlite3` at the command line may."""
-    script = (
-        "import sqlite3, sys\n"
-        "connection = sqlite3.connect(sys.argv[1])\n"
-        "connection.execute('CREATE TABLE theirs (x)')\n"
-        "rows = [('y' * 3000,)] * int(sys.argv[2])\n"
-        "connection.executemany('INSERT INTO theirs VALUES (?)', rows)\n"
-        "connection.commit()\n"
-        "connection.close()\n"
-    )
-    subprocess.run([sys.executable, "-c", script, file, str(rows)], check=True, timeout=60)
-
-
-def theirs(file: str) -> int:
-    with closing(sqlite3.connect(file)) as connection:
-        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-        ((count,),) = connection.execute("SELECT count(*) FROM theirs").fetchall()
-        return int(count)
-
-
-async def begun(backend: Backend, file: str) -> None:
-    """Let the database hold ten items, and its log ten more, and lose the log."""
-    await write_all(backend, P, *(put(f"early {number}") for number in range(10)))
-    with closing(sqlite3.connect(file)) as connection:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-    await write_all(backend, P, *(put(f"late {number}") for number in range(10)))
-    for part in files(file)[1:]:
-        part.unlink()
-
-
-ROWS = [5, 2000]  # with that many SQLite empties their log into the database
-
-
-@pytest.mark.parametrize("rows", ROWS)
-async def test_another_program_that_begins_a_log_of_its_own_is_spared(
-    rows: int, file: str, said: list[str]
-) -> None:
-    """Both files beside the database were deleted, so neither knows of the other: what was only in ours is lost."""
-    async with opened(sqlite(file)) as backend:
-        await begun(backend, file)
-        write_elsewhere(file, rows)
-        with pytest.raises(StorageError, match="-wal was replaced under the running server"):
-            await backend.commit(P, [Write(put("refused"))])
-        await write_all(backend, P, put("more"))
-        assert await stored(backend) == {"more", *(f"early {number}" for number in range(10))}
-        (line,) = said
-        assert "storage has gone back: version 20" in line
-    assert theirs(file) == rows
-    assert len(ids_in(file)) == 11
-
-
-async def test_of_a_program_that_only_looks_nothing_is_lost(file: str, said: list[str]) -> None:
-    async with opened(sqlite(file)) as backend:
-        await begun(backend, file)
-        script = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('SELECT * FROM items').fetchall()"
-        subprocess.run([sys.executable, "-c", script, file], check=True, timeout=60)
-        with pytest.raises(StorageError, match="-wal was replaced under the running server"):
-            await backend.commit(P, [Write(put("refused"))])
-        await write_all(backend, P, put("more"))
-        assert len(await stored(backend)) == 21
-    assert not said
-    assert len(ids_in(file)) == 21
-
-
-@pytest.mark.parametrize("rows", ROWS)
-async def test_a_store_that_ends_meanwhile_spares_it_too(rows: int, file: str) -> None:
-    async with opened(sqlite(file)) as backend:
-        await begun(backend, file)
-        write_elsewhere(file, rows)
-    assert theirs(file) == rows
-    assert len(ids_in(file)) == 10
-
-
-@pytest.mark.parametrize("anyio_backend", ["asyncio"])
-async def test_without_sparing_it_the_file_is_damaged(
-    file: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The planted bug: the tests above can fail."""
-    monkeypatch.setattr(sqlite_file, "_lock", lambda *_: None)
-    async with opened(sqlite(file)) as backend:
-        await begun(backend, file)
-        write_elsewhere(file, max(ROWS))
-    with pytest.raises((AssertionError, sqlite3.DatabaseError)):
-        assert theirs(file) == max(ROWS)
-
-
-async def test_the_log_of_another_file_is_not_deleted(file: str, tmp_path: Path) -> None:
-    """One that was put in our file's place with its log, while somebody uses it."""
-    other, away = str(tmp_path / "other.db"), str(tmp_path / "away.db")
-    async with opened(sqlite(file)) as backend, opened(sqlite(other)) as theirs:
-        await write_all(backend, P, put("a"))
-        await write_all(theirs, P, put("other"))
-        move(file, away)
-        move(other, file)
-        delete(away)
-        await backend.close()
-        assert Path(f"{file}-wal").exists()
-    assert Path(file).exists()
 
 
 async def test_a_hard_link_is_refused_at_the_start(file: str, tmp_path: Path) -> None:
