@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sharedstate_anyio.http import BUNDLES, COMPANIONS, Site
+from tests.support.folders import make_public
 from tests.support.logged import no_errors_logged
 from tests.support.secure import authority
 from tests.support.site import ITEMS, MEMORY
@@ -25,6 +26,12 @@ def libs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / name).write_text(f"// {name} ✓\n", "utf-8")
     (folder / "secret.js").write_text("// not a bundle\n")
     return folder
+
+
+@pytest.fixture
+def public(tmp_path: Path) -> Path:
+    """Return a folder to be served; what is not for everybody is beside it and in it."""
+    return make_public(tmp_path)
 
 
 @pytest.fixture(scope="session")

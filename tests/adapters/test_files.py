@@ -2,69 +2,20 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import re
-import socket
 import urllib.parse
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
 
-from sharedstate_anyio import files, opening, parse_config, serve
-from sharedstate_anyio.document import shown
-from sharedstate_anyio.folders import is_served
+from sharedstate_anyio import parse_config, serve
 from sharedstate_anyio.http import BUNDLES
 from tests.support.asking import ask
-from tests.support.peer import Peer, open_client, open_peer
+from tests.support.folders import LARGE, serving
+from tests.support.peer import open_client, open_peer
 from tests.support.servers import config, document, until
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from sharedstate_anyio import RunningServer
-
-LARGE = 3 * opening.PIECE_BYTES + 5
-
-
-@pytest.fixture
-def public(tmp_path: Path) -> Path:
-    """Return a folder such as people have, with things beside it and in it that are not for everybody."""
-    folder = tmp_path / "public"
-    (folder / "docs" / "empty").mkdir(parents=True)
-    (folder / "docs" / "deep" / "index.html").mkdir(parents=True)
-    (folder / "docs" / "deep" / "index.html" / "index.html").touch()
-    (folder / ".git").mkdir()
-    (folder / "libs").mkdir()
-    (tmp_path / "secret.txt").write_text("secret")
-    (tmp_path / "public-too").mkdir()
-    (tmp_path / "public-too" / "secret.txt").write_text("secret")
-    for name in ("index.html", "docs/index.html", "docs/a b.html"):
-        (folder / name).write_text(f"<p>{name}")
-    for name in (".env", ".git/config", "docs/.htaccess"):
-        (folder / name).write_text("secret")
-    (folder / "libs" / "mine.js").write_text("// mine")
-    (folder / "libs" / BUNDLES[0]).write_text("// not the server's")
-    (folder / "healthz").write_text("not the server's")
-    (folder / "large.bin").write_bytes(os.urandom(LARGE))
-    (folder / "nothing.txt").write_text("")
-    (folder / "out.txt").symlink_to(tmp_path / "secret.txt")
-    (folder / "outside").symlink_to(tmp_path)
-    (folder / "hidden.txt").symlink_to(".env")
-    (folder / "in.txt").symlink_to("nothing.txt")
-    (folder / "loop").symlink_to("loop")
-    os.mkfifo(folder / "pipe")
-    return folder
-
-
-@asynccontextmanager
-async def serving(folder: Path, path: str = "/") -> AsyncIterator[RunningServer]:
-    """Serve one folder."""
-    async with serve(parse_config({**document(), "files": {path: str(folder)}})) as server:
-        yield server
 
 
 async def test_what_is_there(public: Path) -> None:
@@ -195,151 +146,6 @@ async def test_what_is_not_there(public: Path, target: str) -> None:
             status, _, body = await ask(server.port, target, method)
             assert status == 404
             assert "secret" not in body.replace("secret.txt", "")
-
-
-METHODS: list[tuple[str, dict[str, str]]] = [
-    ("GET", {}),
-    ("HEAD", {}),
-    ("POST", {}),
-    ("GET", {"If_None_Match": "*"}),
-]
-"""Requests that have to agree whether there is a file."""
-
-
-@pytest.mark.parametrize("folder", [True, False], ids=["folder", "file"])
-async def test_a_link_put_there_meanwhile_leads_nowhere(
-    public: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, folder: bool
-) -> None:
-    """It comes between the look at the real path and the opening."""
-    secret = tmp_path / "elsewhere" / "docs"
-    secret.mkdir(parents=True)
-    (secret / "index.html").write_text("secret")
-    served = public / "docs" if folder else public / "docs" / "index.html"
-    target = secret if folder else secret / "index.html"
-
-    def look_and_swap(root: str, path: str) -> bool:
-        found = is_served(root, path)
-        if not served.is_symlink():
-            served.rename(tmp_path / "away")
-            served.symlink_to(target)
-        return found
-
-    monkeypatch.setattr(opening, "is_served", look_and_swap)
-    async with serving(public) as server:
-        for method, known in METHODS:
-            status, _, body = await ask(server.port, "/docs/index.html", method, **known)
-            assert (status, "secret" in body) == (404, False)
-            served.unlink()
-            (tmp_path / "away").rename(served)
-
-
-async def test_a_link_put_there_in_the_midst_of_a_large_file(
-    public: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    (public / "docs" / "large.bin").write_bytes(b"x" * LARGE)
-    read = opening.OpenFile.read
-
-    def read_and_swap(found: opening.OpenFile, start: int) -> bytes:
-        data = read(found, start)
-        if start == 0:
-            (public / "docs").rename(tmp_path / "away")
-            (public / "docs").symlink_to(tmp_path / "away")
-        return data
-
-    monkeypatch.setattr(opening.OpenFile, "read", read_and_swap)
-    async with serving(public) as server, open_peer(server.port) as peer:
-        await peer.send(b"GET /docs/large.bin HTTP/1.1\r\nHost: a\r\n\r\n")
-        _, _, body = (await peer.receive_all()).partition(b"\r\n\r\n")
-        assert len(body) == opening.PIECE_BYTES
-    (line,) = errors(caplog)
-    assert line.startswith('files["/"]: "/docs/large.bin" cannot be read to its end: ')
-    caplog.clear()
-
-
-@pytest.mark.parametrize("number", [errno.EINVAL, errno.ELOOP])
-async def test_a_link_that_goes_away_meanwhile(
-    public: Path, monkeypatch: pytest.MonkeyPatch, number: int
-) -> None:
-    def fail(*_: object) -> str:
-        raise OSError(number, os.strerror(number))
-
-    async with serving(public) as server:
-        monkeypatch.setattr(os.path, "realpath", fail)
-        assert (await ask(server.port, "/docs/index.html"))[0] == 404
-
-
-def errors(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """Return the errors of the log."""
-    return [each.getMessage() for each in caplog.records if each.levelname == "ERROR"]
-
-
-def unreadable(monkeypatch: pytest.MonkeyPatch, name: str, number: int = errno.EACCES) -> None:
-    """Make opening what has this name fail, for root, too."""
-    really = os.open
-
-    def refuse(path: Any, flags: int, *args: Any, **options: Any) -> int:
-        if str(path) == name:
-            raise OSError(number, os.strerror(number))
-        return really(path, flags, *args, **options)
-
-    monkeypatch.setattr(os, "open", refuse)
-
-
-async def test_a_file_that_cannot_be_read_is_not_there_for_anything(
-    public: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    async with serving(public) as server:
-        unreadable(monkeypatch, "mine.js")
-        for method, known in METHODS:
-            assert (await ask(server.port, "/libs/mine.js", method, **known))[0] == 404
-        monkeypatch.undo()
-        assert (await ask(server.port, "/libs/mine.js"))[0] == 200
-    caplog.clear()
-
-
-@pytest.mark.parametrize(
-    ("number", "status", "reason"),
-    [(errno.EACCES, 404, "Permission denied"), (errno.EIO, 503, "Input/output error")],
-)
-async def test_what_cannot_be_read_is_a_line_of_the_log(
-    public: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-    number: int,
-    status: int,
-    reason: str,
-) -> None:
-    async with serving(public) as server:
-        unreadable(monkeypatch, "mine.js", number)
-        for query in range(5):
-            assert (await ask(server.port, f"/libs/mine.js?{query}"))[0] == status
-        (record,) = [each for each in caplog.records if each.levelname == "ERROR"]
-        assert record.getMessage() == f'files["/"]: "/libs/mine.js" cannot be read: {reason}'
-        assert record.__dict__["fields"] == {"event": "file_failed"}
-        for target in ("/absent", "/docs/empty/", "/pipe", "/loop", "/out.txt", "/.env"):
-            assert (await ask(server.port, target))[0] == 404
-    first, repeated = [each for each in caplog.records if each.levelname == "ERROR"]
-    assert (first, repeated.__dict__["fields"]["repeated"]) == (record, 4)
-    caplog.clear()
-
-
-async def test_a_folder_that_is_gone_is_a_line_of_the_log(
-    public: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    async with serving(public, "/docs/") as server:
-        public.rename(tmp_path / "away")
-        for target in ("/docs", "/docs/", "/docs/index.html", "/docs/absent"):
-            assert (await ask(server.port, target))[0] == 404
-        (record,) = [each for each in caplog.records if each.levelname == "ERROR"]
-        expected = f'files["/docs/"]: there is no folder {shown(str(public))}; create it'
-        assert record.getMessage() == expected
-        assert record.__dict__["fields"] == {"event": "file_failed"}
-        (tmp_path / "away").rename(public)
-        assert (await ask(server.port, "/docs/"))[0] == 200
-    caplog.clear()
 
 
 async def test_what_is_the_servers_own_wins(public: Path) -> None:
@@ -479,21 +285,6 @@ async def test_a_file_that_the_browser_has_is_not_sent_again(public: Path) -> No
         assert (status, body) == (200, "another")
 
 
-@pytest.mark.parametrize("change", ["written", "replaced"])
-async def test_a_change_that_keeps_size_and_time_is_seen(public: Path, change: str) -> None:
-    file = public / "index.html"
-    async with serving(public) as server:
-        _, first, old = await ask(server.port, "/index.html")
-        time = file.stat().st_mtime_ns
-        new = public / "new.html" if change == "replaced" else file
-        new.write_text(old.upper())
-        os.utime(new, ns=(time, time))
-        new.replace(file)
-        status, headers, body = await ask(server.port, "/index.html", If_None_Match=first["etag"])
-        assert (status, body) == (200, old.upper())
-        assert headers["last-modified"] == first["last-modified"]
-
-
 # Large files
 
 
@@ -506,74 +297,6 @@ async def test_a_large_file_comes_piece_by_piece(public: Path) -> None:
             got += await peer.receive()
         assert b"content-length: %d\r\n" % LARGE in got.lower()
         assert (await ask(server.port, "/large.bin", "HEAD"))[2] == ""
-
-
-@pytest.mark.parametrize("change", ["replaced", "cut", "removed"])
-async def test_a_large_file_that_changes_meanwhile_is_not_mixed(
-    public: Path,
-    change: str,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    """The answer ends too early, which whoever asked can see."""
-    file = public / "large.bin"
-    read = opening.OpenFile.read
-
-    def read_and_change(found: opening.OpenFile, start: int) -> bytes:
-        data = read(found, start)
-        if start == 0 and change == "replaced":
-            (public / "new").write_bytes(b"x" * LARGE)
-            (public / "new").replace(file)
-        elif start == 0 and change == "cut":
-            os.truncate(file, opening.PIECE_BYTES)
-        elif start == 0:
-            file.unlink()
-        return data
-
-    monkeypatch.setattr(opening.OpenFile, "read", read_and_change)
-    async with serving(public) as server, open_peer(server.port) as peer:
-        await peer.send(b"GET /large.bin HTTP/1.1\r\nHost: a\r\n\r\n")
-        head, _, body = (await peer.receive_all()).partition(b"\r\n\r\n")
-        assert b"content-length: %d" % LARGE in head.lower()
-        assert len(body) == opening.PIECE_BYTES
-    (line,) = errors(caplog)
-    why = "No such file or directory" if change == "removed" else "it has changed while it was sent"
-    assert line == f'files["/"]: "/large.bin" cannot be read to its end: {why}'
-    caplog.clear()
-
-
-@pytest.mark.parametrize("number", [errno.EACCES, errno.EIO])
-async def test_a_later_piece_that_cannot_be_read_is_a_line_of_the_log(
-    public: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, number: int
-) -> None:
-    read = opening.File.read
-
-    def fail_later(file: opening.File, start: int) -> bytes:
-        if start == opening.PIECE_BYTES:
-            return read(file, start)
-        raise OSError(number, os.strerror(number))
-
-    monkeypatch.setattr(opening.File, "read", fail_later)
-    async with serving(public) as server:
-        for _ in range(3):
-            async with open_peer(server.port) as peer:
-                await peer.send(b"GET /large.bin HTTP/1.1\r\nHost: a\r\n\r\n")
-                _, _, body = (await peer.receive_all()).partition(b"\r\n\r\n")
-                assert len(body) == 2 * opening.PIECE_BYTES
-        assert errors(caplog) == [
-            f'files["/"]: "/large.bin" cannot be read to its end: {os.strerror(number)}'
-        ]
-    repeated = caplog.records[-1].__dict__["fields"]
-    assert repeated == {"event": "file_failed", "repeated": 2}
-    caplog.clear()
-
-
-async def test_who_leaves_amid_a_large_file_is_no_line_of_the_log(public: Path) -> None:
-    (public / "large.bin").write_bytes(b"x" * 20_000_000)
-    async with serving(public) as server, open_peer(server.port, buffer=65536) as peer:
-        await peer.send(b"GET /large.bin HTTP/1.1\r\nHost: a\r\n\r\n")
-        assert await peer.receive()
-        peer.reset()
 
 
 async def test_who_reads_slowly_keeps_no_file_open(public: Path) -> None:
@@ -591,30 +314,6 @@ async def test_who_reads_slowly_keeps_no_file_open(public: Path) -> None:
 def is_open(file: Path) -> bool:
     numbers = Path("/proc/self/fd")
     return any(os.path.realpath(each) == str(file) for each in numbers.iterdir())
-
-
-async def test_a_disk_that_stands_still_keeps_nobody_else_waiting(
-    public: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-
-        def wait(*_: object) -> None:
-            ours.recv(1)
-            raise FileNotFoundError
-
-        monkeypatch.setattr(files, "open_file", wait)
-        async with serving(public) as server:
-            peers = [Peer(server.port) for _ in range(files.THREADS + 2)]
-            for peer in peers:
-                await peer.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-            async with open_client(server.port) as client:
-                for _ in range(10):
-                    assert await client.get("/") == ["items"]
-            theirs.close()
-            for peer in peers:
-                assert (await peer.receive()).startswith(b"HTTP/1.1 ")
-                peer.close()
 
 
 # The configuration

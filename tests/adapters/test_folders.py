@@ -12,8 +12,8 @@ from sharedstate_anyio.config import load_config
 from sharedstate_anyio.folders import OWN, check_folders
 from sharedstate_anyio.http import Site
 from sharedstate_backends import ConfigurationError
-from tests.adapters.test_files import serving
 from tests.support.command import started
+from tests.support.folders import serving
 from tests.support.servers import document, sqlite, write_config
 
 if TYPE_CHECKING:
