@@ -282,6 +282,83 @@ type ViewerOptions$1<T extends {
     toString?: ((item: T) => string) | undefined;
 };
 
+/** @import { Changes, Cursor } from "./changes.js" */
+/** @import { Dataset } from "./dataset.js" */
+/** @import { Item } from "./replica.js" */
+/**
+ * The dataset as a transaction sees it: with what the transaction wrote so far.
+ *
+ * @template {{id: string}} [T=Item]
+ */
+declare class Transaction$1<T extends {
+    id: string;
+} = Item$1> {
+    protected constructor();
+    /**
+     * @param {string} id
+     * @returns {T | undefined}
+     */
+    get_item(id: string): T | undefined;
+    /** @param {string} id */
+    has_item(id: string): boolean;
+    /** @returns {T[]} all items, in order; afterwards any change by others is a conflict */
+    get_items(): T[];
+    /** Number of items; afterwards any change by others is a conflict. */
+    get size(): number;
+    /**
+     * Add to the batch that will be sent when the function returns.
+     *
+     * @param {Omit<Changes<T>, "if">} changes as of `Dataset.update`
+     * @throws {SharedStateError} `bad_update`, and nothing is added: they are not such changes, or the function has ended
+     */
+    update(changes: Omit<Changes$1<T>, "if">): void;
+    #private;
+}
+
+/** @import { Diff, Item } from "./replica.js" */
+/**
+ * A list of items that lives in one item of a collection, as its member `state`: it is always replaced as a
+ * whole. Good for what belongs together and is small.
+ *
+ * @template {{id: string}} [T=Item]
+ */
+declare class SharedObject$1<T extends {
+    id: string;
+} = Item$1> {
+    protected constructor();
+    /** Id of the item that the list lives in. */
+    get id(): string;
+    /** @returns {T[]} the items, in a list of your own; empty if there is no such item */
+    get_items(): T[];
+    /**
+     * @param {string} id
+     * @returns {T | undefined}
+     */
+    get_item(id: string): T | undefined;
+    /** @param {string} id */
+    has_item(id: string): boolean;
+    /**
+     * Replace the whole list. Of items with the same id the last one counts, in the place of the first.
+     *
+     * @param {readonly import("./changes.js").New<T>[]} items not modified; one without `id` gets a random one
+     * @returns {Promise<any>} as of `Dataset.update`
+     * @throws {TypeError} unless it is a list
+     * @throws {import("./errors.js").SharedStateError} `bad_update` if an item is not JSON, or has an id that is no text
+     */
+    set_items(items: readonly New<T>[]): Promise<any>;
+    /**
+     * Have a function called after each change of the list.
+     *
+     * @param {(diffs: Diff<T>[]) => unknown} callback gets one diff for each item of the list that is not what
+     *   it was, or has moved; never none
+     * @returns {object} handle for `remove_callback`
+     */
+    add_callback(callback: (diffs: Diff$1<T>[]) => unknown): object;
+    /** @param {object} handle of `add_callback`; an unknown one has no effect */
+    remove_callback(handle: object): void;
+    #private;
+}
+
 /**
  * What is used of a WebSocket, so that any implementation can be given.
  */
@@ -333,6 +410,27 @@ type Options$1 = {
      */
     debug?: boolean | undefined;
 };
+
+/** @typedef {{skew: number, trans: number, at: number}} Sample */
+declare class Clock$1 {
+    protected constructor();
+    /** Resolves when the first sample is there. Rejects with `closed` if the client is closed before. */
+    get ready(): Promise<void>;
+    /**
+     * The server's time, in seconds since the Unix epoch. Never goes back. Before the first sample it is this
+     * computer's own.
+     *
+     * @returns {number}
+     */
+    now(): number;
+    /** How far the server's clock is ahead of this computer's, in seconds. */
+    get skew(): number;
+    /** Time that a message takes one way, in seconds, as far as the best sample tells. */
+    get trans(): number;
+    /** What `skew` may be wrong by at the most, in seconds; Infinity before the first sample. */
+    get error(): number;
+    #private;
+}
 
 /** @import { Changes } from "./changes.js" */
 /** @import { Ending } from "./disposable.js" */
@@ -438,70 +536,8 @@ type Handle$1 = {
     path: string;
 } & Ending;
 
-/** @typedef {{skew: number, trans: number, at: number}} Sample */
-declare class Clock$1 {
-    protected constructor();
-    /** Resolves when the first sample is there. Rejects with `closed` if the client is closed before. */
-    get ready(): Promise<void>;
-    /**
-     * The server's time, in seconds since the Unix epoch. Never goes back. Before the first sample it is this
-     * computer's own.
-     *
-     * @returns {number}
-     */
-    now(): number;
-    /** How far the server's clock is ahead of this computer's, in seconds. */
-    get skew(): number;
-    /** Time that a message takes one way, in seconds, as far as the best sample tells. */
-    get trans(): number;
-    /** What `skew` may be wrong by at the most, in seconds; Infinity before the first sample. */
-    get error(): number;
-    #private;
-}
-
-/** @import { Diff, Item } from "./replica.js" */
-/**
- * A list of items that lives in one item of a collection, as its member `state`: it is always replaced as a
- * whole. Good for what belongs together and is small.
- *
- * @template {{id: string}} [T=Item]
- */
-declare class SharedObject$1<T extends {
-    id: string;
-} = Item$1> {
-    protected constructor();
-    /** Id of the item that the list lives in. */
-    get id(): string;
-    /** @returns {T[]} the items, in a list of your own; empty if there is no such item */
-    get_items(): T[];
-    /**
-     * @param {string} id
-     * @returns {T | undefined}
-     */
-    get_item(id: string): T | undefined;
-    /** @param {string} id */
-    has_item(id: string): boolean;
-    /**
-     * Replace the whole list. Of items with the same id the last one counts, in the place of the first.
-     *
-     * @param {readonly import("./changes.js").New<T>[]} items not modified; one without `id` gets a random one
-     * @returns {Promise<any>} as of `Dataset.update`
-     * @throws {TypeError} unless it is a list
-     * @throws {import("./errors.js").SharedStateError} `bad_update` if an item is not JSON, or has an id that is no text
-     */
-    set_items(items: readonly New<T>[]): Promise<any>;
-    /**
-     * Have a function called after each change of the list.
-     *
-     * @param {(diffs: Diff<T>[]) => unknown} callback gets one diff for each item of the list that is not what
-     *   it was, or has moved; never none
-     * @returns {object} handle for `remove_callback`
-     */
-    add_callback(callback: (diffs: Diff$1<T>[]) => unknown): object;
-    /** @param {object} handle of `add_callback`; an unknown one has no effect */
-    remove_callback(handle: object): void;
-    #private;
-}
+/** @type {string} the version of this package, as in `package.json`: without a commit, for bundles are reproducible */
+declare const version: string;
 
 /** @import { Handle } from "./client.js" */
 /** @import { Until } from "./ending.js" */
@@ -583,42 +619,6 @@ declare class SharedStateClient extends SharedStateClient$1 {
     } = Item$1>(path: string, id: string, until?: Until$1): [Handle$1, SharedObject$1<T>];
     #private;
 }
-
-/** @import { Changes } from "./changes.js" */
-/** @import { Dataset } from "./full.js" */
-/** @import { Item } from "./replica.js" */
-/**
- * The dataset as a transaction sees it: with what the transaction wrote so far.
- *
- * @template {{id: string}} [T=Item]
- */
-declare class Transaction$1<T extends {
-    id: string;
-} = Item$1> {
-    protected constructor();
-    /**
-     * @param {string} id
-     * @returns {T | undefined}
-     */
-    get_item(id: string): T | undefined;
-    /** @param {string} id */
-    has_item(id: string): boolean;
-    /** @returns {T[]} all items, in order; afterwards any change by others is a conflict */
-    get_items(): T[];
-    /** Number of items; afterwards any change by others is a conflict. */
-    get size(): number;
-    /**
-     * Add to the batch that will be sent when the function returns.
-     *
-     * @param {Omit<Changes<T>, "if">} changes as of `Dataset.update`
-     * @throws {SharedStateError} `bad_update`, and nothing is added: they are not such changes, or the function has ended
-     */
-    update(changes: Omit<Changes$1<T>, "if">): void;
-    #private;
-}
-
-/** @type {string} the version of this package, as in `package.json`: without a commit, for bundles are reproducible */
-declare const version: string;
 
 type Handle = Handle$1;
 type Clock = Clock$1;

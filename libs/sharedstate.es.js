@@ -1825,7 +1825,7 @@ var Transaction = class {
   #insert = /* @__PURE__ */ new Map();
   /** @internal whether the function has ended */
   _over = false;
-  /** @internal @param {Dataset<T>} ds */
+  /** @internal @param {Dataset<T> & Conditional} ds */
   constructor(ds) {
     this.#ds = ds;
     this._cursor = ds.cursor;

@@ -22,7 +22,7 @@ from .censor import Censor
 from .compliance import BrokenContractError, call
 from .config import load_config
 from .document import join
-from .folders import check_folders
+from .exposure import check_folders
 from .listening import ListenError, load_certificates, open_listeners
 from .logs import printable, shortened
 from .services import build_backend, check_tables, foreign_files, open_backend, survey

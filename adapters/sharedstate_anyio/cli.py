@@ -26,7 +26,7 @@ from .config import load_config
 from .ending import SIGNALS, Ending
 from .entry import STDERR
 from .events import about
-from .folders import check_folders
+from .exposure import check_folders
 from .listeners import override
 from .listening import ListenError
 from .migrate import migrate

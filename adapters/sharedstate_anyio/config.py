@@ -23,14 +23,16 @@ from sharedstate_core.arguments import check_number, expect
 from sharedstate_core.errors import RequestError
 from sharedstate_core.paths import split_path
 
+from .audience import AUDIENCES, Audience, parse_audience
 from .compression import parse_compression
 from .document import decode, kind, object_at, shown
 from .folders import check_own_file, parse_files
-from .inspection import AUDIENCES, Audience, parse_audience
 from .limits import TransportLimits, parse_limits
 from .listeners import DEFAULT_HOST, DEFAULT_PORT, Listen, parse_listeners
 from .origins import Origins, parse_origins
-from .services import BUILT_IN
+
+BUILT_IN: Final[Mapping[str, str]] = {"items_service": "sharedstate_backends.items_service"}
+"""Services that are there even where the package's metadata is not, by module name."""
 
 POLL_SECONDS: Final = 1.0
 """How often a service that other processes may share looks for their commits."""

@@ -27,8 +27,8 @@ from sharedstate_core.errors import CLOSE_TOO_BIG, CLOSE_UNSUPPORTED_DATA
 from .events import about
 from .frames import PING, pong_frame
 from .handshake import Entrance, handshake
-from .outgoing import Outgoing
 from .pace import LARGE_CHARACTERS
+from .peer import Peer
 from .reading import Violation
 from .sockets import RECEIVE_BYTES, finish, while_readable
 
@@ -71,7 +71,7 @@ class _Turn:
         return monotonic() > self._end
 
 
-class Connection(Outgoing):
+class Connection(Peer):
     """A peer; the object itself is the handle under which the core knows it."""
 
     __slots__ = (

@@ -6,17 +6,12 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from sharedstate_backends.complaints import Complaints
 from sharedstate_backends.contract import ConfigurationError
 
 from .document import join, kind, shown
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from .config import Config
 
 PLACE: Final = "files"
 
@@ -59,24 +54,6 @@ def parse_files(value: object, place: str = PLACE) -> dict[str, str]:
     return folders
 
 
-def check_folders(config: Config) -> None:
-    """Look at the folders: they are there, and hold nothing that is not for everybody.
-
-    Raises:
-        ConfigurationError: one cannot be served.
-    """
-    private = dict(_private(config))
-    with Complaints() as complaints:
-        for path, folder in config.files.items():
-            place = join(PLACE, path)
-            if not Path(folder).is_dir():
-                complaints.add(place, f"there is no folder {shown(str(folder))}; create it")
-            elif not os.access(folder, os.R_OK | os.X_OK):
-                complaints.add(place, f"this user may not read the folder {shown(str(folder))}")
-            for what, file in private.items():
-                complaints.attempt(refuse_inside, place, folder, what, file)
-
-
 def check_own_file(files: Mapping[str, str | os.PathLike[str]], file: Path) -> None:
     """See that nobody is served the configuration itself, in which passwords may stand.
 
@@ -102,15 +79,3 @@ def is_served(root: str, file: str) -> bool:
     if not path.is_relative_to(root):
         return False
     return not any(part.startswith(".") for part in path.relative_to(root).parts)
-
-
-def _private(config: Config) -> Iterator[tuple[str, str]]:
-    for service in config.services:
-        name, key = service.config.get("db_name"), service.config.get("ssl.key")
-        if service.config.get("db_type") == "sqlite" and isinstance(name, str):
-            yield f"the database of {service.place}", name
-        if isinstance(key, str):
-            yield f"the key of {service.place}", key
-    for listen in config.listen:
-        if listen.ssl is not None:
-            yield f"the key of {listen.ssl.place}", listen.ssl.key

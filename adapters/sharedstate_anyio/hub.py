@@ -46,8 +46,8 @@ if TYPE_CHECKING:
 
     from sharedstate_core import Census, CollectionPath, Counters, Cursor
 
-    from .connection import Connection
     from .metered import Metered
+    from .peer import Peer
 
 CLOSE_INTERNAL_ERROR: Final = 1011
 
@@ -82,10 +82,10 @@ class Hub:
         self.outbox = Outbox(compression)
         self.pace = Pace()
         self.unfinished = Unfinished(transport or TransportLimits())
-        self._core: Server[Connection] = Server(tuple(backends), limits)
+        self._core: Server[Peer] = Server(tuple(backends), limits)
         self._tasks = tasks
         self._storage = Storage(backends, self._core, self._storage_answered, tasks, self.faults)
-        self._connections: set[Connection] = set()
+        self._connections: set[Peer] = set()
         self._deadline_moved = anyio.Event()
         self._idle = anyio.Event()
         self._empty = anyio.Event()
@@ -107,14 +107,14 @@ class Hub:
 
     # --- inputs -----------------------------------------------------------------------------------
 
-    def opened(self, connection: Connection) -> None:
+    def opened(self, connection: Peer) -> None:
         """A WebSocket is up."""
         self._connections.add(connection)
         self._core.connection_opened(connection)
         if self._ending:
             self._send_away(connection)
 
-    def received(self, connection: Connection, texts: Iterator[str]) -> None:
+    def received(self, connection: Peer, texts: Iterator[str]) -> None:
         """Text messages have arrived; once reading is to pause, no more are taken from the iterator."""
         if self._ending:
             for _ in texts:
@@ -129,24 +129,24 @@ class Hub:
             effects = []  # those that there were come with the next input
         self._perform(effects)
 
-    def blocked(self, connection: Connection) -> None:
+    def blocked(self, connection: Peer) -> None:
         """The socket has not taken everything."""
         if connection in self._connections:
             self.progressed(connection)
             self._tasks.start_soon(connection.drain)
 
-    def progressed(self, connection: Connection) -> None:
+    def progressed(self, connection: Peer) -> None:
         """The socket is still full, but has taken something."""
         if connection in self._connections:
             now, unsent = time.monotonic(), connection.unsent
             self._perform(self._core.connection_blocked(connection, now, unsent))
 
-    def drained(self, connection: Connection) -> None:
+    def drained(self, connection: Peer) -> None:
         """The socket has taken everything."""
         if connection in self._connections:
             self._perform(self._core.connection_drained(connection, time.monotonic()))
 
-    def closed(self, connection: Connection) -> None:
+    def closed(self, connection: Peer) -> None:
         """A WebSocket has ended."""
         self._connections.discard(connection)
         if not self._connections:
@@ -155,7 +155,7 @@ class Hub:
 
     # --- effects ----------------------------------------------------------------------------------
 
-    def _perform(self, effects: Sequence[Effect[Connection]]) -> None:  # noqa: C901  (one arm each)
+    def _perform(self, effects: Sequence[Effect[Peer]]) -> None:  # noqa: C901  (one arm each)
         for effect in effects:
             match effect:
                 case Send():
@@ -209,7 +209,7 @@ class Hub:
         """Storage holds this state of a collection; it may be another process's."""
         self._perform(self._core.collection_changed(path, cursor, time.monotonic()))
 
-    def _storage_answered(self, effects: Sequence[Effect[Connection]]) -> None:
+    def _storage_answered(self, effects: Sequence[Effect[Peer]]) -> None:
         self._perform(effects)
         if self._ending and not self._core.is_busy:
             self._idle.set()
@@ -245,7 +245,7 @@ class Hub:
             self._send_away(connection)
 
     @staticmethod
-    def _send_away(connection: Connection) -> None:
+    def _send_away(connection: Peer) -> None:
         connection.close(CLOSE_GOING_AWAY, "the server is shutting down")
 
     async def wait_empty(self) -> None:

@@ -11,12 +11,10 @@ The rules:
 from __future__ import annotations
 
 import ipaddress
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 import anyio
 import anyio.to_thread
-
-from sharedstate_backends import ConfigurationError
 
 from .document import shown
 from .http import path_of
@@ -31,6 +29,7 @@ if TYPE_CHECKING:
 
     from anyio.abc import TaskGroup
 
+    from .audience import Audience
     from .hub import Hub
     from .metered import Metered
     from .metrics import Metrics
@@ -38,28 +37,12 @@ if TYPE_CHECKING:
     from .responses import Response
     from .tls import Tls
 
-Audience: TypeAlias = Literal["local", "anyone", "off"]
-AUDIENCES: Final[tuple[Audience, ...]] = ("local", "anyone", "off")
-
 DELAY_SECONDS: Final = 0.5
 """Pause between two looks at how late the event loop is."""
 
 _FORWARDED: Final = frozenset(
     [b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip"]
 )
-
-
-def parse_audience(value: object) -> Audience:
-    """Give the document's `metrics` its type.
-
-    Raises:
-        ConfigurationError: it is none of the words.
-    """
-    for word in AUDIENCES:
-        if value == word:
-            return word
-    words = ", ".join(f'"{word}"' for word in AUDIENCES)
-    raise ConfigurationError("metrics", f"expected one of {words}, found {shown(value)}")
 
 
 class Inspection:

@@ -6,7 +6,7 @@ because of us or of a slow line (reading is paused, or the socket is full) is le
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import anyio
 
@@ -15,11 +15,29 @@ from sharedstate_core.errors import CLOSE_POLICY
 from .wheel import Wheel
 
 if TYPE_CHECKING:
-    from .connection import Connection
     from .limits import TransportLimits
 
 TICK_SECONDS: Final = 1.0
 """The grain of the wheel; finer where the configuration asks for less than a few of them."""
+
+
+class Pinged(Protocol):
+    """A connection, as far as it matters here."""
+
+    def __hash__(self) -> int: ...
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether the peer has sent nothing since the last ping, though it could have."""
+        ...
+
+    def ping(self) -> bool:
+        """Send a ping, unless the peer could not answer it now; return whether it was sent."""
+        ...
+
+    def close(self, code: int, reason: str) -> None:
+        """Say goodbye, and end if there is no answer."""
+        ...
 
 
 class KeepAlive:
@@ -29,16 +47,16 @@ class KeepAlive:
         self._ping_seconds = limits.ping_seconds
         self._pong_seconds = limits.pong_seconds
         shortest = min(limits.ping_seconds, limits.pong_seconds)
-        self._wheel: Wheel[Connection] = Wheel(max(0.01, min(TICK_SECONDS, shortest / 4)))
+        self._wheel: Wheel[Pinged] = Wheel(max(0.01, min(TICK_SECONDS, shortest / 4)))
         # Seconds that each may still be silent after its next visit.
-        self._awaited: dict[Connection, float] = {}
+        self._awaited: dict[Pinged, float] = {}
 
-    def watch(self, connection: Connection) -> None:
+    def watch(self, connection: Pinged) -> None:
         """Begin to ping."""
         if self._ping_seconds:
             self._wheel.set(connection, self._ping_seconds)
 
-    def forget(self, connection: Connection) -> None:
+    def forget(self, connection: Pinged) -> None:
         """Stop; the connection has ended."""
         self._wheel.remove(connection)
         self._awaited.pop(connection, None)
@@ -54,7 +72,7 @@ class KeepAlive:
             for connection in self._wheel.advance():
                 self._visit(connection)
 
-    def _visit(self, connection: Connection) -> None:
+    def _visit(self, connection: Pinged) -> None:
         left = self._awaited.pop(connection, None)
         if left is not None and not connection.is_silent:
             left = None

@@ -11,7 +11,7 @@ The rules:
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 import anyio
 
@@ -20,13 +20,20 @@ from .frames import LARGE_BYTES, close_frame
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from .outbox import Outbox
     from .sockets import Stream
 
 PROGRESS_BYTES: Final = 64 * 1024
 """What a slow reader must take within `Limits.drain_seconds` to be called alive."""
 
 _NOTHING: Final = memoryview(b"")
+
+
+class Flushing(Protocol):
+    """Who flushes connections at the end of a turn of the loop: the outbox."""
+
+    def queue(self, connection: Outgoing) -> None:
+        """Flush this one, too."""
+        ...
 
 
 class Outgoing(ABC):
@@ -51,7 +58,7 @@ class Outgoing(ABC):
         "window_bits",
     )
 
-    def __init__(self, sock: Stream, outbox: Outbox) -> None:
+    def __init__(self, sock: Stream, outbox: Flushing) -> None:
         self._outbox = outbox
         self._rest = _NOTHING
         self._draining = False

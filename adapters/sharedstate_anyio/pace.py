@@ -16,13 +16,10 @@ The rules:
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import anyio
 import anyio.lowlevel
-
-if TYPE_CHECKING:
-    from .connection import Connection
 
 TURNS_BETWEEN: Final = 6
 """About what an update takes: it is read, stored by another thread, told, sent."""
@@ -36,25 +33,25 @@ class Pace:
 
     def __init__(self) -> None:
         self._tired = False
-        self._line: deque[tuple[Connection, anyio.Event]] = deque()
-        self._called: Connection | None = None
+        self._line: deque[tuple[object, anyio.Event]] = deque()
+        self._called: object | None = None
         self._wanted = anyio.Event()
 
-    def allows(self, connection: Connection) -> bool:
+    def allows(self, peer: object) -> bool:
         """Tell whether a large message may be begun now; otherwise `wait`."""
-        return connection is self._called or not (self._tired or self._line)
+        return peer is self._called or not (self._tired or self._line)
 
-    def tire(self, connection: Connection) -> None:
+    def tire(self, peer: object) -> None:
         """A turn of this peer has taken long."""
         self._tired = True
-        if self._called is connection:
+        if self._called is peer:
             self._called = None
         self._wanted.set()
 
-    async def wait(self, connection: Connection) -> None:
+    async def wait(self, peer: object) -> None:
         """Wait in line, until called."""
         called = anyio.Event()
-        self._line.append((connection, called))
+        self._line.append((peer, called))
         self._wanted.set()
         await called.wait()
 

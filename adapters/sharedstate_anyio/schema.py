@@ -15,9 +15,9 @@ from sharedstate_backends.items_schema import config_schema
 from sharedstate_core import Limits
 from sharedstate_core.paths import MAX_SEGMENT_BYTES
 
+from .audience import AUDIENCES
 from .compression import LONGEST_BYTES
 from .folders import OWN_PATTERN, PATH_PATTERN
-from .inspection import AUDIENCES
 from .limits import RANGES, TransportLimits
 from .listeners import DEFAULT_HOST, DEFAULT_MODE, DEFAULT_PORT, UNIX_BYTES
 from .origins import ANY, DEFAULT, LOCALHOST, NULL, SAME_HOST

@@ -17,9 +17,9 @@ from .answers import Answers
 from .compliance import BrokenContractError, call
 from .config import Config, ServiceConfig
 from .events import about
+from .exposure import check_folders
 from .faults import Faults
 from .files import Files
-from .folders import check_folders
 from .handed_in import check_backends, check_sockets, complete
 from .handshake import Entrance
 from .http import Site

@@ -23,6 +23,7 @@ from sharedstate_backends.contract import Backend, ConfigurationError, StorageEr
 from . import other_keys
 from .censor import Censor
 from .compliance import BrokenContractError, call
+from .config import BUILT_IN
 from .document import join, nearest, shown
 from .proof import prove
 
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
     from .config import Config, ServiceConfig
 
 ENTRY_POINT_GROUP: Final = "sharedstate.services"
-BUILT_IN: Final[Mapping[str, str]] = {"items_service": "sharedstate_backends.items_service"}
-"""Services that are there even where the package's metadata is not, by module name."""
 
 _BACKEND_METHODS: Final = ("open", "close", "load", "commit", "heads", "collections")
 

@@ -29,9 +29,9 @@ if TYPE_CHECKING:
         Server,
     )
 
-    from .connection import Connection
     from .faults import Faults
     from .metered import Metered
+    from .peer import Peer
 
 
 class _Ended(NamedTuple):
@@ -62,8 +62,8 @@ class Storage:
     def __init__(
         self,
         backends: Mapping[str, Metered],
-        core: Server[Connection],
-        answered: Callable[[Sequence[Effect[Connection]]], None],
+        core: Server[Peer],
+        answered: Callable[[Sequence[Effect[Peer]]], None],
         tasks: TaskGroup,
         faults: Faults,
     ) -> None:

@@ -13,7 +13,7 @@ The rules:
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import anyio
 
@@ -22,12 +22,26 @@ from sharedstate_core.errors import CLOSE_POLICY
 from .wheel import Wheel
 
 if TYPE_CHECKING:
-    from .connection import Connection
     from .limits import TransportLimits
 
 PROGRESS_BYTES: Final = 64 * 1024
 
 TICK_SECONDS: Final = 1.0
+
+
+class Sender(Protocol):
+    """A connection, as far as it matters here."""
+
+    def __hash__(self) -> int: ...
+
+    @property
+    def is_listening(self) -> bool:
+        """Whether its messages are read."""
+        ...
+
+    def close(self, code: int, reason: str) -> None:
+        """Say goodbye, and end if there is no answer."""
+        ...
 
 
 class _Message:
@@ -54,7 +68,7 @@ class Unfinished:
     def __init__(self, limits: TransportLimits) -> None:
         self._limits = limits
         self.bytes = 0
-        self._messages: dict[Connection, _Message] = {}  # the first to begin first
+        self._messages: dict[Sender, _Message] = {}  # the first to begin first
         self._wheel = _wheel(limits)
 
     def change_limits(self, limits: TransportLimits) -> None:
@@ -66,10 +80,10 @@ class Unfinished:
             for connection in self._messages:
                 self._expect(connection)
 
-    def __contains__(self, connection: Connection) -> bool:
+    def __contains__(self, connection: Sender) -> bool:
         return connection in self._messages
 
-    def add(self, connection: Connection, text: str) -> int:
+    def add(self, connection: Sender, text: str) -> int:
         """Keep what a message begins or goes on with; return how many bytes it has so far."""
         message = self._messages.get(connection)
         if message is None:
@@ -88,13 +102,13 @@ class Unfinished:
             self._end(first, "the server has no memory for unfinished messages")
         return message.size
 
-    def take(self, connection: Connection) -> str:
+    def take(self, connection: Sender) -> str:
         """Return the message: it is whole."""
         message = self._messages[connection]
         self.drop(connection)
         return message.buffer.getvalue().decode()
 
-    def drop(self, connection: Connection) -> None:
+    def drop(self, connection: Sender) -> None:
         """Forget a message, if there is one."""
         message = self._messages.pop(connection, None)
         if message is not None:
@@ -108,19 +122,19 @@ class Unfinished:
             for connection in self._wheel.advance():
                 self._visit(connection)
 
-    def _visit(self, connection: Connection) -> None:
+    def _visit(self, connection: Sender) -> None:
         if connection.is_listening:
             self._end(connection, "a message did not arrive in time")
         else:
             self._expect(connection)
 
-    def _expect(self, connection: Connection) -> None:
+    def _expect(self, connection: Sender) -> None:
         self._wheel.set(connection, self._limits.message_seconds)
 
-    def _end(self, connection: Connection, reason: str) -> None:
+    def _end(self, connection: Sender, reason: str) -> None:
         self.drop(connection)
         connection.close(CLOSE_POLICY, reason)
 
 
-def _wheel(limits: TransportLimits) -> Wheel[Connection]:
+def _wheel(limits: TransportLimits) -> Wheel[Sender]:
     return Wheel(max(0.01, min(TICK_SECONDS, limits.message_seconds / 4)))

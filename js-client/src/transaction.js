@@ -23,8 +23,8 @@ const MAX_CONFLICTS = 6;
 /** …and no longer than this, in milliseconds. */
 const MAX_PAUSE = 1000;
 
-/** @import { Changes } from "./changes.js" */
-/** @import { Dataset } from "./full.js" */
+/** @import { Changes, Cursor } from "./changes.js" */
+/** @import { Dataset } from "./dataset.js" */
 /** @import { Item } from "./replica.js" */
 
 /**
@@ -45,7 +45,7 @@ export class Transaction {
   /** @internal whether the function has ended */
   _over = false;
 
-  /** @internal @param {Dataset<T>} ds */
+  /** @internal @param {Dataset<T> & Conditional} ds */
   constructor(ds) {
     this.#ds = ds;
     /** @internal */
@@ -123,9 +123,18 @@ export class Transaction {
 }
 
 /**
+ * What a transaction needs beside the lean core's dataset.
+ *
+ * @typedef {object} Conditional
+ * @property {Cursor | undefined} cursor
+ * @property {{conflicts: number, attempt: number, turn: Promise<void>}} _crowd
+ * @property {Deferred<void>} _moved
+ */
+
+/**
  * @template {{id: string}} T
  * @template R
- * @param {Dataset<T>} ds
+ * @param {Dataset<T> & Conditional} ds
  * @param {(transaction: Transaction<T>) => R} run
  * @returns {Promise<Awaited<R>>}
  */
@@ -183,7 +192,7 @@ function pause(conflicts, attempt) {
 /**
  * Wait until the dataset shows what made the conflict: that news may still be on its way.
  *
- * @param {Dataset<any>} ds
+ * @param {Dataset<any> & Conditional} ds
  * @param {Transaction<any>["_cursor"]} before what it showed when the transaction began
  * @param {SharedStateError} conflict
  */

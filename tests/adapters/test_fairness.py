@@ -115,22 +115,22 @@ async def test_messages_that_take_long_come_one_at_a_time(monkeypatch: pytest.Mo
 async def test_a_peer_that_leaves_the_line_keeps_nobody_in_it() -> None:
     pace = Pace()
     first, second = object(), object()
-    pace.tire(second)  # type: ignore[arg-type]
+    pace.tire(second)
     async with anyio.create_task_group() as tasks:
         waiting = anyio.CancelScope()
 
         async def wait() -> None:
             with waiting:
-                await pace.wait(first)  # type: ignore[arg-type]
+                await pace.wait(first)
 
         tasks.start_soon(wait)
         await anyio.wait_all_tasks_blocked()
-        assert not pace.allows(second)  # type: ignore[arg-type]
+        assert not pace.allows(second)
         waiting.cancel()
         tasks.start_soon(pace.run)
         with anyio.fail_after(10):
-            await pace.wait(second)  # type: ignore[arg-type]
-        assert pace.allows(second)  # type: ignore[arg-type]
+            await pace.wait(second)
+        assert pace.allows(second)
         tasks.cancel_scope.cancel()
 
 
@@ -141,7 +141,7 @@ async def test_who_is_called_has_a_turn_however_many_others_tire_meanwhile() -> 
 
     async def tire_in_every_turn() -> None:
         while True:
-            pace.tire(object())  # type: ignore[arg-type]
+            pace.tire(object())
             await anyio.lowlevel.checkpoint()
 
     async with anyio.create_task_group() as tasks:
@@ -149,10 +149,10 @@ async def test_who_is_called_has_a_turn_however_many_others_tire_meanwhile() -> 
         tasks.start_soon(tire_in_every_turn)
         for _ in range(20):
             with anyio.fail_after(10):
-                await pace.wait(peer)  # type: ignore[arg-type]
-            assert pace.allows(peer)  # type: ignore[arg-type]
-            pace.tire(peer)  # type: ignore[arg-type]
-            assert not pace.allows(peer)  # type: ignore[arg-type]
+                await pace.wait(peer)
+            assert pace.allows(peer)
+            pace.tire(peer)
+            assert not pace.allows(peer)
         tasks.cancel_scope.cancel()
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from sharedstate_anyio import Config, parse_config
 from sharedstate_anyio.config import load_config
-from sharedstate_anyio.folders import OWN, check_folders
+from sharedstate_anyio.exposure import check_folders
+from sharedstate_anyio.folders import OWN
 from sharedstate_anyio.http import Site
 from sharedstate_backends import ConfigurationError
 from tests.support.command import started

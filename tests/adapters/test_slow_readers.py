@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import socket
 
     from sharedstate_anyio.hub import Hub
+    from sharedstate_anyio.peer import Peer
 
 C = "/app/items/c"
 SMALL = 256 * 1024
@@ -285,7 +286,7 @@ async def test_who_wakes_up_too_late_is_told(
         sleepy.peer.shut()
 
 
-def hubs_connections(connection: Watched) -> set[Connection]:
+def hubs_connections(connection: Watched) -> set[Peer]:
     hub = connection.hub
     assert isinstance(hub, hub_module.Hub)
     return hub._connections

@@ -15,7 +15,7 @@ from tests.support.peer import ClosedError, open_client, request
 from tests.support.servers import document, running, until
 
 if TYPE_CHECKING:
-    from sharedstate_anyio.connection import Connection
+    from sharedstate_anyio.unfinished import Sender
 
 PART = 32 * 1024
 
@@ -31,7 +31,7 @@ class Noted(Unfinished):
         self.most = 0
         self.made.append(self)
 
-    def add(self, connection: Connection, text: str) -> int:
+    def add(self, connection: Sender, text: str) -> int:
         size = super().add(connection, text)
         self.total += len(text)
         self.most = max(self.most, self.bytes)
@@ -116,21 +116,21 @@ def turn(unfinished: Unfinished, ticks: int) -> None:
 def test_who_makes_progress_or_is_not_read_from_stays(obstacle: str) -> None:
     unfinished = Unfinished(TransportLimits(message_seconds=10))
     connection = Slow()
-    unfinished.add(connection, "é")  # type: ignore[arg-type]
+    unfinished.add(connection, "é")
     connection.is_listening = obstacle != "paused"
     for _ in range(5):
         turn(unfinished, 9)
         if obstacle == "progress":
-            unfinished.add(connection, "x" * PROGRESS_BYTES)  # type: ignore[arg-type]
+            unfinished.add(connection, "x" * PROGRESS_BYTES)
         else:
-            unfinished.add(connection, "x")  # type: ignore[arg-type]
+            unfinished.add(connection, "x")
     if obstacle == "none":
         assert connection.closed == "a message did not arrive in time"
         return
     assert not connection.closed
     more = 5 * (PROGRESS_BYTES if obstacle == "progress" else 1)
     assert unfinished.bytes == 2 + more
-    assert unfinished.take(connection) == "é" + "x" * more  # type: ignore[arg-type]
+    assert unfinished.take(connection) == "é" + "x" * more
     assert unfinished.bytes == 0
     turn(unfinished, 100)
     assert not connection.closed
@@ -142,12 +142,12 @@ def test_another_time_holds_at_once_also_for_a_message_that_has_begun() -> None:
 
     unfinished = Unfinished(limits(3600))
     connection, later = Slow(), Slow()
-    unfinished.add(connection, "x")  # type: ignore[arg-type]
+    unfinished.add(connection, "x")
     unfinished.change_limits(limits(2))
     assert unfinished._wheel.tick == 0.5
     turn(unfinished, 4)
     unfinished.change_limits(limits(2))  # as it is: nothing begins anew
-    unfinished.add(later, "x")  # type: ignore[arg-type]
+    unfinished.add(later, "x")
     assert [connection.closed, later.closed] == ["", ""]
     turn(unfinished, 1)
     assert [connection.closed, later.closed] == ["a message did not arrive in time", ""]

@@ -1,0 +1,47 @@
+"""Whether folders that are to be served can be, and hold nothing that is not for everybody: keys, databases."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sharedstate_backends.complaints import Complaints
+
+from .document import join, shown
+from .folders import PLACE, refuse_inside
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .config import Config
+
+
+def check_folders(config: Config) -> None:
+    """Look at the folders: they are there, and hold nothing that is not for everybody.
+
+    Raises:
+        ConfigurationError: one cannot be served.
+    """
+    private = dict(_private(config))
+    with Complaints() as complaints:
+        for path, folder in config.files.items():
+            place = join(PLACE, path)
+            if not Path(folder).is_dir():
+                complaints.add(place, f"there is no folder {shown(str(folder))}; create it")
+            elif not os.access(folder, os.R_OK | os.X_OK):
+                complaints.add(place, f"this user may not read the folder {shown(str(folder))}")
+            for what, file in private.items():
+                complaints.attempt(refuse_inside, place, folder, what, file)
+
+
+def _private(config: Config) -> Iterator[tuple[str, str]]:
+    for service in config.services:
+        name, key = service.config.get("db_name"), service.config.get("ssl.key")
+        if service.config.get("db_type") == "sqlite" and isinstance(name, str):
+            yield f"the database of {service.place}", name
+        if isinstance(key, str):
+            yield f"the key of {service.place}", key
+    for listen in config.listen:
+        if listen.ssl is not None:
+            yield f"the key of {listen.ssl.place}", listen.ssl.key
