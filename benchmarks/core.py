@@ -19,10 +19,10 @@ from sharedstate_core import (
     TellDrained,
     Update,
 )
-from sharedstate_core.decode import decode_request, decode_write
-from sharedstate_core.notices import Notices
-from sharedstate_core.replica import Replica
+from sharedstate_core.collection.notices import Notices
+from sharedstate_core.collection.replica import Replica
 from sharedstate_core.results import checked_load
+from sharedstate_core.wire.decode import decode_request, decode_write
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

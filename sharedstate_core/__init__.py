@@ -24,7 +24,7 @@ from .effects import (
 from .errors import ErrorCode, LocalProtocolError, RequestError, SharedStateError
 from .limits import Limits
 from .paths import CollectionPath, parse_collection_path
-from .server import Server
+from .server.server import Server
 from .storage import (
     CommitResult,
     Committed,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import pytest
 
 from .structure import PACKAGES, circles, graph
@@ -12,6 +14,23 @@ def test_no_modules_import_one_another(package: str) -> None:
     imports = graph(package)
     assert sum(map(len, imports.values())) > len(imports), "the imports were found"
     assert circles(imports) == []
+
+
+CORE: Final = ("", "wire", "collection", "peer", "server")
+"""The folders of the core: each may import those before it."""
+
+BESIDE: Final = {"client": {"", "client"}, "testing": {*CORE, "testing"}}
+"""Further ones, and what they may import."""
+
+
+def test_the_core_is_built_in_one_direction() -> None:
+    for module, imports in graph("sharedstate_core").items():
+        folder = module.rpartition("/")[0]
+        if module == "__init__.py":
+            continue  # what is public, from wherever it is
+        known = BESIDE.get(folder) or set(CORE[: CORE.index(folder) + 1])
+        for other in imports:
+            assert other.rpartition("/")[0] in known, f"{module} imports {other}"
 
 
 def test_circles_are_found() -> None:

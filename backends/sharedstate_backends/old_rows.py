@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
-from sharedstate_core.decode import decode_write
 from sharedstate_core.errors import RequestError
 from sharedstate_core.limits import Limits
 from sharedstate_core.paths import split_path
+from sharedstate_core.wire.decode import decode_write
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

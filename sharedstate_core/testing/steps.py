@@ -29,7 +29,7 @@ from sharedstate_core.effects import (
     TellTime,
 )
 from sharedstate_core.limits import Limits
-from sharedstate_core.server import Server
+from sharedstate_core.server.server import Server
 from sharedstate_core.storage import CommitResult, Loaded, Write
 
 from .client import Client

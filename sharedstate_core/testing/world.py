@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sharedstate_core.counters import Counters
 from sharedstate_core.paths import parse_collection_path
-from sharedstate_core.server import Server
+from sharedstate_core.server.server import Server
 
 from .contract import ContractError
 from .links import Link

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from sharedstate_core import CollectionPath, Limits, Load, Update
-from sharedstate_core.outstanding import Outstanding
+from sharedstate_core.peer.outstanding import Outstanding
+from sharedstate_core.server.turns import Turns
 from sharedstate_core.testing import World, check_copies, check_requests
-from sharedstate_core.turns import Turns
 
 from .scenes import P, hear, kinds, say, stored, watching
 

@@ -22,7 +22,7 @@ from sharedstate_core import (
     Server,
     TellTime,
 )
-from sharedstate_core.nesting import nests_deeper
+from sharedstate_core.wire.nesting import nests_deeper
 
 P = "/a/items/c"
 

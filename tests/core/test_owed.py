@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sharedstate_core import Commit, Limits, Load, Update
-from sharedstate_core.subscribers import Subscription
+from sharedstate_core.collection.subscribers import Subscription
 from sharedstate_core.testing import World, check_copies, check_requests
 
 from .scenes import PATH, P, hear, kinds, put, say, stored, under_way, watching

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sharedstate_core import CollectionPath, Cursor, Loaded, Row, Update, Write
-from sharedstate_core.replica import Replica
+from sharedstate_core.collection.replica import Replica
 from sharedstate_core.testing import MemoryStore
 
 from .histories import HISTORIES, Model, id_of, item, states_of

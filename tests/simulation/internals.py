@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sharedstate_core.operations import Put
-from sharedstate_core.owed import HeldReply
-from sharedstate_core.reader import Postponed
-from sharedstate_core.subscribers import Subscription
+from sharedstate_core.collection.operations import Put
+from sharedstate_core.collection.reader import Postponed
+from sharedstate_core.collection.subscribers import Subscription
+from sharedstate_core.peer.owed import HeldReply
 
 if TYPE_CHECKING:
-    from sharedstate_core.collection import Collection
-    from sharedstate_core.server import Server
+    from sharedstate_core.collection.collection import Collection
+    from sharedstate_core.server.server import Server
     from sharedstate_core.testing import Connection, World
 
 

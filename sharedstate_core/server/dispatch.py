@@ -14,23 +14,30 @@ from typing import TYPE_CHECKING, Generic
 
 from msgspec import Raw
 
-from .decode import RequestMessage, decode_request, decode_subscriptions, decode_write
-from .effects import C, Effect, ListApps, ListCollections
-from .encode import encode_subs_reply
-from .errors import RequestError
-from .faults import BadMessageError
+from sharedstate_core.collection.operations import Get, Operation, Put, put_size
+from sharedstate_core.collection.reader import Postponed
+from sharedstate_core.collection.subscribers import Subscription, proceed
+from sharedstate_core.effects import C, Effect, ListApps, ListCollections
+from sharedstate_core.errors import RequestError
+from sharedstate_core.paths import split_path
+from sharedstate_core.peer.request import Request
+from sharedstate_core.peer.wishes import Wanted, decide
+from sharedstate_core.wire.decode import (
+    RequestMessage,
+    decode_request,
+    decode_subscriptions,
+    decode_write,
+)
+from sharedstate_core.wire.encode import encode_subs_reply
+from sharedstate_core.wire.faults import BadMessageError
+
 from .listing import Listing, Together, every_name, holders
-from .operations import Get, Operation, Put, put_size
-from .paths import split_path
-from .reader import Postponed
-from .request import Request
-from .subscribers import Subscription, proceed
-from .wishes import Wanted, decide
 
 if TYPE_CHECKING:
-    from .paths import CollectionPath
+    from sharedstate_core.paths import CollectionPath
+    from sharedstate_core.peer.session import Session
+
     from .registry import Registry
-    from .session import Session
 
 
 class Dispatcher(Generic[C]):

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic
 
-from . import encode
-from .effects import C, Effect, Send, TellTime
-from .operations import REQUEST_BYTES
+from sharedstate_core.collection.operations import REQUEST_BYTES
+from sharedstate_core.effects import C, Effect, Send, TellTime
+from sharedstate_core.wire import encode
 
 if TYPE_CHECKING:
     from msgspec import Raw
 
-    from .errors import RequestError
+    from sharedstate_core.errors import RequestError
+    from sharedstate_core.storage import Cursor
+
     from .session import Session
-    from .storage import Cursor
 
 
 class Request(Generic[C]):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from .effects import C, Effect
+from sharedstate_core.effects import C, Effect
 
 if TYPE_CHECKING:
-    from .errors import RequestError
+    from sharedstate_core.errors import RequestError
+    from sharedstate_core.storage import Cursor
+
     from .reader import Reader
-    from .storage import Cursor
 
 
 class Author(Protocol[C]):

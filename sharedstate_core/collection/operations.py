@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeAlias
 
-from .effects import C, Effect
-from .errors import RequestError
+from sharedstate_core.effects import C, Effect
+from sharedstate_core.errors import RequestError
+from sharedstate_core.storage import Committed, Cursor, Outcome, Write
+
 from .quota import Quota
-from .storage import Committed, Cursor, Outcome, Write
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from sharedstate_core.counters import Counters
+    from sharedstate_core.limits import Limits
+    from sharedstate_core.pending import Pending
+
     from .author import Author
-    from .counters import Counters
-    from .limits import Limits
-    from .pending import Pending
     from .reader import Reader
     from .replica import Replica
 

@@ -15,21 +15,32 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic
 
-from .effects import C, Close, Effect, PauseReading, ResumeReading, Send, TellDrained, TellTime
-from .errors import CLOSE_POLICY
+from sharedstate_core.collection.reader import Postponed
+from sharedstate_core.collection.subscribers import Subscription
+from sharedstate_core.effects import (
+    C,
+    Close,
+    Effect,
+    PauseReading,
+    ResumeReading,
+    Send,
+    TellDrained,
+    TellTime,
+)
+from sharedstate_core.errors import CLOSE_POLICY
+
 from .owed import HeldReply, Owed, messages_of
-from .reader import Postponed
-from .subscribers import Subscription
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence, Sized
 
-    from .counters import Counters
+    from sharedstate_core.counters import Counters
+    from sharedstate_core.limits import Limits
+    from sharedstate_core.paths import CollectionPath
+    from sharedstate_core.storage import Cursor
+
     from .drains import Drains
-    from .limits import Limits
     from .outstanding import Outstanding
-    from .paths import CollectionPath
-    from .storage import Cursor
 
 
 class Session(Generic[C]):

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Final, NoReturn
 import msgspec
 from msgspec import Raw, Struct
 
-from .errors import ErrorCode, RequestError
+from sharedstate_core.errors import ErrorCode, RequestError
+
 from .nesting import nests_deeper
 
 if TYPE_CHECKING:
-    from .limits import Limits
+    from sharedstate_core.limits import Limits
 
 NULL: Final = Raw(b"null")
 

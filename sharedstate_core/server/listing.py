@@ -11,13 +11,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic
 
-from .effects import C, Effect
+from sharedstate_core.effects import C, Effect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from .errors import RequestError
-    from .request import Request
+    from sharedstate_core.errors import RequestError
+    from sharedstate_core.peer.request import Request
 
 
 class Listing(Generic[C]):

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Generic
 
-from .effects import C, Send, TellTime
-from .reader import Postponed
+from sharedstate_core.collection.reader import Postponed
+from sharedstate_core.effects import C, Send, TellTime
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence, Sized
 
-    from .subscribers import Subscription
+    from sharedstate_core.collection.subscribers import Subscription
 
 
 class HeldReply(Generic[C]):

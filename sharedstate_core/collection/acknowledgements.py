@@ -10,15 +10,17 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Generic
 
-from .effects import C, Effect
+from sharedstate_core.effects import C, Effect
+
 from .reader import Postponed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .counters import Counters
+    from sharedstate_core.counters import Counters
+    from sharedstate_core.paths import CollectionPath
+
     from .operations import Answer
-    from .paths import CollectionPath
     from .reader import Reader
     from .subscribers import Subscribers
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from .timers import Timers
+from sharedstate_core.timers import Timers
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator

@@ -15,18 +15,19 @@ The rules:
 from collections.abc import Collection as Names
 from collections.abc import Iterable
 
-from .arguments import expect, messages, service_names
-from .counters import Census, Counters
+from sharedstate_core.arguments import expect, messages, service_names
+from sharedstate_core.collection.subscribers import proceed
+from sharedstate_core.counters import Census, Counters
+from sharedstate_core.effects import C, Effect
+from sharedstate_core.errors import LocalProtocolError
+from sharedstate_core.limits import Limits
+from sharedstate_core.peer.drains import Drains
+from sharedstate_core.peer.outstanding import Outstanding
+from sharedstate_core.peer.session import Session
+
 from .dispatch import Dispatcher
-from .drains import Drains
-from .effects import C, Effect
-from .errors import LocalProtocolError
-from .limits import Limits
-from .outstanding import Outstanding
 from .registry import Registry
-from .session import Session
 from .storage_inputs import StorageInputs
-from .subscribers import proceed
 
 
 class Server(StorageInputs[C]):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic, Protocol
 
-from .effects import C, Effect
+from sharedstate_core.effects import C, Effect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from .paths import CollectionPath
-    from .storage import Cursor
+    from sharedstate_core.paths import CollectionPath
+    from sharedstate_core.storage import Cursor
 
 
 class Postponed(Generic[C]):

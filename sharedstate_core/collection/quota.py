@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .limits import Limits
+    from sharedstate_core.limits import Limits
+    from sharedstate_core.updates import Update
+
     from .replica import Replica
-    from .updates import Update
 
 
 class Quota:

@@ -18,12 +18,12 @@ from itertools import islice
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from .storage import Cursor, Loaded, Row
+from sharedstate_core.storage import Cursor, Loaded, Row
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .updates import Update
+    from sharedstate_core.updates import Update
 
 
 class Changes(NamedTuple):

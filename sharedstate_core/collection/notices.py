@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Raw
 
-from .encode import encode_items, encode_notification
+from sharedstate_core.wire.encode import encode_items, encode_notification
+
 from .replica import Changes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from sharedstate_core.storage import Cursor
+
     from .replica import Replica
-    from .storage import Cursor
 
 KEPT_DELTAS: Final = 64
 KEPT_BYTES: Final = 16 * 1024 * 1024

@@ -18,25 +18,27 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final, Generic
 
+from sharedstate_core.effects import C, Commit, Doubt, Effect, Load
+from sharedstate_core.errors import RequestError
+from sharedstate_core.storage import CommitResult, Committed, Cursor, Loaded
+
 from .acknowledgements import Acknowledgements
-from .effects import C, Commit, Doubt, Effect, Load
-from .errors import RequestError
 from .freshness import LOOK_SECONDS, Freshness
 from .notices import Notices
 from .operations import Answer, Get, Operation, Put, Queue
 from .reader import Postponed
 from .replica import Replica
-from .storage import CommitResult, Committed, Cursor, Loaded
 from .subscribers import Subscribers, Subscription
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sharedstate_core.limits import Limits
+    from sharedstate_core.paths import CollectionPath
+    from sharedstate_core.updates import Update
+
     from .desk import Deadline, Desk
-    from .limits import Limits
-    from .paths import CollectionPath
     from .reader import Reader
-    from .updates import Update
 
 COLLECTION_BYTES: Final = 4096
 ENTRY_BYTES: Final = 400

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Final, Generic, NamedTuple
 
-from .decode import SubscriptionChanges, SubscriptionOptions, decode_subscription
-from .effects import C
-from .errors import Refusal, RequestError
+from sharedstate_core.effects import C
+from sharedstate_core.errors import Refusal, RequestError
+from sharedstate_core.wire.decode import (
+    SubscriptionChanges,
+    SubscriptionOptions,
+    decode_subscription,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from .paths import CollectionPath
-    from .subscribers import Subscription
+    from sharedstate_core.collection.subscribers import Subscription
+    from sharedstate_core.paths import CollectionPath
 
 MAX_SPELLINGS: Final = 4
 """Spellings of one collection's path that one connection may subscribe to: each gets messages of its own."""

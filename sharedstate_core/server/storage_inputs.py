@@ -11,15 +11,16 @@ from collections.abc import Sequence
 from math import isfinite
 from typing import Generic
 
-from .arguments import check_seconds, expect
-from .drains import Drains
-from .effects import C, Effect
-from .errors import RequestError
-from .paths import CollectionPath
+from sharedstate_core.arguments import check_seconds, expect
+from sharedstate_core.effects import C, Effect
+from sharedstate_core.errors import RequestError
+from sharedstate_core.paths import CollectionPath
+from sharedstate_core.peer.drains import Drains
+from sharedstate_core.peer.session import Session
+from sharedstate_core.results import check_change, checked_commit, checked_load, checked_names
+from sharedstate_core.storage import CommitResult, Cursor, Loaded
+
 from .registry import Registry
-from .results import check_change, checked_commit, checked_load, checked_names
-from .session import Session
-from .storage import CommitResult, Cursor, Loaded
 
 
 class StorageInputs(Generic[C]):

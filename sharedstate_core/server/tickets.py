@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic
 
-from .collection import Collection
-from .effects import C
-from .errors import LocalProtocolError
+from sharedstate_core.collection.collection import Collection
+from sharedstate_core.effects import C
+from sharedstate_core.errors import LocalProtocolError
+
 from .listing import Listing
 
 if TYPE_CHECKING:

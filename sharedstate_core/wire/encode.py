@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from .effects import ClockReply
+from sharedstate_core.effects import ClockReply
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from .errors import Refusal, RequestError
-    from .storage import Cursor
+    from sharedstate_core.errors import Refusal, RequestError
+    from sharedstate_core.storage import Cursor
 
 
 class _Error(Struct, omit_defaults=True):

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias, TypeVar, get_args
 
-from .effects import C, Effect
+from sharedstate_core.effects import C, Effect
 
 if TYPE_CHECKING:
-    from .counters import Counters
-    from .limits import Limits
+    from sharedstate_core.counters import Counters
+    from sharedstate_core.limits import Limits
+    from sharedstate_core.paths import CollectionPath
+    from sharedstate_core.pending import Pending
+
     from .operations import Operation
-    from .paths import CollectionPath
-    from .pending import Pending
     from .reader import Reader
 
 One_contra = TypeVar("One_contra", contravariant=True)

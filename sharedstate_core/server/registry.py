@@ -13,25 +13,26 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Generic
 
-from .collection import Collection
-from .desk import DEADLINES
-from .effects import C, Effect
-from .errors import RequestError
-from .paths import CollectionPath, parse_collection_path
-from .pending import Pending
+from sharedstate_core.collection.collection import Collection
+from sharedstate_core.collection.desk import DEADLINES
+from sharedstate_core.effects import C, Effect
+from sharedstate_core.errors import RequestError
+from sharedstate_core.paths import CollectionPath, parse_collection_path
+from sharedstate_core.pending import Pending
+from sharedstate_core.timers import Timers
+
 from .tickets import Tickets
-from .timers import Timers
 from .turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Collection as Names
     from collections.abc import Iterable
 
-    from .counters import Counters
-    from .desk import Deadline
-    from .limits import Limits
-    from .operations import Operation
-    from .reader import Reader
+    from sharedstate_core.collection.desk import Deadline
+    from sharedstate_core.collection.operations import Operation
+    from sharedstate_core.collection.reader import Reader
+    from sharedstate_core.counters import Counters
+    from sharedstate_core.limits import Limits
 
 
 class Registry(Generic[C]):

@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 import msgspec
 from msgspec import Raw, Struct
 
-from .errors import RequestError
+from sharedstate_core.errors import RequestError
+from sharedstate_core.storage import Condition, Cursor, Write
+from sharedstate_core.updates import Update
+
 from .faults import NULL, BadMessageError, explain, head_fault, lowered, too_deep, update_fault
 from .nesting import nests_deeper
-from .storage import Condition, Cursor, Write
-from .updates import Update
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .limits import Limits
+    from sharedstate_core.limits import Limits
 
 Command: TypeAlias = Literal["GET", "PUT"]
 

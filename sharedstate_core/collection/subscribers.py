@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic, Protocol
 
-from .effects import C, Effect, Send
+from sharedstate_core.effects import C, Effect, Send
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from .counters import Counters
+    from sharedstate_core.counters import Counters
+    from sharedstate_core.paths import CollectionPath
+    from sharedstate_core.storage import Cursor
+
     from .notices import Notices
-    from .paths import CollectionPath
     from .reader import Reader
     from .replica import Replica
-    from .storage import Cursor
 
 
 class Watched(Protocol[C]):

@@ -15,11 +15,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Generic
 
-from .effects import C
+from sharedstate_core.effects import C
 
 if TYPE_CHECKING:
+    from sharedstate_core.storage import Cursor
+
     from .replica import Replica
-    from .storage import Cursor
     from .subscribers import Subscription
 
 LOOK_SECONDS: Final = 1.0

@@ -1,0 +1,1 @@
+"""One collection: its order, its state, who asks and who hears; nothing here knows a connection."""

@@ -1,0 +1,1 @@
+"""One connection: its requests, its subscriptions, and what it is owed."""

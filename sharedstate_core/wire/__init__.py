@@ -1,0 +1,1 @@
+"""The wire, in and out: no other module knows a JSON key."""
