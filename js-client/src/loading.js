@@ -1,5 +1,6 @@
-/** What a dataset without items means: they are still to come, there are none, or the server refuses to tell. */
+/** What bridges show of a collection: its items, that they are still to come, or why they do not. */
 
+/** @import { SharedStateClient as CoreClient } from "./client.js" */
 /** @import { Dataset } from "./dataset.js" */
 /** @import { SharedStateError } from "./errors.js" */
 
@@ -9,6 +10,14 @@
  * @property {SharedStateError | undefined} error why they do not come
  */
 
+/**
+ * @template {{id: string}} T
+ * @typedef {object} Initially
+ * @property {readonly T[]} [initial] what to show until the items are there, as a server that renders does. Default: nothing
+ */
+
+/** @type {readonly any[]} */
+export const NOTHING = Object.freeze([]);
 /** @type {Loading} */
 export const LOADING = Object.freeze({ loading: true, error: undefined });
 /** @type {Loading} */
@@ -42,5 +51,47 @@ export function follow_loading(ds, tell) {
   return () => {
     ready = undefined;
     ds._renewals.remove(handle);
+  };
+}
+
+/**
+ * What is shown of a collection: the initial items until there are others, or it is known that there are none.
+ *
+ * @template {{id: string}} T
+ * @param {Dataset<T> | undefined} ds
+ * @param {Loading} state
+ * @param {readonly T[]} initial
+ * @returns {readonly T[]}
+ */
+export function shown_items(ds, state, initial) {
+  return ds && (ds.size > 0 || !state.loading) ? ds.snapshot : initial;
+}
+
+/**
+ * Acquire a collection, and follow what is to be shown of it.
+ *
+ * @template {{id: string}} T
+ * @param {CoreClient} client
+ * @param {string} path `/app/service/collection`
+ * @param {readonly T[]} initial
+ * @param {(items: readonly T[], ds: Dataset<T>, state: Loading) => void} tell called at once, and when that changes
+ * @returns {() => void} ends it, and releases the collection
+ */
+export function follow_collection(client, path, initial, tell) {
+  const [handle, acquired] = client.acquire(path);
+  const ds = /** @type {Dataset<any>} */ (acquired);
+  let state = LOADING;
+  const show = () => tell(shown_items(ds, state, initial), ds, state);
+  const ends = [
+    ds.subscribe(show),
+    follow_loading(ds, (now) => {
+      state = now;
+      show();
+    }),
+  ];
+  show();
+  return () => {
+    for (const end of ends) end();
+    client.release(handle);
   };
 }

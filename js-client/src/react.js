@@ -1,24 +1,16 @@
 /** SharedState in React: hooks. Items are read through `ds.snapshot`, so that nothing is rendered without need. */
 
 import { useCallback, useMemo, useSyncExternalStore } from "react";
-import { LOADING, follow_loading } from "./loading.js";
+import { LOADING, NOTHING, follow_loading, shown_items } from "./loading.js";
 import { collection_path } from "./paths.js";
 
 /** @import { SharedStateClient as CoreClient } from "./client.js" */
 /** @import { Dataset } from "./dataset.js" */
-/** @import { Loading } from "./loading.js" */
+/** @import { Initially, Loading } from "./loading.js" */
 /** @import { Status } from "./options.js" */
 /** @import { Item } from "./replica.js" */
 
-/** @type {readonly any[]} */
-const NOTHING = Object.freeze([]);
 const never = () => () => {};
-
-/**
- * @template {{id: string}} T
- * @typedef {object} Initially
- * @property {readonly T[]} [initial] what to show until the items are there, as a server that renders does. Default: nothing
- */
 
 /**
  * The items of a dataset that somebody else acquired.
@@ -102,9 +94,8 @@ function collection(client, path, initial) {
       };
     },
     snapshot() {
-      const there = ds && (ds.size > 0 || !loading.loading);
       /** @type {Shown} */
-      const now = [there ? /** @type {any} */ (ds).snapshot : initial, ds, loading];
+      const now = [shown_items(ds, loading, initial), ds, loading];
       if (now.some((each, n) => each !== shown[n])) shown = now;
       return shown;
     },

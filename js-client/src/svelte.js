@@ -1,10 +1,16 @@
-/** SharedState in Svelte: stores, to be read as `$items`. */
+/**
+ * SharedState in Svelte: stores, to be read as `$items`.
+ *
+ * Each subscriber hears a constant first value, so that a server renders, and a page hydrates, the same. Where there is no
+ * document, as on a server, nothing comes after it, and nothing is acquired or followed.
+ */
 
-import { LOADING, follow_loading } from "./loading.js";
+import { LOADING, NOTHING, follow_collection, follow_loading } from "./loading.js";
+import { collection_path } from "./paths.js";
 
 /** @import { SharedStateClient as CoreClient } from "./client.js" */
 /** @import { Dataset } from "./dataset.js" */
-/** @import { Loading } from "./loading.js" */
+/** @import { Initially, Loading } from "./loading.js" */
 /** @import { Status } from "./options.js" */
 /** @import { Item } from "./replica.js" */
 
@@ -19,16 +25,18 @@ import { LOADING, follow_loading } from "./loading.js";
  * The items of a dataset that somebody else acquired.
  *
  * @template {{id: string}} [T=Item]
- * @param {Dataset<T>} ds
- * @returns {Readable<readonly T[]>} holds a frozen list, in order
+ * @param {Dataset<T> | undefined} ds undefined: the initial items, as where a server renders
+ * @param {Initially<T>} [options]
+ * @returns {Readable<readonly T[]>} holds a frozen list, in order; first the initial items
  */
-export function items(ds) {
-  return {
-    subscribe(run) {
-      run(ds.snapshot);
-      return ds.subscribe(() => run(ds.snapshot));
-    },
-  };
+export function items(ds, { initial = NOTHING } = {}) {
+  return store(initial, (tell) => {
+    if (!ds) return () => {};
+    const show = () => tell(ds.snapshot);
+    const unsubscribe = ds.subscribe(show);
+    show();
+    return unsubscribe;
+  });
 }
 
 /**
@@ -37,19 +45,13 @@ export function items(ds) {
  * @template {{id: string}} [T=Item]
  * @param {CoreClient} client
  * @param {string} path `/app/service/collection`
- * @returns {Readable<readonly T[]>}
+ * @param {Initially<T>} [options]
+ * @returns {Readable<readonly T[]>} first the initial items
+ * @throws {SharedStateError} `bad_path`
  */
-export function collection(client, path) {
-  return {
-    subscribe(run) {
-      const [handle, ds] = client.acquire(path);
-      const unsubscribe = items(/** @type {Dataset<any>} */ (ds)).subscribe(run);
-      return () => {
-        unsubscribe();
-        client.release(handle);
-      };
-    },
-  };
+export function collection(client, path, { initial = NOTHING } = {}) {
+  const name = collection_path(path); // refused here, on a server, too
+  return store(initial, (tell) => follow_collection(client, name, initial, tell));
 }
 
 /**
@@ -57,38 +59,59 @@ export function collection(client, path) {
  *
  * @param {CoreClient} client
  * @param {string} path `/app/service/collection`
- * @returns {Readable<Loading>}
+ * @returns {Readable<Loading>} first that they are still to come
+ * @throws {SharedStateError} `bad_path`
  */
 export function loading(client, path) {
-  return {
-    subscribe(run) {
-      const [handle, ds] = client.acquire(path);
-      run(LOADING);
-      const end = follow_loading(ds, run);
-      return () => {
-        end();
-        client.release(handle);
-      };
-    },
-  };
+  const name = collection_path(path);
+  return store(LOADING, (tell) => {
+    const [handle, ds] = client.acquire(name);
+    const end = follow_loading(ds, tell);
+    return () => {
+      end();
+      client.release(handle);
+    };
+  });
 }
 
 /**
  * @param {CoreClient} client
- * @returns {Readable<Status>} each subscriber hears `idle` first, which is what a server renders, and at once after it
- *   what the status is; outside of components, ask `client.status`
+ * @returns {Readable<Status>} first `idle`, which is what a server renders; outside of components, ask `client.status`
  */
 export function status(client) {
+  return store(/** @type {Status} */ ("idle"), (tell) => {
+    const handle = client.add_status_callback(tell);
+    tell(client.status);
+    return () => client.remove_status_callback(handle);
+  });
+}
+
+/**
+ * @template V
+ * @param {V} first what each subscriber hears at once
+ * @param {(tell: (value: V) => void) => () => void} follow begins to tell what comes after it; returns what ends that
+ * @returns {Readable<V>}
+ */
+function store(first, follow) {
   return {
     subscribe(run) {
+      let last = first;
       let subscribed = true;
-      run("idle");
-      const handle = client.add_status_callback(run);
-      // A page that hydrates is through with it by then.
-      queueMicrotask(() => subscribed && run(client.status));
+      let end = () => {};
+      run(first);
+      // A page that hydrates is through with it by then. A component that fails on a server may never unsubscribe.
+      if (typeof document !== "undefined") queueMicrotask(begin);
+      function begin() {
+        if (subscribed) end = follow(tell);
+        if (!subscribed) end(); // ended by what it was told just now
+      }
+      /** @param {V} value */
+      function tell(value) {
+        if (subscribed && value !== last) run((last = value));
+      }
       return () => {
         subscribed = false;
-        client.remove_status_callback(handle);
+        end();
       };
     },
   };

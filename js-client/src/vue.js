@@ -1,4 +1,9 @@
-/** SharedState in Vue: composables. They end with the component, or the effect scope, that they are used in. */
+/**
+ * SharedState in Vue: composables. They end with the component, or the effect scope, that they are used in.
+ *
+ * In a component the first value of each is constant until it is mounted, so that a server renders, and a page hydrates,
+ * the same; and a server, where nothing is ever mounted, acquires and follows nothing.
+ */
 
 import {
   getCurrentInstance,
@@ -7,13 +12,16 @@ import {
   onScopeDispose,
   shallowReadonly,
   shallowRef,
+  toValue,
+  watch,
 } from "vue";
-import { LOADING, follow_loading } from "./loading.js";
+import { LOADING, NOTHING, follow_collection } from "./loading.js";
+import { collection_path } from "./paths.js";
 
-/** @import { ShallowRef } from "vue" */
+/** @import { MaybeRefOrGetter, ShallowRef } from "vue" */
 /** @import { SharedStateClient as CoreClient } from "./client.js" */
 /** @import { Dataset } from "./dataset.js" */
-/** @import { Loading } from "./loading.js" */
+/** @import { Initially, Loading } from "./loading.js" */
 /** @import { Status } from "./options.js" */
 /** @import { Item } from "./replica.js" */
 
@@ -21,12 +29,24 @@ import { LOADING, follow_loading } from "./loading.js";
  * The items of a dataset that somebody else acquired.
  *
  * @template {{id: string}} [T=Item]
- * @param {Dataset<T>} ds
- * @returns {Readonly<ShallowRef<readonly T[]>>} holds a frozen list, in order
+ * @param {MaybeRefOrGetter<Dataset<T> | undefined>} ds undefined: the initial items, as where a server renders
+ * @param {Initially<T>} [options]
+ * @returns {Readonly<ShallowRef<readonly T[]>>} holds a frozen list, in order; in a component the initial items until it
+ *   is mounted
  */
-export function useItems(ds) {
-  const items = shallowRef(ds.snapshot);
-  onScopeDispose(ds.subscribe(() => (items.value = ds.snapshot)));
+export function useItems(ds, { initial = NOTHING } = {}) {
+  const items = shallowRef(initial);
+  once_mounted(() =>
+    watch(
+      () => toValue(ds),
+      (now, _before, on_cleanup) => {
+        const show = () => (items.value = now?.snapshot ?? initial);
+        if (now) on_cleanup(now.subscribe(show));
+        show();
+      },
+      { immediate: true, flush: "sync" },
+    ),
+  );
   return shallowReadonly(items);
 }
 
@@ -36,16 +56,25 @@ export function useItems(ds) {
  * @template {{id: string}} [T=Item]
  * @param {CoreClient} client
  * @param {string} path `/app/service/collection`
- * @returns {[Readonly<ShallowRef<readonly T[]>>, Dataset<T>, Readonly<ShallowRef<Loading>>]} the items; the dataset;
- *   whether the items are still to come, and why they do not
+ * @param {Initially<T>} [options]
+ * @returns {[Readonly<ShallowRef<readonly T[]>>, Readonly<ShallowRef<Dataset<T> | undefined>>, Readonly<ShallowRef<Loading>>]}
+ *   the items; the dataset; whether the items are still to come, and why they do not. In a component, until it is mounted:
+ *   the initial items, no dataset, still to come
+ * @throws {SharedStateError} `bad_path`
  */
-export function useCollection(client, path) {
-  const [handle, ds] = client.acquire(path);
-  onScopeDispose(() => client.release(handle));
-  const typed = /** @type {Dataset<any>} */ (ds);
+export function useCollection(client, path, { initial = NOTHING } = {}) {
+  const name = collection_path(path); // refused here, on a server, too
+  const items = shallowRef(initial);
+  /** @type {ShallowRef<Dataset<T> | undefined>} */
+  const ds = shallowRef();
   const loading = shallowRef(LOADING);
-  onScopeDispose(follow_loading(typed, (state) => (loading.value = state)));
-  return [useItems(typed), typed, shallowReadonly(loading)];
+  once_mounted(() => {
+    const end = follow_collection(client, name, initial, (...now) => {
+      [items.value, ds.value, loading.value] = now;
+    });
+    onScopeDispose(end);
+  });
+  return [shallowReadonly(items), shallowReadonly(ds), shallowReadonly(loading)];
 }
 
 /**
@@ -55,14 +84,22 @@ export function useCollection(client, path) {
 export function useStatus(client) {
   /** @type {ShallowRef<Status>} */
   const status = shallowRef("idle");
-  const scope = getCurrentScope();
-  const follow = () => {
+  once_mounted(() => {
     status.value = client.status;
     const handle = client.add_status_callback((now) => (status.value = now));
     onScopeDispose(() => client.remove_status_callback(handle));
-  };
+  });
+  return shallowReadonly(status);
+}
+
+/**
+ * In a component once it is mounted, which it never is on a server; outside of components at once.
+ *
+ * @param {() => unknown} follow called in the scope that is the current one now
+ */
+function once_mounted(follow) {
+  const scope = getCurrentScope();
   const component = getCurrentInstance();
   if (!component || component.isMounted) follow();
   else onMounted(() => scope?.active && scope.run(follow));
-  return shallowReadonly(status);
 }

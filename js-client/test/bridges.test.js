@@ -8,7 +8,7 @@ import { renderToString } from "vue/server-renderer";
 import * as svelte from "../src/svelte.js";
 import { collection_options } from "../src/tanstack.js";
 import * as vue from "../src/vue.js";
-import { C, FakeWebSocket, make, make_timed, turn } from "./support.js";
+import { C, FakeWebSocket, in_a_page, make, make_timed, turn } from "./support.js";
 
 /** @import { SharedStateClient } from "../src/index.js" */
 /** @import { Loading } from "../src/loading.js" */
@@ -44,9 +44,12 @@ const BRIDGES = {
 
 for (const [name, show] of Object.entries(BRIDGES))
   describe(name, () => {
+    in_a_page();
+
     test("a refusal goes when the empty collection is there after all", async () => {
       const { client, reported } = make();
       const { seen, end } = show(client);
+      await turn();
       FakeWebSocket.last.open().refuse();
       await turn();
       assert.deepEqual(seen.splice(0), ["loading", "forbidden"]);
@@ -68,6 +71,7 @@ for (const [name, show] of Object.entries(BRIDGES))
     test("a refusal goes with the next connection", async (t) => {
       const { client } = make_timed(t);
       const { seen, end } = show(client);
+      await turn();
       FakeWebSocket.last.open().refuse();
       await turn();
       FakeWebSocket.last.drop();
@@ -82,6 +86,7 @@ for (const [name, show] of Object.entries(BRIDGES))
     test("who connects again after he was sent away loads again", async () => {
       const { client } = make();
       const { seen, end } = show(client);
+      await turn();
       FakeWebSocket.last.open().onclose?.({ code: 4403, reason: "no" });
       await turn();
       client.connect();
@@ -97,6 +102,7 @@ for (const [name, show] of Object.entries(BRIDGES))
       const { client } = make();
       client.acquire(C);
       const { seen, end } = show(client);
+      await turn();
       FakeWebSocket.last.open().refuse();
       end();
       client.acquire(C);
@@ -123,6 +129,8 @@ test("TanStack DB: a collection that was refused is ready when it is there after
 });
 
 describe("the status", () => {
+  in_a_page();
+
   function connected() {
     const { client } = make();
     client.connect();

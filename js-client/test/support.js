@@ -1,6 +1,7 @@
 /** Helpers of the tests: messages as a server writes them, and a WebSocket without a network. */
 
 import assert from "node:assert/strict";
+import { afterEach, beforeEach } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { SharedStateClient, SharedStateError } from "../src/index.js";
 import { ClientCore } from "../src/protocol.js";
@@ -120,6 +121,17 @@ export function patch(t, object, name, value) {
   t.after(() => {
     Reflect.deleteProperty(object, name);
     if (before) Object.defineProperty(object, name, before);
+  });
+}
+
+/** There is a document, as in a page, in each test of this suite; nothing happens in it. */
+export function in_a_page() {
+  beforeEach(() => {
+    const value = new EventTarget();
+    Object.defineProperty(globalThis, "document", { value, configurable: true });
+  });
+  afterEach(() => {
+    Reflect.deleteProperty(globalThis, "document");
   });
 }
 

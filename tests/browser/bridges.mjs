@@ -10,6 +10,7 @@ const PACKAGE = new URL("../../js-client/package.json", import.meta.url);
 const require = createRequire(PACKAGE);
 const { build } = require("esbuild");
 const { compile } = require("svelte/compiler");
+const { compileScript, parse } = require("vue/compiler-sfc");
 
 const SVELTE = `
   <script>let {items, status} = $props();</script>
@@ -18,8 +19,8 @@ const SVELTE = `
 
 // What it renders first is what a server has rendered.
 const SVELTE_PAGE = `
-  <script>let {status, seen} = $props();</script>
-  <p>{seen($status)}</p>`;
+  <script>let {status, items, all, loading, seen} = $props();</script>
+  <p>{seen($status, $items, $all, $loading)}</p>`;
 
 // The package is imported by its name, through its exports map, as an application does.
 const APP = `
@@ -184,65 +185,105 @@ const COMMITTED = `
     await new Promise((resolve) => setTimeout(resolve, 100));
     return [html.replace(/<[^>]*>/g, ""), problems, rendered < 10];
   };
-  /** Render as a server does, though this client is connected; hydrate; return what was shown, the server's first. */
-  globalThis.hydrated_status = async () => {
-    const found = { callbacks: 0 };
-    const { add_status_callback: add, remove_status_callback: remove } = client;
-    client.add_status_callback = (callback) => (found.callbacks++, add.call(client, callback));
-    client.remove_status_callback = (handle) => (found.callbacks--, remove.call(client, handle));
-    const hydrated = async (name, html, start) => {
+  /** Whatever the client keeps for somebody: handles, and callbacks. */
+  let kept = 0;
+  const count = (object, begin, end) => {
+    const originals = [object[begin], object[end]];
+    object[begin] = (...args) => (kept++, originals[0].apply(object, args));
+    object[end] = (...args) => (kept--, originals[1].apply(object, args));
+  };
+  /** Render as a server does, though this client has it all; hydrate; return the server's text, the first one here, the last. */
+  globalThis.hydrated_first = async (options) => {
+    count(client, "acquire", "release");
+    count(client, "add_status_callback", "remove_status_callback");
+    const { subscribe } = held;
+    held.subscribe = (callback) => {
+      kept++;
+      const end = subscribe(callback);
+      return () => (kept--, end());
+    };
+    const text = (status, items, all, { loading }) =>
+      [status, ...[items, all].map((list) => list.map(({ id }) => id).join()), loading].join("|");
+    const hydrated = async (render, start) => {
       const place = document.createElement("div");
       document.body.append(place);
-      place.innerHTML = html;
-      const shown = (found[name] = [place.textContent.trim()]);
-      const seen = (status) => (shown.push(status), status);
+      place.innerHTML = await render(text);
+      const found = { server: place.textContent.trim(), left_by_server: kept };
       const node = place.querySelector("p");
-      const end = start(place, seen);
-      await until(() => place.textContent.trim() === client.status);
-      shown.push(node === place.querySelector("p") ? "same node" : "another node");
+      const end = start(place, (...shown) => {
+        found.first ??= text(...shown);
+        return text(...shown);
+      });
+      await until(() => place.textContent.trim() === "connected|full|full|false");
+      found.same_node = node === place.querySelector("p");
       await end();
+      return { ...found, left: kept };
     };
     const app = (seen) => createSSRApp({
       setup() {
+        const items = vue.useItems(held, options);
+        const [all, ds, loading] = vue.useCollection(client, FULL, options);
         const status = vue.useStatus(client);
-        return () => h("p", seen(status.value));
+        return () => h("p", seen(status.value, items.value, all.value, loading.value));
       },
     });
-    const as_is = (status) => status;
-    await hydrated("vue", await render_vue(app(as_is)), (place, seen) => {
+    const by_vue = await hydrated((seen) => render_vue(app(seen)), (place, seen) => {
       const page = app(seen);
       page.mount(place);
       return () => page.unmount();
     });
-    const props = (seen) => ({ status: stores.status(client), seen });
-    const { body } = await render_svelte(ServerPage, { props: props(as_is) });
-    await hydrated("svelte", body, (target, seen) => {
+    const props = (seen) => ({
+      seen,
+      items: stores.items(held, options),
+      all: stores.collection(client, FULL, options),
+      loading: stores.loading(client, FULL),
+      status: stores.status(client),
+    });
+    const render = async (seen) => (await render_svelte(ServerPage, { props: props(seen) })).body;
+    const by_svelte = await hydrated(render, (target, seen) => {
       const page = hydrate(SveltePage, { target, props: props(seen) });
       return () => unmount(page);
     });
-    return found;
+    for (const name of ["acquire", "release", "add_status_callback", "remove_status_callback"]) delete client[name];
+    held.subscribe = subscribe;
+    return { vue: by_vue, svelte: by_svelte };
   };
   globalThis.loaded = true;
 `;
 
-/** The examples of the documentation that import the package. */
+const GUIDE = "docs/javascript-client.md";
+
+/** The examples of the documentation that import the package; those with initial items show them first, and log that. */
 const DOCUMENTED = `
   import { SharedStateClient as Client } from "sharedstate-client";
   import { createRoot } from "react-dom/client";
-  const client = new Client(ADDRESS);
+  import { createApp } from "vue";
+  import { flushSync, mount } from "svelte";
+  import VueTodo from "./Documented.vue";
+  import SvelteTodo from "./Documented.svelte";
+  const client = (globalThis.client = new Client(ADDRESS));
   await client.update("/myapp/items/todo", { reset: true, insert: [{ id: "milk", text: "Milk" }] });
-  ${await block("docs/javascript-client.md", "jsx")}
+  const props = { client, initial: [{ id: "initial", text: "Initial" }] };
+  createApp(VueTodo, props).mount("#vue");
+  flushSync(() => mount(SvelteTodo, { target: document.getElementById("svelte"), props }));
+  for (const name of ["vue", "svelte"]) console.log(name, document.querySelector("#" + name + " li").textContent);
+  ${run(await block(GUIDE, "jsx"), "jsx")}
   createRoot(document.getElementById("react")).render(<List />);
-  ${await block("js-client/README.md", "javascript")}
+  ${run(await block("js-client/README.md", "javascript"), "javascript")}
   globalThis.loaded = true;`;
 
-/** The one block of a language in a page, for the server at hand; imports first, names its own. */
+/** The one block of a language in a page. */
 async function block(page, language) {
   const text = await readFile(new URL(`../../${page}`, import.meta.url), "utf-8");
   const [[, found], ...others] = text.matchAll(
     new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, "gms"),
   );
   assert.deepEqual(others, [], "a block that nobody runs");
+  return found;
+}
+
+/** A block as a part of a program, for the server at hand; imports first, names its own. */
+function run(found, language) {
   const [imports, rest] = [/^import .*$/gm, found.replace(/^import .*$/gm, "")];
   const here = rest.replace('"ws://host:9000"', "ADDRESS");
   const own = language === "jsx" ? here : `await (async () => {${here}})();`;
@@ -266,24 +307,38 @@ export async function pages(url) {
   return Object.fromEntries(await Promise.all(made));
 }
 
+/** The components that programs import. */
 const COMPONENTS = {
-  "./List.svelte": [SVELTE, "client"],
-  "./Page.svelte": [SVELTE_PAGE, "client"],
-  "./Page.server.svelte": [SVELTE_PAGE, "server"],
+  "./List.svelte": svelte(SVELTE),
+  "./Page.svelte": svelte(SVELTE_PAGE),
+  "./Page.server.svelte": svelte(SVELTE_PAGE, "server"),
+  "./Documented.svelte": svelte(await block(GUIDE, "svelte")),
+  "./Documented.vue": vue(await block(GUIDE, "vue")),
 };
+
+function svelte(source, generate = "client") {
+  const { js, warnings } = compile(source, { generate });
+  assert.deepEqual(warnings, []);
+  return js.code;
+}
+
+function vue(source) {
+  const { descriptor, errors } = parse(source);
+  assert.deepEqual(errors, []);
+  return compileScript(descriptor, { id: "documented", inlineTemplate: true }).content;
+}
 
 async function bundle(url, contents) {
   const plugin = {
-    name: "svelte",
+    name: "components",
     setup(build) {
-      build.onResolve({ filter: /\.svelte$/ }, ({ path }) => ({ path, namespace: "svelte" }));
-      build.onLoad({ filter: /.*/, namespace: "svelte" }, ({ path }) => {
-        const [source, generate] = COMPONENTS[path];
-        return {
-          contents: compile(source, { generate, filename: path }).js.code,
-          resolveDir: dirname(PACKAGE.pathname),
-        };
-      });
+      build.onResolve({ filter: /^\.\/.*\.(svelte|vue)$/ }, ({ path }) =>
+        path in COMPONENTS ? { path, namespace: "components" } : undefined,
+      );
+      build.onLoad({ filter: /.*/, namespace: "components" }, ({ path }) => ({
+        contents: COMPONENTS[path],
+        resolveDir: dirname(PACKAGE.pathname),
+      }));
     },
   };
   const { outputFiles } = await build({

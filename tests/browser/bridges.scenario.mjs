@@ -62,22 +62,38 @@ async function committed(page) {
     [],
     true, // not again and again because the initial items are another list each time
   ]);
-  const shown_first = ["idle", "idle", "connected", "same node"];
-  assert.deepEqual(await page.evaluate(() => globalThis.hydrated_status()), {
-    vue: shown_first,
-    svelte: shown_first,
-    callbacks: 0, // that are left
-  });
+  for (const initial of [undefined, [{ id: "initial" }]]) {
+    const first = initial ? "idle|initial|initial|true" : "idle|||true";
+    const found = { server: first, left_by_server: 0, first, same_node: true, left: 0 };
+    assert.deepEqual(await page.evaluate((options) => hydrated_first(options), { initial }), {
+      vue: found,
+      svelte: found,
+    });
+  }
 }
 
 /** The examples of the documentation. */
 async function documented(page) {
-  const texts = () => shown(page, "react", "li");
-  await until(async () => (await texts()).join() === "Milk", "the item");
-  await page.evaluate(() => document.querySelector("#react li").click());
-  await until(async () => (await texts()).length === 0, "the item to go");
+  await shows(page, "react", "li", ["Milk"]);
+  for (const [name, element] of [
+    ["vue", "button"],
+    ["svelte", "button"],
+    ["react", "li"],
+  ]) {
+    await shows(page, name, "li", name === "react" ? ["Milk"] : ["Milk Done"]);
+    await page.evaluate(
+      (selector) => document.querySelector(selector).click(),
+      `#${name} ${element}`,
+    );
+    for (const each of FRAMEWORKS) await shows(page, each, "li", []);
+    await page.evaluate(() =>
+      client.update("/myapp/items/todo", { insert: [{ id: "milk", text: "Milk" }] }),
+    );
+  }
   await loaded(page);
-  assert.match((await page.evaluate(() => logged)).at(-1), /^myid undefined → /);
+  const logged = await page.evaluate(() => globalThis.logged);
+  assert.deepEqual(logged.slice(0, 2), ["vue Initial Done", "svelte Initial Done"]);
+  assert.match(logged.at(-1), /^myid undefined → /);
 }
 
 /** One application in four frameworks: what is shown, rendered, taken back, and left at the end. */

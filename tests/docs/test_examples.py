@@ -39,6 +39,8 @@ RUN_IN_BROWSER = {
     ("README.md", "js"),
     ("docs/javascript-client.md", "js"),
     ("docs/javascript-client.md", "jsx"),
+    ("docs/javascript-client.md", "svelte"),
+    ("docs/javascript-client.md", "vue"),
     ("js-client/README.md", "javascript"),
 }
 """Run by tests/browser, against a real server."""

@@ -1,0 +1,50 @@
+/** What TypeScript must accept and refuse of the bridges. Compiled, never run. */
+
+import { SharedStateClient } from "../src/index.js";
+import type { Dataset } from "../src/dataset.js";
+import type { Item } from "../src/replica.js";
+import * as react from "../src/react.js";
+import * as svelte from "../src/svelte.js";
+import * as vue from "../src/vue.js";
+
+type Equal<A, B> =
+  (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+const is = <_ extends true>() => {};
+
+interface Todo {
+  id: string;
+  text: string;
+}
+
+const client = new SharedStateClient("ws://host:1");
+const [, ds] = client.acquire<Todo>("/app/items/todo");
+const initial: readonly Todo[] = [];
+
+// What the items are is said, or seen from the dataset or the initial items; else they may have any members.
+const [in_react] = react.useCollection(client, "/app/items/todo", { initial });
+is<Equal<typeof in_react, readonly Todo[]>>();
+
+const [items, own] = vue.useCollection<Todo>(client, "/app/items/todo", { initial });
+is<Equal<typeof items.value, readonly Todo[]>>();
+is<Equal<typeof own.value, Dataset<Todo> | undefined>>();
+const [seen] = vue.useCollection(client, "/app/items/todo", { initial });
+is<Equal<typeof seen.value, readonly Todo[]>>();
+const [any] = vue.useCollection(client, "/app/items/todo");
+is<Equal<typeof any.value, readonly Item[]>>();
+for (const source of [ds, own, () => own.value, undefined]) vue.useItems<Todo>(source, { initial });
+const from_ref = vue.useItems(own);
+is<Equal<typeof from_ref.value, readonly Todo[]>>();
+// @ts-expect-error it may not be there yet
+own.value.update({ remove: ["a"] });
+// @ts-expect-error for reading only
+own.value = ds;
+// @ts-expect-error no such option
+vue.useCollection(client, "/app/items/todo", { first: initial });
+
+const store = svelte.collection(client, "/app/items/todo", { initial });
+is<Equal<typeof store, svelte.Readable<readonly Todo[]>>>();
+const of_dataset = svelte.items(ds, { initial });
+is<Equal<typeof of_dataset, svelte.Readable<readonly Todo[]>>>();
+svelte.items(undefined, { initial });
+// @ts-expect-error items have ids
+svelte.collection(client, "/app/items/todo", { initial: [{ text: "" }] });
