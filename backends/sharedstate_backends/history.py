@@ -22,7 +22,8 @@ without durable commits loses its power. Versions are then counted again, and (e
    for the first time, and each look, must go on from the marks of old. What is lost after that, the collection shows.
 7. A collection that holds nothing may be *pruned*: its head goes, and the store's *floor* rises to its version, in one
    transaction. A collection without a head is at the floor, and begins there if it comes again: no version is counted
-   twice. In its vector the writer `*` stands for anybody who made a version up to that one.
+   twice. In its vector the writer `*` stands for anybody who made a version up to that one. So that no loss is taken
+   for that, whoever prunes makes sure first that storage goes on from what was told of last.
 8. Epochs remember those before them. One that does not know the epoch told of before has come from a backup, too.
 """
 
@@ -31,6 +32,7 @@ from __future__ import annotations
 import re
 import secrets
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sharedstate_core.paths import CollectionPath
@@ -80,6 +82,25 @@ class State(NamedTuple):
 def absent(epoch: str, floor: int) -> State:
     """Return what a collection without a head is: empty, at the store's floor."""
     return State(epoch, floor, f"{ANYBODY}:{floor}" if floor else "")
+
+
+def is_absent(state: State) -> bool:
+    """Return whether that is a collection without a head."""
+    return state == absent(state.epoch, state.version)
+
+
+def steady(
+    told: Mapping[CollectionPath, State], found: dict[CollectionPath, State]
+) -> dict[CollectionPath, State]:
+    """Return what was found, but of a collection that was without a head and still is what was told of it.
+
+    The floor has risen for the sake of others: for those who watch it that is no news.
+    """
+    for path, before in told.items():
+        now = found.get(path)
+        if now and before.epoch == now.epoch and is_absent(before) and is_absent(now):
+            found[path] = before
+    return found
 
 
 def new_epoch() -> str:
@@ -202,6 +223,20 @@ class Memory:
             if entry and entry.state and entry.state.epoch == self.epoch:
                 states[path] = entry.state
         return states
+
+    def told(self, paths: Sequence[CollectionPath]) -> dict[CollectionPath, State]:
+        """Return the heads of those of these collections that were told of, in the present epoch."""
+        entries = ((path, self._entries.get(path)) for path in paths)
+        return {
+            path: entry.state
+            for path, entry in entries
+            if entry and entry.state and entry.state.epoch == self.epoch
+        }
+
+    def latest_told(self, most: int) -> dict[CollectionPath, State]:
+        """Return the heads that were told of last, `STARTS` and that of our latest commit among them."""
+        last = list(islice(reversed(self._entries), most))
+        return self.told([*last, STARTS, *([self.latest] if self.latest else [])])
 
     def look(self, paths: Sequence[CollectionPath]) -> list[CollectionPath]:
         """Return the collections that belong to a look at these: that of our latest commit, and some others in turn."""

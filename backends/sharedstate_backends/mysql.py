@@ -20,6 +20,7 @@ from . import mysql_dump, mysql_migration, mysql_probe, mysql_restore, mysql_sur
 from .arguments import check_table
 from .contract import StorageError
 from .guard import Guard, whole
+from .history import steady
 from .history_log import report_server
 from .mysql_address import Address
 from .mysql_commits import MysqlCommits
@@ -155,9 +156,10 @@ class MysqlBackend:
     async def heads(self, collections: Sequence[CollectionPath]) -> Mapping[CollectionPath, Cursor]:
         """Do as `Backend.heads`; looks at our latest commit, too."""
         paths = self._guard.memory.look(collections)
+        told = self._guard.memory.told(paths)
 
         async def look(connection: Connection) -> tuple[_Heads, _Heads]:
-            heads = await self._tables.heads(connection, paths)
+            heads = steady(told, await self._tables.heads(connection, paths))
             return heads, heads
 
         heads = await self._guard.read(paths, lambda: self._on_connection(look))

@@ -123,7 +123,7 @@ class MysqlCommits:
             stored = locked.heads[path]
             is_new = stored.key is None and plans[path].head != stored.head
             if is_new and not await self._has_room(connection):
-                plans[path] = self._room.refuse(stored.head, plans[path], writes)
+                plans[path] = self._room.refuse(stored.state.epoch, stored.head, writes)
         changes = self._changes(locked.heads, plans)
         await self._create(connection, locked.heads, changes)
         last = await self._write(connection, begin, list(changes.values()))

@@ -107,10 +107,8 @@ class Meta:
         """Draw a new epoch, within a transaction in which `lock` has returned what is noted."""
         await connection.run("; ".join(self._put(_renewed(noted))))
 
-    def raise_floor(self, noted: Mapping[str, str], version: int) -> list[str]:
-        """Return statements that let the store's floor be at least this version, likewise."""
-        if version <= int(noted.get("floor", "0")):
-            return []
+    def raise_floor(self, version: int) -> list[str]:
+        """Return statements that let the store's floor be this version, likewise."""
         return self._put({"floor": str(version), "format": str(FORMAT_WITH_FLOOR)})
 
     async def lock(self, connection: Connection, *, begin: bool = False) -> dict[str, str]:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from sharedstate_core.paths import CollectionPath
 
-from .history import State
-from .pruning import Examined, choose
+from .history import State, find_lost
+from .pruning import Examined, risen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,60 +31,64 @@ class MysqlPruning:
 
     async def examine(self, service: str, after: int, most: int) -> list[Examined]:
         """Do as `Prunable.examine`."""
-        where = f"WHERE `key` > {after} ORDER BY `key` LIMIT {most}"
-        return await self._on_connection(lambda connection: self._read(connection, service, where))
 
-    async def prune(
-        self, service: str, keys: Sequence[int], remembered: Mapping[CollectionPath, State]
-    ) -> None:
-        """Do as `Prunable.prune`."""
-        await self._on_connection(
-            lambda connection: self._prune(connection, service, keys, remembered)
-        )
-
-    async def _read(self, connection: Connection, service: str, where: str) -> list[Examined]:
-        tables = self._tables
-        select_heads = (
-            "SELECT `key`, app, name, version, writers, tombstones, NOT EXISTS "
-            f"(SELECT 1 FROM {tables.items_table} WHERE collection = head.`key` AND data IS NOT NULL) "
-            f"FROM {tables.heads_table} AS head {where}"
-        )
-        noted, rows = await connection.run_together([tables.meta.select_starts, select_heads])
-        epoch = tables.meta.starts(noted)[0].epoch
-        return [
-            Examined(
-                key,
-                CollectionPath(app.decode(), service, name.decode()),
-                State(epoch, version, writers.decode()),
-                tombstones,
-                bool(is_empty),
+        async def examine(connection: Connection) -> list[Examined]:
+            (rows,) = await connection.run(
+                f"SELECT `key`, app, name, version, writers, tombstones FROM {self._tables.heads_table} "
+                f"WHERE `key` > {after} ORDER BY `key` LIMIT {most}"
             )
-            for key, app, name, version, writers, tombstones, is_empty in rows
-        ]
+            return [
+                Examined(
+                    key,
+                    CollectionPath(app.decode(), service, name.decode()),
+                    State("", version, writers.decode()),
+                    tombstones,
+                )
+                for key, app, name, version, writers, tombstones in rows
+            ]
+
+        return await self._on_connection(examine)
+
+    async def empty(self, keys: Sequence[int]) -> set[int]:
+        """Do as `Prunable.empty`."""
+        return set(await self._on_connection(lambda connection: self._empty(connection, keys)))
+
+    async def prune(self, keys: Sequence[int], told: Mapping[CollectionPath, State]) -> None:
+        """Do as `Prunable.prune`."""
+        await self._on_connection(lambda connection: self._prune(connection, keys, told))
+
+    async def _empty(self, connection: Connection, keys: Sequence[int]) -> dict[int, int]:
+        """Return the versions of those of these collections that hold nothing."""
+        (rows,) = await connection.run(
+            f"SELECT `key`, version FROM {self._tables.heads_table} AS head "
+            f"WHERE `key` IN ({', '.join(map(str, keys))}) AND NOT EXISTS "
+            f"(SELECT 1 FROM {self._tables.items_table} WHERE collection = head.`key` AND data IS NOT NULL)"
+        )
+        return dict(rows)
 
     async def _prune(
-        self,
-        connection: Connection,
-        service: str,
-        keys: Sequence[int],
-        remembered: Mapping[CollectionPath, State],
+        self, connection: Connection, keys: Sequence[int], told: Mapping[CollectionPath, State]
     ) -> None:
         tables = self._tables
         those = ", ".join(map(str, keys))
-        noted = await tables.meta.lock(connection, begin=True)
-        # First the locks, then a look: what was committed before them is seen, and nothing comes after.
-        await connection.run(
-            f"SELECT `key` FROM {tables.heads_table} WHERE `key` IN ({those}) FOR UPDATE"
+        # First the locks, then a look: what was committed before them is seen, and nothing comes after. Those on heads,
+        # which others may keep for long, come before that on what is noted, for which nearly everybody waits.
+        await connection.run_together(
+            [
+                "START TRANSACTION",
+                f"SELECT `key` FROM {tables.heads_table} WHERE `key` IN ({those}) FOR UPDATE",
+            ]
         )
-        examined = await self._read(connection, service, f"WHERE `key` IN ({those})")
-        chosen = choose(examined, remembered)
-        gone = ", ".join(str(each.key) for each in chosen) or "NULL"
-        floor = max((each.state.version for each in chosen), default=0)
+        noted = await tables.meta.lock(connection)
+        is_lost = find_lost(told, await tables.heads(connection, list(told)))
+        versions = {} if is_lost else await self._empty(connection, keys)
+        gone = ", ".join(map(str, versions)) or "NULL"
+        floor = risen(int(noted.get("floor", "0")), list(versions.values()))
         await connection.run_together(
             [
                 f"DELETE FROM {tables.items_table} WHERE collection IN ({gone})",
                 f"DELETE FROM {tables.heads_table} WHERE `key` IN ({gone})",
-                *tables.meta.raise_floor(noted, floor),
+                *(tables.meta.raise_floor(floor) if versions else ()),
                 "COMMIT",
             ]
         )

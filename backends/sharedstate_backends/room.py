@@ -10,14 +10,15 @@ from __future__ import annotations
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
-from sharedstate_core.storage import Committed, Rejected
+from sharedstate_core.storage import Rejected, Write
+from sharedstate_core.updates import Update
 
-from .plan import Plan
+from .plan import Plan, plan
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sharedstate_core.storage import Outcome, Write
+    from sharedstate_core.storage import Outcome
 
     from .plan import Head
 
@@ -61,17 +62,16 @@ class Room:
             self._until = min(self._until, monotonic() + FULL_SECONDS)
         return True
 
-    def refuse(self, head: Head, planned: Plan, writes: Sequence[Write]) -> Plan:
-        """Return what becomes of writes that would make one collection too many, in place of what was planned."""
+    def refuse(self, epoch: str, head: Head, writes: Sequence[Write]) -> Plan:
+        """Return what becomes of writes that would make one collection too many: none changes anything."""
+        nothing = plan(epoch, head, {}, [Write(Update(), condition) for _, condition in writes])
         message = (
             f"the service has {self.most:,} collections, as many as it may have (db_collections)"
         )
         outcomes: list[Outcome] = []
-        for (update, _), outcome in zip(writes, planned.outcomes, strict=True):
-            if isinstance(outcome, Rejected):
-                outcomes.append(outcome._replace(version=head.version))
-            elif update.is_noop:
-                outcomes.append(Committed(head.version))
+        for (update, _), outcome in zip(writes, nothing.outcomes, strict=True):
+            if isinstance(outcome, Rejected) or update.is_noop:
+                outcomes.append(outcome)
             else:
                 outcomes.append(Rejected("too_many", message, head.version))
         return Plan(head, outcomes)

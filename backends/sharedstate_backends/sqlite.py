@@ -29,6 +29,7 @@ from . import (
 from .arguments import check_table
 from .contract import OutcomeUnknownError, StorageError
 from .guard import Guard, whole
+from .history import steady
 from .history_log import report_replaced
 from .plan import MAX_TOMBSTONES
 from .pruning import Pruner
@@ -98,7 +99,7 @@ class SqliteBackend:
         self._path = name if name == MEMORY else str(Path(name).absolute())
         self._threads = Threads(self._path, self._connect_writer, connect_reader, self._replaced)
         self._guard = Guard(self._path, _Judge(self._tables, self._threads))
-        self._pruner = Pruner(SqlitePruning(table, self._threads), self._guard.memory)
+        self._pruner = Pruner(SqlitePruning(table, self._tables, self._threads), self._guard.memory)
         self._writer = Writer(self._path, self._threads, self._tables, self._guard)
 
     async def open(self) -> None:
@@ -160,9 +161,10 @@ class SqliteBackend:
     async def heads(self, collections: Sequence[CollectionPath]) -> Mapping[CollectionPath, Cursor]:
         """Do as `Backend.heads`; looks at our latest commit, too."""
         paths = self._guard.memory.look(collections)
+        told = self._guard.memory.told(paths)
 
         def look(cursor: sqlite3.Cursor) -> tuple[_Heads, _Heads]:
-            heads = self._tables.heads(cursor, paths)
+            heads = steady(told, self._tables.heads(cursor, paths))
             return heads, heads
 
         heads = await self._guard.read(paths, lambda: self._threads.read(look))

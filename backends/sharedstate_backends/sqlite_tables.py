@@ -194,7 +194,7 @@ class Tables:
             state, key, head = heads[path]
             planned = plan(state.epoch, head, known.get(key, {}), writes)
             if key is None and planned.head != head and not self._has_room(cursor):
-                planned = self._room.refuse(head, planned, writes)
+                planned = self._room.refuse(state.epoch, head, writes)
             is_written = planned.head != head
             if is_written:
                 version = planned.head.version

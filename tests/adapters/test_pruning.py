@@ -51,9 +51,10 @@ async def test_what_is_empty_and_not_used_goes(tmp_path: Path) -> None:
         await until(lambda: heads(file) == {"full"})
         async with client.acquired(LEFT) as left:
             assert left.cursor is not None
-            assert left.cursor.version == 2
+            version = left.cursor.version
+            assert version >= 2
             await left.update(insert=[{"id": "b"}])
-            assert left.cursor.version == 3
+            assert left.cursor.version == version + 1
             async with away.acquired(LEFT) as shown:
                 assert list(shown) == ["b"]
 

@@ -21,6 +21,8 @@ class Restorable(Protocol):
     """A database, and the stores that use it."""
 
     table: str
+    key: str
+    """The column of that name, quoted as it must be."""
 
     def store(self) -> Backend:
         """Return a store of its own, not yet open."""
@@ -53,6 +55,7 @@ class SqliteFile(Restorable):
     """A file, which stays where it is when its content is put back."""
 
     table = "items"
+    key = "key"
 
     def __init__(self, file: str) -> None:
         self._file = file
@@ -79,6 +82,8 @@ class SqliteFile(Restorable):
 
 class MariaDbTables(Restorable):
     """The tables of a service in MariaDB."""
+
+    key = "`key`"
 
     def __init__(self, database: MariaDb, config: dict[str, Any]) -> None:
         self.table = config["db_table"]

@@ -36,6 +36,12 @@ def database(request: pytest.FixtureRequest) -> Restorable:
     return MariaDbTables(request.getfixturevalue("shared_mariadb"), mysql)
 
 
+@pytest.fixture(autouse=True)
+def exact(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the floor rise to what it must."""
+    monkeypatch.setattr(pruning, "JUMP", 1)
+
+
 @asynccontextmanager
 async def three(database: Restorable) -> AsyncIterator[tuple[Backend, Backend, Backend]]:
     """Open three stores on the same data."""
@@ -168,6 +174,95 @@ async def test_going_back_is_noticed_as_ever(database: Restorable, said: list[st
         assert len(said) == 2
 
 
+async def test_a_floor_that_rises_hides_no_loss(database: Restorable, said: list[str]) -> None:
+    """A collection is lost that was not there before; then another one is emptied, and could go."""
+    async with opened(database.store()) as backend:
+        await emptied(backend, path("other"), updates=4)
+        backup = database.take()
+        await write_all(backend, P, put("lost"), put("lost too"))
+        before = await head(backend)
+        database.put_back(backup)
+        await prune(backend)
+        assert database.count("_collections") == 1, "it stays until the loss is noticed"
+        assert (await head(backend)).epoch != before.epoch
+        assert len(said) == 1
+        await prune(backend)
+        assert database.count("_collections") == 0
+
+
+async def test_a_floor_that_rises_hides_no_loss_of_what_others_wrote(
+    database: Restorable, said: list[str]
+) -> None:
+    async with opened(database.store()) as here, opened(database.store()) as there:
+        await emptied(here, path("other"), updates=4)
+        backup = database.take()
+        await write_all(there, P, put("lost"), put("lost too"))
+        before = await head(here)
+        database.put_back(backup)
+        await prune(here)
+        assert database.count("_collections") == 1
+        assert (await head(here)).epoch != before.epoch
+        assert len(said) == 1
+
+
+async def test_a_reader_of_a_lost_history_gets_everything(
+    database: Restorable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An older backup was put in place while nobody was there; what it was, is as high as the floor must be."""
+    monkeypatch.setattr(pruning, "JUMP", 10**12)
+    async with opened(database.store()) as backend:
+        await emptied(backend, path("other"))
+    backup = database.take()
+    async with opened(database.store()) as backend:
+        await write_all(backend, P, put("lost"), put("lost too"))
+        held = await head(backend)
+    database.put_back(backup)
+    async with opened(database.store()) as backend:
+        assert held == ((await head(backend)).epoch, 2)
+        await prune(backend)
+        assert (await backend.load(P, held)).base is None
+        assert await write_all(backend, P, put("new")) > held.version + 1
+        assert (await backend.load(P, held)).base is None
+
+
+async def test_who_watches_an_empty_collection_hears_nothing_of_others(
+    database: Restorable, said: list[str]
+) -> None:
+    async with opened(database.store()) as here, opened(database.store()) as there:
+        loaded = await here.load(P, None)
+        before = await head(here)
+        assert before == (loaded.epoch, loaded.version)
+        for updates in (3, 6):
+            await emptied(here, path("other"), updates=updates)
+            await prune(here)
+            assert await head(here) == before, "nothing has changed there"
+        floor = await head(there)
+        assert floor.version > before.version
+        assert (await here.load(P, before)).version == floor.version
+        assert await head(here) == floor
+        await write_all(there, P, put("a"))
+        assert (await head(here)).version == floor.version + 1
+        await write_all(there, P, put(remove=["a"]))
+        await prune(there)
+        assert (await head(here)).version == floor.version + 2
+        assert said == []
+
+
+async def test_the_format_says_so_again_after_a_way_back(database: Restorable) -> None:
+    async with opened(database.store()) as backend:
+        await emptied(backend, updates=5)
+        await prune(backend)
+    database.sql(f"UPDATE {database.table}_meta SET value = '1' WHERE name = 'format'")
+    database.sql(
+        f"INSERT INTO {database.table}_collections ({database.key}, app, name, version, horizon, tombstones) "
+        "VALUES (7, 'app', 'room', 1, 0, 0)"
+    )
+    async with opened(database.store()) as backend:
+        await prune(backend)
+        assert database.meta("format") == "2"
+        assert (await head(backend)).version == 6
+
+
 async def test_what_was_set_back_is_not_forgotten(database: Restorable, said: list[str]) -> None:
     """The loss would be taken for what was forgotten; it is left to the next look."""
     async with opened(database.store()) as backend:
@@ -183,7 +278,7 @@ async def test_what_was_set_back_is_not_forgotten(database: Restorable, said: li
 
 async def test_it_goes_in_steps(database: Restorable, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pruning, "EXAMINED", 4)
-    monkeypatch.setattr(pruning, "DELETED", 5)
+    monkeypatch.setattr(pruning, "TOMBSTONES", 5)
     async with opened(database.store()) as backend:
         for number in range(10):
             await write_all(backend, path(f"{number}"), put("a", "b", "c"))
