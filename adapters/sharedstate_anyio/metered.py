@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections import Counter
 from typing import TYPE_CHECKING, Final, cast
 
-from sharedstate_backends import StorageError
+from sharedstate_backends.contract import NotOfferedError
 
 from . import compliance, proof
 from .epochs import Epochs
@@ -150,9 +150,11 @@ class Metered:
     async def apps(self) -> Sequence[str]:
         """List apps."""
         if not hasattr(self._backend, "apps"):
-            raise StorageError("its service cannot list apps")
+            raise NotOfferedError("cannot tell which apps it has")
         try:
             return await compliance.call(cast("ListingApps", self._backend).apps(), "apps")
+        except NotOfferedError:
+            raise
         except Exception:
             self._failed("apps")
             raise

@@ -10,9 +10,11 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from sharedstate_backends import OutcomeUnknownError, StorageError
+from sharedstate_backends.contract import NotOfferedError
 from sharedstate_core import ListApps, ListCollections, LocalProtocolError
 
 from .compliance import BrokenContractError, refused
+from .listings import Listings
 from .workers import Workers
 
 if TYPE_CHECKING:
@@ -73,6 +75,7 @@ class Storage:
         self._tasks = tasks
         self._faults = faults
         self._doubted: set[str] = set()  # the services that are just being told of a doubt
+        self._listings = Listings(tasks, self._list, self._listed)
         self._commits = Workers(tasks, self._commit, self._committed)
 
     def commit(self, commit: Commit) -> None:
@@ -85,7 +88,7 @@ class Storage:
 
     def list(self, request: ListCollections | ListApps) -> None:
         """Begin to list collections, or apps."""
-        self._tasks.start_soon(self._list, request)
+        self._listings.start(request)
 
     def doubt(self, doubt: Doubt) -> None:
         """Let the store know, if it wants to, and is not just being told of another one."""
@@ -155,16 +158,22 @@ class Storage:
         text = "the storage is not available"
         self._answered(self._core.load_failed(load.ticket, text, time.monotonic()))
 
-    async def _list(self, request: ListCollections | ListApps) -> None:
+    async def _list(self, request: ListCollections | ListApps) -> Sequence[str] | Exception:
         backend = self._backends[request.service]
         try:
             match request:
                 case ListCollections(_, _, app):
-                    names = await backend.collections(app)
+                    return await backend.collections(app)
                 case ListApps():
-                    names = await backend.apps()
+                    return await backend.apps()
         except Exception as error:  # noqa: BLE001
-            self._list_failed(request, error)
+            return error
+
+    def _listed(
+        self, request: ListCollections | ListApps, names: Sequence[str] | Exception
+    ) -> None:
+        if isinstance(names, Exception):
+            self._list_failed(request, names)
             return
         try:
             effects = self._core.list_succeeded(request.ticket, names, time.monotonic())
@@ -175,13 +184,16 @@ class Storage:
             self._answered(effects)
 
     def _list_failed(self, request: ListCollections | ListApps, error: Exception) -> None:
-        match request:
-            case ListCollections(_, service, app):
-                what = f"list of /{app}/{service}"
-            case ListApps():
-                what = "list of apps"
-        self._report("list", request.service, what, error)
         text = "the storage is not available"
+        if isinstance(error, NotOfferedError):  # no failure: it is just so
+            text = f"service {request.service} {error}"
+        else:
+            match request:
+                case ListCollections(_, service, app):
+                    what = f"list of /{app}/{service}"
+                case ListApps():
+                    what = "list of apps"
+            self._report("list", request.service, what, error)
         self._answered(self._core.list_failed(request.ticket, text, time.monotonic()))
 
     def _refused(self, method: str, service: str, error: LocalProtocolError) -> BrokenContractError:

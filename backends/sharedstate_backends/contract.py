@@ -59,6 +59,10 @@ class StorageError(SharedStateError):
     """The store could not do it, and is certain that it changed nothing: clients are told `unavailable`."""
 
 
+class NotOfferedError(StorageError):
+    """The store has nothing of that kind; the text goes on after its name."""
+
+
 class OldDataError(StorageError):
     """The store holds data of the first generation, which `migrate` takes over; the text ends with that command."""
 

@@ -20,6 +20,7 @@ from .contract import (
     Doubting,
     ListingApps,
     Measurable,
+    NotOfferedError,
     Probing,
     Pruning,
     StorageError,
@@ -124,10 +125,10 @@ class Island:
         """Do as `ListingApps.apps`.
 
         Raises:
-            StorageError: the backend has no such thing.
+            NotOfferedError: the backend has no such thing.
         """
         if not hasattr(self._backend, "apps"):
-            raise StorageError("its service cannot list apps")
+            raise NotOfferedError("cannot tell which apps it has")
         return await self._run(cast("ListingApps", self._backend).apps)
 
     async def prune(self, service: str, used: Container[CollectionPath]) -> bool:

@@ -117,9 +117,11 @@ async def breaks(method: str, broken: Callable[..., Any], caplog: pytest.LogCapt
         assert await client.get(C) == [{"id": "b"}]
 
 
-@pytest.mark.parametrize("apps", [None, "abc", [3]])
-async def test_apps_that_a_service_cannot_tell(apps: Any, caplog: pytest.LogCaptureFixture) -> None:
-    """It has no such method, or returns what it must not; one service more is no help."""
+@pytest.mark.parametrize("apps", ["abc", [3]])
+async def test_apps_that_a_service_tells_wrongly(
+    apps: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One service more is no help: a list of some would look like one of all."""
 
     async def tell() -> Any:
         return apps
@@ -127,8 +129,7 @@ async def test_apps_that_a_service_cannot_tell(apps: Any, caplog: pytest.LogCapt
     services = faulty_service.SERVICE, sqlite("others")
     async with running(*services) as server, open_client(server.port) as client:
         store: Any = faulty_service.stores["it"]
-        if apps is not None:
-            store.apps = tell
+        store.apps = tell
         for _ in range(2):
             reply = await client.ask("GET", "/apps")
             assert reply["error"]["code"] == "unavailable"
@@ -136,6 +137,44 @@ async def test_apps_that_a_service_cannot_tell(apps: Any, caplog: pytest.LogCapt
         assert line.__dict__["fields"]["event"] == "list_failed"
         assert await client.get("/app") == []
     caplog.clear()
+
+
+async def test_a_service_that_cannot_tell_apps(caplog: pytest.LogCaptureFixture) -> None:
+    """That is no failure: whoever asks hears which one it is, and the log hears nothing."""
+    services = faulty_service.SERVICE, sqlite("others")
+    async with running(*services) as server, open_client(server.port) as client:
+        reply = await client.ask("GET", "/apps")
+        assert reply["error"] == {
+            "code": "unavailable",
+            "message": "service items cannot tell which apps it has",
+        }
+    assert "apps" not in caplog.text
+
+
+async def test_listings_come_one_at_a_time() -> None:
+    """However many ask; what is asked for while one is under way is answered by the next."""
+    began, running_now, most = 0, 0, 0
+    gate = anyio.Event()
+
+    async def collections(app: str) -> list[str]:
+        nonlocal began, running_now, most
+        began, running_now = began + 1, running_now + 1
+        most = max(most, running_now)
+        await gate.wait()
+        running_now -= 1
+        return [f"{app} {began}"]
+
+    async with running(faulty_service.SERVICE) as server, open_client(server.port) as client:
+        store: Any = faulty_service.stores["it"]
+        store.collections = collections
+        for app in "ab" * 40:
+            await client.send("GET", f"/{app}/items")
+        await until(lambda: began == 1)
+        gate.set()
+        told = [(await client.message())["data"] for _ in range(80)]
+        assert most == 1
+        assert began <= 4
+        assert {name.split()[0] for (name,) in told} == {"a", "b"}
 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])

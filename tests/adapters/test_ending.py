@@ -124,7 +124,7 @@ async def test_further_signals_change_nothing(tmp_path: Path, anyio_backend_name
 @pytest.fixture
 def large(tmp_path: Path) -> bytes:
     """Make a file that no socket takes at once, and a configuration that serves it; return what is in it."""
-    content = os.urandom(1 << 20) * 20
+    content = os.urandom(1 << 20) * 8
     (tmp_path / "public").mkdir()
     (tmp_path / "public" / "large").write_bytes(content)
     write_config(tmp_path, {**document(), "files": {"/": "public"}})

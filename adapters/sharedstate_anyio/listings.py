@@ -1,0 +1,62 @@
+"""Names that clients ask storage for: each costs a look at every collection, and anybody may ask for them.
+
+1. One listing of a service is under way at a time; the others wait, in the order in which they were asked for.
+2. Those that wait for the same names are answered by one: it begins after each of them was asked.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anyio.lowlevel
+
+from sharedstate_core import ListApps, ListCollections
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from anyio.abc import TaskGroup
+
+    Listing = ListCollections | ListApps
+
+
+class Listings:
+    """Carries them out.
+
+    Args:
+        tasks: owns the tasks, one for each service at the most.
+        read: does one, and returns what came of it.
+        told: is handed each request with what came of it.
+    """
+
+    def __init__(
+        self,
+        tasks: TaskGroup,
+        read: Callable[[Listing], Awaitable[Sequence[str] | Exception]],
+        told: Callable[[Listing, Sequence[str] | Exception], None],
+    ) -> None:
+        self._tasks = tasks
+        self._read = read
+        self._told = told
+        self._waiting: dict[str, dict[str | None, list[Listing]]] = {}
+
+    def start(self, request: Listing) -> None:
+        """Let a listing begin when it is its turn."""
+        app = request.app if isinstance(request, ListCollections) else None
+        waiting = self._waiting.get(request.service)
+        if waiting is None:
+            waiting = self._waiting[request.service] = {}
+            self._tasks.start_soon(self._run, request.service)
+        waiting.setdefault(app, []).append(request)
+
+    async def _run(self, service: str) -> None:
+        waiting = self._waiting[service]
+        try:
+            while waiting:
+                requests = waiting.pop(next(iter(waiting)))
+                outcome = await self._read(requests[0])
+                for request in requests:
+                    self._told(request, outcome)
+                    await anyio.lowlevel.checkpoint()  # an answer may be long
+        finally:
+            del self._waiting[service]
