@@ -52,6 +52,7 @@ def keys() -> dict[str, Any]:
     found = {
         key: SCHEMA["properties"][key] for key in ("compression", "origins", "metrics", "files")
     }
+    found["services"] = SCHEMA["properties"]["services"] | {"items": {}}
     found["$schema"] = SCHEMA["properties"]["$schema"]
     found["service.listen"] = {}
     definitions = SCHEMA["$defs"]
@@ -130,6 +131,6 @@ def test_key(key: str) -> None:
 
 def test_required_keys_say_so() -> None:
     required = {f"services[].{key}" for key in SCHEMA["$defs"]["service"]["required"]}
-    required |= {"sqlite db_type", "mysql db_name", "mysql db_user"}
+    required |= {"services", "sqlite db_type", "mysql db_name", "mysql db_user"}
     for key, (_, _, meaning) in rows().items():
         assert ("required" in meaning) == (key in required), key
