@@ -131,6 +131,22 @@ def test_a_hostile_server_cannot_break_a_client(steps: list[tuple[str, str]]) ->
         _face(steps)
 
 
+def test_a_server_that_numbers_nothing_any_more_is_asked_to_resume_nothing() -> None:
+    """It numbered its states before; then the list of all subscriptions is sent once more."""
+    told: dict[str, object] = {"type": "MESSAGE", "cmd": "NOTIFY", "path": HELD[0]}
+    told["data"] = {"remove": [], "insert": [], "reset": True}
+    numbered = json.dumps(told | {"epoch": "e", "base": 0, "version": 0})
+    _face(
+        [
+            ("message", numbered),
+            ("link", HELD[0]),
+            ("link", HELD[0]),
+            ("message", json.dumps(told)),
+            ("acquire", HELD[1]),
+        ]
+    )
+
+
 def _face(steps: list[tuple[str, str]]) -> None:
     witness = Witness(max_waiting=2)
     witness.acquire(HELD[0])
