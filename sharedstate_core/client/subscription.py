@@ -81,8 +81,6 @@ class Subscription:
             self._parts = notification
             return None
         self.cursor = notification.cursor
-        if self.cursor is None:  # a server that numbers nothing resumes nothing
-            self.since = None
         return self._apply(notification.update)
 
     def _acceptable(self, notification: Notification) -> bool:

@@ -131,17 +131,20 @@ def test_a_hostile_server_cannot_break_a_client(steps: list[tuple[str, str]]) ->
         _face(steps)
 
 
-def test_a_server_that_numbers_nothing_any_more_is_asked_to_resume_nothing() -> None:
-    """It numbered its states before; then the list of all subscriptions is sent once more."""
+@pytest.mark.parametrize("reset", [True, False])
+def test_a_server_that_numbers_nothing_any_more(reset: bool) -> None:
+    """It did before. The list of all subscriptions, sent once more, names the first as it was asked for."""
     told: dict[str, object] = {"type": "MESSAGE", "cmd": "NOTIFY", "path": HELD[0]}
-    told["data"] = {"remove": [], "insert": [], "reset": True}
-    numbered = json.dumps(told | {"epoch": "e", "base": 0, "version": 0})
+    numbered = told | {"data": {"remove": [], "insert": [], "reset": True}, "epoch": "e"}
+    later = told | {"data": {"remove": [], "insert": [], "reset": False}, "epoch": "e"}
+    plain = told | {"data": {"remove": [], "insert": [], "reset": reset}}
     _face(
         [
-            ("message", numbered),
+            ("message", json.dumps(numbered | {"base": 0, "version": 0})),
             ("link", HELD[0]),
             ("link", HELD[0]),
-            ("message", json.dumps(told)),
+            ("message", json.dumps(later | {"base": 0, "version": 1})),
+            ("message", json.dumps(plain)),
             ("acquire", HELD[1]),
         ]
     )

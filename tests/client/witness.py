@@ -58,6 +58,9 @@ class Witness:
         self.tickets: dict[int, Settled | None] = {}
         self.on_wire: list[int] = []
         self.subs: list[Subs] = []
+        self.asked: dict[
+            str, object
+        ] = {}  # from which state each path was asked for, on this connection
         self._losing = False
 
     # --- inputs -----------------------------------------------------------------------------------
@@ -76,6 +79,7 @@ class Witness:
         self._losing = True
         self.owed.clear()
         self.subs.clear()
+        self.asked.clear()
         effects = self._checked(self.protocol.connection_lost())
         self._losing = False
         check(not self.on_wire, f"nobody tells the authors of {self.on_wire} that they are lost")
@@ -152,7 +156,10 @@ class Witness:
             cursor = self.protocol.cursor(path)
             since = sub.get("since")
             held = None if cursor is None else {"epoch": cursor.epoch, "version": cursor.version}
-            check(since in (None, held), f"{path}: resumes from {since}, but holds {held}")
+            # A whole list names again what was asked for before, in the same words: a server leaves that as it is.
+            again = arg.get("reset") is True and path in self.asked and since == self.asked[path]
+            check(again or since in (None, held), f"{path}: resumes from {since}, but holds {held}")
+            self.asked[path] = since
             self.owed.add(path)
 
     def _settled(self, settled: Settled) -> None:
