@@ -161,7 +161,7 @@ async def test_newer_format(file: str) -> None:
         pass
     execute(
         file,
-        f"UPDATE items_meta SET value = {sqlite_schema.FORMAT + 1} WHERE name = 'format'",
+        f"UPDATE items_meta SET value = {sqlite_schema.FORMAT_WITH_FLOOR + 1} WHERE name = 'format'",
         "ALTER TABLE items ADD COLUMN something",
     )
     await _refused(file, "upgrade, or choose another db_table")
