@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import anyio
 
-from .history import STARTS, Memory, find_lost
+from sharedstate_core.storage import Cursor
+
+from .history import STARTS, Memory, find_lost, steady
 from .history_log import report, report_doubt
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 
     from sharedstate_core.paths import CollectionPath
-    from sharedstate_core.storage import Cursor
 
     from .history import Lost, State
 
@@ -81,6 +82,27 @@ class Guard:
         for path in paths:
             self.memory.note(path, remembered.get(path), heads[path])
         return result
+
+    async def heads(
+        self,
+        collections: Sequence[CollectionPath],
+        look: Callable[[Sequence[CollectionPath]], Awaitable[dict[CollectionPath, State]]],
+    ) -> Mapping[CollectionPath, Cursor]:
+        """Do as `Backend.heads`; looks at our latest commit, too, and at some others in turn.
+
+        Args:
+            collections: those that are asked for.
+            look: returns the heads of these collections, and `STARTS`.
+        """
+        paths = self.memory.look(collections)
+        told = self.memory.told(paths)
+
+        async def work() -> tuple[dict[CollectionPath, State], dict[CollectionPath, State]]:
+            heads = steady(told, await look(paths))
+            return heads, heads
+
+        heads = await self.read(paths, work)
+        return {path: Cursor(heads[path].epoch, heads[path].version) for path in collections}
 
     async def doubt(self, collection: CollectionPath, claimed: Cursor) -> None:
         """Hear that a reader claims to hold a state which is not there."""

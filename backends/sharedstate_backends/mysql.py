@@ -14,13 +14,11 @@ from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 import anyio
 
 from sharedstate_core.arguments import check_number, expect
-from sharedstate_core.storage import Cursor
 
 from . import mysql_dump, mysql_migration, mysql_probe, mysql_restore, mysql_survey
 from .arguments import check_table
 from .contract import StorageError
 from .guard import Guard, whole
-from .history import steady
 from .history_log import report_server
 from .mysql_address import Address
 from .mysql_commits import MysqlCommits
@@ -47,7 +45,7 @@ if TYPE_CHECKING:
     )
 
     from sharedstate_core.paths import CollectionPath
-    from sharedstate_core.storage import CommitResult, Loaded, Write
+    from sharedstate_core.storage import CommitResult, Cursor, Loaded, Write
 
     from .history import Lost, State
     from .migration import Migrated, Tell
@@ -154,16 +152,13 @@ class MysqlBackend:
         return await self._guard.read([collection], lambda: self._on_connection(load))
 
     async def heads(self, collections: Sequence[CollectionPath]) -> Mapping[CollectionPath, Cursor]:
-        """Do as `Backend.heads`; looks at our latest commit, too."""
-        paths = self._guard.memory.look(collections)
-        told = self._guard.memory.told(paths)
-
-        async def look(connection: Connection) -> tuple[_Heads, _Heads]:
-            heads = steady(told, await self._tables.heads(connection, paths))
-            return heads, heads
-
-        heads = await self._guard.read(paths, lambda: self._on_connection(look))
-        return {path: Cursor(heads[path].epoch, heads[path].version) for path in collections}
+        """Do as `Backend.heads`."""
+        return await self._guard.heads(
+            collections,
+            lambda paths: self._on_connection(
+                lambda connection: self._tables.heads(connection, paths)
+            ),
+        )
 
     async def doubt(self, collection: CollectionPath, cursor: Cursor) -> None:
         """Do as `Doubting.doubt`: believe it of an epoch that is older than this process, so once at the most."""

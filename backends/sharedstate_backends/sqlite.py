@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import anyio
 
 from sharedstate_core.arguments import check_number, expect
-from sharedstate_core.storage import Cursor
 
 from . import (
     sqlite_connection,
@@ -29,7 +28,6 @@ from . import (
 from .arguments import check_table
 from .contract import OutcomeUnknownError, StorageError
 from .guard import Guard, whole
-from .history import steady
 from .history_log import report_replaced
 from .plan import MAX_TOMBSTONES
 from .pruning import Pruner
@@ -45,7 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Container, Iterable, Mapping, Sequence
 
     from sharedstate_core.paths import CollectionPath
-    from sharedstate_core.storage import CommitResult, Loaded, Write
+    from sharedstate_core.storage import CommitResult, Cursor, Loaded, Write
 
     from .history import Lost, State
     from .migration import Migrated, Tell
@@ -159,16 +157,11 @@ class SqliteBackend:
         return await self._guard.read([collection], lambda: self._threads.read(load))
 
     async def heads(self, collections: Sequence[CollectionPath]) -> Mapping[CollectionPath, Cursor]:
-        """Do as `Backend.heads`; looks at our latest commit, too."""
-        paths = self._guard.memory.look(collections)
-        told = self._guard.memory.told(paths)
-
-        def look(cursor: sqlite3.Cursor) -> tuple[_Heads, _Heads]:
-            heads = steady(told, self._tables.heads(cursor, paths))
-            return heads, heads
-
-        heads = await self._guard.read(paths, lambda: self._threads.read(look))
-        return {path: Cursor(heads[path].epoch, heads[path].version) for path in collections}
+        """Do as `Backend.heads`."""
+        return await self._guard.heads(
+            collections,
+            lambda paths: self._threads.read(lambda cursor: self._tables.heads(cursor, paths)),
+        )
 
     async def doubt(self, collection: CollectionPath, cursor: Cursor) -> None:
         """Do as `Doubting.doubt`: believe it of an epoch that is older than this process, so once at the most."""
