@@ -203,9 +203,9 @@ type Cursor = {
 };
 
 /** @import { Changes } from "./changes.js" */
-/** @import { Ending } from "./disposable.js" */
-/** @import { Until } from "./ending.js" */
-/** @import { Diff, Item } from "./replica.js" */
+/** @import { Ending } from "../util/disposable.js" */
+/** @import { Until } from "../util/ending.js" */
+/** @import { Diff, Item } from "../protocol/replica.js" */
 /** @typedef {(() => void) & Ending} Unsubscribe */
 /**
  * The local copy of one collection, kept in sync by the client that it was acquired from. After a lost
@@ -293,10 +293,10 @@ declare class Dataset<T extends {
 type Unsubscribe = (() => void) & Ending;
 
 /** @import { Changes } from "./changes.js" */
-/** @import { Ending } from "./disposable.js" */
-/** @import { Until } from "./ending.js" */
+/** @import { Ending } from "../util/disposable.js" */
+/** @import { Until } from "../util/ending.js" */
 /** @import { Options, Status } from "./options.js" */
-/** @import { Item } from "./replica.js" */
+/** @import { Item } from "../protocol/replica.js" */
 /** @typedef {{path: string} & Ending} Handle given back by `release`, or by `using` */
 /** @typedef {{ds: Dataset<any>, handles: number}} Acquired */
 /**

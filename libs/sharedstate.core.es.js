@@ -1,6 +1,6 @@
 /*! SharedState client 0.2.0, BSD-2-Clause */
 
-// src/errors.js
+// src/protocol/errors.js
 var SharedStateError = class extends /** @type {new (...args: any[]) => Error & Details} */
 Error {
   /**
@@ -19,7 +19,7 @@ Error {
   }
 };
 
-// src/random.js
+// src/util/random.js
 function random_id() {
   const bytes = crypto.getRandomValues(new Uint8Array(36));
   return "00000000-0000-4000-8000-000000000000".replace(
@@ -34,7 +34,7 @@ function jitter(bound) {
   return Math.random() * bound;
 }
 
-// src/changes.js
+// src/api/changes.js
 var MEMBERS = ["insert", "remove", "reset", "if"];
 function with_ids(changes) {
   for (const name of Object.keys(changes ?? {}))
@@ -51,7 +51,7 @@ function with_ids(changes) {
 }
 var is_plain = (item) => ({}).toString.call(item) === "[object Object]" && !item.toJSON;
 
-// src/callbacks.js
+// src/util/callbacks.js
 var Callbacks = class {
   /** @type {Map<object, (value: T) => unknown>} */
   #callbacks = /* @__PURE__ */ new Map();
@@ -81,14 +81,14 @@ var Callbacks = class {
   }
 };
 
-// src/report.js
+// src/util/report.js
 function report(error) {
   const page = "document" in globalThis || "WorkerGlobalScope" in globalThis;
   if (page && globalThis.reportError) globalThis.reportError(error);
   else console.error(error);
 }
 
-// src/calls.js
+// src/util/calls.js
 var Calls = class {
   /** @type {Set<() => unknown>} */
   #due = /* @__PURE__ */ new Set();
@@ -132,7 +132,7 @@ var Calls = class {
   };
 };
 
-// src/ending.js
+// src/util/ending.js
 var DISPOSE = Symbol.dispose ?? /** @type {any} */
 /* @__PURE__ */ Symbol.for("Symbol.dispose");
 var disposable = (it, end) => (
@@ -145,7 +145,7 @@ function on_abort(signal, end) {
   return () => signal?.removeEventListener("abort", end);
 }
 
-// src/paths.js
+// src/protocol/paths.js
 function normal_path(path) {
   if (typeof path !== "string") throw new SharedStateError("bad_path", "a path is a string");
   return "/" + path.split("/").filter(Boolean).join("/");
@@ -157,12 +157,12 @@ function collection_path(path) {
   return normal;
 }
 
-// src/effects.js
+// src/protocol/effects.js
 var send = (text) => ({ kind: "send", text });
 var settle = (ticket, error, data) => ({ kind: "settle", ticket, error, data });
 var report2 = (error) => ({ kind: "report", error });
 
-// src/messages.js
+// src/protocol/messages.js
 function encode_request(cmd, path, arg, tunnel) {
   return JSON.stringify({ type: "REQUEST", cmd, path, arg, tunnel });
 }
@@ -220,7 +220,7 @@ function is_object(value) {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-// src/requests.js
+// src/protocol/requests.js
 var TOO_BIG = 1009;
 var WINDOW = 100;
 var MAX_WAITING_LENGTH = 16 * 1024 * 1024;
@@ -348,7 +348,7 @@ function error_of({ data, error }) {
   return new SharedStateError(code, reason ?? "the server refused", error);
 }
 
-// src/subscription.js
+// src/protocol/subscription.js
 var Subscription = class {
   /** @type {"idle" | "asked" | "subscribed" | "refused"} */
   state = "idle";
@@ -446,7 +446,7 @@ function join(first, next) {
   return first;
 }
 
-// src/protocol.js
+// src/protocol/protocol.js
 var MAX_WAITING = 1e3;
 var ClientCore = class {
   #closed = false;
@@ -691,7 +691,7 @@ var ClientCore = class {
   }
 };
 
-// src/socket.js
+// src/net/socket.js
 var GOODBYE = 1e3;
 var MAX_TICK = 2 ** 31 - 1;
 var Socket = class {
@@ -847,7 +847,7 @@ var Socket = class {
   }
 };
 
-// src/connection.js
+// src/api/connection.js
 var Connection = class {
   /** @type {Status} */
   status = "idle";
@@ -922,7 +922,7 @@ var Connection = class {
     this.#socket?.close();
     this.perform(effects, "closed");
   }
-  /** @param {string} path @param {import("./replica.js").Replica} replica */
+  /** @param {string} path @param {import("../protocol/replica.js").Replica} replica */
   subscribe(path, replica) {
     this.perform(this.#core.subscribe(path, replica));
   }
@@ -987,7 +987,7 @@ var Connection = class {
   }
 };
 
-// src/deferred.js
+// src/util/deferred.js
 var Deferred = class {
   /** @type {(value: T) => void} */
   resolve = () => {
@@ -1017,7 +1017,7 @@ var Deferred = class {
   }
 };
 
-// src/replica.js
+// src/protocol/replica.js
 var Replica = class {
   /** @type {Map<string, Item>} items by id, in order */
   items = /* @__PURE__ */ new Map();
@@ -1107,7 +1107,7 @@ function deep_same(a, b) {
   return keys.length === Object.keys(b).length && keys.every((key) => Object.hasOwn(b, key) && deep_same(a[key], b[key]));
 }
 
-// src/dataset.js
+// src/api/dataset.js
 var Dataset = class {
   #path;
   /** @internal */
@@ -1132,7 +1132,7 @@ var Dataset = class {
    * @internal
    * @param {string} path
    * @param {(changes: Changes<any>, until?: Until) => Promise<number>} put
-   * @param {import("./calls.js").Calls} calls
+   * @param {import("../util/calls.js").Calls} calls
    */
   constructor(path, put, calls) {
     this.#path = path;
@@ -1297,7 +1297,7 @@ function released() {
   return new SharedStateError("released", "the dataset was released");
 }
 
-// src/client.js
+// src/api/client.js
 var SharedStateClient = class {
   #connection;
   /** @type {Map<string, Acquired>} by path */

@@ -151,9 +151,9 @@ type Details = {
 };
 
 /** @import { Changes } from "./changes.js" */
-/** @import { Ending } from "./disposable.js" */
-/** @import { Until } from "./ending.js" */
-/** @import { Diff, Item } from "./replica.js" */
+/** @import { Ending } from "../util/disposable.js" */
+/** @import { Until } from "../util/ending.js" */
+/** @import { Diff, Item } from "../protocol/replica.js" */
 /** @typedef {(() => void) & Ending} Unsubscribe */
 /**
  * The local copy of one collection, kept in sync by the client that it was acquired from. After a lost
@@ -240,7 +240,7 @@ declare class Dataset$1<T extends {
 }
 type Unsubscribe = (() => void) & Ending;
 
-/** @import { Item } from "./replica.js" */
+/** @import { Item } from "../protocol/replica.js" */
 /**
  * @template {{id: string}} [T=Item]
  * @typedef {object} ViewerOptions
@@ -260,7 +260,7 @@ declare class DatasetViewer<T extends {
     id: string;
 } = Item$1> {
     /**
-     * @param {import("./dataset.js").Dataset<T>} ds
+     * @param {import("../api/dataset.js").Dataset<T>} ds
      * @param {HTMLElement} element what it contains is replaced
      * @param {ViewerOptions<T>} [options]
      */
@@ -282,9 +282,9 @@ type ViewerOptions$1<T extends {
     toString?: ((item: T) => string) | undefined;
 };
 
-/** @import { Changes, Cursor } from "./changes.js" */
-/** @import { Dataset } from "./dataset.js" */
-/** @import { Item } from "./replica.js" */
+/** @import { Changes, Cursor } from "../api/changes.js" */
+/** @import { Dataset } from "../api/dataset.js" */
+/** @import { Item } from "../protocol/replica.js" */
 /**
  * The dataset as a transaction sees it: with what the transaction wrote so far.
  *
@@ -315,7 +315,7 @@ declare class Transaction$1<T extends {
     #private;
 }
 
-/** @import { Diff, Item } from "./replica.js" */
+/** @import { Diff, Item } from "../protocol/replica.js" */
 /**
  * A list of items that lives in one item of a collection, as its member `state`: it is always replaced as a
  * whole. Good for what belongs together and is small.
@@ -340,10 +340,10 @@ declare class SharedObject$1<T extends {
     /**
      * Replace the whole list. Of items with the same id the last one counts, in the place of the first.
      *
-     * @param {readonly import("./changes.js").New<T>[]} items not modified; one without `id` gets a random one
+     * @param {readonly import("../api/changes.js").New<T>[]} items not modified; one without `id` gets a random one
      * @returns {Promise<any>} as of `Dataset.update`
      * @throws {TypeError} unless it is a list
-     * @throws {import("./errors.js").SharedStateError} `bad_update` if an item is not JSON, or has an id that is no text
+     * @throws {import("../protocol/errors.js").SharedStateError} `bad_update` if an item is not JSON, or has an id that is no text
      */
     set_items(items: readonly New<T>[]): Promise<any>;
     /**
@@ -433,10 +433,10 @@ declare class Clock$1 {
 }
 
 /** @import { Changes } from "./changes.js" */
-/** @import { Ending } from "./disposable.js" */
-/** @import { Until } from "./ending.js" */
+/** @import { Ending } from "../util/disposable.js" */
+/** @import { Until } from "../util/ending.js" */
 /** @import { Options, Status } from "./options.js" */
-/** @import { Item } from "./replica.js" */
+/** @import { Item } from "../protocol/replica.js" */
 /** @typedef {{path: string} & Ending} Handle given back by `release`, or by `using` */
 /** @typedef {{ds: Dataset<any>, handles: number}} Acquired */
 /**
@@ -539,10 +539,10 @@ type Handle$1 = {
 /** @type {string} the version of this package, as in `package.json`: without a commit, for bundles are reproducible */
 declare const version: string;
 
-/** @import { Handle } from "./client.js" */
-/** @import { Until } from "./ending.js" */
-/** @import { Options } from "./options.js" */
-/** @import { Diff, Item } from "./replica.js" */
+/** @import { Handle } from "../api/client.js" */
+/** @import { Until } from "../util/ending.js" */
+/** @import { Options } from "../api/options.js" */
+/** @import { Diff, Item } from "../protocol/replica.js" */
 /**
  * The local copy of one collection.
  *
@@ -555,7 +555,7 @@ declare class Dataset<T extends {
     /**
      * The state that the dataset shows, for `if`; undefined if there is none yet, or the server is of level 1.
      *
-     * @returns {import("./changes.js").Cursor | undefined}
+     * @returns {import("../api/changes.js").Cursor | undefined}
      */
     get cursor(): Cursor$1 | undefined;
     /**

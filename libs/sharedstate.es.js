@@ -1,6 +1,6 @@
 /*! SharedState client 0.2.0, BSD-2-Clause */
 
-// src/errors.js
+// src/protocol/errors.js
 var SharedStateError = class extends /** @type {new (...args: any[]) => Error & Details} */
 Error {
   /**
@@ -19,7 +19,7 @@ Error {
   }
 };
 
-// src/random.js
+// src/util/random.js
 function random_id() {
   const bytes = crypto.getRandomValues(new Uint8Array(36));
   return "00000000-0000-4000-8000-000000000000".replace(
@@ -34,7 +34,7 @@ function jitter(bound2) {
   return Math.random() * bound2;
 }
 
-// src/changes.js
+// src/api/changes.js
 var MEMBERS = ["insert", "remove", "reset", "if"];
 function with_ids(changes) {
   for (const name of Object.keys(changes ?? {}))
@@ -51,7 +51,7 @@ function with_ids(changes) {
 }
 var is_plain = (item) => ({}).toString.call(item) === "[object Object]" && !item.toJSON;
 
-// src/messages.js
+// src/protocol/messages.js
 function encode_request(cmd, path, arg, tunnel) {
   return JSON.stringify({ type: "REQUEST", cmd, path, arg, tunnel });
 }
@@ -109,7 +109,7 @@ function is_object(value) {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-// src/plain.js
+// src/extras/plain.js
 function plain(value, place = "") {
   try {
     return copy(told(value), place);
@@ -134,7 +134,7 @@ function copy(json, place) {
   throw new SharedStateError("bad_update", `${place || "update"}: ${kind} is not JSON`);
 }
 
-// src/batch.js
+// src/extras/batch.js
 function plain_changes(changes) {
   const copy2 = plain(changes);
   expect(is_object(copy2), "update", "an object with remove, insert, reset");
@@ -167,7 +167,7 @@ function expect(holds, place, what) {
   if (!holds) throw new SharedStateError("bad_update", `${place}: expected ${what}`);
 }
 
-// src/callbacks.js
+// src/util/callbacks.js
 var Callbacks = class {
   /** @type {Map<object, (value: T) => unknown>} */
   #callbacks = /* @__PURE__ */ new Map();
@@ -197,14 +197,14 @@ var Callbacks = class {
   }
 };
 
-// src/report.js
+// src/util/report.js
 function report(error) {
   const page = "document" in globalThis || "WorkerGlobalScope" in globalThis;
   if (page && globalThis.reportError) globalThis.reportError(error);
   else console.error(error);
 }
 
-// src/calls.js
+// src/util/calls.js
 var Calls = class {
   /** @type {Set<() => unknown>} */
   #due = /* @__PURE__ */ new Set();
@@ -248,7 +248,7 @@ var Calls = class {
   };
 };
 
-// src/ending.js
+// src/util/ending.js
 var DISPOSE = Symbol.dispose ?? /** @type {any} */
 /* @__PURE__ */ Symbol.for("Symbol.dispose");
 var disposable = (it, end) => (
@@ -261,7 +261,7 @@ function on_abort(signal, end) {
   return () => signal?.removeEventListener("abort", end);
 }
 
-// src/paths.js
+// src/protocol/paths.js
 function normal_path(path) {
   if (typeof path !== "string") throw new SharedStateError("bad_path", "a path is a string");
   return "/" + path.split("/").filter(Boolean).join("/");
@@ -273,12 +273,12 @@ function collection_path(path) {
   return normal;
 }
 
-// src/effects.js
+// src/protocol/effects.js
 var send = (text) => ({ kind: "send", text });
 var settle = (ticket, error, data) => ({ kind: "settle", ticket, error, data });
 var report2 = (error) => ({ kind: "report", error });
 
-// src/requests.js
+// src/protocol/requests.js
 var TOO_BIG = 1009;
 var WINDOW = 100;
 var MAX_WAITING_LENGTH = 16 * 1024 * 1024;
@@ -406,7 +406,7 @@ function error_of({ data, error }) {
   return new SharedStateError(code, reason ?? "the server refused", error);
 }
 
-// src/subscription.js
+// src/protocol/subscription.js
 var Subscription = class {
   /** @type {"idle" | "asked" | "subscribed" | "refused"} */
   state = "idle";
@@ -504,7 +504,7 @@ function join(first, next) {
   return first;
 }
 
-// src/protocol.js
+// src/protocol/protocol.js
 var MAX_WAITING = 1e3;
 var ClientCore = class {
   #closed = false;
@@ -749,7 +749,7 @@ var ClientCore = class {
   }
 };
 
-// src/socket.js
+// src/net/socket.js
 var GOODBYE = 1e3;
 var MAX_TICK = 2 ** 31 - 1;
 var Socket = class {
@@ -905,7 +905,7 @@ var Socket = class {
   }
 };
 
-// src/connection.js
+// src/api/connection.js
 var Connection = class {
   /** @type {Status} */
   status = "idle";
@@ -980,7 +980,7 @@ var Connection = class {
     this.#socket?.close();
     this.perform(effects, "closed");
   }
-  /** @param {string} path @param {import("./replica.js").Replica} replica */
+  /** @param {string} path @param {import("../protocol/replica.js").Replica} replica */
   subscribe(path, replica) {
     this.perform(this.#core.subscribe(path, replica));
   }
@@ -1045,7 +1045,7 @@ var Connection = class {
   }
 };
 
-// src/deferred.js
+// src/util/deferred.js
 var Deferred = class {
   /** @type {(value: T) => void} */
   resolve = () => {
@@ -1075,7 +1075,7 @@ var Deferred = class {
   }
 };
 
-// src/replica.js
+// src/protocol/replica.js
 var Replica = class {
   /** @type {Map<string, Item>} items by id, in order */
   items = /* @__PURE__ */ new Map();
@@ -1165,7 +1165,7 @@ function deep_same(a, b) {
   return keys.length === Object.keys(b).length && keys.every((key) => Object.hasOwn(b, key) && deep_same(a[key], b[key]));
 }
 
-// src/dataset.js
+// src/api/dataset.js
 var Dataset = class {
   #path;
   /** @internal */
@@ -1190,7 +1190,7 @@ var Dataset = class {
    * @internal
    * @param {string} path
    * @param {(changes: Changes<any>, until?: Until) => Promise<number>} put
-   * @param {import("./calls.js").Calls} calls
+   * @param {import("../util/calls.js").Calls} calls
    */
   constructor(path, put, calls) {
     this.#path = path;
@@ -1355,7 +1355,7 @@ function released() {
   return new SharedStateError("released", "the dataset was released");
 }
 
-// src/client.js
+// src/api/client.js
 var SharedStateClient = class {
   #connection;
   /** @type {Map<string, Acquired>} by path */
@@ -1537,7 +1537,7 @@ var SharedStateClient = class {
   }
 };
 
-// src/clock.js
+// src/extras/clock.js
 var DRIFT = 1e-4;
 var SHORTEST = 0.25;
 var LONGEST = 60;
@@ -1643,7 +1643,7 @@ var Clock = class {
 };
 var bound = ({ trans, at }, now) => trans + DRIFT * (now - at);
 
-// src/iteration.js
+// src/extras/iteration.js
 function iterate(subscribe, signals) {
   let pending = /* @__PURE__ */ new Map();
   let news = new Deferred();
@@ -1695,13 +1695,13 @@ function merge(pending, diff) {
   );
 }
 
-// src/object.js
+// src/extras/object.js
 var SharedObject = class {
   #ds;
   #id;
   /**
    * @internal
-   * @param {import("./dataset.js").Dataset<any>} ds
+   * @param {import("../api/dataset.js").Dataset<any>} ds
    * @param {string} id
    */
   constructor(ds, id) {
@@ -1730,10 +1730,10 @@ var SharedObject = class {
   /**
    * Replace the whole list. Of items with the same id the last one counts, in the place of the first.
    *
-   * @param {readonly import("./changes.js").New<T>[]} items not modified; one without `id` gets a random one
+   * @param {readonly import("../api/changes.js").New<T>[]} items not modified; one without `id` gets a random one
    * @returns {Promise<any>} as of `Dataset.update`
    * @throws {TypeError} unless it is a list
-   * @throws {import("./errors.js").SharedStateError} `bad_update` if an item is not JSON, or has an id that is no text
+   * @throws {import("../protocol/errors.js").SharedStateError} `bad_update` if an item is not JSON, or has an id that is no text
    */
   set_items(items) {
     if (!Array.isArray(items)) throw new TypeError("expected a list of items");
@@ -1779,7 +1779,7 @@ function compare(before, after) {
   return replica.apply({ ...update, insert: with_id(after) });
 }
 
-// src/options.js
+// src/api/options.js
 var LEAST = {
   // Nothing that every object has, such as `toString`, is an option.
   __proto__: null,
@@ -1809,7 +1809,7 @@ function check(url, options) {
   }
 }
 
-// src/transaction.js
+// src/extras/transaction.js
 var MAX_RUNS = 100;
 var MAX_CONFLICTS = 6;
 var MAX_PAUSE = 1e3;
@@ -1949,7 +1949,7 @@ async function caught_up(ds, before, conflict) {
   while (behind()) await ds._moved.promise;
 }
 
-// src/full.js
+// src/extras/full.js
 var Dataset2 = class extends Dataset {
   /** @internal conflicts of late, how long the last attempt took, in milliseconds, and the end of the last transaction */
   _crowd = { conflicts: 0, attempt: 0, turn: Promise.resolve() };
@@ -1962,7 +1962,7 @@ var Dataset2 = class extends Dataset {
   /**
    * The state that the dataset shows, for `if`; undefined if there is none yet, or the server is of level 1.
    *
-   * @returns {import("./changes.js").Cursor | undefined}
+   * @returns {import("../api/changes.js").Cursor | undefined}
    */
   get cursor() {
     const { epoch, version: version2 } = this._replica;
@@ -2003,7 +2003,7 @@ var Dataset2 = class extends Dataset {
   /**
    * @internal
    * @override
-   * @param {import("./connection.js").News} news
+   * @param {import("../api/connection.js").News} news
    */
   _hear(news) {
     super._hear(news);
@@ -2090,7 +2090,7 @@ var SharedStateClient2 = class extends SharedStateClient {
    * @internal
    * @override
    * @template {{id: string}} T
-   * @param {import("./changes.js").Changes<T>} changes
+   * @param {import("../api/changes.js").Changes<T>} changes
    */
   _prepared(changes) {
     return plain_changes(changes);
@@ -2106,7 +2106,7 @@ var SharedStateClient2 = class extends SharedStateClient {
   }
 };
 
-// src/viewer.js
+// src/extras/viewer.js
 var DatasetViewer = class {
   #ds;
   #element;
@@ -2115,7 +2115,7 @@ var DatasetViewer = class {
   /** @type {Map<string, HTMLElement>} rows by id */
   #rows = /* @__PURE__ */ new Map();
   /**
-   * @param {import("./dataset.js").Dataset<T>} ds
+   * @param {import("../api/dataset.js").Dataset<T>} ds
    * @param {HTMLElement} element what it contains is replaced
    * @param {ViewerOptions<T>} [options]
    */

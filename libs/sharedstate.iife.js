@@ -29,7 +29,7 @@ var SHAREDSTATE = (() => {
     version: () => version
   });
 
-  // src/errors.js
+  // src/protocol/errors.js
   var SharedStateError = class extends /** @type {new (...args: any[]) => Error & Details} */
   Error {
     /**
@@ -48,7 +48,7 @@ var SHAREDSTATE = (() => {
     }
   };
 
-  // src/random.js
+  // src/util/random.js
   function random_id() {
     const bytes = crypto.getRandomValues(new Uint8Array(36));
     return "00000000-0000-4000-8000-000000000000".replace(
@@ -63,7 +63,7 @@ var SHAREDSTATE = (() => {
     return Math.random() * bound2;
   }
 
-  // src/changes.js
+  // src/api/changes.js
   var MEMBERS = ["insert", "remove", "reset", "if"];
   function with_ids(changes) {
     for (const name of Object.keys(changes ?? {}))
@@ -80,7 +80,7 @@ var SHAREDSTATE = (() => {
   }
   var is_plain = (item) => ({}).toString.call(item) === "[object Object]" && !item.toJSON;
 
-  // src/messages.js
+  // src/protocol/messages.js
   function encode_request(cmd, path, arg, tunnel) {
     return JSON.stringify({ type: "REQUEST", cmd, path, arg, tunnel });
   }
@@ -138,7 +138,7 @@ var SHAREDSTATE = (() => {
     return typeof value === "object" && value !== null && !Array.isArray(value);
   }
 
-  // src/plain.js
+  // src/extras/plain.js
   function plain(value, place = "") {
     try {
       return copy(told(value), place);
@@ -163,7 +163,7 @@ var SHAREDSTATE = (() => {
     throw new SharedStateError("bad_update", `${place || "update"}: ${kind} is not JSON`);
   }
 
-  // src/batch.js
+  // src/extras/batch.js
   function plain_changes(changes) {
     const copy2 = plain(changes);
     expect(is_object(copy2), "update", "an object with remove, insert, reset");
@@ -196,7 +196,7 @@ var SHAREDSTATE = (() => {
     if (!holds) throw new SharedStateError("bad_update", `${place}: expected ${what}`);
   }
 
-  // src/callbacks.js
+  // src/util/callbacks.js
   var Callbacks = class {
     /** @type {Map<object, (value: T) => unknown>} */
     #callbacks = /* @__PURE__ */ new Map();
@@ -226,14 +226,14 @@ var SHAREDSTATE = (() => {
     }
   };
 
-  // src/report.js
+  // src/util/report.js
   function report(error) {
     const page = "document" in globalThis || "WorkerGlobalScope" in globalThis;
     if (page && globalThis.reportError) globalThis.reportError(error);
     else console.error(error);
   }
 
-  // src/calls.js
+  // src/util/calls.js
   var Calls = class {
     /** @type {Set<() => unknown>} */
     #due = /* @__PURE__ */ new Set();
@@ -277,7 +277,7 @@ var SHAREDSTATE = (() => {
     };
   };
 
-  // src/ending.js
+  // src/util/ending.js
   var DISPOSE = Symbol.dispose ?? /** @type {any} */
   /* @__PURE__ */ Symbol.for("Symbol.dispose");
   var disposable = (it, end) => (
@@ -290,7 +290,7 @@ var SHAREDSTATE = (() => {
     return () => signal?.removeEventListener("abort", end);
   }
 
-  // src/paths.js
+  // src/protocol/paths.js
   function normal_path(path) {
     if (typeof path !== "string") throw new SharedStateError("bad_path", "a path is a string");
     return "/" + path.split("/").filter(Boolean).join("/");
@@ -302,12 +302,12 @@ var SHAREDSTATE = (() => {
     return normal;
   }
 
-  // src/effects.js
+  // src/protocol/effects.js
   var send = (text) => ({ kind: "send", text });
   var settle = (ticket, error, data) => ({ kind: "settle", ticket, error, data });
   var report2 = (error) => ({ kind: "report", error });
 
-  // src/requests.js
+  // src/protocol/requests.js
   var TOO_BIG = 1009;
   var WINDOW = 100;
   var MAX_WAITING_LENGTH = 16 * 1024 * 1024;
@@ -435,7 +435,7 @@ var SHAREDSTATE = (() => {
     return new SharedStateError(code, reason ?? "the server refused", error);
   }
 
-  // src/subscription.js
+  // src/protocol/subscription.js
   var Subscription = class {
     /** @type {"idle" | "asked" | "subscribed" | "refused"} */
     state = "idle";
@@ -533,7 +533,7 @@ var SHAREDSTATE = (() => {
     return first;
   }
 
-  // src/protocol.js
+  // src/protocol/protocol.js
   var MAX_WAITING = 1e3;
   var ClientCore = class {
     #closed = false;
@@ -778,7 +778,7 @@ var SHAREDSTATE = (() => {
     }
   };
 
-  // src/socket.js
+  // src/net/socket.js
   var GOODBYE = 1e3;
   var MAX_TICK = 2 ** 31 - 1;
   var Socket = class {
@@ -934,7 +934,7 @@ var SHAREDSTATE = (() => {
     }
   };
 
-  // src/connection.js
+  // src/api/connection.js
   var Connection = class {
     /** @type {Status} */
     status = "idle";
@@ -1009,7 +1009,7 @@ var SHAREDSTATE = (() => {
       this.#socket?.close();
       this.perform(effects, "closed");
     }
-    /** @param {string} path @param {import("./replica.js").Replica} replica */
+    /** @param {string} path @param {import("../protocol/replica.js").Replica} replica */
     subscribe(path, replica) {
       this.perform(this.#core.subscribe(path, replica));
     }
@@ -1074,7 +1074,7 @@ var SHAREDSTATE = (() => {
     }
   };
 
-  // src/deferred.js
+  // src/util/deferred.js
   var Deferred = class {
     /** @type {(value: T) => void} */
     resolve = () => {
@@ -1104,7 +1104,7 @@ var SHAREDSTATE = (() => {
     }
   };
 
-  // src/replica.js
+  // src/protocol/replica.js
   var Replica = class {
     /** @type {Map<string, Item>} items by id, in order */
     items = /* @__PURE__ */ new Map();
@@ -1194,7 +1194,7 @@ var SHAREDSTATE = (() => {
     return keys.length === Object.keys(b).length && keys.every((key) => Object.hasOwn(b, key) && deep_same(a[key], b[key]));
   }
 
-  // src/dataset.js
+  // src/api/dataset.js
   var Dataset = class {
     #path;
     /** @internal */
@@ -1219,7 +1219,7 @@ var SHAREDSTATE = (() => {
      * @internal
      * @param {string} path
      * @param {(changes: Changes<any>, until?: Until) => Promise<number>} put
-     * @param {import("./calls.js").Calls} calls
+     * @param {import("../util/calls.js").Calls} calls
      */
     constructor(path, put, calls) {
       this.#path = path;
@@ -1384,7 +1384,7 @@ var SHAREDSTATE = (() => {
     return new SharedStateError("released", "the dataset was released");
   }
 
-  // src/client.js
+  // src/api/client.js
   var SharedStateClient = class {
     #connection;
     /** @type {Map<string, Acquired>} by path */
@@ -1566,7 +1566,7 @@ var SHAREDSTATE = (() => {
     }
   };
 
-  // src/clock.js
+  // src/extras/clock.js
   var DRIFT = 1e-4;
   var SHORTEST = 0.25;
   var LONGEST = 60;
@@ -1672,7 +1672,7 @@ var SHAREDSTATE = (() => {
   };
   var bound = ({ trans, at }, now) => trans + DRIFT * (now - at);
 
-  // src/iteration.js
+  // src/extras/iteration.js
   function iterate(subscribe, signals) {
     let pending = /* @__PURE__ */ new Map();
     let news = new Deferred();
@@ -1724,13 +1724,13 @@ var SHAREDSTATE = (() => {
     );
   }
 
-  // src/object.js
+  // src/extras/object.js
   var SharedObject = class {
     #ds;
     #id;
     /**
      * @internal
-     * @param {import("./dataset.js").Dataset<any>} ds
+     * @param {import("../api/dataset.js").Dataset<any>} ds
      * @param {string} id
      */
     constructor(ds, id) {
@@ -1759,10 +1759,10 @@ var SHAREDSTATE = (() => {
     /**
      * Replace the whole list. Of items with the same id the last one counts, in the place of the first.
      *
-     * @param {readonly import("./changes.js").New<T>[]} items not modified; one without `id` gets a random one
+     * @param {readonly import("../api/changes.js").New<T>[]} items not modified; one without `id` gets a random one
      * @returns {Promise<any>} as of `Dataset.update`
      * @throws {TypeError} unless it is a list
-     * @throws {import("./errors.js").SharedStateError} `bad_update` if an item is not JSON, or has an id that is no text
+     * @throws {import("../protocol/errors.js").SharedStateError} `bad_update` if an item is not JSON, or has an id that is no text
      */
     set_items(items) {
       if (!Array.isArray(items)) throw new TypeError("expected a list of items");
@@ -1808,7 +1808,7 @@ var SHAREDSTATE = (() => {
     return replica.apply({ ...update, insert: with_id(after) });
   }
 
-  // src/options.js
+  // src/api/options.js
   var LEAST = {
     // Nothing that every object has, such as `toString`, is an option.
     __proto__: null,
@@ -1838,7 +1838,7 @@ var SHAREDSTATE = (() => {
     }
   }
 
-  // src/transaction.js
+  // src/extras/transaction.js
   var MAX_RUNS = 100;
   var MAX_CONFLICTS = 6;
   var MAX_PAUSE = 1e3;
@@ -1978,7 +1978,7 @@ var SHAREDSTATE = (() => {
     while (behind()) await ds._moved.promise;
   }
 
-  // src/full.js
+  // src/extras/full.js
   var Dataset2 = class extends Dataset {
     /** @internal conflicts of late, how long the last attempt took, in milliseconds, and the end of the last transaction */
     _crowd = { conflicts: 0, attempt: 0, turn: Promise.resolve() };
@@ -1991,7 +1991,7 @@ var SHAREDSTATE = (() => {
     /**
      * The state that the dataset shows, for `if`; undefined if there is none yet, or the server is of level 1.
      *
-     * @returns {import("./changes.js").Cursor | undefined}
+     * @returns {import("../api/changes.js").Cursor | undefined}
      */
     get cursor() {
       const { epoch, version: version2 } = this._replica;
@@ -2032,7 +2032,7 @@ var SHAREDSTATE = (() => {
     /**
      * @internal
      * @override
-     * @param {import("./connection.js").News} news
+     * @param {import("../api/connection.js").News} news
      */
     _hear(news) {
       super._hear(news);
@@ -2119,7 +2119,7 @@ var SHAREDSTATE = (() => {
      * @internal
      * @override
      * @template {{id: string}} T
-     * @param {import("./changes.js").Changes<T>} changes
+     * @param {import("../api/changes.js").Changes<T>} changes
      */
     _prepared(changes) {
       return plain_changes(changes);
@@ -2135,7 +2135,7 @@ var SHAREDSTATE = (() => {
     }
   };
 
-  // src/viewer.js
+  // src/extras/viewer.js
   var DatasetViewer = class {
     #ds;
     #element;
@@ -2144,7 +2144,7 @@ var SHAREDSTATE = (() => {
     /** @type {Map<string, HTMLElement>} rows by id */
     #rows = /* @__PURE__ */ new Map();
     /**
-     * @param {import("./dataset.js").Dataset<T>} ds
+     * @param {import("../api/dataset.js").Dataset<T>} ds
      * @param {HTMLElement} element what it contains is replaced
      * @param {ViewerOptions<T>} [options]
      */

@@ -33,6 +33,26 @@ def test_the_core_is_built_in_one_direction() -> None:
             assert other.rpartition("/")[0] in known, f"{module} imports {other}"
 
 
+SCRIPT: Final = {
+    "protocol": (),
+    "util": (),
+    "net": ("protocol", "util"),
+    "api": ("protocol", "util", "net"),
+    "extras": ("protocol", "util", "api"),
+    "bridges": ("protocol", "api", "extras"),
+    "": ("protocol", "util", "api", "extras"),
+}
+"""The folders of the JavaScript client, and which others each may import."""
+
+
+def test_the_javascript_client_is_built_in_one_direction() -> None:
+    for module, imports in graph("js-client/src").items():
+        folder = module.rpartition("/")[0]
+        for other in imports:
+            known = (folder, *SCRIPT[folder])
+            assert other.rpartition("/")[0] in known, f"{module} imports {other}"
+
+
 def test_circles_are_found() -> None:
     assert circles({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"a", "c"}}) == [["b", "c"]]
     assert circles({"a": {"b"}, "b": {"c"}, "c": {"a"}}) == [["a", "b", "c"]]

@@ -20,7 +20,8 @@ export function write_declarations(folder, project = "tsconfig.json") {
     cwd: HOME,
     stdio: ["ignore", "inherit", "inherit"],
   });
-  for (const name of readdirSync(folder).filter((name) => name.endsWith(".d.ts"))) {
+  const names = readdirSync(folder, { recursive: true, encoding: "utf8" });
+  for (const name of names.filter((name) => name.endsWith(".d.ts"))) {
     const file = join(folder, name);
     writeFileSync(file, strip(name, readFileSync(file, "utf8")));
   }

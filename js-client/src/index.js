@@ -1,35 +1,35 @@
 /** The public face of the package; nothing else in it is meant to be imported. */
 
-export { Dataset, SharedStateClient } from "./full.js";
-export { SharedStateError } from "./errors.js";
-export { DatasetViewer } from "./viewer.js";
+export { Dataset, SharedStateClient } from "./extras/full.js";
+export { SharedStateError } from "./protocol/errors.js";
+export { DatasetViewer } from "./extras/viewer.js";
 export { version } from "./version.js";
 
-/** @typedef {import("./client.js").Handle} Handle */
-/** @typedef {import("./clock.js").Clock} Clock */
-/** @typedef {import("./options.js").Options} Options */
-/** @typedef {import("./options.js").Status} Status */
-/** @typedef {import("./replica.js").Item} Item */
-/** @typedef {import("./ending.js").Until} Until */
-/** @typedef {import("./changes.js").Cursor} Cursor */
-/** @typedef {import("./errors.js").ErrorCode} ErrorCode */
+/** @typedef {import("./api/client.js").Handle} Handle */
+/** @typedef {import("./extras/clock.js").Clock} Clock */
+/** @typedef {import("./api/options.js").Options} Options */
+/** @typedef {import("./api/options.js").Status} Status */
+/** @typedef {import("./protocol/replica.js").Item} Item */
+/** @typedef {import("./util/ending.js").Until} Until */
+/** @typedef {import("./api/changes.js").Cursor} Cursor */
+/** @typedef {import("./protocol/errors.js").ErrorCode} ErrorCode */
 /**
  * @template {{id: string}} [T=Item]
- * @typedef {import("./changes.js").Changes<T>} Changes
+ * @typedef {import("./api/changes.js").Changes<T>} Changes
  */
 /**
  * @template {{id: string}} [T=Item]
- * @typedef {import("./replica.js").Diff<T>} Diff
+ * @typedef {import("./protocol/replica.js").Diff<T>} Diff
  */
 /**
  * @template {{id: string}} [T=Item]
- * @typedef {import("./object.js").SharedObject<T>} SharedObject
+ * @typedef {import("./extras/object.js").SharedObject<T>} SharedObject
  */
 /**
  * @template {{id: string}} [T=Item]
- * @typedef {import("./transaction.js").Transaction<T>} Transaction
+ * @typedef {import("./extras/transaction.js").Transaction<T>} Transaction
  */
 /**
  * @template {{id: string}} [T=Item]
- * @typedef {import("./viewer.js").ViewerOptions<T>} ViewerOptions
+ * @typedef {import("./extras/viewer.js").ViewerOptions<T>} ViewerOptions
  */

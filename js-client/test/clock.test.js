@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SharedStateError } from "../src/index.js";
-import { Clock } from "../src/clock.js";
+import { Clock } from "../src/extras/clock.js";
 import { turn } from "./support.js";
 
 /**

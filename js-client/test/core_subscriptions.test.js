@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { ClientCore } from "../src/protocol.js";
-import { Replica } from "../src/replica.js";
+import { ClientCore } from "../src/protocol/protocol.js";
+import { Replica } from "../src/protocol/replica.js";
 import {
   C,
   accept,

@@ -4,10 +4,10 @@ import assert from "node:assert/strict";
 import { afterEach, beforeEach } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { SharedStateClient, SharedStateError } from "../src/index.js";
-import { ClientCore } from "../src/protocol.js";
-import { Replica } from "../src/replica.js";
+import { ClientCore } from "../src/protocol/protocol.js";
+import { Replica } from "../src/protocol/replica.js";
 
-/** @typedef {import("../src/effects.js").Effect} Effect */
+/** @typedef {import("../src/protocol/effects.js").Effect} Effect */
 
 export const C = "/app/items/c";
 
@@ -50,7 +50,7 @@ export const sent = (effects) =>
 /**
  * Reply to the `PUT /subs` among the effects as a server that takes them all.
  *
- * @param {import("../src/protocol.js").ClientCore} core
+ * @param {import("../src/protocol/protocol.js").ClientCore} core
  * @param {Effect[]} effects
  * @returns {Effect[]}
  */
@@ -207,7 +207,7 @@ export class FakeWebSocket {
 /**
  * A client without a network, and what it has reported and gone through.
  *
- * @param {import("../src/options.js").Options} [options]
+ * @param {import("../src/api/options.js").Options} [options]
  */
 export function make(options) {
   const reported = /** @type {any[]} */ ([]);
@@ -225,7 +225,7 @@ export function make(options) {
  * The same, where the test is the clock: it begins at 1,000 s, and every pause is as long as it may be.
  *
  * @param {import("node:test").TestContext} t
- * @param {import("../src/options.js").Options} [options]
+ * @param {import("../src/api/options.js").Options} [options]
  */
 export function make_timed(t, options) {
   t.mock.timers.enable({ apis: ["setTimeout", "Date"], now: 1_000_000 });

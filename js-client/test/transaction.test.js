@@ -281,7 +281,7 @@ describe("what is added to a transaction", () => {
 
   test("comes before the function ends", async () => {
     const { ds, socket } = synced([{ id: "a" }]);
-    /** @type {import("../src/transaction.js").Transaction[]} */
+    /** @type {import("../src/extras/transaction.js").Transaction[]} */
     const kept = [];
     const done = ds.transaction((tx) => {
       kept.push(tx);

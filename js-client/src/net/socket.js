@@ -9,8 +9,8 @@
  * - Once closed it stays closed.
  */
 
-import { SharedStateError } from "./errors.js";
-import { backoff } from "./random.js";
+import { SharedStateError } from "../protocol/errors.js";
+import { backoff } from "../util/random.js";
 
 /**
  * What is used of a WebSocket, so that any implementation can be given.
@@ -24,7 +24,7 @@ import { backoff } from "./random.js";
  * @property {(code?: number) => void} close
  */
 
-/** @import { Closing } from "./requests.js" */
+/** @import { Closing } from "../protocol/requests.js" */
 
 /** @typedef {new (url: string) => WebSocketLike} WebSocketClass */
 

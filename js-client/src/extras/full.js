@@ -1,20 +1,20 @@
 /** The client with everything: the core, and what is built on it. */
 
 import { plain_changes } from "./batch.js";
-import { SharedStateClient as CoreClient } from "./client.js";
+import { SharedStateClient as CoreClient } from "../api/client.js";
 import { Clock } from "./clock.js";
-import { Dataset as CoreDataset } from "./dataset.js";
-import { Deferred } from "./deferred.js";
-import { SharedStateError } from "./errors.js";
+import { Dataset as CoreDataset } from "../api/dataset.js";
+import { Deferred } from "../util/deferred.js";
+import { SharedStateError } from "../protocol/errors.js";
 import { iterate } from "./iteration.js";
 import { SharedObject } from "./object.js";
-import { check } from "./options.js";
+import { check } from "../api/options.js";
 import { transact } from "./transaction.js";
 
-/** @import { Handle } from "./client.js" */
-/** @import { Until } from "./ending.js" */
-/** @import { Options } from "./options.js" */
-/** @import { Diff, Item } from "./replica.js" */
+/** @import { Handle } from "../api/client.js" */
+/** @import { Until } from "../util/ending.js" */
+/** @import { Options } from "../api/options.js" */
+/** @import { Diff, Item } from "../protocol/replica.js" */
 
 /**
  * The local copy of one collection.
@@ -35,7 +35,7 @@ export class Dataset extends CoreDataset {
   /**
    * The state that the dataset shows, for `if`; undefined if there is none yet, or the server is of level 1.
    *
-   * @returns {import("./changes.js").Cursor | undefined}
+   * @returns {import("../api/changes.js").Cursor | undefined}
    */
   get cursor() {
     const { epoch, version } = this._replica;
@@ -79,7 +79,7 @@ export class Dataset extends CoreDataset {
   /**
    * @internal
    * @override
-   * @param {import("./connection.js").News} news
+   * @param {import("../api/connection.js").News} news
    */
   _hear(news) {
     super._hear(news);
@@ -172,7 +172,7 @@ export class SharedStateClient extends CoreClient {
    * @internal
    * @override
    * @template {{id: string}} T
-   * @param {import("./changes.js").Changes<T>} changes
+   * @param {import("../api/changes.js").Changes<T>} changes
    */
   _prepared(changes) {
     return plain_changes(changes);

@@ -1,4 +1,4 @@
-/** @import { Item } from "./replica.js" */
+/** @import { Item } from "../protocol/replica.js" */
 
 /**
  * @template {{id: string}} [T=Item]
@@ -25,7 +25,7 @@ export class DatasetViewer {
   #rows = new Map();
 
   /**
-   * @param {import("./dataset.js").Dataset<T>} ds
+   * @param {import("../api/dataset.js").Dataset<T>} ds
    * @param {HTMLElement} element what it contains is replaced
    * @param {ViewerOptions<T>} [options]
    */

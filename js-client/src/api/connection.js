@@ -1,13 +1,13 @@
-import { Callbacks } from "./callbacks.js";
-import { Calls } from "./calls.js";
-import { on_abort } from "./ending.js";
-import { SharedStateError } from "./errors.js";
-import { normal_path } from "./paths.js";
-import { ClientCore } from "./protocol.js";
-import { closed } from "./requests.js";
-import { Socket } from "./socket.js";
+import { Callbacks } from "../util/callbacks.js";
+import { Calls } from "../util/calls.js";
+import { on_abort } from "../util/ending.js";
+import { SharedStateError } from "../protocol/errors.js";
+import { normal_path } from "../protocol/paths.js";
+import { ClientCore } from "../protocol/protocol.js";
+import { closed } from "../protocol/requests.js";
+import { Socket } from "../net/socket.js";
 
-/** @typedef {import("./effects.js").Effect} Effect */
+/** @typedef {import("../protocol/effects.js").Effect} Effect */
 /** @typedef {Extract<Effect, {path: string}>} News of one dataset */
 /** @import { Options, Status } from "./options.js" */
 
@@ -66,7 +66,7 @@ export class Connection {
       opened: () => this.perform(core.connection_opened(), "connected"),
       text: (/** @type {string} */ text) => this.perform(core.receive_text(text)),
       lost: (
-        /** @type {import("./requests.js").Closing=} */ closing,
+        /** @type {import("../protocol/requests.js").Closing=} */ closing,
         /** @type {SharedStateError=} */ error,
       ) => {
         const effects = core.connection_lost(closing);
@@ -96,7 +96,7 @@ export class Connection {
     this.perform(effects, "closed");
   }
 
-  /** @param {string} path @param {import("./replica.js").Replica} replica */
+  /** @param {string} path @param {import("../protocol/replica.js").Replica} replica */
   subscribe(path, replica) {
     this.perform(this.#core.subscribe(path, replica));
   }

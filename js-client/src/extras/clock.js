@@ -6,7 +6,7 @@
  * often at first, then rarely, and only while somebody asks for the time.
  */
 
-import { Deferred } from "./deferred.js";
+import { Deferred } from "../util/deferred.js";
 
 /** How far two clocks may drift apart, in seconds per second: generous for two quartzes. */
 const DRIFT = 1e-4;

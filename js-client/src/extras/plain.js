@@ -1,7 +1,7 @@
 /** What can be stored: JSON, and nothing that would be lost or turned into something else on the way. */
 
-import { SharedStateError } from "./errors.js";
-import { is_object } from "./messages.js";
+import { SharedStateError } from "../protocol/errors.js";
+import { is_object } from "../protocol/messages.js";
 
 /**
  * @template T

@@ -1,14 +1,14 @@
 import { with_ids } from "./changes.js";
 import { Connection } from "./connection.js";
 import { Dataset } from "./dataset.js";
-import { DISPOSE, disposable, on_abort } from "./ending.js";
-import { collection_path } from "./paths.js";
+import { DISPOSE, disposable, on_abort } from "../util/ending.js";
+import { collection_path } from "../protocol/paths.js";
 
 /** @import { Changes } from "./changes.js" */
-/** @import { Ending } from "./disposable.js" */
-/** @import { Until } from "./ending.js" */
+/** @import { Ending } from "../util/disposable.js" */
+/** @import { Until } from "../util/ending.js" */
 /** @import { Options, Status } from "./options.js" */
-/** @import { Item } from "./replica.js" */
+/** @import { Item } from "../protocol/replica.js" */
 
 /** @typedef {{path: string} & Ending} Handle given back by `release`, or by `using` */
 /** @typedef {{ds: Dataset<any>, handles: number}} Acquired */

@@ -1,13 +1,13 @@
-import { Callbacks } from "./callbacks.js";
-import { Deferred } from "./deferred.js";
-import { disposable, on_abort } from "./ending.js";
-import { SharedStateError } from "./errors.js";
-import { Replica } from "./replica.js";
+import { Callbacks } from "../util/callbacks.js";
+import { Deferred } from "../util/deferred.js";
+import { disposable, on_abort } from "../util/ending.js";
+import { SharedStateError } from "../protocol/errors.js";
+import { Replica } from "../protocol/replica.js";
 
 /** @import { Changes } from "./changes.js" */
-/** @import { Ending } from "./disposable.js" */
-/** @import { Until } from "./ending.js" */
-/** @import { Diff, Item } from "./replica.js" */
+/** @import { Ending } from "../util/disposable.js" */
+/** @import { Until } from "../util/ending.js" */
+/** @import { Diff, Item } from "../protocol/replica.js" */
 
 /** @typedef {(() => void) & Ending} Unsubscribe */
 
@@ -45,7 +45,7 @@ export class Dataset {
    * @internal
    * @param {string} path
    * @param {(changes: Changes<any>, until?: Until) => Promise<number>} put
-   * @param {import("./calls.js").Calls} calls
+   * @param {import("../util/calls.js").Calls} calls
    */
   constructor(path, put, calls) {
     this.#path = path;

@@ -2,13 +2,13 @@
 
 import { useCallback, useMemo, useSyncExternalStore } from "react";
 import { LOADING, NOTHING, follow_loading, shown_items } from "./loading.js";
-import { collection_path } from "./paths.js";
+import { collection_path } from "../protocol/paths.js";
 
-/** @import { SharedStateClient as CoreClient } from "./client.js" */
-/** @import { Dataset } from "./dataset.js" */
+/** @import { SharedStateClient as CoreClient } from "../api/client.js" */
+/** @import { Dataset } from "../api/dataset.js" */
 /** @import { Initially, Loading } from "./loading.js" */
-/** @import { Status } from "./options.js" */
-/** @import { Item } from "./replica.js" */
+/** @import { Status } from "../api/options.js" */
+/** @import { Item } from "../protocol/replica.js" */
 
 const never = () => () => {};
 

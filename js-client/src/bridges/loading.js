@@ -1,8 +1,8 @@
 /** What bridges show of a collection: its items, that they are still to come, or why they do not. */
 
-/** @import { SharedStateClient as CoreClient } from "./client.js" */
-/** @import { Dataset } from "./dataset.js" */
-/** @import { SharedStateError } from "./errors.js" */
+/** @import { SharedStateClient as CoreClient } from "../api/client.js" */
+/** @import { Dataset } from "../api/dataset.js" */
+/** @import { SharedStateError } from "../protocol/errors.js" */
 
 /**
  * @typedef {object} Loading

@@ -6,13 +6,13 @@
  */
 
 import { LOADING, NOTHING, follow_collection, follow_loading } from "./loading.js";
-import { collection_path } from "./paths.js";
+import { collection_path } from "../protocol/paths.js";
 
-/** @import { SharedStateClient as CoreClient } from "./client.js" */
-/** @import { Dataset } from "./dataset.js" */
+/** @import { SharedStateClient as CoreClient } from "../api/client.js" */
+/** @import { Dataset } from "../api/dataset.js" */
 /** @import { Initially, Loading } from "./loading.js" */
-/** @import { Status } from "./options.js" */
-/** @import { Item } from "./replica.js" */
+/** @import { Status } from "../api/options.js" */
+/** @import { Item } from "../protocol/replica.js" */
 
 /**
  * What Svelte's contract for stores asks for.

@@ -9,9 +9,9 @@
 import { follow_loading } from "./loading.js";
 
 /** @import { CollectionConfig, DeleteMutationFnParams, InsertMutationFnParams, SyncConfig, UpdateMutationFnParams } from "@tanstack/db" */
-/** @import { SharedStateClient } from "./full.js" */
-/** @import { Dataset } from "./dataset.js" */
-/** @import { Item } from "./replica.js" */
+/** @import { SharedStateClient } from "../extras/full.js" */
+/** @import { Dataset } from "../api/dataset.js" */
+/** @import { Item } from "../protocol/replica.js" */
 
 /**
  * Options for `createCollection`.
@@ -70,7 +70,7 @@ export function collection_options(client, path, options = {}) {
 function follow(client, path, { begin, write, commit, markReady, markError }) {
   const [handle, acquired] = client.acquire(path);
   const ds = /** @type {Dataset<any>} */ (acquired);
-  const tell = (/** @type {import("./replica.js").Diff<T>[]} */ diffs) => {
+  const tell = (/** @type {import("../protocol/replica.js").Diff<T>[]} */ diffs) => {
     begin();
     for (const { id, new: value, old } of diffs) {
       if (value === undefined) write({ type: "delete", key: id });

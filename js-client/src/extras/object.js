@@ -1,9 +1,9 @@
 import { expect_ids } from "./batch.js";
-import { with_ids } from "./changes.js";
+import { with_ids } from "../api/changes.js";
 import { plain } from "./plain.js";
-import { Replica } from "./replica.js";
+import { Replica } from "../protocol/replica.js";
 
-/** @import { Diff, Item } from "./replica.js" */
+/** @import { Diff, Item } from "../protocol/replica.js" */
 
 /**
  * A list of items that lives in one item of a collection, as its member `state`: it is always replaced as a
@@ -17,7 +17,7 @@ export class SharedObject {
 
   /**
    * @internal
-   * @param {import("./dataset.js").Dataset<any>} ds
+   * @param {import("../api/dataset.js").Dataset<any>} ds
    * @param {string} id
    */
   constructor(ds, id) {
@@ -51,10 +51,10 @@ export class SharedObject {
   /**
    * Replace the whole list. Of items with the same id the last one counts, in the place of the first.
    *
-   * @param {readonly import("./changes.js").New<T>[]} items not modified; one without `id` gets a random one
+   * @param {readonly import("../api/changes.js").New<T>[]} items not modified; one without `id` gets a random one
    * @returns {Promise<any>} as of `Dataset.update`
    * @throws {TypeError} unless it is a list
-   * @throws {import("./errors.js").SharedStateError} `bad_update` if an item is not JSON, or has an id that is no text
+   * @throws {import("../protocol/errors.js").SharedStateError} `bad_update` if an item is not JSON, or has an id that is no text
    */
   set_items(items) {
     if (!Array.isArray(items)) throw new TypeError("expected a list of items");

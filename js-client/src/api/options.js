@@ -1,5 +1,5 @@
-import { SharedStateError } from "./errors.js";
-import { is_object } from "./messages.js";
+import { SharedStateError } from "../protocol/errors.js";
+import { is_object } from "../protocol/messages.js";
 
 /**
  * `idle`: never connected, nor asked to; or given up, after `retries`, or sent away by the server. `connecting`: not connected yet.
@@ -10,7 +10,7 @@ import { is_object } from "./messages.js";
 
 /**
  * @typedef {object} Options
- * @property {import("./socket.js").WebSocketClass} [WebSocket] constructor; default: the global one. Node
+ * @property {import("../net/socket.js").WebSocketClass} [WebSocket] constructor; default: the global one. Node
  *   20 has none: give it that of a package such as `ws`.
  * @property {number} [max_queue] requests that may wait for a connection; default 1000. 0: what cannot be
  *   sent at once is refused.

@@ -1,7 +1,7 @@
-import { SharedStateError } from "./errors.js";
-import { random_id } from "./random.js";
+import { SharedStateError } from "../protocol/errors.js";
+import { random_id } from "../util/random.js";
 
-/** @import { Item } from "./replica.js" */
+/** @import { Item } from "../protocol/replica.js" */
 
 /**
  * A change of a collection, applied by the server as one step: everything goes if `reset`, else the ids

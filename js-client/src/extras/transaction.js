@@ -10,9 +10,9 @@
  */
 
 import { batch_of } from "./batch.js";
-import { Deferred } from "./deferred.js";
-import { SharedStateError } from "./errors.js";
-import { jitter } from "./random.js";
+import { Deferred } from "../util/deferred.js";
+import { SharedStateError } from "../protocol/errors.js";
+import { jitter } from "../util/random.js";
 
 /** Runs at the most; each one that fails lost to somebody who succeeded. */
 const MAX_RUNS = 100;
@@ -23,9 +23,9 @@ const MAX_CONFLICTS = 6;
 /** …and no longer than this, in milliseconds. */
 const MAX_PAUSE = 1000;
 
-/** @import { Changes, Cursor } from "./changes.js" */
-/** @import { Dataset } from "./dataset.js" */
-/** @import { Item } from "./replica.js" */
+/** @import { Changes, Cursor } from "../api/changes.js" */
+/** @import { Dataset } from "../api/dataset.js" */
+/** @import { Item } from "../protocol/replica.js" */
 
 /**
  * The dataset as a transaction sees it: with what the transaction wrote so far.

@@ -16,14 +16,14 @@ import {
   watch,
 } from "vue";
 import { LOADING, NOTHING, follow_collection } from "./loading.js";
-import { collection_path } from "./paths.js";
+import { collection_path } from "../protocol/paths.js";
 
 /** @import { MaybeRefOrGetter, ShallowRef } from "vue" */
-/** @import { SharedStateClient as CoreClient } from "./client.js" */
-/** @import { Dataset } from "./dataset.js" */
+/** @import { SharedStateClient as CoreClient } from "../api/client.js" */
+/** @import { Dataset } from "../api/dataset.js" */
 /** @import { Initially, Loading } from "./loading.js" */
-/** @import { Status } from "./options.js" */
-/** @import { Item } from "./replica.js" */
+/** @import { Status } from "../api/options.js" */
+/** @import { Item } from "../protocol/replica.js" */
 
 /**
  * The items of a dataset that somebody else acquired.

@@ -1,11 +1,11 @@
 /** What an update has to be before it is sent, or becomes part of a transaction. Not in the lean core. */
 
-import { with_ids } from "./changes.js";
-import { SharedStateError } from "./errors.js";
-import { is_object } from "./messages.js";
+import { with_ids } from "../api/changes.js";
+import { SharedStateError } from "../protocol/errors.js";
+import { is_object } from "../protocol/messages.js";
 import { plain } from "./plain.js";
 
-/** @import { Changes } from "./changes.js" */
+/** @import { Changes } from "../api/changes.js" */
 
 /**
  * @template {{id: string}} T

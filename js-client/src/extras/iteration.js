@@ -1,7 +1,7 @@
-import { Deferred } from "./deferred.js";
-import { on_abort } from "./ending.js";
+import { Deferred } from "../util/deferred.js";
+import { on_abort } from "../util/ending.js";
 
-/** @import { Diff } from "./replica.js" */
+/** @import { Diff } from "../protocol/replica.js" */
 
 /**
  * Make callbacks an iterator. What happens while the consumer is busy is merged into one list, with one diff
