@@ -10,12 +10,16 @@ import sysconfig
 import venv
 import zipfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from sharedstate_anyio import http
 from tests.support.command import started
 from tests.support.peer import open_client, open_peer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = {
@@ -40,6 +44,14 @@ def run(*command: str | Path, folder: Path) -> str:
     result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
     return result.stdout
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_search_path() -> Iterator[None]:
+    """Have what is installed found, and not a checkout that `PYTHONPATH` names."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("PYTHONPATH", raising=False)
+        yield
 
 
 @pytest.fixture(scope="module")
