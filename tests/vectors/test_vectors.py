@@ -1,4 +1,4 @@
-"""The Python client replays every vector; js-client/test/vectors.test.js does the same with the other one."""
+"""The Python client replays every vector; js-client/test/protocol/vectors.test.js does the same with the other one."""
 
 from __future__ import annotations
 

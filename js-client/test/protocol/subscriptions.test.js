@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { ClientCore } from "../src/protocol/protocol.js";
-import { Replica } from "../src/protocol/replica.js";
+import { ClientCore } from "../../src/protocol/protocol.js";
+import { Replica } from "../../src/protocol/replica.js";
 import {
   C,
   accept,
@@ -18,7 +18,7 @@ import {
   sent,
   subs,
   subscribed,
-} from "./support.js";
+} from "../support.js";
 
 describe("subscribing", () => {
   test("waits for the connection, then asks for all paths at once", () => {

@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { ClientCore } from "../src/protocol/protocol.js";
-import { Replica } from "../src/protocol/replica.js";
-import { C, failure, kinds, reply, sent, subscribed } from "./support.js";
+import { ClientCore } from "../../src/protocol/protocol.js";
+import { Replica } from "../../src/protocol/replica.js";
+import { C, failure, kinds, reply, sent, subscribed } from "../support.js";
 
 describe("requests", () => {
   const put = (/** @type {ClientCore} */ core, /** @type {any} */ ticket, arg = {}) =>

@@ -3,12 +3,12 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
 import { effectScope, shallowRef, watch } from "vue";
-import * as svelte from "../src/bridges/svelte.js";
-import * as vue from "../src/bridges/vue.js";
-import { C, FakeWebSocket, in_a_page, make, synced, turn } from "./support.js";
+import * as svelte from "../../src/bridges/svelte.js";
+import * as vue from "../../src/bridges/vue.js";
+import { C, FakeWebSocket, in_a_page, make, synced, turn } from "../support.js";
 
-/** @import { Dataset, SharedStateClient } from "../src/index.js" */
-/** @import { Initially } from "../src/bridges/loading.js" */
+/** @import { Dataset, SharedStateClient } from "../../src/index.js" */
+/** @import { Initially } from "../../src/bridges/loading.js" */
 
 beforeEach(() => {
   FakeWebSocket.made = [];
@@ -47,7 +47,7 @@ function in_scope(use) {
   return { seen, end: () => scope.stop() };
 }
 
-/** @param {import("../src/bridges/svelte.js").Readable<readonly any[]>} store @returns {Shown} */
+/** @param {import("../../src/bridges/svelte.js").Readable<readonly any[]>} store @returns {Shown} */
 function subscribed(store) {
   const seen = /** @type {string[]} */ ([]);
   return { seen, end: store.subscribe((now) => seen.push(ids(now))) };

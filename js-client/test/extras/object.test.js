@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { C, FakeWebSocket, at, make, notify } from "./support.js";
+import { C, FakeWebSocket, at, make, notify } from "../support.js";
 
 beforeEach(() => {
   FakeWebSocket.made = [];

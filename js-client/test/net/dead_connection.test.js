@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
-import { SharedStateClient } from "../src/index.js";
-import { C, FakeWebSocket, make, make_timed, patch, reply, with_code } from "./support.js";
+import { SharedStateClient } from "../../src/index.js";
+import { C, FakeWebSocket, make, make_timed, patch, reply, with_code } from "../support.js";
 
 beforeEach(() => {
   FakeWebSocket.made = [];

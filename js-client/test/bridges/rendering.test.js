@@ -6,12 +6,12 @@ import { compile } from "svelte/compiler";
 import { render } from "svelte/server";
 import { createSSRApp, h } from "vue";
 import { renderToString } from "vue/server-renderer";
-import * as svelte from "../src/bridges/svelte.js";
-import * as vue from "../src/bridges/vue.js";
-import { C, FakeWebSocket, synced, turn, with_code } from "./support.js";
+import * as svelte from "../../src/bridges/svelte.js";
+import * as vue from "../../src/bridges/vue.js";
+import { C, FakeWebSocket, synced, turn, with_code } from "../support.js";
 
-/** @import { Dataset, SharedStateClient } from "../src/index.js" */
-/** @import { Initially } from "../src/bridges/loading.js" */
+/** @import { Dataset, SharedStateClient } from "../../src/index.js" */
+/** @import { Initially } from "../../src/bridges/loading.js" */
 
 beforeEach(() => {
   FakeWebSocket.made = [];

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
-import { SharedStateClient } from "../src/index.js";
-import { C, FakeWebSocket, at, make_timed, notify, patch, reply, with_code } from "./support.js";
+import { SharedStateClient } from "../../src/index.js";
+import { C, FakeWebSocket, at, make_timed, notify, patch, reply, with_code } from "../support.js";
 
 beforeEach(() => {
   FakeWebSocket.made = [];

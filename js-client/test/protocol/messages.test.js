@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { Replica } from "../src/protocol/replica.js";
-import { C, at, diffs, failure, ids, kinds, notify, reply, sent, subscribed } from "./support.js";
+import { Replica } from "../../src/protocol/replica.js";
+import { C, at, diffs, failure, ids, kinds, notify, reply, sent, subscribed } from "../support.js";
 
 describe("what a server may say", () => {
   test("malformed text is reported and harms nothing", () => {

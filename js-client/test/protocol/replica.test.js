@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Replica, same } from "../src/protocol/replica.js";
+import { Replica, same } from "../../src/protocol/replica.js";
 
 /** @param {any} update */
 const update = (update) => ({ remove: [], insert: [], reset: false, ...update });

@@ -5,13 +5,13 @@ import { beforeEach, describe, test } from "node:test";
 import { createCollection } from "@tanstack/db";
 import { createSSRApp, effectScope, h, watch } from "vue";
 import { renderToString } from "vue/server-renderer";
-import * as svelte from "../src/bridges/svelte.js";
-import { collection_options } from "../src/bridges/tanstack.js";
-import * as vue from "../src/bridges/vue.js";
-import { C, FakeWebSocket, in_a_page, make, make_timed, turn } from "./support.js";
+import * as svelte from "../../src/bridges/svelte.js";
+import { collection_options } from "../../src/bridges/tanstack.js";
+import * as vue from "../../src/bridges/vue.js";
+import { C, FakeWebSocket, in_a_page, make, make_timed, turn } from "../support.js";
 
-/** @import { SharedStateClient } from "../src/index.js" */
-/** @import { Loading } from "../src/bridges/loading.js" */
+/** @import { SharedStateClient } from "../../src/index.js" */
+/** @import { Loading } from "../../src/bridges/loading.js" */
 
 beforeEach(() => {
   FakeWebSocket.made = [];

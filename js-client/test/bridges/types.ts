@@ -1,11 +1,11 @@
 /** What TypeScript must accept and refuse of the bridges. Compiled, never run. */
 
-import { SharedStateClient } from "../src/index.js";
-import type { Dataset } from "../src/api/dataset.js";
-import type { Item } from "../src/protocol/replica.js";
-import * as react from "../src/bridges/react.js";
-import * as svelte from "../src/bridges/svelte.js";
-import * as vue from "../src/bridges/vue.js";
+import { SharedStateClient } from "../../src/index.js";
+import type { Dataset } from "../../src/api/dataset.js";
+import type { Item } from "../../src/protocol/replica.js";
+import * as react from "../../src/bridges/react.js";
+import * as svelte from "../../src/bridges/svelte.js";
+import * as vue from "../../src/bridges/vue.js";
 
 type Equal<A, B> =
   (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;

@@ -11,7 +11,7 @@ import {
   reply,
   synced,
   with_code,
-} from "./support.js";
+} from "../support.js";
 
 beforeEach(() => {
   FakeWebSocket.made = [];

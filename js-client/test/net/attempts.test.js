@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { SharedStateClient } from "../src/index.js";
-import { C, FakeWebSocket, at, make_timed, notify, reply, turn, with_code } from "./support.js";
+import { SharedStateClient } from "../../src/index.js";
+import { C, FakeWebSocket, at, make_timed, notify, reply, turn, with_code } from "../support.js";
 
 beforeEach(() => {
   FakeWebSocket.made = [];

@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
-import { SharedStateError } from "../src/index.js";
-import { C, FakeWebSocket, failure, make, notify, reply, synced, turn, until } from "./support.js";
+import { SharedStateError } from "../../src/index.js";
+import { C, FakeWebSocket, failure, make, notify, reply, synced, turn, until } from "../support.js";
 
 beforeEach(() => {
   FakeWebSocket.made = [];
@@ -281,7 +281,7 @@ describe("what is added to a transaction", () => {
 
   test("comes before the function ends", async () => {
     const { ds, socket } = synced([{ id: "a" }]);
-    /** @type {import("../src/extras/transaction.js").Transaction[]} */
+    /** @type {import("../../src/extras/transaction.js").Transaction[]} */
     const kept = [];
     const done = ds.transaction((tx) => {
       kept.push(tx);

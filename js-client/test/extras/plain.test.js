@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
 import { runInNewContext } from "node:vm";
-import { SharedStateClient as CoreClient } from "../src/core.js";
-import { C, FakeWebSocket, make, synced, with_code } from "./support.js";
+import { SharedStateClient as CoreClient } from "../../src/core.js";
+import { C, FakeWebSocket, make, synced, with_code } from "../support.js";
 
 beforeEach(() => {
   FakeWebSocket.made = [];

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
-import { C, FakeWebSocket, at, make, notify, reply, synced, turn } from "./support.js";
+import { C, FakeWebSocket, at, make, notify, reply, synced, turn } from "../support.js";
 
 beforeEach(() => {
   FakeWebSocket.made = [];

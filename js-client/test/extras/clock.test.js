@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { SharedStateError } from "../src/index.js";
-import { Clock } from "../src/extras/clock.js";
-import { turn } from "./support.js";
+import { SharedStateError } from "../../src/index.js";
+import { Clock } from "../../src/extras/clock.js";
+import { turn } from "../support.js";
 
 /**
  * @typedef {{now: number, asleep: number, ahead: number, delay: number, asked: number, broken?: Error,

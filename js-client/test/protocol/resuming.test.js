@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { C, accept, at, diffs, ids, kinds, notify, sent, subscribed } from "./support.js";
+import { C, accept, at, diffs, ids, kinds, notify, sent, subscribed } from "../support.js";
 
 describe("reconnecting", () => {
   test("resumes from the version held", () => {

@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { runInNewContext } from "node:vm";
-import { SharedStateClient } from "../src/index.js";
-import { C, FakeWebSocket, at, notify, reply, synced, turn, with_code } from "./support.js";
+import { SharedStateClient } from "../../src/index.js";
+import { C, FakeWebSocket, at, notify, reply, synced, turn, with_code } from "../support.js";
 
 beforeEach(() => {
   FakeWebSocket.made = [];

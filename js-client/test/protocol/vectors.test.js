@@ -3,13 +3,13 @@
 import assert from "node:assert/strict";
 import { readFileSync, readdirSync } from "node:fs";
 import { describe, test } from "node:test";
-import { ClientCore } from "../src/protocol/protocol.js";
-import { Replica } from "../src/protocol/replica.js";
-import { sent } from "./support.js";
+import { ClientCore } from "../../src/protocol/protocol.js";
+import { Replica } from "../../src/protocol/replica.js";
+import { sent } from "../support.js";
 
-/** @typedef {import("../src/protocol/effects.js").Effect} Effect */
+/** @typedef {import("../../src/protocol/effects.js").Effect} Effect */
 
-const FOLDER = new URL("../../tests/vectors/", import.meta.url);
+const FOLDER = new URL("../../../tests/vectors/", import.meta.url);
 
 /** One client's life: an input goes in as JSON, what follows comes back as JSON. */
 class Replay {
@@ -78,7 +78,7 @@ class Replay {
     return number === undefined ? message : { ...message, tunnel: this.#tunnels[number - 1] };
   }
 
-  /** @param {import("../src/protocol/effects.js").Settle} effect */
+  /** @param {import("../../src/protocol/effects.js").Settle} effect */
   #settled({ ticket, error, data }) {
     if (!error) return { ticket, data };
     const { epoch, version } = error;
