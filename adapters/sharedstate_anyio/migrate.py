@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 from .services import build_backends
 
 if TYPE_CHECKING:
-    from sharedstate_backends.migration import Migratable, Migrated
+    from sharedstate_backends.legacy.migration import Migratable, Migrated
 
     from .config import Config
 

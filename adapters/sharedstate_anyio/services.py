@@ -16,9 +16,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, cast
 
-from sharedstate_backends import sqlite_ownership
 from sharedstate_backends.complaints import Complaints
 from sharedstate_backends.contract import Backend, ConfigurationError, StorageError
+from sharedstate_backends.sqlite import ownership
 
 from . import other_keys
 from .censor import Censor
@@ -94,7 +94,7 @@ def foreign_files(service: ServiceConfig) -> str | None:
         return None
     if service.config.get("db_type") != "sqlite":
         return None
-    return sqlite_ownership.foreign(name)
+    return ownership.foreign(name)
 
 
 def whereabouts(service: ServiceConfig) -> str:

@@ -12,7 +12,7 @@ from .contract import (
     Pruning,
     StorageError,
 )
-from .island import Island
+from .island.island import Island
 
 __all__ = [
     "Backend",

@@ -15,7 +15,7 @@ crash of the server, but the last ones may be lost with the power; much faster o
 | `db_collections` | collections that it keeps at the most, from 1 to 1000000000 | 1000000 |
 | `db_timeout` | SQLite: seconds to wait while another program holds the lock for writing, from 0 to 3600 | 5 |
 
-`mysql_service` tells the keys of MySQL and MariaDB. A configuration may hold the keys of both; each uses its own.
+`mysql.service` tells the keys of MySQL and MariaDB. A configuration may hold the keys of both; each uses its own.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from typing import TYPE_CHECKING, Final
 from .arguments import MAX_TABLE_NAME, TABLE_NAME
 from .complaints import Complaints
 from .contract import ConfigurationError
-from .island import Island
+from .island.island import Island
 from .keys import MAX_TIMEOUT, most_collections, number
-from .sqlite import BUSY_TIMEOUT, SqliteBackend
-from .sqlite_connection import MEMORY
+from .sqlite.backend import BUSY_TIMEOUT, SqliteBackend
+from .sqlite.connection import MEMORY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -112,7 +112,7 @@ def _mysql(config: Mapping[str, object]) -> Backend:
     with Complaints() as complaints:
         table = _table_name(config, complaints)
         try:
-            from .mysql_service import get_backend  # noqa: PLC0415 (only there with its driver)
+            from .mysql.service import get_backend  # noqa: PLC0415 (only there with its driver)
         except ModuleNotFoundError as error:
             if (error.name or "").split(".")[0] != "asyncmy":
                 raise

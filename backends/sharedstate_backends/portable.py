@@ -19,7 +19,7 @@ from sharedstate_core.errors import RequestError
 from sharedstate_core.paths import CollectionPath, parse_collection_path
 
 from .contract import StorageError
-from .island import Island
+from .island.island import Island
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable, Iterator

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 import pytest
 
-from sharedstate_backends import history
+from sharedstate_backends.history import history
 from tests.support.peer import open_client
 from tests.support.servers import running, sqlite
 from tests.support.set_back import check

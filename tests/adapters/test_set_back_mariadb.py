@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 import pytest
 
-from sharedstate_backends import history
+from sharedstate_backends.history import history
 from tests.support.mariadb import SYNCHRONOUS, MariaDb
 from tests.support.proxy import open_proxy
 from tests.support.servers import Service, running

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sharedstate_backends import sqlite_threads
+from sharedstate_backends.sqlite import threads
 
 from .restoring import MariaDbTables, SqliteFile
 
@@ -53,7 +53,7 @@ def database(request: pytest.FixtureRequest) -> Restorable:
 @pytest.fixture
 def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a store look at once whether its file is there again."""
-    monkeypatch.setattr(sqlite_threads, "REOPEN_SECONDS", 0.0)
+    monkeypatch.setattr(threads, "REOPEN_SECONDS", 0.0)
 
 
 @pytest.fixture

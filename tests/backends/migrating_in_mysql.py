@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from sharedstate_backends.items_service import get_service
-from sharedstate_backends.mysql_connection import Connection
+from sharedstate_backends.mysql.wire.connection import Connection
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from sharedstate_backends.mysql_compound import Rows
+    from sharedstate_backends.mysql.wire.compound import Rows
 
 run = Connection.run
 stream = Connection.stream

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import anyio
 
-from sharedstate_backends import sqlite_connection
-from sharedstate_backends.sqlite import SqliteBackend
+from sharedstate_backends.sqlite import connection as sqlite_connection
+from sharedstate_backends.sqlite.backend import SqliteBackend
 
 
 class DyingConnection(sqlite3.Connection):

@@ -16,20 +16,20 @@ P = path()
 """The collection that is written to."""
 
 
-def files(name: str) -> list[Path]:
+def files_of(name: str) -> list[Path]:
     """Return the database, its log, and the index of that."""
     return [Path(name + suffix) for suffix in ("", "-wal", "-shm")]
 
 
 def delete(name: str) -> None:
     """Delete all that there is of a database."""
-    for file in files(name):
+    for file in files_of(name):
         file.unlink(missing_ok=True)
 
 
 def move(name: str, target: str) -> None:
     """Rename all that there is of a database."""
-    for file, to in zip(files(name), files(target), strict=True):
+    for file, to in zip(files_of(name), files_of(target), strict=True):
         if file.exists():
             file.rename(to)
 

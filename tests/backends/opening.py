@@ -13,7 +13,7 @@ import pytest
 
 from sharedstate_backends import Island, StorageError
 from sharedstate_backends.items_service import get_service
-from sharedstate_backends.sqlite import SqliteBackend
+from sharedstate_backends.sqlite.backend import SqliteBackend
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping

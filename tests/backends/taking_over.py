@@ -9,8 +9,8 @@ import anyio
 
 from sharedstate_backends.conformance.model import path, state_of
 from sharedstate_backends.items_service import get_service
-from sharedstate_backends.migration import Migrated
-from sharedstate_backends.mysql_connection import Connection
+from sharedstate_backends.legacy.migration import Migrated
+from sharedstate_backends.mysql.wire.connection import Connection
 
 from .opening import opened, sqlite
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     import pytest
 
     from sharedstate_backends import Backend
-    from sharedstate_backends.migration import Migratable
-    from sharedstate_backends.mysql_compound import Rows
+    from sharedstate_backends.legacy.migration import Migratable
+    from sharedstate_backends.mysql.wire.compound import Rows
     from tests.support.mariadb import MariaDb
 
 

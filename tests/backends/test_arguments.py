@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from sharedstate_backends.mysql import MysqlBackend
-from sharedstate_backends.mysql_address import Address
-from sharedstate_backends.sqlite import SqliteBackend
+from sharedstate_backends.mysql.backend import MysqlBackend
+from sharedstate_backends.mysql.wire.address import Address
+from sharedstate_backends.sqlite.backend import SqliteBackend
 
 
 @pytest.mark.parametrize(

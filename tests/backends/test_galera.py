@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from sharedstate_backends import StorageError, mysql_connection
+from sharedstate_backends import StorageError
 from sharedstate_backends.conformance.model import path, put, write_all
 from sharedstate_backends.items_service import get_service
-from sharedstate_backends.mysql_connection import Connection
+from sharedstate_backends.mysql.wire import connection as mysql_connection
+from sharedstate_backends.mysql.wire.connection import Connection
 from tests.support.contention import Tally, contend
 from tests.support.galera import cluster, settled
 from tests.support.galera_runs import run
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
 
     from sharedstate_backends import Backend
-    from sharedstate_backends.mysql_compound import Rows
+    from sharedstate_backends.mysql.wire.compound import Rows
     from tests.support.galera import Node
 
 UPDATES = 2_000

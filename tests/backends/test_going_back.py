@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sharedstate_backends import history
 from sharedstate_backends.conformance.model import path, put, write_all
+from sharedstate_backends.history import history
 from sharedstate_core.storage import Committed, Condition, Cursor, Rejected, Write
 from sharedstate_core.updates import Update
 

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from sharedstate_backends import OutcomeUnknownError, StorageError, history
+from sharedstate_backends import OutcomeUnknownError, StorageError
 from sharedstate_backends.conformance.model import put, write_all
+from sharedstate_backends.history import history
 from sharedstate_core.storage import Cursor
 
 from .going_back import P, commit, commit_nothing, cursor, guard_of, load, look

@@ -16,8 +16,8 @@ import sniffio
 import trio
 
 from sharedstate_backends import OutcomeUnknownError, StorageError
-from sharedstate_backends import guest as guest_module
-from sharedstate_backends.guest import GuestLoop
+from sharedstate_backends.island import guest as guest_module
+from sharedstate_backends.island.guest import GuestLoop
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sharedstate_backends import history
-from sharedstate_backends.history import (
+from sharedstate_backends.history import history
+from sharedstate_backends.history.history import (
     LOOKED_AT,
     MAX_EPOCHS,
     MAX_WRITERS,

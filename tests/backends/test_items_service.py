@@ -52,7 +52,7 @@ def test_the_well_known_mysql_configuration_is_accepted() -> None:
 
 
 def test_a_missing_driver_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "sharedstate_backends.mysql_service", raising=False)
+    monkeypatch.delitem(sys.modules, "sharedstate_backends.mysql.service", raising=False)
     for name in [name for name in sys.modules if name.startswith("sharedstate_backends.mysql")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "asyncmy", None)

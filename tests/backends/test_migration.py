@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from sharedstate_backends import StorageError, migration
+from sharedstate_backends import StorageError
 from sharedstate_backends.conformance.model import Model, check_full, path, put, state_of, write_all
-from sharedstate_backends.migration import Migrated
+from sharedstate_backends.legacy import migration
+from sharedstate_backends.legacy.migration import Migrated
 from sharedstate_core.updates import Update
 
 from .older import ANY_TYPES, CREATE, content, make, record

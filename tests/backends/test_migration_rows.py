@@ -9,8 +9,8 @@ from contextlib import closing
 import pytest
 
 from sharedstate_backends.conformance.model import path, state_of
-from sharedstate_backends.migration import Conversion, Migrated
-from sharedstate_backends.old_rows import OldRow
+from sharedstate_backends.legacy.migration import Conversion, Migrated
+from sharedstate_backends.legacy.rows import OldRow
 
 from .older import ANY_TYPES, CREATE, NAMES, Record, content, make, record
 from .opening import opened, sqlite

@@ -18,8 +18,8 @@ from sharedstate_backends.conformance.model import (
     write_all,
 )
 from sharedstate_backends.items_service import get_service
-from sharedstate_backends.mysql import MysqlBackend
-from sharedstate_backends.mysql_address import Address
+from sharedstate_backends.mysql.backend import MysqlBackend
+from sharedstate_backends.mysql.wire.address import Address
 from sharedstate_core.paths import CollectionPath
 from sharedstate_core.storage import Committed, Condition, Cursor, Rejected, Write
 from sharedstate_core.updates import Update

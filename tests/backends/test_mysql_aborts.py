@@ -14,10 +14,10 @@ import pytest
 
 from sharedstate_backends.conformance.model import path, put, state_of, write_all
 from sharedstate_backends.items_service import get_service
-from sharedstate_backends.mysql_address import Address
-from sharedstate_backends.mysql_compound import answers, compound, refused
-from sharedstate_backends.mysql_connection import Connection
-from sharedstate_backends.mysql_errors import DEADLOCK, DatabaseError
+from sharedstate_backends.mysql.wire.address import Address
+from sharedstate_backends.mysql.wire.compound import answers, compound, refused
+from sharedstate_backends.mysql.wire.connection import Connection
+from sharedstate_backends.mysql.wire.errors import DEADLOCK, DatabaseError
 from tests.support.mariadb import SECONDS, started
 
 from .opening import opened

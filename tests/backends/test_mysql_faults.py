@@ -16,7 +16,7 @@ import pytest
 from sharedstate_backends import OutcomeUnknownError, StorageError
 from sharedstate_backends.conformance.model import path, put, write_all
 from sharedstate_backends.items_service import get_service
-from sharedstate_backends.mysql_connection import Connection
+from sharedstate_backends.mysql.wire.connection import Connection
 from sharedstate_core.storage import Write
 from tests.support.proxy import Cut, open_proxy
 
@@ -24,7 +24,7 @@ from .load import Load, Writer, loaded
 from .opening import opened
 
 if TYPE_CHECKING:
-    from sharedstate_backends.mysql_compound import Rows
+    from sharedstate_backends.mysql.wire.compound import Rows
     from tests.support.mariadb import MariaDb
 
 TIMES = 3

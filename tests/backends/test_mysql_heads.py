@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sharedstate_backends import OutcomeUnknownError, mysql_connection, mysql_heads
+from sharedstate_backends import OutcomeUnknownError
 from sharedstate_backends.conformance.model import (
     Model,
     check_every_version,
@@ -20,8 +20,10 @@ from sharedstate_backends.conformance.model import (
     write_all,
 )
 from sharedstate_backends.items_service import get_service
-from sharedstate_backends.mysql_connection import Connection
-from sharedstate_backends.mysql_errors import OUT_OF_RANGE, DatabaseError, LostError
+from sharedstate_backends.mysql.tables import heads
+from sharedstate_backends.mysql.wire import connection as mysql_connection
+from sharedstate_backends.mysql.wire.connection import Connection
+from sharedstate_backends.mysql.wire.errors import OUT_OF_RANGE, DatabaseError, LostError
 from sharedstate_core.storage import Committed, Condition, Cursor, Rejected, Write
 from sharedstate_core.updates import Update
 
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sharedstate_backends import Backend
-    from sharedstate_backends.mysql_compound import Rows
+    from sharedstate_backends.mysql.wire.compound import Rows
     from tests.support.mariadb import MariaDb
 
 run = Connection.run
@@ -276,7 +278,7 @@ async def test_heads_are_looked_up_by_key(
 async def test_as_many_are_remembered_as_may_be(
     mysql: dict[str, Any], wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mysql_heads, "MAX_REMEMBERED", 2)
+    monkeypatch.setattr(heads, "MAX_REMEMBERED", 2)
     async with opened(get_service(mysql)) as backend:
         for name in "abc":
             await remembered(backend, name)

@@ -10,7 +10,7 @@ import pytest
 
 from sharedstate_backends.conformance.model import path, put, write_all
 from sharedstate_backends.items_service import get_service
-from sharedstate_backends.mysql_server import Server, doubts, notes
+from sharedstate_backends.mysql.wire.server import Server, doubts, notes
 from tests.support.mariadb import SYNCHRONOUS, MariaDb, started
 from tests.support.proxy import open_proxy
 

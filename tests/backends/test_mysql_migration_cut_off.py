@@ -12,8 +12,8 @@ import pytest
 
 from sharedstate_backends import StorageError
 from sharedstate_backends.items_service import get_service
-from sharedstate_backends.mysql_connection import Connection
-from sharedstate_backends.mysql_errors import LostError
+from sharedstate_backends.mysql.wire.connection import Connection
+from sharedstate_backends.mysql.wire.errors import LostError
 from tests.support.mariadb import MariaDb, version
 
 from .older import Record, content_in_mysql, make_in_mysql, record
@@ -21,7 +21,7 @@ from .opening import opened
 from .taking_over import done, migrate, states, watch
 
 if TYPE_CHECKING:
-    from sharedstate_backends.mysql_compound import Rows
+    from sharedstate_backends.mysql.wire.compound import Rows
 
 pytestmark = pytest.mark.parametrize("anyio_backend", ["asyncio"])  # as the command runs it
 

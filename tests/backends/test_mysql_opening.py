@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import anyio
 import pytest
 
-from sharedstate_backends import Island, mysql_connection
+from sharedstate_backends import Island
 from sharedstate_backends.conformance.model import (
     path,
     put,
@@ -16,8 +16,9 @@ from sharedstate_backends.conformance.model import (
     write_all,
 )
 from sharedstate_backends.items_service import get_service
-from sharedstate_backends.mysql import MysqlBackend
-from sharedstate_backends.mysql_connection import Connection
+from sharedstate_backends.mysql.backend import MysqlBackend
+from sharedstate_backends.mysql.wire import connection as mysql_connection
+from sharedstate_backends.mysql.wire.connection import Connection
 from sharedstate_core.updates import Update
 from tests.support.mariadb import started
 from tests.support.relay import relay
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from sharedstate_backends.mysql_compound import Rows
+    from sharedstate_backends.mysql.wire.compound import Rows
     from tests.support.mariadb import MariaDb
 
 

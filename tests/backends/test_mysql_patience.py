@@ -13,7 +13,7 @@ import pytest
 
 from sharedstate_backends.conformance.model import path, put, write_all
 from sharedstate_backends.items_service import get_service
-from sharedstate_backends.mysql_patience import PAUSES, Patience
+from sharedstate_backends.mysql.wire.patience import PAUSES, Patience
 
 from .opening import opened
 

@@ -10,8 +10,8 @@ import pytest
 from sharedstate_backends import OutcomeUnknownError, StorageError
 from sharedstate_backends.conformance.model import path, put, write_all
 from sharedstate_backends.items_service import get_service
-from sharedstate_backends.mysql_connection import Connection
-from sharedstate_backends.mysql_errors import LostError
+from sharedstate_backends.mysql.wire.connection import Connection
+from sharedstate_backends.mysql.wire.errors import LostError
 from sharedstate_backends.portable import CollectionHead, Portion
 from sharedstate_core.storage import Row, Write
 

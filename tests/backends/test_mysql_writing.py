@@ -9,18 +9,19 @@ from unittest.mock import patch
 
 import pytest
 
-from sharedstate_backends import OutcomeUnknownError, StorageError, mysql_writing
-from sharedstate_backends.mysql_address import Address
-from sharedstate_backends.mysql_commits import Prepared
-from sharedstate_backends.mysql_errors import LostError
-from sharedstate_backends.mysql_writing import Writer
+from sharedstate_backends import OutcomeUnknownError, StorageError
+from sharedstate_backends.mysql.commit import writing
+from sharedstate_backends.mysql.commit.commits import Prepared
+from sharedstate_backends.mysql.commit.writing import Writer
+from sharedstate_backends.mysql.wire.address import Address
+from sharedstate_backends.mysql.wire.errors import LostError
 from sharedstate_core import CollectionPath, CommitResult
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from sharedstate_backends.mysql_commits import Commit, MysqlCommits
-    from sharedstate_backends.mysql_pool import Pool
+    from sharedstate_backends.mysql.commit.commits import Commit, MysqlCommits
+    from sharedstate_backends.mysql.wire.pool import Pool
 
 pytestmark = pytest.mark.parametrize("anyio_backend", ["asyncio"])  # the backend's own loop
 
@@ -118,7 +119,7 @@ async def test_what_comes_while_a_transaction_is_put_together_shares_the_next() 
 
 
 async def test_one_that_waits_for_a_lock_does_not_hold_up_the_others() -> None:
-    with patch.object(mysql_writing, "PREPARED_SECONDS", 0.0):
+    with patch.object(writing, "PREPARED_SECONDS", 0.0):
         scene = Scene()
         await scene.commit("a")
         await scene.commit("b")

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sharedstate_backends import Island, StorageError, sqlite_ownership
+from sharedstate_backends import Island, StorageError
 from sharedstate_backends.items_service import get_service
+from sharedstate_backends.sqlite import ownership
 from tests.support.disk import NoDiskError, disk, fill
 
 from .opening import opened, sqlite
@@ -111,22 +112,22 @@ async def test_what_root_makes_belongs_to_the_owner_of_the_folder(tmp_path: Path
         for suffix in ("", "-wal", "-shm"):
             found = Path(f"{file}{suffix}").stat()
             assert (found.st_uid, found.st_gid) == (OTHERS, OTHERS)
-    assert sqlite_ownership.foreign(str(file)) is None
+    assert ownership.foreign(str(file)) is None
 
 
 @needs_root
 def test_a_file_that_the_owner_of_its_folder_may_not_write(tmp_path: Path) -> None:
     file = tmp_path / "items.db"
     file.touch(0o640)
-    assert sqlite_ownership.foreign(str(file)) is None
+    assert ownership.foreign(str(file)) is None
     os.chown(tmp_path, OTHERS, OTHERS)
     said = (
         f"{file} belongs to user root, its folder to 4321, who may not write it: chown 4321 {file}"
     )
-    assert sqlite_ownership.foreign(str(file)) == said
+    assert ownership.foreign(str(file)) == said
     os.chown(file, 0, OTHERS)
-    assert sqlite_ownership.foreign(str(file)) == said
+    assert ownership.foreign(str(file)) == said
     file.chmod(0o660)
-    assert sqlite_ownership.foreign(str(file)) is None
+    assert ownership.foreign(str(file)) is None
     Path(f"{file}-wal").touch(0o600)
-    assert "items.db-wal belongs to user root" in str(sqlite_ownership.foreign(str(file)))
+    assert "items.db-wal belongs to user root" in str(ownership.foreign(str(file)))

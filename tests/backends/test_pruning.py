@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from sharedstate_backends import history, pruning
 from sharedstate_backends.conformance.model import path, put, write_all
+from sharedstate_backends.history import history, pruning
 from sharedstate_core.storage import Committed, Condition, Cursor, Rejected, Write
 from sharedstate_core.updates import Update
 

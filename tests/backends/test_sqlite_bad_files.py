@@ -11,12 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from sharedstate_backends import StorageError, sqlite_connection, sqlite_schema
+from sharedstate_backends import StorageError
 from sharedstate_backends.conformance.model import (
     path,
     put,
     write_all,
 )
+from sharedstate_backends.sqlite import connection as sqlite_connection
+from sharedstate_backends.sqlite import schema
 from sharedstate_core.storage import Write
 from sharedstate_core.updates import Update
 from tests.support.disk import NoDiskError, disk
@@ -42,7 +44,7 @@ def test_a_file_locked_while_it_is_opened(file: str, monkeypatch: pytest.MonkeyP
             pauses.append(seconds)
             other.execute("ROLLBACK")
 
-        monkeypatch.setattr("sharedstate_backends.sqlite_connection.time.sleep", pause)
+        monkeypatch.setattr("sharedstate_backends.sqlite.connection.time.sleep", pause)
         connection = sqlite_connection.connect(file, synchronous="FULL", busy_timeout=60)
         with closing(connection):
             assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
@@ -161,7 +163,7 @@ async def test_newer_format(file: str) -> None:
         pass
     execute(
         file,
-        f"UPDATE items_meta SET value = {sqlite_schema.FORMAT_WITH_FLOOR + 1} WHERE name = 'format'",
+        f"UPDATE items_meta SET value = {schema.FORMAT_WITH_FLOOR + 1} WHERE name = 'format'",
         "ALTER TABLE items ADD COLUMN something",
     )
     await _refused(file, "upgrade, or choose another db_table")

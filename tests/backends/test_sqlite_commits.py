@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from sharedstate_backends import Island, OutcomeUnknownError, StorageError, sqlite_connection
+from sharedstate_backends import Island, OutcomeUnknownError, StorageError
 from sharedstate_backends.conformance.model import path, put, state_of, write_all
-from sharedstate_backends.sqlite import SqliteBackend
+from sharedstate_backends.sqlite import connection as sqlite_connection
+from sharedstate_backends.sqlite.backend import SqliteBackend
 from sharedstate_core.storage import Committed, Write
 from sharedstate_core.updates import Update
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from sharedstate_backends import StorageError, sqlite_schema
+from sharedstate_backends import StorageError
 from sharedstate_backends.conformance.model import (
     Model,
     check_every_version,
@@ -21,6 +21,7 @@ from sharedstate_backends.conformance.model import (
     write_all,
 )
 from sharedstate_backends.items_service import get_service
+from sharedstate_backends.sqlite import schema
 from sharedstate_core.storage import Committed, Cursor, Write
 from sharedstate_core.updates import Update
 
@@ -69,7 +70,7 @@ async def test_power_may_take_commits_back_with_a_start_of_the_machine(
 ) -> None:
     seen = set()
     boot_id = tmp_path / "boot_id"
-    monkeypatch.setattr(sqlite_schema, "_BOOT_ID", boot_id)
+    monkeypatch.setattr(schema, "_BOOT_ID", boot_id)
     for synchronous, boot in (each.split("@") for each in opens.split()):
         if boot != "?":
             boot_id.write_text(boot + "\n")

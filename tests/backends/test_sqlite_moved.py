@@ -10,12 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sharedstate_backends import (
-    OutcomeUnknownError,
-    StorageError,
-    sqlite_connection,
-)
+from sharedstate_backends import OutcomeUnknownError, StorageError
 from sharedstate_backends.conformance.model import put, write_all
+from sharedstate_backends.sqlite import connection as sqlite_connection
 from sharedstate_core.storage import Write
 
 from .moving import P, delete, ids_in, move, stored

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sharedstate_backends import StorageError, sqlite_file
+from sharedstate_backends import StorageError
 from sharedstate_backends.conformance.model import put, write_all
+from sharedstate_backends.sqlite import files
 from sharedstate_core.storage import Write
 
-from .moving import P, delete, files, ids_in, move, stored
+from .moving import P, delete, files_of, ids_in, move, stored
 from .opening import opened, sqlite
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ async def begun(backend: Backend, file: str) -> None:
     with closing(sqlite3.connect(file)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     await write_all(backend, P, *(put(f"late {number}") for number in range(10)))
-    for part in files(file)[1:]:
+    for part in files_of(file)[1:]:
         part.unlink()
 
 
@@ -104,7 +105,7 @@ async def test_without_sparing_it_the_file_is_damaged(
     file: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The planted bug: the tests above can fail."""
-    monkeypatch.setattr(sqlite_file, "_lock", lambda *_: None)
+    monkeypatch.setattr(files, "_lock", lambda *_: None)
     async with opened(sqlite(file)) as backend:
         await begun(backend, file)
         write_elsewhere(file, max(ROWS))

@@ -115,7 +115,7 @@ async def test_every_statement_fails(
 ) -> None:
     """One alone, with its ROLLBACK, and all from there on; each time in merged commits of three collections."""
     connect = functools.partial(sqlite3.connect, factory=FailingConnection)
-    monkeypatch.setattr("sharedstate_backends.sqlite_connection.sqlite3.connect", connect)
+    monkeypatch.setattr("sharedstate_backends.sqlite.connection.sqlite3.connect", connect)
     ledgers = [Ledger() for _ in COLLECTIONS]
     unharmed = -1
     fault.first = None

@@ -12,7 +12,7 @@ import pytest
 
 from sharedstate_backends import OutcomeUnknownError, StorageError
 from sharedstate_backends.conformance.model import item_text, path, put, state_of, write_all
-from sharedstate_backends.sqlite import SqliteBackend
+from sharedstate_backends.sqlite.backend import SqliteBackend
 from sharedstate_core.storage import Write
 from sharedstate_core.updates import Update
 

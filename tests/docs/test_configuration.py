@@ -11,7 +11,7 @@ import pytest
 
 from sharedstate_anyio.config import POLL_SECONDS
 from sharedstate_anyio.schema import schema
-from sharedstate_backends import sqlite
+from sharedstate_backends.sqlite import backend as sqlite
 
 PAGE: Final = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text("utf-8")
 SCHEMA: Final[Any] = schema()

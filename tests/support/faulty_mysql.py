@@ -11,7 +11,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from sharedstate_backends.items_service import get_service as get_mysql
-from sharedstate_backends.mysql_connection import Connection
+from sharedstate_backends.mysql.wire.connection import Connection
 
 from .faulty_sqlite import die
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sharedstate_backends import Backend
-    from sharedstate_backends.mysql_compound import Rows
+    from sharedstate_backends.mysql.wire.compound import Rows
 
 MODULE: Final = __name__
 TRANSACTION: Final = 30

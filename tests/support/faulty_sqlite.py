@@ -10,8 +10,9 @@ import resource
 import signal
 from typing import TYPE_CHECKING, Any, Final
 
-from sharedstate_backends import Island, sqlite_connection
-from sharedstate_backends.sqlite import SqliteBackend
+from sharedstate_backends import Island
+from sharedstate_backends.sqlite import connection as sqlite_connection
+from sharedstate_backends.sqlite.backend import SqliteBackend
 
 if TYPE_CHECKING:
     import sqlite3

@@ -10,7 +10,7 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 from sharedstate_anyio import cli
-from sharedstate_backends.sqlite import SqliteBackend
+from sharedstate_backends.sqlite.backend import SqliteBackend
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

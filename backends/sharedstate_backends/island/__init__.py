@@ -1,0 +1,1 @@
+"""A backend that needs asyncio, within a server on trio."""

@@ -1,0 +1,163 @@
+"""Lets a backend that knows asyncio only serve a server on trio.
+
+On asyncio the island vanishes: every call goes straight to the backend. On trio `open` starts an asyncio
+loop within trio's, the island, on which the backend lives until `close` (see `guest`).
+
+A caller on trio who is cancelled is held until the operation has ended, so that its end is never lost.
+"""
+
+import asyncio
+from collections.abc import Callable, Container, Coroutine, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, cast
+
+import anyio
+
+from sharedstate_backends.contract import (
+    Backend,
+    Doubting,
+    ListingApps,
+    Measurable,
+    NotOfferedError,
+    Probing,
+    Pruning,
+    StorageError,
+    Surveying,
+)
+from sharedstate_backends.legacy.migration import Migratable, Migrated, Tell
+from sharedstate_core.paths import CollectionPath
+from sharedstate_core.storage import CommitResult, Cursor, Loaded, Write
+
+if TYPE_CHECKING:
+    from .guest import GuestLoop  # it needs trio
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+
+class Island:
+    """A `Backend` for any loop around one that needs asyncio.
+
+    Args:
+        backend: the backend, not yet open. It may use everything of asyncio, but its constructor
+            runs outside of the loop: what belongs to a loop is made in its `open`.
+    """
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._opened = False
+        self._guest: GuestLoop | None = None
+
+    async def open(self) -> None:
+        """Open the backend, on this loop if it is asyncio, else on a new island.
+
+        Raises:
+            StorageError: from the backend.
+        """
+        if not _on_asyncio():
+            from .guest import GuestLoop  # noqa: PLC0415 (it needs trio)
+
+            self._guest = GuestLoop()
+        self._opened = True
+        await self._run(self._backend.open)
+
+    async def close(self) -> None:
+        """Close the backend, then end the island."""
+        if not self._opened:
+            return
+        with anyio.CancelScope(shield=True):
+            try:
+                await self._run(self._backend.close)
+            finally:
+                self._opened = False
+                guest, self._guest = self._guest, None
+                if guest is not None:
+                    await guest.close()
+
+    @property
+    def backend(self) -> Backend:
+        """The backend within, for what is done on asyncio and without the island."""
+        return self._backend
+
+    async def missing(self) -> str | None:
+        """Do as `Surveying.missing`; to a backend that has no such thing nothing is missing."""
+        if getattr(self._backend, "missing", None) is None:
+            return None
+        look = cast("Surveying", self._backend).missing
+        if _on_asyncio():
+            return await look()
+        from .guest import GuestLoop  # noqa: PLC0415 (it needs trio)
+
+        guest = GuestLoop()
+        try:
+            return await guest.call(look)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await guest.close()
+
+    async def migrate(self, tell: Tell) -> Migrated | None:
+        """Do as `Migratable.migrate`, if the backend has that; on asyncio only."""
+        migrate = getattr(self._backend, "migrate", None)
+        return None if migrate is None else await cast("Migratable", self._backend).migrate(tell)
+
+    async def load(self, collection: CollectionPath, since: Cursor | None) -> Loaded:
+        """Do as `Backend.load`."""
+        return await self._run(self._backend.load, collection, since)
+
+    async def commit(self, collection: CollectionPath, writes: Sequence[Write]) -> CommitResult:
+        """Do as `Backend.commit`."""
+        return await self._run(self._backend.commit, collection, writes)
+
+    async def heads(self, collections: Sequence[CollectionPath]) -> Mapping[CollectionPath, Cursor]:
+        """Do as `Backend.heads`."""
+        return await self._run(self._backend.heads, collections)
+
+    async def collections(self, app: str) -> Sequence[str]:
+        """Do as `Backend.collections`."""
+        return await self._run(self._backend.collections, app)
+
+    async def doubt(self, collection: CollectionPath, cursor: Cursor) -> None:
+        """Do as `Doubting.doubt`, if the backend has that."""
+        if hasattr(self._backend, "doubt"):
+            await self._run(cast("Doubting", self._backend).doubt, collection, cursor)
+
+    async def apps(self) -> Sequence[str]:
+        """Do as `ListingApps.apps`.
+
+        Raises:
+            NotOfferedError: the backend has no such thing.
+        """
+        if not hasattr(self._backend, "apps"):
+            raise NotOfferedError("cannot tell which apps it has")
+        return await self._run(cast("ListingApps", self._backend).apps)
+
+    async def prune(self, service: str, used: Container[CollectionPath]) -> bool:
+        """Do as `Pruning.prune`; in a backend that has no such thing there is nothing to do."""
+        if not hasattr(self._backend, "prune"):
+            return False
+        return await self._run(cast("Pruning", self._backend).prune, service, used)
+
+    async def probe(self) -> None:
+        """Do as `Probing.probe`, if the backend has that."""
+        probe = getattr(self._backend, "probe", None)
+        if probe is not None:
+            await self._run(cast("Probing", self._backend).probe)
+
+    async def sizes(self) -> Mapping[str, int]:
+        """Do as `Measurable.sizes`; of a backend that has no such thing nothing is known."""
+        if getattr(self._backend, "sizes", None) is None:
+            return {}
+        return await self._run(cast("Measurable", self._backend).sizes)
+
+    async def _run(self, call: Callable[[*Ts], Coroutine[Any, Any, T]], *args: *Ts) -> T:
+        if not self._opened:
+            raise StorageError("the store is not open")
+        if self._guest is None:
+            return await call(*args)
+        return await self._guest.call(call, *args)
+
+
+def _on_asyncio() -> bool:
+    try:
+        return asyncio.current_task() is not None
+    except RuntimeError:
+        return False

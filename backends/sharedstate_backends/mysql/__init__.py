@@ -1,0 +1,1 @@
+"""The store in one database of MySQL or MariaDB."""

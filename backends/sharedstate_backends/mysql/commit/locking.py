@@ -1,0 +1,104 @@
+# ruff: noqa: S608 (the table's name was validated; everything else is a literal)
+"""How a transaction in MySQL or MariaDB begins: it locks heads, and reads them or makes sure of them."""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from sharedstate_backends.history.history import STARTS, find_lost
+from sharedstate_backends.mysql.wire.packets import PACKET_BYTES, batches, literal, packets
+from sharedstate_backends.plan import Known
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from sharedstate_backends.history.history import Lost, State
+    from sharedstate_backends.mysql.tables.heads import Stored
+    from sharedstate_backends.mysql.tables.tables import MysqlTables
+    from sharedstate_backends.mysql.wire.connection import Connection
+    from sharedstate_core.paths import CollectionPath
+
+_IDS: Final = 500
+"""Ids asked for in one statement: few enough for the planner to look each up."""
+
+_TOO_LARGE: Final = 2**63 - 1
+"""The largest BIGINT: with one more, a statement fails, whatever the sql_mode."""
+
+
+class Locked(NamedTuple):
+    """What is there, and stays until the transaction's end.
+
+    Attributes:
+        heads: of each collection.
+        known: of each collection, what it has of the ids that were asked for.
+        lost: collections that do not go on from what is remembered; the heads have a new epoch then.
+    """
+
+    heads: dict[CollectionPath, Stored]
+    known: dict[CollectionPath, dict[str, Known]]
+    lost: list[Lost]
+
+
+async def lock(
+    connection: Connection,
+    tables: MysqlTables,
+    wanted: Mapping[CollectionPath, Sequence[str]],
+    remembered: Mapping[CollectionPath, State],
+) -> Locked:
+    """Begin a transaction, lock the heads of collections and read them, and what they have of these ids."""
+    questions = [
+        "START TRANSACTION",
+        f"{tables.meta.select_starts} LOCK IN SHARE MODE",  # or a restore might come in between
+        f"{tables.select_heads(list(wanted))} FOR UPDATE",
+        *_select_rows(tables, wanted, connection.max_packet),
+    ]
+    answers = [
+        rows
+        for packet in packets(questions, connection.max_packet)
+        for rows in await connection.run_together(packet)
+    ]
+    starts, floor = tables.meta.starts(answers[1])
+    heads = tables.found(answers[2], list(wanted), starts.epoch, floor)
+    paths = {stored.key: path for path, stored in heads.items()}
+    known: dict[CollectionPath, dict[str, Known]] = {}
+    for key, id, *rest in chain.from_iterable(answers[3:]):
+        known.setdefault(paths[key], {})[id.decode()] = Known(*rest)
+    states = {path: heads[path].state for path in wanted} | {STARTS: starts}
+    lost: list[Lost] = []
+    if find_lost(remembered, states):
+        noted = await tables.meta.lock(connection)
+        renewed, lost = await tables.meta.verify(connection, noted, remembered, states)
+        for path, stored in heads.items():
+            heads[path] = stored._replace(state=stored.state._replace(epoch=renewed))
+    return Locked(heads, known, lost)
+
+
+def make_sure(tables: MysqlTables, heads: Sequence[Stored]) -> str:
+    """Return a statement that locks these heads, and fails with `OUT_OF_RANGE` if one of them has changed."""
+    rows = " OR ".join(
+        f"(`key` = {key} AND version = {head.version} AND tombstones = {head.tombstones} "
+        f"AND writers = {literal(state.writers)})"
+        for state, key, head in heads
+    )
+    return (
+        f"SELECT IF(COUNT(*) = {len(heads)} AND ({tables.meta.select_epoch}) = {literal(heads[0].state.epoch)}, 0, "
+        f"COUNT(*) + 1 + {_TOO_LARGE}) "
+        f"FROM {tables.heads_table} FORCE INDEX (PRIMARY) WHERE {rows} FOR UPDATE"
+    )
+
+
+def _select_rows(
+    tables: MysqlTables, wanted: Mapping[CollectionPath, Sequence[str]], max_packet: int
+) -> Iterator[str]:
+    """Yield statements that look for these ids in each collection."""
+    selects = (
+        f"SELECT item.collection, item.id, item.created, item.place, item.version "
+        f"FROM {tables.heads_table} AS head STRAIGHT_JOIN {tables.items_table} AS item "
+        f"ON item.collection = head.`key` AND item.id IN ({','.join(map(literal, batch))}) "
+        f"WHERE head.app = {literal(path.app)} AND head.name = {literal(path.collection)}"
+        for path, ids in wanted.items()
+        for batch in (ids[start : start + _IDS] for start in range(0, len(ids), _IDS))
+    )
+    for batch in batches(selects, min(PACKET_BYTES, max_packet) // 2):
+        yield " UNION ALL ".join(batch)

@@ -1,0 +1,43 @@
+# ruff: noqa: S608 (the names were validated; everything else is a literal)
+"""Whether a service's tables in MySQL or MariaDB take writes, and how much room they take."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Final
+
+from sharedstate_backends.sqlite.schema import table_names
+
+from .wire.packets import literal
+
+if TYPE_CHECKING:
+    from .wire.connection import Connection
+
+ROWS: Final = 16
+"""Rows that are written in turn, at random: servers on several nodes of a cluster that write the same row at once
+take each other's transactions back."""
+
+
+async def probe(connection: Connection, table: str) -> None:
+    """Write a row of our own, another value each time, in a transaction that is committed.
+
+    Raises:
+        LostError: the server did not answer.
+        DatabaseError: it does not write, and says why, or gave this up for the sake of another server's.
+    """
+    meta = table_names(table)[2]
+    name = literal(f"probe {secrets.randbelow(ROWS)}")
+    value = literal(secrets.token_urlsafe(9))
+    await connection.run(
+        f"INSERT INTO `{meta}` VALUES ({name}, {value}) ON DUPLICATE KEY UPDATE value = {value}"
+    )
+
+
+async def sizes(connection: Connection, table: str) -> dict[str, int]:
+    """Return the bytes of the tables with their indexes, as the database estimates them."""
+    names = ", ".join(map(literal, table_names(table)))
+    (((size,),),) = await connection.run(
+        "SELECT SUM(data_length + index_length) FROM information_schema.tables "
+        f"WHERE table_schema = DATABASE() AND table_name IN ({names})"
+    )
+    return {"database": int(size or 0)}

@@ -1,0 +1,1 @@
+"""The tables in MySQL or MariaDB: how they are made, and what they hold."""

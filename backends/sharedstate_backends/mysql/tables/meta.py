@@ -1,0 +1,138 @@
+# ruff: noqa: S608 (the table's name was validated; everything else is a literal)
+"""What is known of a whole store in MySQL or MariaDB: its epoch, those before it, and the server that keeps it.
+
+Whoever draws a new epoch has the lock on these rows and looks again first: of several processes one draws it. Commits
+that read heads share the lock on the epoch's row, so that none is told an epoch which a restore has replaced meanwhile.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sharedstate_backends.contract import StorageError
+from sharedstate_backends.history.history import (
+    find_lost,
+    new_epoch,
+    starts,
+    with_epochs,
+    with_start,
+)
+from sharedstate_backends.mysql.wire.packets import literal
+from sharedstate_backends.mysql.wire.server import doubts, notes
+from sharedstate_backends.sqlite.schema import FORMAT_WITH_FLOOR, table_names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from sharedstate_backends.history.history import Lost, State
+    from sharedstate_backends.mysql.wire.compound import Rows
+    from sharedstate_backends.mysql.wire.connection import Connection
+    from sharedstate_core.paths import CollectionPath
+
+
+class Meta:
+    """One service's table of meta data.
+
+    Args:
+        table: a valid name.
+
+    Attributes:
+        name: of the table, quoted.
+        select_epoch, select_starts: statements; `starts` reads what the latter returns.
+    """
+
+    def __init__(self, table: str) -> None:
+        self.name = f"`{table_names(table)[2]}`"
+        self.select_epoch = f"SELECT value FROM {self.name} WHERE name = 'epoch'"
+        self.select_starts = (
+            "SELECT MAX(IF(name = 'epoch', value, NULL)), MAX(IF(name = 'starts', value, '')), "
+            "MAX(IF(name = 'floor', value, '0')) "
+            f"FROM {self.name} WHERE name IN ('epoch', 'starts', 'floor')"
+        )
+
+    def starts(self, rows: Rows) -> tuple[State, int]:
+        """Return the marks of processes that have opened the store, and so its epoch; and its floor (see `history`)."""
+        ((epoch, marks, floor),) = rows
+        if epoch is None:
+            raise StorageError(f"table {self.name} has no epoch; is it being restored?")
+        return starts(epoch.decode(), marks.decode()), int(floor)
+
+    async def recognise(
+        self, connection: Connection, *, is_opening: bool = False, is_new: bool = False
+    ) -> str:
+        """Note which server answers; draw a new epoch if it may have lost something, and return why it may.
+
+        Whoever opens the store leaves a mark (see `history`).
+
+        Args:
+            connection: to that server.
+            is_opening: whether the store is just being opened.
+            is_new: whether it was made just now, so that nothing can be lost.
+        """
+        noted = await self.lock(connection, begin=True)
+        if not connection.is_galera:  # again, since a proxy may lead to another one who is to write
+            await connection.identify()
+        server = connection.server
+        reason = "" if is_new else doubts(server, noted, is_opening=is_opening)
+        changes = notes(server, noted, is_opening=is_opening)
+        if is_opening:
+            changes["starts"] = with_start(noted.get("starts", ""))
+        if reason:
+            changes |= _renewed(noted)
+        await connection.run_together([*self._put(changes), "COMMIT"])
+        return reason
+
+    async def verify(
+        self,
+        connection: Connection,
+        noted: Mapping[str, str],
+        remembered: Mapping[CollectionPath, State],
+        found: Mapping[CollectionPath, State],
+    ) -> tuple[str, list[Lost]]:
+        """Return the epoch, and which collections do not go on from what is remembered; draw a new one if any.
+
+        Args:
+            connection: within a transaction.
+            noted: what `lock` has returned there.
+            remembered: heads that were told of.
+            found: what was found there since; `now` in what is returned has the new epoch.
+        """
+        epoch = noted.get("epoch", "")
+        if not epoch:
+            raise StorageError(f"table {self.name} has no epoch; is it being restored?")
+        states = {path: found[path]._replace(epoch=epoch) for path in remembered}
+        lost = find_lost(remembered, states, noted.get("former_epochs", ""))
+        if lost:
+            changes = _renewed(noted, (before.epoch for _, before, _ in lost))
+            epoch = changes["epoch"]
+            await connection.run("; ".join(self._put(changes)))
+        return epoch, [each._replace(now=each.now._replace(epoch=epoch)) for each in lost]
+
+    async def renew(self, connection: Connection, noted: Mapping[str, str]) -> None:
+        """Draw a new epoch, within a transaction in which `lock` has returned what is noted."""
+        await connection.run("; ".join(self._put(_renewed(noted))))
+
+    def raise_floor(self, version: int) -> list[str]:
+        """Return statements that let the store's floor be this version, likewise."""
+        return self._put({"floor": str(version), "format": str(FORMAT_WITH_FLOOR)})
+
+    async def lock(self, connection: Connection, *, begin: bool = False) -> dict[str, str]:
+        """Lock what is noted, and return it; with `begin`, in a new transaction."""
+        select = f"SELECT name, value FROM {self.name} FOR UPDATE"
+        start = ["START TRANSACTION"] if begin else []
+        rows = (await connection.run_together([*start, select]))[-1]
+        return {name.decode(): value.decode() for name, value in rows}
+
+    def _put(self, values: Mapping[str, str]) -> list[str]:
+        rows = ", ".join(f"({literal(name)}, {literal(value)})" for name, value in values.items())
+        statement = (
+            f"INSERT INTO {self.name} (name, value) VALUES {rows} "
+            "ON DUPLICATE KEY UPDATE value = VALUES(value)"
+        )
+        return [statement] if rows else []
+
+
+def _renewed(noted: Mapping[str, str], lost: Iterable[str] = ()) -> dict[str, str]:
+    """Return a new epoch, and the list of those before it, among them these which the store does not know any more."""
+    former = with_epochs(noted.get("former_epochs", ""), [*lost, noted.get("epoch", "")])
+    return {"epoch": new_epoch(), "former_epochs": former}

@@ -1,0 +1,192 @@
+# ruff: noqa: S608 (the table's name was validated; everything else is a literal)
+"""What is read from the tables of one service in MySQL or MariaDB; `schema` tells what they hold.
+
+Heads are looked up by their keys, which are remembered, and by name only where a key is not known or not there.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from sharedstate_backends.history.history import MAX_REMEMBERED, STARTS, State, absent
+from sharedstate_backends.mysql.wire.packets import literal
+from sharedstate_backends.plan import Head
+from sharedstate_backends.sqlite.schema import table_names
+from sharedstate_core.storage import Loaded, Row
+
+from .heads import Stored
+from .meta import Meta
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sharedstate_backends.history.history import Lost
+    from sharedstate_backends.mysql.wire.compound import Rows
+    from sharedstate_backends.mysql.wire.connection import Connection
+    from sharedstate_core.paths import CollectionPath
+    from sharedstate_core.storage import Cursor
+
+_ASKED: Final = 500
+"""Collections asked for in one statement: few enough for the planner to look each up."""
+
+
+class MysqlTables:
+    """One service's tables.
+
+    Args:
+        table: a valid name.
+
+    Attributes:
+        items_table, heads_table: their names, quoted.
+        meta: the third one.
+    """
+
+    def __init__(self, table: str) -> None:
+        self.items_table, self.heads_table, _ = (f"`{name}`" for name in table_names(table))
+        self.meta = Meta(table)
+        self._keys: dict[CollectionPath, int] = {}
+
+    async def load(
+        self, connection: Connection, collection: CollectionPath, since: Cursor | None
+    ) -> tuple[Loaded, dict[CollectionPath, State]]:
+        """Return what `Backend.load` promises, and the head, and `STARTS`."""
+        _, _, noted, heads = await connection.run_together(
+            [
+                "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ",
+                "START TRANSACTION WITH CONSISTENT SNAPSHOT",
+                self.meta.select_starts,
+                self.select_heads([collection]),
+            ]
+        )
+        starts, floor = self.meta.starts(noted)
+        epoch = starts.epoch
+        state, key, (version, horizon, _) = self.found(heads, [collection], epoch, floor)[
+            collection
+        ]
+        base = None
+        if since and since.epoch == epoch and horizon <= since.version <= version:
+            base = since.version
+        select_rows = (
+            f"SELECT id, data, created, place, version FROM {self.items_table} "
+            f"WHERE collection = {literal(key)} AND version > {base or 0}"
+        )
+        rows, _ = await connection.run_together([select_rows, "COMMIT"])
+        each = [Row(id.decode(), *rest) for id, *rest in rows]
+        loaded = Loaded(epoch, version, horizon, each, base)
+        return loaded, {collection: state, STARTS: starts}
+
+    async def settle(self, connection: Connection, collection: CollectionPath) -> None:
+        """See to it that a commit whose outcome was lost is stored now, or never.
+
+        If it has begun, it holds the lock on the head until its end. If its packet still waits to be read, it finds
+        another head than it expects: one tombstone more.
+        """
+        await connection.run(
+            f"UPDATE {self.heads_table} SET tombstones = tombstones + 1 "
+            f"WHERE app = {literal(collection.app)} AND name = {literal(collection.collection)}"
+        )
+
+    async def heads(
+        self, connection: Connection, collections: Sequence[CollectionPath]
+    ) -> dict[CollectionPath, State]:
+        """Return the head of each collection, and `STARTS`."""
+        starts, floor = await self._starts(connection)
+        epoch = starts.epoch
+        states = dict.fromkeys(collections, absent(epoch, floor))
+        paths = {self._keys[path]: path for path in collections if path in self._keys}
+        unknown = [path for path in collections if path not in self._keys and path != STARTS]
+        keys = [str(key) for key in paths]
+        for start in range(0, len(keys), _ASKED):
+            batch = ",".join(keys[start : start + _ASKED])
+            (rows,) = await connection.run(
+                f"SELECT `key`, version, writers FROM {self.heads_table} WHERE `key` IN ({batch})"
+            )
+            for key, version, writers in rows:
+                states[paths.pop(key)] = State(epoch, version, writers.decode())
+        unknown += paths.values()
+        for start in range(0, len(unknown), _ASKED):
+            wanted = unknown[start : start + _ASKED]
+            (rows,) = await connection.run(self.select_heads(wanted))
+            found = self.found(rows, wanted, epoch, floor)
+            states |= {path: state for path, (state, _, _) in found.items()}
+        return states | {STARTS: starts}
+
+    async def verify(
+        self, connection: Connection, remembered: Mapping[CollectionPath, State]
+    ) -> list[Lost]:
+        """Return which collections do not go on from what is remembered; if any, draw a new epoch.
+
+        What is returned has it in `now`.
+        """
+        noted = await self.meta.lock(connection, begin=True)
+        found = await self.heads(connection, list(remembered))
+        _, lost = await self.meta.verify(connection, noted, remembered, found)
+        await connection.run("COMMIT")
+        return lost
+
+    async def believe(
+        self, connection: Connection, path: CollectionPath, claimed: Cursor
+    ) -> State | None:
+        """Draw a new epoch if the head is still of the epoch claimed, but lower; return what it was then."""
+        noted = await self.meta.lock(connection, begin=True)
+        state = (await self.heads(connection, [path]))[path]
+        is_lower = state.epoch == claimed.epoch and state.version < claimed.version
+        if is_lower:
+            await self.meta.renew(connection, noted)
+        await connection.run("COMMIT")
+        return state if is_lower else None
+
+    async def starts(self, connection: Connection) -> State:
+        """Return the marks of processes that have opened the store, and so its epoch."""
+        return (await self._starts(connection))[0]
+
+    async def _starts(self, connection: Connection) -> tuple[State, int]:
+        (noted,) = await connection.run(self.meta.select_starts)
+        return self.meta.starts(noted)
+
+    async def collections(self, connection: Connection, app: str) -> list[str]:
+        """Return the names of the app's collections that hold an item, sorted by code point."""
+        (rows,) = await connection.run(
+            f"SELECT name FROM {self.heads_table} AS head WHERE app = {literal(app)} AND EXISTS "
+            f"(SELECT 1 FROM {self.items_table} WHERE collection = head.`key` AND data IS NOT NULL) ORDER BY name"
+        )
+        return [name.decode() for (name,) in rows]
+
+    async def apps(self, connection: Connection) -> list[str]:
+        """Return the names of the apps with collections that hold an item, sorted by code point."""
+        (rows,) = await connection.run(
+            f"SELECT DISTINCT app FROM {self.heads_table} AS head WHERE EXISTS "
+            f"(SELECT 1 FROM {self.items_table} WHERE collection = head.`key` AND data IS NOT NULL) ORDER BY app"
+        )
+        return [app.decode() for (app,) in rows]
+
+    def select_heads(self, collections: Sequence[CollectionPath]) -> str:
+        """Return a statement, whose rows `found` reads."""
+        wanted = " OR ".join(
+            f"(app = {literal(path.app)} AND name = {literal(path.collection)})"
+            for path in collections
+        )
+        return (
+            f"SELECT `key`, app, name, version, horizon, tombstones, writers FROM {self.heads_table} "
+            f"FORCE INDEX (by_name) WHERE {wanted or 'FALSE'}"
+        )
+
+    def found(
+        self, rows: Rows, collections: Sequence[CollectionPath], epoch: str, floor: int
+    ) -> dict[CollectionPath, Stored]:
+        """Return the heads of these collections, and remember their keys; who has none is at the floor."""
+        paths = {(path.app.encode(), path.collection.encode()): path for path in collections}
+        nothing = Stored(absent(epoch, floor), None, Head.absent(floor))
+        heads = dict.fromkeys(collections, nothing)
+        for key, app, name, *numbers, writers in rows:
+            path, head = paths[app, name], Head(*numbers)
+            heads[path] = Stored(State(epoch, head.version, writers.decode()), key, head)
+            self.keep_key(path, key)
+        return heads
+
+    def keep_key(self, path: CollectionPath, key: int) -> None:
+        """Remember a collection's key."""
+        if self._keys.get(path) != key:
+            self._keys[path] = key
+            if len(self._keys) > MAX_REMEMBERED:
+                del self._keys[next(iter(self._keys))]

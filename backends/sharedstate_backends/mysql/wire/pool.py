@@ -1,0 +1,121 @@
+"""A bounded set of connections, which finds its way back to a server that was away.
+
+1. No more connections than `size`; whoever needs one waits its turn.
+2. A connection that broke takes the idle ones with it: their server has gone, too.
+3. While the server does not answer, one attempt to connect is under way at most, with growing pauses; all
+   others are told so at once. So nobody waits long in vain, and a server that returns is not run over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final
+
+from sharedstate_backends.contract import StorageError
+
+from .connection import Connection
+from .errors import DatabaseError, LostError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from .address import Address
+
+PAUSES: Final = (0.05, 2.0)
+"""First and longest pause between attempts to connect, in seconds; each is twice the last."""
+
+
+class Pool:
+    """Connections to one address.
+
+    Args:
+        address: where to.
+        size: how many at once at the most.
+        greet: is called with each new connection, before anybody uses it.
+    """
+
+    def __init__(
+        self, address: Address, size: int, greet: Callable[[Connection], Awaitable[None]]
+    ) -> None:
+        self._address = address
+        self._greet = greet
+        self._turn = asyncio.Semaphore(size)
+        self._idle: list[Connection] = []
+        self._closed = False
+        self._problem: StorageError | None = None
+        self._pause = 0.0
+        self._next_attempt = 0.0
+        self._attempting = False
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """Lend a connection; what is still usable at the end of the block goes back.
+
+        Raises:
+            LostError: the server cannot be reached just now.
+            DatabaseError: it does not let us in.
+        """
+        async with self._turn:
+            connection = self._usable() or await self._connect()
+            try:
+                yield connection
+            except DatabaseError:
+                await connection.roll_back()
+                raise
+            except BaseException:
+                connection.close()
+                raise
+            finally:
+                if not connection.is_open:
+                    self.drop_idle()
+                elif self._closed:
+                    connection.close()
+                else:
+                    self._idle.append(connection)
+
+    def drop_idle(self) -> None:
+        """Close what is not in use."""
+        while self._idle:
+            self._idle.pop().close()
+
+    async def close(self) -> None:
+        """End every connection; all of them have been given back."""
+        self._closed = True
+        idle, self._idle = self._idle, []
+        await asyncio.gather(*(connection.end() for connection in idle))
+        await asyncio.sleep(
+            0
+        )  # the sockets of those that were just closed are let go in the loop's next turn
+
+    def _usable(self) -> Connection | None:
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.is_open and time.monotonic() - connection.used < self._address.idle / 2:
+                return connection
+            connection.close()
+        return None
+
+    async def _connect(self) -> Connection:
+        if self._problem and (self._attempting or time.monotonic() < self._next_attempt):
+            raise LostError(str(self._problem))
+        again = self._problem is not None
+        self._attempting = True
+        try:
+            connection = await Connection.open(self._address)
+            try:
+                await self._greet(connection)
+            except BaseException:
+                connection.close()
+                raise
+        except StorageError as error:
+            first, longest = PAUSES
+            self._pause = min(longest, self._pause * 2) if again else first
+            self._problem = error
+            self._next_attempt = time.monotonic() + self._pause
+            raise
+        finally:
+            self._attempting = False
+        self._problem = None
+        return connection

@@ -1,0 +1,238 @@
+"""SQLite behind the `Backend` contract, for asyncio (on trio: within an `Island`).
+
+1. Every operation is one function on a connection's own thread: one hop there and back, whatever it does.
+2. Commits go through the `Writer`, one transaction at a time.
+3. Several processes may use one file: versions are read and raised under the file's write lock.
+4. Nothing is told of a head that does not go on from the one told of last (see `history`).
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+import anyio
+
+from sharedstate_backends.arguments import check_table
+from sharedstate_backends.contract import OutcomeUnknownError, StorageError
+from sharedstate_backends.history.guard import Guard, whole
+from sharedstate_backends.history.log import report_replaced
+from sharedstate_backends.history.pruning import Pruner
+from sharedstate_backends.plan import MAX_TOMBSTONES
+from sharedstate_backends.room import MAX_COLLECTIONS
+from sharedstate_core.arguments import check_number, expect
+
+from . import connection as sqlite_connection
+from . import files, migration, portable, schema, survey
+from .connection import MEMORY, UNCERTAIN
+from .pruning import SqlitePruning
+from .tables import Tables
+from .threads import Threads
+from .writing import Writer
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import AsyncGenerator, Container, Iterable, Mapping, Sequence
+
+    from sharedstate_backends.history.history import Lost, State
+    from sharedstate_backends.legacy.migration import Migrated, Tell
+    from sharedstate_backends.portable import Portion
+    from sharedstate_core.paths import CollectionPath
+    from sharedstate_core.storage import CommitResult, Cursor, Loaded, Write
+
+    _Heads: TypeAlias = Mapping[CollectionPath, State]
+
+BUSY_TIMEOUT: Final = 5.0
+"""Seconds to wait for another program that holds the file's write lock: its transactions are short, too."""
+
+
+class SqliteBackend:
+    """A store in one SQLite database.
+
+    Args:
+        name: path of the file, or `:memory:`.
+        table: a valid table name; names of further tables begin with it.
+        synchronous: `FULL` or `NORMAL`: whether a commit waits until the disk has it. With NORMAL the first `open`
+            after each start of the machine draws a new epoch. All processes that share a file use the same.
+        busy_timeout: seconds to wait for a lock that another program holds.
+        max_tombstones: removed ids remembered in each collection.
+        max_collections: collections at the most; an update that would make one more is rejected, `too_many`.
+
+    Raises:
+        TypeError, ValueError: an argument is not what it should be.
+    """
+
+    def __init__(
+        self,
+        name: str = MEMORY,
+        table: str = "items",
+        *,
+        synchronous: str = "FULL",
+        busy_timeout: float = BUSY_TIMEOUT,
+        max_tombstones: int = MAX_TOMBSTONES,
+        max_collections: int = MAX_COLLECTIONS,
+    ) -> None:
+        expect("name", name, str)
+        check_table(table)
+        if synchronous not in {"FULL", "NORMAL"}:
+            raise ValueError(f"synchronous: expected FULL or NORMAL, found {synchronous!r}")
+        check_number("busy_timeout", busy_timeout, 0, whole=False)
+        check_number("max_tombstones", max_tombstones, 0)
+        check_number("max_collections", max_collections, 1)
+        self._name = name
+        self._table = table
+        self._tables = Tables(table, max_tombstones, max_collections)
+        self._synchronous = synchronous
+        self._busy_timeout = busy_timeout
+        connect_reader = None if name == MEMORY else self._connect
+        self._path = name if name == MEMORY else str(Path(name).absolute())
+        self._threads = Threads(self._path, self._connect_writer, connect_reader, self._replaced)
+        self._guard = Guard(self._path, _Judge(self._tables, self._threads))
+        self._pruner = Pruner(SqlitePruning(table, self._tables, self._threads), self._guard.memory)
+        self._writer = Writer(self._path, self._threads, self._tables, self._guard)
+
+    async def open(self) -> None:
+        """Open the database and create its tables if they are not there.
+
+        Raises:
+            StorageError: the file or its tables cannot be used; the message says what to do.
+        """
+        with anyio.CancelScope(shield=True):
+            try:
+                await self._threads.open()
+                mark = partial(schema.mark_start, table=self._table)
+                self._guard.begin(await self._threads.write_alone(mark))
+            except BaseException:
+                await self._threads.close()
+                raise
+
+    async def close(self) -> None:
+        """Wait for the commits under way, then close the database."""
+        with anyio.CancelScope(shield=True):
+            await self._writer.finish()
+            await self._threads.close()
+
+    async def missing(self) -> str | None:
+        """Do as `Surveying.missing`; the loop waits meanwhile."""
+        return survey.missing(self._path, self._table, busy_timeout=self._busy_timeout)
+
+    async def migrate(self, tell: Tell) -> Migrated | None:
+        """Do as `Migratable.migrate`; the loop waits meanwhile."""
+        return migration.migrate(
+            self._path, self._table, self._connect, synchronous=self._synchronous, tell=tell
+        )
+
+    async def dump(self) -> AsyncGenerator[Portion, None]:
+        """Do as `Portable.dump`."""
+        content = portable.dump(self._path, self._table, busy_timeout=self._busy_timeout)
+        with closing(content):
+            for portion in content:
+                yield portion
+
+    async def restore(self, portions: Iterable[Portion]) -> None:
+        """Do as `Portable.restore`; the loop waits meanwhile."""
+        portable.restore(
+            self._path,
+            self._table,
+            portions,
+            synchronous=self._synchronous,
+            busy_timeout=self._busy_timeout,
+        )
+
+    async def load(self, collection: CollectionPath, since: Cursor | None) -> Loaded:
+        """Do as `Backend.load`."""
+
+        def load(cursor: sqlite3.Cursor) -> tuple[Loaded, _Heads]:
+            return self._tables.load(cursor, collection, since)
+
+        return await self._guard.read([collection], lambda: self._threads.read(load))
+
+    async def heads(self, collections: Sequence[CollectionPath]) -> Mapping[CollectionPath, Cursor]:
+        """Do as `Backend.heads`."""
+        return await self._guard.heads(
+            collections,
+            lambda paths: self._threads.read(lambda cursor: self._tables.heads(cursor, paths)),
+        )
+
+    async def doubt(self, collection: CollectionPath, cursor: Cursor) -> None:
+        """Do as `Doubting.doubt`: believe it of an epoch that is older than this process, so once at the most."""
+        await self._guard.doubt(collection, cursor)
+
+    async def collections(self, app: str) -> Sequence[str]:
+        """Do as `Backend.collections`."""
+        return await self._threads.read(lambda cursor: self._tables.collections(cursor, app))
+
+    async def apps(self) -> Sequence[str]:
+        """Do as `ListingApps.apps`."""
+        return await self._threads.read(self._tables.apps)
+
+    async def commit(self, collection: CollectionPath, writes: Sequence[Write]) -> CommitResult:
+        """Do as `Backend.commit`, in one transaction with others that wait."""
+        return await self._writer.commit(collection, writes)
+
+    async def probe(self) -> None:
+        """Do as `Probing.probe`: a transaction of its own, which waits for its turn and for a lock as a commit does."""
+        probe = partial(schema.probe, table=self._table)
+        try:
+            with anyio.CancelScope(
+                shield=True
+            ):  # one waits for a lock, however often it is given up
+                await self._threads.write_alone(probe)
+        except OutcomeUnknownError as error:  # what came of this row is of no interest
+            raise StorageError(str(error).removesuffix(UNCERTAIN)) from error
+
+    async def prune(self, service: str, used: Container[CollectionPath]) -> bool:
+        """Do as `Pruning.prune`."""
+        return await whole(self._pruner.step(service, used))
+
+    async def sizes(self) -> Mapping[str, int]:
+        """Do as `Measurable.sizes`; in memory there are none."""
+        return {} if self._name == MEMORY else files.sizes(self._path)
+
+    def _replaced(self, connection: sqlite3.Connection) -> None:
+        """Draw a new epoch: a file that has taken the place of another one may be older."""
+        renew = partial(schema.renew_epoch, table=self._table)
+        sqlite_connection.write(connection, self._path, renew)
+        report_replaced(self._path)
+
+    def _connect(self) -> sqlite3.Connection:
+        return sqlite_connection.connect(
+            self._path, synchronous=self._synchronous, busy_timeout=self._busy_timeout
+        )
+
+    def _connect_writer(self, create: bool) -> sqlite3.Connection:
+        was_there = files.is_begun(self._path)
+        connection = self._connect()
+        prepare = partial(
+            schema.prepare, table=self._table, synchronous=self._synchronous, create=create
+        )
+        try:
+            is_blank = sqlite_connection.write(connection, self._path, prepare)
+        except BaseException:
+            connection.close()
+            raise
+        if was_there and is_blank:
+            files.warn_of_blank(self._path)
+        return connection
+
+
+class _Judge:
+    """Does what the guard needs under the file's write lock."""
+
+    def __init__(self, tables: Tables, threads: Threads) -> None:
+        self._tables = tables
+        self._threads = threads
+
+    async def verify(self, remembered: _Heads) -> list[Lost]:
+        """Do as `Judge.verify`."""
+        return await self._threads.write_alone(
+            lambda cursor: self._tables.verify(cursor, remembered)
+        )
+
+    async def believe(self, collection: CollectionPath, claimed: Cursor) -> State | None:
+        """Do as `Judge.believe`."""
+        return await self._threads.write_alone(
+            lambda cursor: self._tables.believe(cursor, collection, claimed)
+        )

@@ -1,0 +1,244 @@
+"""One sqlite3 connection: how it is opened, its transactions, and what its errors mean to people.
+
+1. Whoever writes takes the file's write lock first (BEGIN IMMEDIATE), so what it then reads stays true.
+2. An error before COMMIT is certain: the transaction is rolled back and nothing was stored. So is a COMMIT
+   that was refused because the file is locked.
+3. Any other error of COMMIT is uncertain: the record that ends the transaction may have reached the disk. So is a
+   commit to a file that does not bear its name any more (see `files`).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from sharedstate_backends.contract import OldDataError, OutcomeUnknownError, StorageError
+
+from . import files, ownership
+from .files import IN_MEMORY, DatabaseFile, MovedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+P = TypeVar("P")
+T = TypeVar("T")
+
+MEMORY: Final = ":memory:"
+"""The name of a database in memory: a new one for each connection."""
+
+MAX_WAL_BYTES: Final = 64 * 1024 * 1024
+"""A write-ahead log that grew beyond this is cut when it is next started anew."""
+
+UNCERTAIN: Final = "; it may be stored or not"
+"""What the text of an `OutcomeUnknownError` ends with."""
+
+_RETRY_SECONDS: Final = 0.02
+"""Pause between attempts at what SQLite does not wait for by itself."""
+
+CANNOT_OPEN: Final = (
+    "cannot be opened; check that its folder exists and may be written to, and the file, too"
+)
+
+_REMEDIES: Final = {
+    sqlite3.SQLITE_CANTOPEN: CANNOT_OPEN,
+    sqlite3.SQLITE_READONLY: "is read-only; let the server's user write the file and its folder",
+    sqlite3.SQLITE_PERM: "may not be used; let the server's user write the file and its folder",
+    sqlite3.SQLITE_BUSY: "is locked by another program; stop that program, or try again",
+    sqlite3.SQLITE_LOCKED: "is locked by another connection; try again",
+    sqlite3.SQLITE_FULL: "cannot grow, the disk is full; make room",
+    sqlite3.SQLITE_IOERR: "failed to be read or written; check the disk and its free space",
+    sqlite3.SQLITE_CORRUPT: "is damaged; move it away, with -wal and -shm beside it, and restore a backup",
+    sqlite3.SQLITE_NOTADB: "is not an SQLite database; give another db_name",
+}
+_WAITED_FOR: Final = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+
+
+def connect(name: str, *, synchronous: str, busy_timeout: float) -> sqlite3.Connection:
+    """Return a connection in autocommit mode; a file is switched to a write-ahead log.
+
+    Args:
+        name: path of the file, or `MEMORY`.
+        synchronous: `FULL` or `NORMAL`: whether every commit waits for the disk.
+        busy_timeout: seconds to wait for another program's lock.
+
+    Raises:
+        StorageError: the file cannot be used; the message names it and says what to do.
+    """
+    if name != MEMORY:
+        files.refuse_links(name)
+        ownership.create(name)
+    try:
+        connection = sqlite3.connect(
+            name, timeout=busy_timeout, isolation_level=None, cached_statements=256
+        )
+    except sqlite3.Error as error:
+        raise StorageError(explain(error, name)) from error
+    try:
+        with closing(connection.cursor()) as cursor:
+            if name != MEMORY:
+                _use_log(cursor, name, time.monotonic() + busy_timeout)
+            cursor.execute(f"PRAGMA synchronous = {synchronous}")
+    except BaseException as error:
+        connection.close()
+        if isinstance(error, sqlite3.Error):
+            raise StorageError(explain(error, name)) from error
+        raise
+    return connection
+
+
+def _use_log(cursor: sqlite3.Cursor, name: str, deadline: float) -> None:
+    """Switch to a write-ahead log; SQLite does not wait if another program does so just now."""
+    while True:
+        try:
+            (mode,) = cursor.execute("PRAGMA journal_mode = WAL").fetchone()
+            break
+        except sqlite3.OperationalError as error:
+            if primary_code(error) not in _WAITED_FOR or time.monotonic() >= deadline:
+                raise
+            time.sleep(_RETRY_SECONDS)
+    if mode != "wal":
+        raise StorageError(
+            f"{name}: no write-ahead log can be kept there (journal mode {mode}); use a local disk"
+        )
+    cursor.execute(f"PRAGMA journal_size_limit = {MAX_WAL_BYTES}").fetchone()
+
+
+def read(
+    connection: sqlite3.Connection,
+    name: str,
+    work: Callable[[sqlite3.Cursor], T],
+    file: DatabaseFile = IN_MEMORY,
+) -> T:
+    """Return what `work` reads in one transaction, which sees one moment.
+
+    Raises:
+        StorageError: the database cannot be read.
+    """
+    file.check()
+    try:
+        with closing(connection.cursor()) as cursor:
+            _begin(cursor, "BEGIN")
+            try:
+                return work(cursor)
+            finally:
+                _roll_back(cursor)
+    except sqlite3.Error as error:
+        raise StorageError(explain(error, name)) from error
+
+
+def write(connection: sqlite3.Connection, name: str, work: Callable[[sqlite3.Cursor], T]) -> T:
+    """Return what `work` returns, done in one transaction.
+
+    Raises:
+        StorageError: it left nothing behind.
+        OutcomeUnknownError: it may be stored or not.
+    """
+    file = IN_MEMORY
+
+    def note_and_work(cursor: sqlite3.Cursor, _: Sequence[None]) -> Sequence[T]:
+        nonlocal file
+        if name != MEMORY:
+            file = DatabaseFile.of(connection, str(Path(name).absolute()))
+        return [work(cursor)]
+
+    (result,) = write_together(connection, name, note_and_work, [None])
+    if isinstance(result, Exception):
+        raise result
+    try:
+        file.check()
+    except MovedError as error:
+        raise OutcomeUnknownError(f"{error}{UNCERTAIN}") from error
+    return result
+
+
+def write_together(
+    connection: sqlite3.Connection,
+    name: str,
+    work: Callable[[sqlite3.Cursor, Sequence[P]], Sequence[T]],
+    parts: Sequence[P],
+    file: DatabaseFile = IN_MEMORY,
+) -> Sequence[T | Exception]:
+    """Do the work for all parts in one transaction; if it fails, for each again in one of its own.
+
+    Args:
+        connection: to the database.
+        name: of the database, for messages.
+        work: is given a cursor and parts.
+        parts: what is to be done.
+        file: the connection's, which must bear its name before and afterwards.
+
+    Returns:
+        For each part what `work` returned for it once committed, or `StorageError` (it left nothing
+        behind), or `OutcomeUnknownError`.
+    """
+    with closing(connection.cursor()) as cursor:
+        try:
+            file.check()
+            _begin(cursor, "BEGIN IMMEDIATE")
+        except MovedError as error:
+            return [error for _ in parts]
+        except sqlite3.Error as error:
+            return [StorageError(explain(error, name)) for _ in parts]
+        try:
+            results = work(cursor, parts)
+        except Exception as error:  # noqa: BLE001 (whatever it is: undone, and told to the caller)
+            _roll_back(cursor)
+            if len(parts) == 1:
+                kind = OldDataError if isinstance(error, OldDataError) else StorageError
+                failure = kind(explain(error, name))
+                failure.__cause__ = error
+                return [failure]
+        else:
+            return _end(cursor, name, results, file)
+    return [write_together(connection, name, work, [part], file)[0] for part in parts]
+
+
+def _end(
+    cursor: sqlite3.Cursor, name: str, results: Sequence[T], file: DatabaseFile
+) -> Sequence[T | Exception]:
+    try:
+        cursor.execute("COMMIT")
+    except sqlite3.Error as error:
+        problem = explain(error, name)
+        certain = primary_code(error) in _WAITED_FOR
+        _roll_back(cursor)
+        if certain:
+            return [StorageError(problem) for _ in results]
+        return [OutcomeUnknownError(f"{problem}{UNCERTAIN}") for _ in results]
+    try:
+        file.check()
+    except MovedError as error:
+        return [OutcomeUnknownError(f"{error}{UNCERTAIN}") for _ in results]
+    return results
+
+
+def _begin(cursor: sqlite3.Cursor, statement: str) -> None:
+    if cursor.connection.in_transaction:  # a ROLLBACK failed
+        cursor.execute("ROLLBACK")
+    cursor.execute(statement)
+
+
+def _roll_back(cursor: sqlite3.Cursor) -> None:
+    if cursor.connection.in_transaction:
+        try:
+            cursor.execute("ROLLBACK")
+        except sqlite3.Error:
+            return  # the next transaction tries again before it begins
+
+
+def explain(error: Exception, name: str) -> str:
+    """Return one line: the database's name, what is wrong, what to do, and SQLite's own words."""
+    if isinstance(error, StorageError):
+        return f"{name}: {error}"
+    if not isinstance(error, sqlite3.Error):
+        return f"{name}: {type(error).__name__}: {error}"
+    remedy = _REMEDIES.get(primary_code(error))
+    return f"{name}: {remedy} ({error})" if remedy else f"{name}: {error}"
+
+
+def primary_code(error: sqlite3.Error) -> int:
+    """Return the error's SQLite result code without its extension; 1 if it has none."""
+    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF

@@ -1,0 +1,66 @@
+"""What a start would create in SQLite, found out without creating anything."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import quote
+
+from sharedstate_backends.contract import OldDataError, StorageError
+
+from . import ownership, schema
+from .connection import CANNOT_OPEN, MEMORY, explain
+from .files import is_begun
+
+
+def missing(name: str, table: str, *, busy_timeout: float) -> str | None:
+    """Do as `Surveying.missing`."""
+    if name == MEMORY:
+        return None
+    try:
+        if is_begun(name):
+            is_there = _has_tables(name, table, busy_timeout)
+            return None if is_there else f"{name} has no table {table} yet: a start creates it"
+    except (sqlite3.Error, StorageError) as error:
+        kind = OldDataError if isinstance(error, OldDataError) else StorageError
+        raise kind(explain(error, name)) from error
+    ownership.refuse_lone_log(name)
+    path = Path(os.path.realpath(name))  # a link that leads to nothing is made what it leads to
+    try:
+        is_there = _is_there(path)
+    except OSError as error:
+        raise StorageError(f"{name}: {CANNOT_OPEN} ({error.strerror})") from None
+    if not os.access(path if is_there else path.parent, os.W_OK):
+        raise StorageError(f"{name}: {CANNOT_OPEN}")
+    if is_there:
+        return f"{name} is empty: a start begins a database in it"
+    return f"{name} is not there yet: a start creates it"
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _has_tables(name: str, table: str, busy_timeout: float) -> bool:
+    """Tell whether a database has the tables; of what cannot even be read here, `open` says more.
+
+    Raises:
+        StorageError: other tables are in their place.
+    """
+    uri = f"file:{quote(str(Path(name).absolute()))}?mode=rw"
+    try:
+        with (
+            closing(sqlite3.connect(uri, uri=True, timeout=busy_timeout)) as connection,
+            closing(connection.cursor()) as cursor,
+        ):
+            return schema.exist(cursor, table)
+    except sqlite3.Error:
+        if not is_begun(name):  # moved away this very moment
+            raise
+        return True

@@ -1,0 +1,254 @@
+"""The connections of one store to its SQLite database, each on a thread of its own.
+
+A file has two, one for writing and one for reading: a large load does not hold up commits. A database in memory has
+one, since it lives in it. If the file is found to be another one, they are closed, and opened anew as soon as a
+database bears the name again (see `files`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeVar, cast
+
+import aiosqlite
+import anyio
+
+from sharedstate_backends.contract import StorageError
+
+from . import connection as sqlite_connection
+from . import files
+from .files import IN_MEMORY, DatabaseFile, MovedError, identity
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Sequence
+
+    from .files import Identity
+
+P = TypeVar("P")
+T = TypeVar("T")
+
+REOPEN_SECONDS: Final = 0.5
+"""Pause between attempts to open a file that was replaced."""
+
+
+class Threads:
+    """The connections of a store.
+
+    Args:
+        name: of the database, for messages.
+        connect_writer: opens the connection for writing, with the tables made ready. Its argument tells whether they
+            are to be made if they are missing.
+        connect_reader: opens that for reading; None if there is only one.
+        replaced: told, on the writer's thread, that another file is used from now on.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        connect_writer: Callable[[bool], sqlite3.Connection],
+        connect_reader: Callable[[], sqlite3.Connection] | None,
+        replaced: Callable[[sqlite3.Connection], None],
+    ) -> None:
+        self._name = name
+        self._absolute = str(Path(name).absolute())
+        self._replaced = replaced
+        self._last: Identity = None
+        self._connect_writer = connect_writer
+        self._connect_reader = connect_reader
+        self._writer: _Thread | None = None
+        self._reader: _Thread | None = None
+        self._moved: StorageError | None = None
+        self._reopening = asyncio.Lock()
+        self._next_attempt = 0.0
+
+    async def open(self, *, create: bool = True) -> None:
+        """Open the database; without `create`, only if its tables are there.
+
+        Raises:
+            StorageError: it cannot be used; the message says what to do.
+        """
+        connect_writer = partial(self._connect_writer, create)
+        self._writer = await _Thread.start(connect_writer, self._absolute)
+        self._reader = self._writer
+        if self._connect_reader is not None:
+            self._reader = await _Thread.start(self._connect_reader, self._absolute)
+        self._last = self._writer.file.database
+
+    async def close(self) -> None:
+        """Close the database."""
+        writer, reader = self._writer, self._reader
+        self._writer = self._reader = None
+        with files.sparing(writer.file if writer else IN_MEMORY):
+            if reader is not None and reader is not writer:
+                await reader.end()
+            if writer is not None:
+                await writer.end()
+
+    async def read(self, work: Callable[[sqlite3.Cursor], T]) -> T:
+        """Return what `work` reads in one transaction.
+
+        Raises:
+            StorageError: the database cannot be read.
+        """
+        if self._moved is not None:
+            await self._come_back()
+        reader = self._opened(self._reader)
+        try:
+            return await reader.run(sqlite_connection.read, self._name, work, reader.file)
+        except StorageError as error:
+            if _is_other(error):
+                self._moved = error
+            raise
+
+    async def write(
+        self, work: Callable[[sqlite3.Cursor, Sequence[P]], Sequence[T]], parts: Sequence[P]
+    ) -> Sequence[T | Exception]:
+        """Do as `connection.write_together`."""
+        try:
+            if self._moved is not None:
+                await self._come_back()
+            writer = self._opened(self._writer)
+        except StorageError as error:
+            return [error for _ in parts]
+        results = await writer.run(
+            sqlite_connection.write_together, self._name, work, parts, writer.file
+        )
+        self._moved = next(
+            (each for each in results if isinstance(each, StorageError) and _is_other(each)), None
+        )
+        return results
+
+    async def write_alone(self, work: Callable[[sqlite3.Cursor], T]) -> T:
+        """Return what `work` returns, done in one transaction.
+
+        Raises:
+            StorageError: it left nothing behind.
+            OutcomeUnknownError: it may be stored or not.
+        """
+        (result,) = await self.write(lambda cursor, _: [work(cursor)], [None])
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    def _opened(self, thread: _Thread | None) -> _Thread:
+        if thread is None:
+            raise StorageError(f"{self._name}: the store is not open")
+        return thread
+
+    async def _come_back(self) -> None:
+        """Use the file that bears the name now, if it is the same again, or another one that can be used.
+
+        Raises:
+            StorageError: there is none.
+        """
+        async with self._reopening:
+            if self._moved is None:
+                return  # somebody else has done it meanwhile
+            if time.monotonic() < self._next_attempt:
+                raise self._moved
+            self._next_attempt = time.monotonic() + REOPEN_SECONDS
+            with anyio.CancelScope(shield=True):
+                try:
+                    await self._reopen()
+                except StorageError as error:
+                    self._moved = error
+                    raise
+            self._moved = None
+
+    async def _reopen(self) -> None:
+        before = self._last
+        if self._writer is not None and self._reader is not None:
+            file = self._writer.file
+            try:
+                file.check()
+                self._reader.file.check()
+            except MovedError:
+                if not file.is_there:
+                    raise
+                await self._writer.run(files.let_go, file)
+            else:
+                if isinstance(self._moved, MovedError):
+                    return  # it was put back
+        await self.close()
+        try:
+            await self.open(create=False)
+            if self._writer is not None and self._last != before:
+                self._last = before  # until the new epoch is there
+                await self._writer.run(self._replaced)
+                self._last = self._writer.file.database
+        except BaseException:
+            await self.close()
+            raise
+
+
+def _is_other(error: StorageError) -> bool:
+    """Return whether an error tells that the database is not the one that was made ready."""
+    return isinstance(error, MovedError) or "no such column: " in str(error)
+
+
+class _Thread(aiosqlite.Connection):
+    """A connection on its own thread, which runs whole functions instead of single statements.
+
+    Attributes:
+        file: the files behind it.
+    """
+
+    file: DatabaseFile = IN_MEMORY
+    _ended: asyncio.Future[object] | None = None
+
+    @classmethod
+    async def start(cls, connect: Callable[[], sqlite3.Connection], name: str) -> _Thread:
+        """Start a thread and connect there; if that fails, the thread is gone when this raises.
+
+        Raises:
+            MovedError: the name is that of another file now than before; which one was opened cannot be told.
+        """
+
+        def connect_and_look() -> sqlite3.Connection:
+            before = identity(name)
+            connection = connect()
+            thread.file = DatabaseFile.of(connection, name)
+            if before is not None and thread.file.name and thread.file.database != before:
+                connection.close()
+                raise MovedError(f"{name} was replaced while it was opened; try again")
+            return connection
+
+        thread = cls(connect_and_look, iter_chunk_size=64)
+        try:
+            return cast("_Thread", await thread)
+        except BaseException:
+            await thread._leave()
+            raise
+
+    async def run(self, function: Callable[..., T], *args: object) -> T:
+        """Return `function(connection, *args)`, called on the thread.
+
+        aiosqlite gets a function without arguments: those it gets it logs, at DEBUG, and items are nobody's business.
+        """
+        connection = self._conn
+
+        def call() -> T:
+            return function(connection, *args)
+
+        return cast("T", await self._execute(call))  # type: ignore[no-untyped-call]
+
+    async def end(self) -> None:
+        """Finish what was asked before, close the connection and end the thread."""
+        try:
+            await self.close()
+        finally:
+            await self._leave()
+
+    def stop(self) -> asyncio.Future[object] | None:
+        """Ask the thread to end after what was asked before."""
+        self._ended = super().stop()
+        return self._ended
+
+    async def _leave(self) -> None:
+        if self._ended is not None:
+            await asyncio.wait([self._ended])
+        self._thread.join()  # has nothing left to do: it told of its end
