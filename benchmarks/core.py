@@ -19,7 +19,7 @@ from sharedstate_core import (
     TellDrained,
     Update,
 )
-from sharedstate_core.collection.notices import Notices
+from sharedstate_core.collection.notices import Audience, Notices
 from sharedstate_core.collection.replica import Replica
 from sharedstate_core.results import checked_load
 from sharedstate_core.wire.decode import decode_request, decode_write
@@ -158,7 +158,7 @@ def snapshots() -> Iterator[Result]:
 
     def encode() -> object:
         notices = Notices(Limits().part_bytes)
-        return notices.messages(replica, PATH, None, parts=False)
+        return notices.messages(replica, Audience(PATH, parts=False), None)
 
     yield measure("encode a snapshot of 100,000", "item", 100_000, encode).against(joined)
 

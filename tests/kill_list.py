@@ -27,6 +27,7 @@ COPIED = (
     "tests/core",
     "tests/simulation",
     "tests/conftest.py",
+    "tests/decision_tables.py",
     "tests/kill_report.py",
     "tests/support",
     "pyproject.toml",

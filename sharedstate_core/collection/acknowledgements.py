@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Generic
 
 from sharedstate_core.effects import C, Effect
 
+from .delivery import DELIVERY
 from .reader import Postponed
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from sharedstate_core.counters import Counters
     from sharedstate_core.paths import CollectionPath
 
-    from .operations import Answer
+    from .operations import Settled
     from .reader import Reader
     from .subscribers import Subscribers
 
@@ -34,12 +35,12 @@ class Acknowledgements(Generic[C]):
         self._path = path
         self._subscribers = subscribers
         self._counters = counters
-        self._held: list[Answer[C]] = []
+        self._held: list[Settled[C]] = []
 
     def __len__(self) -> int:
         return len(self._held)
 
-    def hold(self, answers: Sequence[Answer[C]]) -> None:
+    def hold(self, answers: Sequence[Settled[C]]) -> None:
         """Keep answers: the updates are stored, but those who watch are to see them first."""
         self._held.extend(answers)
 
@@ -48,27 +49,29 @@ class Acknowledgements(Generic[C]):
         answers, self._held = self._held, []
         self.give(answers, out)
 
-    def give(self, answers: Sequence[Answer[C]], out: list[Effect[C]]) -> None:
+    def give(self, answers: Sequence[Settled[C]], out: list[Effect[C]]) -> None:
         """Tell the authors; one who waits for content or is blocked after the net change that it is owed."""
         for answer in answers:
             reader = answer.author.reader
-            if reader is None:
+            if reader is None or self._may_hear(reader):
                 answer.give(self._counters, out)
-            elif reader.blocked and not reader.closed:
+            elif reader.state == "blocked":
                 self._postpone(answer, reader, out)
-            elif self._subscribers.is_waiting(reader):
-                self._held.append(answer)
             else:
-                answer.give(self._counters, out)
+                self._held.append(answer)
+
+    def _may_hear(self, reader: Reader[C]) -> bool:
+        behind = self._subscribers.is_waiting(reader)
+        return DELIVERY.decide[reader.state, "reply", behind] != "later"
 
     def _give_drained(
-        self, answer: Answer[C], reader: Reader[C], _now: float, out: list[Effect[C]]
+        self, answer: Settled[C], reader: Reader[C], _now: float, out: list[Effect[C]]
     ) -> None:
         if reader.owes(self._path, answer.cursor):
             self._postpone(answer, reader, out)
         else:
             self.give([answer], out)
 
-    def _postpone(self, answer: Answer[C], reader: Reader[C], out: list[Effect[C]]) -> None:
+    def _postpone(self, answer: Settled[C], reader: Reader[C], out: list[Effect[C]]) -> None:
         resume = partial(self._give_drained, answer, reader)
         reader.postpone(Postponed(resume, answer.author.size, requests=0), out)

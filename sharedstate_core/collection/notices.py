@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from msgspec import Raw
 
@@ -22,13 +22,25 @@ KEPT_BYTES: Final = 16 * 1024 * 1024
 """Distinct net changes kept encoded for one version, beside the last: enough for a crowd that reconnects at once."""
 
 
+class Audience(NamedTuple):
+    """What subscribers have in common who get the very same messages.
+
+    Attributes:
+        path: the collection's, as they spelled it.
+        parts: whether large snapshots go in parts.
+    """
+
+    path: str
+    parts: bool
+
+
 class Notices:
     """The messages about one replica, as it stands; `clear` when it changes."""
 
     def __init__(self, part_bytes: int) -> None:
         self.part_bytes = part_bytes
         self._items: bytes | None = None
-        self._messages: dict[tuple[str, Cursor | None, bool], Sequence[bytes]] = {}
+        self._messages: dict[tuple[Audience, Cursor | None], Sequence[bytes]] = {}
         self._bytes = 0
 
     def clear(self) -> None:
@@ -47,18 +59,18 @@ class Notices:
         return self._items
 
     def messages(
-        self, replica: Replica, path: str, cursor: Cursor | None, *, parts: bool
+        self, replica: Replica, audience: Audience, cursor: Cursor | None
     ) -> Sequence[bytes]:
-        """Return the notifications that lead from `cursor` (None: from nothing) to the replica.
+        """Return the notifications that lead an audience from `cursor` (None: from nothing) to the replica.
 
         One notification; several if it is large and they were asked for in parts.
         """
         if not replica.reaches(cursor):
             cursor = None
-        key = (path, cursor, parts)
+        key = (audience, cursor)
         messages = self._messages.get(key)
         if messages is None:
-            messages = list(self._encode(replica, path, cursor, parts=parts))
+            messages = list(self._encode(replica, audience, cursor))
             if len(self._messages) >= KEPT_DELTAS or self._bytes > KEPT_BYTES:
                 self._messages.clear()
                 self._bytes = 0
@@ -67,8 +79,9 @@ class Notices:
         return messages
 
     def _encode(
-        self, replica: Replica, path: str, cursor: Cursor | None, *, parts: bool
+        self, replica: Replica, audience: Audience, cursor: Cursor | None
     ) -> Iterator[bytes]:
+        path, parts = audience
         if cursor is None and not parts:
             yield encode_notification(path, (), self._array(replica), 0, replica.cursor, reset=True)
             return

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeAlias
 
 from sharedstate_core.effects import C, Effect
 from sharedstate_core.errors import RequestError
-from sharedstate_core.storage import Committed, Cursor, Outcome, Write
+from sharedstate_core.storage import CommitResult, Committed, Cursor, Outcome, Write
 
 from .quota import Quota
 
@@ -60,7 +60,7 @@ class Get(NamedTuple, Generic[C]):
 Operation: TypeAlias = Put[C] | Get[C]
 
 
-class Answer(NamedTuple, Generic[C]):
+class Settled(NamedTuple, Generic[C]):
     """What storage said to an update, and the state after it; the update itself is kept no longer.
 
     Attributes:
@@ -84,6 +84,16 @@ class Answer(NamedTuple, Generic[C]):
         else:
             counters.rejected += 1
             author.fail(RequestError(outcome.code, outcome.message), out, cursor)
+
+
+def outcomes(puts: Sequence[Put[C]], result: CommitResult) -> list[Settled[C]]:
+    """Return what came of each update of a commit."""
+    return [
+        Settled(
+            put.author, put.write.update.touched, outcome, Cursor(result.epoch, outcome.version)
+        )
+        for put, outcome in zip(puts, result.outcomes, strict=True)
+    ]
 
 
 class Queue(Generic[C]):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic, Protocol
+from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeAlias
 
 from sharedstate_core.effects import C, Effect
 
@@ -11,6 +11,10 @@ if TYPE_CHECKING:
 
     from sharedstate_core.paths import CollectionPath
     from sharedstate_core.storage import Cursor
+
+
+ReaderState: TypeAlias = Literal["ready", "blocked", "closed"]
+"""*Blocked*: it cannot take anything now. *Closed*: it is given up, or gone."""
 
 
 class Postponed(Generic[C]):
@@ -40,16 +44,14 @@ class Reader(Protocol[C]):
 
     Attributes:
         connection: the transport's handle.
-        blocked: whether it cannot take anything now.
-        closed: whether it is given up, or gone.
+        state: whether it can take something now.
     """
 
     connection: C
-    blocked: bool
-    closed: bool
+    state: ReaderState
 
-    def sent(self, size: int, messages: Sequence[bytes], out: list[Effect[C]]) -> None:
-        """Note that this reader alone was given these messages, so many bytes."""
+    def take(self, messages: Sequence[bytes], out: list[Effect[C]]) -> None:
+        """Send messages that are for this reader alone; it may be blocked by them."""
         ...
 
     def owes(self, path: CollectionPath, cursor: Cursor) -> bool:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Generic, Protocol
 from sharedstate_core.effects import C, Effect, Send
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from sharedstate_core.counters import Counters
     from sharedstate_core.paths import CollectionPath
     from sharedstate_core.storage import Cursor
 
-    from .notices import Notices
+    from .notices import Audience, Notices
     from .reader import Reader
     from .replica import Replica
 
@@ -39,8 +39,8 @@ class Watched(Protocol[C]):
         """Keep no more than a cursor for this subscriber until `catch_up`."""
         ...
 
-    def catch_up(self, subscription: Subscription[C], out: list[Effect[C]]) -> None:
-        """Bring a subscriber from its cursor to now; later, if there is no content yet."""
+    def catch_up(self, subscription: Subscription[C], out: list[Effect[C]]) -> Sequence[bytes]:
+        """Return what brings a subscriber to now, and is given to it; nothing yet if there is no content."""
         ...
 
     def proceed(self, now: float, out: list[Effect[C]]) -> None:
@@ -52,31 +52,28 @@ class Subscription(Generic[C]):
     """One connection's interest in one collection, under the path as the connection spelled it.
 
     Attributes:
+        audience: those with whom it shares what it is told, once it is in step.
         cursor: what the subscriber holds; None for nothing. Not kept up while it is in step: then it
             holds what the replica holds.
         is_new: whether it is still owed the synchronising notification, which comes even if empty.
         sub: JSON text of the options, as sent.
-        parts: whether large snapshots go in parts.
     """
 
-    __slots__ = ("collection", "cursor", "is_new", "parts", "reader", "spelling", "sub")
+    __slots__ = ("audience", "collection", "cursor", "is_new", "reader", "sub")
 
     def __init__(
         self,
         reader: Reader[C],
         collection: Watched[C],
-        spelling: str,
+        audience: Audience,
         sub: bytes,
         cursor: Cursor | None,
-        *,
-        parts: bool,
     ) -> None:
         self.reader = reader
         self.collection = collection
-        self.spelling = spelling
+        self.audience = audience
         self.sub = sub
         self.cursor = cursor
-        self.parts = parts
         self.is_new = True
 
     def holds(self, cursor: Cursor) -> bool:
@@ -91,11 +88,16 @@ class Subscription(Generic[C]):
 
 
 class Group(Generic[C]):
-    """Subscribers in step who get the very same message."""
+    """Subscribers in step who get the very same message.
 
-    __slots__ = ("_connections", "_members")
+    Attributes:
+        cursor: the state that they have been told of.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_connections", "_members", "cursor")
+
+    def __init__(self, cursor: Cursor) -> None:
+        self.cursor = cursor
         self._members: dict[C, None] = {}
         self._connections: tuple[C, ...] | None = None
 
@@ -107,11 +109,13 @@ class Group(Generic[C]):
         self._members[connection] = None
         self._connections = None
 
-    def discard(self, connection: C) -> None:
-        """Let a connection go, if it is in."""
-        if connection in self._members:
-            del self._members[connection]
-            self._connections = None
+    def discard(self, connection: C) -> bool:
+        """Let a connection go; return whether it was in."""
+        if connection not in self._members:
+            return False
+        del self._members[connection]
+        self._connections = None
+        return True
 
     @property
     def connections(self) -> Sequence[C]:
@@ -131,7 +135,7 @@ class Subscribers(Generic[C]):
     def __init__(self, notices: Notices, counters: Counters) -> None:
         self._notices = notices
         self._counters = counters
-        self._groups: dict[tuple[str, bool], Group[C]] = {}
+        self._groups: dict[Audience, Group[C]] = {}
         self._waiting: dict[Subscription[C], None] = {}
         self._count = 0
 
@@ -150,37 +154,32 @@ class Subscribers(Generic[C]):
 
     def wait(self, subscription: Subscription[C]) -> None:
         """Note that a subscription needs content, unless its reader is blocked and will ask again."""
-        if not subscription.reader.blocked:
+        if subscription.reader.state == "ready":
             self._waiting[subscription] = None
 
-    def join(self, subscription: Subscription[C]) -> None:
-        """Note that a subscription has been brought to the replica's state."""
-        self._waiting.pop(subscription, None)
-        subscription.is_new = False
-        key = (subscription.spelling, subscription.parts)
-        self._groups.setdefault(key, Group()).add(subscription.reader.connection)
-
-    def bring_to_now(
-        self, subscription: Subscription[C], replica: Replica, out: list[Effect[C]]
-    ) -> None:
-        """Tell one subscriber the net change from its cursor to the replica; it is in step then."""
-        reader, cursor = subscription.reader, subscription.cursor
+    def bring_to_now(self, subscription: Subscription[C], replica: Replica) -> Sequence[bytes]:
+        """Return what brings one subscriber, which is given it, to the replica's state; it is in step then."""
+        audience, cursor = subscription.audience, subscription.cursor
         messages: Sequence[bytes] = ()
         if subscription.is_new or cursor != replica.cursor:
-            messages = self._notices.messages(
-                replica, subscription.spelling, cursor, parts=subscription.parts
-            )
+            messages = self._notices.messages(replica, audience, cursor)
             self._count_catch_up(subscription, replica, len(messages))
-        out.extend(Send((reader.connection,), message) for message in messages)
-        self.join(subscription)
-        reader.sent(sum(map(len, messages)), messages, out)
+        self._waiting.pop(subscription, None)
+        subscription.is_new = False
+        group = self._groups.get(audience)
+        if group is None:
+            group = self._groups[audience] = Group(replica.cursor)
+        group.add(subscription.reader.connection)
+        return messages
 
-    def broadcast(self, before: Cursor | None, replica: Replica, out: list[Effect[C]]) -> None:
-        """Tell everybody who is in step, and so holds `before`, the net change to the replica."""
+    def broadcast(self, replica: Replica, out: list[Effect[C]]) -> None:
+        """Tell everybody who is in step the net change from what their group was told of to the replica."""
         self._notices.clear()
-        counters = self._counters
-        for spelling, parts, connections in self.groups():
-            messages = self._notices.messages(replica, spelling, before, parts=parts)
+        counters, cursor = self._counters, replica.cursor
+        for audience, group in self._groups.items():
+            messages = self._notices.messages(replica, audience, group.cursor)
+            group.cursor = cursor
+            connections = group.connections
             out.extend(Send(connections, message) for message in messages)
             counters.deliveries += len(connections) * len(messages)
             counters.bytes += len(connections) * sum(map(len, messages))
@@ -201,13 +200,12 @@ class Subscribers(Generic[C]):
         else:
             counters.resumes_missed += 1
 
-    def stall(self, subscription: Subscription[C], cursor: Cursor | None) -> None:
-        """Note that a reader is blocked; `cursor` is what those in step hold."""
-        if self._leave(subscription):
-            subscription.cursor = cursor
+    def stall(self, subscription: Subscription[C]) -> None:
+        """Note that a reader is blocked: it costs the cursor that its group has come to."""
+        self._leave(subscription)
 
     def waiting(self) -> Sequence[Subscription[C]]:
-        """Return those who wait; they are expected to `join`."""
+        """Return those who wait; whoever can is to be brought to now."""
         return list(self._waiting)
 
     def is_waiting(self, reader: Reader[C]) -> bool:
@@ -216,22 +214,13 @@ class Subscribers(Generic[C]):
             return False
         return any(subscription.reader is reader for subscription in self._waiting)
 
-    def groups(self) -> Iterator[tuple[str, bool, Sequence[C]]]:
-        """Yield (path as spelled, in parts, connections) of each group in step."""
-        for (spelling, parts), group in self._groups.items():
-            yield spelling, parts, group.connections
-
-    def _leave(self, subscription: Subscription[C]) -> bool:
+    def _leave(self, subscription: Subscription[C]) -> None:
         self._waiting.pop(subscription, None)
-        key = (subscription.spelling, subscription.parts)
-        group = self._groups.get(key)
-        if group is None:
-            return False
-        before = len(group)
-        group.discard(subscription.reader.connection)
-        if not group:
-            del self._groups[key]
-        return len(group) < before
+        group = self._groups.get(subscription.audience)
+        if group is not None and group.discard(subscription.reader.connection):
+            subscription.cursor = group.cursor
+            if not group:
+                del self._groups[subscription.audience]
 
 
 def proceed(gone: Iterable[Subscription[C]], now: float, out: list[Effect[C]]) -> None:

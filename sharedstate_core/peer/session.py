@@ -15,7 +15,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic
 
-from sharedstate_core.collection.reader import Postponed
+from sharedstate_core.collection.delivery import DELIVERY
+from sharedstate_core.collection.reader import Postponed, ReaderState
 from sharedstate_core.collection.subscribers import Subscription
 from sharedstate_core.effects import (
     C,
@@ -29,6 +30,7 @@ from sharedstate_core.effects import (
 )
 from sharedstate_core.errors import CLOSE_POLICY
 
+from .flow import READING, Unanswered
 from .owed import HeldReply, Owed, messages_of
 
 if TYPE_CHECKING:
@@ -56,8 +58,7 @@ class Session(Generic[C]):
     ) -> None:
         self.connection = connection
         self.subscriptions: dict[str, Subscription[C]] = {}
-        self.blocked = False
-        self.closed = False
+        self.state: ReaderState = "ready"
         self.limits = limits
         self._counters = counters
         self._outstanding = outstanding
@@ -97,23 +98,31 @@ class Session(Generic[C]):
 
     def send(self, reply: Send[C] | TellTime[C], size: int, out: list[Effect[C]]) -> None:
         """Send a reply of `size` bytes, or hold it while the reader is blocked."""
-        if self.closed:
-            return
-        if not self.blocked:
-            out.append(reply)
-            self.sent(size, messages_of(reply), out)
-            return
-        self._owed.hold(reply, size)
-        if self._owed.held_bytes > self.limits.held_bytes:
-            self.close("too many replies wait for a reader that does not read", out)
-        else:
-            self._charge(messages_of(reply), out)
+        match DELIVERY.decide[self.state, "reply", False]:
+            case "now":
+                out.append(reply)
+                self._given(size, messages_of(reply), out)
+            case "later":
+                self._owed.hold(reply, size)
+                if self._owed.held_bytes > self.limits.held_bytes:
+                    self.close("too many replies wait for a reader that does not read", out)
+                else:
+                    self._charge(messages_of(reply), out)
+            case "never":
+                pass
 
-    def sent(self, size: int, messages: Sequence[bytes], out: list[Effect[C]]) -> None:
+    def take(self, messages: Sequence[bytes], out: list[Effect[C]]) -> None:
+        """Send messages that are for this reader alone; it may be blocked by them."""
+        if messages:
+            to_it = (self.connection,)
+            out.extend(Send(to_it, message) for message in messages)
+            self._given(sum(map(len, messages)), messages, out)
+
+    def _given(self, size: int, messages: Sequence[bytes], out: list[Effect[C]]) -> None:
         """Note that the reader alone was given so many bytes; if it is much, wait until they have left."""
         self._window += size
         self._counters.bytes += size
-        if self._window > self.limits.window_bytes and not self.blocked:
+        if self._window > self.limits.window_bytes and self.state == "ready":
             self.block(out)
             out.append(TellDrained(self.connection))
             self._drains.expect(self)
@@ -121,7 +130,7 @@ class Session(Generic[C]):
 
     def _charge(self, messages: Sequence[Sized], out: list[Effect[C]]) -> None:
         """Note what is kept in memory for this reader; if that is too much for the server, others go."""
-        if not self.blocked:  # it drains: at the end what is still owed is counted
+        if self.state == "ready":  # it drains: at the end what is still owed is counted
             return
         self._outstanding.give(self, messages)
         for session in self._outstanding.excess(self):
@@ -129,9 +138,9 @@ class Session(Generic[C]):
 
     def block(self, out: list[Effect[C]]) -> None:
         """The reader has fallen behind."""
-        if self.blocked:
+        if self.state != "ready":
             return
-        self.blocked = True
+        self.state = "blocked"
         self._counters.blocked += 1
         for subscription in self.subscriptions.values():
             subscription.collection.stall(subscription)
@@ -145,13 +154,13 @@ class Session(Generic[C]):
 
     def drain(self, now: float, out: list[Effect[C]]) -> None:
         """The reader has caught up: give it what it is owed, as far as the window allows."""
-        self.blocked = False
+        self.state = "ready"
         self._window = 0
         self._outstanding.take_back(self)
-        while self._owed and not self.blocked:
+        while self._owed and self.state == "ready":
             match owed := self._owed.take():
                 case Subscription():
-                    owed.collection.catch_up(owed, out)
+                    self.take(owed.collection.catch_up(owed, out), out)
                 case HeldReply():
                     self.send(owed.reply, owed.size, out)
                 case Postponed():
@@ -162,8 +171,8 @@ class Session(Generic[C]):
 
     def close(self, reason: str, out: list[Effect[C]], *, at_once: bool = False) -> None:
         """Give the connection up; its client may come back and resume."""
-        if not self.closed:
-            self.closed = True
+        if self.state != "closed":
+            self.state = "closed"
             out.append(Close(self.connection, CLOSE_POLICY, reason, at_once))
 
     # --- what is owed to a blocked reader ---------------------------------------------------------
@@ -202,22 +211,22 @@ class Session(Generic[C]):
         return self._owed.requests > 0
 
     def _control_flow(self, out: list[Effect[C]]) -> None:
-        if self.closed:
-            return
-        limits = self.limits
-        if self._paused:
-            if (
-                not self.blocked
-                and not self._owed
-                and self._unanswered <= limits.unanswered // 4
-                and self._unanswered_bytes <= limits.held_bytes // 4
-            ):
+        owed = len(self._owed) > 0
+        match READING.decide[self.state, self._paused, owed, self._waiting_for_answers()]:
+            case "pause":
+                self._paused = True
+                out.append(PauseReading(self.connection))
+            case "resume":
                 self._paused = False
                 out.append(ResumeReading(self.connection))
-        elif (
-            self.blocked
-            or self._unanswered > limits.unanswered // 2
-            or self._unanswered_bytes > limits.held_bytes // 2
-        ):
-            self._paused = True
-            out.append(PauseReading(self.connection))
+            case "as it is":
+                pass
+
+    def _waiting_for_answers(self) -> Unanswered:
+        number, size = self._unanswered, self._unanswered_bytes
+        limits = self.limits
+        if number > limits.unanswered // 2 or size > limits.held_bytes // 2:
+            return "many"
+        if number <= limits.unanswered // 4 and size <= limits.held_bytes // 4:
+            return "few"
+        return "some"

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Generic
 
 from msgspec import Raw
 
+from sharedstate_core.collection.delivery import DELIVERY
+from sharedstate_core.collection.notices import Audience
 from sharedstate_core.collection.operations import Get, Operation, Put, put_size
 from sharedstate_core.collection.reader import Postponed
 from sharedstate_core.collection.subscribers import Subscription, proceed
@@ -107,7 +109,8 @@ class Dispatcher(Generic[C]):
         out: list[Effect[C]],
     ) -> None:
         """Take in an update or a read, now or, in the order they came, when the reader can take the answer."""
-        if session.has_postponed or (session.blocked and isinstance(operation, Get)):
+        what = "read" if isinstance(operation, Get) else "update"
+        if DELIVERY.decide[session.state, what, session.has_postponed] == "later":
             resume = partial(self._registry.request, path, operation)
             session.postpone(Postponed(resume, operation.size), out)
         else:
@@ -154,7 +157,7 @@ class Dispatcher(Generic[C]):
         }
         for path, subscription in session.subscriptions.items():
             if isinstance(kept[path], Wanted):
-                if session.blocked:
+                if session.state == "blocked":
                     session.owe(subscription)
                 subscription.collection.subscribe(subscription, now, out)
         proceed(gone, now, out)  # not before: one that replaces another watches on
@@ -162,4 +165,4 @@ class Dispatcher(Generic[C]):
     def _begin(self, session: Session[C], path: str, wanted: Wanted) -> Subscription[C]:
         since, parts = wanted.options
         collection = self._registry.open(wanted.path)
-        return Subscription(session, collection, path, wanted.sub, since, parts=parts)
+        return Subscription(session, collection, Audience(path, parts), wanted.sub, since)

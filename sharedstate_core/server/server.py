@@ -87,7 +87,7 @@ class Server(StorageInputs[C]):
         session = self._session(connection)
         out = self._begin(now)
         del self._sessions[connection]
-        session.closed = True
+        session.state = "closed"
         self._outstanding.take_back(session)
         self._drains.cancel(session)
         gone = session.subscriptions.values()
@@ -113,7 +113,7 @@ class Server(StorageInputs[C]):
         session = self._session(connection)
         kept = None if unsent is None else messages(unsent)
         out = self._begin(now)
-        if not session.closed:
+        if session.state != "closed":
             session.block(out)
             if kept is not None:
                 session.keep(kept, out)
@@ -124,7 +124,7 @@ class Server(StorageInputs[C]):
         """The reader has caught up with what was sent: it gets the net change to now."""
         session = self._session(connection)
         out = self._begin(now)
-        if session.blocked and not session.closed:
+        if session.state == "blocked":
             self._drains.cancel(session)
             session.drain(now, out)
         return out
@@ -161,9 +161,9 @@ class Server(StorageInputs[C]):
             for text in texts:
                 if text.__class__ is not str:  # of an iterator, which only now tells
                     expect("text", text, str)
-                if not session.closed:
+                if session.state != "closed":
                     self._dispatcher.receive(session, text, now, out)
-                if session.closed or session.is_paused:
+                if session.state == "closed" or session.is_paused:
                     break
         except BaseException:
             self._late = out
@@ -201,7 +201,7 @@ class Server(StorageInputs[C]):
         return Census(
             connections=len(self._sessions),
             subscriptions=sum(collection.subscriptions for collection in collections),
-            blocked=sum(session.blocked for session in self._sessions.values()),
+            blocked=sum(session.state == "blocked" for session in self._sessions.values()),
             collections=len(self._registry),
             loaded=sum(collection.is_loaded for collection in collections),
         )

@@ -163,7 +163,7 @@ def test_the_tombstones_that_a_load_brings_are_bounded() -> None:
     world.commit_elsewhere(PATH, Update(("p", "q", "r")))
     world.clients[0].put_subs({P: {}})
     world.settle()
-    replica = world.server._registry._collections[PATH]._replica
+    replica = world.server._registry._collections[PATH]._content.replica
     assert replica is not None
     assert replica.tombstones == 1
     assert list(replica.texts()) == [text("s")]

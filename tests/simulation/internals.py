@@ -45,13 +45,14 @@ def _check_sessions(world: World) -> None:
     limits = world.limits
     for session in world.server._sessions.values():
         link = world.links[session.connection.client]
-        assert session.blocked == (link.blocked or link.draining)
+        blocked = session.state == "blocked"
+        assert blocked == (link.blocked or link.draining)
         assert session._paused == (not link.reading)
-        assert not session.blocked or session._paused
+        assert not blocked or session._paused
         assert session._owed.held_bytes <= limits.held_bytes
-        owed = set(session.subscriptions.values()) if session.blocked else set()
+        owed = set(session.subscriptions.values()) if blocked else set()
         assert {each for each in session._owed if isinstance(each, Subscription)} == owed
-        assert session.blocked or not session._owed
+        assert blocked or not session._owed
         held = [each.size for each in session._owed if isinstance(each, HeldReply)]
         assert session._owed.held_bytes == sum(held)
         postponed = sum(e.requests for e in session._owed if isinstance(e, Postponed))
@@ -60,7 +61,7 @@ def _check_sessions(world: World) -> None:
         assert 0 <= session._unanswered <= limits.unanswered
         assert session._unanswered or not session._unanswered_bytes
         for path, subscription in session.subscriptions.items():
-            assert subscription.spelling == path
+            assert subscription.audience.path == path
             assert subscription.collection in world.server._registry._collections.values()
 
 
@@ -69,7 +70,9 @@ def _check_bounds(world: World) -> None:
     outstanding = server._outstanding
     kept = {id(each) for session in server._sessions.values() for each in session._owed.kept()}
     assert kept <= set(outstanding._readers)
-    assert all(s.blocked and server._sessions[s.connection] is s for s in outstanding._given)
+    for session in outstanding._given:
+        assert session.state == "blocked"
+        assert server._sessions[session.connection] is session
     given = {id(each): len(each) for messages in outstanding._given.values() for each in messages}
     assert outstanding.bytes == sum(given.values())
     assert outstanding.bytes <= limits.owed_bytes or len(outstanding._given) == 1
@@ -105,12 +108,12 @@ def _check_collection(world: World, collection: Collection[Connection]) -> None:
     }
     assert len(subscribers) == len(expected)
     in_step = {
-        (spelling, connection)
-        for spelling, _, connections in subscribers.groups()
-        for connection in connections
+        (audience, connection)
+        for audience, group in subscribers._groups.items()
+        for connection in group.connections
     }
-    waiting = {(s.spelling, s.reader.connection) for s in subscribers.waiting()}
-    awake = {(s.spelling, s.reader.connection) for s in expected if not s.reader.blocked}
+    waiting = {(s.audience, s.reader.connection) for s in subscribers.waiting()}
+    awake = {(s.audience, s.reader.connection) for s in expected if s.reader.state == "ready"}
     assert not in_step & waiting
     assert in_step | waiting == awake
     assert not (collection._freshness.loading and collection._committing)
@@ -121,7 +124,8 @@ def _check_collection(world: World, collection: Collection[Connection]) -> None:
     assert (collection in under_way) == bool(
         collection._freshness.loading or collection._committing
     )
-    replica = collection._replica
+    replica = collection._content.replica
+    assert all(group.cursor == collection.cursor for group in subscribers._groups.values())
     if replica is not None:
         assert replica.tombstones <= world.limits.tombstones
         stored = world.store.state_at(collection.path, replica.cursor)

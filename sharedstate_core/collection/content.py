@@ -1,0 +1,102 @@
+"""What is in memory of one collection, and how it stands to storage."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Generic
+
+from sharedstate_core.effects import C
+from sharedstate_core.storage import CommitResult, Committed, Cursor, Loaded
+
+from .freshness import Freshness
+from .replica import Replica
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sharedstate_core.updates import Update
+
+COLLECTION_BYTES: Final = 4096
+ENTRY_BYTES: Final = 400
+"""About what a collection and each of its ids take beside the items' text."""
+
+
+class Content(Generic[C]):
+    """A replica, if there is one, and what is known of storage.
+
+    Attributes:
+        replica: the committed state in memory; None without content.
+        freshness: whether storage may hold more.
+    """
+
+    def __init__(self) -> None:
+        self.replica: Replica | None = None
+        self.freshness: Freshness[C] = Freshness()
+
+    @property
+    def cursor(self) -> Cursor | None:
+        """The state that is in memory; None without content."""
+        return None if self.replica is None else self.replica.cursor
+
+    @property
+    def memory(self) -> int:
+        """About how many bytes it takes."""
+        replica = self.replica
+        if replica is None:
+            return COLLECTION_BYTES
+        entries = len(replica) + replica.tombstones
+        return COLLECTION_BYTES + replica.bytes + ENTRY_BYTES * entries
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether storage is known to hold something else."""
+        return self.freshness.is_outdated(self.replica)
+
+    def forget(self) -> None:
+        """Let the content go."""
+        self.replica = None
+        self.freshness.forget()
+
+    def doubt(self) -> None:
+        """Note that nobody knows what storage holds now."""
+        self.freshness.stale = self.replica is not None
+
+    # --- what storage answers ---------------------------------------------------------------------
+
+    def load(self, loaded: Loaded) -> Replica:
+        """Take over what a load has brought; return what there is now."""
+        if self.replica is None or loaded.base is None:
+            self.replica = Replica(loaded)
+        else:
+            self.replica.merge(loaded)
+        return self.replica
+
+    def follow(self, updates: Sequence[Update], result: CommitResult) -> bool:
+        """Move by what a commit has stored; return whether anything changed. What does not follow makes it stale."""
+        replica = self.replica
+        if replica is None:
+            return False
+        version = replica.version
+        effective: list[tuple[Update, int]] = []
+        for update, outcome in zip(updates, result.outcomes, strict=True):
+            if isinstance(outcome, Committed) and not update.is_noop:
+                version += 1
+                effective.append((update, version))
+            if outcome.version != version or result.epoch != replica.epoch:
+                self.freshness.stale = True
+                return False
+        for update, version in effective:
+            replica.apply(update, version)
+        return bool(effective)
+
+    def hear(self, cursor: Cursor | None) -> bool:
+        """Another process has committed, and reached `cursor` if that is known; return whether that is news."""
+        known = self.cursor
+        if known is None and not self.freshness.loading:
+            return False
+        if known is None or cursor is None or cursor.epoch != known.epoch:
+            self.freshness.stale = True
+        elif self.replica is not None and self.replica.is_behind(cursor):
+            self.freshness.announce(cursor)  # a commit under way may be what brought it there
+        else:
+            return False
+        return True

@@ -1,0 +1,64 @@
+"""What a collection does next: the table behind `Collection`.
+
+The facts:
+
+- `storage`: whether an operation is under way.
+- `content`: what is in memory is *current*, or *outdated*: storage is known to hold something else. There is *none*,
+  and nobody needs it; or it is *missing*: somebody watches, or what is asked first needs it (a read; an update,
+  where the size of collections is bounded).
+- `watched`: whether anybody subscribes.
+- `asked`: what was asked first, of all that waits.
+- `retrying`: whether a load has failed, and waits to be tried again.
+- `look`: whether a subscriber claims to have seen more, and a look at storage is due.
+- `just_loaded`: whether nobody has been served since the last load: loads and requests take turns.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal, TypeAlias
+
+from sharedstate_core.decisions import Row, Table
+
+Content: TypeAlias = Literal["none", "missing", "current", "outdated"]
+Asked: TypeAlias = Literal["nothing", "read", "update"]
+Step: TypeAlias = Literal["wait", "forget", "refuse", "load", "look", "answer", "commit", "rest"]
+
+YES: Final = (True,)
+NO: Final = (False,)
+
+NEXT_STEP: Final[Table[Step]] = Table(
+    {
+        "storage": ("idle", "under way"),
+        "content": ("none", "missing", "current", "outdated"),
+        "watched": (True, False),
+        "asked": ("nothing", "read", "update"),
+        "retrying": (True, False),
+        "look": (True, False),
+        "just_loaded": (True, False),
+    },
+    [
+        Row("wait", "one operation at a time", {"storage": ("under way",)}),
+        Row("forget", "nobody needs it", {"content": ("outdated",), "watched": NO}),
+        Row(
+            "refuse",
+            "storage could not be read; a retry is set",
+            {"content": ("missing", "outdated"), "retrying": YES},
+        ),
+        Row(
+            "answer",
+            "it has waited for the load before",
+            {"content": ("outdated",), "asked": ("read",), "just_loaded": YES},
+        ),
+        Row(
+            "commit",
+            "it has waited for the load before",
+            {"content": ("outdated",), "asked": ("update",), "just_loaded": YES},
+        ),
+        Row("load", "it is needed", {"content": ("missing", "outdated")}),
+        Row("look", "its turn", {"look": YES, "just_loaded": NO}),
+        Row("look", "nobody else waits", {"look": YES, "asked": ("nothing",)}),
+        Row("answer", "it is current", {"asked": ("read",)}),
+        Row("commit", "storage decides, blind or not", {"asked": ("update",)}),
+        Row("rest", "nothing to do", {}),
+    ],
+)

@@ -1,0 +1,43 @@
+"""Whether more is read from a connection.
+
+The facts:
+
+- `reader`: it is *ready*; *blocked*, it cannot take anything now; or *closed*: given up, or gone.
+- `paused`: whether the transport was asked to read no more.
+- `owed`: whether something waits until the reader can take it.
+- `unanswered`: requests, in number and bytes: *many* are more than half of what is allowed, *few* not more than a
+  quarter.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal, TypeAlias
+
+from sharedstate_core.decisions import Row, Table
+
+Reading: TypeAlias = Literal["pause", "resume", "as it is"]
+Unanswered: TypeAlias = Literal["few", "some", "many"]
+
+READING: Final[Table[Reading]] = Table(
+    {
+        "reader": ("ready", "blocked", "closed"),
+        "paused": (True, False),
+        "owed": (True, False),
+        "unanswered": ("few", "some", "many"),
+    },
+    [
+        Row("as it is", "it ends", {"reader": ("closed",)}),
+        Row(
+            "pause",
+            "whoever does not read asks no more",
+            {"reader": ("blocked",), "paused": (False,)},
+        ),
+        Row("pause", "enough wait for an answer", {"unanswered": ("many",), "paused": (False,)}),
+        Row("as it is", "it has not caught up", {"reader": ("blocked",)}),
+        Row("as it is", "what it is owed comes first", {"owed": (True,)}),
+        Row(
+            "resume", "it has caught up, and few wait", {"unanswered": ("few",), "paused": (True,)}
+        ),
+        Row("as it is", "neither few nor many", {}),
+    ],
+)
