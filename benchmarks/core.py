@@ -21,6 +21,7 @@ from sharedstate_core import (
 )
 from sharedstate_core.collection.notices import Audience, Notices
 from sharedstate_core.collection.replica import Replica
+from sharedstate_core.limits import LiveLimits
 from sharedstate_core.results import checked_load
 from sharedstate_core.wire.decode import decode_request, decode_write
 
@@ -157,7 +158,7 @@ def snapshots() -> Iterator[Result]:
     replica = Replica(Loaded(EPOCH, 1, 0, rows))
 
     def encode() -> object:
-        notices = Notices(Limits().part_bytes)
+        notices = Notices(LiveLimits(Limits()))
         return notices.messages(replica, Audience(PATH, parts=False), None)
 
     yield measure("encode a snapshot of 100,000", "item", 100_000, encode).against(joined)

@@ -90,6 +90,19 @@ class Limits:
         return self.collection_items is not None or self.collection_bytes is not None
 
 
+class LiveLimits:
+    """The limits of one server, which everybody reads here whenever they matter.
+
+    Attributes:
+        current: replaced as a whole when other limits are to hold.
+    """
+
+    __slots__ = ("current",)
+
+    def __init__(self, limits: Limits) -> None:
+        self.current = limits
+
+
 def _check_pauses(value: object) -> None:
     if not isinstance(value, tuple | list) or len(value) != 2:
         raise TypeError("retry_seconds: expected the first and the longest pause, (0.1, 5.0)")

@@ -12,20 +12,30 @@ The rules:
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from .errors import RequestError
+
+if TYPE_CHECKING:
+    from .limits import LiveLimits
 
 
 class Pending:
-    """Counts the bytes; `most` is the bound."""
+    """Counts the bytes; the bound is `Limits.pending_bytes`."""
 
-    __slots__ = ("bytes", "most")
+    __slots__ = ("_limits", "bytes")
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, limits: LiveLimits) -> None:
         self.bytes = 0
-        self.most = most
+        self._limits = limits
 
-    @property
-    def refusal(self) -> RequestError:
-        """What to say to one more update while there is no room for it."""
-        text = f"{self.most} bytes of updates wait for storage, and no more may; try again later"
-        return RequestError("unavailable", text)
+    def admit(self) -> None:
+        """Refuse one more update if there is no room for it.
+
+        Raises:
+            RequestError: `unavailable`.
+        """
+        limit = self._limits.current.pending_bytes
+        if self.bytes >= limit:
+            text = f"the storage queue is full ({limit} bytes of updates); try again later"
+            raise RequestError("unavailable", text)

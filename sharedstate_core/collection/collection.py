@@ -34,7 +34,6 @@ from .subscribers import Subscribers, Subscription
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sharedstate_core.limits import Limits
     from sharedstate_core.paths import CollectionPath
     from sharedstate_core.storage import CommitResult, Cursor, Loaded
     from sharedstate_core.updates import Update
@@ -51,17 +50,13 @@ class Collection(Generic[C]):
         self._desk = desk
         self._content: Content[C] = Content()
         self._freshness = self._content.freshness
-        self._notices = Notices(desk.limits.part_bytes)
+        self._notices = Notices(desk.live_limits)
         self._subscribers: Subscribers[C] = Subscribers(self._notices, desk.counters)
         self._queue: Queue[C] = Queue(desk.pending)
         self._answers: Acknowledgements[C] = Acknowledgements(
             path, self._subscribers, desk.counters
         )
         self._committing: list[Put[C]] | None = None
-
-    def change_limits(self, limits: Limits) -> None:
-        """Let other limits hold from now on."""
-        self._notices.part_bytes = limits.part_bytes
 
     # --- what is asked ----------------------------------------------------------------------------
 

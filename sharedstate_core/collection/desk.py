@@ -8,7 +8,7 @@ from sharedstate_core.effects import C, Effect
 
 if TYPE_CHECKING:
     from sharedstate_core.counters import Counters
-    from sharedstate_core.limits import Limits
+    from sharedstate_core.limits import Limits, LiveLimits
     from sharedstate_core.paths import CollectionPath
     from sharedstate_core.pending import Pending
 
@@ -25,9 +25,14 @@ DEADLINES: Final[tuple[Deadline, ...]] = get_args(Deadline)
 class Desk(Protocol[C, One_contra]):
     """What a collection needs of the server it belongs to; `registry` has it."""
 
-    limits: Limits
+    live_limits: LiveLimits
     counters: Counters
     pending: Pending
+
+    @property
+    def limits(self) -> Limits:
+        """The limits in force."""
+        ...
 
     def issue(self, collection: One_contra) -> int:
         """Return the ticket of a new storage operation, whose outcome goes to this collection."""

@@ -13,6 +13,7 @@ from .replica import Changes
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from sharedstate_core.limits import LiveLimits
     from sharedstate_core.storage import Cursor
 
     from .replica import Replica
@@ -37,8 +38,8 @@ class Audience(NamedTuple):
 class Notices:
     """The messages about one replica, as it stands; `clear` when it changes."""
 
-    def __init__(self, part_bytes: int) -> None:
-        self.part_bytes = part_bytes
+    def __init__(self, limits: LiveLimits) -> None:
+        self._limits = limits
         self._items: bytes | None = None
         self._messages: dict[tuple[Audience, Cursor | None], Sequence[bytes]] = {}
         self._bytes = 0
@@ -103,10 +104,11 @@ class Notices:
             remove = ()
 
     def _starts(self, texts: Sequence[bytes]) -> list[int]:
-        """Return where each part begins, none much larger than `part_bytes`."""
+        """Return where each part begins, none much larger than `Limits.part_bytes`."""
+        part_bytes = self._limits.current.part_bytes
         starts, size = [0], 0
         for index, text in enumerate(texts):
-            if size >= self.part_bytes:
+            if size >= part_bytes:
                 starts.append(index)
                 size = 0
             size += len(text)

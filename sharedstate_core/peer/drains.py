@@ -13,6 +13,8 @@ from sharedstate_core.timers import Timers
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator
 
+    from sharedstate_core.limits import LiveLimits
+
 S = TypeVar("S", bound="Hashable")
 """A session."""
 
@@ -21,14 +23,14 @@ class Drains(Generic[S]):
     """The deadlines of all connections.
 
     Args:
-        seconds: how long each may take without progress, `Limits.drain_seconds`.
+        limits: have `drain_seconds`, how long each may take without progress.
 
     Attributes:
         now: the time of the input at hand.
     """
 
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
+    def __init__(self, limits: LiveLimits) -> None:
+        self._limits = limits
         self.now = 0.0
         self._deadlines: Timers[S] = Timers()
 
@@ -37,7 +39,7 @@ class Drains(Generic[S]):
 
     def expect(self, session: S) -> None:
         """From now on the reader has so long, whatever it had before."""
-        self._deadlines.set(session, self.now + self.seconds)
+        self._deadlines.set(session, self.now + self._limits.current.drain_seconds)
 
     def cancel(self, session: S) -> None:
         """The reader has caught up, or is gone."""

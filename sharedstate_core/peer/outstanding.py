@@ -18,16 +18,18 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Sequence, Sized
 
+    from sharedstate_core.limits import LiveLimits
+
 S = TypeVar("S", bound="Hashable")
 """A session."""
 
 
 class Outstanding(Generic[S]):
-    """Counts the bytes; `most` is the bound."""
+    """Counts the bytes; the bound is `Limits.owed_bytes`."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, limits: LiveLimits) -> None:
         self.bytes = 0
-        self.most = most
+        self._limits = limits
         self._given: OrderedDict[S, list[Sized]] = OrderedDict()  # the longest there first
         self._readers: Counter[int] = Counter()  # of a message, by its identity
 
@@ -51,7 +53,7 @@ class Outstanding(Generic[S]):
     def excess(self, newest: S) -> Sequence[S]:
         """Return who has to go, and count them no more; `newest` stays."""
         gone: list[S] = []
-        while self.bytes > self.most:
+        while self.bytes > self._limits.current.owed_bytes:
             oldest = next((each for each in self._given if each is not newest), None)
             if oldest is None:
                 break

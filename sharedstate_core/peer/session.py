@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence, Sized
 
     from sharedstate_core.counters import Counters
-    from sharedstate_core.limits import Limits
+    from sharedstate_core.limits import LiveLimits
     from sharedstate_core.paths import CollectionPath
     from sharedstate_core.storage import Cursor
 
@@ -51,7 +51,7 @@ class Session(Generic[C]):
     def __init__(
         self,
         connection: C,
-        limits: Limits,
+        limits: LiveLimits,
         counters: Counters,
         outstanding: Outstanding[Session[C]],
         drains: Drains[Session[C]],
@@ -59,7 +59,7 @@ class Session(Generic[C]):
         self.connection = connection
         self.subscriptions: dict[str, Subscription[C]] = {}
         self.state: ReaderState = "ready"
-        self.limits = limits
+        self._limits = limits
         self._counters = counters
         self._outstanding = outstanding
         self._drains = drains
@@ -85,7 +85,7 @@ class Session(Generic[C]):
     @property
     def is_overrun(self) -> bool:
         """Whether more requests wait than the peer may have."""
-        return self._unanswered > self.limits.unanswered
+        return self._unanswered > self._limits.current.unanswered
 
     def answered(self, size: int, out: list[Effect[C]]) -> None:
         """Count a request out."""
@@ -104,7 +104,7 @@ class Session(Generic[C]):
                 self._given(size, messages_of(reply), out)
             case "later":
                 self._owed.hold(reply, size)
-                if self._owed.held_bytes > self.limits.held_bytes:
+                if self._owed.held_bytes > self._limits.current.held_bytes:
                     self.close("too many replies wait for a reader that does not read", out)
                 else:
                     self._charge(messages_of(reply), out)
@@ -122,7 +122,7 @@ class Session(Generic[C]):
         """Note that the reader alone was given so many bytes; if it is much, wait until they have left."""
         self._window += size
         self._counters.bytes += size
-        if self._window > self.limits.window_bytes and self.state == "ready":
+        if self._window > self._limits.current.window_bytes and self.state == "ready":
             self.block(out)
             out.append(TellDrained(self.connection))
             self._drains.expect(self)
@@ -224,7 +224,7 @@ class Session(Generic[C]):
 
     def _waiting_for_answers(self) -> Unanswered:
         number, size = self._unanswered, self._unanswered_bytes
-        limits = self.limits
+        limits = self._limits.current
         if number > limits.unanswered // 2 or size > limits.held_bytes // 2:
             return "many"
         if number <= limits.unanswered // 4 and size <= limits.held_bytes // 4:

@@ -78,8 +78,7 @@ class Dispatcher(Generic[C]):
         match message.cmd, split_path(message.path):
             case "PUT", (_, _, _):
                 path = self._registry.parse(message.path)
-                if self._pending.bytes >= self._pending.most:
-                    raise self._pending.refusal
+                self._pending.admit()
                 write = decode_write(message.arg, self._registry.limits)
                 size = put_size(write, len(message.arg) + len(request.tunnel))
                 self._take_in(request.reader, path, Put(request, write, size), out)

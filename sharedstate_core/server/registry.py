@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from sharedstate_core.collection.operations import Operation
     from sharedstate_core.collection.reader import Reader
     from sharedstate_core.counters import Counters
-    from sharedstate_core.limits import Limits
+    from sharedstate_core.limits import Limits, LiveLimits
 
 
 class Registry(Generic[C]):
@@ -40,19 +40,20 @@ class Registry(Generic[C]):
 
     Attributes:
         services: names of the services.
+        live_limits: of the server.
         tickets: of the storage operations under way.
         pending: what the updates take that wait for storage.
     """
 
-    def __init__(self, services: Names[str], limits: Limits, counters: Counters) -> None:
+    def __init__(self, services: Names[str], limits: LiveLimits, counters: Counters) -> None:
         self.services = tuple(services)
-        self.limits = limits
+        self.live_limits = limits
         self.counters = counters
         self.tickets: Tickets[C] = Tickets()
-        self.pending = Pending(limits.pending_bytes)
+        self.pending = Pending(limits)
         self._collections: dict[CollectionPath, Collection[C]] = {}
         self._deadlines: Timers[tuple[Deadline, Collection[C]]] = Timers()
-        self._turns = {name: Turns[Collection[C]](limits.loads) for name in self.services}
+        self._turns = {name: Turns[Collection[C]](limits) for name in self.services}
         self._lingering: OrderedDict[Collection[C], int] = OrderedDict()  # with the bytes of each
         self._lingering_bytes = 0
         self._asked: dict[Collection[C], None] = {}  # for something, and did not go on yet
@@ -60,14 +61,10 @@ class Registry(Generic[C]):
     def __len__(self) -> int:
         return len(self._collections)
 
-    def change_limits(self, limits: Limits) -> None:
-        """Let other limits hold from now on."""
-        self.limits = limits
-        self.pending.most = limits.pending_bytes
-        for turns in self._turns.values():
-            turns.most = limits.loads
-        for collection in self._collections.values():
-            collection.change_limits(limits)
+    @property
+    def limits(self) -> Limits:
+        """The limits in force."""
+        return self.live_limits.current
 
     # --- which are there --------------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ from sharedstate_core.collection.subscribers import proceed
 from sharedstate_core.counters import Census, Counters
 from sharedstate_core.effects import C, Effect
 from sharedstate_core.errors import LocalProtocolError
-from sharedstate_core.limits import Limits
+from sharedstate_core.limits import Limits, LiveLimits
 from sharedstate_core.peer.drains import Drains
 from sharedstate_core.peer.outstanding import Outstanding
 from sharedstate_core.peer.session import Session
@@ -48,24 +48,24 @@ class Server(StorageInputs[C]):
     def __init__(self, services: Names[str], limits: Limits | None = None) -> None:
         if limits is not None:
             expect("limits", limits, Limits)
-        self.limits = limits or Limits()
+        self._limits = LiveLimits(limits or Limits())
         self.counters = Counters()
         names = service_names(services)
-        registry: Registry[C] = Registry(names, self.limits, self.counters)
-        super().__init__(registry, Drains(self.limits.drain_seconds))
+        registry: Registry[C] = Registry(names, self._limits, self.counters)
+        super().__init__(registry, Drains(self._limits))
         self._dispatcher = Dispatcher(self._registry)
         self._sessions: dict[C, Session[C]] = {}
-        self._outstanding: Outstanding[Session[C]] = Outstanding(self.limits.owed_bytes)
+        self._outstanding: Outstanding[Session[C]] = Outstanding(self._limits)
+
+    @property
+    def limits(self) -> Limits:
+        """The limits in force."""
+        return self._limits.current
 
     def change_limits(self, limits: Limits) -> None:
         """Let other limits hold from now on; what exceeds them already stays until it ends."""
         expect("limits", limits, Limits)
-        self.limits = limits
-        self._drains.seconds = limits.drain_seconds
-        self._outstanding.most = limits.owed_bytes
-        for session in self._sessions.values():
-            session.limits = limits
-        self._registry.change_limits(limits)
+        self._limits.current = limits
 
     # --- connections ------------------------------------------------------------------------------
 
@@ -78,7 +78,7 @@ class Server(StorageInputs[C]):
         if connection in self._sessions:
             raise LocalProtocolError(f"connection {connection!r} is open already")
         self._sessions[connection] = Session(
-            connection, self.limits, self.counters, self._outstanding, self._drains
+            connection, self._limits, self.counters, self._outstanding, self._drains
         )
         self.counters.connections += 1
 

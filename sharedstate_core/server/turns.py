@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
+    from sharedstate_core.limits import LiveLimits
+
 T = TypeVar("T", bound="Hashable")
 
 
@@ -23,11 +25,11 @@ class Turns(Generic[T]):
     """The loads of one service.
 
     Args:
-        most: loads under way at once.
+        limits: has `loads`, how many may be under way at once.
     """
 
-    def __init__(self, most: int) -> None:
-        self.most = most
+    def __init__(self, limits: LiveLimits) -> None:
+        self._limits = limits
         self._under_way = 0
         self._lines: OrderedDict[object, OrderedDict[T, None]] = OrderedDict()  # the next first
         self._lines_of: dict[T, set[object]] = {}
@@ -38,13 +40,17 @@ class Turns(Generic[T]):
 
     def begin(self, one: T, asker: object) -> bool:
         """Tell whether `one` may load now; it is counted then, and waits otherwise. Asking again does no harm."""
-        if self._under_way < self.most and (self._called == one or not self._lines_of):
+        if self._may_begin and (self._called == one or not self._lines_of):
             self.leave(one)
             self._under_way += 1
             return True
         self._lines.setdefault(asker, OrderedDict()).setdefault(one)
         self._lines_of.setdefault(one, set()).add(asker)
         return False
+
+    @property
+    def _may_begin(self) -> bool:
+        return self._under_way < self._limits.current.loads
 
     def leave(self, one: T) -> None:
         """Wait no longer, if it did."""
@@ -61,7 +67,7 @@ class Turns(Generic[T]):
     def call(self) -> T | None:
         """Take the next one out, if there is one and it may load; it begins at once, or needs nothing."""
         self._called = None
-        if self._under_way < self.most and self._lines:
+        if self._may_begin and self._lines:
             asker, line = self._lines.popitem(last=False)
             self._lines[asker] = line  # behind the others
             self._called = one = next(iter(line))

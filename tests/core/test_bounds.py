@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sharedstate_core import CollectionPath, Limits, Load, Update
+from sharedstate_core.limits import LiveLimits
 from sharedstate_core.peer.outstanding import Outstanding
 from sharedstate_core.server.turns import Turns
 from sharedstate_core.testing import World, check_copies, check_requests
@@ -130,7 +131,7 @@ def test_what_another_process_commits_meanwhile_is_seen() -> None:
 
 
 def test_turns() -> None:
-    turns: Turns[str] = Turns(1)
+    turns: Turns[str] = Turns(LiveLimits(Limits(loads=1)))
     assert turns.begin("a", 1)
     assert not turns.begin("b", 1)
     assert not turns.begin("b", 2)
@@ -369,7 +370,7 @@ def test_one_message_may_exceed_the_bound() -> None:
 
 
 def test_nothing_is_left_of_who_is_gone() -> None:
-    outstanding: Outstanding[int] = Outstanding(100)
+    outstanding: Outstanding[int] = Outstanding(LiveLimits(Limits(owed_bytes=100)))
     first, second = object(), object()
     shared = b"x" * 60
     for _ in range(2):

@@ -29,7 +29,7 @@ def test_beyond_the_bound_updates_are_refused_at_once_and_what_waits_goes_on(pat
     refused = put(world, 2, "s")
     hear(world, 2)
     assert refused.code == "unavailable"
-    text = "2100 bytes of updates wait for storage, and no more may; try again later"
+    text = "the storage queue is full (2100 bytes of updates); try again later"
     assert refused.reply is not None
     assert refused.reply["data"] == text
     read = world.clients[2].ask("GET", P)
