@@ -44,8 +44,8 @@ def found(value: object) -> str:
     return type(value).__name__
 
 
-def check_seconds(now: object) -> None:
-    """Check that `now` is a finite number of seconds.
+def check_seconds(now: object, name: str = "now") -> None:
+    """Check that an argument is a finite number of seconds.
 
     Raises:
         TypeError: it is not a number.
@@ -53,10 +53,10 @@ def check_seconds(now: object) -> None:
     """
     if type(now) is not float:
         if isinstance(now, bool) or not isinstance(now, int | float):
-            raise TypeError(f"now: expected seconds, a float, found {found(now)}")
+            raise TypeError(f"{name}: expected seconds, a float, found {found(now)}")
         return
     if not math.isfinite(now):
-        raise ValueError(f"now: expected seconds of a monotonic clock, found {now}")
+        raise ValueError(f"{name}: expected seconds of a monotonic clock, found {now}")
 
 
 def check_number(

@@ -169,11 +169,13 @@ class Session(Generic[C]):
             self._outstanding.give(self, kept)
         self._control_flow(out)
 
-    def close(self, reason: str, out: list[Effect[C]], *, at_once: bool = False) -> None:
+    def close(
+        self, reason: str, out: list[Effect[C]], code: int = CLOSE_POLICY, *, at_once: bool = False
+    ) -> None:
         """Give the connection up; its client may come back and resume."""
         if self.state != "closed":
             self.state = "closed"
-            out.append(Close(self.connection, CLOSE_POLICY, reason, at_once))
+            out.append(Close(self.connection, code, reason, at_once))
 
     # --- what is owed to a blocked reader ---------------------------------------------------------
 

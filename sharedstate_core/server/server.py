@@ -15,11 +15,11 @@ The rules:
 from collections.abc import Collection as Names
 from collections.abc import Iterable
 
-from sharedstate_core.arguments import expect, messages, service_names
-from sharedstate_core.collection.subscribers import proceed
+from sharedstate_core.arguments import check_seconds, expect, messages, service_names
+from sharedstate_core.collection.subscribers import Subscription, proceed
 from sharedstate_core.counters import Census, Counters
 from sharedstate_core.effects import C, Effect
-from sharedstate_core.errors import LocalProtocolError
+from sharedstate_core.errors import CLOSE_GOING_AWAY, LocalProtocolError
 from sharedstate_core.limits import Limits, LiveLimits
 from sharedstate_core.peer.drains import Drains
 from sharedstate_core.peer.outstanding import Outstanding
@@ -27,6 +27,7 @@ from sharedstate_core.peer.session import Session
 
 from .dispatch import Dispatcher
 from .registry import Registry
+from .shutdown import Shutdown
 from .storage_inputs import StorageInputs
 
 
@@ -52,7 +53,8 @@ class Server(StorageInputs[C]):
         self.counters = Counters()
         names = service_names(services)
         registry: Registry[C] = Registry(names, self._limits, self.counters)
-        super().__init__(registry, Drains(self._limits))
+        shutdown = Shutdown(lambda: self.is_busy, self._close_all)
+        super().__init__(registry, Drains(self._limits), shutdown)
         self._dispatcher = Dispatcher(self._registry)
         self._sessions: dict[C, Session[C]] = {}
         self._outstanding: Outstanding[Session[C]] = Outstanding(self._limits)
@@ -69,18 +71,22 @@ class Server(StorageInputs[C]):
 
     # --- connections ------------------------------------------------------------------------------
 
-    def connection_opened(self, connection: C) -> None:
-        """A connection is up.
+    def connection_opened(self, connection: C) -> list[Effect[C]]:
+        """A connection is up; after `stop` it is closed.
 
         Raises:
             LocalProtocolError: this connection is open already.
         """
         if connection in self._sessions:
             raise LocalProtocolError(f"connection {connection!r} is open already")
-        self._sessions[connection] = Session(
+        session = self._sessions[connection] = Session(
             connection, self._limits, self.counters, self._outstanding, self._drains
         )
         self.counters.connections += 1
+        out: list[Effect[C]] = []
+        if self._shutdown.has_begun:
+            session.close("the server is shutting down", out, CLOSE_GOING_AWAY)
+        return out
 
     def connection_closed(self, connection: C, now: float) -> list[Effect[C]]:
         """A connection has ended, for whatever reason; its updates go on."""
@@ -95,7 +101,7 @@ class Server(StorageInputs[C]):
             subscription.collection.unsubscribe(subscription)
         proceed(gone, now, out)
         session.subscriptions.clear()
-        return out
+        return self._end(out)
 
     def connection_blocked(
         self, connection: C, now: float, unsent: Iterable[bytes] | None = None
@@ -118,7 +124,7 @@ class Server(StorageInputs[C]):
             if kept is not None:
                 session.keep(kept, out)
             self._drains.expect(session)
-        return out
+        return self._end(out)
 
     def connection_drained(self, connection: C, now: float) -> list[Effect[C]]:
         """The reader has caught up with what was sent: it gets the net change to now."""
@@ -127,7 +133,7 @@ class Server(StorageInputs[C]):
         if session.state == "blocked":
             self._drains.cancel(session)
             session.drain(now, out)
-        return out
+        return self._end(out)
 
     # --- messages ---------------------------------------------------------------------------------
 
@@ -144,7 +150,8 @@ class Server(StorageInputs[C]):
 
         They are taken one by one, the first one in any case, and no more when reading is to pause: what is left of an
         iterator is for the next call. Where an iterator raises, what was taken from it before stays taken: the
-        effects come with the next input, and `next_wakeup` asks for one at once.
+        effects come with the next input, and `next_wakeup` asks for one at once. After `stop` texts are taken, and not
+        accepted.
 
         Raises:
             TypeError: `texts` is a single text, or has something else than texts.
@@ -161,7 +168,7 @@ class Server(StorageInputs[C]):
             for text in texts:
                 if text.__class__ is not str:  # of an iterator, which only now tells
                     expect("text", text, str)
-                if session.state != "closed":
+                if not (session.state == "closed" or self._shutdown.has_begun):
                     self._dispatcher.receive(session, text, now, out)
                 if session.state == "closed" or session.is_paused:
                     break
@@ -169,7 +176,7 @@ class Server(StorageInputs[C]):
             self._late = out
             raise
         self._registry.go_on(session, now, out)
-        return out
+        return self._end(out)
 
     # --- time -------------------------------------------------------------------------------------
 
@@ -178,9 +185,10 @@ class Server(StorageInputs[C]):
         if self._late or self._registry.is_asked:
             return self._drains.now
         drain, deadline = self._drains.next(), self._registry.next_deadline()
-        if drain is None or deadline is None:
-            return deadline if drain is None else drain
-        return min(drain, deadline)
+        if drain is None or (deadline is not None and deadline < drain):
+            drain = deadline
+        end = self._shutdown.next_deadline()
+        return end if drain is None or (end is not None and end < drain) else drain
 
     def wake(self, now: float) -> list[Effect[C]]:
         """Time has passed: retry loads, close connections that do not drain, let idle collections go."""
@@ -188,11 +196,37 @@ class Server(StorageInputs[C]):
         for session in self._drains.due():
             session.close("the reader did not catch up in time; come back and resume", out)
         self._registry.wake(now, out)
-        return out
+        return self._end(out)
+
+    # --- the end ----------------------------------------------------------------------------------
+
+    def stop(self, now: float, until: float) -> list[Effect[C]]:
+        """Accept nothing more, finish what was accepted, then close everybody with 1001; see `shutdown`.
+
+        Go on as ever, with texts, too, until `is_stopped`: storage answers, and what was accepted is answered.
+
+        Args:
+            now: seconds, monotonic.
+            until: when everybody is closed in any case, on the same clock; a later call may say otherwise.
+        """
+        check_seconds(until, "until")
+        out = self._begin(now)
+        self._shutdown.begin(until)
+        return self._end(out)
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether nothing more is accepted."""
+        return self._shutdown.has_begun
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether everybody has been closed; what is busy then was not finished in time."""
+        return self._shutdown.is_over
 
     @property
     def is_busy(self) -> bool:
-        """Whether a request still waits for storage: shutting down waits for this to end."""
+        """Whether a request still waits for storage: `stop` waits for this to end."""
         return bool(self._tickets) or any(each.is_busy for each in self._registry.all())
 
     def census(self) -> Census:
@@ -205,6 +239,16 @@ class Server(StorageInputs[C]):
             collections=len(self._registry),
             loaded=sum(collection.is_loaded for collection in collections),
         )
+
+    def _close_all(self, now: float, out: list[Effect[C]]) -> None:
+        gone: list[Subscription[C]] = []
+        for session in self._sessions.values():
+            session.close("the server is shutting down", out, CLOSE_GOING_AWAY)
+            gone += session.subscriptions.values()
+            session.subscriptions.clear()
+        for subscription in gone:
+            subscription.collection.unsubscribe(subscription)
+        proceed(gone, now, out)
 
     def _session(self, connection: C) -> Session[C]:
         session = self._sessions.get(connection)

@@ -1,4 +1,4 @@
-"""The inputs by which storage answers, and what every input begins with.
+"""The inputs by which storage answers, and what every input begins and ends with.
 
 The rules:
 
@@ -21,6 +21,7 @@ from sharedstate_core.results import check_change, checked_commit, checked_load,
 from sharedstate_core.storage import CommitResult, Cursor, Loaded
 
 from .registry import Registry
+from .shutdown import Shutdown
 
 
 class StorageInputs(Generic[C]):
@@ -29,12 +30,16 @@ class StorageInputs(Generic[C]):
     Args:
         registry: has the collections, and the tickets.
         drains: has the time of the input at hand.
+        shutdown: goes on with every input.
     """
 
-    def __init__(self, registry: Registry[C], drains: Drains[Session[C]]) -> None:
+    def __init__(
+        self, registry: Registry[C], drains: Drains[Session[C]], shutdown: Shutdown[C]
+    ) -> None:
         self._registry = registry
         self._tickets = registry.tickets
         self._drains = drains
+        self._shutdown = shutdown
         self._late: list[Effect[C]] = []  # of an input that raised
 
     def _begin(self, now: float) -> list[Effect[C]]:
@@ -43,6 +48,12 @@ class StorageInputs(Generic[C]):
             check_seconds(now)
         self._drains.now = now
         out, self._late = self._late, []
+        return out
+
+    def _end(self, out: list[Effect[C]]) -> list[Effect[C]]:
+        """End an input: an orderly stop may be over with it."""
+        if self._shutdown.has_begun:
+            self._shutdown.proceed(self._drains.now, out)
         return out
 
     def commit_succeeded(self, ticket: int, result: CommitResult, now: float) -> list[Effect[C]]:
@@ -58,7 +69,7 @@ class StorageInputs(Generic[C]):
         out = self._begin(now)
         self._tickets.end(ticket)
         collection.commit_succeeded(result, now, out)
-        return out
+        return self._end(out)
 
     def commit_failed(
         self, ticket: int, message: str, now: float, *, outcome_unknown: bool
@@ -77,7 +88,7 @@ class StorageInputs(Generic[C]):
         out = self._begin(now)
         self._tickets.end(ticket)
         collection.commit_failed(error, now, out, outcome_unknown=outcome_unknown)
-        return out
+        return self._end(out)
 
     def load_succeeded(self, ticket: int, loaded: Loaded, now: float) -> list[Effect[C]]:
         """A Load was carried out.
@@ -94,7 +105,7 @@ class StorageInputs(Generic[C]):
         self._registry.end_load(collection)
         collection.load_succeeded(loaded, now, out)
         self._registry.go_on_loading(collection.path.service, now, out)
-        return out
+        return self._end(out)
 
     def load_failed(self, ticket: int, message: str, now: float) -> list[Effect[C]]:
         """A Load failed; the core asks again in a while if somebody still watches."""
@@ -105,7 +116,7 @@ class StorageInputs(Generic[C]):
         self._registry.end_load(collection)
         collection.load_failed(error, now, out)
         self._registry.go_on_loading(collection.path.service, now, out)
-        return out
+        return self._end(out)
 
     def list_succeeded(self, ticket: int, names: Sequence[str], now: float) -> list[Effect[C]]:
         """A ListCollections or ListApps was carried out.
@@ -119,7 +130,7 @@ class StorageInputs(Generic[C]):
         out = self._begin(now)
         self._tickets.end(ticket)
         listing.succeeded(names, out)
-        return out
+        return self._end(out)
 
     def list_failed(self, ticket: int, message: str, now: float) -> list[Effect[C]]:
         """A ListCollections or ListApps failed."""
@@ -128,7 +139,7 @@ class StorageInputs(Generic[C]):
         out = self._begin(now)
         self._tickets.end(ticket)
         listing.failed(error, out)
-        return out
+        return self._end(out)
 
     def collection_changed(
         self, path: CollectionPath, cursor: Cursor | None, now: float
@@ -145,7 +156,7 @@ class StorageInputs(Generic[C]):
         collection = self._registry.get(path)
         if collection is not None:
             collection.changed_elsewhere(cursor, now, out)
-        return out
+        return self._end(out)
 
     def is_in_use(self, path: CollectionPath) -> bool:
         """Return whether anything of a collection is in memory: readers, updates, or content for a while."""

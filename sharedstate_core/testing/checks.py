@@ -51,6 +51,9 @@ def check_requests(world: World) -> None:
                 reached[key] = asked.cursor.version
             elif asked.update is not None and asked.reply is not None:
                 _check_failure(world, asked, f"client {number}")
+    for asked in world.late:
+        check(asked.reply is None, f"{asked} came after the stop, and is answered")
+        check(not _is_stored(world, asked), f"{asked} came after the stop, and is stored")
 
 
 def check_rest(world: World) -> None:
@@ -84,12 +87,22 @@ def _check_success(world: World, asked: Asked, who: str) -> None:
 
 def _check_failure(world: World, asked: Asked, who: str) -> None:
     assert asked.reply is not None  # noqa: S101  (for the type checker)
-    if asked.reply["error"].get("outcome") == "unknown":
-        return
-    for (path, _), history in world.store.histories():
-        if path == parse_collection_path(asked.path):
-            applied = any(version.update == asked.update for version in history)
-            check(not applied, f"{who}: {asked} is answered as failed, but the store holds it")
+    if asked.reply["error"].get("outcome") != "unknown":
+        stored = _is_stored(world, asked)
+        check(not stored, f"{who}: {asked} is answered as failed, but the store holds it")
+
+
+def _is_stored(world: World, asked: Asked) -> bool:
+    """Return whether an update is in the history of its collection."""
+    if asked.update is None or asked.update.is_noop:
+        return False
+    wanted = parse_collection_path(asked.path)
+    return any(
+        version.update == asked.update
+        for (path, _), history in world.store.histories()
+        if path == wanted
+        for version in history
+    )
 
 
 def _stored(world: World, path: str, cursor: Cursor, who: str) -> list[tuple[str, bytes]]:

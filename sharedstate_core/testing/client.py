@@ -63,6 +63,11 @@ class Client:
         """Requests of this connection that are not answered."""
         return list(self._waiting.values())
 
+    @property
+    def arrived(self) -> list[Asked]:
+        """Those of them that somebody has carried to the server."""
+        return self.waiting[: len(self._waiting) - len(self.outbox)]
+
     # --- what it asks -----------------------------------------------------------------------------
 
     def ask(self, cmd: Literal["GET", "PUT"], path: str, arg: object = None) -> Asked:

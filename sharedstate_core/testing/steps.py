@@ -28,12 +28,13 @@ from sharedstate_core.effects import (
     TellDrained,
     TellTime,
 )
+from sharedstate_core.errors import CLOSE_GOING_AWAY
 from sharedstate_core.limits import Limits
 from sharedstate_core.server.server import Server
 from sharedstate_core.storage import CommitResult, Loaded, Write
 
 from .client import Client
-from .contract import check
+from .contract import ContractError, check
 from .links import Connection, Link, Operation
 from .store import MemoryStore
 
@@ -42,6 +43,9 @@ if TYPE_CHECKING:
 
     from sharedstate_core.paths import CollectionPath
     from sharedstate_core.updates import Update
+
+    from .records import Asked
+    from .stopping import Stopping
 
 
 class Steps:
@@ -67,6 +71,8 @@ class Steps:
         self._asked_for: set[CollectionPath] = set()
         self.doubts = 0
         self._closing: list[int] = []
+        self.stopping: Stopping | None = None
+        self.late: list[Asked] = []
         self.server: Server[Connection] = Server(services, self.limits)
         self.sent = Counters()
         for client in range(clients):
@@ -79,8 +85,9 @@ class Steps:
         self._connections += 1
         connection = Connection(client, self._connections)
         self.links[client] = Link(connection)
-        self.server.connection_opened(connection)
+        effects = self.server.connection_opened(connection)
         self.clients[client].connected()
+        self._perform(effects)
 
     def cut(self, client: int) -> None:
         """End a connection; everything under way on it is lost, in both directions."""
@@ -97,6 +104,7 @@ class Steps:
             even_if_paused: whether the transport had read it before it was asked to pause.
         """
         check(self.links[client].reading or even_if_paused, "reading is paused")
+        self._arrive(client, 1)
         text = self.clients[client].outbox.popleft()
         self._perform(self.server.receive_text(self.connection(client), text, self.now))
 
@@ -104,8 +112,16 @@ class Steps:
         """Carry all that the client has sent to the server, which takes them together, as far as it reads on."""
         check(self.links[client].reading, "reading is paused")
         outbox = self.clients[client].outbox
+        self._arrive(client, len(outbox))
         texts = (outbox.popleft() for _ in range(len(outbox)))
         self._perform(self.server.receive_texts(self.connection(client), texts, self.now))
+
+    def _arrive(self, client: int, texts: int) -> None:
+        """Note what comes too late for a server that stops."""
+        if self.stopping is not None:
+            asked = self.clients[client].asked
+            first = len(asked) - len(self.clients[client].outbox)
+            self.late += asked[first : first + texts]
 
     def to_client(self, client: int) -> None:
         """Carry the server's next message to the client."""
@@ -227,8 +243,7 @@ class Steps:
                 case PauseReading() | ResumeReading():
                     self._link(effect.connection).reading = isinstance(effect, ResumeReading)
                 case Close():
-                    self._link(effect.connection).closed_with = effect.code
-                    self._closing.append(effect.connection.client)
+                    self._close(effect)
                 case Commit() | Load() | ListCollections() | ListApps():
                     self._begin(effect)
                 case Doubt():
@@ -237,6 +252,18 @@ class Steps:
                     assert_never(effect)
         while self._closing:
             self.cut(self._closing.pop())
+
+    def _close(self, close: Close[Connection]) -> None:
+        connection, link = close.connection, self._link(close.connection)
+        if close.code == CLOSE_GOING_AWAY:
+            if self.stopping is None:
+                raise ContractError(f"{close}, but nobody has asked the server to stop")
+            if not (link.blocked or link.draining):  # else what it is owed is for another time
+                while link.inbox:
+                    self.to_client(connection.client)
+                self.stopping.check_answered(connection, self.now)
+        link.closed_with = close.code
+        self._closing.append(connection.client)
 
     def _doubt(self, doubt: Doubt) -> None:
         held = self.store.head(doubt.collection)

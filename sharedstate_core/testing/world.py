@@ -13,6 +13,7 @@ from sharedstate_core.server.server import Server
 from .contract import ContractError
 from .links import Link
 from .steps import Steps
+from .stopping import Stopping
 
 
 class World(Steps):
@@ -27,6 +28,8 @@ class World(Steps):
     Attributes:
         sent: what the server has sent: `deliveries` and `bytes` only.
         doubts: how often the server doubted a reader, or storage.
+        stopping: an orderly stop that was begun; None before, and after a restart.
+        late: requests that arrived while a server stopped: they are not accepted.
     """
 
     def advance(self, seconds: float) -> None:
@@ -36,6 +39,20 @@ class World(Steps):
             self.now = max(self.now, at)
             self._perform(self.server.wake(self.now))
         self.now = until
+        if self.stopping is not None and self.stopping.until <= until:
+            self.stopping.check_ended(self.links)
+
+    def stop(self, seconds: float) -> None:
+        """Let the server stop; it has so long to finish what it has accepted. Then `restart` makes a new one."""
+        if self.stopping is None:
+            accepted = {
+                link.connection: client.arrived
+                for client, link in zip(self.clients, self.links, strict=True)
+                if link.connection is not None
+            }
+            self.stopping = Stopping(accepted)
+        self.stopping.until = self.now + seconds
+        self._perform(self.server.stop(self.now, self.stopping.until))
 
     def restart(self) -> None:
         """Replace the server by a new one on the same store; operations under way stop where they are."""
@@ -43,17 +60,22 @@ class World(Steps):
             if link.connection is not None:
                 self.links[client] = Link()
                 self.clients[client].disconnected()
+        self.stopping = None
         self.operations.clear()
         self._untold.clear()
         self.server = Server(self._services, self.limits)
         self.sent = Counters()
 
     def settle(self) -> None:
-        """Let everything go well until nothing is left to do.
+        """Let everything go well until nothing is left to do; a server that stops ends, and another one begins.
 
         Raises:
             ContractError: a client still waits for something.
         """
+        if self.stopping is not None:
+            self.carry_everything()
+            self.advance(max(0.0, self.stopping.until - self.now))
+            self.restart()
         for path in sorted(self._untold):
             self.tell(path)
         for client, link in enumerate(self.links):

@@ -234,10 +234,17 @@ class Simulation(RuleBasedStateMachine):
     def advance(self, seconds: float) -> None:
         self.world.advance(seconds)
 
-    @rule(fate=st.sampled_from(["nothing"] * 8 + ["restart", "start anew", "settle", "settle"]))
-    def fate(self, fate: str) -> None:
+    @rule(
+        fate=st.sampled_from(
+            ["nothing"] * 8 + ["restart", "stop", "start anew", "settle", "settle"]
+        ),
+        seconds=st.sampled_from([0.0, 0.5, 10.0]),
+    )
+    def fate(self, fate: str, seconds: float) -> None:
         if fate == "restart":
             self.world.restart()
+        elif fate == "stop":  # a second time: it has as long again
+            self.world.stop(seconds)
         elif fate == "start anew":
             self.epochs += 1
             self.world.start_anew(f"epoch-{self.epochs}")
