@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 import anyio
 import h11
 
 from .answers import Answers
-from .compression import Deflate
+from .deflate import Deflate
 from .exchange import Exchange
 from .reading import FrameReader
 from .request_head import Head, read_head
@@ -20,13 +20,12 @@ from .sockets import finish, receive, send_all
 from .upgrade import UpgradeError, accept, asks_for_websocket, check_request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from wsproto.extensions import Extension
 
     from .files import Files
     from .http import Site
-    from .inspection import Inspection
     from .keepalive import KeepAlive
     from .limits import TransportLimits
     from .origins import Origins
@@ -46,6 +45,22 @@ _REASONS: Final = {
     501: "the only Transfer-Encoding that is understood is chunked",
 }
 """What a peer is told, by status: h11's own words may hold a Python object."""
+
+
+class Inspection(Protocol):
+    """What answers operators."""
+
+    async def respond(
+        self, method: str, target: str, headers: Iterable[tuple[bytes, bytes]], address: str
+    ) -> Response | None:
+        """Answer a request for one of its paths; None for any other.
+
+        Args:
+            method: as received.
+            target: as received.
+            headers: of the request, names in lower case.
+            address: where it comes from, as `admission.group` returns it.
+        """
 
 
 @dataclass(frozen=True, slots=True)

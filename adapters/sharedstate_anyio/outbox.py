@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Final
 import anyio
 import anyio.lowlevel
 
-from .compression import LONGEST_BYTES, Frames
+from .compression import LONGEST_BYTES
+from .deflate import Frames
 from .frames import LARGE_BYTES, text_frame, text_head
 from .outgoing import Outgoing
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wsproto.events import BytesMessage, CloseConnection, Ping, Pong, TextMessage
 
-from sharedstate_anyio.compression import Deflate, compressed_text_frame
+from sharedstate_anyio.deflate import Deflate, compressed_text_frame
 from sharedstate_anyio.reading import FrameReader, Reader, Violation, WsprotoReader
 from tests.support import frames
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, cast
 import anyio
 from wsproto.events import BytesMessage
 
-from sharedstate_anyio.compression import compressed_text_frame
 from sharedstate_anyio.connection import Connection
+from sharedstate_anyio.deflate import compressed_text_frame
 from sharedstate_anyio.faults import Faults
 from sharedstate_anyio.frames import text_frame
 from sharedstate_anyio.handshake import Entrance
