@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sharedstate_anyio import http
+from sharedstate_anyio.http import site
 from tests.support.command import started
 from tests.support.peer import open_client, open_peer
 
@@ -37,7 +37,7 @@ COMMANDS = {
 }
 """The programs, and the functions of `sharedstate_anyio.entry` that they call."""
 
-BUNDLES = {*http.BUNDLES, *http.COMPANIONS}
+BUNDLES = {*site.BUNDLES, *site.COMPANIONS}
 
 
 def run(*command: str | Path, folder: Path) -> str:

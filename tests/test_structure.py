@@ -53,6 +53,47 @@ def test_the_javascript_client_is_built_in_one_direction() -> None:
             assert other.rpartition("/")[0] in known, f"{module} imports {other}"
 
 
+ADAPTER: Final[dict[str, set[str]]] = {
+    "logs": set(),
+    "tasks": set(),
+    "config": {"logs"},
+    "net": {"config", "logs"},
+    "websocket": {"config", "net"},
+    "http": {"config", "logs", "net", "websocket"},
+    "storage": {"config", "logs"},
+    "hub": {"config", "logs", "storage", "tasks", "websocket"},
+    "ops": {"config", "http", "hub", "logs", "net", "storage"},
+    "connections": {"config", "http", "hub", "logs", "net", "websocket"},
+    "client": {"logs", "tasks"},
+    "": {"config", "connections", "http", "hub", "logs", "net", "ops", "storage", "tasks"}
+    | {"websocket"},
+    "cli": {"", "config", "logs", "net", "ops", "storage"},
+    "command": {"cli", "client"},
+}
+"""The folders of the adapter, and what each imports: some of those above it."""
+
+ANYBODY: Final = {"entry.py", "version.py"}
+"""Modules of the adapter that everybody may import, and that import none."""
+
+
+def test_the_adapter_is_built_in_one_direction() -> None:
+    above: set[str] = set()
+    for folder, known in ADAPTER.items():
+        assert known <= above, f"{folder} may import those above it only"
+        above.add(folder)
+    imported: dict[str, set[str]] = {folder: set() for folder in ADAPTER}
+    for module, imports in graph("adapters/sharedstate_anyio").items():
+        folder = module.rpartition("/")[0]
+        if module in {"__init__.py", "__main__.py"} or folder == "pages":
+            continue  # what is public, from wherever it is
+        assert module not in ANYBODY or not imports
+        for other in imports - ANYBODY:
+            if (of := other.rpartition("/")[0]) != folder:
+                assert of in ADAPTER[folder], f"{module} imports {other}"
+                imported[folder].add(of)
+    assert imported == ADAPTER, "the table names nothing else"
+
+
 def test_circles_are_found() -> None:
     assert circles({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"a", "c"}}) == [["b", "c"]]
     assert circles({"a": {"b"}, "b": {"c"}, "c": {"a"}}) == [["a", "b", "c"]]

@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from sharedstate_backends import ConfigurationError, OutcomeUnknownError, StorageError
     from sharedstate_core import Limits
 
-    from .config import Config, ServiceConfig, load_config, parse_config
-    from .limits import TransportLimits
-    from .listeners import Certificates, Listen
-    from .listening import ListenError
-    from .origins import Origins
-    from .reload import Reload
+    from .config.config import Config, ServiceConfig, load_config, parse_config
+    from .config.limits import TransportLimits
+    from .config.listeners import Certificates, Listen
+    from .config.origins import Origins
+    from .config.reload import Reload
+    from .net.listening import ListenError
     from .server import RunningServer, serve
 
     __version__: str
@@ -42,21 +42,21 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Certificates": ".listeners",
-    "Config": ".config",
+    "Certificates": ".config.listeners",
+    "Config": ".config.config",
     "ConfigurationError": "sharedstate_backends",
     "Limits": "sharedstate_core",
-    "Listen": ".listeners",
-    "ListenError": ".listening",
-    "Origins": ".origins",
+    "Listen": ".config.listeners",
+    "ListenError": ".net.listening",
+    "Origins": ".config.origins",
     "OutcomeUnknownError": "sharedstate_backends",
-    "Reload": ".reload",
+    "Reload": ".config.reload",
     "RunningServer": ".server",
-    "ServiceConfig": ".config",
+    "ServiceConfig": ".config.config",
     "StorageError": "sharedstate_backends",
-    "TransportLimits": ".limits",
-    "load_config": ".config",
-    "parse_config": ".config",
+    "TransportLimits": ".config.limits",
+    "load_config": ".config.config",
+    "parse_config": ".config.config",
     "serve": ".server",
 }
 

@@ -4,7 +4,7 @@
    that, so this module imports next to nothing by itself.
 2. A standard stream that was closed gets a file of its own: no socket may have its number.
 3. A command whose output nobody reads any more ends with status 141, as programs do that the signal ends. The server
-   goes on; see `voice`.
+   goes on; see `logs/console.py`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SIGNALLED: Final = 128
 
 def serve() -> None:
     """Run `sharedstate-anyio`; ends the process."""
-    _run("sharedstate-anyio", "sharedstate_anyio.cli")
+    _run("sharedstate-anyio", "sharedstate_anyio.cli.main")
 
 
 def command() -> None:

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 from sharedstate_core.arguments import expect, found, service_names
 
-from .config import Config, ServiceConfig
-from .listening import ListenError
-from .services import lacking
+from .config.config import Config, ServiceConfig
+from .net.listening import ListenError
+from .storage.plugins import lacking
 
 if TYPE_CHECKING:
     from sharedstate_backends import Backend

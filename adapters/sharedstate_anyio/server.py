@@ -12,30 +12,30 @@ import anyio
 from sharedstate_backends import Backend
 from sharedstate_backends.complaints import Complaints
 
-from . import cautions
-from .answers import Answers
-from .compliance import BrokenContractError, call
-from .config import Config, ServiceConfig
-from .events import about
-from .exposure import check_folders
-from .faults import Faults
-from .files import Files
+from .config.config import Config, ServiceConfig
+from .config.exposure import check_folders
+from .config.origins import Origins, is_loopback
+from .config.reload import Reload, compare
+from .connections.acceptor import Reception
 from .handed_in import check_backends, check_sockets, complete
-from .handshake import Entrance
-from .http import Site
-from .hub import Hub
-from .inspection import Inspection
-from .keepalive import KeepAlive
-from .listening import Listener, accept_forever, load_certificates, open_listeners, take_over
-from .lookout import look_forever
-from .metered import Metered
-from .origins import Origins, is_loopback
-from .own_task import in_own_task
-from .pruning import prune_forever
-from .reception import Reception
-from .reload import Reload, compare
-from .rendering import ServiceInfo
-from .services import build_backends, open_backend
+from .http.answers import Answers
+from .http.files import Files
+from .http.handshake import Entrance
+from .http.rendering import ServiceInfo
+from .http.site import Site
+from .hub.hub import Hub
+from .hub.polling import look_forever
+from .hub.pruning import prune_forever
+from .logs.events import about
+from .logs.repeated_errors import Faults
+from .net.listening import Listener, accept_forever, load_certificates, open_listeners, take_over
+from .ops import cautions
+from .ops.endpoints import Inspection
+from .storage.contract_checks import BrokenContractError, call
+from .storage.instrumented import Metered
+from .storage.plugins import build_backends, open_backend
+from .tasks.own_task import in_own_task
+from .websocket.keepalive import KeepAlive
 
 log = logging.getLogger("sharedstate")
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sharedstate_anyio.http import BUNDLES, COMPANIONS, Site
+from sharedstate_anyio.http.site import BUNDLES, COMPANIONS, Site
 from tests.support.folders import make_public
 from tests.support.logged import no_errors_logged
 from tests.support.secure import authority

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, cast
 
 import anyio
 
-from sharedstate_anyio import listening
-from sharedstate_anyio.listeners import Listen
-from sharedstate_anyio.listening import accept_forever, open_listeners
+from sharedstate_anyio.config.listeners import Listen
+from sharedstate_anyio.net import listening
+from sharedstate_anyio.net.listening import accept_forever, open_listeners
 from tests.support.peer import Client, Peer, open_client
 from tests.support.servers import running, until
 

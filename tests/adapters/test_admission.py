@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sharedstate_anyio.admission import (
+from sharedstate_anyio.config.limits import TransportLimits
+from sharedstate_anyio.connections.admission import (
     PER_ADDRESS,
     REMEMBERED,
     Admission,
@@ -16,7 +17,6 @@ from sharedstate_anyio.admission import (
     RefusalLines,
     group,
 )
-from sharedstate_anyio.limits import TransportLimits
 from tests.support.peer import Peer, open_client, open_peer, upgrade_request
 from tests.support.servers import running
 
@@ -126,7 +126,7 @@ async def enter(stack: AsyncExitStack, server: RunningServer) -> None:
 async def test_a_flood_beyond_politeness_is_cut_off(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sharedstate_anyio.reception.POLITE_REFUSALS", 2)
+    monkeypatch.setattr("sharedstate_anyio.connections.acceptor.POLITE_REFUSALS", 2)
     limits = TransportLimits(connections=1)
     async with running(transport=limits) as server, open_client(server.port) as client:
         peers = [Peer(server.port) for _ in range(20)]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
-from sharedstate_anyio.backup_file import Backup
+from sharedstate_anyio.cli.backup_file import Backup
 from sharedstate_anyio.client import RequestError, connect
 from sharedstate_backends.items_service import get_service
 from sharedstate_core import CollectionPath

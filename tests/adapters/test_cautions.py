@@ -16,8 +16,8 @@ import trustme
 from cryptography import x509
 
 from sharedstate_anyio import serve
-from sharedstate_anyio.cautions import ROOT
-from sharedstate_anyio.expiry import expires
+from sharedstate_anyio.net.expiry import expires
+from sharedstate_anyio.ops.cautions import ROOT
 from tests.support.asking import numbers
 from tests.support.broken_storage import NOBODY, as_server
 from tests.support.command import INSTALLED, started

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sharedstate_anyio import check as check_module
 from sharedstate_anyio import parse_config
+from sharedstate_anyio.cli import check as check_module
 from tests.support import faulty_service, unopenable_service
 from tests.support.command import one_line, started
 from tests.support.peer import open_client

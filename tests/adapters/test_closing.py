@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sharedstate_anyio import connection, serve, sockets
+from sharedstate_anyio import serve
+from sharedstate_anyio.connections import connection
+from sharedstate_anyio.net import sockets
 from sharedstate_core import Limits
 from tests.support import frames
 from tests.support.peer import Client, limit_buffers, open_client, open_peer
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from sharedstate_anyio.hub import Hub
+    from sharedstate_anyio.hub.hub import Hub
 
 C = "/app/items/c"
 SMALL = 256 * 1024
@@ -42,7 +44,7 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> list[Watched]:
     """Return the server's connections, in the order of their coming."""
     made: list[Watched] = []
     monkeypatch.setattr(Watched, "made", made, raising=False)
-    monkeypatch.setattr("sharedstate_anyio.reception.Connection", Watched)
+    monkeypatch.setattr("sharedstate_anyio.connections.acceptor.Connection", Watched)
     return made
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
-from sharedstate_anyio.compliance import BrokenContractError, call
+from sharedstate_anyio.storage.contract_checks import BrokenContractError, call
 from sharedstate_backends import StorageError
 from sharedstate_core import CommitResult, Committed, Loaded, Row
 from tests.support import faulty_service

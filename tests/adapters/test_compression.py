@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from wsproto.frame_protocol import CloseReason, FrameDecoder, Opcode, RsvBits
 
 from sharedstate_anyio import parse_config, serve
-from sharedstate_anyio.compression import DEFAULT_THRESHOLD, LONGEST_BYTES
-from sharedstate_anyio.deflate import Deflate, Frames, compressed_text_frame
-from sharedstate_anyio.frames import text_frame
+from sharedstate_anyio.config.compression import DEFAULT_THRESHOLD, LONGEST_BYTES
+from sharedstate_anyio.websocket.deflate import Deflate, Frames, compressed_text_frame
+from sharedstate_anyio.websocket.frames import text_frame
 from sharedstate_backends import ConfigurationError
 from tests.support import frames
 from tests.support.peer import Peer, open_client, open_peer, request, upgrade_request
@@ -175,7 +175,7 @@ async def test_everybody_gets_what_they_agreed_to(monkeypatch: pytest.MonkeyPatc
         made.append(window_bits)
         return compressed_text_frame(message, window_bits)
 
-    monkeypatch.setattr("sharedstate_anyio.deflate.compressed_text_frame", counted)
+    monkeypatch.setattr("sharedstate_anyio.websocket.deflate.compressed_text_frame", counted)
     subscribe = request("PUT", "/subs", {"insert": [[C, {}]]})
     item = {"id": "a", "text": "all work and no play " * 200}
     async with (

@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from sharedstate_anyio.client import connect
-from sharedstate_anyio.epochs import REMEMBERED, Epochs
+from sharedstate_anyio.storage.epochs import REMEMBERED, Epochs
 from sharedstate_backends.items_service import get_service
 from sharedstate_backends.portable import portable
 from tests.support.servers import running, sqlite, until

@@ -11,11 +11,11 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from sharedstate_anyio import connection as connection_module
-from sharedstate_anyio.connection import HANDLED_AT_ONCE, TURN_SECONDS
-from sharedstate_anyio.hub import Hub
-from sharedstate_anyio.pace import LARGE_CHARACTERS, TURNS_BETWEEN, Pace
-from sharedstate_anyio.storage import Storage
+from sharedstate_anyio.connections import connection as connection_module
+from sharedstate_anyio.connections.connection import HANDLED_AT_ONCE, TURN_SECONDS
+from sharedstate_anyio.hub.executor import Storage
+from sharedstate_anyio.hub.hub import Hub
+from sharedstate_anyio.websocket.fair_turns import LARGE_CHARACTERS, TURNS_BETWEEN, Pace
 from tests.support import frames
 from tests.support.peer import open_client, open_clients, open_peer, request
 from tests.support.servers import running, until
@@ -23,7 +23,7 @@ from tests.support.servers import running, until
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sharedstate_anyio.connection import Connection
+    from sharedstate_anyio.connections.connection import Connection
     from sharedstate_core import Load
 
 

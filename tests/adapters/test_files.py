@@ -11,7 +11,7 @@ import anyio
 import pytest
 
 from sharedstate_anyio import parse_config, serve
-from sharedstate_anyio.http import BUNDLES
+from sharedstate_anyio.http.site import BUNDLES
 from tests.support.asking import ask
 from tests.support.folders import LARGE, serving
 from tests.support.peer import open_client, open_peer

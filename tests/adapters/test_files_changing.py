@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sharedstate_anyio import opening
-from sharedstate_anyio.folders import is_served
+from sharedstate_anyio.config.folders import is_served
+from sharedstate_anyio.http import safe_open
 from tests.support.asking import ask
 from tests.support.folders import LARGE, METHODS, errors, serving
 from tests.support.peer import open_peer
@@ -36,7 +36,7 @@ async def test_a_link_put_there_meanwhile_leads_nowhere(
             served.symlink_to(target)
         return found
 
-    monkeypatch.setattr(opening, "is_served", look_and_swap)
+    monkeypatch.setattr(safe_open, "is_served", look_and_swap)
     async with serving(public) as server:
         for method, known in METHODS:
             status, _, body = await ask(server.port, "/docs/index.html", method, **known)
@@ -52,20 +52,20 @@ async def test_a_link_put_there_in_the_midst_of_a_large_file(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     (public / "docs" / "large.bin").write_bytes(b"x" * LARGE)
-    read = opening.OpenFile.read
+    read = safe_open.OpenFile.read
 
-    def read_and_swap(found: opening.OpenFile, start: int) -> bytes:
+    def read_and_swap(found: safe_open.OpenFile, start: int) -> bytes:
         data = read(found, start)
         if start == 0:
             (public / "docs").rename(tmp_path / "away")
             (public / "docs").symlink_to(tmp_path / "away")
         return data
 
-    monkeypatch.setattr(opening.OpenFile, "read", read_and_swap)
+    monkeypatch.setattr(safe_open.OpenFile, "read", read_and_swap)
     async with serving(public) as server, open_peer(server.port) as peer:
         await peer.send(b"GET /docs/large.bin HTTP/1.1\r\nHost: a\r\n\r\n")
         _, _, body = (await peer.receive_all()).partition(b"\r\n\r\n")
-        assert len(body) == opening.PIECE_BYTES
+        assert len(body) == safe_open.PIECE_BYTES
     (line,) = errors(caplog)
     assert line.startswith('files["/"]: "/docs/large.bin" cannot be read to its end: ')
     caplog.clear()
@@ -107,25 +107,25 @@ async def test_a_large_file_that_changes_meanwhile_is_not_mixed(
 ) -> None:
     """The answer ends too early, which whoever asked can see."""
     file = public / "large.bin"
-    read = opening.OpenFile.read
+    read = safe_open.OpenFile.read
 
-    def read_and_change(found: opening.OpenFile, start: int) -> bytes:
+    def read_and_change(found: safe_open.OpenFile, start: int) -> bytes:
         data = read(found, start)
         if start == 0 and change == "replaced":
             (public / "new").write_bytes(b"x" * LARGE)
             (public / "new").replace(file)
         elif start == 0 and change == "cut":
-            os.truncate(file, opening.PIECE_BYTES)
+            os.truncate(file, safe_open.PIECE_BYTES)
         elif start == 0:
             file.unlink()
         return data
 
-    monkeypatch.setattr(opening.OpenFile, "read", read_and_change)
+    monkeypatch.setattr(safe_open.OpenFile, "read", read_and_change)
     async with serving(public) as server, open_peer(server.port) as peer:
         await peer.send(b"GET /large.bin HTTP/1.1\r\nHost: a\r\n\r\n")
         head, _, body = (await peer.receive_all()).partition(b"\r\n\r\n")
         assert b"content-length: %d" % LARGE in head.lower()
-        assert len(body) == opening.PIECE_BYTES
+        assert len(body) == safe_open.PIECE_BYTES
     (line,) = errors(caplog)
     why = "No such file or directory" if change == "removed" else "it has changed while it was sent"
     assert line == f'files["/"]: "/large.bin" cannot be read to its end: {why}'

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sharedstate_anyio import files, opening
-from sharedstate_anyio.document import shown
+from sharedstate_anyio.config.document import shown
+from sharedstate_anyio.http import files, safe_open
 from tests.support.asking import ask
 from tests.support.folders import METHODS, errors, serving
 from tests.support.peer import Peer, open_client, open_peer
@@ -89,20 +89,20 @@ async def test_a_folder_that_is_gone_is_a_line_of_the_log(
 async def test_a_later_piece_that_cannot_be_read_is_a_line_of_the_log(
     public: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, number: int
 ) -> None:
-    read = opening.File.read
+    read = safe_open.File.read
 
-    def fail_later(file: opening.File, start: int) -> bytes:
-        if start == opening.PIECE_BYTES:
+    def fail_later(file: safe_open.File, start: int) -> bytes:
+        if start == safe_open.PIECE_BYTES:
             return read(file, start)
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(opening.File, "read", fail_later)
+    monkeypatch.setattr(safe_open.File, "read", fail_later)
     async with serving(public) as server:
         for _ in range(3):
             async with open_peer(server.port) as peer:
                 await peer.send(b"GET /large.bin HTTP/1.1\r\nHost: a\r\n\r\n")
                 _, _, body = (await peer.receive_all()).partition(b"\r\n\r\n")
-                assert len(body) == 2 * opening.PIECE_BYTES
+                assert len(body) == 2 * safe_open.PIECE_BYTES
         assert errors(caplog) == [
             f'files["/"]: "/large.bin" cannot be read to its end: {os.strerror(number)}'
         ]

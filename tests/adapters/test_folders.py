@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sharedstate_anyio import Config, parse_config
-from sharedstate_anyio.config import load_config
-from sharedstate_anyio.exposure import check_folders
-from sharedstate_anyio.folders import OWN
-from sharedstate_anyio.http import Site
+from sharedstate_anyio.config.config import load_config
+from sharedstate_anyio.config.exposure import check_folders
+from sharedstate_anyio.config.folders import OWN
+from sharedstate_anyio.http.site import Site
 from sharedstate_backends import ConfigurationError
 from tests.support.command import started
 from tests.support.folders import serving

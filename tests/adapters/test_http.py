@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from sharedstate_anyio.http import BUNDLES, Site
-from sharedstate_anyio.responses import error_response
+from sharedstate_anyio.http.responses import error_response
+from sharedstate_anyio.http.site import BUNDLES, Site
 from tests.support.site import ITEMS, LIBS, PAGES, Page, header
 
 if TYPE_CHECKING:

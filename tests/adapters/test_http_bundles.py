@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sharedstate_anyio.http import BUNDLES, COMPANIONS, PACKAGE, Site
+from sharedstate_anyio.http.site import BUNDLES, COMPANIONS, PACKAGE, Site
 from tests.support.site import LIBS, MEMORY, Page
 
 if TYPE_CHECKING:
@@ -34,12 +34,11 @@ def test_where_the_bundles_are_found(
 ) -> None:
     package = tmp_path / "adapters" / f"relocated_{layout}"
     shutil.copytree(PACKAGE / "pages", package / "pages")
-    for name in ("http.py", "rendering.py", "resources.py", "responses.py"):
-        shutil.copy(PACKAGE / name, package)
+    shutil.copytree(PACKAGE / "http", package / "http")
     (package / "__init__.py").touch()
     shutil.copytree(libs, package / "libs" if layout == "wheel" else tmp_path / "libs")
     monkeypatch.syspath_prepend(package.parent)
-    module = importlib.import_module(f"{package.name}.http")
+    module = importlib.import_module(f"{package.name}.http.site")
     assert module.Site([]).respond("GET", LIBS[0]).status == 200
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sharedstate_anyio.http import BUNDLES, Site
+from sharedstate_anyio.http.site import BUNDLES, Site
 from tests.support.site import ITEMS, LIBS, PAGES, header
 
 if TYPE_CHECKING:

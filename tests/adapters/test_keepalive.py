@@ -7,11 +7,11 @@ from itertools import pairwise
 
 import pytest
 
-from sharedstate_anyio.connection import Connection
-from sharedstate_anyio.frames import PING
-from sharedstate_anyio.keepalive import KeepAlive
-from sharedstate_anyio.limits import TransportLimits
-from sharedstate_anyio.outbox import Outbox
+from sharedstate_anyio.config.limits import TransportLimits
+from sharedstate_anyio.connections.connection import Connection
+from sharedstate_anyio.websocket.broadcaster import Outbox
+from sharedstate_anyio.websocket.frames import PING
+from sharedstate_anyio.websocket.keepalive import KeepAlive
 from sharedstate_core import Limits
 from tests.support import frames
 from tests.support.peer import Client, open_client, open_peer
@@ -47,7 +47,7 @@ async def test_anything_heard_is_a_sign_of_life() -> None:
 
 
 async def test_who_is_silent_is_told_and_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sharedstate_anyio.connection.CLOSE_SECONDS", 0.05)
+    monkeypatch.setattr("sharedstate_anyio.connections.connection.CLOSE_SECONDS", 0.05)
     async with running(transport=FAST) as server, open_peer(server.port) as peer:
         await peer.upgrade()
         assert (await peer.frame()).opcode == frames.PING

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sharedstate_anyio import exchange, parse_config
-from sharedstate_anyio.limits import TransportLimits
+from sharedstate_anyio import parse_config
+from sharedstate_anyio.config.limits import TransportLimits
+from sharedstate_anyio.http import exchange
 from tests.support.peer import Client, open_client, open_peer, upgrade_request
 from tests.support.secure import Authority, open_secure_peer
 from tests.support.servers import document, ending, running

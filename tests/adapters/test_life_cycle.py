@@ -14,7 +14,7 @@ import anyio
 import pytest
 
 from sharedstate_anyio import serve
-from sharedstate_anyio.connection import Connection
+from sharedstate_anyio.connections.connection import Connection
 from tests.support import frames
 from tests.support.command import one_line, started
 from tests.support.peer import ClosedError, Peer, open_client, open_clients, open_peer, request
@@ -32,7 +32,7 @@ from tests.support.servers import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sharedstate_anyio.hub import Hub
+    from sharedstate_anyio.hub.hub import Hub
 
 C = "/app/items/c"
 
@@ -102,7 +102,7 @@ async def test_cancelling_the_program_ends_the_server() -> None:
 
 async def test_the_end_with_every_kind_of_peer(monkeypatch: pytest.MonkeyPatch) -> None:
     """Half a handshake, half a message, one that never answers the close frame."""
-    monkeypatch.setattr("sharedstate_anyio.connection.CLOSE_SECONDS", 0.05)
+    monkeypatch.setattr("sharedstate_anyio.connections.connection.CLOSE_SECONDS", 0.05)
     monkeypatch.setattr("sharedstate_anyio.server.GOODBYE_SECONDS", 0.5)
     async with (
         ending() as (server, end),
@@ -145,7 +145,7 @@ async def test_nothing_remains_of_who_has_left(
 
     gc.freeze()  # what was there before need not be looked through each time
     request.addfinalizer(gc.unfreeze)
-    monkeypatch.setattr("sharedstate_anyio.reception.Connection", Counted)
+    monkeypatch.setattr("sharedstate_anyio.connections.acceptor.Connection", Counted)
     goodbye = frames.encode_close(1000)
     nonsense = frames.encode(frames.TEXT, b"\xff")
     async with running() as server:

@@ -7,7 +7,7 @@ from dataclasses import fields
 import pytest
 
 from sharedstate_anyio import parse_config, serve
-from sharedstate_anyio.limits import RANGES, TransportLimits
+from sharedstate_anyio.config.limits import RANGES, TransportLimits
 from sharedstate_backends import ConfigurationError
 from sharedstate_core import Limits
 from tests.support.peer import ClosedError, open_client

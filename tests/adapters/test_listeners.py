@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sharedstate_anyio import parse_config
-from sharedstate_anyio.listeners import Listen, override
+from sharedstate_anyio.config.listeners import Listen, override
 from sharedstate_backends import ConfigurationError
 from tests.support.servers import document
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sharedstate_anyio import log_queue
-from sharedstate_anyio.log_queue import QueueHandler
-from sharedstate_anyio.logs import JsonFormatter, LineFormatter
+from sharedstate_anyio.logs import log_queue
+from sharedstate_anyio.logs.formatting import JsonFormatter, LineFormatter
+from sharedstate_anyio.logs.log_queue import QueueHandler
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -116,7 +116,7 @@ def test_what_cannot_be_formatted_harms_nobody(pipe: tuple[int, int]) -> None:
 def test_a_line_from_an_object_that_the_end_of_the_interpreter_destroys() -> None:
     """Starting the thread then would wait for ever."""
     script = (
-        "from sharedstate_anyio.logs import configure\n"
+        "from sharedstate_anyio.logs.formatting import configure\n"
         "configure('text', 'info')\n"
         "async def forgotten(): ...\n"
         "cycle = [forgotten()]\n"

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sharedstate_anyio.handshake import BROKEN_RULE
-from sharedstate_anyio.limits import TransportLimits
+from sharedstate_anyio.config.limits import TransportLimits
+from sharedstate_anyio.http.handshake import BROKEN_RULE
 from tests.support.canary import with_canary
 from tests.support.peer import Peer, open_peer, upgrade_request
 from tests.support.servers import running

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from sharedstate_anyio.connection import Connection
-from sharedstate_anyio.metered import BOUNDS, Durations
+from sharedstate_anyio.connections.connection import Connection
+from sharedstate_anyio.storage.instrumented import BOUNDS, Durations
 from sharedstate_backends import StorageError
 from tests.support import faulty_service
 from tests.support.asking import numbers
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from sharedstate_anyio.hub import Hub
+    from sharedstate_anyio.hub.hub import Hub
 
 C = "/app/items/c"
 SMALL = 256 * 1024
@@ -93,7 +93,7 @@ class Narrow(Connection):
 
 
 async def test_slow_readers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sharedstate_anyio.reception.Connection", Narrow)
+    monkeypatch.setattr("sharedstate_anyio.connections.acceptor.Connection", Narrow)
     async with (
         running() as server,
         open_client(server.port, buffer=SMALL) as slow,
@@ -141,7 +141,7 @@ async def test_storage_errors(caplog: pytest.LogCaptureFixture) -> None:
 
 
 async def test_the_delay_of_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sharedstate_anyio.inspection.DELAY_SECONDS", 0.001)
+    monkeypatch.setattr("sharedstate_anyio.ops.endpoints.DELAY_SECONDS", 0.001)
     async with running() as server:
         with anyio.fail_after(20):
             while not (await numbers(server.port))["event_loop_delay_seconds_count"]:

@@ -57,14 +57,14 @@ async def test_who_may_ask(metrics: str, headers: dict[str, str], status: int, p
 async def test_where_it_comes_from(
     address: str, status: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sharedstate_anyio.reception.group", real_group(address))
+    monkeypatch.setattr("sharedstate_anyio.connections.acceptor.group", real_group(address))
     async with running() as server:
         assert (await ask(server.port, "/metrics"))[0] == status
         assert (await ask(server.port, "/readyz"))[0] == 200
 
 
 def real_group(address: str) -> Any:
-    from sharedstate_anyio.admission import group
+    from sharedstate_anyio.connections.admission import group
 
     return lambda _: group(address)
 
@@ -80,7 +80,7 @@ async def test_the_methods(target: str) -> None:
 
 
 async def test_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "sharedstate_anyio.metrics", raising=False)
+    monkeypatch.delitem(sys.modules, "sharedstate_anyio.ops.metrics", raising=False)
     for name in [name for name in sys.modules if name.split(".")[0] == "prometheus_client"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setattr(sys, "meta_path", [Hidden(), *sys.meta_path])

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from sharedstate_anyio import ConfigurationError, load_config, other_keys, parse_config
-from sharedstate_anyio.services import build_backends
+from sharedstate_anyio import ConfigurationError, load_config, parse_config
+from sharedstate_anyio.config import other_keys
+from sharedstate_anyio.storage.plugins import build_backends
 from sharedstate_backends.items_service import KINDS
 from tests.support.servers import Service, document, sqlite
 

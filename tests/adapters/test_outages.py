@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sharedstate_anyio import proof
-from sharedstate_anyio.outage import PATIENCE_SECONDS, SOON_SECONDS, Outage
-from sharedstate_anyio.proof import Proof
+from sharedstate_anyio.ops.outage import PATIENCE_SECONDS, SOON_SECONDS, Outage
+from sharedstate_anyio.storage import proof
+from sharedstate_anyio.storage.proof import Proof
 from sharedstate_backends import StorageError
 from sharedstate_core import CommitResult, Committed, Rejected, Update, Write
 from tests.support import faulty_service
@@ -82,7 +82,7 @@ async def test_it_is_found_though_nobody_writes(
         assert (await ask(server.port, "/readyz"))[0] == 200
         with closing(sqlite3.connect(tmp_path / "items.db", isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
-            monkeypatch.setattr("sharedstate_anyio.readiness.FRESH_SECONDS", 0.0)
+            monkeypatch.setattr("sharedstate_anyio.ops.readiness.FRESH_SECONDS", 0.0)
             status, _, text = await ask(server.port, "/readyz")
             other.execute("ROLLBACK")
         assert (status, text) == (503, 'not ready: no updates can be stored in "items"\n')
@@ -96,8 +96,8 @@ async def test_a_lock_that_is_waited_for_is_named(
 ) -> None:
     """It takes longer to give up waiting than anybody waits for the answer."""
     monkeypatch.setattr(proof, "HOLDS_SECONDS", 0.0)
-    monkeypatch.setattr("sharedstate_anyio.readiness.FRESH_SECONDS", 0.0)
-    monkeypatch.setattr("sharedstate_anyio.readiness.PROBE_SECONDS", 0.1)
+    monkeypatch.setattr("sharedstate_anyio.ops.readiness.FRESH_SECONDS", 0.0)
+    monkeypatch.setattr("sharedstate_anyio.ops.readiness.PROBE_SECONDS", 0.1)
     config = {"db_type": "sqlite", "db_name": str(tmp_path / "items.db"), "db_timeout": 0.5}
     service: Service = {"name": "items", "module": "items_service", "config": config}
     async with running(service) as server:
@@ -120,7 +120,7 @@ async def test_a_commit_that_fails_because_of_what_is_in_it(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A client must not be able to have the server taken out of service."""
-    monkeypatch.setattr("sharedstate_anyio.readiness.FRESH_SECONDS", 0.0)
+    monkeypatch.setattr("sharedstate_anyio.ops.readiness.FRESH_SECONDS", 0.0)
     async with running(faulty_service.SERVICE) as server, open_client(server.port) as client:
         faulty_service.stores["it"].refuse = StorageError("too large for this database")
         assert not (await client.ask("PUT", C, {"insert": [{"id": "a"}]}))["ok"]

@@ -13,14 +13,14 @@ from anyio.lowlevel import checkpoint
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sharedstate_anyio import outbox
-from sharedstate_anyio.connection import Connection
-from sharedstate_anyio.frames import LARGE_BYTES, text_frame
+from sharedstate_anyio.connections.connection import Connection
+from sharedstate_anyio.websocket import broadcaster
+from sharedstate_anyio.websocket.frames import LARGE_BYTES, text_frame
 
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
-    from sharedstate_anyio.hub import Hub
+    from sharedstate_anyio.hub.hub import Hub
 
 PEERS = 3
 SLOW_BYTES = 200_000
@@ -32,7 +32,7 @@ class StubHub:
 
     def __init__(self, tasks: TaskGroup) -> None:
         self._tasks = tasks
-        self.outbox = outbox.Outbox(None)
+        self.outbox = broadcaster.Outbox(None)
 
     def blocked(self, connection: Connection) -> None:
         self._tasks.start_soon(connection.drain)
@@ -62,7 +62,9 @@ Step = tuple[Literal["send", "large head", "turn", "read"], set[int], int]
 @example([("send", {0, 1}, 10), ("large head", {1}, 10), ("turn", set(), 1)])
 @example([("send", {0, 1}, SLOW_BYTES), ("turn", set(), 4), ("send", {0, 1}, 10)])
 def test_each_peer_gets_its_frames_in_order(backend: str, steps: list[Step]) -> None:
-    with patch.object(outbox, "FLUSHED_AT_ONCE", 1):  # others have their turn after each socket
+    with patch.object(
+        broadcaster, "FLUSHED_AT_ONCE", 1
+    ):  # others have their turn after each socket
         anyio.run(live_through, steps, backend=backend)
 
 

@@ -10,9 +10,10 @@ import anyio.lowlevel
 import pytest
 import trio
 
-from sharedstate_anyio import asyncio_owner, serve
+from sharedstate_anyio import serve
 from sharedstate_anyio.client import ClosedError, connect
-from sharedstate_anyio.own_task import in_own_task
+from sharedstate_anyio.tasks import asyncio_owner
+from sharedstate_anyio.tasks.own_task import in_own_task
 from tests.support.servers import config
 
 if TYPE_CHECKING:

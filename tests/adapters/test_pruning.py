@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sharedstate_anyio import pruning
 from sharedstate_anyio.client import connect
+from sharedstate_anyio.hub import pruning
 from sharedstate_backends import StorageError
 from sharedstate_core import Limits
 from tests.support import faulty_service

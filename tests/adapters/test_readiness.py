@@ -24,8 +24,8 @@ UNPOLLED: Final = {**faulty_service.SERVICE, "poll_seconds": 0}
 
 def ask_each_time(monkeypatch: pytest.MonkeyPatch, *, fresh: float = 0.0) -> None:
     """Let no commit and no older answer stand for an answer."""
-    monkeypatch.setattr("sharedstate_anyio.proof.HOLDS_SECONDS", 0.0)
-    monkeypatch.setattr("sharedstate_anyio.readiness.FRESH_SECONDS", fresh)
+    monkeypatch.setattr("sharedstate_anyio.storage.proof.HOLDS_SECONDS", 0.0)
+    monkeypatch.setattr("sharedstate_anyio.ops.readiness.FRESH_SECONDS", fresh)
 
 
 async def test_ready_while_every_storage_answers(
@@ -40,7 +40,7 @@ async def test_ready_while_every_storage_answers(
             with monkeypatch.context() as patch:
                 patch.setattr(store, "heads", heads)
                 if heads is hangs:  # long enough for the other one to answer
-                    patch.setattr("sharedstate_anyio.readiness.PROBE_SECONDS", 0.5)
+                    patch.setattr("sharedstate_anyio.ops.readiness.PROBE_SECONDS", 0.5)
                 assert (await ask(server.port, "/readyz"))[::2] == away
             assert (await ask(server.port, "/healthz"))[::2] == (200, "ok\n")
             assert (await ask(server.port, "/readyz"))[::2] == (200, "ready\n")
@@ -66,7 +66,7 @@ async def test_storage_that_cannot_be_interrupted(
         try:
             with monkeypatch.context() as patch:
                 patch.setattr(faulty_service.stores["it"], "heads", heads)
-                patch.setattr("sharedstate_anyio.readiness.PROBE_SECONDS", 0.1)
+                patch.setattr("sharedstate_anyio.ops.readiness.PROBE_SECONDS", 0.1)
                 with anyio.fail_after(20):
                     for _ in range(2):
                         assert (await ask(server.port, "/readyz"))[0] == 503

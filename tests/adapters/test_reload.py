@@ -9,8 +9,8 @@ import anyio
 import pytest
 
 from sharedstate_anyio import parse_config, serve
-from sharedstate_anyio.limits import RANGES
-from sharedstate_anyio.reload import compare
+from sharedstate_anyio.config.limits import RANGES
+from sharedstate_anyio.config.reload import compare
 from tests.support.asking import ask
 from tests.support.command import started, without_root
 from tests.support.peer import ClosedError, open_client, open_peer, request, upgrade_request

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sharedstate_anyio.request_head import read_head
+from sharedstate_anyio.http.request_head import read_head
 
 MOST = 4096
 

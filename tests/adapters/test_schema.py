@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 from jsonschema import Draft202012Validator
 
-from sharedstate_anyio import schema as schema_module
-from sharedstate_anyio.config import DEFAULT_DOCUMENT, parse_config
-from sharedstate_anyio.limits import RANGES
+from sharedstate_anyio.config import schema as schema_module
+from sharedstate_anyio.config.config import DEFAULT_DOCUMENT, parse_config
+from sharedstate_anyio.config.limits import RANGES
 from sharedstate_backends import ConfigurationError
 from sharedstate_backends.items_service import KINDS, get_service
 from tests.docs.test_examples import blocks

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sharedstate_anyio.systemd import inherited_sockets, notify
+from sharedstate_anyio.cli.systemd import inherited_sockets, notify
 from sharedstate_backends import ConfigurationError
 from tests.support.command import INSTALLED, one_line, without_root
 from tests.support.peer import works

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sharedstate_anyio import services as services_module
-from sharedstate_anyio.config import load_config, parse_config
-from sharedstate_anyio.services import build_backends
+from sharedstate_anyio.config.config import load_config, parse_config
+from sharedstate_anyio.storage.plugins import _BACKEND_METHODS, build_backends
 from sharedstate_backends import Backend, ConfigurationError
 
 if TYPE_CHECKING:
@@ -66,9 +65,7 @@ def build_complaint(document: object) -> str:
 
 def test_the_backend_contract_is_what_is_checked() -> None:
     members = {name for name, _ in inspect.getmembers(Backend, inspect.isfunction)}
-    assert {name for name in members if not name.startswith("_")} == set(
-        services_module._BACKEND_METHODS
-    )
+    assert {name for name in members if not name.startswith("_")} == set(_BACKEND_METHODS)
 
 
 def test_the_default_services_can_be_built() -> None:

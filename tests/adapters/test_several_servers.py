@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import anyio
 
-from sharedstate_anyio.faults import Faults
-from sharedstate_anyio.hub import Hub
-from sharedstate_anyio.lookout import look_forever
+from sharedstate_anyio.hub.hub import Hub
+from sharedstate_anyio.hub.polling import look_forever
+from sharedstate_anyio.logs.repeated_errors import Faults
 from sharedstate_backends import StorageError
 from sharedstate_core import CollectionPath, Cursor
 from tests.support.command import started

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, ClassVar
 import anyio
 import pytest
 
-from sharedstate_anyio import hub as hub_module
-from sharedstate_anyio.connection import Connection
+from sharedstate_anyio.connections.connection import Connection
+from sharedstate_anyio.hub import hub as hub_module
 from sharedstate_core import Limits
 from tests.support import frames
 from tests.support.peer import ClosedError, limit_buffers, open_client, open_clients, request
@@ -20,8 +20,8 @@ from tests.support.servers import running, until
 if TYPE_CHECKING:
     import socket
 
-    from sharedstate_anyio.hub import Hub
-    from sharedstate_anyio.peer import Peer
+    from sharedstate_anyio.hub.hub import Hub
+    from sharedstate_anyio.hub.peer import Peer
 
 C = "/app/items/c"
 SMALL = 256 * 1024
@@ -70,7 +70,7 @@ class Watched(Connection):
 def watched(monkeypatch: pytest.MonkeyPatch) -> list[Watched]:
     """Return the server's connections, in the order of their coming."""
     monkeypatch.setattr(Watched, "made", [])
-    monkeypatch.setattr("sharedstate_anyio.reception.Connection", Watched)
+    monkeypatch.setattr("sharedstate_anyio.connections.acceptor.Connection", Watched)
     return Watched.made
 
 
@@ -247,7 +247,7 @@ async def test_who_never_reads_is_let_go(
     monkeypatch: pytest.MonkeyPatch, watched: list[Watched]
 ) -> None:
     """After a while that is a limit of the server; who wakes up in time to be told, is told."""
-    monkeypatch.setattr("sharedstate_anyio.connection.CLOSE_SECONDS", 0.2)
+    monkeypatch.setattr("sharedstate_anyio.connections.connection.CLOSE_SECONDS", 0.2)
     async with (
         running(limits=Limits(drain_seconds=0.05)) as server,
         open_client(server.port, buffer=SMALL) as dead,
@@ -267,7 +267,7 @@ async def test_who_never_reads_is_let_go(
 async def test_who_wakes_up_too_late_is_told(
     monkeypatch: pytest.MonkeyPatch, watched: list[Watched]
 ) -> None:
-    monkeypatch.setattr("sharedstate_anyio.connection.CLOSE_SECONDS", 20.0)
+    monkeypatch.setattr("sharedstate_anyio.connections.connection.CLOSE_SECONDS", 20.0)
     async with (
         running(limits=Limits(drain_seconds=0.05)) as server,
         open_client(server.port, buffer=SMALL) as sleepy,

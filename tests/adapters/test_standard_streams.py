@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sharedstate_anyio.config import ServiceConfig
-from sharedstate_anyio.services import whereabouts
+from sharedstate_anyio.config.config import ServiceConfig
+from sharedstate_anyio.storage.plugins import whereabouts
 from tests.support.command import INSTALLED, SECONDS, started
 from tests.support.peer import open_client
 from tests.support.servers import document, write_config

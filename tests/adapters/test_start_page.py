@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sharedstate_anyio.http import Site
-from sharedstate_anyio.rendering import ServiceInfo
+from sharedstate_anyio.http.rendering import ServiceInfo
+from sharedstate_anyio.http.site import Site
 from tests.support.site import ITEMS, MEMORY, Page
 
 if TYPE_CHECKING:

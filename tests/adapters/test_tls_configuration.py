@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sharedstate_anyio import parse_config
-from sharedstate_anyio.listeners import Certificates
-from sharedstate_anyio.tls import Tls
+from sharedstate_anyio.config.listeners import Certificates
+from sharedstate_anyio.net.tls import Tls
 from sharedstate_backends import ConfigurationError
 from tests.support.command import started
 from tests.support.servers import document, write_config

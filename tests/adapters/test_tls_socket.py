@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from sharedstate_anyio.listeners import Certificates
-from sharedstate_anyio.sockets import receive, send_all
-from sharedstate_anyio.tls import CHUNK_BYTES, UNTAKEN_BYTES, Tls, TlsSocket
+from sharedstate_anyio.config.listeners import Certificates
+from sharedstate_anyio.net.sockets import receive, send_all
+from sharedstate_anyio.net.tls import CHUNK_BYTES, UNTAKEN_BYTES, Tls, TlsSocket
 
 if TYPE_CHECKING:
     from tests.support.secure import Authority

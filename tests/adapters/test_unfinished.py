@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, ClassVar
 import pytest
 
 from sharedstate_anyio import parse_config, serve
-from sharedstate_anyio.limits import TransportLimits
-from sharedstate_anyio.unfinished import PROGRESS_BYTES, Unfinished
+from sharedstate_anyio.config.limits import TransportLimits
+from sharedstate_anyio.websocket.partial_messages import PROGRESS_BYTES, Unfinished
 from tests.support import frames
 from tests.support.peer import ClosedError, open_client, request
 from tests.support.servers import document, running, until
 
 if TYPE_CHECKING:
-    from sharedstate_anyio.unfinished import Sender
+    from sharedstate_anyio.websocket.partial_messages import Sender
 
 PART = 32 * 1024
 
@@ -41,7 +41,7 @@ class Noted(Unfinished):
 @pytest.fixture(autouse=True)
 def noted(monkeypatch: pytest.MonkeyPatch) -> list[Noted]:
     monkeypatch.setattr(Noted, "made", [])
-    monkeypatch.setattr("sharedstate_anyio.hub.Unfinished", Noted)
+    monkeypatch.setattr("sharedstate_anyio.hub.hub.Unfinished", Noted)
     return Noted.made
 
 

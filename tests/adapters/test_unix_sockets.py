@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from sharedstate_anyio import serve
-from sharedstate_anyio.listeners import Listen
-from sharedstate_anyio.listening import ListenError, open_listeners
+from sharedstate_anyio.config.listeners import Listen
+from sharedstate_anyio.net.listening import ListenError, open_listeners
 from tests.support.command import started
 from tests.support.peer import ClosedError, open_client, works
 from tests.support.servers import listening

@@ -7,7 +7,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sharedstate_anyio.wheel import Wheel
+from sharedstate_anyio.websocket.wheel import Wheel
 
 STEPS = st.lists(
     st.tuples(st.just("set"), st.integers(0, 5), st.floats(0, 20))

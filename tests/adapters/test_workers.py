@@ -11,8 +11,8 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
-from sharedstate_anyio import workers
-from sharedstate_anyio.workers import Workers
+from sharedstate_anyio.tasks import workers
+from sharedstate_anyio.tasks.workers import Workers
 
 task: ContextVar[object] = ContextVar("task", default=None)
 

@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING, cast
 import anyio
 from wsproto.events import BytesMessage
 
-from sharedstate_anyio.connection import Connection
-from sharedstate_anyio.deflate import compressed_text_frame
-from sharedstate_anyio.faults import Faults
-from sharedstate_anyio.frames import text_frame
-from sharedstate_anyio.handshake import Entrance
-from sharedstate_anyio.http import Site
-from sharedstate_anyio.keepalive import KeepAlive
-from sharedstate_anyio.limits import TransportLimits
-from sharedstate_anyio.listeners import Listen
-from sharedstate_anyio.listening import accept_forever, open_listeners
-from sharedstate_anyio.origins import Origins
-from sharedstate_anyio.outbox import Outbox
-from sharedstate_anyio.pace import Pace
-from sharedstate_anyio.unfinished import Unfinished
+from sharedstate_anyio.config.limits import TransportLimits
+from sharedstate_anyio.config.listeners import Listen
+from sharedstate_anyio.config.origins import Origins
+from sharedstate_anyio.connections.connection import Connection
+from sharedstate_anyio.http.handshake import Entrance
+from sharedstate_anyio.http.site import Site
+from sharedstate_anyio.logs.repeated_errors import Faults
+from sharedstate_anyio.net.listening import accept_forever, open_listeners
+from sharedstate_anyio.websocket.broadcaster import Outbox
+from sharedstate_anyio.websocket.deflate import compressed_text_frame
+from sharedstate_anyio.websocket.fair_turns import Pace
+from sharedstate_anyio.websocket.frames import text_frame
+from sharedstate_anyio.websocket.keepalive import KeepAlive
+from sharedstate_anyio.websocket.partial_messages import Unfinished
 from sharedstate_core import Limits
 
 if TYPE_CHECKING:
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
     from anyio.abc import TaskGroup
 
-    from sharedstate_anyio.hub import Hub
-    from sharedstate_anyio.reading import Heard
-    from sharedstate_anyio.sockets import Stream
+    from sharedstate_anyio.hub.hub import Hub
+    from sharedstate_anyio.net.sockets import Stream
+    from sharedstate_anyio.websocket.reading import Heard
 
 LONGEST: int = 32 * 1024 * 1024
 """Longer than any message of the suite, which goes up to 16 MiB."""

@@ -13,7 +13,7 @@ import anyio
 import pytest
 
 from sharedstate_anyio import parse_config, serve
-from sharedstate_anyio.arguments import CLIENT_COMMANDS
+from sharedstate_anyio.cli.options import CLIENT_COMMANDS
 from sharedstate_anyio.command.arguments import parser
 from sharedstate_anyio.command.target import Target, parse_target
 from tests.support.command import started

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import anyio
 import anyio.to_thread
 
-from sharedstate_anyio.backup_file import Backup
+from sharedstate_anyio.cli.backup_file import Backup
 from sharedstate_anyio.client import connect
 from tests.docs.test_operating_guide import SECONDS, TEXT, C, of_page, replaced
 from tests.support.command import Command, started

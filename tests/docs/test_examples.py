@@ -15,8 +15,8 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from sharedstate_anyio import parse_config
-from sharedstate_anyio.schema import schema
-from sharedstate_anyio.services import ENTRY_POINT_GROUP
+from sharedstate_anyio.config.schema import schema
+from sharedstate_anyio.storage.plugins import ENTRY_POINT_GROUP
 from sharedstate_core import Commit, Effect, Load, Send, Server
 from sharedstate_core.testing import MemoryStore
 from tests.support.command import started

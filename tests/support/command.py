@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import anyio.to_thread
 
-from sharedstate_anyio.cautions import ROOT
+from sharedstate_anyio.ops.cautions import ROOT
 
 if TYPE_CHECKING:
     import signal

@@ -6,8 +6,9 @@ import os
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
-from sharedstate_anyio import opening, parse_config, serve
-from sharedstate_anyio.http import BUNDLES
+from sharedstate_anyio import parse_config, serve
+from sharedstate_anyio.http import safe_open
+from sharedstate_anyio.http.site import BUNDLES
 
 from .servers import document
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from sharedstate_anyio import RunningServer
 
-LARGE: Final = 3 * opening.PIECE_BYTES + 5
+LARGE: Final = 3 * safe_open.PIECE_BYTES + 5
 """Bytes of `large.bin` in the folder: several pieces."""
 
 

@@ -10,7 +10,8 @@ import signal
 import sys
 from typing import Final
 
-from sharedstate_anyio import cli, migrate
+from sharedstate_anyio.cli import main as cli
+from sharedstate_anyio.cli import migrate
 
 MODULE: Final = __name__
 

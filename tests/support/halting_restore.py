@@ -10,12 +10,13 @@ import signal
 import sys
 from typing import TYPE_CHECKING, Final
 
-from sharedstate_anyio import cli, restore
+from sharedstate_anyio.cli import main as cli
+from sharedstate_anyio.cli import restore
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from sharedstate_anyio.saving import Talk
+    from sharedstate_anyio.cli.saving import Talk
     from sharedstate_backends.portable import Portion
 
 MODULE: Final = __name__

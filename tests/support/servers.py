@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sharedstate_anyio import Config, RunningServer
-    from sharedstate_anyio.limits import TransportLimits
+    from sharedstate_anyio.config.limits import TransportLimits
     from sharedstate_core import Limits
 
 Service = dict[str, object]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Final
 
-from sharedstate_anyio.http import BUNDLES, COMPANIONS
-from sharedstate_anyio.rendering import ServiceInfo
+from sharedstate_anyio.http.rendering import ServiceInfo
+from sharedstate_anyio.http.site import BUNDLES, COMPANIONS
 
 if TYPE_CHECKING:
-    from sharedstate_anyio.responses import Response
+    from sharedstate_anyio.http.responses import Response
 
 ITEMS: Final = ServiceInfo("items", "SQLite file")
 MEMORY: Final = ServiceInfo("mitems", "SQLite, in memory", in_memory=True)

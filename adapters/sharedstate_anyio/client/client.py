@@ -8,7 +8,7 @@ from typing import Any, Final, Generic, Literal, NamedTuple, TypeVar, overload
 import anyio
 import msgspec
 
-from sharedstate_anyio.own_task import in_own_task
+from sharedstate_anyio.tasks.own_task import in_own_task
 from sharedstate_core import (
     Condition,
     Cursor,

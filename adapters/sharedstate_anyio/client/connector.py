@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from sharedstate_anyio.events import about
+from sharedstate_anyio.logs.events import about
 
 from .errors import ConnectError
 from .link import GOODBYE_SECONDS

@@ -10,7 +10,7 @@ from weakref import WeakSet
 import anyio
 import msgspec
 
-from sharedstate_anyio.events import about
+from sharedstate_anyio.logs.events import about
 from sharedstate_core import RequestError
 from sharedstate_core.client import (
     Changed,

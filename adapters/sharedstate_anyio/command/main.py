@@ -24,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the command; ends the process with its exit status."""
     given = sys.argv[1:] if argv is None else list(argv)
     if names_configuration(given):
-        from sharedstate_anyio.cli import main as serve  # noqa: PLC0415  (what a client does without)
+        from sharedstate_anyio.cli.main import main as serve  # noqa: PLC0415  (what a client does without)
 
         serve(given)  # how the server was started before it had a command of its own
         return

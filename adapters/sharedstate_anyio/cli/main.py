@@ -1,0 +1,253 @@
+"""The command `sharedstate-anyio`."""
+
+from __future__ import annotations
+
+import dataclasses
+import faulthandler
+import importlib.util
+import json
+import logging
+import resource
+import signal
+import sys
+from contextlib import AsyncExitStack
+from functools import partial
+from typing import TYPE_CHECKING, Final, NoReturn
+
+import anyio
+
+from sharedstate_anyio.config.config import load_config
+from sharedstate_anyio.config.exposure import check_folders
+from sharedstate_anyio.config.listeners import override
+from sharedstate_anyio.config.schema import schema
+from sharedstate_anyio.entry import STDERR
+from sharedstate_anyio.logs.console import Voice
+from sharedstate_anyio.logs.events import about
+from sharedstate_anyio.net.listening import ListenError
+from sharedstate_anyio.ops import cautions
+from sharedstate_anyio.server import serve
+from sharedstate_anyio.storage.plugins import whereabouts
+from sharedstate_anyio.version import full_version
+from sharedstate_backends import ConfigurationError, OutcomeUnknownError, StorageError
+
+from .backup import backup_command
+from .check import check, with_file
+from .migrate import migrate
+from .options import check_parser, migrate_parser, parse_serve, schema_parser
+from .restore import restore_command
+from .saving import INTERRUPTED
+from .shutdown import SIGNALS, Ending
+from .systemd import inherited_sockets, notify, reloading
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from sharedstate_anyio.config.config import Config
+    from sharedstate_anyio.server import RunningServer
+
+log = logging.getLogger("sharedstate")
+
+OTHER_FILES: Final = 256
+"""Files beside the connections: databases, listeners, refused peers, what Python itself opens."""
+
+voice = Voice()
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command; ends the process with its exit status."""
+    try:
+        _run(sys.argv[1:] if argv is None else list(argv))
+    except KeyboardInterrupt:
+        voice.fail("interrupted", INTERRUPTED, "interrupted")
+
+
+def _run(arguments: list[str]) -> None:
+    if arguments and arguments[0] in _COMMANDS:
+        _COMMANDS[arguments[0]](arguments[1:])
+    options = parse_serve(arguments, list(_COMMANDS))
+    voice.configure(options.log_format, options.log_level)
+    # Where a process hangs, even in C, and at any time from now on: written at once, and it goes on.
+    faulthandler.register(signal.SIGQUIT, file=STDERR, chain=False)
+    loop = _loop(options.loop)
+    config = _config(options.config)
+    voice.conceal(dict(service.config) for service in config.services)
+    try:
+        listen = override(config.listen, options.host, options.port, options.unix)
+        sockets = inherited_sockets()
+    except ConfigurationError as error:
+        _refuse(error)
+    config = dataclasses.replace(config, listen=listen)
+    _allow_files(config.transport.connections)
+    cautions.warn("running_as_root", cautions.running_as_root())
+
+    def reread() -> Config:
+        new = load_config(options.config)
+        check_folders(new)
+        voice.conceal(dict(s.config) for s in (*config.services, *new.services))
+        again = override(new.listen, options.host, options.port, options.unix)
+        return dataclasses.replace(new, listen=again)
+
+    full_version()  # git is asked now, if at all, and not by a running server
+    ending = Ending()
+    ending.watch()
+    try:
+        anyio.run(_serve, config, sockets, reread, ending, backend=loop[0], backend_options=loop[1])
+    except Exception as error:
+        match _first(error):
+            case ConfigurationError() as first:
+                _refuse(first)
+            case StorageError() as first:
+                voice.fail(with_file(first, options.config), 1, "storage_unusable")
+            case ListenError() as first:
+                voice.fail(str(first), 1, "address_unusable")
+            case first if voice.style == "json":
+                text = "the server has failed"
+                log.critical(text, exc_info=first, extra=about("server_failed"))
+                sys.exit(1)
+            case _:
+                raise
+
+
+def _loop(name: str) -> tuple[str, dict[str, object]]:
+    """Return anyio's name for an event loop, and its options."""
+    if name != "asyncio" and importlib.util.find_spec(name) is None:
+        problem = f"--loop {name} needs {name}: pip install 'sharedstate[{name}]'"
+        voice.fail(problem, 2, "configuration_wrong")
+    return ("asyncio", {"use_uvloop": True}) if name == "uvloop" else (name, {})
+
+
+def _migrate(arguments: Sequence[str]) -> NoReturn:
+    """Run `sharedstate-anyio migrate`."""
+    options = migrate_parser().parse_args(arguments)
+    # Whoever presses Ctrl-C ends it at once, as a power cut would: that is safe at any moment.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        complete = anyio.run(migrate, _config(options.config))
+    except ConfigurationError as error:
+        _refuse(error)
+    except (StorageError, OutcomeUnknownError) as error:
+        problem = f"{error}; nothing is lost: mend it and run this again"
+        voice.fail(problem, 1, "storage_unusable")
+    sys.exit(0 if complete else 3)
+
+
+def _check(arguments: Sequence[str]) -> NoReturn:
+    """Run `sharedstate-anyio check`."""
+    options = check_parser().parse_args(arguments)
+    sys.exit(anyio.run(check, options.config))
+
+
+def _schema(arguments: Sequence[str]) -> NoReturn:
+    """Run `sharedstate-anyio schema`."""
+    schema_parser().parse_args(arguments)
+    print(json.dumps(schema(), indent=2, ensure_ascii=False))
+    sys.exit(0)
+
+
+_COMMANDS: Final[Mapping[str, Callable[[Sequence[str]], NoReturn]]] = {
+    "migrate": _migrate,
+    "check": _check,
+    "schema": _schema,
+    "backup": partial(backup_command, voice),
+    "restore": partial(restore_command, voice),
+}
+
+
+def _config(file: Path | None) -> Config:
+    try:
+        return load_config(file)
+    except ConfigurationError as error:
+        _refuse(error)
+
+
+def _refuse(error: ConfigurationError) -> NoReturn:
+    """Tell all that is wrong with the configuration, and end the process."""
+    voice.fail([str(each) for each in error.each], 2, "configuration_wrong")
+
+
+async def _serve(
+    config: Config,
+    sockets: Sequence[socket.socket],
+    reread: Callable[[], Config],
+    ending: Ending,
+) -> None:
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(serve(config, sockets=sockets))
+        with anyio.open_signal_receiver(*SIGNALS) as signals:
+            ending.started()
+            try:
+                _announce(server, config)
+                if ending.hung_up:
+                    _reload(server, reread)
+                await _attend(signals, server, reread)
+            except BaseException:
+                ending.bound(1)
+                raise
+            ending.bound(0)
+            await stack.aclose()  # signals that come meanwhile change nothing
+        ending.watch()
+    voice.say("stopped", "stopped")
+
+
+def _announce(server: RunningServer, config: Config) -> None:
+    """Tell where it listens and what it serves."""
+    version = full_version()
+    name = f"SharedState {version}"
+    for host, port in server.addresses:
+        text = f"{name} listens on {host} port {port}"
+        voice.say(text, "listening", host=host, port=port, version=version)
+    for path in server.paths:
+        voice.say(f"{name} listens on {path}", "listening", path=path, version=version)
+    for service in config.services:
+        text = f"  service {service.name}: {whereabouts(service)}"
+        voice.say(text, "service", service=service.name, store=service.store)
+    hint = f"Open {server.url} in a browser. " if server.url else ""
+    voice.say(f"{hint}Ctrl-C stops the server.", "ready", url=server.url)
+    notify("READY=1")
+
+
+async def _attend(
+    signals: AsyncIterator[signal.Signals], server: RunningServer, reread: Callable[[], Config]
+) -> None:
+    """Do what signals ask for, until one of them asks for the end."""
+    async for signum in signals:
+        if signum == signal.SIGHUP:
+            notify(*reloading())
+            _reload(server, reread)
+            notify("READY=1")
+            continue
+        notify("STOPPING=1")
+        voice.say(f"{signum.name}: finishing what was accepted", "stopping", signal=signum.name)
+        break
+
+
+def _reload(server: RunningServer, reread: Callable[[], Config]) -> None:
+    """Read the configuration again; one that cannot be used changes nothing. What went wrong is told last."""
+    try:
+        config = reread()
+    except ConfigurationError as error:
+        server.reload()  # the certificates, all the same
+        for each in error.each:
+            text = "configuration not reloaded, the old one holds: %s"
+            log.error(text, each, extra=about("reload_failed"))  # noqa: TRY400
+        return
+    server.reload(config)
+    _allow_files(config.transport.connections)
+
+
+def _allow_files(connections: int) -> None:
+    """Raise the soft limit of open files as far as the hard one lets it: a socket is a file."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + OTHER_FILES
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _first(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -1,0 +1,126 @@
+"""What `backup` and `restore` have in common: which services, how they are reached, and what is said meanwhile."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
+
+from sharedstate_anyio.config.config import load_config
+from sharedstate_anyio.config.document import shown
+from sharedstate_anyio.logs.formatting import printable
+from sharedstate_anyio.storage.plugins import build_backend
+from sharedstate_backends import ConfigurationError, OutcomeUnknownError, StorageError
+from sharedstate_backends.portable import portable
+
+from .backup_file import BackupError
+from .check import with_file
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from sharedstate_anyio.config.config import Config, ServiceConfig
+    from sharedstate_anyio.logs.console import Voice
+    from sharedstate_backends.portable import Portable
+
+PROGRESS_SECONDS: Final = 2.0
+"""Pause between two lines about progress."""
+
+DONE: Final = 0
+FAILED: Final = 1
+WRONG: Final = 2
+INCOMPLETE: Final = 3
+INTERRUPTED: Final = 130
+
+
+class Kept(NamedTuple):
+    """A service whose content can be saved and restored."""
+
+    service: ServiceConfig
+    store: Portable
+
+
+class Talk:
+    """What one run says.
+
+    Args:
+        voice: says it.
+        quiet: whether to say only what went wrong or was left out.
+    """
+
+    def __init__(self, voice: Voice, *, quiet: bool) -> None:
+        self._voice = voice
+        self._quiet = quiet
+        self._said = time.monotonic()
+
+    def tell(self, name: str, line: str) -> None:
+        """Tell of a service, or of the file."""
+        if not self._quiet:
+            self.warn(name, line)
+
+    def warn(self, name: str, line: str) -> None:
+        """Tell it in any case."""
+        self._voice.say(printable(f"{name}: {line}"), "saving")
+
+    def progress(self, name: str, rows: int) -> None:
+        """Tell how far it is, if that was long ago."""
+        now = time.monotonic()
+        if now - self._said > PROGRESS_SECONDS:
+            self._said = now
+            self.tell(name, f"{rows:,} rows so far")
+
+
+def choose(config: Config, names: Sequence[str]) -> tuple[ServiceConfig, ...]:
+    """Return the services of these names; all of them for none.
+
+    Raises:
+        ConfigurationError: there is no such service.
+    """
+    known = {service.name: service for service in config.services}
+    for name in names:
+        if name not in known:
+            problem = f"there is no service {shown(name)}; the configuration has {', '.join(known)}"
+            raise ConfigurationError("--service", problem)
+    return tuple(service for name, service in known.items() if not names or name in names)
+
+
+def kept(service: ServiceConfig) -> Kept | None:
+    """Return a service that can be saved; None for one whose module cannot do so.
+
+    Raises:
+        ConfigurationError: the service cannot be set up as configured.
+    """
+    store = portable(build_backend(service))
+    return None if store is None else Kept(service, store)
+
+
+@contextmanager
+def placed_errors(service: ServiceConfig, file: Path | None) -> Iterator[None]:
+    """Let what goes wrong begin with the service's place."""
+    try:
+        yield
+    except (BackupError, ConfigurationError):
+        raise
+    except OutcomeUnknownError as error:
+        raise OutcomeUnknownError(f"{service.place}: {error}; run this again") from error
+    except StorageError as error:
+        raise StorageError(f"{service.place}: {with_file(error, file)}") from error
+    except Exception as error:  # whatever a plugin raises is its fault
+        problem = f"{service.place}: it failed: {type(error).__name__}: {error}"
+        raise StorageError(problem) from error
+
+
+def run(voice: Voice, file: Path | None, work: Callable[[Config], int]) -> NoReturn:
+    """Do something with a configuration; ends the process with the exit status."""
+    try:
+        config = load_config(file)
+        voice.conceal(dict(service.config) for service in config.services)
+        status = work(config)
+    except ConfigurationError as error:
+        voice.fail([str(each) for each in error.each], WRONG, "configuration_wrong")
+    except (StorageError, OutcomeUnknownError) as error:
+        voice.fail(str(error), FAILED, "storage_unusable")
+    except KeyboardInterrupt as error:
+        voice.fail("; ".join(["interrupted", *error.args]), INTERRUPTED, "interrupted")
+    raise SystemExit(status)

@@ -1,0 +1,79 @@
+"""How the process of the command ends: at once while it starts, in order while it serves, in time in any case.
+
+1. SIGTERM and SIGINT end a start at once, whatever it waits for: nothing was accepted yet, and storage bears that at
+   any moment. The exit status is 0.
+2. Once it serves, the first of them ends it in order; further ones change nothing.
+3. An orderly end that does not come about is given up. What is not stored by then was never acknowledged, and clients
+   have been told so.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+from typing import TYPE_CHECKING, Final
+
+from sharedstate_anyio.logs.events import about
+from sharedstate_anyio.server import FINISH_SECONDS, GOODBYE_SECONDS
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+log = logging.getLogger("sharedstate")
+
+SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+LATEST_SECONDS: Final = FINISH_SECONDS + GOODBYE_SECONDS + 1.0
+"""How long an orderly end may take; the last second is for storage to be closed."""
+
+
+class Ending:
+    """The end of the process, which has to come.
+
+    Attributes:
+        hung_up: whether SIGHUP came during the start.
+    """
+
+    def __init__(self) -> None:
+        self.hung_up = False
+        self._starting = True
+
+    def watch(self) -> None:
+        """Take the signals that no loop takes: before it serves, and after it."""
+        for signum in SIGNALS:
+            signal.signal(signum, self._hear)
+
+    def started(self) -> None:
+        """From now on it ends in order."""
+        self._starting = False
+
+    def bound(self, status: int) -> None:
+        """Let the process end with this status soon, if it has not ended by itself: threads may wait for storage."""
+        text = "the orderly end took longer than %g s, storage did not finish: ending without it"
+        fields = about("end_unfinished")
+        arguments = (status, logging.ERROR, fields, text, LATEST_SECONDS)
+        timer = threading.Timer(LATEST_SECONDS, _leave, arguments)
+        timer.daemon = True
+        timer.start()
+
+    def _hear(self, signum: int, _: FrameType | None) -> None:
+        if not self._starting:
+            return
+        if signum == signal.SIGHUP:
+            self.hung_up = True
+            return
+        self._starting = False
+        # By a thread: what was interrupted here may hold a lock of the log.
+        name = signal.Signals(signum).name
+        fields = about("stopping", signal=name)
+        arguments = (0, logging.INFO, fields, "%s: the start is given up", name)
+        threading.Thread(target=_leave, args=arguments, daemon=True).start()
+
+
+def _leave(status: int, level: int, fields: dict[str, object], text: str, *values: object) -> None:
+    """End the process, whatever its threads wait for, after a last line in the log."""
+    log.log(level, text, *values, extra=fields)
+    logging.shutdown()
+    os._exit(status)

@@ -1,0 +1,318 @@
+"""From a configuration file to a `Config`: the document checked, with its types.
+
+Rules:
+
+1. Every error is a `ConfigurationError` of one line: the place in the document
+   (`services[1].config.db_table`) or the file, then what is wrong and what to do.
+2. Parsing looks at shapes only. What a service's `config` may hold is the service's business: it
+   goes through untouched (`storage/plugins.py`).
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from os import PathLike
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from sharedstate_backends.complaints import Complaints
+from sharedstate_backends.contract import ConfigurationError
+from sharedstate_core import Limits
+from sharedstate_core.arguments import check_number, expect
+from sharedstate_core.errors import RequestError
+from sharedstate_core.paths import split_path
+
+from .audience import AUDIENCES, Audience, parse_audience
+from .compression import parse_compression
+from .document import decode, kind, object_at, shown
+from .folders import check_own_file, parse_files
+from .limits import TransportLimits, parse_limits
+from .listeners import DEFAULT_HOST, DEFAULT_PORT, Listen, parse_listeners
+from .origins import Origins, parse_origins
+
+BUILT_IN: Final[Mapping[str, str]] = {"items_service": "sharedstate_backends.items_service"}
+"""Services that are there even where the package's metadata is not, by module name."""
+
+POLL_SECONDS: Final = 1.0
+"""How often a service that other processes may share looks for their commits."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceConfig:
+    """One entry of `services`.
+
+    Attributes:
+        name: the service's segment in a path.
+        module: what implements it: a built-in or installed service's name, or a dotted module.
+        poll_seconds: how often to look for what other server processes have committed; 0 for never.
+        config: handed to the module's `get_service`; left out of the `repr`, as it may hold a password.
+        place: of the entry in the configuration, for complaints.
+
+    Raises:
+        ConfigurationError: the name cannot stand in a path, or the pause is not one.
+    """
+
+    name: str
+    module: str
+    config: Mapping[str, object] = field(default_factory=dict, repr=False)
+    poll_seconds: float = POLL_SECONDS
+    place: str = field(default="services[0]", compare=False)
+
+    def __post_init__(self) -> None:
+        _name(self.name, "name")
+        _poll_seconds(self.poll_seconds, "poll_seconds")
+
+    @property
+    def is_built_in(self) -> bool:
+        """Whether it is one of ours, by its name or by that of its module."""
+        return self.module in BUILT_IN or self.module in BUILT_IN.values()
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether it is known to forget everything when the server stops."""
+        return self.is_built_in and (
+            self.config.get("db_type") == "sqlite"
+            and self.config.get("db_name", ":memory:") == ":memory:"
+        )
+
+    @property
+    def store(self) -> str:
+        """What keeps its items, in words for any visitor: no file, host or user."""
+        db_type = self.config.get("db_type") if self.is_built_in else None
+        if db_type == "sqlite":
+            return "SQLite, in memory" if self.in_memory else "SQLite file"
+        return "MySQL or MariaDB" if db_type == "mysql" else f"module {self.module}"
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The whole configuration, for `serve`; names of services are distinct.
+
+    Attributes:
+        listen: where to listen; at least one.
+        services: which there are, beside those whose backends are handed to `serve`.
+        limits: bounds on what a peer may ask for.
+        origins: whose pages may connect.
+        transport: bounds on connections.
+        compression: from how many bytes on messages are compressed; None: never.
+        metrics: who may ask for the numbers.
+        files: folders that are served, by the path under which each is, such as `{"/": "./public"}`.
+
+    Raises:
+        TypeError: one is of another type.
+        ValueError: there is no listener, or one is out of range.
+        ConfigurationError: a path of `files` is none, is the server's own, or is there twice.
+    """
+
+    listen: tuple[Listen, ...] = (Listen(),)
+    services: tuple[ServiceConfig, ...] = ()
+    limits: Limits = field(default_factory=Limits)
+    origins: Origins = field(default_factory=Origins)
+    transport: TransportLimits = field(default_factory=TransportLimits)
+    compression: int | None = None
+    metrics: Audience = "local"
+    files: Mapping[str, str | PathLike[str]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, entry_type in (("listen", Listen), ("services", ServiceConfig)):
+            entries = getattr(self, name)
+            expect(name, entries, tuple)
+            for index, entry in enumerate(entries):
+                expect(f"{name}[{index}]", entry, entry_type)
+        if not self.listen:
+            raise ValueError("listen: expected at least one Listen, found none")
+        expect("limits", self.limits, Limits)
+        expect("origins", self.origins, Origins, "an")
+        expect("transport", self.transport, TransportLimits)
+        check_number("compression", self.compression, 0, optional=True)
+        if self.metrics not in AUDIENCES:
+            raise ValueError(f"metrics: expected one of {AUDIENCES}, found {self.metrics!r}")
+        object.__setattr__(self, "files", MappingProxyType(parse_files(self.files)))
+
+
+DEFAULT_DOCUMENT: Final[Mapping[str, object]] = {
+    "service": {"host": DEFAULT_HOST, "port": DEFAULT_PORT},
+    "services": [
+        {
+            "name": "items",
+            "module": "items_service",
+            "config": {"db_type": "sqlite", "db_name": "sharedstate.db", "db_table": "items"},
+        },
+        {
+            "name": "mitems",
+            "module": "items_service",
+            "config": {"db_type": "sqlite", "db_name": ":memory:", "db_table": "items"},
+        },
+    ],
+}
+"""What holds without a configuration file."""
+
+
+def load_config(file: Path | str | None, complaints: Complaints | None = None) -> Config:
+    """Read a configuration file: JSON in UTF-8, with or without a byte order mark.
+
+    Args:
+        file: None stands for `DEFAULT_DOCUMENT`.
+        complaints: see `parse_config`.
+
+    Raises:
+        ConfigurationError: the file cannot be read, is not JSON, or breaks the format. Its `key` is
+            the file (and line and column) or the place in the document.
+        TypeError: it is a document, which `parse_config` takes.
+    """
+    if file is None:
+        return parse_config(DEFAULT_DOCUMENT)
+    if isinstance(file, Mapping):
+        raise TypeError("file: expected a path; parse_config takes a document")
+    file = Path(file)
+    try:
+        text = file.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        raise ConfigurationError(_named(file), "there is no such file; check the path") from None
+    except IsADirectoryError:
+        problem = "is a directory; name the JSON file in it"
+        raise ConfigurationError(_named(file), problem) from None
+    except UnicodeDecodeError as error:
+        problem = f"is not UTF-8 (byte {error.start}); save it again as UTF-8"
+        raise ConfigurationError(_named(file), problem) from None
+    except OSError as error:
+        problem = f"cannot be read: {error.strerror or type(error).__name__}; check its permissions"
+        raise ConfigurationError(_named(file), problem) from None
+    if complaints is None:
+        with Complaints() as complaints:
+            return _load(text, file, complaints)
+    return _load(text, file, complaints)
+
+
+def _load(text: str, file: Path, complaints: Complaints) -> Config:
+    config = parse_config(decode(text, _named(file)), complaints)
+    complaints.attempt(check_own_file, config.files, file)
+    return config
+
+
+def parse_config(document: object, complaints: Complaints | None = None) -> Config:
+    """Check a decoded configuration document and give it its types.
+
+    Args:
+        document: `{"service": {"host", "port", ...}, "services": [{"name", "module", "config", "poll_seconds"}, ...],
+            "limits": {...}, "origins": [...], "compression": ..., "metrics": ..., "files": {...}, "$schema": ...}`.
+            All but `services` and the names and modules in it may be left out.
+        complaints: gets the mistakes, instead of their being raised; what is returned then is what could be read:
+            defaults, without the services that have mistakes.
+
+    Raises:
+        ConfigurationError: the document breaks the format; `key` is the place, and `each` has all mistakes.
+    """
+    if complaints is None:
+        with Complaints() as complaints:
+            return _parse(document, complaints)
+    return _parse(document, complaints)
+
+
+def _parse(document: object, complaints: Complaints) -> Config:
+    attempt = complaints.attempt
+    optional = ("service", "limits", "origins", "compression", "metrics", "files", "$schema")
+    top = object_at(document, "", complaints, optional=optional, required=("services",))
+    if not isinstance(top.get("$schema", ""), str):
+        problem = f"expected the address of a JSON Schema, found {kind(top['$schema'])}"
+        complaints.add("$schema", problem)
+    services = _services(top["services"], complaints) if "services" in top else ()
+    limits, transport = attempt(parse_limits, top.get("limits", {})) or (
+        Limits(),
+        TransportLimits(),
+    )
+    origins = attempt(parse_origins, top["origins"]) if "origins" in top else None
+    compression = attempt(parse_compression, top.get("compression", False))
+    listeners = attempt(parse_listeners, top.get("service", {})) or (Listen(),)
+    metrics = attempt(parse_audience, top.get("metrics", "local")) or "local"
+    files = attempt(parse_files, top.get("files", {})) or {}
+    return Config(
+        listeners, services, limits, origins or Origins(), transport, compression, metrics, files
+    )
+
+
+def _services(entries: object, complaints: Complaints) -> tuple[ServiceConfig, ...]:
+    if not isinstance(entries, list) or not entries:
+        found = f"expected a list, found {kind(entries)}"
+        complaints.add(
+            "services", found if entries != [] else "is empty; describe at least one service"
+        )
+        return ()
+    services: dict[str, ServiceConfig] = {}
+    for index, entry in enumerate(entries):
+        service = complaints.attempt(_service, entry, f"services[{index}]")
+        if service is None:
+            continue
+        earlier = services.setdefault(service.name, service)
+        if earlier is not service:
+            problem = f"{earlier.place} is called {shown(service.name)} too; rename one"
+            complaints.add(f"{service.place}.name", problem)
+    return tuple(services.values())
+
+
+def _service(value: object, place: str) -> ServiceConfig:
+    with Complaints() as complaints:
+        optional = ("config", "poll_seconds")
+        members = object_at(
+            value, place, complaints, required=("name", "module"), optional=optional
+        )
+        read: dict[str, object] = {
+            key: complaints.attempt(parse, members[key], f"{place}.{key}")
+            for key, parse in _PARSERS.items()
+            if key in members
+        }
+    service = ServiceConfig(**read, place=place)  # type: ignore[arg-type]
+    if service.in_memory and "poll_seconds" not in read:
+        return replace(service, poll_seconds=0.0)
+    return service
+
+
+def _name(value: object, place: str) -> str:
+    if not isinstance(value, str):
+        raise ConfigurationError(place, f"expected a text, found {shown(value)}")
+    try:
+        segments = split_path(value)
+    except RequestError as error:
+        problem = f"cannot stand in a path: {error.message.rpartition(': ')[2]}"
+        raise ConfigurationError(place, problem) from None
+    if segments != (value,):
+        problem = f'expected one segment of a path, without "/", found {shown(value)}'
+        raise ConfigurationError(place, problem)
+    return value
+
+
+def _module(value: object, place: str) -> str:
+    if not isinstance(value, str) or not value:
+        problem = f'expected a module such as "items_service", found {shown(value)}'
+        raise ConfigurationError(place, problem)
+    return value
+
+
+def _config(value: object, place: str) -> Mapping[str, object]:
+    if not isinstance(value, dict):
+        raise ConfigurationError(place, f"expected an object, found {kind(value)}")
+    return MappingProxyType(dict(value))
+
+
+def _poll_seconds(value: object, place: str) -> float:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or not (value == 0 or 0.01 <= value <= 3600)
+    ):
+        problem = f"expected 0 (never) or seconds from 0.01 to 3600, found {shown(value)}"
+        raise ConfigurationError(place, problem)
+    return float(value)
+
+
+_PARSERS: Final[Mapping[str, Callable[[object, str], object]]] = {
+    "name": _name,
+    "module": _module,
+    "config": _config,
+    "poll_seconds": _poll_seconds,
+}
+
+
+def _named(file: Path) -> str:
+    return str(file) if str(file).isprintable() else json.dumps(str(file))

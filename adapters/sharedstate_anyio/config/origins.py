@@ -1,0 +1,158 @@
+"""Which pages may open a WebSocket: the `Origin` that a browser sends with the handshake (RFC 6454).
+
+A browser lets any page open a WebSocket to any server, so the server has to say whose pages it serves. Programs
+that are no browsers send no Origin, or any they like: this protects people who browse, it authenticates nobody.
+"""
+
+import ipaddress
+import logging
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+from sharedstate_anyio.logs.events import about
+from sharedstate_backends import ConfigurationError
+from sharedstate_backends.complaints import Complaints
+
+from .document import kind, shown
+
+log = logging.getLogger("sharedstate")
+
+ANY: Final = "*"
+NULL: Final = "null"
+SAME_HOST: Final = "same-host"
+LOCALHOST: Final = "localhost"
+DEFAULT: Final = (SAME_HOST, LOCALHOST)
+
+TOLD_ORIGINS: Final = 100
+"""Refused origins that are logged, each once: nobody fills the log by inventing more."""
+
+_ORIGIN: Final = re.compile(
+    r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<host>\[[0-9a-f:.]+\]|[a-z0-9._~%-]+)(?::(?P<port>\d{1,5}))?"
+)
+_PORTS: Final = {"http": "80", "https": "443"}
+
+
+@dataclass(frozen=True, slots=True)
+class Origins:
+    """The pages that are served; clients that send no Origin always are.
+
+    Attributes:
+        allowed: origins such as `https://app.example.org`, and the words `*` (every page), `null`
+            (files, and frames without an origin), `same-host` (pages from the host that the request names,
+            whatever their port), `localhost` (pages from this machine, whatever their port).
+        trusts_names: whether `same-host` holds for names, too, not for addresses only. Whoever owns a name can let it
+            point to the browser's own machine: a server that listens only there has no name of its own.
+    """
+
+    allowed: frozenset[str] = frozenset(DEFAULT)
+    trusts_names: bool = True
+    _told: set[str] = field(default_factory=set, compare=False, repr=False)
+
+    def refusal(self, headers: Iterable[tuple[bytes, bytes]]) -> str | None:
+        """Return why this handshake is refused, or None if it is not.
+
+        Args:
+            headers: of the request, names in lower case.
+        """
+        fields = list(headers)
+        sent = [value for name, value in fields if name == b"origin"]
+        if not sent or ANY in self.allowed:
+            return None
+        hosts = [value for name, value in fields if name == b"host"]
+        if len(sent) == 1 and self._allows(
+            sent[0].decode("latin-1"), hosts[0].decode("latin-1") if hosts else ""
+        ):
+            return None
+        reason = (
+            f"pages of the origin {shown(b', '.join(sent).decode('latin-1'))} are not served here; "
+            'the key "origins" of the configuration lists those that are'
+        )
+        if reason not in self._told and len(self._told) < TOLD_ORIGINS:
+            self._told.add(reason)
+            log.info("refused: %s", reason, extra=about("origin_refused"))
+        return reason
+
+    def _allows(self, sent: str, host: str) -> bool:
+        if sent == NULL:
+            return NULL in self.allowed
+        origin = _normal(sent)
+        if origin is None:
+            return False
+        name = _host(origin)
+        return (
+            origin in self.allowed
+            or (
+                SAME_HOST in self.allowed
+                and name == _host(f"http://{host.lower()}")
+                and (self.trusts_names or _address(name) is not None)
+            )
+            or (LOCALHOST in self.allowed and _is_loopback(name))
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host to listen on is reached from its own machine only."""
+    return _is_loopback(host.lower())
+
+
+def parse_origins(value: object) -> Origins:
+    """Give the document's `origins` its type: `"*"`, or a list of origins and words.
+
+    Raises:
+        ConfigurationError: an entry is none of them; `key` is its place.
+    """
+    if value == ANY:
+        return Origins(frozenset([ANY]))
+    if not isinstance(value, list):
+        problem = f'expected "*" or a list of origins, found {kind(value)}'
+        raise ConfigurationError("origins", problem)
+    with Complaints() as complaints:
+        read = [complaints.attempt(_entry, entry, f"origins[{i}]") for i, entry in enumerate(value)]
+    return Origins(frozenset(entry for entry in read if entry is not None))
+
+
+def _entry(entry: object, place: str) -> str:
+    if isinstance(entry, str):
+        if entry in {ANY, NULL, SAME_HOST, LOCALHOST}:
+            return entry
+        origin = _normal(entry)
+        if origin is not None:
+            return origin
+    problem = (
+        'expected an origin such as "https://app.example.org" (no path), '
+        f'or one of "*", "null", "same-host", "localhost", found {shown(entry)}'
+    )
+    raise ConfigurationError(place, problem)
+
+
+def _normal(origin: str) -> str | None:
+    """Return an origin as browsers spell it, or None if it is none: lower case, no default port."""
+    match = _ORIGIN.fullmatch(origin.lower())
+    if match is None:
+        return None
+    scheme, host, port = match["scheme"], match["host"], match["port"]
+    bare = port is None or port == _PORTS.get(scheme)
+    return f"{scheme}://{host}" if bare else f"{scheme}://{host}:{port}"
+
+
+def _host(origin: str) -> str | None:
+    match = _ORIGIN.fullmatch(origin)
+    return match["host"] if match else None
+
+
+def _is_loopback(name: str | None) -> bool:
+    if name is None:
+        return False
+    address = _address(name)
+    if address is not None:
+        return address.is_loopback
+    return name == "localhost" or name.endswith(".localhost")
+
+
+def _address(name: str | None) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address((name or "").strip("[]"))
+    except ValueError:
+        return None

@@ -1,0 +1,1 @@
+"""Whoever connects: admitted, and served until the end."""

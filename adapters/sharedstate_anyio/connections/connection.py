@@ -1,0 +1,324 @@
+"""One peer on one socket.
+
+The rules:
+
+1. What arrives is handled where the loop says that it is there; the task only waits for the end.
+2. `close` and `abort` are synchronous, so no cancellation can skip them; the task that runs the connection does the
+   cleaning up.
+3. What goes out is `Outgoing`'s.
+4. Once both sides have said Close nothing more is read, and the server ends the connection, at once (RFC 6455, section
+   7.1.1). A Close is answered behind what was sent before it; a peer that does not take that is not waited for long.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+from time import monotonic
+from typing import TYPE_CHECKING, Final
+
+import anyio
+import anyio.lowlevel
+from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
+
+from sharedstate_anyio.http.handshake import Entrance, handshake
+from sharedstate_anyio.hub.peer import Peer
+from sharedstate_anyio.logs.events import about
+from sharedstate_anyio.net.sockets import RECEIVE_BYTES, finish, while_readable
+from sharedstate_anyio.websocket.fair_turns import LARGE_CHARACTERS
+from sharedstate_anyio.websocket.frames import PING, pong_frame
+from sharedstate_anyio.websocket.reading import Violation
+from sharedstate_core.errors import CLOSE_TOO_BIG, CLOSE_UNSUPPORTED_DATA
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sharedstate_anyio.http.handshake import Opened
+    from sharedstate_anyio.hub.hub import Hub
+    from sharedstate_anyio.net.sockets import Stream
+    from sharedstate_anyio.websocket.keepalive import KeepAlive
+    from sharedstate_anyio.websocket.reading import Heard, Reader
+
+log = logging.getLogger("sharedstate")
+
+CLOSE_SECONDS: Final = 3.0
+"""How long a peer may take to answer a close frame, or to take ours."""
+
+HANDLED_AT_ONCE: Final = 64
+TURN_SECONDS: Final = 0.005
+"""Messages of one peer that are taken, and how long that may go on, before others have their turn."""
+
+
+class _Turn:
+    """How much of one peer is taken before others have their turn; `left`: messages."""
+
+    __slots__ = ("_end", "left")
+
+    def __init__(self) -> None:
+        self.left = HANDLED_AT_ONCE
+        self._end = monotonic() + TURN_SECONDS
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether another message may be taken."""
+        return self.left > 0 and not self.is_late
+
+    @property
+    def is_late(self) -> bool:
+        """Whether it has gone on for longer than it should."""
+        return monotonic() > self._end
+
+
+class Connection(Peer):
+    """A peer; the object itself is the handle under which the core knows it."""
+
+    __slots__ = (
+        "_event",
+        "_events",
+        "_heard",
+        "_hub",
+        "_in_line",
+        "_over",
+        "_reader",
+        "_resumed",
+        "_scope",
+    )
+
+    def __init__(self, sock: Stream, hub: Hub) -> None:
+        super().__init__(sock, hub.outbox)
+        self._hub = hub
+        self._reader: Reader | None = None
+        self._events: Iterator[Heard] = iter(())
+        self._event: Heard | None = None  # the first of them that is not handled yet
+        self._heard = False
+        self._in_line = False  # its next message has to wait for others
+        self._over = False  # nothing more is read
+        self._scope = anyio.CancelScope()
+        self._resumed: anyio.Event | None = None  # to come, while reading is paused
+
+    # --- life -------------------------------------------------------------------------------------
+
+    async def run(self, entrance: Callable[[], Entrance], address: str) -> None:
+        """Serve the peer, whose `admission.group` is `address`, until it is gone."""
+        try:
+            with self._scope:
+                opened = await handshake(
+                    self.sock, entrance, address, self._scope, self._hub.message_bytes
+                )
+                if opened is not None:
+                    await self._converse(opened, entrance().keep_alive)
+                    await finish(self.sock)
+        except OSError as error:
+            log.debug("a connection broke: %s", error, extra=about("connection_broke"))
+        except Exception as error:  # noqa: BLE001  (a fault of ours must not end the server)
+            text = "a connection could not be handled; the others go on"
+            fields = {"event": "connection_failed"}
+            self._hub.faults.report(("connection", type(error)), text, error, fields)
+        finally:
+            self._drop()
+            with contextlib.suppress(OSError):
+                anyio.notify_closing(self.sock)
+            self.sock.close()
+
+    async def _converse(self, opened: Opened, keep_alive: KeepAlive) -> None:
+        self._reader = opened.reader
+        self._feed(opened.reader, opened.data)
+        self.window_bits = opened.window_bits
+        del opened
+        self._hub.opened(self)
+        keep_alive.watch(self)
+        try:
+            while not self._over:
+                if self._resumed is not None:
+                    await self._resumed.wait()
+                elif self._in_line:
+                    await self._hub.pace.wait(self)
+                    self._in_line = False
+                elif self._handle_events():
+                    await while_readable(self.sock, self._read)
+                else:
+                    await anyio.lowlevel.checkpoint()
+            if self._closing:
+                await self.sent()
+        finally:
+            keep_alive.forget(self)
+            self._hub.unfinished.drop(self)
+            self._hub.closed(self)
+            self.flush()
+
+    # --- reading ----------------------------------------------------------------------------------
+
+    def _read(self) -> bool:
+        """Take in and handle what has arrived; return whether to read on."""
+        try:
+            data = self.sock.recv(RECEIVE_BYTES)
+        except (BlockingIOError, InterruptedError):
+            return True
+        except OSError:
+            data = b""
+        if not data or self._reader is None:
+            self._over = True
+            return False
+        self._heard = True
+        self._feed(self._reader, data)
+        return self._handle_events()
+
+    def _feed(self, reader: Reader, data: bytes) -> None:
+        self._events = reader.feed(data)
+        self._event = next(self._events, None)
+
+    def _handle_events(self) -> bool:
+        """Go through what was read, from where it was left; return whether to read on.
+
+        False also after `HANDLED_AT_ONCE` or `TURN_SECONDS`, and before a large message if `fair_turns` says so: then
+        others have their turn.
+        """
+        turn = _Turn()
+        while self._event is not None:
+            self._hub.received(self, self._texts(turn))
+            if turn.is_late:
+                self._hub.pace.tire(self)
+                self._in_line = True
+            elif not self._may_begin():
+                self._in_line = True
+            if self._in_line or not turn.goes_on or not self._may_read:
+                return False
+            if (other := self._event) is not None:
+                self._move_on(turn)
+                self._handle(other)
+        return not self._over
+
+    def _texts(self, turn: _Turn) -> Iterator[str]:
+        """Yield whole messages as long as nothing else comes: they are taken in together."""
+        while turn.goes_on:
+            text = self._event
+            if not isinstance(text, str) or self._is_too_long(text) or not self._may_begin():
+                return
+            self._move_on(turn)
+            if not self._closing:
+                yield text
+
+    def _may_begin(self) -> bool:
+        """Tell whether the next event may be handled now; what came in parts counts as large when it is whole."""
+        event = self._event
+        if isinstance(event, str):
+            is_large = len(event) >= LARGE_CHARACTERS
+        else:
+            is_large = isinstance(event, TextMessage) and event.message_finished
+        return not is_large or self._hub.pace.allows(self)
+
+    def _move_on(self, turn: _Turn) -> None:
+        self._event = next(self._events, None)
+        turn.left -= 1
+
+    @property
+    def _may_read(self) -> bool:
+        return self._resumed is None and not self._over
+
+    @property
+    def is_listening(self) -> bool:
+        """Whether what the peer sends is taken in now: reading is not paused, and it does not wait for its turn."""
+        return self._may_read and not self._in_line
+
+    def _handle(self, event: Heard) -> None:
+        match event:
+            case CloseConnection():
+                if not self._closing:
+                    self._say_close(event.code, event.reason)
+                self._over = True
+            case Violation():
+                self.close(event.code, event.reason)
+                self._over = True
+            case _ if self._closing:
+                pass  # we said goodbye: what still comes is not answered
+            case str():
+                self._refuse()
+            case TextMessage():
+                self._take_part(event)
+            case BytesMessage():
+                self.close(CLOSE_UNSUPPORTED_DATA, "messages are text frames")
+            case Ping():
+                self.send(pong_frame(bytes(event.payload)))
+            case _:
+                pass
+
+    def _is_too_long(self, text: str) -> bool:
+        most = self._hub.limits.message_bytes
+        return len(text) > most or (not text.isascii() and len(text.encode()) > most)
+
+    def _take_part(self, event: TextMessage) -> None:
+        """Collect the parts of one message, counting while they arrive."""
+        unfinished = self._hub.unfinished
+        if event.message_finished and self not in unfinished:
+            if self._is_too_long(event.data):
+                self._refuse()
+            else:
+                self._hub.received(self, iter((event.data,)))
+        elif unfinished.add(self, event.data) > self._hub.limits.message_bytes:
+            self._refuse()
+        elif event.message_finished:
+            self._hub.received(self, iter((unfinished.take(self),)))
+
+    def _refuse(self) -> None:
+        most = self._hub.limits.message_bytes
+        self.close(CLOSE_TOO_BIG, f"a message may have at most {most} bytes")
+
+    def pause_reading(self) -> None:
+        """Take no more messages for now: backpressure reaches the peer through TCP."""
+        if self._resumed is None:
+            self._resumed = anyio.Event()
+
+    def resume_reading(self) -> None:
+        """Take messages again."""
+        if self._resumed is not None:
+            self._resumed.set()
+            self._resumed = None
+
+    # --- writing ----------------------------------------------------------------------------------
+
+    def blocked(self) -> None:
+        """The socket has not taken everything."""
+        self._hub.blocked(self)
+
+    def progressed(self) -> None:
+        """The socket is still full, but has taken something."""
+        self._hub.progressed(self)
+
+    def drained(self) -> None:
+        """The socket has taken everything."""
+        self._hub.drained(self)
+
+    # --- keeping it alive -------------------------------------------------------------------------
+
+    def ping(self) -> bool:
+        """Send a ping, unless the peer could not answer it now; return whether it was sent."""
+        if self._closing or self.is_blocked or not self.is_listening:
+            return False
+        self._heard = False
+        self.send(PING)
+        return True
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether the peer has sent nothing since the last ping, though it could have."""
+        return self.is_listening and not (self._heard or self.is_blocked)
+
+    # --- ending -----------------------------------------------------------------------------------
+
+    def close(self, code: int, reason: str) -> None:
+        """Say goodbye; the peer has `CLOSE_SECONDS` to answer."""
+        if self._reader is None or self._closing:
+            return
+        self._say_close(code, reason)
+        self._hub.unfinished.drop(self)
+        self.resume_reading()
+
+    def _say_close(self, code: int, reason: str | None) -> None:
+        self._end_with(code, reason)
+        self._scope.deadline = min(self._scope.deadline, anyio.current_time() + CLOSE_SECONDS)
+
+    def abort(self) -> None:
+        """End the connection now, without a word."""
+        self._drop()
+        self._scope.deadline = -math.inf

@@ -1,0 +1,135 @@
+"""Plain HTTP on one connection: a request, its answer, and perhaps the next request.
+
+The rules:
+
+1. Requests are answered one after the other, in order, those that came together too (pipelining, RFC 9112, section
+   9.3.2): the next one is looked at when the last has its answer. What waits meanwhile is what was read at once.
+2. A connection is kept for another request if the one before made sense and had no body, and if neither side wants it
+   closed: the peer by its version or its `Connection` header, we by any of the bounds.
+3. It ends with our direction shut and what the peer still says read, so that the last answer arrives.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import anyio
+import anyio.lowlevel
+import h11
+
+from sharedstate_anyio.net.sockets import receive, send_all
+from sharedstate_anyio.websocket.upgrade import UpgradeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sharedstate_anyio.net.sockets import Stream
+
+    from .responses import Response
+
+REQUESTS: Final = 1000
+"""Answers on one connection, as many as nginx gives: whatever it has gathered goes, and a balancer chooses anew."""
+
+
+class Exchange:
+    """The requests of one connection.
+
+    Args:
+        sock: of the peer.
+        head_bytes: longest head of a request.
+    """
+
+    def __init__(self, sock: Stream, head_bytes: int) -> None:
+        self._sock = sock
+        self._head_bytes = head_bytes
+        self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=head_bytes)
+        self._taken = 0  # bytes, since the request before
+        self._left = REQUESTS
+        self._has_two_lengths = False
+
+    @property
+    def rest(self) -> bytes:
+        """What has come behind the request."""
+        return self._http.trailing_data[0]
+
+    def feed(self, data: bytes) -> None:
+        """Take in what has been read; nothing: the peer says no more."""
+        self._taken += len(data)
+        self._http.receive_data(data)
+
+    async def request(self) -> h11.Request | None:
+        """Return the next request, when its head is there; None if the peer has left before.
+
+        Raises:
+            h11.RemoteProtocolError: it is no HTTP.
+            UpgradeError: its head is too long.
+        """
+        while (event := self._http.next_event()) is h11.NEED_DATA:
+            self.feed(await receive(self._sock))
+        if self._taken - len(self.rest) > self._head_bytes:
+            raise UpgradeError("the head of the request is too long", 431)
+        if not isinstance(event, h11.Request):
+            return None
+        names = {name for name, _ in event.headers}
+        self._has_two_lengths = {b"content-length", b"transfer-encoding"} <= names
+        return event
+
+    async def answer(
+        self, response: Response, *, keep: bool, progress: Callable[[], None] = lambda: None
+    ) -> bool:
+        """Send an answer; return whether there may be another request.
+
+        Args:
+            response: to the last request, or to what was meant to be one.
+            keep: whether we would have one.
+            progress: is called when the peer has taken a piece of a large answer.
+
+        Raises:
+            OSError: the connection broke, or the rest of the answer cannot be had.
+        """
+        http = self._http
+        if http.our_state not in {h11.IDLE, h11.SEND_RESPONSE}:
+            return False
+        self._left -= 1
+        keep = keep and self._left > 0 and response.status != 400 and self._has_no_body()
+        headers = response.headers if keep else [*response.headers, (b"connection", b"close")]
+        data = http.send(h11.Response(status_code=response.status, headers=headers)) or b""
+        data += http.send(h11.Data(data=response.body)) or b""
+        while response.rest is not None:
+            await send_all(self._sock, data)
+            progress()
+            data = await response.rest.read()
+            if not data:
+                break
+            data = http.send(h11.Data(data=data)) or b""
+        data += http.send(h11.EndOfMessage()) or b""
+        await send_all(self._sock, data)
+        if not keep or set(http.states.values()) != {h11.DONE}:
+            return False
+        http.start_next_cycle()
+        self._taken = len(self.rest)
+        return True
+
+    async def another(self, seconds: float) -> bool:
+        """Return whether another request begins within this time; others have their turn before."""
+        if self.rest:
+            await anyio.lowlevel.checkpoint()
+            return True
+        data = b""
+        with anyio.move_on_after(seconds):
+            data = await receive(self._sock)
+        if data:
+            self.feed(data)
+        return bool(data)
+
+    def _has_no_body(self) -> bool:
+        """Tell whether the request is all there; what is in a body interests nobody, nor does reading it.
+
+        Where one has two lengths, others on the way may have seen another end of it (RFC 9112, section 6.1).
+        """
+        if self._has_two_lengths:
+            return False
+        try:
+            return isinstance(self._http.next_event(), h11.EndOfMessage)
+        except h11.RemoteProtocolError:
+            return False

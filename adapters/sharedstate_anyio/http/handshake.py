@@ -1,0 +1,220 @@
+"""The requests on a socket: pages to answer, one after the other, or a WebSocket to open."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+
+import anyio
+import h11
+
+from sharedstate_anyio.net.sockets import finish, receive, send_all
+from sharedstate_anyio.websocket.deflate import Deflate
+from sharedstate_anyio.websocket.reading import FrameReader
+from sharedstate_anyio.websocket.upgrade import (
+    UpgradeError,
+    accept,
+    asks_for_websocket,
+    check_request,
+)
+
+from .answers import Answers
+from .exchange import Exchange
+from .request_head import Head, read_head
+from .responses import error_response
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from wsproto.extensions import Extension
+
+    from sharedstate_anyio.config.limits import TransportLimits
+    from sharedstate_anyio.config.origins import Origins
+    from sharedstate_anyio.net.sockets import Stream
+    from sharedstate_anyio.websocket.keepalive import KeepAlive
+    from sharedstate_anyio.websocket.reading import Reader
+
+    from .files import Files
+    from .resources import Headers
+    from .responses import Response
+    from .site import Site
+
+ANSWER_SECONDS: Final = 30.0
+"""How long a peer may take to read its answer, or one piece of a large one."""
+
+BROKEN_RULE: Final = (
+    "the request breaks the rules of HTTP/1.1 (RFC 9112): its first line, a header, or no Host"
+)
+_REASONS: Final = {
+    431: "the head of the request is too long",
+    501: "the only Transfer-Encoding that is understood is chunked",
+}
+"""What a peer is told, by status: h11's own words may hold a Python object."""
+
+
+class Inspection(Protocol):
+    """What answers operators."""
+
+    async def respond(
+        self, method: str, target: str, headers: Iterable[tuple[bytes, bytes]], address: str
+    ) -> Response | None:
+        """Answer a request for one of its paths; None for any other.
+
+        Args:
+            method: as received.
+            target: as received.
+            headers: of the request, names in lower case.
+            address: where it comes from, as `admission.group` returns it.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Entrance:
+    """What holds for everybody who connects.
+
+    Attributes:
+        site: answers requests that ask for no WebSocket.
+        origins: whose pages may open a WebSocket.
+        limits: bounds of the transport.
+        keep_alive: watches every open WebSocket.
+        compression: from how many bytes on messages are compressed; None: never.
+        inspection: answers operators.
+        files: answers from folders of the configuration.
+        answers: those over HTTP that are under way.
+        keeps: tells whether a connection from an address may wait for another request: not in a crowd, nor at the end.
+    """
+
+    site: Site
+    origins: Origins
+    limits: TransportLimits
+    keep_alive: KeepAlive
+    compression: int | None = None
+    inspection: Inspection | None = None
+    files: Files | None = None
+    answers: Answers = field(default_factory=Answers)
+    keeps: Callable[[str], bool] = lambda _: False
+
+
+class Opened(NamedTuple):
+    """An open WebSocket.
+
+    Attributes:
+        reader: reads what the peer sends.
+        data: what came behind the request.
+        window_bits: for compressed messages to the peer; 0: it takes none.
+    """
+
+    reader: Reader
+    data: bytes
+    window_bits: int
+
+
+async def handshake(
+    sock: Stream,
+    entrance: Callable[[], Entrance],
+    address: str,
+    scope: anyio.CancelScope,
+    message_bytes: Callable[[], int],
+) -> Opened | None:
+    """Answer HTTP requests, until one of them opens a WebSocket.
+
+    Args:
+        sock: of the peer.
+        entrance: tells what holds for everybody now.
+        address: where it comes from, as `admission.group` returns it.
+        scope: the one we run in; who is too slow is cancelled by its deadline, which is gone after an upgrade.
+        message_bytes: tells the longest message of a peer, at any time, to bound inflation.
+
+    Returns:
+        The WebSocket after an upgrade; otherwise None: the peer has its answers, or has left.
+
+    Raises:
+        OSError: the connection broke.
+    """
+    limits = entrance().limits
+    scope.deadline = anyio.current_time() + limits.head_seconds
+    data = await receive(sock)
+    head = read_head(data, limits.head_bytes)
+    if head is not None and asks_for_websocket(head.headers):
+        with contextlib.suppress(
+            UpgradeError
+        ):  # found before anything is sent; h11 helps to say it
+            return await _open(sock, head, entrance(), scope, message_bytes)
+    exchange = Exchange(sock, limits.head_bytes)
+    exchange.feed(data)
+    refusal: Response | None = None
+    asked: Headers = []
+
+    def go_on() -> None:
+        scope.deadline = anyio.current_time() + ANSWER_SECONDS
+
+    try:
+        while (request := await exchange.request()) is not None:
+            asked = list(request.headers)
+            if asks_for_websocket(request.headers):
+                check_request(request)
+                head = Head(asked, exchange.rest)
+                return await _open(sock, head, entrance(), scope, message_bytes)
+            go_on()
+            with entrance().answers.one():
+                response = await _response(request, entrance(), address)
+                keep = _may_stay(entrance(), address)
+                if not await exchange.answer(response, keep=keep, progress=go_on):
+                    go_on()
+                    await finish(sock)
+                    return None
+            asked = []
+            scope.deadline = math.inf
+            if not await exchange.another(entrance().limits.idle_seconds):
+                break
+            scope.deadline = anyio.current_time() + entrance().limits.head_seconds
+    except h11.RemoteProtocolError as error:
+        status = error.error_status_hint
+        refusal = _refusal(status, _REASONS.get(status, BROKEN_RULE), asked)
+    except UpgradeError as error:
+        refusal = _refusal(error.status, str(error), asked)
+    go_on()
+    if refusal is not None:
+        await exchange.answer(refusal, keep=False)
+    await finish(sock)
+    return None
+
+
+def _may_stay(entrance: Entrance, address: str) -> bool:
+    return entrance.limits.idle_seconds > 0 and entrance.keeps(address)
+
+
+async def _response(request: h11.Request, entrance: Entrance, address: str) -> Response:
+    headers = list(request.headers)
+    method, target = request.method.decode("ascii"), request.target.decode("ascii")
+    response: Response | None = None
+    if entrance.inspection is not None:
+        response = await entrance.inspection.respond(method, target, headers, address)
+    if response is None and entrance.files is not None and not entrance.site.keeps(target):
+        response = await entrance.files.respond(method, target, headers)
+    return response or entrance.site.respond(method, target, headers)
+
+
+async def _open(
+    sock: Stream,
+    head: Head,
+    entrance: Entrance,
+    scope: anyio.CancelScope,
+    message_bytes: Callable[[], int],
+) -> Opened:
+    if (reason := entrance.origins.refusal(head.headers)) is not None:
+        raise UpgradeError(reason, 403)
+    deflate = Deflate(message_bytes)
+    extensions: list[Extension] = [] if entrance.compression is None else [deflate]
+    await send_all(sock, accept(head.headers, extensions))
+    scope.deadline = math.inf
+    reader = FrameReader(extensions if deflate.enabled() else ())
+    return Opened(reader, head.rest, deflate.window_bits)
+
+
+def _refusal(status: int, reason: str, asked: Headers) -> Response:
+    needed = [(b"Upgrade", b"websocket"), (b"Sec-WebSocket-Version", b"13")]
+    extra = needed if status == 426 else []
+    return error_response("GET", status, reason, asked, extra)

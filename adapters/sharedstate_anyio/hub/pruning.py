@@ -1,0 +1,51 @@
+"""Letting storage forget collections that hold nothing any more and that nobody here uses."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from typing import TYPE_CHECKING, Final
+
+import anyio
+
+from sharedstate_backends import StorageError
+from sharedstate_core import CollectionPath
+
+if TYPE_CHECKING:
+    from sharedstate_anyio.storage.instrumented import Metered
+
+    from .hub import Hub
+
+PRUNE_SECONDS: Final = 600.0
+"""From the end of one round through a service's storage to the next one: nothing depends on when it is."""
+
+STEP_SECONDS: Final = 0.1
+"""Between two steps of a round: storage has other users."""
+
+
+class _InUse(Container[CollectionPath]):
+    """The collections of which anything is in memory, looked up one by one: there may be very many."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+
+    def __contains__(self, path: object) -> bool:
+        return isinstance(path, CollectionPath) and self._hub.is_in_use(path)
+
+
+async def prune_forever(hub: Hub, service: str, backend: Metered) -> None:
+    """Go through a service's storage again and again, in small steps; what fails is tried the next time."""
+    in_use = _InUse(hub)
+    while True:
+        await anyio.sleep(PRUNE_SECONDS)
+        try:
+            more = True
+            while more:
+                more = await backend.prune(service, in_use)
+                await anyio.sleep(STEP_SECONDS)
+        except Exception as error:  # noqa: BLE001  (whatever a plugin raises)
+            trace = None if isinstance(error, StorageError) else error
+            text = (
+                f"service {service}: cannot forget empty collections: {error}; trying again later"
+            )
+            fields = {"event": "prune_failed", "service": service}
+            hub.faults.report(("prune", service, type(error)), text, trace, fields)

@@ -1,0 +1,1 @@
+"""What the log says, and what the commands say beside it."""

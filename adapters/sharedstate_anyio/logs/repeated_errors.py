@@ -1,0 +1,116 @@
+"""Faults that repeat: the first is logged at once, those that follow are counted.
+
+A full disk under load fails a thousand commits a second. Of each kind of fault one line is written, then one
+for what came in the next ten seconds, and while it goes on for twice as long each time, up to ten minutes.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import anyio
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Mapping
+
+log = logging.getLogger("sharedstate")
+
+FIRST_SECONDS: Final = 10.0
+"""How long after a fault those of its kind are counted rather than told."""
+
+LONGEST_SECONDS: Final = 600.0
+"""The longest silence about a fault that goes on."""
+
+MOST_KINDS: Final = 100
+"""Kinds that are told apart at a time; what comes beyond is one kind."""
+
+
+@dataclass(slots=True)
+class _Window:
+    ends: float
+    seconds: float
+    count: int = 0
+    last: str = ""
+    fields: Mapping[str, object] | None = None
+
+
+class Faults:
+    """Logs faults, and counts those that repeat.
+
+    Args:
+        clock: seconds, monotonic.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._windows: dict[Hashable, _Window] = {}
+        self._begun = anyio.Event()
+
+    def report(
+        self,
+        kind: Hashable,
+        message: str,
+        error: BaseException | None = None,
+        fields: Mapping[str, object] | None = None,
+    ) -> None:
+        """Log a fault, or count it if there was one of its kind a short time ago.
+
+        Args:
+            kind: what makes it the same as another one.
+            message: one line.
+            error: an exception whose traceback is of interest.
+            fields: what else belongs to the event; see `formatting`.
+        """
+        if kind not in self._windows and len(self._windows) >= MOST_KINDS:
+            kind = None
+        window = self._windows.get(kind)
+        if window is None:
+            ends = self._clock() + FIRST_SECONDS
+            self._windows[kind] = _Window(ends, FIRST_SECONDS, fields=fields)
+            self._begun.set()
+            log.error("%s", message, exc_info=error, extra={"fields": fields or {}})
+            return
+        window.count += 1
+        window.last = message
+        window.fields = fields
+
+    def settle(self, service: str) -> None:
+        """Log what was counted of this service, which works again: the next fault is told at once."""
+        for kind, window in list(self._windows.items()):
+            if kind is not None and (window.fields or {}).get("service") == service:
+                if window.count:
+                    _tell(window, self._clock())
+                del self._windows[kind]
+
+    async def run(self) -> None:
+        """Tell what was counted when it is time, until cancelled."""
+        while True:
+            self._begun = anyio.Event()
+            next_end = min((w.ends for w in self._windows.values()), default=None)
+            pause = None if next_end is None else max(0.0, next_end - self._clock())
+            with anyio.move_on_after(pause):
+                await self._begun.wait()
+            self.tell()
+
+    def tell(self, *, everything: bool = False) -> None:
+        """Log what was counted in the windows that have ended, or in all of them."""
+        now = self._clock()
+        for kind, window in list(self._windows.items()):
+            if now < window.ends and not everything:
+                continue
+            if not window.count:
+                del self._windows[kind]
+                continue
+            _tell(window, now)
+            seconds = min(2 * window.seconds, LONGEST_SECONDS)
+            self._windows[kind] = _Window(now + seconds, seconds)
+
+
+def _tell(window: _Window, now: float) -> None:
+    passed = window.seconds - max(0.0, window.ends - now)
+    fields = {**(window.fields or {}), "repeated": window.count}
+    text = "… and %d more in %.3g s, the last: %s"
+    log.error(text, window.count, passed, window.last, extra={"fields": fields})

@@ -1,0 +1,1 @@
+"""Sockets: listening, connected, and with TLS."""

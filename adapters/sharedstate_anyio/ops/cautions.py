@@ -1,0 +1,73 @@
+"""What works and should not stay as it is: told in one line each, at the start and by `sharedstate-anyio check`."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import os
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from sharedstate_anyio.logs.events import about
+from sharedstate_anyio.net.expiry import SOON_DAYS, days_left
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from sharedstate_anyio.net.listening import Listener
+    from sharedstate_anyio.net.tls import Tls
+
+log = logging.getLogger("sharedstate")
+
+ROOT: Final = (
+    "the server runs as root: whoever finds a way into it has the whole machine; let it run as a "
+    "user of its own"
+)
+
+
+def is_open(listener: Listener) -> bool:
+    """Return whether anybody may come in there from other machines.
+
+    Whoever shows a certificate that `ssl.ca` knows is not just anybody.
+    """
+    if isinstance(listener.address, str):
+        return False
+    local = ipaddress.ip_address(listener.address[0]).is_loopback
+    return not local and not (listener.tls is not None and listener.tls.asks_for_certificates)
+
+
+def open_to_anybody(where: Sequence[str]) -> str | None:
+    """Return a warning of the addresses at which anybody may come in, who then may read and write everything."""
+    if not where:
+        return None
+    return (
+        f"whoever reaches {', '.join(where)} may read and change everything: listen on 127.0.0.1 behind a "
+        'proxy that says who may come in, or let clients show a certificate ("ssl": {"ca": ...})'
+    )
+
+
+def running_as_root() -> str | None:
+    """Return a warning if this process may do anything."""
+    return ROOT if os.geteuid() == 0 else None
+
+
+def expiring(secured: Iterable[Tls | None]) -> list[str]:
+    """Return a warning for each certificate that has expired, or will in less than `SOON_DAYS`."""
+    lines = []
+    for tls in dict.fromkeys(secured):
+        if tls is None or tls.expires is None:
+            continue
+        days = days_left(tls.expires, time.time())
+        if days < SOON_DAYS:
+            moment = datetime.fromtimestamp(tls.expires, UTC)
+            when = f"expires in {days:.1f} days" if days >= 0 else "has expired"
+            advice = "renew it, and send the server SIGHUP"
+            lines.append(f"{tls.place}.cert: {when}, on {moment:%Y-%m-%d %H:%M} UTC; {advice}")
+    return lines
+
+
+def warn(event: str, *lines: str | None) -> None:
+    """Log warnings, as far as there are any."""
+    for line in filter(None, lines):
+        log.warning("%s", line, extra=about(event))

@@ -1,0 +1,153 @@
+"""What operators ask: whether the server is ready, and its numbers.
+
+The rules:
+
+1. `/readyz` may be asked by anybody, as often as they like; see `readiness`.
+2. `/metrics` is for this machine, unless the configuration says otherwise. A request that a proxy has passed on,
+   and says so, comes from elsewhere.
+3. Neither tells what is in a collection, an error's text, or who is connected.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING, Final
+
+import anyio
+import anyio.to_thread
+
+from sharedstate_anyio.config.document import shown
+from sharedstate_anyio.http.responses import complete, error_response, text_response
+from sharedstate_anyio.http.site import path_of
+from sharedstate_anyio.storage.instrumented import Durations
+from sharedstate_anyio.version import full_version
+
+from .readiness import Readiness
+from .sizes import Sizes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from anyio.abc import TaskGroup
+
+    from sharedstate_anyio.config.audience import Audience
+    from sharedstate_anyio.http.resources import Headers
+    from sharedstate_anyio.http.responses import Response
+    from sharedstate_anyio.hub.hub import Hub
+    from sharedstate_anyio.net.tls import Tls
+    from sharedstate_anyio.storage.instrumented import Metered
+
+    from .metrics import Metrics
+
+DELAY_SECONDS: Final = 0.5
+"""Pause between two looks at how late the event loop is."""
+
+_FORWARDED: Final = frozenset(
+    [b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip"]
+)
+
+
+class Inspection:
+    """Answers `/readyz` and `/metrics`.
+
+    Args:
+        hub: the server.
+        services: the open backend of each service, by its name.
+        secured: the certificates of the listeners that have some.
+        audience: who may ask for the numbers.
+        tasks: the task group that owns what is under way.
+    """
+
+    def __init__(
+        self,
+        hub: Hub,
+        services: Mapping[str, Metered],
+        secured: Sequence[Tls],
+        audience: Audience,
+        tasks: TaskGroup,
+    ) -> None:
+        self._hub = hub
+        self._services = services
+        self._secured = secured
+        self._sizes = Sizes(services)
+        self.audience = audience
+        self._delays = Durations()
+        self._metrics: Metrics | None = None
+        self._readiness = Readiness(services, tasks, hub.faults)
+
+    async def respond(
+        self, method: str, target: str, headers: Iterable[tuple[bytes, bytes]], address: str
+    ) -> Response | None:
+        """Answer a request for one of our two paths; None for any other.
+
+        Args:
+            method: as received.
+            target: as received.
+            headers: of the request, names in lower case.
+            address: where it comes from, as `admission.group` returns it.
+        """
+        path = path_of(target)
+        if path not in {"/readyz", "/metrics"}:
+            return None
+        given = list(headers)
+        if method not in {"GET", "HEAD"}:
+            problem = "Only GET and HEAD do anything here."
+            return error_response(method, 405, problem, given, [(b"Allow", b"GET, HEAD")])
+        if path == "/readyz":
+            return await self._respond_readiness(method)
+        return await self._numbers(method, given, address)
+
+    async def watch_loop(self) -> None:
+        """Measure how late the event loop is, until cancelled."""
+        while self.audience != "off":
+            due = anyio.current_time() + DELAY_SECONDS
+            await anyio.sleep_until(due)
+            self._delays.add(max(0.0, anyio.current_time() - due))
+
+    async def watch_storage(self) -> None:
+        """Tell in the log when storage fails and when it is back, until cancelled."""
+        await self._readiness.watch()
+
+    # --- readiness --------------------------------------------------------------------------------
+
+    async def _respond_readiness(self, method: str) -> Response:
+        unready = [] if self._hub.is_ending else await self._readiness.unready()
+        if self._hub.is_ending:
+            return text_response(method, 503, "not ready: the server is stopping")
+        if unready:
+            names = ", ".join(shown(name) for name in unready)
+            return text_response(method, 503, f"not ready: no updates can be stored in {names}")
+        return text_response(method, 200, "ready")
+
+    # --- numbers ----------------------------------------------------------------------------------
+
+    async def _numbers(self, method: str, headers: Headers, address: str) -> Response:
+        if self.audience == "off":
+            problem = 'The key "metrics" of the configuration has switched the metrics off.'
+            return error_response(method, 404, problem, headers)
+        if self.audience == "local" and not _is_local(headers, address):
+            problem = (
+                "The metrics are told to this machine only; "
+                'the key "metrics" of the configuration may say "anyone".'
+            )
+            return error_response(method, 403, problem, headers)
+        if self._metrics is None:
+            try:
+                from .metrics import Metrics  # noqa: PLC0415  (needs what not everybody installs)
+            except ModuleNotFoundError as error:
+                if (error.name or "").partition(".")[0] != "prometheus_client":
+                    raise
+                problem = "The metrics need a package: pip install 'sharedstate[metrics]'"
+                return error_response(method, 404, problem, headers)
+            version = await anyio.to_thread.run_sync(full_version)  # git may be asked
+            self._metrics = Metrics(self._hub, self._services, self._secured, self._delays, version)
+        metrics = self._metrics
+        unready = await self._readiness.unready()
+        text = metrics.text(unready, await self._sizes.measure(unready))
+        return complete(method, 200, text, [(b"Content-Type", metrics.content_type)])
+
+
+def _is_local(headers: Iterable[tuple[bytes, bytes]], address: str) -> bool:
+    if any(name in _FORWARDED for name, _ in headers):
+        return False
+    return not address or ipaddress.ip_network(address).is_loopback

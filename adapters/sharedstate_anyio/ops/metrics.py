@@ -1,0 +1,157 @@
+"""The server's numbers for Prometheus: read when they are asked for, so that counting costs next to nothing.
+
+prometheus-client is imported by nobody else, and not needed to serve.
+"""
+
+from __future__ import annotations
+
+import time
+from itertools import accumulate
+from typing import TYPE_CHECKING
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
+
+from sharedstate_anyio.net.expiry import days_left
+from sharedstate_anyio.storage.instrumented import BOUNDS, Durations
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+
+    from prometheus_client.metrics_core import Metric
+
+    from sharedstate_anyio.hub.hub import Hub
+    from sharedstate_anyio.net.tls import Tls
+    from sharedstate_anyio.storage.instrumented import Metered
+
+
+class Metrics(Collector):
+    """What `/metrics` tells.
+
+    Args:
+        hub: whose connections and counters.
+        services: the backend of each service, by its name.
+        secured: the certificates of the listeners that have some.
+        delays: of the event loop.
+        version: which one this is.
+
+    Attributes:
+        content_type: of `text`.
+    """
+
+    content_type = CONTENT_TYPE_LATEST.encode()
+
+    def __init__(
+        self,
+        hub: Hub,
+        services: Mapping[str, Metered],
+        secured: Sequence[Tls],
+        delays: Durations,
+        version: str,
+    ) -> None:
+        self._version = version
+        self._hub = hub
+        self._services = services
+        self._secured = secured
+        self._unready: Collection[str] = ()
+        self._sizes: Mapping[str, Mapping[str, int]] = {}
+        self._delays = delays
+        self._registry = CollectorRegistry()
+        self._registry.register(self)
+        ProcessCollector(registry=self._registry)
+
+    def text(self, unready: Collection[str], sizes: Mapping[str, Mapping[str, int]]) -> bytes:
+        """Return all numbers as they are now, in Prometheus' text format.
+
+        Args:
+            unready: the services whose storage takes no updates.
+            sizes: bytes on the disk, by service and part.
+        """
+        self._unready, self._sizes = unready, sizes
+        return generate_latest(self._registry)
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield our own."""
+        text = "Which version this is; always 1."
+        build = GaugeMetricFamily("sharedstate_build_info", text, labels=["version"])
+        build.add_metric([self._version], 1)
+        yield build
+        yield from self._state()
+        yield from self._progress()
+        yield from self._storage()
+        yield from self._standing()
+        name, text = "event_loop_delay_seconds", "How late the event loop runs what is due."
+        delays = HistogramMetricFamily(f"sharedstate_{name}", text)
+        delays.add_metric([], *_histogram(self._delays))
+        yield delays
+
+    def _state(self) -> Iterator[Metric]:
+        census = self._hub.census()
+        for name, text, value in (
+            ("connections", "Open WebSockets.", census.connections),
+            ("subscriptions", "Subscriptions of all connections.", census.subscriptions),
+            ("blocked_readers", "Connections that read more slowly than told.", census.blocked),
+            ("collections", "Collections in use.", census.collections),
+            ("loaded_collections", "Collections whose content is in memory.", census.loaded),
+        ):
+            yield GaugeMetricFamily(f"sharedstate_{name}", text, value=value)
+
+    def _progress(self) -> Iterator[Metric]:
+        counters = self._hub.counters
+        for name, text, value in (
+            ("connections_opened", "WebSockets opened.", counters.connections),
+            ("updates", "Updates committed.", counters.updates),
+            ("rejected_updates", "Updates refused, mostly by a condition.", counters.rejected),
+            ("deliveries", "Notifications, once for each connection.", counters.deliveries),
+            ("sent_bytes", "Messages handed to connections, before framing.", counters.bytes),
+            ("reader_blocks", "Times that a reader fell behind.", counters.blocked),
+            ("conflated_versions", "Versions told within a later one.", counters.conflated),
+        ):
+            yield CounterMetricFamily(f"sharedstate_{name}", text, value=value)
+        text = "Subscriptions that asked for what changed since: met, or given everything."
+        resumes = CounterMetricFamily("sharedstate_resumes", text, labels=["outcome"])
+        resumes.add_metric(["met"], counters.resumes_met)
+        resumes.add_metric(["missed"], counters.resumes_missed)
+        yield resumes
+
+    def _storage(self) -> Iterator[Metric]:
+        text = "How long the storage of a service took."
+        commits = HistogramMetricFamily("sharedstate_commit_seconds", text, labels=["service"])
+        loads = HistogramMetricFamily("sharedstate_load_seconds", text, labels=["service"])
+        text, labels = "Calls to the storage of a service that failed.", ["service", "operation"]
+        errors = CounterMetricFamily("sharedstate_storage_errors", text, labels=labels)
+        for name, metered in self._services.items():
+            commits.add_metric([name], *_histogram(metered.commits))
+            loads.add_metric([name], *_histogram(metered.loads))
+            for operation, count in metered.errors.items():
+                errors.add_metric([name, operation], count)
+        yield from (commits, loads, errors)
+
+    def _standing(self) -> Iterator[Metric]:
+        text, labels = "Whether the storage of a service takes updates.", ["service"]
+        up = GaugeMetricFamily("sharedstate_storage_up", text, labels=labels)
+        text = "When an update was last stored, since the Unix epoch; 0 before the first one."
+        name = "sharedstate_last_commit_timestamp_seconds"
+        commits = GaugeMetricFamily(name, text, labels=labels)
+        text = "Room that the storage of a service takes on its disk."
+        sizes = GaugeMetricFamily("sharedstate_storage_bytes", text, labels=["service", "part"])
+        for service, metered in self._services.items():
+            up.add_metric([service], service not in self._unready)
+            commits.add_metric([service], metered.proof.last_commit)
+            for part, size in self._sizes.get(service, {}).items():
+                sizes.add_metric([service, part], size)
+        text = "Until the certificate of a listener expires; negative afterwards."
+        name = "sharedstate_certificate_days_left"
+        days = GaugeMetricFamily(name, text, labels=["listener"])
+        for tls in dict.fromkeys(self._secured):
+            if tls.expires is not None:
+                days.add_metric([tls.place], days_left(tls.expires, time.time()))
+        yield from (up, commits, sizes, days)
+
+
+def _histogram(durations: Durations) -> tuple[list[tuple[str, float]], float]:
+    ends = [*map(str, BOUNDS), "+Inf"]
+    totals = map(float, accumulate(durations.counts))
+    return list(zip(ends, totals, strict=True)), durations.seconds

@@ -1,0 +1,177 @@
+"""Whether the storage of every service takes updates; when one no longer does, and when it is back.
+
+The rules:
+
+1. Anybody may ask, as often as they like: a storage is asked once a second at the most, not while a commit has
+   shown it lately (see `proof`), and not while it still owes an answer.
+2. An answer takes `PROBE_SECONDS` at the most. A question is cancelled then, but nobody waits for its end: a store that
+   lives on another loop (`Island`) cannot be interrupted. What it says in the end, such as that it has waited for a
+   lock, is told in the log.
+3. After a failure storage is asked without anybody having to, until it works: the log tells both ends of an outage.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from typing import TYPE_CHECKING, Final
+
+import anyio
+
+from sharedstate_anyio.logs.events import about
+
+from .outage import Outage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from anyio.abc import TaskGroup
+
+    from sharedstate_anyio.logs.repeated_errors import Faults
+    from sharedstate_anyio.storage.instrumented import Metered
+
+log = logging.getLogger("sharedstate")
+
+PROBE_SECONDS: Final = 2.0
+"""How long storage may take to answer before it is not ready."""
+
+FRESH_SECONDS: Final = 1.0
+"""How long an answer of storage holds, whatever it is."""
+
+WATCH_SECONDS: Final = 1.0
+"""Pause between two looks at a storage that fails."""
+
+
+class Readiness:
+    """Asks the services' storage.
+
+    Args:
+        services: the open backend of each service, by its name; each was written to just now.
+        tasks: the task group that owns the questions.
+        faults: hears of a storage that takes no updates.
+    """
+
+    def __init__(self, services: Mapping[str, Metered], tasks: TaskGroup, faults: Faults) -> None:
+        self._services = [_Service(name, backend) for name, backend in services.items()]
+        self._tasks = tasks
+        self._faults = faults
+        self._asking = anyio.Lock()
+        self._doubt = anyio.Event()
+        now = time.monotonic()
+        for service in self._services:
+            service.backend.proof.stored(now)
+            service.backend.proof.doubted = self._doubted
+
+    async def unready(self) -> list[str]:
+        """Return the names of the services whose storage takes no updates, in order."""
+        async with self._asking:
+            await self._ask_those_due()
+        return [service.name for service in self._services if not service.is_up]
+
+    async def watch(self) -> None:
+        """Ask what has failed until it works again, until cancelled."""
+        while True:
+            await self._doubt.wait()
+            self._doubt = anyio.Event()
+            while True:
+                await self.unready()
+                if not any(service.is_watched for service in self._services):
+                    break
+                await anyio.sleep(WATCH_SECONDS)
+
+    def _doubted(self) -> None:
+        self._doubt.set()
+
+    async def _ask_those_due(self) -> None:
+        now = time.monotonic()
+        due = [service for service in self._services if service.is_due(now)]
+        for service in due:
+            service.asked = now
+            if service.question is None:
+                service.question, service.answered = anyio.Event(), False
+                self._tasks.start_soon(service.ask, service.question)
+        with anyio.move_on_after(PROBE_SECONDS):
+            for question in [service.question for service in due]:
+                if question is not None:
+                    await question.wait()
+        for service in self._services:
+            if service.backend.proof.holds():
+                self._judge(service, is_up=True)
+            elif service in due:
+                self._judge(service, is_up=service.answered)
+
+    def _judge(self, service: _Service, *, is_up: bool) -> None:
+        now = time.monotonic()
+        service.is_up = is_up
+        if not is_up:
+            since = service.backend.proof.failing_since
+            begins = service.outage.fails(now if since is None else since)
+            if begins or (service.reason and not service.is_explained):
+                service.is_explained = bool(service.reason)
+                text = f"service {service.name}: storage takes no updates: {service.problem}"
+                event = {"event": "storage_down", "service": service.name}
+                kind = ("probe", service.name, service.is_explained)
+                self._faults.report(kind, text, None, event)
+                self._doubt.set()
+            return
+        service.reason = ""
+        seconds = service.outage.works(now)
+        if seconds is not None:
+            service.is_explained = False
+            self._faults.settle(service.name)
+            # As loud as the end of an outage may be without being a fault: whoever saw its beginning sees it.
+            text = "service %s: storage is back after %.1f s"
+            fields = about("storage_back", service=service.name, seconds=round(seconds, 1))
+            log.warning(text, service.name, seconds, extra=fields)
+
+
+class _Service:
+    """One storage, and what it said last.
+
+    Attributes:
+        is_up: whether it takes updates, as far as is known.
+        reason: why not, as it said itself; empty if it says nothing.
+        is_explained: whether the log has the reason of this outage.
+        asked: when it was asked last.
+        answered: whether it has said by now that it takes updates.
+        question: set when the question under way has ended.
+    """
+
+    def __init__(self, name: str, backend: Metered) -> None:
+        self.name = name
+        self.backend = backend
+        self.outage = Outage()
+        self.is_up = True
+        self.reason = ""
+        self.is_explained = False
+        self.asked = -math.inf
+        self.answered = False
+        self.question: anyio.Event | None = None
+
+    @property
+    def problem(self) -> str:
+        """Why it takes no updates."""
+        return self.reason or f"no answer within {PROBE_SECONDS:g} s"
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether it must be asked again though nobody wants to know."""
+        return self.outage.goes_on or self.backend.proof.failing_since is not None
+
+    def is_due(self, now: float) -> bool:
+        """Whether to ask it."""
+        return not self.backend.proof.holds() and now - self.asked >= FRESH_SECONDS
+
+    async def ask(self, question: anyio.Event) -> None:
+        """Ask it, and note why it does not work."""
+        try:
+            with anyio.move_on_after(PROBE_SECONDS):
+                await self.backend.prove(self.name)
+                self.answered = True
+                self.reason = ""
+        except Exception as error:  # noqa: BLE001  (whatever a plugin raises is no answer)
+            self.reason = str(error) or type(error).__name__
+        finally:
+            self.question = None
+            question.set()

@@ -1,0 +1,1 @@
+"""A service's storage: found, opened, held to its contract, and measured."""

@@ -1,0 +1,37 @@
+"""Telling of it when what a service holds is replaced as a whole: its storage has another epoch then.
+
+Nobody but the storage knows why. A restore is meant, so it is no fault; a storage that was set back has said so itself.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from typing import Final
+
+from sharedstate_anyio.logs.events import about
+
+log = logging.getLogger("sharedstate")
+
+REMEMBERED: Final = 100
+"""Epochs that are known for old ones: answers of storage overtake one another, but not for long."""
+
+
+class Epochs:
+    """The epochs of one service's storage, as its answers name them."""
+
+    def __init__(self, service: str) -> None:
+        self._service = service
+        self._seen: deque[str] = deque(maxlen=REMEMBERED)
+
+    def see(self, epoch: str) -> None:
+        """Take the epoch of an answer."""
+        if epoch in self._seen:
+            return
+        if self._seen:
+            text = (
+                "service %s: its content was replaced as a whole, under a new epoch: everybody is told what is there "
+                "now (a restore does that; storage that was set back is an error of its own in this log)"
+            )
+            log.warning(text, self._service, extra=about("replaced", service=self._service))
+        self._seen.append(epoch)

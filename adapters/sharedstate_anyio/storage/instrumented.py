@@ -1,0 +1,183 @@
+"""How long storage takes and how often it fails: counted around a backend, which is held to its contract."""
+
+from __future__ import annotations
+
+import time
+from bisect import bisect_left
+from collections import Counter
+from typing import TYPE_CHECKING, Final, cast
+
+from sharedstate_backends.contract import NotOfferedError
+
+from . import contract_checks, proof
+from .epochs import Epochs
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Mapping, Sequence
+
+    from sharedstate_backends import Backend, Doubting, ListingApps, Pruning
+    from sharedstate_core import CollectionPath, CommitResult, Cursor, Loaded, Write
+
+BOUNDS: Final = (
+    *(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05),
+    *(0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
+)
+"""Upper ends of the classes of a histogram, in seconds; a last one takes what is longer."""
+
+
+class Durations:
+    """A histogram of seconds.
+
+    Attributes:
+        counts: how many fell into each class of `BOUNDS`, and beyond.
+        seconds: the sum of all.
+    """
+
+    __slots__ = ("counts", "seconds")
+
+    def __init__(self) -> None:
+        self.counts = [0] * (len(BOUNDS) + 1)
+        self.seconds = 0.0
+
+    def add(self, seconds: float) -> None:
+        """Count one."""
+        self.counts[bisect_left(BOUNDS, seconds)] += 1
+        self.seconds += seconds
+
+
+class Metered:
+    """A backend that is measured; it does what the one behind it does.
+
+    Args:
+        backend: the one behind it.
+        service: its name.
+
+    Attributes:
+        commits: how long commits took, those that failed too.
+        loads: how long loads took, likewise.
+        errors: how many calls failed, by the name of the method; the core's refusals are counted by `Storage`.
+        proof: whether it takes updates.
+    """
+
+    def __init__(self, backend: Backend, service: str) -> None:
+        self._backend = backend
+        self._epochs = Epochs(service)
+        self.commits = Durations()
+        self.loads = Durations()
+        self.errors: Counter[str] = Counter(
+            commit=0, load=0, heads=0, collections=0, apps=0, probe=0, prune=0
+        )
+        self.proof = proof.Proof()
+
+    async def open(self) -> None:
+        """Open it."""
+        await self._backend.open()
+
+    async def close(self) -> None:
+        """Close it."""
+        await self._backend.close()
+
+    async def load(self, collection: CollectionPath, since: Cursor | None) -> Loaded:
+        """Load and measure."""
+        began = time.perf_counter()
+        try:
+            return await contract_checks.call(self._backend.load(collection, since), "load")
+        except Exception:
+            self._failed("load")
+            raise
+        finally:
+            self.loads.add(time.perf_counter() - began)
+
+    def loaded(self, loaded: Loaded) -> None:
+        """The core has taken in what a load told."""
+        self._epochs.see(loaded.epoch)
+
+    async def commit(self, collection: CollectionPath, writes: Sequence[Write]) -> CommitResult:
+        """Commit and measure."""
+        began = time.perf_counter()
+        try:
+            return await contract_checks.call(self._backend.commit(collection, writes), "commit")
+        except Exception:
+            self._failed("commit")
+            raise
+        finally:
+            self.commits.add(time.perf_counter() - began)
+
+    def committed(self, began: float, writes: Sequence[Write], result: CommitResult) -> None:
+        """The core has taken in what a commit came to, which began then, on the monotonic clock."""
+        self.proof.committed(began, writes, result)
+        self._epochs.see(result.epoch)
+
+    async def heads(self, collections: Sequence[CollectionPath]) -> Mapping[CollectionPath, Cursor]:
+        """Look."""
+        try:
+            found = contract_checks.heads(
+                await contract_checks.call(self._backend.heads(collections), "heads")
+            )
+        except Exception:
+            self._failed("heads")
+            raise
+        for cursor in found.values():
+            self._epochs.see(cursor.epoch)
+        return found
+
+    async def doubt(self, collection: CollectionPath, cursor: Cursor) -> None:
+        """Let it hear of a reader who has seen more than it holds, if it wants to."""
+        if hasattr(self._backend, "doubt"):
+            await contract_checks.call(
+                cast("Doubting", self._backend).doubt(collection, cursor), "doubt"
+            )
+
+    async def prune(self, service: str, used: Container[CollectionPath]) -> bool:
+        """Let it forget empty collections, if it can; return whether it wants to go on."""
+        if not hasattr(self._backend, "prune"):
+            return False
+        try:
+            pruning = cast("Pruning", self._backend).prune(service, used)
+            return await contract_checks.call(pruning, "prune") is True
+        except Exception:
+            self._failed("prune")
+            raise
+
+    async def collections(self, app: str) -> Sequence[str]:
+        """List."""
+        try:
+            return await contract_checks.call(self._backend.collections(app), "collections")
+        except Exception:
+            self._failed("collections")
+            raise
+
+    async def apps(self) -> Sequence[str]:
+        """List apps."""
+        if not hasattr(self._backend, "apps"):
+            raise NotOfferedError("cannot tell which apps it has")
+        try:
+            return await contract_checks.call(cast("ListingApps", self._backend).apps(), "apps")
+        except NotOfferedError:
+            raise
+        except Exception:
+            self._failed("apps")
+            raise
+
+    async def prove(self, service: str) -> None:
+        """Return if it can be read and takes updates; see `proof.prove`."""
+        began = time.monotonic()
+        try:
+            await proof.prove(self._backend, service)
+        except Exception:
+            self._failed("probe")
+            raise
+        self.proof.stored(began)
+
+    async def sizes(self) -> Mapping[str, int]:
+        """Return the bytes that it takes on its disk, by part; nothing if it cannot tell."""
+        sizes = getattr(self._backend, "sizes", None)
+        return (
+            {}
+            if sizes is None
+            else contract_checks.sizes(await contract_checks.call(sizes(), "sizes"))
+        )
+
+    def _failed(self, operation: str) -> None:
+        self.errors[operation] += 1
+        self.proof.failed()

@@ -1,0 +1,215 @@
+"""From the services of a configuration to their backends: which module implements one, and what it makes of `config`.
+
+Rules:
+
+1. A service's complaint about its `config` comes back as a `ConfigurationError` of one line with the full place.
+2. No value out of a service's `config` is ever printed by this module: one of them is a password.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import inspect
+from contextlib import contextmanager
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, cast
+
+from sharedstate_anyio.config import other_keys
+from sharedstate_anyio.config.config import BUILT_IN
+from sharedstate_anyio.config.document import join, nearest, shown
+from sharedstate_anyio.logs.redactor import Censor
+from sharedstate_backends.complaints import Complaints
+from sharedstate_backends.contract import Backend, ConfigurationError, StorageError
+from sharedstate_backends.sqlite import ownership
+
+from .contract_checks import BrokenContractError, call
+from .proof import prove
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from sharedstate_anyio.config.config import Config, ServiceConfig
+    from sharedstate_backends.contract import Surveying
+
+ENTRY_POINT_GROUP: Final = "sharedstate.services"
+
+_BACKEND_METHODS: Final = ("open", "close", "load", "commit", "heads", "collections")
+
+
+def build_backends(
+    config: Config, made: Mapping[str, Backend] = MappingProxyType({})
+) -> dict[str, Backend]:
+    """Make the backend of every service, in order, by name, but for those that are `made`; none is opened yet.
+
+    A service's `module` is looked up among the built-in services, then among the entry points of
+    the group `sharedstate.services`, then as a module. What is found must have `get_service(config)`.
+
+    Raises:
+        ConfigurationError: a module cannot be found or imported, is no service, or its service
+            refuses its `config`; `key` is the place in the document. Any other exception is a fault
+            in the service's module.
+    """
+    with Complaints() as complaints:
+        check_tables(config.services, complaints)
+        built = {
+            service.name: made[service.name]
+            if service.name in made
+            else complaints.attempt(build_backend, service)
+            for service in config.services
+        }
+    return {name: backend for name, backend in built.items() if backend is not None}
+
+
+def check_tables(services: Iterable[ServiceConfig], complaints: Complaints) -> None:
+    """Complain of two built-in services on one table: they would be one, with two names."""
+    first: dict[tuple[str, ...], ServiceConfig] = {}
+    for service in services:
+        config = service.config
+        name, table = config.get("db_name"), str(config.get("db_table", "items"))
+        if not service.is_built_in or service.in_memory or not isinstance(name, str):
+            continue
+        if config.get("db_type") == "sqlite":
+            where: tuple[str, ...] = (str(Path(name).absolute()), table.lower())
+        else:
+            server = ("db_socket", None), ("db_host", "localhost"), ("db_port", 3306)
+            where = (*(str(config.get(key, default)) for key, default in server), name, table)
+        if where in first:
+            problem = f"{first[where].place} has this table already; choose another name"
+            complaints.add(f"{service.place}.config.db_table", problem)
+        first.setdefault(where, service)
+
+
+def lacking(backend: object) -> list[str]:
+    """Return what an object lacks to be a `Backend`: names of methods."""
+    return [name for name in _BACKEND_METHODS if not callable(getattr(backend, name, None))]
+
+
+def foreign_files(service: ServiceConfig) -> str | None:
+    """Return what root, who may write any file, would not notice of a built-in service's files; None for nothing."""
+    name = service.config.get("db_name")
+    if not service.is_built_in or service.in_memory or not isinstance(name, str):
+        return None
+    if service.config.get("db_type") != "sqlite":
+        return None
+    return ownership.foreign(name)
+
+
+def whereabouts(service: ServiceConfig) -> str:
+    """Say what keeps a service's items, and where, to who operates the server; no user and no password."""
+    config = service.config
+    name = config.get("db_name")
+    if not service.is_built_in or service.in_memory or not isinstance(name, str):
+        return service.store
+    if config.get("db_type") == "sqlite":
+        return f"{service.store} {Path(name).absolute()}"
+    where = f"{config.get('db_host', 'localhost')} port {config.get('db_port', 3306)}"
+    where = str(config.get("db_socket") or where)
+    return f"{service.store}, table {config.get('db_table', 'items')} of {name} at {where}"
+
+
+def build_backend(service: ServiceConfig) -> Backend:
+    """Make the backend of one service, not open; see `build_backends`."""
+    place = service.place
+    target = _resolve(service.module, f"{place}.module")
+    get_service = getattr(target, "get_service", None)
+    if not callable(get_service):
+        problem = f"{shown(service.module)} has no function get_service(config): it is no service"
+        raise ConfigurationError(f"{place}.module", problem)
+    try:
+        backend = get_service(dict(service.config))
+    except ConfigurationError as error:
+        raise placed(error, service) from None
+    if inspect.iscoroutine(backend):
+        backend.close()
+        problem = "get_service is a coroutine function; make it a plain one, and connect in open()"
+        raise ConfigurationError(f"{place}.module", problem)
+    if missing := lacking(backend):
+        problem = f"get_service returned {type(backend).__name__}, without {', '.join(missing)}"
+        advice = "python -m pydoc sharedstate_backends.contract tells what a service needs"
+        raise ConfigurationError(f"{place}.module", f"{problem}; {advice}")
+    return cast("Backend", backend)
+
+
+async def open_backend(backend: Backend, service: ServiceConfig) -> None:
+    """Open the backend of a service, and make sure that it can be read and written, as far as it can tell.
+
+    Raises:
+        ConfigurationError, StorageError: what it complained of, with the full place.
+    """
+    with _placing(service):
+        await call(backend.open(), "open")
+        await prove(backend, service.name)
+
+
+async def survey(backend: Backend, service: ServiceConfig) -> str | None:
+    """Return what opening the backend of a service would create; None if nothing, or if it cannot tell.
+
+    Raises:
+        ConfigurationError, StorageError: what it complained of, with the full place.
+    """
+    missing = getattr(backend, "missing", None)
+    if missing is None:
+        return None
+    with _placing(service):
+        return await call(cast("Surveying", backend).missing(), "missing")
+
+
+@contextmanager
+def _placing(service: ServiceConfig) -> Iterator[None]:
+    """Let what a service complains of while it is opened begin with its full place."""
+    try:
+        yield
+    except ConfigurationError as error:
+        raise placed(error, service) from None
+    except StorageError as error:
+        error.args = (f"{service.place}: {error}",)
+        raise
+    except BrokenContractError as error:
+        raise StorageError(f"{service.place}: {error}") from error
+    except Exception as error:
+        problem = f"{service.place}: opening it failed: {type(error).__name__}: {error}"
+        raise StorageError(problem) from error
+
+
+def placed(error: ConfigurationError, service: ServiceConfig) -> ConfigurationError:
+    """Return what a service complained of, with the full places, without the secrets that it was handed."""
+    complaints = Complaints()
+    for each in error.each:
+        key = join(f"{service.place}.config", each.key) if each.key else f"{service.place}.config"
+        other = other_keys.SERVICE.get(each.key) if service.is_built_in else None
+        problem = f"unknown key; {other.advice}" if other else each.problem
+        complaints.add(key, _censored(problem, service.config))
+    return complaints.joined()
+
+
+def _resolve(module: str, place: str) -> object:
+    """Return the module, or whatever an entry point names, that should have `get_service`."""
+    installed = importlib.metadata.entry_points(group=ENTRY_POINT_GROUP)
+    offers = {point.value: point for point in installed if point.name == module}
+    try:
+        if module in BUILT_IN:
+            return importlib.import_module(BUILT_IN[module])
+        if len(offers) > 1:
+            problem = f"several packages offer it; write one of {', '.join(sorted(offers))}"
+            raise ConfigurationError(place, problem)
+        if offers:
+            return offers.popitem()[1].load()
+        if all(part.isidentifier() for part in module.split(".")):
+            return importlib.import_module(module)
+    except (ImportError, AttributeError, SyntaxError) as error:
+        absent = error.name if isinstance(error, ModuleNotFoundError) else None
+        if absent is None or not f"{module}.".startswith(f"{absent}."):
+            reason = " ".join(str(error).split())
+            problem = f"importing {shown(module)} failed: {reason}; mend or install what it needs"
+            raise ConfigurationError(place, problem) from None
+    problem = f"there is neither a service nor a module {shown(module)}; "
+    near = nearest(module, {*BUILT_IN, *installed.names})
+    advice = f"did you mean {shown(near)}?" if near else "install its package, or set PYTHONPATH"
+    raise ConfigurationError(place, problem + advice)
+
+
+def _censored(problem: str, config: Mapping[str, object]) -> str:
+    """Return a service's complaint on one line, without the secrets that it was handed."""
+    return " ".join(Censor([dict(config)])(problem).split())

@@ -1,0 +1,82 @@
+"""Whether a storage takes updates: how it is asked, and what is known of one from its other answers.
+
+The rules:
+
+1. Only the answer to the question itself tells that updates cannot be stored: a commit may fail because of what
+   is in it. Any call that fails makes the question due.
+2. A commit that has stored something is as good an answer as that of the question: a busy service is never asked.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import TYPE_CHECKING, Final
+
+from sharedstate_core import CollectionPath, Committed
+
+from . import contract_checks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from sharedstate_backends import Backend
+    from sharedstate_core import CommitResult, Write
+
+HOLDS_SECONDS: Final = 5.0
+"""How long it is believed that updates can be stored, since one was: SQLite waits as long for a lock."""
+
+
+async def prove(backend: Backend, service: str) -> None:
+    """Return if a storage can be read, and written as far as it can tell (`contract.Probing`).
+
+    Raises:
+        Exception: whatever the storage says.
+    """
+    path = CollectionPath("readyz", service, "readyz")
+    contract_checks.heads(await contract_checks.call(backend.heads([path]), "heads"))
+    probe = getattr(backend, "probe", None)
+    if probe is not None:
+        await contract_checks.call(probe(), "probe")
+
+
+class Proof:
+    """What is known of one storage.
+
+    Attributes:
+        failing_since: when the first call failed since an update was stored, on the monotonic clock; None if
+            none did.
+        last_commit: when a commit last stored something, in seconds since the Unix epoch; 0.0 for never.
+        doubted: called at each failure.
+    """
+
+    def __init__(self) -> None:
+        self._proved = -math.inf
+        self.failing_since: float | None = None
+        self.last_commit = 0.0
+        self.doubted: Callable[[], None] | None = None
+
+    def holds(self) -> bool:
+        """Whether updates could be stored a short time ago, and nothing has failed since."""
+        return self.failing_since is None and time.monotonic() - self._proved < HOLDS_SECONDS
+
+    def stored(self, began: float) -> None:
+        """Something was stored, by a call that began then."""
+        self._proved = max(self._proved, began)
+        if self.failing_since is not None and began >= self.failing_since:
+            self.failing_since = None
+
+    def committed(self, began: float, writes: Sequence[Write], result: CommitResult) -> None:
+        """A commit has ended; one that came to nothing shows nothing."""
+        for write, outcome in zip(writes, result.outcomes, strict=False):
+            if isinstance(outcome, Committed) and not write.update.is_noop:
+                self.last_commit = time.time()
+                self.stored(began)
+                return
+
+    def failed(self) -> None:
+        """A call has failed, whatever the reason."""
+        if self.failing_since is None:
+            self.failing_since = time.monotonic()
+        if self.doubted is not None:
+            self.doubted()

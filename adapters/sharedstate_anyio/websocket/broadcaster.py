@@ -1,0 +1,92 @@
+"""What one turn of the loop sends to many: joined for each peer, and offered to the sockets in one go.
+
+The rules:
+
+1. Each peer gets its frames in the order in which they were sent.
+2. What comes first in a turn and goes to many is not queued at each of them, but offered to one after the other; being
+   the oldest of the turn, it goes before all that is queued.
+3. Others have their turn after `FLUSHED_AT_ONCE` sockets.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import anyio
+import anyio.lowlevel
+
+from sharedstate_anyio.config.compression import LONGEST_BYTES
+
+from .deflate import Frames
+from .frames import LARGE_BYTES, text_frame, text_head
+from .writer import Outgoing
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+FLUSHED_AT_ONCE: Final = 250
+"""Sockets written to before others get a turn: about a millisecond."""
+
+
+class Outbox:
+    """The frames on their way to the sockets of one server.
+
+    Attributes:
+        compression: from how many bytes on messages are compressed; None: never.
+    """
+
+    def __init__(self, compression: int | None) -> None:
+        self.compression = compression
+        self._oldest: tuple[bytes, Sequence[Outgoing]] | None = None
+        self._queued: dict[Outgoing, None] = {}
+        self._flushing = False
+        self._wanted = anyio.Event()
+
+    def send(self, connections: Sequence[Outgoing], message: bytes) -> None:
+        """Send a message, framed once, to every one of these."""
+        if self.compression is not None and len(message) <= LONGEST_BYTES:
+            frames = Frames(message, text_frame(message), self.compression)
+            for connection in connections:
+                connection.send(frames.for_window(connection.window_bits))
+        elif len(message) >= LARGE_BYTES:
+            head = text_head(len(message))
+            for connection in connections:
+                connection.send_large(head, message)
+        else:
+            self._send_to_each(connections, text_frame(message))
+
+    def queue(self, connection: Outgoing) -> None:
+        """Flush this connection in this turn of the loop, after what else the turn brings."""
+        self._queued[connection] = None
+        self._wanted.set()
+
+    async def flush_forever(self) -> None:
+        """Send what each turn of the loop has queued; joined, so that a burst costs one system call."""
+        while True:
+            await self._wanted.wait()
+            self._wanted = anyio.Event()
+            await anyio.lowlevel.checkpoint()  # what follows from it at once goes out with it
+            self._flushing = True
+            await self._flush()
+            self._flushing = False
+
+    def _send_to_each(self, connections: Sequence[Outgoing], frame: bytes) -> None:
+        if len(connections) > 1 and not (self._queued or self._flushing or self._oldest):
+            self._oldest = frame, connections
+            self._wanted.set()
+            return
+        for connection in connections:
+            connection.send(frame)
+
+    async def _flush(self) -> None:
+        queued, self._queued = self._queued, {}
+        if self._oldest is not None:
+            frame, connections = self._oldest
+            self._oldest = None
+            for start in range(0, len(connections), FLUSHED_AT_ONCE):
+                Outgoing.offer_to_all(connections[start : start + FLUSHED_AT_ONCE], frame)
+                await anyio.lowlevel.checkpoint()
+        for number, connection in enumerate(queued, 1):
+            connection.flush()
+            if number % FLUSHED_AT_ONCE == 0:
+                await anyio.lowlevel.checkpoint()

@@ -1,0 +1,91 @@
+"""Pings for all connections, from one task: proxies see traffic, and peers that are gone are found.
+
+A peer that has sent nothing at all since a ping, for `pong_seconds`, is told to go and dropped. Who cannot answer
+because of us or of a slow line (reading is paused, or the socket is full) is left alone: there are other deadlines.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Protocol
+
+import anyio
+
+from sharedstate_core.errors import CLOSE_POLICY
+
+from .wheel import Wheel
+
+if TYPE_CHECKING:
+    from sharedstate_anyio.config.limits import TransportLimits
+
+TICK_SECONDS: Final = 1.0
+"""The grain of the wheel; finer where the configuration asks for less than a few of them."""
+
+
+class Pinged(Protocol):
+    """A connection, as far as it matters here."""
+
+    def __hash__(self) -> int: ...
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether the peer has sent nothing since the last ping, though it could have."""
+        ...
+
+    def ping(self) -> bool:
+        """Send a ping, unless the peer could not answer it now; return whether it was sent."""
+        ...
+
+    def close(self, code: int, reason: str) -> None:
+        """Say goodbye, and end if there is no answer."""
+        ...
+
+
+class KeepAlive:
+    """Watches connections from their handshake to their end."""
+
+    def __init__(self, limits: TransportLimits) -> None:
+        self._ping_seconds = limits.ping_seconds
+        self._pong_seconds = limits.pong_seconds
+        shortest = min(limits.ping_seconds, limits.pong_seconds)
+        self._wheel: Wheel[Pinged] = Wheel(max(0.01, min(TICK_SECONDS, shortest / 4)))
+        # Seconds that each may still be silent after its next visit.
+        self._awaited: dict[Pinged, float] = {}
+
+    def watch(self, connection: Pinged) -> None:
+        """Begin to ping."""
+        if self._ping_seconds:
+            self._wheel.set(connection, self._ping_seconds)
+
+    def forget(self, connection: Pinged) -> None:
+        """Stop; the connection has ended."""
+        self._wheel.remove(connection)
+        self._awaited.pop(connection, None)
+
+    async def run(self) -> None:
+        """Turn the wheel, until cancelled.
+
+        One tick for each sleep, also when the loop was kept from running: peers whose answers wait to be read are not
+        judged before they were.
+        """
+        while self._ping_seconds:
+            await anyio.sleep(self._wheel.tick)
+            for connection in self._wheel.advance():
+                self._visit(connection)
+
+    def _visit(self, connection: Pinged) -> None:
+        left = self._awaited.pop(connection, None)
+        if left is not None and not connection.is_silent:
+            left = None
+            pause = self._ping_seconds - self._pong_seconds
+            if pause > 0:
+                self._wheel.set(connection, pause)
+                return
+        if left is not None and left <= 0:
+            connection.close(CLOSE_POLICY, "no answer to a ping")
+        elif connection.ping():
+            left = self._pong_seconds if left is None else left
+            pause = min(self._ping_seconds, left)
+            self._awaited[connection] = left - pause
+            self._wheel.set(connection, pause)
+        else:
+            self._wheel.set(connection, self._ping_seconds)

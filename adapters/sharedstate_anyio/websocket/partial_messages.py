@@ -1,0 +1,140 @@
+"""Messages that have begun to arrive and are not whole yet, of all connections together.
+
+The rules:
+
+1. What comes whole in one read is never here.
+2. Of each connection at most one message is here; how long it may become is not for us to say.
+3. Beyond `TransportLimits.unfinished_bytes` those go that began first, and their clients may come back. The one
+   that grows stays, so that one message may exceed the bound.
+4. Within `TransportLimits.message_seconds` a message has to bring its end, or `PROGRESS_BYTES` more. While we do not
+   read from its connection it need not.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Final, Protocol
+
+import anyio
+
+from sharedstate_core.errors import CLOSE_POLICY
+
+from .wheel import Wheel
+
+if TYPE_CHECKING:
+    from sharedstate_anyio.config.limits import TransportLimits
+
+PROGRESS_BYTES: Final = 64 * 1024
+
+TICK_SECONDS: Final = 1.0
+
+
+class Sender(Protocol):
+    """A connection, as far as it matters here."""
+
+    def __hash__(self) -> int: ...
+
+    @property
+    def is_listening(self) -> bool:
+        """Whether its messages are read."""
+        ...
+
+    def close(self, code: int, reason: str) -> None:
+        """Say goodbye, and end if there is no answer."""
+        ...
+
+
+class _Message:
+    __slots__ = ("buffer", "progress", "size")
+
+    def __init__(self) -> None:
+        # One buffer, not a list: a million pieces of one character must not cost a million objects. And not of
+        # characters, of which each may take four bytes.
+        self.buffer = io.BytesIO()
+        self.size = 0
+        self.progress = 0
+
+
+class Unfinished:
+    """Keeps the beginnings.
+
+    Args:
+        limits: in force.
+
+    Attributes:
+        bytes: how much is kept.
+    """
+
+    def __init__(self, limits: TransportLimits) -> None:
+        self._limits = limits
+        self.bytes = 0
+        self._messages: dict[Sender, _Message] = {}  # the first to begin first
+        self._wheel = _wheel(limits)
+
+    def change_limits(self, limits: TransportLimits) -> None:
+        """Let other bounds hold from now on; for messages that have begun their time begins anew if it is another."""
+        anew = limits.message_seconds != self._limits.message_seconds
+        self._limits = limits
+        if anew:
+            self._wheel = _wheel(limits)  # its first tick comes with the next of the old one
+            for connection in self._messages:
+                self._expect(connection)
+
+    def __contains__(self, connection: Sender) -> bool:
+        return connection in self._messages
+
+    def add(self, connection: Sender, text: str) -> int:
+        """Keep what a message begins or goes on with; return how many bytes it has so far."""
+        message = self._messages.get(connection)
+        if message is None:
+            message = self._messages[connection] = _Message()
+            self._expect(connection)
+        data = text.encode()
+        message.buffer.write(data)
+        message.size += len(data)
+        message.progress += len(data)
+        if message.progress >= PROGRESS_BYTES:
+            message.progress = 0
+            self._expect(connection)
+        self.bytes += len(data)
+        while self.bytes > self._limits.unfinished_bytes and len(self._messages) > 1:
+            first = next(each for each in self._messages if each is not connection)
+            self._end(first, "the server has no memory for unfinished messages")
+        return message.size
+
+    def take(self, connection: Sender) -> str:
+        """Return the message: it is whole."""
+        message = self._messages[connection]
+        self.drop(connection)
+        return message.buffer.getvalue().decode()
+
+    def drop(self, connection: Sender) -> None:
+        """Forget a message, if there is one."""
+        message = self._messages.pop(connection, None)
+        if message is not None:
+            self.bytes -= message.size
+            self._wheel.remove(connection)
+
+    async def run(self) -> None:
+        """Watch over the time, until cancelled."""
+        while True:
+            await anyio.sleep(self._wheel.tick)
+            for connection in self._wheel.advance():
+                self._visit(connection)
+
+    def _visit(self, connection: Sender) -> None:
+        if connection.is_listening:
+            self._end(connection, "a message did not arrive in time")
+        else:
+            self._expect(connection)
+
+    def _expect(self, connection: Sender) -> None:
+        self._wheel.set(connection, self._limits.message_seconds)
+
+    def _end(self, connection: Sender, reason: str) -> None:
+        self.drop(connection)
+        connection.close(CLOSE_POLICY, reason)
+
+
+def _wheel(limits: TransportLimits) -> Wheel[Sender]:
+    return Wheel(max(0.01, min(TICK_SECONDS, limits.message_seconds / 4)))

@@ -1,0 +1,232 @@
+"""What goes out to one peer: queued, offered to its socket, and kept if the socket does not take it.
+
+The rules:
+
+1. `send` only queues; the outbox flushes what one turn of the loop produced in one piece.
+2. What goes to many is offered to one socket after the other, by the shortest way there is: `offer_to_all`.
+3. What the socket does not take at once is kept, and the connection is *blocked*: the core sends it nothing
+   more, and one task waits until the socket has taken the rest.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Final, Protocol, cast
+
+import anyio
+
+from .frames import LARGE_BYTES, close_frame
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sharedstate_anyio.net.sockets import Stream
+
+PROGRESS_BYTES: Final = 64 * 1024
+"""What a slow reader must take within `Limits.drain_seconds` to be called alive."""
+
+_NOTHING: Final = memoryview(b"")
+
+
+class Flushing(Protocol):
+    """Who flushes connections at the end of a turn of the loop: the outbox."""
+
+    def queue(self, connection: Outgoing) -> None:
+        """Flush this one, too."""
+        ...
+
+
+class Outgoing(ABC):
+    """The writing side of a connection, which is told of what comes of it.
+
+    Attributes:
+        queued: what waits; None if the next frame may go straight to the socket. Thousands of idle peers share that one
+            None, and a broadcast asks for nothing else.
+        sock: the peer's socket.
+        window_bits: of compressed messages that it takes (RFC 7692); 0: it takes none.
+    """
+
+    # In the order of their names they follow one upon the other in memory: a broadcast touches the few that it needs.
+    __slots__ = (
+        "_closing",
+        "_draining",
+        "_emptied",
+        "_outbox",
+        "_rest",
+        "queued",
+        "sock",
+        "window_bits",
+    )
+
+    def __init__(self, sock: Stream, outbox: Flushing) -> None:
+        self._outbox = outbox
+        self._rest = _NOTHING
+        self._draining = False
+        self._closing = False
+        self._emptied: anyio.Event | None = None  # to come, while somebody waits for it
+        self.sock = sock
+        self.queued: list[bytes] | None = None
+        self.window_bits = 0
+
+    @property
+    def is_blocked(self) -> bool:
+        """Whether the socket has not taken everything."""
+        return bool(self._rest)
+
+    @property
+    def unsent(self) -> list[bytes]:
+        """What is kept for the socket: the very objects, which other connections may share."""
+        kept = list(self.queued or ())
+        if self._rest:
+            kept.append(cast("bytes", self._rest.obj))
+        return kept
+
+    # --- what is sent -----------------------------------------------------------------------------
+
+    def send(self, frame: bytes) -> None:
+        """Queue a frame; the outbox flushes it in this turn of the loop."""
+        if not self._closing:
+            self._append(frame)
+
+    def send_large(self, head: bytes, message: bytes) -> None:
+        """Queue a frame in two pieces, which are not copied."""
+        if not self._closing:
+            self._append(head)
+            self._append(message)
+
+    def tell_drained(self) -> None:
+        """Report when all that is queued has left."""
+        self._draining = True
+        self._outbox.queue(self)
+
+    @staticmethod
+    def offer_to_all(connections: Iterable[Outgoing], frame: bytes) -> None:
+        """Offer a frame to these sockets; it was sent before what their connections have queued in this turn."""
+        size = len(frame)
+        for connection in connections:
+            if connection.queued is None:
+                try:
+                    sent = connection.sock.send(frame)
+                except OSError as error:
+                    connection._failed(frame, error)  # noqa: SLF001  (of our own kind)
+                else:
+                    if sent < size:
+                        connection._keep(memoryview(frame)[sent:])  # noqa: SLF001
+            elif connection.queued:
+                connection.queued.insert(0, frame)  # also before a close frame: that came later
+                connection.flush()
+            else:
+                connection.send(frame)
+
+    def _append(self, piece: bytes) -> None:
+        if self.queued:
+            self.queued.append(piece)
+        else:
+            self.queued = [piece]
+            self._outbox.queue(self)
+
+    def _end_with(self, code: int, reason: str | None) -> None:
+        """Queue a close frame, and take nothing after it."""
+        self._append(close_frame(code, reason))
+        self._closing = True
+
+    def _drop(self) -> None:
+        """Send nothing more, not even what is queued."""
+        self._closing = True
+        self.queued = []
+        self._rest = _NOTHING
+
+    # --- to the socket ----------------------------------------------------------------------------
+
+    def flush(self) -> None:
+        """Offer what is queued to the socket, unless it is full."""
+        if self._rest:
+            return
+        while self.queued:
+            data = self._next(self.queued)
+            try:
+                sent = self.sock.send(data)
+            except OSError as error:
+                self._failed(data, error)
+                return
+            if sent < len(data):
+                self._keep(memoryview(data)[sent:])
+                return
+        if self._draining:
+            self._report_drained()
+
+    def _next(self, queued: list[bytes]) -> bytes:
+        """Take what goes to the socket next: all that is queued, joined; but large pieces are not copied."""
+        if len(queued) > 1 and max(map(len, queued)) >= LARGE_BYTES:
+            return queued.pop(0)
+        self.queued = [] if self._closing else None
+        return queued[0] if len(queued) == 1 else b"".join(queued)
+
+    def _failed(self, data: bytes, error: OSError) -> None:
+        """Keep what a full socket has not taken; a broken one ends the connection."""
+        if isinstance(error, BlockingIOError | InterruptedError):
+            self._keep(memoryview(data))
+        else:
+            self.abort()
+
+    def _keep(self, rest: memoryview) -> None:
+        self._rest = rest
+        self.queued = self.queued or []
+        self.blocked()
+
+    async def drain(self) -> None:
+        """Wait until the socket has taken what it left, reporting progress, then the end."""
+        try:
+            unreported = 0
+            while self._rest:
+                await anyio.wait_writable(self.sock)
+                try:
+                    sent = self.sock.send(self._rest)
+                except (BlockingIOError, InterruptedError):
+                    continue
+                self._rest = self._rest[sent:]
+                unreported += sent
+                if unreported >= PROGRESS_BYTES:
+                    unreported = 0
+                    self.progressed()
+                if not self._rest and self.queued:
+                    self._rest = memoryview(self._next(self.queued))
+                    self.queued = self.queued or []
+        except (OSError, ValueError, anyio.ClosedResourceError):
+            self.abort()
+            return
+        if not self._closing:
+            self.queued = None
+        self._report_drained()
+
+    async def sent(self) -> None:
+        """Return when the socket has taken everything; whoever waits for that is ended by `abort`."""
+        self.flush()
+        if self._rest:
+            self._emptied = anyio.Event()
+            await self._emptied.wait()
+
+    def _report_drained(self) -> None:
+        self._draining = False
+        if self._emptied is not None:
+            self._emptied.set()
+        if not self._closing:
+            self.drained()
+
+    # --- what comes of it -------------------------------------------------------------------------
+
+    @abstractmethod
+    def blocked(self) -> None:
+        """The socket has not taken everything: somebody has to `drain`."""
+
+    @abstractmethod
+    def progressed(self) -> None:
+        """The socket is still full, but has taken something."""
+
+    @abstractmethod
+    def drained(self) -> None:
+        """The socket has taken everything."""
+
+    @abstractmethod
+    def abort(self) -> None:
+        """End the connection now, without a word: the socket is broken."""
