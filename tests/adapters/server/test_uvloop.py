@@ -8,23 +8,22 @@ from pathlib import Path
 import anyio
 import pytest
 
-from tests.support.command import started
-from tests.support.peer import open_client
-from tests.support.servers import document, write_config
-
-from .test_conversation import (  # noqa: F401  (to be run here)
+from tests.adapters.websocket.test_conversation import (  # noqa: F401  (to be run here)
     test_a_subscriber_is_synchronised_once_then_told_every_change,
 )
-from .test_slow_readers import (  # noqa: F401
+from tests.adapters.websocket.test_slow_readers import (  # noqa: F401
     test_a_snapshot_larger_than_any_buffer,
     test_others_do_not_notice_and_it_catches_up,
     watched,
 )
-from .test_wire import (  # noqa: F401
+from tests.adapters.websocket.test_wire import (  # noqa: F401
     test_a_handshake_in_single_bytes,
     test_ping_and_close,
     test_pipelined_requests_are_answered_in_order,
 )
+from tests.support.command import started
+from tests.support.peer import open_client
+from tests.support.servers import document, write_config
 
 uvloop = pytest.importorskip("uvloop")
 

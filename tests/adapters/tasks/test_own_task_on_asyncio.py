@@ -14,7 +14,7 @@ from sharedstate_anyio import serve
 from sharedstate_anyio.client import ClosedError, ReleasedError, connect
 from sharedstate_anyio.tasks import asyncio_owner
 from sharedstate_anyio.tasks.own_task import in_own_task
-from tests.adapters.test_own_task import C, Life, resource
+from tests.adapters.tasks.test_own_task import C, Life, resource
 from tests.support.peer import open_client
 from tests.support.servers import config
 
