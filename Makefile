@@ -84,7 +84,7 @@ nightly: $(STAMPS)/dev $(STAMPS)/debian $(STAMPS)/unpacked lowest release
 	$(BIN)/python -m pytest tests/docs/test_monitoring.py
 	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest tests/simulation tests/core tests/client tests/autobahn
 	$(BIN)/python -m tests.kill_list
-	$(BIN)/python -m tests.support.galera_runs
+	$(BIN)/python -m tests.support.faults.galera_runs
 	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest tests/adapters/storage/test_set_back.py tests/adapters/storage/test_set_back_mariadb.py
 	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest tests/browser/test_engines.py
 

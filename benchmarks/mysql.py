@@ -24,7 +24,7 @@ from sharedstate_backends.items_service import get_service
 from sharedstate_core.paths import CollectionPath
 from sharedstate_core.storage import Write
 from sharedstate_core.updates import Update
-from tests.support.mariadb import MariaDb, make_template, started
+from tests.support.services.mariadb import MariaDb, make_template, started
 
 if TYPE_CHECKING:
     from collections.abc import Callable

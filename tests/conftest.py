@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
-from tests.support import mariadb
+from tests.support.services import mariadb
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sharedstate_anyio.http import site
-from tests.support.command import started
 from tests.support.peer import open_client, open_peer
+from tests.support.services.command import started
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,8 +18,8 @@ import sharedstate_anyio.client
 import sharedstate_core
 from sharedstate_anyio import version
 from sharedstate_anyio.version import with_commit
-from tests.support.command import started
-from tests.support.servers import until
+from tests.support.services.command import started
+from tests.support.services.servers import until
 
 ROOT: Final = Path(__file__).parents[1]
 RELEASE: Final = sharedstate_core.__version__

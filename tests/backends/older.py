@@ -7,12 +7,12 @@ import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from tests.support.mariadb import DATABASE
+from tests.support.services.mariadb import DATABASE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tests.support.mariadb import MariaDb
+    from tests.support.services.mariadb import MariaDb
 
 CREATE = (
     "CREATE TABLE IF NOT EXISTS {table} (app TEXT NOT NULL,chnl TEXT NOT NULL,id TEXT NOT NULL,"

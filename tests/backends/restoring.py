@@ -14,7 +14,7 @@ from .opening import sqlite
 if TYPE_CHECKING:
     from sharedstate_backends import Backend
     from sharedstate_backends.conformance.declaring import PutBack, SetBack
-    from tests.support.mariadb import MariaDb
+    from tests.support.services.mariadb import MariaDb
 
 
 class Restorable(Protocol):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sharedstate_backends import Backend
     from sharedstate_backends.legacy.migration import Migratable
     from sharedstate_backends.mysql.wire.compound import Rows
-    from tests.support.mariadb import MariaDb
+    from tests.support.services.mariadb import MariaDb
 
 
 async def migrate(config: dict[str, Any]) -> tuple[Migrated | None, list[str]]:

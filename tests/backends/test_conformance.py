@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from sharedstate_backends import Backend
     from sharedstate_backends.conformance.declaring import Reopen, SetBack, Wipe
-    from tests.support.mariadb import MariaDb
+    from tests.support.services.mariadb import MariaDb
 
 
 def opening(config: Mapping[str, object]) -> Reopen:

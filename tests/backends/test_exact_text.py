@@ -16,7 +16,7 @@ from sharedstate_backends.conformance.model import path, state_of, write_all
 from sharedstate_backends.items_service import get_service
 from sharedstate_core.storage import Cursor
 from sharedstate_core.updates import Update
-from tests.support.mariadb import started
+from tests.support.services.mariadb import started
 
 from .opening import opened
 

@@ -1,6 +1,6 @@
 """Stores on the three nodes of a Galera cluster: what one of them acknowledged is there at all of them.
 
-The long form, with nodes that are killed, stand still and are cut off, is `python -m tests.support.galera_runs`.
+The long form, with nodes that are killed, stand still and are cut off, is `python -m tests.support.faults.galera_runs`.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from sharedstate_backends.conformance.model import path, put, write_all
 from sharedstate_backends.items_service import get_service
 from sharedstate_backends.mysql.wire import connection as mysql_connection
 from sharedstate_backends.mysql.wire.connection import Connection
-from tests.support.contention import Tally, contend
-from tests.support.galera import cluster, settled
-from tests.support.galera_runs import run
-from tests.support.mariadb import version
+from tests.support.faults.contention import Tally, contend
+from tests.support.faults.galera_runs import run
+from tests.support.services.galera import cluster, settled
+from tests.support.services.mariadb import version
 
 from .opening import opened
 from .rooms import come_and_go
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from sharedstate_backends import Backend
     from sharedstate_backends.mysql.wire.compound import Rows
-    from tests.support.galera import Node
+    from tests.support.services.galera import Node
 
 UPDATES = 2_000
 

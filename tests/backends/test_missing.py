@@ -19,7 +19,7 @@ from .carrying import fill
 from .opening import opened, problem, sqlite
 
 if TYPE_CHECKING:
-    from tests.support.mariadb import MariaDb
+    from tests.support.services.mariadb import MariaDb
 
 LONE = "items.db-wal is there without {0}: put the database back beside it, or move it away to begin empty"
 

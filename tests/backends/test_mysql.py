@@ -30,7 +30,7 @@ from .taking_over import until_listed
 if TYPE_CHECKING:
     from sharedstate_backends import Backend
     from sharedstate_core.storage import Loaded
-    from tests.support.mariadb import MariaDb
+    from tests.support.services.mariadb import MariaDb
 
 
 def address(config: dict[str, Any], **changes: object) -> Address:

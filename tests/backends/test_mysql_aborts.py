@@ -18,7 +18,7 @@ from sharedstate_backends.mysql.wire.address import Address
 from sharedstate_backends.mysql.wire.compound import answers, compound, refused
 from sharedstate_backends.mysql.wire.connection import Connection
 from sharedstate_backends.mysql.wire.errors import DEADLOCK, DatabaseError
-from tests.support.mariadb import SECONDS, started
+from tests.support.services.mariadb import SECONDS, started
 
 from .opening import opened
 from .taking_over import until_listed
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
-    from tests.support.mariadb import MariaDb
+    from tests.support.services.mariadb import MariaDb
 
 on_its_own_loop = pytest.mark.parametrize("anyio_backend", ["asyncio"])
 

@@ -18,14 +18,14 @@ from sharedstate_backends.conformance.model import path, put, write_all
 from sharedstate_backends.items_service import get_service
 from sharedstate_backends.mysql.wire.connection import Connection
 from sharedstate_core.storage import Write
-from tests.support.proxy import Cut, open_proxy
+from tests.support.faults.proxy import Cut, open_proxy
 
 from .load import Load, Writer, loaded
 from .opening import opened
 
 if TYPE_CHECKING:
     from sharedstate_backends.mysql.wire.compound import Rows
-    from tests.support.mariadb import MariaDb
+    from tests.support.services.mariadb import MariaDb
 
 TIMES = 3
 _tables = itertools.count()

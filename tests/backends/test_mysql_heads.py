@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from sharedstate_backends import Backend
     from sharedstate_backends.mysql.wire.compound import Rows
-    from tests.support.mariadb import MariaDb
+    from tests.support.services.mariadb import MariaDb
 
 run = Connection.run
 

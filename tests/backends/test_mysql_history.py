@@ -11,8 +11,8 @@ import pytest
 from sharedstate_backends.conformance.model import path, put, write_all
 from sharedstate_backends.items_service import get_service
 from sharedstate_backends.mysql.wire.server import Server, doubts, notes
-from tests.support.mariadb import SYNCHRONOUS, MariaDb, started
-from tests.support.proxy import open_proxy
+from tests.support.faults.proxy import open_proxy
+from tests.support.services.mariadb import SYNCHRONOUS, MariaDb, started
 
 from .opening import opened
 

@@ -18,7 +18,7 @@ from .opening import opened
 from .taking_over import done, migrate, states, until_listed, watch
 
 if TYPE_CHECKING:
-    from tests.support.mariadb import MariaDb
+    from tests.support.services.mariadb import MariaDb
 
 pytestmark = pytest.mark.parametrize("anyio_backend", ["asyncio"])  # as the command runs it
 

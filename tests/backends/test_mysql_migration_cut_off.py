@@ -14,7 +14,7 @@ from sharedstate_backends import StorageError
 from sharedstate_backends.items_service import get_service
 from sharedstate_backends.mysql.wire.connection import Connection
 from sharedstate_backends.mysql.wire.errors import LostError
-from tests.support.mariadb import MariaDb, version
+from tests.support.services.mariadb import MariaDb, version
 
 from .older import Record, content_in_mysql, make_in_mysql, record
 from .opening import opened

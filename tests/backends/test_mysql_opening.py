@@ -20,9 +20,9 @@ from sharedstate_backends.mysql.backend import MysqlBackend
 from sharedstate_backends.mysql.wire import connection as mysql_connection
 from sharedstate_backends.mysql.wire.connection import Connection
 from sharedstate_core.updates import Update
-from tests.support.mariadb import started
-from tests.support.relay import relay
+from tests.support.faults.relay import relay
 from tests.support.secure import Authority
+from tests.support.services.mariadb import started
 
 from .opening import opened, problem
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sharedstate_backends.mysql.wire.compound import Rows
-    from tests.support.mariadb import MariaDb
+    from tests.support.services.mariadb import MariaDb
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from .opening import opened, start_writing
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.support.mariadb import MariaDb
+    from tests.support.services.mariadb import MariaDb
 
 DATABASE = "sharedstate"
 

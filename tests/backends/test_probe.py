@@ -13,13 +13,13 @@ import pytest
 from sharedstate_backends import Island, StorageError
 from sharedstate_backends.items_service import get_service
 from sharedstate_backends.sqlite import ownership
-from tests.support.disk import NoDiskError, disk, fill
+from tests.support.faults.disk import NoDiskError, disk, fill
 
 from .opening import opened, sqlite
 
 if TYPE_CHECKING:
     from sharedstate_backends import Backend
-    from tests.support.mariadb import MariaDb
+    from tests.support.services.mariadb import MariaDb
 
 OTHERS = 4321
 """A user and group that nobody here is."""

@@ -21,7 +21,7 @@ from sharedstate_backends.sqlite import connection as sqlite_connection
 from sharedstate_backends.sqlite import schema
 from sharedstate_core.storage import Write
 from sharedstate_core.updates import Update
-from tests.support.disk import NoDiskError, disk
+from tests.support.faults.disk import NoDiskError, disk
 
 from .opening import opened, sqlite
 

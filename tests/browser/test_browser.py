@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.ports import free_port
-from tests.support.servers import document
+from tests.support.services.servers import document
 
 HERE = Path(__file__).parent
 SECONDS = 120

@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.ports import free_port
 from tests.support.secure import Authority
-from tests.support.servers import document, sqlite
+from tests.support.services.servers import document, sqlite
 
 from .test_browser import SECONDS, run_scenario
 

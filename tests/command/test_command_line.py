@@ -16,10 +16,10 @@ from sharedstate_anyio import parse_config, serve
 from sharedstate_anyio.cli.options import CLIENT_COMMANDS
 from sharedstate_anyio.command.arguments import parser
 from sharedstate_anyio.command.target import Target, parse_target
-from tests.support.command import started
-from tests.support.relay import relay
-from tests.support.servers import document, running
-from tests.support.shell import PROGRAM, shell
+from tests.support.faults.relay import relay
+from tests.support.services.command import started
+from tests.support.services.servers import document, running
+from tests.support.services.shell import PROGRAM, shell
 
 if TYPE_CHECKING:
     from tests.support.secure import Authority

@@ -12,9 +12,9 @@ import pytest
 
 from sharedstate_anyio.client import connect
 from sharedstate_backends import OutcomeUnknownError, StorageError
-from tests.support import faulty_service
-from tests.support.servers import running
-from tests.support.shell import PROGRAM, SECONDS, shell
+from tests.support.faults import faulty_service
+from tests.support.services.servers import running
+from tests.support.services.shell import PROGRAM, SECONDS, shell
 
 if TYPE_CHECKING:
     from sharedstate_anyio.client import Client

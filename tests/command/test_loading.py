@@ -11,8 +11,8 @@ from sharedstate_anyio.client import connect
 from sharedstate_anyio.command import items
 from sharedstate_anyio.command.items import NAMED, Ids
 from sharedstate_anyio.command.lines import Line
-from tests.support.servers import running
-from tests.support.shell import shell
+from tests.support.services.servers import running
+from tests.support.services.shell import shell
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,7 @@ import pytest
 from wsproto.events import TextMessage
 
 from tests.python_client.support import websockets
-from tests.support.shell import shell
+from tests.support.services.shell import shell
 
 if TYPE_CHECKING:
     import anyio

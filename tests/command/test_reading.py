@@ -15,9 +15,9 @@ import pytest
 from sharedstate_anyio.client import connect
 from sharedstate_backends import StorageError
 from tests.python_client.support import start
-from tests.support import faulty_service
-from tests.support.servers import running
-from tests.support.shell import PROGRAM, SECONDS, running_command, shell
+from tests.support.faults import faulty_service
+from tests.support.services.servers import running
+from tests.support.services.shell import PROGRAM, SECONDS, running_command, shell
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,9 +13,9 @@ from wsproto.events import TextMessage
 from sharedstate_anyio.client import Client, connect
 from sharedstate_backends import OutcomeUnknownError
 from tests.python_client.support import start, websockets
-from tests.support import faulty_service
-from tests.support.servers import running
-from tests.support.shell import SECONDS, running_command, shell
+from tests.support.faults import faulty_service
+from tests.support.services.servers import running
+from tests.support.services.shell import SECONDS, running_command, shell
 
 if TYPE_CHECKING:
     from pathlib import Path

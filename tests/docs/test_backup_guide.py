@@ -21,14 +21,14 @@ import anyio.to_thread
 from sharedstate_anyio.cli.backup_file import Backup
 from sharedstate_anyio.client import connect
 from tests.docs.test_operating_guide import SECONDS, TEXT, C, of_page, replaced
-from tests.support.command import Command, started
-from tests.support.servers import document, sqlite
+from tests.support.services.command import Command, started
+from tests.support.services.servers import document, sqlite
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.support.mariadb import MariaDb
-    from tests.support.servers import Service
+    from tests.support.services.mariadb import MariaDb
+    from tests.support.services.servers import Service
 
 
 def scripts() -> list[str]:

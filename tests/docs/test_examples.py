@@ -19,14 +19,14 @@ from sharedstate_anyio.config.schema import schema
 from sharedstate_anyio.storage.plugins import ENTRY_POINT_GROUP
 from sharedstate_core import Commit, Effect, Load, Send, Server
 from sharedstate_core.testing import MemoryStore
-from tests.support.command import started
 from tests.support.peer import open_client
-from tests.support.servers import Service, running
+from tests.support.services.command import started
+from tests.support.services.servers import Service, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.support.mariadb import MariaDb
+    from tests.support.services.mariadb import MariaDb
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(

@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from tests.docs.test_operating_guide import TEXT, monitored, of_page, program, replaced
-from tests.support.command import started, without_root
-from tests.support.servers import document, until
+from tests.support.services.command import started, without_root
+from tests.support.services.servers import document, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

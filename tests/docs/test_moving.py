@@ -13,16 +13,16 @@ import pytest
 
 from tests.backends import older
 from tests.docs.test_examples import blocks
-from tests.support.alone import alone
-from tests.support.command import started
+from tests.support.faults.stage import ROOT
 from tests.support.peer import open_client
-from tests.support.servers import write_config
-from tests.support.stage import ROOT
+from tests.support.services.alone import alone
+from tests.support.services.command import started
+from tests.support.services.servers import write_config
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.support.mariadb import MariaDb
+    from tests.support.services.mariadb import MariaDb
 
 PLACE = ("docs/moving.md", "sh")
 

@@ -24,11 +24,11 @@ import anyio.to_thread
 from sharedstate_anyio.client import connect
 from tests.docs.test_examples import Block, blocks
 from tests.support import frames
-from tests.support.command import Command, started
 from tests.support.peer import Client, open_peer, upgrade_request
 from tests.support.ports import free_port
 from tests.support.secure import Authority, open_secure_peer
-from tests.support.servers import document, sqlite
+from tests.support.services.command import Command, started
+from tests.support.services.servers import document, sqlite
 
 if TYPE_CHECKING:
     import ssl

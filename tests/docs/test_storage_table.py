@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.support.broken_storage import KINDS, Kind, as_server
-from tests.support.command import INSTALLED
-from tests.support.disk import NoDiskError
-from tests.support.storage_table import HEAD, LOOPS, line
+from tests.support.faults.broken_storage import KINDS, Kind, as_server
+from tests.support.faults.disk import NoDiskError
+from tests.support.faults.storage_table import HEAD, LOOPS, line
+from tests.support.services.command import INSTALLED
 
 if TYPE_CHECKING:
-    from tests.support.mariadb import MariaDb
+    from tests.support.services.mariadb import MariaDb
 
 PAGE: Final = Path(__file__).parents[2] / "docs/operating.md"
 

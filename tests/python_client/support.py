@@ -10,8 +10,8 @@ import anyio
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection
 
-from tests.support.command import Command, started
-from tests.support.servers import document, sqlite, until
+from tests.support.services.command import Command, started
+from tests.support.services.servers import document, sqlite, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator

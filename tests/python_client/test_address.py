@@ -6,7 +6,7 @@ import pytest
 
 from sharedstate_anyio.client import connect
 from sharedstate_anyio.client.address import Address, parse_address
-from tests.support.servers import running
+from tests.support.services.servers import running
 
 
 @pytest.mark.parametrize(

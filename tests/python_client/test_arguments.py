@@ -8,7 +8,7 @@ import pytest
 
 from sharedstate_anyio.client import connect
 from sharedstate_core import Condition, Cursor, RequestError
-from tests.support.servers import running
+from tests.support.services.servers import running
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from sharedstate_anyio.client import clock as clock_module
 from sharedstate_anyio.client.clock import BURST, Clock
 from sharedstate_anyio.client.home import Home
 from sharedstate_core import SharedStateError
-from tests.support.servers import running, until
+from tests.support.services.servers import running, until
 
 from .support import websockets
 

@@ -16,7 +16,7 @@ from sharedstate_anyio.client import (
     connect,
 )
 from tests.support.peer import open_client
-from tests.support.servers import running
+from tests.support.services.servers import running
 
 C = "/app/items/c"
 

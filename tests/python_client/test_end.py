@@ -22,8 +22,8 @@ from sharedstate_anyio.client import (
 from sharedstate_anyio.client.connector import LONGEST_PAUSE, pause
 from sharedstate_anyio.client.desk import Desk
 from tests.python_client.support import start, websockets
-from tests.support.relay import relay
-from tests.support.servers import running, until
+from tests.support.faults.relay import relay
+from tests.support.services.servers import running, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

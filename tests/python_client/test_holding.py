@@ -18,7 +18,7 @@ from sharedstate_anyio.client import (
     RequestError,
     connect,
 )
-from tests.support.servers import running, until
+from tests.support.services.servers import running, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable

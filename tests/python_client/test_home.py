@@ -10,7 +10,7 @@ import anyio.to_thread
 import pytest
 
 from sharedstate_anyio.client import Client, ClosedError, Dataset, connect
-from tests.support.servers import running
+from tests.support.services.servers import running
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

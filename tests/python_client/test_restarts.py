@@ -17,7 +17,7 @@ from sharedstate_anyio.client import (
     connect,
 )
 from tests.python_client.support import reaches, start
-from tests.support.servers import sqlite, until
+from tests.support.services.servers import sqlite, until
 
 if TYPE_CHECKING:
     from pathlib import Path

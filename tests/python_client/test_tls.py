@@ -8,9 +8,9 @@ import pytest
 
 from sharedstate_anyio.client import ConnectError, connect
 from tests.python_client.support import reaches
-from tests.support.relay import relay
+from tests.support.faults.relay import relay
 from tests.support.secure import Authority
-from tests.support.servers import running
+from tests.support.services.servers import running
 
 if TYPE_CHECKING:
     from pathlib import Path

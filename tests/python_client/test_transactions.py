@@ -19,8 +19,8 @@ from sharedstate_anyio.client import (
 )
 from sharedstate_anyio.client import dataset as dataset_module
 from sharedstate_anyio.client.crowd import Crowd
-from tests.support.relay import relay
-from tests.support.servers import running
+from tests.support.faults.relay import relay
+from tests.support.services.servers import running
 
 C = "/app/items/c"
 

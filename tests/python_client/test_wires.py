@@ -20,8 +20,8 @@ from sharedstate_anyio.client import (
     connector,
 )
 from tests.python_client.support import answering, reaches, websockets
-from tests.support.relay import BROKEN, relay
-from tests.support.servers import running, until
+from tests.support.faults.relay import BROKEN, relay
+from tests.support.services.servers import running, until
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,7 +12,7 @@ import anyio.to_thread
 
 from sharedstate_anyio.client import Dataset, connect
 from tests.python_client.support import start
-from tests.support.servers import until
+from tests.support.services.servers import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from .peer import open_peer
+from tests.support.peer import open_peer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

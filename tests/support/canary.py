@@ -6,9 +6,8 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 from sharedstate_core import Limits
-
-from .peer import Client, open_client
-from .servers import running
+from tests.support.peer import Client, open_client
+from tests.support.services.servers import running
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

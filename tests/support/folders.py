@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Final
 from sharedstate_anyio import parse_config, serve
 from sharedstate_anyio.http import safe_open
 from sharedstate_anyio.http.site import BUNDLES
-
-from .servers import document
+from tests.support.services.servers import document
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

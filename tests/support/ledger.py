@@ -11,13 +11,12 @@ import time
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Final
 
-from .replica import apply
+from tests.support.replica import apply
 
 if TYPE_CHECKING:
     from sharedstate_core import Loaded
-
-    from .peer import Message
-    from .replica import Item
+    from tests.support.peer import Message
+    from tests.support.replica import Item
 
 MARKER: Final = "update "
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 
-from . import frames
-from .frames import Frame, FrameReader
+from tests.support import frames
+from tests.support.frames import Frame, FrameReader
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence

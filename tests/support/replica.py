@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from .peer import Message
+    from tests.support.peer import Message
 
 Item = dict[str, Any]
 State = list[Item]

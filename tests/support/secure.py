@@ -12,10 +12,9 @@ import trustme
 from anyio.streams.tls import TLSAttribute, TLSStream
 
 from sharedstate_anyio import parse_config
-
-from .frames import FrameReader
-from .peer import SECONDS, Client, Peer
-from .servers import document
+from tests.support.frames import FrameReader
+from tests.support.peer import SECONDS, Client, Peer
+from tests.support.services.servers import document
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -21,18 +21,18 @@ import anyio
 import pytest
 
 from tests.backends.carrying import fill, held
-from tests.support import halting_backup, halting_restore
-from tests.support.command import INSTALLED, SECONDS, one_line, started
-from tests.support.disk import NoDiskError, disk
-from tests.support.disk import fill as fill_disk
-from tests.support.saved import folder, items, names, run, template
-from tests.support.servers import Service, document, sqlite, write_config
-from tests.support.stage import ROOT
+from tests.support.faults import halting_backup, halting_restore
+from tests.support.faults.disk import NoDiskError, disk
+from tests.support.faults.disk import fill as fill_disk
+from tests.support.faults.stage import ROOT
+from tests.support.services.command import INSTALLED, SECONDS, one_line, started
+from tests.support.services.saved import folder, items, names, run, template
+from tests.support.services.servers import Service, document, sqlite, write_config
 
 from .test_backup_file import spoiled
 
 if TYPE_CHECKING:
-    from tests.support.mariadb import MariaDb
+    from tests.support.services.mariadb import MariaDb
 
 __all__ = ["folder", "template"]
 

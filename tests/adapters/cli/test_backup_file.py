@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sharedstate_anyio.cli.backup_file import FORMAT, Backup, BackupError
-from tests.support.saved import template
+from tests.support.services.saved import template
 
 if TYPE_CHECKING:
     from pathlib import Path

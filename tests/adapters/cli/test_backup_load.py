@@ -16,15 +16,15 @@ from sharedstate_anyio.client import RequestError, connect
 from sharedstate_backends.items_service import get_service
 from sharedstate_core import CollectionPath
 from tests.backends.opening import opened
-from tests.support.command import started
-from tests.support.servers import document, running, sqlite, write_config
+from tests.support.services.command import started
+from tests.support.services.servers import document, running, sqlite, write_config
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from sharedstate_anyio.client import Client, Dataset
-    from tests.support.mariadb import MariaDb
-    from tests.support.servers import Service
+    from tests.support.services.mariadb import MariaDb
+    from tests.support.services.servers import Service
 
 SECONDS = 60.0
 COLLECTIONS = ("/app/items/a", "/app/items/b")

@@ -11,15 +11,22 @@ import pytest
 
 from sharedstate_anyio import parse_config
 from sharedstate_anyio.cli import check as check_module
-from tests.support import faulty_service, unopenable_service
-from tests.support.command import one_line, started
+from tests.support.faults import faulty_service
 from tests.support.peer import open_client
-from tests.support.servers import MYSQL_WITHOUT_PORT, document, running, sqlite, write_config
+from tests.support.services import unopenable_service
+from tests.support.services.command import one_line, started
+from tests.support.services.servers import (
+    MYSQL_WITHOUT_PORT,
+    document,
+    running,
+    sqlite,
+    write_config,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.support.servers import Service
+    from tests.support.services.servers import Service
 
 UNOPENABLE = unopenable_service.MODULE
 

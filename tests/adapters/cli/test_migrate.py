@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.backends import older
-from tests.support import halting
-from tests.support.command import one_line, started
+from tests.support.faults import halting
+from tests.support.faults.stage import ROOT
 from tests.support.peer import open_client
-from tests.support.servers import document, sqlite, write_config
-from tests.support.stage import ROOT
+from tests.support.services.command import one_line, started
+from tests.support.services.servers import document, sqlite, write_config
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.support.mariadb import MariaDb
+    from tests.support.services.mariadb import MariaDb
 
 
 async def test_from_the_old_data_to_a_served_page(tmp_path: Path, anyio_backend_name: str) -> None:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from tests.support.command import one_line
 from tests.support.peer import open_client
-from tests.support.saved import run
-from tests.support.servers import document, running, sqlite, write_config
+from tests.support.services.command import one_line
+from tests.support.services.saved import run
+from tests.support.services.servers import document, running, sqlite, write_config
 
 if TYPE_CHECKING:
     from pathlib import Path

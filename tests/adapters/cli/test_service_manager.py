@@ -15,9 +15,9 @@ import pytest
 
 from sharedstate_anyio.cli.systemd import inherited_sockets, notify
 from sharedstate_backends import ConfigurationError
-from tests.support.command import INSTALLED, one_line, without_root
 from tests.support.peer import works
-from tests.support.servers import document
+from tests.support.services.command import INSTALLED, one_line, without_root
+from tests.support.services.servers import document
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sharedstate_anyio import parse_config, serve, server
-from tests.support.command import started
 from tests.support.peer import ClosedError, Peer, open_client, open_peer
-from tests.support.servers import document, until, write_config
+from tests.support.services.command import started
+from tests.support.services.servers import document, until, write_config
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.support.servers import Service
+    from tests.support.services.servers import Service
 
 C = "/app/items/c"
 

@@ -13,9 +13,9 @@ from sharedstate_anyio.config.exposure import check_folders
 from sharedstate_anyio.config.folders import OWN
 from sharedstate_anyio.http.site import Site
 from sharedstate_backends import ConfigurationError
-from tests.support.command import started
 from tests.support.folders import serving
-from tests.support.servers import document, sqlite, write_config
+from tests.support.services.command import started
+from tests.support.services.servers import document, sqlite, write_config
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,7 +7,7 @@ import pytest
 from sharedstate_anyio import parse_config
 from sharedstate_anyio.config.listeners import Listen, override
 from sharedstate_backends import ConfigurationError
-from tests.support.servers import document
+from tests.support.services.servers import document
 
 
 def where(service: object) -> tuple[Listen, ...]:

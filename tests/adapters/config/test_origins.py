@@ -12,7 +12,7 @@ from sharedstate_anyio import parse_config, serve
 from sharedstate_anyio.config.origins import TOLD_ORIGINS, Origins
 from sharedstate_backends import ConfigurationError
 from tests.support.peer import Client, open_peer, upgrade_request
-from tests.support.servers import document, running, sqlite
+from tests.support.services.servers import document, running, sqlite
 
 
 def parse(origins: object) -> Origins:

@@ -8,7 +8,7 @@ from sharedstate_anyio import ConfigurationError, load_config, parse_config
 from sharedstate_anyio.config import other_keys
 from sharedstate_anyio.storage.plugins import build_backends
 from sharedstate_backends.items_service import KINDS
-from tests.support.servers import Service, document, sqlite
+from tests.support.services.servers import Service, document, sqlite
 
 
 def told(config: object) -> dict[str, str]:
@@ -47,7 +47,7 @@ def test_a_service_of_ones_own_may_have_such_keys() -> None:
     config = {"name": "a", "ssl_key": 1}
     service: Service = {
         "name": "a",
-        "module": "tests.support.faulty_service",
+        "module": "tests.support.faults.faulty_service",
         "config": config,
     }
     build_backends(parse_config(document(service)))

@@ -12,9 +12,9 @@ from sharedstate_anyio import parse_config, serve
 from sharedstate_anyio.config.limits import RANGES
 from sharedstate_anyio.config.reload import compare
 from tests.support.asking import ask
-from tests.support.command import started, without_root
 from tests.support.peer import ClosedError, open_client, open_peer, request, upgrade_request
-from tests.support.servers import document, sqlite, write_config
+from tests.support.services.command import started, without_root
+from tests.support.services.servers import document, sqlite, write_config
 
 if TYPE_CHECKING:
     from pathlib import Path

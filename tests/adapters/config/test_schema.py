@@ -17,7 +17,7 @@ from sharedstate_anyio.config.limits import RANGES
 from sharedstate_backends import ConfigurationError
 from sharedstate_backends.items_service import KINDS, get_service
 from tests.docs.test_examples import blocks
-from tests.support.command import started
+from tests.support.services.command import started
 
 from .test_config import README_DOCUMENT
 

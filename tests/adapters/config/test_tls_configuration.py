@@ -10,8 +10,8 @@ from sharedstate_anyio import parse_config
 from sharedstate_anyio.config.listeners import Certificates
 from sharedstate_anyio.net.tls import Tls
 from sharedstate_backends import ConfigurationError
-from tests.support.command import started
-from tests.support.servers import document, write_config
+from tests.support.services.command import started
+from tests.support.services.servers import document, write_config
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,7 +15,7 @@ from sharedstate_anyio.http.site import BUNDLES
 from tests.support.asking import ask
 from tests.support.folders import LARGE, serving
 from tests.support.peer import open_client, open_peer
-from tests.support.servers import config, document, until
+from tests.support.services.servers import config, document, until
 
 
 async def test_what_is_there(public: Path) -> None:

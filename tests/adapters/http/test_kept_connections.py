@@ -14,7 +14,7 @@ from sharedstate_anyio.config.limits import TransportLimits
 from sharedstate_anyio.http import exchange
 from tests.support.peer import Client, open_client, open_peer, upgrade_request
 from tests.support.secure import Authority, open_secure_peer
-from tests.support.servers import document, ending, running
+from tests.support.services.servers import document, ending, running
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,7 @@ from sharedstate_anyio.config.limits import TransportLimits
 from sharedstate_anyio.http.handshake import BROKEN_RULE
 from tests.support.canary import with_canary
 from tests.support.peer import Peer, open_peer, upgrade_request
-from tests.support.servers import running
+from tests.support.services.servers import running
 
 if TYPE_CHECKING:
     from sharedstate_anyio import RunningServer

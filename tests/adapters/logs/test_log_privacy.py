@@ -14,14 +14,14 @@ import pytest
 
 from sharedstate_anyio.client import RequestError, connect
 from tests.support.peer import open_client
-from tests.support.servers import running, sqlite
+from tests.support.services.servers import running, sqlite
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.support.mariadb import MariaDb
-    from tests.support.servers import Service
+    from tests.support.services.mariadb import MariaDb
+    from tests.support.services.servers import Service
 
 SECRET = "Zq7x"
 """Short, since asyncio shortens what it shows."""

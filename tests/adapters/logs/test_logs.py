@@ -21,13 +21,14 @@ from sharedstate_anyio.logs.formatting import JsonFormatter, LineFormatter, prin
 from sharedstate_anyio.logs.redactor import Censor
 from sharedstate_anyio.logs.repeated_errors import LONGEST_SECONDS, MOST_KINDS, Faults
 from sharedstate_backends import StorageError
-from tests.support import babbling_service, faulty_service, unopenable_service
-from tests.support.command import started, without_root
+from tests.support.faults import faulty_service
 from tests.support.peer import open_client
-from tests.support.servers import document, running, sqlite, until, write_config
+from tests.support.services import babbling_service, unopenable_service
+from tests.support.services.command import started, without_root
+from tests.support.services.servers import document, running, sqlite, until, write_config
 
 if TYPE_CHECKING:
-    from tests.support.servers import Service
+    from tests.support.services.servers import Service
 
 PACKAGE: Final = Path(sharedstate_anyio.__file__).parent
 

@@ -15,9 +15,9 @@ import pytest
 
 from sharedstate_anyio.config.config import ServiceConfig
 from sharedstate_anyio.storage.plugins import whereabouts
-from tests.support.command import INSTALLED, SECONDS, started
 from tests.support.peer import open_client
-from tests.support.servers import document, write_config
+from tests.support.services.command import INSTALLED, SECONDS, started
+from tests.support.services.servers import document, write_config
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

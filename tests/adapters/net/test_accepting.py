@@ -13,7 +13,7 @@ from sharedstate_anyio.config.listeners import Listen
 from sharedstate_anyio.net import listening
 from sharedstate_anyio.net.listening import accept_forever, open_listeners
 from tests.support.peer import Client, Peer, open_client
-from tests.support.servers import running, until
+from tests.support.services.servers import running, until
 
 if TYPE_CHECKING:
     import socket

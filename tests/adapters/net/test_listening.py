@@ -12,9 +12,9 @@ import pytest
 from sharedstate_anyio import parse_config, serve
 from sharedstate_anyio.config.listeners import Listen
 from sharedstate_anyio.net.listening import ListenError, open_listeners
-from tests.support.command import started
 from tests.support.peer import works
-from tests.support.servers import document, listening
+from tests.support.services.command import started
+from tests.support.services.servers import document, listening
 
 IPV6 = (
     socket.has_ipv6

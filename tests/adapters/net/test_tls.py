@@ -13,10 +13,10 @@ import pytest
 
 from sharedstate_anyio import parse_config, serve
 from tests.support import frames
-from tests.support.command import started
 from tests.support.peer import ClosedError, open_client
 from tests.support.secure import Authority, open_secure_client, open_secure_peer, secured
-from tests.support.servers import document, write_config
+from tests.support.services.command import started
+from tests.support.services.servers import document, write_config
 
 C = "/app/items/c"
 

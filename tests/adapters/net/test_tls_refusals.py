@@ -10,7 +10,7 @@ import pytest
 from sharedstate_anyio import parse_config, serve
 from tests.support.peer import open_peer, upgrade_request
 from tests.support.secure import Authority, open_secure_client, open_secure_peer, secured
-from tests.support.servers import document
+from tests.support.services.servers import document
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ import pytest
 from sharedstate_anyio import serve
 from sharedstate_anyio.config.listeners import Listen
 from sharedstate_anyio.net.listening import ListenError, open_listeners
-from tests.support.command import started
 from tests.support.peer import ClosedError, open_client, works
-from tests.support.servers import listening
+from tests.support.services.command import started
+from tests.support.services.servers import listening
 
 
 async def test_the_permissions_of_a_unix_socket(tmp_path: Path) -> None:

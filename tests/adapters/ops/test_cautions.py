@@ -19,9 +19,9 @@ from sharedstate_anyio import serve
 from sharedstate_anyio.net.expiry import expires
 from sharedstate_anyio.ops.cautions import ROOT
 from tests.support.asking import numbers
-from tests.support.broken_storage import NOBODY, as_server
-from tests.support.command import INSTALLED, started
-from tests.support.servers import document, listening, sqlite, until, write_config
+from tests.support.faults.broken_storage import NOBODY, as_server
+from tests.support.services.command import INSTALLED, started
+from tests.support.services.servers import document, listening, sqlite, until, write_config
 
 if TYPE_CHECKING:
     from tests.support.secure import Authority

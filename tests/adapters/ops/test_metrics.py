@@ -9,10 +9,10 @@ import anyio
 from sharedstate_anyio.connections.connection import Connection
 from sharedstate_anyio.storage.instrumented import BOUNDS, Durations
 from sharedstate_backends import StorageError
-from tests.support import faulty_service
 from tests.support.asking import numbers
+from tests.support.faults import faulty_service
 from tests.support.peer import limit_buffers, open_client, open_clients
-from tests.support.servers import running, sqlite
+from tests.support.services.servers import running, sqlite
 
 if TYPE_CHECKING:
     import socket

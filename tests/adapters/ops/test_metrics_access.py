@@ -11,7 +11,7 @@ import pytest
 
 from sharedstate_anyio import parse_config, serve
 from tests.support.asking import ask
-from tests.support.servers import document, running
+from tests.support.services.servers import document, running
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

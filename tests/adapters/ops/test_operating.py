@@ -10,16 +10,16 @@ import anyio
 import pytest
 
 from tests.support.asking import ask, numbers
-from tests.support.command import started, without_root
-from tests.support.disk import NoDiskError, disk, fill
+from tests.support.faults.disk import NoDiskError, disk, fill
 from tests.support.peer import SECONDS, open_client
-from tests.support.servers import document, running, sqlite, write_config
+from tests.support.services.command import started, without_root
+from tests.support.services.servers import document, running, sqlite, write_config
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.support.mariadb import MariaDb
-    from tests.support.servers import Service
+    from tests.support.services.mariadb import MariaDb
+    from tests.support.services.servers import Service
 
 C = "/app/items/c"
 PASSWORD = "t0p-secret-word"

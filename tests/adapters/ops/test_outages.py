@@ -14,15 +14,15 @@ from sharedstate_anyio.storage import proof
 from sharedstate_anyio.storage.proof import Proof
 from sharedstate_backends import StorageError
 from sharedstate_core import CommitResult, Committed, Rejected, Update, Write
-from tests.support import faulty_service
 from tests.support.asking import ask, numbers
+from tests.support.faults import faulty_service
 from tests.support.peer import open_client
-from tests.support.servers import running, sqlite, until
+from tests.support.services.servers import running, sqlite, until
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.support.servers import Service
+    from tests.support.services.servers import Service
 
 C = "/app/items/c"
 

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from tests.support import faulty_service
 from tests.support.asking import ask
+from tests.support.faults import faulty_service
 from tests.support.peer import open_client, open_peer
-from tests.support.servers import ending, running, sqlite, until
+from tests.support.services.servers import ending, running, sqlite, until
 
 if TYPE_CHECKING:
     import pytest
 
-    from tests.support.faulty_service import FaultyStore
+    from tests.support.faults.faulty_service import FaultyStore
 
 C = "/app/items/c"
 UNPOLLED: Final = {**faulty_service.SERVICE, "poll_seconds": 0}

@@ -18,7 +18,7 @@ from sharedstate_anyio.connections.admission import (
     group,
 )
 from tests.support.peer import Peer, open_client, open_peer, upgrade_request
-from tests.support.servers import running
+from tests.support.services.servers import running
 
 if TYPE_CHECKING:
     from sharedstate_anyio import RunningServer

@@ -31,7 +31,7 @@ from sharedstate_anyio.client import connect
 from sharedstate_core import RequestError, SharedStateError
 from tests.backends.dictionary_backend import DictionaryBackend
 from tests.support.peer import open_client
-from tests.support.servers import config, listening, until
+from tests.support.services.servers import config, listening, until
 
 if TYPE_CHECKING:
     from pathlib import Path

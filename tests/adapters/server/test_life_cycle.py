@@ -16,9 +16,9 @@ import pytest
 from sharedstate_anyio import serve
 from sharedstate_anyio.connections.connection import Connection
 from tests.support import frames
-from tests.support.command import one_line, started
 from tests.support.peer import ClosedError, Peer, open_client, open_clients, open_peer, request
-from tests.support.servers import (
+from tests.support.services.command import one_line, started
+from tests.support.services.servers import (
     MYSQL_WITHOUT_PORT,
     config,
     document,

@@ -6,7 +6,7 @@ import asyncio
 
 from tests.support import frames
 from tests.support.peer import open_client, open_peer
-from tests.support.servers import running
+from tests.support.services.servers import running
 
 
 def test_a_program_of_asyncio_alone() -> None:

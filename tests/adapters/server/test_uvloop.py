@@ -21,9 +21,9 @@ from tests.adapters.websocket.test_wire import (  # noqa: F401
     test_ping_and_close,
     test_pipelined_requests_are_answered_in_order,
 )
-from tests.support.command import started
 from tests.support.peer import open_client
-from tests.support.servers import document, write_config
+from tests.support.services.command import started
+from tests.support.services.servers import document, write_config
 
 uvloop = pytest.importorskip("uvloop")
 

@@ -12,7 +12,7 @@ import pytest
 from tests.support import frames
 from tests.support.peer import Client, Message, open_client, open_clients, request
 from tests.support.replica import Copy, agree, apply
-from tests.support.servers import running, sqlite
+from tests.support.services.servers import running, sqlite
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

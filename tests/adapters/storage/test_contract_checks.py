@@ -12,10 +12,10 @@ import pytest
 from sharedstate_anyio.storage.contract_checks import BrokenContractError, call
 from sharedstate_backends import StorageError
 from sharedstate_core import CommitResult, Committed, Loaded, Row
-from tests.support import faulty_service
 from tests.support.asking import numbers
+from tests.support.faults import faulty_service
 from tests.support.peer import open_client
-from tests.support.servers import running, sqlite, until
+from tests.support.services.servers import running, sqlite, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable

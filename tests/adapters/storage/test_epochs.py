@@ -9,7 +9,7 @@ from sharedstate_anyio.client import connect
 from sharedstate_anyio.storage.epochs import REMEMBERED, Epochs
 from sharedstate_backends.items_service import get_service
 from sharedstate_backends.portable import portable
-from tests.support.servers import running, sqlite, until
+from tests.support.services.servers import running, sqlite, until
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from sharedstate_backends import OutcomeUnknownError, StorageError
-from tests.support import faulty_service
+from tests.support.faults import faulty_service
 from tests.support.peer import (
     ClosedError,
     open_client,
@@ -17,13 +17,13 @@ from tests.support.peer import (
     open_peer,
     upgrade_request,
 )
-from tests.support.servers import ending, running, until
+from tests.support.services.servers import ending, running, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from sharedstate_anyio import RunningServer
-    from tests.support.faulty_service import FaultyStore
+    from tests.support.faults.faulty_service import FaultyStore
 
 C = "/app/items/c"
 

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
-from tests.support.faults import MARIADB_RUNS
+from tests.support.faults.kinds import MARIADB_RUNS
+from tests.support.faults.stage import ROOT
 from tests.support.peer import SECONDS, Client, open_client, open_clients
 from tests.support.replica import Copy
-from tests.support.servers import Service, running, sqlite
-from tests.support.stage import ROOT
+from tests.support.services.servers import Service, running, sqlite
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.support.mariadb import MariaDb
+    from tests.support.services.mariadb import MariaDb
 
 C = "/app/items/c"
 WRITERS = 4

@@ -12,8 +12,8 @@ from sharedstate_anyio.client import connect
 from sharedstate_anyio.hub import pruning
 from sharedstate_backends import StorageError
 from sharedstate_core import Limits
-from tests.support import faulty_service
-from tests.support.servers import running, sqlite, until
+from tests.support.faults import faulty_service
+from tests.support.services.servers import running, sqlite, until
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,9 +11,9 @@ import anyio
 import pytest
 
 from sharedstate_backends.history import history
+from tests.support.faults.set_back import check
 from tests.support.peer import open_client
-from tests.support.servers import running, sqlite
-from tests.support.set_back import check
+from tests.support.services.servers import running, sqlite
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -128,7 +128,7 @@ async def test_without_the_guard_somebody_is_left_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The planted bug: the test above can fail."""
-    monkeypatch.setattr("tests.support.set_back.SECONDS", 1.0)
+    monkeypatch.setattr("tests.support.faults.set_back.SECONDS", 1.0)
     monkeypatch.setattr(history, "goes_on", lambda *_: True)
     failures = 0
     for seed in range(3):

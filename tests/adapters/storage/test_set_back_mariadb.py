@@ -12,15 +12,15 @@ import anyio
 import pytest
 
 from sharedstate_backends.history import history
-from tests.support.mariadb import SYNCHRONOUS, MariaDb
-from tests.support.proxy import open_proxy
-from tests.support.servers import Service, running
-from tests.support.set_back import check
+from tests.support.faults.proxy import open_proxy
+from tests.support.faults.set_back import check
+from tests.support.services.mariadb import SYNCHRONOUS, MariaDb
+from tests.support.services.servers import Service, running
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.support.proxy import Proxy
+    from tests.support.faults.proxy import Proxy
 
 TIMES: Final = 20 if os.environ.get("HYPOTHESIS_PROFILE") == "nightly" else 1
 """In the nightly profile as often as we promise that it was tried."""
@@ -156,7 +156,7 @@ async def test_without_the_guard_somebody_is_left_behind(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """The planted bug: the test above can fail."""
-    monkeypatch.setattr("tests.support.set_back.SECONDS", 2.0)
+    monkeypatch.setattr("tests.support.faults.set_back.SECONDS", 2.0)
     monkeypatch.setattr(history, "goes_on", lambda *_: True)
     failures = 0
     for seed in range(5):

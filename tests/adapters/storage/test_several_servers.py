@@ -13,9 +13,9 @@ from sharedstate_anyio.hub.polling import look_forever
 from sharedstate_anyio.logs.repeated_errors import Faults
 from sharedstate_backends import StorageError
 from sharedstate_core import CollectionPath, Cursor
-from tests.support.command import started
 from tests.support.peer import open_client
-from tests.support.servers import running, sqlite
+from tests.support.services.command import started
+from tests.support.services.servers import running, sqlite
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.disk import NoDiskError
-from tests.support.faults import RUNS
-from tests.support.stage import ROOT
+from tests.support.faults.disk import NoDiskError
+from tests.support.faults.kinds import RUNS
+from tests.support.faults.stage import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,7 +14,7 @@ from sharedstate_anyio import serve
 from sharedstate_anyio.client import ClosedError, connect
 from sharedstate_anyio.tasks import asyncio_owner
 from sharedstate_anyio.tasks.own_task import in_own_task
-from tests.support.servers import config
+from tests.support.services.servers import config
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -16,7 +16,7 @@ from sharedstate_anyio.tasks import asyncio_owner
 from sharedstate_anyio.tasks.own_task import in_own_task
 from tests.adapters.tasks.test_own_task import C, Life, resource
 from tests.support.peer import open_client
-from tests.support.servers import config
+from tests.support.services.servers import config
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

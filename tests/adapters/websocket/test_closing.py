@@ -14,7 +14,7 @@ from sharedstate_core import Limits
 from tests.support import frames
 from tests.support.peer import Client, limit_buffers, open_client, open_peer
 from tests.support.secure import Authority, open_secure_client, secured
-from tests.support.servers import config, ending, listening, running, until
+from tests.support.services.servers import config, ending, listening, running, until
 
 if TYPE_CHECKING:
     import socket

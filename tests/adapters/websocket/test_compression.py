@@ -19,7 +19,7 @@ from sharedstate_anyio.websocket.frames import text_frame
 from sharedstate_backends import ConfigurationError
 from tests.support import frames
 from tests.support.peer import Peer, open_client, open_peer, request, upgrade_request
-from tests.support.servers import document
+from tests.support.services.servers import document
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support.peer import open_client, open_clients
-from tests.support.servers import running, sqlite
+from tests.support.services.servers import running, sqlite
 
 C = "/app/items/c"
 

@@ -18,7 +18,7 @@ from sharedstate_anyio.hub.hub import Hub
 from sharedstate_anyio.websocket.fair_turns import LARGE_CHARACTERS, TURNS_BETWEEN, Pace
 from tests.support import frames
 from tests.support.peer import open_client, open_clients, open_peer, request
-from tests.support.servers import running, until
+from tests.support.services.servers import running, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

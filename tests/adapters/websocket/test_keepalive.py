@@ -15,7 +15,7 @@ from sharedstate_anyio.websocket.keepalive import KeepAlive
 from sharedstate_core import Limits
 from tests.support import frames
 from tests.support.peer import Client, open_client, open_peer
-from tests.support.servers import running
+from tests.support.services.servers import running
 
 FAST = TransportLimits(ping_seconds=0.05, pong_seconds=0.05)
 

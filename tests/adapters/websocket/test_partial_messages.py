@@ -12,7 +12,7 @@ from sharedstate_anyio.config.limits import TransportLimits
 from sharedstate_anyio.websocket.partial_messages import PROGRESS_BYTES, Unfinished
 from tests.support import frames
 from tests.support.peer import ClosedError, open_client, request
-from tests.support.servers import document, running, until
+from tests.support.services.servers import document, running, until
 
 if TYPE_CHECKING:
     from sharedstate_anyio.websocket.partial_messages import Sender

@@ -15,7 +15,7 @@ from sharedstate_core import Limits
 from tests.support import frames
 from tests.support.peer import ClosedError, limit_buffers, open_client, open_clients, request
 from tests.support.replica import Copy
-from tests.support.servers import running, until
+from tests.support.services.servers import running, until
 
 if TYPE_CHECKING:
     import socket

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support import frames
 from tests.support.peer import Client, open_client, open_clients, open_peer, request
-from tests.support.servers import running
+from tests.support.services.servers import running
 
 C = "/app/items/c"
 

@@ -1,7 +1,8 @@
 """The example of the first generation, unchanged, with the server and the database where it says that they are.
 
 `python -m tests.docs.first_generation.stage TEMPLATE BINARIES FOLDER`: a data folder of MariaDB, the programs of an
-environment with the package, and an empty folder. The ports 9000 and 3306 must be free: see `tests/support/alone.py`.
+environment with the package, and an empty folder. The ports 9000 and 3306 must be free: see
+`tests/support/services/alone.py`.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.browser.test_browser import SECONDS, run_scenario
-from tests.support.command import started
-from tests.support.mariadb import MariaDb
+from tests.support.services.command import started
+from tests.support.services.mariadb import MariaDb
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

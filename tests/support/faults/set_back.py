@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import anyio
 
 from sharedstate_anyio.client import RequestError, connect
-
-from .peer import open_client
+from tests.support.peer import open_client
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""Galera's table of faults: `python -m tests.support.galera_runs 50000 10`.
+"""Galera's table of faults: `python -m tests.support.faults.galera_runs 50000 10`.
 
 Writers on all three nodes; one node is killed, stands still or is cut off from the others, so many times each, and
 comes back, until so many updates are acknowledged, one half on each loop.
@@ -19,14 +19,14 @@ import anyio
 
 from sharedstate_backends.items_service import get_service
 from tests.backends.opening import opened
+from tests.support.services.galera import cluster, settled
 
 from .contention import Tally, contend, lost
-from .galera import cluster, settled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from .galera import Node
+    from tests.support.services.galera import Node
 
 _tables = itertools.count()
 

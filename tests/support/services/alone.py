@@ -1,6 +1,6 @@
 """Programs in a network namespace of their own: every port is free there, and nobody else sees what listens.
 
-`python -m tests.support.alone PROGRAM ARGUMENTS…`, called by `alone()`, is the first program in it.
+`python -m tests.support.services.alone PROGRAM ARGUMENTS…`, called by `alone()`, is the first program in it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def alone() -> list[str] | None:
     """
     if unshare := shutil.which("unshare"):
         for options in (["--net"], ["--net", "--map-root-user"]):
-            here = [unshare, *options, "--", sys.executable, "-m", "tests.support.alone"]
+            here = [unshare, *options, "--", sys.executable, "-m", "tests.support.services.alone"]
             tried = subprocess.run([*here, "true"], capture_output=True, check=False)
             if tried.returncode == 0:
                 return here

@@ -9,8 +9,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
 from sharedstate_backends import StorageError
-
-from .delegate import Delegate
+from tests.support.services.delegate import Delegate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,8 +17,7 @@ if TYPE_CHECKING:
     import anyio
 
     from sharedstate_core import CollectionPath, CommitResult, Cursor, Loaded, Write
-
-    from .servers import Service
+    from tests.support.services.servers import Service
 
 MODULE: Final = __name__
 SERVICE: Final[Service] = {"name": "items", "module": MODULE, "config": {"name": "it"}}

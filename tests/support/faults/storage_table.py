@@ -1,4 +1,6 @@
-"""What the server says of storage that cannot be used: `python -m tests.support.storage_table` prints the page's table.
+"""What the server says of storage that cannot be used: the page's table.
+
+`python -m tests.support.faults.storage_table` prints it.
 
 Each kind of `broken_storage` twice: there before a start and a check, and coming over a server that runs.
 """
@@ -14,12 +16,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 
-from . import mariadb
-from .asking import ask
+from tests.support.asking import ask
+from tests.support.peer import open_client
+from tests.support.services import mariadb
+from tests.support.services.command import INSTALLED, Command
+from tests.support.services.servers import document, until
+
 from .broken_storage import KINDS, USER, Kind, Place, as_server, place_of
-from .command import INSTALLED, Command
-from .peer import open_client
-from .servers import document, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The table of faults: `python -m tests.support.fault_runs 10` does each ten times on each loop and prints a row."""
+"""The table of faults: `python -m tests.support.faults.runs 10` does each ten times on each loop and prints a row."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from . import mariadb
-from .faults import MARIADB_RUNS, RUNS
+from tests.support.services import mariadb
+
+from .kinds import MARIADB_RUNS, RUNS
 from .stage import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
-    from .faults import Run
+    from .kinds import Run
     from .stage import Stage
 
 

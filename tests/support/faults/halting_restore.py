@@ -1,4 +1,4 @@
-"""`python -m tests.support.halting_restore TAKEN ...`: sharedstate-anyio, whose restore stands still on its way.
+"""`python -m tests.support.faults.halting_restore TAKEN ...`: sharedstate-anyio, whose restore stands still on its way.
 
 So a test has all the time it needs to choose how it ends.
 """

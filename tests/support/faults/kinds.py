@@ -21,7 +21,7 @@ from .stage import Stage, in_file, staged
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .servers import Service
+    from tests.support.services.servers import Service
 
 
 class Run(Protocol):

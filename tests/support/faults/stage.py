@@ -16,20 +16,19 @@ import anyio
 
 from sharedstate_backends.items_service import get_service
 from sharedstate_core import CollectionPath
-
-from .command import Command
-from .ledger import Ledger
-from .peer import ClosedError, open_client
-from .replica import Copy, agree
-from .servers import document, until
+from tests.support.ledger import Ledger
+from tests.support.peer import ClosedError, open_client
+from tests.support.replica import Copy, agree
+from tests.support.services.command import Command
+from tests.support.services.servers import document, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
-    from .servers import Service
+    from tests.support.services.servers import Service
 
 C: Final = "/app/items/c"
-ROOT: Final = Path(__file__).parents[2]
+ROOT: Final = Path(__file__).parents[3]
 WRITERS: Final = 4
 READERS: Final = 2
 PIPELINED: Final = 4

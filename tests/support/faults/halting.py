@@ -1,4 +1,4 @@
-"""`python -m tests.support.halting WORDS ...`: sharedstate-anyio, whose migration stands still once it has said so.
+"""`python -m tests.support.faults.halting WORDS…`: sharedstate-anyio, whose migration stands still when it has said so.
 
 So a test has all the time it needs to choose how it ends.
 """

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from .mariadb import MariaDb
+    from tests.support.services.mariadb import MariaDb
 
 NOBODY: Final = 65534
 """The user that the server runs as, if the tests run as root."""

@@ -15,8 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from tests.support.mariadb import SECONDS, MariaDb, make_template
 from tests.support.ports import free_port
+
+from .mariadb import SECONDS, MariaDb, make_template
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

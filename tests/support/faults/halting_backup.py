@@ -1,4 +1,4 @@
-"""`python -m tests.support.halting_backup ...`: sharedstate-anyio, whose backup waits after its first portion.
+"""`python -m tests.support.faults.halting_backup ...`: sharedstate-anyio, whose backup waits after its first portion.
 
 It says `waiting` then.
 """
