@@ -303,9 +303,9 @@ var SHAREDSTATE = (() => {
   }
 
   // src/protocol/effects.js
-  var send = (text) => ({ kind: "send", text });
-  var settle = (ticket, error, data) => ({ kind: "settle", ticket, error, data });
-  var report2 = (error) => ({ kind: "report", error });
+  var send_text = (text) => ({ kind: "send_text", text });
+  var settled = (ticket, error, data) => ({ kind: "settled", ticket, error, data });
+  var fault = (error) => ({ kind: "fault", error });
 
   // src/protocol/requests.js
   var TOO_BIG = 1009;
@@ -334,25 +334,17 @@ var SHAREDSTATE = (() => {
      */
     add(ticket, cmd, path, arg) {
       const tunnel = this.#next_tunnel++;
-      let text;
+      let text = "";
+      let error;
       try {
         text = encode_request(cmd, path, arg, tunnel);
       } catch (cause) {
-        return [
-          settle(
-            ticket,
-            new SharedStateError("bad_update", "the argument is not JSON", {}, { cause })
-          )
-        ];
+        error = new SharedStateError("bad_update", "the argument is not JSON", {}, { cause });
       }
       const full = this.#waiting.length >= this.#max_waiting || this.#waiting_length + text.length > MAX_WAITING_LENGTH;
-      if (!this.connected && full)
-        return [
-          settle(
-            ticket,
-            new SharedStateError("too_many", "not connected, and no more requests may wait")
-          )
-        ];
+      if (full && !this.connected)
+        error ??= new SharedStateError("too_many", "not connected, and no more requests may wait");
+      if (error) return [settled(ticket, error)];
       this.#waiting.push({ tunnel, ticket, text });
       this.#waiting_length += text.length;
       return this.#fill();
@@ -372,7 +364,7 @@ var SHAREDSTATE = (() => {
       this.#sent.clear();
       const too_large = closing?.code === TOO_BIG ? longest(lost) : void 0;
       return lost.map(
-        (request) => settle(
+        (request) => settled(
           request.ticket,
           request === too_large ? new SharedStateError("too_large", `${closing?.reason}`) : new SharedStateError("connection_lost", "connection lost; the outcome is unknown", {
             outcome: "unknown"
@@ -388,7 +380,7 @@ var SHAREDSTATE = (() => {
       const lost = this.connection_lost();
       const waiting = this.#waiting.splice(0);
       this.#waiting_length = 0;
-      return lost.concat(waiting.map(({ ticket }) => settle(ticket, error)));
+      return lost.concat(waiting.map(({ ticket }) => settled(ticket, error)));
     }
     /**
      * @param {unknown} ticket
@@ -408,8 +400,8 @@ var SHAREDSTATE = (() => {
       const request = this.#sent.get(reply2.tunnel);
       if (!request) return [];
       this.#sent.delete(reply2.tunnel);
-      const settled = settle(request.ticket, reply2.ok ? void 0 : error_of(reply2), reply2.data);
-      return this.#sent.size > WINDOW / 2 ? [settled] : [settled, ...this.#fill()];
+      const over = settled(request.ticket, reply2.ok ? void 0 : error_of(reply2), reply2.data);
+      return this.#sent.size > WINDOW / 2 ? [over] : [over, ...this.#fill()];
     }
     /** @returns {Effect[]} */
     #fill() {
@@ -418,7 +410,7 @@ var SHAREDSTATE = (() => {
         const { tunnel, text } = request;
         this.#sent.set(tunnel, request);
         this.#waiting_length -= text.length;
-        return send(text);
+        return send_text(text);
       });
     }
   };
@@ -440,13 +432,13 @@ var SHAREDSTATE = (() => {
     /** @type {"idle" | "asked" | "subscribed" | "refused"} */
     state = "idle";
     /** @type {unknown} tunnel of the request that asked for it last */
-    tunnel = void 0;
+    tunnel;
     /** @type {object | undefined} what was asked for */
-    sub = void 0;
+    sub;
     /** @type {"nothing" | "change" | "snapshot"} what was asked for and has not come yet */
     #awaited = "snapshot";
     /** @type {Notification | undefined} the parts that have come, as one */
-    #parts = void 0;
+    #parts;
     /**
      * @param {string} path
      * @param {Replica} replica
@@ -545,7 +537,7 @@ var SHAREDSTATE = (() => {
      * What the server has shown to speak. Until that is 2, it may know nothing but whole lists of subscriptions.
      * @type {1 | 2 | undefined}
      */
-    #level = void 0;
+    #level;
     /** @param {{max_waiting?: number}} [options] `max_waiting`: requests that may wait for a connection */
     constructor({ max_waiting = MAX_WAITING } = {}) {
       this.#requests = new Requests(max_waiting);
@@ -591,17 +583,17 @@ var SHAREDSTATE = (() => {
       return this.#ask("GET", "/clock", void 0, "probe");
     }
     /**
-     * @param {unknown} ticket returned by the `settle` effect of this request
+     * @param {unknown} ticket returned by the `settled` effect of this request
      * @param {"GET" | "PUT"} cmd
      * @param {string} path
      * @param {unknown} [arg]
      * @returns {Effect[]}
      */
     request(ticket, cmd, path, arg) {
-      if (this.#closed) return [settle(ticket, closed())];
+      if (this.#closed) return [settled(ticket, closed())];
       if (this.#level === 1 && /** @type {any} */
       arg?.if)
-        return [settle(ticket, new SharedStateError("failed", "this server knows no conditions"))];
+        return [settled(ticket, new SharedStateError("failed", "this server knows no conditions"))];
       return this.#requests.add(ticket, cmd, path, arg);
     }
     /**
@@ -688,7 +680,7 @@ var SHAREDSTATE = (() => {
      * @returns {Effect[]}
      */
     #ask(cmd, path, arg, tunnel) {
-      return this.#requests.connected ? [send(encode_request(cmd, path, arg, tunnel))] : [];
+      return this.#requests.connected ? [send_text(encode_request(cmd, path, arg, tunnel))] : [];
     }
     /**
      * The server answered to `PUT /subs`.
@@ -741,7 +733,7 @@ var SHAREDSTATE = (() => {
       if (!outcome) return [];
       const { diffs, synced } = outcome;
       const effects = [];
-      if (diffs.length > 0) effects.push({ kind: "diffs", path, diffs });
+      if (diffs.length > 0) effects.push({ kind: "changed", path, diffs });
       if (synced) effects.push({ kind: "synced", path });
       if (effects.length === 0) effects.push({ kind: "moved", path });
       return effects;
@@ -756,8 +748,8 @@ var SHAREDSTATE = (() => {
         /** @type {string} */
         path
       );
-      if (subscription?.state !== "subscribed") return [report2(error)];
-      return [report2(error), ...this.#gap(subscription, subscription.replica.epoch)];
+      if (subscription?.state !== "subscribed") return [fault(error)];
+      return [fault(error), ...this.#gap(subscription, subscription.replica.epoch)];
     }
     /**
      * Something was missed: subscribe anew. In two requests, because a server may take a path that one
@@ -789,13 +781,13 @@ var SHAREDSTATE = (() => {
     /** Milliseconds between two ticks of the watchdog: after two of silence it asks, after three it gives up. */
     #tick;
     /** @type {WebSocketLike | undefined} the present connection or attempt */
-    #socket = void 0;
+    #socket;
     /** @type {ReturnType<typeof setTimeout> | undefined} running between two attempts */
-    #timer = void 0;
+    #timer;
     /** @type {number | undefined} when the next attempt will be, in milliseconds since the Unix epoch */
-    next_attempt = void 0;
+    next_attempt;
     /** @type {ReturnType<typeof setInterval> | undefined} */
-    #watchdog = void 0;
+    #watchdog;
     #silence = 0;
     #failures = 0;
     #heard = false;
@@ -946,7 +938,7 @@ var SHAREDSTATE = (() => {
     #turn;
     #core;
     /** @type {Socket | undefined} */
-    #socket = void 0;
+    #socket;
     /**
      * @param {string} url
      * @param {Options} options
@@ -1057,16 +1049,16 @@ var SHAREDSTATE = (() => {
     }
     /** @param {Effect} effect */
     #perform_one(effect) {
-      if (effect.kind === "send") {
+      if (effect.kind === "send_text") {
         this.#socket?.send(effect.text);
-      } else if (effect.kind === "settle") {
+      } else if (effect.kind === "settled") {
         const { resolve, reject } = (
           /** @type {Ticket} */
           effect.ticket
         );
         if (effect.error) reject(effect.error);
         else resolve(effect.data);
-      } else if (effect.kind === "report") {
+      } else if (effect.kind === "fault") {
         this.calls.report(effect.error);
       } else {
         this.#tell(effect);
@@ -1109,9 +1101,9 @@ var SHAREDSTATE = (() => {
     /** @type {Map<string, Item>} items by id, in order */
     items = /* @__PURE__ */ new Map();
     /** @type {string | undefined} epoch of the state held; undefined: not known (level 1, or never in sync) */
-    epoch = void 0;
+    epoch;
     /** @type {number | undefined} version of the state held */
-    version = void 0;
+    version;
     /**
      * Apply an update as one step.
      *
@@ -1203,7 +1195,7 @@ var SHAREDSTATE = (() => {
     /** @type {Callbacks<Diff<T>[]>} */
     #callbacks;
     /** @type {readonly T[] | undefined} */
-    #snapshot = void 0;
+    #snapshot;
     /** @type {Deferred<void>} */
     #ready = new Deferred();
     #released = false;
@@ -1346,7 +1338,7 @@ var SHAREDSTATE = (() => {
         return;
       }
       this.#told = false;
-      if (news.kind === "diffs") {
+      if (news.kind === "changed") {
         this.#snapshot = void 0;
         this.#callbacks.call(
           /** @type {Diff<any>[]} */
@@ -1360,8 +1352,8 @@ var SHAREDSTATE = (() => {
     }
     /** @internal the server is asked once more: a `ready` that failed gets another chance */
     _asked() {
-      const { settled, failed } = this.#ready;
-      if (settled) this.#told = false;
+      const { settled: settled2, failed } = this.#ready;
+      if (settled2) this.#told = false;
       if (!failed) return;
       this.#ready = new Deferred();
       this._renewals.call();
@@ -1580,7 +1572,7 @@ var SHAREDSTATE = (() => {
     /** @type {Sample[]} */
     #samples = [];
     /** @type {ReturnType<typeof setTimeout> | undefined} */
-    #timer = void 0;
+    #timer;
     #pause = SHORTEST;
     #running = false;
     #used = false;
@@ -2061,7 +2053,7 @@ var SHAREDSTATE = (() => {
     /** @type {WeakMap<object, Map<string, SharedObject<any>>>} by dataset and id */
     #objects = /* @__PURE__ */ new WeakMap();
     /** @type {Clock | undefined} */
-    #clock = void 0;
+    #clock;
     /**
      * Nothing is connected yet: `connect`, `acquire`, `get` or `update` does that.
      *

@@ -45,7 +45,7 @@ export const at = (epoch, base, version) => ({ epoch, base, version });
  * @returns {any[]}
  */
 export const sent = (effects) =>
-  effects.flatMap((effect) => (effect.kind === "send" ? [JSON.parse(effect.text)] : []));
+  effects.flatMap((effect) => (effect.kind === "send_text" ? [JSON.parse(effect.text)] : []));
 
 /**
  * Reply to the `PUT /subs` among the effects as a server that takes them all.
@@ -62,7 +62,7 @@ export function accept(core, effects) {
 
 /** @param {Effect[]} effects @returns {any[]} */
 export const diffs = (effects) =>
-  effects.flatMap((effect) => (effect.kind === "diffs" ? [effect.diffs] : []));
+  effects.flatMap((effect) => (effect.kind === "changed" ? [effect.diffs] : []));
 
 /** @param {Effect[]} effects */
 export const kinds = (effects) => effects.map(({ kind }) => kind);

@@ -25,7 +25,7 @@ export class Connection {
   #turn;
   #core;
   /** @type {Socket | undefined} */
-  #socket = undefined;
+  #socket;
 
   /**
    * @param {string} url
@@ -147,13 +147,13 @@ export class Connection {
 
   /** @param {Effect} effect */
   #perform_one(effect) {
-    if (effect.kind === "send") {
+    if (effect.kind === "send_text") {
       this.#socket?.send(effect.text);
-    } else if (effect.kind === "settle") {
+    } else if (effect.kind === "settled") {
       const { resolve, reject } = /** @type {Ticket} */ (effect.ticket);
       if (effect.error) reject(effect.error);
       else resolve(effect.data);
-    } else if (effect.kind === "report") {
+    } else if (effect.kind === "fault") {
       this.calls.report(effect.error);
     } else {
       this.#tell(effect);

@@ -28,7 +28,7 @@ export class Dataset {
   /** @type {Callbacks<Diff<T>[]>} */
   #callbacks;
   /** @type {readonly T[] | undefined} */
-  #snapshot = undefined;
+  #snapshot;
   /** @type {Deferred<void>} */
   #ready = new Deferred();
   #released = false;
@@ -181,7 +181,7 @@ export class Dataset {
       return;
     }
     this.#told = false;
-    if (news.kind === "diffs") {
+    if (news.kind === "changed") {
       this.#snapshot = undefined;
       this.#callbacks.call(/** @type {Diff<any>[]} */ (news.diffs));
     }

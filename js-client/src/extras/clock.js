@@ -31,7 +31,7 @@ export class Clock {
   /** @type {Sample[]} */
   #samples = [];
   /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #timer = undefined;
+  #timer;
   #pause = SHORTEST;
   #running = false;
   #used = false;

@@ -115,7 +115,7 @@ export class SharedStateClient extends CoreClient {
   /** @type {WeakMap<object, Map<string, SharedObject<any>>>} by dataset and id */
   #objects = new WeakMap();
   /** @type {Clock | undefined} */
-  #clock = undefined;
+  #clock;
 
   /**
    * Nothing is connected yet: `connect`, `acquire`, `get` or `update` does that.

@@ -52,13 +52,13 @@ export class Socket {
   /** Milliseconds between two ticks of the watchdog: after two of silence it asks, after three it gives up. */
   #tick;
   /** @type {WebSocketLike | undefined} the present connection or attempt */
-  #socket = undefined;
+  #socket;
   /** @type {ReturnType<typeof setTimeout> | undefined} running between two attempts */
-  #timer = undefined;
+  #timer;
   /** @type {number | undefined} when the next attempt will be, in milliseconds since the Unix epoch */
-  next_attempt = undefined;
+  next_attempt;
   /** @type {ReturnType<typeof setInterval> | undefined} */
-  #watchdog = undefined;
+  #watchdog;
   #silence = 0;
   #failures = 0;
   #heard = false;

@@ -1,22 +1,22 @@
 /**
- * What the core wants done. The core returns lists of these; whoever holds the connection performs them,
- * in order.
+ * The outputs of the client core. Every input returns a list of these, to be performed in order by whoever holds the
+ * connection. The Python client's core has the same ones (`sharedstate_core.client`).
  *
- * @typedef {{kind: "send", text: string}} Send
+ * @typedef {{kind: "send_text", text: string}} SendText
  *   send one text frame
- * @typedef {{kind: "settle", ticket: unknown, error: SharedStateError | undefined, data: unknown}} Settle
- *   the request of that ticket is over: failed if there is an error, else `data` is its result
- * @typedef {{kind: "diffs", path: string, diffs: Diff[]}} Diffs
- *   the replica of that path changed, in one step; the list is never empty
+ * @typedef {{kind: "settled", ticket: unknown, error: SharedStateError | undefined, data: unknown}} Settled
+ *   a request is over, each exactly once: failed if there is an error, else `data` is its result
+ * @typedef {{kind: "changed", path: string, diffs: Diff[]}} Changed
+ *   a replica changed, in one step; there is at least one diff
  * @typedef {{kind: "synced", path: string}} Synced
- *   the replica is in sync, after it was not
+ *   a replica is in sync, after it was not
  * @typedef {{kind: "moved", path: string}} Moved
- *   the replica came to another version; `diffs` and `synced` tell the same, then this one is left out
+ *   a replica came to another version with neither `changed` nor `synced` to say so
  * @typedef {{kind: "refused", path: string, error: SharedStateError}} Refused
- *   the server does not keep the replica in sync
- * @typedef {{kind: "report", error: SharedStateError}} Report
- *   something that no request of the application can be blamed for
- * @typedef {Send | Settle | Diffs | Synced | Moved | Refused | Report} Effect
+ *   the server does not keep this replica in sync
+ * @typedef {{kind: "fault", error: SharedStateError}} Fault
+ *   the server broke the protocol, and no request is to blame
+ * @typedef {SendText | Settled | Changed | Synced | Moved | Refused | Fault} Effect
  */
 
 /** @import { SharedStateError } from "./errors.js" */
@@ -24,20 +24,20 @@
 
 /**
  * @param {string} text
- * @returns {Send}
+ * @returns {SendText}
  */
-export const send = (text) => ({ kind: "send", text });
+export const send_text = (text) => ({ kind: "send_text", text });
 
 /**
  * @param {unknown} ticket
  * @param {SharedStateError | undefined} error
  * @param {unknown} [data]
- * @returns {Settle}
+ * @returns {Settled}
  */
-export const settle = (ticket, error, data) => ({ kind: "settle", ticket, error, data });
+export const settled = (ticket, error, data) => ({ kind: "settled", ticket, error, data });
 
 /**
  * @param {SharedStateError} error
- * @returns {Report}
+ * @returns {Fault}
  */
-export const report = (error) => ({ kind: "report", error });
+export const fault = (error) => ({ kind: "fault", error });

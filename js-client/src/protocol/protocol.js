@@ -6,7 +6,7 @@
  * randomness in here, and nothing that a server sends makes a method throw.
  */
 
-import { report, send, settle } from "./effects.js";
+import { fault, send_text, settled } from "./effects.js";
 import { SharedStateError } from "./errors.js";
 import { decode, encode_request, members } from "./messages.js";
 import { Requests, closed, error_of } from "./requests.js";
@@ -29,7 +29,7 @@ export class ClientCore {
    * What the server has shown to speak. Until that is 2, it may know nothing but whole lists of subscriptions.
    * @type {1 | 2 | undefined}
    */
-  #level = undefined;
+  #level;
 
   /** @param {{max_waiting?: number}} [options] `max_waiting`: requests that may wait for a connection */
   constructor({ max_waiting = MAX_WAITING } = {}) {
@@ -82,17 +82,17 @@ export class ClientCore {
   }
 
   /**
-   * @param {unknown} ticket returned by the `settle` effect of this request
+   * @param {unknown} ticket returned by the `settled` effect of this request
    * @param {"GET" | "PUT"} cmd
    * @param {string} path
    * @param {unknown} [arg]
    * @returns {Effect[]}
    */
   request(ticket, cmd, path, arg) {
-    if (this.#closed) return [settle(ticket, closed())];
+    if (this.#closed) return [settled(ticket, closed())];
     // It would be ignored.
     if (this.#level === 1 && /** @type {any} */ (arg)?.if)
-      return [settle(ticket, new SharedStateError("failed", "this server knows no conditions"))];
+      return [settled(ticket, new SharedStateError("failed", "this server knows no conditions"))];
     return this.#requests.add(ticket, cmd, path, arg);
   }
 
@@ -189,7 +189,7 @@ export class ClientCore {
    * @returns {Effect[]}
    */
   #ask(cmd, path, arg, tunnel) {
-    return this.#requests.connected ? [send(encode_request(cmd, path, arg, tunnel))] : [];
+    return this.#requests.connected ? [send_text(encode_request(cmd, path, arg, tunnel))] : [];
   }
 
   /**
@@ -250,7 +250,7 @@ export class ClientCore {
     const { diffs, synced } = outcome;
     /** @type {Effect[]} */
     const effects = [];
-    if (diffs.length > 0) effects.push({ kind: "diffs", path, diffs });
+    if (diffs.length > 0) effects.push({ kind: "changed", path, diffs });
     if (synced) effects.push({ kind: "synced", path });
     if (effects.length === 0) effects.push({ kind: "moved", path });
     return effects;
@@ -263,8 +263,8 @@ export class ClientCore {
   #malformed({ reason, path }) {
     const error = new SharedStateError("bad_message", `bad message of the server: ${reason}`);
     const subscription = this.#subscriptions.get(/** @type {string} */ (path));
-    if (subscription?.state !== "subscribed") return [report(error)];
-    return [report(error), ...this.#gap(subscription, subscription.replica.epoch)];
+    if (subscription?.state !== "subscribed") return [fault(error)];
+    return [fault(error), ...this.#gap(subscription, subscription.replica.epoch)];
   }
 
   /**

@@ -27,9 +27,9 @@ export class Replica {
   /** @type {Map<string, Item>} items by id, in order */
   items = new Map();
   /** @type {string | undefined} epoch of the state held; undefined: not known (level 1, or never in sync) */
-  epoch = undefined;
+  epoch;
   /** @type {number | undefined} version of the state held */
-  version = undefined;
+  version;
 
   /**
    * Apply an update as one step.

@@ -10,7 +10,7 @@
  * - The text is made when the request is, so what the application changes later does not leak into it.
  */
 
-import { send, settle } from "./effects.js";
+import { send_text, settled } from "./effects.js";
 import { SharedStateError } from "./errors.js";
 import { encode_request } from "./messages.js";
 
@@ -54,29 +54,21 @@ export class Requests {
    */
   add(ticket, cmd, path, arg) {
     const tunnel = this.#next_tunnel++;
-    let text;
+    let text = "";
+    let error;
     try {
       text = encode_request(cmd, path, arg, tunnel);
     } catch (cause) {
-      return [
-        settle(
-          ticket,
-          new SharedStateError("bad_update", "the argument is not JSON", {}, { cause }),
-        ),
-      ];
+      error = new SharedStateError("bad_update", "the argument is not JSON", {}, { cause });
     }
     // With a connection, a burst is bounded by the application that makes it, and drains at the server's
     // pace.
     const full =
       this.#waiting.length >= this.#max_waiting ||
       this.#waiting_length + text.length > MAX_WAITING_LENGTH;
-    if (!this.connected && full)
-      return [
-        settle(
-          ticket,
-          new SharedStateError("too_many", "not connected, and no more requests may wait"),
-        ),
-      ];
+    if (full && !this.connected)
+      error ??= new SharedStateError("too_many", "not connected, and no more requests may wait");
+    if (error) return [settled(ticket, error)];
     this.#waiting.push({ tunnel, ticket, text });
     this.#waiting_length += text.length;
     return this.#fill();
@@ -98,7 +90,7 @@ export class Requests {
     this.#sent.clear();
     const too_large = closing?.code === TOO_BIG ? longest(lost) : undefined;
     return lost.map((request) =>
-      settle(
+      settled(
         request.ticket,
         request === too_large
           ? new SharedStateError("too_large", `${closing?.reason}`)
@@ -117,7 +109,7 @@ export class Requests {
     const lost = this.connection_lost();
     const waiting = this.#waiting.splice(0);
     this.#waiting_length = 0;
-    return lost.concat(waiting.map(({ ticket }) => settle(ticket, error)));
+    return lost.concat(waiting.map(({ ticket }) => settled(ticket, error)));
   }
 
   /**
@@ -139,9 +131,9 @@ export class Requests {
     const request = this.#sent.get(reply.tunnel);
     if (!request) return [];
     this.#sent.delete(reply.tunnel);
-    const settled = settle(request.ticket, reply.ok ? undefined : error_of(reply), reply.data);
+    const over = settled(request.ticket, reply.ok ? undefined : error_of(reply), reply.data);
     // Refilled by halves: taking from the front of a long list once for many requests is cheap.
-    return this.#sent.size > WINDOW / 2 ? [settled] : [settled, ...this.#fill()];
+    return this.#sent.size > WINDOW / 2 ? [over] : [over, ...this.#fill()];
   }
 
   /** @returns {Effect[]} */
@@ -151,7 +143,7 @@ export class Requests {
       const { tunnel, text } = request;
       this.#sent.set(tunnel, request);
       this.#waiting_length -= text.length;
-      return send(text);
+      return send_text(text);
     });
   }
 }

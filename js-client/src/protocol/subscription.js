@@ -28,13 +28,13 @@ export class Subscription {
   /** @type {"idle" | "asked" | "subscribed" | "refused"} */
   state = "idle";
   /** @type {unknown} tunnel of the request that asked for it last */
-  tunnel = undefined;
+  tunnel;
   /** @type {object | undefined} what was asked for */
-  sub = undefined;
+  sub;
   /** @type {"nothing" | "change" | "snapshot"} what was asked for and has not come yet */
   #awaited = "snapshot";
   /** @type {Notification | undefined} the parts that have come, as one */
-  #parts = undefined;
+  #parts;
 
   /**
    * @param {string} path

@@ -11,7 +11,7 @@ describe("what a server may say", () => {
     const texts = ["", "{", "[]", "null", "1", '"x"', "[".repeat(100_000)];
     texts.push('{"type":"MESSAGE","cmd":"NOTIFY"}', '{"type":"MESSAGE","cmd":"NOTIFY","path":3}');
     for (const text of texts)
-      assert.deepEqual(kinds(core.receive_text(text)), ["report"], text.slice(0, 20));
+      assert.deepEqual(kinds(core.receive_text(text)), ["fault"], text.slice(0, 20));
     assert.equal(ids(replica), "ab");
     assert.equal(diffs(core.receive_text(notify({ remove: ["a"] }, at("e", 3, 4)))).length, 1);
   });
@@ -47,7 +47,7 @@ describe("what a server may say", () => {
       const { core } = subscribed();
       const [{ tunnel }] = sent(core.request("t", "PUT", C, {}));
       const [effect] = core.receive_text(failure(tunnel, /** @type {any} */ (strange), { error }));
-      assert.ok(effect.kind === "settle" && effect.error instanceof Error);
+      assert.ok(effect.kind === "settled" && effect.error instanceof Error);
       assert.equal(effect.error.code, "failed");
       const [asked] = sent(core.subscribe("/a/b/c", new Replica()));
       core.receive_text(

@@ -35,7 +35,7 @@ describe("requests", () => {
     const { core } = subscribed();
     const tunnels = ["t1", "t2"].map((ticket) => sent(put(core, ticket))[0].tunnel);
     const settled = (/** @type {any} */ ticket, /** @type {any} */ data) => [
-      { kind: "settle", ticket, error: undefined, data },
+      { kind: "settled", ticket, error: undefined, data },
     ];
     assert.deepEqual(core.receive_text(reply(tunnels[1], 2)), settled("t2", 2));
     assert.deepEqual(core.receive_text(reply(tunnels[1], 2)), []);
@@ -50,7 +50,7 @@ describe("requests", () => {
     const [effect] = core.receive_text(
       failure(tunnel, "changed", { error, epoch: "e", version: 9 }),
     );
-    assert.ok(effect.kind === "settle" && effect.error);
+    assert.ok(effect.kind === "settled" && effect.error);
     const { code, message, outcome, epoch, version, name, stack, x } = /** @type {any} */ (
       effect.error
     );
@@ -73,7 +73,7 @@ describe("requests", () => {
   test("fail at level 1 with the server's sentence", () => {
     const { core } = subscribed();
     const [effect] = core.receive_text(failure(sent(put(core, "t"))[0].tunnel, "no such thing"));
-    assert.ok(effect.kind === "settle" && effect.error);
+    assert.ok(effect.kind === "settled" && effect.error);
     assert.deepEqual(Object.keys(effect.error).sort(), ["code", "name"], "nothing else to print");
     assert.deepEqual([effect.error.code, effect.error.message], ["failed", "no such thing"]);
   });
@@ -83,7 +83,7 @@ describe("requests", () => {
     core.connection_opened();
     put(core, "sent");
     const [effect, ...rest] = core.connection_lost();
-    assert.ok(effect.kind === "settle" && effect.ticket === "sent");
+    assert.ok(effect.kind === "settled" && effect.ticket === "sent");
     assert.equal(effect.error?.code, "connection_lost");
     assert.deepEqual(rest, []);
     put(core, "waits");
@@ -95,7 +95,7 @@ describe("requests", () => {
     const core = new ClientCore({ max_waiting: 2 });
     assert.deepEqual([...put(core, 1), ...put(core, 2)], []);
     const [effect] = put(core, 3);
-    assert.ok(effect.kind === "settle" && effect.ticket === 3);
+    assert.ok(effect.kind === "settled" && effect.ticket === 3);
     assert.equal(effect.error?.code, "too_many");
     assert.equal(sent(core.connection_opened()).length, 2);
     assert.equal(sent(put(core, 4)).length, 1);
@@ -105,7 +105,7 @@ describe("requests", () => {
     const core = new ClientCore();
     const big = { insert: [{ id: "a", text: "x".repeat(9 * 1024 * 1024) }] };
     assert.deepEqual(kinds(put(core, 1, big)), []);
-    assert.deepEqual(kinds(put(core, 2, big)), ["settle"]);
+    assert.deepEqual(kinds(put(core, 2, big)), ["settled"]);
     core.connection_opened();
     core.connection_lost();
     assert.deepEqual(kinds(put(core, 3, big)), []);
@@ -133,7 +133,7 @@ describe("requests", () => {
     Object.assign(circle, { circle });
     for (const arg of [circle, { n: 1n }]) {
       const [effect] = put(core, "t", arg);
-      assert.ok(effect.kind === "settle" && effect.error?.code === "bad_update");
+      assert.ok(effect.kind === "settled" && effect.error?.code === "bad_update");
     }
     assert.deepEqual(core.connection_opened(), []);
   });
@@ -146,10 +146,10 @@ describe("requests", () => {
     core.connection_opened();
     put(core, "sent again");
     for (let n = 0; n < 100; n++) put(core, n);
-    const codes = core.close().map((effect) => effect.kind === "settle" && effect.error?.code);
+    const codes = core.close().map((effect) => effect.kind === "settled" && effect.error?.code);
     assert.deepEqual(codes, [...Array(100).fill("connection_lost"), "closed"]);
     const [late] = put(core, "late");
-    assert.ok(late.kind === "settle" && late.error?.code === "closed");
+    assert.ok(late.kind === "settled" && late.error?.code === "closed");
     assert.deepEqual(core.close(), []);
   });
 });

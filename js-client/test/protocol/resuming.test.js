@@ -58,7 +58,7 @@ describe("parts", () => {
     assert.deepEqual(core.receive_text(notify(insert("b"), { ...at("e", 0, 5), more: true })), []);
     assert.equal(ids(replica), "", "nothing is seen before the last part");
     const effects = core.receive_text(notify(insert("c"), at("e", 0, 5)));
-    assert.deepEqual(kinds(effects), ["diffs", "synced"]);
+    assert.deepEqual(kinds(effects), ["changed", "synced"]);
     assert.equal(diffs(effects)[0].length, 3);
     assert.deepEqual([ids(replica), replica.version], ["abc", 5]);
   });

@@ -43,7 +43,7 @@ describe("subscribing", () => {
     const effects = core.receive_text(
       notify({ insert: [{ id: "b" }, { id: "a" }], reset: true }, at("e", 0, 3)),
     );
-    assert.deepEqual(kinds(effects), ["diffs", "synced"]);
+    assert.deepEqual(kinds(effects), ["changed", "synced"]);
     assert.deepEqual(diffs(effects)[0], [
       { id: "b", new: { id: "b" }, old: undefined },
       { id: "a", new: { id: "a" }, old: undefined },
@@ -60,7 +60,7 @@ describe("subscribing", () => {
   test("changes are told, in-sync is not told again", () => {
     const { core, replica } = subscribed();
     const effects = core.receive_text(notify({ insert: [{ id: "c" }] }, at("e", 3, 7)));
-    assert.deepEqual(kinds(effects), ["diffs"]);
+    assert.deepEqual(kinds(effects), ["changed"]);
     assert.equal(replica.version, 7);
     const nothing = core.receive_text(notify({ remove: ["x"] }, at("e", 7, 8)));
     assert.deepEqual(kinds(nothing), ["moved"]);
@@ -132,7 +132,7 @@ describe("gaps", () => {
     assert.deepEqual(core.receive_text(notify({ remove: ["b"] }, at("e", 5, 6))), [], "old news");
     accept(core, asked);
     const effects = core.receive_text(notify({ remove: ["a", "b"] }, at("e", 3, 6)));
-    assert.deepEqual(kinds(effects), ["diffs", "synced"]);
+    assert.deepEqual(kinds(effects), ["changed", "synced"]);
     assert.equal(ids(replica), "");
   });
 
@@ -156,7 +156,7 @@ describe("gaps", () => {
     const effects = core.receive_text(
       notify({ insert: [{ id: "a" }], reset: true }, at("f", 77, 78)),
     );
-    assert.deepEqual(kinds(effects), ["diffs"]);
+    assert.deepEqual(kinds(effects), ["changed"]);
     assert.deepEqual([replica.epoch, replica.version, ids(replica)], ["f", 78, "a"]);
   });
 
@@ -168,7 +168,7 @@ describe("gaps", () => {
     assert_asked_anew(second, { parts: true });
     accept(core, second);
     const third = core.receive_text(notify({}, at("e", 4, 5)));
-    assert.deepEqual(kinds(third), ["send", "refused"]);
+    assert.deepEqual(kinds(third), ["send_text", "refused"]);
     assert.deepEqual(core.receive_text(notify({ reset: true }, at("e", 4, 5))), []);
     assert.equal(ids(replica), "ab");
   });
@@ -176,8 +176,8 @@ describe("gaps", () => {
   test("a malformed notification is reported and leaves a gap", () => {
     for (const data of [{ remove: [1] }, { insert: [{}] }, { insert: {} }, { insert: [null] }]) {
       const { core, replica } = subscribed();
-      const [report, ...rest] = core.receive_text(notify(data, at("e", 3, 4)));
-      assert.equal(report.kind, "report");
+      const [fault, ...rest] = core.receive_text(notify(data, at("e", 3, 4)));
+      assert.equal(fault.kind, "fault");
       assert_asked_anew(rest, { since: { epoch: "e", version: 3 }, parts: true });
       assert.equal(ids(replica), "ab");
     }
@@ -190,7 +190,7 @@ describe("a server of level 1", () => {
     accept(core, opened);
     assert.deepEqual(
       kinds(core.receive_text(notify({ insert: [{ id: "a" }, { id: "b" }], reset: true }))),
-      ["diffs", "synced"],
+      ["changed", "synced"],
     );
     core.receive_text(notify({ remove: ["a"], insert: [{ id: "a" }] }));
     assert.equal(ids(replica), "ba");

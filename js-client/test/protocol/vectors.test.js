@@ -31,11 +31,11 @@ class Replay {
         this.#tunnels.push(tunnel);
         return { ...request, tunnel: { sent: this.#tunnels.length } };
       }),
-      changed: of(effects, "diffs").map(({ path, diffs }) => ({ path, diffs })),
+      changed: of(effects, "changed").map(({ path, diffs }) => ({ path, diffs })),
       synced: of(effects, "synced").map(({ path }) => path),
       refused: of(effects, "refused").map(({ path, error }) => ({ path, code: error.code })),
-      settled: of(effects, "settle").map((effect) => this.#settled(effect)),
-      fault: of(effects, "report").length > 0,
+      settled: of(effects, "settled").map((effect) => this.#settled(effect)),
+      fault: of(effects, "fault").length > 0,
       replicas: Object.fromEntries([...this.#replicas].map(([path, it]) => [path, shown(it)])),
     };
   }
@@ -78,7 +78,7 @@ class Replay {
     return number === undefined ? message : { ...message, tunnel: this.#tunnels[number - 1] };
   }
 
-  /** @param {import("../../src/protocol/effects.js").Settle} effect */
+  /** @param {import("../../src/protocol/effects.js").Settled} effect */
   #settled({ ticket, error, data }) {
     if (!error) return { ticket, data };
     const { epoch, version } = error;
