@@ -1,6 +1,6 @@
 """The client's side of the protocol, without I/O: the twin of the JavaScript client's core."""
 
-from .effects import Changed, ClientEffect, Fault, Refused, SendText, Settled, Synced
+from .effects import Changed, ClientEffect, Fault, Moved, Refused, SendText, Settled, Synced
 from .protocol import ClientProtocol
 from .requests import ClosedError, ConnectionLostError, ServerRefusedError
 
@@ -11,6 +11,7 @@ __all__ = [
     "ClosedError",
     "ConnectionLostError",
     "Fault",
+    "Moved",
     "Refused",
     "SendText",
     "ServerRefusedError",

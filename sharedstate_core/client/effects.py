@@ -1,4 +1,7 @@
-"""What the client core wants done; every input returns a list of these, to be performed in order."""
+"""The outputs of the client core: every input returns a list of these, to be performed in order.
+
+The JavaScript client's core has the same ones (`protocol/effects.js`).
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -50,6 +53,13 @@ class Synced:
 
 
 @dataclass(frozen=True, slots=True)
+class Moved:
+    """A replica came to another version with neither `Changed` nor `Synced` to say so: its items are the same."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
     """The server does not keep this replica in sync; acquiring it again asks again."""
 
@@ -71,5 +81,5 @@ class Fault:
     fatal: bool = False
 
 
-ClientEffect: TypeAlias = SendText | Settled | Changed | Synced | Refused | Fault
+ClientEffect: TypeAlias = SendText | Settled | Changed | Synced | Moved | Refused | Fault
 """What a method of `ClientProtocol` returns a list of."""

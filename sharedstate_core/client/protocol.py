@@ -18,7 +18,7 @@ from sharedstate_core.storage import Condition, Cursor
 from sharedstate_core.updates import Update
 
 from . import messages, tunnels
-from .effects import Changed, ClientEffect, Fault, Refused, SendText, Settled, Synced
+from .effects import Changed, ClientEffect, Fault, Moved, Refused, SendText, Settled, Synced
 from .requests import MAX_WAITING, Requests, ServerRefusedError
 from .subscription import Subscription
 
@@ -239,6 +239,8 @@ class ClientProtocol:
             if subscription.awaited != "nothing":
                 subscription.awaited = "nothing"
                 out.append(Synced(subscription.path))
+            elif not diffs:
+                out.append(Moved(subscription.path))
 
     def _mend(self, subscription: Subscription, out: list[ClientEffect], *, resume: bool) -> None:
         """Something was missed: subscribe anew, in two requests: one that removes and inserts a path may do nothing.

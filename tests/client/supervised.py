@@ -16,6 +16,7 @@ from sharedstate_core.client import (
     Changed,
     ConnectionLostError,
     Fault,
+    Moved,
     Refused,
     SendText,
     Settled,
@@ -137,7 +138,7 @@ class Supervised(Client):
                     del self.wanted[path]
                 case Fault(problem):
                     raise ContractError(f"the server is blamed: {problem}")
-                case Changed():
+                case Changed() | Moved():
                     pass  # the witness has applied it
         self._look()
 

@@ -10,6 +10,7 @@ from sharedstate_core import Cursor, Diff, LocalProtocolError, RequestError
 from sharedstate_core.client import (
     Changed,
     ClientProtocol,
+    Moved,
     Refused,
     Synced,
 )
@@ -56,9 +57,9 @@ def test_order_of_insertion() -> None:
     assert list(client.items(PATH)) == ["b", "c", "a"]
 
 
-def test_no_effect_no_diffs() -> None:
+def test_another_version_with_the_same_items_is_told_without_diffs() -> None:
     client = in_sync("a")
-    assert client.receive_text(notification([], ["z"], base=5, version=6)) == []
+    assert client.receive_text(notification([], ["z"], base=5, version=6)) == [Moved(PATH)]
     assert client.cursor(PATH) == Cursor("e", 6)
 
 

@@ -12,6 +12,7 @@ from sharedstate_core.client import (
     ClientProtocol,
     ConnectionLostError,
     Fault,
+    Moved,
     Refused,
     SendText,
     Settled,
@@ -128,6 +129,8 @@ class Witness:
                 case Synced(path):
                     check(path in self.owed, f"{path} is synchronised, but nobody asked")
                     self.owed.discard(path)
+                case Moved(path):
+                    check(path in self.shadows, f"{path} has moved, but nobody holds it")
                 case Refused(path):
                     check(path in self.shadows, f"{path} is refused, but nobody asked")
                     self.owed.discard(path)

@@ -12,6 +12,7 @@ from sharedstate_core.client import (
     ClientEffect,
     ClientProtocol,
     Fault,
+    Moved,
     Refused,
     SendText,
     Settled,
@@ -117,6 +118,8 @@ class Replay:
                 then.setdefault("settled", []).append(self._settled(effect))
             case Fault():
                 then["fault"] = True
+            case Moved():
+                pass  # the replica shows it
 
     def _settled(self, effect: Settled) -> dict[str, Any]:
         settled: dict[str, Any] = {"ticket": self._tickets.pop(effect.ticket)}

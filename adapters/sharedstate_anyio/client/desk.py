@@ -17,6 +17,7 @@ from sharedstate_core.client import (
     ClientProtocol,
     ClosedError,
     Fault,
+    Moved,
     Refused,
     SendText,
     Settled,
@@ -104,8 +105,7 @@ class Desk:
             return False  # it said so while the block ended
         effects = self._protocol.receive_text(text)
         self._perform(effects)
-        self._bell.ring()
-        return any(isinstance(effect, Settled | Changed | Synced | Refused) for effect in effects)
+        return not all(isinstance(effect, SendText | Fault) for effect in effects)
 
     def lost(self, end: End) -> None:
         """The link has ended."""
@@ -223,7 +223,7 @@ class Desk:
                     if (answer := self._answers.get(ticket)) is not None:
                         answer.settled = effect
                         answer.came.set()
-                case Changed() | Synced() | Refused():
+                case Changed() | Synced() | Moved() | Refused():
                     for replica in self._replicas[effect.path]:
                         replica.take(effect)
                 case Fault():

@@ -7,7 +7,7 @@ from weakref import WeakSet
 import anyio
 
 from sharedstate_core import Cursor, SharedStateError
-from sharedstate_core.client import Changed, ClientProtocol, ClosedError, Refused, Synced
+from sharedstate_core.client import Changed, ClientProtocol, ClosedError, Moved, Refused, Synced
 
 from .changes import Changes
 from .errors import ReleasedError
@@ -87,7 +87,7 @@ class Replica:
         """Whether it has been in sync, and was not refused since."""
         return self._synced
 
-    def take(self, effect: Changed | Synced | Refused) -> None:
+    def take(self, effect: Changed | Synced | Moved | Refused) -> None:
         """Tell who listens, or waits."""
         match effect:
             case Changed(_, diffs):
@@ -99,7 +99,9 @@ class Replica:
             case Refused(_, error):
                 self._refusal = error
                 self._end_listeners(error)
-                self._bell.ring()
+            case Moved():
+                pass
+        self._bell.ring()
 
     def released(self) -> None:
         """Nobody holds it any more: keep what it is now."""
