@@ -33,6 +33,39 @@ def test_the_core_is_built_in_one_direction() -> None:
             assert other.rpartition("/")[0] in known, f"{module} imports {other}"
 
 
+STORES: Final = {
+    "": (),
+    "conformance": ("",),
+    "history": ("",),
+    "legacy": ("",),
+    "island": ("", "legacy"),
+    "portable.py": ("", "island"),
+    "sqlite": ("", "history", "legacy", "portable.py"),
+    "mysql/wire": ("",),
+    "mysql/tables": ("", "history", "legacy", "mysql/wire"),
+    "mysql/commit": ("", "history", "mysql/wire", "mysql/tables"),
+    "mysql": ("", "history", "legacy", "portable.py", "mysql/wire", "mysql/tables", "mysql/commit"),
+    "items_service.py": ("", "island", "sqlite", "mysql"),
+    "items_schema.py": ("", "items_service.py"),
+    "__init__.py": ("", "island"),
+}
+"""The folders of the stores, and modules of the root that stand above some of them: which others each may import.
+
+The two stores know nothing of each other.
+"""
+
+
+def test_the_stores_are_built_in_one_direction() -> None:
+    def place(module: str) -> str:
+        return module if module in STORES else module.rpartition("/")[0]
+
+    for module, imports in graph("backends/sharedstate_backends").items():
+        known = (place(module), *STORES[place(module)])
+        for other in imports:
+            assert place(other) in known, f"{module} imports {other}"
+    assert circles({each: set(others) for each, others in STORES.items()}) == []
+
+
 SCRIPT: Final = {
     "protocol": (),
     "util": (),

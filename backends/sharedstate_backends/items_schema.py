@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from .arguments import MAX_TABLE_NAME
 from .items_service import DATABASES, KINDS, SYNCHRONOUS
 from .keys import MOST_COLLECTIONS
+from .layout import MAX_TABLE_NAME
 from .room import MAX_COLLECTIONS
 
 Schema = dict[str, object]

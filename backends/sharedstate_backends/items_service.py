@@ -23,11 +23,11 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING, Final
 
-from .arguments import MAX_TABLE_NAME, TABLE_NAME
 from .complaints import Complaints
 from .contract import ConfigurationError
 from .island.island import Island
 from .keys import MAX_TIMEOUT, most_collections, number
+from .layout import MAX_TABLE_NAME, TABLE_NAME
 from .sqlite.backend import BUSY_TIMEOUT, SqliteBackend
 from .sqlite.connection import MEMORY
 

@@ -7,7 +7,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sharedstate_backends.items_service import get_service
-from sharedstate_backends.sqlite.schema import table_names
+from sharedstate_backends.layout import table_names
 
 from .opening import sqlite
 

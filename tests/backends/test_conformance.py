@@ -24,9 +24,9 @@ from sharedstate_backends.conformance import (
 )
 from sharedstate_backends.conformance.reopening import ReopenCases
 from sharedstate_backends.items_service import get_service
+from sharedstate_backends.layout import table_names
 from sharedstate_backends.mysql.backend import MysqlBackend
 from sharedstate_backends.mysql.wire.address import Address
-from sharedstate_backends.sqlite.schema import table_names
 
 from . import dictionary_backend
 from .breaches.none import Detached, EpochAnew, InAThread

@@ -11,14 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from sharedstate_backends import StorageError
+from sharedstate_backends import StorageError, layout
 from sharedstate_backends.conformance.model import (
     path,
     put,
     write_all,
 )
 from sharedstate_backends.sqlite import connection as sqlite_connection
-from sharedstate_backends.sqlite import schema
 from sharedstate_core.storage import Write
 from sharedstate_core.updates import Update
 from tests.support.faults.disk import NoDiskError, disk
@@ -163,7 +162,7 @@ async def test_newer_format(file: str) -> None:
         pass
     execute(
         file,
-        f"UPDATE items_meta SET value = {schema.FORMAT_WITH_FLOOR + 1} WHERE name = 'format'",
+        f"UPDATE items_meta SET value = {layout.FORMAT_WITH_FLOOR + 1} WHERE name = 'format'",
         "ALTER TABLE items ADD COLUMN something",
     )
     await _refused(file, "upgrade, or choose another db_table")

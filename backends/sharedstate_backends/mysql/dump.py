@@ -11,8 +11,8 @@ from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 from sharedstate_backends.contract import StorageError
+from sharedstate_backends.layout import FORMATS, table_names
 from sharedstate_backends.portable import CollectionHead, Portion
-from sharedstate_backends.sqlite.schema import FORMATS, table_names
 from sharedstate_core.storage import Row
 
 from .tables.schema import columns

@@ -6,7 +6,7 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, Final
 
-from sharedstate_backends.sqlite.schema import table_names
+from sharedstate_backends.layout import table_names
 
 from .wire.packets import literal
 

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Final
 
 from sharedstate_backends.contract import OutcomeUnknownError, StorageError
 from sharedstate_backends.history.history import new_epoch, with_epochs
+from sharedstate_backends.layout import table_names
 from sharedstate_backends.portable import Census
-from sharedstate_backends.sqlite.schema import table_names
 
 from .dump import PATIENCE, connected, rows_of
 from .tables.schema import create_database, new_key, prepare

@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from sharedstate_backends.contract import StorageError
+from sharedstate_backends.layout import table_names
 from sharedstate_backends.legacy.migration import BACKUP_SUFFIX, Conversion, Migrated, is_old
 from sharedstate_backends.legacy.rows import NewItem, OldRow
 
 from . import connection as sqlite_connection
 from . import schema
 from .connection import MEMORY
-from .schema import columns, table_names
+from .schema import columns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

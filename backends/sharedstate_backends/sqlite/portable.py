@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from sharedstate_backends.contract import StorageError
+from sharedstate_backends.layout import FORMATS, table_names
 from sharedstate_backends.portable import PORTION_ROWS, Census, CollectionHead, portions
 from sharedstate_core.storage import Row
 
@@ -25,7 +26,7 @@ from . import ownership, schema
 from .connection import MEMORY, explain, primary_code
 from .files import is_begun, refuse_links
 from .ownership import MODE
-from .schema import FORMATS, columns, table_names
+from .schema import columns
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from sharedstate_backends.history.history import State, find_lost
 from sharedstate_backends.history.pruning import Examined, risen
+from sharedstate_backends.layout import FORMAT_WITH_FLOOR, table_names
 from sharedstate_core.paths import CollectionPath
 
 from .rows import placeholders
-from .schema import FORMAT_WITH_FLOOR, read_meta, table_names, write_meta
+from .schema import read_meta, write_meta
 
 if TYPE_CHECKING:
     import sqlite3

@@ -7,9 +7,8 @@ from functools import cache
 from itertools import chain
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from sharedstate_backends.layout import table_names
 from sharedstate_backends.plan import must_prune
-
-from .schema import table_names
 
 if TYPE_CHECKING:
     import sqlite3

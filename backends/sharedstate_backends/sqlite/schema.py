@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final
 
 from sharedstate_backends.contract import OldDataError, StorageError
 from sharedstate_backends.history.history import new_epoch, starts, with_epochs, with_start
+from sharedstate_backends.layout import FORMAT, FORMAT_WITH_FLOOR, FORMATS
 from sharedstate_backends.legacy.migration import HOW_TO_MIGRATE, is_old
 
 if TYPE_CHECKING:
@@ -28,15 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from sharedstate_backends.history.history import State
-
-FORMAT: Final = 1
-"""Number of this layout as it is made."""
-
-FORMAT_WITH_FLOOR: Final = 2
-"""Its number from the moment when the store has a floor (see `history`): version 0.1 would count from 0 again."""
-
-FORMATS: Final = frozenset({str(FORMAT), str(FORMAT_WITH_FLOOR)})
-"""Numbers that are known; a greater one was made by a later version of this package."""
 
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 
@@ -73,11 +65,6 @@ CREATE TABLE "{T}_meta" (
   value TEXT NOT NULL
 )
 """
-
-
-def table_names(table: str) -> tuple[str, str, str]:
-    """Return the names of the tables for items, collections and what is known of the whole."""
-    return table, f"{table}_collections", f"{table}_meta"
 
 
 def prepare(cursor: sqlite3.Cursor, table: str, *, synchronous: str, create: bool = True) -> bool:

@@ -20,12 +20,13 @@ from sharedstate_backends.history.history import (
     starts,
     with_writer,
 )
+from sharedstate_backends.layout import table_names
 from sharedstate_backends.plan import MAX_TOMBSTONES, Head, Known, names, plan
 from sharedstate_backends.room import MAX_COLLECTIONS, Room
 from sharedstate_core.storage import CommitResult, Loaded, Row
 
 from .rows import Change, Rows, batches, flat, placeholders
-from .schema import read_meta, renew_epoch, table_names
+from .schema import read_meta, renew_epoch
 
 if TYPE_CHECKING:
     import sqlite3

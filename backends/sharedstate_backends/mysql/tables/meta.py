@@ -17,9 +17,9 @@ from sharedstate_backends.history.history import (
     with_epochs,
     with_start,
 )
+from sharedstate_backends.layout import FORMAT_WITH_FLOOR, table_names
 from sharedstate_backends.mysql.wire.packets import literal
 from sharedstate_backends.mysql.wire.server import doubts, notes
-from sharedstate_backends.sqlite.schema import FORMAT_WITH_FLOOR, table_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from sharedstate_backends.contract import OldDataError, StorageError
 from sharedstate_backends.history.history import new_epoch
+from sharedstate_backends.layout import FORMAT, FORMAT_WITH_FLOOR, FORMATS, table_names
 from sharedstate_backends.legacy.migration import BACKUP_SUFFIX, HOW_TO_MIGRATE, is_old
 from sharedstate_backends.mysql.wire.connection import Connection
 from sharedstate_backends.mysql.wire.errors import (
@@ -24,7 +25,6 @@ from sharedstate_backends.mysql.wire.errors import (
     DatabaseError,
 )
 from sharedstate_backends.mysql.wire.packets import literal
-from sharedstate_backends.sqlite.schema import FORMAT, FORMAT_WITH_FLOOR, FORMATS, table_names
 
 if TYPE_CHECKING:
     from sharedstate_backends.mysql.wire.address import Address

@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from sharedstate_backends.history.history import MAX_REMEMBERED, STARTS, State, absent
+from sharedstate_backends.layout import table_names
 from sharedstate_backends.mysql.wire.packets import literal
 from sharedstate_backends.plan import Head
-from sharedstate_backends.sqlite.schema import table_names
 from sharedstate_core.storage import Loaded, Row
 
 from .heads import Stored

@@ -1,4 +1,4 @@
-"""What the constructors of the stores are handed, checked at once."""
+"""The tables of every store: their names, and the number of their layout."""
 
 from __future__ import annotations
 
@@ -11,6 +11,20 @@ MAX_TABLE_NAME: Final = 47
 """The longest name of a table: MySQL allows 64 characters, and the longest suffix of a table's name has 17."""
 
 TABLE_NAME: Final = re.compile(rf"[A-Za-z_][A-Za-z0-9_]{{0,{MAX_TABLE_NAME - 1}}}")
+
+FORMAT: Final = 1
+"""Number of the layout as it is made."""
+
+FORMAT_WITH_FLOOR: Final = 2
+"""Its number from the moment when the store has a floor (see `history`): version 0.1 would count from 0 again."""
+
+FORMATS: Final = frozenset({str(FORMAT), str(FORMAT_WITH_FLOOR)})
+"""Numbers that are known; a greater one was made by a later version of this package."""
+
+
+def table_names(table: str) -> tuple[str, str, str]:
+    """Return the names of the tables for items, collections and what is known of the whole."""
+    return table, f"{table}_collections", f"{table}_meta"
 
 
 def check_table(table: object) -> None:
