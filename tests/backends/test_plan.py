@@ -18,7 +18,7 @@ from sharedstate_core.storage import (
 )
 from sharedstate_core.updates import Update
 
-from .test_sqlite_random import COMMITS, _check, _condition
+from .sqlite.test_random import COMMITS, _check, _condition
 
 
 class Table:

@@ -15,7 +15,7 @@ from sharedstate_backends.portable import Census, CollectionHead, Portion, porta
 from sharedstate_core.storage import Condition, Cursor, Rejected, Row, Write
 
 from .carrying import content, fill, held, loaded, saved, store
-from .dictionary_backend import DictionaryBackend
+from .conformance.dictionary_backend import DictionaryBackend
 from .opening import opened
 
 if TYPE_CHECKING:

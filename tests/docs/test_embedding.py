@@ -15,7 +15,7 @@ import anyio
 import pytest
 from anyio.streams.buffered import BufferedByteReceiveStream
 
-from tests.backends.dictionary_backend import DictionaryBackend
+from tests.backends.conformance.dictionary_backend import DictionaryBackend
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

@@ -161,7 +161,7 @@ def test_own_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     page = "docs/own-service.md"
     save_files(page, tmp_path)
     text = (tmp_path / "dictionary_backend.py").read_text().partition("\n")[2]
-    assert text == (ROOT / "tests" / "backends" / "dictionary_backend.py").read_text()
+    assert text == (ROOT / "tests/backends/conformance/dictionary_backend.py").read_text()
     subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "."],
         cwd=tmp_path,
@@ -193,7 +193,7 @@ def test_fixtures_of_pytest_asyncio(tmp_path: Path) -> None:
 def test_own_service_in_a_file(tmp_path: Path) -> None:
     """All that the page says of a store that keeps its data, of one that does."""
     (block,) = [block for block in blocks() if "class TestFileBackend" in block.text]
-    store = "from tests.backends.journal_backend import JournalBackend as FileBackend\n"
+    store = "from tests.backends.conformance.journal_backend import JournalBackend as FileBackend\n"
     (tmp_path / "test_file_backend.py").write_text(store + block.text)
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "."],

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.backends import older
+from tests.backends.legacy import older
 from tests.docs.test_examples import blocks
 from tests.support.faults.stage import ROOT
 from tests.support.peer import open_client

@@ -163,7 +163,7 @@ async def test_a_service_that_cannot_be_saved_is_named(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    module = "tests.backends.dictionary_backend"
+    module = "tests.backends.conformance.dictionary_backend"
     other: Service = {"name": "other", "module": module, "config": {}}
     write_config(folder, document(sqlite("items", "items.db"), other))
     status, output, errors = await run(folder, "backup", "config.json", "new.gz", "-q")

@@ -29,7 +29,7 @@ from sharedstate_anyio import (
 )
 from sharedstate_anyio.client import connect
 from sharedstate_core import RequestError, SharedStateError
-from tests.backends.dictionary_backend import DictionaryBackend
+from tests.backends.conformance.dictionary_backend import DictionaryBackend
 from tests.support.peer import open_client
 from tests.support.services.servers import config, listening, until
 

@@ -1,0 +1,99 @@
+"""Breaches in `heads` and `collections`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import anyio.lowlevel
+
+from sharedstate_core.storage import Cursor
+from tests.backends.conformance.journal_backend import Collection, Entry, JournalBackend
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sharedstate_core.paths import CollectionPath
+
+
+class HeadsLag(JournalBackend):
+    async def heads(self, paths: Sequence[CollectionPath]) -> Mapping[CollectionPath, Cursor]:
+        heads = await super().heads(paths)
+        return {path: Cursor(e, max(0, version - 1)) for path, (e, version) in heads.items()}
+
+
+class HeadsOfAMoment(JournalBackend):
+    """Remembers what it told first."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.remembered: dict[CollectionPath, Cursor] = {}
+
+    async def heads(self, paths: Sequence[CollectionPath]) -> Mapping[CollectionPath, Cursor]:
+        heads = await super().heads(paths)
+        return {path: self.remembered.setdefault(path, head) for path, head in heads.items()}
+
+
+class HeadsOfTheWritten(JournalBackend):
+    async def heads(self, paths: Sequence[CollectionPath]) -> Mapping[CollectionPath, Cursor]:
+        return {path: head for path, head in (await super().heads(paths)).items() if head.version}
+
+
+class HeadsOfSome(JournalBackend):
+    async def heads(self, paths: Sequence[CollectionPath]) -> Mapping[CollectionPath, Cursor]:
+        return await super().heads(paths[:500])
+
+
+class HeadsOfHalfACommit(JournalBackend):
+    """Tells of each write of a commit as it comes by."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.ahead: dict[tuple[str, str], int] = {}
+
+    async def append(self, entry: Entry) -> None:
+        key = (entry.app, entry.name)
+        for version in range(self.stored.get(key, Collection()).head.version, entry.head.version):
+            self.ahead[key] = version
+            await anyio.lowlevel.checkpoint()
+        await super().append(entry)
+        self.ahead.clear()
+
+    async def heads(self, paths: Sequence[CollectionPath]) -> Mapping[CollectionPath, Cursor]:
+        heads = await super().heads(paths)
+        return {
+            path: Cursor(epoch, self.ahead.get(self.key(path), version))
+            for path, (epoch, version) in heads.items()
+        }
+
+
+class Listing(JournalBackend):
+    async def collections(self, app: str) -> Sequence[str]:
+        return self.listed(app, await super().collections(app))
+
+    def listed(self, app: str, names: Sequence[str]) -> Sequence[str]:
+        return names
+
+
+class ListedAsMade(Listing):
+    def listed(self, app: str, names: Sequence[str]) -> Sequence[str]:
+        return [name for owner, name in self.stored if owner == app and name in names]
+
+
+class ListedWithoutCase(Listing):
+    def listed(self, app: str, names: Sequence[str]) -> Sequence[str]:
+        return sorted(names, key=str.casefold)
+
+
+class ListedAsUtf16(Listing):
+    def listed(self, app: str, names: Sequence[str]) -> Sequence[str]:
+        return sorted(names, key=lambda name: name.encode("utf-16-be"))
+
+
+class ListedOfAllApps(Listing):
+    def listed(self, app: str, names: Sequence[str]) -> Sequence[str]:
+        return sorted({name for _, name in self.stored})
+
+
+class EmptiedAreListed(Listing):
+    def listed(self, app: str, names: Sequence[str]) -> Sequence[str]:
+        return sorted(name for owner, name in self.stored if owner == app)
