@@ -29,6 +29,7 @@ CLOSE_UNSUPPORTED_DATA: Final = 1003
 CLOSE_INVALID_TEXT: Final = 1007
 CLOSE_POLICY: Final = 1008
 CLOSE_TOO_BIG: Final = 1009
+CLOSE_INTERNAL_ERROR: Final = 1011
 """WebSocket close codes that the server uses (RFC 6455, section 7.4.1)."""
 
 

@@ -1,0 +1,219 @@
+"""Inputs in, effects performed on peers and handed to the host: what every transport does around a `Server`.
+
+The rules:
+
+1. An input may come at any time, also from within a method of a peer or of the host: then it is taken when the
+   effects at hand have been performed, in the order in which such inputs came.
+2. A peer that has left is left alone: nothing of it is taken in any more, and nothing is done to it. It leaves once.
+3. A text that cannot be handled closes its own connection, and nobody else's.
+4. What a method of a peer or of the host raises goes to whoever gave the input. The rest is done with the next
+   input, for which `next_wakeup` asks at once.
+5. `now` is seconds of the host's monotonic clock, the same for all inputs.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Generic
+
+from sharedstate_core.errors import CLOSE_INTERNAL_ERROR, LocalProtocolError
+from sharedstate_core.server.server import Server
+
+from .operations import Operations
+from .peer import P
+from .performer import Performer
+
+if TYPE_CHECKING:
+    from collections.abc import Collection as Names
+    from collections.abc import Iterable
+
+    from sharedstate_core.effects import Effect
+    from sharedstate_core.limits import Limits
+    from sharedstate_core.paths import CollectionPath
+    from sharedstate_core.storage import Cursor
+
+    from .host import Host
+    from .operations import Operation, Result
+
+
+class Driver(Generic[P]):
+    """A `Server` whose effects are performed.
+
+    Args:
+        services: names of the services.
+        host: carries out what is not a single peer's.
+        limits: bounds on what a peer may ask for.
+
+    Attributes:
+        server: the core, to look at: call none of its inputs.
+    """
+
+    def __init__(self, services: Names[str], host: Host[P], limits: Limits | None = None) -> None:
+        self.server: Server[P] = Server(services, limits)
+        self._host = host
+        self._operations: Operations[P] = Operations(self.server)
+        self._performer: Performer[P] = Performer(host, self._operations.begin, self._tell)
+        self._peers: set[P] = set()
+        self._told: object = (None, False, False)
+
+    @property
+    def now(self) -> float:
+        """The time of the input at hand, or of the last one."""
+        return self._performer.now
+
+    # --- peers ------------------------------------------------------------------------------------
+
+    def opened(self, peer: P) -> None:
+        """A connection is up; after `stop` it is closed.
+
+        Raises:
+            LocalProtocolError: it is open already.
+        """
+        if peer in self._peers:
+            raise LocalProtocolError(f"{peer!r} is open already")
+        self._peers.add(peer)
+        self._performer.take(self.now, self.server.connection_opened, peer)
+
+    def receive(self, peer: P, texts: Iterable[str], now: float) -> None:
+        """Text messages of one peer have arrived together, each whole: their updates are committed together.
+
+        The first one is taken in any case, and no more once reading is to pause: what is left of an iterator is for
+        another time.
+        """
+        if peer in self._peers:
+            self._performer.take(now, self._receive, peer, texts, now)
+
+    def blocked(self, peer: P, unsent: Iterable[bytes] | None, now: float) -> None:
+        """The peer does not take everything; or it has taken something, but not everything.
+
+        `unsent` is all that is kept for it, None if that is not known; see `Server.connection_blocked`.
+        """
+        if peer in self._peers:
+            self._performer.take(now, self.server.connection_blocked, peer, now, unsent)
+
+    def drained(self, peer: P, now: float) -> None:
+        """The peer has taken everything: after `blocked`, or where `Peer.await_drain` asked for this."""
+        if peer in self._peers:
+            self._performer.take(now, self.server.connection_drained, peer, now)
+
+    def closed(self, peer: P, now: float) -> None:
+        """A connection has ended, however; a second time is nothing."""
+        if peer in self._peers:
+            self._peers.discard(peer)
+            self._performer.gone.add(peer)
+            self._performer.take(now, self._closed, peer, now)
+
+    @property
+    def has_peers(self) -> bool:
+        """Whether a connection is open."""
+        return bool(self._peers)
+
+    # --- storage ----------------------------------------------------------------------------------
+
+    def succeeded(self, operation: Operation, result: Result, now: float) -> bool:
+        """An operation was carried out.
+
+        A result that the core refuses counts as a failure, whose outcome is unknown, and is reported to the host.
+
+        Returns:
+            False if the core has refused the result. One that comes from within is taken later: True.
+
+        Raises:
+            LocalProtocolError: the operation is not under way.
+        """
+        self._operations.end(operation)
+        refused: list[LocalProtocolError] = []
+        self._performer.take(now, self._succeeded, operation, result, refused, now)
+        return not refused
+
+    def failed(
+        self,
+        operation: Operation,
+        now: float,
+        message: str | None = None,
+        *,
+        outcome_unknown: bool,
+    ) -> None:
+        """An operation failed.
+
+        Args:
+            operation: which one.
+            now: seconds, monotonic.
+            message: one sentence for those who asked, without secrets; None: that the storage is not available.
+            outcome_unknown: of a Commit: False only if it is certain that nothing was stored.
+
+        Raises:
+            LocalProtocolError: the operation is not under way.
+        """
+        self._operations.end(operation)
+        take = partial(self._operations.failed, outcome_unknown=outcome_unknown)
+        self._performer.take(now, take, operation, message, now)
+
+    def collection_changed(self, path: CollectionPath, cursor: Cursor | None, now: float) -> None:
+        """Another process has committed to a collection; see `Server.collection_changed`."""
+        self._performer.take(now, self.server.collection_changed, path, cursor, now)
+
+    # --- time, and the end ------------------------------------------------------------------------
+
+    @property
+    def next_wakeup(self) -> float | None:
+        """When to call `wake`; None: not before something else happens."""
+        return self.now if self._performer.is_waiting else self.server.next_wakeup()
+
+    def wake(self, now: float) -> None:
+        """Time has passed."""
+        self._performer.take(now, self.server.wake, now)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no request waits for storage, and no input for its turn."""
+        return not (self._performer.is_waiting or self.server.is_busy)
+
+    def stop(self, now: float, until: float) -> None:
+        """Accept nothing more, finish what was accepted, at the latest at `until`, then close everybody with 1001.
+
+        Go on as ever until `is_stopped`, and then until no peer is left.
+        """
+        self._performer.take(now, self.server.stop, now, until)
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether nothing more is accepted."""
+        return self.server.is_stopping
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether everybody has been closed; what is not idle then was not finished in time."""
+        return self.server.is_stopped
+
+    # --- inputs, when it is their turn ------------------------------------------------------------
+
+    def _receive(self, peer: P, texts: Iterable[str], now: float) -> Iterable[Effect[P]]:
+        try:
+            return self.server.receive_texts(peer, texts, now)
+        except Exception as error:  # noqa: BLE001  (whatever it is, others must not suffer)
+            self._host.report(peer, error)
+            if peer in self._peers:
+                peer.close(CLOSE_INTERNAL_ERROR, "internal error")
+            return ()  # the effects that there were come with the next input
+
+    def _closed(self, peer: P, now: float) -> Iterable[Effect[P]]:
+        self._performer.gone.discard(peer)
+        return self.server.connection_closed(peer, now)
+
+    def _succeeded(
+        self, operation: Operation, result: Result, refused: list[LocalProtocolError], now: float
+    ) -> Iterable[Effect[P]]:
+        try:
+            return self._operations.succeeded(operation, result, now)
+        except LocalProtocolError as error:
+            refused.append(error)
+            self._host.report(operation, error)
+            return self._operations.failed(operation, None, now, outcome_unknown=True)
+
+    def _tell(self) -> None:
+        """Let the host know what has changed, once its input is taken in and all that followed."""
+        state = self.next_wakeup, self.server.is_stopped, bool(self._peers)
+        if state != self._told:
+            self._told = state
+            self._host.changed()

@@ -1,0 +1,124 @@
+"""One input after the other, each with all that follows from it, whatever calls in from within."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, assert_never
+
+from sharedstate_core.effects import (
+    Close,
+    Commit,
+    Doubt,
+    Effect,
+    ListApps,
+    ListCollections,
+    Load,
+    PauseReading,
+    ResumeReading,
+    Send,
+    TellDrained,
+    TellTime,
+)
+
+from .host import BroadcastingHost
+from .peer import P
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from .host import Host
+    from .operations import Operation
+
+    Input: TypeAlias = Callable[..., Iterable[Effect[P]]]
+
+
+class Performer(Generic[P]):
+    """Takes inputs in the order in which they come, and performs their effects.
+
+    Args:
+        host: carries out what is not a single peer's.
+        begin: notes an operation before the host is told to start it.
+        done: is called when nothing is left to do.
+
+    Attributes:
+        now: the time of the input at hand, or of the last one.
+        gone: peers that have left, of which the core has still to hear: nothing is done to them.
+    """
+
+    def __init__(
+        self, host: Host[P], begin: Callable[[Operation], None], done: Callable[[], None]
+    ) -> None:
+        self.now = 0.0
+        self.gone: set[P] = set()
+        self._host = host
+        self._broadcast = host.send if isinstance(host, BroadcastingHost) else None
+        self._begin = begin
+        self._done = done
+        self._inputs: deque[tuple[float, Input[P], tuple[Any, ...]]] = deque()
+        self._effects: Iterator[Effect[P]] = iter(())
+        self._is_performing = False
+        self._is_interrupted = False
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether inputs or effects wait for their turn, or for the next input after something was raised."""
+        return self._is_interrupted or self._is_performing
+
+    def take(self, now: float, take: Input[P], *arguments: object) -> None:
+        """Take an input in; from within another one, when that is done.
+
+        Raises:
+            Exception: what `take`, a peer or the host has raised; what is left to do is done with the next input.
+        """
+        self._inputs.append((now, take, arguments))
+        if self._is_performing:
+            return
+        self._is_performing = self._is_interrupted = True
+        try:
+            self._run()
+            self._is_interrupted = False
+        finally:
+            self._is_performing = False
+            self._done()
+
+    def _run(self) -> None:
+        perform = self._perform
+        while True:
+            for effect in self._effects:
+                perform(effect)
+            if not self._inputs:
+                return
+            self.now, take, arguments = self._inputs.popleft()
+            self._effects = iter(take(*arguments))
+
+    def _perform(self, effect: Effect[P]) -> None:
+        match effect:
+            case Send():
+                self._send(effect.connections, effect.message)
+            case Commit() | Load() | ListCollections() | ListApps() | Doubt():
+                self._begin(effect)
+                self._host.start(effect)
+            case TellTime():
+                self._send((effect.connection,), effect.reply.encode(self._host.wall_time()))
+            case _ if effect.connection in self.gone:
+                pass
+            case TellDrained():
+                effect.connection.await_drain()
+            case PauseReading():
+                effect.connection.pause_reading()
+            case ResumeReading():
+                effect.connection.resume_reading()
+            case Close():
+                effect.connection.close(effect.code, effect.reason, at_once=effect.at_once)
+            case _:
+                assert_never(effect)
+
+    def _send(self, peers: Sequence[P], message: bytes) -> None:
+        if self._broadcast is None:
+            for peer in peers:
+                if peer not in self.gone:
+                    peer.send(message)
+            return
+        if self.gone:
+            peers = [peer for peer in peers if peer not in self.gone]
+        self._broadcast(peers, message)

@@ -1,0 +1,118 @@
+"""A peer with a queue, for transports that have no buffer of their own and write one message after the other.
+
+The rules:
+
+1. Beyond a threshold the peer is *blocked*: the core sends it nothing more, so the queue is bounded. When the last
+   message has been taken, it has *drained*.
+2. A slow reader shows that it is alive by taking `PROGRESS_BYTES` every now and then.
+3. The bytes of a message are counted when it comes and when it goes, never summed up.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .driver import Driver
+
+FULL_BYTES: Final = 256 * 1024
+"""What is kept for one peer before it is blocked."""
+
+PROGRESS_BYTES: Final = 64 * 1024
+"""What a blocked peer has to take within `Limits.drain_seconds`."""
+
+
+class QueuedPeer:
+    """A `Peer` for one task that reads and one that writes.
+
+    Args:
+        driver: whose peer it is.
+        changed: is called when there may be something to do for either task.
+        full_bytes: what is kept before the peer is blocked.
+
+    Attributes:
+        bytes: of all messages that are kept.
+        is_paused: whether no more texts are to be read for now.
+        goodbye: close code and reason, once the connection is to be closed when `next` returns None.
+
+    Of `close`, a subclass cares for the time: a reader that takes nothing must not keep the connection open, nor the
+    message that is being written if it is to end at once.
+    """
+
+    def __init__(
+        self, driver: Driver[QueuedPeer], changed: Callable[[], None], full_bytes: int = FULL_BYTES
+    ) -> None:
+        self.bytes = 0
+        self.is_paused = False
+        self.goodbye: tuple[int, str] | None = None
+        self._driver = driver
+        self._changed = changed
+        self._full_bytes = full_bytes
+        self._queue: deque[bytes] = deque()
+        self._is_blocked = False
+        self._is_awaited = False
+        self._unreported = 0
+
+    # --- for the transport ------------------------------------------------------------------------
+
+    def next(self) -> bytes | None:
+        """Return the message to write next, which is kept until it is `taken`; None: there is none."""
+        return self._queue[0] if self._queue else None
+
+    def taken(self, now: float) -> None:
+        """The peer has taken what `next` returned."""
+        if not self._queue:
+            return  # it was dropped meanwhile
+        size = len(self._queue.popleft())
+        self.bytes -= size
+        self._unreported += size
+        if not self._queue:
+            if self._is_blocked or self._is_awaited:
+                self._is_blocked = self._is_awaited = False
+                self._driver.drained(self, now)
+        elif self._is_blocked and self._unreported >= PROGRESS_BYTES:
+            self._block(now)
+
+    # --- for the driver ---------------------------------------------------------------------------
+
+    def send(self, message: bytes) -> None:
+        """Queue a message."""
+        if self.goodbye is not None:
+            return
+        self._queue.append(message)
+        self.bytes += len(message)
+        if self.bytes > self._full_bytes and not self._is_blocked:
+            self._block(self._driver.now)
+        self._changed()
+
+    def await_drain(self) -> None:
+        """Tell the driver when the queue is empty."""
+        if self._queue:
+            self._is_awaited = True
+        else:
+            self._driver.drained(self, self._driver.now)
+
+    def pause_reading(self) -> None:
+        """Let the task that reads wait."""
+        self.is_paused = True
+
+    def resume_reading(self) -> None:
+        """Let the task that reads go on."""
+        self.is_paused = False
+        self._changed()
+
+    def close(self, code: int, reason: str, *, at_once: bool = False) -> None:
+        """Let the task that writes say goodbye, and drop what is kept if it has to be `at_once`."""
+        self.goodbye = self.goodbye or (code, reason)
+        if at_once:
+            self._queue.clear()
+            self.bytes = 0
+        self._changed()
+
+    def _block(self, now: float) -> None:
+        self._is_blocked = True
+        self._unreported = 0
+        self._driver.blocked(self, tuple(self._queue), now)
