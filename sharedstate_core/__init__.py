@@ -19,7 +19,6 @@ from .effects import (
     ResumeReading,
     Send,
     TellDrained,
-    TellTime,
 )
 from .errors import ErrorCode, LocalProtocolError, RequestError, SharedStateError
 from .limits import Limits
@@ -69,7 +68,6 @@ __all__ = [
     "Server",
     "SharedStateError",
     "TellDrained",
-    "TellTime",
     "Update",
     "Write",
     "__version__",

@@ -5,9 +5,9 @@ later as inputs that carry the effect's `ticket`.
 """
 
 from collections.abc import Hashable, Sequence
-from typing import Generic, NamedTuple, TypeAlias, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
-from msgspec import Struct, json
+from msgspec import Struct
 
 from .paths import CollectionPath
 from .storage import Cursor, Write
@@ -24,24 +24,6 @@ class Send(Struct, Generic[C], frozen=True):
 
     connections: Sequence[C]
     message: bytes
-
-
-class ClockReply(NamedTuple):
-    """A reply to `GET /clock` that lacks the time: what stands before it and behind it."""
-
-    before: bytes
-    after: bytes
-
-    def encode(self, time: float) -> bytes:
-        """Return the reply; `time` is in seconds since the Unix epoch."""
-        return b"%b%b%b" % (self.before, json.encode(time), self.after)
-
-
-class TellTime(Struct, Generic[C], frozen=True):
-    """Send `reply.encode(seconds since the Unix epoch)` to the connection: the core has no clock."""
-
-    connection: C
-    reply: ClockReply
 
 
 class TellDrained(Struct, Generic[C], frozen=True):
@@ -134,7 +116,6 @@ class Doubt(Struct, frozen=True):
 
 Effect: TypeAlias = (
     Send[C]
-    | TellTime[C]
     | TellDrained[C]
     | PauseReading[C]
     | ResumeReading[C]

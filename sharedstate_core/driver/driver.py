@@ -190,6 +190,7 @@ class Driver(Generic[P]):
 
     def _receive(self, peer: P, texts: Iterable[str], now: float) -> Iterable[Effect[P]]:
         try:
+            self.server.set_clock(self._host.wall_time(), now)
             return self.server.receive_texts(peer, texts, now)
         except Exception as error:  # noqa: BLE001  (whatever it is, others must not suffer)
             self._host.report(peer, error)

@@ -30,7 +30,7 @@ class Host(ABC, Generic[P]):
 
     @abstractmethod
     def wall_time(self) -> float:
-        """Return seconds since the Unix epoch: asked only where a reply tells the time."""
+        """Return seconds since the Unix epoch; asked with each input that may need it."""
 
     def changed(self) -> None:
         """Hear that `next_wakeup`, `is_stopped` or `has_peers` of the driver has changed."""

@@ -17,7 +17,6 @@ from sharedstate_core.effects import (
     ResumeReading,
     Send,
     TellDrained,
-    TellTime,
 )
 
 from .host import BroadcastingHost
@@ -98,8 +97,6 @@ class Performer(Generic[P]):
             case Commit() | Load() | ListCollections() | ListApps() | Doubt():
                 self._begin(effect)
                 self._host.start(effect)
-            case TellTime():
-                self._send((effect.connection,), effect.reply.encode(self._host.wall_time()))
             case _ if effect.connection in self.gone:
                 pass
             case TellDrained():

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Generic
 
 from sharedstate_core.collection.reader import Postponed
-from sharedstate_core.effects import C, Send, TellTime
+from sharedstate_core.effects import C
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence, Sized
@@ -18,19 +18,14 @@ if TYPE_CHECKING:
     from sharedstate_core.collection.subscribers import Subscription
 
 
-class HeldReply(Generic[C]):
+class HeldReply:
     """A reply that waits for the reader."""
 
-    __slots__ = ("reply", "size")
+    __slots__ = ("message",)
+    __match_args__ = ("message",)
 
-    def __init__(self, reply: Send[C] | TellTime[C], size: int) -> None:
-        self.reply = reply
-        self.size = size
-
-    @property
-    def messages(self) -> Sequence[bytes]:
-        """What it keeps in memory: nothing, if it is still to be encoded."""
-        return messages_of(self.reply)
+    def __init__(self, message: bytes) -> None:
+        self.message = message
 
 
 class Owed(Generic[C]):
@@ -46,14 +41,12 @@ class Owed(Generic[C]):
     def __init__(self) -> None:
         self.held_bytes = 0
         self.requests = 0
-        self._queue: OrderedDict[HeldReply[C] | Postponed[C] | Subscription[C], None] = (
-            OrderedDict()
-        )
+        self._queue: OrderedDict[HeldReply | Postponed[C] | Subscription[C], None] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._queue)
 
-    def __iter__(self) -> Iterator[HeldReply[C] | Postponed[C] | Subscription[C]]:
+    def __iter__(self) -> Iterator[HeldReply | Postponed[C] | Subscription[C]]:
         return iter(self._queue)
 
     def __contains__(self, subscription: Subscription[C]) -> bool:
@@ -67,10 +60,10 @@ class Owed(Generic[C]):
         """Owe a subscription nothing any more."""
         self._queue.pop(subscription, None)
 
-    def hold(self, reply: Send[C] | TellTime[C], size: int) -> None:
-        """Keep a reply of so many bytes."""
-        self._queue[HeldReply(reply, size)] = None
-        self.held_bytes += size
+    def hold(self, reply: bytes) -> None:
+        """Keep a reply."""
+        self._queue[HeldReply(reply)] = None
+        self.held_bytes += len(reply)
 
     def postpone(self, postponed: Postponed[C], *, first: bool = False) -> None:
         """Put something off; `first`: before all that is in the queue."""
@@ -79,11 +72,11 @@ class Owed(Generic[C]):
         if first:
             self._queue.move_to_end(postponed, last=False)
 
-    def take(self) -> HeldReply[C] | Postponed[C] | Subscription[C]:
+    def take(self) -> HeldReply | Postponed[C] | Subscription[C]:
         """Take out what is next."""
         owed, _ = self._queue.popitem(last=False)
         if isinstance(owed, HeldReply):
-            self.held_bytes -= owed.size
+            self.held_bytes -= len(owed.message)
         elif isinstance(owed, Postponed):
             self.requests -= owed.requests
         return owed
@@ -93,12 +86,7 @@ class Owed(Generic[C]):
         kept: list[Sized] = []
         for each in self._queue:
             if isinstance(each, HeldReply):
-                kept += each.messages
+                kept.append(each.message)
             elif isinstance(each, Postponed):
                 kept.append(each)
         return kept
-
-
-def messages_of(reply: Send[C] | TellTime[C]) -> Sequence[bytes]:
-    """Return what a reply keeps in memory: nothing, if it is still to be encoded."""
-    return (reply.message,) if isinstance(reply, Send) else ()

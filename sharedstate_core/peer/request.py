@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Generic
 
 from sharedstate_core.collection.operations import REQUEST_BYTES
-from sharedstate_core.effects import C, Effect, Send, TellTime
+from sharedstate_core.effects import C, Effect
 from sharedstate_core.wire import encode
 
 if TYPE_CHECKING:
@@ -46,15 +46,7 @@ class Request(Generic[C]):
 
     def answer(self, message: bytes, out: list[Effect[C]]) -> None:
         """Answer with an encoded reply."""
-        reply = Send((self.reader.connection,), message)
-        self.reader.send(reply, len(message), out)
-        self.reader.answered(self._size, out)
-
-    def tell_time(self, out: list[Effect[C]]) -> None:
-        """Answer with the time, which the transport fills in."""
-        clock = encode.encode_clock_reply(self.tunnel)
-        size = len(clock.encode(0.0))
-        self.reader.send(TellTime(self.reader.connection, clock), size, out)
+        self.reader.send(message, out)
         self.reader.answered(self._size, out)
 
     def succeed(self, data: object, out: list[Effect[C]], cursor: Cursor | None = None) -> None:

@@ -26,12 +26,11 @@ from sharedstate_core.effects import (
     ResumeReading,
     Send,
     TellDrained,
-    TellTime,
 )
 from sharedstate_core.errors import CLOSE_POLICY
 
 from .flow import READING, Unanswered
-from .owed import HeldReply, Owed, messages_of
+from .owed import HeldReply, Owed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence, Sized
@@ -96,18 +95,18 @@ class Session(Generic[C]):
 
     # --- what goes out ----------------------------------------------------------------------------
 
-    def send(self, reply: Send[C] | TellTime[C], size: int, out: list[Effect[C]]) -> None:
-        """Send a reply of `size` bytes, or hold it while the reader is blocked."""
+    def send(self, reply: bytes, out: list[Effect[C]]) -> None:
+        """Send a reply, or hold it while the reader is blocked."""
         match DELIVERY.decide[self.state, "reply", False]:
             case "now":
-                out.append(reply)
-                self._given(size, messages_of(reply), out)
+                out.append(Send((self.connection,), reply))
+                self._given(len(reply), (reply,), out)
             case "later":
-                self._owed.hold(reply, size)
+                self._owed.hold(reply)
                 if self._owed.held_bytes > self._limits.current.held_bytes:
                     self.close("too many replies wait for a reader that does not read", out)
                 else:
-                    self._charge(messages_of(reply), out)
+                    self._charge((reply,), out)
             case "never":
                 pass
 
@@ -161,8 +160,8 @@ class Session(Generic[C]):
             match owed := self._owed.take():
                 case Subscription():
                     self.take(owed.collection.catch_up(owed, out), out)
-                case HeldReply():
-                    self.send(owed.reply, owed.size, out)
+                case HeldReply(message):
+                    self.send(message, out)
                 case Postponed():
                     owed.resume(now, out)
         if kept := self._owed.kept():

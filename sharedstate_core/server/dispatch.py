@@ -36,6 +36,7 @@ from sharedstate_core.wire.faults import BadMessageError
 from .listing import Listing, Together, every_name, holders
 
 if TYPE_CHECKING:
+    from sharedstate_core.clock import WallClock
     from sharedstate_core.paths import CollectionPath
     from sharedstate_core.peer.session import Session
 
@@ -47,10 +48,12 @@ class Dispatcher(Generic[C]):
 
     Args:
         registry: has the collections, and the limits.
+        clock: tells the time.
     """
 
-    def __init__(self, registry: Registry[C]) -> None:
+    def __init__(self, registry: Registry[C], clock: WallClock) -> None:
         self._registry = registry
+        self._clock = clock
         self._pending = registry.pending
 
     def receive(self, session: Session[C], text: str, now: float, out: list[Effect[C]]) -> None:
@@ -87,7 +90,12 @@ class Dispatcher(Generic[C]):
             case "GET", ():
                 request.succeed(self._registry.services, out)
             case "GET", ("clock",):
-                request.tell_time(out)
+                session = request.reader
+                tell = partial(self._tell_time, request)
+                if DELIVERY.decide[session.state, "read", session.has_postponed] == "later":
+                    session.postpone(Postponed(tell, request.size), out)
+                else:
+                    tell(now, out)
             case "GET", ("subs",):
                 subs = request.reader.subscriptions.items()
                 request.succeed([(path, Raw(known.sub)) for path, known in subs], out)
@@ -114,6 +122,13 @@ class Dispatcher(Generic[C]):
             session.postpone(Postponed(resume, operation.size), out)
         else:
             self._registry.take_in(path, operation)
+
+    def _tell_time(self, request: Request[C], now: float, out: list[Effect[C]]) -> None:
+        time = self._clock.at(now)
+        if time is None:
+            request.fail(RequestError("unavailable", "this server was not told the time"), out)
+        else:
+            request.succeed(time, out)
 
     def _list(
         self, app: str, services: list[str], request: Request[C], out: list[Effect[C]]

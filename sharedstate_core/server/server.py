@@ -16,6 +16,7 @@ from collections.abc import Collection as Names
 from collections.abc import Iterable
 
 from sharedstate_core.arguments import check_seconds, expect, messages, service_names
+from sharedstate_core.clock import WallClock
 from sharedstate_core.collection.subscribers import Subscription, proceed
 from sharedstate_core.counters import Census, Counters
 from sharedstate_core.effects import C, Effect
@@ -55,7 +56,8 @@ class Server(StorageInputs[C]):
         registry: Registry[C] = Registry(names, self._limits, self.counters)
         shutdown = Shutdown(lambda: self.is_busy, self._close_all)
         super().__init__(registry, Drains(self._limits), shutdown)
-        self._dispatcher = Dispatcher(self._registry)
+        self._clock = WallClock()
+        self._dispatcher = Dispatcher(self._registry, self._clock)
         self._sessions: dict[C, Session[C]] = {}
         self._outstanding: Outstanding[Session[C]] = Outstanding(self._limits)
 
@@ -179,6 +181,19 @@ class Server(StorageInputs[C]):
         return self._end(out)
 
     # --- time -------------------------------------------------------------------------------------
+
+    def set_clock(self, wall: float, now: float) -> None:
+        """It is `wall`, in seconds since the Unix epoch, at `now`; the core counts on from there.
+
+        Say so before the first message, and again as often as the clock may have been set: it costs next to nothing.
+        Until then `GET /clock` is answered `unavailable`.
+
+        Raises:
+            TypeError, ValueError: one is not a finite number.
+        """
+        check_seconds(wall, "wall")
+        check_seconds(now)
+        self._clock.set(wall, now)
 
     def next_wakeup(self) -> float | None:
         """Return the time at which `wake` should be called, or None; it may change with every input."""

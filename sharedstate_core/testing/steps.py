@@ -26,7 +26,6 @@ from sharedstate_core.effects import (
     ResumeReading,
     Send,
     TellDrained,
-    TellTime,
 )
 from sharedstate_core.errors import CLOSE_GOING_AWAY
 from sharedstate_core.limits import Limits
@@ -73,10 +72,16 @@ class Steps:
         self._closing: list[int] = []
         self.stopping: Stopping | None = None
         self.late: list[Asked] = []
-        self.server: Server[Connection] = Server(services, self.limits)
+        self.server = self._server()
         self.sent = Counters()
         for client in range(clients):
             self.connect(client)
+
+    def _server(self) -> Server[Connection]:
+        """Return a new server; its wall clock shows what the monotonic one does."""
+        server: Server[Connection] = Server(self._services, self.limits)
+        server.set_clock(self.now, self.now)
+        return server
 
     # --- links ------------------------------------------------------------------------------------
 
@@ -226,7 +231,7 @@ class Steps:
 
     # --- effects ----------------------------------------------------------------------------------
 
-    def _perform(self, effects: list[Effect[Connection]]) -> None:  # noqa: C901  (one arm each)
+    def _perform(self, effects: list[Effect[Connection]]) -> None:
         for effect in effects:
             match effect:
                 case Send():
@@ -235,9 +240,6 @@ class Steps:
                         self.sent.deliveries += not is_reply
                         self.sent.bytes += len(effect.message)
                         self._send(connection, effect.message)
-                case TellTime():
-                    self.sent.bytes += len(effect.reply.encode(0.0))
-                    self._send(effect.connection, effect.reply.encode(self.now))
                 case TellDrained():
                     self._link(effect.connection).draining = True
                 case PauseReading() | ResumeReading():

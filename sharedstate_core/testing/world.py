@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from sharedstate_core.counters import Counters
 from sharedstate_core.paths import parse_collection_path
-from sharedstate_core.server.server import Server
 
 from .contract import ContractError
 from .links import Link
@@ -63,7 +62,7 @@ class World(Steps):
         self.stopping = None
         self.operations.clear()
         self._untold.clear()
-        self.server = Server(self._services, self.limits)
+        self.server = self._server()
         self.sent = Counters()
 
     def settle(self) -> None:

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from sharedstate_core.effects import ClockReply
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -71,12 +69,6 @@ def encode_failure(
     if cursor is not None:
         reply.epoch, reply.version = cursor.epoch, cursor.version
     return _encode(reply)
-
-
-def encode_clock_reply(tunnel: Raw) -> ClockReply:
-    """Return a reply to `GET /clock` that lacks the time."""
-    whole = encode_reply("GET", tunnel, None)
-    return ClockReply(whole.removesuffix(b"null}"), b"}")
 
 
 def encode_items(texts: Iterable[bytes]) -> bytes:

@@ -20,7 +20,6 @@ from sharedstate_core import (
     Loaded,
     Send,
     Server,
-    TellTime,
 )
 from sharedstate_core.wire.nesting import nests_deeper
 
@@ -73,11 +72,12 @@ def test_the_tunnel_is_returned_byte_for_byte(tunnel: str, path: str) -> None:
 
 def test_the_tunnel_of_the_clock_too() -> None:
     text = '{"tunnel":1.50,"type":"REQUEST","cmd":"GET","path":"/clock"}'
-    (effect,) = opened().receive_text("me", text, 0.0)
-    assert isinstance(effect, TellTime)
-    reply = effect.reply.encode(7.25)
-    assert b'"tunnel":1.50,' in reply
-    assert strict(reply)["data"] == 7.25
+    server = opened()
+    server.set_clock(7.0, 0.0)
+    (effect,) = server.receive_text("me", text, 0.25)
+    assert isinstance(effect, Send)
+    assert b'"tunnel":1.50,' in effect.message
+    assert strict(effect.message)["data"] == 7.25
 
 
 def test_a_request_without_a_tunnel_is_answered_with_null() -> None:
@@ -235,10 +235,9 @@ def wellformed(draw: st.DrawFn) -> str:
 def test_whatever_the_text_there_is_one_answer_and_it_is_json(text: str) -> None:
     server = opened()
     effects = server.receive_text("me", text, 0.0)
-    answers = [effect for effect in effects if isinstance(effect, Send | TellTime)]
+    answers = [effect for effect in effects if isinstance(effect, Send)]
     for effect in answers:
-        message = effect.message if isinstance(effect, Send) else effect.reply.encode(0.0)
-        reply = strict(message)
+        reply = strict(effect.message)
         assert reply["type"] == "REPLY"
         assert reply["ok"] == ("error" not in reply)
     assert len(answers) + server.is_busy >= 1

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from sharedstate_core import CollectionPath, Limits, ListApps, ListCollections, Load, Update
+from sharedstate_core import (
+    CollectionPath,
+    Limits,
+    ListApps,
+    ListCollections,
+    Load,
+    Send,
+    Server,
+    Update,
+)
 from sharedstate_core.testing import World
 
 from .scenes import P, hear, put, say, stored, text, under_way, watching
@@ -24,11 +35,41 @@ def test_get_root_names_the_services() -> None:
     assert answer(world, "///") == ["items", "other"]
 
 
-def test_get_clock_is_filled_in_by_the_transport() -> None:
+def test_get_clock_counts_on_from_what_the_embedder_has_said() -> None:
     world = World()
-    world.now = 12.5
-    assert answer(world, "/clock") == 12.5
-    assert answer(world, "clock/") == 12.5
+    assert answer(world, "/clock") == answer(world, "clock/") == world.now
+    world.server.set_clock(1_800_000_000.25, world.now)
+    world.now += 0.5
+    assert answer(world, "/clock") == 1_800_000_000.75
+
+
+def test_the_clock_of_a_blocked_reader_is_read_when_it_reads_on() -> None:
+    world = World()
+    world.block(0)
+    asked = world.clients[0].ask("GET", "/clock")
+    say(world)
+    world.now += 10.0
+    world.drain(0)
+    world.settle()
+    assert asked.reply is not None
+    assert asked.reply["data"] == world.now
+
+
+def test_nobody_has_said_what_time_it_is() -> None:
+    server: Server[str] = Server(["items"])
+    server.connection_opened("me")
+    text = '{"type":"REQUEST","cmd":"GET","path":"/clock"}'
+    (effect,) = server.receive_text("me", text, 0.0)
+    assert isinstance(effect, Send)
+    assert b'"code":"unavailable"' in effect.message
+
+
+@pytest.mark.parametrize(
+    ("wall", "now"), [(float("nan"), 0.0), (0.0, float("inf")), (None, 0.0), (0.0, "0")]
+)
+def test_what_is_no_time_is_refused(wall: Any, now: Any) -> None:
+    with pytest.raises((TypeError, ValueError), match=r"^(wall|now): expected"):
+        Server[str](["items"]).set_clock(wall, now)
 
 
 def test_get_subs_tells_what_is_subscribed() -> None:

@@ -147,11 +147,11 @@ def test_replies_held_for_a_blocked_reader_are_bounded_in_bytes() -> None:
     world = watching(2, "p", limits=Limits(held_bytes=300))
     world.block(0)
     for _ in range(3):
-        world.clients[0].ask("GET", "/clock")
+        world.clients[0].ask("GET", "/")
     say_while_open(world)
     assert world.links[0].connection is not None
     for _ in range(3):
-        world.clients[0].ask("GET", "/clock")
+        world.clients[0].ask("GET", "/")
     say_while_open(world)
     assert world.links[0].connection is None
     assert world.links[0].closed_with == 1008

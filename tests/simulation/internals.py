@@ -53,7 +53,7 @@ def _check_sessions(world: World) -> None:
         owed = set(session.subscriptions.values()) if blocked else set()
         assert {each for each in session._owed if isinstance(each, Subscription)} == owed
         assert blocked or not session._owed
-        held = [each.size for each in session._owed if isinstance(each, HeldReply)]
+        held = [len(each.message) for each in session._owed if isinstance(each, HeldReply)]
         assert session._owed.held_bytes == sum(held)
         postponed = sum(e.requests for e in session._owed if isinstance(e, Postponed))
         assert session._owed.requests == postponed <= session._unanswered

@@ -17,7 +17,6 @@ from sharedstate_anyio.config.limits import TransportLimits
 from sharedstate_anyio.logs.repeated_errors import Faults
 from sharedstate_anyio.websocket.broadcaster import Outbox
 from sharedstate_anyio.websocket.fair_turns import Pace
-from sharedstate_anyio.websocket.frames import text_frame
 from sharedstate_anyio.websocket.partial_messages import Unfinished
 from sharedstate_core import (
     Close,
@@ -33,7 +32,6 @@ from sharedstate_core import (
     Send,
     Server,
     TellDrained,
-    TellTime,
 )
 from sharedstate_core.errors import CLOSE_GOING_AWAY
 
@@ -120,8 +118,10 @@ class Hub:
             for _ in texts:
                 pass  # not accepted: who goes on asking must not keep the end from coming
             return
+        now = time.monotonic()
+        self._core.set_clock(time.time(), now)
         try:
-            effects = self._core.receive_texts(connection, texts, time.monotonic())
+            effects = self._core.receive_texts(connection, texts, now)
         except Exception as error:  # noqa: BLE001  (a fault of ours must not end the server)
             text = "a message could not be handled; its connection is closed"
             self.faults.report(("message", type(error)), text, error, {"event": "message_failed"})
@@ -168,8 +168,6 @@ class Hub:
                     self._storage.list(effect)
                 case Doubt():
                     self._storage.doubt(effect)
-                case TellTime():
-                    effect.connection.send(text_frame(effect.reply.encode(time.time())))
                 case TellDrained():
                     effect.connection.tell_drained()
                 case PauseReading():
