@@ -17,7 +17,7 @@ from sharedstate_anyio.config.config import load_config
 from sharedstate_anyio.config.document import join
 from sharedstate_anyio.config.exposure import check_folders
 from sharedstate_anyio.logs.formatting import printable, shortened
-from sharedstate_anyio.logs.redactor import Censor
+from sharedstate_anyio.logs.redactor import Redactor
 from sharedstate_anyio.net.listening import ListenError, load_certificates, open_listeners
 from sharedstate_anyio.ops import cautions
 from sharedstate_anyio.storage.contract_checks import BrokenContractError, call
@@ -144,14 +144,14 @@ def _check_path(path: Path) -> None:
 
 async def _service(service: ServiceConfig, file: Path | None) -> int:
     place = service.place
-    censor = Censor([dict(service.config)])
+    redactor = Redactor([dict(service.config)])
     try:
         backend = build_backend(service)
     except ConfigurationError as error:
         return _complain(error.each)
     except Exception as error:  # noqa: BLE001  (whatever a plugin raises is its fault)
         problem = f"{place}.module: making the service failed: {type(error).__name__}: {error}"
-        return _fault(censor(problem), WRONG)
+        return _fault(redactor(problem), WRONG)
     try:
         missing = await _look(backend, service)
     except TimeoutError:
@@ -160,14 +160,14 @@ async def _service(service: ServiceConfig, file: Path | None) -> int:
     except ConfigurationError as error:
         return _complain(error.each)
     except StorageError as error:
-        return _fault(censor(with_file(error, file)), UNUSABLE)
+        return _fault(redactor(with_file(error, file)), UNUSABLE)
     except Exception as error:  # noqa: BLE001
         problem = f"{place}: opening it failed: {type(error).__name__}: {error}"
-        return _fault(censor(problem), UNUSABLE)
+        return _fault(redactor(problem), UNUSABLE)
     foreign = foreign_files(service)
     if foreign is not None:
         return _fault(f"{place}: {foreign}", UNUSABLE)
-    more = f"; {censor(missing)}" if missing else ""
+    more = f"; {redactor(missing)}" if missing else ""
     return _well(f"{place}: {service.name}: {service.store}{more}")
 
 

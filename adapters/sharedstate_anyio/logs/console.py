@@ -19,7 +19,7 @@ from sharedstate_anyio.entry import STDERR, STDOUT
 from .events import about
 from .formatting import LineFormatter, conceal, configure, printable, shortened
 from .log_queue import QueueHandler
-from .redactor import Censor
+from .redactor import Redactor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -39,7 +39,7 @@ class Voice:
 
     def __init__(self) -> None:
         self.style: Format = "text"
-        self._censor = Censor()
+        self._redactor = Redactor()
         self._output = QueueHandler(STDOUT)
         self._errors = QueueHandler(STDERR)
 
@@ -52,8 +52,8 @@ class Voice:
 
     def conceal(self, configs: Iterable[Mapping[str, object]]) -> None:
         """Say none of the secrets in these objects of the configuration."""
-        self._censor = Censor(configs)
-        conceal(self._censor)
+        self._redactor = Redactor(configs)
+        conceal(self._redactor)
 
     def say(self, text: str, event: str, **fields: object) -> None:
         """Tell what happens; `event` and `fields` are for machines."""
@@ -68,7 +68,7 @@ class Voice:
         if self.style == "text":
             logging.shutdown()  # what was logged before comes first
         for whole in [problems] if isinstance(problems, str) else problems:
-            problem = shortened(self._censor(whole))
+            problem = shortened(self._redactor(whole))
             if self.style == "json":
                 log.critical("%s", problem, extra=about(event))
             else:

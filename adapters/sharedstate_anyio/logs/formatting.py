@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from .log_queue import QueueHandler
-from .redactor import Censor
+from .redactor import Redactor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +37,7 @@ log = logging.getLogger("sharedstate")
 class LineFormatter(logging.Formatter):
     """Makes one line of text out of a record: time, level, message, and where an exception came from."""
 
-    censor: Callable[[str], str] = Censor()
+    redactor: Callable[[str], str] = Redactor()
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
@@ -47,7 +47,7 @@ class LineFormatter(logging.Formatter):
             frames = traceback.extract_tb(error.__traceback__)
             where = " > ".join(f"{f.filename}:{f.lineno} {f.name}" for f in frames)
             text += f": {type(error).__name__}: {error} [{where}]"
-        return printable(self.censor(text))
+        return printable(self.redactor(text))
 
 
 class JsonFormatter(logging.Formatter):
@@ -57,7 +57,7 @@ class JsonFormatter(logging.Formatter):
     `error` and `traceback`.
     """
 
-    censor: Callable[[str], str] = Censor()
+    redactor: Callable[[str], str] = Redactor()
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
@@ -73,7 +73,7 @@ class JsonFormatter(logging.Formatter):
             line["traceback"] = "".join(traceback.format_exception(error))
         if record.name != log.name:
             line["logger"] = record.name
-        shown = {k: self.censor(v) if isinstance(v, str) else v for k, v in line.items()}
+        shown = {k: self.redactor(v) if isinstance(v, str) else v for k, v in line.items()}
         return json.dumps(shown, default=str)
 
 
@@ -94,11 +94,11 @@ def configure(style: Format, level: str) -> None:
     logging.raiseExceptions = False  # who closes our standard error does not want to hear of it
 
 
-def conceal(censor: Censor) -> None:
+def conceal(redactor: Redactor) -> None:
     """Keep these secrets out of what `configure` has set up."""
     for handler in logging.getLogger().handlers:
         if isinstance(handler.formatter, LineFormatter | JsonFormatter):
-            handler.formatter.censor = censor
+            handler.formatter.redactor = redactor
 
 
 def printable(text: str) -> str:

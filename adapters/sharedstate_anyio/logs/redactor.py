@@ -14,7 +14,7 @@ _SECRET_KEY: Final = re.compile(r"passw|secret|token|credential|dsn|ur[il]", re.
 _NEVER: Final[re.Pattern[str]] = re.compile(r"(?!)")
 
 
-class Censor:
+class Redactor:
     """Replaces the secrets of some configurations in any text by `***`.
 
     Args:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final, cast
 from sharedstate_anyio.config import other_keys
 from sharedstate_anyio.config.config import BUILT_IN
 from sharedstate_anyio.config.document import join, nearest, shown
-from sharedstate_anyio.logs.redactor import Censor
+from sharedstate_anyio.logs.redactor import Redactor
 from sharedstate_backends.complaints import Complaints
 from sharedstate_backends.contract import Backend, ConfigurationError, StorageError
 from sharedstate_backends.sqlite import ownership
@@ -180,7 +180,7 @@ def placed(error: ConfigurationError, service: ServiceConfig) -> ConfigurationEr
         key = join(f"{service.place}.config", each.key) if each.key else f"{service.place}.config"
         other = other_keys.SERVICE.get(each.key) if service.is_built_in else None
         problem = f"unknown key; {other.advice}" if other else each.problem
-        complaints.add(key, _censored(problem, service.config))
+        complaints.add(key, _redacted(problem, service.config))
     return complaints.joined()
 
 
@@ -210,6 +210,6 @@ def _resolve(module: str, place: str) -> object:
     raise ConfigurationError(place, problem + advice)
 
 
-def _censored(problem: str, config: Mapping[str, object]) -> str:
+def _redacted(problem: str, config: Mapping[str, object]) -> str:
     """Return a service's complaint on one line, without the secrets that it was handed."""
-    return " ".join(Censor([dict(config)])(problem).split())
+    return " ".join(Redactor([dict(config)])(problem).split())

@@ -18,7 +18,7 @@ import pytest
 import sharedstate_anyio
 from sharedstate_anyio.logs import repeated_errors
 from sharedstate_anyio.logs.formatting import JsonFormatter, LineFormatter, printable
-from sharedstate_anyio.logs.redactor import Censor
+from sharedstate_anyio.logs.redactor import Redactor
 from sharedstate_anyio.logs.repeated_errors import LONGEST_SECONDS, MOST_KINDS, Faults
 from sharedstate_backends import StorageError
 from tests.support.faults import faulty_service
@@ -143,7 +143,7 @@ def test_secrets_are_left_out_in_every_spelling(
     style: type[LineFormatter] | type[JsonFormatter],
 ) -> None:
     formatter = style()
-    formatter.censor = Censor([{"db_password": PASSWORD, "deep": [{"token": "t0ken", "n": 1}]}])
+    formatter.redactor = Redactor([{"db_password": PASSWORD, "deep": [{"token": "t0ken", "n": 1}]}])
     text = f"{PASSWORD} {PASSWORD!r} {json.dumps(PASSWORD)} t0ken"
     line = formatter.format(record(text, ValueError(text), where=text))
     assert "hunter2" not in line
@@ -153,8 +153,8 @@ def test_secrets_are_left_out_in_every_spelling(
 
 def test_what_is_no_secret_is_not_hidden() -> None:
     config = {"db_name": "items", "db_password": "", "db_secret": None, "tokens": True}
-    assert Censor([config])("items of 1 None True") == "items of 1 None True"
-    assert Censor([{"db_password": "it"}])("items, it") == "items, ***"
+    assert Redactor([config])("items of 1 None True") == "items of 1 None True"
+    assert Redactor([{"db_password": "it"}])("items, it") == "items, ***"
 
 
 @pytest.mark.parametrize("style", ["text", "json"])
