@@ -19,8 +19,8 @@ from sharedstate_anyio.client import (
     connect,
     connector,
 )
+from sharedstate_anyio.client.client_hub import ClientHub
 from sharedstate_anyio.client.connector import LONGEST_PAUSE, pause
-from sharedstate_anyio.client.desk import Desk
 from tests.python_client.support import start, websockets
 from tests.support.faults.relay import relay
 from tests.support.services.servers import running, until
@@ -58,15 +58,15 @@ async def test_what_the_block_raises_comes_out_as_it_is() -> None:
 
 async def test_a_bug_in_the_client_is_raised_in_the_block(monkeypatch: pytest.MonkeyPatch) -> None:
 
-    def broken(desk: Desk, text: str) -> None:
-        raise ZeroDivisionError(desk, text)
+    def broken(hub: ClientHub, text: str) -> None:
+        raise ZeroDivisionError(hub, text)
 
     async def use(url: str) -> None:
         async with connect(url) as client:
             await client.get("/")
             pytest.fail("it went on")
 
-    monkeypatch.setattr(Desk, "received", broken)
+    monkeypatch.setattr(ClientHub, "received", broken)
     async with running() as server:
         with pytest.raises(ExceptionGroup) as raised:
             await use(server.url)
@@ -107,7 +107,7 @@ async def test_leaving_tells_the_server_and_those_who_wait() -> None:
             wire.stalled = True
             for _ in range(120):
                 tasks.start_soon(ask, client)
-            await until(lambda: client._desk._protocol.unsettled == 120)
+            await until(lambda: client._hub._protocol.unsettled == 120)
         assert sorted(codes) == ["closed"] * 20 + ["connection_lost"] * 100
 
 

@@ -118,7 +118,7 @@ async def test_a_block_that_is_cut_short_holds_nothing() -> None:
         assert other is not ds
         assert await subscriptions(client) == []
         assert not client._held
-        assert not client._desk._replicas
+        assert not client._hub._replicas
 
 
 async def test_an_acquisition_may_be_cancelled_at_any_moment() -> None:
@@ -197,7 +197,7 @@ async def test_a_refusal_is_for_all_ways_to_read_items() -> None:
                         await client.acquire("/app/nope/c", loads=loads)
 
                 tasks.start_soon(refused)
-        assert not client._desk._replicas
+        assert not client._hub._replicas
 
 
 async def test_after_the_end() -> None:

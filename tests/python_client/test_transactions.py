@@ -18,7 +18,7 @@ from sharedstate_anyio.client import (
     connect,
 )
 from sharedstate_anyio.client import dataset as dataset_module
-from sharedstate_anyio.client.crowd import Crowd
+from sharedstate_anyio.client.contention import ContentionBackoff
 from tests.support.faults.relay import relay
 from tests.support.services.servers import running
 
@@ -218,18 +218,18 @@ async def test_who_loses_gives_way(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(anyio, "sleep", sleep)
     monkeypatch.setattr(random, "random", lambda: 0.5)
-    crowd = Crowd()
-    await crowd.begin()
+    backoff = ContentionBackoff()
+    await backoff.begin()
     assert paused == [], "nobody is there"
     for _ in range(7):
-        await crowd.conflict(0.01)
+        await backoff.conflict(0.01)
     for _ in range(8):
-        await crowd.begin()
+        await backoff.begin()
     assert [seconds / 0.005 for seconds in paused] == [
         *(2, 4, 8, 16, 32, 64, 64),
         *(64, 32, 16, 8, 4, 2),
     ]
-    await crowd.conflict(60)
+    await backoff.conflict(60)
     assert paused[-1] == 0.5, "half of a second, the longest"
 
 

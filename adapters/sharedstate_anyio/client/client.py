@@ -22,10 +22,10 @@ from sharedstate_core.paths import split_path
 from . import values
 from .address import parse_address
 from .changes import Status, StatusChanges
+from .client_hub import ClientHub
 from .clock import Clock
 from .connector import Connector
 from .dataset import Dataset
-from .desk import Desk
 from .headers import encoded
 from .link import LinkOptions
 from .opening import open_link
@@ -50,25 +50,25 @@ class Client(Generic[ItemT_co]):
     `RuntimeError`.
     """
 
-    def __init__(self, desk: Desk, loads: Callable[[bytes], ItemT_co]) -> None:
-        self._desk = desk
+    def __init__(self, hub: ClientHub, loads: Callable[[bytes], ItemT_co]) -> None:
+        self._hub = hub
         self._loads = loads
         self._held: dict[tuple[str, Callable[[bytes], Any]], _Held] = {}
-        self._clock = Clock(self._ask_time, desk.home)
+        self._clock = Clock(self._ask_time, hub.home)
 
     @property
     def status(self) -> Status:
         """How the connection stands: `connecting`, `connected`, `reconnecting` or `closed`."""
-        return self._desk.status
+        return self._hub.status
 
     def status_changes(self) -> StatusChanges:
         """Return the status, each time it changes from now on: `async for status in client.status_changes()`."""
-        return self._desk.listen_status()
+        return self._hub.listen_status()
 
     @property
     def next_attempt(self) -> float | None:
         """When the next attempt to connect will be, in seconds since the Unix epoch; None unless there is a pause."""
-        return self._desk.pause.until
+        return self._hub.pause.until
 
     def connect_now(self) -> None:
         """In a pause between two attempts to connect, make the next one at once; else do nothing.
@@ -76,8 +76,8 @@ class Client(Generic[ItemT_co]):
         Raises:
             RuntimeError: the client belongs to another thread.
         """
-        self._desk.home.check_thread()
-        self._desk.pause.cut()
+        self._hub.home.check_thread()
+        self._hub.pause.cut()
 
     @property
     def clock(self) -> Clock:
@@ -107,15 +107,15 @@ class Client(Generic[ItemT_co]):
             RequestError: `bad_path`, or the server's reason not to subscribe, such as `no_service`.
             ClosedError: the client is closed.
         """
-        self._desk.check_open()
+        self._hub.check_open()
         if loads is not None and not callable(loads):
             raise _no_loads(loads)
         key = (str(parse_collection_path(path)), loads or self._loads)
         if (held := self._held.get(key)) is None:
-            replica = self._desk.hold(key[0])
-            held = self._held[key] = _Held(Dataset(replica, self._desk, key[1]), replica)
+            replica = self._hub.hold(key[0])
+            held = self._held[key] = _Held(Dataset(replica, self._hub, key[1]), replica)
         try:
-            self._desk.acquire(held.replica)
+            self._hub.acquire(held.replica)
             await held.replica.wait_synced()
         except BaseException:
             self.release(held.ds)
@@ -153,11 +153,11 @@ class Client(Generic[ItemT_co]):
 
     def release(self, ds: Dataset[Any]) -> None:
         """Let a dataset go. The last time ends the synchronisation; it stays readable as it was then."""
-        self._desk.home.check_thread()
+        self._hub.home.check_thread()
         expect("ds", ds, Dataset)
         held = self._held.get((ds.path, ds.loads))
         if held is not None and held.ds is ds:
-            self._desk.release(held.replica)
+            self._hub.release(held.replica)
             if held.replica.handles == 0:
                 del self._held[ds.path, ds.loads]
 
@@ -190,7 +190,7 @@ class Client(Generic[ItemT_co]):
             raise _no_loads(loads)
         segments = split_path(path)
         path = "/" + "/".join(segments)
-        told = await self._desk.request("GET", path)
+        told = await self._hub.request("GET", path)
         if loads is not None:
             return loads(told)
         if len(segments) != _COLLECTION_SEGMENTS:
@@ -214,10 +214,10 @@ class Client(Generic[ItemT_co]):
         """Change a collection, acquired or not; see `Dataset.update`."""
         name = str(parse_collection_path(path))
         update = make_update(insert, remove, reset=reset)
-        return await self._desk.put(name, update, make_condition(if_))
+        return await self._hub.put(name, update, make_condition(if_))
 
     async def _ask_time(self) -> float:
-        told = await self._desk.request("GET", "/clock")
+        told = await self._hub.request("GET", "/clock")
         try:
             return msgspec.json.decode(told, type=float)
         except msgspec.DecodeError:
@@ -284,10 +284,10 @@ async def connect(
         ping_interval=ping_interval,
         ping_timeout=ping_timeout,
     )
-    desk = Desk(max_queue)
-    client: Client[ItemT] = Client(desk, loads or values.loads)
+    hub = ClientHub(max_queue)
+    client: Client[ItemT] = Client(hub, loads or values.loads)
     link = await open_link(address, options) if wait else None
-    connector = Connector(desk, address, options, link)
+    connector = Connector(hub, address, options, link)
     async with anyio.create_task_group() as tasks:
         try:
             with anyio.CancelScope() as block:
@@ -296,7 +296,7 @@ async def connect(
                 yield client
             await connector.goodbye()
         finally:
-            desk.close()
+            hub.close()
             client.clock.end()
             tasks.cancel_scope.cancel()
     if connector.failure is not None:

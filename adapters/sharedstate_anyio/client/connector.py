@@ -16,7 +16,7 @@ from .opening import open_link
 
 if TYPE_CHECKING:
     from .address import Address
-    from .desk import Desk
+    from .client_hub import ClientHub
     from .link import Link, LinkOptions
 
 log = logging.getLogger("sharedstate.client")
@@ -29,10 +29,10 @@ _DOUBLINGS: Final = 10
 
 
 class Connector:
-    """Gives a desk one link after the other.
+    """Gives a hub one link after the other.
 
     Args:
-        desk: what speaks through the links.
+        hub: what speaks through the links.
         address: where to connect to.
         options: of each link.
         link: the first one, if it is open already.
@@ -42,14 +42,14 @@ class Connector:
     """
 
     def __init__(
-        self, desk: Desk, address: Address, options: LinkOptions, link: Link | None = None
+        self, hub: ClientHub, address: Address, options: LinkOptions, link: Link | None = None
     ) -> None:
-        self._desk = desk
+        self._hub = hub
         self._address = address
         self._options = options
         self._link = link
         if link is not None:
-            desk.opened(link)
+            hub.opened(link)
         self._closing = False
         self._told: str | None = None  # the last fault of the server that was logged as a warning
         self._done = anyio.Event()
@@ -71,7 +71,7 @@ class Connector:
             try:
                 if self._link is None:
                     self._link = await open_link(self._address, self._options)
-                    self._desk.opened(self._link)
+                    self._hub.opened(self._link)
             except ConnectError as error:
                 if error.fatal:
                     raise
@@ -82,7 +82,7 @@ class Connector:
                 self._link = None
             if self._closing:
                 return
-            await self._desk.pause.wait(pause(failures))
+            await self._hub.pause.wait(pause(failures))
             failures += 1
 
     async def _converse(self, link: Link) -> bool:
@@ -96,10 +96,10 @@ class Connector:
 
         def received(text: str) -> None:
             nonlocal useful
-            useful |= self._desk.received(text)
+            useful |= self._hub.received(text)
 
         end = await link.run(received)
-        self._desk.lost(end)
+        self._hub.lost(end)
         if end.sent_away is not None and not self._closing:
             problem = f"{self._address} sends this client away: {end.reason}"
             raise ConnectError(problem, close_code=end.sent_away)

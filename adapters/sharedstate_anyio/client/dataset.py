@@ -22,8 +22,8 @@ from sharedstate_core.arguments import found
 from sharedstate_core.client import ServerRefusedError
 
 from .changes import Changes
-from .crowd import Crowd
-from .desk import Desk
+from .client_hub import ClientHub
+from .contention import ContentionBackoff
 from .replica import Replica
 from .transaction import Transaction
 from .values import ItemLike, ItemT_co, Reader, make_condition, make_update
@@ -43,12 +43,14 @@ class Dataset(Mapping[str, ItemT_co]):
     collection.
     """
 
-    def __init__(self, replica: Replica, desk: Desk, loads: Callable[[bytes], ItemT_co]) -> None:
+    def __init__(
+        self, replica: Replica, hub: ClientHub, loads: Callable[[bytes], ItemT_co]
+    ) -> None:
         self._replica = replica
-        self._desk = desk
+        self._hub = hub
         self._loads = loads
         self._read = Reader(loads, replica.path)
-        self._crowd = Crowd()
+        self._backoff = ContentionBackoff()
 
     # --- reading ----------------------------------------------------------------------------------
 
@@ -142,7 +144,7 @@ class Dataset(Mapping[str, ItemT_co]):
         """
         self._replica.check_held()
         update = make_update(insert, remove, reset=reset)
-        return await self._desk.put(self.path, update, make_condition(if_))
+        return await self._hub.put(self.path, update, make_condition(if_))
 
     @overload
     def transaction(self) -> AbstractAsyncContextManager[Transaction[ItemT_co]]: ...
@@ -195,12 +197,12 @@ class Dataset(Mapping[str, ItemT_co]):
 
     async def transact(self, function: Callable[[Transaction[ItemT_co]], T]) -> T:
         """Do as `transaction(function)`."""
-        self._desk.home.check()
-        async with self._crowd.turn:
+        self._hub.home.check()
+        async with self._backoff.turn:
             return await self._attempt(function)
 
     async def _attempt(self, function: Callable[[Transaction[ItemT_co]], T]) -> T:
-        await self._crowd.begin()
+        await self._backoff.begin()
         for attempt in range(1, ATTEMPTS + 1):
             transaction = self._begin()
             try:
@@ -216,7 +218,7 @@ class Dataset(Mapping[str, ItemT_co]):
             except ServerRefusedError as error:
                 if error.code != "conflict" or attempt == ATTEMPTS:
                     raise
-                await self._crowd.conflict(anyio.current_time() - start)
+                await self._backoff.conflict(anyio.current_time() - start)
                 await self._replica.caught_up(transaction.cursor, error.cursor)
             else:
                 break
@@ -229,7 +231,7 @@ class Dataset(Mapping[str, ItemT_co]):
     async def _commit(self, transaction: Transaction[ItemT_co]) -> None:
         if not transaction.batch.is_noop:
             self._replica.check_held()
-            await self._desk.put(self.path, transaction.batch, transaction.condition)
+            await self._hub.put(self.path, transaction.batch, transaction.condition)
 
     # --- following --------------------------------------------------------------------------------
 

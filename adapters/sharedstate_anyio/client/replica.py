@@ -16,20 +16,20 @@ from .home import Home
 T = TypeVar("T")
 
 
-class Bell:
+class Notifier:
     """Wakes whoever waits for anything to happen; costs nothing while nobody does."""
 
     def __init__(self) -> None:
         self._event: anyio.Event | None = None
 
-    def ring(self) -> None:
+    def notify(self) -> None:
         """Wake everybody."""
         if self._event is not None:
             self._event.set()
             self._event = None
 
     async def wait(self) -> None:
-        """Return when it rings next."""
+        """Return at the next `notify`."""
         if self._event is None:
             self._event = anyio.Event()
         await self._event.wait()
@@ -41,7 +41,7 @@ class Replica:
     Args:
         path: of the collection, in normal form.
         protocol: has what is held.
-        bell: rings when something happens.
+        notifier: notified when something happens.
         home: where its changes may be waited for.
         synced: whether the collection is in sync already, for another dataset.
 
@@ -51,7 +51,7 @@ class Replica:
     """
 
     def __init__(
-        self, path: str, protocol: ClientProtocol, bell: Bell, home: Home, *, synced: bool
+        self, path: str, protocol: ClientProtocol, notifier: Notifier, home: Home, *, synced: bool
     ) -> None:
         self.path = path
         self.handles = 0
@@ -61,7 +61,7 @@ class Replica:
         self._refusal: SharedStateError | None = None
         self._end: SharedStateError | None = None
         self._listeners: WeakSet[Changes[Any]] = WeakSet()
-        self._bell = bell
+        self._notifier = notifier
         self._home = home
 
     @property
@@ -101,7 +101,7 @@ class Replica:
                 self._end_listeners(error)
             case Moved():
                 pass
-        self._bell.ring()
+        self._notifier.notify()
 
     def released(self) -> None:
         """Nobody holds it any more: keep what it is now."""
@@ -115,7 +115,7 @@ class Replica:
     def _finish(self, error: SharedStateError) -> None:
         self._end = self._end or error
         self._end_listeners(None)
-        self._bell.ring()
+        self._notifier.notify()
 
     def _end_listeners(self, error: SharedStateError | None) -> None:
         for changes in self._listeners:
@@ -168,4 +168,4 @@ class Replica:
         self.check_held()
         if self._refusal is not None:
             raise self._refusal.with_traceback(None)
-        await self._bell.wait()
+        await self._notifier.wait()

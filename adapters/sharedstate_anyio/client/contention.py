@@ -20,7 +20,7 @@ MAX_PAUSE: Final = 1.0
 """...and no longer than this, in seconds."""
 
 
-class Crowd:
+class ContentionBackoff:
     """What a dataset knows of the others who write to its collection.
 
     Attributes:

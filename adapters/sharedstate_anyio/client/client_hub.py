@@ -28,7 +28,7 @@ from sharedstate_core.errors import CLOSE_INVALID_TEXT
 from .changes import StatusChanges
 from .home import Home
 from .pause import Pause
-from .replica import Bell, Replica
+from .replica import Notifier, Replica
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,7 +50,7 @@ class _Answer:
         self.settled: Settled | None = None
 
 
-class Desk:
+class ClientHub:
     """One client: the core, the link it speaks through, who waits for answers, what is held.
 
     Args:
@@ -68,7 +68,7 @@ class Desk:
         self._link: Link | None = None
         self._answers: dict[int, _Answer] = {}
         self._replicas: dict[str, list[Replica]] = {}
-        self._bell = Bell()
+        self._notifier = Notifier()
         self._closed = False
         self._status: Status = "connecting"
         self._status_listeners: WeakSet[StatusChanges] = WeakSet()
@@ -186,7 +186,7 @@ class Desk:
         """
         replicas = self._replicas.setdefault(path, [])
         synced = any(replica.is_synced for replica in replicas)
-        replica = Replica(path, self._protocol, self._bell, self.home, synced=synced)
+        replica = Replica(path, self._protocol, self._notifier, self.home, synced=synced)
         replicas.append(replica)
         return replica
 
