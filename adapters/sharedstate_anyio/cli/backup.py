@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from sharedstate_anyio.config.config import Config, ServiceConfig
-    from sharedstate_anyio.logs.console import Voice
+    from sharedstate_anyio.logs.console import Console
     from sharedstate_backends.portable import Census
 
     from .saving import Kept
@@ -43,19 +43,19 @@ WIDEST: Final = 0o640
 """What a file that is replaced may be used for, at the most."""
 
 
-def backup_command(voice: Voice, arguments: Sequence[str]) -> NoReturn:
+def backup_command(console: Console, arguments: Sequence[str]) -> NoReturn:
     """Run `sharedstate-anyio backup`."""
     options = backup_parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that nothing is left behind
 
     def work(config: Config) -> int:
-        talk = Talk(voice, quiet=options.quiet)
+        talk = Talk(console, quiet=options.quiet)
         services = choose(config, options.service)
         return anyio.run(
             partial(_back_up, services, options.file, options.config, talk, force=options.force)
         )
 
-    run(voice, options.config, work)
+    run(console, options.config, work)
 
 
 async def _back_up(

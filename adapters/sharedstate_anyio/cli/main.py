@@ -21,7 +21,7 @@ from sharedstate_anyio.config.exposure import check_folders
 from sharedstate_anyio.config.listeners import override
 from sharedstate_anyio.config.schema import schema
 from sharedstate_anyio.entry import STDERR
-from sharedstate_anyio.logs.console import Voice
+from sharedstate_anyio.logs.console import Console
 from sharedstate_anyio.logs.events import about
 from sharedstate_anyio.net.listening import ListenError
 from sharedstate_anyio.ops import cautions
@@ -52,7 +52,7 @@ log = logging.getLogger("sharedstate")
 OTHER_FILES: Final = 256
 """Files beside the connections: databases, listeners, refused peers, what Python itself opens."""
 
-voice = Voice()
+console = Console()
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -60,19 +60,19 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         _run(sys.argv[1:] if argv is None else list(argv))
     except KeyboardInterrupt:
-        voice.fail("interrupted", INTERRUPTED, "interrupted")
+        console.fail("interrupted", INTERRUPTED, "interrupted")
 
 
 def _run(arguments: list[str]) -> None:
     if arguments and arguments[0] in _COMMANDS:
         _COMMANDS[arguments[0]](arguments[1:])
     options = parse_serve(arguments, list(_COMMANDS))
-    voice.configure(options.log_format, options.log_level)
+    console.configure(options.log_format, options.log_level)
     # Where a process hangs, even in C, and at any time from now on: written at once, and it goes on.
     faulthandler.register(signal.SIGQUIT, file=STDERR, chain=False)
     loop = _loop(options.loop)
     config = _config(options.config)
-    voice.conceal(dict(service.config) for service in config.services)
+    console.conceal(dict(service.config) for service in config.services)
     try:
         listen = override(config.listen, options.host, options.port, options.unix)
         sockets = inherited_sockets()
@@ -85,7 +85,7 @@ def _run(arguments: list[str]) -> None:
     def reread() -> Config:
         new = load_config(options.config)
         check_folders(new)
-        voice.conceal(dict(s.config) for s in (*config.services, *new.services))
+        console.conceal(dict(s.config) for s in (*config.services, *new.services))
         again = override(new.listen, options.host, options.port, options.unix)
         return dataclasses.replace(new, listen=again)
 
@@ -99,10 +99,10 @@ def _run(arguments: list[str]) -> None:
             case ConfigurationError() as first:
                 _refuse(first)
             case StorageError() as first:
-                voice.fail(with_file(first, options.config), 1, "storage_unusable")
+                console.fail(with_file(first, options.config), 1, "storage_unusable")
             case ListenError() as first:
-                voice.fail(str(first), 1, "address_unusable")
-            case first if voice.style == "json":
+                console.fail(str(first), 1, "address_unusable")
+            case first if console.style == "json":
                 text = "the server has failed"
                 log.critical(text, exc_info=first, extra=about("server_failed"))
                 sys.exit(1)
@@ -114,7 +114,7 @@ def _loop(name: str) -> tuple[str, dict[str, object]]:
     """Return anyio's name for an event loop, and its options."""
     if name != "asyncio" and importlib.util.find_spec(name) is None:
         problem = f"--loop {name} needs {name}: pip install 'sharedstate[{name}]'"
-        voice.fail(problem, 2, "configuration_wrong")
+        console.fail(problem, 2, "configuration_wrong")
     return ("asyncio", {"use_uvloop": True}) if name == "uvloop" else (name, {})
 
 
@@ -129,7 +129,7 @@ def _migrate(arguments: Sequence[str]) -> NoReturn:
         _refuse(error)
     except (StorageError, OutcomeUnknownError) as error:
         problem = f"{error}; nothing is lost: mend it and run this again"
-        voice.fail(problem, 1, "storage_unusable")
+        console.fail(problem, 1, "storage_unusable")
     sys.exit(0 if complete else 3)
 
 
@@ -150,8 +150,8 @@ _COMMANDS: Final[Mapping[str, Callable[[Sequence[str]], NoReturn]]] = {
     "migrate": _migrate,
     "check": _check,
     "schema": _schema,
-    "backup": partial(backup_command, voice),
-    "restore": partial(restore_command, voice),
+    "backup": partial(backup_command, console),
+    "restore": partial(restore_command, console),
 }
 
 
@@ -164,7 +164,7 @@ def _config(file: Path | None) -> Config:
 
 def _refuse(error: ConfigurationError) -> NoReturn:
     """Tell all that is wrong with the configuration, and end the process."""
-    voice.fail([str(each) for each in error.each], 2, "configuration_wrong")
+    console.fail([str(each) for each in error.each], 2, "configuration_wrong")
 
 
 async def _serve(
@@ -188,7 +188,7 @@ async def _serve(
             ending.bound(0)
             await stack.aclose()  # signals that come meanwhile change nothing
         ending.watch()
-    voice.say("stopped", "stopped")
+    console.say("stopped", "stopped")
 
 
 def _announce(server: RunningServer, config: Config) -> None:
@@ -197,14 +197,14 @@ def _announce(server: RunningServer, config: Config) -> None:
     name = f"SharedState {version}"
     for host, port in server.addresses:
         text = f"{name} listens on {host} port {port}"
-        voice.say(text, "listening", host=host, port=port, version=version)
+        console.say(text, "listening", host=host, port=port, version=version)
     for path in server.paths:
-        voice.say(f"{name} listens on {path}", "listening", path=path, version=version)
+        console.say(f"{name} listens on {path}", "listening", path=path, version=version)
     for service in config.services:
         text = f"  service {service.name}: {whereabouts(service)}"
-        voice.say(text, "service", service=service.name, store=service.store)
+        console.say(text, "service", service=service.name, store=service.store)
     hint = f"Open {server.url} in a browser. " if server.url else ""
-    voice.say(f"{hint}Ctrl-C stops the server.", "ready", url=server.url)
+    console.say(f"{hint}Ctrl-C stops the server.", "ready", url=server.url)
     notify("READY=1")
 
 
@@ -219,7 +219,7 @@ async def _attend(
             notify("READY=1")
             continue
         notify("STOPPING=1")
-        voice.say(f"{signum.name}: finishing what was accepted", "stopping", signal=signum.name)
+        console.say(f"{signum.name}: finishing what was accepted", "stopping", signal=signum.name)
         break
 
 

@@ -31,19 +31,19 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sharedstate_anyio.config.config import Config
-    from sharedstate_anyio.logs.console import Voice
+    from sharedstate_anyio.logs.console import Console
     from sharedstate_backends.portable import Portion
 
     from .saving import Kept
 
 
-def restore_command(voice: Voice, arguments: Sequence[str]) -> NoReturn:
+def restore_command(console: Console, arguments: Sequence[str]) -> NoReturn:
     """Run `sharedstate-anyio restore`."""
     options = restore_parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
     def work(config: Config) -> int:
-        talk = Talk(voice, quiet=options.quiet)
+        talk = Talk(console, quiet=options.quiet)
         with _opened(options.file) as stream:
             backup = Backup(stream, str(options.file))
             chosen = _matched(config, backup, options.service, talk)
@@ -57,7 +57,7 @@ def restore_command(voice: Voice, arguments: Sequence[str]) -> NoReturn:
             except KeyboardInterrupt:
                 raise KeyboardInterrupt(*progress.told()) from None
 
-    run(voice, options.config, work)
+    run(console, options.config, work)
 
 
 class _Progress:

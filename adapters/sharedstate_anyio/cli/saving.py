@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sharedstate_anyio.config.config import Config, ServiceConfig
-    from sharedstate_anyio.logs.console import Voice
+    from sharedstate_anyio.logs.console import Console
     from sharedstate_backends.portable import Portable
 
 PROGRESS_SECONDS: Final = 2.0
@@ -45,12 +45,12 @@ class Talk:
     """What one run says.
 
     Args:
-        voice: says it.
+        console: says it.
         quiet: whether to say only what went wrong or was left out.
     """
 
-    def __init__(self, voice: Voice, *, quiet: bool) -> None:
-        self._voice = voice
+    def __init__(self, console: Console, *, quiet: bool) -> None:
+        self._console = console
         self._quiet = quiet
         self._said = time.monotonic()
 
@@ -61,7 +61,7 @@ class Talk:
 
     def warn(self, name: str, line: str) -> None:
         """Tell it in any case."""
-        self._voice.say(printable(f"{name}: {line}"), "saving")
+        self._console.say(printable(f"{name}: {line}"), "saving")
 
     def progress(self, name: str, rows: int) -> None:
         """Tell how far it is, if that was long ago."""
@@ -111,16 +111,16 @@ def placed_errors(service: ServiceConfig, file: Path | None) -> Iterator[None]:
         raise StorageError(problem) from error
 
 
-def run(voice: Voice, file: Path | None, work: Callable[[Config], int]) -> NoReturn:
+def run(console: Console, file: Path | None, work: Callable[[Config], int]) -> NoReturn:
     """Do something with a configuration; ends the process with the exit status."""
     try:
         config = load_config(file)
-        voice.conceal(dict(service.config) for service in config.services)
+        console.conceal(dict(service.config) for service in config.services)
         status = work(config)
     except ConfigurationError as error:
-        voice.fail([str(each) for each in error.each], WRONG, "configuration_wrong")
+        console.fail([str(each) for each in error.each], WRONG, "configuration_wrong")
     except (StorageError, OutcomeUnknownError) as error:
-        voice.fail(str(error), FAILED, "storage_unusable")
+        console.fail(str(error), FAILED, "storage_unusable")
     except KeyboardInterrupt as error:
-        voice.fail("; ".join(["interrupted", *error.args]), INTERRUPTED, "interrupted")
+        console.fail("; ".join(["interrupted", *error.args]), INTERRUPTED, "interrupted")
     raise SystemExit(status)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("sharedstate")
 
 
-class Voice:
+class Console:
     """What one run of the command says.
 
     Attributes:

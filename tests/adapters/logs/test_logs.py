@@ -56,19 +56,19 @@ def record(message: str, error: Exception | None = None, **fields: object) -> lo
 
 
 def event_of(node: ast.AST) -> str | None:
-    """Return the event that code names: `about`, `voice.say`, `voice.fail`, `cautions.warn`, `{"event": ...}`."""
+    """Return the event that code names: `about`, `console.say`, `console.fail`, `cautions.warn`, `{"event": ...}`."""
     name: ast.expr | None = None
     match node:
         case ast.Call(func=ast.Name(id="about"), args=[name, *_]):
             pass
-        case ast.Call(func=ast.Attribute(value=ast.Name(id="voice"), attr="say"), args=[_, name]):
+        case ast.Call(func=ast.Attribute(value=ast.Name(id="console"), attr="say"), args=[_, name]):
             pass
         case ast.Call(
             func=ast.Attribute(value=ast.Name(id="cautions"), attr="warn"), args=[name, *_]
         ):
             pass
         case ast.Call(
-            func=ast.Attribute(value=ast.Name(id="voice"), attr="fail"), args=[_, _, name]
+            func=ast.Attribute(value=ast.Name(id="console"), attr="fail"), args=[_, _, name]
         ):
             pass
         case ast.Dict(keys=[ast.Constant(value="event"), *_], values=[name, *_]):
