@@ -36,7 +36,7 @@ from .migrate import migrate
 from .options import check_parser, migrate_parser, parse_serve, schema_parser
 from .restore import restore_command
 from .saving import INTERRUPTED
-from .shutdown import SIGNALS, Ending
+from .shutdown import SIGNALS, Shutdown
 from .systemd import inherited_sockets, notify, reloading
 
 if TYPE_CHECKING:
@@ -90,10 +90,12 @@ def _run(arguments: list[str]) -> None:
         return dataclasses.replace(new, listen=again)
 
     full_version()  # git is asked now, if at all, and not by a running server
-    ending = Ending()
-    ending.watch()
+    shutdown = Shutdown()
+    shutdown.watch()
     try:
-        anyio.run(_serve, config, sockets, reread, ending, backend=loop[0], backend_options=loop[1])
+        anyio.run(
+            _serve, config, sockets, reread, shutdown, backend=loop[0], backend_options=loop[1]
+        )
     except Exception as error:
         match _first(error):
             case ConfigurationError() as first:
@@ -171,23 +173,23 @@ async def _serve(
     config: Config,
     sockets: Sequence[socket.socket],
     reread: Callable[[], Config],
-    ending: Ending,
+    shutdown: Shutdown,
 ) -> None:
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(serve(config, sockets=sockets))
         with anyio.open_signal_receiver(*SIGNALS) as signals:
-            ending.started()
+            shutdown.started()
             try:
                 _announce(server, config)
-                if ending.hung_up:
+                if shutdown.hung_up:
                     _reload(server, reread)
                 await _attend(signals, server, reread)
             except BaseException:
-                ending.bound(1)
+                shutdown.bound(1)
                 raise
-            ending.bound(0)
+            shutdown.bound(0)
             await stack.aclose()  # signals that come meanwhile change nothing
-        ending.watch()
+        shutdown.watch()
     console.say("stopped", "stopped")
 
 

@@ -29,7 +29,7 @@ LATEST_SECONDS: Final = FINISH_SECONDS + GOODBYE_SECONDS + 1.0
 """How long an orderly end may take; the last second is for storage to be closed."""
 
 
-class Ending:
+class Shutdown:
     """The end of the process, which has to come.
 
     Attributes:
