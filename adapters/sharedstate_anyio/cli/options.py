@@ -104,7 +104,7 @@ def serve_parser() -> argparse.ArgumentParser:
         "--log-level",
         choices=LEVELS,
         default="info",
-        help="the least that is logged (default: info); debug tells of every broken connection",
+        help="the lowest level that is logged (default: info); debug tells of every broken connection",
     )
     says.add_argument("--version", action=ShowVersion, help="show the version and exit")
     return parser

@@ -168,8 +168,8 @@ class Link:
             case TextMessage():
                 self._text_size += _size(event.data)
                 if self._text_size > self._options.max_message:
-                    most = self._options.max_message
-                    problem = f"its message is longer than max_message, {most} bytes"
+                    limit = self._options.max_message
+                    problem = f"its message is longer than max_message, {limit} bytes"
                     self.give_up(CLOSE_TOO_BIG, problem)
                     return False
                 self._text.append(event.data)

@@ -92,14 +92,14 @@ async def _again(lines: list[Line]) -> AsyncIterator[Line]:
         yield line
 
 
-async def _batches(lines: AsyncIterator[Line], most: int) -> AsyncIterator[list[Line]]:
+async def _batches(lines: AsyncIterator[Line], max_lines: int) -> AsyncIterator[list[Line]]:
     """Join lines to batches; those before a bad line come first."""
     batch: list[Line] = []
     size = 0
     problem: CommandError | None = None
     try:
         async for line in lines:
-            if batch and (len(batch) == most or size + len(line.text) > BATCH_BYTES):
+            if batch and (len(batch) == max_lines or size + len(line.text) > BATCH_BYTES):
                 yield batch
                 batch, size = [], 0
             batch.append(line)
@@ -143,11 +143,11 @@ class _Loader:
         self._path = path
         self._patience = patience
 
-    async def rehearse(self, lines: list[Line], most: int) -> None:
+    async def rehearse(self, lines: list[Line], max_lines: int) -> None:
         """Let the server look at all lines, under a condition that never holds, so that nothing changes."""
         if not await self._holds_never([]):
             return  # a server of level 1 does not look at conditions
-        async for batch in _batches(_again(lines), most):
+        async for batch in _batches(_again(lines), max_lines):
             await self._holds_never(batch)
 
     async def _holds_never(self, batch: list[Line]) -> bool:

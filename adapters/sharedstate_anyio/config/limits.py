@@ -48,15 +48,15 @@ class TransportLimits:
         for name in (field.name for field in fields(self)):
             value, optional = getattr(self, name), name == "connections_per_address"
             if name.endswith("_seconds"):
-                least = 0 if name in {"idle_seconds", "ping_seconds"} else 0.001
-                check_number(name, value, least, whole=False)
+                minimum = 0 if name in {"idle_seconds", "ping_seconds"} else 0.001
+                check_number(name, value, minimum, whole=False)
             else:
                 check_number(name, value, 1, optional=optional)
 
 
 class _Range(NamedTuple):
-    least: float
-    most: float
+    minimum: float
+    maximum: float
     whole: bool = True
 
 
@@ -110,10 +110,10 @@ def parse_limits(value: object) -> tuple[Limits, TransportLimits]:
 
 
 def _number(key: str, found: object) -> int | float:
-    least, most, whole = RANGES[key]
+    minimum, maximum, whole = RANGES[key]
     fits = isinstance(found, int) if whole else isinstance(found, int | float)
-    if isinstance(found, bool) or not fits or not least <= found <= most:  # type: ignore[operator]
+    if isinstance(found, bool) or not fits or not minimum <= found <= maximum:  # type: ignore[operator]
         what = "a whole number" if whole else "a number"
-        problem = f"expected {what} from {least} to {most}, found {shown(found)}"
+        problem = f"expected {what} from {minimum} to {maximum}, found {shown(found)}"
         raise ConfigurationError(f"limits.{key}", problem)
     return found  # type: ignore[return-value]

@@ -214,8 +214,8 @@ def _limits() -> Schema:
         for field in dataclasses.fields(kind)
     }
     properties: dict[str, Schema] = {}
-    for key, (least, most, whole) in RANGES.items():
-        bounds = _whole(int(least), int(most)) if whole else _number(least, most)
+    for key, (minimum, maximum, whole) in RANGES.items():
+        bounds = _whole(int(minimum), int(maximum)) if whole else _number(minimum, maximum)
         about = {"description": documented[key]} if key in documented else {}
         properties[key] = {**about, **bounds}
         if defaults[key] is not None:
@@ -242,12 +242,12 @@ def _origins() -> Schema:
     }
 
 
-def _whole(least: int, most: int) -> Schema:
-    return {"type": "integer", "minimum": least, "maximum": most}
+def _whole(minimum: int, maximum: int) -> Schema:
+    return {"type": "integer", "minimum": minimum, "maximum": maximum}
 
 
-def _number(least: float, most: float) -> Schema:
-    return {"type": "number", "minimum": least, "maximum": most}
+def _number(minimum: float, maximum: float) -> Schema:
+    return {"type": "number", "minimum": minimum, "maximum": maximum}
 
 
 def _attributes(documented: type) -> Mapping[str, str]:

@@ -44,7 +44,7 @@ class Admission:
 
     def change_limits(self, limits: TransportLimits) -> None:
         """Let other numbers hold for whoever comes from now on."""
-        self._most = limits.connections
+        self._max_connections = limits.connections
         self._per_address = limits.connections_per_address
 
     def enter(self, address: str) -> Refusal | None:
@@ -53,11 +53,15 @@ class Admission:
         Args:
             address: as `group` returns it.
         """
-        if self._count >= self._most:
-            return Refusal(503, f"the server has its {self._most} connections; come back later")
-        most = self._most_from(address)
-        if most is not None and self._by_address[address] >= most:
-            return Refusal(429, f"there are {most} connections from your address, the most allowed")
+        if self._count >= self._max_connections:
+            return Refusal(
+                503, f"the server has its {self._max_connections} connections; come back later"
+            )
+        limit = self._limit_of(address)
+        if limit is not None and self._by_address[address] >= limit:
+            return Refusal(
+                429, f"there are {limit} connections from your address, the most allowed"
+            )
         self._count += 1
         self._by_address[address] += 1
         return None
@@ -71,11 +75,11 @@ class Admission:
 
     def has_room(self, address: str) -> bool:
         """Tell whether connections that have nothing to ask at the moment may stay: while half of them all are free."""
-        most = self._most_from(address)
-        crowded = most is not None and 2 * self._by_address[address] > most
-        return 2 * self._count <= self._most and not crowded
+        limit = self._limit_of(address)
+        crowded = limit is not None and 2 * self._by_address[address] > limit
+        return 2 * self._count <= self._max_connections and not crowded
 
-    def _most_from(self, address: str) -> int | None:
+    def _limit_of(self, address: str) -> int | None:
         if not address:
             return None  # a UNIX socket: whoever is behind it has no address
         if self._per_address is not None:

@@ -29,10 +29,10 @@ class Head(NamedTuple):
     rest: bytes
 
 
-def read_head(data: bytes, most: int) -> Head | None:
-    """Return the head that `data` begins with, of at most `most` bytes; None: let h11 look at it."""
+def read_head(data: bytes, max_bytes: int) -> Head | None:
+    """Return the head that `data` begins with, of at most `max_bytes`; None: let h11 look at it."""
     match = _HEAD.match(data)
-    if match is None or match.end() > most:
+    if match is None or match.end() > max_bytes:
         return None
     headers = []
     hosts = 0

@@ -30,13 +30,13 @@ class QueueHandler(logging.Handler):
 
     Args:
         number: of the open file; it stays open.
-        most: lines that may wait.
+        max_lines: that may wait.
     """
 
-    def __init__(self, number: int, most: int = QUEUED_LINES) -> None:
+    def __init__(self, number: int, max_lines: int = QUEUED_LINES) -> None:
         super().__init__()
         self._number = number
-        self._lines: queue.Queue[str | None] = queue.Queue(most)
+        self._lines: queue.Queue[str | None] = queue.Queue(max_lines)
         self._dropped = 0
         self._thread: threading.Thread | None = None
 

@@ -24,7 +24,7 @@ FIRST_SECONDS: Final = 10.0
 LONGEST_SECONDS: Final = 600.0
 """The longest silence about a fault that goes on."""
 
-MOST_KINDS: Final = 100
+MAX_KINDS: Final = 100
 """Kinds that are told apart at a time; what comes beyond is one kind."""
 
 
@@ -64,7 +64,7 @@ class Faults:
             error: an exception whose traceback is of interest.
             fields: what else belongs to the event; see `formatting`.
         """
-        if kind not in self._windows and len(self._windows) >= MOST_KINDS:
+        if kind not in self._windows and len(self._windows) >= MAX_KINDS:
             kind = None
         window = self._windows.get(kind)
         if window is None:

@@ -88,7 +88,7 @@ class Deflate(Extension):
     What goes out is compressed elsewhere (`Frames`).
 
     Args:
-        most: tells the longest inflated message, in bytes; another value holds at once.
+        max_bytes: returns the longest inflated message, in bytes; another value holds at once.
 
     Attributes:
         window_bits: of the window for what goes out, 9 to 15; 0 if nothing was agreed on.
@@ -96,9 +96,9 @@ class Deflate(Extension):
 
     name = "permessage-deflate"
 
-    def __init__(self, most: Callable[[], int]) -> None:
+    def __init__(self, max_bytes: Callable[[], int]) -> None:
         self.window_bits = 0
-        self._most = most
+        self._max_bytes = max_bytes
         self._inflated = 0
         self._inflater: zlib._Decompress | None = None
         self._in_message = False
@@ -176,15 +176,15 @@ class Deflate(Extension):
 
     def _inflate(self, data: bytes) -> bytes | CloseReason:
         assert self._inflater is not None  # noqa: S101
-        most = self._most()
-        if self._inflated > most:  # less than when the message began: 0 would be no bound to zlib
+        limit = self._max_bytes()
+        if self._inflated > limit:  # less than when the message began: 0 would be no bound to zlib
             return CloseReason.MESSAGE_TOO_BIG
         try:
-            text = self._inflater.decompress(data, most - self._inflated + 1)
+            text = self._inflater.decompress(data, limit - self._inflated + 1)
         except zlib.error:
             return CloseReason.INVALID_FRAME_PAYLOAD_DATA
         self._inflated += len(text)
-        if self._inflated > most or self._inflater.unconsumed_tail:
+        if self._inflated > limit or self._inflater.unconsumed_tail:
             return CloseReason.MESSAGE_TOO_BIG
         if (
             len(self._inflater.unused_data) > len(_TAIL) + 1

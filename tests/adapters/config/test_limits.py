@@ -33,13 +33,13 @@ def test_every_limit_of_a_peer_has_a_key() -> None:
 @pytest.mark.parametrize("key", RANGES)
 def test_the_default_is_in_the_range(key: str) -> None:
     default = getattr(Limits() if hasattr(Limits(), key) else TransportLimits(), key)
-    least, most, _ = RANGES[key]
+    minimum, maximum, _ = RANGES[key]
     if default is not None:
         config = parse_config({"services": SERVICES, "limits": {key: default}})
         assert (config.limits, config.transport) == (Limits(), TransportLimits())
-    config = parse_config({"services": SERVICES, "limits": {key: most}})
-    assert (config.limits, config.transport) != (Limits(), TransportLimits()) or default == most
-    for wrong in (least - 1, most + 1):
+    config = parse_config({"services": SERVICES, "limits": {key: maximum}})
+    assert (config.limits, config.transport) != (Limits(), TransportLimits()) or default == maximum
+    for wrong in (minimum - 1, maximum + 1):
         with pytest.raises(ConfigurationError, match=key):
             parse({key: wrong})
 

@@ -57,7 +57,7 @@ def test_every_key_is_spoken_of(key: str) -> None:
         outcome = compare(changed(), changed(**{key: values[key]}))
         assert outcome.changed == (key,)
     else:
-        outcome = compare(changed(), changed(limits={key: RANGES[key].least}))
+        outcome = compare(changed(), changed(limits={key: RANGES[key].minimum}))
         assert outcome.changed + outcome.waiting == (f"limits.{key}",)
 
 

@@ -83,7 +83,7 @@ DOCUMENTS: Final[list[dict[str, Any]]] = [
             ]
         },
         "services": [{"name": "s", "module": "m"}],
-        "limits": {key: most for key, (_, most, _) in RANGES.items()},
+        "limits": {key: maximum for key, (_, maximum, _) in RANGES.items()},
     },
 ]
 """Every key of the configuration is in one of them."""

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from sharedstate_anyio.http.request_head import read_head
 
-MOST = 4096
+LIMIT = 4096
 
 BROWSER = (
     b"GET /chat?room=1 HTTP/1.1\r\n"
@@ -98,10 +98,10 @@ def test_each_line_alone(first: bytes, line: bytes) -> None:
 
 def agree(data: bytes) -> None:
     """Check that what is read is what h11 reads."""
-    head = read_head(data, MOST)
+    head = read_head(data, LIMIT)
     if head is None:
         return
-    http = h11.Connection(h11.SERVER, max_incomplete_event_size=MOST)
+    http = h11.Connection(h11.SERVER, max_incomplete_event_size=LIMIT)
     http.receive_data(data)
     request = http.next_event()
     assert isinstance(request, h11.Request)
@@ -111,7 +111,7 @@ def agree(data: bytes) -> None:
 
 
 def test_a_browser_is_read() -> None:
-    head = read_head(BROWSER + b"more", MOST)
+    head = read_head(BROWSER + b"more", LIMIT)
     assert head is not None
     assert head.rest == b"more"
     assert dict(head.headers)[b"user-agent"] == b"Mozilla/5.0 (X11; Linux x86_64)"
@@ -120,7 +120,7 @@ def test_a_browser_is_read() -> None:
 
 @pytest.mark.parametrize("at", range(len(BROWSER)))
 def test_a_part_is_left_to_h11(at: int) -> None:
-    assert read_head(BROWSER[:at], MOST) is None
+    assert read_head(BROWSER[:at], LIMIT) is None
 
 
 def test_what_is_too_long_is_left_to_h11() -> None:

@@ -57,7 +57,7 @@ def test_lines_come_in_order(pipe: tuple[int, int]) -> None:
 
 def test_nobody_reads_and_then_somebody_does(pipe: tuple[int, int]) -> None:
     reading, writing = pipe
-    handler = QueueHandler(writing, most=50)
+    handler = QueueHandler(writing, max_lines=50)
     handler.setFormatter(JsonFormatter())
     handler.handle(record("x" * LONG))
     deadline = time.monotonic() + 20
@@ -80,7 +80,7 @@ def test_the_end_does_not_wait_for_ever(
 ) -> None:
     monkeypatch.setattr(log_queue, "CLOSE_SECONDS", 0.05)
     reading, writing = pipe
-    handler = QueueHandler(writing, most=2)
+    handler = QueueHandler(writing, max_lines=2)
     handler.setFormatter(LineFormatter())
     handler.handle(record("x" * LONG))
     for _ in range(10):

@@ -19,7 +19,7 @@ import sharedstate_anyio
 from sharedstate_anyio.logs import repeated_errors
 from sharedstate_anyio.logs.formatting import JsonFormatter, LineFormatter, printable
 from sharedstate_anyio.logs.redactor import Redactor
-from sharedstate_anyio.logs.repeated_errors import LONGEST_SECONDS, MOST_KINDS, Faults
+from sharedstate_anyio.logs.repeated_errors import LONGEST_SECONDS, MAX_KINDS, Faults
 from sharedstate_backends import StorageError
 from tests.support.faults import faulty_service
 from tests.support.peer import open_client
@@ -306,12 +306,12 @@ async def test_a_fault_that_lasts_is_told_at_least_every_ten_minutes(
 
 async def test_kinds_without_number_are_one_kind(caplog: pytest.LogCaptureFixture) -> None:
     faults = Faults(Clock())
-    for number in range(10 * MOST_KINDS):
+    for number in range(10 * MAX_KINDS):
         faults.report(number, f"fault {number}")
-    assert len(told(caplog)) == MOST_KINDS + 1
+    assert len(told(caplog)) == MAX_KINDS + 1
     faults.tell(everything=True)
     (line,) = told(caplog)
-    assert line.startswith(f"… and {9 * MOST_KINDS - 1} more in 0 s")
+    assert line.startswith(f"… and {9 * MAX_KINDS - 1} more in 0 s")
 
 
 async def test_a_storage_that_is_away_under_load(

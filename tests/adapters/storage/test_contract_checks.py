@@ -153,13 +153,13 @@ async def test_a_service_that_cannot_tell_apps(caplog: pytest.LogCaptureFixture)
 
 async def test_listings_come_one_at_a_time() -> None:
     """However many ask; what is asked for while one is under way is answered by the next."""
-    began, running_now, most = 0, 0, 0
+    began, running_now, highest = 0, 0, 0
     gate = anyio.Event()
 
     async def collections(app: str) -> list[str]:
-        nonlocal began, running_now, most
+        nonlocal began, running_now, highest
         began, running_now = began + 1, running_now + 1
-        most = max(most, running_now)
+        highest = max(highest, running_now)
         await gate.wait()
         running_now -= 1
         return [f"{app} {began}"]
@@ -172,7 +172,7 @@ async def test_listings_come_one_at_a_time() -> None:
         await until(lambda: began == 1)
         gate.set()
         told = [(await client.message())["data"] for _ in range(80)]
-        assert most == 1
+        assert highest == 1
         assert began <= 4
         assert {name.split()[0] for (name,) in told} == {"a", "b"}
 

@@ -295,8 +295,8 @@ async def test_the_longest_message_compressed() -> None:
 async def test_another_bound_holds_for_open_connections() -> None:
     short, long = (request("GET", "/").ljust(size).encode() for size in (2000, 20_000))
     before, after = (
-        parse_config({**document(), "compression": True, "limits": {"message_bytes": most}})
-        for most in (4000, 20_000)
+        parse_config({**document(), "compression": True, "limits": {"message_bytes": limit}})
+        for limit in (4000, 20_000)
     )
     async with serve(before) as server, agreed(server) as taker, agreed(server) as other:
         server.reload(after)
@@ -314,15 +314,15 @@ async def test_another_bound_holds_for_open_connections() -> None:
 @pytest.mark.parametrize("less", [0, 1, 500, 999, 1000, 1001, 2000])
 def test_a_bound_that_comes_down_amid_a_message(less: int) -> None:
     """What is inflated of it already may be as much, or more: no more than one byte comes then."""
-    most = 1000
-    extension = Deflate(lambda: most)
+    limit = 1000
+    extension = Deflate(lambda: limit)
     extension.accept("permessage-deflate")
     packer = zlib.compressobj(wbits=-15)
     first = packer.compress(b" " * 1000) + packer.flush(zlib.Z_SYNC_FLUSH)
     frame = FrameDecoder(client=False)
     extension.frame_inbound_header(frame, Opcode.TEXT, RsvBits(True, False, False), 0)
     assert extension.frame_inbound_payload_data(frame, first) == b" " * 1000
-    most = less
+    limit = less
     rest = packer.compress(b"x" * 500_000) + packer.flush()
     found = extension.frame_inbound_payload_data(frame, rest)
     assert found is CloseReason.MESSAGE_TOO_BIG

@@ -58,8 +58,8 @@ async def test_others_get_turns_amid_a_flood(monkeypatch: pytest.MonkeyPatch, sl
             await peer.send(flood)
             await until(lambda: received.total() == 500)
             tasks.cancel_scope.cancel()
-    most = 2 if slow else HANDLED_AT_ONCE
-    assert max(received.values()) <= 4 * most, "a turn may end and the next begin with it"
+    limit = 2 if slow else HANDLED_AT_ONCE
+    assert max(received.values()) <= 4 * limit, "a turn may end and the next begin with it"
 
 
 async def test_messages_that_take_long_come_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:

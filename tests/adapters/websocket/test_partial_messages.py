@@ -28,13 +28,13 @@ class Noted(Unfinished):
     def __init__(self, limits: TransportLimits) -> None:
         super().__init__(limits)
         self.total = 0
-        self.most = 0
+        self.highest = 0
         self.made.append(self)
 
     def add(self, connection: Sender, text: str) -> int:
         size = super().add(connection, text)
         self.total += len(text)
-        self.most = max(self.most, self.bytes)
+        self.highest = max(self.highest, self.bytes)
         return size
 
 
@@ -59,7 +59,7 @@ async def test_beyond_the_bound_those_go_that_began_first(noted: list[Noted]) ->
             await client.peer.send(begin)
             await until(lambda: noted[0].total == number * PART)  # noqa: B023
         assert noted[0].bytes == 4 * PART
-        assert noted[0].most <= 5 * PART
+        assert noted[0].highest <= 5 * PART
         for client in clients[:3]:
             with pytest.raises(ClosedError) as caught:
                 await client.message()
@@ -79,7 +79,7 @@ async def test_one_message_may_exceed_the_bound(noted: list[Noted]) -> None:
     async with running(transport=limits) as server, open_client(server.port) as client:
         await client.send_text(text)
         assert (await client.message())["ok"]
-    assert noted[0].most > PART
+    assert noted[0].highest > PART
 
 
 async def test_a_message_that_does_not_end_is_not_waited_for() -> None:
