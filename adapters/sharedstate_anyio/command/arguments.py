@@ -66,7 +66,7 @@ terminal. To keep a copy: sharedstate dump URL -o FILE, and load to put it back.
 
 
 def names_configuration(given: Sequence[str]) -> bool:
-    """Tell whether a command line names no command, but a file: it is the server's."""
+    """Return whether a command line names no command, but a file: it is the server's."""
     if not given or given[0] in CLIENT_COMMANDS:
         return False
     words = [each for each in given if not each.startswith("-")]

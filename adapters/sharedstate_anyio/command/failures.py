@@ -32,7 +32,7 @@ class CommandError(Exception):
 
 
 def is_in_doubt(error: RequestError | ConnectionLostError) -> bool:
-    """Tell whether nobody knows what came of a request that failed so."""
+    """Return whether nobody knows what came of a request that failed so."""
     if isinstance(error, ServerRefusedError):
         return error.details.get("outcome") == "unknown"
     return isinstance(error, ConnectionLostError)

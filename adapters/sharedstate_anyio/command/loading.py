@@ -151,7 +151,7 @@ class _Loader:
             await self._holds_never(batch)
 
     async def _holds_never(self, batch: list[Line]) -> bool:
-        """Tell whether the server found the condition not met."""
+        """Return whether the server found the condition not met."""
         try:
             await self.store(batch, if_=Cursor("", 0))
         except _RefusedError as error:

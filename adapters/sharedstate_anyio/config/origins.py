@@ -93,7 +93,7 @@ class Origins:
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a host to listen on is reached from its own machine only."""
+    """Return whether a host to listen on is reached from its own machine only."""
     return _is_loopback(host.lower())
 
 

@@ -59,7 +59,7 @@ class Reception:
         self._admission.change_limits(entrance.limits)
 
     def _keeps(self, address: str) -> bool:
-        """Tell whether a connection may wait for another request."""
+        """Return whether a connection may wait for another request."""
         return not self._hub.is_ending and self._admission.has_room(address)
 
     def accepted(self, sock: socket.socket, host: str, tls: Tls | None) -> None:

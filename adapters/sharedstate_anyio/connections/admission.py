@@ -74,7 +74,7 @@ class Admission:
             del self._by_address[address]
 
     def has_room(self, address: str) -> bool:
-        """Tell whether connections that have nothing to ask at the moment may stay: while half of them all are free."""
+        """Return whether idle connections may stay: they may while at least half of all are free."""
         limit = self._limit_of(address)
         crowded = limit is not None and 2 * self._by_address[address] > limit
         return 2 * self._count <= self._max_connections and not crowded

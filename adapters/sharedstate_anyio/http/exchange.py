@@ -123,7 +123,7 @@ class Exchange:
         return bool(data)
 
     def _has_no_body(self) -> bool:
-        """Tell whether the request is all there; what is in a body interests nobody, nor does reading it.
+        """Return whether the request is all there; what is in a body interests nobody, nor does reading it.
 
         Where one has two lengths, others on the way may have seen another end of it (RFC 9112, section 6.1).
         """

@@ -52,7 +52,7 @@ async def call(operation: Awaitable[T], name: str) -> T:
 
 
 def _is_cancelled() -> bool:
-    """Tell whether somebody has cancelled the task at hand; on trio, which has another exception for it, nobody has."""
+    """Return whether the current task was cancelled; False on trio, which has its own exception for that."""
     try:
         task = asyncio.current_task()
     except RuntimeError:

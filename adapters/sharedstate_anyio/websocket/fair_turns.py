@@ -38,7 +38,7 @@ class Pace:
         self._wanted = anyio.Event()
 
     def allows(self, peer: object) -> bool:
-        """Tell whether a large message may be begun now; otherwise `wait`."""
+        """Return whether a large message may be begun now; otherwise `wait`."""
         return peer is self._called or not (self._tired or self._line)
 
     def tire(self, peer: object) -> None:

@@ -34,7 +34,7 @@ class UpgradeError(Exception):
 
 
 def asks_for_websocket(headers: Iterable[tuple[bytes, bytes]]) -> bool:
-    """Tell whether a request means to be an opening handshake."""
+    """Return whether a request means to be an opening handshake."""
     return any(name == b"upgrade" and b"websocket" in value.lower() for name, value in headers)
 
 

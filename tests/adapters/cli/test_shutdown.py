@@ -193,7 +193,7 @@ async def test_sigquit_shows_where_it_is_and_it_goes_on(loop: str, tmp_path: Pat
 
 
 def grown(log: Path, before: str) -> bool:
-    """Tell whether the whole stack of the main thread has been added to a log."""
+    """Return whether the whole stack of the main thread has been added to a log."""
     return "in <module>\n" in log.read_text().removeprefix(before)
 
 

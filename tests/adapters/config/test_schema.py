@@ -130,7 +130,7 @@ def refused(document: object) -> str | None:
 
 
 def is_beyond_a_schema(complaint: str | None) -> bool:
-    """Tell whether the server's complaint is one that a schema cannot make."""
+    """Return whether the server's complaint is one that a schema cannot make."""
     return complaint is not None and all(
         "is called" in line or "a part between dots" in line for line in complaint.splitlines()
     )
