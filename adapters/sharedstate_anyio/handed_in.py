@@ -26,7 +26,7 @@ def check_backends(backends: object) -> None:
     """Check backends by the name of their service.
 
     Raises:
-        TypeError: they are not a mapping, or one is no backend.
+        TypeError: they are not a mapping, or one is not a backend.
         ValueError: a name cannot stand in a path, or two names have one backend.
     """
     if not isinstance(backends, Mapping):

@@ -134,9 +134,9 @@ async def test_an_id_of_another_member() -> None:
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
-        ('{"n": 1}', "line 1: 'key' is no text and no whole number: it is not there"),
-        ('{"key": true}', "line 1: 'key' is no text and no whole number;"),
-        ('{"key": {"$oid": "a"}}', "line 1: 'key' is no text and no whole number;"),
+        ('{"n": 1}', "line 1: 'key' is neither a text nor a whole number: it is not there"),
+        ('{"key": true}', "line 1: 'key' is neither a text nor a whole number;"),
+        ('{"key": {"$oid": "a"}}', "line 1: 'key' is neither a text nor a whole number;"),
         ('{"key": "a", "id": "b"}', "line 1 has an id already, beside 'key'"),
     ],
 )

@@ -38,10 +38,10 @@ def _listening(number: int) -> socket.socket:
         sock = socket.socket(fileno=number)
         listens = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
     except OSError as error:
-        problem = f"file {number} is no socket: {error.strerror}"
+        problem = f"file {number} is not a socket: {error.strerror}"
         raise ConfigurationError("LISTEN_FDS", problem) from None
     if not listens or sock.type != socket.SOCK_STREAM:
-        problem = f"file {number} is no listening stream socket; use ListenStream= and Accept=no"
+        problem = f"file {number} is not a listening stream socket; use ListenStream= and Accept=no"
         raise ConfigurationError("LISTEN_FDS", problem)
     sock.setblocking(False)
     return sock

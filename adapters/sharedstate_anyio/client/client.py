@@ -221,7 +221,7 @@ class Client(Generic[ItemT_co]):
         try:
             return msgspec.json.decode(told, type=float)
         except msgspec.DecodeError:
-            raise SharedStateError(f"the server's clock is no number: {told[:100]!r}") from None
+            raise SharedStateError(f"the server's clock is not a number: {told[:100]!r}") from None
 
 
 def _no_loads(loads: object) -> TypeError:

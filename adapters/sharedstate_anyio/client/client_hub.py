@@ -142,7 +142,7 @@ class ClientHub:
         """Make an update; return the number of ids touched.
 
         Raises:
-            RequestError, ConnectionLostError, ClosedError: as `request`; `bad_message`: the answer is no number.
+            RequestError, ConnectionLostError, ClosedError: as `request`; `bad_message`: the answer is not a number.
         """
         self.check_open()
         told = await self._answer(*self._protocol.update(path, update, condition))

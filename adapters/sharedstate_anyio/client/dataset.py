@@ -140,7 +140,7 @@ class Dataset(Mapping[str, ItemT_co]):
             ConnectionLostError: nobody knows whether it took effect; the dataset shows it, once in sync again.
             ClosedError: the client is closed; it was not sent.
             ReleasedError: the dataset was released.
-            TypeError: `insert` or `remove` is no list, or `reset` is no bool.
+            TypeError: `insert` or `remove` is not a list, or `reset` is not a bool.
         """
         self._replica.check_held()
         update = make_update(insert, remove, reset=reset)

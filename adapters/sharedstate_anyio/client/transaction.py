@@ -76,7 +76,7 @@ class Transaction(Mapping[str, ItemT_co]):
 
         Raises:
             RequestError: `bad_update`: an item or an id will not do, or the transaction is over.
-            TypeError: `insert` or `remove` is no list, or `reset` is no bool.
+            TypeError: `insert` or `remove` is not a list, or `reset` is not a bool.
         """
         if self.over:
             raise RequestError("bad_update", "the transaction is over")

@@ -80,7 +80,7 @@ def make_update(
 
     Raises:
         RequestError: `bad_update`, with the place; what else may be wrong, the server tells.
-        TypeError: `insert` or `remove` is one thing and not a collection of them, or `reset` is no bool.
+        TypeError: `insert` or `remove` is one thing and not a collection of them, or `reset` is not a bool.
     """
     for name, value in (("insert", insert), ("remove", remove)):
         if isinstance(value, str | bytes | dict) or not isinstance(value, Iterable):

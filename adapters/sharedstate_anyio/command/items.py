@@ -1,4 +1,4 @@
-"""Items on their way into a collection: their ids, and hints for what people bring that is no such line."""
+"""Items on their way into a collection: their ids, and hints for what people bring instead."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def read_items(fd: int, id_field: str | None) -> AsyncIterator[Line]:
         id_field: the member that the id is made of; None: the item has its `id`.
 
     Raises:
-        CommandError: a line is no item; it names the line and says what may help.
+        CommandError: a line is not an item; it names the line and says what may help.
     """
     async for line in read_objects(fd):
         found = line if id_field is None else _with_id(line, id_field)
@@ -48,7 +48,7 @@ def _with_id(line: Line, field: str) -> Line:
     if isinstance(made, int) and not isinstance(made, bool):
         made = str(made)
     if not isinstance(made, str):
-        problem = f"line {line.number}: {field!r} is no text and no whole number"
+        problem = f"line {line.number}: {field!r} is neither a text nor a whole number"
         raise CommandError(
             problem if field in line.value else f"{problem}: it is not there", BAD_INPUT
         )

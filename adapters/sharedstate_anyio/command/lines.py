@@ -61,7 +61,7 @@ async def read_objects(fd: int) -> AsyncIterator[Line]:
     """Read JSON objects from a file descriptor, one a line; blank lines do not count.
 
     Raises:
-        CommandError: a line is no object, or too long; it names the line.
+        CommandError: a line is not an object, or too long; it names the line.
     """
     rest, number = bytearray(), 0
     while True:

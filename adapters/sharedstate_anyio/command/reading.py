@@ -41,7 +41,7 @@ async def get(options: Namespace) -> int:
 
 
 def _elements(data: bytes) -> list[bytes]:
-    """Return the elements of a list, each as JSON text; what is no list stands alone."""
+    """Return the elements of a list, each as JSON text; what is not a list stands alone."""
     try:
         return [bytes(raw) for raw in msgspec.json.decode(data, type=list[msgspec.Raw])]
     except msgspec.ValidationError:

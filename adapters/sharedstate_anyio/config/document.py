@@ -26,7 +26,7 @@ MAX_UNKNOWN: Final = 10
 """Unknown keys of one object that are told one by one."""
 
 MAX_WORD: Final = 100
-"""A longer word is like no other."""
+"""Longer words are not matched."""
 
 _PLAIN_KEY: Final = re.compile(r"[A-Za-z_$][A-Za-z0-9_.-]{0,59}")
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
@@ -107,7 +107,7 @@ def object_at(
     The keys that are unknown or missing go to `complaints`.
 
     Raises:
-        ConfigurationError: it is no object.
+        ConfigurationError: it is not an object.
     """
     if not isinstance(value, dict | MappingProxyType):
         names = ", ".join(f'"{name}"' for name in required + optional)

@@ -28,7 +28,7 @@ def parse_files(value: object, place: str = PLACE) -> dict[str, str]:
     """Give the document's `files` its type: folders by the path under which they are, which ends with a slash.
 
     Raises:
-        ConfigurationError: it is no object, or one of its members is not a path with a folder, or a path of the
+        ConfigurationError: it is not an object, or one of its members is not a path with a folder, or a path of the
             server's own.
     """
     if not isinstance(value, Mapping):

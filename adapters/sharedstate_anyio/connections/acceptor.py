@@ -54,7 +54,7 @@ class Reception:
         self.change(entrance)
 
     def change(self, entrance: Entrance) -> None:
-        """Let this hold from now on: for everybody who connects, and for further requests of those who did."""
+        """Apply new settings to whoever connects, and to further requests of those who did."""
         self._entrance = replace(entrance, keeps=self._keeps)
         self._admission.change_limits(entrance.limits)
 

@@ -43,7 +43,7 @@ class Admission:
         self.change_limits(limits)
 
     def change_limits(self, limits: TransportLimits) -> None:
-        """Let other numbers hold for whoever comes from now on."""
+        """Apply new limits to whoever comes from now on."""
         self._max_connections = limits.connections
         self._per_address = limits.connections_per_address
 

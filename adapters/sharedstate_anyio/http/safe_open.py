@@ -160,4 +160,4 @@ def _check(name: str, found: os.stat_result) -> None:
     if stat.S_ISDIR(found.st_mode):
         raise IsADirectoryError(f"{name} is a folder")
     if not stat.S_ISREG(found.st_mode):
-        raise FileNotFoundError(f"{name} is no file")
+        raise FileNotFoundError(f"{name} is not a file")

@@ -106,7 +106,7 @@ class Site:
         given = list(headers)
         path = path_of(target)
         if path is None:
-            return error_response(method, 400, "The request's target is no path.", given)
+            return error_response(method, 400, "The request's target is not a path.", given)
         shared = path == "/libs" or path.startswith("/libs/")
         resource = self._resources.get(path)
         if shared and method == "OPTIONS":

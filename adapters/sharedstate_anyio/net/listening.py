@@ -216,7 +216,7 @@ def _remove_stale(path: str) -> None:
     try:
         if not stat.S_ISSOCK(Path(path).lstat().st_mode):
             raise FileExistsError(
-                errno.EEXIST, "a file that is no socket has this path; choose another"
+                errno.EEXIST, "a file that is not a socket has this path; choose another"
             )
     except FileNotFoundError:
         return

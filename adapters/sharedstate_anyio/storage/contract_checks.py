@@ -24,7 +24,7 @@ ADVICE: Final = "see python -m pydoc sharedstate_backends.contract"
 
 
 class BrokenContractError(Exception):
-    """A backend returned what it must not, or gave up by itself."""
+    """A backend violated the `Backend` contract: what it returned is wrong, or it cancelled its own call."""
 
 
 async def call(operation: Awaitable[T], name: str) -> T:
@@ -41,7 +41,7 @@ async def call(operation: Awaitable[T], name: str) -> T:
         BrokenContractError: such a cancellation, or nothing that can be awaited.
     """
     if not inspect.isawaitable(operation):
-        problem = f"{name} is no coroutine function, make it `async def`: it returned"
+        problem = f"{name} is not a coroutine function, make it `async def`: it returned"
         raise BrokenContractError(f"{problem} {found(operation)}; {ADVICE}")
     try:
         return await operation

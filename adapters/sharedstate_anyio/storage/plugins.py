@@ -47,7 +47,7 @@ def build_backends(
     the group `sharedstate.services`, then as a module. What is found must have `get_service(config)`.
 
     Raises:
-        ConfigurationError: a module cannot be found or imported, is no service, or its service
+        ConfigurationError: a module cannot be found or imported, is not a service, or its service
             refuses its `config`; `key` is the place in the document. Any other exception is a fault
             in the service's module.
     """
@@ -115,7 +115,9 @@ def build_backend(service: ServiceConfig) -> Backend:
     target = _resolve(service.module, f"{place}.module")
     get_service = getattr(target, "get_service", None)
     if not callable(get_service):
-        problem = f"{shown(service.module)} has no function get_service(config): it is no service"
+        problem = (
+            f"{shown(service.module)} has no function get_service(config): it is not a service"
+        )
         raise ConfigurationError(f"{place}.module", problem)
     try:
         backend = get_service(dict(service.config))

@@ -194,7 +194,7 @@ class Deflate(Extension):
 
 
 def _bits(parameters: dict[str, str | None], name: str) -> int | None:
-    """Return a number of window bits, 15 if none is given, None if it is no such number."""
+    """Return a number of window bits, 15 if none is given, None if it is invalid."""
     value = parameters.get(name)
     if value is None:
         return 15

@@ -72,7 +72,7 @@ class Unfinished:
         self._wheel = _wheel(limits)
 
     def change_limits(self, limits: TransportLimits) -> None:
-        """Let other bounds hold from now on; for messages that have begun their time begins anew if it is another."""
+        """Apply new limits; for messages that have begun their time begins anew if it is another."""
         anew = limits.message_seconds != self._limits.message_seconds
         self._limits = limits
         if anew:

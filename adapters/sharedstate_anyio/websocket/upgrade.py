@@ -22,7 +22,7 @@ KEY_BYTES: Final = 24
 
 
 class UpgradeError(Exception):
-    """The request is no opening handshake.
+    """The request is not an opening handshake.
 
     Attributes:
         status: of the HTTP response.

@@ -103,8 +103,8 @@ def test_what_is_handed_over_and_cannot_be_used(tmp_path: Path) -> None:
         good.bind(("127.0.0.1", 0))
         good.listen()
         for sockets, expected in [
-            ([deaf], "LISTEN_FDS: file 3 is no listening stream socket"),
-            ([good, datagram], "LISTEN_FDS: file 4 is no listening stream socket"),
+            ([deaf], "LISTEN_FDS: file 3 is not a listening stream socket"),
+            ([good, datagram], "LISTEN_FDS: file 4 is not a listening stream socket"),
             ([good, good, good], "service.listen: has 2 listeners, but 3 sockets"),
         ]:
             process = activated(sockets, str(file))

@@ -80,7 +80,7 @@ async def test_what_is_no_request(data: bytes) -> None:
         status, rest = await answer(server, data)
         assert status == 400
         told = message(rest)
-        assert told in {BROKEN_RULE, "The request's target is no path."} or "handshake" in told
+        assert told in {BROKEN_RULE, "The request's target is not a path."} or "handshake" in told
 
 
 async def test_what_is_no_request_is_told_in_our_own_words() -> None:

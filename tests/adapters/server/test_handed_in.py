@@ -200,7 +200,7 @@ async def test_plain_functions(caplog: pytest.LogCaptureFixture) -> None:
             pass
 
     wrong: Any = Plain()
-    with pytest.raises(StorageError, match=r"backends\['own'\]: open is no coroutine function"):
+    with pytest.raises(StorageError, match=r"backends\['own'\]: open is not a coroutine function"):
         async with serve(ANYWHERE, backends={"own": wrong}):
             pass
     assert not caplog.records
@@ -220,8 +220,8 @@ async def test_a_plain_function_later(caplog: pytest.LogCaptureFixture) -> None:
             await client.get("/app/own")
     errors = [each for each in caplog.records if each.levelname == "ERROR"]
     told = " ".join(each.getMessage() for each in errors)
-    assert "collections is no coroutine function, make it `async def`: it returned list" in told
-    assert "backends['own']: close is no coroutine function" in told
+    assert "collections is not a coroutine function, make it `async def`: it returned list" in told
+    assert "backends['own']: close is not a coroutine function" in told
     assert not any(each.exc_info for each in errors if "close" in each.getMessage())
     caplog.clear()
 

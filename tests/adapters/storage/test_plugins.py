@@ -131,7 +131,7 @@ def offer(folder: Path, name: str, entry_points: str) -> None:
         ("zzz.plug_store", 'neither a service nor a module "zzz.plug_store"; '),
         (".plug_store", 'neither a service nor a module ".plug_store"; '),
         ("a/b\n", 'neither a service nor a module "a/b\\n"; '),
-        ("json", '"json" has no function get_service(config): it is no service'),
+        ("json", '"json" has no function get_service(config): it is not a service'),
         (
             "plug_needs",
             "importing \"plug_needs\" failed: No module named 'zzz_driver'; mend or inst",

@@ -291,7 +291,7 @@ async def test_wrong_shapes(name: str, value: Any, told: str) -> None:
 @pytest.mark.parametrize("name", ["open", "close", "load", "commit", "heads", "collections"])
 async def test_plain_functions(name: str) -> None:
     backend = returning(name, None, plain=True)
-    with pytest.raises(AssertionError, match=f"{name}: is no coroutine function"):
+    with pytest.raises(AssertionError, match=f"{name}: is not a coroutine function"):
         await use(backend, name)
 
 
