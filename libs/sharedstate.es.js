@@ -496,9 +496,9 @@ function join(first, next) {
   return first;
 }
 
-// src/protocol/protocol.js
+// src/protocol/client_protocol.js
 var MAX_WAITING = 1e3;
-var ClientCore = class {
+var ClientProtocol = class {
   #closed = false;
   #requests;
   /** @type {Map<string, Subscription>} by path */
@@ -584,7 +584,7 @@ var ClientCore = class {
    * @param {Replica} replica
    * @returns {Effect[]}
    */
-  subscribe(path, replica) {
+  acquire(path, replica) {
     let subscription = this.#subscriptions.get(path);
     if (subscription && subscription.state !== "refused") return [];
     subscription ??= new Subscription(path, replica);
@@ -595,7 +595,7 @@ var ClientCore = class {
    * @param {string} path normalised
    * @returns {Effect[]}
    */
-  unsubscribe(path) {
+  release(path) {
     return this.#subscriptions.delete(path) ? this.#change("unsubscribe", void 0, [path]) : [];
   }
   /**
@@ -922,7 +922,7 @@ var Connection = class {
     this.#options = options;
     this.#tell = tell;
     this.#turn = turn;
-    this.#core = new ClientCore({ max_waiting: options.max_queue });
+    this.#core = new ClientProtocol({ max_waiting: options.max_queue });
     this.calls = new Calls(options.on_error);
     this.status_callbacks = new Callbacks(this.calls);
   }
@@ -973,12 +973,12 @@ var Connection = class {
     this.perform(effects, "closed");
   }
   /** @param {string} path @param {import("../protocol/replica.js").Replica} replica */
-  subscribe(path, replica) {
-    this.perform(this.#core.subscribe(path, replica));
+  acquire(path, replica) {
+    this.perform(this.#core.acquire(path, replica));
   }
   /** @param {string} path */
-  unsubscribe(path) {
-    this.perform(this.#core.unsubscribe(path));
+  release(path) {
+    this.perform(this.#core.release(path));
   }
   /**
    * @param {"GET" | "PUT"} cmd
@@ -1444,7 +1444,7 @@ var SharedStateClient = class {
     acquired.handles++;
     const { ds } = acquired;
     ds._asked();
-    this.#connection.subscribe(name, ds._replica);
+    this.#connection.acquire(name, ds._replica);
     const handle = Object.freeze(disposable({ path: name }, () => this.release(handle)));
     let stop = () => {
     };
@@ -1496,7 +1496,7 @@ var SharedStateClient = class {
     if (!acquired || --acquired.handles > 0) return;
     this.#acquired.delete(path);
     acquired.ds._release();
-    this.#connection.unsubscribe(path);
+    this.#connection.release(path);
   }
   /**
    * Ask the server for something, once.

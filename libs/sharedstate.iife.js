@@ -525,9 +525,9 @@ var SHAREDSTATE = (() => {
     return first;
   }
 
-  // src/protocol/protocol.js
+  // src/protocol/client_protocol.js
   var MAX_WAITING = 1e3;
-  var ClientCore = class {
+  var ClientProtocol = class {
     #closed = false;
     #requests;
     /** @type {Map<string, Subscription>} by path */
@@ -613,7 +613,7 @@ var SHAREDSTATE = (() => {
      * @param {Replica} replica
      * @returns {Effect[]}
      */
-    subscribe(path, replica) {
+    acquire(path, replica) {
       let subscription = this.#subscriptions.get(path);
       if (subscription && subscription.state !== "refused") return [];
       subscription ??= new Subscription(path, replica);
@@ -624,7 +624,7 @@ var SHAREDSTATE = (() => {
      * @param {string} path normalised
      * @returns {Effect[]}
      */
-    unsubscribe(path) {
+    release(path) {
       return this.#subscriptions.delete(path) ? this.#change("unsubscribe", void 0, [path]) : [];
     }
     /**
@@ -951,7 +951,7 @@ var SHAREDSTATE = (() => {
       this.#options = options;
       this.#tell = tell;
       this.#turn = turn;
-      this.#core = new ClientCore({ max_waiting: options.max_queue });
+      this.#core = new ClientProtocol({ max_waiting: options.max_queue });
       this.calls = new Calls(options.on_error);
       this.status_callbacks = new Callbacks(this.calls);
     }
@@ -1002,12 +1002,12 @@ var SHAREDSTATE = (() => {
       this.perform(effects, "closed");
     }
     /** @param {string} path @param {import("../protocol/replica.js").Replica} replica */
-    subscribe(path, replica) {
-      this.perform(this.#core.subscribe(path, replica));
+    acquire(path, replica) {
+      this.perform(this.#core.acquire(path, replica));
     }
     /** @param {string} path */
-    unsubscribe(path) {
-      this.perform(this.#core.unsubscribe(path));
+    release(path) {
+      this.perform(this.#core.release(path));
     }
     /**
      * @param {"GET" | "PUT"} cmd
@@ -1473,7 +1473,7 @@ var SHAREDSTATE = (() => {
       acquired.handles++;
       const { ds } = acquired;
       ds._asked();
-      this.#connection.subscribe(name, ds._replica);
+      this.#connection.acquire(name, ds._replica);
       const handle = Object.freeze(disposable({ path: name }, () => this.release(handle)));
       let stop = () => {
       };
@@ -1525,7 +1525,7 @@ var SHAREDSTATE = (() => {
       if (!acquired || --acquired.handles > 0) return;
       this.#acquired.delete(path);
       acquired.ds._release();
-      this.#connection.unsubscribe(path);
+      this.#connection.release(path);
     }
     /**
      * Ask the server for something, once.

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { afterEach, beforeEach } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { SharedStateClient, SharedStateError } from "../src/index.js";
-import { ClientCore } from "../src/protocol/protocol.js";
+import { ClientProtocol } from "../src/protocol/client_protocol.js";
 import { Replica } from "../src/protocol/replica.js";
 
 /** @typedef {import("../src/protocol/effects.js").Effect} Effect */
@@ -50,7 +50,7 @@ export const sent = (effects) =>
 /**
  * Reply to the `PUT /subs` among the effects as a server that takes them all.
  *
- * @param {import("../src/protocol/protocol.js").ClientCore} core
+ * @param {import("../src/protocol/client_protocol.js").ClientProtocol} core
  * @param {Effect[]} effects
  * @returns {Effect[]}
  */
@@ -69,9 +69,9 @@ export const kinds = (effects) => effects.map(({ kind }) => kind);
 
 /** A core with one subscription; `synced`: at version 3 of epoch "e", holding items a and b. */
 export function subscribed({ synced = true } = {}) {
-  const core = new ClientCore();
+  const core = new ClientProtocol();
   const replica = new Replica();
-  core.subscribe(C, replica);
+  core.acquire(C, replica);
   const opened = core.connection_opened();
   if (synced) {
     accept(core, opened);

@@ -122,7 +122,7 @@ export class SharedStateClient {
     acquired.handles++;
     const { ds } = acquired;
     ds._asked();
-    this.#connection.subscribe(name, ds._replica);
+    this.#connection.acquire(name, ds._replica);
     /** @type {Handle} */
     const handle = Object.freeze(disposable({ path: name }, () => this.release(handle)));
     // Known first: a signal that is aborted already releases it at once.
@@ -176,7 +176,7 @@ export class SharedStateClient {
     if (!acquired || --acquired.handles > 0) return;
     this.#acquired.delete(path);
     acquired.ds._release();
-    this.#connection.unsubscribe(path);
+    this.#connection.release(path);
   }
 
   /**

@@ -3,7 +3,7 @@ import { Calls } from "../util/calls.js";
 import { on_abort } from "../util/ending.js";
 import { SharedStateError } from "../protocol/errors.js";
 import { normal_path } from "../protocol/paths.js";
-import { ClientCore } from "../protocol/protocol.js";
+import { ClientProtocol } from "../protocol/client_protocol.js";
 import { closed } from "../protocol/requests.js";
 import { Socket } from "../net/socket.js";
 
@@ -39,7 +39,7 @@ export class Connection {
     this.#options = options;
     this.#tell = tell;
     this.#turn = turn;
-    this.#core = new ClientCore({ max_waiting: options.max_queue });
+    this.#core = new ClientProtocol({ max_waiting: options.max_queue });
     this.calls = new Calls(options.on_error);
     this.status_callbacks = new Callbacks(this.calls);
   }
@@ -97,13 +97,13 @@ export class Connection {
   }
 
   /** @param {string} path @param {import("../protocol/replica.js").Replica} replica */
-  subscribe(path, replica) {
-    this.perform(this.#core.subscribe(path, replica));
+  acquire(path, replica) {
+    this.perform(this.#core.acquire(path, replica));
   }
 
   /** @param {string} path */
-  unsubscribe(path) {
-    this.perform(this.#core.unsubscribe(path));
+  release(path) {
+    this.perform(this.#core.release(path));
   }
 
   /**

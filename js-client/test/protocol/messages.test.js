@@ -49,7 +49,7 @@ describe("what a server may say", () => {
       const [effect] = core.receive_text(failure(tunnel, /** @type {any} */ (strange), { error }));
       assert.ok(effect.kind === "settled" && effect.error instanceof Error);
       assert.equal(effect.error.code, "failed");
-      const [asked] = sent(core.subscribe("/a/b/c", new Replica()));
+      const [asked] = sent(core.acquire("/a/b/c", new Replica()));
       core.receive_text(
         reply(asked.tunnel, [3, [], [strange]], { errors: [[], ["/a/b/c", error]] }),
       );

@@ -2,17 +2,17 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { ClientCore } from "../../src/protocol/protocol.js";
+import { ClientProtocol } from "../../src/protocol/client_protocol.js";
 import { Replica } from "../../src/protocol/replica.js";
 import { C, failure, kinds, reply, sent, subscribed } from "../support.js";
 
 describe("requests", () => {
-  const put = (/** @type {ClientCore} */ core, /** @type {any} */ ticket, arg = {}) =>
+  const put = (/** @type {ClientProtocol} */ core, /** @type {any} */ ticket, arg = {}) =>
     core.request(ticket, "PUT", C, arg);
 
   test("wait for the connection and follow the subscriptions, in order", () => {
-    const core = new ClientCore();
-    core.subscribe(C, new Replica());
+    const core = new ClientProtocol();
+    core.acquire(C, new Replica());
     const arg = { insert: [{ id: "a", n: 1 }] };
     assert.deepEqual(put(core, "t1", arg), []);
     arg.insert[0].n = 2;
@@ -79,7 +79,7 @@ describe("requests", () => {
   });
 
   test("that were sent are lost with the connection, those that wait are not", () => {
-    const core = new ClientCore();
+    const core = new ClientProtocol();
     core.connection_opened();
     put(core, "sent");
     const [effect, ...rest] = core.connection_lost();
@@ -92,7 +92,7 @@ describe("requests", () => {
   });
 
   test("beyond the bound are refused while there is no connection", () => {
-    const core = new ClientCore({ max_waiting: 2 });
+    const core = new ClientProtocol({ max_waiting: 2 });
     assert.deepEqual([...put(core, 1), ...put(core, 2)], []);
     const [effect] = put(core, 3);
     assert.ok(effect.kind === "settled" && effect.ticket === 3);
@@ -102,7 +102,7 @@ describe("requests", () => {
   });
 
   test("beyond the bound of length are refused too; what was sent no longer counts", () => {
-    const core = new ClientCore();
+    const core = new ClientProtocol();
     const big = { insert: [{ id: "a", text: "x".repeat(9 * 1024 * 1024) }] };
     assert.deepEqual(kinds(put(core, 1, big)), []);
     assert.deepEqual(kinds(put(core, 2, big)), ["settled"]);
@@ -112,7 +112,7 @@ describe("requests", () => {
   });
 
   test("a burst goes out at the server's pace, whole and in order", () => {
-    const core = new ClientCore({ max_waiting: 2 });
+    const core = new ClientProtocol({ max_waiting: 2 });
     core.connection_opened();
     /** @type {number[]} */
     const seen = [];
@@ -128,7 +128,7 @@ describe("requests", () => {
   });
 
   test("that are not JSON are refused at once", () => {
-    const core = new ClientCore();
+    const core = new ClientProtocol();
     const circle = {};
     Object.assign(circle, { circle });
     for (const arg of [circle, { n: 1n }]) {
@@ -139,7 +139,7 @@ describe("requests", () => {
   });
 
   test("are all settled by close, and refused after it", () => {
-    const core = new ClientCore();
+    const core = new ClientProtocol();
     core.connection_opened();
     put(core, "sent");
     core.connection_lost();

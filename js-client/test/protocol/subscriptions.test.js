@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { ClientCore } from "../../src/protocol/protocol.js";
+import { ClientProtocol } from "../../src/protocol/client_protocol.js";
 import { Replica } from "../../src/protocol/replica.js";
 import {
   C,
@@ -22,9 +22,9 @@ import {
 
 describe("subscribing", () => {
   test("waits for the connection, then asks for all paths at once", () => {
-    const core = new ClientCore();
-    assert.deepEqual(core.subscribe(C, new Replica()), []);
-    assert.deepEqual(core.subscribe("/app/items/d", new Replica()), []);
+    const core = new ClientProtocol();
+    assert.deepEqual(core.acquire(C, new Replica()), []);
+    assert.deepEqual(core.acquire("/app/items/d", new Replica()), []);
     const [request, ...rest] = sent(core.connection_opened());
     assert.equal(request.type, "REQUEST");
     assert.deepEqual(request.arg, {
@@ -69,17 +69,17 @@ describe("subscribing", () => {
 
   test("once unsubscribed, what is under way is ignored", () => {
     const { core, replica } = subscribed();
-    assert.deepEqual(subs(sent(core.unsubscribe(C))), [{ cmd: "PUT", path: "/subs", remove: [C] }]);
+    assert.deepEqual(subs(sent(core.release(C))), [{ cmd: "PUT", path: "/subs", remove: [C] }]);
     assert.deepEqual(core.receive_text(notify({ remove: ["a"] }, at("e", 3, 4))), []);
-    assert.deepEqual(core.unsubscribe(C), []);
+    assert.deepEqual(core.release(C), []);
     assert.equal(ids(replica), "ab");
   });
 
   test("subscribed anew at once: changes of the old subscription are not mistaken for the sync", () => {
     const { core } = subscribed();
-    core.unsubscribe(C);
+    core.release(C);
     const replica = new Replica();
-    const asked = core.subscribe(C, replica);
+    const asked = core.acquire(C, replica);
     assert.deepEqual(core.receive_text(notify({ insert: [{ id: "z" }] }, at("e", 3, 4))), []);
     assert.deepEqual(core.receive_text(notify({ insert: [{ id: "z" }] })), [], "level 1");
     accept(core, asked);
@@ -90,7 +90,7 @@ describe("subscribing", () => {
   test("a refused path fails with the server's reason; a neighbour does not", () => {
     const { core } = subscribed();
     const bad = "/app/nope/c";
-    const [request] = sent(core.subscribe(bad, new Replica()));
+    const [request] = sent(core.acquire(bad, new Replica()));
     const error = { code: "no_service", message: "no service nope" };
     const effects = core.receive_text(reply(request.tunnel, [[C, {}]], { errors: [[bad, error]] }));
     assert.deepEqual(kinds(effects), ["refused"]);
@@ -116,8 +116,8 @@ describe("subscribing", () => {
   test("a refused path is asked for again when wanted again, and by the next connection", () => {
     const { core, replica, opened } = subscribed({ synced: false });
     core.receive_text(reply(sent(opened)[0].tunnel, []));
-    assert.equal(sent(core.subscribe(C, replica)).length, 1);
-    assert.equal(sent(core.subscribe(C, replica)).length, 0, "already asked");
+    assert.equal(sent(core.acquire(C, replica)).length, 1);
+    assert.equal(sent(core.acquire(C, replica)).length, 0, "already asked");
     core.connection_lost();
     assert.equal(sent(core.connection_opened()).length, 1);
   });

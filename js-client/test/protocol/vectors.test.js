@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { readFileSync, readdirSync } from "node:fs";
 import { describe, test } from "node:test";
-import { ClientCore } from "../../src/protocol/protocol.js";
+import { ClientProtocol } from "../../src/protocol/client_protocol.js";
 import { Replica } from "../../src/protocol/replica.js";
 import { sent } from "../support.js";
 
@@ -13,7 +13,7 @@ const FOLDER = new URL("../../../tests/vectors/", import.meta.url);
 
 /** One client's life: an input goes in as JSON, what follows comes back as JSON. */
 class Replay {
-  #core = new ClientCore();
+  #core = new ClientProtocol();
   /** @type {unknown[]} of the requests sent, in order */
   #tunnels = [];
   /** @type {Map<string, Replica>} what is held, by path */
@@ -58,11 +58,11 @@ class Replay {
       case "acquire": {
         const replica = this.#replicas.get(what) ?? new Replica();
         this.#replicas.set(what, replica);
-        return core.subscribe(what, replica);
+        return core.acquire(what, replica);
       }
       case "release":
         this.#replicas.delete(what);
-        return core.unsubscribe(what);
+        return core.release(what);
       case "update":
         return core.request(what.ticket, "PUT", what.path, what.arg);
       case "get":

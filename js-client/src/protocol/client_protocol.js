@@ -19,7 +19,7 @@ import { Subscription } from "./subscription.js";
 /** Requests that may wait for a connection unless told otherwise: minutes of an active page. */
 export const MAX_WAITING = 1000;
 
-export class ClientCore {
+export class ClientProtocol {
   #closed = false;
   #requests;
   /** @type {Map<string, Subscription>} by path */
@@ -114,7 +114,7 @@ export class ClientCore {
    * @param {Replica} replica
    * @returns {Effect[]}
    */
-  subscribe(path, replica) {
+  acquire(path, replica) {
     let subscription = this.#subscriptions.get(path);
     if (subscription && subscription.state !== "refused") return [];
     subscription ??= new Subscription(path, replica);
@@ -126,7 +126,7 @@ export class ClientCore {
    * @param {string} path normalised
    * @returns {Effect[]}
    */
-  unsubscribe(path) {
+  release(path) {
     return this.#subscriptions.delete(path) ? this.#change("unsubscribe", undefined, [path]) : [];
   }
 
