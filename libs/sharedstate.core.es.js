@@ -56,7 +56,7 @@ var Callbacks = class {
   /** @type {Map<object, (value: T) => unknown>} */
   #callbacks = /* @__PURE__ */ new Map();
   #calls;
-  /** @param {Calls} calls */
+  /** @param {CallQueue} calls */
   constructor(calls) {
     this.#calls = calls;
   }
@@ -88,8 +88,8 @@ function report(error) {
   else console.error(error);
 }
 
-// src/util/calls.js
-var Calls = class {
+// src/util/call_queue.js
+var CallQueue = class {
   /** @type {Set<() => unknown>} */
   #due = /* @__PURE__ */ new Set();
   #running = false;
@@ -132,7 +132,7 @@ var Calls = class {
   };
 };
 
-// src/util/ending.js
+// src/util/lifetime.js
 var DISPOSE = Symbol.dispose ?? /** @type {any} */
 /* @__PURE__ */ Symbol.for("Symbol.dispose");
 var disposable = (it, end) => (
@@ -683,10 +683,10 @@ var ClientProtocol = class {
   }
 };
 
-// src/net/socket.js
+// src/net/connector.js
 var GOODBYE = 1e3;
 var MAX_TICK = 2 ** 31 - 1;
-var Socket = class {
+var Connector = class {
   #url;
   #WebSocket;
   #listener;
@@ -760,7 +760,7 @@ var Socket = class {
    *
    * @returns {number | undefined} when it would have been
    */
-  hurry() {
+  retry() {
     const paused = this.next_attempt;
     if (paused) {
       clearTimeout(this.#timer);
@@ -812,12 +812,12 @@ var Socket = class {
     } else {
       const pause = backoff(this.#failures++);
       this.next_attempt = Date.now() + pause;
-      this.#timer = setTimeout(() => this.hurry(), pause);
+      this.#timer = setTimeout(() => this.retry(), pause);
     }
     this.#listener.lost(closing, error);
   }
   #wake = () => {
-    if (this.hurry()) return;
+    if (this.retry()) return;
     this.#silence = 2;
     this.#listener.probe();
     this.#watch();
@@ -839,37 +839,37 @@ var Socket = class {
   }
 };
 
-// src/api/connection.js
-var Connection = class {
+// src/api/client_hub.js
+var ClientHub = class {
   /** @type {Status} */
   status = "idle";
   /** @type {Callbacks<Status>} */
   status_callbacks;
   #url;
   #options;
-  #tell;
-  #turn;
+  #on_effect;
+  #on_connectivity;
   #core;
-  /** @type {Socket | undefined} */
-  #socket;
+  /** @type {Connector | undefined} */
+  #connector;
   /**
    * @param {string} url
    * @param {Options} options
-   * @param {(news: News) => void} tell
-   * @param {(error?: SharedStateError) => void} turn gets the reason why there is no connection any more, or none: there
-   *   are attempts to make one, now, or again
+   * @param {(effect: DatasetEffect) => void} on_effect
+   * @param {(error?: SharedStateError) => void} on_connectivity gets why there is no connection, and will be none; without
+   *   an error, attempts to connect have begun
    */
-  constructor(url, options, tell, turn) {
+  constructor(url, options, on_effect, on_connectivity) {
     this.#url = url;
     this.#options = options;
-    this.#tell = tell;
-    this.#turn = turn;
+    this.#on_effect = on_effect;
+    this.#on_connectivity = on_connectivity;
     this.#core = new ClientProtocol({ max_waiting: options.max_queue });
-    this.calls = new Calls(options.on_error);
+    this.calls = new CallQueue(options.on_error);
     this.status_callbacks = new Callbacks(this.calls);
   }
   get next_attempt() {
-    return this.#socket?.next_attempt;
+    return this.#connector?.next_attempt;
   }
   /**
    * @param {boolean} [now] whether to try at once, if there is a pause between two attempts
@@ -878,8 +878,8 @@ var Connection = class {
    */
   connect(now) {
     if (this.status === "closed") throw closed();
-    if (this.#socket) {
-      if (now) this.#socket.hurry();
+    if (this.#connector) {
+      if (now) this.#connector.retry();
       return;
     }
     const { WebSocket = globalThis.WebSocket } = this.#options;
@@ -891,9 +891,9 @@ var Connection = class {
       lost: (closing, error) => {
         const effects = core.connection_lost(closing);
         if (error) {
-          this.#socket = void 0;
+          this.#connector = void 0;
           effects.push(...core.give_up(error));
-          this.#turn(error);
+          this.#on_connectivity(error);
         }
         const { status } = this;
         this.perform(effects, error ? "idle" : status === "connected" ? "reconnecting" : status);
@@ -901,17 +901,17 @@ var Connection = class {
       probe: () => this.perform(core.probe()),
       report: this.calls.report
     };
-    const socket = new Socket(this.#url, WebSocket, listener, this.#options);
-    socket.start();
-    this.#socket = socket;
-    this.#turn();
+    const connector = new Connector(this.#url, WebSocket, listener, this.#options);
+    connector.start();
+    this.#connector = connector;
+    this.#on_connectivity();
     this.perform([], "connecting");
   }
   close() {
     if (this.status === "closed") return;
     const effects = this.#core.close();
-    this.#turn(closed());
-    this.#socket?.close();
+    this.#on_connectivity(closed());
+    this.#connector?.close();
     this.perform(effects, "closed");
   }
   /** @param {string} path @param {import("../protocol/replica.js").Replica} replica */
@@ -963,7 +963,7 @@ var Connection = class {
   /** @param {Effect} effect */
   #perform_one(effect) {
     if (effect.kind === "send_text") {
-      this.#socket?.send(effect.text);
+      this.#connector?.send(effect.text);
     } else if (effect.kind === "settled") {
       const { resolve, reject } = (
         /** @type {Ticket} */
@@ -974,7 +974,7 @@ var Connection = class {
     } else if (effect.kind === "fault") {
       this.calls.report(effect.error);
     } else {
-      this.#tell(effect);
+      this.#on_effect(effect);
     }
   }
 };
@@ -1124,7 +1124,7 @@ var Dataset = class {
    * @internal
    * @param {string} path
    * @param {(changes: Changes<any>, until?: Until) => Promise<number>} put
-   * @param {import("../util/calls.js").Calls} calls
+   * @param {import("../util/call_queue.js").CallQueue} calls
    */
   constructor(path, put, calls) {
     this.#path = path;
@@ -1241,30 +1241,30 @@ var Dataset = class {
   }
   /**
    * @internal
-   * @param {import("./connection.js").News} news
+   * @param {import("./client_hub.js").DatasetEffect} effect
    */
-  _hear(news) {
-    if (news.kind === "refused") {
-      if (!this.#told) this.#calls.report(news.error);
+  _handle(effect) {
+    if (effect.kind === "refused") {
+      if (!this.#told) this.#calls.report(effect.error);
       this.#told = true;
-      this._failed(news.error);
+      this._failed(effect.error);
       return;
     }
     this.#told = false;
-    if (news.kind === "changed") {
+    if (effect.kind === "changed") {
       this.#snapshot = void 0;
       this.#callbacks.call(
         /** @type {Diff<any>[]} */
-        news.diffs
+        effect.diffs
       );
     }
-    if (news.kind === "synced") {
-      this._asked();
+    if (effect.kind === "synced") {
+      this._renew();
       this.#ready.resolve();
     }
   }
   /** @internal the server is asked once more: a `ready` that failed gets another chance */
-  _asked() {
+  _renew() {
     const { settled: settled2, failed } = this.#ready;
     if (settled2) this.#told = false;
     if (!failed) return;
@@ -1274,7 +1274,7 @@ var Dataset = class {
   /**
    * @internal
    * @param {SharedStateError} error
-   * @param {boolean} [_over] whether no news will come any more
+   * @param {boolean} [_over] whether no effect will come any more
    */
   _failed(error, _over) {
     this.#ready.reject(error);
@@ -1291,7 +1291,7 @@ function released() {
 
 // src/api/client.js
 var SharedStateClient = class {
-  #connection;
+  #hub;
   /** @type {Map<string, Acquired>} by path */
   #acquired = /* @__PURE__ */ new Map();
   /** @type {Map<object, () => void>} what stops listening to the signal, by handle */
@@ -1303,19 +1303,19 @@ var SharedStateClient = class {
    * @param {Options} [options]
    */
   constructor(url, options = {}) {
-    this.#connection = new Connection(
+    this.#hub = new ClientHub(
       url,
       options,
-      (news) => this._peek(news.path)?._hear(news),
+      (effect) => this._peek(effect.path)?._handle(effect),
       (error) => {
         for (const { ds } of this.#acquired.values())
-          error ? ds._failed(error, error.code === "closed") : ds._asked();
+          error ? ds._failed(error, error.code === "closed") : ds._renew();
       }
     );
   }
   /** @returns {Status} */
   get status() {
-    return this.#connection.status;
+    return this.#hub.status;
   }
   /**
    * Have a function called with the new status, each time it changes.
@@ -1324,11 +1324,11 @@ var SharedStateClient = class {
    * @returns {object} handle for `remove_status_callback`
    */
   add_status_callback(callback) {
-    return this.#connection.status_callbacks.add(callback);
+    return this.#hub.status_callbacks.add(callback);
   }
   /** @param {object} handle of `add_status_callback`; an unknown one has no effect */
   remove_status_callback(handle) {
-    this.#connection.status_callbacks.remove(handle);
+    this.#hub.status_callbacks.remove(handle);
   }
   /**
    * When the next attempt to connect will be, in milliseconds since the Unix epoch, as `Date.now()` counts them;
@@ -1337,7 +1337,7 @@ var SharedStateClient = class {
    * @returns {number | undefined}
    */
   get next_attempt() {
-    return this.#connection.next_attempt;
+    return this.#hub.next_attempt;
   }
   /**
    * Connect, and stay connected. May be called any number of times: in a pause between two attempts, the next one is
@@ -1348,14 +1348,14 @@ var SharedStateClient = class {
    * @throws {DOMException} or what else that constructor throws for a URL that it does not take
    */
   connect() {
-    this.#connection.connect(true);
+    this.#hub.connect(true);
   }
   /**
    * End the connection for good. Requests that were not sent are rejected with `closed`, those that were
    * with `connection_lost`. Datasets keep what they have and stay readable.
    */
   close() {
-    this.#connection.close();
+    this.#hub.close();
   }
   [DISPOSE]() {
     this.close();
@@ -1372,21 +1372,21 @@ var SharedStateClient = class {
    */
   acquire(path, { signal } = {}) {
     const name = collection_path(path);
-    this.#connection.connect();
+    this.#hub.connect();
     let acquired = this.#acquired.get(name);
     if (!acquired) {
       const ds2 = this._new_dataset(
         name,
         (changes, until) => this.update(name, changes, until),
-        this.#connection.calls
+        this.#hub.calls
       );
       acquired = { ds: ds2, handles: 0 };
       this.#acquired.set(name, acquired);
     }
     acquired.handles++;
     const { ds } = acquired;
-    ds._asked();
-    this.#connection.acquire(name, ds._replica);
+    ds._renew();
+    this.#hub.acquire(name, ds._replica);
     const handle = Object.freeze(disposable({ path: name }, () => this.release(handle)));
     let stop = () => {
     };
@@ -1438,7 +1438,7 @@ var SharedStateClient = class {
     if (!acquired || --acquired.handles > 0) return;
     this.#acquired.delete(path);
     acquired.ds._release();
-    this.#connection.release(path);
+    this.#hub.release(path);
   }
   /**
    * Ask the server for something, once.
@@ -1450,7 +1450,7 @@ var SharedStateClient = class {
    * @returns {Promise<R>} Rejects with a `SharedStateError`, as `Dataset.update` does.
    */
   get(path, { signal } = {}) {
-    return this.#connection.request("GET", () => [path, void 0], signal);
+    return this.#hub.request("GET", () => [path, void 0], signal);
   }
   /**
    * Change a collection, acquired or not. See `Dataset.update`.
@@ -1463,11 +1463,7 @@ var SharedStateClient = class {
    *   `Dataset.update`.
    */
   update(path, changes, { signal } = {}) {
-    return this.#connection.request(
-      "PUT",
-      () => [collection_path(path), this._prepared(changes)],
-      signal
-    );
+    return this.#hub.request("PUT", () => [collection_path(path), this._prepared(changes)], signal);
   }
 };
 

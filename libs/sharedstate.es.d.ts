@@ -76,7 +76,7 @@ declare global {
     }
 }
 /** What `using` ends. */
-interface Ending {
+interface Disposable {
     [Symbol.dispose]: () => void;
 }
 
@@ -151,10 +151,10 @@ type Details = {
 };
 
 /** @import { Changes } from "./changes.js" */
-/** @import { Ending } from "../util/disposable.js" */
-/** @import { Until } from "../util/ending.js" */
+/** @import { Disposable } from "../util/disposable.js" */
+/** @import { Until } from "../util/lifetime.js" */
 /** @import { Diff, Item } from "../protocol/replica.js" */
-/** @typedef {(() => void) & Ending} Unsubscribe */
+/** @typedef {(() => void) & Disposable} Unsubscribe */
 /**
  * The local copy of one collection, kept in sync by the client that it was acquired from. After a lost
  * connection it keeps what it has, and the same object is brought up to date.
@@ -238,7 +238,7 @@ declare class Dataset$1<T extends {
     remove_callback(handle: object): void;
     #private;
 }
-type Unsubscribe = (() => void) & Ending;
+type Unsubscribe = (() => void) & Disposable;
 
 /** @import { Item } from "../protocol/replica.js" */
 /**
@@ -433,11 +433,11 @@ declare class Clock$1 {
 }
 
 /** @import { Changes } from "./changes.js" */
-/** @import { Ending } from "../util/disposable.js" */
-/** @import { Until } from "../util/ending.js" */
+/** @import { Disposable } from "../util/disposable.js" */
+/** @import { Until } from "../util/lifetime.js" */
 /** @import { Options, Status } from "./options.js" */
 /** @import { Item } from "../protocol/replica.js" */
-/** @typedef {{path: string} & Ending} Handle given back by `release`, or by `using` */
+/** @typedef {{path: string} & Disposable} Handle given back by `release`, or by `using` */
 /** @typedef {{ds: Dataset<any>, handles: number}} Acquired */
 /**
  * A connection to a SharedState server, and the datasets that it keeps in sync. It connects again by
@@ -534,13 +534,13 @@ declare class SharedStateClient$1 {
  */
 type Handle$1 = {
     path: string;
-} & Ending;
+} & Disposable;
 
 /** @type {string} the version of this package, as in `package.json`: without a commit, for bundles are reproducible */
 declare const version: string;
 
 /** @import { Handle } from "../api/client.js" */
-/** @import { Until } from "../util/ending.js" */
+/** @import { Until } from "../util/lifetime.js" */
 /** @import { Options } from "../api/options.js" */
 /** @import { Diff, Item } from "../protocol/replica.js" */
 /**

@@ -163,7 +163,7 @@ var SHAREDSTATE = (() => {
     throw new SharedStateError("bad_update", `${place || "update"}: ${kind} is not JSON`);
   }
 
-  // src/extras/batch.js
+  // src/extras/validation.js
   function plain_changes(changes) {
     const copy2 = plain(changes);
     expect(is_object(copy2), "update", "an object with remove, insert, reset");
@@ -201,7 +201,7 @@ var SHAREDSTATE = (() => {
     /** @type {Map<object, (value: T) => unknown>} */
     #callbacks = /* @__PURE__ */ new Map();
     #calls;
-    /** @param {Calls} calls */
+    /** @param {CallQueue} calls */
     constructor(calls) {
       this.#calls = calls;
     }
@@ -233,8 +233,8 @@ var SHAREDSTATE = (() => {
     else console.error(error);
   }
 
-  // src/util/calls.js
-  var Calls = class {
+  // src/util/call_queue.js
+  var CallQueue = class {
     /** @type {Set<() => unknown>} */
     #due = /* @__PURE__ */ new Set();
     #running = false;
@@ -277,7 +277,7 @@ var SHAREDSTATE = (() => {
     };
   };
 
-  // src/util/ending.js
+  // src/util/lifetime.js
   var DISPOSE = Symbol.dispose ?? /** @type {any} */
   /* @__PURE__ */ Symbol.for("Symbol.dispose");
   var disposable = (it, end) => (
@@ -770,10 +770,10 @@ var SHAREDSTATE = (() => {
     }
   };
 
-  // src/net/socket.js
+  // src/net/connector.js
   var GOODBYE = 1e3;
   var MAX_TICK = 2 ** 31 - 1;
-  var Socket = class {
+  var Connector = class {
     #url;
     #WebSocket;
     #listener;
@@ -847,7 +847,7 @@ var SHAREDSTATE = (() => {
      *
      * @returns {number | undefined} when it would have been
      */
-    hurry() {
+    retry() {
       const paused = this.next_attempt;
       if (paused) {
         clearTimeout(this.#timer);
@@ -899,12 +899,12 @@ var SHAREDSTATE = (() => {
       } else {
         const pause2 = backoff(this.#failures++);
         this.next_attempt = Date.now() + pause2;
-        this.#timer = setTimeout(() => this.hurry(), pause2);
+        this.#timer = setTimeout(() => this.retry(), pause2);
       }
       this.#listener.lost(closing, error);
     }
     #wake = () => {
-      if (this.hurry()) return;
+      if (this.retry()) return;
       this.#silence = 2;
       this.#listener.probe();
       this.#watch();
@@ -926,37 +926,37 @@ var SHAREDSTATE = (() => {
     }
   };
 
-  // src/api/connection.js
-  var Connection = class {
+  // src/api/client_hub.js
+  var ClientHub = class {
     /** @type {Status} */
     status = "idle";
     /** @type {Callbacks<Status>} */
     status_callbacks;
     #url;
     #options;
-    #tell;
-    #turn;
+    #on_effect;
+    #on_connectivity;
     #core;
-    /** @type {Socket | undefined} */
-    #socket;
+    /** @type {Connector | undefined} */
+    #connector;
     /**
      * @param {string} url
      * @param {Options} options
-     * @param {(news: News) => void} tell
-     * @param {(error?: SharedStateError) => void} turn gets the reason why there is no connection any more, or none: there
-     *   are attempts to make one, now, or again
+     * @param {(effect: DatasetEffect) => void} on_effect
+     * @param {(error?: SharedStateError) => void} on_connectivity gets why there is no connection, and will be none; without
+     *   an error, attempts to connect have begun
      */
-    constructor(url, options, tell, turn) {
+    constructor(url, options, on_effect, on_connectivity) {
       this.#url = url;
       this.#options = options;
-      this.#tell = tell;
-      this.#turn = turn;
+      this.#on_effect = on_effect;
+      this.#on_connectivity = on_connectivity;
       this.#core = new ClientProtocol({ max_waiting: options.max_queue });
-      this.calls = new Calls(options.on_error);
+      this.calls = new CallQueue(options.on_error);
       this.status_callbacks = new Callbacks(this.calls);
     }
     get next_attempt() {
-      return this.#socket?.next_attempt;
+      return this.#connector?.next_attempt;
     }
     /**
      * @param {boolean} [now] whether to try at once, if there is a pause between two attempts
@@ -965,8 +965,8 @@ var SHAREDSTATE = (() => {
      */
     connect(now) {
       if (this.status === "closed") throw closed();
-      if (this.#socket) {
-        if (now) this.#socket.hurry();
+      if (this.#connector) {
+        if (now) this.#connector.retry();
         return;
       }
       const { WebSocket = globalThis.WebSocket } = this.#options;
@@ -978,9 +978,9 @@ var SHAREDSTATE = (() => {
         lost: (closing, error) => {
           const effects = core.connection_lost(closing);
           if (error) {
-            this.#socket = void 0;
+            this.#connector = void 0;
             effects.push(...core.give_up(error));
-            this.#turn(error);
+            this.#on_connectivity(error);
           }
           const { status } = this;
           this.perform(effects, error ? "idle" : status === "connected" ? "reconnecting" : status);
@@ -988,17 +988,17 @@ var SHAREDSTATE = (() => {
         probe: () => this.perform(core.probe()),
         report: this.calls.report
       };
-      const socket = new Socket(this.#url, WebSocket, listener, this.#options);
-      socket.start();
-      this.#socket = socket;
-      this.#turn();
+      const connector = new Connector(this.#url, WebSocket, listener, this.#options);
+      connector.start();
+      this.#connector = connector;
+      this.#on_connectivity();
       this.perform([], "connecting");
     }
     close() {
       if (this.status === "closed") return;
       const effects = this.#core.close();
-      this.#turn(closed());
-      this.#socket?.close();
+      this.#on_connectivity(closed());
+      this.#connector?.close();
       this.perform(effects, "closed");
     }
     /** @param {string} path @param {import("../protocol/replica.js").Replica} replica */
@@ -1050,7 +1050,7 @@ var SHAREDSTATE = (() => {
     /** @param {Effect} effect */
     #perform_one(effect) {
       if (effect.kind === "send_text") {
-        this.#socket?.send(effect.text);
+        this.#connector?.send(effect.text);
       } else if (effect.kind === "settled") {
         const { resolve, reject } = (
           /** @type {Ticket} */
@@ -1061,7 +1061,7 @@ var SHAREDSTATE = (() => {
       } else if (effect.kind === "fault") {
         this.calls.report(effect.error);
       } else {
-        this.#tell(effect);
+        this.#on_effect(effect);
       }
     }
   };
@@ -1211,7 +1211,7 @@ var SHAREDSTATE = (() => {
      * @internal
      * @param {string} path
      * @param {(changes: Changes<any>, until?: Until) => Promise<number>} put
-     * @param {import("../util/calls.js").Calls} calls
+     * @param {import("../util/call_queue.js").CallQueue} calls
      */
     constructor(path, put, calls) {
       this.#path = path;
@@ -1328,30 +1328,30 @@ var SHAREDSTATE = (() => {
     }
     /**
      * @internal
-     * @param {import("./connection.js").News} news
+     * @param {import("./client_hub.js").DatasetEffect} effect
      */
-    _hear(news) {
-      if (news.kind === "refused") {
-        if (!this.#told) this.#calls.report(news.error);
+    _handle(effect) {
+      if (effect.kind === "refused") {
+        if (!this.#told) this.#calls.report(effect.error);
         this.#told = true;
-        this._failed(news.error);
+        this._failed(effect.error);
         return;
       }
       this.#told = false;
-      if (news.kind === "changed") {
+      if (effect.kind === "changed") {
         this.#snapshot = void 0;
         this.#callbacks.call(
           /** @type {Diff<any>[]} */
-          news.diffs
+          effect.diffs
         );
       }
-      if (news.kind === "synced") {
-        this._asked();
+      if (effect.kind === "synced") {
+        this._renew();
         this.#ready.resolve();
       }
     }
     /** @internal the server is asked once more: a `ready` that failed gets another chance */
-    _asked() {
+    _renew() {
       const { settled: settled2, failed } = this.#ready;
       if (settled2) this.#told = false;
       if (!failed) return;
@@ -1361,7 +1361,7 @@ var SHAREDSTATE = (() => {
     /**
      * @internal
      * @param {SharedStateError} error
-     * @param {boolean} [_over] whether no news will come any more
+     * @param {boolean} [_over] whether no effect will come any more
      */
     _failed(error, _over) {
       this.#ready.reject(error);
@@ -1378,7 +1378,7 @@ var SHAREDSTATE = (() => {
 
   // src/api/client.js
   var SharedStateClient = class {
-    #connection;
+    #hub;
     /** @type {Map<string, Acquired>} by path */
     #acquired = /* @__PURE__ */ new Map();
     /** @type {Map<object, () => void>} what stops listening to the signal, by handle */
@@ -1390,19 +1390,19 @@ var SHAREDSTATE = (() => {
      * @param {Options} [options]
      */
     constructor(url, options = {}) {
-      this.#connection = new Connection(
+      this.#hub = new ClientHub(
         url,
         options,
-        (news) => this._peek(news.path)?._hear(news),
+        (effect) => this._peek(effect.path)?._handle(effect),
         (error) => {
           for (const { ds } of this.#acquired.values())
-            error ? ds._failed(error, error.code === "closed") : ds._asked();
+            error ? ds._failed(error, error.code === "closed") : ds._renew();
         }
       );
     }
     /** @returns {Status} */
     get status() {
-      return this.#connection.status;
+      return this.#hub.status;
     }
     /**
      * Have a function called with the new status, each time it changes.
@@ -1411,11 +1411,11 @@ var SHAREDSTATE = (() => {
      * @returns {object} handle for `remove_status_callback`
      */
     add_status_callback(callback) {
-      return this.#connection.status_callbacks.add(callback);
+      return this.#hub.status_callbacks.add(callback);
     }
     /** @param {object} handle of `add_status_callback`; an unknown one has no effect */
     remove_status_callback(handle) {
-      this.#connection.status_callbacks.remove(handle);
+      this.#hub.status_callbacks.remove(handle);
     }
     /**
      * When the next attempt to connect will be, in milliseconds since the Unix epoch, as `Date.now()` counts them;
@@ -1424,7 +1424,7 @@ var SHAREDSTATE = (() => {
      * @returns {number | undefined}
      */
     get next_attempt() {
-      return this.#connection.next_attempt;
+      return this.#hub.next_attempt;
     }
     /**
      * Connect, and stay connected. May be called any number of times: in a pause between two attempts, the next one is
@@ -1435,14 +1435,14 @@ var SHAREDSTATE = (() => {
      * @throws {DOMException} or what else that constructor throws for a URL that it does not take
      */
     connect() {
-      this.#connection.connect(true);
+      this.#hub.connect(true);
     }
     /**
      * End the connection for good. Requests that were not sent are rejected with `closed`, those that were
      * with `connection_lost`. Datasets keep what they have and stay readable.
      */
     close() {
-      this.#connection.close();
+      this.#hub.close();
     }
     [DISPOSE]() {
       this.close();
@@ -1459,21 +1459,21 @@ var SHAREDSTATE = (() => {
      */
     acquire(path, { signal } = {}) {
       const name = collection_path(path);
-      this.#connection.connect();
+      this.#hub.connect();
       let acquired = this.#acquired.get(name);
       if (!acquired) {
         const ds2 = this._new_dataset(
           name,
           (changes, until) => this.update(name, changes, until),
-          this.#connection.calls
+          this.#hub.calls
         );
         acquired = { ds: ds2, handles: 0 };
         this.#acquired.set(name, acquired);
       }
       acquired.handles++;
       const { ds } = acquired;
-      ds._asked();
-      this.#connection.acquire(name, ds._replica);
+      ds._renew();
+      this.#hub.acquire(name, ds._replica);
       const handle = Object.freeze(disposable({ path: name }, () => this.release(handle)));
       let stop = () => {
       };
@@ -1525,7 +1525,7 @@ var SHAREDSTATE = (() => {
       if (!acquired || --acquired.handles > 0) return;
       this.#acquired.delete(path);
       acquired.ds._release();
-      this.#connection.release(path);
+      this.#hub.release(path);
     }
     /**
      * Ask the server for something, once.
@@ -1537,7 +1537,7 @@ var SHAREDSTATE = (() => {
      * @returns {Promise<R>} Rejects with a `SharedStateError`, as `Dataset.update` does.
      */
     get(path, { signal } = {}) {
-      return this.#connection.request("GET", () => [path, void 0], signal);
+      return this.#hub.request("GET", () => [path, void 0], signal);
     }
     /**
      * Change a collection, acquired or not. See `Dataset.update`.
@@ -1550,11 +1550,7 @@ var SHAREDSTATE = (() => {
      *   `Dataset.update`.
      */
     update(path, changes, { signal } = {}) {
-      return this.#connection.request(
-        "PUT",
-        () => [collection_path(path), this._prepared(changes)],
-        signal
-      );
+      return this.#hub.request("PUT", () => [collection_path(path), this._prepared(changes)], signal);
     }
   };
 
@@ -1913,13 +1909,13 @@ var SHAREDSTATE = (() => {
     }
   };
   async function transact(ds, run) {
-    const crowd = ds._crowd;
-    const before = crowd.turn;
+    const contention = ds._contention;
+    const before = contention.turn;
     const turn = new Deferred();
-    crowd.turn = turn.promise;
+    contention.turn = turn.promise;
     await before;
     try {
-      if (crowd.conflicts > 0) await pause(crowd.conflicts--, crowd.attempt);
+      if (contention.conflicts > 0) await pause(contention.conflicts--, contention.attempt);
       for (let runs = 1; ; runs++) {
         await ds.ready;
         const transaction = new Transaction(ds);
@@ -1943,9 +1939,9 @@ var SHAREDSTATE = (() => {
             thrown
           );
           if (error.code !== "conflict" || runs === MAX_RUNS) throw error;
-          crowd.attempt = performance.now() - start;
-          crowd.conflicts = Math.min(crowd.conflicts + 1, MAX_CONFLICTS);
-          await pause(crowd.conflicts, crowd.attempt);
+          contention.attempt = performance.now() - start;
+          contention.conflicts = Math.min(contention.conflicts + 1, MAX_CONFLICTS);
+          await pause(contention.conflicts, contention.attempt);
           await caught_up(ds, transaction._cursor, error);
         }
       }
@@ -1973,7 +1969,7 @@ var SHAREDSTATE = (() => {
   // src/extras/full.js
   var Dataset2 = class extends Dataset {
     /** @internal conflicts of late, how long the last attempt took, in milliseconds, and the end of the last transaction */
-    _crowd = { conflicts: 0, attempt: 0, turn: Promise.resolve() };
+    _contention = { conflicts: 0, attempt: 0, turn: Promise.resolve() };
     /**
      * @internal resolves at the next version, rejects while the server refuses to tell any
      * @type {Deferred<void>}
@@ -2024,17 +2020,17 @@ var SHAREDSTATE = (() => {
     /**
      * @internal
      * @override
-     * @param {import("../api/connection.js").News} news
+     * @param {import("../api/client_hub.js").DatasetEffect} effect
      */
-    _hear(news) {
-      super._hear(news);
-      if (news.kind === "refused") return;
+    _handle(effect) {
+      super._handle(effect);
+      if (effect.kind === "refused") return;
       this._moved.resolve();
       this._moved = new Deferred();
     }
     /** @internal @override */
-    _asked() {
-      super._asked();
+    _renew() {
+      super._renew();
       if (this._moved.failed) this._moved = new Deferred();
     }
     /**

@@ -10,7 +10,7 @@ export { version } from "./version.js";
 /** @typedef {import("./api/options.js").Options} Options */
 /** @typedef {import("./api/options.js").Status} Status */
 /** @typedef {import("./protocol/replica.js").Item} Item */
-/** @typedef {import("./util/ending.js").Until} Until */
+/** @typedef {import("./util/lifetime.js").Until} Until */
 /** @typedef {import("./api/changes.js").Cursor} Cursor */
 /** @typedef {import("./protocol/errors.js").ErrorCode} ErrorCode */
 /**

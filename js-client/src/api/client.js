@@ -1,16 +1,16 @@
 import { with_ids } from "./changes.js";
-import { Connection } from "./connection.js";
+import { ClientHub } from "./client_hub.js";
 import { Dataset } from "./dataset.js";
-import { DISPOSE, disposable, on_abort } from "../util/ending.js";
+import { DISPOSE, disposable, on_abort } from "../util/lifetime.js";
 import { collection_path } from "../protocol/paths.js";
 
 /** @import { Changes } from "./changes.js" */
-/** @import { Ending } from "../util/disposable.js" */
-/** @import { Until } from "../util/ending.js" */
+/** @import { Disposable } from "../util/disposable.js" */
+/** @import { Until } from "../util/lifetime.js" */
 /** @import { Options, Status } from "./options.js" */
 /** @import { Item } from "../protocol/replica.js" */
 
-/** @typedef {{path: string} & Ending} Handle given back by `release`, or by `using` */
+/** @typedef {{path: string} & Disposable} Handle given back by `release`, or by `using` */
 /** @typedef {{ds: Dataset<any>, handles: number}} Acquired */
 
 /**
@@ -18,7 +18,7 @@ import { collection_path } from "../protocol/paths.js";
  * itself until it is closed. This is the core; `full.js` builds on it.
  */
 export class SharedStateClient {
-  #connection;
+  #hub;
   /** @type {Map<string, Acquired>} by path */
   #acquired = new Map();
   /** @type {Map<object, () => void>} what stops listening to the signal, by handle */
@@ -31,20 +31,20 @@ export class SharedStateClient {
    * @param {Options} [options]
    */
   constructor(url, options = {}) {
-    this.#connection = new Connection(
+    this.#hub = new ClientHub(
       url,
       options,
-      (news) => this._peek(news.path)?._hear(news),
+      (effect) => this._peek(effect.path)?._handle(effect),
       (error) => {
         for (const { ds } of this.#acquired.values())
-          error ? ds._failed(error, error.code === "closed") : ds._asked();
+          error ? ds._failed(error, error.code === "closed") : ds._renew();
       },
     );
   }
 
   /** @returns {Status} */
   get status() {
-    return this.#connection.status;
+    return this.#hub.status;
   }
 
   /**
@@ -54,12 +54,12 @@ export class SharedStateClient {
    * @returns {object} handle for `remove_status_callback`
    */
   add_status_callback(callback) {
-    return this.#connection.status_callbacks.add(callback);
+    return this.#hub.status_callbacks.add(callback);
   }
 
   /** @param {object} handle of `add_status_callback`; an unknown one has no effect */
   remove_status_callback(handle) {
-    this.#connection.status_callbacks.remove(handle);
+    this.#hub.status_callbacks.remove(handle);
   }
 
   /**
@@ -69,7 +69,7 @@ export class SharedStateClient {
    * @returns {number | undefined}
    */
   get next_attempt() {
-    return this.#connection.next_attempt;
+    return this.#hub.next_attempt;
   }
 
   /**
@@ -81,7 +81,7 @@ export class SharedStateClient {
    * @throws {DOMException} or what else that constructor throws for a URL that it does not take
    */
   connect() {
-    this.#connection.connect(true);
+    this.#hub.connect(true);
   }
 
   /**
@@ -89,7 +89,7 @@ export class SharedStateClient {
    * with `connection_lost`. Datasets keep what they have and stay readable.
    */
   close() {
-    this.#connection.close();
+    this.#hub.close();
   }
 
   [DISPOSE]() {
@@ -108,21 +108,21 @@ export class SharedStateClient {
    */
   acquire(path, { signal } = {}) {
     const name = collection_path(path);
-    this.#connection.connect();
+    this.#hub.connect();
     let acquired = this.#acquired.get(name);
     if (!acquired) {
       const ds = this._new_dataset(
         name,
         (changes, until) => this.update(name, changes, until),
-        this.#connection.calls,
+        this.#hub.calls,
       );
       acquired = { ds, handles: 0 };
       this.#acquired.set(name, acquired);
     }
     acquired.handles++;
     const { ds } = acquired;
-    ds._asked();
-    this.#connection.acquire(name, ds._replica);
+    ds._renew();
+    this.#hub.acquire(name, ds._replica);
     /** @type {Handle} */
     const handle = Object.freeze(disposable({ path: name }, () => this.release(handle)));
     // Known first: a signal that is aborted already releases it at once.
@@ -176,7 +176,7 @@ export class SharedStateClient {
     if (!acquired || --acquired.handles > 0) return;
     this.#acquired.delete(path);
     acquired.ds._release();
-    this.#connection.release(path);
+    this.#hub.release(path);
   }
 
   /**
@@ -189,7 +189,7 @@ export class SharedStateClient {
    * @returns {Promise<R>} Rejects with a `SharedStateError`, as `Dataset.update` does.
    */
   get(path, { signal } = {}) {
-    return this.#connection.request("GET", () => [path, undefined], signal);
+    return this.#hub.request("GET", () => [path, undefined], signal);
   }
 
   /**
@@ -203,10 +203,6 @@ export class SharedStateClient {
    *   `Dataset.update`.
    */
   update(path, changes, { signal } = {}) {
-    return this.#connection.request(
-      "PUT",
-      () => [collection_path(path), this._prepared(changes)],
-      signal,
-    );
+    return this.#hub.request("PUT", () => [collection_path(path), this._prepared(changes)], signal);
   }
 }

@@ -1,15 +1,15 @@
 import { Callbacks } from "../util/callbacks.js";
 import { Deferred } from "../util/deferred.js";
-import { disposable, on_abort } from "../util/ending.js";
+import { disposable, on_abort } from "../util/lifetime.js";
 import { SharedStateError } from "../protocol/errors.js";
 import { Replica } from "../protocol/replica.js";
 
 /** @import { Changes } from "./changes.js" */
-/** @import { Ending } from "../util/disposable.js" */
-/** @import { Until } from "../util/ending.js" */
+/** @import { Disposable } from "../util/disposable.js" */
+/** @import { Until } from "../util/lifetime.js" */
 /** @import { Diff, Item } from "../protocol/replica.js" */
 
-/** @typedef {(() => void) & Ending} Unsubscribe */
+/** @typedef {(() => void) & Disposable} Unsubscribe */
 
 /**
  * The local copy of one collection, kept in sync by the client that it was acquired from. After a lost
@@ -45,7 +45,7 @@ export class Dataset {
    * @internal
    * @param {string} path
    * @param {(changes: Changes<any>, until?: Until) => Promise<number>} put
-   * @param {import("../util/calls.js").Calls} calls
+   * @param {import("../util/call_queue.js").CallQueue} calls
    */
   constructor(path, put, calls) {
     this.#path = path;
@@ -171,28 +171,28 @@ export class Dataset {
 
   /**
    * @internal
-   * @param {import("./connection.js").News} news
+   * @param {import("./client_hub.js").DatasetEffect} effect
    */
-  _hear(news) {
-    if (news.kind === "refused") {
-      if (!this.#told) this.#calls.report(news.error);
+  _handle(effect) {
+    if (effect.kind === "refused") {
+      if (!this.#told) this.#calls.report(effect.error);
       this.#told = true;
-      this._failed(news.error);
+      this._failed(effect.error);
       return;
     }
     this.#told = false;
-    if (news.kind === "changed") {
+    if (effect.kind === "changed") {
       this.#snapshot = undefined;
-      this.#callbacks.call(/** @type {Diff<any>[]} */ (news.diffs));
+      this.#callbacks.call(/** @type {Diff<any>[]} */ (effect.diffs));
     }
-    if (news.kind === "synced") {
-      this._asked();
+    if (effect.kind === "synced") {
+      this._renew();
       this.#ready.resolve();
     }
   }
 
   /** @internal the server is asked once more: a `ready` that failed gets another chance */
-  _asked() {
+  _renew() {
     const { settled, failed } = this.#ready;
     // Whoever waits for a `ready` that is still to come will learn of a refusal.
     if (settled) this.#told = false;
@@ -204,7 +204,7 @@ export class Dataset {
   /**
    * @internal
    * @param {SharedStateError} error
-   * @param {boolean} [_over] whether no news will come any more
+   * @param {boolean} [_over] whether no effect will come any more
    */
   _failed(error, _over) {
     this.#ready.reject(error);

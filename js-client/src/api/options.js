@@ -10,7 +10,7 @@ import { is_object } from "../protocol/messages.js";
 
 /**
  * @typedef {object} Options
- * @property {import("../net/socket.js").WebSocketClass} [WebSocket] constructor; default: the global one. Node
+ * @property {import("../net/connector.js").WebSocketClass} [WebSocket] constructor; default: the global one. Node
  *   20 has none: give it that of a package such as `ws`.
  * @property {number} [max_queue] requests that may wait for a connection; default 1000. 0: what cannot be
  *   sent at once is refused.

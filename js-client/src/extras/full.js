@@ -1,6 +1,6 @@
 /** The client with everything: the core, and what is built on it. */
 
-import { plain_changes } from "./batch.js";
+import { plain_changes } from "./validation.js";
 import { SharedStateClient as CoreClient } from "../api/client.js";
 import { Clock } from "./clock.js";
 import { Dataset as CoreDataset } from "../api/dataset.js";
@@ -12,7 +12,7 @@ import { check } from "../api/options.js";
 import { transact } from "./transaction.js";
 
 /** @import { Handle } from "../api/client.js" */
-/** @import { Until } from "../util/ending.js" */
+/** @import { Until } from "../util/lifetime.js" */
 /** @import { Options } from "../api/options.js" */
 /** @import { Diff, Item } from "../protocol/replica.js" */
 
@@ -24,7 +24,7 @@ import { transact } from "./transaction.js";
  */
 export class Dataset extends CoreDataset {
   /** @internal conflicts of late, how long the last attempt took, in milliseconds, and the end of the last transaction */
-  _crowd = { conflicts: 0, attempt: 0, turn: Promise.resolve() };
+  _contention = { conflicts: 0, attempt: 0, turn: Promise.resolve() };
   /**
    * @internal resolves at the next version, rejects while the server refuses to tell any
    * @type {Deferred<void>}
@@ -79,18 +79,18 @@ export class Dataset extends CoreDataset {
   /**
    * @internal
    * @override
-   * @param {import("../api/connection.js").News} news
+   * @param {import("../api/client_hub.js").DatasetEffect} effect
    */
-  _hear(news) {
-    super._hear(news);
-    if (news.kind === "refused") return;
+  _handle(effect) {
+    super._handle(effect);
+    if (effect.kind === "refused") return;
     this._moved.resolve();
     this._moved = new Deferred();
   }
 
   /** @internal @override */
-  _asked() {
-    super._asked();
+  _renew() {
+    super._renew();
     if (this._moved.failed) this._moved = new Deferred();
   }
 

@@ -1,5 +1,5 @@
 import { Deferred } from "../util/deferred.js";
-import { on_abort } from "../util/ending.js";
+import { on_abort } from "../util/lifetime.js";
 
 /** @import { Diff } from "../protocol/replica.js" */
 

@@ -1,4 +1,4 @@
-import { expect_ids } from "./batch.js";
+import { expect_ids } from "./validation.js";
 import { with_ids } from "../api/changes.js";
 import { plain } from "./plain.js";
 import { Replica } from "../protocol/replica.js";

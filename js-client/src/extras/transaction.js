@@ -9,7 +9,7 @@
  * Those of one client on one dataset have no need to fight: each has its turn when the one before is over.
  */
 
-import { batch_of } from "./batch.js";
+import { batch_of } from "./validation.js";
 import { Deferred } from "../util/deferred.js";
 import { SharedStateError } from "../protocol/errors.js";
 import { jitter } from "../util/random.js";
@@ -127,7 +127,7 @@ export class Transaction {
  *
  * @typedef {object} Conditional
  * @property {Cursor | undefined} cursor
- * @property {{conflicts: number, attempt: number, turn: Promise<void>}} _crowd
+ * @property {{conflicts: number, attempt: number, turn: Promise<void>}} _contention
  * @property {Deferred<void>} _moved
  */
 
@@ -139,14 +139,14 @@ export class Transaction {
  * @returns {Promise<Awaited<R>>}
  */
 export async function transact(ds, run) {
-  const crowd = ds._crowd;
-  const before = crowd.turn;
+  const contention = ds._contention;
+  const before = contention.turn;
   /** @type {Deferred<void>} */
   const turn = new Deferred();
-  crowd.turn = turn.promise;
+  contention.turn = turn.promise;
   await before;
   try {
-    if (crowd.conflicts > 0) await pause(crowd.conflicts--, crowd.attempt);
+    if (contention.conflicts > 0) await pause(contention.conflicts--, contention.attempt);
     for (let runs = 1; ; runs++) {
       await ds.ready;
       const transaction = new Transaction(ds);
@@ -168,9 +168,9 @@ export async function transact(ds, run) {
       } catch (thrown) {
         const error = /** @type {SharedStateError} */ (thrown);
         if (error.code !== "conflict" || runs === MAX_RUNS) throw error;
-        crowd.attempt = performance.now() - start;
-        crowd.conflicts = Math.min(crowd.conflicts + 1, MAX_CONFLICTS);
-        await pause(crowd.conflicts, crowd.attempt);
+        contention.attempt = performance.now() - start;
+        contention.conflicts = Math.min(contention.conflicts + 1, MAX_CONFLICTS);
+        await pause(contention.conflicts, contention.attempt);
         await caught_up(ds, transaction._cursor, error);
       }
     }

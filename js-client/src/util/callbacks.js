@@ -1,4 +1,4 @@
-/** @import { Calls } from "./calls.js" */
+/** @import { CallQueue } from "./call_queue.js" */
 
 /**
  * Callbacks of one kind. One that throws does not disturb the others; one that is removed is not called
@@ -11,7 +11,7 @@ export class Callbacks {
   #callbacks = new Map();
   #calls;
 
-  /** @param {Calls} calls */
+  /** @param {CallQueue} calls */
   constructor(calls) {
     this.#calls = calls;
   }

@@ -6,6 +6,6 @@ declare global {
 }
 
 /** What `using` ends. */
-export interface Ending {
+export interface Disposable {
   [Symbol.dispose]: () => void;
 }

@@ -111,7 +111,7 @@ describe("transaction", () => {
         tx.update({ insert: [{ id: "a", n: tx.get_item("a")?.n + 1 }] });
       });
       const refuse = () =>
-        ds._hear(
+        ds._handle(
           /** @type {any} */ ({ kind: "refused", error: new SharedStateError("too_many", "no") }),
         );
       await turn();

@@ -1,4 +1,4 @@
-/** Attempts to connect: when the next one is, how it is hurried, and what ends them. */
+/** Attempts to connect: when the next one is, how to make it at once, and what ends them. */
 
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
@@ -18,7 +18,11 @@ test("the next attempt is announced, and connect makes it at once", (t) => {
   assert.equal(client.next_attempt, 1_000_250);
   client.update(C, {});
   client.acquire(C);
-  assert.equal(FakeWebSocket.made.length, 1, "whoever just uses the client does not hurry it");
+  assert.equal(
+    FakeWebSocket.made.length,
+    1,
+    "whoever just uses the client does not make it at once",
+  );
   client.connect();
   assert.equal(FakeWebSocket.made.length, 2);
   assert.equal(client.next_attempt, undefined);

@@ -1,6 +1,6 @@
 /** How things that were begun are ended: by an `AbortSignal`, by `using`, by hand. */
 
-/** @import { Ending } from "./disposable.js" */
+/** @import { Disposable } from "./disposable.js" */
 
 /**
  * The key that `using` looks for; a name of our own where the language has none yet.
@@ -13,7 +13,7 @@ export const DISPOSE = Symbol.dispose ?? /** @type {any} */ (Symbol.for("Symbol.
  * @template {object} T
  * @param {T} it
  * @param {() => void} end what `using` does at the end of the block
- * @returns {T & Ending}
+ * @returns {T & Disposable}
  */
 export const disposable = (it, end) => /** @type {any} */ (Object.assign(it, { [DISPOSE]: end }));
 

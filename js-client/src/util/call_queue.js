@@ -1,14 +1,14 @@
 import { report } from "./report.js";
 
 /**
- * Calls of the application's functions, one after the other, in the order in which they became due.
+ * CallQueue of the application's functions, one after the other, in the order in which they became due.
  *
  * - What the client itself has to do about an event is done before the first of them begins. So nothing of its own is
  *   left undone, whatever a function does: throw, use the client, or never return.
  * - That happens: when a navigation begins, Firefox ends the running script without an exception, and the page stays if
  *   there is nothing to navigate to (a download, a 204). The calls that were still due are made at the next event.
  */
-export class Calls {
+export class CallQueue {
   /** @type {Set<() => unknown>} */
   #due = new Set();
   #running = false;

@@ -44,7 +44,7 @@ const GOODBYE = 1000;
 /** The longest pause that a timer can count, in milliseconds: 24 days. */
 const MAX_TICK = 2 ** 31 - 1;
 
-export class Socket {
+export class Connector {
   #url;
   #WebSocket;
   #listener;
@@ -125,7 +125,7 @@ export class Socket {
    *
    * @returns {number | undefined} when it would have been
    */
-  hurry() {
+  retry() {
     const paused = this.next_attempt;
     if (paused) {
       clearTimeout(this.#timer);
@@ -182,13 +182,13 @@ export class Socket {
     } else {
       const pause = backoff(this.#failures++);
       this.next_attempt = Date.now() + pause;
-      this.#timer = setTimeout(() => this.hurry(), pause);
+      this.#timer = setTimeout(() => this.retry(), pause);
     }
     this.#listener.lost(closing, error);
   }
 
   #wake = () => {
-    if (this.hurry()) return;
+    if (this.retry()) return;
     // The network may be another one now, and the connection dead without anybody having noticed.
     this.#silence = 2;
     this.#listener.probe();

@@ -1,51 +1,51 @@
 import { Callbacks } from "../util/callbacks.js";
-import { Calls } from "../util/calls.js";
-import { on_abort } from "../util/ending.js";
+import { CallQueue } from "../util/call_queue.js";
+import { on_abort } from "../util/lifetime.js";
 import { SharedStateError } from "../protocol/errors.js";
 import { normal_path } from "../protocol/paths.js";
 import { ClientProtocol } from "../protocol/client_protocol.js";
 import { closed } from "../protocol/requests.js";
-import { Socket } from "../net/socket.js";
+import { Connector } from "../net/connector.js";
 
 /** @typedef {import("../protocol/effects.js").Effect} Effect */
-/** @typedef {Extract<Effect, {path: string}>} News of one dataset */
+/** @typedef {Extract<Effect, {path: string}>} DatasetEffect of one dataset */
 /** @import { Options, Status } from "./options.js" */
 
 /** @typedef {{resolve: (data: unknown) => void, reject: (error: unknown) => void}} Ticket */
 
-/** Joins the protocol, which decides, and the socket, which does: performs effects, tells the status. */
-export class Connection {
+/** Joins the core, which decides, and the connector, which does: inputs go in, effects are performed. */
+export class ClientHub {
   /** @type {Status} */
   status = "idle";
   /** @type {Callbacks<Status>} */
   status_callbacks;
   #url;
   #options;
-  #tell;
-  #turn;
+  #on_effect;
+  #on_connectivity;
   #core;
-  /** @type {Socket | undefined} */
-  #socket;
+  /** @type {Connector | undefined} */
+  #connector;
 
   /**
    * @param {string} url
    * @param {Options} options
-   * @param {(news: News) => void} tell
-   * @param {(error?: SharedStateError) => void} turn gets the reason why there is no connection any more, or none: there
-   *   are attempts to make one, now, or again
+   * @param {(effect: DatasetEffect) => void} on_effect
+   * @param {(error?: SharedStateError) => void} on_connectivity gets why there is no connection, and will be none; without
+   *   an error, attempts to connect have begun
    */
-  constructor(url, options, tell, turn) {
+  constructor(url, options, on_effect, on_connectivity) {
     this.#url = url;
     this.#options = options;
-    this.#tell = tell;
-    this.#turn = turn;
+    this.#on_effect = on_effect;
+    this.#on_connectivity = on_connectivity;
     this.#core = new ClientProtocol({ max_waiting: options.max_queue });
-    this.calls = new Calls(options.on_error);
+    this.calls = new CallQueue(options.on_error);
     this.status_callbacks = new Callbacks(this.calls);
   }
 
   get next_attempt() {
-    return this.#socket?.next_attempt;
+    return this.#connector?.next_attempt;
   }
 
   /**
@@ -55,8 +55,8 @@ export class Connection {
    */
   connect(now) {
     if (this.status === "closed") throw closed();
-    if (this.#socket) {
-      if (now) this.#socket.hurry();
+    if (this.#connector) {
+      if (now) this.#connector.retry();
       return;
     }
     const { WebSocket = globalThis.WebSocket } = this.#options;
@@ -71,9 +71,9 @@ export class Connection {
       ) => {
         const effects = core.connection_lost(closing);
         if (error) {
-          this.#socket = undefined;
+          this.#connector = undefined;
           effects.push(...core.give_up(error));
-          this.#turn(error);
+          this.#on_connectivity(error);
         }
         const { status } = this;
         this.perform(effects, error ? "idle" : status === "connected" ? "reconnecting" : status);
@@ -81,18 +81,18 @@ export class Connection {
       probe: () => this.perform(core.probe()),
       report: this.calls.report,
     };
-    const socket = new Socket(this.#url, WebSocket, listener, this.#options);
-    socket.start();
-    this.#socket = socket;
-    this.#turn();
+    const connector = new Connector(this.#url, WebSocket, listener, this.#options);
+    connector.start();
+    this.#connector = connector;
+    this.#on_connectivity();
     this.perform([], "connecting");
   }
 
   close() {
     if (this.status === "closed") return;
     const effects = this.#core.close();
-    this.#turn(closed());
-    this.#socket?.close();
+    this.#on_connectivity(closed());
+    this.#connector?.close();
     this.perform(effects, "closed");
   }
 
@@ -148,7 +148,7 @@ export class Connection {
   /** @param {Effect} effect */
   #perform_one(effect) {
     if (effect.kind === "send_text") {
-      this.#socket?.send(effect.text);
+      this.#connector?.send(effect.text);
     } else if (effect.kind === "settled") {
       const { resolve, reject } = /** @type {Ticket} */ (effect.ticket);
       if (effect.error) reject(effect.error);
@@ -156,7 +156,7 @@ export class Connection {
     } else if (effect.kind === "fault") {
       this.calls.report(effect.error);
     } else {
-      this.#tell(effect);
+      this.#on_effect(effect);
     }
   }
 }
