@@ -8,6 +8,7 @@ all of it.
 from ._version import __version__
 from .counters import Census, Counters
 from .effects import (
+    Answer,
     Close,
     Commit,
     Doubt,
@@ -39,6 +40,7 @@ from .storage import (
 from .updates import Diff, Update, apply, compose, diff
 
 __all__ = [
+    "Answer",
     "Census",
     "Close",
     "CollectionPath",

@@ -9,6 +9,7 @@ from typing import Generic, TypeAlias, TypeVar
 
 from msgspec import Struct
 
+from .errors import RequestError
 from .paths import CollectionPath
 from .storage import Cursor, Write
 
@@ -114,6 +115,25 @@ class Doubt(Struct, frozen=True):
     cursor: Cursor
 
 
+class Answer(Struct, frozen=True):
+    """Tell whoever asked by a typed input (`Server.put`, `get`, `subscribe`) what came of it; once for each.
+
+    Attributes:
+        author: who, as the input was given it.
+        data: of `put` the number of ids that the update names; of `get` the JSON text of the array of all items, as
+            bytes, or a sequence of names, or of `/clock` a float; of `subscribe` None. None with an error.
+        cursor: the state after the update, or the one that was read, if there is one.
+        error: why nothing was done; None if it was.
+        outcome_unknown: nobody knows whether the update was stored.
+    """
+
+    author: Hashable
+    data: object = None
+    cursor: Cursor | None = None
+    error: RequestError | None = None
+    outcome_unknown: bool = False
+
+
 Effect: TypeAlias = (
     Send[C]
     | TellDrained[C]
@@ -125,4 +145,5 @@ Effect: TypeAlias = (
     | ListCollections
     | ListApps
     | Doubt
+    | Answer
 )

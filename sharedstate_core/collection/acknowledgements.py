@@ -74,4 +74,5 @@ class Acknowledgements(Generic[C]):
 
     def _postpone(self, answer: Settled[C], reader: Reader[C], out: list[Effect[C]]) -> None:
         resume = partial(self._give_drained, answer, reader)
-        reader.postpone(Postponed(resume, answer.author.size, requests=0), out)
+        give = partial(answer.give, self._counters)
+        reader.postpone(Postponed(resume, give, answer.author.size, requests=0), out)

@@ -5,12 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from sharedstate_core.effects import C, Effect
+from sharedstate_core.errors import RequestError
 
 if TYPE_CHECKING:
-    from sharedstate_core.errors import RequestError
     from sharedstate_core.storage import Cursor
 
     from .reader import Reader
+
+
+def abandon(author: Author[C], out: list[Effect[C]]) -> None:
+    """Let an author know that a request was not carried out, since the connection has ended that it was for."""
+    author.fail(RequestError("unavailable", "the connection has ended"), out)
 
 
 class Author(Protocol[C]):

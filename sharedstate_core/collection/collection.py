@@ -22,6 +22,7 @@ from sharedstate_core.effects import C, Commit, Doubt, Effect, Load
 from sharedstate_core.errors import RequestError
 
 from .acknowledgements import Acknowledgements
+from .author import abandon
 from .content import Content
 from .delivery import DELIVERY
 from .freshness import LOOK_SECONDS
@@ -246,10 +247,11 @@ class Collection(Generic[C]):
     def _postpone(self, reader: Reader[C], out: list[Effect[C]]) -> None:
         """Put off what a blocked reader asked for."""
         request, path = self._desk.request, self.path
-        theirs = self._queue.take_of(reader)
-        reader.postpone_again(
-            [Postponed(partial(request, path, each), each.size) for each in theirs], out
-        )
+        theirs = [
+            Postponed(partial(request, path, each), partial(abandon, each.author), each.size)
+            for each in self._queue.take_of(reader)
+        ]
+        reader.postpone_again(theirs, out)
 
     def _rest(self, now: float) -> None:
         if self._is_idle():

@@ -22,16 +22,22 @@ class Postponed(Generic[C]):
 
     Args:
         resume: does it.
+        abandon: lets its author know, if the reader has left before.
         size: about how many bytes of memory it takes until then.
         requests: 1 if it is to carry a request out, 0 if it is to answer one.
     """
 
-    __slots__ = ("_size", "requests", "resume")
+    __slots__ = ("_size", "abandon", "requests", "resume")
 
     def __init__(
-        self, resume: Callable[[float, list[Effect[C]]], None], size: int, requests: int = 1
+        self,
+        resume: Callable[[float, list[Effect[C]]], None],
+        abandon: Callable[[list[Effect[C]]], None],
+        size: int,
+        requests: int = 1,
     ) -> None:
         self.resume = resume
+        self.abandon = abandon
         self.requests = requests
         self._size = size
 
@@ -49,6 +55,11 @@ class Reader(Protocol[C]):
 
     connection: C
     state: ReaderState
+
+    @property
+    def has_postponed(self) -> bool:
+        """Whether a request of it is put off, so that all later ones have to be."""
+        ...
 
     def take(self, messages: Sequence[bytes], out: list[Effect[C]]) -> None:
         """Send messages that are for this reader alone; it may be blocked by them."""

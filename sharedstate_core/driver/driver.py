@@ -25,12 +25,13 @@ from .performer import Performer
 
 if TYPE_CHECKING:
     from collections.abc import Collection as Names
-    from collections.abc import Iterable
+    from collections.abc import Hashable, Iterable
 
     from sharedstate_core.effects import Effect
     from sharedstate_core.limits import Limits
     from sharedstate_core.paths import CollectionPath
-    from sharedstate_core.storage import Cursor
+    from sharedstate_core.storage import Condition, Cursor
+    from sharedstate_core.updates import Update
 
     from .host import Host
     from .operations import Operation, Result
@@ -107,6 +108,48 @@ class Driver(Generic[P]):
     def has_peers(self) -> bool:
         """Whether a connection is open."""
         return bool(self._peers)
+
+    # --- what is asked without a message ----------------------------------------------------------
+
+    def put(
+        self,
+        path: str,
+        update: Update,
+        now: float,
+        *,
+        author: Hashable | None = None,
+        condition: Condition | Cursor | None = None,
+        peer: P | None = None,
+    ) -> None:
+        """Update a collection; see `Server.put`. What came of it is told by `Host.answered`."""
+        call = partial(self.server.put, author=author, condition=condition, connection=peer)
+        self._performer.take(now, call, path, update, now)
+
+    def get(self, path: str, now: float, *, author: Hashable, peer: P | None = None) -> None:
+        """Read; see `Server.get`. What is there is told by `Host.answered`."""
+        call = partial(self.server.get, author=author, connection=peer)
+        self._performer.take(now, call, path, now)
+
+    def subscribe(
+        self,
+        peer: P,
+        path: str,
+        now: float,
+        *,
+        since: Cursor | None = None,
+        parts: bool = False,
+        author: Hashable | None = None,
+    ) -> None:
+        """Subscribe a peer to a collection; see `Server.subscribe`."""
+        call = partial(self.server.subscribe, since=since, parts=parts, author=author)
+        self._performer.take(now, call, peer, path, now)
+
+    def unsubscribe(
+        self, peer: P, path: str, now: float, *, author: Hashable | None = None
+    ) -> None:
+        """End a subscription of a peer; see `Server.unsubscribe`."""
+        call = partial(self.server.unsubscribe, author=author)
+        self._performer.take(now, call, peer, path, now)
 
     # --- storage ----------------------------------------------------------------------------------
 

@@ -10,6 +10,8 @@ from .peer import P
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sharedstate_core.effects import Answer
+
     from .operations import Operation
 
 
@@ -31,6 +33,9 @@ class Host(ABC, Generic[P]):
     @abstractmethod
     def wall_time(self) -> float:
         """Return seconds since the Unix epoch; asked with each input that may need it."""
+
+    def answered(self, answer: Answer) -> None:
+        """Hear what came of `Driver.put`, `get`, `subscribe` or `unsubscribe`, if that was given an author."""
 
     def changed(self) -> None:
         """Hear that `next_wakeup`, `is_stopped` or `has_peers` of the driver has changed."""

@@ -6,6 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, assert_never
 
 from sharedstate_core.effects import (
+    Answer,
     Close,
     Commit,
     Doubt,
@@ -97,6 +98,8 @@ class Performer(Generic[P]):
             case Commit() | Load() | ListCollections() | ListApps() | Doubt():
                 self._begin(effect)
                 self._host.start(effect)
+            case Answer():
+                self._host.answered(effect)
             case _ if effect.connection in self.gone:
                 pass
             case TellDrained():

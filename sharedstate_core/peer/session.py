@@ -27,7 +27,7 @@ from sharedstate_core.effects import (
     Send,
     TellDrained,
 )
-from sharedstate_core.errors import CLOSE_POLICY
+from sharedstate_core.errors import CLOSE_POLICY, RequestError
 
 from .flow import READING, Unanswered
 from .owed import HeldReply, Owed
@@ -81,10 +81,15 @@ class Session(Generic[C]):
         """Whether the transport was asked to read no more."""
         return self._paused
 
-    @property
-    def is_overrun(self) -> bool:
-        """Whether more requests wait than the peer may have."""
-        return self._unanswered > self._limits.current.unanswered
+    def check_admission(self) -> None:
+        """Refuse a request, counted in already, if more wait than the peer may have.
+
+        Raises:
+            RequestError: `too_many`.
+        """
+        limit = self._limits.current.unanswered
+        if self._unanswered > limit:
+            raise RequestError("too_many", f"more than {limit} requests wait for an answer")
 
     def answered(self, size: int, out: list[Effect[C]]) -> None:
         """Count a request out."""
@@ -167,6 +172,18 @@ class Session(Generic[C]):
         if kept := self._owed.kept():
             self._outstanding.give(self, kept)
         self._control_flow(out)
+
+    def leave(self, out: list[Effect[C]]) -> None:
+        """The connection has ended: what is put off is not carried out, and its authors hear so."""
+        self.state = "closed"
+        self._outstanding.take_back(self)
+        self._drains.cancel(self)
+        while self._owed:
+            match owed := self._owed.take():
+                case Postponed():
+                    owed.abandon(out)
+                case _:
+                    pass
 
     def close(
         self, reason: str, out: list[Effect[C]], code: int = CLOSE_POLICY, *, at_once: bool = False

@@ -10,10 +10,11 @@ The rules:
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Generic
+from typing import TYPE_CHECKING, Generic, Literal
 
 from msgspec import Raw
 
+from sharedstate_core.collection.author import abandon
 from sharedstate_core.collection.delivery import DELIVERY
 from sharedstate_core.collection.notices import Audience
 from sharedstate_core.collection.operations import Get, Operation, Put, put_size
@@ -23,9 +24,10 @@ from sharedstate_core.effects import C, Effect, ListApps, ListCollections
 from sharedstate_core.errors import RequestError
 from sharedstate_core.paths import split_path
 from sharedstate_core.peer.request import Request
-from sharedstate_core.peer.wishes import Wanted, decide
+from sharedstate_core.peer.wishes import Decision, Wanted, decide
 from sharedstate_core.wire.decode import (
     RequestMessage,
+    SubscriptionChanges,
     decode_request,
     decode_subscriptions,
     decode_write,
@@ -36,7 +38,11 @@ from sharedstate_core.wire.faults import BadMessageError
 from .listing import Listing, Together, every_name, holders
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sharedstate_core.clock import WallClock
+    from sharedstate_core.collection.author import Author
+    from sharedstate_core.collection.reader import Reader
     from sharedstate_core.paths import CollectionPath
     from sharedstate_core.peer.session import Session
 
@@ -67,10 +73,7 @@ class Dispatcher(Generic[C]):
         tunnel = message.tunnel.copy()  # a view of the text, which would be kept as long
         request = Request(session, message.cmd, tunnel, len(text), out)
         try:
-            if session.is_overrun:
-                raise RequestError(
-                    "too_many", f"more than {limits.unanswered} requests wait for an answer"
-                )
+            session.check_admission()
             self._dispatch(request, message, now, out)
         except RequestError as error:
             request.fail(error, out)
@@ -80,59 +83,70 @@ class Dispatcher(Generic[C]):
     ) -> None:
         match message.cmd, split_path(message.path):
             case "PUT", (_, _, _):
-                path = self._registry.parse(message.path)
-                self._pending.admit()
+                path = self.admit(message.path)
                 write = decode_write(message.arg, self._registry.limits)
                 size = put_size(write, len(message.arg) + len(request.tunnel))
-                self._take_in(request.reader, path, Put(request, write, size), out)
-            case "GET", (_, _, _):
-                self._take_in(request.reader, self._registry.parse(message.path), Get(request), out)
-            case "GET", ():
-                request.succeed(self._registry.services, out)
-            case "GET", ("clock",):
-                session = request.reader
-                tell = partial(self._tell_time, request)
-                if DELIVERY.decide[session.state, "read", session.has_postponed] == "later":
-                    session.postpone(Postponed(tell, request.size), out)
-                else:
-                    tell(now, out)
+                self.take_in(path, Put(request, write, size), out)
             case "GET", ("subs",):
                 subs = request.reader.subscriptions.items()
                 request.succeed([(path, Raw(known.sub)) for path, known in subs], out)
             case "PUT", ("subs",):
                 self._put_subs(request, message.arg, now, out)
-            case "GET", (app, *services) if len(services) < 2:
-                self._list(app, services, request, out)
-            case cmd, _:
-                raise RequestError(
-                    "bad_path", f"path {message.path[:200]!r}: nothing to {cmd} here"
-                )
+            case "GET", _:
+                self.get(request, message.path, now, out)
+            case "PUT", _:
+                raise RequestError("bad_path", f"path {message.path[:200]!r}: nothing to PUT here")
 
-    def _take_in(
-        self,
-        session: Session[C],
-        path: CollectionPath,
-        operation: Operation[C],
-        out: list[Effect[C]],
-    ) -> None:
-        """Take in an update or a read, now or, in the order they came, when the reader can take the answer."""
-        what = "read" if isinstance(operation, Get) else "update"
-        if DELIVERY.decide[session.state, what, session.has_postponed] == "later":
+    def admit(self, path: str) -> CollectionPath:
+        """Return the collection that an update is for, if one more may wait for storage.
+
+        Raises:
+            RequestError: the path is none, or one more may not wait.
+        """
+        parsed = self._registry.parse(path)
+        self._pending.admit()
+        return parsed
+
+    def get(self, author: Author[C], path: str, now: float, out: list[Effect[C]]) -> None:
+        """Answer a read, of whatever there is to read without a connection.
+
+        Raises:
+            RequestError: there is nothing to read.
+        """
+        match split_path(path):
+            case (_, _, _):
+                self.take_in(self._registry.parse(path), Get(author), out)
+            case ():
+                author.succeed(self._registry.services, out)
+            case ("clock",):
+                tell, reader = partial(self._tell_time, author), author.reader
+                if reader is not None and _is_later("read", reader):
+                    reader.postpone(Postponed(tell, partial(abandon, author), author.size), out)
+                else:
+                    tell(now, out)
+            case (app, *services) if len(services) < 2 and app != "subs":
+                self._list(app, services, author, out)
+            case _:
+                raise RequestError("bad_path", f"path {path[:200]!r}: nothing to GET here")
+
+    def take_in(self, path: CollectionPath, operation: Operation[C], out: list[Effect[C]]) -> None:
+        """Take in an update or a read, now or, in the order they came, when its reader can take the answer."""
+        author, reader = operation.author, operation.author.reader
+        what: Literal["read", "update"] = "read" if isinstance(operation, Get) else "update"
+        if reader is not None and _is_later(what, reader):
             resume = partial(self._registry.request, path, operation)
-            session.postpone(Postponed(resume, operation.size), out)
+            reader.postpone(Postponed(resume, partial(abandon, author), operation.size), out)
         else:
             self._registry.take_in(path, operation)
 
-    def _tell_time(self, request: Request[C], now: float, out: list[Effect[C]]) -> None:
+    def _tell_time(self, author: Author[C], now: float, out: list[Effect[C]]) -> None:
         time = self._clock.at(now)
         if time is None:
-            request.fail(RequestError("unavailable", "this server was not told the time"), out)
+            author.fail(RequestError("unavailable", "this server was not told the time"), out)
         else:
-            request.succeed(time, out)
+            author.succeed(time, out)
 
-    def _list(
-        self, app: str, services: list[str], request: Request[C], out: list[Effect[C]]
-    ) -> None:
+    def _list(self, app: str, services: list[str], author: Author[C], out: list[Effect[C]]) -> None:
         """Ask storage for the names of an app's collections in one service, or in which services there are some.
 
         In place of the latter for an app called `apps`: which apps there are.
@@ -141,26 +155,41 @@ class Dispatcher(Generic[C]):
             self._registry.check_service(service)
         issue, everywhere = self._registry.tickets.issue, self._registry.services
         if not everywhere:
-            request.succeed([], out)
+            author.succeed([], out)
         elif services:
-            out.append(ListCollections(issue(Listing(request)), services[0], app))
+            out.append(ListCollections(issue(Listing(author)), services[0], app))
         elif app == "apps":
-            for service, listing in Together(request, everywhere, every_name).listings():
+            for service, listing in Together(author, everywhere, every_name).listings():
                 out.append(ListApps(issue(listing), service))
         else:
-            for service, listing in Together(request, everywhere, holders).listings():
+            for service, listing in Together(author, everywhere, holders).listings():
                 out.append(ListCollections(issue(listing), service, app))
 
     def _put_subs(self, request: Request[C], arg: Raw, now: float, out: list[Effect[C]]) -> None:
         """Edit or replace the subscriptions; the reply comes before what they bring."""
-        session = request.reader
+        changes = decode_subscriptions(arg, self._registry.limits)
+
+        def reply(decision: Decision[C]) -> None:
+            subs = [(path, entry.sub) for path, entry in decision.kept.items()]
+            message = encode_subs_reply(request.tunnel, subs, decision.refused.items())
+            request.answer(message, out)
+
+        self.change_subscriptions(request.reader, changes, reply, now, out)
+
+    def change_subscriptions(
+        self,
+        session: Session[C],
+        changes: SubscriptionChanges,
+        reply: Callable[[Decision[C]], None],
+        now: float,
+        out: list[Effect[C]],
+    ) -> None:
+        """Edit or replace the subscriptions of a connection; `reply` comes before what they bring."""
         before = session.subscriptions
-        limits = self._registry.limits
-        changes = decode_subscriptions(arg, limits)
         parse = partial(self._registry.parse, beside=set())
-        kept, refused = decide(before, changes, limits.subscriptions, parse)
-        subs = [(path, entry.sub) for path, entry in kept.items()]
-        request.answer(encode_subs_reply(request.tunnel, subs, refused.items()), out)
+        decision = decide(before, changes, self._registry.limits.subscriptions, parse)
+        kept = decision.kept
+        reply(decision)
         gone = [each for path, each in before.items() if kept.get(path) is not each]
         for subscription in gone:
             session.disown(subscription)
@@ -180,3 +209,8 @@ class Dispatcher(Generic[C]):
         since, parts = wanted.options
         collection = self._registry.open(wanted.path)
         return Subscription(session, collection, Audience(path, parts), wanted.sub, since)
+
+
+def _is_later(what: Literal["read", "update"], reader: Reader[C]) -> bool:
+    """Return whether a request has to wait until its reader can take the answer, in the order they came."""
+    return DELIVERY.decide[reader.state, what, reader.has_postponed] == "later"

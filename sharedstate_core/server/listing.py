@@ -16,49 +16,49 @@ from sharedstate_core.effects import C, Effect
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from sharedstate_core.collection.author import Author
     from sharedstate_core.errors import RequestError
-    from sharedstate_core.peer.request import Request
 
 
 class Listing(Generic[C]):
-    """Names in one service, for one request.
+    """Names in one service, for one author.
 
     Args:
-        request: to answer.
+        author: to answer.
     """
 
-    __slots__ = ("_request",)
+    __slots__ = ("_author",)
 
-    def __init__(self, request: Request[C]) -> None:
-        self._request = request
+    def __init__(self, author: Author[C]) -> None:
+        self._author = author
 
     def succeeded(self, names: Sequence[str], out: list[Effect[C]]) -> None:
         """Storage has told them."""
-        self._request.succeed(names, out)
+        self._author.succeed(names, out)
 
     def failed(self, error: RequestError, out: list[Effect[C]]) -> None:
         """Storage could not tell them."""
-        self._request.fail(error, out)
+        self._author.fail(error, out)
 
 
 class Together(Generic[C]):
-    """What several services have to tell, for one request.
+    """What several services have to tell, for one author.
 
     Args:
-        request: to answer.
+        author: to answer.
         services: which.
         combine: makes the answer of what each of them has told, which is in the order of `services`.
     """
 
-    __slots__ = ("_combine", "_error", "_request", "_services", "_told", "_waiting")
+    __slots__ = ("_author", "_combine", "_error", "_services", "_told", "_waiting")
 
     def __init__(
         self,
-        request: Request[C],
+        author: Author[C],
         services: Sequence[str],
         combine: Callable[[Mapping[str, Sequence[str]]], list[str]],
     ) -> None:
-        self._request = request
+        self._author = author
         self._services = services
         self._combine = combine
         self._waiting = len(services)
@@ -67,7 +67,7 @@ class Together(Generic[C]):
 
     def listings(self) -> list[tuple[str, Listing[C]]]:
         """Return what is to be asked of each service."""
-        return [(service, _OneOfThem(self._request, service, self)) for service in self._services]
+        return [(service, _OneOfThem(self._author, service, self)) for service in self._services]
 
     def has_told(
         self, service: str, names: Sequence[str], error: RequestError | None, out: list[Effect[C]]
@@ -79,9 +79,9 @@ class Together(Generic[C]):
         if self._waiting:
             return
         if self._error is not None:
-            self._request.fail(self._error, out)
+            self._author.fail(self._error, out)
         else:
-            self._request.succeed(self._combine(self._told), out)
+            self._author.succeed(self._combine(self._told), out)
 
 
 class _OneOfThem(Listing[C]):
@@ -89,8 +89,8 @@ class _OneOfThem(Listing[C]):
 
     __slots__ = ("_all", "_service")
 
-    def __init__(self, request: Request[C], service: str, together: Together[C]) -> None:
-        super().__init__(request)
+    def __init__(self, author: Author[C], service: str, together: Together[C]) -> None:
+        super().__init__(author)
         self._service = service
         self._all = together
 

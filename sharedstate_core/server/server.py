@@ -15,24 +15,20 @@ The rules:
 from collections.abc import Collection as Names
 from collections.abc import Iterable
 
-from sharedstate_core.arguments import check_seconds, expect, messages, service_names
-from sharedstate_core.clock import WallClock
+from sharedstate_core.arguments import check_seconds, expect, messages
 from sharedstate_core.collection.subscribers import Subscription, proceed
-from sharedstate_core.counters import Census, Counters
+from sharedstate_core.counters import Census
 from sharedstate_core.effects import C, Effect
 from sharedstate_core.errors import CLOSE_GOING_AWAY, LocalProtocolError
-from sharedstate_core.limits import Limits, LiveLimits
-from sharedstate_core.peer.drains import Drains
+from sharedstate_core.limits import Limits
 from sharedstate_core.peer.outstanding import Outstanding
 from sharedstate_core.peer.session import Session
 
-from .dispatch import Dispatcher
-from .registry import Registry
-from .shutdown import Shutdown
 from .storage_inputs import StorageInputs
+from .typed_inputs import TypedInputs
 
 
-class Server(StorageInputs[C]):
+class Server(StorageInputs[C], TypedInputs[C]):
     """All connections and collections of one server process.
 
     Args:
@@ -48,17 +44,7 @@ class Server(StorageInputs[C]):
     """
 
     def __init__(self, services: Names[str], limits: Limits | None = None) -> None:
-        if limits is not None:
-            expect("limits", limits, Limits)
-        self._limits = LiveLimits(limits or Limits())
-        self.counters = Counters()
-        names = service_names(services)
-        registry: Registry[C] = Registry(names, self._limits, self.counters)
-        shutdown = Shutdown(lambda: self.is_busy, self._close_all)
-        super().__init__(registry, Drains(self._limits), shutdown)
-        self._clock = WallClock()
-        self._dispatcher = Dispatcher(self._registry, self._clock)
-        self._sessions: dict[C, Session[C]] = {}
+        super().__init__(services, limits, self._close_all)
         self._outstanding: Outstanding[Session[C]] = Outstanding(self._limits)
 
     @property
@@ -95,9 +81,7 @@ class Server(StorageInputs[C]):
         session = self._session(connection)
         out = self._begin(now)
         del self._sessions[connection]
-        session.state = "closed"
-        self._outstanding.take_back(session)
-        self._drains.cancel(session)
+        session.leave(out)
         gone = session.subscriptions.values()
         for subscription in gone:
             subscription.collection.unsubscribe(subscription)
@@ -239,11 +223,6 @@ class Server(StorageInputs[C]):
         """Whether everybody has been closed; what is busy then was not finished in time."""
         return self._shutdown.is_over
 
-    @property
-    def is_busy(self) -> bool:
-        """Whether a request still waits for storage: `stop` waits for this to end."""
-        return bool(self._tickets) or any(each.is_busy for each in self._registry.all())
-
     def census(self) -> Census:
         """Count what there is now; the cost is that of looking at each connection and collection."""
         collections = self._registry.all()
@@ -264,9 +243,3 @@ class Server(StorageInputs[C]):
         for subscription in gone:
             subscription.collection.unsubscribe(subscription)
         proceed(gone, now, out)
-
-    def _session(self, connection: C) -> Session[C]:
-        session = self._sessions.get(connection)
-        if session is None:
-            raise LocalProtocolError(f"connection {connection!r} is not open")
-        return session

@@ -1,4 +1,4 @@
-"""The inputs by which storage answers, and what every input begins and ends with.
+"""The inputs by which storage answers.
 
 The rules:
 
@@ -8,53 +8,19 @@ The rules:
 """
 
 from collections.abc import Sequence
-from math import isfinite
-from typing import Generic
 
-from sharedstate_core.arguments import check_seconds, expect
+from sharedstate_core.arguments import expect
 from sharedstate_core.effects import C, Effect
 from sharedstate_core.errors import RequestError
 from sharedstate_core.paths import CollectionPath
-from sharedstate_core.peer.drains import Drains
-from sharedstate_core.peer.session import Session
 from sharedstate_core.results import check_change, checked_commit, checked_load, checked_names
 from sharedstate_core.storage import CommitResult, Cursor, Loaded
 
-from .registry import Registry
-from .shutdown import Shutdown
+from .inputs import Inputs
 
 
-class StorageInputs(Generic[C]):
-    """What came of storage operations; `Server` has all inputs.
-
-    Args:
-        registry: has the collections, and the tickets.
-        drains: has the time of the input at hand.
-        shutdown: goes on with every input.
-    """
-
-    def __init__(
-        self, registry: Registry[C], drains: Drains[Session[C]], shutdown: Shutdown[C]
-    ) -> None:
-        self._registry = registry
-        self._tickets = registry.tickets
-        self._drains = drains
-        self._shutdown = shutdown
-        self._late: list[Effect[C]] = []  # of an input that raised
-
-    def _begin(self, now: float) -> list[Effect[C]]:
-        """Begin an input that is in order, with the effects that an earlier one could not return."""
-        if now.__class__ is not float or not isfinite(now):
-            check_seconds(now)
-        self._drains.now = now
-        out, self._late = self._late, []
-        return out
-
-    def _end(self, out: list[Effect[C]]) -> list[Effect[C]]:
-        """End an input: an orderly stop may be over with it."""
-        if self._shutdown.has_begun:
-            self._shutdown.proceed(self._drains.now, out)
-        return out
+class StorageInputs(Inputs[C]):
+    """What came of storage operations; `Server` has all inputs."""
 
     def commit_succeeded(self, ticket: int, result: CommitResult, now: float) -> list[Effect[C]]:
         """A Commit was carried out; `result` has one outcome for each write.

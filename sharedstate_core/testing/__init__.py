@@ -4,7 +4,7 @@
 transport: give it what the transport receives, and it raises `ContractError` if a promise is broken.
 """
 
-from .checks import check_copies, check_requests, check_rest
+from .checks import check_answers, check_copies, check_requests, check_rest
 from .client import Client
 from .contract import ContractError
 from .links import Connection, Link, Operation
@@ -24,6 +24,7 @@ __all__ = [
     "Subscribed",
     "Version",
     "World",
+    "check_answers",
     "check_copies",
     "check_requests",
     "check_rest",

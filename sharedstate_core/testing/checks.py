@@ -10,6 +10,7 @@ from .contract import ContractError, check
 
 if TYPE_CHECKING:
     from sharedstate_core.storage import Cursor
+    from sharedstate_core.updates import Update
 
     from .client import Client
     from .records import Asked
@@ -56,6 +57,27 @@ def check_requests(world: World) -> None:
         check(not _is_stored(world, asked), f"{asked} came after the stop, and is stored")
 
 
+def check_answers(world: World) -> None:
+    """Check what authors without a message were told against the store's history; no two updates may be equal."""
+    for answer in world.callers.answers:
+        called = world.callers.asked[answer.author]
+        who = f"author {answer.author!r}"
+        if called.update is None or called.update.is_noop:
+            continue
+        if answer.error is None:
+            cursor = answer.cursor
+            assert cursor is not None  # noqa: S101  (for the type checker)
+            history = world.store.history(parse_collection_path(called.path), cursor.epoch)
+            check(
+                0 < cursor.version < len(history)
+                and history[cursor.version].update == called.update,
+                f"{who} was told {answer}, but the store does not hold it",
+            )
+        elif not answer.outcome_unknown:
+            is_stored = _holds(world, called.path, called.update)
+            check(not is_stored, f"{who} was told {answer}, but the store holds it")
+
+
 def check_rest(world: World) -> None:
     """Check that all who subscribe show what the store holds; call it after `settle`."""
     for number, client in enumerate(world.clients):
@@ -96,9 +118,13 @@ def _is_stored(world: World, asked: Asked) -> bool:
     """Return whether an update is in the history of its collection."""
     if asked.update is None or asked.update.is_noop:
         return False
-    wanted = parse_collection_path(asked.path)
+    return _holds(world, asked.path, asked.update)
+
+
+def _holds(world: World, spelling: str, update: Update) -> bool:
+    wanted = parse_collection_path(spelling)
     return any(
-        version.update == asked.update
+        version.update == update
         for (path, _), history in world.store.histories()
         if path == wanted
         for version in history

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from sharedstate_core.counters import Counters
 from sharedstate_core.effects import (
+    Answer,
     Close,
     Commit,
     Doubt,
@@ -32,6 +33,7 @@ from sharedstate_core.limits import Limits
 from sharedstate_core.server.server import Server
 from sharedstate_core.storage import CommitResult, Loaded, Write
 
+from .callers import Callers
 from .client import Client
 from .contract import ContractError, check
 from .links import Connection, Link, Operation
@@ -74,6 +76,7 @@ class Steps:
         self.late: list[Asked] = []
         self.server = self._server()
         self.sent = Counters()
+        self.callers = Callers()
         for client in range(clients):
             self.connect(client)
 
@@ -231,7 +234,7 @@ class Steps:
 
     # --- effects ----------------------------------------------------------------------------------
 
-    def _perform(self, effects: list[Effect[Connection]]) -> None:
+    def _perform(self, effects: list[Effect[Connection]]) -> None:  # noqa: C901  (one arm each)
         for effect in effects:
             match effect:
                 case Send():
@@ -250,6 +253,8 @@ class Steps:
                     self._begin(effect)
                 case Doubt():
                     self._doubt(effect)
+                case Answer():
+                    self.callers.hear(effect)
                 case _:
                     assert_never(effect)
         while self._closing:

@@ -6,8 +6,16 @@ clients must show what the store holds.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from sharedstate_core.counters import Counters
 from sharedstate_core.paths import parse_collection_path
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from sharedstate_core.storage import Condition, Cursor
+    from sharedstate_core.updates import Update
 
 from .contract import ContractError
 from .links import Link
@@ -25,11 +33,35 @@ class World(Steps):
         services: names of the services.
 
     Attributes:
+        callers: those who have asked by `put` and `get`, and what they were told.
         sent: what the server has sent: `deliveries` and `bytes` only.
         doubts: how often the server doubted a reader, or storage.
         stopping: an orderly stop that was begun; None before, and after a restart.
         late: requests that arrived while a server stopped: they are not accepted.
     """
+
+    def put(
+        self,
+        path: str,
+        update: Update,
+        author: Hashable | None = None,
+        condition: Condition | Cursor | None = None,
+        client: int | None = None,
+    ) -> None:
+        """Let the program around the server update a collection, on behalf of a client's connection or of nobody's."""
+        connection = None if client is None else self.connection(client)
+        self.callers.ask(author, path, update)
+        self._perform(
+            self.server.put(
+                path, update, self.now, author=author, condition=condition, connection=connection
+            )
+        )
+
+    def get(self, path: str, author: Hashable, client: int | None = None) -> None:
+        """Let the program around the server read."""
+        connection = None if client is None else self.connection(client)
+        self.callers.ask(author, path, None)
+        self._perform(self.server.get(path, self.now, author=author, connection=connection))
 
     def advance(self, seconds: float) -> None:
         """Let time pass, waking the server whenever it asked for it."""
@@ -61,6 +93,7 @@ class World(Steps):
                 self.clients[client].disconnected()
         self.stopping = None
         self.operations.clear()
+        self.callers.waiting.clear()
         self._untold.clear()
         self.server = self._server()
         self.sent = Counters()
@@ -113,6 +146,7 @@ class World(Steps):
     def _owed(self) -> list[str]:
         """Return what clients still wait for."""
         waiting = [f"client {n}: {a}" for n, c in enumerate(self.clients) for a in c.waiting]
+        waiting += [f"author {author!r}" for author in self.callers.waiting]
         for number, client in enumerate(self.clients):
             for path, subscribed in client.subscribed.items():
                 copy, head = client.copies.get(path), self.store.head(parse_collection_path(path))

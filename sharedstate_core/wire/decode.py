@@ -15,6 +15,7 @@ from sharedstate_core.errors import RequestError
 from sharedstate_core.storage import Condition, Cursor, Write
 from sharedstate_core.updates import Update
 
+from .bounds import check_condition, check_number_of_ids, id_problem
 from .faults import NULL, BadMessageError, explain, head_fault, lowered, too_deep, update_fault
 from .nesting import nests_deeper
 
@@ -162,8 +163,7 @@ def decode_write(arg: Raw, limits: Limits) -> Write:
         message = _decode_update(arg)
     except RecursionError:
         raise RequestError("bad_update", too_deep(limits)) from None
-    if len(message.insert) + len(message.remove) > limits.items:
-        raise RequestError("too_many", f"an update may name at most {limits.items} ids")
+    check_number_of_ids(len(message.insert) + len(message.remove), limits)
     insert: dict[str, bytes] = {}
     for index, raw in enumerate(message.insert):
         text = bytes(raw)
@@ -173,11 +173,11 @@ def decode_write(arg: Raw, limits: Limits) -> Write:
             id = _head.decode(raw).id
         except msgspec.ValidationError as error:
             raise RequestError("bad_update", f"insert[{index}]{head_fault(error)}") from None
-        if problem := _id_problem(id, limits):
+        if problem := id_problem(id, limits):
             raise RequestError("bad_update", f"insert[{index}].id: {problem}")
         insert[id] = text
     for index, id in enumerate(message.remove):
-        if problem := _id_problem(id, limits):
+        if problem := id_problem(id, limits):
             raise RequestError("bad_update", f"remove[{index}]: {problem}")
     remove = tuple(dict.fromkeys(message.remove)) if message.remove else ()
     update = Update(remove, insert, message.reset)
@@ -194,9 +194,9 @@ def _decode_update(arg: Raw) -> _Update:
 
 def _condition(wanted: _If, limits: Limits) -> Condition:
     ids = None if wanted.ids is None else tuple(dict.fromkeys(wanted.ids))
-    if ids is not None and len(ids) > limits.items:
-        raise RequestError("too_many", f"a condition may name at most {limits.items} ids")
-    return Condition(Cursor(wanted.epoch, wanted.version), ids)
+    condition = Condition(Cursor(wanted.epoch, wanted.version), ids)
+    check_condition(condition, limits)
+    return condition
 
 
 def decode_subscriptions(arg: Raw, limits: Limits) -> SubscriptionChanges:
@@ -234,13 +234,3 @@ def decode_subscription(sub: bytes) -> SubscriptionOptions:
         raise RequestError("bad_message", f"sub: {lowered(error)}") from None
     since = None if message.since is None else Cursor(message.since.epoch, message.since.version)
     return SubscriptionOptions(since, message.parts)
-
-
-def _id_problem(id: str, limits: Limits) -> str | None:
-    if not id:
-        return "expected a non-empty string"
-    if len(id) * 4 > limits.id_bytes and len(id.encode()) > limits.id_bytes:
-        return f"longer than {limits.id_bytes} bytes of UTF-8"
-    if "\0" in id:
-        return "may not contain the character U+0000"
-    return None

@@ -71,6 +71,16 @@ def encode_failure(
     return _encode(reply)
 
 
+def encode_subscription(since: Cursor | None, *, parts: bool) -> bytes:
+    """Return a `sub`, the options of a subscription."""
+    sub: dict[str, object] = {}
+    if since is not None:
+        sub["since"] = {"epoch": since.epoch, "version": since.version}
+    if parts:
+        sub["parts"] = True
+    return _encode(sub)
+
+
 def encode_items(texts: Iterable[bytes]) -> bytes:
     """Return an array of items."""
     return b"[%b]" % b",".join(texts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -28,6 +29,7 @@ from sharedstate_core.testing import (
     Copy,
     MemoryStore,
     World,
+    check_answers,
     check_copies,
     check_requests,
     check_rest,
@@ -126,6 +128,26 @@ class Simulation(RuleBasedStateMachine):
         self._carry(client, arrives)
 
     @rule(
+        client=clients | st.none(),
+        spelling=spellings,
+        update=updates,
+        kind=st.sampled_from(["put", "put", "put if", "get"]),
+        since=places,
+    )
+    def call(
+        self, client: int | None, spelling: str, update: dict[str, Any], kind: str, since: int
+    ) -> None:
+        """Let the program around the server ask, on behalf of a connection or of nobody's."""
+        if client is not None and not self._online(client):
+            return
+        author = len(self.world.callers.asked)
+        if kind == "get":
+            self.world.get(spelling, author, client)
+            return
+        condition = Cursor(f"epoch-{self.epochs}", since) if kind == "put if" else None
+        self.world.put(spelling, self._typed(update), author, condition, client)
+
+    @rule(
         client=clients,
         path=st.sampled_from([*SPELLINGS, "/a/items", "/a", "/apps", "/clock", "/subs"]),
         arrives=st.booleans(),
@@ -211,12 +233,7 @@ class Simulation(RuleBasedStateMachine):
 
     @rule(path=collections, update=updates, told=st.sampled_from(["later", "now", "vaguely"]))
     def commit_elsewhere(self, path: CollectionPath, update: dict[str, Any], told: str) -> None:
-        unique = self._unique(update)
-        texts = {
-            item["id"]: b'{"id":"%s","by":"another"}' % item["id"].encode()
-            for item in unique["insert"]
-        }
-        self.world.commit_elsewhere(path, Update(tuple(unique["remove"]), texts, unique["reset"]))
+        self.world.commit_elsewhere(path, self._typed(update))
         if told != "later":
             self.world.tell(path, vaguely=told == "vaguely")
 
@@ -265,6 +282,7 @@ class Simulation(RuleBasedStateMachine):
         world.settle()
         check_copies(world)
         check_requests(world)
+        check_answers(world)
         check_rest(world)
         for client in range(CLIENTS):
             world.cut(client)
@@ -299,6 +317,12 @@ class Simulation(RuleBasedStateMachine):
             if not self.world.links[client].reading:
                 return
             self.world.to_server(client)
+
+    def _typed(self, update: dict[str, Any]) -> Update:
+        unique = self._unique(update)
+        texts = {item["id"]: json.dumps(item).encode() for item in unique["insert"]}
+        remove = tuple(dict.fromkeys(unique["remove"]))
+        return Update(remove, texts, unique["reset"])
 
     def _unique(self, update: dict[str, Any]) -> dict[str, Any]:
         """Complete an update so that no other is equal: the store's history tells whose a version is."""

@@ -19,6 +19,7 @@ from sharedstate_anyio.websocket.broadcaster import Outbox
 from sharedstate_anyio.websocket.fair_turns import Pace
 from sharedstate_anyio.websocket.partial_messages import Unfinished
 from sharedstate_core import (
+    Answer,
     Close,
     Commit,
     Doubt,
@@ -178,6 +179,8 @@ class Hub:
                     effect.connection.close(effect.code, effect.reason)
                     if effect.at_once:
                         effect.connection.abort()
+                case Answer():
+                    pass  # nothing asks here but connections
                 case _:
                     assert_never(effect)
         if self._core.next_wakeup() != self._next_wakeup:

@@ -1,0 +1,68 @@
+"""What every input begins and ends with, and what all of them act on."""
+
+from collections.abc import Callable
+from collections.abc import Collection as Names
+from math import isfinite
+from typing import Generic
+
+from sharedstate_core.arguments import check_seconds, expect, service_names
+from sharedstate_core.clock import WallClock
+from sharedstate_core.counters import Counters
+from sharedstate_core.effects import C, Effect
+from sharedstate_core.errors import LocalProtocolError
+from sharedstate_core.limits import Limits, LiveLimits
+from sharedstate_core.peer.drains import Drains
+from sharedstate_core.peer.session import Session
+
+from .dispatch import Dispatcher
+from .registry import Registry
+from .shutdown import Shutdown
+
+
+class Inputs(Generic[C]):
+    """What `Server` is made of; `close_all` is what an orderly stop ends with."""
+
+    def __init__(
+        self,
+        services: Names[str],
+        limits: Limits | None,
+        close_all: Callable[[float, list[Effect[C]]], None],
+    ) -> None:
+        if limits is not None:
+            expect("limits", limits, Limits)
+        self._limits = LiveLimits(limits or Limits())
+        self.counters = Counters()
+        names = service_names(services)
+        self._clock = WallClock()
+        self._registry: Registry[C] = Registry(names, self._limits, self.counters)
+        self._tickets = self._registry.tickets
+        self._dispatcher = Dispatcher(self._registry, self._clock)
+        self._drains: Drains[Session[C]] = Drains(self._limits)
+        self._sessions: dict[C, Session[C]] = {}
+        self._shutdown = Shutdown(lambda: self.is_busy, close_all)
+        self._late: list[Effect[C]] = []  # of an input that raised
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a request still waits for storage: `stop` waits for this to end."""
+        return bool(self._tickets) or any(each.is_busy for each in self._registry.all())
+
+    def _begin(self, now: float) -> list[Effect[C]]:
+        """Begin an input that is in order, with the effects that an earlier one could not return."""
+        if now.__class__ is not float or not isfinite(now):
+            check_seconds(now)
+        self._drains.now = now
+        out, self._late = self._late, []
+        return out
+
+    def _end(self, out: list[Effect[C]]) -> list[Effect[C]]:
+        """End an input: an orderly stop may be over with it."""
+        if self._shutdown.has_begun:
+            self._shutdown.proceed(self._drains.now, out)
+        return out
+
+    def _session(self, connection: C) -> Session[C]:
+        session = self._sessions.get(connection)
+        if session is None:
+            raise LocalProtocolError(f"connection {connection!r} is not open")
+        return session

@@ -1,0 +1,65 @@
+"""What one update may name, and how deep its items may nest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sharedstate_core.errors import RequestError
+
+from .faults import too_deep
+from .nesting import nests_deeper
+
+if TYPE_CHECKING:
+    from sharedstate_core.limits import Limits
+    from sharedstate_core.storage import Condition, Write
+
+
+def check_bounds(write: Write, limits: Limits) -> None:
+    """Check an update that was not decoded.
+
+    Raises:
+        RequestError: `bad_update` with the place of the fault, or `too_many` for too many ids.
+    """
+    update, condition = write
+    check_number_of_ids(len(update.insert) + len(update.remove), limits)
+    for id, text in update.insert.items():
+        if problem := id_problem(id, limits):
+            raise RequestError("bad_update", f"insert[{id!r}]: {problem}")
+        if nests_deeper(text, limits.depth):
+            raise RequestError("bad_update", f"insert[{id!r}]: {too_deep(limits)}")
+    for index, id in enumerate(update.remove):
+        if problem := id_problem(id, limits):
+            raise RequestError("bad_update", f"remove[{index}]: {problem}")
+    if condition is not None:
+        check_condition(condition, limits)
+
+
+def check_number_of_ids(number: int, limits: Limits) -> None:
+    """Check how many ids an update names.
+
+    Raises:
+        RequestError: `too_many`.
+    """
+    if number > limits.items:
+        raise RequestError("too_many", f"an update may name at most {limits.items} ids")
+
+
+def check_condition(condition: Condition, limits: Limits) -> None:
+    """Check how many ids a condition names.
+
+    Raises:
+        RequestError: `too_many`.
+    """
+    if condition.ids is not None and len(condition.ids) > limits.items:
+        raise RequestError("too_many", f"a condition may name at most {limits.items} ids")
+
+
+def id_problem(id: str, limits: Limits) -> str | None:
+    """Return what is wrong with the id of an item, if anything is."""
+    if not id:
+        return "expected a non-empty string"
+    if len(id) * 4 > limits.id_bytes and len(id.encode()) > limits.id_bytes:
+        return f"longer than {limits.id_bytes} bytes of UTF-8"
+    if "\0" in id:
+        return "may not contain the character U+0000"
+    return None
