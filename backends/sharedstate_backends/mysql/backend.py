@@ -24,7 +24,7 @@ from sharedstate_core.arguments import check_number, expect
 
 from . import dump, migration, probe, restore, survey
 from .commit.commits import MysqlCommits
-from .commit.writing import Writer
+from .commit.writer import Writer
 from .pruning import MysqlPruning
 from .tables.schema import create_database, prepare
 from .tables.tables import MysqlTables
@@ -61,7 +61,7 @@ POOL_SIZE: Final = 8
 """Connections of one service: loads run beside each other, and one by one waits for a lock only for itself."""
 
 WRITERS: Final = 2
-"""Transactions under way at once: while one waits for the disk, the next is put together."""
+"""Transactions under way at once."""
 
 
 class MysqlBackend:
@@ -99,7 +99,7 @@ class MysqlBackend:
         commits = MysqlCommits(self._tables, self._guard, max_tombstones, max_collections)
         self._pruner = Pruner(MysqlPruning(self._tables, self._on_connection), self._guard.memory)
         self._pool_size = pool_size
-        self._writer = Writer(address, commits, min(WRITERS, pool_size))
+        self._writer = Writer(address, self._opened, commits, min(WRITERS, pool_size))
         self._pool: Pool | None = None
         self._server: Server | None = None
 
@@ -176,7 +176,7 @@ class MysqlBackend:
 
     async def commit(self, collection: CollectionPath, writes: Sequence[Write]) -> CommitResult:
         """Do as `Backend.commit`, in one transaction with others that wait."""
-        return await self._writer.commit(self._opened(), collection, writes)
+        return await self._writer.commit(collection, writes)
 
     async def probe(self) -> None:
         """Do as `Probing.probe`."""

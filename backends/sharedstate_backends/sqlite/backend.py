@@ -30,7 +30,7 @@ from .connection import MEMORY, UNCERTAIN
 from .pruning import SqlitePruning
 from .tables import Tables
 from .threads import Threads
-from .writing import Writer
+from .writer import Writer
 
 if TYPE_CHECKING:
     import sqlite3
@@ -103,7 +103,7 @@ class SqliteBackend:
             try:
                 await self._threads.open()
                 mark = partial(schema.mark_start, table=self._table)
-                self._guard.begin(await self._threads.write_alone(mark))
+                self._guard.begin(await self._threads.write(mark))
             except BaseException:
                 await self._threads.close()
                 raise
@@ -179,7 +179,7 @@ class SqliteBackend:
             with anyio.CancelScope(
                 shield=True
             ):  # one waits for a lock, however often it is given up
-                await self._threads.write_alone(probe)
+                await self._threads.write(probe)
         except OutcomeUnknownError as error:  # what came of this row is of no interest
             raise StorageError(str(error).removesuffix(UNCERTAIN)) from error
 
@@ -227,12 +227,10 @@ class _Judge:
 
     async def verify(self, remembered: _Heads) -> list[Lost]:
         """Do as `Judge.verify`."""
-        return await self._threads.write_alone(
-            lambda cursor: self._tables.verify(cursor, remembered)
-        )
+        return await self._threads.write(lambda cursor: self._tables.verify(cursor, remembered))
 
     async def believe(self, collection: CollectionPath, claimed: Cursor) -> State | None:
         """Do as `Judge.believe`."""
-        return await self._threads.write_alone(
+        return await self._threads.write(
             lambda cursor: self._tables.believe(cursor, collection, claimed)
         )

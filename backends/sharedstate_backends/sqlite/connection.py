@@ -21,9 +21,8 @@ from . import files, ownership
 from .files import IN_MEMORY, DatabaseFile, MovedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
-P = TypeVar("P")
 T = TypeVar("T")
 
 MEMORY: Final = ":memory:"
@@ -54,6 +53,10 @@ _REMEDIES: Final = {
     sqlite3.SQLITE_NOTADB: "is not an SQLite database; give another db_name",
 }
 _WAITED_FOR: Final = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+
+
+class WorkError(StorageError):
+    """What was to be done in a transaction failed, not the transaction: done without others it may succeed."""
 
 
 def connect(name: str, *, synchronous: str, busy_timeout: float) -> sqlite3.Connection:
@@ -129,76 +132,45 @@ def read(
         raise StorageError(explain(error, name)) from error
 
 
-def write(connection: sqlite3.Connection, name: str, work: Callable[[sqlite3.Cursor], T]) -> T:
-    """Return what `work` returns, done in one transaction.
-
-    Raises:
-        StorageError: it left nothing behind.
-        OutcomeUnknownError: it may be stored or not.
-    """
-    file = IN_MEMORY
-
-    def note_and_work(cursor: sqlite3.Cursor, _: Sequence[None]) -> Sequence[T]:
-        nonlocal file
-        if name != MEMORY:
-            file = DatabaseFile.of(connection, str(Path(name).absolute()))
-        return [work(cursor)]
-
-    (result,) = write_together(connection, name, note_and_work, [None])
-    if isinstance(result, Exception):
-        raise result
-    try:
-        file.check()
-    except MovedError as error:
-        raise OutcomeUnknownError(f"{error}{UNCERTAIN}") from error
-    return result
-
-
-def write_together(
+def write(
     connection: sqlite3.Connection,
     name: str,
-    work: Callable[[sqlite3.Cursor, Sequence[P]], Sequence[T]],
-    parts: Sequence[P],
-    file: DatabaseFile = IN_MEMORY,
-) -> Sequence[T | Exception]:
-    """Do the work for all parts in one transaction; if it fails, for each again in one of its own.
+    work: Callable[[sqlite3.Cursor], T],
+    file: DatabaseFile | None = None,
+) -> T:
+    """Return what `work` returns, done in one transaction.
 
     Args:
         connection: to the database.
         name: of the database, for messages.
-        work: is given a cursor and parts.
-        parts: what is to be done.
-        file: the connection's, which must bear its name before and afterwards.
+        work: is given a cursor.
+        file: the connection's, which must bear its name before and afterwards; None for the one that does now.
 
-    Returns:
-        For each part what `work` returned for it once committed, or `StorageError` (it left nothing
-        behind), or `OutcomeUnknownError`.
+    Raises:
+        WorkError, OldDataError: it was `work` that failed; it left nothing behind.
+        StorageError: nothing was done.
+        OutcomeUnknownError: it may be stored or not.
     """
     with closing(connection.cursor()) as cursor:
-        try:
+        if file is not None:
             file.check()
-            _begin(cursor, "BEGIN IMMEDIATE")
-        except MovedError as error:
-            return [error for _ in parts]
-        except sqlite3.Error as error:
-            return [StorageError(explain(error, name)) for _ in parts]
         try:
-            results = work(cursor, parts)
-        except Exception as error:  # noqa: BLE001 (whatever it is: undone, and told to the caller)
+            _begin(cursor, "BEGIN IMMEDIATE")
+        except sqlite3.Error as error:
+            raise StorageError(explain(error, name)) from error
+        try:
+            if file is None:
+                file = DatabaseFile.of(connection, str(Path(name).absolute()))
+            result = work(cursor)
+        except Exception as error:
             _roll_back(cursor)
-            if len(parts) == 1:
-                kind = OldDataError if isinstance(error, OldDataError) else StorageError
-                failure = kind(explain(error, name))
-                failure.__cause__ = error
-                return [failure]
-        else:
-            return _end(cursor, name, results, file)
-    return [write_together(connection, name, work, [part], file)[0] for part in parts]
+            kind = OldDataError if isinstance(error, OldDataError) else WorkError
+            raise kind(explain(error, name)) from error
+        _end(cursor, name, file)
+    return result
 
 
-def _end(
-    cursor: sqlite3.Cursor, name: str, results: Sequence[T], file: DatabaseFile
-) -> Sequence[T | Exception]:
+def _end(cursor: sqlite3.Cursor, name: str, file: DatabaseFile) -> None:
     try:
         cursor.execute("COMMIT")
     except sqlite3.Error as error:
@@ -206,13 +178,12 @@ def _end(
         certain = primary_code(error) in _WAITED_FOR
         _roll_back(cursor)
         if certain:
-            return [StorageError(problem) for _ in results]
-        return [OutcomeUnknownError(f"{problem}{UNCERTAIN}") for _ in results]
+            raise StorageError(problem) from error
+        raise OutcomeUnknownError(f"{problem}{UNCERTAIN}") from error
     try:
         file.check()
     except MovedError as error:
-        return [OutcomeUnknownError(f"{error}{UNCERTAIN}") for _ in results]
-    return results
+        raise OutcomeUnknownError(f"{error}{UNCERTAIN}") from error
 
 
 def _begin(cursor: sqlite3.Cursor, statement: str) -> None:

@@ -58,7 +58,7 @@ class SqlitePruning:
 
     async def prune(self, keys: Sequence[int], told: Mapping[CollectionPath, State]) -> None:
         """Do as `Prunable.prune`."""
-        await self._threads.write_alone(lambda cursor: self._prune(cursor, keys, told))
+        await self._threads.write(lambda cursor: self._prune(cursor, keys, told))
 
     def _empty(self, cursor: sqlite3.Cursor, keys: Sequence[int]) -> dict[int, int]:
         """Return the versions of those of these collections that hold nothing."""

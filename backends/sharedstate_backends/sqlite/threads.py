@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, TypeVar, cast
 import aiosqlite
 import anyio
 
-from sharedstate_backends.contract import StorageError
+from sharedstate_backends.contract import OutcomeUnknownError, StorageError
 
 from . import connection as sqlite_connection
 from . import files
@@ -24,11 +24,10 @@ from .files import IN_MEMORY, DatabaseFile, MovedError, identity
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from .files import Identity
 
-P = TypeVar("P")
 T = TypeVar("T")
 
 REOPEN_SECONDS: Final = 0.5
@@ -104,34 +103,26 @@ class Threads:
                 self._moved = error
             raise
 
-    async def write(
-        self, work: Callable[[sqlite3.Cursor, Sequence[P]], Sequence[T]], parts: Sequence[P]
-    ) -> Sequence[T | Exception]:
-        """Do as `connection.write_together`."""
-        try:
-            if self._moved is not None:
-                await self._come_back()
-            writer = self._opened(self._writer)
-        except StorageError as error:
-            return [error for _ in parts]
-        results = await writer.run(
-            sqlite_connection.write_together, self._name, work, parts, writer.file
-        )
-        self._moved = next(
-            (each for each in results if isinstance(each, StorageError) and _is_other(each)), None
-        )
-        return results
-
-    async def write_alone(self, work: Callable[[sqlite3.Cursor], T]) -> T:
+    async def write(self, work: Callable[[sqlite3.Cursor], T]) -> T:
         """Return what `work` returns, done in one transaction.
 
         Raises:
-            StorageError: it left nothing behind.
+            WorkError: it was `work` that failed; it left nothing behind.
+            StorageError: nothing was done.
             OutcomeUnknownError: it may be stored or not.
         """
-        (result,) = await self.write(lambda cursor, _: [work(cursor)], [None])
-        if isinstance(result, Exception):
-            raise result
+        if self._moved is not None:
+            await self._come_back()
+        writer = self._opened(self._writer)
+        try:
+            result: T = await writer.run(sqlite_connection.write, self._name, work, writer.file)
+        except StorageError as error:
+            self._moved = error if _is_other(error) else None
+            raise
+        except OutcomeUnknownError:
+            self._moved = None
+            raise
+        self._moved = None
         return result
 
     def _opened(self, thread: _Thread | None) -> _Thread:

@@ -13,12 +13,13 @@ from sharedstate_backends import Island, OutcomeUnknownError, StorageError
 from sharedstate_backends.conformance.model import path, put, state_of, write_all
 from sharedstate_backends.sqlite import connection as sqlite_connection
 from sharedstate_backends.sqlite.backend import SqliteBackend
+from sharedstate_backends.sqlite.connection import WorkError
 from sharedstate_core.storage import Committed, Write
 from sharedstate_core.updates import Update
 from tests.backends.opening import opened, sqlite
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
 BAD = Update(insert={"\ud800": b"{}"})
 """An id that cannot be encoded; the core lets none through."""
@@ -96,15 +97,13 @@ def test_error_before_commit_is_certain() -> None:
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
         connection.execute("CREATE TABLE t (x UNIQUE)")
 
-        def insert(cursor: sqlite3.Cursor, values: Sequence[int]) -> list[str]:
-            for value in values:
-                cursor.execute("INSERT INTO t VALUES (?)", (value,))
-            return ["done"] * len(values)
+        def insert(cursor: sqlite3.Cursor) -> None:
+            cursor.execute("INSERT INTO t VALUES (1)")
 
-        results = sqlite_connection.write_together(connection, "name", insert, [1, 1])
-        assert results[0] == "done"
-        assert isinstance(results[1], StorageError)
-        assert str(results[1]) == "name: UNIQUE constraint failed: t.x"
+        sqlite_connection.write(connection, "name", insert)
+        with pytest.raises(WorkError) as caught:
+            sqlite_connection.write(connection, "name", insert)
+        assert str(caught.value) == "name: UNIQUE constraint failed: t.x"
         assert not connection.in_transaction
 
 

@@ -138,8 +138,8 @@ def test_a_loop_that_ends_answers_its_callers(file: str) -> None:
         await asyncio.sleep(0)
         callers.append(asyncio.create_task(work(backend, "two")))
         await asyncio.sleep(0)
-        assert backend._writer._writing is not None
-        backend._writer._writing.cancel()
+        (writing,) = backend._writer._batcher._writing
+        writing.cancel()
         await asyncio.wait(callers)
         await backend.close()
 

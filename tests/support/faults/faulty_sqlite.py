@@ -16,7 +16,7 @@ from sharedstate_backends.sqlite.backend import SqliteBackend
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from sharedstate_backends import Backend
 
@@ -71,12 +71,12 @@ def get_service(config: Mapping[str, object]) -> Backend:
     signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     backend = DyingSqlite(str(config["file"]), str(config.get("at", "")))
-    write = sqlite_connection.write_together
+    write = sqlite_connection.write
 
-    def write_and_die(*args: Any) -> Sequence[object]:
-        results = write(*args)
+    def write_and_die(*args: Any) -> object:
+        result = write(*args)
         backend.die_after_commit()
-        return results
+        return result
 
-    sqlite_connection.write_together = write_and_die  # type: ignore[assignment]
+    sqlite_connection.write = write_and_die  # type: ignore[assignment]
     return Island(backend)

@@ -26,19 +26,12 @@ from .rows import statements
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
+    from sharedstate_backends.batching import Commit
     from sharedstate_backends.history.guard import Guard
     from sharedstate_backends.history.history import Lost
     from sharedstate_backends.mysql.tables.tables import MysqlTables
     from sharedstate_backends.mysql.wire.connection import Connection
     from sharedstate_core.paths import CollectionPath
-    from sharedstate_core.storage import Write
-
-
-class Commit(NamedTuple):
-    """What one collection's commit asks for."""
-
-    collection: CollectionPath
-    writes: Sequence[Write]
 
 
 class Change(NamedTuple):

@@ -1,0 +1,199 @@
+"""Commits of many callers in few transactions, for stores on asyncio.
+
+1. What waits goes into one transaction, whatever the collections; if it fails, each commit goes alone.
+2. The next transaction begins as soon as this one is put together, if as many may be under way: until then it collects
+   what comes.
+3. A transaction has at most one commit of a collection. A second one is only there if the first one's caller did not
+   wait for its end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from functools import partial
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, cast
+
+from .contract import OutcomeUnknownError, StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from sharedstate_core.paths import CollectionPath
+    from sharedstate_core.storage import CommitResult, Write
+
+MAX_COMMITS: Final = 256
+"""Commits in one transaction: enough to make its cost per commit small, few enough that none waits long."""
+
+PREPARED_SECONDS: Final = 0.05
+"""A transaction that is not put together by then lets the next one begin: it may wait for another program's lock."""
+
+
+class Commit(NamedTuple):
+    """What one collection's commit asks for."""
+
+    collection: CollectionPath
+    writes: Sequence[Write]
+
+
+class Transact(Protocol):
+    """What a store does: one transaction."""
+
+    async def __call__(
+        self, commits: Sequence[Commit], prepared: Callable[[], None]
+    ) -> Sequence[CommitResult | Exception]:
+        """Commit all of these together.
+
+        Args:
+            commits: of each collection one.
+            prepared: to be called when the next transaction may begin; at the end it may anyway.
+
+        Returns:
+            What each comes to: its result, or the error that its caller gets.
+
+        Raises:
+            StorageError: nothing was stored, and each commit may be tried alone; of a single one, its caller gets this.
+        """
+        ...
+
+
+class Batcher:
+    """Takes commits and tells what came of each.
+
+    Args:
+        name: what the store is called in messages.
+        transact: one transaction.
+        limit: transactions under way at once.
+        max_bytes: texts in a transaction of several commits; None for any number.
+    """
+
+    def __init__(
+        self, name: str, transact: Transact, *, limit: int = 1, max_bytes: int | None = None
+    ) -> None:
+        self._name = name
+        self._transact = transact
+        self._limit = limit
+        self._max_bytes = max_bytes
+        self._waiting: deque[_Waiting] = deque()
+        self._writing: set[asyncio.Task[None]] = set()
+        self._preparing: asyncio.Task[None] | None = None
+        """One of them, whose transaction is not put together yet."""
+
+    async def commit(self, collection: CollectionPath, writes: Sequence[Write]) -> CommitResult:
+        """Commit, in one transaction with others that wait.
+
+        Raises:
+            StorageError: nothing was stored.
+            OutcomeUnknownError: it may be stored or not.
+        """
+        result: asyncio.Future[CommitResult] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Waiting(Commit(collection, writes), result))
+        self._begin()
+        return await result
+
+    async def finish(self) -> None:
+        """Wait for the commits under way, and for those that wait."""
+        while self._writing:
+            await asyncio.wait(self._writing)
+
+    def _begin(self) -> None:
+        """Let a transaction begin if one may."""
+        if self._waiting and self._preparing is None and len(self._writing) < self._limit:
+            self._preparing = asyncio.create_task(self._write_waiting())
+            self._writing.add(self._preparing)
+
+    def _prepared(self, task: asyncio.Task[None]) -> None:
+        """Let the next transaction begin, since this task's is put together, or takes long."""
+        if self._preparing is task:
+            self._preparing = None
+            self._begin()
+
+    async def _write_waiting(self) -> None:
+        """Commit what waits until nothing does, or another task does."""
+        task = cast("asyncio.Task[None]", asyncio.current_task())
+        prepared = partial(self._prepared, task)
+        taken: list[_Waiting] = []
+        try:
+            while self._waiting and self._preparing in {None, task}:
+                self._preparing = task
+                taken = self._take()
+                outcomes = await self._together([each.commit for each in taken], prepared)
+                for waiting, outcome in zip(taken, outcomes, strict=True):
+                    _settle(waiting.result, outcome)
+        finally:
+            self._writing.remove(task)
+            if self._preparing is task:
+                self._preparing = None
+            for waiting in taken:  # answered already, unless the loop itself is being ended
+                unknown = OutcomeUnknownError(f"{self._name}: the server ended meanwhile")
+                _settle(waiting.result, unknown)
+            while self._waiting and not self._writing:
+                refused = StorageError(f"{self._name}: the server is ending")
+                _settle(self._waiting.popleft().result, refused)
+
+    def _take(self) -> list[_Waiting]:
+        """Take what waits, as much as one transaction may have."""
+        taken: dict[CollectionPath, _Waiting] = {}
+        size = 0
+        while self._waiting and len(taken) < MAX_COMMITS:
+            waiting = self._waiting[0]
+            if waiting.commit.collection in taken:
+                break
+            if self._max_bytes is not None:
+                size += waiting.size
+                if taken and size > self._max_bytes:
+                    break
+            taken[waiting.commit.collection] = self._waiting.popleft()
+        return list(taken.values())
+
+    async def _together(
+        self, commits: Sequence[Commit], prepared: Callable[[], None]
+    ) -> Sequence[CommitResult | Exception]:
+        """Commit all in one transaction; if it fails, each in one of its own."""
+        late = None
+        if self._limit > 1:
+            late = asyncio.get_running_loop().call_later(PREPARED_SECONDS, prepared)
+        try:
+            return await self._transact(commits, prepared)
+        except StorageError as error:
+            if len(commits) == 1:
+                return [error]
+            each = (self._alone(commit) for commit in commits)
+            return await asyncio.gather(*each)
+        finally:
+            if late is not None:
+                late.cancel()
+
+    async def _alone(self, commit: Commit) -> CommitResult | Exception:
+        try:
+            (outcome,) = await self._transact([commit], _nothing)
+        except StorageError as error:
+            return error
+        return outcome
+
+
+class _Waiting(NamedTuple):
+    """A commit that waits for its transaction."""
+
+    commit: Commit
+    result: asyncio.Future[CommitResult]
+
+    @property
+    def size(self) -> int:
+        """Bytes of its texts."""
+        texts = (write.update.insert.values() for write in self.commit.writes)
+        return sum(len(text) for each in texts for text in each)
+
+
+def _settle(future: asyncio.Future[CommitResult], outcome: CommitResult | Exception) -> None:
+    """Tell whoever waits for a commit what came of it, unless they wait no more, or know already."""
+    if future.done():
+        return
+    if isinstance(outcome, Exception):
+        future.set_exception(outcome)
+    else:
+        future.set_result(outcome)
+
+
+def _nothing() -> None:
+    """Tell nobody: of commits that go alone each is one of many."""

@@ -1,0 +1,123 @@
+"""Commits to MySQL or MariaDB: a transaction, what its errors mean, and when it is tried again.
+
+1. Two transactions may be under way: while one waits for the disk, the next is put together.
+2. The heads of its collections are locked first: several processes may use one database.
+3. An error before COMMIT is certain: nothing was stored. A connection that is lost before the packet with COMMIT was
+   sent is replaced once, unseen. An answer that does not come to that packet is uncertain: the collection is *doubtful*
+   until somebody has seen to the lost transaction's end, one way or the other.
+4. A transaction that the database gave up for another one's sake is certainly not stored. It is tried again for as
+   long as the address's timeout, with pauses; soon each commit alone, so that a contended one does not hold up others.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from sharedstate_backends.batching import Batcher
+from sharedstate_backends.contract import OutcomeUnknownError, StorageError
+from sharedstate_backends.mysql.wire.errors import (
+    DEADLOCK,
+    DUPLICATE_KEY,
+    OUT_OF_RANGE,
+    DatabaseError,
+    LostError,
+)
+from sharedstate_backends.mysql.wire.patience import Patience
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from sharedstate_backends.batching import Commit
+    from sharedstate_backends.mysql.wire.address import Address
+    from sharedstate_backends.mysql.wire.pool import Pool
+    from sharedstate_core.paths import CollectionPath
+    from sharedstate_core.storage import CommitResult, Write
+
+    from .commits import MysqlCommits
+
+MAX_BYTES: Final = 4 * 1024 * 1024
+"""Texts in one transaction of several commits: few enough that none waits long."""
+
+ATTEMPTS: Final = 2
+"""How often a transaction of several commits is tried that the server gave up for the sake of another one."""
+
+_GIVEN_UP: Final = {DEADLOCK, DUPLICATE_KEY, OUT_OF_RANGE}
+"""Deadlocks; two processes that create one collection: the loser finds it there the next time; and a head that was not
+as remembered, which is read the next time."""
+
+
+class Writer:
+    """Takes commits and tells what came of each.
+
+    Args:
+        address: where the database is.
+        pool: returns the connections to it, or raises `StorageError`.
+        commits: what a transaction comes to.
+        limit: transactions under way at once.
+
+    Attributes:
+        doubtful: collections of which nobody knows what the last transaction came to.
+    """
+
+    def __init__(
+        self, address: Address, pool: Callable[[], Pool], commits: MysqlCommits, limit: int
+    ) -> None:
+        self.doubtful: set[CollectionPath] = set()
+        self._address = address
+        self._pool = pool
+        self._commits = commits
+        self._batcher = Batcher(str(address), self._transact, limit=limit, max_bytes=MAX_BYTES)
+
+    async def commit(self, collection: CollectionPath, writes: Sequence[Write]) -> CommitResult:
+        """Do as `Batcher.commit`."""
+        return await self._batcher.commit(collection, writes)
+
+    async def finish(self) -> None:
+        """Do as `Batcher.finish`."""
+        await self._batcher.finish()
+
+    async def _transact(
+        self, commits: Sequence[Commit], prepared: Callable[[], None]
+    ) -> Sequence[CommitResult | Exception]:
+        """Do as `Transact`; try again where that may help."""
+        patience = Patience(self._address.timeout)
+        attempts = ATTEMPTS
+        lost = False
+        while True:
+            attempts -= 1
+            try:
+                return await self._transact_once(commits, prepared)
+            except OutcomeUnknownError as error:
+                return [error] * len(commits)
+            except LostError as error:
+                if lost:
+                    return [error] * len(commits)
+                lost = True
+            except Exception as error:
+                given_up = isinstance(error, DatabaseError) and error.number in _GIVEN_UP
+                if given_up and (len(commits) == 1 or attempts) and await patience.lasts():
+                    continue
+                if isinstance(error, StorageError):
+                    raise
+                problem = f"{self._address}: {type(error).__name__}: {error}"
+                raise StorageError(problem) from error
+
+    async def _transact_once(
+        self, commits: Sequence[Commit], prepared: Callable[[], None]
+    ) -> list[CommitResult]:
+        async with self._pool().connection() as connection:
+            transaction = await self._commits.prepare(connection, commits)
+            prepared()
+            try:
+                await connection.run_together(transaction.last)
+            except StorageError as error:
+                if isinstance(error, DatabaseError) and (
+                    error.statement < len(transaction.last) - 1 or error.number == DEADLOCK
+                ):
+                    raise
+                self.doubtful.update(commit.collection for commit in commits)
+                self._commits.doubt(commits)
+                raise OutcomeUnknownError(f"{error}; it may be stored or not") from error
+        self.doubtful.difference_update(transaction.changed)  # what was lost finds another head now
+        self._commits.stored(transaction)
+        return transaction.results
