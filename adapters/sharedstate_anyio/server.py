@@ -10,7 +10,7 @@ from typing import Final
 import anyio
 
 from sharedstate_backends import Backend
-from sharedstate_backends.complaints import Complaints
+from sharedstate_backends.error_collector import ErrorCollector
 
 from .config.config import Config, ServiceConfig
 from .config.exposure import check_folders
@@ -163,10 +163,10 @@ async def serve(
         for sock in sockets:
             stack.callback(sock.close)
         # Mistakes of the configuration come first, all of them: they stay when the port is free again.
-        with Complaints() as complaints:
-            built = complaints.attempt(build_backends, config, made) or {}
-            secured = complaints.attempt(load_certificates, config.listen) or []
-            complaints.attempt(check_folders, config)
+        with ErrorCollector() as errors:
+            built = errors.attempt(build_backends, config, made) or {}
+            secured = errors.attempt(load_certificates, config.listen) or []
+            errors.attempt(check_folders, config)
         if sockets:
             listeners += take_over(secured, sockets)
         for listen, tls in () if sockets else zip(config.listen, secured, strict=True):

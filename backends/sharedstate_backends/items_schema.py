@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from .items_service import DATABASES, KINDS, SYNCHRONOUS
-from .keys import MOST_COLLECTIONS
+from .keys import COLLECTIONS_LIMIT
 from .layout import MAX_TABLE_NAME
 from .room import MAX_COLLECTIONS
 
@@ -79,7 +79,7 @@ def config_schema() -> Schema:
     """Return the schema of the object `config`."""
     properties: dict[str, Schema] = {key: _property(key) for key in KINDS}
     properties["db_type"]["enum"] = list(DATABASES)
-    properties["db_collections"] |= {"minimum": 1, "maximum": MOST_COLLECTIONS}
+    properties["db_collections"] |= {"minimum": 1, "maximum": COLLECTIONS_LIMIT}
     properties["db_table"]["pattern"] = (
         "^(?![sS][qQ][lL][iI][tT][eE]_)"  # SQLite keeps these names for itself
         f"[A-Za-z_][A-Za-z0-9_]{{0,{MAX_TABLE_NAME - 1}}}$"

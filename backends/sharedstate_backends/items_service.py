@@ -23,10 +23,10 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING, Final
 
-from .complaints import Complaints
 from .contract import ConfigurationError
+from .error_collector import ErrorCollector
 from .island.island import Island
-from .keys import MAX_TIMEOUT, most_collections, number
+from .keys import MAX_TIMEOUT, max_collections, number
 from .layout import MAX_TABLE_NAME, TABLE_NAME
 from .sqlite.backend import BUSY_TIMEOUT, SqliteBackend
 from .sqlite.connection import MEMORY
@@ -68,15 +68,15 @@ def get_service(config: Mapping[str, object]) -> Backend:
     Raises:
         ConfigurationError: naming the key, what is wrong with it and what to do.
     """
-    with Complaints() as complaints:
+    with ErrorCollector() as errors:
         unknown = [key for key in config if key not in KINDS]
         told = {*KINDS, *unknown[:MAX_UNKNOWN]}
         for key in filter(told.__contains__, config):
-            complaints.attempt(_check, key, config[key])
+            errors.attempt(_check, key, config[key])
         if len(unknown) > MAX_UNKNOWN:
-            complaints.add("", f"{len(unknown) - MAX_UNKNOWN:,} more unknown keys")
+            errors.add("", f"{len(unknown) - MAX_UNKNOWN:,} more unknown keys")
         if "db_type" not in config:
-            complaints.add("db_type", 'is missing: use "sqlite" or "mysql"')
+            errors.add("db_type", 'is missing: use "sqlite" or "mysql"')
     database = config["db_type"]
     if database not in DATABASES:
         if str(database).lower() == "mariadb":
@@ -88,17 +88,17 @@ def get_service(config: Mapping[str, object]) -> Backend:
 def _sqlite(config: Mapping[str, object]) -> Backend:
     name = str(config.get("db_name", MEMORY))
     synchronous = str(config.get("db_synchronous", "FULL"))
-    with Complaints() as complaints:
-        table = _table_name(config, complaints)
+    with ErrorCollector() as errors:
+        table = _table_name(config, errors)
         if not name or "\0" in name:
-            complaints.add("db_name", 'expected the path of a file, or ":memory:"')
+            errors.add("db_name", 'expected the path of a file, or ":memory:"')
         elif name.startswith("file:"):
             problem = "expected the path of a file, not SQLite's URI; for a file of that name, write ./file:..."
-            complaints.add("db_name", problem)
+            errors.add("db_name", problem)
         if synchronous not in SYNCHRONOUS:
-            complaints.add("db_synchronous", _one_of(synchronous, SYNCHRONOUS))
-        timeout = number(config, "db_timeout", BUSY_TIMEOUT, 0.0, MAX_TIMEOUT, complaints)
-        collections = most_collections(config, complaints)
+            errors.add("db_synchronous", _one_of(synchronous, SYNCHRONOUS))
+        timeout = number(config, "db_timeout", BUSY_TIMEOUT, 0.0, MAX_TIMEOUT, errors)
+        collections = max_collections(config, errors)
     return SqliteBackend(
         name,
         table,
@@ -109,8 +109,8 @@ def _sqlite(config: Mapping[str, object]) -> Backend:
 
 
 def _mysql(config: Mapping[str, object]) -> Backend:
-    with Complaints() as complaints:
-        table = _table_name(config, complaints)
+    with ErrorCollector() as errors:
+        table = _table_name(config, errors)
         try:
             from .mysql.service import get_backend  # noqa: PLC0415 (only there with its driver)
         except ModuleNotFoundError as error:
@@ -129,18 +129,18 @@ def _check(key: str, value: object) -> None:
         raise ConfigurationError(key, f"expected {wanted}, not {_json_kind(value)}")
 
 
-def _table_name(config: Mapping[str, object], complaints: Complaints) -> str:
-    """Return the name of the table; one that can be used, whatever was complained of."""
+def _table_name(config: Mapping[str, object], errors: ErrorCollector) -> str:
+    """Return the table name; collect an error and return the default if it cannot be used."""
     name = str(config.get("db_table", "items"))
     if not TABLE_NAME.fullmatch(name):
         problem = (
             f"{name[:100]!r} is no usable name: letters, digits and underscores, no digit first, "
             f"at most {MAX_TABLE_NAME} characters"
         )
-        complaints.add("db_table", problem)
+        errors.add("db_table", problem)
         return "items"
     if name.lower().startswith("sqlite_"):
-        complaints.add("db_table", "names that begin with sqlite_ belong to SQLite")
+        errors.add("db_table", "names that begin with sqlite_ belong to SQLite")
     return name
 
 

@@ -1,4 +1,4 @@
-"""Values of a service's configuration that more than one database asks for."""
+"""Configuration keys that several databases share."""
 
 from __future__ import annotations
 
@@ -9,33 +9,32 @@ from .room import MAX_COLLECTIONS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .complaints import Complaints
+    from .error_collector import ErrorCollector
 
 MAX_TIMEOUT: Final = 3600.0
 """The longest `db_timeout`, in seconds."""
 
-
-MOST_COLLECTIONS: Final = 1_000_000_000
+COLLECTIONS_LIMIT: Final = 1_000_000_000
 """The largest `db_collections`."""
 
 
-def most_collections(config: Mapping[str, object], complaints: Complaints) -> int:
+def max_collections(config: Mapping[str, object], errors: ErrorCollector) -> int:
     """Return `db_collections`."""
-    return int(number(config, "db_collections", MAX_COLLECTIONS, 1, MOST_COLLECTIONS, complaints))
+    return int(number(config, "db_collections", MAX_COLLECTIONS, 1, COLLECTIONS_LIMIT, errors))
 
 
 def number(
     config: Mapping[str, object],
     key: str,
     default: float,
-    least: float,
-    most: float,
-    complaints: Complaints,
+    minimum: float,
+    maximum: float,
+    errors: ErrorCollector,
 ) -> float:
-    """Return a number of the configuration; the default if it is not from `least` to `most`, which is complained of."""
+    """Return a number; collect an error and return the default if it is not from `minimum` to `maximum`."""
     value = config.get(key, default)
-    if not isinstance(value, (int, float)) or not least <= value <= most:
-        problem = f"expected a number from {least:g} to {most:.10g}, not {str(value)[:40]}"
-        complaints.add(key, problem)
+    if not isinstance(value, (int, float)) or not minimum <= value <= maximum:
+        problem = f"expected a number from {minimum:g} to {maximum:.10g}, not {str(value)[:40]}"
+        errors.add(key, problem)
         return default
     return value

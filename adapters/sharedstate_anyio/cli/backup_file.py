@@ -95,7 +95,7 @@ class Writer:
 
     Args:
         stream: where to; it is not closed.
-        name: of the file, for complaints.
+        name: of the file, for messages.
         made: when, as ISO 8601 has it.
         by: which version of this package.
     """
@@ -152,7 +152,7 @@ class Backup:
 
     Args:
         stream: a file opened for reading, from its start; it is not closed.
-        name: of the file, for complaints.
+        name: of the file, for messages.
 
     Attributes:
         made, by: when it was made, and by which version.

@@ -29,8 +29,8 @@ from sharedstate_anyio.storage.plugins import (
     survey,
 )
 from sharedstate_backends import ConfigurationError, StorageError
-from sharedstate_backends.complaints import Complaints
 from sharedstate_backends.contract import OldDataError
+from sharedstate_backends.error_collector import ErrorCollector
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -57,12 +57,12 @@ async def check(file: Path | None) -> int:
     Returns:
         The exit status: 0; 1 if something cannot be used at the moment; 2 if the configuration is wrong.
     """
-    complaints = Complaints()
-    config = complaints.attempt(load_config, file, complaints)
-    status = _complain(complaints.found)
+    errors = ErrorCollector()
+    config = errors.attempt(load_config, file, errors)
+    status = _complain(errors.found)
     if config is None:
         return status
-    wrong = {re.split(r"[.\[]", each.key)[0] for each in complaints.found}
+    wrong = {re.split(r"[.\[]", each.key)[0] for each in errors.found}
     # In the place of listeners that cannot be read stands the default, which nobody asked for.
     listens = _listeners(config.listen) if "service" not in wrong else ALL_WELL
     return max(status, listens, await check_services(config, file))
@@ -90,13 +90,13 @@ def _listeners(listeners: Sequence[Listen]) -> int:
 
 async def check_services(config: Config, file: Path | None = None) -> int:
     """Look at the services of a configuration; see `check`."""
-    complaints = Complaints()
-    complaints.attempt(check_folders, config)
-    if not complaints.found:
+    errors = ErrorCollector()
+    errors.attempt(check_folders, config)
+    if not errors.found:
         for path, folder in config.files.items():
             _well(f"{join('files', path)}: {folder}")
-    check_tables(config.services, complaints)
-    status = _complain(complaints.found)
+    check_tables(config.services, errors)
+    status = _complain(errors.found)
     for service in config.services:
         status = max(status, await _service(service, file))
     return status

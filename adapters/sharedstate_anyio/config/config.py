@@ -16,8 +16,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from sharedstate_backends.complaints import Complaints
 from sharedstate_backends.contract import ConfigurationError
+from sharedstate_backends.error_collector import ErrorCollector
 from sharedstate_core import Limits
 from sharedstate_core.arguments import check_number, expect
 from sharedstate_core.errors import RequestError
@@ -47,7 +47,7 @@ class ServiceConfig:
         module: what implements it: a built-in or installed service's name, or a dotted module.
         poll_seconds: how often to look for what other server processes have committed; 0 for never.
         config: handed to the module's `get_service`; left out of the `repr`, as it may hold a password.
-        place: of the entry in the configuration, for complaints.
+        place: of the entry in the configuration, for messages.
 
     Raises:
         ConfigurationError: the name cannot stand in a path, or the pause is not one.
@@ -149,12 +149,12 @@ DEFAULT_DOCUMENT: Final[Mapping[str, object]] = {
 """What holds without a configuration file."""
 
 
-def load_config(file: Path | str | None, complaints: Complaints | None = None) -> Config:
+def load_config(file: Path | str | None, errors: ErrorCollector | None = None) -> Config:
     """Read a configuration file: JSON in UTF-8, with or without a byte order mark.
 
     Args:
         file: None stands for `DEFAULT_DOCUMENT`.
-        complaints: see `parse_config`.
+        errors: see `parse_config`.
 
     Raises:
         ConfigurationError: the file cannot be read, is not JSON, or breaks the format. Its `key` is
@@ -179,45 +179,45 @@ def load_config(file: Path | str | None, complaints: Complaints | None = None) -
     except OSError as error:
         problem = f"cannot be read: {error.strerror or type(error).__name__}; check its permissions"
         raise ConfigurationError(_named(file), problem) from None
-    if complaints is None:
-        with Complaints() as complaints:
-            return _load(text, file, complaints)
-    return _load(text, file, complaints)
+    if errors is None:
+        with ErrorCollector() as errors:
+            return _load(text, file, errors)
+    return _load(text, file, errors)
 
 
-def _load(text: str, file: Path, complaints: Complaints) -> Config:
-    config = parse_config(decode(text, _named(file)), complaints)
-    complaints.attempt(check_own_file, config.files, file)
+def _load(text: str, file: Path, errors: ErrorCollector) -> Config:
+    config = parse_config(decode(text, _named(file)), errors)
+    errors.attempt(check_own_file, config.files, file)
     return config
 
 
-def parse_config(document: object, complaints: Complaints | None = None) -> Config:
+def parse_config(document: object, errors: ErrorCollector | None = None) -> Config:
     """Check a decoded configuration document and give it its types.
 
     Args:
         document: `{"service": {"host", "port", ...}, "services": [{"name", "module", "config", "poll_seconds"}, ...],
             "limits": {...}, "origins": [...], "compression": ..., "metrics": ..., "files": {...}, "$schema": ...}`.
             All but `services` and the names and modules in it may be left out.
-        complaints: gets the mistakes, instead of their being raised; what is returned then is what could be read:
+        errors: gets the mistakes, instead of their being raised; what is returned then is what could be read:
             defaults, without the services that have mistakes.
 
     Raises:
         ConfigurationError: the document breaks the format; `key` is the place, and `each` has all mistakes.
     """
-    if complaints is None:
-        with Complaints() as complaints:
-            return _parse(document, complaints)
-    return _parse(document, complaints)
+    if errors is None:
+        with ErrorCollector() as errors:
+            return _parse(document, errors)
+    return _parse(document, errors)
 
 
-def _parse(document: object, complaints: Complaints) -> Config:
-    attempt = complaints.attempt
+def _parse(document: object, errors: ErrorCollector) -> Config:
+    attempt = errors.attempt
     optional = ("service", "limits", "origins", "compression", "metrics", "files", "$schema")
-    top = object_at(document, "", complaints, optional=optional, required=("services",))
+    top = object_at(document, "", errors, optional=optional, required=("services",))
     if not isinstance(top.get("$schema", ""), str):
         problem = f"expected the address of a JSON Schema, found {kind(top['$schema'])}"
-        complaints.add("$schema", problem)
-    services = _services(top["services"], complaints) if "services" in top else ()
+        errors.add("$schema", problem)
+    services = _services(top["services"], errors) if "services" in top else ()
     limits, transport = attempt(parse_limits, top.get("limits", {})) or (
         Limits(),
         TransportLimits(),
@@ -232,33 +232,31 @@ def _parse(document: object, complaints: Complaints) -> Config:
     )
 
 
-def _services(entries: object, complaints: Complaints) -> tuple[ServiceConfig, ...]:
+def _services(entries: object, errors: ErrorCollector) -> tuple[ServiceConfig, ...]:
     if not isinstance(entries, list) or not entries:
         found = f"expected a list, found {kind(entries)}"
-        complaints.add(
+        errors.add(
             "services", found if entries != [] else "is empty; describe at least one service"
         )
         return ()
     services: dict[str, ServiceConfig] = {}
     for index, entry in enumerate(entries):
-        service = complaints.attempt(_service, entry, f"services[{index}]")
+        service = errors.attempt(_service, entry, f"services[{index}]")
         if service is None:
             continue
         earlier = services.setdefault(service.name, service)
         if earlier is not service:
             problem = f"{earlier.place} is called {shown(service.name)} too; rename one"
-            complaints.add(f"{service.place}.name", problem)
+            errors.add(f"{service.place}.name", problem)
     return tuple(services.values())
 
 
 def _service(value: object, place: str) -> ServiceConfig:
-    with Complaints() as complaints:
+    with ErrorCollector() as errors:
         optional = ("config", "poll_seconds")
-        members = object_at(
-            value, place, complaints, required=("name", "module"), optional=optional
-        )
+        members = object_at(value, place, errors, required=("name", "module"), optional=optional)
         read: dict[str, object] = {
-            key: complaints.attempt(parse, members[key], f"{place}.{key}")
+            key: errors.attempt(parse, members[key], f"{place}.{key}")
             for key, parse in _PARSERS.items()
             if key in members
         }

@@ -20,7 +20,7 @@ from . import other_keys
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from sharedstate_backends.complaints import Complaints
+    from sharedstate_backends.error_collector import ErrorCollector
 
 MAX_UNKNOWN: Final = 10
 """Unknown keys of one object that are told one by one."""
@@ -97,14 +97,14 @@ def _plain(value: object, place: str) -> object:
 def object_at(
     value: object,
     place: str,
-    complaints: Complaints,
+    errors: ErrorCollector,
     *,
     required: tuple[str, ...] = (),
     optional: tuple[str, ...] = (),
 ) -> dict[str, object]:
     """Return the object at a place, without the keys that are not known here.
 
-    The keys that are unknown or missing go to `complaints`.
+    The keys that are unknown or missing go to `errors`.
 
     Raises:
         ConfigurationError: it is not an object.
@@ -121,12 +121,12 @@ def object_at(
         known = "known here: " + ", ".join(sorted(required + optional))
         problem = f"did you mean {shown(near)}?" if near else known
         problem = other.advice if other else problem
-        complaints.add(join(place, str(key)), f"unknown key; {problem}")
+        errors.add(join(place, str(key)), f"unknown key; {problem}")
     if len(unknown) > MAX_UNKNOWN:
-        complaints.add(place, f"{len(unknown) - MAX_UNKNOWN:,} more unknown keys")
+        errors.add(place, f"{len(unknown) - MAX_UNKNOWN:,} more unknown keys")
     for key in required:
         if key not in value and key not in meant:
-            complaints.add(join(place, key), "is missing; add it")
+            errors.add(join(place, key), "is missing; add it")
     return {key: member for key, member in value.items() if key in required + optional}
 
 

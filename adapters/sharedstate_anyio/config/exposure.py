@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sharedstate_backends.complaints import Complaints
+from sharedstate_backends.error_collector import ErrorCollector
 
 from .document import join, shown
 from .folders import PLACE, refuse_inside
@@ -24,15 +24,15 @@ def check_folders(config: Config) -> None:
         ConfigurationError: one cannot be served.
     """
     private = dict(_private(config))
-    with Complaints() as complaints:
+    with ErrorCollector() as errors:
         for path, folder in config.files.items():
             place = join(PLACE, path)
             if not Path(folder).is_dir():
-                complaints.add(place, f"there is no folder {shown(str(folder))}; create it")
+                errors.add(place, f"there is no folder {shown(str(folder))}; create it")
             elif not os.access(folder, os.R_OK | os.X_OK):
-                complaints.add(place, f"this user may not read the folder {shown(str(folder))}")
+                errors.add(place, f"this user may not read the folder {shown(str(folder))}")
             for what, file in private.items():
-                complaints.attempt(refuse_inside, place, folder, what, file)
+                errors.attempt(refuse_inside, place, folder, what, file)
 
 
 def _private(config: Config) -> Iterator[tuple[str, str]]:

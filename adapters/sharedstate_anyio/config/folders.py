@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from sharedstate_backends.complaints import Complaints
 from sharedstate_backends.contract import ConfigurationError
+from sharedstate_backends.error_collector import ErrorCollector
 
 from .document import join, kind, shown
 
@@ -35,22 +35,22 @@ def parse_files(value: object, place: str = PLACE) -> dict[str, str]:
         problem = f'expected an object such as {{"/": "./public"}}, found {kind(value)}'
         raise ConfigurationError(place, problem)
     folders: dict[str, str] = {}
-    with Complaints() as complaints:
+    with ErrorCollector() as errors:
         for path, folder in value.items():
             where = join(place, str(path))
             if not isinstance(path, str) or not re.fullmatch(PATH_PATTERN, path):
                 problem = f'expected a path such as "/" or "/docs/", found {shown(path)}'
-                complaints.add(where, problem)
+                errors.add(where, problem)
                 continue
             if re.fullmatch(OWN_PATTERN, path):
                 problem = f"the server itself answers at {path.rstrip('/')}; choose another path"
-                complaints.add(where, problem)
+                errors.add(where, problem)
                 continue
             name = os.fspath(folder) if isinstance(folder, os.PathLike) else folder
             if not isinstance(name, str) or not name or "\0" in name:
-                complaints.add(where, f"expected the name of a folder, found {shown(folder)}")
+                errors.add(where, f"expected the name of a folder, found {shown(folder)}")
             elif folders.setdefault(f"{path.rstrip('/')}/", name) is not name:
-                complaints.add(where, "is there twice, with and without a slash; keep one")
+                errors.add(where, "is there twice, with and without a slash; keep one")
     return folders
 
 
@@ -60,10 +60,10 @@ def check_own_file(files: Mapping[str, str | os.PathLike[str]], file: Path) -> N
     Raises:
         ConfigurationError: it is in one of the folders.
     """
-    with Complaints() as complaints:
+    with ErrorCollector() as errors:
         for path, folder in files.items():
             place = join(PLACE, path)
-            complaints.attempt(refuse_inside, place, folder, "this configuration", str(file))
+            errors.attempt(refuse_inside, place, folder, "this configuration", str(file))
 
 
 def refuse_inside(place: str, folder: str | os.PathLike[str], what: str, file: str) -> None:

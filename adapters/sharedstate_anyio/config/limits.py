@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from typing import Final, NamedTuple
 
 from sharedstate_backends import ConfigurationError
-from sharedstate_backends.complaints import Complaints
+from sharedstate_backends.error_collector import ErrorCollector
 from sharedstate_core import Limits
 from sharedstate_core.arguments import check_number
 
@@ -101,9 +101,9 @@ def parse_limits(value: object) -> tuple[Limits, TransportLimits]:
     Raises:
         ConfigurationError: a key is unknown, or a value is not a number in its range.
     """
-    with Complaints() as complaints:
-        members = object_at(value, "limits", complaints, optional=tuple(RANGES))
-        numbers = {key: complaints.attempt(_number, key, found) for key, found in members.items()}
+    with ErrorCollector() as errors:
+        members = object_at(value, "limits", errors, optional=tuple(RANGES))
+        numbers = {key: errors.attempt(_number, key, found) for key, found in members.items()}
     core = {key: number for key, number in numbers.items() if key not in _TRANSPORT}
     transport = {key: number for key, number in numbers.items() if key in _TRANSPORT}
     return Limits(**core), TransportLimits(**transport)  # type: ignore[arg-type]

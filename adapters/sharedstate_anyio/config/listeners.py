@@ -9,8 +9,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from sharedstate_backends.complaints import Complaints
 from sharedstate_backends.contract import ConfigurationError
+from sharedstate_backends.error_collector import ErrorCollector
 
 from .document import MAX_UNKNOWN, join, kind, object_at, shown
 
@@ -38,7 +38,7 @@ class Certificates:
         cert: the server's certificate, followed by those between it and the root.
         key: its private key, not encrypted.
         ca: whose certificates clients have to show; None: they need none.
-        place: of `ssl` in the configuration, for complaints.
+        place: of `ssl` in the configuration, for messages.
     """
 
     cert: str
@@ -92,21 +92,21 @@ def parse_listeners(value: object) -> tuple[Listen, ...]:
     """
     if not isinstance(value, dict) or "listen" not in value:
         return (_listener(value, "service", optional=("listen",)),)
-    with Complaints() as complaints:
+    with ErrorCollector() as errors:
         beside = [key for key in value if key != "listen"]
         for key in beside[:MAX_UNKNOWN]:
             problem = 'stands beside "listen"; move it into the entries of that list'
-            complaints.add(join("service", str(key)), problem)
+            errors.add(join("service", str(key)), problem)
         if len(beside) > MAX_UNKNOWN:
             more = f'{len(beside) - MAX_UNKNOWN:,} more keys stand beside "listen"'
-            complaints.add("service", more)
+            errors.add("service", more)
         entries = value["listen"]
         if not isinstance(entries, list) or not entries:
             found = "an empty list" if entries == [] else kind(entries)
             problem = f"expected a list of at least one listener, found {found}"
             raise ConfigurationError("service.listen", problem)
         read = [
-            complaints.attempt(_listener, entry, f"service.listen[{i}]")
+            errors.attempt(_listener, entry, f"service.listen[{i}]")
             for i, entry in enumerate(entries)
         ]
     return tuple(listen for listen in read if listen is not None)
@@ -139,20 +139,20 @@ def override(
 
 
 def _listener(value: object, place: str, *, optional: tuple[str, ...] = ()) -> Listen:
-    with Complaints() as complaints:
-        members = object_at(value, place, complaints, optional=(*_WHERE, *_FLAT, *optional))
-        ssl = complaints.attempt(_certificates, members, place)
+    with ErrorCollector() as errors:
+        members = object_at(value, place, errors, optional=(*_WHERE, *_FLAT, *optional))
+        ssl = errors.attempt(_certificates, members, place)
         read: dict[str, object] = {
-            key: complaints.attempt(parse, members[key], f"{place}.{key}")
+            key: errors.attempt(parse, members[key], f"{place}.{key}")
             for key, parse in _PARSERS.items()
             if key in members
         }
         if "unix" not in members and "mode" in members:
-            complaints.add(f"{place}.mode", 'belongs to a UNIX socket; add "unix"')
+            errors.add(f"{place}.mode", 'belongs to a UNIX socket; add "unix"')
         for key in ("host", "port"):
             if "unix" in members and key in members:
                 problem = 'stands beside "unix"; use one of them, or two entries of "listen"'
-                complaints.add(f"{place}.{key}", problem)
+                errors.add(f"{place}.{key}", problem)
     return Listen(**read, ssl=ssl)  # type: ignore[arg-type]
 
 
@@ -225,10 +225,10 @@ def _certificates(members: dict[str, object], place: str) -> Certificates | None
         if flat:
             problem = 'stands beside "ssl"; use one spelling'
             raise ConfigurationError(f"{place}.{flat[0]}", problem)
-        with Complaints() as complaints:
+        with ErrorCollector() as errors:
             names = ("cert", "key")
             found = object_at(
-                members["ssl"], f"{place}.ssl", complaints, required=names, optional=("ca",)
+                members["ssl"], f"{place}.ssl", errors, required=names, optional=("ca",)
             )
     else:
         enabled = members.get("ssl.enabled")
@@ -243,12 +243,12 @@ def _certificates(members: dict[str, object], place: str) -> Certificates | None
             return None
         found = {key: members.get(f"ssl.{key}") for key in ("cert", "key", "ca")}
     files: dict[str, str | None] = {}
-    with Complaints() as complaints:
+    with ErrorCollector() as errors:
         for key in ("cert", "key", "ca"):
             name = found.get(key)
             if isinstance(name, str) and name and "\0" not in name:
                 files[key] = name
             elif name is not None or key != "ca":
                 problem = f"expected the name of a PEM file, found {shown(name)}"
-                complaints.add(f"{place}.ssl.{key}", problem)
+                errors.add(f"{place}.ssl.{key}", problem)
     return Certificates(str(files["cert"]), str(files["key"]), files.get("ca"), f"{place}.ssl")

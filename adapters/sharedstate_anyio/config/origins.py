@@ -13,7 +13,7 @@ from typing import Final
 
 from sharedstate_anyio.logs.events import about
 from sharedstate_backends import ConfigurationError
-from sharedstate_backends.complaints import Complaints
+from sharedstate_backends.error_collector import ErrorCollector
 
 from .document import kind, shown
 
@@ -108,8 +108,8 @@ def parse_origins(value: object) -> Origins:
     if not isinstance(value, list):
         problem = f'expected "*" or a list of origins, found {kind(value)}'
         raise ConfigurationError("origins", problem)
-    with Complaints() as complaints:
-        read = [complaints.attempt(_entry, entry, f"origins[{i}]") for i, entry in enumerate(value)]
+    with ErrorCollector() as errors:
+        read = [errors.attempt(_entry, entry, f"origins[{i}]") for i, entry in enumerate(value)]
     return Origins(frozenset(entry for entry in read if entry is not None))
 
 

@@ -15,7 +15,7 @@ import anyio
 
 from sharedstate_anyio.logs.events import about
 from sharedstate_backends import ConfigurationError
-from sharedstate_backends.complaints import Complaints
+from sharedstate_backends.error_collector import ErrorCollector
 from sharedstate_core import SharedStateError
 
 from .tls import Tls
@@ -115,8 +115,8 @@ def load_certificates(listen: Sequence[Listen]) -> list[Tls | None]:
     Raises:
         ConfigurationError: some cannot be used.
     """
-    with Complaints() as complaints:
-        return [None if one.ssl is None else complaints.attempt(Tls, one.ssl) for one in listen]
+    with ErrorCollector() as errors:
+        return [None if one.ssl is None else errors.attempt(Tls, one.ssl) for one in listen]
 
 
 def open_listeners(listen: Listen, tls: Tls | None = None) -> list[Listener]:

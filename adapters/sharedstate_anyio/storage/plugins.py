@@ -20,8 +20,8 @@ from sharedstate_anyio.config import other_keys
 from sharedstate_anyio.config.config import BUILT_IN
 from sharedstate_anyio.config.document import join, nearest, shown
 from sharedstate_anyio.logs.redactor import Redactor
-from sharedstate_backends.complaints import Complaints
 from sharedstate_backends.contract import Backend, ConfigurationError, StorageError
+from sharedstate_backends.error_collector import ErrorCollector
 from sharedstate_backends.sqlite import ownership
 
 from .contract_checks import BrokenContractError, call
@@ -51,18 +51,18 @@ def build_backends(
             refuses its `config`; `key` is the place in the document. Any other exception is a fault
             in the service's module.
     """
-    with Complaints() as complaints:
-        check_tables(config.services, complaints)
+    with ErrorCollector() as errors:
+        check_tables(config.services, errors)
         built = {
             service.name: made[service.name]
             if service.name in made
-            else complaints.attempt(build_backend, service)
+            else errors.attempt(build_backend, service)
             for service in config.services
         }
     return {name: backend for name, backend in built.items() if backend is not None}
 
 
-def check_tables(services: Iterable[ServiceConfig], complaints: Complaints) -> None:
+def check_tables(services: Iterable[ServiceConfig], errors: ErrorCollector) -> None:
     """Complain of two built-in services on one table: they would be one, with two names."""
     first: dict[tuple[str, ...], ServiceConfig] = {}
     for service in services:
@@ -77,7 +77,7 @@ def check_tables(services: Iterable[ServiceConfig], complaints: Complaints) -> N
             where = (*(str(config.get(key, default)) for key, default in server), name, table)
         if where in first:
             problem = f"{first[where].place} has this table already; choose another name"
-            complaints.add(f"{service.place}.config.db_table", problem)
+            errors.add(f"{service.place}.config.db_table", problem)
         first.setdefault(where, service)
 
 
@@ -177,13 +177,13 @@ def _placing(service: ServiceConfig) -> Iterator[None]:
 
 def placed(error: ConfigurationError, service: ServiceConfig) -> ConfigurationError:
     """Return what a service complained of, with the full places, without the secrets that it was handed."""
-    complaints = Complaints()
+    errors = ErrorCollector()
     for each in error.each:
         key = join(f"{service.place}.config", each.key) if each.key else f"{service.place}.config"
         other = other_keys.SERVICE.get(each.key) if service.is_built_in else None
         problem = f"unknown key; {other.advice}" if other else each.problem
-        complaints.add(key, _redacted(problem, service.config))
-    return complaints.joined()
+        errors.add(key, _redacted(problem, service.config))
+    return errors.joined()
 
 
 def _resolve(module: str, place: str) -> object:

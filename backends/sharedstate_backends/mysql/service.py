@@ -27,9 +27,9 @@ import re
 import ssl
 from typing import TYPE_CHECKING, Final
 
-from sharedstate_backends.complaints import Complaints
 from sharedstate_backends.contract import ConfigurationError
-from sharedstate_backends.keys import MAX_TIMEOUT, most_collections, number
+from sharedstate_backends.error_collector import ErrorCollector
+from sharedstate_backends.keys import MAX_TIMEOUT, max_collections, number
 
 from .backend import POOL_SIZE, MysqlBackend
 from .wire.address import Address
@@ -49,21 +49,21 @@ def get_backend(config: Mapping[str, object], table: str) -> MysqlBackend:
         ConfigurationError: naming the key, what is wrong with it and what to do.
     """
     name, socket = str(config.get("db_name", "")), config.get("db_socket")
-    with Complaints() as complaints:
+    with ErrorCollector() as errors:
         for key in ("db_name", "db_user"):
             if not config.get(key):
-                complaints.add(key, "is missing: MySQL needs it")
+                errors.add(key, "is missing: MySQL needs it")
         for key in ("db_host", "db_socket", "db_user", "db_password"):
             if "\0" in str(config.get(key)):
-                complaints.add(key, "holds a NUL character")
+                errors.add(key, "holds a NUL character")
         if name and not _DATABASE_NAME.fullmatch(name):
             problem = "is no usable name: letters, digits, and the characters _ $ -, at most 64"
-            complaints.add("db_name", f"{name[:100]!r} {problem}")
-        port = int(number(config, "db_port", 3306, 1, 65535, complaints))
-        timeout = number(config, "db_timeout", 10.0, 1.0, MAX_TIMEOUT, complaints)
-        pool_size = int(number(config, "db_pool_size", POOL_SIZE, 1, MAX_POOL_SIZE, complaints))
-        collections = most_collections(config, complaints)
-        tls = complaints.attempt(_tls, config) if config.get("ssl.enabled") else None
+            errors.add("db_name", f"{name[:100]!r} {problem}")
+        port = int(number(config, "db_port", 3306, 1, 65535, errors))
+        timeout = number(config, "db_timeout", 10.0, 1.0, MAX_TIMEOUT, errors)
+        pool_size = int(number(config, "db_pool_size", POOL_SIZE, 1, MAX_POOL_SIZE, errors))
+        collections = max_collections(config, errors)
+        tls = errors.attempt(_tls, config) if config.get("ssl.enabled") else None
     address = Address(
         host=str(config.get("db_host") or "localhost"),
         port=port,

@@ -1,4 +1,4 @@
-"""Mistakes of a configuration, collected so that all of them are told at once."""
+"""Errors of a configuration, collected so that all of them are reported at once."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Complaints:
-    """Collects complaints; as a context manager, raises them as one `ConfigurationError` at the end of its block.
+class ErrorCollector:
+    """Collects errors; as a context manager, raises them as one `ConfigurationError` at the end of its block.
 
     Attributes:
-        found: what was collected, one mistake each.
+        found: the errors, one mistake each.
     """
 
     def __init__(self) -> None:
         self.found: list[ConfigurationError] = []
 
     def add(self, key: str, problem: str) -> None:
-        """Note a mistake and go on."""
+        """Collect an error."""
         self.found.append(ConfigurationError(key, problem))
 
     def attempt(self, read: Callable[P, T], /, *arguments: P.args, **named: P.kwargs) -> T | None:
-        """Return what a function returns; if it complains, note that and return None."""
+        """Return what a function returns; collect its `ConfigurationError` and return None if it raises one."""
         try:
             return read(*arguments, **named)
         except ConfigurationError as error:
@@ -37,7 +37,7 @@ class Complaints:
             return None
 
     def joined(self) -> ConfigurationError:
-        """Return what was collected, at least one mistake, as one error."""
+        """Return the collected errors, at least one, as one error."""
         first, *others = self.found
         return ConfigurationError(first.key, first.problem, others)
 
