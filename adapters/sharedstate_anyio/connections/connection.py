@@ -103,9 +103,7 @@ class Connection(Peer):
         """Serve the peer, whose `admission.group` is `address`, until it is gone."""
         try:
             with self._scope:
-                opened = await handshake(
-                    self.sock, entrance, address, self._scope, self._hub.message_bytes
-                )
+                opened = await handshake(self.sock, entrance, address, self._hub.message_bytes)
                 if opened is not None:
                     await self._converse(opened, entrance().keep_alive)
                     await finish(self.sock)

@@ -115,16 +115,14 @@ async def handshake(
     sock: Stream,
     entrance: Callable[[], Entrance],
     address: str,
-    scope: anyio.CancelScope,
     message_bytes: Callable[[], int],
 ) -> Opened | None:
-    """Answer HTTP requests, until one of them opens a WebSocket.
+    """Answer HTTP requests, until one of them opens a WebSocket; a peer that is too slow is given up.
 
     Args:
         sock: of the peer.
         entrance: tells what holds for everybody now.
         address: where it comes from, as `admission.group` returns it.
-        scope: the one we run in; who is too slow is cancelled by its deadline, which is gone after an upgrade.
         message_bytes: tells the longest message of a peer, at any time, to bound inflation.
 
     Returns:
@@ -133,6 +131,18 @@ async def handshake(
     Raises:
         OSError: the connection broke.
     """
+    with anyio.CancelScope() as scope:
+        return await _converse(sock, entrance, address, message_bytes, scope)
+    return None
+
+
+async def _converse(
+    sock: Stream,
+    entrance: Callable[[], Entrance],
+    address: str,
+    message_bytes: Callable[[], int],
+    scope: anyio.CancelScope,
+) -> Opened | None:
     limits = entrance().limits
     scope.deadline = anyio.current_time() + limits.head_seconds
     data = await receive(sock)
