@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sharedstate_backends import ConfigurationError, OutcomeUnknownError, StorageError
-    from sharedstate_core import Limits
+    from sharedstate_core import Limits, SharedStateError
 
-    from .config.config import Config, ServiceConfig, load_config, parse_config
+    from .config.config import Config, load_config, parse_config
     from .config.limits import TransportLimits
     from .config.listeners import Certificates, Listen
     from .config.origins import Origins
     from .config.reload import Reload
+    from .config.services import ServiceConfig
     from .net.listening import ListenError
     from .server import RunningServer, serve
 
@@ -33,6 +34,7 @@ __all__ = [
     "Reload",
     "RunningServer",
     "ServiceConfig",
+    "SharedStateError",
     "StorageError",
     "TransportLimits",
     "__version__",
@@ -52,7 +54,8 @@ _HOMES = {
     "OutcomeUnknownError": "sharedstate_backends",
     "Reload": ".config.reload",
     "RunningServer": ".server",
-    "ServiceConfig": ".config.config",
+    "ServiceConfig": ".config.services",
+    "SharedStateError": "sharedstate_core",
     "StorageError": "sharedstate_backends",
     "TransportLimits": ".config.limits",
     "load_config": ".config.config",

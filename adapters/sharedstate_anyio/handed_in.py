@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from sharedstate_core.arguments import expect, found, service_names
 
-from .config.config import Config, ServiceConfig
+from .config.config import Config
+from .config.services import ServiceConfig
 from .net.listening import ListenError
 from .storage.plugins import lacking
 

@@ -12,10 +12,11 @@ import anyio
 from sharedstate_backends import Backend
 from sharedstate_backends.error_collector import ErrorCollector
 
-from .config.config import Config, ServiceConfig
+from .config.config import Config
 from .config.exposure import check_folders
 from .config.origins import Origins, is_loopback
 from .config.reload import Reload, compare
+from .config.services import ServiceConfig
 from .connections.acceptor import Reception
 from .handed_in import check_backends, check_sockets, complete
 from .http.answers import Answers

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import pytest
 
-from sharedstate_anyio.config.config import POLL_SECONDS
 from sharedstate_anyio.config.schema import schema
+from sharedstate_anyio.config.services import POLL_SECONDS
 from sharedstate_backends.sqlite import backend as sqlite
 
 PAGE: Final = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text("utf-8")

@@ -30,7 +30,8 @@ from .saving import DONE, INCOMPLETE, Talk, choose, kept, placed_errors, run
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from sharedstate_anyio.config.config import Config, ServiceConfig
+    from sharedstate_anyio.config.config import Config
+    from sharedstate_anyio.config.services import ServiceConfig
     from sharedstate_anyio.logs.console import Console
     from sharedstate_backends.portable import Census
 

@@ -35,8 +35,9 @@ from sharedstate_backends.error_collector import ErrorCollector
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from sharedstate_anyio.config.config import Config, ServiceConfig
+    from sharedstate_anyio.config.config import Config
     from sharedstate_anyio.config.listeners import Listen
+    from sharedstate_anyio.config.services import ServiceConfig
     from sharedstate_anyio.net.listening import Listener
     from sharedstate_backends import Backend
 

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from sharedstate_anyio.config.config import Config, ServiceConfig
+    from sharedstate_anyio.config.config import Config
+    from sharedstate_anyio.config.services import ServiceConfig
     from sharedstate_anyio.logs.console import Console
     from sharedstate_backends.portable import Portable
 

@@ -17,8 +17,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, cast
 
 from sharedstate_anyio.config import other_keys
-from sharedstate_anyio.config.config import BUILT_IN
 from sharedstate_anyio.config.document import join, nearest, shown
+from sharedstate_anyio.config.services import BUILT_IN
 from sharedstate_anyio.logs.redactor import Redactor
 from sharedstate_backends.contract import Backend, ConfigurationError, StorageError
 from sharedstate_backends.error_collector import ErrorCollector
@@ -30,7 +30,8 @@ from .proof import prove
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from sharedstate_anyio.config.config import Config, ServiceConfig
+    from sharedstate_anyio.config.config import Config
+    from sharedstate_anyio.config.services import ServiceConfig
     from sharedstate_backends.contract import Surveying
 
 ENTRY_POINT_GROUP: Final = "sharedstate.services"

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sharedstate_anyio.config.config import Config, ServiceConfig, load_config, parse_config
+from sharedstate_anyio.config.config import Config, load_config, parse_config
 from sharedstate_anyio.config.listeners import Listen
+from sharedstate_anyio.config.services import ServiceConfig
 from sharedstate_backends import ConfigurationError
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sharedstate_anyio.config.config import ServiceConfig
+from sharedstate_anyio.config.services import ServiceConfig
 from sharedstate_anyio.storage.plugins import whereabouts
 from tests.support.peer import open_client
 from tests.support.services.command import INSTALLED, SECONDS, started

@@ -1,0 +1,151 @@
+"""The configuration's `services`: what stores collections, by the second segment of their path.
+
+Looks at shapes only. What a service's `config` may hold is the service's business: it goes through untouched
+(`storage/plugins.py`).
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Final
+
+from sharedstate_backends.contract import ConfigurationError
+from sharedstate_backends.error_collector import ErrorCollector
+from sharedstate_core.errors import RequestError
+from sharedstate_core.paths import split_path
+
+from .document import kind, object_at, shown
+
+BUILT_IN: Final[Mapping[str, str]] = {"items_service": "sharedstate_backends.items_service"}
+"""Services that are there even where the package's metadata is not, by module name."""
+
+POLL_SECONDS: Final = 1.0
+"""How often a service that other processes may share looks for their commits."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceConfig:
+    """One entry of `services`.
+
+    Attributes:
+        name: the service's segment in a path.
+        module: what implements it: a built-in or installed service's name, or a dotted module.
+        poll_seconds: how often to look for what other server processes have committed; 0 for never.
+        config: handed to the module's `get_service`; left out of the `repr`, as it may hold a password.
+        place: of the entry in the configuration, for messages.
+
+    Raises:
+        ConfigurationError: the name cannot stand in a path, or the pause is not one.
+    """
+
+    name: str
+    module: str
+    config: Mapping[str, object] = field(default_factory=dict, repr=False)
+    poll_seconds: float = POLL_SECONDS
+    place: str = field(default="services[0]", compare=False)
+
+    def __post_init__(self) -> None:
+        _name(self.name, "name")
+        _poll_seconds(self.poll_seconds, "poll_seconds")
+
+    @property
+    def is_built_in(self) -> bool:
+        """Whether it is one of ours, by its name or by that of its module."""
+        return self.module in BUILT_IN or self.module in BUILT_IN.values()
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether it is known to forget everything when the server stops."""
+        return self.is_built_in and (
+            self.config.get("db_type") == "sqlite"
+            and self.config.get("db_name", ":memory:") == ":memory:"
+        )
+
+    @property
+    def store(self) -> str:
+        """What keeps its items, in words for any visitor: no file, host or user."""
+        db_type = self.config.get("db_type") if self.is_built_in else None
+        if db_type == "sqlite":
+            return "SQLite, in memory" if self.in_memory else "SQLite file"
+        return "MySQL or MariaDB" if db_type == "mysql" else f"module {self.module}"
+
+
+def parse_services(entries: object, errors: ErrorCollector) -> tuple[ServiceConfig, ...]:
+    """Give the document's `services` their type: those without mistakes, in order; the mistakes go to `errors`."""
+    if not isinstance(entries, list) or not entries:
+        found = f"expected a list, found {kind(entries)}"
+        errors.add(
+            "services", found if entries != [] else "is empty; describe at least one service"
+        )
+        return ()
+    services: dict[str, ServiceConfig] = {}
+    for index, entry in enumerate(entries):
+        service = errors.attempt(_service, entry, f"services[{index}]")
+        if service is None:
+            continue
+        earlier = services.setdefault(service.name, service)
+        if earlier is not service:
+            problem = f"{earlier.place} is called {shown(service.name)} too; rename one"
+            errors.add(f"{service.place}.name", problem)
+    return tuple(services.values())
+
+
+def _service(value: object, place: str) -> ServiceConfig:
+    with ErrorCollector() as errors:
+        optional = ("config", "poll_seconds")
+        members = object_at(value, place, errors, required=("name", "module"), optional=optional)
+        read: dict[str, object] = {
+            key: errors.attempt(parse, members[key], f"{place}.{key}")
+            for key, parse in _PARSERS.items()
+            if key in members
+        }
+    service = ServiceConfig(**read, place=place)  # type: ignore[arg-type]
+    if service.in_memory and "poll_seconds" not in read:
+        return replace(service, poll_seconds=0.0)
+    return service
+
+
+def _name(value: object, place: str) -> str:
+    if not isinstance(value, str):
+        raise ConfigurationError(place, f"expected a text, found {shown(value)}")
+    try:
+        segments = split_path(value)
+    except RequestError as error:
+        problem = f"cannot stand in a path: {error.message.rpartition(': ')[2]}"
+        raise ConfigurationError(place, problem) from None
+    if segments != (value,):
+        problem = f'expected one segment of a path, without "/", found {shown(value)}'
+        raise ConfigurationError(place, problem)
+    return value
+
+
+def _module(value: object, place: str) -> str:
+    if not isinstance(value, str) or not value:
+        problem = f'expected a module such as "items_service", found {shown(value)}'
+        raise ConfigurationError(place, problem)
+    return value
+
+
+def _config(value: object, place: str) -> Mapping[str, object]:
+    if not isinstance(value, dict):
+        raise ConfigurationError(place, f"expected an object, found {kind(value)}")
+    return MappingProxyType(dict(value))
+
+
+def _poll_seconds(value: object, place: str) -> float:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or not (value == 0 or 0.01 <= value <= 3600)
+    ):
+        problem = f"expected 0 (never) or seconds from 0.01 to 3600, found {shown(value)}"
+        raise ConfigurationError(place, problem)
+    return float(value)
+
+
+_PARSERS: Final[Mapping[str, Callable[[object, str], object]]] = {
+    "name": _name,
+    "module": _module,
+    "config": _config,
+    "poll_seconds": _poll_seconds,
+}
