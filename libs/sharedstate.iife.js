@@ -729,7 +729,7 @@ var SHAREDSTATE = (() => {
       const subscription = this.#subscriptions.get(path);
       if (!subscription) return [];
       const outcome = subscription.receive(notification2);
-      if (outcome === "gap") return this.#gap(subscription, epoch);
+      if (outcome === "gap") return this.#resubscribe(subscription, epoch);
       if (!outcome) return [];
       const { diffs, synced } = outcome;
       const effects = [];
@@ -749,7 +749,7 @@ var SHAREDSTATE = (() => {
         path
       );
       if (subscription?.state !== "subscribed") return [fault(error)];
-      return [fault(error), ...this.#gap(subscription, subscription.replica.epoch)];
+      return [fault(error), ...this.#resubscribe(subscription, subscription.replica.epoch)];
     }
     /**
      * Something was missed: subscribe anew. In two requests, because a server may take a path that one
@@ -759,7 +759,7 @@ var SHAREDSTATE = (() => {
      * @param {string | undefined} epoch
      * @returns {Effect[]}
      */
-    #gap(subscription, epoch) {
+    #resubscribe(subscription, epoch) {
       const remedy = subscription.after_gap(epoch);
       subscription.state = "idle";
       const remove = this.#change("unsubscribe", void 0, [subscription.path]);

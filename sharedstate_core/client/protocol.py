@@ -195,7 +195,7 @@ class ClientProtocol:
             out.append(Fault(problem, fatal=error.path is None))
             subscription = self._subscriptions.get(error.path) if error.path is not None else None
             if subscription is not None and subscription.state == "subscribed":
-                self._mend(subscription, out, resume=True)
+                self._resubscribe(subscription, out, resume=True)
             return out
         if isinstance(message, messages.Notification):
             self._notified(message, out)
@@ -204,12 +204,12 @@ class ClientProtocol:
                 self._level = 2
             if not self._issued(message.tunnel):
                 if not message.ok:  # it could not read what we have sent
-                    problem = f"the server refuses what nobody asked: {tunnels.shown(message)}"
+                    problem = f"the server refuses what nobody asked: {tunnels.describe(message)}"
                     out.append(Fault(problem, fatal=self._is_waiting()))
             elif isinstance(message.tunnel, str):
                 self._subscribed(message, out)
             else:
-                self._requests.replied(message, out)
+                self._requests.receive(message, out)
         return out
 
     def _is_waiting(self) -> bool:
@@ -232,7 +232,7 @@ class ClientProtocol:
         if diffs == "gap":
             held, came = subscription.cursor, notification.cursor
             same_epoch = held is not None and came is not None and held.epoch == came.epoch
-            self._mend(subscription, out, resume=same_epoch)
+            self._resubscribe(subscription, out, resume=same_epoch)
         elif diffs is not None:
             if diffs:
                 out.append(Changed(subscription.path, diffs))
@@ -242,7 +242,9 @@ class ClientProtocol:
             elif not diffs:
                 out.append(Moved(subscription.path))
 
-    def _mend(self, subscription: Subscription, out: list[ClientEffect], *, resume: bool) -> None:
+    def _resubscribe(
+        self, subscription: Subscription, out: list[ClientEffect], *, resume: bool
+    ) -> None:
         """Something was missed: subscribe anew, in two requests: one that removes and inserts a path may do nothing.
 
         Args:

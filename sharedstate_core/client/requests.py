@@ -154,7 +154,7 @@ class Requests:
         self._waiting_bytes = 0
         out.extend(Settled(ticket, error=ClosedError()) for ticket in waiting)
 
-    def replied(self, reply: messages.Reply, out: list[ClientEffect]) -> None:
+    def receive(self, reply: messages.Reply, out: list[ClientEffect]) -> None:
         """Settle the request that this answers; one that is over already does not need it."""
         ticket = reply.tunnel
         if not isinstance(ticket, int) or ticket not in self._sent:

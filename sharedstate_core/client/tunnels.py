@@ -30,7 +30,7 @@ def is_own(tunnel: str, asked: int) -> bool:
     return 0 < int(number) <= asked
 
 
-def shown(reply: messages.Reply) -> str:
+def describe(reply: messages.Reply) -> str:
     """Return what a reply to nobody says: a server tells so why it could not read a request."""
     tunnel = "none" if reply.tunnel is None else repr(reply.tunnel)[:_SHOWN]
     said = "" if reply.ok else f", {messages.reason(reply)[:_SHOWN]}"

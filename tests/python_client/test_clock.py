@@ -14,7 +14,7 @@ from wsproto.events import TextMessage
 from sharedstate_anyio.client import ClosedError, connect
 from sharedstate_anyio.client import clock as clock_module
 from sharedstate_anyio.client.clock import BURST, Clock
-from sharedstate_anyio.client.home import Home
+from sharedstate_anyio.client.loop_affinity import LoopAffinity
 from sharedstate_core import SharedStateError
 from tests.support.services.servers import running, until
 
@@ -58,7 +58,7 @@ async def test_with_a_real_server() -> None:
 
 async def test_a_clock_that_is_ahead() -> None:
     server = Server(3600.0)
-    clock = Clock(server.ask, Home())
+    clock = Clock(server.ask, LoopAffinity())
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(clock.run)
         assert (clock.error, server.asked) == (math.inf, 0)
@@ -73,7 +73,7 @@ async def test_sampled_only_while_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clock_module, "INTERVAL_SECONDS", 0.001)
     monkeypatch.setattr(clock_module, "USED_SECONDS", 0.05)
     server = Server(0.0)
-    clock = Clock(server.ask, Home())
+    clock = Clock(server.ask, LoopAffinity())
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(clock.run)
         await anyio.sleep(0.02)
@@ -93,7 +93,7 @@ async def test_who_waits_is_looking(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clock_module, "USED_SECONDS", 0.0)
     server = Server(0.0)
     server.failing = True
-    clock = Clock(server.ask, Home())
+    clock = Clock(server.ask, LoopAffinity())
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(clock.run)
         tasks.start_soon(clock.synced)
@@ -108,7 +108,7 @@ async def test_who_waits_is_looking(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_clock_that_is_set_is_believed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clock_module, "INTERVAL_SECONDS", 0.001)
     server = Server(10.0)
-    clock = Clock(server.ask, Home())
+    clock = Clock(server.ask, LoopAffinity())
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(clock.run)
         await clock.synced()
@@ -123,7 +123,7 @@ async def test_a_clock_that_is_set_is_believed(monkeypatch: pytest.MonkeyPatch) 
 
 async def test_one_sample_is_enough_to_see_that_it_was_set() -> None:
     server = Server(10.0)
-    clock = Clock(server.ask, Home())
+    clock = Clock(server.ask, LoopAffinity())
     await clock._sample()
     server.ahead, server.seconds = -500.0, 0.05
     await clock._sample()
@@ -131,7 +131,7 @@ async def test_one_sample_is_enough_to_see_that_it_was_set() -> None:
 
 
 async def test_waiting_ends_with_the_client() -> None:
-    clock = Clock(Server(0.0).ask, Home())
+    clock = Clock(Server(0.0).ask, LoopAffinity())
     clock.end()
     with pytest.raises(ClosedError):
         await clock.synced()

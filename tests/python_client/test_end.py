@@ -20,7 +20,7 @@ from sharedstate_anyio.client import (
     connector,
 )
 from sharedstate_anyio.client.client_hub import ClientHub
-from sharedstate_anyio.client.connector import LONGEST_PAUSE, pause
+from sharedstate_anyio.client.connector import LONGEST_PAUSE, backoff
 from tests.python_client.support import start, websockets
 from tests.support.faults.relay import relay
 from tests.support.services.servers import running, until
@@ -153,9 +153,9 @@ def test_pauses_grow_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     draws: Iterator[float] = iter([1.0] * 8 + [0.0, 0.5, 1.0])
     monkeypatch.setattr(connector.random, "random", lambda: next(draws))  # type: ignore[attr-defined]
-    bounds = [pause(failures) for failures in range(8)]
+    bounds = [backoff(failures) for failures in range(8)]
     assert bounds == [0.25, 0.5, 1, 2, 4, 8, 16, 20]
-    assert [pause(0), pause(10**6), pause(10**6)] == [0, 10, LONGEST_PAUSE], "full jitter"
+    assert [backoff(0), backoff(10**6), backoff(10**6)] == [0, 10, LONGEST_PAUSE], "full jitter"
 
 
 def test_errno_is_told() -> None:

@@ -195,7 +195,7 @@ async def test_a_server_sends_a_client_away_for_good(code: int) -> None:
 async def test_the_next_attempt_is_announced_and_made_at_once(
     port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sharedstate_anyio.client.connector.pause", lambda _: 3600.0)
+    monkeypatch.setattr("sharedstate_anyio.client.connector.backoff", lambda _: 3600.0)
     async with connect(f"ws://127.0.0.1:{port}", wait=False) as client:
         await until(lambda: client.next_attempt is not None)
         assert client.next_attempt is not None
@@ -308,7 +308,7 @@ async def test_a_server_that_hangs_up_is_called_less_and_less(
             await stream.receive()
         await stream.send(websocket.send(TextMessage(words)))
 
-    monkeypatch.setattr(connector, "pause", no_pause)
+    monkeypatch.setattr(connector, "backoff", no_pause)
     monkeypatch.setattr(connector, "LONGEST_PAUSE", 60.0)
     async with websockets(talk) as port, connect(f"ws://127.0.0.1:{port}") as client:
         await until(lambda: len(failures) >= 4)
@@ -328,7 +328,7 @@ async def test_a_message_too_long_again_and_again(
         failures.append(count)
         return 0.0
 
-    monkeypatch.setattr(connector, "pause", no_pause)
+    monkeypatch.setattr(connector, "backoff", no_pause)
     monkeypatch.setattr(connector, "LONGEST_PAUSE", 60.0)
     async with running() as server:
         async with connect(server.url) as client:

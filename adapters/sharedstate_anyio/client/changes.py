@@ -8,7 +8,7 @@ import anyio.lowlevel
 
 from sharedstate_core.updates import Diff as TextDiff
 
-from .home import Home
+from .loop_affinity import LoopAffinity
 from .values import ItemT_co
 
 Status: TypeAlias = Literal["connecting", "connected", "reconnecting", "closed"]
@@ -38,8 +38,8 @@ class Changes(Generic[ItemT_co]):
     of the collection: at most one diff for each item that was there and each that is.
     """
 
-    def __init__(self, loads: Callable[[bytes], ItemT_co], home: Home) -> None:
-        self._home = home
+    def __init__(self, loads: Callable[[bytes], ItemT_co], affinity: LoopAffinity) -> None:
+        self._affinity = affinity
         self._loads = loads
         self._merged: dict[str, TextDiff] = {}
         self._wake = anyio.Event()
@@ -49,7 +49,7 @@ class Changes(Generic[ItemT_co]):
         return self
 
     async def __anext__(self) -> list[Diff[ItemT_co]]:
-        self._home.check()
+        self._affinity.check()
         await anyio.lowlevel.checkpoint()
         while not self._merged:
             if self._end is not None:
@@ -80,8 +80,8 @@ class Changes(Generic[ItemT_co]):
 class StatusChanges:
     """The client's status, each time it has changed; who is slow is told the last one. Ends after `closed`."""
 
-    def __init__(self, status: Status, home: Home) -> None:
-        self._home = home
+    def __init__(self, status: Status, affinity: LoopAffinity) -> None:
+        self._affinity = affinity
         self._told: Status = status
         self._status: Status = status
         self._wake = anyio.Event()
@@ -90,7 +90,7 @@ class StatusChanges:
         return self
 
     async def __anext__(self) -> Status:
-        self._home.check()
+        self._affinity.check()
         await anyio.lowlevel.checkpoint()
         if self._told == CLOSED:
             raise StopAsyncIteration

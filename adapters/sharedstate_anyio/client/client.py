@@ -26,9 +26,9 @@ from .client_hub import ClientHub
 from .clock import Clock
 from .connector import Connector
 from .dataset import Dataset
+from .dial import open_link
 from .headers import encoded
 from .link import LinkOptions
-from .opening import open_link
 from .replica import Replica
 from .values import ItemLike, ItemT, ItemT_co, Reader, make_condition, make_update
 
@@ -54,7 +54,7 @@ class Client(Generic[ItemT_co]):
         self._hub = hub
         self._loads = loads
         self._held: dict[tuple[str, Callable[[bytes], Any]], _Held] = {}
-        self._clock = Clock(self._ask_time, hub.home)
+        self._clock = Clock(self._ask_time, hub.affinity)
 
     @property
     def status(self) -> Status:
@@ -76,8 +76,8 @@ class Client(Generic[ItemT_co]):
         Raises:
             RuntimeError: the client belongs to another thread.
         """
-        self._hub.home.check_thread()
-        self._hub.pause.cut()
+        self._hub.affinity.check_thread()
+        self._hub.pause.skip()
 
     @property
     def clock(self) -> Clock:
@@ -153,7 +153,7 @@ class Client(Generic[ItemT_co]):
 
     def release(self, ds: Dataset[Any]) -> None:
         """Let a dataset go. The last time ends the synchronisation; it stays readable as it was then."""
-        self._hub.home.check_thread()
+        self._hub.affinity.check_thread()
         expect("ds", ds, Dataset)
         held = self._held.get((ds.path, ds.loads))
         if held is not None and held.ds is ds:
@@ -287,13 +287,21 @@ async def connect(
     hub = ClientHub(max_queue)
     client: Client[ItemT] = Client(hub, loads or values.loads)
     link = await open_link(address, options) if wait else None
-    connector = Connector(hub, address, options, link)
+    async with _kept_connected(client, hub, Connector(hub, address, options, link)):
+        yield client
+
+
+@asynccontextmanager
+async def _kept_connected(
+    client: Client[Any], hub: ClientHub, connector: Connector
+) -> AsyncIterator[None]:
+    """Run the client's tasks for the length of a block, which a failure of the connector cancels."""
     async with anyio.create_task_group() as tasks:
         try:
             with anyio.CancelScope() as block:
                 tasks.start_soon(connector.run, block)
                 tasks.start_soon(client.clock.run)
-                yield client
+                yield
             await connector.goodbye()
         finally:
             hub.close()

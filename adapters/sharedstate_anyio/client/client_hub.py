@@ -26,7 +26,7 @@ from sharedstate_core.client import (
 from sharedstate_core.errors import CLOSE_INVALID_TEXT
 
 from .changes import StatusChanges
-from .home import Home
+from .loop_affinity import LoopAffinity
 from .pause import Pause
 from .replica import Notifier, Replica
 
@@ -57,12 +57,12 @@ class ClientHub:
         max_queue: requests that may wait for a connection.
 
     Attributes:
-        home: the event loop in which this was made.
+        affinity: the event loop in which this was made.
         pause: the pause between two attempts to connect.
     """
 
     def __init__(self, max_queue: int) -> None:
-        self.home = Home()
+        self.affinity = LoopAffinity()
         self.pause = Pause()
         self._protocol = ClientProtocol(max_queue)
         self._link: Link | None = None
@@ -82,7 +82,7 @@ class ClientHub:
 
     def listen_status(self) -> StatusChanges:
         """Return what will hear of the status, for as long as somebody keeps it."""
-        changes = StatusChanges(self._status, self.home)
+        changes = StatusChanges(self._status, self.affinity)
         self._status_listeners.add(changes)
         return changes
 
@@ -134,7 +134,7 @@ class ClientHub:
         """
         if self._closed:
             raise ClosedError
-        self.home.check()
+        self.affinity.check()
 
     # --- requests ---------------------------------------------------------------------------------
 
@@ -186,7 +186,7 @@ class ClientHub:
         """
         replicas = self._replicas.setdefault(path, [])
         synced = any(replica.is_synced for replica in replicas)
-        replica = Replica(path, self._protocol, self._notifier, self.home, synced=synced)
+        replica = Replica(path, self._protocol, self._notifier, self.affinity, synced=synced)
         replicas.append(replica)
         return replica
 
@@ -194,7 +194,7 @@ class ClientHub:
         """Hold a collection once more; if the server has refused it, ask again."""
         replica.handles += 1
         for each in self._replicas[replica.path]:
-            each.asked()
+            each.renew()
         self._perform(self._protocol.acquire(replica.path))
 
     def release(self, replica: Replica) -> None:
@@ -225,13 +225,13 @@ class ClientHub:
                         answer.came.set()
                 case Changed() | Synced() | Moved() | Refused():
                     for replica in self._replicas[effect.path]:
-                        replica.take(effect)
+                        replica.handle(effect)
                 case Fault():
-                    self._blame(effect)
+                    self._report_fault(effect)
                 case _:
                     assert_never(effect)
 
-    def _blame(self, fault: Fault) -> None:
+    def _report_fault(self, fault: Fault) -> None:
         log.warning("%s", fault.problem, extra=about("server_misunderstood"))
         if fault.fatal and self._link is not None:
             self._link.give_up(CLOSE_INVALID_TEXT, "it sent a message that cannot be read")

@@ -15,7 +15,7 @@ import anyio
 from sharedstate_core import SharedStateError
 from sharedstate_core.client import ClosedError
 
-from .home import Home
+from .loop_affinity import LoopAffinity
 
 BURST: Final = 4
 """Samples one after the other when it is used first: the best of some is far better than any."""
@@ -44,8 +44,8 @@ class Clock:
     for it.
     """
 
-    def __init__(self, ask: Callable[[], Awaitable[float]], home: Home) -> None:
-        self._home = home
+    def __init__(self, ask: Callable[[], Awaitable[float]], affinity: LoopAffinity) -> None:
+        self._affinity = affinity
         self._ask = ask
         self._samples: deque[_Sample] = deque(maxlen=8)
         self._looked = -math.inf
@@ -78,7 +78,7 @@ class Clock:
             ClosedError: the client is closed.
             RuntimeError: the client belongs to another event loop.
         """
-        self._home.check()
+        self._affinity.check()
         self._waiting += 1
         try:
             self._look()

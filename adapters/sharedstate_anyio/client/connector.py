@@ -10,9 +10,9 @@ import anyio
 
 from sharedstate_anyio.logs.events import about
 
+from .dial import open_link
 from .errors import ConnectError
 from .link import GOODBYE_SECONDS
-from .opening import open_link
 
 if TYPE_CHECKING:
     from .address import Address
@@ -82,7 +82,7 @@ class Connector:
                 self._link = None
             if self._closing:
                 return
-            await self._hub.pause.wait(pause(failures))
+            await self._hub.pause.wait(backoff(failures))
             failures += 1
 
     async def _converse(self, link: Link) -> bool:
@@ -122,7 +122,7 @@ class Connector:
                 await self._done.wait()
 
 
-def pause(failures: int) -> float:
+def backoff(failures: int) -> float:
     """Return a pause in seconds, evenly spread between nothing and a bound that doubles ("full jitter").
 
     The clients of a restarted server do not all come at once.

@@ -197,7 +197,7 @@ class Dataset(Mapping[str, ItemT_co]):
 
     async def transact(self, function: Callable[[Transaction[ItemT_co]], T]) -> T:
         """Do as `transaction(function)`."""
-        self._hub.home.check()
+        self._hub.affinity.check()
         async with self._backoff.turn:
             return await self._attempt(function)
 

@@ -1,4 +1,4 @@
-"""One WebSocket over one stream, once it is open (`opening`): the only module that knows that a peer can be silent.
+"""One WebSocket over one stream, once it is open (`dial`): the only module that knows that a peer can be silent.
 
 The rules:
 

@@ -16,18 +16,18 @@ class Pause:
 
     def __init__(self) -> None:
         self.until: float | None = None
-        self._cut = anyio.Event()
+        self._skipped = anyio.Event()
 
     async def wait(self, seconds: float) -> None:
-        """Pause so long, or until it is cut short."""
-        self._cut = anyio.Event()
+        """Pause so long, or until it is skipped."""
+        self._skipped = anyio.Event()
         self.until = time.time() + seconds
         try:
             with anyio.move_on_after(seconds):
-                await self._cut.wait()
+                await self._skipped.wait()
         finally:
             self.until = None
 
-    def cut(self) -> None:
+    def skip(self) -> None:
         """End it now; no effect if there is none."""
-        self._cut.set()
+        self._skipped.set()

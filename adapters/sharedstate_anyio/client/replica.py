@@ -11,7 +11,7 @@ from sharedstate_core.client import Changed, ClientProtocol, ClosedError, Moved,
 
 from .changes import Changes
 from .errors import ReleasedError
-from .home import Home
+from .loop_affinity import LoopAffinity
 
 T = TypeVar("T")
 
@@ -42,7 +42,7 @@ class Replica:
         path: of the collection, in normal form.
         protocol: has what is held.
         notifier: notified when something happens.
-        home: where its changes may be waited for.
+        affinity: where its changes may be waited for.
         synced: whether the collection is in sync already, for another dataset.
 
     Attributes:
@@ -51,7 +51,13 @@ class Replica:
     """
 
     def __init__(
-        self, path: str, protocol: ClientProtocol, notifier: Notifier, home: Home, *, synced: bool
+        self,
+        path: str,
+        protocol: ClientProtocol,
+        notifier: Notifier,
+        affinity: LoopAffinity,
+        *,
+        synced: bool,
     ) -> None:
         self.path = path
         self.handles = 0
@@ -62,7 +68,7 @@ class Replica:
         self._end: SharedStateError | None = None
         self._listeners: WeakSet[Changes[Any]] = WeakSet()
         self._notifier = notifier
-        self._home = home
+        self._affinity = affinity
 
     @property
     def texts(self) -> Mapping[str, bytes]:
@@ -76,7 +82,7 @@ class Replica:
 
     # --- what happens to it -----------------------------------------------------------------------
 
-    def asked(self) -> None:
+    def renew(self) -> None:
         """The server is asked once more: a refusal is forgotten."""
         if self._refusal is not None:
             self._refusal = None
@@ -87,7 +93,7 @@ class Replica:
         """Whether it has been in sync, and was not refused since."""
         return self._synced
 
-    def take(self, effect: Changed | Synced | Moved | Refused) -> None:
+    def handle(self, effect: Changed | Synced | Moved | Refused) -> None:
         """Tell who listens, or waits."""
         match effect:
             case Changed(_, diffs):
@@ -131,7 +137,7 @@ class Replica:
 
     def listen(self, loads: Callable[[bytes], T]) -> Changes[T]:
         """Return what will hear of its changes, for as long as somebody keeps it."""
-        changes = Changes(loads, self._home)
+        changes = Changes(loads, self._affinity)
         if self._end is not None:
             changes.end()
         elif self._refusal is not None:

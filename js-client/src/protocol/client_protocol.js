@@ -245,7 +245,7 @@ export class ClientProtocol {
     // Not subscribed any more: this was under way.
     if (!subscription) return [];
     const outcome = subscription.receive(notification);
-    if (outcome === "gap") return this.#gap(subscription, epoch);
+    if (outcome === "gap") return this.#resubscribe(subscription, epoch);
     if (!outcome) return [];
     const { diffs, synced } = outcome;
     /** @type {Effect[]} */
@@ -264,7 +264,7 @@ export class ClientProtocol {
     const error = new SharedStateError("bad_message", `bad message of the server: ${reason}`);
     const subscription = this.#subscriptions.get(/** @type {string} */ (path));
     if (subscription?.state !== "subscribed") return [fault(error)];
-    return [fault(error), ...this.#gap(subscription, subscription.replica.epoch)];
+    return [fault(error), ...this.#resubscribe(subscription, subscription.replica.epoch)];
   }
 
   /**
@@ -275,7 +275,7 @@ export class ClientProtocol {
    * @param {string | undefined} epoch
    * @returns {Effect[]}
    */
-  #gap(subscription, epoch) {
+  #resubscribe(subscription, epoch) {
     const remedy = subscription.after_gap(epoch);
     subscription.state = "idle";
     const remove = this.#change("unsubscribe", undefined, [subscription.path]);

@@ -11,7 +11,7 @@ _ADVICE: Final = (
 )
 
 
-class Home:
+class LoopAffinity:
     """Where a client was made."""
 
     def __init__(self) -> None:
