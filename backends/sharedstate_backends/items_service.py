@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Final
 from .contract import ConfigurationError
 from .error_collector import ErrorCollector
 from .island.island import Island
+from .items_description import describe
 from .keys import MAX_TIMEOUT, max_collections, number
 from .layout import MAX_TABLE_NAME, TABLE_NAME
 from .sqlite.backend import BUSY_TIMEOUT, SqliteBackend
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from .contract import Backend
+
+__all__ = ["describe", "get_service"]
 
 MAX_UNKNOWN: Final = 10
 """Unknown keys that are told one by one."""

@@ -6,18 +6,20 @@ Looks at shapes only. What a service's `config` may hold is the service's busine
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 from types import MappingProxyType
 from typing import Final
 
 from sharedstate_backends.contract import ConfigurationError
 from sharedstate_backends.error_collector import ErrorCollector
+from sharedstate_backends.items_description import Description
 from sharedstate_core.errors import RequestError
 from sharedstate_core.paths import split_path
 
 from .document import kind, object_at, shown
 
 BUILT_IN: Final[Mapping[str, str]] = {"items_service": "sharedstate_backends.items_service"}
-"""Services that are there even where the package's metadata is not, by module name."""
+"""Services that are there even where the package's metadata is not, by module name; each has `describe`, too."""
 
 POLL_SECONDS: Final = 1.0
 """How often a service that other processes may share looks for their commits."""
@@ -54,20 +56,23 @@ class ServiceConfig:
         return self.module in BUILT_IN or self.module in BUILT_IN.values()
 
     @property
+    def description(self) -> Description | None:
+        """What its module says of where its items are; None if it says nothing, as services of one's own do."""
+        if not self.is_built_in:
+            return None
+        module = import_module(BUILT_IN.get(self.module, self.module))
+        described: Description | None = module.describe(self.config)
+        return described
+
+    @property
     def in_memory(self) -> bool:
         """Whether it is known to forget everything when the server stops."""
-        return self.is_built_in and (
-            self.config.get("db_type") == "sqlite"
-            and self.config.get("db_name", ":memory:") == ":memory:"
-        )
+        return self.description is not None and self.description.in_memory
 
     @property
     def store(self) -> str:
         """What keeps its items, in words for any visitor: no file, host or user."""
-        db_type = self.config.get("db_type") if self.is_built_in else None
-        if db_type == "sqlite":
-            return "SQLite, in memory" if self.in_memory else "SQLite file"
-        return "MySQL or MariaDB" if db_type == "mysql" else f"module {self.module}"
+        return f"module {self.module}" if self.description is None else self.description.kind
 
 
 def parse_services(entries: object, errors: ErrorCollector) -> tuple[ServiceConfig, ...]:

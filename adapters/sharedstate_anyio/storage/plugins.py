@@ -12,7 +12,6 @@ import importlib
 import importlib.metadata
 import inspect
 from contextlib import contextmanager
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, cast
 
@@ -67,19 +66,13 @@ def check_tables(services: Iterable[ServiceConfig], errors: ErrorCollector) -> N
     """Complain of two built-in services on one table: they would be one, with two names."""
     first: dict[tuple[str, ...], ServiceConfig] = {}
     for service in services:
-        config = service.config
-        name, table = config.get("db_name"), str(config.get("db_table", "items"))
-        if not service.is_built_in or service.in_memory or not isinstance(name, str):
+        described = service.description
+        if described is None or described.table is None:
             continue
-        if config.get("db_type") == "sqlite":
-            where: tuple[str, ...] = (str(Path(name).absolute()), table.lower())
-        else:
-            server = ("db_socket", None), ("db_host", "localhost"), ("db_port", 3306)
-            where = (*(str(config.get(key, default)) for key, default in server), name, table)
-        if where in first:
-            problem = f"{first[where].place} has this table already; choose another name"
+        earlier = first.setdefault(described.table, service)
+        if earlier is not service:
+            problem = f"{earlier.place} has this table already; choose another name"
             errors.add(f"{service.place}.config.db_table", problem)
-        first.setdefault(where, service)
 
 
 def lacking(backend: object) -> list[str]:
@@ -88,26 +81,14 @@ def lacking(backend: object) -> list[str]:
 
 
 def foreign_files(service: ServiceConfig) -> str | None:
-    """Return what root, who may write any file, would not notice of a built-in service's files; None for nothing."""
-    name = service.config.get("db_name")
-    if not service.is_built_in or service.in_memory or not isinstance(name, str):
-        return None
-    if service.config.get("db_type") != "sqlite":
-        return None
-    return ownership.foreign(name)
+    """Return what root, who may write any file, would not notice of a service's files; None for nothing."""
+    described = service.description
+    return ownership.foreign(described.file) if described and described.file else None
 
 
 def whereabouts(service: ServiceConfig) -> str:
     """Say what keeps a service's items, and where, to who operates the server; no user and no password."""
-    config = service.config
-    name = config.get("db_name")
-    if not service.is_built_in or service.in_memory or not isinstance(name, str):
-        return service.store
-    if config.get("db_type") == "sqlite":
-        return f"{service.store} {Path(name).absolute()}"
-    where = f"{config.get('db_host', 'localhost')} port {config.get('db_port', 3306)}"
-    where = str(config.get("db_socket") or where)
-    return f"{service.store}, table {config.get('db_table', 'items')} of {name} at {where}"
+    return service.store if service.description is None else service.description.where
 
 
 def build_backend(service: ServiceConfig) -> Backend:
