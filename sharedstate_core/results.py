@@ -16,6 +16,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, get_args
 
+from msgspec.structs import replace
+
 from .arguments import found
 from .errors import ErrorCode, LocalProtocolError
 from .paths import CollectionPath
@@ -69,7 +71,8 @@ def checked_load(loaded: object, since: Cursor | None) -> Loaded:
     """
     if not isinstance(loaded, Loaded):
         raise _wrong("result", "a Loaded", loaded)
-    epoch, version, horizon, rows, base = loaded
+    epoch, version, horizon = loaded.epoch, loaded.version, loaded.horizon
+    rows, base = loaded.rows, loaded.base
     _check_text("Loaded.epoch", epoch)
     _check_version("Loaded.version", version)
     _check_version("Loaded.horizon", horizon, version)
@@ -78,7 +81,7 @@ def checked_load(loaded: object, since: Cursor | None) -> Loaded:
     listed: Sequence[Row] = _listed("Loaded.rows", rows)
     if listed:
         _check_rows(listed, base or 0, version)
-    return loaded if listed is rows else loaded._replace(rows=listed)
+    return loaded if listed is rows else replace(loaded, rows=listed)
 
 
 def checked_names(names: object) -> Sequence[str]:
@@ -118,9 +121,10 @@ def _check_rows(rows: Sequence[Row], base: int, head: int) -> None:
         index = [issubclass(type(row), Row) for row in rows].index(False)
         raise _wrong(f"Loaded.rows[{index}]", "a Row", rows[index])
     # `__class__` and the bare comparisons cost half of what calls would.
-    for id, text, created, place, version in rows:
+    for row in rows:
+        text, created, place, version = row.text, row.created, row.place, row.version
         if not (
-            id.__class__ is str
+            row.id.__class__ is str
             and (text.__class__ is bytes or text is None)
             and created.__class__ is place.__class__ is version.__class__ is int
             and base < version <= head
@@ -133,8 +137,10 @@ def _check_rows(rows: Sequence[Row], base: int, head: int) -> None:
 
 def _refuse_row(rows: Sequence[Row], base: int, head: int) -> None:
     """Raise what is wrong with the first row that something is wrong with."""
-    for index, (id, text, created, place, version) in enumerate(rows):
+    for index, each in enumerate(rows):
         row = f"Loaded.rows[{index}]"
+        id, text, version = each.id, each.text, each.version
+        created, place = each.created, each.place
         if type(id) is not str:
             raise _wrong(f"{row}.id", "a str", id)
         if text is not None and type(text) is not bytes:

@@ -4,10 +4,14 @@ A store keeps, for every collection, a version and one `Row` an id. Removed ids 
 tombstones until they are pruned; `horizon` is the version of the newest one pruned, so that
 "what changed since N" can be told for every N from the horizon on. A store's `epoch` names one run of its
 version counts: it changes when they start anew, so that (epoch, version) names one state for ever.
+
+All of these but `Cursor` may gain members, with defaults, at the end: read them by name.
 """
 
 from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
+
+from msgspec import Struct
 
 from .errors import ErrorCode
 from .updates import Update
@@ -20,7 +24,7 @@ class Cursor(NamedTuple):
     version: int
 
 
-class Condition(NamedTuple):
+class Condition(Struct, frozen=True):
     """Apply only if nothing of interest has changed after `cursor` (the `if` of an update).
 
     Attributes:
@@ -32,14 +36,14 @@ class Condition(NamedTuple):
     ids: tuple[str, ...] | None = None
 
 
-class Write(NamedTuple):
+class Write(Struct, frozen=True):
     """One update to commit, with its condition."""
 
     update: Update
     condition: Condition | None = None
 
 
-class Committed(NamedTuple):
+class Committed(Struct, frozen=True):
     """The write is stored, and this is the collection's version after it.
 
     A write raises the version by one; one whose update is a no-op leaves it.
@@ -48,7 +52,7 @@ class Committed(NamedTuple):
     version: int
 
 
-class Rejected(NamedTuple):
+class Rejected(Struct, frozen=True):
     """The write was refused and changed nothing; its neighbours are not affected.
 
     Attributes:
@@ -65,14 +69,14 @@ class Rejected(NamedTuple):
 Outcome: TypeAlias = Committed | Rejected
 
 
-class CommitResult(NamedTuple):
+class CommitResult(Struct, frozen=True):
     """What came of a commit: one outcome for each write, in order."""
 
     epoch: str
     outcomes: Sequence[Outcome]
 
 
-class Row(NamedTuple):
+class Row(Struct, frozen=True, gc=False):
     """One id of a collection.
 
     Attributes:
@@ -91,7 +95,7 @@ class Row(NamedTuple):
     version: int
 
 
-class Loaded(NamedTuple):
+class Loaded(Struct, frozen=True):
     """What a store holds of a collection, read at one moment.
 
     Attributes:

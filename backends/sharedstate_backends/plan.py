@@ -100,7 +100,8 @@ def must_prune(head: Head, max_tombstones: int) -> bool:
 def names(writes: Sequence[Write]) -> list[str]:
     """Return the ids whose rows must be known for these writes, each once: those of conditions."""
     ids: dict[str, None] = {}
-    for _, condition in writes:
+    for write in writes:
+        condition = write.condition
         if condition is not None and condition.ids is not None:
             ids |= dict.fromkeys(condition.ids)
     return list(ids)
@@ -125,7 +126,8 @@ def plan(
     """
     result = Plan(head)
     state: _State = {**known}
-    for update, condition in writes:
+    for write in writes:
+        update, condition = write.update, write.condition
         if condition is not None and not _holds(condition, epoch, result.head, state):
             message = "the collection has changed in the meantime"
             result.outcomes.append(Rejected("conflict", message, result.head.version))

@@ -190,7 +190,8 @@ class Census:
         self.collections += 1
 
     def _line(self, row: Row, head: CollectionHead) -> bytes:
-        id, text, created, place, version = row
+        id, text, version = row.id, row.text, row.version
+        created, place = row.created, row.place
         if not self._id < id or "\0" in id or len(id.encode()) > MAX_ID_BYTES:
             raise StorageError(f"collection {head}: id {id[:100]!r} comes after {self._id[:100]!r}")
         numbers = (0 < created <= version) if text is not None else (created == place == 0)

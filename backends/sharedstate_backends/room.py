@@ -64,13 +64,13 @@ class Room:
 
     def refuse(self, epoch: str, head: Head, writes: Sequence[Write]) -> Plan:
         """Return what becomes of writes that would make one collection too many: none changes anything."""
-        nothing = plan(epoch, head, {}, [Write(Update(), condition) for _, condition in writes])
+        nothing = plan(epoch, head, {}, [Write(Update(), write.condition) for write in writes])
         message = (
             f"the service has {self.most:,} collections, as many as it may have (db_collections)"
         )
         outcomes: list[Outcome] = []
-        for (update, _), outcome in zip(writes, nothing.outcomes, strict=True):
-            if isinstance(outcome, Rejected) or update.is_noop:
+        for write, outcome in zip(writes, nothing.outcomes, strict=True):
+            if isinstance(outcome, Rejected) or write.update.is_noop:
                 outcomes.append(outcome)
             else:
                 outcomes.append(Rejected("too_many", message, head.version))

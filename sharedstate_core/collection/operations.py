@@ -31,7 +31,7 @@ ID_BYTES: Final = 130
 
 def put_size(write: Write, text: int) -> int:
     """Return about how many bytes of memory an update takes that came in so many bytes of text."""
-    update, condition = write
+    update, condition = write.update, write.condition
     ids = len(update.insert) + len(update.remove)
     if condition is not None and condition.ids:
         ids += len(condition.ids)

@@ -18,6 +18,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from msgspec.structs import replace
+
 from sharedstate_core.arguments import check_number, expect
 from sharedstate_core.storage import (
     CommitResult,
@@ -67,7 +69,7 @@ class _Table:
             if row is None or row.text is None:
                 self.rows[id] = Row(id, text, self.version, place, self.version)
             else:
-                self.rows[id] = row._replace(text=text, version=self.version)
+                self.rows[id] = replace(row, text=text, version=self.version)
         dead = sorted((row.version, row.id) for row in self.rows.values() if row.text is None)
         for version, id in dead[: max(0, len(dead) - tombstones)]:
             del self.rows[id]
@@ -98,7 +100,8 @@ class MemoryStore:
         history = self.history(path)
         table = self._tables.setdefault(path, _Table(self._floor))
         outcomes: list[Outcome] = []
-        for place, (update, condition) in enumerate(writes):
+        for place, write in enumerate(writes):
+            update, condition = write.update, write.condition
             ids = () if condition is None else condition.ids or ()
             if place in reject:
                 outcomes.append(Rejected("forbidden", "the store refuses this", table.version))

@@ -20,7 +20,7 @@ def check_bounds(write: Write, limits: Limits) -> None:
     Raises:
         RequestError: `bad_update` with the place of the fault, or `too_many` for too many ids.
     """
-    update, condition = write
+    update, condition = write.update, write.condition
     check_number_of_ids(len(update.insert) + len(update.remove), limits)
     for id, text in update.insert.items():
         if problem := id_problem(id, limits):

@@ -38,12 +38,13 @@ async def come_and_go(stores: Sequence[Backend], updates: int) -> None:
         for number in range(updates):
             room, text = choice.choice(ROOMS), item_text("a", [seed, number])
             update = put(remove=["a"]) if choice.random() < 0.5 else Update((), {"a": text})
-            epoch, (outcome,) = await backend.commit(room, [Write(update)])
+            result = await backend.commit(room, [Write(update)])
+            (outcome,) = result.outcomes
             assert isinstance(outcome, Committed)
             place = (room, outcome.version)
             assert place not in acknowledged, "this version is another update's, too"
             acknowledged[place] = update.insert.get("a")
-            epochs.add(epoch)
+            epochs.add(result.epoch)
 
     async def forget(backend: Backend) -> None:
         while True:

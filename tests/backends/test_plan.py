@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hypothesis import given, settings
+from msgspec.structs import replace
 
 from sharedstate_backends.conformance.model import Model, check_full, item_text, put
 from sharedstate_backends.plan import Head, Known, names, plan
@@ -40,7 +41,7 @@ class Table:
         for id, row in planned.upserts.items():
             before = self.rows.get(id)
             if before and before.created:
-                row = row._replace(created=before.created, place=before.place)  # noqa: PLW2901
+                row = replace(row, created=before.created, place=before.place)  # noqa: PLW2901
             self.rows[id] = row
         for id, version in planned.removals.items():
             before = self.rows.get(id)

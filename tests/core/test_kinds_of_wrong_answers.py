@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import pytest
+from msgspec.structs import astuple, replace
 
 from sharedstate_core import (
     CollectionPath,
@@ -37,7 +38,7 @@ ROW: Final = Row("p", b'{"id":"p"}', 1, 0, 1)
 
 def row(**changes: Any) -> Loaded:
     fields: dict[str, Any] = {"id": "q", "version": 2} | changes
-    return Loaded("epoch-1", 2, 0, [ROW, ROW._replace(**fields)])
+    return Loaded("epoch-1", 2, 0, [ROW, replace(ROW, **fields)])
 
 
 WRONG_LOADS: Final = {
@@ -54,7 +55,7 @@ WRONG_LOADS: Final = {
     ),
     "Loaded.rows: expected a sequence, found None": Loaded("e", 1, 0, None),  # type: ignore[arg-type]
     "Loaded.rows: expected a sequence, found str": Loaded("e", 1, 0, "rows"),  # type: ignore[arg-type]
-    r"Loaded.rows\[1\]: expected a Row, found tuple": Loaded("e", 1, 0, [ROW, tuple(ROW)]),  # type: ignore[list-item]
+    r"Loaded.rows\[1\]: expected a Row, found tuple": Loaded("e", 1, 0, [ROW, astuple(ROW)]),  # type: ignore[list-item]
     r"Loaded.rows\[1\].id: expected a str, found bytes": row(id=b"q"),
     r"Loaded.rows\[1\].id: another row has this id": row(id="p"),
     r"Loaded.rows\[1\].id: holds half of a surrogate pair": row(id="\udc00"),

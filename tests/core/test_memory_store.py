@@ -10,6 +10,7 @@ from sharedstate_core import (
     Committed,
     Condition,
     Cursor,
+    Loaded,
     Rejected,
     Update,
     Write,
@@ -103,7 +104,7 @@ def test_a_forgotten_collection_goes_on_from_where_it_was() -> None:
     assert not store.forget(PATH)
     assert not store.forget(other)
     assert store.head(PATH) == ("epoch-1", 3)
-    assert store.load(PATH, Cursor("epoch-1", 1)) == ("epoch-1", 3, 3, [], None)
+    assert store.load(PATH, Cursor("epoch-1", 1)) == Loaded("epoch-1", 3, 3, [])
     assert store.head(CollectionPath("a", "items", "never")) == ("epoch-1", 3)
     assert store.state_at(PATH, Cursor("epoch-1", 1)) == {"p": item("p", 1)}
     result = store.commit(PATH, [Write(Update(insert={"r": item("r", 1)}))])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from sharedstate_core import CollectionPath, Cursor, Loaded, Row, Update, Write
 from sharedstate_core.collection.replica import Replica
@@ -115,7 +116,7 @@ def test_what_a_store_tells_is_what_the_model_holds(
         loaded = store.load(PATH, replica.cursor)
         rows = list(loaded.rows)
         random.shuffle(rows)  # type: ignore[attr-defined]
-        loaded = loaded._replace(rows=rows)
+        loaded = replace(loaded, rows=rows)
         if loaded.base is None:
             replica = Replica(loaded)
         else:

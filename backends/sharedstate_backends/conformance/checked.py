@@ -90,6 +90,6 @@ class Checked:
 async def _awaitable(operation: Awaitable[Any], name: str) -> Any:
     if not inspect.isawaitable(operation):
         raise AssertionError(
-            f"{name}: is no coroutine function (`async def`), it returned {found(operation)}"
+            f"{name}: is not a coroutine function (`async def`), it returned {found(operation)}"
         )
     return await operation

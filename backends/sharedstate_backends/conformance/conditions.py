@@ -5,10 +5,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from sharedstate_core.storage import Committed, Condition, Cursor, Rejected, Write
 from sharedstate_core.updates import Update
 
-from .model import Model, check_every_version, path, put, write_all
+from .model import Model, by_id, check_every_version, path, put, write_all
 from .rules import Rule
 
 if TYPE_CHECKING:
@@ -145,8 +147,8 @@ class ConditionCases:
             (outcome,) = (await backend.commit(path(), [Write(update, never)])).outcomes
             check_conflict(outcome, 1)
             after = await backend.load(path(), None)
-            assert after._replace(rows=sorted(after.rows)) == before._replace(
-                rows=sorted(before.rows)
+            assert replace(after, rows=by_id(after.rows)) == replace(
+                before, rows=by_id(before.rows)
             ), f"{Rule.CONDITION}: a rejected write left something"
 
     async def test_conditions_within_a_commit(self, backend: Backend) -> None:

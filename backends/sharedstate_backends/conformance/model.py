@@ -13,10 +13,10 @@ from sharedstate_core.updates import Update, apply
 from .rules import Rule
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from sharedstate_backends.contract import Backend
-    from sharedstate_core.storage import Loaded
+    from sharedstate_core.storage import Loaded, Row
 
 
 def path(collection: str = "collection", app: str = "app") -> CollectionPath:
@@ -32,6 +32,11 @@ def item_text(id: str, value: object = None) -> bytes:
 def put(*ids: str, value: object = None, remove: Sequence[str] = ()) -> Update:
     """Return an update that removes some ids, then sets an item for each of the others."""
     return Update(tuple(remove), {id: item_text(id, value) for id in ids})
+
+
+def by_id(rows: Iterable[Row]) -> list[Row]:
+    """Return rows sorted by id."""
+    return sorted(rows, key=lambda row: row.id)
 
 
 async def write_all(backend: Backend, collection: CollectionPath, *updates: Update) -> int:

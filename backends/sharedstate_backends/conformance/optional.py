@@ -63,7 +63,8 @@ class OptionalCases(DeclaringCases):
             collection = path(str(number))
             await write_all(backend, collection, *[put("a", "b")] * (number + 1))
             last = await write_all(backend, collection, put(remove=["a", "b"]))
-            epoch, told = (await backend.load(collection, None))[:2]
+            loaded = await backend.load(collection, None)
+            epoch, told = loaded.epoch, loaded.version
             assert told == last
             await forget(backend)
             version = await self._check_empty(backend, collection, Cursor(epoch, last))

@@ -101,8 +101,8 @@ class _Restoring:
             key = self._key(portion)
             self._check_sizes(portion)
             values = (
-                f"({key},{literal(id)},{created},{place},{version},{literal(text)})"
-                for id, text, created, place, version in portion.rows
+                f"({key},{literal(row.id)},{row.created},{row.place},{row.version},{literal(row.text)})"
+                for row in portion.rows
             )
             for batch in batches(values, most):
                 await self._connection.run(
@@ -121,7 +121,8 @@ class _Restoring:
 
     def _check_sizes(self, portion: Portion) -> None:
         most = self._connection.max_text
-        for id, text, *_ in portion.rows:
+        for row in portion.rows:
+            id, text = row.id, row.text
             if text is not None and len(text) > most:
                 problem = f"has {len(text)} bytes, the database takes {most}"
                 remedy = "raise its max_allowed_packet; nothing was changed"

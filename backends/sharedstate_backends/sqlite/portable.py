@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from contextlib import closing
+from itertools import starmap
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
@@ -26,6 +27,7 @@ from . import ownership, schema
 from .connection import MEMORY, explain, primary_code
 from .files import is_begun, refuse_links
 from .ownership import MODE
+from .rows import row_values
 from .schema import columns
 
 if TYPE_CHECKING:
@@ -114,7 +116,7 @@ def _read(connection: sqlite3.Connection, table: str) -> Iterator[Portion]:
                 "WHERE collection = ? ORDER BY id",
                 (key,),
             )
-            yield from portions(CollectionHead(*head), map(Row._make, rows))
+            yield from portions(CollectionHead(*head), starmap(Row, rows))
 
 
 def _replace(
@@ -144,7 +146,7 @@ def _replace(
         cursor.executemany(
             f'INSERT INTO "{items}" (id, data, created, place, version, collection) '
             "VALUES (?, ?, ?, ?, ?, ?)",
-            [(*row, key) for row in portion.rows],
+            [row_values(row, key) for row in portion.rows],
         )
     _note_tombstones(cursor, heads, key, tombstones)
     schema.renew_epoch(cursor, table)

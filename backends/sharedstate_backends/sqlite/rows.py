@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from sharedstate_backends.plan import Head, Plan
     from sharedstate_core.paths import CollectionPath
+    from sharedstate_core.storage import Row
 
 _WRITTEN: Final = 128
 """Rows written by one statement, a power of two, for the same reason."""
@@ -31,6 +32,11 @@ class Change(NamedTuple):
     path: CollectionPath
     plan: Plan
     writers: str
+
+
+def row_values(row: Row, key: int) -> tuple[str, bytes | None, int, int, int, int]:
+    """Return a row's columns in the order of the statements: id, data, created, place, version, collection."""
+    return (row.id, row.text, row.created, row.place, row.version, key)
 
 
 class Rows:
@@ -56,7 +62,11 @@ class Rows:
             insert + "VALUES ",
             " ON CONFLICT (collection, id) DO UPDATE SET created = excluded.created, "
             "place = excluded.place, version = excluded.version, data = excluded.data",
-            [(*row, key) for key, _, planned, _ in changes for row in planned.rows.values()],
+            [
+                row_values(row, key)
+                for key, _, planned, _ in changes
+                for row in planned.rows.values()
+            ],
         )
         self._write(
             cursor,
@@ -65,7 +75,11 @@ class Rows:
             "created = CASE created WHEN 0 THEN excluded.created ELSE created END, "
             "place = CASE created WHEN 0 THEN excluded.place ELSE place END, "
             "version = excluded.version, data = excluded.data",
-            [(*row, key) for key, _, planned, _ in changes for row in planned.upserts.values()],
+            [
+                row_values(row, key)
+                for key, _, planned, _ in changes
+                for row in planned.upserts.values()
+            ],
         )
         self._write(
             cursor,

@@ -8,6 +8,7 @@ Python's global lock and takes it again, which costs more than the step while th
 
 from __future__ import annotations
 
+from itertools import starmap
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from sharedstate_backends.contract import StorageError
@@ -107,7 +108,7 @@ class Tables:
             "WHERE collection = ? AND version > ?",
             (key, base or 0),
         )
-        loaded = Loaded(epoch, version, horizon, list(map(Row._make, rows)), base)
+        loaded = Loaded(epoch, version, horizon, list(starmap(Row, rows)), base)
         return loaded, {path: state for path, (state, _, _) in heads.items()}
 
     def heads(

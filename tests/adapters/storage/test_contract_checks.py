@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
+from msgspec.structs import replace
 
 from sharedstate_anyio.storage.contract_checks import BrokenContractError, call
 from sharedstate_backends import StorageError
@@ -28,8 +29,8 @@ BAD: list[tuple[str, object]] = [
     ("load", ()),
     ("load", Loaded("e", 1, 0, None)),  # type: ignore[arg-type]
     ("load", Loaded("e", "1", 0, [ROW])),  # type: ignore[arg-type]
-    ("load", Loaded("e", 1, 0, [ROW._replace(text='{"id":"a"}')])),  # type: ignore[arg-type]
-    ("load", Loaded("e", 1, 0, [ROW._replace(id=b"a")])),  # type: ignore[arg-type]
+    ("load", Loaded("e", 1, 0, [replace(ROW, text='{"id":"a"}')])),
+    ("load", Loaded("e", 1, 0, [replace(ROW, id=b"a")])),
     ("load", Loaded("e", 1, 0, [("a", b"{}")])),  # type: ignore[list-item]
     ("load", Loaded(b"e", 1, 0, [])),  # type: ignore[arg-type]
     ("load", Loaded("e", 1, 0, [], "1")),  # type: ignore[arg-type]

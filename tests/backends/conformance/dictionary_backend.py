@@ -29,7 +29,7 @@ class DictionaryBackend:
     async def commit(self, path: CollectionPath, writes: Sequence[Write]) -> CommitResult:
         version, rows = self.stored.get((path.app, path.collection), (0, {}))
         outcomes: list[Outcome] = []
-        for update, condition in writes:
+        for update, condition in ((write.update, write.condition) for write in writes):
             seen = [rows[id].version for id in (condition and condition.ids) or () if id in rows]
             holds = partial(storage.condition_holds, epoch=self.epoch, horizon=0)
             if not holds(condition, version=version, versions=seen):
@@ -41,7 +41,7 @@ class DictionaryBackend:
                     rows[id] = Row(id, None, created=0, place=0, version=version)
             for index, (id, text) in enumerate(update.insert.items()):
                 old = rows.get(id)
-                created, place = old[2:4] if old and old.text else (version, index)
+                created, place = (old.created, old.place) if old and old.text else (version, index)
                 rows[id] = Row(id, text, created, place, version)
             outcomes.append(storage.Committed(version))
         if version:

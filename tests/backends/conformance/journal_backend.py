@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import anyio
 from anyio import to_thread
+from msgspec.structs import replace
 
 from sharedstate_backends import OutcomeUnknownError, StorageError
 from sharedstate_backends.plan import MAX_TOMBSTONES, Head, Known, must_prune, names, plan
@@ -48,7 +49,10 @@ class Entry(NamedTuple):
     rows: list[Row]
 
     def encode(self) -> bytes:
-        rows = [(id, text and text.decode(), *rest) for id, text, *rest in self.rows]
+        rows = [
+            (row.id, row.text and row.text.decode(), row.created, row.place, row.version)
+            for row in self.rows
+        ]
         return json.dumps([self.app, self.name, self.head, self.reset, rows]).encode() + b"\n"
 
     @classmethod
@@ -184,7 +188,7 @@ class JournalBackend:
             old = before.get(id)
             live = old is not None and old.text is not None
             written[id] = (
-                row._replace(created=old.created, place=old.place) if old and live else row
+                replace(row, created=old.created, place=old.place) if old and live else row
             )
         for id, version in planned.removals.items():
             if id in before and before[id].text is not None:

@@ -9,7 +9,7 @@ import pytest
 
 from sharedstate_backends.conformance.model import path, put, write_all
 from sharedstate_backends.history import history, pruning
-from sharedstate_core.storage import Committed, Condition, Cursor, Rejected, Write
+from sharedstate_core.storage import Committed, Condition, Cursor, Loaded, Rejected, Write
 from sharedstate_core.updates import Update
 from tests.backends.opening import opened
 from tests.backends.restoring import MariaDbTables, SqliteFile
@@ -74,7 +74,7 @@ async def test_an_emptied_collection_goes_and_comes_back_further_on(
         assert database.count("") == 1, "no tombstone is left of it"
         assert await head(backend) == before
         loaded = await backend.load(P, Cursor(before.epoch, 3))
-        assert loaded == (before.epoch, 6, 6, [], None), "what was removed since is not known"
+        assert loaded == Loaded(before.epoch, 6, 6, []), "what was removed since is not known"
         assert (await backend.load(P, before)).base == 6
         assert await write_all(backend, P, put("b")) == 7
         assert [row.id for row in (await backend.load(P, before)).rows] == ["b"]

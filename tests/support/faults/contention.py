@@ -106,7 +106,7 @@ async def lost(tally: Tally, backends: Sequence[Backend]) -> set[str]:
     result: set[str] = set()
     for collection in COLLECTIONS:
         loads = [await backend.load(collection, None) for backend in backends]
-        contents = [sorted(loaded.rows) for loaded in loads]
+        contents = [sorted(loaded.rows, key=lambda row: row.id) for loaded in loads]
         assert all(content == contents[0] for content in contents), "the stores differ"
         result |= tally.lost(collection, loads[0])
     return result

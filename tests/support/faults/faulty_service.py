@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
+from msgspec.structs import replace
+
 from sharedstate_backends import StorageError
 from tests.support.services.delegate import Delegate
 
@@ -63,7 +65,7 @@ class FaultyStore(Delegate):
         result = await self._store.commit(collection, writes)
         if self.lose:
             raise self.lose
-        return result._replace(outcomes=[]) if self.drop_outcomes else result
+        return replace(result, outcomes=[]) if self.drop_outcomes else result
 
     async def collections(self, app: str) -> Sequence[str]:
         if self.unreadable:

@@ -48,9 +48,9 @@ def _insert(
     table: str, rows: Iterable[tuple[int, Iterable[Row]]], kept: str, max_packet: int
 ) -> Iterator[str]:
     values = (
-        f"({key},{literal(id)},{created},{place},{version},{literal(text)})"
+        f"({key},{literal(row.id)},{row.created},{row.place},{row.version},{literal(row.text)})"
         for key, each in rows
-        for id, text, created, place, version in each
+        for row in each
     )
     for batch in batches(values, min(PACKET_BYTES, max_packet - STATEMENT_BYTES)):
         yield (

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from sharedstate_core.storage import (
     CommitResult,
     Committed,
@@ -44,7 +46,7 @@ class OneRejectsTheRest(JournalBackend):
             if not isinstance(outcome, Committed):
                 result = await super().store(path, writes[:number])
                 rest = [outcome] * (len(writes) - number)
-                return result._replace(outcomes=[*result.outcomes, *rest])
+                return replace(result, outcomes=[*result.outcomes, *rest])
         return await super().store(path, writes)
 
 
@@ -93,7 +95,7 @@ class ConditionsSeeTheStart(JournalBackend):
     def plan(self, path: CollectionPath, writes: Sequence[Write]) -> Plan:
         each = [super(ConditionsSeeTheStart, self).plan(path, [write]) for write in writes]
         held = [isinstance(planned.outcomes[0], Committed) for planned in each]
-        free = [write._replace(condition=None) for write in writes]
+        free = [replace(write, condition=None) for write in writes]
         planned = super().plan(path, [w for w, holds in zip(free, held, strict=True) if holds])
         outcomes = iter(planned.outcomes)
         version = self.collection(path)[0].version
@@ -123,18 +125,18 @@ class RemovalsAreNoChange(Judging):
     def judged(self, path: CollectionPath, condition: Condition) -> Condition | None:
         rows = self.collection(path)[1]
         live = [id for id in condition.ids or () if id not in rows or rows[id].text is not None]
-        return condition._replace(ids=None if condition.ids is None else tuple(live))
+        return replace(condition, ids=None if condition.ids is None else tuple(live))
 
 
 class AnyEpochHolds(Judging):
     def judged(self, path: CollectionPath, condition: Condition) -> Condition | None:
-        return condition._replace(cursor=Cursor(self.epoch, condition.cursor.version))
+        return replace(condition, cursor=Cursor(self.epoch, condition.cursor.version))
 
 
 class TheFutureHolds(Judging):
     def judged(self, path: CollectionPath, condition: Condition) -> Condition | None:
         version = min(condition.cursor.version, self.collection(path)[0].version)
-        return condition._replace(cursor=Cursor(condition.cursor.epoch, version))
+        return replace(condition, cursor=Cursor(condition.cursor.epoch, version))
 
 
 class TheHorizonIsIgnored(Judging):
@@ -152,7 +154,7 @@ class TheHorizonIsIgnored(Judging):
 
 class OnlySomeIds(Judging):
     def judged(self, path: CollectionPath, condition: Condition) -> Condition | None:
-        return condition._replace(ids=condition.ids and condition.ids[:500])
+        return replace(condition, ids=condition.ids and condition.ids[:500])
 
 
 class NoopsAreNotAsked(Rewriting):
@@ -164,7 +166,7 @@ class RejectsWithoutVersion(JournalBackend):
     def plan(self, path: CollectionPath, writes: Sequence[Write]) -> Plan:
         planned = super().plan(path, writes)
         planned.outcomes = [
-            each._replace(version=0) if isinstance(each, Rejected) else each
+            replace(each, version=0) if isinstance(each, Rejected) else each
             for each in planned.outcomes
         ]
         return planned

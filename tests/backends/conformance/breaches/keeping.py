@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import anyio
 import anyio.lowlevel
 from anyio import to_thread
+from msgspec.structs import replace
 
 from sharedstate_backends import StorageError
 from sharedstate_core.storage import CommitResult
@@ -218,7 +219,7 @@ class LoadsTwoMoments(Detached):
         for _ in range(3):
             await anyio.sleep(0.0005)
         after = await super().load(path, since)
-        return after._replace(version=before.version)
+        return replace(after, version=before.version)
 
 
 class TwoJobs(InAThread):

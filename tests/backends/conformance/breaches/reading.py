@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, ClassVar, cast
 
+from msgspec.structs import replace
+
 from sharedstate_core.storage import Cursor, Row
 from tests.backends.conformance.journal_backend import Entry, JournalBackend
 
@@ -31,13 +33,13 @@ class TheHorizonIsTooLate(Telling):
         if since is None or loaded.base is None or since.version > loaded.horizon:
             return loaded
         rows = list(self.collection(path)[1].values())
-        return loaded._replace(base=None, rows=rows)
+        return replace(loaded, base=None, rows=rows)
 
 
 class TheFutureIsKnown(Telling):
     def told(self, path: CollectionPath, since: Cursor | None, loaded: Loaded) -> Loaded:
         if since and since.epoch == self.epoch and since.version > loaded.version:
-            return loaded._replace(base=since.version, rows=[])
+            return replace(loaded, base=since.version, rows=[])
         return loaded
 
 
@@ -51,13 +53,13 @@ class EpochsWithoutCase(JournalBackend):
 class RemovalsAreNotTold(Telling):
     def told(self, path: CollectionPath, since: Cursor | None, loaded: Loaded) -> Loaded:
         rows = [row for row in loaded.rows if row.text is not None]
-        return loaded._replace(rows=rows) if loaded.base is not None else loaded
+        return replace(loaded, rows=rows) if loaded.base is not None else loaded
 
 
 class TombstonesAreNotLoaded(Telling):
     def told(self, path: CollectionPath, since: Cursor | None, loaded: Loaded) -> Loaded:
         rows = [row for row in loaded.rows if row.text is not None]
-        return loaded._replace(rows=rows) if loaded.base is None else loaded
+        return replace(loaded, rows=rows) if loaded.base is None else loaded
 
 
 class TooManyRows(Telling):
@@ -67,35 +69,35 @@ class TooManyRows(Telling):
         if loaded.base is None:
             return loaded
         rows = [row for row in self.collection(path)[1].values() if row.version >= loaded.base]
-        return loaded._replace(rows=rows)
+        return replace(loaded, rows=rows)
 
 
 class AllRowsWithABase(Telling):
     def told(self, path: CollectionPath, since: Cursor | None, loaded: Loaded) -> Loaded:
-        return loaded._replace(rows=list(self.collection(path)[1].values()))
+        return replace(loaded, rows=list(self.collection(path)[1].values()))
 
 
 class HorizonOfNothing(Telling):
     """A reset throws the tombstones away, and the horizon says that all are there."""
 
     def told(self, path: CollectionPath, since: Cursor | None, loaded: Loaded) -> Loaded:
-        return loaded._replace(horizon=0)
+        return replace(loaded, horizon=0)
 
 
 class HorizonAhead(Telling):
     def told(self, path: CollectionPath, since: Cursor | None, loaded: Loaded) -> Loaded:
-        return loaded._replace(horizon=loaded.version + 1)
+        return replace(loaded, horizon=loaded.version + 1)
 
 
 class TwoRowsAnId(Telling):
     def told(self, path: CollectionPath, since: Cursor | None, loaded: Loaded) -> Loaded:
-        return loaded._replace(rows=[*loaded.rows, *loaded.rows[:1]])
+        return replace(loaded, rows=[*loaded.rows, *loaded.rows[:1]])
 
 
 class TombstonesHaveAPlace(Telling):
     def told(self, path: CollectionPath, since: Cursor | None, loaded: Loaded) -> Loaded:
-        rows = [row if row.text else row._replace(created=row.version) for row in loaded.rows]
-        return loaded._replace(rows=rows)
+        rows = [row if row.text else replace(row, created=row.version) for row in loaded.rows]
+        return replace(loaded, rows=rows)
 
 
 class VersionOfCreation(JournalBackend):
@@ -103,7 +105,7 @@ class VersionOfCreation(JournalBackend):
 
     def entry(self, path: CollectionPath, planned: Plan) -> Entry:
         entry = super().entry(path, planned)
-        rows = [row._replace(version=row.created or row.version) for row in entry.rows]
+        rows = [replace(row, version=row.created or row.version) for row in entry.rows]
         return entry._replace(rows=rows)
 
 
@@ -119,7 +121,7 @@ class LiveRows(Telling):
     def told(self, path: CollectionPath, since: Cursor | None, loaded: Loaded) -> Loaded:
         if loaded.base is not None:
             return loaded
-        return loaded._replace(rows=cast("Sequence[Row]", self.collection(path)[1].values()))
+        return replace(loaded, rows=cast("Sequence[Row]", self.collection(path)[1].values()))
 
 
 # Order of insertion
@@ -140,7 +142,7 @@ class Placing(JournalBackend):
 
 class ReplacedItemsMove(Placing):
     def placed(self, row: Row, before: Mapping[str, Row]) -> Row:
-        return row._replace(created=row.version)
+        return replace(row, created=row.version)
 
 
 class ReturningItemsStay(Placing):
@@ -151,22 +153,22 @@ class ReturningItemsStay(Placing):
     def placed(self, row: Row, before: Mapping[str, Row]) -> Row:
         created = min(row.created, self.places.get(row.id, row.created))
         self.places[row.id] = created
-        return row._replace(created=created)
+        return replace(row, created=created)
 
 
 class PlacesByName(Placing):
     def placed(self, row: Row, before: Mapping[str, Row]) -> Row:
-        return row._replace(place=int.from_bytes(row.id[:4].encode()))
+        return replace(row, place=int.from_bytes(row.id[:4].encode()))
 
 
 class PlacesOfOneByte(Placing):
     def placed(self, row: Row, before: Mapping[str, Row]) -> Row:
-        return row._replace(place=row.place % 256)
+        return replace(row, place=row.place % 256)
 
 
 class NoPlaces(Placing):
     def placed(self, row: Row, before: Mapping[str, Row]) -> Row:
-        return row._replace(place=0)
+        return replace(row, place=0)
 
 
 # Epochs
@@ -186,12 +188,13 @@ class EpochOfTheFile(JournalBackend):
 
 class EpochOfTheCollection(Telling):
     def told(self, path: CollectionPath, since: Cursor | None, loaded: Loaded) -> Loaded:
-        return loaded._replace(epoch=f"{self.epoch} {path.collection}")
+        return replace(loaded, epoch=f"{self.epoch} {path.collection}")
 
 
 class CommitsNameAnother(JournalBackend):
     async def store(self, path: CollectionPath, writes: Sequence[Write]) -> CommitResult:
-        return (await super().store(path, writes))._replace(epoch=self.epoch[::-1] + "x")
+        result = await super().store(path, writes)
+        return replace(result, epoch=self.epoch[::-1] + "x")
 
 
 class NoEpoch(JournalBackend):

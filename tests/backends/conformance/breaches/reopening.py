@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 import anyio.lowlevel
+from msgspec.structs import replace
 
 from tests.backends.conformance.journal_backend import Entry, JournalBackend
 
@@ -54,7 +55,7 @@ class SortedWhenOpened(Reading):
         rows = self.stored[key].rows
         for place, id in enumerate(sorted(rows)):
             if rows[id].text is not None:
-                rows[id] = rows[id]._replace(place=place)
+                rows[id] = replace(rows[id], place=place)
 
 
 class CreatedWhenTouched(Reading):
@@ -62,7 +63,7 @@ class CreatedWhenTouched(Reading):
         rows = self.stored[key].rows
         for id, row in rows.items():
             if row.text is not None:
-                rows[id] = row._replace(created=row.version)
+                rows[id] = replace(row, created=row.version)
 
 
 class EmptiedAreForgotten(Reading):

@@ -6,6 +6,8 @@ import json
 import unicodedata
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from sharedstate_core.storage import (
     CommitResult,
     Committed,
@@ -34,7 +36,7 @@ class Rewriting(JournalBackend):
 class LastFirst(JournalBackend):
     async def store(self, path: CollectionPath, writes: Sequence[Write]) -> CommitResult:
         result = await super().store(path, writes[::-1])
-        return result._replace(outcomes=result.outcomes[::-1])
+        return replace(result, outcomes=result.outcomes[::-1])
 
 
 class OneVersionACommit(JournalBackend):
@@ -43,7 +45,7 @@ class OneVersionACommit(JournalBackend):
         for write in writes:
             update = compose(update, write.update)
         result = await super().store(path, [Write(update)])
-        return result._replace(outcomes=[*result.outcomes] * len(writes))
+        return replace(result, outcomes=[*result.outcomes] * len(writes))
 
 
 class NoopsCount(Rewriting):
@@ -66,7 +68,7 @@ class ResetsCountAnew(JournalBackend):
             planned.head = planned.head._replace(version=1, horizon=1)
             planned.outcomes[-1] = Committed(1)
             planned.rows = {
-                id: row._replace(created=1, version=1) for id, row in planned.rows.items()
+                id: replace(row, created=1, version=1) for id, row in planned.rows.items()
             }
         return planned
 
@@ -82,7 +84,7 @@ class RemovesLast(Rewriting):
 class RemovingNothingIsNothing(Rewriting):
     def rewritten(self, path: CollectionPath, write: Write) -> Write:
         rows = self.collection(path)[1]
-        update, condition = write
+        update, condition = write.update, write.condition
         if update.insert or any(id in rows for id in update.remove):
             return write
         return Write(Update(reset=update.reset), condition)
@@ -93,7 +95,7 @@ class OnlyTheFirstHundred(JournalBackend):
         result = await super().store(path, writes[:100])
         last = result.outcomes[-1].version if result.outcomes else 0
         rest = [Committed(last + number) for number in range(1, len(writes) - 99)]
-        return result._replace(outcomes=[*result.outcomes, *rest])
+        return replace(result, outcomes=[*result.outcomes, *rest])
 
 
 class ResetsKeepTheRest(Rewriting):
