@@ -82,7 +82,7 @@ class Backend(Protocol):
     by one code point are different. Ids have any characters, and up to 255 bytes of UTF-8 (the limit `id_bytes`). Texts
     come back to the byte.
 
-    Whatever exception `commit` raises that is no `StorageError`, its outcome is unknown. Of the other calls, each
+    Whatever exception `commit` raises that is not a `StorageError`, its outcome is unknown. Of the other calls, each
     exception tells that the call failed.
     """
 

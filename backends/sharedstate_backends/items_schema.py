@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from .collection_limit import MAX_COLLECTIONS
 from .items_service import DATABASES, KINDS, SYNCHRONOUS
 from .keys import COLLECTIONS_LIMIT
 from .layout import MAX_TABLE_NAME
-from .room import MAX_COLLECTIONS
 
 Schema = dict[str, object]
 

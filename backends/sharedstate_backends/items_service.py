@@ -137,7 +137,7 @@ def _table_name(config: Mapping[str, object], errors: ErrorCollector) -> str:
     name = str(config.get("db_table", "items"))
     if not TABLE_NAME.fullmatch(name):
         problem = (
-            f"{name[:100]!r} is no usable name: letters, digits and underscores, no digit first, "
+            f"{name[:100]!r} is not a usable name: letters, digits and underscores, no digit first, "
             f"at most {MAX_TABLE_NAME} characters"
         )
         errors.add("db_table", problem)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from .room import MAX_COLLECTIONS
+from .collection_limit import MAX_COLLECTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

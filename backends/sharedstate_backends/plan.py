@@ -88,7 +88,7 @@ class Plan:
 
 
 def must_prune(head: Head, max_tombstones: int) -> bool:
-    """Tell whether with this commit tombstones are counted, and the oldest go if there are over `max_tombstones`.
+    """Return whether this commit counts the tombstones, and deletes the oldest if there are more than `max_tombstones`.
 
     A tenth more may be there before that is worth its while. No task does it in the background: the horizon rises
     with it, so it takes the lock that commits take, and they would wait for it all the same. Each tombstone is

@@ -67,7 +67,7 @@ class Portion(NamedTuple):
 
 
 class Portable(Protocol):
-    """A backend whose content can be saved and replaced as a whole; this is no part of the `Backend` contract.
+    """A backend whose content can be saved and replaced as a whole; this is not part of the `Backend` contract.
 
     `sharedstate-anyio backup` and `restore` call it on asyncio, on a backend that is not open; nothing is left open.
     A server may use the same data meanwhile, and is not held up by `dump`.

@@ -61,7 +61,7 @@ _NAMES = (
     "checked",
     "conditions",
     "content",
-    "crowd",
+    "volume",
     "cursors",
     "declared",
     "model",
@@ -77,7 +77,6 @@ pytest.register_assert_rewrite(*(name for name in _MODULES if name not in sys.mo
 from .cancelling import CancelCases  # noqa: E402
 from .conditions import ConditionCases  # noqa: E402
 from .content import ContentCases  # noqa: E402
-from .crowd import CrowdCases  # noqa: E402
 from .cursors import CursorCases  # noqa: E402
 from .declared import DeclaredCases  # noqa: E402
 from .model import (  # noqa: E402
@@ -91,6 +90,7 @@ from .model import (  # noqa: E402
 )
 from .optional import OptionalCases  # noqa: E402
 from .reopening import ReopenCases  # noqa: E402
+from .volume import VolumeCases  # noqa: E402
 
 __all__ = [
     "BackendConformance",
@@ -108,7 +108,7 @@ class BackendConformance(
     ContentCases,
     CursorCases,
     ConditionCases,
-    CrowdCases,
+    VolumeCases,
     CancelCases,
     ReopenCases,
     OptionalCases,

@@ -13,7 +13,7 @@ from sharedstate_core.storage import Cursor
 
 from .model import Model, check_full, path, write_all
 from .rules import Rule
-from .stepping import Moment, cancelled, each_moment, patience, together
+from .stepping import Moment, cancelled, each_moment, time_limit, together
 from .trial import AFTER, UPDATES, Trial, neighbour_of, seconds_of_a_commit, writes
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class CancelCases:
                 moment: Moment, look: Callable[[], Coroutine[Any, Any, object]] = look
             ) -> bool:
                 ended = await cancelled(look(), moment)
-                with patience(moment):
+                with time_limit(moment):
                     version = await write_all(backend, path(), AFTER)
                     assert version == model.write(AFTER), f"{Rule.COMMIT}: {moment}"
                     check_full(await load(), model)

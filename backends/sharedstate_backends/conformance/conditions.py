@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 async def attempt(
     backend: Backend, version: int, ids: Sequence[str] | None = None, epoch: str | None = None
 ) -> bool:
-    """Try an update of the id `tried` on that condition; tell whether it was applied."""
+    """Try an update of the id `tried` on that condition; return whether it was applied."""
     head = (await backend.heads([path()]))[path()]
     condition = Condition(
         Cursor(head.epoch if epoch is None else epoch, version),

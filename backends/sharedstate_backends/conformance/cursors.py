@@ -32,7 +32,7 @@ class CursorCases:
     """Versions and cursors."""
 
     async def test_versions_rise_by_one(self, backend: Backend) -> None:
-        """Every update that is no no-op raises the version by one, from 1 on."""
+        """Every update except a no-op raises the version by one, from 1 on."""
         for version in range(1, 20):
             update = put("a", value=version) if version % 3 else Update(remove=("a",))
             result = await backend.commit(path(), [Write(update)])

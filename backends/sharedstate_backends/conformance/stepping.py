@@ -42,7 +42,7 @@ FRACTIONS: Final = 8
 SUSPENSIONS: Final = 10_000
 """A call that suspends so often after its caller was cancelled goes round in a circle."""
 
-PATIENCE: Final = 30.0
+CALL_SECONDS: Final = 30.0
 """Seconds after which a call is taken for one that never ends."""
 
 
@@ -73,7 +73,7 @@ async def each_moment(seconds: float, attempt: Callable[[Moment], Awaitable[bool
 
     Args:
         seconds: how long the call takes in peace.
-        attempt: makes the call, and tells whether it ended before it was to be cancelled.
+        attempt: makes the call, and returns whether it ended before it was to be cancelled.
     """
     for number in _numbers():
         if await attempt(Moment(suspension=number)):
@@ -174,9 +174,9 @@ async def together() -> AsyncIterator[TaskGroup]:
 
 
 @contextmanager
-def patience(when: object) -> Iterator[None]:
+def time_limit(when: object) -> Iterator[None]:
     """Let what is awaited within take so long and no longer, and raise nothing."""
-    with anyio.move_on_after(PATIENCE) as scope:
+    with anyio.move_on_after(CALL_SECONDS) as scope:
         try:
             yield
         except AssertionError:
@@ -185,5 +185,5 @@ def patience(when: object) -> Iterator[None]:
             message = f"{Rule.CANCEL}: a call made after one was {when} raised {error!r}"
             raise AssertionError(message) from error
     assert not scope.cancelled_caught, (
-        f"{Rule.CANCEL}: a call made after one was {when} has not ended in {PATIENCE:g} seconds"
+        f"{Rule.CANCEL}: a call made after one was {when} has not ended in {CALL_SECONDS:g} seconds"
     )

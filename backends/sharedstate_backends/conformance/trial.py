@@ -13,7 +13,7 @@ from sharedstate_core.updates import Update
 
 from .model import Model, check_full, check_since, path, put, state_of, write_all
 from .rules import Rule
-from .stepping import Moment, cancelled, patience, together
+from .stepping import Moment, cancelled, time_limit, together
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator, Sequence
@@ -75,7 +75,7 @@ class Trial:
     async def cut(self, backend: Backend) -> bool:
         """Commit, and be cancelled; return whether that came too late."""
         call: Coroutine[Any, Any, CommitResult] = backend.commit(self.collection, writes())
-        with patience(self._moment):
+        with time_limit(self._moment):
             ended = await cancelled(call, self._moment)
         self._acknowledged = bool(ended.results)
         for result in ended.results:
@@ -128,7 +128,7 @@ class Trial:
 
     async def look(self, backend: Backend) -> None:
         """Check what is told of the collection now."""
-        with patience(self._moment):
+        with time_limit(self._moment):
             self._check(await backend.load(self.collection, None))
             self._see((await backend.heads([self.collection]))[self.collection])
 
@@ -142,7 +142,7 @@ class Trial:
 
     async def write_on(self, backend: Backend) -> None:
         """Commit once more, as any other caller may."""
-        with patience(self._moment):
+        with time_limit(self._moment):
             (outcome,) = (await backend.commit(self.collection, [Write(AFTER)])).outcomes
         assert isinstance(outcome, Committed), f"{Rule.CANCEL}: {self._moment}, then {outcome}"
         assert outcome.version > self._seen.version, (

@@ -94,7 +94,7 @@ def steady(
 ) -> dict[CollectionPath, State]:
     """Return what was found, but of a collection that was without a head and still is what was told of it.
 
-    The floor has risen for the sake of others: for those who watch it that is no news.
+    The floor has risen for the sake of others: to those who watch it that is not news.
     """
     for path, before in told.items():
         now = found.get(path)
@@ -233,9 +233,9 @@ class Memory:
             if entry and entry.state and entry.state.epoch == self.epoch
         }
 
-    def latest_told(self, most: int) -> dict[CollectionPath, State]:
-        """Return the heads that were told of last, `STARTS` and that of our latest commit among them."""
-        last = list(islice(reversed(self._entries), most))
+    def latest_told(self, limit: int) -> dict[CollectionPath, State]:
+        """Return the `limit` heads that were told of last, with `STARTS` and that of our latest commit."""
+        last = list(islice(reversed(self._entries), limit))
         return self.told([*last, STARTS, *([self.latest] if self.latest else [])])
 
     def look(self, paths: Sequence[CollectionPath]) -> list[CollectionPath]:

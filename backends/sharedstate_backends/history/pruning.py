@@ -52,8 +52,8 @@ class Examined(NamedTuple):
 class Prunable(Protocol):
     """What a store does for its `Pruner`."""
 
-    async def examine(self, service: str, after: int, most: int) -> list[Examined]:
-        """Return the heads that follow on this key, in the order of keys; `service` is for paths."""
+    async def examine(self, service: str, after: int, limit: int) -> list[Examined]:
+        """Return the next `limit` heads after this key, in the order of keys; `service` is for paths."""
         ...
 
     async def empty(self, keys: Sequence[int]) -> set[int]:

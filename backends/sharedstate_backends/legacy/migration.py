@@ -56,7 +56,7 @@ class Migrated:
 
 
 class Migratable(Protocol):
-    """A backend that may find tables of the first generation; this is no part of the `Backend` contract."""
+    """A backend that may find tables of the first generation; this is not part of the `Backend` contract."""
 
     async def migrate(self, tell: Tell) -> Migrated | None:
         """Convert the table in place, on a backend that is not open; nothing is left open.
@@ -73,7 +73,7 @@ class Migratable(Protocol):
 
 
 def is_old(columns: Iterable[str]) -> bool:
-    """Tell whether a table with these columns is one of the first generation; their letters' case does not matter."""
+    """Return whether a table with these columns is of the first generation; case is ignored."""
     return {name.lower() for name in columns} == _OLD_COLUMNS
 
 

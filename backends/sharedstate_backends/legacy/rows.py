@@ -87,7 +87,7 @@ def _segment(value: object, column: str) -> str:
     except RequestError as error:
         raise UnfitError(f"{column}: {error.message.rpartition(': ')[2]}") from None
     if segments != (name,):
-        raise UnfitError(f"{column}: is no segment of a path")
+        raise UnfitError(f"{column}: is not a segment of a path")
     return name
 
 
@@ -100,15 +100,15 @@ def column_text(value: object, column: str) -> str:
     if value is None:
         raise UnfitError(f"{column}: is missing")
     if not isinstance(value, str | bytes):
-        raise UnfitError(f"{column}: is no text")
+        raise UnfitError(f"{column}: is not text")
     try:
         return value.decode() if isinstance(value, bytes) else value.encode().decode()
     except UnicodeError:
-        raise UnfitError(f"{column}: is no Unicode text") from None
+        raise UnfitError(f"{column}: is not Unicode text") from None
 
 
 def _json_fault(text: str, error: Exception) -> str:
-    """Say why a text is no JSON. Python's own encoder, which wrote it, knows NaN, and halves of characters."""
+    """Say why a text is not JSON. Python's own encoder, which wrote it, knows NaN, and halves of characters."""
     constants: list[str] = []
     try:
         value = json.loads(text, parse_constant=constants.append)
@@ -116,9 +116,9 @@ def _json_fault(text: str, error: Exception) -> str:
     except UnicodeEncodeError:
         return "holds half of a surrogate pair, which is not Unicode"
     except (ValueError, RecursionError):
-        return f"is no JSON ({error})"
+        return f"is not JSON ({error})"
     return (
-        "holds NaN or Infinity, which JSON does not know" if constants else f"is no JSON ({error})"
+        "holds NaN or Infinity, which JSON does not know" if constants else f"is not JSON ({error})"
     )
 
 

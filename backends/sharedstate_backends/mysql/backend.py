@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 import anyio
 
+from sharedstate_backends.collection_limit import MAX_COLLECTIONS
 from sharedstate_backends.contract import StorageError
 from sharedstate_backends.history.guard import Guard, whole
 from sharedstate_backends.history.log import report_server
 from sharedstate_backends.history.pruning import Pruner
 from sharedstate_backends.layout import check_table
 from sharedstate_backends.plan import MAX_TOMBSTONES
-from sharedstate_backends.room import MAX_COLLECTIONS
 from sharedstate_core.arguments import check_number, expect
 
 from . import dump, migration, probe, restore, survey
@@ -29,8 +29,8 @@ from .pruning import MysqlPruning
 from .tables.schema import create_database, prepare
 from .tables.tables import MysqlTables
 from .wire.address import Address
+from .wire.backoff import ContentionBackoff
 from .wire.errors import DEADLOCK, UNKNOWN_COLUMN, DatabaseError, LostError
-from .wire.patience import Patience
 from .wire.pool import Pool
 
 if TYPE_CHECKING:
@@ -221,7 +221,7 @@ class MysqlBackend:
     async def _on_connection(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """Do this on a connection; again if that turns out to be lost, once, and if the database gave it up."""
         pool = self._opened()
-        patience = Patience(self._address.timeout)
+        backoff = ContentionBackoff(self._address.timeout)
         lost = False
         while True:
             try:
@@ -240,7 +240,7 @@ class MysqlBackend:
                     raise
                 lost = True
             except DatabaseError as error:
-                if error.number != DEADLOCK or not await patience.lasts():
+                if error.number != DEADLOCK or not await backoff.pause():
                     raise
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from .wire.address import Address
 
-PATIENCE: Final = 3600.0
+LONG_TIMEOUT: Final = 3600.0
 """Seconds that a statement on many rows may take, and that the server waits for us to read on."""
 
 HEADS: Final = 1_000
@@ -62,7 +62,7 @@ async def connected(address: Address) -> AsyncIterator[Connection]:
     """Connect for a block in which statements may take long."""
     connection = await Connection.open(address)
     try:
-        limits = f"wait_timeout = {PATIENCE:.0f}, net_write_timeout = {PATIENCE:.0f}"
+        limits = f"wait_timeout = {LONG_TIMEOUT:.0f}, net_write_timeout = {LONG_TIMEOUT:.0f}"
         await connection.run(f"SET SESSION {limits}")
         yield connection
     finally:
@@ -92,7 +92,7 @@ async def _heads(
         (rows,) = await connection.run(
             f"SELECT `key`, app, name, version, horizon FROM `{heads}` FORCE INDEX (by_name) "
             f"WHERE {after} ORDER BY app, name LIMIT {HEADS}",
-            timeout=PATIENCE,
+            timeout=LONG_TIMEOUT,
         )
         for key, app, name, version, horizon in rows:
             yield key, CollectionHead(app.decode(), name.decode(), version, horizon)
@@ -111,7 +111,7 @@ async def rows_of(
         f"WHERE collection = {key} ORDER BY id"
     )
     empty = True
-    async with aclosing(connection.stream(query, ROWS, timeout=PATIENCE)) as stream:
+    async with aclosing(connection.stream(query, ROWS, timeout=LONG_TIMEOUT)) as stream:
         async for rows in stream:
             empty = False
             yield Portion(head, [Row(id.decode(), *rest) for id, *rest in rows])

@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from .wire.address import Address
     from .wire.compound import Rows
 
-PATIENCE: Final = 3600.0
+LONG_TIMEOUT: Final = 3600.0
 """Seconds that a statement on the whole table may take: the database counts, sorts or copies it."""
 
 BATCH: Final = 1_000
@@ -87,7 +87,7 @@ async def migrate(address: Address, table: str, tell: Tell) -> Migrated | None:
 async def _connected(address: Address) -> AsyncIterator[Connection]:
     connection = await Connection.open(address)
     try:
-        limits = f"wait_timeout = {PATIENCE:.0f}, net_write_timeout = {PATIENCE:.0f}"
+        limits = f"wait_timeout = {LONG_TIMEOUT:.0f}, net_write_timeout = {LONG_TIMEOUT:.0f}"
         waiting = f"lock_wait_timeout = {address.lock_wait}"
         await connection.run(f"SET SESSION {limits}, {waiting}")
         yield connection
@@ -141,25 +141,25 @@ async def _check_names(writer: Connection, table: str) -> None:
 async def _clear(writer: Connection, table: str) -> None:
     """Drop what an attempt left."""
     for name in await under_construction(writer, table):
-        await writer.run(f"DROP TABLE `{name}`", timeout=PATIENCE)
+        await writer.run(f"DROP TABLE `{name}`", timeout=LONG_TIMEOUT)
 
 
 async def _fill(writer: Connection, reader: Connection, table: str, tell: Tell) -> Migrated:
-    (((total,),),) = await reader.run(f"SELECT COUNT(*) FROM `{table}`", timeout=PATIENCE)
+    (((total,),),) = await reader.run(f"SELECT COUNT(*) FROM `{table}`", timeout=LONG_TIMEOUT)
     wanted, one_name = await _columns_as_bytes(writer, table)
     conversion = Conversion(tell, total, one_name=one_name, max_text=writer.max_text)
     if total >= PROGRESS_ROWS:
         tell(f"{total:,} rows to read; the database sorts them first")
     # Rows of one second come in the order of their ids, as they came from the old server.
     query = f"SELECT {', '.join(wanted)} FROM `{table}` ORDER BY 1, 2, ctime, id"
-    async with aclosing(reader.stream(query, BATCH, timeout=PATIENCE)) as stream:
+    async with aclosing(reader.stream(query, BATCH, timeout=LONG_TIMEOUT)) as stream:
         async for rows in _whole_collections(stream):
             items = conversion.items(rows)
             keys: dict[tuple[str, str], int] = {}
             while batch := list(islice(items, BATCH)):
                 await _store(writer, table, batch, keys)
     (((stored,),),) = await writer.run(
-        f"SELECT COUNT(*) FROM `{table}{BUILDING['']}`", timeout=PATIENCE
+        f"SELECT COUNT(*) FROM `{table}{BUILDING['']}`", timeout=LONG_TIMEOUT
     )
     if (conversion.rows, conversion.taken) != (total, stored):
         raise StorageError(f"table {table}: {stored} items were stored of {conversion.taken}")
@@ -202,14 +202,14 @@ async def _store(
     writer: Connection, table: str, items: Sequence[NewItem], keys: dict[tuple[str, str], int]
 ) -> None:
     """Store items, and the heads of collections that have no key yet."""
-    most = min(PACKET_BYTES, writer.max_packet - STATEMENT_BYTES)
+    limit = min(PACKET_BYTES, writer.max_packet - STATEMENT_BYTES)
     heads = []
     for item in items:
         name = item.app, item.collection
         if name not in keys:
             keys[name] = new_key()
             heads.append(f"({keys[name]},{literal(name[0])},{literal(name[1])},1,0,0)")
-    for batch in batches(heads, most):
+    for batch in batches(heads, limit):
         await writer.run(
             f"INSERT INTO `{table}{BUILDING['_collections']}` VALUES {','.join(batch)}"
         )
@@ -217,7 +217,7 @@ async def _store(
         f"({keys[item.app, item.collection]},{literal(item.id)},1,{item.place},1,{literal(item.text)})"
         for item in items
     )
-    for batch in batches(rows, most):
+    for batch in batches(rows, limit):
         await writer.run(
             f"INSERT INTO `{table}{BUILDING['']}` (collection, id, created, place, version, data) "
             f"VALUES {','.join(batch)}"
@@ -229,7 +229,9 @@ async def _rename(writer: Connection, reader: Connection, table: str) -> None:
     (((writer_id,),),) = await writer.run("SELECT CONNECTION_ID()")
     names = [f"`{table}` TO `{table}{BACKUP_SUFFIX}`"]
     names += [f"`{table}{BUILDING[suffix]}` TO `{table}{suffix}`" for suffix in _RENAMED]
-    renaming = asyncio.create_task(writer.run(f"RENAME TABLE {', '.join(names)}", timeout=PATIENCE))
+    renaming = asyncio.create_task(
+        writer.run(f"RENAME TABLE {', '.join(names)}", timeout=LONG_TIMEOUT)
+    )
     waits = (
         "SELECT COUNT(*) FROM information_schema.processlist "
         f"WHERE id = {writer_id} AND state LIKE 'Waiting for table metadata lock%'"
@@ -250,10 +252,10 @@ async def _finish(writer: Connection, table: str, tell: Tell) -> Migrated:
         for suffix in _RENAMED
         if table + BUILDING[suffix] in left
     ]
-    await writer.run(f"RENAME TABLE {', '.join(names)}", timeout=PATIENCE)
+    await writer.run(f"RENAME TABLE {', '.join(names)}", timeout=LONG_TIMEOUT)
     tell("an earlier migration, which was cut off at its very end, is complete now")
     counts = []
     for name in (table + BACKUP_SUFFIX, table, f"{table}_collections"):
-        (((count,),),) = await writer.run(f"SELECT COUNT(*) FROM `{name}`", timeout=PATIENCE)
+        (((count,),),) = await writer.run(f"SELECT COUNT(*) FROM `{name}`", timeout=LONG_TIMEOUT)
         counts.append(count)
     return Migrated(table, table + BACKUP_SUFFIX, *counts)

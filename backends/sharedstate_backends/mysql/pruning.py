@@ -28,13 +28,13 @@ class MysqlPruning:
         self._tables = tables
         self._on_connection = on_connection
 
-    async def examine(self, service: str, after: int, most: int) -> list[Examined]:
+    async def examine(self, service: str, after: int, limit: int) -> list[Examined]:
         """Do as `Prunable.examine`."""
 
         async def examine(connection: Connection) -> list[Examined]:
             (rows,) = await connection.run(
                 f"SELECT `key`, app, name, version, writers, tombstones FROM {self._tables.heads_table} "
-                f"WHERE `key` > {after} ORDER BY `key` LIMIT {most}"
+                f"WHERE `key` > {after} ORDER BY `key` LIMIT {limit}"
             )
             return [
                 Examined(

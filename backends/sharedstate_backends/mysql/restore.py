@@ -22,7 +22,7 @@ from sharedstate_backends.history.history import new_epoch, with_epochs
 from sharedstate_backends.layout import table_names
 from sharedstate_backends.portable import Census
 
-from .dump import PATIENCE, connected, rows_of
+from .dump import LONG_TIMEOUT, connected, rows_of
 from .tables.schema import create_database, new_key, prepare
 from .wire.connection import STATEMENT_BYTES
 from .wire.errors import DEADLOCK, DatabaseError
@@ -89,13 +89,13 @@ class _Restoring:
             f"SELECT known.collection FROM (SELECT DISTINCT collection FROM {self._items} "
             f"FORCE INDEX (by_version)) AS known LEFT JOIN {self._heads} AS head "
             "ON head.`key` = known.collection WHERE head.`key` IS NULL",
-            timeout=PATIENCE,
+            timeout=LONG_TIMEOUT,
         )
         await self._delete(key for (key,) in rows)
 
     async def write(self, content: Iterable[Portion]) -> None:
         """Write rows that nobody sees yet."""
-        most = min(PACKET_BYTES, self._connection.max_packet - STATEMENT_BYTES)
+        limit = min(PACKET_BYTES, self._connection.max_packet - STATEMENT_BYTES)
         for portion in content:
             self._written.add(portion)
             key = self._key(portion)
@@ -104,7 +104,7 @@ class _Restoring:
                 f"({key},{literal(row.id)},{row.created},{row.place},{row.version},{literal(row.text)})"
                 for row in portion.rows
             )
-            for batch in batches(values, most):
+            for batch in batches(values, limit):
                 await self._connection.run(
                     f"INSERT INTO {self._items} (collection, id, created, place, version, data) "
                     f"VALUES {','.join(batch)}"
@@ -120,11 +120,11 @@ class _Restoring:
         return self._keys[-1][0]
 
     def _check_sizes(self, portion: Portion) -> None:
-        most = self._connection.max_text
+        limit = self._connection.max_text
         for row in portion.rows:
             id, text = row.id, row.text
-            if text is not None and len(text) > most:
-                problem = f"has {len(text)} bytes, the database takes {most}"
+            if text is not None and len(text) > limit:
+                problem = f"has {len(text)} bytes, the database takes {limit}"
                 remedy = "raise its max_allowed_packet; nothing was changed"
                 raise StorageError(f"collection {portion.head}: item {id!r} {problem}; {remedy}")
 
@@ -171,9 +171,9 @@ class _Restoring:
             raise StorageError(f"table {self._table}: {problem}")
         # By this index, as commits do that look for heads by name.
         everything = f"SELECT `key` FROM {self._heads} FORCE INDEX (by_name) FOR UPDATE"
-        (rows,) = await run(everything, timeout=PATIENCE)
+        (rows,) = await run(everything, timeout=LONG_TIMEOUT)
         self._old_keys = [key for (key,) in rows]
-        await run(f"DELETE FROM {self._heads}", timeout=PATIENCE)
+        await run(f"DELETE FROM {self._heads}", timeout=LONG_TIMEOUT)
         values = (
             f"({key},{literal(app)},{literal(name)},{version},{horizon},{tombstones})"
             for key, (app, name, version, horizon), tombstones in self._keys
@@ -206,5 +206,5 @@ class _Restoring:
                 _, ((deleted,),) = await self._connection.run(
                     f"DELETE FROM {self._items} WHERE collection = {key} ORDER BY id "
                     f"LIMIT {DELETED}; SELECT ROW_COUNT()",
-                    timeout=PATIENCE,
+                    timeout=LONG_TIMEOUT,
                 )

@@ -57,7 +57,7 @@ def get_backend(config: Mapping[str, object], table: str) -> MysqlBackend:
             if "\0" in str(config.get(key)):
                 errors.add(key, "holds a NUL character")
         if name and not _DATABASE_NAME.fullmatch(name):
-            problem = "is no usable name: letters, digits, and the characters _ $ -, at most 64"
+            problem = "is not a usable name: letters, digits, and the characters _ $ -, at most 64"
             errors.add("db_name", f"{name[:100]!r} {problem}")
         port = int(number(config, "db_port", 3306, 1, 65535, errors))
         timeout = number(config, "db_timeout", 10.0, 1.0, MAX_TIMEOUT, errors)

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import anyio
 
+from sharedstate_backends.collection_limit import MAX_COLLECTIONS
 from sharedstate_backends.contract import OutcomeUnknownError, StorageError
 from sharedstate_backends.history.guard import Guard, whole
 from sharedstate_backends.history.log import report_replaced
 from sharedstate_backends.history.pruning import Pruner
 from sharedstate_backends.layout import check_table
 from sharedstate_backends.plan import MAX_TOMBSTONES
-from sharedstate_backends.room import MAX_COLLECTIONS
 from sharedstate_core.arguments import check_number, expect
 
 from . import connection as sqlite_connection

@@ -126,7 +126,7 @@ def _undecoded(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 def _ignores_case(cursor: sqlite3.Cursor, table: str) -> bool:
-    """Tell whether the old table's key compares otherwise than byte by byte."""
+    """Return whether the old table's key is not compared byte by byte."""
     rows = cursor.execute(
         "SELECT DISTINCT key.coll FROM pragma_index_list(?) AS list "
         "JOIN pragma_index_xinfo(list.name) AS key WHERE list.origin = 'pk' AND key.key",

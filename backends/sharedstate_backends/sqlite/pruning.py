@@ -36,14 +36,14 @@ class SqlitePruning:
         self._items, self._heads, _ = (f'"{name}"' for name in table_names(table))
         self._threads = threads
 
-    async def examine(self, service: str, after: int, most: int) -> list[Examined]:
+    async def examine(self, service: str, after: int, limit: int) -> list[Examined]:
         """Do as `Prunable.examine`."""
 
         def examine(cursor: sqlite3.Cursor) -> list[Examined]:
             rows = cursor.execute(
                 f"SELECT key, app, name, version, writers, tombstones FROM {self._heads} "
                 "WHERE key > ? ORDER BY key LIMIT ?",
-                (after, most),
+                (after, limit),
             )
             return [
                 Examined(key, CollectionPath(app, service, name), State("", *state), tombstones)

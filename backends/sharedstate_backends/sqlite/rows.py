@@ -139,13 +139,13 @@ def flat(rows: Sequence[tuple[object, ...]]) -> list[object]:
 
 
 def batches(
-    rows: Sequence[tuple[object, ...]], most: int
+    rows: Sequence[tuple[object, ...]], limit: int
 ) -> Iterator[Sequence[tuple[object, ...]]]:
-    """Yield what to look up or to write, at most `most` at once, the last of it repeatedly.
+    """Yield what to look up or to write, at most `limit` at once, the last of it repeatedly.
 
     So there are few lengths of statements, which are reused: four from each power of two to the next.
     """
-    for start in range(0, len(rows), most):
-        batch = rows[start : start + most]
+    for start in range(0, len(rows), limit):
+        batch = rows[start : start + limit]
         step = 1 << max(0, len(batch).bit_length() - 3)
         yield [*batch, *[batch[-1]] * (-len(batch) % step)]

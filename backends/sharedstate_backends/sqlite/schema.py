@@ -157,7 +157,7 @@ def probe(cursor: sqlite3.Cursor, table: str) -> None:
 
 
 def exist(cursor: sqlite3.Cursor, table: str) -> bool:
-    """Tell whether the tables are there; what is there and is not ours raises `StorageError`."""
+    """Return whether the tables exist; raise `StorageError` if others have their names."""
     found = {suffix: columns(cursor, table + suffix) for suffix in _COLUMNS}
     if is_old(found[""]):
         raise OldDataError(f"table {table} {HOW_TO_MIGRATE}")

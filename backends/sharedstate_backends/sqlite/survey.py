@@ -48,7 +48,7 @@ def _is_there(path: Path) -> bool:
 
 
 def _has_tables(name: str, table: str, busy_timeout: float) -> bool:
-    """Tell whether a database has the tables; of what cannot even be read here, `open` says more.
+    """Return whether a database has the tables; also True if it cannot be read, since `open` reports that better.
 
     Raises:
         StorageError: other tables are in their place.

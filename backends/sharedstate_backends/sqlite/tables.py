@@ -11,6 +11,7 @@ from __future__ import annotations
 from itertools import starmap
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
+from sharedstate_backends.collection_limit import MAX_COLLECTIONS, CollectionLimit
 from sharedstate_backends.contract import StorageError
 from sharedstate_backends.history.history import (
     STARTS,
@@ -23,7 +24,6 @@ from sharedstate_backends.history.history import (
 )
 from sharedstate_backends.layout import table_names
 from sharedstate_backends.plan import MAX_TOMBSTONES, Head, Known, names, plan
-from sharedstate_backends.room import MAX_COLLECTIONS, Room
 from sharedstate_core.storage import CommitResult, Loaded, Row
 
 from .rows import Change, Rows, batches, flat, placeholders
@@ -89,7 +89,7 @@ class Tables:
         max_tombstones: int = MAX_TOMBSTONES,
         max_collections: int = MAX_COLLECTIONS,
     ) -> None:
-        self._room = Room(max_collections)
+        self._limit = CollectionLimit(max_collections)
         self._table = table
         self._items, self._heads, self._meta = (f'"{name}"' for name in table_names(table))
         self._rows = Rows(table, max_tombstones)
@@ -203,8 +203,8 @@ class Tables:
         for path, writes, _, writer in parts:
             state, key, head = heads[path]
             planned = plan(state.epoch, head, known.get(key, {}), writes)
-            if key is None and planned.head != head and not self._has_room(cursor):
-                planned = self._room.refuse(state.epoch, head, writes)
+            if key is None and planned.head != head and not self._may_create(cursor):
+                planned = self._limit.refuse(state.epoch, head, writes)
             is_written = planned.head != head
             if is_written:
                 version = planned.head.version
@@ -261,13 +261,13 @@ class Tables:
     def _without_epoch(self) -> StorageError:
         return StorageError(f"table {self._meta} has no epoch; restore a backup")
 
-    def _has_room(self, cursor: sqlite3.Cursor) -> bool:
-        """Return whether one more collection may be made."""
-        if self._room.must_count():
+    def _may_create(self, cursor: sqlite3.Cursor) -> bool:
+        """Return whether another collection may be created."""
+        if self._limit.must_count():
             some = f"SELECT 1 FROM {self._heads} LIMIT ?"
-            ((count,),) = cursor.execute(f"SELECT count(*) FROM ({some})", (self._room.most,))
-            self._room.counted(count)
-        return self._room.take()
+            ((count,),) = cursor.execute(f"SELECT count(*) FROM ({some})", (self._limit.limit,))
+            self._limit.counted(count)
+        return self._limit.take()
 
     def _new_key(self, cursor: sqlite3.Cursor, collection: CollectionPath) -> int:
         cursor.execute(

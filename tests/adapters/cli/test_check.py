@@ -191,7 +191,7 @@ OF_THE_SERVICES = [
     "services[1].config.db_tabel: unknown key",
     "services[1].config.db_type: expected a string",
     "services[1].config.q: unknown key",
-    "services[2].config.db_table: '-' is no usable name",
+    "services[2].config.db_table: '-' is not a usable name",
     "services[2].config.db_name: expected the path",
     "services[2].config.db_timeout: expected a number from",
     "services[3].config.db_name: is missing",

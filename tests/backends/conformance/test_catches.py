@@ -238,7 +238,7 @@ async def test_breaches(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if rule is Rule.CANCEL:
-        monkeypatch.setattr(stepping, "PATIENCE", 1.0)
+        monkeypatch.setattr(stepping, "CALL_SECONDS", 1.0)
     with pytest.raises(AssertionError) as caught:
         await run(case, store, tmp_path)
     assert str(caught.value).startswith(rule), str(caught.value)[:500]

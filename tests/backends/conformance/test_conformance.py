@@ -14,13 +14,13 @@ from sharedstate_backends.conformance import (
     cancelling,
     conditions,
     content,
-    crowd,
     cursors,
     declared,
     model,
     reopening,
     stepping,
     trial,
+    volume,
 )
 from sharedstate_backends.conformance.reopening import ReopenCases
 from sharedstate_backends.items_service import get_service
@@ -57,7 +57,7 @@ def opening(config: Mapping[str, object]) -> Reopen:
 
 def test_failures_are_told_in_detail() -> None:
     """With the values that were compared, without a word in the author's conftest."""
-    cases = (cancelling, content, crowd, cursors, conditions, declared, reopening)
+    cases = (cancelling, content, volume, cursors, conditions, declared, reopening)
     modules = (*cases, model, stepping, trial)
     assert all("@pytest_ar" in vars(module) for module in modules)
 

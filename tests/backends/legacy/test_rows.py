@@ -34,13 +34,13 @@ async def test_names_and_texts_of_every_kind(file: str) -> None:
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
-        (("app", "c", "x", '{"id":"x"'), "data: is no JSON"),
-        (("app", "c", "x", ""), "data: is no JSON"),
-        (("app", "c", "x", '{"id":"x"},{"id":"y"}'), "data: is no JSON"),
+        (("app", "c", "x", '{"id":"x"'), "data: is not JSON"),
+        (("app", "c", "x", ""), "data: is not JSON"),
+        (("app", "c", "x", '{"id":"x"},{"id":"y"}'), "data: is not JSON"),
         (("app", "c", "x", '{"id":"x","n":NaN}'), "data: holds NaN or Infinity"),
         (("app", "c", "x", '{"id":"x","n":[-Infinity]}'), "data: holds NaN or Infinity"),
         (("app", "c", "x", r'{"id":"x","t":"\ud800"}'), "data: holds half of a surrogate pair"),
-        (("app", "c", "x", "[" * 100_000), "data: is no JSON"),
+        (("app", "c", "x", "[" * 100_000), "data: is not JSON"),
         (("app", "c", "x", '{"id":"x","a":' + "[" * 99 + "]" * 99 + "}"), "data: nested deeper"),
         (("app", "c", "x", '"x"'), "data: expected an object"),
         (("app", "c", "x", "null"), "data: expected an object"),
@@ -52,16 +52,16 @@ async def test_names_and_texts_of_every_kind(file: str) -> None:
         (("app", "c", "", '{"id":""}'), "data: id: expected a non-empty string"),
         (("app", "c", "a\0b", r'{"id":"a\u0000b"}'), "data: id: may not contain the character U+0000"),
         (record("app", "c", "x" * 256), "data: id: longer than 255 bytes"),
-        (record("app", "c/d", "x"), "chnl: is no segment of a path"),
-        (record("app", "", "x"), "chnl: is no segment of a path"),
+        (record("app", "c/d", "x"), "chnl: is not a segment of a path"),
+        (record("app", "", "x"), "chnl: is not a segment of a path"),
         (record("..", "c", "x"), "app: a segment may not be '..'"),
         (record("app", "c\n", "x"), "chnl: a segment holds a control character"),
         (record("a" * 129, "c", "x"), "app: a segment is longer than 128 bytes"),
-        (("app", "c", "x", b'{"id":"x","t":"\xff"}'), "data: is no Unicode text"),
-        (("app", "c", b"\xff", '{"id":"x"}'), "id: is no Unicode text"),
+        (("app", "c", "x", b'{"id":"x","t":"\xff"}'), "data: is not Unicode text"),
+        (("app", "c", b"\xff", '{"id":"x"}'), "id: is not Unicode text"),
         (("app", "c", "x", b"7"), "data: expected an object"),
-        (("app", 7, "x", '{"id":"x"}'), "chnl: is no text"),
-        (("app", "c", "x", 0.5), "data: is no text"),
+        (("app", 7, "x", '{"id":"x"}'), "chnl: is not text"),
+        (("app", "c", "x", 0.5), "data: is not text"),
     ],
 )  # fmt: skip
 async def test_rows_that_cannot_be_taken_over(file: str, row: Record, reason: str) -> None:
@@ -84,7 +84,7 @@ async def test_text_that_is_no_unicode(file: str) -> None:
         connection.execute("""UPDATE items SET data = CAST(x'7bff7d' AS TEXT) WHERE id = 'a'""")
         connection.commit()
     _, (line,) = await migrate_file(file)
-    assert line == 'row ("app", "c", "a"): left behind: data: is no Unicode text'
+    assert line == 'row ("app", "c", "a"): left behind: data: is not Unicode text'
     assert await states_of_file(file) == {"c": ["b"]}
 
 

@@ -98,14 +98,14 @@ async def test_rows_that_cannot_be_taken_over(
 ) -> None:
     """Each is told of on one line, and is in the old table as it was; its neighbours come over."""
     bad: list[tuple[Record, str]] = [
-        (("app", "c", "no json", '{"id":"no json"'), "data: is no JSON"),
+        (("app", "c", "no json", '{"id":"no json"'), "data: is not JSON"),
         (("app", "c", "nan", '{"id":"nan","n":NaN}'), "data: holds NaN or Infinity"),
         (("app", "c", "string", '"string"'), "data: expected an object"),
         (("app", "c", "null", None), "data: is missing"),
         (("app", "c", "mine", '{"id":"yours"}'), 'data: the item says that its id is "yours"'),
         (("app", "c", "", '{"id":""}'), "data: id: expected a non-empty string"),
         (("app", "c", "a\0b", r'{"id":"a\u0000b"}'), "data: id: may not contain the character"),
-        (record("app", "c/d", "x"), "chnl: is no segment of a path"),
+        (record("app", "c/d", "x"), "chnl: is not a segment of a path"),
         (record("..", "c", "x"), "app: a segment may not be '..'"),
         (record("é" * 65, "c", "x"), "app: a segment is longer than 128 bytes"),
         (record("app", "c\n", "x"), "chnl: a segment holds a control character"),

@@ -12,12 +12,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from sharedstate_backends.collection_limit import MAX_COLLECTIONS, CollectionLimit
 from sharedstate_backends.history.history import STARTS, State, with_writer
 from sharedstate_backends.mysql.tables.heads import Left, Memory, Stored
 from sharedstate_backends.mysql.tables.schema import new_key
 from sharedstate_backends.mysql.wire.packets import literal, packets, send
 from sharedstate_backends.plan import MAX_TOMBSTONES, Head, Plan, must_prune, names, plan
-from sharedstate_backends.room import MAX_COLLECTIONS, Room
 from sharedstate_core.storage import CommitResult
 
 from .locking import Locked, lock, make_sure
@@ -83,7 +83,7 @@ class MysqlCommits:
         self._tables = tables
         self._guard = guard
         self._max_tombstones = max_tombstones
-        self._room = Room(max_collections)
+        self._limit = CollectionLimit(max_collections)
         self._memory = Memory()
 
     async def prepare(self, connection: Connection, commits: Sequence[Commit]) -> Prepared:
@@ -114,8 +114,8 @@ class MysqlCommits:
             )
             stored = locked.heads[path]
             is_new = stored.key is None and plans[path].head != stored.head
-            if is_new and not await self._has_room(connection):
-                plans[path] = self._room.refuse(stored.state.epoch, stored.head, writes)
+            if is_new and not await self._may_create(connection):
+                plans[path] = self._limit.refuse(stored.state.epoch, stored.head, writes)
         changes = self._changes(locked.heads, plans)
         await self._create(connection, locked.heads, changes)
         last = await self._write(connection, begin, list(changes.values()))
@@ -148,13 +148,13 @@ class MysqlCommits:
         for commit in commits:
             self._guard.memory.doubt(commit.collection)
 
-    async def _has_room(self, connection: Connection) -> bool:
-        """Return whether one more collection may be made."""
-        if self._room.must_count():
-            some = f"SELECT 1 FROM {self._tables.heads_table} LIMIT {self._room.most}"
+    async def _may_create(self, connection: Connection) -> bool:
+        """Return whether another collection may be created."""
+        if self._limit.must_count():
+            some = f"SELECT 1 FROM {self._tables.heads_table} LIMIT {self._limit.limit}"
             (((count,),),) = await connection.run(f"SELECT COUNT(*) FROM ({some}) AS some")
-            self._room.counted(count)
-        return self._room.take()
+            self._limit.counted(count)
+        return self._limit.take()
 
     def _changes(
         self, heads: Mapping[CollectionPath, Stored], plans: Mapping[CollectionPath, Plan]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from sharedstate_backends.batching import Batcher
 from sharedstate_backends.contract import OutcomeUnknownError, StorageError
+from sharedstate_backends.mysql.wire.backoff import ContentionBackoff
 from sharedstate_backends.mysql.wire.errors import (
     DEADLOCK,
     DUPLICATE_KEY,
@@ -22,7 +23,6 @@ from sharedstate_backends.mysql.wire.errors import (
     DatabaseError,
     LostError,
 )
-from sharedstate_backends.mysql.wire.patience import Patience
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -80,7 +80,7 @@ class Writer:
         self, commits: Sequence[Commit], prepared: Callable[[], None]
     ) -> Sequence[CommitResult | Exception]:
         """Do as `Transact`; try again where that may help."""
-        patience = Patience(self._address.timeout)
+        backoff = ContentionBackoff(self._address.timeout)
         attempts = ATTEMPTS
         lost = False
         while True:
@@ -95,7 +95,7 @@ class Writer:
                 lost = True
             except Exception as error:
                 given_up = isinstance(error, DatabaseError) and error.number in _GIVEN_UP
-                if given_up and (len(commits) == 1 or attempts) and await patience.lasts():
+                if given_up and (len(commits) == 1 or attempts) and await backoff.pause():
                     continue
                 if isinstance(error, StorageError):
                     raise

@@ -226,7 +226,7 @@ async def under_construction(connection: Connection, table: str) -> list[str]:
 
 
 async def rename_was_cut_off(connection: Connection, table: str) -> bool:
-    """Tell whether a database died while a migration gave the tables their names."""
+    """Return whether a database died while a migration gave the tables their names."""
     return (
         not await columns(connection, table)
         and table + BUILDING[""] in await under_construction(connection, table)

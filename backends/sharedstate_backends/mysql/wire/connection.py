@@ -39,7 +39,7 @@ WARM_SECONDS: Final = 1.0
 """How long after its last use a connection is taken for one that works."""
 
 STATEMENT_BYTES: Final = 1024
-"""Room for what surrounds one text in a packet: an id of 255 bytes, escaped, and the statement."""
+"""CollectionLimit for what surrounds one text in a packet: an id of 255 bytes, escaped, and the statement."""
 
 _SESSION: Final = (
     "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', "

@@ -34,9 +34,9 @@ def literal(value: str | bytes | int | None) -> str:
     return f"_binary'{escaped}'"
 
 
-def packets(statements: Sequence[str], most: int) -> list[list[str]]:
-    """Return the statements in order, packet by packet; `most` is the server's limit in bytes."""
-    return list(batches(statements, min(PACKET_BYTES, most - STATEMENT_BYTES)))
+def packets(statements: Sequence[str], max_packet: int) -> list[list[str]]:
+    """Return the statements in order, packet by packet; `max_packet` is the server's limit in bytes."""
+    return list(batches(statements, min(PACKET_BYTES, max_packet - STATEMENT_BYTES)))
 
 
 async def send(connection: Connection, statements: Sequence[str]) -> None:
@@ -45,13 +45,13 @@ async def send(connection: Connection, statements: Sequence[str]) -> None:
         await connection.run_together(packet)
 
 
-def batches(texts: Iterable[str], most: int) -> Iterator[list[str]]:
+def batches(texts: Iterable[str], limit: int) -> Iterator[list[str]]:
     """Yield the texts in order, in lists that have together at most `most` bytes, or hold a single one."""
     batch: list[str] = []
     total = 0
     for text in texts:
         size = len(text) + 2  # and what joins them
-        if batch and total + size > most:
+        if batch and total + size > limit:
             yield batch
             batch, total = [], 0
         batch.append(text)

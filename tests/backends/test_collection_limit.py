@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import anyio
 import pytest
 
-from sharedstate_backends import Island, room
+from sharedstate_backends import Island, collection_limit
 from sharedstate_backends.conformance.model import path, put, write_all
 from sharedstate_backends.items_service import get_service
 from sharedstate_core.storage import Committed, Condition, Cursor, Rejected, Write
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     Make = Callable[[int], Backend]
 
-CLOCK = "sharedstate_backends.room.monotonic"
+CLOCK = "sharedstate_backends.collection_limit.monotonic"
 WORDS = "the service has 3 collections, as many as it may have (db_collections)"
 
 
@@ -91,7 +91,7 @@ async def test_what_was_forgotten_makes_room(make: Make, monkeypatch: pytest.Mon
         await prune(backend)
         (refused,) = await write(backend, "d")
         assert isinstance(refused, Rejected), "it was counted just now"
-        later = time.monotonic() + room.FULL_SECONDS + 1
+        later = time.monotonic() + collection_limit.FULL_SECONDS + 1
         monkeypatch.setattr(CLOCK, lambda: later)
         assert await write(backend, "d") == [Committed(refused.version + 1)]
 
@@ -108,7 +108,7 @@ async def test_others_make_collections_too(
         for number in range(9):
             await write(there, f"{number}")
         assert await write(here, "b") == [Committed(1)], "not counted again yet"
-        clock += room.COUNT_SECONDS
+        clock += collection_limit.COUNT_SECONDS
         (refused,) = await write(here, "c")
         assert isinstance(refused, Rejected)
 
@@ -116,7 +116,7 @@ async def test_others_make_collections_too(
 def test_it_is_counted_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = 100.0
     monkeypatch.setattr(CLOCK, lambda: clock)
-    known = room.Room(5)
+    known = collection_limit.CollectionLimit(5)
     assert known.must_count()
     known.counted(2)
     for _ in range(3):
@@ -124,11 +124,11 @@ def test_it_is_counted_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
         assert known.take()
     assert not known.take()
     assert not known.must_count()
-    clock += room.FULL_SECONDS
+    clock += collection_limit.FULL_SECONDS
     assert known.must_count()
     known.counted(5)
     assert not known.take()
-    clock += room.FULL_SECONDS - 1
+    clock += collection_limit.FULL_SECONDS - 1
     assert not known.must_count()
     clock += 1
     assert known.must_count()
@@ -139,4 +139,4 @@ def test_it_is_counted_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_default(file: str) -> None:
     backend = get_service({"db_type": "sqlite", "db_name": file})
     assert isinstance(backend, Island)
-    assert cast("Any", backend.backend)._tables._room.most == room.MAX_COLLECTIONS
+    assert cast("Any", backend.backend)._tables._limit.limit == collection_limit.MAX_COLLECTIONS

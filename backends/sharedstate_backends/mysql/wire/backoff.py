@@ -1,6 +1,6 @@
-"""How often, and with what pauses, something is tried again that the database gave up for the sake of somebody else.
+"""When to retry a transaction that the database aborted in favour of another.
 
-Pauses grow and are drawn at random: who tries again at the same moment as the others is given up again.
+Pauses grow and are random: transactions that are retried at the same moment are aborted again.
 """
 
 from __future__ import annotations
@@ -11,22 +11,22 @@ import time
 from typing import Final
 
 PAUSES: Final = (0.002, 0.25)
-"""The longest that the second pause may be, and any later one, in seconds; each may be twice the last. There is no
-first one: mostly the other transaction is through by then."""
+"""Limits of the second pause and of all later ones, in seconds; each may be twice the last. The first retry follows at
+once, since the other transaction has usually ended by then."""
 
 
-class Patience:
-    """The time that one operation may take.
+class ContentionBackoff:
+    """The retries of one operation.
 
     Args:
-        seconds: how long it may be tried again.
+        seconds: after which there are no more.
     """
 
     def __init__(self, seconds: float) -> None:
         self._until = time.monotonic() + seconds
         self._longest = 0.0
 
-    async def lasts(self) -> bool:
+    async def pause(self) -> bool:
         """Pause; return whether there is time for another attempt."""
         first, longest = PAUSES
         await asyncio.sleep(random.uniform(0, self._longest))  # noqa: S311

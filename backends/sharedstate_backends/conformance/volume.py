@@ -37,7 +37,7 @@ def random_update(source: random.Random, serial: int) -> Update:
     return Update(remove, {id: item_text(id, serial) for id in inserted}, reset)
 
 
-class CrowdCases:
+class VolumeCases:
     """Quantity."""
 
     async def test_many_writes_in_one_commit(self, backend: Backend) -> None:

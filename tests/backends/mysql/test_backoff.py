@@ -13,7 +13,7 @@ import pytest
 
 from sharedstate_backends.conformance.model import path, put, write_all
 from sharedstate_backends.items_service import get_service
-from sharedstate_backends.mysql.wire.patience import PAUSES, Patience
+from sharedstate_backends.mysql.wire.backoff import PAUSES, ContentionBackoff
 from tests.backends.opening import opened
 
 if TYPE_CHECKING:
@@ -37,8 +37,8 @@ async def test_pauses_grow_and_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(random, "uniform", draw)
     monkeypatch.setattr(time, "monotonic", lambda: now)
     monkeypatch.setattr(asyncio, "sleep", sleep)
-    patience = Patience(2.0)
-    while await patience.lasts():
+    backoff = ContentionBackoff(2.0)
+    while await backoff.pause():
         pass
     first, most = PAUSES
     assert longest[:4] == [0, first, 2 * first, 4 * first]

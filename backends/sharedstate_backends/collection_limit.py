@@ -1,8 +1,8 @@
-"""How many collections a store may keep: names are anybody's to invent, and each of them takes a row.
+"""How many collections a store may keep: anybody can invent names, and each takes a row.
 
-1. They are counted when one more is to be made, and from then on reckoned with: once a minute at the most, and only
-   while collections are made. Several processes may so exceed the bound, by what the others make meanwhile.
-2. What does not fit is refused by itself; whatever is there may be written to as before.
+1. They are counted when one is about to be created, at most once a minute; creations in between are added to the count.
+   So several processes may exceed the limit together, by what the others create meanwhile.
+2. What exceeds the limit is rejected alone; existing collections can be written to as before.
 """
 
 from __future__ import annotations
@@ -23,38 +23,38 @@ if TYPE_CHECKING:
     from .plan import Head
 
 MAX_COLLECTIONS: Final = 1_000_000
-"""Collections of one store, unless its operator wants another number: they take some 200 MB."""
+"""Default number of collections in one store: they take some 200 MB."""
 
 COUNT_SECONDS: Final = 60.0
-"""After that long a count is not relied on any more."""
+"""How long a count is relied on."""
 
 FULL_SECONDS: Final = 10.0
-"""A store that was full is not counted again before: it takes a while to count many, and whoever asks gets it done."""
+"""How long a full store is not counted again: counting many takes a while, and anybody can cause it."""
 
 
-class Room:
-    """What is known of the room in one store.
+class CollectionLimit:
+    """The limit of one store, and what is known of how many more fit in.
 
     Args:
-        most: collections at the most.
+        limit: maximum number of collections.
     """
 
-    def __init__(self, most: int = MAX_COLLECTIONS) -> None:
-        self.most = most
+    def __init__(self, limit: int = MAX_COLLECTIONS) -> None:
+        self.limit = limit
         self._free = 0
         self._until = 0.0
 
     def must_count(self) -> bool:
-        """Return whether the collections must be counted before one more is made."""
+        """Return whether the collections must be counted before another is created."""
         return monotonic() >= self._until
 
     def counted(self, collections: int) -> None:
-        """Hear how many there are."""
-        self._free = max(0, self.most - collections)
+        """Note how many there are."""
+        self._free = max(0, self.limit - collections)
         self._until = monotonic() + (COUNT_SECONDS if self._free else FULL_SECONDS)
 
     def take(self) -> bool:
-        """Return whether one more may be made, and reckon with it."""
+        """Return whether another may be created, and count it."""
         if not self._free:
             return False
         self._free -= 1
@@ -63,10 +63,10 @@ class Room:
         return True
 
     def refuse(self, epoch: str, head: Head, writes: Sequence[Write]) -> Plan:
-        """Return what becomes of writes that would make one collection too many: none changes anything."""
+        """Return the outcomes of writes that would create a collection beyond the limit: none changes anything."""
         nothing = plan(epoch, head, {}, [Write(Update(), write.condition) for write in writes])
         message = (
-            f"the service has {self.most:,} collections, as many as it may have (db_collections)"
+            f"the service has {self.limit:,} collections, as many as it may have (db_collections)"
         )
         outcomes: list[Outcome] = []
         for write, outcome in zip(writes, nothing.outcomes, strict=True):
