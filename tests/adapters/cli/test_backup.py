@@ -162,7 +162,7 @@ async def test_interrupted(folder: Path, signum: signal.Signals) -> None:
 async def test_a_service_that_cannot_be_saved_is_named(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT), prepend=os.pathsep)
     module = "tests.backends.conformance.dictionary_backend"
     other: Service = {"name": "other", "module": module, "config": {}}
     write_config(folder, document(sqlite("items", "items.db"), other))

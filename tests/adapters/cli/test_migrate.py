@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import signal
@@ -90,7 +91,7 @@ def test_a_service_of_ones_own_has_nothing_to_migrate(tmp_path: Path) -> None:
 @pytest.fixture
 def killed(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Return a way to migrate until something has been said, and to end it there by a signal."""
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT), prepend=os.pathsep)
 
     def kill(folder: Path, words: str, signum: signal.Signals, *arguments: str) -> None:
         command_line = ("-m", halting.MODULE, words, "migrate", *arguments)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -148,7 +149,7 @@ async def test_the_server_dies_within_a_commit(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Nothing is lost, nothing is there in part, no lock is left, and writes flow again."""
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT), prepend=os.pathsep)
     store = own_mariadb.config(db_table=f"dying_{next(_tables)}")
     await MARIADB_RUNS[name](tmp_path, anyio_backend_name, store)
 
