@@ -13,30 +13,30 @@ declare const SharedStateError_base: new (...args: any[]) => Error & Details;
  * @property {unknown} [version]
  */
 /**
- * The only kind of error that this package makes.
+ * The only class of errors that this package creates.
  *
- * `code` tells programs what happened, `message` tells people. Codes of the server: `bad_message`,
+ * `code` says what happened to programs, `message` to people. Codes of the server: `bad_message`,
  * `bad_path`, `bad_update`, `no_service`, `unauthenticated`, `forbidden`, `conflict`, `too_large`,
  * `too_many`, `unavailable`, `internal`. Codes of this client:
  *
- * - `connection_lost`: the request was sent, the connection went before the answer came. Whether it took
- *   effect is unknown (`outcome` is "unknown"); the dataset shows it once it is in sync again.
+ * - `connection_lost`: the request was sent, and the connection was lost before the answer came. Whether it
+ *   took effect is unknown (`outcome` is "unknown"); the dataset shows it once it is in sync again.
  * - `too_large`: the server closed the connection because a message was too long for it; this request was the
- *   longest of those unanswered, and was not taken.
+ *   longest unanswered one, and was not accepted.
  * - `closed`: the client was closed; the request was never sent.
  * - `unreachable`: as many attempts to connect failed as the option `retries` allows; the request was never
- *   sent. Also reported, once, if the first two attempts fail: browsers do not tell why.
+ *   sent. Also reported, once, if the first two attempts fail: browsers do not say why.
  * - `sent_away`: the server closed the connection with `close_code`, 4400 to 4499, which ends the attempts; `message` is its
  *   reason. What was not sent is rejected with it, and it is reported.
  * - `released`: the dataset was released before it was in sync, or is used after its release.
- * - `too_many`: more requests wait for a connection than allowed; the request was not sent.
- * - `bad_path`: refused here already, for a reason that the server would have had too; `bad_update` likewise,
- *   or the update has a member that there is not, or holds what JSON cannot tell; `message` names the place.
- * - `bad_url`, `bad_option`: the constructor refuses its arguments (not that of the lean core).
- * - `bad_message`: the server sent something that is not of the protocol (reported, never a reply).
+ * - `too_many`: the queue of requests that wait for a connection is full; the request was not sent.
+ * - `bad_path`: refused before it was sent, for a reason that the server would have too; `bad_update` likewise,
+ *   or the update has an unknown member, or holds what JSON cannot express; `message` names the place.
+ * - `bad_url`, `bad_option`: the constructor rejects its arguments (not in the lean core).
+ * - `bad_message`: the server broke the protocol (reported, never a reply).
  * - `refused`: the server left a path out of the subscriptions without a reason (level 1).
  * - `failed`: the server refused a request without a code (level 1), and `message` is its reason; or it is of level 1,
- *   and knows no conditions and so no transactions.
+ *   and has neither conditions nor transactions.
  *
  * Further members of the reply are copied: `outcome` ("unknown") with `unavailable`; `epoch` and
  * `version`, the collection's present state, with `conflict`.
@@ -89,7 +89,7 @@ type Diff<T extends {
 };
 
 /**
- * What is used of a WebSocket, so that any implementation can be given.
+ * The part of a WebSocket that is used, so that any implementation will do.
  */
 type WebSocketLike = {
     onopen: ((event: any) => void) | null;
@@ -102,46 +102,46 @@ type WebSocketLike = {
 type WebSocketClass = new (url: string) => WebSocketLike;
 
 /**
- * `idle`: never connected, nor asked to; or given up, after `retries`, or sent away by the server. `connecting`: not connected yet.
- * `reconnecting`: connected before, and trying to be again. `closed`: for good.
+ * `idle`: not asked to connect yet; or given up, after `retries` attempts or because the server sent the client away.
+ * `connecting`: not connected yet. `reconnecting`: was connected, and tries to be again. `closed`: for good.
  */
 type Status = "idle" | "connecting" | "connected" | "reconnecting" | "closed";
 type Options = {
     /**
      * constructor; default: the global one. Node
-     * 20 has none: give it that of a package such as `ws`.
+     * 20 has none: pass that of a package such as `ws`.
      */
     WebSocket?: WebSocketClass | undefined;
     /**
-     * requests that may wait for a connection; default 1000. 0: what cannot be
+     * requests that may wait for a connection; default 1000. With 0, what cannot be
      * sent at once is refused.
      */
     max_queue?: number | undefined;
     /**
      * attempts in a row that may fail before the client gives up and is `idle` again;
-     * default: it tries for ever
+     * default: no limit
      */
     retries?: number | undefined;
     /**
-     * seconds after which a connection that says nothing, though asked, is taken for
+     * seconds of silence after which a connection counts as
      * dead; default 30; Infinity, or more than 74 days: never
      */
     timeout?: number | undefined;
     /**
-     * gets what nobody else does: what a callback threw, a
-     * refused subscription if nobody asked for `ready`, a message of the server that is not of the protocol, why there is
+     * gets the errors that nothing else reports: what a callback threw, a
+     * refused subscription whose `ready` was never read, a message that breaks the protocol, why there is
      * no connection (`unreachable`, `sent_away`).
      * Default: `reportError` in a page or worker, else `console.error`.
      */
     on_error?: ((error: unknown) => void) | undefined;
     /**
-     * does nothing: pages of the first generation give it
+     * ignored: pages of the first generation pass it
      */
     debug?: boolean | undefined;
 };
 
 declare global {
-    /** What `lib` calls "esnext.disposable", so that these types do not ask for it. */
+    /** From the `lib` "esnext.disposable", so that these types do not require it. */
     interface SymbolConstructor {
         readonly dispose: unique symbol;
     }
@@ -211,8 +211,8 @@ type Cursor = {
  * The local copy of one collection, kept in sync by the client that it was acquired from. After a lost
  * connection it keeps what it has, and the same object is brought up to date.
  *
- * Items are handed out as they are held: read them, do not change them; `update` changes the collection.
- * Items come in the order of insertion.
+ * Items are not copied: read them, do not change them; `update` changes the collection. They are in order of
+ * insertion.
  *
  * @template {{id: string}} [T=Item]
  */
@@ -227,8 +227,9 @@ declare class Dataset<T extends {
     /**
      * Resolves at the first sync, when the items are there; rejects with a `SharedStateError` if the server
      * refuses (`bad_path`, `no_service`, `forbidden`…), with `released` or with `closed` if that comes
-     * first. May be ignored; a refusal is reported unless somebody has this promise. If the server changes its mind, at a reconnect or because the path is acquired
-     * once more, or if the client was sent away or gave up and connects again, `ready` is a new promise.
+     * first. May be ignored; a refusal is reported unless this promise was read. It is replaced by a new
+     * promise when the server accepts after all, at a reconnect or because the path is acquired once more, or when the client was
+     * sent away or gave up and connects again.
      *
      * @returns {Promise<void>}
      */
@@ -259,7 +260,7 @@ declare class Dataset<T extends {
      * promise resolves. Without a connection, the request waits for one.
      *
      * @param {Changes<T>} changes not modified
-     * @param {Until} [until] a signal that takes the request back, unless it was sent
+     * @param {Until} [until] a signal that withdraws the request, unless it was sent
      * @returns {Promise<number>} number of ids touched. Rejects with a `SharedStateError`: `bad_update`,
      *   `forbidden`, `conflict`, `too_many`, `unavailable`, `connection_lost` (outcome unknown), `closed`…
      *   The promise may be ignored: nothing is raised or logged then, unless the call itself is a mistake
@@ -268,16 +269,16 @@ declare class Dataset<T extends {
      */
     update(changes: Changes<T>, until?: Until): Promise<number>;
     /**
-     * Have a function called after each change, once for each notification of the server, with a list of
+     * Call a function after each change, once for each notification of the server, with a list of
      * diffs: one for each item that was inserted, replaced or removed, never empty. The dataset shows the
      * new state by then.
      *
-     * @param {(diffs: Diff<T>[]) => unknown} callback what it throws is reported and disturbs nobody
+     * @param {(diffs: Diff<T>[]) => unknown} callback what it throws is reported and affects nothing else
      * @returns {object} handle for `remove_callback`
      */
     add_callback(callback: (diffs: Diff<T>[]) => unknown): object;
     /**
-     * The same in another form. It needs no `this`, so that it can be passed on as it is.
+     * The same in another form: needs no `this`, so that it can be passed as a function.
      *
      * @param {(diffs: Diff<T>[]) => unknown} callback
      * @param {Until} [until] a signal that ends it
@@ -300,8 +301,8 @@ type Unsubscribe = (() => void) & Disposable;
 /** @typedef {{path: string} & Disposable} Handle given back by `release`, or by `using` */
 /** @typedef {{ds: Dataset<any>, handles: number}} Acquired */
 /**
- * A connection to a SharedState server, and the datasets that it keeps in sync. It connects again by
- * itself until it is closed. This is the core; `full.js` builds on it.
+ * A connection to a SharedState server, and the datasets that it keeps in sync. It reconnects by itself
+ * until it is closed. This is the core; `full.js` builds on it.
  */
 declare class SharedStateClient {
     /**
@@ -314,16 +315,16 @@ declare class SharedStateClient {
     /** @returns {Status} */
     get status(): Status;
     /**
-     * Have a function called with the new status, each time it changes.
+     * Call a function with the new status each time it changes.
      *
-     * @param {(status: Status) => unknown} callback what it throws is reported and disturbs nobody
+     * @param {(status: Status) => unknown} callback what it throws is reported and affects nothing else
      * @returns {object} handle for `remove_status_callback`
      */
     add_status_callback(callback: (status: Status) => unknown): object;
     /** @param {object} handle of `add_status_callback`; an unknown one has no effect */
     remove_status_callback(handle: object): void;
     /**
-     * When the next attempt to connect will be, in milliseconds since the Unix epoch, as `Date.now()` counts them;
+     * Time of the next attempt to connect, in milliseconds since the Unix epoch, as `Date.now()` counts;
      * undefined unless there is a pause between two attempts.
      *
      * @returns {number | undefined}
@@ -331,11 +332,11 @@ declare class SharedStateClient {
     get next_attempt(): number | undefined;
     /**
      * Connect, and stay connected. May be called any number of times: in a pause between two attempts, the next one is
-     * made at once. `acquire`, `get` and `update` connect, too, if that has not been asked for yet.
+     * made at once. `acquire`, `get` and `update` connect, too, if the client is idle.
      *
      * @throws {SharedStateError} `closed` after `close`
      * @throws {TypeError} if there is no WebSocket constructor
-     * @throws {DOMException} or what else that constructor throws for a URL that it does not take
+     * @throws {DOMException} or whatever that constructor throws for a URL that it rejects
      */
     connect(): void;
     /**
@@ -364,12 +365,12 @@ declare class SharedStateClient {
      */
     release(handle: object): void;
     /**
-     * Ask the server for something, once.
+     * Read something from the server, once.
      *
      * @template [R=unknown] what it is, such as `Todo[]`
      * @param {string} path `/app/service/collection`: a list of items; `/app/service`: names of
      *   collections; `/app`: names of the services that hold such; `/`: names of services; `/clock`: the server's time, in seconds since the Unix epoch
-     * @param {Until} [until] a signal that takes the request back, unless it was sent
+     * @param {Until} [until] a signal that withdraws the request, unless it was sent
      * @returns {Promise<R>} Rejects with a `SharedStateError`, as `Dataset.update` does.
      */
     get<R = unknown>(path: string, { signal }?: Until): Promise<R>;
@@ -379,7 +380,7 @@ declare class SharedStateClient {
      * @template {{id: string}} [T=Item]
      * @param {string} path `/app/service/collection`
      * @param {Changes<T>} changes not modified
-     * @param {Until} [until] a signal that takes the request back, unless it was sent
+     * @param {Until} [until] a signal that withdraws the request, unless it was sent
      * @returns {Promise<number>} number of ids touched. Rejects with a `SharedStateError`; may be ignored, as that of
      *   `Dataset.update`.
      */

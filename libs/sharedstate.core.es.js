@@ -94,7 +94,7 @@ var CallQueue = class {
   #due = /* @__PURE__ */ new Set();
   #running = false;
   #on_error;
-  /** @param {((error: unknown) => void) | undefined} on_error gets errors that nobody else gets to know */
+  /** @param {((error: unknown) => void) | undefined} on_error gets errors that nothing else handles */
   constructor(on_error = report) {
     this.#on_error = on_error;
   }
@@ -102,7 +102,7 @@ var CallQueue = class {
   add(call) {
     this.#due.add(call);
   }
-  /** @param {unknown} error that nobody else gets to know */
+  /** @param {unknown} error that nothing else handles */
   report = (error) => this.add(() => this.#report(error));
   /** @param {unknown} error */
   #report(error) {
@@ -185,7 +185,7 @@ function reply(message) {
     tunnel,
     ok: message.ok === true,
     data,
-    // A conflict tells the present state beside `error`; for the application it belongs to it.
+    // A conflict has the present state beside `error`; the application finds it in the error.
     error: { epoch, version: version2, ...members(error) },
     errors
   };
@@ -256,7 +256,7 @@ var Requests = class {
     }
     const full = this.#waiting.length >= this.#max_waiting || this.#waiting_length + text.length > MAX_WAITING_LENGTH;
     if (full && !this.connected)
-      error ??= new SharedStateError("too_many", "not connected, and no more requests may wait");
+      error ??= new SharedStateError("too_many", "not connected, and the queue is full");
     if (error) return [settled(ticket, error)];
     this.#waiting.push({ tunnel, ticket, text });
     this.#waiting_length += text.length;
@@ -364,7 +364,7 @@ var Subscription = class {
    * Ask the server, with the request of that tunnel.
    *
    * @param {unknown} tunnel
-   * @param {boolean} resume whether what changed since the version held will do
+   * @param {boolean} resume whether changes since the version held are enough
    */
   ask(tunnel, resume) {
     const { epoch, version: version2 } = this.replica;
@@ -447,7 +447,7 @@ var ClientProtocol = class {
   #subscriptions = /* @__PURE__ */ new Map();
   #next_subs = 0;
   /**
-   * What the server has shown to speak. Until that is 2, it may know nothing but whole lists of subscriptions.
+   * The protocol level that the server has shown. Until it is 2, the server may know only whole lists of subscriptions.
    * @type {1 | 2 | undefined}
    */
   #level;
@@ -469,7 +469,7 @@ var ClientProtocol = class {
     return this.#requests.connection_lost(closing);
   }
   /**
-   * End for good: what is under way is settled, what comes later is refused.
+   * End for good: pending requests are settled, later ones refused.
    *
    * @returns {Effect[]}
    */
@@ -479,7 +479,7 @@ var ClientProtocol = class {
     return this.#requests.end(closed());
   }
   /**
-   * Nobody tries to connect any more, for now: what waits is refused, what comes later waits again.
+   * Attempts to connect have ended, for now: what waits is refused, later requests wait again.
    *
    * @param {SharedStateError} error
    * @returns {Effect[]}
@@ -488,7 +488,7 @@ var ClientProtocol = class {
     return this.#requests.end(error);
   }
   /**
-   * Ask for a sign of life: any answer is one.
+   * Check that the server is there: any answer will do.
    *
    * @returns {Effect[]}
    */
@@ -510,10 +510,10 @@ var ClientProtocol = class {
     return this.#requests.add(ticket, cmd, path, arg);
   }
   /**
-   * Take back a request that was not sent yet.
+   * Withdraw a request that was not sent yet.
    *
    * @param {unknown} ticket
-   * @returns {boolean} whether it will never be sent; else it takes its course
+   * @returns {boolean} true if it will never be sent; else it takes its course
    */
   withdraw(ticket) {
     return this.#requests.withdraw(ticket);
@@ -584,7 +584,7 @@ var ClientProtocol = class {
     return this.#ask("PUT", "/subs", whole ? { insert, reset: true } : { insert, remove }, tunnel);
   }
   /**
-   * Ask on our own account, if there is a connection.
+   * Send a request of the client's own, if there is a connection.
    *
    * @param {"GET" | "PUT"} cmd
    * @param {string} path
@@ -691,7 +691,7 @@ var Connector = class {
   #WebSocket;
   #listener;
   #retries;
-  /** Milliseconds between two ticks of the watchdog: after two of silence it asks, after three it gives up. */
+  /** Milliseconds between two ticks of the watchdog: after two of silence it probes, after three it hangs up. */
   #tick;
   /** @type {WebSocketLike | undefined} the present connection or attempt */
   #socket;
@@ -720,7 +720,7 @@ var Connector = class {
   /**
    * Start the first attempt.
    *
-   * @throws whatever the WebSocket constructor does, if the URL can never work; nothing is started then
+   * @throws what the WebSocket constructor throws for a URL that can never work; nothing is started then
    */
   start() {
     this.#open();
@@ -799,7 +799,7 @@ var Connector = class {
     const { code = 0, reason } = closing;
     const unreachable = new SharedStateError(
       "unreachable",
-      "no server answers, or not to pages of this origin"
+      "no server answers, or none that accepts this origin"
     );
     if (!this.#heard && this.#failures === 1) this.#listener.report(unreachable);
     let error = this.#failures < this.#retries ? void 0 : unreachable;
@@ -883,7 +883,7 @@ var ClientHub = class {
       return;
     }
     const { WebSocket = globalThis.WebSocket } = this.#options;
-    if (!WebSocket) throw new TypeError("no global WebSocket: give one as options.WebSocket");
+    if (!WebSocket) throw new TypeError("no global WebSocket: pass one as options.WebSocket");
     const core = this.#core;
     const listener = {
       opened: () => this.perform(core.connection_opened(), "connected"),
@@ -924,8 +924,8 @@ var ClientHub = class {
   }
   /**
    * @param {"GET" | "PUT"} cmd
-   * @param {() => [string, unknown]} make path and argument; what it throws rejects the promise, and that
-   *   is not to be overlooked: a mistake of the program
+   * @param {() => [string, unknown]} make path and argument; what it throws rejects the promise, and an
+   *   unhandled rejection shows it: a mistake of the program
    * @param {AbortSignal} [signal] takes the request back, unless it was sent
    * @returns {Promise<any>}
    */
@@ -950,7 +950,7 @@ var ClientHub = class {
     return promise;
   }
   /**
-   * Perform effects, then let the application know.
+   * Perform effects, then make the calls of the application that are due.
    *
    * @param {Effect[]} effects
    * @param {Status} [status] the new one
@@ -1021,9 +1021,8 @@ var Replica = class {
    * Apply an update as one step.
    *
    * @param {Update} update
-   * @returns {Diff[]} one for each id that the update touched. A reset is told as the net difference: an
-   *   item that is the same as before gives none, unless it has moved: it stood ahead of one that is now ahead
-   *   of it. Empty if nothing happened.
+   * @returns {Diff[]} one for each id that the update touched. A reset gives the net difference: an
+   *   unchanged item has none, unless it has moved behind one that it was ahead of. Empty if nothing changed.
    */
   apply(update) {
     return update.reset ? this.#replace(update.insert) : this.#edit(update);
@@ -1112,8 +1111,8 @@ var Dataset = class {
   /** @type {Deferred<void>} */
   #ready = new Deferred();
   #released = false;
-  /** Whether a refusal was reported, or `ready` will tell it. */
-  #told = false;
+  /** Whether a refusal was reported, or `ready` will reject with it. */
+  #reported = false;
   #calls;
   /**
    * @internal called when `ready` is a new promise
@@ -1144,13 +1143,14 @@ var Dataset = class {
   /**
    * Resolves at the first sync, when the items are there; rejects with a `SharedStateError` if the server
    * refuses (`bad_path`, `no_service`, `forbidden`…), with `released` or with `closed` if that comes
-   * first. May be ignored; a refusal is reported unless somebody has this promise. If the server changes its mind, at a reconnect or because the path is acquired
-   * once more, or if the client was sent away or gave up and connects again, `ready` is a new promise.
+   * first. May be ignored; a refusal is reported unless this promise was read. It is replaced by a new
+   * promise when the server accepts after all, at a reconnect or because the path is acquired once more, or when the client was
+   * sent away or gave up and connects again.
    *
    * @returns {Promise<void>}
    */
   get ready() {
-    this.#told ||= !this.#ready.settled;
+    this.#reported ||= !this.#ready.settled;
     return this.#ready.promise;
   }
   /**
@@ -1194,7 +1194,7 @@ var Dataset = class {
    * promise resolves. Without a connection, the request waits for one.
    *
    * @param {Changes<T>} changes not modified
-   * @param {Until} [until] a signal that takes the request back, unless it was sent
+   * @param {Until} [until] a signal that withdraws the request, unless it was sent
    * @returns {Promise<number>} number of ids touched. Rejects with a `SharedStateError`: `bad_update`,
    *   `forbidden`, `conflict`, `too_many`, `unavailable`, `connection_lost` (outcome unknown), `closed`…
    *   The promise may be ignored: nothing is raised or logged then, unless the call itself is a mistake
@@ -1206,18 +1206,18 @@ var Dataset = class {
     return this.#put(changes, until);
   }
   /**
-   * Have a function called after each change, once for each notification of the server, with a list of
+   * Call a function after each change, once for each notification of the server, with a list of
    * diffs: one for each item that was inserted, replaced or removed, never empty. The dataset shows the
    * new state by then.
    *
-   * @param {(diffs: Diff<T>[]) => unknown} callback what it throws is reported and disturbs nobody
+   * @param {(diffs: Diff<T>[]) => unknown} callback what it throws is reported and affects nothing else
    * @returns {object} handle for `remove_callback`
    */
   add_callback(callback) {
     return this.#callbacks.add(callback);
   }
   /**
-   * The same in another form. It needs no `this`, so that it can be passed on as it is.
+   * The same in another form: needs no `this`, so that it can be passed as a function.
    *
    * @param {(diffs: Diff<T>[]) => unknown} callback
    * @param {Until} [until] a signal that ends it
@@ -1245,12 +1245,12 @@ var Dataset = class {
    */
   _handle(effect) {
     if (effect.kind === "refused") {
-      if (!this.#told) this.#calls.report(effect.error);
-      this.#told = true;
+      if (!this.#reported) this.#calls.report(effect.error);
+      this.#reported = true;
       this._failed(effect.error);
       return;
     }
-    this.#told = false;
+    this.#reported = false;
     if (effect.kind === "changed") {
       this.#snapshot = void 0;
       this.#callbacks.call(
@@ -1266,7 +1266,7 @@ var Dataset = class {
   /** @internal the server is asked once more: a `ready` that failed gets another chance */
   _renew() {
     const { settled: settled2, failed } = this.#ready;
-    if (settled2) this.#told = false;
+    if (settled2) this.#reported = false;
     if (!failed) return;
     this.#ready = new Deferred();
     this._renewals.call();
@@ -1274,7 +1274,7 @@ var Dataset = class {
   /**
    * @internal
    * @param {SharedStateError} error
-   * @param {boolean} [_over] whether no effect will come any more
+   * @param {boolean} [_over] whether nothing more will come
    */
   _failed(error, _over) {
     this.#ready.reject(error);
@@ -1318,9 +1318,9 @@ var SharedStateClient = class {
     return this.#hub.status;
   }
   /**
-   * Have a function called with the new status, each time it changes.
+   * Call a function with the new status each time it changes.
    *
-   * @param {(status: Status) => unknown} callback what it throws is reported and disturbs nobody
+   * @param {(status: Status) => unknown} callback what it throws is reported and affects nothing else
    * @returns {object} handle for `remove_status_callback`
    */
   add_status_callback(callback) {
@@ -1331,7 +1331,7 @@ var SharedStateClient = class {
     this.#hub.status_callbacks.remove(handle);
   }
   /**
-   * When the next attempt to connect will be, in milliseconds since the Unix epoch, as `Date.now()` counts them;
+   * Time of the next attempt to connect, in milliseconds since the Unix epoch, as `Date.now()` counts;
    * undefined unless there is a pause between two attempts.
    *
    * @returns {number | undefined}
@@ -1341,11 +1341,11 @@ var SharedStateClient = class {
   }
   /**
    * Connect, and stay connected. May be called any number of times: in a pause between two attempts, the next one is
-   * made at once. `acquire`, `get` and `update` connect, too, if that has not been asked for yet.
+   * made at once. `acquire`, `get` and `update` connect, too, if the client is idle.
    *
    * @throws {SharedStateError} `closed` after `close`
    * @throws {TypeError} if there is no WebSocket constructor
-   * @throws {DOMException} or what else that constructor throws for a URL that it does not take
+   * @throws {DOMException} or whatever that constructor throws for a URL that it rejects
    */
   connect() {
     this.#hub.connect(true);
@@ -1397,7 +1397,7 @@ var SharedStateClient = class {
   /**
    * @internal
    * @param {string} path in its one spelling
-   * @returns {Dataset<any> | undefined} the dataset, if somebody has acquired it
+   * @returns {Dataset<any> | undefined} the dataset, if it is acquired
    */
   _peek(path) {
     return this.#acquired.get(path)?.ds;
@@ -1441,12 +1441,12 @@ var SharedStateClient = class {
     this.#hub.release(path);
   }
   /**
-   * Ask the server for something, once.
+   * Read something from the server, once.
    *
    * @template [R=unknown] what it is, such as `Todo[]`
    * @param {string} path `/app/service/collection`: a list of items; `/app/service`: names of
    *   collections; `/app`: names of the services that hold such; `/`: names of services; `/clock`: the server's time, in seconds since the Unix epoch
-   * @param {Until} [until] a signal that takes the request back, unless it was sent
+   * @param {Until} [until] a signal that withdraws the request, unless it was sent
    * @returns {Promise<R>} Rejects with a `SharedStateError`, as `Dataset.update` does.
    */
   get(path, { signal } = {}) {
@@ -1458,7 +1458,7 @@ var SharedStateClient = class {
    * @template {{id: string}} [T=Item]
    * @param {string} path `/app/service/collection`
    * @param {Changes<T>} changes not modified
-   * @param {Until} [until] a signal that takes the request back, unless it was sent
+   * @param {Until} [until] a signal that withdraws the request, unless it was sent
    * @returns {Promise<number>} number of ids touched. Rejects with a `SharedStateError`; may be ignored, as that of
    *   `Dataset.update`.
    */

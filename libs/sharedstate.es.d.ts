@@ -70,7 +70,7 @@ type Cursor$1 = {
 };
 
 declare global {
-    /** What `lib` calls "esnext.disposable", so that these types do not ask for it. */
+    /** From the `lib` "esnext.disposable", so that these types do not require it. */
     interface SymbolConstructor {
         readonly dispose: unique symbol;
     }
@@ -101,30 +101,30 @@ declare const SharedStateError_base: new (...args: any[]) => Error & Details;
  * @property {unknown} [version]
  */
 /**
- * The only kind of error that this package makes.
+ * The only class of errors that this package creates.
  *
- * `code` tells programs what happened, `message` tells people. Codes of the server: `bad_message`,
+ * `code` says what happened to programs, `message` to people. Codes of the server: `bad_message`,
  * `bad_path`, `bad_update`, `no_service`, `unauthenticated`, `forbidden`, `conflict`, `too_large`,
  * `too_many`, `unavailable`, `internal`. Codes of this client:
  *
- * - `connection_lost`: the request was sent, the connection went before the answer came. Whether it took
- *   effect is unknown (`outcome` is "unknown"); the dataset shows it once it is in sync again.
+ * - `connection_lost`: the request was sent, and the connection was lost before the answer came. Whether it
+ *   took effect is unknown (`outcome` is "unknown"); the dataset shows it once it is in sync again.
  * - `too_large`: the server closed the connection because a message was too long for it; this request was the
- *   longest of those unanswered, and was not taken.
+ *   longest unanswered one, and was not accepted.
  * - `closed`: the client was closed; the request was never sent.
  * - `unreachable`: as many attempts to connect failed as the option `retries` allows; the request was never
- *   sent. Also reported, once, if the first two attempts fail: browsers do not tell why.
+ *   sent. Also reported, once, if the first two attempts fail: browsers do not say why.
  * - `sent_away`: the server closed the connection with `close_code`, 4400 to 4499, which ends the attempts; `message` is its
  *   reason. What was not sent is rejected with it, and it is reported.
  * - `released`: the dataset was released before it was in sync, or is used after its release.
- * - `too_many`: more requests wait for a connection than allowed; the request was not sent.
- * - `bad_path`: refused here already, for a reason that the server would have had too; `bad_update` likewise,
- *   or the update has a member that there is not, or holds what JSON cannot tell; `message` names the place.
- * - `bad_url`, `bad_option`: the constructor refuses its arguments (not that of the lean core).
- * - `bad_message`: the server sent something that is not of the protocol (reported, never a reply).
+ * - `too_many`: the queue of requests that wait for a connection is full; the request was not sent.
+ * - `bad_path`: refused before it was sent, for a reason that the server would have too; `bad_update` likewise,
+ *   or the update has an unknown member, or holds what JSON cannot express; `message` names the place.
+ * - `bad_url`, `bad_option`: the constructor rejects its arguments (not in the lean core).
+ * - `bad_message`: the server broke the protocol (reported, never a reply).
  * - `refused`: the server left a path out of the subscriptions without a reason (level 1).
  * - `failed`: the server refused a request without a code (level 1), and `message` is its reason; or it is of level 1,
- *   and knows no conditions and so no transactions.
+ *   and has neither conditions nor transactions.
  *
  * Further members of the reply are copied: `outcome` ("unknown") with `unavailable`; `epoch` and
  * `version`, the collection's present state, with `conflict`.
@@ -159,8 +159,8 @@ type Details = {
  * The local copy of one collection, kept in sync by the client that it was acquired from. After a lost
  * connection it keeps what it has, and the same object is brought up to date.
  *
- * Items are handed out as they are held: read them, do not change them; `update` changes the collection.
- * Items come in the order of insertion.
+ * Items are not copied: read them, do not change them; `update` changes the collection. They are in order of
+ * insertion.
  *
  * @template {{id: string}} [T=Item]
  */
@@ -175,8 +175,9 @@ declare class Dataset$1<T extends {
     /**
      * Resolves at the first sync, when the items are there; rejects with a `SharedStateError` if the server
      * refuses (`bad_path`, `no_service`, `forbidden`…), with `released` or with `closed` if that comes
-     * first. May be ignored; a refusal is reported unless somebody has this promise. If the server changes its mind, at a reconnect or because the path is acquired
-     * once more, or if the client was sent away or gave up and connects again, `ready` is a new promise.
+     * first. May be ignored; a refusal is reported unless this promise was read. It is replaced by a new
+     * promise when the server accepts after all, at a reconnect or because the path is acquired once more, or when the client was
+     * sent away or gave up and connects again.
      *
      * @returns {Promise<void>}
      */
@@ -207,7 +208,7 @@ declare class Dataset$1<T extends {
      * promise resolves. Without a connection, the request waits for one.
      *
      * @param {Changes<T>} changes not modified
-     * @param {Until} [until] a signal that takes the request back, unless it was sent
+     * @param {Until} [until] a signal that withdraws the request, unless it was sent
      * @returns {Promise<number>} number of ids touched. Rejects with a `SharedStateError`: `bad_update`,
      *   `forbidden`, `conflict`, `too_many`, `unavailable`, `connection_lost` (outcome unknown), `closed`…
      *   The promise may be ignored: nothing is raised or logged then, unless the call itself is a mistake
@@ -216,16 +217,16 @@ declare class Dataset$1<T extends {
      */
     update(changes: Changes$1<T>, until?: Until$1): Promise<number>;
     /**
-     * Have a function called after each change, once for each notification of the server, with a list of
+     * Call a function after each change, once for each notification of the server, with a list of
      * diffs: one for each item that was inserted, replaced or removed, never empty. The dataset shows the
      * new state by then.
      *
-     * @param {(diffs: Diff<T>[]) => unknown} callback what it throws is reported and disturbs nobody
+     * @param {(diffs: Diff<T>[]) => unknown} callback what it throws is reported and affects nothing else
      * @returns {object} handle for `remove_callback`
      */
     add_callback(callback: (diffs: Diff$1<T>[]) => unknown): object;
     /**
-     * The same in another form. It needs no `this`, so that it can be passed on as it is.
+     * The same in another form: needs no `this`, so that it can be passed as a function.
      *
      * @param {(diffs: Diff<T>[]) => unknown} callback
      * @param {Until} [until] a signal that ends it
@@ -249,8 +250,8 @@ type Unsubscribe = (() => void) & Disposable;
  */
 /**
  * Shows a dataset in an element of a page, one row for each item, in order. Everything is shown as text, never
- * as markup, and any id will do. Rows stay the elements they are while their items change. Nothing of
- * it needs a style or a script that a strict Content-Security-Policy would refuse.
+ * as markup, and any id works. Rows stay the elements they are while their items change. It needs
+ * no style or script that a strict Content-Security-Policy would refuse.
  *
  * A row is `<div role="listitem" class="list-item">` with a `<span>` and, if asked for, a `<button>`.
  *
@@ -309,7 +310,7 @@ declare class Transaction$1<T extends {
      * Add to the batch that will be sent when the function returns.
      *
      * @param {Omit<Changes<T>, "if">} changes as of `Dataset.update`
-     * @throws {SharedStateError} `bad_update`, and nothing is added: they are not such changes, or the function has ended
+     * @throws {SharedStateError} `bad_update`, and nothing is added: the changes are invalid, or the function has ended
      */
     update(changes: Omit<Changes$1<T>, "if">): void;
     #private;
@@ -343,7 +344,7 @@ declare class SharedObject$1<T extends {
      * @param {readonly import("../api/changes.js").New<T>[]} items not modified; one without `id` gets a random one
      * @returns {Promise<any>} as of `Dataset.update`
      * @throws {TypeError} unless it is a list
-     * @throws {import("../protocol/errors.js").SharedStateError} `bad_update` if an item is not JSON, or has an id that is no text
+     * @throws {import("../protocol/errors.js").SharedStateError} `bad_update` if an item is not JSON, or has an id that is not a string
      */
     set_items(items: readonly New<T>[]): Promise<any>;
     /**
@@ -360,7 +361,7 @@ declare class SharedObject$1<T extends {
 }
 
 /**
- * What is used of a WebSocket, so that any implementation can be given.
+ * The part of a WebSocket that is used, so that any implementation will do.
  */
 type WebSocketLike = {
     onopen: ((event: any) => void) | null;
@@ -373,40 +374,40 @@ type WebSocketLike = {
 type WebSocketClass = new (url: string) => WebSocketLike;
 
 /**
- * `idle`: never connected, nor asked to; or given up, after `retries`, or sent away by the server. `connecting`: not connected yet.
- * `reconnecting`: connected before, and trying to be again. `closed`: for good.
+ * `idle`: not asked to connect yet; or given up, after `retries` attempts or because the server sent the client away.
+ * `connecting`: not connected yet. `reconnecting`: was connected, and tries to be again. `closed`: for good.
  */
 type Status$1 = "idle" | "connecting" | "connected" | "reconnecting" | "closed";
 type Options$1 = {
     /**
      * constructor; default: the global one. Node
-     * 20 has none: give it that of a package such as `ws`.
+     * 20 has none: pass that of a package such as `ws`.
      */
     WebSocket?: WebSocketClass | undefined;
     /**
-     * requests that may wait for a connection; default 1000. 0: what cannot be
+     * requests that may wait for a connection; default 1000. With 0, what cannot be
      * sent at once is refused.
      */
     max_queue?: number | undefined;
     /**
      * attempts in a row that may fail before the client gives up and is `idle` again;
-     * default: it tries for ever
+     * default: no limit
      */
     retries?: number | undefined;
     /**
-     * seconds after which a connection that says nothing, though asked, is taken for
+     * seconds of silence after which a connection counts as
      * dead; default 30; Infinity, or more than 74 days: never
      */
     timeout?: number | undefined;
     /**
-     * gets what nobody else does: what a callback threw, a
-     * refused subscription if nobody asked for `ready`, a message of the server that is not of the protocol, why there is
+     * gets the errors that nothing else reports: what a callback threw, a
+     * refused subscription whose `ready` was never read, a message that breaks the protocol, why there is
      * no connection (`unreachable`, `sent_away`).
      * Default: `reportError` in a page or worker, else `console.error`.
      */
     on_error?: ((error: unknown) => void) | undefined;
     /**
-     * does nothing: pages of the first generation give it
+     * ignored: pages of the first generation pass it
      */
     debug?: boolean | undefined;
 };
@@ -414,7 +415,7 @@ type Options$1 = {
 /** @typedef {{skew: number, trans: number, at: number}} Sample */
 declare class Clock$1 {
     protected constructor();
-    /** Resolves when the first sample is there. Rejects with `closed` if the client is closed before. */
+    /** Resolves when the first sample is there. Rejects with `closed` if the client is closed first. */
     get ready(): Promise<void>;
     /**
      * The server's time, in seconds since the Unix epoch. Never goes back. Before the first sample it is this
@@ -425,9 +426,9 @@ declare class Clock$1 {
     now(): number;
     /** How far the server's clock is ahead of this computer's, in seconds. */
     get skew(): number;
-    /** Time that a message takes one way, in seconds, as far as the best sample tells. */
+    /** Time that a message takes one way, in seconds, according to the best sample. */
     get trans(): number;
-    /** What `skew` may be wrong by at the most, in seconds; Infinity before the first sample. */
+    /** Maximum error of `skew`, in seconds; Infinity before the first sample. */
     get error(): number;
     #private;
 }
@@ -440,8 +441,8 @@ declare class Clock$1 {
 /** @typedef {{path: string} & Disposable} Handle given back by `release`, or by `using` */
 /** @typedef {{ds: Dataset<any>, handles: number}} Acquired */
 /**
- * A connection to a SharedState server, and the datasets that it keeps in sync. It connects again by
- * itself until it is closed. This is the core; `full.js` builds on it.
+ * A connection to a SharedState server, and the datasets that it keeps in sync. It reconnects by itself
+ * until it is closed. This is the core; `full.js` builds on it.
  */
 declare class SharedStateClient$1 {
     /**
@@ -454,16 +455,16 @@ declare class SharedStateClient$1 {
     /** @returns {Status} */
     get status(): Status$1;
     /**
-     * Have a function called with the new status, each time it changes.
+     * Call a function with the new status each time it changes.
      *
-     * @param {(status: Status) => unknown} callback what it throws is reported and disturbs nobody
+     * @param {(status: Status) => unknown} callback what it throws is reported and affects nothing else
      * @returns {object} handle for `remove_status_callback`
      */
     add_status_callback(callback: (status: Status$1) => unknown): object;
     /** @param {object} handle of `add_status_callback`; an unknown one has no effect */
     remove_status_callback(handle: object): void;
     /**
-     * When the next attempt to connect will be, in milliseconds since the Unix epoch, as `Date.now()` counts them;
+     * Time of the next attempt to connect, in milliseconds since the Unix epoch, as `Date.now()` counts;
      * undefined unless there is a pause between two attempts.
      *
      * @returns {number | undefined}
@@ -471,11 +472,11 @@ declare class SharedStateClient$1 {
     get next_attempt(): number | undefined;
     /**
      * Connect, and stay connected. May be called any number of times: in a pause between two attempts, the next one is
-     * made at once. `acquire`, `get` and `update` connect, too, if that has not been asked for yet.
+     * made at once. `acquire`, `get` and `update` connect, too, if the client is idle.
      *
      * @throws {SharedStateError} `closed` after `close`
      * @throws {TypeError} if there is no WebSocket constructor
-     * @throws {DOMException} or what else that constructor throws for a URL that it does not take
+     * @throws {DOMException} or whatever that constructor throws for a URL that it rejects
      */
     connect(): void;
     /**
@@ -504,12 +505,12 @@ declare class SharedStateClient$1 {
      */
     release(handle: object): void;
     /**
-     * Ask the server for something, once.
+     * Read something from the server, once.
      *
      * @template [R=unknown] what it is, such as `Todo[]`
      * @param {string} path `/app/service/collection`: a list of items; `/app/service`: names of
      *   collections; `/app`: names of the services that hold such; `/`: names of services; `/clock`: the server's time, in seconds since the Unix epoch
-     * @param {Until} [until] a signal that takes the request back, unless it was sent
+     * @param {Until} [until] a signal that withdraws the request, unless it was sent
      * @returns {Promise<R>} Rejects with a `SharedStateError`, as `Dataset.update` does.
      */
     get<R = unknown>(path: string, { signal }?: Until$1): Promise<R>;
@@ -519,7 +520,7 @@ declare class SharedStateClient$1 {
      * @template {{id: string}} [T=Item]
      * @param {string} path `/app/service/collection`
      * @param {Changes<T>} changes not modified
-     * @param {Until} [until] a signal that takes the request back, unless it was sent
+     * @param {Until} [until] a signal that withdraws the request, unless it was sent
      * @returns {Promise<number>} number of ids touched. Rejects with a `SharedStateError`; may be ignored, as that of
      *   `Dataset.update`.
      */
@@ -559,7 +560,7 @@ declare class Dataset<T extends {
      */
     get cursor(): Cursor$1 | undefined;
     /**
-     * Read, decide and write, as if nobody else did meanwhile. The function gets a `Transaction`: it reads the
+     * Read, decide and write in isolation. The function gets a `Transaction`: it reads the
      * dataset and what was written so far through it, and writes with its `update`. When it returns, the
      * batch is sent with the condition that nothing it read has changed. If something has, nothing is applied,
      * and the function runs again, after a random pause: it should have no other effects. Pauses grow with the
@@ -588,7 +589,7 @@ declare class Dataset<T extends {
  * itself until it is closed.
  */
 declare class SharedStateClient extends SharedStateClient$1 {
-    /** The server's clock; it costs nothing until it is asked for the time. */
+    /** The server's clock; it costs nothing until it is used. */
     get clock(): Clock$1;
     /**
      * Get the dataset of a collection, with or without a connection. However often and in whatever spelling

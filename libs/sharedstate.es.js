@@ -74,7 +74,7 @@ function reply(message) {
     tunnel,
     ok: message.ok === true,
     data,
-    // A conflict tells the present state beside `error`; for the application it belongs to it.
+    // A conflict has the present state beside `error`; the application finds it in the error.
     error: { epoch, version: version2, ...members(error) },
     errors
   };
@@ -112,20 +112,21 @@ function is_object(value) {
 // src/extras/plain.js
 function plain(value, place = "") {
   try {
-    return copy(told(value), place);
+    return copy(to_json(value), place);
   } catch (cause) {
     if (!(cause instanceof RangeError)) throw cause;
-    throw new SharedStateError("bad_update", "it holds itself, or is too deep", {}, { cause });
+    throw new SharedStateError("bad_update", "circular, or nested too deep", {}, { cause });
   }
 }
-var told = (value) => typeof value?.toJSON === "function" ? value.toJSON() : value;
+var to_json = (value) => typeof value?.toJSON === "function" ? value.toJSON() : value;
 function copy(json, place) {
-  if (Array.isArray(json)) return Array.from(json, (each, n) => copy(told(each), `${place}[${n}]`));
+  if (Array.isArray(json))
+    return Array.from(json, (each, n) => copy(to_json(each), `${place}[${n}]`));
   if (is_object(json)) {
     const prototype = Object.getPrototypeOf(json);
     if (!prototype || !Object.getPrototypeOf(prototype))
       return Object.fromEntries(
-        Object.entries(json).map(([name, each]) => [name, told(each)]).filter(([, each]) => each !== void 0).map(([name, each]) => [name, copy(each, place ? `${place}.${name}` : name)])
+        Object.entries(json).map(([name, each]) => [name, to_json(each)]).filter(([, each]) => each !== void 0).map(([name, each]) => [name, copy(each, place ? `${place}.${name}` : name)])
       );
   } else if (json === null || /string|boolean/.test(typeof json) || Number.isFinite(json)) {
     return json;
@@ -138,7 +139,7 @@ function copy(json, place) {
 function plain_changes(changes) {
   const copy2 = plain(changes);
   expect(is_object(copy2), "update", "an object with remove, insert, reset");
-  expect(!("if" in changes) || changes.if, "if", "a cursor, and there is none");
+  expect(!("if" in changes) || changes.if, "if", "a cursor");
   const prepared = with_ids(copy2);
   const { insert = [] } = prepared;
   expect_ids(insert, "insert", ".id");
@@ -210,7 +211,7 @@ var CallQueue = class {
   #due = /* @__PURE__ */ new Set();
   #running = false;
   #on_error;
-  /** @param {((error: unknown) => void) | undefined} on_error gets errors that nobody else gets to know */
+  /** @param {((error: unknown) => void) | undefined} on_error gets errors that nothing else handles */
   constructor(on_error = report) {
     this.#on_error = on_error;
   }
@@ -218,7 +219,7 @@ var CallQueue = class {
   add(call) {
     this.#due.add(call);
   }
-  /** @param {unknown} error that nobody else gets to know */
+  /** @param {unknown} error that nothing else handles */
   report = (error) => this.add(() => this.#report(error));
   /** @param {unknown} error */
   #report(error) {
@@ -314,7 +315,7 @@ var Requests = class {
     }
     const full = this.#waiting.length >= this.#max_waiting || this.#waiting_length + text.length > MAX_WAITING_LENGTH;
     if (full && !this.connected)
-      error ??= new SharedStateError("too_many", "not connected, and no more requests may wait");
+      error ??= new SharedStateError("too_many", "not connected, and the queue is full");
     if (error) return [settled(ticket, error)];
     this.#waiting.push({ tunnel, ticket, text });
     this.#waiting_length += text.length;
@@ -422,7 +423,7 @@ var Subscription = class {
    * Ask the server, with the request of that tunnel.
    *
    * @param {unknown} tunnel
-   * @param {boolean} resume whether what changed since the version held will do
+   * @param {boolean} resume whether changes since the version held are enough
    */
   ask(tunnel, resume) {
     const { epoch, version: version2 } = this.replica;
@@ -505,7 +506,7 @@ var ClientProtocol = class {
   #subscriptions = /* @__PURE__ */ new Map();
   #next_subs = 0;
   /**
-   * What the server has shown to speak. Until that is 2, it may know nothing but whole lists of subscriptions.
+   * The protocol level that the server has shown. Until it is 2, the server may know only whole lists of subscriptions.
    * @type {1 | 2 | undefined}
    */
   #level;
@@ -527,7 +528,7 @@ var ClientProtocol = class {
     return this.#requests.connection_lost(closing);
   }
   /**
-   * End for good: what is under way is settled, what comes later is refused.
+   * End for good: pending requests are settled, later ones refused.
    *
    * @returns {Effect[]}
    */
@@ -537,7 +538,7 @@ var ClientProtocol = class {
     return this.#requests.end(closed());
   }
   /**
-   * Nobody tries to connect any more, for now: what waits is refused, what comes later waits again.
+   * Attempts to connect have ended, for now: what waits is refused, later requests wait again.
    *
    * @param {SharedStateError} error
    * @returns {Effect[]}
@@ -546,7 +547,7 @@ var ClientProtocol = class {
     return this.#requests.end(error);
   }
   /**
-   * Ask for a sign of life: any answer is one.
+   * Check that the server is there: any answer will do.
    *
    * @returns {Effect[]}
    */
@@ -568,10 +569,10 @@ var ClientProtocol = class {
     return this.#requests.add(ticket, cmd, path, arg);
   }
   /**
-   * Take back a request that was not sent yet.
+   * Withdraw a request that was not sent yet.
    *
    * @param {unknown} ticket
-   * @returns {boolean} whether it will never be sent; else it takes its course
+   * @returns {boolean} true if it will never be sent; else it takes its course
    */
   withdraw(ticket) {
     return this.#requests.withdraw(ticket);
@@ -642,7 +643,7 @@ var ClientProtocol = class {
     return this.#ask("PUT", "/subs", whole ? { insert, reset: true } : { insert, remove }, tunnel);
   }
   /**
-   * Ask on our own account, if there is a connection.
+   * Send a request of the client's own, if there is a connection.
    *
    * @param {"GET" | "PUT"} cmd
    * @param {string} path
@@ -749,7 +750,7 @@ var Connector = class {
   #WebSocket;
   #listener;
   #retries;
-  /** Milliseconds between two ticks of the watchdog: after two of silence it asks, after three it gives up. */
+  /** Milliseconds between two ticks of the watchdog: after two of silence it probes, after three it hangs up. */
   #tick;
   /** @type {WebSocketLike | undefined} the present connection or attempt */
   #socket;
@@ -778,7 +779,7 @@ var Connector = class {
   /**
    * Start the first attempt.
    *
-   * @throws whatever the WebSocket constructor does, if the URL can never work; nothing is started then
+   * @throws what the WebSocket constructor throws for a URL that can never work; nothing is started then
    */
   start() {
     this.#open();
@@ -857,7 +858,7 @@ var Connector = class {
     const { code = 0, reason } = closing;
     const unreachable = new SharedStateError(
       "unreachable",
-      "no server answers, or not to pages of this origin"
+      "no server answers, or none that accepts this origin"
     );
     if (!this.#heard && this.#failures === 1) this.#listener.report(unreachable);
     let error = this.#failures < this.#retries ? void 0 : unreachable;
@@ -941,7 +942,7 @@ var ClientHub = class {
       return;
     }
     const { WebSocket = globalThis.WebSocket } = this.#options;
-    if (!WebSocket) throw new TypeError("no global WebSocket: give one as options.WebSocket");
+    if (!WebSocket) throw new TypeError("no global WebSocket: pass one as options.WebSocket");
     const core = this.#core;
     const listener = {
       opened: () => this.perform(core.connection_opened(), "connected"),
@@ -982,8 +983,8 @@ var ClientHub = class {
   }
   /**
    * @param {"GET" | "PUT"} cmd
-   * @param {() => [string, unknown]} make path and argument; what it throws rejects the promise, and that
-   *   is not to be overlooked: a mistake of the program
+   * @param {() => [string, unknown]} make path and argument; what it throws rejects the promise, and an
+   *   unhandled rejection shows it: a mistake of the program
    * @param {AbortSignal} [signal] takes the request back, unless it was sent
    * @returns {Promise<any>}
    */
@@ -1008,7 +1009,7 @@ var ClientHub = class {
     return promise;
   }
   /**
-   * Perform effects, then let the application know.
+   * Perform effects, then make the calls of the application that are due.
    *
    * @param {Effect[]} effects
    * @param {Status} [status] the new one
@@ -1079,9 +1080,8 @@ var Replica = class {
    * Apply an update as one step.
    *
    * @param {Update} update
-   * @returns {Diff[]} one for each id that the update touched. A reset is told as the net difference: an
-   *   item that is the same as before gives none, unless it has moved: it stood ahead of one that is now ahead
-   *   of it. Empty if nothing happened.
+   * @returns {Diff[]} one for each id that the update touched. A reset gives the net difference: an
+   *   unchanged item has none, unless it has moved behind one that it was ahead of. Empty if nothing changed.
    */
   apply(update) {
     return update.reset ? this.#replace(update.insert) : this.#edit(update);
@@ -1170,8 +1170,8 @@ var Dataset = class {
   /** @type {Deferred<void>} */
   #ready = new Deferred();
   #released = false;
-  /** Whether a refusal was reported, or `ready` will tell it. */
-  #told = false;
+  /** Whether a refusal was reported, or `ready` will reject with it. */
+  #reported = false;
   #calls;
   /**
    * @internal called when `ready` is a new promise
@@ -1202,13 +1202,14 @@ var Dataset = class {
   /**
    * Resolves at the first sync, when the items are there; rejects with a `SharedStateError` if the server
    * refuses (`bad_path`, `no_service`, `forbidden`…), with `released` or with `closed` if that comes
-   * first. May be ignored; a refusal is reported unless somebody has this promise. If the server changes its mind, at a reconnect or because the path is acquired
-   * once more, or if the client was sent away or gave up and connects again, `ready` is a new promise.
+   * first. May be ignored; a refusal is reported unless this promise was read. It is replaced by a new
+   * promise when the server accepts after all, at a reconnect or because the path is acquired once more, or when the client was
+   * sent away or gave up and connects again.
    *
    * @returns {Promise<void>}
    */
   get ready() {
-    this.#told ||= !this.#ready.settled;
+    this.#reported ||= !this.#ready.settled;
     return this.#ready.promise;
   }
   /**
@@ -1252,7 +1253,7 @@ var Dataset = class {
    * promise resolves. Without a connection, the request waits for one.
    *
    * @param {Changes<T>} changes not modified
-   * @param {Until} [until] a signal that takes the request back, unless it was sent
+   * @param {Until} [until] a signal that withdraws the request, unless it was sent
    * @returns {Promise<number>} number of ids touched. Rejects with a `SharedStateError`: `bad_update`,
    *   `forbidden`, `conflict`, `too_many`, `unavailable`, `connection_lost` (outcome unknown), `closed`…
    *   The promise may be ignored: nothing is raised or logged then, unless the call itself is a mistake
@@ -1264,18 +1265,18 @@ var Dataset = class {
     return this.#put(changes, until);
   }
   /**
-   * Have a function called after each change, once for each notification of the server, with a list of
+   * Call a function after each change, once for each notification of the server, with a list of
    * diffs: one for each item that was inserted, replaced or removed, never empty. The dataset shows the
    * new state by then.
    *
-   * @param {(diffs: Diff<T>[]) => unknown} callback what it throws is reported and disturbs nobody
+   * @param {(diffs: Diff<T>[]) => unknown} callback what it throws is reported and affects nothing else
    * @returns {object} handle for `remove_callback`
    */
   add_callback(callback) {
     return this.#callbacks.add(callback);
   }
   /**
-   * The same in another form. It needs no `this`, so that it can be passed on as it is.
+   * The same in another form: needs no `this`, so that it can be passed as a function.
    *
    * @param {(diffs: Diff<T>[]) => unknown} callback
    * @param {Until} [until] a signal that ends it
@@ -1303,12 +1304,12 @@ var Dataset = class {
    */
   _handle(effect) {
     if (effect.kind === "refused") {
-      if (!this.#told) this.#calls.report(effect.error);
-      this.#told = true;
+      if (!this.#reported) this.#calls.report(effect.error);
+      this.#reported = true;
       this._failed(effect.error);
       return;
     }
-    this.#told = false;
+    this.#reported = false;
     if (effect.kind === "changed") {
       this.#snapshot = void 0;
       this.#callbacks.call(
@@ -1324,7 +1325,7 @@ var Dataset = class {
   /** @internal the server is asked once more: a `ready` that failed gets another chance */
   _renew() {
     const { settled: settled2, failed } = this.#ready;
-    if (settled2) this.#told = false;
+    if (settled2) this.#reported = false;
     if (!failed) return;
     this.#ready = new Deferred();
     this._renewals.call();
@@ -1332,7 +1333,7 @@ var Dataset = class {
   /**
    * @internal
    * @param {SharedStateError} error
-   * @param {boolean} [_over] whether no effect will come any more
+   * @param {boolean} [_over] whether nothing more will come
    */
   _failed(error, _over) {
     this.#ready.reject(error);
@@ -1376,9 +1377,9 @@ var SharedStateClient = class {
     return this.#hub.status;
   }
   /**
-   * Have a function called with the new status, each time it changes.
+   * Call a function with the new status each time it changes.
    *
-   * @param {(status: Status) => unknown} callback what it throws is reported and disturbs nobody
+   * @param {(status: Status) => unknown} callback what it throws is reported and affects nothing else
    * @returns {object} handle for `remove_status_callback`
    */
   add_status_callback(callback) {
@@ -1389,7 +1390,7 @@ var SharedStateClient = class {
     this.#hub.status_callbacks.remove(handle);
   }
   /**
-   * When the next attempt to connect will be, in milliseconds since the Unix epoch, as `Date.now()` counts them;
+   * Time of the next attempt to connect, in milliseconds since the Unix epoch, as `Date.now()` counts;
    * undefined unless there is a pause between two attempts.
    *
    * @returns {number | undefined}
@@ -1399,11 +1400,11 @@ var SharedStateClient = class {
   }
   /**
    * Connect, and stay connected. May be called any number of times: in a pause between two attempts, the next one is
-   * made at once. `acquire`, `get` and `update` connect, too, if that has not been asked for yet.
+   * made at once. `acquire`, `get` and `update` connect, too, if the client is idle.
    *
    * @throws {SharedStateError} `closed` after `close`
    * @throws {TypeError} if there is no WebSocket constructor
-   * @throws {DOMException} or what else that constructor throws for a URL that it does not take
+   * @throws {DOMException} or whatever that constructor throws for a URL that it rejects
    */
   connect() {
     this.#hub.connect(true);
@@ -1455,7 +1456,7 @@ var SharedStateClient = class {
   /**
    * @internal
    * @param {string} path in its one spelling
-   * @returns {Dataset<any> | undefined} the dataset, if somebody has acquired it
+   * @returns {Dataset<any> | undefined} the dataset, if it is acquired
    */
   _peek(path) {
     return this.#acquired.get(path)?.ds;
@@ -1499,12 +1500,12 @@ var SharedStateClient = class {
     this.#hub.release(path);
   }
   /**
-   * Ask the server for something, once.
+   * Read something from the server, once.
    *
    * @template [R=unknown] what it is, such as `Todo[]`
    * @param {string} path `/app/service/collection`: a list of items; `/app/service`: names of
    *   collections; `/app`: names of the services that hold such; `/`: names of services; `/clock`: the server's time, in seconds since the Unix epoch
-   * @param {Until} [until] a signal that takes the request back, unless it was sent
+   * @param {Until} [until] a signal that withdraws the request, unless it was sent
    * @returns {Promise<R>} Rejects with a `SharedStateError`, as `Dataset.update` does.
    */
   get(path, { signal } = {}) {
@@ -1516,7 +1517,7 @@ var SharedStateClient = class {
    * @template {{id: string}} [T=Item]
    * @param {string} path `/app/service/collection`
    * @param {Changes<T>} changes not modified
-   * @param {Until} [until] a signal that takes the request back, unless it was sent
+   * @param {Until} [until] a signal that withdraws the request, unless it was sent
    * @returns {Promise<number>} number of ids touched. Rejects with a `SharedStateError`; may be ignored, as that of
    *   `Dataset.update`.
    */
@@ -1551,7 +1552,7 @@ var Clock = class {
   constructor(ask) {
     this.#ask = ask;
   }
-  /** Resolves when the first sample is there. Rejects with `closed` if the client is closed before. */
+  /** Resolves when the first sample is there. Rejects with `closed` if the client is closed first. */
   get ready() {
     this.#use();
     return this.#ready.promise;
@@ -1569,11 +1570,11 @@ var Clock = class {
   get skew() {
     return this.#best?.skew ?? 0;
   }
-  /** Time that a message takes one way, in seconds, as far as the best sample tells. */
+  /** Time that a message takes one way, in seconds, according to the best sample. */
   get trans() {
     return this.#best?.trans ?? Infinity;
   }
-  /** What `skew` may be wrong by at the most, in seconds; Infinity before the first sample. */
+  /** Maximum error of `skew`, in seconds; Infinity before the first sample. */
   get error() {
     const best = this.#best;
     return best ? bound(best, local()) : Infinity;
@@ -1721,7 +1722,7 @@ var SharedObject = class {
    * @param {readonly import("../api/changes.js").New<T>[]} items not modified; one without `id` gets a random one
    * @returns {Promise<any>} as of `Dataset.update`
    * @throws {TypeError} unless it is a list
-   * @throws {import("../protocol/errors.js").SharedStateError} `bad_update` if an item is not JSON, or has an id that is no text
+   * @throws {import("../protocol/errors.js").SharedStateError} `bad_update` if an item is not JSON, or has an id that is not a string
    */
   set_items(items) {
     if (!Array.isArray(items)) throw new TypeError("expected a list of items");
@@ -1768,8 +1769,8 @@ function compare(before, after) {
 }
 
 // src/api/options.js
-var LEAST = {
-  // Nothing that every object has, such as `toString`, is an option.
+var MINIMUM = {
+  // What every object inherits, such as `toString`, is not an option.
   __proto__: null,
   WebSocket: check,
   max_queue: 0,
@@ -1786,14 +1787,14 @@ function check(url, options) {
   }
   if (!/^(ws(s|\+unix)?|https?):[^#]+$/.test(href))
     throw new SharedStateError("bad_url", `${url}: expected ws://host:port`);
-  if (!is_object(options)) throw new SharedStateError("bad_option", "options: no valid object");
+  if (!is_object(options)) throw new SharedStateError("bad_option", "options: not an object");
   for (const [name, value] of Object.entries(options)) {
-    const least = LEAST[name];
-    const kind = typeof least;
-    if (least === void 0) throw new SharedStateError("bad_option", `${name}: no option`);
-    const fits = typeof value === kind && (kind !== "number" || value >= least);
+    const minimum = MINIMUM[name];
+    const kind = typeof minimum;
+    if (minimum === void 0) throw new SharedStateError("bad_option", `${name}: unknown option`);
+    const fits = typeof value === kind && (kind !== "number" || value >= minimum);
     if (value !== void 0 && !fits)
-      throw new SharedStateError("bad_option", `${name}: no valid ${kind}`);
+      throw new SharedStateError("bad_option", `${name}: not a valid ${kind}`);
   }
 }
 
@@ -1850,7 +1851,7 @@ var Transaction = class {
    * Add to the batch that will be sent when the function returns.
    *
    * @param {Omit<Changes<T>, "if">} changes as of `Dataset.update`
-   * @throws {SharedStateError} `bad_update`, and nothing is added: they are not such changes, or the function has ended
+   * @throws {SharedStateError} `bad_update`, and nothing is added: the changes are invalid, or the function has ended
    */
   update(changes) {
     if (this._over)
@@ -1939,10 +1940,10 @@ async function caught_up(ds, before, conflict) {
 
 // src/extras/full.js
 var Dataset2 = class extends Dataset {
-  /** @internal conflicts of late, how long the last attempt took, in milliseconds, and the end of the last transaction */
+  /** @internal recent conflicts, the duration of the last attempt in milliseconds, and the end of the last transaction */
   _contention = { conflicts: 0, attempt: 0, turn: Promise.resolve() };
   /**
-   * @internal resolves at the next version, rejects while the server refuses to tell any
+   * @internal resolves at the next version, rejects while the server refuses the subscription
    * @type {Deferred<void>}
    */
   _moved = new Deferred();
@@ -1957,7 +1958,7 @@ var Dataset2 = class extends Dataset {
     return epoch === void 0 || version2 === void 0 ? void 0 : { epoch, version: version2 };
   }
   /**
-   * Read, decide and write, as if nobody else did meanwhile. The function gets a `Transaction`: it reads the
+   * Read, decide and write in isolation. The function gets a `Transaction`: it reads the
    * dataset and what was written so far through it, and writes with its `update`. When it returns, the
    * batch is sent with the condition that nothing it read has changed. If something has, nothing is applied,
    * and the function runs again, after a random pause: it should have no other effects. Pauses grow with the
@@ -2026,13 +2027,13 @@ var SharedStateClient2 = class extends SharedStateClient {
    *
    * @param {string} url `ws://host:port` or `wss://host:port`
    * @param {Options} [options]
-   * @throws {SharedStateError} `bad_url`, or `bad_option`: there is none of that name, or its value will not do
+   * @throws {SharedStateError} `bad_url`, or `bad_option`: an unknown option, or an invalid value
    */
   constructor(url, options = {}) {
     check(url, options);
     super(url, options);
   }
-  /** The server's clock; it costs nothing until it is asked for the time. */
+  /** The server's clock; it costs nothing until it is used. */
   get clock() {
     return this.#clock ??= new Clock(() => (
       /** @type {Promise<number>} */

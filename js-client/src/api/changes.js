@@ -32,13 +32,13 @@ const MEMBERS = ["insert", "remove", "reset", "if"];
  * @template {{id: string}} T
  * @param {Changes<T>} changes
  * @returns {Changes<T>} the same, with an id for each item that has none; what was given stays as it is
- * @throws {SharedStateError} `bad_update` if it has another member: a server would ignore that
+ * @throws {SharedStateError} `bad_update` if it has an unknown member, which a server would ignore
  */
 export function with_ids(changes) {
   for (const name of Object.keys(changes ?? {}))
     if (!MEMBERS.includes(name))
       throw new SharedStateError("bad_update", `${name}: an update has only ${MEMBERS.join(", ")}`);
-  // What is no list, or no item, is left to the server, which names the place in its answer.
+  // What is not a list or an item is left to the server, which names the place in its answer.
   if (!Array.isArray(changes?.insert)) return changes;
   const insert = /** @type {any[]} */ (changes.insert).map((item) =>
     is_plain(item) && item.id === undefined ? { ...item, id: random_id() } : item,
@@ -47,7 +47,7 @@ export function with_ids(changes) {
 }
 
 /**
- * Tell an object from what has a meaning of its own: a list, a promise, a date, what says itself how it is stored.
+ * Distinguish a plain object from a list, a promise, a date, or anything with a `toJSON` of its own.
  *
  * @param {any} item
  * @returns {boolean}

@@ -14,8 +14,8 @@ import { collection_path } from "../protocol/paths.js";
 /** @typedef {{ds: Dataset<any>, handles: number}} Acquired */
 
 /**
- * A connection to a SharedState server, and the datasets that it keeps in sync. It connects again by
- * itself until it is closed. This is the core; `full.js` builds on it.
+ * A connection to a SharedState server, and the datasets that it keeps in sync. It reconnects by itself
+ * until it is closed. This is the core; `full.js` builds on it.
  */
 export class SharedStateClient {
   #hub;
@@ -48,9 +48,9 @@ export class SharedStateClient {
   }
 
   /**
-   * Have a function called with the new status, each time it changes.
+   * Call a function with the new status each time it changes.
    *
-   * @param {(status: Status) => unknown} callback what it throws is reported and disturbs nobody
+   * @param {(status: Status) => unknown} callback what it throws is reported and affects nothing else
    * @returns {object} handle for `remove_status_callback`
    */
   add_status_callback(callback) {
@@ -63,7 +63,7 @@ export class SharedStateClient {
   }
 
   /**
-   * When the next attempt to connect will be, in milliseconds since the Unix epoch, as `Date.now()` counts them;
+   * Time of the next attempt to connect, in milliseconds since the Unix epoch, as `Date.now()` counts;
    * undefined unless there is a pause between two attempts.
    *
    * @returns {number | undefined}
@@ -74,11 +74,11 @@ export class SharedStateClient {
 
   /**
    * Connect, and stay connected. May be called any number of times: in a pause between two attempts, the next one is
-   * made at once. `acquire`, `get` and `update` connect, too, if that has not been asked for yet.
+   * made at once. `acquire`, `get` and `update` connect, too, if the client is idle.
    *
    * @throws {SharedStateError} `closed` after `close`
    * @throws {TypeError} if there is no WebSocket constructor
-   * @throws {DOMException} or what else that constructor throws for a URL that it does not take
+   * @throws {DOMException} or whatever that constructor throws for a URL that it rejects
    */
   connect() {
     this.#hub.connect(true);
@@ -125,7 +125,7 @@ export class SharedStateClient {
     this.#hub.acquire(name, ds._replica);
     /** @type {Handle} */
     const handle = Object.freeze(disposable({ path: name }, () => this.release(handle)));
-    // Known first: a signal that is aborted already releases it at once.
+    // Registered first: a signal that is aborted already releases it at once.
     let stop = () => {};
     this.#handles.set(handle, () => stop());
     stop = on_abort(signal, () => this.release(handle));
@@ -135,7 +135,7 @@ export class SharedStateClient {
   /**
    * @internal
    * @param {string} path in its one spelling
-   * @returns {Dataset<any> | undefined} the dataset, if somebody has acquired it
+   * @returns {Dataset<any> | undefined} the dataset, if it is acquired
    */
   _peek(path) {
     return this.#acquired.get(path)?.ds;
@@ -180,12 +180,12 @@ export class SharedStateClient {
   }
 
   /**
-   * Ask the server for something, once.
+   * Read something from the server, once.
    *
    * @template [R=unknown] what it is, such as `Todo[]`
    * @param {string} path `/app/service/collection`: a list of items; `/app/service`: names of
    *   collections; `/app`: names of the services that hold such; `/`: names of services; `/clock`: the server's time, in seconds since the Unix epoch
-   * @param {Until} [until] a signal that takes the request back, unless it was sent
+   * @param {Until} [until] a signal that withdraws the request, unless it was sent
    * @returns {Promise<R>} Rejects with a `SharedStateError`, as `Dataset.update` does.
    */
   get(path, { signal } = {}) {
@@ -198,7 +198,7 @@ export class SharedStateClient {
    * @template {{id: string}} [T=Item]
    * @param {string} path `/app/service/collection`
    * @param {Changes<T>} changes not modified
-   * @param {Until} [until] a signal that takes the request back, unless it was sent
+   * @param {Until} [until] a signal that withdraws the request, unless it was sent
    * @returns {Promise<number>} number of ids touched. Rejects with a `SharedStateError`; may be ignored, as that of
    *   `Dataset.update`.
    */

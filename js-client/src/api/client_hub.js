@@ -60,7 +60,7 @@ export class ClientHub {
       return;
     }
     const { WebSocket = globalThis.WebSocket } = this.#options;
-    if (!WebSocket) throw new TypeError("no global WebSocket: give one as options.WebSocket");
+    if (!WebSocket) throw new TypeError("no global WebSocket: pass one as options.WebSocket");
     const core = this.#core;
     const listener = {
       opened: () => this.perform(core.connection_opened(), "connected"),
@@ -108,8 +108,8 @@ export class ClientHub {
 
   /**
    * @param {"GET" | "PUT"} cmd
-   * @param {() => [string, unknown]} make path and argument; what it throws rejects the promise, and that
-   *   is not to be overlooked: a mistake of the program
+   * @param {() => [string, unknown]} make path and argument; what it throws rejects the promise, and an
+   *   unhandled rejection shows it: a mistake of the program
    * @param {AbortSignal} [signal] takes the request back, unless it was sent
    * @returns {Promise<any>}
    */
@@ -128,13 +128,13 @@ export class ClientHub {
       stop = on_abort(signal, () => this.#core.withdraw(ticket) && reject(signal?.reason));
       this.perform(this.#core.request(ticket, cmd, normal_path(path), arg));
     });
-    // Allows to ignore the promise; whoever awaits it still gets the error.
+    // The promise may be ignored; code that awaits it still gets the error.
     if (made) promise.catch(() => {});
     return promise;
   }
 
   /**
-   * Perform effects, then let the application know.
+   * Perform effects, then make the calls of the application that are due.
    *
    * @param {Effect[]} effects
    * @param {Status} [status] the new one

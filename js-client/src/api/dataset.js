@@ -15,8 +15,8 @@ import { Replica } from "../protocol/replica.js";
  * The local copy of one collection, kept in sync by the client that it was acquired from. After a lost
  * connection it keeps what it has, and the same object is brought up to date.
  *
- * Items are handed out as they are held: read them, do not change them; `update` changes the collection.
- * Items come in the order of insertion.
+ * Items are not copied: read them, do not change them; `update` changes the collection. They are in order of
+ * insertion.
  *
  * @template {{id: string}} [T=Item]
  */
@@ -32,8 +32,8 @@ export class Dataset {
   /** @type {Deferred<void>} */
   #ready = new Deferred();
   #released = false;
-  /** Whether a refusal was reported, or `ready` will tell it. */
-  #told = false;
+  /** Whether a refusal was reported, or `ready` will reject with it. */
+  #reported = false;
   #calls;
   /**
    * @internal called when `ready` is a new promise
@@ -68,13 +68,14 @@ export class Dataset {
   /**
    * Resolves at the first sync, when the items are there; rejects with a `SharedStateError` if the server
    * refuses (`bad_path`, `no_service`, `forbidden`…), with `released` or with `closed` if that comes
-   * first. May be ignored; a refusal is reported unless somebody has this promise. If the server changes its mind, at a reconnect or because the path is acquired
-   * once more, or if the client was sent away or gave up and connects again, `ready` is a new promise.
+   * first. May be ignored; a refusal is reported unless this promise was read. It is replaced by a new
+   * promise when the server accepts after all, at a reconnect or because the path is acquired once more, or when the client was
+   * sent away or gave up and connects again.
    *
    * @returns {Promise<void>}
    */
   get ready() {
-    this.#told ||= !this.#ready.settled;
+    this.#reported ||= !this.#ready.settled;
     return this.#ready.promise;
   }
 
@@ -120,7 +121,7 @@ export class Dataset {
    * promise resolves. Without a connection, the request waits for one.
    *
    * @param {Changes<T>} changes not modified
-   * @param {Until} [until] a signal that takes the request back, unless it was sent
+   * @param {Until} [until] a signal that withdraws the request, unless it was sent
    * @returns {Promise<number>} number of ids touched. Rejects with a `SharedStateError`: `bad_update`,
    *   `forbidden`, `conflict`, `too_many`, `unavailable`, `connection_lost` (outcome unknown), `closed`…
    *   The promise may be ignored: nothing is raised or logged then, unless the call itself is a mistake
@@ -133,11 +134,11 @@ export class Dataset {
   }
 
   /**
-   * Have a function called after each change, once for each notification of the server, with a list of
+   * Call a function after each change, once for each notification of the server, with a list of
    * diffs: one for each item that was inserted, replaced or removed, never empty. The dataset shows the
    * new state by then.
    *
-   * @param {(diffs: Diff<T>[]) => unknown} callback what it throws is reported and disturbs nobody
+   * @param {(diffs: Diff<T>[]) => unknown} callback what it throws is reported and affects nothing else
    * @returns {object} handle for `remove_callback`
    */
   add_callback(callback) {
@@ -145,7 +146,7 @@ export class Dataset {
   }
 
   /**
-   * The same in another form. It needs no `this`, so that it can be passed on as it is.
+   * The same in another form: needs no `this`, so that it can be passed as a function.
    *
    * @param {(diffs: Diff<T>[]) => unknown} callback
    * @param {Until} [until] a signal that ends it
@@ -175,12 +176,12 @@ export class Dataset {
    */
   _handle(effect) {
     if (effect.kind === "refused") {
-      if (!this.#told) this.#calls.report(effect.error);
-      this.#told = true;
+      if (!this.#reported) this.#calls.report(effect.error);
+      this.#reported = true;
       this._failed(effect.error);
       return;
     }
-    this.#told = false;
+    this.#reported = false;
     if (effect.kind === "changed") {
       this.#snapshot = undefined;
       this.#callbacks.call(/** @type {Diff<any>[]} */ (effect.diffs));
@@ -194,8 +195,8 @@ export class Dataset {
   /** @internal the server is asked once more: a `ready` that failed gets another chance */
   _renew() {
     const { settled, failed } = this.#ready;
-    // Whoever waits for a `ready` that is still to come will learn of a refusal.
-    if (settled) this.#told = false;
+    // A `ready` that is still pending will reject.
+    if (settled) this.#reported = false;
     if (!failed) return;
     this.#ready = new Deferred();
     this._renewals.call();
@@ -204,7 +205,7 @@ export class Dataset {
   /**
    * @internal
    * @param {SharedStateError} error
-   * @param {boolean} [_over] whether no effect will come any more
+   * @param {boolean} [_over] whether nothing more will come
    */
   _failed(error, _over) {
     this.#ready.reject(error);

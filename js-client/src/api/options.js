@@ -2,8 +2,8 @@ import { SharedStateError } from "../protocol/errors.js";
 import { is_object } from "../protocol/messages.js";
 
 /**
- * `idle`: never connected, nor asked to; or given up, after `retries`, or sent away by the server. `connecting`: not connected yet.
- * `reconnecting`: connected before, and trying to be again. `closed`: for good.
+ * `idle`: not asked to connect yet; or given up, after `retries` attempts or because the server sent the client away.
+ * `connecting`: not connected yet. `reconnecting`: was connected, and tries to be again. `closed`: for good.
  *
  * @typedef {"idle" | "connecting" | "connected" | "reconnecting" | "closed"} Status
  */
@@ -11,23 +11,23 @@ import { is_object } from "../protocol/messages.js";
 /**
  * @typedef {object} Options
  * @property {import("../net/connector.js").WebSocketClass} [WebSocket] constructor; default: the global one. Node
- *   20 has none: give it that of a package such as `ws`.
- * @property {number} [max_queue] requests that may wait for a connection; default 1000. 0: what cannot be
+ *   20 has none: pass that of a package such as `ws`.
+ * @property {number} [max_queue] requests that may wait for a connection; default 1000. With 0, what cannot be
  *   sent at once is refused.
  * @property {number} [retries] attempts in a row that may fail before the client gives up and is `idle` again;
- *   default: it tries for ever
- * @property {number} [timeout] seconds after which a connection that says nothing, though asked, is taken for
+ *   default: no limit
+ * @property {number} [timeout] seconds of silence after which a connection counts as
  *   dead; default 30; Infinity, or more than 74 days: never
- * @property {(error: unknown) => void} [on_error] gets what nobody else does: what a callback threw, a
- *   refused subscription if nobody asked for `ready`, a message of the server that is not of the protocol, why there is
+ * @property {(error: unknown) => void} [on_error] gets the errors that nothing else reports: what a callback threw, a
+ *   refused subscription whose `ready` was never read, a message that breaks the protocol, why there is
  *   no connection (`unreachable`, `sent_away`).
  *   Default: `reportError` in a page or worker, else `console.error`.
- * @property {boolean} [debug] does nothing: pages of the first generation give it
+ * @property {boolean} [debug] ignored: pages of the first generation pass it
  */
 
-/** @type {Record<string, any>} the least that a number may be; of what is no number, another of its kind */
-const LEAST = {
-  // Nothing that every object has, such as `toString`, is an option.
+/** @type {Record<string, any>} the minimum of a number; of anything else, a value of the same type */
+const MINIMUM = {
+  // What every object inherits, such as `toString`, is not an option.
   __proto__: null,
   WebSocket: check,
   max_queue: 0,
@@ -38,7 +38,7 @@ const LEAST = {
 };
 
 /**
- * Refuse at once what would fail later, or be ignored.
+ * Reject at once what would fail later or be ignored.
  *
  * @param {string} url
  * @param {Options} options
@@ -52,13 +52,13 @@ export function check(url, options) {
   // `http` is for today's browsers, `ws+unix` for the package `ws`.
   if (!/^(ws(s|\+unix)?|https?):[^#]+$/.test(href))
     throw new SharedStateError("bad_url", `${url}: expected ws://host:port`);
-  if (!is_object(options)) throw new SharedStateError("bad_option", "options: no valid object");
+  if (!is_object(options)) throw new SharedStateError("bad_option", "options: not an object");
   for (const [name, value] of Object.entries(options)) {
-    const least = LEAST[name];
-    const kind = typeof least;
-    if (least === undefined) throw new SharedStateError("bad_option", `${name}: no option`);
-    const fits = typeof value === kind && (kind !== "number" || value >= least);
+    const minimum = MINIMUM[name];
+    const kind = typeof minimum;
+    if (minimum === undefined) throw new SharedStateError("bad_option", `${name}: unknown option`);
+    const fits = typeof value === kind && (kind !== "number" || value >= minimum);
     if (value !== undefined && !fits)
-      throw new SharedStateError("bad_option", `${name}: no valid ${kind}`);
+      throw new SharedStateError("bad_option", `${name}: not a valid ${kind}`);
   }
 }

@@ -1,4 +1,4 @@
-/** What bridges show of a collection: its items, that they are still to come, or why they do not. */
+/** What bridges show of a collection: its items, that they are loading, or why they cannot be loaded. */
 
 /** @import { SharedStateClient as CoreClient } from "../api/client.js" */
 /** @import { Dataset } from "../api/dataset.js" */
@@ -6,14 +6,14 @@
 
 /**
  * @typedef {object} Loading
- * @property {boolean} loading whether the items have not come yet
- * @property {SharedStateError | undefined} error why they do not come
+ * @property {boolean} loading whether the items are still to come
+ * @property {SharedStateError | undefined} error why they cannot be loaded
  */
 
 /**
  * @template {{id: string}} T
  * @typedef {object} Initially
- * @property {readonly T[]} [initial] what to show until the items are there, as a server that renders does. Default: nothing
+ * @property {readonly T[]} [initial] what to show until the items are there, as server-side rendering does. Default: an empty list
  */
 
 /** @type {readonly any[]} */
@@ -25,7 +25,7 @@ const LOADED = Object.freeze({ loading: false, error: undefined });
 
 /**
  * @param {Dataset<any>} ds
- * @param {(state: Loading) => void} tell called when that changes, never at once; it is `LOADING` at first
+ * @param {(state: Loading) => void} tell called when the state changes, never at once; it is `LOADING` at first
  * @returns {() => void} ends it
  */
 export function follow_loading(ds, tell) {

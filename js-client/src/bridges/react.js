@@ -1,4 +1,4 @@
-/** SharedState in React: hooks. Items are read through `ds.snapshot`, so that nothing is rendered without need. */
+/** SharedState in React: hooks. Items are read through `ds.snapshot`, so that nothing is rendered needlessly. */
 
 import { useCallback, useMemo, useSyncExternalStore } from "react";
 import { LOADING, NOTHING, follow_loading, shown_items } from "./loading.js";
@@ -13,10 +13,10 @@ import { collection_path } from "../protocol/paths.js";
 const never = () => () => {};
 
 /**
- * The items of a dataset that somebody else acquired.
+ * The items of a dataset that was acquired elsewhere.
  *
  * @template {{id: string}} [T=Item]
- * @param {Dataset<T> | undefined} ds undefined: the initial items, as where a server renders
+ * @param {Dataset<T> | undefined} ds undefined: the initial items, as in server-side rendering
  * @param {Initially<T>} [options]
  * @returns {readonly T[]} a frozen list, in order; the same one until something changes
  */
@@ -52,11 +52,11 @@ export function useItem(ds, id) {
  * @param {string} path `/app/service/collection`
  * @param {Initially<T>} [options]
  * @returns {readonly [readonly T[], Dataset<T> | undefined, Loading]} the items; the dataset; whether the items are
- *   still to come, and why they do not. All three belong to this client and path from the first render on. Until the
- *   component is mounted there is no dataset, unless somebody else has it already
+ *   still to come, and why they cannot be loaded. All three belong to this client and path from the first render on. Until the
+ *   component is mounted there is no dataset, unless it is acquired elsewhere already
  */
 export function useCollection(client, path, { initial = NOTHING } = {}) {
-  // The initial items belong to the client and path: another list of them is no reason to acquire anew.
+  // The initial items belong to the client and path: another list of them does not acquire anew.
   const store = useMemo(() => collection(client, path, initial), [client, path]);
   return useSyncExternalStore(store.subscribe, store.snapshot, store.server_snapshot);
 }

@@ -1,7 +1,7 @@
 /**
  * SharedState in Svelte: stores, to be read as `$items`.
  *
- * Each subscriber hears a constant first value, so that a server renders, and a page hydrates, the same. Where there is no
+ * Each subscriber first gets a constant value, so that a server renders, and a page hydrates, the same. Where there is no
  * document, as on a server, nothing comes after it, and nothing is acquired or followed.
  */
 
@@ -22,17 +22,17 @@ import { collection_path } from "../protocol/paths.js";
  */
 
 /**
- * The items of a dataset that somebody else acquired.
+ * The items of a dataset that was acquired elsewhere.
  *
  * @template {{id: string}} [T=Item]
- * @param {Dataset<T> | undefined} ds undefined: the initial items, as where a server renders
+ * @param {Dataset<T> | undefined} ds undefined: the initial items, as in server-side rendering
  * @param {Initially<T>} [options]
  * @returns {Readable<readonly T[]>} holds a frozen list, in order; first the initial items
  */
 export function items(ds, { initial = NOTHING } = {}) {
-  return store(initial, (tell) => {
+  return store(initial, (emit) => {
     if (!ds) return () => {};
-    const show = () => tell(ds.snapshot);
+    const show = () => emit(ds.snapshot);
     const unsubscribe = ds.subscribe(show);
     show();
     return unsubscribe;
@@ -40,7 +40,7 @@ export function items(ds, { initial = NOTHING } = {}) {
 }
 
 /**
- * A collection that is kept in sync as long as somebody subscribes to the store.
+ * A collection that is kept in sync as long as the store has subscribers.
  *
  * @template {{id: string}} [T=Item]
  * @param {CoreClient} client
@@ -51,11 +51,11 @@ export function items(ds, { initial = NOTHING } = {}) {
  */
 export function collection(client, path, { initial = NOTHING } = {}) {
   const name = collection_path(path); // refused here, on a server, too
-  return store(initial, (tell) => follow_collection(client, name, initial, tell));
+  return store(initial, (emit) => follow_collection(client, name, initial, emit));
 }
 
 /**
- * Whether the items of a collection are still to come, and why they do not. It keeps the collection in sync, too.
+ * Whether the items of a collection are still to come, and why they cannot be loaded. It keeps the collection in sync, too.
  *
  * @param {CoreClient} client
  * @param {string} path `/app/service/collection`
@@ -64,9 +64,9 @@ export function collection(client, path, { initial = NOTHING } = {}) {
  */
 export function loading(client, path) {
   const name = collection_path(path);
-  return store(LOADING, (tell) => {
+  return store(LOADING, (emit) => {
     const [handle, ds] = client.acquire(name);
-    const end = follow_loading(ds, tell);
+    const end = follow_loading(ds, emit);
     return () => {
       end();
       client.release(handle);
@@ -79,17 +79,17 @@ export function loading(client, path) {
  * @returns {Readable<Status>} first `idle`, which is what a server renders; outside of components, ask `client.status`
  */
 export function status(client) {
-  return store(/** @type {Status} */ ("idle"), (tell) => {
-    const handle = client.add_status_callback(tell);
-    tell(client.status);
+  return store(/** @type {Status} */ ("idle"), (emit) => {
+    const handle = client.add_status_callback(emit);
+    emit(client.status);
     return () => client.remove_status_callback(handle);
   });
 }
 
 /**
  * @template V
- * @param {V} first what each subscriber hears at once
- * @param {(tell: (value: V) => void) => () => void} follow begins to tell what comes after it; returns what ends that
+ * @param {V} first what each subscriber gets at once
+ * @param {(emit: (value: V) => void) => () => void} follow begins to emit what comes after it; returns what ends that
  * @returns {Readable<V>}
  */
 function store(first, follow) {
@@ -102,11 +102,11 @@ function store(first, follow) {
       // A page that hydrates is through with it by then. A component that fails on a server may never unsubscribe.
       if (typeof document !== "undefined") queueMicrotask(begin);
       function begin() {
-        if (subscribed) end = follow(tell);
-        if (!subscribed) end(); // ended by what it was told just now
+        if (subscribed) end = follow(emit);
+        if (!subscribed) end(); // ended by the value that it just got
       }
       /** @param {V} value */
-      function tell(value) {
+      function emit(value) {
         if (subscribed && value !== last) run((last = value));
       }
       return () => {

@@ -35,7 +35,7 @@ export function collection_options(client, path, options = {}) {
       await ds.transaction((tx) => {
         for (const { key, changes } of transaction.mutations) {
           const item = tx.get_item(key);
-          // Whoever has deleted it meanwhile was faster.
+          // Deleted meanwhile: leave it so.
           if (item) tx.update({ insert: [{ ...item, ...changes }] });
         }
       });
@@ -78,11 +78,11 @@ function follow(client, path, { begin, write, commit, markReady, markError }) {
     }
     commit();
   };
-  // Another user of the same dataset may have had it in sync before.
+  // The dataset may be in sync already.
   tell(ds.snapshot.map((item) => ({ id: item.id, new: item, old: undefined })));
   const unsubscribe = ds.subscribe(tell);
   const end = follow_loading(ds, ({ loading, error }) => {
-    // Asked once more after a refusal, it stays refused until it is there.
+    // After a refusal it stays in error until the items are there.
     if (error) markError(error);
     else if (!loading) markReady();
   });

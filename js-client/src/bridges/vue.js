@@ -26,7 +26,7 @@ import { collection_path } from "../protocol/paths.js";
 /** @import { Item } from "../protocol/replica.js" */
 
 /**
- * The items of a dataset that somebody else acquired.
+ * The items of a dataset that was acquired elsewhere.
  *
  * @template {{id: string}} [T=Item]
  * @param {MaybeRefOrGetter<Dataset<T> | undefined>} ds undefined: the initial items, as where a server renders

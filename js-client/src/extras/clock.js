@@ -1,9 +1,9 @@
 /**
  * The server's clock, seen from here.
  *
- * A sample is a question and its answer: the server's time lies between the two moments. Half of what they are
- * apart bounds the error; with age it grows, because clocks drift. The best sample counts. Samples are taken
- * often at first, then rarely, and only while somebody asks for the time.
+ * A sample is a question and its answer: the server's time lies between the two moments. Half their
+ * distance bounds the error, which grows with age because clocks drift. The best sample counts. Samples are taken
+ * often at first, then rarely, and only while the time is asked for.
  */
 
 import { Deferred } from "../util/deferred.js";
@@ -20,7 +20,7 @@ const MAX_SAMPLES = 16;
 /** This computer's clock: seconds since the Unix epoch that never go back. */
 const local = () => (performance.timeOrigin + performance.now()) / 1000;
 
-/** What the wall says beyond `local`, in seconds; it jumps when the computer has slept, or is set. */
+/** The wall clock less `local`, in seconds; it jumps when the computer slept or its clock was set. */
 const wall = () => Date.now() / 1000 - local();
 const JUMP = 0.5;
 
@@ -45,7 +45,7 @@ export class Clock {
     this.#ask = ask;
   }
 
-  /** Resolves when the first sample is there. Rejects with `closed` if the client is closed before. */
+  /** Resolves when the first sample is there. Rejects with `closed` if the client is closed first. */
   get ready() {
     this.#use();
     return this.#ready.promise;
@@ -66,12 +66,12 @@ export class Clock {
     return this.#best?.skew ?? 0;
   }
 
-  /** Time that a message takes one way, in seconds, as far as the best sample tells. */
+  /** Time that a message takes one way, in seconds, according to the best sample. */
   get trans() {
     return this.#best?.trans ?? Infinity;
   }
 
-  /** What `skew` may be wrong by at the most, in seconds; Infinity before the first sample. */
+  /** Maximum error of `skew`, in seconds; Infinity before the first sample. */
   get error() {
     const best = this.#best;
     return best ? bound(best, local()) : Infinity;
@@ -123,7 +123,7 @@ export class Clock {
       this.#used = false;
       if (wanted) this.#sample();
     }, this.#pause * 1000);
-    // Nobody's program should stay for the clock's sake.
+    // The clock alone should not keep a program running.
     /** @type {any} */ (this.#timer).unref?.();
     this.#pause = Math.min(LONGEST, this.#pause * 2);
   }

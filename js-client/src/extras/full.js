@@ -23,10 +23,10 @@ import { transact } from "./transaction.js";
  * @extends {CoreDataset<T>}
  */
 export class Dataset extends CoreDataset {
-  /** @internal conflicts of late, how long the last attempt took, in milliseconds, and the end of the last transaction */
+  /** @internal recent conflicts, the duration of the last attempt in milliseconds, and the end of the last transaction */
   _contention = { conflicts: 0, attempt: 0, turn: Promise.resolve() };
   /**
-   * @internal resolves at the next version, rejects while the server refuses to tell any
+   * @internal resolves at the next version, rejects while the server refuses the subscription
    * @type {Deferred<void>}
    */
   _moved = new Deferred();
@@ -43,7 +43,7 @@ export class Dataset extends CoreDataset {
   }
 
   /**
-   * Read, decide and write, as if nobody else did meanwhile. The function gets a `Transaction`: it reads the
+   * Read, decide and write in isolation. The function gets a `Transaction`: it reads the
    * dataset and what was written so far through it, and writes with its `update`. When it returns, the
    * batch is sent with the condition that nothing it read has changed. If something has, nothing is applied,
    * and the function runs again, after a random pause: it should have no other effects. Pauses grow with the
@@ -122,14 +122,14 @@ export class SharedStateClient extends CoreClient {
    *
    * @param {string} url `ws://host:port` or `wss://host:port`
    * @param {Options} [options]
-   * @throws {SharedStateError} `bad_url`, or `bad_option`: there is none of that name, or its value will not do
+   * @throws {SharedStateError} `bad_url`, or `bad_option`: an unknown option, or an invalid value
    */
   constructor(url, options = {}) {
     check(url, options);
     super(url, options);
   }
 
-  /** The server's clock; it costs nothing until it is asked for the time. */
+  /** The server's clock; it costs nothing until it is used. */
   get clock() {
     return (this.#clock ??= new Clock(() => /** @type {Promise<number>} */ (this.get("/clock"))));
   }

@@ -32,12 +32,12 @@ export function iterate(subscribe, signals) {
   /** @type {(() => void)[]} */
   const stops = [];
   for (const signal of signals) stops.push(on_abort(signal, end));
-  // Aborted already: those that came after it shall not be listened to, either.
+  // Aborted already: stop listening to the signals after it, too.
   if (!open) end();
   return {
     async next() {
       while (open && pending.size === 0) {
-        // Several calls may wait for the same news; the first takes it, the others wait on.
+        // Several calls may wait for the same diffs; the first takes them, the others wait on.
         await news.promise;
         if (open && pending.size === 0) news = new Deferred();
       }
@@ -67,7 +67,7 @@ function merge(pending, diff) {
   const { id } = diff;
   const before = pending.get(id);
   const { old } = before ?? diff;
-  // Came and went: nothing to tell.
+  // Came and went: no change.
   if (!old && !diff.new) pending.delete(id);
   else pending.set(id, /** @type {Diff<T>} */ ({ id, new: diff.new, old }));
 }

@@ -54,7 +54,7 @@ export class SharedObject {
    * @param {readonly import("../api/changes.js").New<T>[]} items not modified; one without `id` gets a random one
    * @returns {Promise<any>} as of `Dataset.update`
    * @throws {TypeError} unless it is a list
-   * @throws {import("../protocol/errors.js").SharedStateError} `bad_update` if an item is not JSON, or has an id that is no text
+   * @throws {import("../protocol/errors.js").SharedStateError} `bad_update` if an item is not JSON, or has an id that is not a string
    */
   set_items(items) {
     if (!Array.isArray(items)) throw new TypeError("expected a list of items");

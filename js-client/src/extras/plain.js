@@ -1,4 +1,4 @@
-/** What can be stored: JSON, and nothing that would be lost or turned into something else on the way. */
+/** What can be stored: JSON, and nothing that would be lost or changed on the way. */
 
 import { SharedStateError } from "../protocol/errors.js";
 import { is_object } from "../protocol/messages.js";
@@ -7,31 +7,32 @@ import { is_object } from "../protocol/messages.js";
  * @template T
  * @param {T} value
  * @param {string} [place] of it, for people
- * @returns {T} a copy, in which `toJSON` has been asked for, and members that are undefined are left out
- * @throws {SharedStateError} `bad_update`: it holds what JSON cannot tell, such as NaN, a Map or a promise
+ * @returns {T} a copy, with `toJSON` called and undefined members left out
+ * @throws {SharedStateError} `bad_update`: it holds what JSON cannot express, such as NaN, a Map or a promise
  */
 export function plain(value, place = "") {
   try {
-    return copy(told(value), place);
+    return copy(to_json(value), place);
   } catch (cause) {
     if (!(cause instanceof RangeError)) throw cause;
-    throw new SharedStateError("bad_update", "it holds itself, or is too deep", {}, { cause });
+    throw new SharedStateError("bad_update", "circular, or nested too deep", {}, { cause });
   }
 }
 
-/** @param {any} value @returns {any} what it says itself how it is stored, if it does */
-const told = (value) => (typeof value?.toJSON === "function" ? value.toJSON() : value);
+/** @param {any} value @returns {any} the result of its `toJSON`, if it has one */
+const to_json = (value) => (typeof value?.toJSON === "function" ? value.toJSON() : value);
 
-/** @param {any} json `toJSON` has been asked for @param {string} place @returns {any} */
+/** @param {any} json `toJSON` has been called @param {string} place @returns {any} */
 function copy(json, place) {
-  if (Array.isArray(json)) return Array.from(json, (each, n) => copy(told(each), `${place}[${n}]`));
+  if (Array.isArray(json))
+    return Array.from(json, (each, n) => copy(to_json(each), `${place}[${n}]`));
   if (is_object(json)) {
     const prototype = Object.getPrototypeOf(json);
-    // Those of other pages and programs have an `Object` of their own.
+    // Objects of another realm have an `Object` of their own.
     if (!prototype || !Object.getPrototypeOf(prototype))
       return Object.fromEntries(
         Object.entries(json)
-          .map(([name, each]) => [name, told(each)])
+          .map(([name, each]) => [name, to_json(each)])
           .filter(([, each]) => each !== undefined)
           .map(([name, each]) => [name, copy(each, place ? `${place}.${name}` : name)]),
       );

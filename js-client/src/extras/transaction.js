@@ -1,12 +1,12 @@
 /**
- * Read, decide, write: as if nobody else were there.
+ * Read, decide, write: in isolation.
  *
  * What is read is remembered; the batch is sent with the condition that none of it has changed since. If it
  * has, the function is run again on what is there now, after a random pause. The pause is longer the more
  * conflicts there were lately on that dataset, and a transaction that follows them begins with one, too: else
- * whoever has just won would win again, and others never.
+ * the last winner would win again, and others never.
  *
- * Those of one client on one dataset have no need to fight: each has its turn when the one before is over.
+ * Transactions of one client on one dataset do not compete: each has its turn when the one before is over.
  */
 
 import { batch_of } from "./validation.js";
@@ -14,10 +14,10 @@ import { Deferred } from "../util/deferred.js";
 import { SharedStateError } from "../protocol/errors.js";
 import { jitter } from "../util/random.js";
 
-/** Runs at the most; each one that fails lost to somebody who succeeded. */
+/** Maximum of runs; each that failed lost to another writer who succeeded. */
 const MAX_RUNS = 100;
 
-/** Conflicts that count for the pause: it is up to 64 times as long as an attempt takes… */
+/** Maximum of conflicts that count for the pause: it is up to 64 times as long as an attempt takes… */
 const MAX_CONFLICTS = 6;
 
 /** …and no longer than this, in milliseconds. */
@@ -89,7 +89,7 @@ export class Transaction {
    * Add to the batch that will be sent when the function returns.
    *
    * @param {Omit<Changes<T>, "if">} changes as of `Dataset.update`
-   * @throws {SharedStateError} `bad_update`, and nothing is added: they are not such changes, or the function has ended
+   * @throws {SharedStateError} `bad_update`, and nothing is added: the changes are invalid, or the function has ended
    */
   update(changes) {
     if (this._over)
@@ -150,7 +150,7 @@ export async function transact(ds, run) {
     for (let runs = 1; ; runs++) {
       await ds.ready;
       const transaction = new Transaction(ds);
-      // A function that waits for something else, another transaction perhaps, or never returns, keeps nobody waiting.
+      // A function that waits for something else, another transaction perhaps, or never returns, does not keep the next one waiting.
       const passed_on = setTimeout(turn.resolve);
       let result;
       try {
@@ -190,7 +190,7 @@ function pause(conflicts, attempt) {
 }
 
 /**
- * Wait until the dataset shows what made the conflict: that news may still be on its way.
+ * Wait until the dataset shows what made the conflict: the notification may still be on its way.
  *
  * @param {Dataset<any> & Conditional} ds
  * @param {Transaction<any>["_cursor"]} before what it showed when the transaction began

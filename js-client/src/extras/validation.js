@@ -1,4 +1,4 @@
-/** What an update has to be before it is sent, or becomes part of a transaction. Not in the lean core. */
+/** Checks of an update before it is sent or added to a transaction. Not in the lean core. */
 
 import { with_ids } from "../api/changes.js";
 import { SharedStateError } from "../protocol/errors.js";
@@ -10,15 +10,14 @@ import { plain } from "./plain.js";
 /**
  * @template {{id: string}} T
  * @param {Changes<T>} changes
- * @returns {Changes<T>} a copy that is JSON, in which each item has an id; that its members are what they should be else,
- *   the server checks
+ * @returns {Changes<T>} a copy that is JSON, with an id in each item; the server checks the rest
  * @throws {SharedStateError} `bad_update`, with the place
  */
 export function plain_changes(changes) {
   const copy = plain(changes);
   expect(is_object(copy), "update", "an object with remove, insert, reset");
-  // Left out, as other members that are undefined are, it would change what happens.
-  expect(!("if" in changes) || changes.if, "if", "a cursor, and there is none");
+  // Dropped, as other undefined members are, it would make the update unconditional.
+  expect(!("if" in changes) || changes.if, "if", "a cursor");
   const prepared = with_ids(copy);
   const { insert = [] } = prepared;
   expect_ids(insert, "insert", ".id");
@@ -26,7 +25,7 @@ export function plain_changes(changes) {
 }
 
 /**
- * The server never sees these changes as they are, so everything is checked here.
+ * The server never sees these changes as they were written, so everything is checked here.
  *
  * @param {Changes<any>} changes of a transaction
  * @returns {{remove: string[], insert: any[], reset: boolean}} the same, complete, with an id for each item

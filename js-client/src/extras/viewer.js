@@ -9,8 +9,8 @@
 
 /**
  * Shows a dataset in an element of a page, one row for each item, in order. Everything is shown as text, never
- * as markup, and any id will do. Rows stay the elements they are while their items change. Nothing of
- * it needs a style or a script that a strict Content-Security-Policy would refuse.
+ * as markup, and any id works. Rows stay the elements they are while their items change. It needs
+ * no style or script that a strict Content-Security-Policy would refuse.
  *
  * A row is `<div role="listitem" class="list-item">` with a `<span>` and, if asked for, a `<button>`.
  *

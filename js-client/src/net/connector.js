@@ -1,11 +1,11 @@
 /**
- * A connection that comes back: the only module that knows WebSocket.
+ * A connection that is made again when it is lost: the only module that knows WebSocket.
  *
- * - It connects, and after a loss connects again, for ever or as often as allowed, with growing pauses; at once
- *   when the browser is online again or the page becomes visible.
- * - A connection that is silent is asked for a sign of life; if none comes it is dead, and given up. So is an
- *   attempt that leads to nothing. Silence is counted in ticks of a timer, not by a clock: a page that
- *   slept does not take its own sleep for the server's.
+ * - After a loss it reconnects, without limit or up to `retries`, with growing pauses; at once when the browser
+ *   is online again or the page becomes visible.
+ * - A silent connection is probed; if no answer comes it is dead, and dropped. So is an attempt that leads to
+ *   nothing. Silence is counted in ticks of a timer, not by a clock: a page that was suspended does not take its
+ *   own sleep for the server's.
  * - Once closed it stays closed.
  */
 
@@ -13,7 +13,7 @@ import { SharedStateError } from "../protocol/errors.js";
 import { backoff } from "../util/random.js";
 
 /**
- * What is used of a WebSocket, so that any implementation can be given.
+ * The part of a WebSocket that is used, so that any implementation will do.
  *
  * @typedef {object} WebSocketLike
  * @property {((event: any) => void) | null} onopen
@@ -32,16 +32,16 @@ import { backoff } from "../util/random.js";
  * @typedef {object} Listener
  * @property {() => void} opened
  * @property {(text: string) => void} text
- * @property {(closing?: Closing, error?: SharedStateError) => void} lost a connection, or an attempt to make one, ended;
- *   with an error if there will be no other
- * @property {() => void} probe send something that will be answered, if there is a connection
- * @property {(error: unknown) => void} report told with the next event
+ * @property {(closing?: Closing, error?: SharedStateError) => void} lost a connection or an attempt ended; with an
+ *   error if no other follows
+ * @property {() => void} probe send something that the server answers, if there is a connection
+ * @property {(error: unknown) => void} report called with the next event
  */
 
-/** A peer that is gone never answers the goodbye. Where that can be had, in Node and Bun, no program waits for it long. */
+/** Milliseconds to wait for the closing handshake, in Node and Bun: a peer that is gone never answers it. */
 const GOODBYE = 1000;
 
-/** The longest pause that a timer can count, in milliseconds: 24 days. */
+/** The longest interval of a timer, in milliseconds: 24 days. */
 const MAX_TICK = 2 ** 31 - 1;
 
 export class Connector {
@@ -49,7 +49,7 @@ export class Connector {
   #WebSocket;
   #listener;
   #retries;
-  /** Milliseconds between two ticks of the watchdog: after two of silence it asks, after three it gives up. */
+  /** Milliseconds between two ticks of the watchdog: after two of silence it probes, after three it hangs up. */
   #tick;
   /** @type {WebSocketLike | undefined} the present connection or attempt */
   #socket;
@@ -80,7 +80,7 @@ export class Connector {
   /**
    * Start the first attempt.
    *
-   * @throws whatever the WebSocket constructor does, if the URL can never work; nothing is started then
+   * @throws what the WebSocket constructor throws for a URL that can never work; nothing is started then
    */
   start() {
     this.#open();
@@ -94,7 +94,7 @@ export class Connector {
     try {
       this.#socket?.send(text);
     } catch (error) {
-      // A connection that does not take text is none: its end settles what was to be sent.
+      // A connection that takes no text is dead: its end settles what was not sent.
       this.#listener.report(error);
       this.#socket?.close();
     }
@@ -112,7 +112,7 @@ export class Connector {
   #hang_up() {
     const socket = this.#socket;
     if (!socket) return;
-    // Forgotten first: what it still says, its end included, concerns nobody.
+    // Forgotten first: its further events, close included, are ignored.
     this.#socket = undefined;
     socket.close(1000);
     /** @type {any} */ (
@@ -149,13 +149,13 @@ export class Connector {
     };
     socket.onmessage = ({ data }) => {
       if (socket !== this.#socket) return;
-      // Only words count: a server that accepts and hangs up at once must not be called at full speed.
+      // Only messages count: a server that accepts and hangs up must not be called at full speed.
       this.#failures = this.#silence = 0;
       this.#heard = true;
       // Binary frames are not of the protocol.
       if (typeof data === "string") this.#listener.text(data);
     };
-    // The end follows by itself. A listener there must be: without one, Node would throw.
+    // `close` follows. Without a listener, Node would throw.
     socket.onerror = () => {};
     socket.onclose = (event) => {
       if (socket === this.#socket) this.#lost(event);
@@ -168,9 +168,9 @@ export class Connector {
     const { code = 0, reason } = closing;
     const unreachable = new SharedStateError(
       "unreachable",
-      "no server answers, or not to pages of this origin",
+      "no server answers, or none that accepts this origin",
     );
-    // Browsers do not tell why.
+    // Browsers do not say why.
     if (!this.#heard && this.#failures === 1) this.#listener.report(unreachable);
     let error = this.#failures < this.#retries ? undefined : unreachable;
     if (code >= 4400 && code < 4500) {
@@ -189,7 +189,7 @@ export class Connector {
 
   #wake = () => {
     if (this.retry()) return;
-    // The network may be another one now, and the connection dead without anybody having noticed.
+    // The network may have changed, and the connection be dead unnoticed.
     this.#silence = 2;
     this.#listener.probe();
     this.#watch();
@@ -201,7 +201,7 @@ export class Connector {
 
   #watch() {
     clearInterval(this.#watchdog);
-    // A timer that is asked for more than it can count runs all the time.
+    // A timer with a longer interval would fire all the time.
     if (this.#tick > MAX_TICK) return;
     this.#watchdog = setInterval(() => {
       if (!this.#socket) return;
@@ -210,7 +210,7 @@ export class Connector {
       this.#hang_up();
       this.#lost();
     }, this.#tick);
-    // In Node, what keeps a program running is its connection.
+    // In Node, only the connection should keep a program running.
     /** @type {any} */ (this.#watchdog).unref?.();
   }
 }

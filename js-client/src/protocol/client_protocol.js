@@ -1,9 +1,9 @@
 /**
  * The client without a connection: a state machine.
  *
- * What happens (a connection, a text, a wish of the application) is a method call; what is to be done
- * about it is the returned list of effects, to be performed in order. No socket, timer, clock or
- * randomness in here, and nothing that a server sends makes a method throw.
+ * What happens (a connection, a message, a call of the application) goes in by a method; what is to be done comes
+ * back as a list of effects, to be performed in order. No socket, timer, clock or randomness in here, and nothing
+ * that a server sends makes a method throw. The Python client's core has the same inputs and effects.
  */
 
 import { fault, send_text, settled } from "./effects.js";
@@ -16,7 +16,7 @@ import { Subscription } from "./subscription.js";
 /** @import { Malformed, Notification, Reply } from "./messages.js" */
 /** @import { Replica } from "./replica.js" */
 
-/** Requests that may wait for a connection unless told otherwise: minutes of an active page. */
+/** Default for the requests that may wait for a connection: minutes of an active page. */
 export const MAX_WAITING = 1000;
 
 export class ClientProtocol {
@@ -26,7 +26,7 @@ export class ClientProtocol {
   #subscriptions = new Map();
   #next_subs = 0;
   /**
-   * What the server has shown to speak. Until that is 2, it may know nothing but whole lists of subscriptions.
+   * The protocol level that the server has shown. Until it is 2, the server may know only whole lists of subscriptions.
    * @type {1 | 2 | undefined}
    */
   #level;
@@ -52,7 +52,7 @@ export class ClientProtocol {
   }
 
   /**
-   * End for good: what is under way is settled, what comes later is refused.
+   * End for good: pending requests are settled, later ones refused.
    *
    * @returns {Effect[]}
    */
@@ -63,7 +63,7 @@ export class ClientProtocol {
   }
 
   /**
-   * Nobody tries to connect any more, for now: what waits is refused, what comes later waits again.
+   * Attempts to connect have ended, for now: what waits is refused, later requests wait again.
    *
    * @param {SharedStateError} error
    * @returns {Effect[]}
@@ -73,7 +73,7 @@ export class ClientProtocol {
   }
 
   /**
-   * Ask for a sign of life: any answer is one.
+   * Check that the server is there: any answer will do.
    *
    * @returns {Effect[]}
    */
@@ -90,17 +90,17 @@ export class ClientProtocol {
    */
   request(ticket, cmd, path, arg) {
     if (this.#closed) return [settled(ticket, closed())];
-    // It would be ignored.
+    // The server would ignore the condition.
     if (this.#level === 1 && /** @type {any} */ (arg)?.if)
       return [settled(ticket, new SharedStateError("failed", "this server knows no conditions"))];
     return this.#requests.add(ticket, cmd, path, arg);
   }
 
   /**
-   * Take back a request that was not sent yet.
+   * Withdraw a request that was not sent yet.
    *
    * @param {unknown} ticket
-   * @returns {boolean} whether it will never be sent; else it takes its course
+   * @returns {boolean} true if it will never be sent; else it takes its course
    */
   withdraw(ticket) {
     return this.#requests.withdraw(ticket);
@@ -158,7 +158,7 @@ export class ClientProtocol {
    */
   #subscribe(subscriptions, resume) {
     if (!this.#requests.connected || subscriptions.length === 0) return [];
-    // Numbers are the tunnels of the application's requests, strings those of our own.
+    // Numbers are the tunnels of the application's requests, strings those of the client's own.
     const tunnel = `subs${this.#next_subs++}`;
     for (const each of subscriptions) each.ask(tunnel, resume);
     return this.#change(tunnel, subscriptions);
@@ -180,7 +180,7 @@ export class ClientProtocol {
   }
 
   /**
-   * Ask on our own account, if there is a connection.
+   * Send a request of the client's own, if there is a connection.
    *
    * @param {"GET" | "PUT"} cmd
    * @param {string} path
@@ -242,7 +242,7 @@ export class ClientProtocol {
     const { path, epoch } = notification;
     this.#level = epoch === undefined ? 1 : 2;
     const subscription = this.#subscriptions.get(path);
-    // Not subscribed any more: this was under way.
+    // Released meanwhile: this was under way.
     if (!subscription) return [];
     const outcome = subscription.receive(notification);
     if (outcome === "gap") return this.#resubscribe(subscription, epoch);

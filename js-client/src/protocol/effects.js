@@ -1,6 +1,6 @@
 /**
- * The outputs of the client core. Every input returns a list of these, to be performed in order by whoever holds the
- * connection. The Python client's core has the same ones (`sharedstate_core.client`).
+ * The outputs of the client core. Every input returns a list of these, to be performed in order by the owner of
+ * the connection. The Python client's core has the same ones (`sharedstate_core.client`).
  *
  * @typedef {{kind: "send_text", text: string}} SendText
  *   send one text frame

@@ -13,30 +13,30 @@
  */
 
 /**
- * The only kind of error that this package makes.
+ * The only class of errors that this package creates.
  *
- * `code` tells programs what happened, `message` tells people. Codes of the server: `bad_message`,
+ * `code` says what happened to programs, `message` to people. Codes of the server: `bad_message`,
  * `bad_path`, `bad_update`, `no_service`, `unauthenticated`, `forbidden`, `conflict`, `too_large`,
  * `too_many`, `unavailable`, `internal`. Codes of this client:
  *
- * - `connection_lost`: the request was sent, the connection went before the answer came. Whether it took
- *   effect is unknown (`outcome` is "unknown"); the dataset shows it once it is in sync again.
+ * - `connection_lost`: the request was sent, and the connection was lost before the answer came. Whether it
+ *   took effect is unknown (`outcome` is "unknown"); the dataset shows it once it is in sync again.
  * - `too_large`: the server closed the connection because a message was too long for it; this request was the
- *   longest of those unanswered, and was not taken.
+ *   longest unanswered one, and was not accepted.
  * - `closed`: the client was closed; the request was never sent.
  * - `unreachable`: as many attempts to connect failed as the option `retries` allows; the request was never
- *   sent. Also reported, once, if the first two attempts fail: browsers do not tell why.
+ *   sent. Also reported, once, if the first two attempts fail: browsers do not say why.
  * - `sent_away`: the server closed the connection with `close_code`, 4400 to 4499, which ends the attempts; `message` is its
  *   reason. What was not sent is rejected with it, and it is reported.
  * - `released`: the dataset was released before it was in sync, or is used after its release.
- * - `too_many`: more requests wait for a connection than allowed; the request was not sent.
- * - `bad_path`: refused here already, for a reason that the server would have had too; `bad_update` likewise,
- *   or the update has a member that there is not, or holds what JSON cannot tell; `message` names the place.
- * - `bad_url`, `bad_option`: the constructor refuses its arguments (not that of the lean core).
- * - `bad_message`: the server sent something that is not of the protocol (reported, never a reply).
+ * - `too_many`: the queue of requests that wait for a connection is full; the request was not sent.
+ * - `bad_path`: refused before it was sent, for a reason that the server would have too; `bad_update` likewise,
+ *   or the update has an unknown member, or holds what JSON cannot express; `message` names the place.
+ * - `bad_url`, `bad_option`: the constructor rejects its arguments (not in the lean core).
+ * - `bad_message`: the server broke the protocol (reported, never a reply).
  * - `refused`: the server left a path out of the subscriptions without a reason (level 1).
  * - `failed`: the server refused a request without a code (level 1), and `message` is its reason; or it is of level 1,
- *   and knows no conditions and so no transactions.
+ *   and has neither conditions nor transactions.
  *
  * Further members of the reply are copied: `outcome` ("unknown") with `unavailable`; `epoch` and
  * `version`, the collection's present state, with `conflict`.
@@ -54,7 +54,7 @@ export class SharedStateError
     super(message, options);
     this.name = "SharedStateError";
     this.code = /** @type {ErrorCode} */ (code);
-    // What every error has it keeps for itself, whatever the server calls its own.
+    // Members of the server never replace those of every error.
     for (const [name, value] of Object.entries(members))
       if (value !== undefined && !(name in this)) /** @type {any} */ (this)[name] = value;
   }

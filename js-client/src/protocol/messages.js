@@ -1,6 +1,6 @@
 /**
- * The wire: the only module that knows the members of a message. Members and messages that it does not know
- * are ignored, so that a newer server can be talked to.
+ * The wire format: the only module that knows the members of a message. Unknown members and messages are ignored,
+ * so that newer servers work.
  */
 
 /** @import { Update } from "./replica.js" */
@@ -11,7 +11,7 @@
  * @property {unknown} tunnel what the request carried
  * @property {boolean} ok
  * @property {unknown} data result, or the reason as a sentence
- * @property {Record<string, unknown>} error members that tell more about a failure
+ * @property {Record<string, unknown>} error further members of a failure
  * @property {unknown} errors refused subscriptions, a list of `[path, {code, message}]`, if it is one
  */
 
@@ -46,7 +46,7 @@ export function encode_request(cmd, path, arg, tunnel) {
  * Read a message; never throws, whatever the text.
  *
  * @param {string} text
- * @returns {Reply | Notification | Malformed | undefined} undefined: it is of some later protocol
+ * @returns {Reply | Notification | Malformed | undefined} undefined: of some later protocol
  */
 export function decode(text) {
   /** @type {unknown} */
@@ -73,7 +73,7 @@ function reply(message) {
     tunnel,
     ok: message.ok === true,
     data,
-    // A conflict tells the present state beside `error`; for the application it belongs to it.
+    // A conflict has the present state beside `error`; the application finds it in the error.
     error: { epoch, version, ...members(error) },
     errors,
   };
@@ -85,7 +85,7 @@ function reply(message) {
  */
 function notification({ path, data, epoch, base, version, more }) {
   const { remove = [], insert = [], reset } = members(data);
-  // Taken for absent, a member of the wrong type would change what the message says, unnoticed.
+  // Read as absent, a member of the wrong type would silently change the meaning of the message.
   const are = (/** @type {string} */ type, /** @type {unknown[]} */ ...values) =>
     values.every((value) => value == null || typeof value === type);
   const well =

@@ -4,8 +4,8 @@ import { SharedStateError } from "./errors.js";
  * Return the one spelling of a path: one slash ahead of each segment, none at the end.
  *
  * @param {string} path
- * @returns {string} e.g. `/app/items/c` for `app//items/c/`; `/` if there is no segment
- * @throws {SharedStateError} `bad_path` if it is no string
+ * @returns {string} e.g. `/app/items/c` for `app//items/c/`; `/` if there are no segments
+ * @throws {SharedStateError} `bad_path` if it is not a string
  */
 export function normal_path(path) {
   if (typeof path !== "string") throw new SharedStateError("bad_path", "a path is a string");
@@ -13,8 +13,8 @@ export function normal_path(path) {
 }
 
 /**
- * Return the one spelling of the path of a collection. Finer rules (length, forbidden characters) are the
- * server's alone, so that there is one place that knows them.
+ * Return the one spelling of the path of a collection. Finer rules (length, forbidden characters) are left
+ * to the server, the one place that knows them.
  *
  * @param {string} path
  * @returns {string} `/app/service/collection`

@@ -35,9 +35,8 @@ export class Replica {
    * Apply an update as one step.
    *
    * @param {Update} update
-   * @returns {Diff[]} one for each id that the update touched. A reset is told as the net difference: an
-   *   item that is the same as before gives none, unless it has moved: it stood ahead of one that is now ahead
-   *   of it. Empty if nothing happened.
+   * @returns {Diff[]} one for each id that the update touched. A reset gives the net difference: an
+   *   unchanged item has none, unless it has moved behind one that it was ahead of. Empty if nothing changed.
    */
   apply(update) {
     return update.reset ? this.#replace(update.insert) : this.#edit(update);
@@ -103,7 +102,7 @@ export class Replica {
 }
 
 /**
- * Tell whether two JSON values are the same; the order of an object's members does not matter.
+ * Return whether two JSON values are the same; the order of an object's members does not matter.
  *
  * @param {unknown} a
  * @param {unknown} b

@@ -3,11 +3,11 @@
  *
  * - A request waits while there is no connection, or while `WINDOW` requests are unanswered. Requests are
  *   sent in the order they were made.
- * - A request that waits survives the loss of a connection. One that was sent does not: nobody knows
- *   whether it took effect, and sending it again could apply it twice.
- * - The exception is a connection that the server closes because a message is too long: the longest of those
- *   that are unanswered was not taken.
- * - The text is made when the request is, so what the application changes later does not leak into it.
+ * - A request that waits survives the loss of a connection. One that was sent does not: its outcome
+ *   is unknown, and sending it again could apply it twice.
+ * - The exception is a connection that the server closes because a message is too long: the longest unanswered
+ *   request was not accepted.
+ * - The text is made with the request, so that later changes by the application do not leak into it.
  */
 
 import { send_text, settled } from "./effects.js";
@@ -20,13 +20,13 @@ import { encode_request } from "./messages.js";
 /** @typedef {{tunnel: number, ticket: unknown, text: string}} Waiting */
 /** @typedef {{code?: number, reason?: string}} Closing how the server ended a connection, if it said so */
 
-/** What a server closes with that was sent too long a message (RFC 6455, section 7.4.1). */
+/** The close code for a message that is too long (RFC 6455, section 7.4.1). */
 const TOO_BIG = 1009;
 
-/** Unanswered requests at the most: a server bounds them too and refuses what is beyond its own bound. */
+/** Maximum of unanswered requests: the server has a limit too and refuses what exceeds it. */
 export const WINDOW = 100;
 
-/** Text that waits for a connection at the most, in UTF-16 units: a page must not grow while it is offline. */
+/** Maximum of text that waits for a connection, in UTF-16 units: a page must not grow while it is offline. */
 export const MAX_WAITING_LENGTH = 16 * 1024 * 1024;
 
 export class Requests {
@@ -61,13 +61,12 @@ export class Requests {
     } catch (cause) {
       error = new SharedStateError("bad_update", "the argument is not JSON", {}, { cause });
     }
-    // With a connection, a burst is bounded by the application that makes it, and drains at the server's
-    // pace.
+    // With a connection, the queue drains at the server's pace.
     const full =
       this.#waiting.length >= this.#max_waiting ||
       this.#waiting_length + text.length > MAX_WAITING_LENGTH;
     if (full && !this.connected)
-      error ??= new SharedStateError("too_many", "not connected, and no more requests may wait");
+      error ??= new SharedStateError("too_many", "not connected, and the queue is full");
     if (error) return [settled(ticket, error)];
     this.#waiting.push({ tunnel, ticket, text });
     this.#waiting_length += text.length;
@@ -149,8 +148,7 @@ export class Requests {
 }
 
 /**
- * The request that a server which closes with `TOO_BIG` did not take: one of those unanswered was too long for it,
- * so the longest was.
+ * The request that a server did not accept when it closed with `TOO_BIG`: one was too long for it, so the longest was.
  *
  * @param {Waiting[]} requests
  * @returns {Waiting | undefined}

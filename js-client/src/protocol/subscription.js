@@ -12,7 +12,7 @@
  * | subscribed | snapshot, from the version held, or without `base` (level 1) | applied                |
  * | subscribed | other                           | gap: ask for what changed since                     |
  * | subscribed | other, right after asking so    | gap: ask for a snapshot                             |
- * | subscribed | other, right after asking that  | refused: asking for ever would help nobody          |
+ * | subscribed | other, right after asking that  | refused: asking again would not help                |
  * | refused    | any                             | ignored, until asked again: new connection, `acquire` |
  */
 
@@ -49,7 +49,7 @@ export class Subscription {
    * Ask the server, with the request of that tunnel.
    *
    * @param {unknown} tunnel
-   * @param {boolean} resume whether what changed since the version held will do
+   * @param {boolean} resume whether changes since the version held are enough
    */
   ask(tunnel, resume) {
     const { epoch, version } = this.replica;

@@ -1,12 +1,12 @@
 import { report } from "./report.js";
 
 /**
- * CallQueue of the application's functions, one after the other, in the order in which they became due.
+ * Calls of the application's functions, one after the other, in the order in which they became due.
  *
- * - What the client itself has to do about an event is done before the first of them begins. So nothing of its own is
- *   left undone, whatever a function does: throw, use the client, or never return.
- * - That happens: when a navigation begins, Firefox ends the running script without an exception, and the page stays if
- *   there is nothing to navigate to (a download, a 204). The calls that were still due are made at the next event.
+ * - The client finishes its own work on an event before the first call. So none of it is left undone, whatever a
+ *   function does: throw, use the client, or never return.
+ * - That happens: Firefox ends the running script without an exception when a navigation begins, and the page stays if
+ *   it leads nowhere (a download, a 204). The calls that were still due are made at the next event.
  */
 export class CallQueue {
   /** @type {Set<() => unknown>} */
@@ -14,7 +14,7 @@ export class CallQueue {
   #running = false;
   #on_error;
 
-  /** @param {((error: unknown) => void) | undefined} on_error gets errors that nobody else gets to know */
+  /** @param {((error: unknown) => void) | undefined} on_error gets errors that nothing else handles */
   constructor(on_error = report) {
     this.#on_error = on_error;
   }
@@ -24,7 +24,7 @@ export class CallQueue {
     this.#due.add(call);
   }
 
-  /** @param {unknown} error that nobody else gets to know */
+  /** @param {unknown} error that nothing else handles */
   report = (error) => this.add(() => this.#report(error));
 
   /** @param {unknown} error */
@@ -39,14 +39,14 @@ export class CallQueue {
 
   /** Make the calls that are due, unless one of them is being made. */
   run() {
-    // Either a call has led here, and this will find nothing left to do, or the call has never returned.
+    // Either a call led here, and nothing will be left to do, or that call never returned.
     if (this.#running) setTimeout(this.#run);
     else this.#run();
   }
 
   #run = () => {
     this.#running = true;
-    // Those that are added meanwhile are visited, too.
+    // Calls that are added meanwhile are made, too.
     for (const call of this.#due) {
       this.#due.delete(call);
       try {

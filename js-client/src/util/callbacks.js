@@ -1,8 +1,8 @@
 /** @import { CallQueue } from "./call_queue.js" */
 
 /**
- * Callbacks of one kind. One that throws does not disturb the others; one that is removed is not called
- * any more, not even for what is being told; one that is added is called from the next time on.
+ * Callbacks of one kind. One that throws does not affect the others; one that is removed is not called
+ * again, not even for the present event; one that is added is called from the next event on.
  *
  * @template T
  */

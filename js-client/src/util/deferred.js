@@ -1,5 +1,5 @@
 /**
- * A promise that is settled from outside, once. Nobody has to look at it: ignored, it raises no warning.
+ * A promise that is settled from outside, once. Ignored, it raises no warning.
  *
  * @template T
  */

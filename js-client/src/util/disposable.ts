@@ -1,5 +1,5 @@
 declare global {
-  /** What `lib` calls "esnext.disposable", so that these types do not ask for it. */
+  /** From the `lib` "esnext.disposable", so that these types do not require it. */
   interface SymbolConstructor {
     readonly dispose: unique symbol;
   }

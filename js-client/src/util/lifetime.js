@@ -1,9 +1,9 @@
-/** How things that were begun are ended: by an `AbortSignal`, by `using`, by hand. */
+/** How long things last: until an `AbortSignal` is aborted, or a block with `using` ends. */
 
 /** @import { Disposable } from "./disposable.js" */
 
 /**
- * The key that `using` looks for; a name of our own where the language has none yet.
+ * The key that `using` looks for; a private one where the language has none yet.
  *
  * @type {typeof Symbol.dispose}
  */

@@ -251,7 +251,7 @@ describe("what is added to a transaction", () => {
     [new Map(), "update: Map is not JSON"],
     [{ delete: ["a"] }, "delete: an update has only insert, remove, reset, if"],
     [{ if: { epoch: "e", version: 1 } }, "if: expected none, in a transaction"],
-    [{ if: undefined }, "if: expected a cursor, and there is none"],
+    [{ if: undefined }, "if: expected a cursor"],
     [{ remove: "milk" }, "remove: expected an array"],
     [{ remove: null }, "remove: expected an array"],
     [{ remove: ["a", 7] }, "remove[1]: expected a non-empty string, found 7"],

@@ -240,18 +240,18 @@ describe("the constructor", () => {
 
   test("refuses options that there are not, and values that will not do", () => {
     for (const [options, message] of /** @type {[any, string][]} */ ([
-      [{ retry: 3 }, "retry: no option"],
-      [{ toString: () => "x" }, "toString: no option"],
-      [JSON.parse('{"__proto__": {}}'), "__proto__: no option"],
-      [{ debug: 1 }, "debug: no valid boolean"],
-      [{ websocket: FakeWebSocket }, "websocket: no option"],
-      ...[null, "idle", 7, [], () => 1].map((given) => [given, "options: no valid object"]),
-      [{ WebSocket: {} }, "WebSocket: no valid function"],
-      [{ on_error: null }, "on_error: no valid function"],
-      [{ max_queue: "10" }, "max_queue: no valid number"],
-      [{ retries: -1 }, "retries: no valid number"],
-      [{ timeout: NaN }, "timeout: no valid number"],
-      [{ timeout: 0 }, "timeout: no valid number"],
+      [{ retry: 3 }, "retry: unknown option"],
+      [{ toString: () => "x" }, "toString: unknown option"],
+      [JSON.parse('{"__proto__": {}}'), "__proto__: unknown option"],
+      [{ debug: 1 }, "debug: not a valid boolean"],
+      [{ websocket: FakeWebSocket }, "websocket: unknown option"],
+      ...[null, "idle", 7, [], () => 1].map((given) => [given, "options: not an object"]),
+      [{ WebSocket: {} }, "WebSocket: not a valid function"],
+      [{ on_error: null }, "on_error: not a valid function"],
+      [{ max_queue: "10" }, "max_queue: not a valid number"],
+      [{ retries: -1 }, "retries: not a valid number"],
+      [{ timeout: NaN }, "timeout: not a valid number"],
+      [{ timeout: 0 }, "timeout: not a valid number"],
     ]))
       assert.throws(() => new SharedStateClient("ws://host:1", options), {
         name: "SharedStateError",
