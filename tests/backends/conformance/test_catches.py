@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 import pytest
+from msgspec.structs import replace
 
 from sharedstate_backends.conformance import (
     BackendConformance,
@@ -270,10 +271,10 @@ def returning(name: str, value: Any, *, plain: bool = False) -> Backend:
     ("name", "value", "told"),
     [
         ("commit", lambda r: r.outcomes, "rule 1 .*: commit returned result: expected a CommitRes"),
-        ("commit", lambda r: r._replace(outcomes=r.outcomes[:1]), "rule 1 .*: expected 4 outcomes"),
+        ("commit", lambda r: replace(r, outcomes=r.outcomes[:1]), "rule 1 .*: expected 4 outcomes"),
         ("commit", None, "rule 1 .*: commit returned result: expected a CommitResult, found None"),
         ("load", lambda r: list(r.rows), "load .*: load returned result: expected a Loaded, found"),
-        ("load", lambda r: r._replace(rows=[("x", b"{}")]), r"Loaded.rows\[0\]: expected a Row"),
+        ("load", lambda r: replace(r, rows=[("x", b"{}")]), r"Loaded.rows\[0\]: expected a Row"),
         ("heads", [], "heads .*: heads returned list: expected a mapping from each Coll"),
         ("heads", {path(): 1}, "heads .* expected a Cursor, found 1"),
         ("heads", {path(): None}, "heads .* expected a Cursor, found None"),
