@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from benchmarks.measure import Result, measure
 from sharedstate_core import (
+    AwaitDrain,
     Commit,
     CommitResult,
     Committed,
@@ -16,7 +17,6 @@ from sharedstate_core import (
     Loaded,
     Row,
     Server,
-    TellDrained,
     Update,
 )
 from sharedstate_core.collection.notices import Audience, Notices
@@ -88,7 +88,7 @@ def broadcasting() -> Iterator[Result]:
                 if isinstance(effect, Commit):
                     result = CommitResult(EPOCH, [Committed(next(versions))])
                     told = server.commit_succeeded(effect.ticket, result, 0.0)
-                    if any(isinstance(each, TellDrained) for each in told):
+                    if any(isinstance(each, AwaitDrain) for each in told):
                         server.connection_drained(
                             0, 0.0
                         )  # or its updates would be refused before long

@@ -9,6 +9,7 @@ from ._version import __version__
 from .counters import Census, Counters
 from .effects import (
     Answer,
+    AwaitDrain,
     Close,
     Commit,
     Doubt,
@@ -19,7 +20,6 @@ from .effects import (
     PauseReading,
     ResumeReading,
     Send,
-    TellDrained,
 )
 from .errors import ErrorCode, LocalProtocolError, RequestError, SharedStateError
 from .limits import Limits
@@ -41,6 +41,7 @@ from .updates import Diff, Update, apply, compose, diff
 
 __all__ = [
     "Answer",
+    "AwaitDrain",
     "Census",
     "Close",
     "CollectionPath",
@@ -69,7 +70,6 @@ __all__ = [
     "Send",
     "Server",
     "SharedStateError",
-    "TellDrained",
     "Update",
     "Write",
     "__version__",

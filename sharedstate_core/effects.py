@@ -27,7 +27,7 @@ class Send(Struct, Generic[C], frozen=True):
     message: bytes
 
 
-class TellDrained(Struct, Generic[C], frozen=True):
+class AwaitDrain(Struct, Generic[C], frozen=True):
     """Call `connection_drained` once all that was sent to the connection has left; nothing more is sent until then.
 
     If it does not leave at once, call `connection_blocked` as ever, and `connection_drained` for both. Without either
@@ -136,7 +136,7 @@ class Answer(Struct, frozen=True):
 
 Effect: TypeAlias = (
     Send[C]
-    | TellDrained[C]
+    | AwaitDrain[C]
     | PauseReading[C]
     | ResumeReading[C]
     | Close[C]

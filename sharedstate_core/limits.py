@@ -34,7 +34,7 @@ class Limits:
         tombstones: removed ids that one collection remembers in memory, so that a client can resume.
         group: updates that one commit takes at the most.
         drain_seconds: how long a connection may stay blocked without progress, or the transport may leave a
-            `TellDrained` without an answer, before the connection is closed; its client can resume.
+            `AwaitDrain` without an answer, before the connection is closed; its client can resume.
         linger_seconds: how long a collection that nobody watches stays in memory.
         linger_bytes: memory of all such collections together; beyond, those go first that wait for the longest.
         collections: collections that are watched, read or written at one time, whoever does; one more is answered

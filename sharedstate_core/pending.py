@@ -4,7 +4,7 @@ The rules:
 
 1. An update counts from when its collection takes it in until storage has answered, or cannot be asked; also if its
    author has left meanwhile.
-2. One that is put off until its author reads on counts as owed to the author instead (`outstanding`): so nobody who
+2. One that is put off until its author reads on counts as unsent to the author instead (`unsent_bytes`): so nobody who
    does not read keeps others from writing.
 3. While as much waits as may, further updates are refused before they are looked at. So one update may exceed the
    bound.

@@ -122,7 +122,7 @@ def condition_holds(
     horizon: int,
     versions: Sequence[int] = (),
 ) -> bool:
-    """Tell whether a conditional write may be applied to a collection as it stands.
+    """Return whether a conditional write may be applied to a collection as it stands.
 
     Args:
         condition: the write's condition; None always holds.

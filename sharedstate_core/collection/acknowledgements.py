@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Generic
 from sharedstate_core.effects import C, Effect
 
 from .delivery import DELIVERY
-from .reader import Postponed
+from .reader import Deferred
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,7 +56,7 @@ class Acknowledgements(Generic[C]):
             if reader is None or self._may_hear(reader):
                 answer.give(self._counters, out)
             elif reader.state == "blocked":
-                self._postpone(answer, reader, out)
+                self._defer(answer, reader, out)
             else:
                 self._held.append(answer)
 
@@ -68,11 +68,11 @@ class Acknowledgements(Generic[C]):
         self, answer: Settled[C], reader: Reader[C], _now: float, out: list[Effect[C]]
     ) -> None:
         if reader.owes(self._path, answer.cursor):
-            self._postpone(answer, reader, out)
+            self._defer(answer, reader, out)
         else:
             self.give([answer], out)
 
-    def _postpone(self, answer: Settled[C], reader: Reader[C], out: list[Effect[C]]) -> None:
+    def _defer(self, answer: Settled[C], reader: Reader[C], out: list[Effect[C]]) -> None:
         resume = partial(self._give_drained, answer, reader)
         give = partial(answer.give, self._counters)
-        reader.postpone(Postponed(resume, give, answer.author.size, requests=0), out)
+        reader.defer(Deferred(resume, give, answer.author.size, requests=0), out)

@@ -25,11 +25,11 @@ from .acknowledgements import Acknowledgements
 from .author import abandon
 from .content import Content
 from .delivery import DELIVERY
-from .freshness import LOOK_SECONDS
+from .freshness import PROBE_SECONDS
 from .next_step import NEXT_STEP, Asked, Step
 from .notices import Notices
 from .operations import Get, Operation, Put, Queue, outcomes
-from .reader import Postponed
+from .reader import Deferred
 from .subscribers import Subscribers, Subscription
 
 if TYPE_CHECKING:
@@ -39,23 +39,23 @@ if TYPE_CHECKING:
     from sharedstate_core.storage import CommitResult, Cursor, Loaded
     from sharedstate_core.updates import Update
 
-    from .desk import Deadline, Desk
+    from .collection_host import CollectionHost, Deadline
     from .reader import Reader
 
 
 class Collection(Generic[C]):
     """The state machine of one collection."""
 
-    def __init__(self, path: CollectionPath, desk: Desk[C, Collection[C]]) -> None:
+    def __init__(self, path: CollectionPath, host: CollectionHost[C, Collection[C]]) -> None:
         self.path = path
-        self._desk = desk
+        self._host = host
         self._content: Content[C] = Content()
         self._freshness = self._content.freshness
-        self._notices = Notices(desk.live_limits)
-        self._subscribers: Subscribers[C] = Subscribers(self._notices, desk.counters)
-        self._queue: Queue[C] = Queue(desk.pending)
+        self._notices = Notices(host.live_limits)
+        self._subscribers: Subscribers[C] = Subscribers(self._notices, host.counters)
+        self._queue: Queue[C] = Queue(host.pending)
         self._answers: Acknowledgements[C] = Acknowledgements(
-            path, self._subscribers, desk.counters
+            path, self._subscribers, host.counters
         )
         self._committing: list[Put[C]] | None = None
 
@@ -67,7 +67,7 @@ class Collection(Generic[C]):
 
     def subscribe(self, subscription: Subscription[C], now: float, out: list[Effect[C]]) -> None:
         """Let a subscriber in; it gets one synchronising notification, then every change."""
-        self._freshness.claim(subscription, self._content.replica)
+        self._freshness.note_ahead(subscription, self._content.replica)
         self._subscribers.add(subscription)
         self.proceed(now, out, subscription.reader)
 
@@ -76,21 +76,21 @@ class Collection(Generic[C]):
         self._freshness.drop(subscription)
         self._subscribers.remove(subscription)
 
-    def stall(self, subscription: Subscription[C]) -> None:
+    def suspend(self, subscription: Subscription[C]) -> None:
         """Keep no more than a cursor for this subscriber until `catch_up`."""
-        self._subscribers.stall(subscription)
+        self._subscribers.suspend(subscription)
 
     def catch_up(self, subscription: Subscription[C], out: list[Effect[C]]) -> Sequence[bytes]:
         """Return what brings a subscriber to now, and is given to it; nothing yet if there is no content."""
         replica = self._content.replica
         if replica is None or self._freshness.is_awaited(subscription, replica):
-            self._subscribers.wait(subscription)
+            self._subscribers.await_content(subscription)
             return ()
         self._freshness.drop(subscription)
         cursor = subscription.cursor
-        if cursor is not None and replica.is_behind(cursor):  # after a look, that is
+        if cursor is not None and replica.is_behind(cursor):  # after a probe, that is
             out.append(Doubt(self.path, cursor))
-        return self._subscribers.bring_to_now(subscription, replica)
+        return self._subscribers.sync(subscription, replica)
 
     # --- what storage answers ---------------------------------------------------------------------
 
@@ -125,19 +125,19 @@ class Collection(Generic[C]):
         replica = self._content.load(loaded)
         is_news = before != replica.cursor
         if self._freshness.succeeded(replica, is_news=is_news):
-            self._desk.set_deadline(self, "look", now + LOOK_SECONDS)
+            self._host.set_deadline(self, "probe", now + PROBE_SECONDS)
         if is_news:
             self._broadcast(out)
         self.proceed(now, out)
 
     def load_failed(self, error: RequestError, now: float, out: list[Effect[C]]) -> None:
         """The load under way failed; it is tried again while somebody watches."""
-        pause = self._freshness.failed(*self._desk.limits.retry_seconds)
+        pause = self._freshness.failed(*self._host.limits.retry_seconds)
         self._content.doubt()
         self._queue.fail(error, out)
         if len(self._subscribers):
             self._freshness.retrying = True
-            self._desk.set_deadline(self, "retry", now + pause)
+            self._host.set_deadline(self, "retry", now + pause)
         self.proceed(now, out)
 
     def changed_elsewhere(self, cursor: Cursor | None, now: float, out: list[Effect[C]]) -> None:
@@ -150,20 +150,20 @@ class Collection(Generic[C]):
         if which == "retry":
             self._freshness.retrying = False
             self.proceed(now, out)
-        elif which == "look":
-            self._freshness.resting = False
-            if self._freshness.wants_look:
+        elif which == "probe":
+            self._freshness.probe_paused = False
+            if self._freshness.wants_probe:
                 self.proceed(now, out)
         elif self._is_idle():
-            self._desk.forget(self)
+            self._host.forget(self)
 
     # --- the one step -----------------------------------------------------------------------------
 
     def proceed(self, now: float, out: list[Effect[C]], asker: Reader[C] | None = None) -> None:
         """Do whatever can be done now, up to the next storage operation; `asker` is who came for it, if anybody."""
         self._catch_up_waiting(out)
-        may_look = True
-        while (step := self._next_step(may_look=may_look)) != "wait":
+        may_probe = True
+        while (step := self._next_step(may_probe=may_probe)) != "wait":
             self._release_answers(out)
             match step:
                 case "forget":
@@ -173,21 +173,21 @@ class Collection(Generic[C]):
                     self._queue.fail(RequestError("unavailable", "the storage cannot be read"), out)
                     return
                 case "load":
-                    self._load(asker, out, look=False)
+                    self._load(asker, out, probe=False)
                     return
-                case "look":
-                    may_look = self._load(asker, out, look=True)
+                case "probe":
+                    may_probe = self._load(asker, out, probe=True)
                 case "answer" | "commit" | "rest":
-                    if may_look:
-                        self._desk.want_no_load(self)
+                    if may_probe:
+                        self._host.want_no_load(self)
                     if step == "rest":
                         self._rest(now)
                         return
                     self._freshness.just_loaded = False
                     self._serve(out)
 
-    def _next_step(self, *, may_look: bool) -> Step:
-        """Return what comes next; `may_look`: whether a look may begin, or stands in line already."""
+    def _next_step(self, *, may_probe: bool) -> Step:
+        """Return what comes next; `may_probe`: whether a probe may begin, or stands in line already."""
         freshness, watched = self._freshness, len(self._subscribers) > 0
         head = self._queue.head
         asked: Asked = "nothing" if head is None else "read" if isinstance(head, Get) else "update"
@@ -195,14 +195,14 @@ class Collection(Generic[C]):
             content = "outdated"
         elif self._content.replica is not None:
             content = "current"
-        elif watched or asked == "read" or (head and self._desk.limits.bound_collections):
+        elif watched or asked == "read" or (head and self._host.limits.bound_collections):
             content = "missing"
         else:
             content = "none"
         storage = "under way" if freshness.loading or self._committing is not None else "idle"
-        look = may_look and freshness.wants_look
+        probe = may_probe and freshness.wants_probe
         return NEXT_STEP.decide[
-            storage, content, watched, asked, freshness.retrying, look, freshness.just_loaded
+            storage, content, watched, asked, freshness.retrying, probe, freshness.just_loaded
         ]
 
     def _catch_up_waiting(self, out: list[Effect[C]]) -> None:
@@ -218,48 +218,48 @@ class Collection(Generic[C]):
         if has_content or not len(self._subscribers):
             self._answers.release(out)
 
-    def _load(self, asker: Reader[C] | None, out: list[Effect[C]], *, look: bool) -> bool:
+    def _load(self, asker: Reader[C] | None, out: list[Effect[C]], *, probe: bool) -> bool:
         """Begin a load, or stand in line for it; return whether it has begun."""
-        if not self._desk.begin_load(self, asker):
+        if not self._host.begin_load(self, asker):
             return False
-        self._freshness.begin(look=look)
-        out.append(Load(self._desk.issue(self), self.path, self.cursor))
+        self._freshness.begin(probe=probe)
+        out.append(Load(self._host.issue(self), self.path, self.cursor))
         return True
 
     def _serve(self, out: list[Effect[C]]) -> None:
         """Answer the read at the head of the queue, or commit the updates there."""
         head, replica = self._queue.head, self._content.replica
         if not isinstance(head, Get):
-            puts = self._queue.take_puts(replica, self._desk.limits, out)
+            puts = self._queue.take_puts(replica, self._host.limits, out)
             if puts:
                 self._committing = puts
-                ticket = self._desk.issue(self)
+                ticket = self._host.issue(self)
                 out.append(Commit(ticket, self.path, [put.write for put in puts]))
             return
         assert replica is not None  # noqa: S101  (else the next step is another)
         reader = head.author.reader
         if reader and DELIVERY.decide[reader.state, "read", False] == "later":
-            self._postpone(reader, out)
+            self._defer(reader, out)
             return
         self._queue.take()
         head.author.succeed(self._notices.items(replica), out, replica.cursor)
 
-    def _postpone(self, reader: Reader[C], out: list[Effect[C]]) -> None:
+    def _defer(self, reader: Reader[C], out: list[Effect[C]]) -> None:
         """Put off what a blocked reader asked for."""
-        request, path = self._desk.request, self.path
+        request, path = self._host.request, self.path
         theirs = [
-            Postponed(partial(request, path, each), partial(abandon, each.author), each.size)
+            Deferred(partial(request, path, each), partial(abandon, each.author), each.size)
             for each in self._queue.take_of(reader)
         ]
-        reader.postpone_again(theirs, out)
+        reader.defer_again(theirs, out)
 
     def _rest(self, now: float) -> None:
         if self._is_idle():
             if self._content.replica is None:
-                self._desk.forget(self)
+                self._host.forget(self)
             else:
                 self._notices.clear()  # encoded anew for whoever comes back: that memory is not counted
-                self._desk.linger(self, now)
+                self._host.linger(self, now)
 
     def _is_idle(self) -> bool:
         under_way = self._freshness.loading or self._committing is not None
@@ -275,7 +275,7 @@ class Collection(Generic[C]):
         replica = self._content.replica
         if replica is not None:
             self._subscribers.broadcast(replica, out)
-            replica.prune(self._desk.limits.tombstones)
+            replica.prune(self._host.limits.tombstones)
 
     # --- what there is ----------------------------------------------------------------------------
 

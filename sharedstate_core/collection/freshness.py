@@ -1,4 +1,4 @@
-"""Whether storage may hold more of a collection than is in memory, and when to look.
+"""Whether storage may hold more of a collection than is in memory, and when to probe it.
 
 The rules:
 
@@ -7,7 +7,7 @@ The rules:
 2. A subscriber who holds more than we do only *claims* so: it may have seen it at another process. It waits for a load
    that begins after it came, and nobody else does.
 3. Loads and requests take turns: after a load, whoever asked for something is served first.
-4. A load that is due to claims alone is a *look*. After one in vain the next rests for `LOOK_SECONDS`.
+4. A load that is due to claims alone is a *probe*. After one in vain the next waits for `PROBE_SECONDS`.
 5. Loads that fail are tried again at growing intervals.
 """
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .replica import Replica
     from .subscribers import Subscription
 
-LOOK_SECONDS: Final = 1.0
+PROBE_SECONDS: Final = 1.0
 
 
 class Freshness(Generic[C]):
@@ -32,7 +32,7 @@ class Freshness(Generic[C]):
     Attributes:
         loading: whether a load is under way.
         retrying: whether a failed load waits to be tried again.
-        resting: whether no look is taken for now.
+        probe_paused: whether storage is not probed for now.
         stale: whether storage is known to hold something else; an announced state that is not reached yet is not
             counted here.
         just_loaded: whether nobody has been served since the last load.
@@ -41,13 +41,13 @@ class Freshness(Generic[C]):
     def __init__(self) -> None:
         self.loading = False
         self.retrying = False
-        self.resting = False
+        self.probe_paused = False
         self.stale = False
         self.just_loaded = False
         self._announced: Cursor | None = None
-        self._claims: dict[Subscription[C], int] = {}  # with the load that decides, by its number
+        self._ahead: dict[Subscription[C], int] = {}  # with the load that decides, by its number
         self._loads = 0  # begun so far
-        self._looking = False
+        self._probing = False
         self._failures = 0
 
     # --- what is heard ----------------------------------------------------------------------------
@@ -56,49 +56,49 @@ class Freshness(Generic[C]):
         """Storage is said to hold this state."""
         self._announced = cursor
 
-    def claim(self, subscription: Subscription[C], replica: Replica | None) -> None:
+    def note_ahead(self, subscription: Subscription[C], replica: Replica | None) -> None:
         """Note a new subscriber, if it may hold more than we do, or more than the load under way brings."""
         cursor = subscription.cursor
         if cursor is None:
             return
         if self.loading if replica is None else replica.is_behind(cursor):
-            self._claims[subscription] = self._loads + 1
+            self._ahead[subscription] = self._loads + 1
 
     def drop(self, subscription: Subscription[C]) -> None:
         """A subscriber claims nothing any more."""
-        self._claims.pop(subscription, None)
+        self._ahead.pop(subscription, None)
 
     # --- what comes of it -------------------------------------------------------------------------
 
     def is_outdated(self, replica: Replica | None) -> bool:
-        """Tell whether something is known to be missing."""
+        """Return whether something is known to be missing."""
         return self.stale or (replica is not None and replica.is_behind(self._announced))
 
     def is_awaited(self, subscription: Subscription[C], replica: Replica) -> bool:
-        """Tell whether a subscriber waits for a load that decides on its claim."""
-        return subscription in self._claims and replica.is_behind(subscription.cursor)
+        """Return whether a subscriber waits for a load that decides on its claim."""
+        return subscription in self._ahead and replica.is_behind(subscription.cursor)
 
     @property
-    def wants_look(self) -> bool:
-        """Whether a look is due, if nothing else makes a load necessary."""
-        return bool(self._claims) and not (self.resting or self.retrying)
+    def wants_probe(self) -> bool:
+        """Whether a probe is due, if nothing else makes a load necessary."""
+        return bool(self._ahead) and not (self.probe_paused or self.retrying)
 
     # --- loads ------------------------------------------------------------------------------------
 
-    def begin(self, *, look: bool) -> None:
-        """A load begins, or a look: what is heard from now on it may not bring."""
-        self.loading, self._looking = True, look
+    def begin(self, *, probe: bool) -> None:
+        """A load begins, or a probe: what is heard from now on it may not bring."""
+        self.loading, self._probing = True, probe
         self.stale, self._announced = False, None
         self._loads += 1
 
     def succeeded(self, replica: Replica, *, is_news: bool) -> bool:
-        """The load has brought this; return whether it was a look in vain, after which looks rest."""
+        """The load has brought this; return whether it was a probe in vain, after which the next one waits."""
         self.loading, self.just_loaded, self._failures = False, True, 0
-        in_vain = self._looking and not is_news
-        self.resting = self.resting or in_vain
-        self._claims = {
+        in_vain = self._probing and not is_news
+        self.probe_paused = self.probe_paused or in_vain
+        self._ahead = {
             subscription: load
-            for subscription, load in self._claims.items()
+            for subscription, load in self._ahead.items()
             if load > self._loads and replica.is_behind(subscription.cursor)
         }
         return in_vain

@@ -9,7 +9,7 @@ The facts:
 - `watched`: whether anybody subscribes.
 - `asked`: what was asked first, of all that waits.
 - `retrying`: whether a load has failed, and waits to be tried again.
-- `look`: whether a subscriber claims to have seen more, and a look at storage is due.
+- `probe`: whether a subscriber claims to have seen more, and storage is to be probed for it.
 - `just_loaded`: whether nobody has been served since the last load: loads and requests take turns.
 """
 
@@ -21,7 +21,7 @@ from sharedstate_core.decisions import Row, Table
 
 Content: TypeAlias = Literal["none", "missing", "current", "outdated"]
 Asked: TypeAlias = Literal["nothing", "read", "update"]
-Step: TypeAlias = Literal["wait", "forget", "refuse", "load", "look", "answer", "commit", "rest"]
+Step: TypeAlias = Literal["wait", "forget", "refuse", "load", "probe", "answer", "commit", "rest"]
 
 YES: Final = (True,)
 NO: Final = (False,)
@@ -33,7 +33,7 @@ NEXT_STEP: Final[Table[Step]] = Table(
         "watched": (True, False),
         "asked": ("nothing", "read", "update"),
         "retrying": (True, False),
-        "look": (True, False),
+        "probe": (True, False),
         "just_loaded": (True, False),
     },
     [
@@ -55,8 +55,8 @@ NEXT_STEP: Final[Table[Step]] = Table(
             {"content": ("outdated",), "asked": ("update",), "just_loaded": YES},
         ),
         Row("load", "it is needed", {"content": ("missing", "outdated")}),
-        Row("look", "its turn", {"look": YES, "just_loaded": NO}),
-        Row("look", "nobody else waits", {"look": YES, "asked": ("nothing",)}),
+        Row("probe", "its turn", {"probe": YES, "just_loaded": NO}),
+        Row("probe", "nobody else waits", {"probe": YES, "asked": ("nothing",)}),
         Row("answer", "it is current", {"asked": ("read",)}),
         Row("commit", "storage decides, blind or not", {"asked": ("update",)}),
         Row("rest", "nothing to do", {}),

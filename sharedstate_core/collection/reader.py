@@ -17,7 +17,7 @@ ReaderState: TypeAlias = Literal["ready", "blocked", "closed"]
 """*Blocked*: it cannot take anything now. *Closed*: it is given up, or gone."""
 
 
-class Postponed(Generic[C]):
+class Deferred(Generic[C]):
     """What is to be done when a reader can take what comes of it.
 
     Args:
@@ -57,7 +57,7 @@ class Reader(Protocol[C]):
     state: ReaderState
 
     @property
-    def has_postponed(self) -> bool:
+    def has_deferred(self) -> bool:
         """Whether a request of it is put off, so that all later ones have to be."""
         ...
 
@@ -69,10 +69,10 @@ class Reader(Protocol[C]):
         """Return whether a subscription to a collection has still to be brought to this state."""
         ...
 
-    def postpone(self, postponed: Postponed[C], out: list[Effect[C]]) -> None:
-        """Call `postponed.resume(now, out)` when the reader has drained."""
+    def defer(self, deferred: Deferred[C], out: list[Effect[C]]) -> None:
+        """Call `deferred.resume(now, out)` when the reader has drained."""
         ...
 
-    def postpone_again(self, those: Sequence[Postponed[C]], out: list[Effect[C]]) -> None:
-        """Postpone what was under way already: it came before whatever is postponed now."""
+    def defer_again(self, those: Sequence[Deferred[C]], out: list[Effect[C]]) -> None:
+        """Postpone what was under way already: it came before whatever is deferred now."""
         ...

@@ -126,7 +126,7 @@ class Replica:
         self._merge(loaded.rows)
 
     def reaches(self, cursor: Cursor | None) -> bool:
-        """Tell whether the net change from `cursor` to now can be told."""
+        """Return whether the net change from `cursor` to now can be told."""
         return (
             cursor is not None
             and cursor.epoch == self.epoch
@@ -134,7 +134,7 @@ class Replica:
         )
 
     def is_behind(self, cursor: Cursor | None) -> bool:
-        """Tell whether `cursor` is a later state of the same history: another process has shown it."""
+        """Return whether `cursor` is a later state of the same history: another process has shown it."""
         return cursor is not None and cursor.epoch == self.epoch and cursor.version > self.version
 
     def changes_since(self, since: int) -> Changes:

@@ -35,7 +35,7 @@ class Watched(Protocol[C]):
         """Let a subscriber go; then let the collection `proceed`."""
         ...
 
-    def stall(self, subscription: Subscription[C]) -> None:
+    def suspend(self, subscription: Subscription[C]) -> None:
         """Keep no more than a cursor for this subscriber until `catch_up`."""
         ...
 
@@ -145,19 +145,19 @@ class Subscribers(Generic[C]):
     def add(self, subscription: Subscription[C]) -> None:
         """Let a new subscription in: it waits, unless its reader is blocked."""
         self._count += 1
-        self.wait(subscription)
+        self.await_content(subscription)
 
     def remove(self, subscription: Subscription[C]) -> None:
         """Let a subscription go, wherever it is."""
         self._count -= 1
         self._leave(subscription)
 
-    def wait(self, subscription: Subscription[C]) -> None:
+    def await_content(self, subscription: Subscription[C]) -> None:
         """Note that a subscription needs content, unless its reader is blocked and will ask again."""
         if subscription.reader.state == "ready":
             self._waiting[subscription] = None
 
-    def bring_to_now(self, subscription: Subscription[C], replica: Replica) -> Sequence[bytes]:
+    def sync(self, subscription: Subscription[C], replica: Replica) -> Sequence[bytes]:
         """Return what brings one subscriber, which is given it, to the replica's state; it is in step then."""
         audience, cursor = subscription.audience, subscription.cursor
         messages: Sequence[bytes] = ()
@@ -200,7 +200,7 @@ class Subscribers(Generic[C]):
         else:
             counters.resumes_missed += 1
 
-    def stall(self, subscription: Subscription[C]) -> None:
+    def suspend(self, subscription: Subscription[C]) -> None:
         """Note that a reader is blocked: it costs the cursor that its group has come to."""
         self._leave(subscription)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias, assert_never
 
 from sharedstate_core.effects import (
     Answer,
+    AwaitDrain,
     Close,
     Commit,
     Doubt,
@@ -17,7 +18,6 @@ from sharedstate_core.effects import (
     PauseReading,
     ResumeReading,
     Send,
-    TellDrained,
 )
 
 from .host import BroadcastingHost
@@ -102,7 +102,7 @@ class Performer(Generic[P]):
                 self._host.answered(effect)
             case _ if effect.connection in self.gone:
                 pass
-            case TellDrained():
+            case AwaitDrain():
                 effect.connection.await_drain()
             case PauseReading():
                 effect.connection.pause_reading()

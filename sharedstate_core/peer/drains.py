@@ -1,7 +1,7 @@
 """Until when readers who cannot take more have to catch up.
 
 A reader is waited for since the transport said so (`connection_blocked`), or since the core asked to hear when all has
-left (`TellDrained`): a transport that forgets to answer loses the connection, and does not keep it waiting for ever.
+left (`AwaitDrain`): a transport that forgets to answer loses the connection, and does not keep it waiting for ever.
 """
 
 from __future__ import annotations

@@ -16,21 +16,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Generic
 
 from sharedstate_core.collection.delivery import DELIVERY
-from sharedstate_core.collection.reader import Postponed, ReaderState
+from sharedstate_core.collection.reader import Deferred, ReaderState
 from sharedstate_core.collection.subscribers import Subscription
 from sharedstate_core.effects import (
+    AwaitDrain,
     C,
     Close,
     Effect,
     PauseReading,
     ResumeReading,
     Send,
-    TellDrained,
 )
 from sharedstate_core.errors import CLOSE_POLICY, RequestError
 
+from .backlog import Backlog, HeldReply
 from .flow import READING, Unanswered
-from .owed import HeldReply, Owed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence, Sized
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from sharedstate_core.storage import Cursor
 
     from .drains import Drains
-    from .outstanding import Outstanding
+    from .unsent_bytes import UnsentBytes
 
 
 class Session(Generic[C]):
@@ -52,7 +52,7 @@ class Session(Generic[C]):
         connection: C,
         limits: LiveLimits,
         counters: Counters,
-        outstanding: Outstanding[Session[C]],
+        unsent: UnsentBytes[Session[C]],
         drains: Drains[Session[C]],
     ) -> None:
         self.connection = connection
@@ -60,13 +60,13 @@ class Session(Generic[C]):
         self.state: ReaderState = "ready"
         self._limits = limits
         self._counters = counters
-        self._outstanding = outstanding
+        self._unsent = unsent
         self._drains = drains
         self._unanswered = 0
         self._unanswered_bytes = 0
         self._paused = False
         self._window = 0
-        self._owed: Owed[C] = Owed()
+        self._backlog: Backlog[C] = Backlog()
 
     # --- requests ---------------------------------------------------------------------------------
 
@@ -107,8 +107,8 @@ class Session(Generic[C]):
                 out.append(Send((self.connection,), reply))
                 self._given(len(reply), (reply,), out)
             case "later":
-                self._owed.hold(reply)
-                if self._owed.held_bytes > self._limits.current.held_bytes:
+                self._backlog.hold(reply)
+                if self._backlog.held_bytes > self._limits.current.held_bytes:
                     self.close("too many replies wait for a reader that does not read", out)
                 else:
                     self._charge((reply,), out)
@@ -128,7 +128,7 @@ class Session(Generic[C]):
         self._counters.bytes += size
         if self._window > self._limits.current.window_bytes and self.state == "ready":
             self.block(out)
-            out.append(TellDrained(self.connection))
+            out.append(AwaitDrain(self.connection))
             self._drains.expect(self)
             self._charge(messages, out)
 
@@ -136,8 +136,8 @@ class Session(Generic[C]):
         """Note what is kept in memory for this reader; if that is too much for the server, others go."""
         if self.state == "ready":  # it drains: at the end what is still owed is counted
             return
-        self._outstanding.give(self, messages)
-        for session in self._outstanding.excess(self):
+        self._unsent.add(self, messages)
+        for session in self._unsent.evict(self):
             session.close("the server has no memory for slow readers", out, at_once=True)
 
     def block(self, out: list[Effect[C]]) -> None:
@@ -147,40 +147,40 @@ class Session(Generic[C]):
         self.state = "blocked"
         self._counters.blocked += 1
         for subscription in self.subscriptions.values():
-            subscription.collection.stall(subscription)
+            subscription.collection.suspend(subscription)
             self.owe(subscription)
         self._control_flow(out)
 
     def keep(self, unsent: Iterable[bytes], out: list[Effect[C]]) -> None:
         """Note what the transport keeps for the reader, in place of what it was given; a progress, too."""
-        self._outstanding.take_back(self)
-        self._charge([*unsent, *self._owed.kept()], out)
+        self._unsent.release(self)
+        self._charge([*unsent, *self._backlog.kept()], out)
 
     def drain(self, now: float, out: list[Effect[C]]) -> None:
         """The reader has caught up: give it what it is owed, as far as the window allows."""
         self.state = "ready"
         self._window = 0
-        self._outstanding.take_back(self)
-        while self._owed and self.state == "ready":
-            match owed := self._owed.take():
+        self._unsent.release(self)
+        while self._backlog and self.state == "ready":
+            match owed := self._backlog.take():
                 case Subscription():
                     self.take(owed.collection.catch_up(owed, out), out)
                 case HeldReply(message):
                     self.send(message, out)
-                case Postponed():
+                case Deferred():
                     owed.resume(now, out)
-        if kept := self._owed.kept():
-            self._outstanding.give(self, kept)
+        if kept := self._backlog.kept():
+            self._unsent.add(self, kept)
         self._control_flow(out)
 
     def leave(self, out: list[Effect[C]]) -> None:
         """The connection has ended: what is put off is not carried out, and its authors hear so."""
         self.state = "closed"
-        self._outstanding.take_back(self)
+        self._unsent.release(self)
         self._drains.cancel(self)
-        while self._owed:
-            match owed := self._owed.take():
-                case Postponed():
+        while self._backlog:
+            match owed := self._backlog.take():
+                case Deferred():
                     owed.abandon(out)
                 case _:
                     pass
@@ -197,39 +197,39 @@ class Session(Generic[C]):
 
     def owe(self, subscription: Subscription[C]) -> None:
         """Bring a subscription to now when the reader has drained, in its turn."""
-        self._owed.add(subscription)
+        self._backlog.add(subscription)
 
     def owes(self, path: CollectionPath, cursor: Cursor) -> bool:
         """Return whether a subscription to a collection has still to be brought to this state."""
         return any(
             subscription.collection.path == path
-            and subscription in self._owed
+            and subscription in self._backlog
             and not subscription.holds(cursor)
             for subscription in self.subscriptions.values()
         )
 
     def disown(self, subscription: Subscription[C]) -> None:
         """Owe a subscription nothing any more."""
-        self._owed.discard(subscription)
+        self._backlog.discard(subscription)
 
-    def postpone(self, postponed: Postponed[C], out: list[Effect[C]]) -> None:
-        """Call `postponed.resume(now, out)` when the reader has drained."""
-        self._owed.postpone(postponed)
-        self._charge((postponed,), out)
+    def defer(self, deferred: Deferred[C], out: list[Effect[C]]) -> None:
+        """Call `deferred.resume(now, out)` when the reader has drained."""
+        self._backlog.defer(deferred)
+        self._charge((deferred,), out)
 
-    def postpone_again(self, those: Sequence[Postponed[C]], out: list[Effect[C]]) -> None:
-        """Postpone requests that were under way already: they came before whatever is postponed now."""
-        for postponed in reversed(those):
-            self._owed.postpone(postponed, first=True)
+    def defer_again(self, those: Sequence[Deferred[C]], out: list[Effect[C]]) -> None:
+        """Postpone requests that were under way already: they came before whatever is deferred now."""
+        for deferred in reversed(those):
+            self._backlog.defer(deferred, first=True)
         self._charge(those, out)
 
     @property
-    def has_postponed(self) -> bool:
-        """Whether a request is postponed, so that all later ones have to be."""
-        return self._owed.requests > 0
+    def has_deferred(self) -> bool:
+        """Whether a request is deferred, so that all later ones have to be."""
+        return self._backlog.requests > 0
 
     def _control_flow(self, out: list[Effect[C]]) -> None:
-        owed = len(self._owed) > 0
+        owed = len(self._backlog) > 0
         match READING.decide[self.state, self._paused, owed, self._waiting_for_answers()]:
             case "pause":
                 self._paused = True

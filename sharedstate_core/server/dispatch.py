@@ -18,13 +18,13 @@ from sharedstate_core.collection.author import abandon
 from sharedstate_core.collection.delivery import DELIVERY
 from sharedstate_core.collection.notices import Audience
 from sharedstate_core.collection.operations import Get, Operation, Put, put_size
-from sharedstate_core.collection.reader import Postponed
+from sharedstate_core.collection.reader import Deferred
 from sharedstate_core.collection.subscribers import Subscription, proceed
 from sharedstate_core.effects import C, Effect, ListApps, ListCollections
 from sharedstate_core.errors import RequestError
 from sharedstate_core.paths import split_path
 from sharedstate_core.peer.request import Request
-from sharedstate_core.peer.wishes import Decision, Wanted, decide
+from sharedstate_core.peer.subscribing import Accepted, Decision, resolve_subscriptions
 from sharedstate_core.wire.decode import (
     RequestMessage,
     SubscriptionChanges,
@@ -121,7 +121,7 @@ class Dispatcher(Generic[C]):
             case ("clock",):
                 tell, reader = partial(self._tell_time, author), author.reader
                 if reader is not None and _is_later("read", reader):
-                    reader.postpone(Postponed(tell, partial(abandon, author), author.size), out)
+                    reader.defer(Deferred(tell, partial(abandon, author), author.size), out)
                 else:
                     tell(now, out)
             case (app, *services) if len(services) < 2 and app != "subs":
@@ -135,7 +135,7 @@ class Dispatcher(Generic[C]):
         what: Literal["read", "update"] = "read" if isinstance(operation, Get) else "update"
         if reader is not None and _is_later(what, reader):
             resume = partial(self._registry.request, path, operation)
-            reader.postpone(Postponed(resume, partial(abandon, author), operation.size), out)
+            reader.defer(Deferred(resume, partial(abandon, author), operation.size), out)
         else:
             self._registry.take_in(path, operation)
 
@@ -187,7 +187,9 @@ class Dispatcher(Generic[C]):
         """Edit or replace the subscriptions of a connection; `reply` comes before what they bring."""
         before = session.subscriptions
         parse = partial(self._registry.parse, beside=set())
-        decision = decide(before, changes, self._registry.limits.subscriptions, parse)
+        decision = resolve_subscriptions(
+            before, changes, self._registry.limits.subscriptions, parse
+        )
         kept = decision.kept
         reply(decision)
         gone = [each for path, each in before.items() if kept.get(path) is not each]
@@ -195,17 +197,17 @@ class Dispatcher(Generic[C]):
             session.disown(subscription)
             subscription.collection.unsubscribe(subscription)
         session.subscriptions = {
-            path: self._begin(session, path, entry) if isinstance(entry, Wanted) else entry
+            path: self._begin(session, path, entry) if isinstance(entry, Accepted) else entry
             for path, entry in kept.items()
         }
         for path, subscription in session.subscriptions.items():
-            if isinstance(kept[path], Wanted):
+            if isinstance(kept[path], Accepted):
                 if session.state == "blocked":
                     session.owe(subscription)
                 subscription.collection.subscribe(subscription, now, out)
         proceed(gone, now, out)  # not before: one that replaces another watches on
 
-    def _begin(self, session: Session[C], path: str, wanted: Wanted) -> Subscription[C]:
+    def _begin(self, session: Session[C], path: str, wanted: Accepted) -> Subscription[C]:
         since, parts = wanted.options
         collection = self._registry.open(wanted.path)
         return Subscription(session, collection, Audience(path, parts), wanted.sub, since)
@@ -213,4 +215,4 @@ class Dispatcher(Generic[C]):
 
 def _is_later(what: Literal["read", "update"], reader: Reader[C]) -> bool:
     """Return whether a request has to wait until its reader can take the answer, in the order they came."""
-    return DELIVERY.decide[reader.state, what, reader.has_postponed] == "later"
+    return DELIVERY.decide[reader.state, what, reader.has_deferred] == "later"

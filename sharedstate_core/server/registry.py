@@ -14,21 +14,21 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Generic
 
 from sharedstate_core.collection.collection import Collection
-from sharedstate_core.collection.desk import DEADLINES
+from sharedstate_core.collection.collection_host import DEADLINES
 from sharedstate_core.effects import C, Effect
 from sharedstate_core.errors import RequestError
 from sharedstate_core.paths import CollectionPath, parse_collection_path
 from sharedstate_core.pending import Pending
 from sharedstate_core.timers import Timers
 
+from .load_queue import LoadQueue
 from .tickets import Tickets
-from .turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Collection as Names
     from collections.abc import Iterable
 
-    from sharedstate_core.collection.desk import Deadline
+    from sharedstate_core.collection.collection_host import Deadline
     from sharedstate_core.collection.operations import Operation
     from sharedstate_core.collection.reader import Reader
     from sharedstate_core.counters import Counters
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 class Registry(Generic[C]):
-    """All collections of one server process; the `Desk` of each.
+    """All collections of one server process; the `CollectionHost` of each.
 
     Attributes:
         services: names of the services.
@@ -53,10 +53,10 @@ class Registry(Generic[C]):
         self.pending = Pending(limits)
         self._collections: dict[CollectionPath, Collection[C]] = {}
         self._deadlines: Timers[tuple[Deadline, Collection[C]]] = Timers()
-        self._turns = {name: Turns[Collection[C]](limits) for name in self.services}
+        self._load_queues = {name: LoadQueue[Collection[C]](limits) for name in self.services}
         self._lingering: OrderedDict[Collection[C], int] = OrderedDict()  # with the bytes of each
         self._lingering_bytes = 0
-        self._asked: dict[Collection[C], None] = {}  # for something, and did not go on yet
+        self._dirty: dict[Collection[C], None] = {}  # for something, and did not go on yet
 
     def __len__(self) -> int:
         return len(self._collections)
@@ -119,21 +119,21 @@ class Registry(Generic[C]):
         return self._collections.values()
 
     def take_in(self, path: CollectionPath, operation: Operation[C]) -> None:
-        """Take in an update or a read of any collection; then let them `go_on`."""
+        """Take in an update or a read of any collection; then let them `flush`."""
         collection = self.open(path)
         collection.take_in(operation)
-        self._asked[collection] = None
+        self._dirty[collection] = None
 
     @property
-    def is_asked(self) -> bool:
+    def is_dirty(self) -> bool:
         """Whether a collection was asked for something, and has still to go on."""
-        return bool(self._asked)
+        return bool(self._dirty)
 
-    def go_on(self, asker: Reader[C] | None, now: float, out: list[Effect[C]]) -> None:
+    def flush(self, asker: Reader[C] | None, now: float, out: list[Effect[C]]) -> None:
         """Let the collections that were asked for something, by `asker`, do what they can do now."""
-        while self._asked:
-            collection = next(iter(self._asked))
-            del self._asked[collection]
+        while self._dirty:
+            collection = next(iter(self._dirty))
+            del self._dirty[collection]
             collection.proceed(now, out, asker)
 
     def request(
@@ -141,7 +141,7 @@ class Registry(Generic[C]):
     ) -> None:
         """Take in an update or a read of any collection, and go on."""
         self.take_in(path, operation)
-        self.go_on(operation.author.reader, now, out)
+        self.flush(operation.author.reader, now, out)
 
     def issue(self, collection: Collection[C]) -> int:
         """Return the ticket of a new storage operation, whose outcome goes to this collection."""
@@ -150,21 +150,21 @@ class Registry(Generic[C]):
     # --- whose load is next -----------------------------------------------------------------------
 
     def begin_load(self, collection: Collection[C], asker: Reader[C] | None) -> bool:
-        """Tell whether a collection may load now; otherwise it waits, and is told to `proceed`."""
-        return self._turns[collection.path.service].begin(collection, asker)
+        """Return whether a collection may load now; otherwise it waits, and is told to `proceed`."""
+        return self._load_queues[collection.path.service].try_acquire(collection, asker)
 
     def want_no_load(self, collection: Collection[C]) -> None:
         """Let a collection wait no longer for its turn to load."""
-        self._turns[collection.path.service].leave(collection)
+        self._load_queues[collection.path.service].cancel(collection)
 
     def end_load(self, collection: Collection[C]) -> None:
         """A load has ended; `go_on_loading` when the collection has what it brought."""
-        self._turns[collection.path.service].end()
+        self._load_queues[collection.path.service].release()
 
     def go_on_loading(self, service: str, now: float, out: list[Effect[C]]) -> None:
         """Let those load whose turn it is."""
-        turns = self._turns[service]
-        while (collection := turns.call()) is not None:
+        queue = self._load_queues[service]
+        while (collection := queue.next()) is not None:
             collection.proceed(now, out)
 
     # --- how long they stay -----------------------------------------------------------------------
@@ -179,7 +179,7 @@ class Registry(Generic[C]):
 
     def wake(self, now: float, out: list[Effect[C]]) -> None:
         """Time has passed: retry loads, let idle collections go."""
-        self.go_on(None, now, out)
+        self.flush(None, now, out)
         for which, collection in self._deadlines.due(now):
             collection.deadline(which, now, out)
 
@@ -198,7 +198,7 @@ class Registry(Generic[C]):
     def forget(self, collection: Collection[C]) -> None:
         """Let a collection go: it holds nothing that matters."""
         self._wake_up(collection)
-        self._asked.pop(collection, None)
+        self._dirty.pop(collection, None)
         for which in DEADLINES:
             self._deadlines.cancel((which, collection))
         del self._collections[collection.path]

@@ -21,8 +21,8 @@ from sharedstate_core.counters import Census
 from sharedstate_core.effects import C, Effect
 from sharedstate_core.errors import CLOSE_GOING_AWAY, LocalProtocolError
 from sharedstate_core.limits import Limits
-from sharedstate_core.peer.outstanding import Outstanding
 from sharedstate_core.peer.session import Session
+from sharedstate_core.peer.unsent_bytes import UnsentBytes
 
 from .storage_inputs import StorageInputs
 from .typed_inputs import TypedInputs
@@ -45,7 +45,7 @@ class Server(StorageInputs[C], TypedInputs[C]):
 
     def __init__(self, services: Names[str], limits: Limits | None = None) -> None:
         super().__init__(services, limits, self._close_all)
-        self._outstanding: Outstanding[Session[C]] = Outstanding(self._limits)
+        self._unsent: UnsentBytes[Session[C]] = UnsentBytes(self._limits)
 
     @property
     def limits(self) -> Limits:
@@ -68,7 +68,7 @@ class Server(StorageInputs[C], TypedInputs[C]):
         if connection in self._sessions:
             raise LocalProtocolError(f"connection {connection!r} is open already")
         session = self._sessions[connection] = Session(
-            connection, self._limits, self.counters, self._outstanding, self._drains
+            connection, self._limits, self.counters, self._unsent, self._drains
         )
         self.counters.connections += 1
         out: list[Effect[C]] = []
@@ -161,7 +161,7 @@ class Server(StorageInputs[C], TypedInputs[C]):
         except BaseException:
             self._late = out
             raise
-        self._registry.go_on(session, now, out)
+        self._registry.flush(session, now, out)
         return self._end(out)
 
     # --- time -------------------------------------------------------------------------------------
@@ -181,7 +181,7 @@ class Server(StorageInputs[C], TypedInputs[C]):
 
     def next_wakeup(self) -> float | None:
         """Return the time at which `wake` should be called, or None; it may change with every input."""
-        if self._late or self._registry.is_asked:
+        if self._late or self._registry.is_dirty:
             return self._drains.now
         drain, deadline = self._drains.next(), self._registry.next_deadline()
         if drain is None or (deadline is not None and deadline < drain):

@@ -15,7 +15,7 @@ from sharedstate_core.collection.operations import Put, put_size
 from sharedstate_core.effects import C, Effect
 from sharedstate_core.errors import RequestError
 from sharedstate_core.peer.caller import Caller
-from sharedstate_core.peer.wishes import Decision
+from sharedstate_core.peer.subscribing import Decision
 from sharedstate_core.storage import Condition, Cursor, Write
 from sharedstate_core.updates import Update
 from sharedstate_core.wire.bounds import check_bounds
@@ -66,7 +66,7 @@ class TypedInputs(Inputs[C]):
             self._dispatcher.take_in(self._dispatcher.admit(path), Put(caller, write, size), out)
         except RequestError as error:
             caller.fail(error, out)
-        self._registry.go_on(session, now, out)
+        self._registry.flush(session, now, out)
         return self._end(out)
 
     def get(
@@ -93,7 +93,7 @@ class TypedInputs(Inputs[C]):
             self._dispatcher.get(caller, path, now, out)
         except RequestError as error:
             caller.fail(error, out)
-        self._registry.go_on(session, now, out)
+        self._registry.flush(session, now, out)
         return self._end(out)
 
     def subscribe(

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, assert_never
 from sharedstate_core.counters import Counters
 from sharedstate_core.effects import (
     Answer,
+    AwaitDrain,
     Close,
     Commit,
     Doubt,
@@ -26,7 +27,6 @@ from sharedstate_core.effects import (
     PauseReading,
     ResumeReading,
     Send,
-    TellDrained,
 )
 from sharedstate_core.errors import CLOSE_GOING_AWAY
 from sharedstate_core.limits import Limits
@@ -243,7 +243,7 @@ class Steps:
                         self.sent.deliveries += not is_reply
                         self.sent.bytes += len(effect.message)
                         self._send(connection, effect.message)
-                case TellDrained():
+                case AwaitDrain():
                     self._link(effect.connection).draining = True
                 case PauseReading() | ResumeReading():
                     self._link(effect.connection).reading = isinstance(effect, ResumeReading)

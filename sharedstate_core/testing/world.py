@@ -117,7 +117,7 @@ class World(Steps):
                 self.drain(client)
         for _ in range(100):
             self.carry_everything()
-            if not (waiting := self._owed()):
+            if not (waiting := self._backlog()):
                 return
             wakeup = self.server.next_wakeup()
             if wakeup is None:
@@ -143,7 +143,7 @@ class World(Steps):
                     self.drain(client)
                     moved = True
 
-    def _owed(self) -> list[str]:
+    def _backlog(self) -> list[str]:
         """Return what clients still wait for."""
         waiting = [f"client {n}: {a}" for n, c in enumerate(self.clients) for a in c.waiting]
         waiting += [f"author {author!r}" for author in self.callers.waiting]

@@ -24,7 +24,7 @@ _PEAK: Final = bytes(max(0, *_rises(brackets)) for brackets in range(256))
 
 
 def nests_deeper(text: bytes, depth: int) -> bool:
-    """Tell whether arrays and objects of a valid JSON text nest more than `depth` levels.
+    """Return whether arrays and objects of a valid JSON text nest more than `depth` levels.
 
     Short texts and texts with few brackets, nearly all there are, cost next to nothing.
     """

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sharedstate_core import CollectionPath, Limits, Load, Update
 from sharedstate_core.limits import LiveLimits
-from sharedstate_core.peer.outstanding import Outstanding
-from sharedstate_core.server.turns import Turns
+from sharedstate_core.peer.unsent_bytes import UnsentBytes
+from sharedstate_core.server.load_queue import LoadQueue
 from sharedstate_core.testing import World, check_copies, check_requests
 
 from .scenes import P, hear, kinds, say, stored, watching
@@ -131,22 +131,22 @@ def test_what_another_process_commits_meanwhile_is_seen() -> None:
 
 
 def test_turns() -> None:
-    turns: Turns[str] = Turns(LiveLimits(Limits(loads=1)))
-    assert turns.begin("a", 1)
-    assert not turns.begin("b", 1)
-    assert not turns.begin("b", 2)
-    assert not turns.begin("c", 1)
-    assert not turns.begin("c", 1)
-    assert len(turns) == 2
-    assert turns.call() is None
-    turns.end()
-    assert turns.call() == "b"  # who needs nothing any more leaves its place to the next
-    assert turns.call() == "c"
-    assert turns.begin("c", 9)
-    turns.end()
-    assert turns.call() is None
-    assert turns.begin("d", 1)
-    assert len(turns) == 0
+    queue: LoadQueue[str] = LoadQueue(LiveLimits(Limits(loads=1)))
+    assert queue.try_acquire("a", 1)
+    assert not queue.try_acquire("b", 1)
+    assert not queue.try_acquire("b", 2)
+    assert not queue.try_acquire("c", 1)
+    assert not queue.try_acquire("c", 1)
+    assert len(queue) == 2
+    assert queue.next() is None
+    queue.release()
+    assert queue.next() == "b"  # who needs nothing any more leaves its place to the next
+    assert queue.next() == "c"
+    assert queue.try_acquire("c", 9)
+    queue.release()
+    assert queue.next() is None
+    assert queue.try_acquire("d", 1)
+    assert len(queue) == 0
 
 
 # --- collections in memory ------------------------------------------------------------------------
@@ -304,17 +304,17 @@ def test_broadcasts_that_wait_for_their_readers_count() -> None:
     assert closed == [0, 1, 2]
     world.settle()
     check_copies(world)
-    assert world.server._outstanding.bytes == 0
+    assert world.server._unsent.bytes == 0
 
 
 def test_who_makes_progress_stays_and_what_has_left_does_not_count() -> None:
     world = World(4, limits=Limits(owed_bytes=4000), store=stored("p"))
     for client in range(2):
         blocked_with_a_broadcast(world, client)
-    before = world.server._outstanding.bytes
+    before = world.server._unsent.bytes
     world.to_client(0)
     world.block(0)  # again: its socket has taken a part
-    assert world.server._outstanding.bytes < before - 1000
+    assert world.server._unsent.bytes < before - 1000
     for client in (2, 3):
         blocked_with_a_broadcast(world, client, 1500)
     closed = [client for client in range(4) if world.links[client].closed_with is not None]
@@ -334,7 +334,7 @@ def test_an_answer_put_off_once_more_while_its_reader_drains_does_not_count() ->
     say(world)
     world.drain(0)
     world.to_client(0)
-    assert world.server._outstanding.bytes == 0
+    assert world.server._unsent.bytes == 0
     for client in (1, 2):
         blocked_with_a_broadcast(world, client, 4000)
     assert [link.closed_with is None for link in world.links] == [True, False, True]
@@ -353,13 +353,13 @@ def test_one_broadcast_to_many_counts_once() -> None:
     for client in range(6):
         world.block(client)
     assert all(link.closed_with is None for link in world.links)
-    assert 1000 < world.server._outstanding.bytes < 1500
+    assert 1000 < world.server._unsent.bytes < 1500
 
 
 def test_a_transport_that_does_not_tell_what_it_keeps() -> None:
     world = watching(1, "p")
     world.server.connection_blocked(world.connection(0), world.now)
-    assert world.server._outstanding.bytes == 0
+    assert world.server._unsent.bytes == 0
 
 
 def test_one_message_may_exceed_the_bound() -> None:
@@ -370,16 +370,16 @@ def test_one_message_may_exceed_the_bound() -> None:
 
 
 def test_nothing_is_left_of_who_is_gone() -> None:
-    outstanding: Outstanding[int] = Outstanding(LiveLimits(Limits(owed_bytes=100)))
+    unsent: UnsentBytes[int] = UnsentBytes(LiveLimits(Limits(owed_bytes=100)))
     first, second = object(), object()
     shared = b"x" * 60
     for _ in range(2):
-        outstanding.give(first, [shared])  # type: ignore[arg-type]
-    outstanding.give(second, [shared, b"y" * 30])  # type: ignore[arg-type]
-    assert outstanding.bytes == 90
-    assert outstanding.excess(second) == []  # type: ignore[arg-type]
-    outstanding.give(second, [b"z" * 30])  # type: ignore[arg-type]
-    assert outstanding.excess(second) == [first]  # type: ignore[arg-type]
+        unsent.add(first, [shared])  # type: ignore[arg-type]
+    unsent.add(second, [shared, b"y" * 30])  # type: ignore[arg-type]
+    assert unsent.bytes == 90
+    assert unsent.evict(second) == []  # type: ignore[arg-type]
+    unsent.add(second, [b"z" * 30])  # type: ignore[arg-type]
+    assert unsent.evict(second) == [first]  # type: ignore[arg-type]
     for each in (first, second, second):
-        outstanding.take_back(each)  # type: ignore[arg-type]
-    assert outstanding.bytes == 0
+        unsent.release(each)  # type: ignore[arg-type]
+    assert unsent.bytes == 0

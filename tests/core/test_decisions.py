@@ -47,8 +47,8 @@ def next_step(facts: dict[str, Any]) -> str:
     if not (facts["just_loaded"] and somebody_waits):
         if needs_load:
             return "load"
-        if facts["look"]:
-            return "look"
+        if facts["probe"]:
+            return "probe"
     return {"nothing": "rest", "read": "answer", "update": "commit"}[facts["asked"]]
 
 

@@ -82,11 +82,11 @@ def test_rows_of_a_load_are_later_than_what_was_asked_for() -> None:
     world, ticket = begin(catching_up)
     right = right_answer(world, ticket)
     assert right.base == 2
-    old = right._replace(rows=[*right.rows, Row("q", b"{}", 2, 0, 2)])
+    old = replace(right, rows=[*right.rows, Row("q", b"{}", 2, 0, 2)])
     with pytest.raises(LocalProtocolError, match=r"rows\[2\].version: .* after 2 and up to 3"):
         answer(world, ticket, old)
     with pytest.raises(LocalProtocolError, match="2 is before the horizon, 3"):
-        answer(world, ticket, right._replace(horizon=3))
+        answer(world, ticket, replace(right, horizon=3))
     world.finish(ticket)
     world.settle()
 

@@ -145,7 +145,7 @@ def test_a_subscription_that_ends_is_not_owed_by_what_its_end_sets_free() -> Non
     say(world)
     assert world.links[0].draining
     session = world.server._sessions[world.connection(0)]
-    assert not [owed for owed in session._owed if isinstance(owed, Subscription)]
+    assert not [owed for owed in session._backlog if isinstance(owed, Subscription)]
     world.settle()
     check_requests(world)
 

@@ -130,7 +130,7 @@ def test_an_answer_that_its_author_does_not_take_keeps_nobody_from_writing() -> 
     asked = put(world, 0, "p" * 100)
     world.finish(under_way(world, Commit).ticket)
     assert waiting(world) == 0
-    assert 0 < world.server._outstanding.bytes < SMALL
+    assert 0 < world.server._unsent.bytes < SMALL
     put(world, 1, "q")
     world.finish(under_way(world, Commit).ticket)
     assert world.clients[1].asked[0].reply is None
@@ -139,7 +139,7 @@ def test_an_answer_that_its_author_does_not_take_keeps_nobody_from_writing() -> 
     world.drain(0)
     hear(world)
     assert asked.ok
-    assert world.server._outstanding.bytes == 0
+    assert world.server._unsent.bytes == 0
 
 
 def put_off(world: World, client: int) -> None:
@@ -167,7 +167,7 @@ def test_what_is_put_off_until_its_author_reads_is_owed_to_the_author() -> None:
     check_copies(world)
     check_requests(world)
     assert world.clients[2].asked[1].ok
-    assert world.server._outstanding.bytes == waiting(world) == 0
+    assert world.server._unsent.bytes == waiting(world) == 0
 
 
 def test_an_update_behind_a_read_goes_on_though_its_author_left_without_reading() -> None:

@@ -136,13 +136,13 @@ def test_a_reader_who_is_slow_is_not_waited_for() -> None:
     world = watching(2, "p")
     world.block(1)
     world.clients[1].ask("GET", P)
-    postponed = put(world, 1, "r")
+    deferred = put(world, 1, "r")
     asked = put(world, 0, "q")
     world.stop(10.0)
     world.finish(under_way(world, Commit).ticket)
     assert closed(world) == [True, True]
     assert asked.ok
-    assert postponed.reply is None
+    assert deferred.reply is None
     world.settle()
     assert list(world.clients[1].copies[P].state) == ["p", "q"]  # where it resumes
     check_requests(world)
@@ -152,14 +152,14 @@ def test_a_reader_who_catches_up_in_time_gets_what_it_is_owed() -> None:
     world = watching(2, "p")
     world.block(1)
     world.clients[1].ask("GET", P)
-    postponed = put(world, 1, "r")
+    deferred = put(world, 1, "r")
     put(world, 0, "q")
     world.stop(10.0)
     world.drain(1)
     world.finish(under_way(world, Commit).ticket)
     world.finish(under_way(world, Commit).ticket)
     assert closed(world) == [True, True]
-    assert postponed.ok
+    assert deferred.ok
     check_copies(world)
     check_requests(world)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sharedstate_core.collection.operations import Put
-from sharedstate_core.collection.reader import Postponed
+from sharedstate_core.collection.reader import Deferred
 from sharedstate_core.collection.subscribers import Subscription
-from sharedstate_core.peer.owed import HeldReply
+from sharedstate_core.peer.backlog import HeldReply
 
 if TYPE_CHECKING:
     from sharedstate_core.collection.collection import Collection
@@ -20,7 +20,7 @@ def check_internals(world: World) -> None:
     open_now = {link.connection for link in world.links if link.connection is not None}
     assert set(server._sessions) == open_now
     assert set(server._tickets) == set(world.operations)
-    assert not server._registry._asked
+    assert not server._registry._dirty
     drains = {session.connection for session in server._drains}
     late = {c for c in open_now if world.links[c.client].blocked or world.links[c.client].draining}
     assert drains == late
@@ -49,14 +49,14 @@ def _check_sessions(world: World) -> None:
         assert blocked == (link.blocked or link.draining)
         assert session._paused == (not link.reading)
         assert not blocked or session._paused
-        assert session._owed.held_bytes <= limits.held_bytes
+        assert session._backlog.held_bytes <= limits.held_bytes
         owed = set(session.subscriptions.values()) if blocked else set()
-        assert {each for each in session._owed if isinstance(each, Subscription)} == owed
-        assert blocked or not session._owed
-        held = [len(each.message) for each in session._owed if isinstance(each, HeldReply)]
-        assert session._owed.held_bytes == sum(held)
-        postponed = sum(e.requests for e in session._owed if isinstance(e, Postponed))
-        assert session._owed.requests == postponed <= session._unanswered
+        assert {each for each in session._backlog if isinstance(each, Subscription)} == owed
+        assert blocked or not session._backlog
+        held = [len(each.message) for each in session._backlog if isinstance(each, HeldReply)]
+        assert session._backlog.held_bytes == sum(held)
+        deferred = sum(e.requests for e in session._backlog if isinstance(e, Deferred))
+        assert session._backlog.requests == deferred <= session._unanswered
         assert len(session.subscriptions) <= limits.subscriptions
         assert 0 <= session._unanswered <= limits.unanswered
         assert session._unanswered or not session._unanswered_bytes
@@ -67,8 +67,8 @@ def _check_sessions(world: World) -> None:
 
 def _check_bounds(world: World) -> None:
     server, limits = world.server, world.limits
-    outstanding = server._outstanding
-    kept = {id(each) for session in server._sessions.values() for each in session._owed.kept()}
+    outstanding = server._unsent
+    kept = {id(each) for session in server._sessions.values() for each in session._backlog.kept()}
     assert kept <= set(outstanding._readers)
     for session in outstanding._given:
         assert session.state == "blocked"
@@ -84,7 +84,7 @@ def _check_bounds(world: World) -> None:
         put.size for put in waiting if isinstance(put, Put)
     )
     loading = [each for each in server._registry._collections.values() if each._freshness.loading]
-    for turns in server._registry._turns.values():
+    for turns in server._registry._load_queues.values():
         assert turns._under_way == len(loading) <= limits.loads
         assert len(turns) == 0 or len(loading) == limits.loads
         assert set(turns._lines_of) <= set(server._registry._collections.values())
@@ -140,7 +140,7 @@ def check_empty(server: Server[Connection]) -> None:
     assert not server._tickets
     assert server.next_wakeup() is None
     assert not server._registry._lingering
-    assert not server._outstanding._given
+    assert not server._unsent._given
     assert server._registry.pending.bytes == 0
-    assert not any(map(len, server._registry._turns.values()))
+    assert not any(map(len, server._registry._load_queues.values()))
     assert not server.is_busy

@@ -20,6 +20,7 @@ from sharedstate_anyio.websocket.fair_turns import Pace
 from sharedstate_anyio.websocket.partial_messages import Unfinished
 from sharedstate_core import (
     Answer,
+    AwaitDrain,
     Close,
     Commit,
     Doubt,
@@ -32,7 +33,6 @@ from sharedstate_core import (
     ResumeReading,
     Send,
     Server,
-    TellDrained,
 )
 from sharedstate_core.errors import CLOSE_GOING_AWAY
 
@@ -169,7 +169,7 @@ class Hub:
                     self._storage.list(effect)
                 case Doubt():
                     self._storage.doubt(effect)
-                case TellDrained():
+                case AwaitDrain():
                     effect.connection.tell_drained()
                 case PauseReading():
                     effect.connection.pause_reading()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Generic
 
-from sharedstate_core.collection.reader import Postponed
+from sharedstate_core.collection.reader import Deferred
 from sharedstate_core.effects import C
 
 if TYPE_CHECKING:
@@ -28,12 +28,12 @@ class HeldReply:
         self.message = message
 
 
-class Owed(Generic[C]):
+class Backlog(Generic[C]):
     """The queue of one connection.
 
     Attributes:
         held_bytes: of all replies that are held.
-        requests: that are postponed.
+        requests: that are deferred.
     """
 
     __slots__ = ("_queue", "held_bytes", "requests")
@@ -41,12 +41,12 @@ class Owed(Generic[C]):
     def __init__(self) -> None:
         self.held_bytes = 0
         self.requests = 0
-        self._queue: OrderedDict[HeldReply | Postponed[C] | Subscription[C], None] = OrderedDict()
+        self._queue: OrderedDict[HeldReply | Deferred[C] | Subscription[C], None] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._queue)
 
-    def __iter__(self) -> Iterator[HeldReply | Postponed[C] | Subscription[C]]:
+    def __iter__(self) -> Iterator[HeldReply | Deferred[C] | Subscription[C]]:
         return iter(self._queue)
 
     def __contains__(self, subscription: Subscription[C]) -> bool:
@@ -65,19 +65,19 @@ class Owed(Generic[C]):
         self._queue[HeldReply(reply)] = None
         self.held_bytes += len(reply)
 
-    def postpone(self, postponed: Postponed[C], *, first: bool = False) -> None:
+    def defer(self, deferred: Deferred[C], *, first: bool = False) -> None:
         """Put something off; `first`: before all that is in the queue."""
-        self.requests += postponed.requests
-        self._queue[postponed] = None
+        self.requests += deferred.requests
+        self._queue[deferred] = None
         if first:
-            self._queue.move_to_end(postponed, last=False)
+            self._queue.move_to_end(deferred, last=False)
 
-    def take(self) -> HeldReply | Postponed[C] | Subscription[C]:
+    def take(self) -> HeldReply | Deferred[C] | Subscription[C]:
         """Take out what is next."""
         owed, _ = self._queue.popitem(last=False)
         if isinstance(owed, HeldReply):
             self.held_bytes -= len(owed.message)
-        elif isinstance(owed, Postponed):
+        elif isinstance(owed, Deferred):
             self.requests -= owed.requests
         return owed
 
@@ -87,6 +87,6 @@ class Owed(Generic[C]):
         for each in self._queue:
             if isinstance(each, HeldReply):
                 kept.append(each.message)
-            elif isinstance(each, Postponed):
+            elif isinstance(each, Deferred):
                 kept.append(each)
         return kept

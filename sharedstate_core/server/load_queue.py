@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 T = TypeVar("T", bound="Hashable")
 
 
-class Turns(Generic[T]):
+class LoadQueue(Generic[T]):
     """The loads of one service.
 
     Args:
@@ -38,10 +38,10 @@ class Turns(Generic[T]):
     def __len__(self) -> int:
         return len(self._lines_of)
 
-    def begin(self, one: T, asker: object) -> bool:
-        """Tell whether `one` may load now; it is counted then, and waits otherwise. Asking again does no harm."""
+    def try_acquire(self, one: T, asker: object) -> bool:
+        """Return whether `one` may load now; it is counted then, and waits otherwise. Asking again does no harm."""
         if self._may_begin and (self._called == one or not self._lines_of):
-            self.leave(one)
+            self.cancel(one)
             self._under_way += 1
             return True
         self._lines.setdefault(asker, OrderedDict()).setdefault(one)
@@ -52,7 +52,7 @@ class Turns(Generic[T]):
     def _may_begin(self) -> bool:
         return self._under_way < self._limits.current.loads
 
-    def leave(self, one: T) -> None:
+    def cancel(self, one: T) -> None:
         """Wait no longer, if it did."""
         for asker in self._lines_of.pop(one, ()):
             line = self._lines[asker]
@@ -60,17 +60,17 @@ class Turns(Generic[T]):
             if not line:
                 del self._lines[asker]
 
-    def end(self) -> None:
+    def release(self) -> None:
         """A load has ended: `call` those who may load now."""
         self._under_way -= 1
 
-    def call(self) -> T | None:
+    def next(self) -> T | None:
         """Take the next one out, if there is one and it may load; it begins at once, or needs nothing."""
         self._called = None
         if self._may_begin and self._lines:
             asker, line = self._lines.popitem(last=False)
             self._lines[asker] = line  # behind the others
             self._called = one = next(iter(line))
-            self.leave(one)
+            self.cancel(one)
             return one
         return None

@@ -23,7 +23,7 @@ MAX_SPELLINGS: Final = 4
 """Spellings of one collection's path that one connection may subscribe to: each gets messages of its own."""
 
 
-class Wanted(NamedTuple):
+class Accepted(NamedTuple):
     """A subscription that passed every check and is about to begin."""
 
     path: CollectionPath
@@ -34,11 +34,11 @@ class Wanted(NamedTuple):
 class Decision(NamedTuple, Generic[C]):
     """By path as spelled: the subscriptions from now on, in order, and what cannot be."""
 
-    kept: dict[str, Subscription[C] | Wanted]
+    kept: dict[str, Subscription[C] | Accepted]
     refused: dict[str, Refusal]
 
 
-def decide(
+def resolve_subscriptions(
     before: Mapping[str, Subscription[C]],
     changes: SubscriptionChanges,
     most: int,
@@ -69,7 +69,7 @@ def decide(
             if known is not None and known.sub == sub:
                 decision.kept[path] = known
             else:
-                decision.kept[path] = Wanted(collection, sub, decode_subscription(sub))
+                decision.kept[path] = Accepted(collection, sub, decode_subscription(sub))
         except RequestError as error:
             decision.refused[path] = Refusal(error.code, error.message)
     return decision

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 One_contra = TypeVar("One_contra", contravariant=True)
 """The collection."""
 
-Deadline: TypeAlias = Literal["retry", "look", "linger"]
+Deadline: TypeAlias = Literal["retry", "probe", "linger"]
 DEADLINES: Final[tuple[Deadline, ...]] = get_args(Deadline)
 
 
-class Desk(Protocol[C, One_contra]):
+class CollectionHost(Protocol[C, One_contra]):
     """What a collection needs of the server it belongs to; `registry` has it."""
 
     live_limits: LiveLimits
@@ -45,7 +45,7 @@ class Desk(Protocol[C, One_contra]):
         ...
 
     def begin_load(self, collection: One_contra, asker: Reader[C] | None) -> bool:
-        """Tell whether this collection may load now; otherwise it waits, and is told to `proceed`."""
+        """Return whether this collection may load now; otherwise it waits, and is told to `proceed`."""
         ...
 
     def want_no_load(self, collection: One_contra) -> None:

@@ -24,7 +24,7 @@ S = TypeVar("S", bound="Hashable")
 """A session."""
 
 
-class Outstanding(Generic[S]):
+class UnsentBytes(Generic[S]):
     """Counts the bytes; the bound is `Limits.owed_bytes`."""
 
     def __init__(self, limits: LiveLimits) -> None:
@@ -33,7 +33,7 @@ class Outstanding(Generic[S]):
         self._given: OrderedDict[S, list[Sized]] = OrderedDict()  # the longest there first
         self._readers: Counter[int] = Counter()  # of a message, by its identity
 
-    def give(self, session: S, messages: Iterable[Sized]) -> None:
+    def add(self, session: S, messages: Iterable[Sized]) -> None:
         """A reader was given these, and has to wait until they have left."""
         given = self._given.setdefault(session, [])
         for message in messages:
@@ -42,7 +42,7 @@ class Outstanding(Generic[S]):
             if self._readers[id(message)] == 1:
                 self.bytes += len(message)
 
-    def take_back(self, session: S) -> None:
+    def release(self, session: S) -> None:
         """A reader has taken everything, or is gone."""
         for message in self._given.pop(session, ()):
             self._readers[id(message)] -= 1
@@ -50,13 +50,13 @@ class Outstanding(Generic[S]):
                 del self._readers[id(message)]
                 self.bytes -= len(message)
 
-    def excess(self, newest: S) -> Sequence[S]:
+    def evict(self, newest: S) -> Sequence[S]:
         """Return who has to go, and count them no more; `newest` stays."""
         gone: list[S] = []
         while self.bytes > self._limits.current.owed_bytes:
             oldest = next((each for each in self._given if each is not newest), None)
             if oldest is None:
                 break
-            self.take_back(oldest)
+            self.release(oldest)
             gone.append(oldest)
         return gone
