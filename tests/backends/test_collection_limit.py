@@ -139,4 +139,7 @@ def test_it_is_counted_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_default(file: str) -> None:
     backend = get_service({"db_type": "sqlite", "db_name": file})
     assert isinstance(backend, Island)
-    assert cast("Any", backend.backend)._tables._limit.limit == collection_limit.MAX_COLLECTIONS
+    assert (
+        cast("Any", backend.backend)._writer._commits._limit.limit
+        == collection_limit.MAX_COLLECTIONS
+    )

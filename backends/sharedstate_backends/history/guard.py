@@ -15,15 +15,16 @@ import anyio
 
 from sharedstate_core.storage import Cursor
 
-from .history import STARTS, Memory, find_lost, steady
 from .log import report, report_doubt
+from .memory import Memory
+from .vectors import STARTS, find_lost, steady
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 
     from sharedstate_core.paths import CollectionPath
 
-    from .history import Lost, State
+    from .vectors import Lost, State
 
 T = TypeVar("T")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from .history import STARTS
+from .vectors import STARTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from sharedstate_core.paths import CollectionPath
     from sharedstate_core.storage import Cursor
 
-    from .history import Lost, State
+    from .vectors import Lost, State
 
 log = logging.getLogger("sharedstate")
 

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from sharedstate_core.paths import CollectionPath
 
-    from .history import Memory, State
+    from .memory import Memory
+    from .vectors import State
 
 EXAMINED: Final = 200
 """Heads looked at in one step."""

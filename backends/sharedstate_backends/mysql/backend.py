@@ -23,11 +23,11 @@ from sharedstate_backends.plan import MAX_TOMBSTONES
 from sharedstate_core.arguments import check_number, expect
 
 from . import dump, migration, probe, restore, survey
-from .commit.commits import MysqlCommits
+from .commit.commits import Commits
 from .commit.writer import Writer
 from .pruning import MysqlPruning
 from .tables.schema import create_database, prepare
-from .tables.tables import MysqlTables
+from .tables.tables import Tables
 from .wire.address import Address
 from .wire.backoff import ContentionBackoff
 from .wire.errors import DEADLOCK, UNKNOWN_COLUMN, DatabaseError, LostError
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
         Sequence,
     )
 
-    from sharedstate_backends.history.history import Lost, State
+    from sharedstate_backends.history.vectors import Lost, State
     from sharedstate_backends.legacy.migration import Migrated, Tell
     from sharedstate_backends.portable import Portion
     from sharedstate_core.paths import CollectionPath
@@ -94,9 +94,9 @@ class MysqlBackend:
         check_number("max_collections", max_collections, 1)
         self._address = address
         self._table = table
-        self._tables = MysqlTables(table)
+        self._tables = Tables(table)
         self._guard = Guard(str(address), _Judge(self._tables, self._on_connection))
-        commits = MysqlCommits(self._tables, self._guard, max_tombstones, max_collections)
+        commits = Commits(self._tables, self._guard, max_tombstones, max_collections)
         self._pruner = Pruner(MysqlPruning(self._tables, self._on_connection), self._guard.memory)
         self._pool_size = pool_size
         self._writer = Writer(address, self._opened, commits, min(WRITERS, pool_size))
@@ -247,7 +247,7 @@ class MysqlBackend:
 class _Judge:
     """Does what the guard needs, with the lock on what is known of the store."""
 
-    def __init__(self, tables: MysqlTables, on_connection: OnConnection) -> None:
+    def __init__(self, tables: Tables, on_connection: OnConnection) -> None:
         self._tables = tables
         self._on_connection = on_connection
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sharedstate_backends.history.history import State, find_lost
 from sharedstate_backends.history.pruning import Examined, risen
+from sharedstate_backends.history.vectors import State, find_lost
 from sharedstate_core.paths import CollectionPath
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from .tables.tables import MysqlTables
+    from .tables.tables import Tables
     from .wire.connection import Connection, OnConnection
 
 
@@ -24,7 +24,7 @@ class MysqlPruning:
         on_connection: does something on a connection of the pool.
     """
 
-    def __init__(self, tables: MysqlTables, on_connection: OnConnection) -> None:
+    def __init__(self, tables: Tables, on_connection: OnConnection) -> None:
         self._tables = tables
         self._on_connection = on_connection
 

@@ -18,7 +18,7 @@ from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Final
 
 from sharedstate_backends.contract import OutcomeUnknownError, StorageError
-from sharedstate_backends.history.history import new_epoch, with_epochs
+from sharedstate_backends.history.vectors import new_epoch, with_epochs
 from sharedstate_backends.layout import table_names
 from sharedstate_backends.portable import Census
 

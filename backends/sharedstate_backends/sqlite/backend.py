@@ -26,6 +26,7 @@ from sharedstate_core.arguments import check_number, expect
 
 from . import connection as sqlite_connection
 from . import files, migration, portable, schema, survey
+from .commits import Commits
 from .connection import MEMORY, UNCERTAIN
 from .pruning import SqlitePruning
 from .tables import Tables
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import AsyncGenerator, Container, Iterable, Mapping, Sequence
 
-    from sharedstate_backends.history.history import Lost, State
+    from sharedstate_backends.history.vectors import Lost, State
     from sharedstate_backends.legacy.migration import Migrated, Tell
     from sharedstate_backends.portable import Portion
     from sharedstate_core.paths import CollectionPath
@@ -83,7 +84,7 @@ class SqliteBackend:
         check_number("max_collections", max_collections, 1)
         self._name = name
         self._table = table
-        self._tables = Tables(table, max_tombstones, max_collections)
+        self._tables = Tables(table)
         self._synchronous = synchronous
         self._busy_timeout = busy_timeout
         connect_reader = None if name == MEMORY else self._connect
@@ -91,7 +92,8 @@ class SqliteBackend:
         self._threads = Threads(self._path, self._connect_writer, connect_reader, self._replaced)
         self._guard = Guard(self._path, _Judge(self._tables, self._threads))
         self._pruner = Pruner(SqlitePruning(table, self._tables, self._threads), self._guard.memory)
-        self._writer = Writer(self._path, self._threads, self._tables, self._guard)
+        commits = Commits(table, self._tables, max_tombstones, max_collections)
+        self._writer = Writer(self._path, self._threads, commits, self._guard)
 
     async def open(self) -> None:
         """Open the database and create its tables if they are not there.

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sharedstate_backends.history.history import State, find_lost
 from sharedstate_backends.history.pruning import Examined, risen
+from sharedstate_backends.history.vectors import State, find_lost
 from sharedstate_backends.layout import FORMAT_WITH_FLOOR, table_names
 from sharedstate_core.paths import CollectionPath
 

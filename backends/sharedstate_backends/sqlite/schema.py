@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from sharedstate_backends.contract import OldDataError, StorageError
-from sharedstate_backends.history.history import new_epoch, starts, with_epochs, with_start
+from sharedstate_backends.history.vectors import new_epoch, starts, with_epochs, with_start
 from sharedstate_backends.layout import FORMAT, FORMAT_WITH_FLOOR, FORMATS
 from sharedstate_backends.legacy.migration import HOW_TO_MIGRATE, is_old
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Mapping
 
-    from sharedstate_backends.history.history import State
+    from sharedstate_backends.history.vectors import State
 
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 

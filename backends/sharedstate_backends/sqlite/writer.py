@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from sharedstate_backends.batching import Batcher
 from sharedstate_backends.contract import OutcomeUnknownError, StorageError
-from sharedstate_backends.history.history import STARTS
+from sharedstate_backends.history.vectors import STARTS
 
+from .commits import Part
 from .connection import WorkError
-from .tables import Part
 
 if TYPE_CHECKING:
     import sqlite3
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
     from sharedstate_backends.batching import Commit
     from sharedstate_backends.history.guard import Guard
-    from sharedstate_backends.history.history import Lost, State
+    from sharedstate_backends.history.vectors import Lost, State
     from sharedstate_core.paths import CollectionPath
     from sharedstate_core.storage import CommitResult, Write
 
-    from .tables import Stored, Tables
+    from .commits import Commits, Stored
     from .threads import Threads
 
 
@@ -34,13 +34,13 @@ class Writer:
     Args:
         name: of the database, for messages.
         threads: its connections.
-        tables: what a transaction comes to.
+        commits: what a transaction comes to.
         guard: knows what was told of each collection.
     """
 
-    def __init__(self, name: str, threads: Threads, tables: Tables, guard: Guard) -> None:
+    def __init__(self, name: str, threads: Threads, commits: Commits, guard: Guard) -> None:
         self._threads = threads
-        self._tables = tables
+        self._commits = commits
         self._guard = guard
         self._batcher = Batcher(name, self._transact)
 
@@ -63,7 +63,7 @@ class Writer:
         since = self._since(parts)
 
         def commit(cursor: sqlite3.Cursor) -> list[Stored]:
-            return self._tables.commit(cursor, parts, since)
+            return self._commits.commit(cursor, parts, since)
 
         try:
             results = await self._threads.write(commit)

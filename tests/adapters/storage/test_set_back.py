@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 import pytest
 
-from sharedstate_backends.history import history
+from sharedstate_backends.history import vectors
 from tests.support.faults.set_back import check
 from tests.support.peer import open_client
 from tests.support.services.servers import running, sqlite
@@ -129,7 +129,7 @@ async def test_without_the_guard_somebody_is_left_behind(
 ) -> None:
     """The planted bug: the test above can fail."""
     monkeypatch.setattr("tests.support.faults.set_back.SECONDS", 1.0)
-    monkeypatch.setattr(history, "goes_on", lambda *_: True)
+    monkeypatch.setattr(vectors, "goes_on", lambda *_: True)
     failures = 0
     for seed in range(3):
         file = tmp_path / f"{seed}.db"

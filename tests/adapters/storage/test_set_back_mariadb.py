@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 import pytest
 
-from sharedstate_backends.history import history
+from sharedstate_backends.history import vectors
 from tests.support.faults.proxy import open_proxy
 from tests.support.faults.set_back import check
 from tests.support.services.mariadb import SYNCHRONOUS, MariaDb
@@ -157,7 +157,7 @@ async def test_without_the_guard_somebody_is_left_behind(
 ) -> None:
     """The planted bug: the test above can fail."""
     monkeypatch.setattr("tests.support.faults.set_back.SECONDS", 2.0)
-    monkeypatch.setattr(history, "goes_on", lambda *_: True)
+    monkeypatch.setattr(vectors, "goes_on", lambda *_: True)
     failures = 0
     for seed in range(5):
         if failures:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sharedstate_backends.conformance.model import path, put, write_all
-from sharedstate_backends.history import history
+from sharedstate_backends.history import memory
 from sharedstate_core.storage import Committed, Condition, Cursor, Rejected, Write
 from sharedstate_core.updates import Update
 from tests.backends.opening import opened
@@ -207,7 +207,7 @@ async def test_a_commit_that_writes_nothing_is_not_the_latest(
     database: Restorable, said: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Though it tells of a head that is new here."""
-    monkeypatch.setattr(history, "LOOKED_AT", 0)
+    monkeypatch.setattr(memory, "LOOKED_AT", 0)
     other, latest = path("other"), path("latest")
     async with opened(database.store()) as there:
         await write_all(there, other, put("x"))

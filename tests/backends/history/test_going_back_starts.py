@@ -8,7 +8,7 @@ import pytest
 
 from sharedstate_backends import OutcomeUnknownError, StorageError
 from sharedstate_backends.conformance.model import put, write_all
-from sharedstate_backends.history import history
+from sharedstate_backends.history import vectors
 from sharedstate_core.storage import Cursor
 from tests.backends.opening import opened
 
@@ -58,7 +58,7 @@ async def test_others_may_start_and_end_meanwhile(database: Restorable, said: li
     """More of them than there is room for; and a backup of that time has the mark."""
     async with opened(database.store()) as backend:
         before = await cursor(backend)
-        for _ in range(history.MAX_WRITERS + 2):
+        for _ in range(vectors.MAX_WRITERS + 2):
             async with opened(database.store()) as other:
                 assert await cursor(other) == before
         database.put_back(database.take())

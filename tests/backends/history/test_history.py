@@ -13,12 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sharedstate_backends.history import history
-from sharedstate_backends.history.history import (
-    LOOKED_AT,
+from sharedstate_backends.history import vectors
+from sharedstate_backends.history.memory import LOOKED_AT, Memory
+from sharedstate_backends.history.vectors import (
     MAX_EPOCHS,
     MAX_WRITERS,
-    Memory,
     State,
     goes_on,
     with_epochs,
@@ -70,7 +69,7 @@ class Storage:
                 self.epochs += 1
                 former = with_epochs(self.node.former, [before.epoch, state.epoch])
                 self.become(state._replace(epoch=f"e{self.epochs}"), former)
-                memory.forget([history.Lost(PATH, before, self.node.state)])
+                memory.forget([vectors.Lost(PATH, before, self.node.state)])
         memory.note(PATH, before, self.node.state)
 
     def commit(self, process: int, *, stored: bool = True, known: bool = True) -> None:
@@ -147,20 +146,20 @@ def a_thousand_lives(seed: int) -> None:
 
 def by_version_only(before: State, now: State, former: str = "") -> bool:
     """A planted bug: a head that is not lower is taken for a later one."""
-    return history.goes_on(before, now, former) or (
+    return vectors.goes_on(before, now, former) or (
         before.epoch == now.epoch and before.version < now.version
     )
 
 
 def any_epoch(before: State, now: State, former: str = "") -> bool:
     """A planted bug: an epoch that differs is taken for a later one."""
-    return before.epoch != now.epoch or history.goes_on(before, now, former)
+    return before.epoch != now.epoch or vectors.goes_on(before, now, former)
 
 
 def by_presence(before: State, now: State, former: str = "") -> bool:
     """A planted bug: a writer that is known is enough, whatever it has made."""
     writer = before.writers.rpartition(" ")[2].partition(":")[0]
-    return history.goes_on(before, now, former) or (
+    return vectors.goes_on(before, now, former) or (
         before.epoch == now.epoch and before.version <= now.version and f"{writer}:" in now.writers
     )
 
@@ -230,18 +229,18 @@ def test_former_epochs_are_bounded() -> None:
     for number in range(3 * MAX_EPOCHS):
         former = with_epochs(former, [f"e{number}", ""])
     assert former.split() == [f"e{number}" for number in range(2 * MAX_EPOCHS, 3 * MAX_EPOCHS)]
-    assert len(with_epochs("", [history.new_epoch() for _ in range(MAX_EPOCHS)])) <= 255
+    assert len(with_epochs("", [vectors.new_epoch() for _ in range(MAX_EPOCHS)])) <= 255
 
 
 def test_starts_are_bounded_and_fit_where_they_are_stored() -> None:
     marks = "x:99999"
     for _ in range(3 * MAX_WRITERS):
-        marks = history.with_start(marks)
+        marks = vectors.with_start(marks)
     assert len(marks.split()) == MAX_WRITERS
     assert len(marks) <= 255
-    assert history.starts("e", marks).version == 99_999 + 3 * MAX_WRITERS
-    assert history.starts("e", "") == State("e")
-    assert history.starts("e", "nonsense").version == 0
+    assert vectors.starts("e", marks).version == 99_999 + 3 * MAX_WRITERS
+    assert vectors.starts("e", "") == State("e")
+    assert vectors.starts("e", "nonsense").version == 0
 
 
 def test_memory_is_bounded_and_forgets_what_was_used_least_lately() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from sharedstate_backends.conformance.model import path, put, write_all
-from sharedstate_backends.history import history, pruning
+from sharedstate_backends.history import pruning, vectors
 from sharedstate_core.storage import Committed, Condition, Cursor, Loaded, Rejected, Write
 from sharedstate_core.updates import Update
 from tests.backends.opening import opened
@@ -326,17 +326,17 @@ async def test_nobody_counts_a_version_twice_while_rooms_come_and_go(
 
 
 def test_who_was_anybody_goes_on() -> None:
-    absent, goes_on = history.absent, history.goes_on
-    state = history.State("e", 5, "v:3 w:5")
+    absent, goes_on = vectors.absent, vectors.goes_on
+    state = vectors.State("e", 5, "v:3 w:5")
     assert goes_on(state, absent("e", 5))
     assert goes_on(state, absent("e", 9))
     assert not goes_on(state, absent("e", 4))
     assert goes_on(absent("e", 5), absent("e", 9))
     assert not goes_on(absent("e", 9), absent("e", 5))
-    later = history.State("e", 10, history.with_writer(absent("e", 9).writers, "x", 10))
+    later = vectors.State("e", 10, vectors.with_writer(absent("e", 9).writers, "x", 10))
     assert goes_on(state, later)
     assert goes_on(absent("e", 9), later)
-    assert not goes_on(history.State("e", 10, "*:9 w:10"), later)
-    assert not goes_on(absent("e", 9), history.State("e", 10, "w:10")), "made from before that"
-    assert not goes_on(absent("e", 9), history.State("e", 10)), "made by version 0.1"
-    assert history.absent("e", 0) == history.State("e")
+    assert not goes_on(vectors.State("e", 10, "*:9 w:10"), later)
+    assert not goes_on(absent("e", 9), vectors.State("e", 10, "w:10")), "made from before that"
+    assert not goes_on(absent("e", 9), vectors.State("e", 10)), "made by version 0.1"
+    assert vectors.absent("e", 0) == vectors.State("e")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from sharedstate_backends.batching import Commit
-    from sharedstate_backends.mysql.commit.commits import MysqlCommits
+    from sharedstate_backends.mysql.commit.commits import Commits
     from sharedstate_backends.mysql.wire.pool import Pool
 
 pytestmark = pytest.mark.parametrize("anyio_backend", ["asyncio"])  # the backend's own loop
@@ -43,7 +43,7 @@ class Database:
 
 async def test_an_answer_that_does_not_reach_to_commit_tells_nothing() -> None:
     database = Database()
-    pool, commits = cast("Pool", database), cast("MysqlCommits", database)
+    pool, commits = cast("Pool", database), cast("Commits", database)
     writer = Writer(Address("nowhere"), lambda: pool, commits, 2)
     path = CollectionPath("app", "items", "a")
     with pytest.raises(OutcomeUnknownError, match="not answered every statement"):

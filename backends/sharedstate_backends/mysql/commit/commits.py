@@ -4,7 +4,7 @@
 Where the heads are remembered (see `tables.heads`) and no condition depends on a row, all of it is one packet: lock the
 heads and make sure of them, write each row once and the heads, COMMIT. Otherwise a packet before it locks the heads
 and reads them, and the rows that matter. If a collection is new, another one between them writes its head: from then
-on `MysqlTables.settle` waits for the end of this transaction. Either way nothing is written to a collection that does
+on `Tables.settle` waits for the end of this transaction. Either way nothing is written to a collection that does
 not go on from what this process has told of it, unless under a new epoch (see `history`).
 """
 
@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from sharedstate_backends.collection_limit import MAX_COLLECTIONS, CollectionLimit
-from sharedstate_backends.history.history import STARTS, State, with_writer
+from sharedstate_backends.history.vectors import STARTS, State, with_writer
 from sharedstate_backends.mysql.tables.heads import Left, Memory, Stored
 from sharedstate_backends.mysql.tables.schema import new_key
 from sharedstate_backends.mysql.wire.packets import literal, packets, send
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from sharedstate_backends.batching import Commit
     from sharedstate_backends.history.guard import Guard
-    from sharedstate_backends.history.history import Lost
-    from sharedstate_backends.mysql.tables.tables import MysqlTables
+    from sharedstate_backends.history.vectors import Lost
+    from sharedstate_backends.mysql.tables.tables import Tables
     from sharedstate_backends.mysql.wire.connection import Connection
     from sharedstate_core.paths import CollectionPath
 
@@ -63,7 +63,7 @@ class Prepared(NamedTuple):
     lost: Sequence[Lost]
 
 
-class MysqlCommits:
+class Commits:
     """The commits to one service's tables.
 
     Args:
@@ -75,7 +75,7 @@ class MysqlCommits:
 
     def __init__(
         self,
-        tables: MysqlTables,
+        tables: Tables,
         guard: Guard,
         max_tombstones: int = MAX_TOMBSTONES,
         max_collections: int = MAX_COLLECTIONS,

@@ -6,16 +6,16 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from sharedstate_backends.history.history import STARTS, find_lost
+from sharedstate_backends.history.vectors import STARTS, find_lost
 from sharedstate_backends.mysql.wire.packets import PACKET_BYTES, batches, literal, packets
 from sharedstate_backends.plan import Known
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from sharedstate_backends.history.history import Lost, State
+    from sharedstate_backends.history.vectors import Lost, State
     from sharedstate_backends.mysql.tables.heads import Stored
-    from sharedstate_backends.mysql.tables.tables import MysqlTables
+    from sharedstate_backends.mysql.tables.tables import Tables
     from sharedstate_backends.mysql.wire.connection import Connection
     from sharedstate_core.paths import CollectionPath
 
@@ -42,7 +42,7 @@ class Locked(NamedTuple):
 
 async def lock(
     connection: Connection,
-    tables: MysqlTables,
+    tables: Tables,
     wanted: Mapping[CollectionPath, Sequence[str]],
     remembered: Mapping[CollectionPath, State],
 ) -> Locked:
@@ -74,7 +74,7 @@ async def lock(
     return Locked(heads, known, lost)
 
 
-def make_sure(tables: MysqlTables, heads: Sequence[Stored]) -> str:
+def make_sure(tables: Tables, heads: Sequence[Stored]) -> str:
     """Return a statement that locks these heads, and fails with `OUT_OF_RANGE` if one of them has changed."""
     rows = " OR ".join(
         f"(`key` = {key} AND version = {head.version} AND tombstones = {head.tombstones} "
@@ -89,7 +89,7 @@ def make_sure(tables: MysqlTables, heads: Sequence[Stored]) -> str:
 
 
 def _select_rows(
-    tables: MysqlTables, wanted: Mapping[CollectionPath, Sequence[str]], max_packet: int
+    tables: Tables, wanted: Mapping[CollectionPath, Sequence[str]], max_packet: int
 ) -> Iterator[str]:
     """Yield statements that look for these ids in each collection."""
     selects = (

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from sharedstate_core.paths import CollectionPath
     from sharedstate_core.storage import CommitResult, Write
 
-    from .commits import MysqlCommits
+    from .commits import Commits
 
 MAX_BYTES: Final = 4 * 1024 * 1024
 """Texts in one transaction of several commits: few enough that none waits long."""
@@ -60,7 +60,7 @@ class Writer:
     """
 
     def __init__(
-        self, address: Address, pool: Callable[[], Pool], commits: MysqlCommits, limit: int
+        self, address: Address, pool: Callable[[], Pool], commits: Commits, limit: int
     ) -> None:
         self.doubtful: set[CollectionPath] = set()
         self._address = address

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from sharedstate_backends.history.history import State
+    from sharedstate_backends.history.vectors import State
     from sharedstate_backends.plan import Head
     from sharedstate_core.paths import CollectionPath
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sharedstate_backends.contract import StorageError
-from sharedstate_backends.history.history import (
+from sharedstate_backends.history.vectors import (
     find_lost,
     new_epoch,
     starts,
@@ -24,7 +24,7 @@ from sharedstate_backends.mysql.wire.server import doubts, notes
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from sharedstate_backends.history.history import Lost, State
+    from sharedstate_backends.history.vectors import Lost, State
     from sharedstate_backends.mysql.wire.compound import Rows
     from sharedstate_backends.mysql.wire.connection import Connection
     from sharedstate_core.paths import CollectionPath

@@ -12,7 +12,7 @@ import secrets
 from typing import TYPE_CHECKING, Final
 
 from sharedstate_backends.contract import OldDataError, StorageError
-from sharedstate_backends.history.history import new_epoch
+from sharedstate_backends.history.vectors import new_epoch
 from sharedstate_backends.layout import FORMAT, FORMAT_WITH_FLOOR, FORMATS, table_names
 from sharedstate_backends.legacy.migration import BACKUP_SUFFIX, HOW_TO_MIGRATE, is_old
 from sharedstate_backends.mysql.wire.connection import Connection

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from sharedstate_backends.history.history import MAX_REMEMBERED, STARTS, State, absent
+from sharedstate_backends.history.memory import MAX_REMEMBERED
+from sharedstate_backends.history.vectors import STARTS, State, absent
 from sharedstate_backends.layout import table_names
 from sharedstate_backends.mysql.wire.packets import literal
 from sharedstate_backends.plan import Head
@@ -20,7 +21,7 @@ from .meta import Meta
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sharedstate_backends.history.history import Lost
+    from sharedstate_backends.history.vectors import Lost
     from sharedstate_backends.mysql.wire.compound import Rows
     from sharedstate_backends.mysql.wire.connection import Connection
     from sharedstate_core.paths import CollectionPath
@@ -30,7 +31,7 @@ _ASKED: Final = 500
 """Collections asked for in one statement: few enough for the planner to look each up."""
 
 
-class MysqlTables:
+class Tables:
     """One service's tables.
 
     Args:

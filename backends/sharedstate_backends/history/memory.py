@@ -1,0 +1,138 @@
+"""What a process remembers of a store, so that it notices if the store goes back (see `history` for the rules)."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+
+from .vectors import STARTS, State
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sharedstate_core.paths import CollectionPath
+
+    from .vectors import Lost
+
+LOOKED_AT: Final = 8
+"""Collections whose heads are looked at beside those that were asked for, in turn: what nobody watches here somebody
+who is away may hold."""
+
+MAX_REMEMBERED: Final = 100_000
+"""Collections of which a process remembers the head, those told of last; some 400 bytes each."""
+
+
+@dataclass(slots=True)
+class _Entry:
+    state: State | None = None
+    writer: str | None = None
+
+
+class Memory:
+    """What a process remembers of a store: its epoch, and of each collection the head told of last and our own name.
+
+    Args:
+        size: collections at the most.
+
+    Attributes:
+        epoch: the store's, as it was told of last; None before that. Heads of earlier ones are of no use any more.
+        latest: the collection of our latest commit, whose head belongs to each look.
+    """
+
+    def __init__(self, size: int = MAX_REMEMBERED) -> None:
+        self.epoch: str | None = None
+        self.latest: CollectionPath | None = None
+        self._size = size
+        self._entries: dict[CollectionPath, _Entry] = {}
+        self._round: list[CollectionPath] = []
+
+    def states(self, paths: Sequence[CollectionPath]) -> dict[CollectionPath, State]:
+        """Return the heads from which those of these collections must go on; of some only the epoch is known."""
+        if self.epoch is None:
+            return {}
+        states = dict.fromkeys(paths, State(self.epoch))
+        for path in paths:
+            entry = self._entries.get(path)
+            if entry and entry.state and entry.state.epoch == self.epoch:
+                states[path] = entry.state
+        return states
+
+    def told(self, paths: Sequence[CollectionPath]) -> dict[CollectionPath, State]:
+        """Return the heads of those of these collections that were told of, in the present epoch."""
+        entries = ((path, self._entries.get(path)) for path in paths)
+        return {
+            path: entry.state
+            for path, entry in entries
+            if entry and entry.state and entry.state.epoch == self.epoch
+        }
+
+    def latest_told(self, limit: int) -> dict[CollectionPath, State]:
+        """Return the `limit` heads that were told of last, with `STARTS` and that of our latest commit."""
+        last = list(islice(reversed(self._entries), limit))
+        return self.told([*last, STARTS, *([self.latest] if self.latest else [])])
+
+    def look(self, paths: Sequence[CollectionPath]) -> list[CollectionPath]:
+        """Return the collections that belong to a look at these: that of our latest commit, and some others in turn."""
+        if not self._round:
+            self._round = list(self._entries)
+        others = [self._round.pop() for _ in range(min(LOOKED_AT, len(self._round)))]
+        latest = [self.latest] if self.latest else []
+        return [path for path in dict.fromkeys([*paths, *latest, *others]) if path != STARTS]
+
+    def take(self, path: CollectionPath) -> tuple[State | None, str]:
+        """Return the head from which one must go on (see `states`), and the name under which to write."""
+        entry = self._entries.get(path) or self._entry(path)
+        if entry.writer is None:
+            entry.writer = secrets.token_urlsafe(6)
+        state = entry.state
+        if self.epoch is None or (state and state.epoch == self.epoch):
+            return state, entry.writer
+        return State(self.epoch), entry.writer
+
+    def writer(self, path: CollectionPath) -> str:
+        """Return the name under which to write, a new one if there is none."""
+        return self.take(path)[1]
+
+    def doubt(self, path: CollectionPath) -> None:
+        """Take another name the next time: nobody knows whether this one has made its next version."""
+        if path in self._entries:
+            self._entries[path].writer = None
+
+    def note(self, path: CollectionPath, before: State | None, now: State) -> None:
+        """Remember the head that is told of.
+
+        Args:
+            path: of which collection.
+            before: what was remembered when storage was asked. Somebody else may have been told of a later head since.
+            now: what storage has answered.
+        """
+        if now.epoch != self.epoch:
+            if before is not None and before.epoch != self.epoch:
+                return  # asked before the epoch was replaced
+            self.epoch = now.epoch
+        entry = self._entry(path)
+        current = entry.state
+        if (
+            current is before
+            or current is None
+            or current.epoch != now.epoch
+            or current == before
+            or current.version < now.version
+        ):
+            entry.state = now
+
+    def forget(self, lost: Sequence[Lost]) -> None:
+        """Forget the heads that were lost, and the names under which they were written."""
+        for path, _, now in lost:
+            self.epoch = now.epoch
+            self._entries[path] = _Entry(now)
+
+    def _entry(self, path: CollectionPath) -> _Entry:
+        """Return an entry as the last one in use."""
+        entry = self._entries.pop(path, None) or _Entry()
+        self._entries[path] = entry
+        if len(self._entries) > self._size:
+            del self._entries[next(iter(self._entries))]
+        return entry

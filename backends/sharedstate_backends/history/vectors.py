@@ -1,0 +1,153 @@
+"""Version vectors: whether one head goes on from another, as pure functions (see `history` for the rules)."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from sharedstate_core.paths import CollectionPath
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+
+MAX_WRITERS: Final = 16
+"""Writers in a vector, the latest: the others are forgotten, and what goes on from their versions is taken on trust.
+Each start of a process brings one, in each collection that it writes to."""
+
+MAX_EPOCHS: Final = 16
+"""Former epochs that a store remembers, the latest: with 12 characters each they fit in 255."""
+
+STARTS: Final = CollectionPath("", "", "")
+"""In place of a collection: the starts of processes, each of which counts as a version by a writer of its own."""
+
+ANYBODY: Final = "*"
+"""The writer of whatever became of pruned collections, in the vector of those that have come since."""
+
+_ENTRY: Final = re.compile(r"(?:[A-Za-z0-9_-]+|\*):[0-9]+")
+
+
+class State(NamedTuple):
+    """A collection's head, as far as it tells one history from another.
+
+    Attributes:
+        epoch: the store's.
+        version: the collection's.
+        writers: its version vector as text, `"w:7 x:9"`, in the order of versions; empty before the first commit, and
+            in what version 0.1 has written.
+    """
+
+    epoch: str
+    version: int = 0
+    writers: str = ""
+
+
+def absent(epoch: str, floor: int) -> State:
+    """Return what a collection without a head is: empty, at the store's floor."""
+    return State(epoch, floor, f"{ANYBODY}:{floor}" if floor else "")
+
+
+def is_absent(state: State) -> bool:
+    """Return whether that is a collection without a head."""
+    return state == absent(state.epoch, state.version)
+
+
+def steady(
+    told: Mapping[CollectionPath, State], found: dict[CollectionPath, State]
+) -> dict[CollectionPath, State]:
+    """Return what was found, but of a collection that was without a head and still is what was told of it.
+
+    The floor has risen for the sake of others: to those who watch it that is not news.
+    """
+    for path, before in told.items():
+        now = found.get(path)
+        if now and before.epoch == now.epoch and is_absent(before) and is_absent(now):
+            found[path] = before
+    return found
+
+
+def new_epoch() -> str:
+    """Return a new epoch."""
+    return secrets.token_urlsafe(9)
+
+
+def with_writer(writers: str, writer: str, version: int) -> str:
+    """Return a version vector in which this writer has made this version, which is later than all others."""
+    others, space, last = writers.rpartition(" ")
+    if last.startswith(f"{writer}:"):  # nearly always
+        return f"{others}{space}{writer}:{version}"
+    entries = [
+        each
+        for each in writers.split()
+        if _ENTRY.fullmatch(each) and not each.startswith(writer + ":")
+    ]
+    return " ".join([*entries[1 - MAX_WRITERS :], f"{writer}:{version}"])
+
+
+def starts(epoch: str, marks: str) -> State:
+    """Return what `STARTS` are, from the marks as they are stored."""
+    version = marks.rpartition(":")[2]
+    return State(epoch, int(version) if version.isdecimal() else 0, marks)
+
+
+def with_start(marks: str) -> str:
+    """Return the marks with one more. There are 16 at the most, so they fit in 255 characters."""
+    return with_writer(marks, secrets.token_urlsafe(4), starts("", marks).version + 1)
+
+
+def with_epochs(former: str, epochs: Iterable[str]) -> str:
+    """Return the list of former epochs, to which these are added."""
+    known = [*former.split(), *filter(None, epochs)]
+    return " ".join(list(dict.fromkeys(known))[-MAX_EPOCHS:])
+
+
+def goes_on(before: State, now: State, former: str = "") -> bool:
+    """Return whether a head goes on from an earlier one.
+
+    Args:
+        before: what storage held.
+        now: what it holds.
+        former: the epochs before the present one, oldest first, separated by spaces. May be left out as long as the
+            epochs are equal; if they are not, the answer is then False.
+    """
+    if before.epoch != now.epoch:
+        return before.epoch in former.split()
+    if before.version > now.version:
+        return False
+    if before.writers == now.writers:
+        return True  # nothing was written, or by version 0.1
+    if not all(map(_ENTRY.fullmatch, [*before.writers.split(), *now.writers.split()])):
+        return False  # nobody knows what that is
+    writer, _, version = before.writers.rpartition(" ")[2].partition(":")
+    if not writer or int(version) != before.version:
+        return True  # version 0.1 made it: only the versions can be compared
+    entries = dict(each.split(":") for each in now.writers.split())
+    if int(entries.get(ANYBODY, 0)) >= before.version:
+        return True
+    if writer in entries:
+        return int(entries[writer]) >= before.version
+    return len(entries) == MAX_WRITERS and all(
+        int(each) > before.version for each in entries.values()
+    )
+
+
+class Lost(NamedTuple):
+    """That a collection's history is lost: what it was, and what it is now."""
+
+    path: CollectionPath
+    before: State
+    now: State
+
+
+def find_lost(
+    remembered: Mapping[CollectionPath, State],
+    found: Mapping[CollectionPath, State],
+    former: str = "",
+) -> list[Lost]:
+    """Return the collections that do not go on from what is remembered; see `goes_on` for `former`."""
+    return [
+        Lost(path, before, found[path])
+        for path, before in remembered.items()
+        if before != found[path] and not goes_on(before, found[path], former)
+    ]

@@ -1,0 +1,163 @@
+# ruff: noqa: S608 (the table's name was validated; everything else is a parameter)
+"""Commits to the tables of one service in SQLite: what is read, and what comes of it, inside the caller's transaction.
+
+Commits of many collections take as many statements as one does: heads are read, and the rows on which conditions
+depend; rows are written, then heads. Each step of a statement lets go of Python's global lock and takes it again, which
+costs more than the step while the server is busy.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from sharedstate_backends.collection_limit import MAX_COLLECTIONS, CollectionLimit
+from sharedstate_backends.history.vectors import STARTS, Lost, State, with_writer
+from sharedstate_backends.layout import table_names
+from sharedstate_backends.plan import MAX_TOMBSTONES, Known, names, plan
+from sharedstate_core.storage import CommitResult
+
+from .rows import Change, Rows, batches, flat, placeholders
+from .tables import PAIRS
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Sequence
+
+    from sharedstate_core.paths import CollectionPath
+    from sharedstate_core.storage import Write
+
+    from .tables import Tables
+
+
+class Part(NamedTuple):
+    """What one collection's commit asks for, and how it tells that it goes on from what was there (see `history`).
+
+    Attributes:
+        before: the head that is remembered; None for nothing.
+        writer: the name under which to write.
+    """
+
+    collection: CollectionPath
+    writes: Sequence[Write]
+    before: State | None
+    writer: str
+
+
+class Stored(NamedTuple):
+    """What came of one collection's commit.
+
+    Attributes:
+        result: the answer.
+        state: the head after it.
+        is_written: whether that is new.
+        lost: set if the collection's history was found lost, or the store's since the start.
+    """
+
+    result: CommitResult
+    state: State
+    is_written: bool
+    lost: Lost | None
+
+
+class Commits:
+    """The commits to one service's tables.
+
+    Args:
+        table: a valid name.
+        tables: what is read from them.
+        max_tombstones: how many are kept in a collection.
+        max_collections: how many are kept.
+    """
+
+    def __init__(
+        self,
+        table: str,
+        tables: Tables,
+        max_tombstones: int = MAX_TOMBSTONES,
+        max_collections: int = MAX_COLLECTIONS,
+    ) -> None:
+        self._items, self._heads, _ = (f'"{name}"' for name in table_names(table))
+        self._tables = tables
+        self._limit = CollectionLimit(max_collections)
+        self._rows = Rows(table, max_tombstones)
+
+    def commit(
+        self, cursor: sqlite3.Cursor, parts: Sequence[Part], since: State | None = None
+    ) -> list[Stored]:
+        """Apply the writes that may be applied, to each collection once; return what became of each part.
+
+        Args:
+            cursor: within a transaction that holds the write lock.
+            parts: what is asked for.
+            since: the starts from which the store must go on; None if every collection shows that itself.
+        """
+        marked = [STARTS] if since else []
+        heads = self._tables.read_heads(cursor, [*(part.collection for part in parts), *marked])
+        others = {
+            part.collection: part.before
+            for part in parts
+            if part.before is not None and part.before != heads[part.collection][0]
+        }
+        if since and since != heads[STARTS][0]:
+            others[STARTS] = since
+        lost = (
+            {each.path: each for each in self._tables.verify_heads(cursor, others, heads)}
+            if others
+            else {}
+        )
+        wanted = [(heads[part.collection][1], id) for part in parts for id in names(part.writes)]
+        known = self._known(cursor, wanted)
+        stored: list[Stored] = []
+        changes: list[Change] = []
+        for path, writes, _, writer in parts:
+            state, key, head = heads[path]
+            planned = plan(state.epoch, head, known.get(key, {}), writes)
+            if key is None and planned.head != head and not self._may_create(cursor):
+                planned = self._limit.refuse(state.epoch, head, writes)
+            is_written = planned.head != head
+            if is_written:
+                version = planned.head.version
+                state = State(state.epoch, version, with_writer(state.writers, writer, version))
+                key = key or self._new_key(cursor, path)
+                changes.append(Change(key, path, planned, state.writers))
+            result = CommitResult(state.epoch, planned.outcomes)
+            stored.append(Stored(result, state, is_written, lost.get(path, lost.get(STARTS))))
+        if changes:
+            self._rows.put(cursor, changes)
+        return stored
+
+    def _may_create(self, cursor: sqlite3.Cursor) -> bool:
+        """Return whether another collection may be created."""
+        if self._limit.must_count():
+            some = f"SELECT 1 FROM {self._heads} LIMIT ?"
+            ((count,),) = cursor.execute(f"SELECT count(*) FROM ({some})", (self._limit.limit,))
+            self._limit.counted(count)
+        return self._limit.take()
+
+    def _new_key(self, cursor: sqlite3.Cursor, collection: CollectionPath) -> int:
+        cursor.execute(
+            f"INSERT INTO {self._heads} (app, name, version, horizon, tombstones) "
+            "VALUES (?, ?, 0, 0, 0)",
+            (collection.app, collection.collection),
+        )
+        assert cursor.lastrowid  # noqa: S101  (a row was inserted)
+        return cursor.lastrowid
+
+    def _known(
+        self, cursor: sqlite3.Cursor, wanted: Sequence[tuple[int | None, str]]
+    ) -> dict[int | None, dict[str, Known | None]]:
+        """Return what the collections of these keys have of these ids."""
+        known: dict[int | None, dict[str, Known | None]] = {}
+        for key, id in wanted:
+            known.setdefault(key, {})[id] = None
+        for batch in batches(wanted, PAIRS):
+            found = cursor.execute(
+                f"WITH wanted (collection, id) AS (VALUES {placeholders(len(batch), 2)}) "
+                f"SELECT item.collection, item.id, created, place, version FROM wanted "
+                f"CROSS JOIN {self._items} AS item "
+                "ON item.collection = wanted.collection AND item.id = wanted.id",
+                flat(batch),
+            )
+            for key, id, *rest in found.fetchall():
+                known[key][id] = Known._make(rest)
+        return known
