@@ -1,10 +1,10 @@
 """Commits of many callers in few transactions, for stores on asyncio.
 
-1. What waits goes into one transaction, whatever the collections; if it fails, each commit goes alone.
-2. The next transaction begins as soon as this one is put together, if as many may be under way: until then it collects
-   what comes.
-3. A transaction has at most one commit of a collection. A second one is only there if the first one's caller did not
-   wait for its end.
+1. What waits shares a transaction, whatever the collections; if that fails, each commit gets its own.
+2. The next transaction begins once the current one is put together, if that many may be under way; until then commits
+   queue up.
+3. A transaction has at most one commit per collection. There is a second one only if the caller of the first did not
+   wait for it.
 """
 
 from __future__ import annotations
@@ -58,13 +58,13 @@ class Transact(Protocol):
 
 
 class Batcher:
-    """Takes commits and tells what came of each.
+    """Takes commits and returns what came of each.
 
     Args:
-        name: what the store is called in messages.
+        name: the store's name in messages.
         transact: one transaction.
-        limit: transactions under way at once.
-        max_bytes: texts in a transaction of several commits; None for any number.
+        limit: maximum number of transactions under way.
+        max_bytes: maximum size of the texts in a transaction of several commits; None for no limit.
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class Batcher:
             self._begin()
 
     async def _write_waiting(self) -> None:
-        """Commit what waits until nothing does, or another task does."""
+        """Commit what waits until nothing does, or another task takes over."""
         task = cast("asyncio.Task[None]", asyncio.current_task())
         prepared = partial(self._prepared, task)
         taken: list[_Waiting] = []
@@ -124,7 +124,7 @@ class Batcher:
             self._writing.remove(task)
             if self._preparing is task:
                 self._preparing = None
-            for waiting in taken:  # answered already, unless the loop itself is being ended
+            for waiting in taken:  # settled already, unless the loop itself is ending
                 unknown = OutcomeUnknownError(f"{self._name}: the server ended meanwhile")
                 _settle(waiting.result, unknown)
             while self._waiting and not self._writing:
@@ -186,7 +186,7 @@ class _Waiting(NamedTuple):
 
 
 def _settle(future: asyncio.Future[CommitResult], outcome: CommitResult | Exception) -> None:
-    """Tell whoever waits for a commit what came of it, unless they wait no more, or know already."""
+    """Give a waiting caller the outcome, unless it has stopped waiting or has one."""
     if future.done():
         return
     if isinstance(outcome, Exception):
@@ -196,4 +196,4 @@ def _settle(future: asyncio.Future[CommitResult], outcome: CommitResult | Except
 
 
 def _nothing() -> None:
-    """Tell nobody: of commits that go alone each is one of many."""
+    """Ignore it: a commit that goes alone is one of many."""

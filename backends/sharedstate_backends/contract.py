@@ -1,28 +1,27 @@
-"""What a service must do to keep collections, in six calls.
+"""What a store must do: keep collections, in six calls.
 
 A service's module has a function `get_service(config)` which returns a `Backend`. The server calls `open` once, and
-`close` when all other calls have ended. It never has more than one `load` or `commit` under way for one
-collection, but many for different collections; `heads` and `collections` may run beside anything.
+`close` when all other calls have ended. At most one `load` or `commit` is under way for a collection, but many for
+different collections; `heads` and `collections` may run at any time.
 
 Rules:
 
 1. `commit` applies its writes in order, in one transaction. A write whose condition does not hold is
    rejected alone. Every other write raises the collection's version by one, except a no-op, which leaves it.
-2. What `commit` returned stays stored, in the sense that the service documents (in memory: until it is closed).
-3. `load` reads one moment: version, horizon and rows belong together. Neither it nor `heads` ever tells of half a
-   commit, not even of one whose caller was cancelled and which is still on its way.
+2. What `commit` has returned stays stored, to the extent that the service documents (in memory: until it is closed).
+3. `load` is a snapshot: version, horizon and rows belong together. Neither it nor `heads` ever shows half a
+   commit, not even one whose caller was cancelled and that is still under way.
 4. Order of insertion survives: see `Row.created` and `Row.place`.
-5. `epoch` is drawn at random when the store is made and changes only when its counts start anew, or when the
-   store cannot tell that they did not: `(epoch, version)` names one state for ever. So a store that finds that what it
-   keeps has gone back (a backup was restored, a replica that lagged was promoted) draws another epoch before it
-   answers; the server then loads everything and tells everybody. `history` is how the stores of this package find out.
-6. A caller may be cancelled. Before anything was begun, nothing need be done. What was begun runs to its end, whole
+5. `epoch` is drawn at random when the store is created and changes only when versions start over, or when the
+   store cannot rule that out: `(epoch, version)` names one state for ever. So a store which finds that its
+   content has gone back (a backup was restored, a lagging replica was promoted) draws another epoch before it
+   answers; the server then reloads everything and updates everybody. `history` is how this package's stores find out.
+6. A caller may be cancelled. If nothing was begun, nothing need be done. What was begun runs to its end
    (shield it: `with anyio.CancelScope(shield=True)`), and `close` waits for that. The call ends with its result or with
-   the cancellation, never with an error made of it, and the store goes on from what came of it: if that is stored, the
-   next commit follows on it.
+   the cancellation, never with another error because of it, and the next commit follows on from what was stored.
 
-`sharedstate_core.storage` has the words: rows, tombstones, horizon, cursors and conditions.
-`sharedstate_backends.conformance` has cases for most of this; see there what it cannot know.
+`sharedstate_core.storage` defines rows, tombstones, horizon, cursors and conditions.
+`sharedstate_backends.conformance` tests most of this; what it cannot test is listed there.
 """
 
 from collections.abc import Container, Mapping, Sequence
@@ -37,12 +36,12 @@ class ConfigurationError(SharedStateError):
     """A service's configuration is wrong. Its text has a line for each mistake.
 
     Args:
-        others: further mistakes, told together with this one.
+        others: further mistakes, reported together with this one.
 
     Attributes:
         key: where, relative to the object at hand (`db_table`); empty for the object itself.
         problem: what is wrong and what to do, in one sentence.
-        each: all the mistakes, as errors of one mistake each, this one first; often there is no other.
+        each: all mistakes, as errors of one mistake each, this one first.
     """
 
     def __init__(self, key: str, problem: str, others: "Sequence[ConfigurationError]" = ()) -> None:
@@ -56,11 +55,11 @@ class ConfigurationError(SharedStateError):
 
 
 class StorageError(SharedStateError):
-    """The store could not do it, and is certain that it changed nothing: clients are told `unavailable`."""
+    """The operation failed, and certainly changed nothing: clients get `unavailable`."""
 
 
 class NotOfferedError(StorageError):
-    """The store has nothing of that kind; the text goes on after its name."""
+    """The store does not support this; the text continues a sentence that begins with its name."""
 
 
 class OldDataError(StorageError):
@@ -68,9 +67,9 @@ class OldDataError(StorageError):
 
 
 class OutcomeUnknownError(SharedStateError):
-    """The store was lost while a commit ended: what was written may be stored, whole, or not at all.
+    """The store was lost while a commit ended: it may be stored, whole, or not at all.
 
-    The server then looks with `load`, and tells the author that the outcome is unknown.
+    The server then calls `load`, and tells the author that the outcome is unknown.
     """
 
 
@@ -78,16 +77,16 @@ class Backend(Protocol):
     """A store of collections. See the rules above (`python -m pydoc sharedstate_backends.contract`).
 
     `service` in a path is the configuration's name for the store: ignore it. `app` and `collection` have up to 128
-    bytes of UTF-8 each, and any characters but `/` and controls; they are not `.` or `..`. Names and ids which differ
-    by one code point are different. Ids have any characters, and up to 255 bytes of UTF-8 (the limit `id_bytes`). Texts
-    come back to the byte.
+    bytes of UTF-8 each, and any characters but `/` and controls; they are not `.` or `..`. Names and ids that differ
+    in one code point are different. Ids have any characters, and up to 255 bytes of UTF-8 (the limit `id_bytes`). Texts
+    come back byte for byte.
 
-    Whatever exception `commit` raises that is not a `StorageError`, its outcome is unknown. Of the other calls, each
-    exception tells that the call failed.
+    If `commit` raises anything but a `StorageError`, its outcome is unknown. Any exception of the other calls means
+    that the call failed.
     """
 
     async def open(self) -> None:
-        """Make ready, creating what is missing.
+        """Get ready, creating what is missing.
 
         Raises:
             StorageError: the store cannot be reached or used; the message says what to do.
@@ -95,17 +94,17 @@ class Backend(Protocol):
         ...
 
     async def close(self) -> None:
-        """Wait for what cancelled callers have left behind, then let everything go.
+        """Wait for what cancelled callers have left running, then release everything.
 
         Called once, after every other call has ended, also after a failed `open`.
         """
         ...
 
     async def load(self, collection: CollectionPath, since: Cursor | None) -> Loaded:
-        """Return what changed after `since` if that can be told, else everything.
+        """Return what changed after `since` if that is known, else everything.
 
-        It can be told if `since.epoch` is the store's and `horizon <= since.version <= version`; then `base` of what
-        is returned is `since.version`, else None. A collection
+        It is known if `since.epoch` is the store's and `horizon <= since.version <= version`; then `base` of what
+        is returned is `since.version`, else None. A collection that
         nobody has written to is empty at version 0; see `Pruning` for one that was forgotten.
 
         Raises:
@@ -118,12 +117,12 @@ class Backend(Protocol):
 
         Raises:
             StorageError: nothing was stored.
-            OutcomeUnknownError: nobody knows; any other exception is taken for this one.
+            OutcomeUnknownError: they may be stored or not; any other exception is taken for this one.
         """
         ...
 
     async def heads(self, collections: Sequence[CollectionPath]) -> Mapping[CollectionPath, Cursor]:
-        """Return the current cursor of each of these collections: a cheap look for foreign commits.
+        """Return the current cursor of each of these collections: a cheap check for commits by others.
 
         Raises:
             StorageError: the store cannot be read now.
@@ -140,14 +139,14 @@ class Backend(Protocol):
 
 
 class Doubting(Protocol):
-    """What a store may have beside `Backend`: an ear for readers who have seen more than it holds."""
+    """An optional part of a store: it hears of readers who hold more than it does."""
 
     async def doubt(self, collection: CollectionPath, cursor: Cursor) -> None:
-        """Hear that a reader claims to hold a state that the store does not hold.
+        """Take note that a reader claims to hold a state that the store does not hold.
 
-        The reader is wrong, or what the store keeps has gone back before it was opened. The server has given it
-        everything. A store that believes it draws a new epoch, so that all others get everything, too. Readers
-        may be anybody: whoever believes each of them lets each of them have everything sent to everybody.
+        Either the reader is wrong, or the store's content had gone back before it was opened. The server has sent that
+        reader everything. A store that believes it draws a new epoch, so that all others get everything, too. Readers
+        may be anybody: a store that believes them all lets each have everything sent to everybody.
 
         Raises:
             StorageError: the store cannot be used now.
@@ -156,10 +155,10 @@ class Doubting(Protocol):
 
 
 class ListingApps(Protocol):
-    """What a store may have beside `Backend`: it tells which apps have something in it."""
+    """An optional part of a store: it lists the apps that have items in it."""
 
     async def apps(self) -> Sequence[str]:
-        """Return the names of the apps that have a collection which holds an item, sorted by code point.
+        """Return the names of the apps with a collection that holds an item, sorted by code point.
 
         Raises:
             StorageError: the store cannot be read now.
@@ -168,17 +167,17 @@ class ListingApps(Protocol):
 
 
 class Pruning(Protocol):
-    """What a store may have beside `Backend`: it forgets collections that hold nothing any more."""
+    """An optional part of a store: it forgets collections that have become empty."""
 
     async def prune(self, service: str, used: Container[CollectionPath]) -> bool:
         """Forget some empty collections, with all that is kept of what was removed there.
 
-        Versions are never counted twice: a forgotten collection is empty at a version from which it goes on, and
-        its horizon is there, too. The server calls this every now and then, and goes on while there is more.
+        No version is used twice: a forgotten collection is empty at a version from which it continues, and
+        its horizon is that version, too. The server calls this now and then, and repeats it while there is more.
 
         Args:
             service: the configuration's name for the store, as it is in paths.
-            used: collections that are to stay; they are in the server's memory. Others may be in another server's.
+            used: collections that must stay, since they are in this server's memory; others may be in another server's.
 
         Returns:
             Whether there is more to look at now.
@@ -193,14 +192,14 @@ class Probing(Protocol):
     """A backend that can tell whether it takes writes; this is not part of the `Backend` contract.
 
     The server asks at its start, in `sharedstate-anyio check`, and for `/readyz` and `/metrics` where no commit
-    has shown it lately. A backend without it is asked for `heads` only, which tells nothing of writing.
+    has shown it lately. A backend without it is only asked for `heads`, which says nothing about writing.
     """
 
     async def probe(self) -> None:
-        """Store something of the backend's own, in the way a commit is stored; no collection changes.
+        """Store something of the backend's own, the way a commit is stored; no collection changes.
 
-        A write that is taken back is not enough: a full disk shows when a transaction ends. At most one is under
-        way, beside any other call.
+        A write that is rolled back is not enough: a full disk shows when a transaction ends. At most one is under
+        way, in parallel with any other call.
 
         Raises:
             StorageError: nothing can be written now; the message says what to do. Any other exception is taken
@@ -210,14 +209,14 @@ class Probing(Protocol):
 
 
 class Surveying(Protocol):
-    """A backend that can tell what is not there yet; this is not part of the `Backend` contract.
+    """A backend that can tell what does not exist yet; this is not part of the `Backend` contract.
 
-    `sharedstate-anyio check` asks, and opens only what is all there: who looks at a store in an outage must not begin
-    an empty one in its place. A backend without it is opened.
+    `sharedstate-anyio check` asks, and opens only what is complete: a check during an outage must not create
+    an empty store in place of the missing one. A backend without it is opened.
     """
 
     async def missing(self) -> str | None:
-        """Return what `open` would create, in a line for people; None if everything is there. Create nothing.
+        """Return what `open` would create, in one line for people; None if everything exists. Create nothing.
 
         Called instead of `open` or before it, on any loop.
 
@@ -229,11 +228,11 @@ class Surveying(Protocol):
 
 
 class Measurable(Protocol):
-    """A backend that can tell how much room it takes; this is not part of the `Backend` contract."""
+    """A backend that can tell how much space it takes; this is not part of the `Backend` contract."""
 
     async def sizes(self) -> Mapping[str, int]:
         """Return the bytes that each part of the store takes on its disk, by the part's name, such as `wal`.
 
-        Asked when somebody reads `/metrics`; nothing waits for it but that.
+        Called when somebody reads `/metrics`; only that waits for it.
         """
         ...

@@ -1,8 +1,8 @@
-"""What a commit does to one collection, worked out before anything is written: pure functions, no I/O.
+"""What a commit does to one collection, computed before anything is written: pure functions, no I/O.
 
 A store reads the collection's head, asks `plan` what must change, and writes just that, however many writes there
-were: each id once, and the head. It reads no rows but those of the ids on which a condition depends (`names`): what
-becomes of any other id depends on what the statement that writes it finds there.
+were: each id once, and the head. It only reads the rows of ids on which a condition depends (`names`): for any other
+id the statement that writes it depends on what it finds.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ if TYPE_CHECKING:
 
 
 MAX_TOMBSTONES: Final = 10_000
-"""Removed ids that a store remembers in each collection: they cost about 100 bytes each, and a client that was away for
-fewer removals can resume."""
+"""Default number of removed ids that a store remembers per collection, about 100 bytes each: a client that missed fewer
+removals can resume."""
 
 
 class Head(NamedTuple):
-    """What is known of a collection besides its rows; all zero before anybody writes, if the store has no floor.
+    """What is known of a collection besides its rows; all zero before the first write, if the store has no floor.
 
     Attributes:
         version: of its last update.
         horizon: tombstones up to this version may be missing.
-        tombstones: how many there are at the most. An id that is removed counts though it may not have been there,
-            and one that comes back is not taken off: nobody has looked.
+        tombstones: an upper bound of how many there are. A removed id counts even if it did not exist, and one that
+            comes back is not subtracted: nobody has looked.
     """
 
     version: int = 0
@@ -46,7 +46,7 @@ class Head(NamedTuple):
 
     @classmethod
     def absent(cls, floor: int) -> Head:
-        """Return the head of a collection that has none: it may have been pruned (see `history`)."""
+        """Return the head of a collection that has no row, and may have been pruned (see `history`)."""
         return cls(floor, floor)
 
 

@@ -85,7 +85,7 @@ class Trial:
         return ended.early
 
     async def cut_in_company(self, backend: Backend, *, first: bool) -> bool:
-        """Do as `cut`, while somebody looks at the head, and another collection is committed to.
+        """See `cut`, while somebody looks at the head, and another collection is committed to.
 
         `first` tells whether this commit begins before those others.
         """

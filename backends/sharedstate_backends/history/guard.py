@@ -1,9 +1,9 @@
-"""Sees to it that a process tells nothing of a history that is lost: the same for every store (see `history`).
+"""Keeps a process from reporting anything of a lost history; the same for every store (see `history`).
 
-1. Whatever is read must go on from what was told of. If not, it is looked at again under a lock, and read again.
-2. Who draws an epoch says so in the log, whatever becomes of its caller in the meantime.
-3. A reader who holds more than there is, is believed once, of the epoch with which the process began. Where the store
-   could not be asked, that was no time.
+1. Whatever is read must go on from what was last reported. If not, it is verified under a lock, and read again.
+2. A new epoch is always logged, even if the caller is cancelled meanwhile.
+3. A reader who holds more than the store does is believed once, of the epoch with which the process began. A failed
+   attempt to ask the store does not count.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Judge(Protocol):
-    """What a store does under its lock, so that of several processes one draws an epoch."""
+class Verifier(Protocol):
+    """What a store does under its lock, so that only one of several processes draws an epoch."""
 
     async def verify(self, remembered: Mapping[CollectionPath, State]) -> list[Lost]:
-        """Return which collections do not go on from what is remembered; if any, draw a new epoch, which `now` has."""
+        """Return which collections do not go on from what is remembered; if any, draw a new epoch, found in `now`."""
         ...
 
     async def believe(self, collection: CollectionPath, claimed: Cursor) -> State | None:
-        """Draw a new epoch if the head is still of the epoch claimed, but lower; return what it was then."""
+        """Draw a new epoch if the head is of the claimed epoch, but lower; return the old head then."""
         ...
 
 
@@ -45,21 +45,21 @@ class Guard:
     """The guard of one store, for asyncio.
 
     Args:
-        store: what it is called in the log.
-        judge: the store.
+        store: its name in the log.
+        verifier: the store.
 
     Attributes:
-        memory: what was told of.
+        memory: what was last reported.
     """
 
-    def __init__(self, store: str, judge: Judge) -> None:
+    def __init__(self, store: str, verifier: Verifier) -> None:
         self.memory = Memory()
         self._store = store
-        self._judge = judge
-        self._inherited: str | None = None  # the epoch at the start, until a reader was believed
+        self._verifier = verifier
+        self._inherited: str | None = None  # the epoch at the start, until a reader is believed
 
     def begin(self, starts: State) -> None:
-        """Hear which starts the store knows, this one among them, and so its epoch."""
+        """Note the starts that the store knows, including this one, and its epoch."""
         self._inherited = starts.epoch
         self.memory.note(STARTS, None, starts)
 
@@ -68,11 +68,11 @@ class Guard:
         paths: Sequence[CollectionPath],
         work: Callable[[], Awaitable[tuple[T, Mapping[CollectionPath, State]]]],
     ) -> T:
-        """Return what is read of these collections, and remember their heads.
+        """Return what is read of some collections, and remember their heads.
 
         Args:
-            paths: of which collections.
-            work: returns what is read, and the head of each and of `STARTS`.
+            paths: the collections.
+            work: returns the result, and the heads of these collections and of `STARTS`.
         """
         paths = [*paths, STARTS]
         remembered = self.memory.states(paths)
@@ -89,10 +89,10 @@ class Guard:
         collections: Sequence[CollectionPath],
         look: Callable[[Sequence[CollectionPath]], Awaitable[dict[CollectionPath, State]]],
     ) -> Mapping[CollectionPath, Cursor]:
-        """Do as `Backend.heads`; looks at our latest commit, too, and at some others in turn.
+        """See `Backend.heads`; also checks our latest commit, and some other collections in turn.
 
         Args:
-            collections: those that are asked for.
+            collections: the requested ones.
             look: returns the heads of these collections, and `STARTS`.
         """
         paths = self.memory.look(collections)
@@ -106,25 +106,25 @@ class Guard:
         return {path: Cursor(heads[path].epoch, heads[path].version) for path in collections}
 
     async def doubt(self, collection: CollectionPath, claimed: Cursor) -> None:
-        """Hear that a reader claims to hold a state which is not there."""
+        """Take note that a reader claims to hold a state that the store does not hold."""
         if claimed.epoch != self._inherited:
             return
         self._inherited = None
         await whole(self._believe(collection, claimed))
 
     def report(self, lost: Sequence[Lost]) -> None:
-        """Log that a new epoch was drawn, if one was: these collections' histories were lost."""
+        """Log the new epoch that was drawn if the histories of these collections were lost."""
         if lost:
             report(self._store, lost)
 
     async def _verify(self, suspects: Mapping[CollectionPath, State]) -> None:
-        lost = await self._judge.verify(suspects)
+        lost = await self._verifier.verify(suspects)
         self.memory.forget(lost)
         self.report(lost)
 
     async def _believe(self, collection: CollectionPath, claimed: Cursor) -> None:
         try:
-            before = await self._judge.believe(collection, claimed)
+            before = await self._verifier.believe(collection, claimed)
         except Exception:
             self._inherited = claimed.epoch
             raise
@@ -133,9 +133,9 @@ class Guard:
 
 
 async def whole(work: Coroutine[Any, Any, T]) -> T:
-    """Return what is done to its end, even if the caller is cancelled meanwhile, in asyncio's way or in anyio's.
+    """Return the result of work that runs to its end even if the caller is cancelled, by asyncio or by anyio.
 
-    The caller is held until then: who draws an epoch says so in the log.
+    The caller waits until then, so that a new epoch is logged.
     """
     task = asyncio.create_task(work)
     cancelled: asyncio.CancelledError | None = None

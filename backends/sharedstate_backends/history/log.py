@@ -1,4 +1,4 @@
-"""What the log says of a store whose history is lost, or may be: each time, a new epoch was drawn."""
+"""What is logged when the history of a store is lost, or may be, and a new epoch was drawn."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def report_doubt(store: str, path: CollectionPath, claimed: Cursor, now: State) 
 
 
 def report_replaced(store: str) -> None:
-    """Log that a new epoch was drawn, since the store is another file now."""
+    """Log that a new epoch was drawn, since the store is now another file."""
     log.error(
         "%s: storage may have gone back: another file has taken its place under the running server. "
         "A new epoch was drawn, and everybody is told what is there now",

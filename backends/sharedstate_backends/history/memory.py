@@ -17,11 +17,10 @@ if TYPE_CHECKING:
     from .vectors import Lost
 
 LOOKED_AT: Final = 8
-"""Collections whose heads are looked at beside those that were asked for, in turn: what nobody watches here somebody
-who is away may hold."""
+"""Further collections whose heads each look includes, in turn: what nobody watches here an absent reader may hold."""
 
 MAX_REMEMBERED: Final = 100_000
-"""Collections of which a process remembers the head, those told of last; some 400 bytes each."""
+"""Collections whose heads a process remembers, the ones last reported; some 400 bytes each."""
 
 
 @dataclass(slots=True)
@@ -31,14 +30,14 @@ class _Entry:
 
 
 class Memory:
-    """What a process remembers of a store: its epoch, and of each collection the head told of last and our own name.
+    """What a process remembers of a store: its epoch, and for each collection the last reported head and our own name.
 
     Args:
-        size: collections at the most.
+        size: maximum number of collections.
 
     Attributes:
-        epoch: the store's, as it was told of last; None before that. Heads of earlier ones are of no use any more.
-        latest: the collection of our latest commit, whose head belongs to each look.
+        epoch: the store's, as last reported; None before that. Heads of earlier epochs are useless.
+        latest: the collection of our latest commit, whose head each look includes.
     """
 
     def __init__(self, size: int = MAX_REMEMBERED) -> None:
@@ -49,7 +48,7 @@ class Memory:
         self._round: list[CollectionPath] = []
 
     def states(self, paths: Sequence[CollectionPath]) -> dict[CollectionPath, State]:
-        """Return the heads from which those of these collections must go on; of some only the epoch is known."""
+        """Return the heads from which these collections must go on; of some only the epoch is known."""
         if self.epoch is None:
             return {}
         states = dict.fromkeys(paths, State(self.epoch))
@@ -60,7 +59,7 @@ class Memory:
         return states
 
     def told(self, paths: Sequence[CollectionPath]) -> dict[CollectionPath, State]:
-        """Return the heads of those of these collections that were told of, in the present epoch."""
+        """Return those heads of these collections that were reported in the present epoch."""
         entries = ((path, self._entries.get(path)) for path in paths)
         return {
             path: entry.state
@@ -69,12 +68,12 @@ class Memory:
         }
 
     def latest_told(self, limit: int) -> dict[CollectionPath, State]:
-        """Return the `limit` heads that were told of last, with `STARTS` and that of our latest commit."""
+        """Return the `limit` heads reported last, with `STARTS` and that of our latest commit."""
         last = list(islice(reversed(self._entries), limit))
         return self.told([*last, STARTS, *([self.latest] if self.latest else [])])
 
     def look(self, paths: Sequence[CollectionPath]) -> list[CollectionPath]:
-        """Return the collections that belong to a look at these: that of our latest commit, and some others in turn."""
+        """Return the collections to look at: these, that of our latest commit, and some others in turn."""
         if not self._round:
             self._round = list(self._entries)
         others = [self._round.pop() for _ in range(min(LOOKED_AT, len(self._round)))]
@@ -82,7 +81,7 @@ class Memory:
         return [path for path in dict.fromkeys([*paths, *latest, *others]) if path != STARTS]
 
     def take(self, path: CollectionPath) -> tuple[State | None, str]:
-        """Return the head from which one must go on (see `states`), and the name under which to write."""
+        """Return the head from which the collection must go on (see `states`), and the name under which to write."""
         entry = self._entries.get(path) or self._entry(path)
         if entry.writer is None:
             entry.writer = secrets.token_urlsafe(6)
@@ -96,17 +95,17 @@ class Memory:
         return self.take(path)[1]
 
     def doubt(self, path: CollectionPath) -> None:
-        """Take another name the next time: nobody knows whether this one has made its next version."""
+        """Use another name from now on: this one may or may not have made its next version."""
         if path in self._entries:
             self._entries[path].writer = None
 
     def note(self, path: CollectionPath, before: State | None, now: State) -> None:
-        """Remember the head that is told of.
+        """Remember a head that is reported.
 
         Args:
-            path: of which collection.
-            before: what was remembered when storage was asked. Somebody else may have been told of a later head since.
-            now: what storage has answered.
+            path: the collection.
+            before: what was remembered when storage was asked. A later head may have been reported since.
+            now: what storage answered.
         """
         if now.epoch != self.epoch:
             if before is not None and before.epoch != self.epoch:
@@ -130,7 +129,7 @@ class Memory:
             self._entries[path] = _Entry(now)
 
     def _entry(self, path: CollectionPath) -> _Entry:
-        """Return an entry as the last one in use."""
+        """Return an entry, which is now the most recently used."""
         entry = self._entries.pop(path, None) or _Entry()
         self._entries[path] = entry
         if len(self._entries) > self._size:

@@ -1,15 +1,15 @@
-"""Collections that hold nothing any more, and that nobody uses, are pruned: the same for every store.
+"""Prunes empty collections that nobody uses; the same for every store.
 
-One that was emptied leaves its head behind, and tombstones; rooms that come and go leave many. Nobody misses them: who
-comes back from afar is told that there is nothing, at the store's floor (see `history`).
+An emptied collection leaves behind its head and tombstones; rooms that come and go leave many. Nobody misses them: a
+reader who returns later finds the collection empty at the store's floor (see `history`).
 
-1. A store is gone through in steps of bounded size, from one key to the next, and then from the first one again.
-2. What is empty is looked at once more, and goes, in a transaction that keeps others from writing to it meanwhile.
-3. A floor that rises would hide that storage has gone back: what is lost would be taken for pruned. So nothing goes
-   unless storage goes on from what this process was told of last, also from its latest commit. If not, the guard finds
-   out.
+1. A store is scanned in steps of bounded size, in the order of keys, over and over.
+2. What is empty is checked again, and deleted, in a transaction during which nobody can write to it.
+3. A rising floor would hide that storage has gone back: lost collections would be taken for pruned. So nothing is
+   deleted unless storage goes on from what this process last reported, including its latest commit. If it does not,
+   the guard finds out.
 4. A reader of a history that was lost before this process began may hold any version. So the floor rises further than
-   it must, by a number drawn at random: none of those is the floor, and such a reader gets everything.
+   necessary, by a random number: such a reader is not at the floor by chance, and gets everything.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ if TYPE_CHECKING:
     from .vectors import State
 
 EXAMINED: Final = 200
-"""Heads looked at in one step."""
+"""Heads examined in one step."""
 
 TOMBSTONES: Final = 5_000
-"""Tombstones looked at, and deleted, in one step; those of a single collection may be more."""
+"""Tombstones examined and deleted in one step; a single collection may have more."""
 
 TOLD: Final = 500
-"""Heads from which storage must go on, those that were told of last."""
+"""Number of heads, last reported, from which storage must go on."""
 
 JUMP: Final = 10_000
-"""By how much less than this the floor rises further than it must."""
+"""Upper bound of how much further than necessary the floor rises."""
 
 _BEFORE_ALL: Final = -1
-"""A key that none is before."""
+"""A key before all others."""
 
 
 class Examined(NamedTuple):
-    """A head that was looked at."""
+    """An examined head."""
 
     key: int
     path: CollectionPath
@@ -58,23 +58,23 @@ class Prunable(Protocol):
         ...
 
     async def empty(self, keys: Sequence[int]) -> set[int]:
-        """Return those of these collections that hold nothing."""
+        """Return which of these collections are empty."""
         ...
 
     async def prune(self, keys: Sequence[int], told: Mapping[CollectionPath, State]) -> None:
-        """Delete those of these collections that hold nothing, and raise the floor (`risen`) for them.
+        """Delete those of these collections that are empty, and raise the floor (`risen`) for them.
 
-        Nothing is deleted if storage does not go on from what was told of.
+        Nothing is deleted if storage does not go on from what was `told`.
         """
         ...
 
 
 class Pruner:
-    """Goes through one store.
+    """Scans one store.
 
     Args:
-        store: which.
-        memory: what was told of it.
+        store: what is scanned.
+        memory: what was last reported of it.
     """
 
     def __init__(self, store: Prunable, memory: Memory) -> None:
@@ -83,7 +83,7 @@ class Pruner:
         self._after = _BEFORE_ALL
 
     async def step(self, service: str, used: Container[CollectionPath]) -> bool:
-        """Do as `contract.Pruning.prune`."""
+        """See `contract.Pruning.prune`."""
         found = await self._store.examine(service, self._after, EXAMINED)
         examined = _portion(found)
         candidates = [each.key for each in examined if each.path not in used]
@@ -99,7 +99,7 @@ class Pruner:
 
 
 def _portion(found: Sequence[Examined]) -> Sequence[Examined]:
-    """Return the first of these, as many as one step may take."""
+    """Return as many of these, from the first on, as one step may take."""
     tombstones = 0
     for index, each in enumerate(found):
         tombstones += each.tombstones
@@ -109,6 +109,6 @@ def _portion(found: Sequence[Examined]) -> Sequence[Examined]:
 
 
 def risen(floor: int, versions: Sequence[int]) -> int:
-    """Return the floor for collections of these versions that go."""
+    """Return the floor once collections of these versions are deleted."""
     highest = max(versions, default=0)
     return floor if highest <= floor else highest + secrets.randbelow(JUMP)

@@ -44,21 +44,21 @@ class State(NamedTuple):
 
 
 def absent(epoch: str, floor: int) -> State:
-    """Return what a collection without a head is: empty, at the store's floor."""
+    """Return the state of a collection without a head: empty, at the store's floor."""
     return State(epoch, floor, f"{ANYBODY}:{floor}" if floor else "")
 
 
 def is_absent(state: State) -> bool:
-    """Return whether that is a collection without a head."""
+    """Return whether this is the state of a collection without a head."""
     return state == absent(state.epoch, state.version)
 
 
 def steady(
     told: Mapping[CollectionPath, State], found: dict[CollectionPath, State]
 ) -> dict[CollectionPath, State]:
-    """Return what was found, but of a collection that was without a head and still is what was told of it.
+    """Return what was found, with the last reported state of collections that still have no head.
 
-    The floor has risen for the sake of others: to those who watch it that is not news.
+    Their floor has risen because of others, which is no change to those who watch them.
     """
     for path, before in told.items():
         now = found.get(path)
@@ -92,12 +92,12 @@ def starts(epoch: str, marks: str) -> State:
 
 
 def with_start(marks: str) -> str:
-    """Return the marks with one more. There are 16 at the most, so they fit in 255 characters."""
+    """Return the marks with one more. There are at most 16, so they fit in 255 characters."""
     return with_writer(marks, secrets.token_urlsafe(4), starts("", marks).version + 1)
 
 
 def with_epochs(former: str, epochs: Iterable[str]) -> str:
-    """Return the list of former epochs, to which these are added."""
+    """Return the list of former epochs with these added."""
     known = [*former.split(), *filter(None, epochs)]
     return " ".join(list(dict.fromkeys(known))[-MAX_EPOCHS:])
 
@@ -118,7 +118,7 @@ def goes_on(before: State, now: State, former: str = "") -> bool:
     if before.writers == now.writers:
         return True  # nothing was written, or by version 0.1
     if not all(map(_ENTRY.fullmatch, [*before.writers.split(), *now.writers.split()])):
-        return False  # nobody knows what that is
+        return False  # not ours
     writer, _, version = before.writers.rpartition(" ")[2].partition(":")
     if not writer or int(version) != before.version:
         return True  # version 0.1 made it: only the versions can be compared
@@ -133,7 +133,7 @@ def goes_on(before: State, now: State, former: str = "") -> bool:
 
 
 class Lost(NamedTuple):
-    """That a collection's history is lost: what it was, and what it is now."""
+    """A collection whose history is lost: its head before, and its head now."""
 
     path: CollectionPath
     before: State

@@ -1,9 +1,9 @@
-"""An asyncio loop that is a guest of trio's: both run in one thread, and none waits for the other.
+"""An asyncio loop that is a guest of trio's: both run in one thread, and neither blocks the other.
 
-1. The guest runs until it would wait. Then trio waits in its stead, for the guest's selector and for its next timer,
-   and lets it run again.
-2. So a call costs no change of threads, and no two loops take the interpreter from each other.
-3. A caller who is cancelled waits for the end of its call nevertheless.
+1. The guest runs until it would wait. Then trio waits for the guest's selector and its next timer instead,
+   and runs it again.
+2. So a call costs no switch of threads, and the loops do not compete for the interpreter.
+3. A cancelled caller still waits for the end of its call.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 PASSES: Final = 16
-"""Passes through what is ready on the guest, at the most, before trio has its turn."""
+"""Iterations of the guest's loop, at most, before trio has its turn."""
 
 
 class GuestLoop:
-    """An asyncio loop within the trio loop at hand, until `close`.
+    """An asyncio loop within the running trio loop, until `close`.
 
     Raises:
-        StorageError: no other loop can wait for this system's selectors.
+        StorageError: this system's selectors cannot be waited for.
     """
 
     def __init__(self) -> None:
@@ -41,8 +41,8 @@ class GuestLoop:
         if not hasattr(self._selector, "fileno"):
             raise StorageError("on trio this store needs epoll or kqueue, which are not here")
         self._loop = asyncio.SelectorEventLoop(self._selector)
-        self._wait = trio.CancelScope()  # that of the task that waits for the selector
-        self._calls = trio.lowlevel.ParkingLot()  # in it the task that waits for calls
+        self._wait = trio.CancelScope()  # of the task that waits for the selector
+        self._calls = trio.lowlevel.ParkingLot()  # where the task that waits for calls is parked
         trio.lowlevel.spawn_system_task(self._run_when_ready)
         trio.lowlevel.spawn_system_task(self._run_when_called)
 
@@ -50,7 +50,7 @@ class GuestLoop:
         """Return `await function(*args)`, run on the guest with a context of its own.
 
         Raises:
-            OutcomeUnknownError: it was ended from within the guest.
+            OutcomeUnknownError: it was cancelled from within the guest.
         """
         await trio.lowlevel.checkpoint_if_cancelled()
         caller = trio.lowlevel.current_task()
@@ -87,7 +87,7 @@ class GuestLoop:
             await self._calls.park()
 
     def _run(self) -> float:
-        """Let the guest run, and return until when trio may wait, in its time."""
+        """Run the guest; return until when trio may wait, on its clock."""
         self._selector.passes = PASSES
         host, sniffio.thread_local.name = sniffio.thread_local.name, "asyncio"
         running = asyncio._get_running_loop()  # noqa: SLF001 (made for loops; trio may be a guest itself)
@@ -99,10 +99,10 @@ class GuestLoop:
         finally:
             sniffio.thread_local.name = host
             asyncio._set_running_loop(running)  # noqa: SLF001
-        return trio.current_time()  # somebody has stopped it: it goes on at once
+        return trio.current_time()  # somebody stopped it: it continues at once
 
     def _abandon(self) -> None:
-        """End the guest although nobody has closed it, for trio ends."""
+        """End the guest although nobody has closed it, since trio ends."""
         if not self._loop.is_closed():
             for task in asyncio.all_tasks(self._loop):
                 task.cancel()
@@ -111,10 +111,10 @@ class GuestLoop:
 
 
 class _WouldWait(BaseException):
-    """Leaves the guest.
+    """Leaves the guest's loop where it would wait.
 
     Attributes:
-        seconds: how long the guest would wait, if nothing happens; None: without end.
+        seconds: how long the guest would wait if nothing happens; None for ever.
     """
 
     def __init__(self, seconds: float | None) -> None:
@@ -122,10 +122,10 @@ class _WouldWait(BaseException):
 
 
 class _Selector(selectors.DefaultSelector):
-    """The guest's selector: where it would wait, it leaves the guest.
+    """The guest's selector: instead of waiting it leaves the loop.
 
     Attributes:
-        passes: how often the guest may still ask.
+        passes: how often it may be asked before it leaves anyway.
     """
 
     passes = 0

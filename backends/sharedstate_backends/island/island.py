@@ -1,9 +1,9 @@
-"""Lets a backend that knows asyncio only serve a server on trio.
+"""Runs a backend that needs asyncio within a server on trio.
 
-On asyncio the island vanishes: every call goes straight to the backend. On trio `open` starts an asyncio
+On asyncio every call goes straight to the backend. On trio `open` starts an asyncio
 loop within trio's, the island, on which the backend lives until `close` (see `guest`).
 
-A caller on trio who is cancelled is held until the operation has ended, so that its end is never lost.
+A cancelled caller on trio waits until the operation has ended, so that its result is never lost.
 """
 
 import asyncio
@@ -75,11 +75,11 @@ class Island:
 
     @property
     def backend(self) -> Backend:
-        """The backend within, for what is done on asyncio and without the island."""
+        """The wrapped backend, for use on asyncio without the island."""
         return self._backend
 
     async def missing(self) -> str | None:
-        """Do as `Surveying.missing`; to a backend that has no such thing nothing is missing."""
+        """See `Surveying.missing`; None if the backend does not have it."""
         if getattr(self._backend, "missing", None) is None:
             return None
         look = cast("Surveying", self._backend).missing
@@ -95,55 +95,55 @@ class Island:
                 await guest.close()
 
     async def migrate(self, tell: Tell) -> Migrated | None:
-        """Do as `Migratable.migrate`, if the backend has that; on asyncio only."""
+        """See `Migratable.migrate`, if the backend has it; on asyncio only."""
         migrate = getattr(self._backend, "migrate", None)
         return None if migrate is None else await cast("Migratable", self._backend).migrate(tell)
 
     async def load(self, collection: CollectionPath, since: Cursor | None) -> Loaded:
-        """Do as `Backend.load`."""
+        """See `Backend.load`."""
         return await self._run(self._backend.load, collection, since)
 
     async def commit(self, collection: CollectionPath, writes: Sequence[Write]) -> CommitResult:
-        """Do as `Backend.commit`."""
+        """See `Backend.commit`."""
         return await self._run(self._backend.commit, collection, writes)
 
     async def heads(self, collections: Sequence[CollectionPath]) -> Mapping[CollectionPath, Cursor]:
-        """Do as `Backend.heads`."""
+        """See `Backend.heads`."""
         return await self._run(self._backend.heads, collections)
 
     async def collections(self, app: str) -> Sequence[str]:
-        """Do as `Backend.collections`."""
+        """See `Backend.collections`."""
         return await self._run(self._backend.collections, app)
 
     async def doubt(self, collection: CollectionPath, cursor: Cursor) -> None:
-        """Do as `Doubting.doubt`, if the backend has that."""
+        """See `Doubting.doubt`, if the backend has it."""
         if hasattr(self._backend, "doubt"):
             await self._run(cast("Doubting", self._backend).doubt, collection, cursor)
 
     async def apps(self) -> Sequence[str]:
-        """Do as `ListingApps.apps`.
+        """See `ListingApps.apps`.
 
         Raises:
-            NotOfferedError: the backend has no such thing.
+            NotOfferedError: the backend does not have it.
         """
         if not hasattr(self._backend, "apps"):
             raise NotOfferedError("cannot tell which apps it has")
         return await self._run(cast("ListingApps", self._backend).apps)
 
     async def prune(self, service: str, used: Container[CollectionPath]) -> bool:
-        """Do as `Pruning.prune`; in a backend that has no such thing there is nothing to do."""
+        """See `Pruning.prune`; False if the backend does not have it."""
         if not hasattr(self._backend, "prune"):
             return False
         return await self._run(cast("Pruning", self._backend).prune, service, used)
 
     async def probe(self) -> None:
-        """Do as `Probing.probe`, if the backend has that."""
+        """See `Probing.probe`, if the backend has it."""
         probe = getattr(self._backend, "probe", None)
         if probe is not None:
             await self._run(cast("Probing", self._backend).probe)
 
     async def sizes(self) -> Mapping[str, int]:
-        """Do as `Measurable.sizes`; of a backend that has no such thing nothing is known."""
+        """See `Measurable.sizes`; empty if the backend does not have it."""
         if getattr(self._backend, "sizes", None) is None:
             return {}
         return await self._run(cast("Measurable", self._backend).sizes)

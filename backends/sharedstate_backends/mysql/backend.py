@@ -1,10 +1,10 @@
 """MySQL and MariaDB behind the `Backend` contract, for asyncio (on trio: within an `Island`).
 
-1. Reads use connections of the pool, beside each other; one that turns out to be lost is replaced once, unseen.
-2. Commits go through the `Writer`. Where it is in doubt about a collection, the next load of it first waits until
+1. Reads run in parallel on connections of the pool; a connection that turns out to be lost is replaced once, silently.
+2. Commits go through the `Writer`. After a commit of unknown outcome the next load of the collection first waits until
    the lost transaction has ended.
-3. Nothing is told of a head that does not go on from the one told of last (see `history`), nor of a server that may
-   have lost something (`wire.server`), unless under a new epoch.
+3. No head is reported that does not go on from the last one reported (see `history`), nor of a server that may
+   have lost data (`wire.server`), unless under a new epoch.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 POOL_SIZE: Final = 8
-"""Connections of one service: loads run beside each other, and one by one waits for a lock only for itself."""
+"""Connections of one service: loads run in parallel, and one that waits for a lock holds up no other."""
 
 WRITERS: Final = 2
 """Transactions under way at once."""
@@ -68,14 +68,14 @@ class MysqlBackend:
     """A store in one database of MySQL or MariaDB.
 
     Args:
-        address: where it is; the database is created if it is not there.
+        address: where it is; the database is created if it does not exist.
         table: a valid table name; names of further tables begin with it.
-        pool_size: connections at the most, at least 1.
-        max_tombstones: removed ids remembered in each collection.
-        max_collections: collections at the most; an update that would make one more is rejected, `too_many`.
+        pool_size: maximum number of connections, at least 1.
+        max_tombstones: how many removed ids each collection remembers.
+        max_collections: how many the store keeps; an update that would create one more is rejected with `too_many`.
 
     Raises:
-        TypeError, ValueError: an argument is not what it should be.
+        TypeError, ValueError: an argument has the wrong type or value.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class MysqlBackend:
         self._address = address
         self._table = table
         self._tables = Tables(table)
-        self._guard = Guard(str(address), _Judge(self._tables, self._on_connection))
+        self._guard = Guard(str(address), _Verifier(self._tables, self._on_connection))
         commits = Commits(self._tables, self._guard, max_tombstones, max_collections)
         self._pruner = Pruner(MysqlPruning(self._tables, self._on_connection), self._guard.memory)
         self._pool_size = pool_size
@@ -104,7 +104,7 @@ class MysqlBackend:
         self._server: Server | None = None
 
     async def open(self) -> None:
-        """Create the database and its tables if they are not there.
+        """Create the database and its tables if they do not exist.
 
         Raises:
             StorageError: the database or its tables cannot be used; the message says what to do.
@@ -125,23 +125,23 @@ class MysqlBackend:
             await self._let_go()
 
     async def missing(self) -> str | None:
-        """Do as `Surveying.missing`."""
+        """See `Surveying.missing`."""
         return await survey.missing(self._address, self._table)
 
     async def migrate(self, tell: Tell) -> Migrated | None:
-        """Do as `Migratable.migrate`."""
+        """See `Migratable.migrate`."""
         return await migration.migrate(self._address, self._table, tell)
 
     def dump(self) -> AsyncGenerator[Portion, None]:
-        """Do as `Portable.dump`."""
+        """See `Portable.dump`."""
         return dump.dump(self._address, self._table)
 
     async def restore(self, portions: Iterable[Portion]) -> None:
-        """Do as `Portable.restore`."""
+        """See `Portable.restore`."""
         await restore.restore(self._address, self._table, portions)
 
     async def load(self, collection: CollectionPath, since: Cursor | None) -> Loaded:
-        """Do as `Backend.load`."""
+        """See `Backend.load`."""
 
         async def load(connection: Connection) -> tuple[Loaded, _Heads]:
             if collection in self._writer.doubtful:
@@ -152,7 +152,7 @@ class MysqlBackend:
         return await self._guard.read([collection], lambda: self._on_connection(load))
 
     async def heads(self, collections: Sequence[CollectionPath]) -> Mapping[CollectionPath, Cursor]:
-        """Do as `Backend.heads`."""
+        """See `Backend.heads`."""
         return await self._guard.heads(
             collections,
             lambda paths: self._on_connection(
@@ -161,34 +161,34 @@ class MysqlBackend:
         )
 
     async def doubt(self, collection: CollectionPath, cursor: Cursor) -> None:
-        """Do as `Doubting.doubt`: believe it of an epoch that is older than this process, so once at the most."""
+        """See `Doubting.doubt`: believed of an epoch that is older than this process, so at most once."""
         await self._guard.doubt(collection, cursor)
 
     async def collections(self, app: str) -> Sequence[str]:
-        """Do as `Backend.collections`."""
+        """See `Backend.collections`."""
         return await self._on_connection(
             lambda connection: self._tables.collections(connection, app)
         )
 
     async def apps(self) -> Sequence[str]:
-        """Do as `ListingApps.apps`."""
+        """See `ListingApps.apps`."""
         return await self._on_connection(self._tables.apps)
 
     async def commit(self, collection: CollectionPath, writes: Sequence[Write]) -> CommitResult:
-        """Do as `Backend.commit`, in one transaction with others that wait."""
+        """See `Backend.commit`, in one transaction with others that wait."""
         return await self._writer.commit(collection, writes)
 
     async def probe(self) -> None:
-        """Do as `Probing.probe`."""
+        """See `Probing.probe`."""
         with anyio.CancelScope(shield=True):  # it takes no longer than one answer may
             await self._on_connection(lambda connection: probe.probe(connection, self._table))
 
     async def prune(self, service: str, used: Container[CollectionPath]) -> bool:
-        """Do as `Pruning.prune`."""
+        """See `Pruning.prune`."""
         return await whole(self._pruner.step(service, used))
 
     async def sizes(self) -> Mapping[str, int]:
-        """Do as `Measurable.sizes`."""
+        """See `Measurable.sizes`."""
         return await self._on_connection(lambda connection: probe.sizes(connection, self._table))
 
     async def _prepare(self, connection: Connection) -> None:
@@ -198,7 +198,7 @@ class MysqlBackend:
             self._guard.begin(await self._tables.starts(connection))
 
     async def _greet(self, connection: Connection) -> None:
-        """See to it that a server which may have lost something is not taken for the one that we knew."""
+        """Make sure that a server which may have lost data is not taken for the one that we knew."""
         if self._server is not None and not connection.server.is_same_as(self._server):
             await whole(self._recognise(connection))
 
@@ -219,7 +219,7 @@ class MysqlBackend:
         return self._pool
 
     async def _on_connection(self, work: Callable[[Connection], Awaitable[T]]) -> T:
-        """Do this on a connection; again if that turns out to be lost, once, and if the database gave it up."""
+        """Run this on a connection; retry it once if that is lost, and for a while if the database aborts it."""
         pool = self._opened()
         backoff = ContentionBackoff(self._address.timeout)
         lost = False
@@ -244,21 +244,21 @@ class MysqlBackend:
                     raise
 
 
-class _Judge:
-    """Does what the guard needs, with the lock on what is known of the store."""
+class _Verifier:
+    """What the guard needs, under the lock on the meta data."""
 
     def __init__(self, tables: Tables, on_connection: OnConnection) -> None:
         self._tables = tables
         self._on_connection = on_connection
 
     async def verify(self, remembered: _Heads) -> list[Lost]:
-        """Do as `Judge.verify`."""
+        """See `Verifier.verify`."""
         return await self._on_connection(
             lambda connection: self._tables.verify(connection, remembered)
         )
 
     async def believe(self, collection: CollectionPath, claimed: Cursor) -> State | None:
-        """Do as `Judge.believe`."""
+        """See `Verifier.believe`."""
         return await self._on_connection(
             lambda connection: self._tables.believe(connection, collection, claimed)
         )

@@ -36,7 +36,7 @@ ROWS: Final = 16
 
 
 async def dump(address: Address, table: str) -> AsyncGenerator[Portion, None]:
-    """Do as `Portable.dump`."""
+    """See `Portable.dump`."""
     try:
         async with connected(address) as connection:
             await _check(connection, table)

@@ -68,7 +68,7 @@ _RENAMED: Final = ("_collections", "_meta", "")
 
 
 async def migrate(address: Address, table: str, tell: Tell) -> Migrated | None:
-    """Do as `Migratable.migrate` for a table at that address."""
+    """See `Migratable.migrate` for a table at that address."""
     try:
         async with _connected(address) as writer, _connected(address) as reader:
             await _take_turn(writer, address, table)

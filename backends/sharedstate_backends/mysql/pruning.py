@@ -29,7 +29,7 @@ class MysqlPruning:
         self._on_connection = on_connection
 
     async def examine(self, service: str, after: int, limit: int) -> list[Examined]:
-        """Do as `Prunable.examine`."""
+        """See `Prunable.examine`."""
 
         async def examine(connection: Connection) -> list[Examined]:
             (rows,) = await connection.run(
@@ -49,11 +49,11 @@ class MysqlPruning:
         return await self._on_connection(examine)
 
     async def empty(self, keys: Sequence[int]) -> set[int]:
-        """Do as `Prunable.empty`."""
+        """See `Prunable.empty`."""
         return set(await self._on_connection(lambda connection: self._empty(connection, keys)))
 
     async def prune(self, keys: Sequence[int], told: Mapping[CollectionPath, State]) -> None:
-        """Do as `Prunable.prune`."""
+        """See `Prunable.prune`."""
         await self._on_connection(lambda connection: self._prune(connection, keys, told))
 
     async def _empty(self, connection: Connection, keys: Sequence[int]) -> dict[int, int]:

@@ -46,7 +46,7 @@ _LOCK_TIMEOUT: Final = 1205
 
 
 async def restore(address: Address, table: str, content: Iterable[Portion]) -> None:
-    """Do as `Portable.restore`."""
+    """See `Portable.restore`."""
     await create_database(address)
     async with connected(address) as connection:
         await prepare(connection, table, address)

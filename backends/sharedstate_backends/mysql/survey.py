@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 async def missing(address: Address, table: str) -> str | None:
-    """Do as `Surveying.missing`."""
+    """See `Surveying.missing`."""
     try:
         connection = await Connection.open(address)
     except DatabaseError as error:

@@ -1,9 +1,9 @@
 """SQLite behind the `Backend` contract, for asyncio (on trio: within an `Island`).
 
-1. Every operation is one function on a connection's own thread: one hop there and back, whatever it does.
+1. Every operation is one function on a connection's own thread: one hop there and back.
 2. Commits go through the `Writer`, one transaction at a time.
 3. Several processes may use one file: versions are read and raised under the file's write lock.
-4. Nothing is told of a head that does not go on from the one told of last (see `history`).
+4. No head is reported that does not go on from the last one reported (see `history`).
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     _Heads: TypeAlias = Mapping[CollectionPath, State]
 
 BUSY_TIMEOUT: Final = 5.0
-"""Seconds to wait for another program that holds the file's write lock: its transactions are short, too."""
+"""Seconds to wait for another program that holds the file's write lock."""
 
 
 class SqliteBackend:
@@ -56,13 +56,13 @@ class SqliteBackend:
         name: path of the file, or `:memory:`.
         table: a valid table name; names of further tables begin with it.
         synchronous: `FULL` or `NORMAL`: whether a commit waits until the disk has it. With NORMAL the first `open`
-            after each start of the machine draws a new epoch. All processes that share a file use the same.
-        busy_timeout: seconds to wait for a lock that another program holds.
-        max_tombstones: removed ids remembered in each collection.
-        max_collections: collections at the most; an update that would make one more is rejected, `too_many`.
+            after each boot draws a new epoch. All processes that share a file must use the same.
+        busy_timeout: seconds to wait for another program's lock.
+        max_tombstones: how many removed ids each collection remembers.
+        max_collections: how many the store keeps; an update that would create one more is rejected with `too_many`.
 
     Raises:
-        TypeError, ValueError: an argument is not what it should be.
+        TypeError, ValueError: an argument has the wrong type or value.
     """
 
     def __init__(
@@ -90,13 +90,13 @@ class SqliteBackend:
         connect_reader = None if name == MEMORY else self._connect
         self._path = name if name == MEMORY else str(Path(name).absolute())
         self._threads = Threads(self._path, self._connect_writer, connect_reader, self._replaced)
-        self._guard = Guard(self._path, _Judge(self._tables, self._threads))
+        self._guard = Guard(self._path, _Verifier(self._tables, self._threads))
         self._pruner = Pruner(SqlitePruning(table, self._tables, self._threads), self._guard.memory)
         commits = Commits(table, self._tables, max_tombstones, max_collections)
         self._writer = Writer(self._path, self._threads, commits, self._guard)
 
     async def open(self) -> None:
-        """Open the database and create its tables if they are not there.
+        """Open the database and create its tables if they do not exist.
 
         Raises:
             StorageError: the file or its tables cannot be used; the message says what to do.
@@ -117,24 +117,24 @@ class SqliteBackend:
             await self._threads.close()
 
     async def missing(self) -> str | None:
-        """Do as `Surveying.missing`; the loop waits meanwhile."""
+        """See `Surveying.missing`; blocks the event loop."""
         return survey.missing(self._path, self._table, busy_timeout=self._busy_timeout)
 
     async def migrate(self, tell: Tell) -> Migrated | None:
-        """Do as `Migratable.migrate`; the loop waits meanwhile."""
+        """See `Migratable.migrate`; blocks the event loop."""
         return migration.migrate(
             self._path, self._table, self._connect, synchronous=self._synchronous, tell=tell
         )
 
     async def dump(self) -> AsyncGenerator[Portion, None]:
-        """Do as `Portable.dump`."""
+        """See `Portable.dump`."""
         content = portable.dump(self._path, self._table, busy_timeout=self._busy_timeout)
         with closing(content):
             for portion in content:
                 yield portion
 
     async def restore(self, portions: Iterable[Portion]) -> None:
-        """Do as `Portable.restore`; the loop waits meanwhile."""
+        """See `Portable.restore`; blocks the event loop."""
         portable.restore(
             self._path,
             self._table,
@@ -144,7 +144,7 @@ class SqliteBackend:
         )
 
     async def load(self, collection: CollectionPath, since: Cursor | None) -> Loaded:
-        """Do as `Backend.load`."""
+        """See `Backend.load`."""
 
         def load(cursor: sqlite3.Cursor) -> tuple[Loaded, _Heads]:
             return self._tables.load(cursor, collection, since)
@@ -152,49 +152,49 @@ class SqliteBackend:
         return await self._guard.read([collection], lambda: self._threads.read(load))
 
     async def heads(self, collections: Sequence[CollectionPath]) -> Mapping[CollectionPath, Cursor]:
-        """Do as `Backend.heads`."""
+        """See `Backend.heads`."""
         return await self._guard.heads(
             collections,
             lambda paths: self._threads.read(lambda cursor: self._tables.heads(cursor, paths)),
         )
 
     async def doubt(self, collection: CollectionPath, cursor: Cursor) -> None:
-        """Do as `Doubting.doubt`: believe it of an epoch that is older than this process, so once at the most."""
+        """See `Doubting.doubt`: believed of an epoch that is older than this process, so at most once."""
         await self._guard.doubt(collection, cursor)
 
     async def collections(self, app: str) -> Sequence[str]:
-        """Do as `Backend.collections`."""
+        """See `Backend.collections`."""
         return await self._threads.read(lambda cursor: self._tables.collections(cursor, app))
 
     async def apps(self) -> Sequence[str]:
-        """Do as `ListingApps.apps`."""
+        """See `ListingApps.apps`."""
         return await self._threads.read(self._tables.apps)
 
     async def commit(self, collection: CollectionPath, writes: Sequence[Write]) -> CommitResult:
-        """Do as `Backend.commit`, in one transaction with others that wait."""
+        """See `Backend.commit`, in one transaction with others that wait."""
         return await self._writer.commit(collection, writes)
 
     async def probe(self) -> None:
-        """Do as `Probing.probe`: a transaction of its own, which waits for its turn and for a lock as a commit does."""
+        """See `Probing.probe`: in a transaction of its own, which waits for its turn and the lock like a commit."""
         probe = partial(schema.probe, table=self._table)
         try:
             with anyio.CancelScope(
                 shield=True
-            ):  # one waits for a lock, however often it is given up
+            ):  # only one may wait for a lock, however many callers give up
                 await self._threads.write(probe)
-        except OutcomeUnknownError as error:  # what came of this row is of no interest
+        except OutcomeUnknownError as error:  # whether this row was stored does not matter
             raise StorageError(str(error).removesuffix(UNCERTAIN)) from error
 
     async def prune(self, service: str, used: Container[CollectionPath]) -> bool:
-        """Do as `Pruning.prune`."""
+        """See `Pruning.prune`."""
         return await whole(self._pruner.step(service, used))
 
     async def sizes(self) -> Mapping[str, int]:
-        """Do as `Measurable.sizes`; in memory there are none."""
+        """See `Measurable.sizes`; empty in memory."""
         return {} if self._name == MEMORY else files.sizes(self._path)
 
     def _replaced(self, connection: sqlite3.Connection) -> None:
-        """Draw a new epoch: a file that has taken the place of another one may be older."""
+        """Draw a new epoch: a file that replaced another may be older."""
         renew = partial(schema.renew_epoch, table=self._table)
         sqlite_connection.write(connection, self._path, renew)
         report_replaced(self._path)
@@ -220,19 +220,19 @@ class SqliteBackend:
         return connection
 
 
-class _Judge:
-    """Does what the guard needs under the file's write lock."""
+class _Verifier:
+    """What the guard needs, under the file's write lock."""
 
     def __init__(self, tables: Tables, threads: Threads) -> None:
         self._tables = tables
         self._threads = threads
 
     async def verify(self, remembered: _Heads) -> list[Lost]:
-        """Do as `Judge.verify`."""
+        """See `Verifier.verify`."""
         return await self._threads.write(lambda cursor: self._tables.verify(cursor, remembered))
 
     async def believe(self, collection: CollectionPath, claimed: Cursor) -> State | None:
-        """Do as `Judge.believe`."""
+        """See `Verifier.believe`."""
         return await self._threads.write(
             lambda cursor: self._tables.believe(cursor, collection, claimed)
         )

@@ -40,7 +40,7 @@ def migrate(
     synchronous: str,
     tell: Tell,
 ) -> Migrated | None:
-    """Do as `Migratable.migrate` for the database of that name."""
+    """See `Migratable.migrate` for the database of that name."""
     if name == MEMORY or not Path(name).exists():
         return None
     work = partial(_migrate, table=table, synchronous=synchronous, tell=tell)

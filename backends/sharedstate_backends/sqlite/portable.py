@@ -40,7 +40,7 @@ _UNUSABLE: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
 def dump(name: str, table: str, *, busy_timeout: float) -> Generator[Portion, None, None]:
-    """Do as `Portable.dump`."""
+    """See `Portable.dump`."""
     with closing(_connect_to_read(name, busy_timeout)) as connection:
         try:
             with closing(connection.cursor()) as cursor:
@@ -54,7 +54,7 @@ def dump(name: str, table: str, *, busy_timeout: float) -> Generator[Portion, No
 def restore(
     name: str, table: str, content: Iterable[Portion], *, synchronous: str, busy_timeout: float
 ) -> None:
-    """Do as `Portable.restore`."""
+    """See `Portable.restore`."""
     if name == MEMORY:
         raise StorageError(f"{name}: a store in memory is gone when this ends")
     _claim(name)

@@ -37,7 +37,7 @@ class SqlitePruning:
         self._threads = threads
 
     async def examine(self, service: str, after: int, limit: int) -> list[Examined]:
-        """Do as `Prunable.examine`."""
+        """See `Prunable.examine`."""
 
         def examine(cursor: sqlite3.Cursor) -> list[Examined]:
             rows = cursor.execute(
@@ -53,11 +53,11 @@ class SqlitePruning:
         return await self._threads.read(examine)
 
     async def empty(self, keys: Sequence[int]) -> set[int]:
-        """Do as `Prunable.empty`."""
+        """See `Prunable.empty`."""
         return await self._threads.read(lambda cursor: set(self._empty(cursor, keys)))
 
     async def prune(self, keys: Sequence[int], told: Mapping[CollectionPath, State]) -> None:
-        """Do as `Prunable.prune`."""
+        """See `Prunable.prune`."""
         await self._threads.write(lambda cursor: self._prune(cursor, keys, told))
 
     def _empty(self, cursor: sqlite3.Cursor, keys: Sequence[int]) -> dict[int, int]:

@@ -16,7 +16,7 @@ from .files import is_begun
 
 
 def missing(name: str, table: str, *, busy_timeout: float) -> str | None:
-    """Do as `Surveying.missing`."""
+    """See `Surveying.missing`."""
     if name == MEMORY:
         return None
     try:

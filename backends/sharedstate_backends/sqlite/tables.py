@@ -101,7 +101,7 @@ class Tables:
         remembered: Mapping[CollectionPath, State],
         heads: dict[CollectionPath, Found],
     ) -> list[Lost]:
-        """Do as `verify`; write the new epoch into these heads, too."""
+        """See `verify`; write the new epoch into these heads, too."""
         states = {path: heads[path][0] for path in remembered}
         lost = find_lost(remembered, states)
         if lost and any(before.epoch != now.epoch for _, before, now in lost):

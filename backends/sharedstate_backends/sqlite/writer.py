@@ -45,11 +45,11 @@ class Writer:
         self._batcher = Batcher(name, self._transact)
 
     async def commit(self, collection: CollectionPath, writes: Sequence[Write]) -> CommitResult:
-        """Do as `Batcher.commit`."""
+        """See `Batcher.commit`."""
         return await self._batcher.commit(collection, writes)
 
     async def finish(self) -> None:
-        """Do as `Batcher.finish`."""
+        """See `Batcher.finish`."""
         await self._batcher.finish()
 
     async def _transact(
@@ -57,7 +57,7 @@ class Writer:
         commits: Sequence[Commit],
         prepared: Callable[[], None],  # noqa: ARG002 (no other may begin meanwhile)
     ) -> Sequence[CommitResult | Exception]:
-        """Do as `Transact`."""
+        """See `Transact`."""
         take = self._guard.memory.take
         parts = [Part(path, writes, *take(path)) for path, writes in commits]
         since = self._since(parts)

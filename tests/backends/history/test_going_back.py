@@ -153,8 +153,8 @@ async def test_who_is_cancelled_while_an_epoch_is_drawn_says_so(
     """In asyncio's way, from which no scope shields."""
     async with opened(database.store()) as backend:
         before = await set_back(backend, database)
-        judge = guard_of(backend)._judge
-        verify = judge.verify
+        verifier = guard_of(backend)._verifier
+        verify = verifier.verify
         verified = 0
 
         async def cancel_and_verify(remembered: Any) -> Any:
@@ -166,7 +166,7 @@ async def test_who_is_cancelled_while_an_epoch_is_drawn_says_so(
             verified += 1
             return lost
 
-        monkeypatch.setattr(judge, "verify", cancel_and_verify)
+        monkeypatch.setattr(verifier, "verify", cancel_and_verify)
         looking = asyncio.create_task(act(backend))
         with pytest.raises(asyncio.CancelledError):
             await looking

@@ -118,10 +118,10 @@ async def test_a_reader_is_believed_later_if_the_store_cannot_be_asked(
     async with opened(database.store()) as backend:
         before = await cursor(backend)
         claimed = Cursor(before.epoch, 7)
-        judge = guard_of(backend)._judge
+        verifier = guard_of(backend)._verifier
         for problem in (StorageError("away"), OutcomeUnknownError("away")):
             with monkeypatch.context() as patched:
-                patched.setattr(judge, "believe", failing(problem))
+                patched.setattr(verifier, "believe", failing(problem))
                 with pytest.raises(type(problem)):
                     await doubt(backend, claimed)
         assert not said

@@ -69,17 +69,17 @@ class Writer:
         self._batcher = Batcher(str(address), self._transact, limit=limit, max_bytes=MAX_BYTES)
 
     async def commit(self, collection: CollectionPath, writes: Sequence[Write]) -> CommitResult:
-        """Do as `Batcher.commit`."""
+        """See `Batcher.commit`."""
         return await self._batcher.commit(collection, writes)
 
     async def finish(self) -> None:
-        """Do as `Batcher.finish`."""
+        """See `Batcher.finish`."""
         await self._batcher.finish()
 
     async def _transact(
         self, commits: Sequence[Commit], prepared: Callable[[], None]
     ) -> Sequence[CommitResult | Exception]:
-        """Do as `Transact`; try again where that may help."""
+        """See `Transact`; try again where that may help."""
         backoff = ContentionBackoff(self._address.timeout)
         attempts = ATTEMPTS
         lost = False
