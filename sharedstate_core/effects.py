@@ -71,6 +71,11 @@ class Commit(Struct, frozen=True):
     collection: CollectionPath
     writes: Sequence[Write]
 
+    @property
+    def service(self) -> str:
+        """The name of the service."""
+        return self.collection.service
+
 
 class Load(Struct, frozen=True):
     """Read a collection at one moment: what changed since a cursor, or everything.
@@ -81,6 +86,11 @@ class Load(Struct, frozen=True):
     ticket: int
     collection: CollectionPath
     since: Cursor | None
+
+    @property
+    def service(self) -> str:
+        """The name of the service."""
+        return self.collection.service
 
 
 class ListCollections(Struct, frozen=True):
@@ -113,6 +123,11 @@ class Doubt(Struct, frozen=True):
 
     collection: CollectionPath
     cursor: Cursor
+
+    @property
+    def service(self) -> str:
+        """The name of the service."""
+        return self.collection.service
 
 
 class Answer(Struct, frozen=True):

@@ -13,6 +13,8 @@ from .contract import (
     StorageError,
 )
 from .island.island import Island
+from .operations import perform
+from .storage_host import StorageHost
 
 __all__ = [
     "Backend",
@@ -23,4 +25,6 @@ __all__ = [
     "OutcomeUnknownError",
     "Pruning",
     "StorageError",
+    "StorageHost",
+    "perform",
 ]

@@ -62,6 +62,15 @@ class Driver(Generic[P]):
         """The time of the input at hand, or of the last one."""
         return self._performer.now
 
+    @property
+    def limits(self) -> Limits:
+        """The limits in force."""
+        return self.server.limits
+
+    def change_limits(self, limits: Limits) -> None:
+        """Apply other limits from now on; what exceeds them already stays until it ends."""
+        self.server.change_limits(limits)
+
     # --- peers ------------------------------------------------------------------------------------
 
     def opened(self, peer: P) -> None:
@@ -103,6 +112,10 @@ class Driver(Generic[P]):
             self._peers.discard(peer)
             self._performer.gone.add(peer)
             self._performer.take(now, self._closed, peer, now)
+
+    def is_open(self, peer: P) -> bool:
+        """Return whether a connection is open."""
+        return peer in self._peers
 
     @property
     def has_peers(self) -> bool:

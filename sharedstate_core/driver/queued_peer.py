@@ -11,7 +11,7 @@ The rules:
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,31 +25,48 @@ PROGRESS_BYTES: Final = 64 * 1024
 """What a blocked peer has to take within `Limits.drain_seconds`."""
 
 
-class QueuedPeer:
+class OneShotEvent(Protocol):
+    """An event that is set once, such as those of anyio and trio; those who wait for it are the transport's tasks."""
+
+    def set(self) -> object:
+        """Let those go on who wait."""
+        ...
+
+
+E = TypeVar("E", bound=OneShotEvent)
+
+
+class QueuedPeer(Generic[E]):
     """A `Peer` for one task that reads and one that writes.
 
     Args:
         driver: whose peer it is.
-        changed: is called when there may be something to do for either task.
+        new_event: makes an event: `anyio.Event`, `trio.Event`.
+        end: is called when the connection is to end, with True if that has to be at once; else the peer may have some
+            seconds to take what was sent. It must end by then: a message may be on its way that the peer never takes.
         full_bytes: what is kept before the peer is blocked.
 
     Attributes:
+        event: is set, and another one in its place, when there may be something to do for either task.
         bytes: of all messages that are kept.
         is_paused: whether no more texts are to be read for now.
-        goodbye: close code and reason, once the connection is to be closed when `next` returns None.
-
-    Of `close`, a subclass cares for the time: a reader that takes nothing must not keep the connection open, nor the
-    message that is being written if it is to end at once.
+        goodbye: close code and reason, once the connection is to be closed; see `is_finished`.
     """
 
     def __init__(
-        self, driver: Driver[QueuedPeer], changed: Callable[[], None], full_bytes: int = FULL_BYTES
+        self,
+        driver: Driver[QueuedPeer[E]],
+        new_event: Callable[[], E],
+        end: Callable[[bool], None],
+        full_bytes: int = FULL_BYTES,
     ) -> None:
+        self.event = new_event()
         self.bytes = 0
         self.is_paused = False
         self.goodbye: tuple[int, str] | None = None
         self._driver = driver
-        self._changed = changed
+        self._new_event = new_event
+        self._end = end
         self._full_bytes = full_bytes
         self._queue: deque[bytes] = deque()
         self._is_blocked = False
@@ -61,6 +78,11 @@ class QueuedPeer:
     def next(self) -> bytes | None:
         """Return the message to write next, which is kept until it is `taken`; None: there is none."""
         return self._queue[0] if self._queue else None
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether all has been written, and the goodbye is next."""
+        return self.goodbye is not None and not self._queue
 
     def taken(self, now: float) -> None:
         """The peer has taken what `next` returned."""
@@ -107,10 +129,15 @@ class QueuedPeer:
     def close(self, code: int, reason: str, *, at_once: bool = False) -> None:
         """Let the task that writes say goodbye, and drop what is kept if it has to be `at_once`."""
         self.goodbye = self.goodbye or (code, reason)
+        self._end(at_once)
         if at_once:
             self._queue.clear()
             self.bytes = 0
         self._changed()
+
+    def _changed(self) -> None:
+        event, self.event = self.event, self._new_event()
+        event.set()
 
     def _block(self, now: float) -> None:
         self._is_blocked = True

@@ -18,16 +18,30 @@ class Recorder:
         self.now = 5.0
         self.told: list[tuple[Any, ...]] = []
 
-    def blocked(self, _: QueuedPeer, unsent: tuple[bytes, ...], now: float) -> None:
+    def blocked(self, _: QueuedPeer[Event], unsent: tuple[bytes, ...], now: float) -> None:
         self.told.append(("blocked", len(unsent), now))
 
-    def drained(self, _: QueuedPeer, now: float) -> None:
+    def drained(self, _: QueuedPeer[Event], now: float) -> None:
         self.told.append(("drained", now))
 
 
-def queued(full_bytes: int = 10) -> tuple[QueuedPeer, Recorder, list[str]]:
+class Event:
+    """Counts those that are set."""
+
+    def __init__(self, changes: list[str]) -> None:
+        self.changes = changes
+
+    def set(self) -> None:
+        self.changes.append("changed")
+
+
+def queued(full_bytes: int = 10) -> tuple[QueuedPeer[Event], Recorder, list[str]]:
     driver, changes = Recorder(), list[str]()
-    peer = QueuedPeer(driver, lambda: changes.append("changed"), full_bytes)  # type: ignore[arg-type]
+
+    def end(at_once: bool) -> None:
+        driver.told.append(("end", at_once))
+
+    peer = QueuedPeer(driver, lambda: Event(changes), end, full_bytes)  # type: ignore[arg-type]
     return peer, driver, changes
 
 
@@ -72,15 +86,19 @@ def test_whether_all_has_left_is_told_when_it_is_asked() -> None:
 
 
 def test_a_goodbye_comes_after_what_was_sent_and_nothing_after_it() -> None:
-    peer, _, changes = queued()
+    peer, driver, changes = queued()
     peer.send(b"1")
+    assert not peer.is_finished
     peer.close(1001, "the end")
+    assert not peer.is_finished
+    assert driver.told == [("end", False)]
     peer.close(1008, "another one")
     peer.send(b"2")
     assert peer.goodbye == (1001, "the end")
     assert peer.next() == b"1"
     peer.taken(6.0)
     assert peer.next() is None
+    assert peer.is_finished
     assert len(changes) == 3
 
 
@@ -90,9 +108,10 @@ def test_at_once_nothing_is_kept() -> None:
     peer.close(1008, "no memory", at_once=True)
     assert peer.next() is None
     assert peer.bytes == 0
+    assert peer.is_finished
     peer.taken(6.0)  # what was being written
     assert peer.bytes == 0
-    assert len(driver.told) == 1
+    assert driver.told == [("blocked", 1, 5.0), ("end", True)]
 
 
 def test_reading_is_paused_and_goes_on() -> None:

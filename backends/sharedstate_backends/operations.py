@@ -1,0 +1,45 @@
+"""The core's storage operations, carried out on a backend."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from sharedstate_core.effects import Commit, Doubt, ListApps, ListCollections, Load
+
+from .contract import NotOfferedError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sharedstate_core.driver import Operation
+    from sharedstate_core.storage import CommitResult, Loaded
+
+    from .contract import Backend, Doubting, ListingApps
+
+
+async def perform(
+    backend: Backend, operation: Operation
+) -> CommitResult | Loaded | Sequence[str] | None:
+    """Carry out one operation of the core on the backend of `operation.service`; return what it comes to.
+
+    A backend need not know what to make of a `Doubt`, for which there is no result.
+
+    Raises:
+        StorageError: it failed, and nothing was stored; a NotOfferedError of ListApps if the backend cannot tell.
+        Exception: what else the backend raises. The outcome of a Commit is unknown then.
+    """
+    match operation:
+        case Commit(_, path, writes):
+            return await backend.commit(path, writes)
+        case Load(_, path, since):
+            return await backend.load(path, since)
+        case ListCollections(_, _, app):
+            return await backend.collections(app)
+        case ListApps():
+            if not hasattr(backend, "apps"):
+                raise NotOfferedError("cannot tell which apps it has")
+            return await cast("ListingApps", backend).apps()
+        case Doubt(path, cursor):
+            if hasattr(backend, "doubt"):
+                await cast("Doubting", backend).doubt(path, cursor)
+            return None

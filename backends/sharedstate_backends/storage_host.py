@@ -1,0 +1,120 @@
+"""A driver's host with backends behind it: what is left for a transport are its connections, on asyncio or trio."""
+
+from __future__ import annotations
+
+import logging
+import time
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
+
+import anyio
+
+from sharedstate_core.driver import Driver, Host
+from sharedstate_core.driver.peer import P
+
+from .contract import NotOfferedError, StorageError
+from .operations import perform
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import TracebackType
+    from typing import Self
+
+    from sharedstate_core import Limits
+    from sharedstate_core.driver import Operation
+
+    from .contract import Backend
+
+log = logging.getLogger("sharedstate")
+
+
+class StorageHost(Host[P]):
+    """Does the core's storage operations, and wakes it: `async with StorageHost(backends) as host`.
+
+    Its end cancels operations that have not ended: `stop` before. Its time is `time.monotonic()`.
+
+    Args:
+        backends: an open backend for each service; close them after it.
+        limits: bounds on what a peer may ask for.
+
+    Attributes:
+        driver: takes in what happens.
+    """
+
+    def __init__(self, backends: Mapping[str, Backend], limits: Limits | None = None) -> None:
+        self.driver: Driver[P] = Driver(tuple(backends), self, limits)
+        self._backends = backends
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        self._changed = anyio.Event()
+        self._tasks = await self._stack.enter_async_context(anyio.create_task_group())
+        self._tasks.start_soon(self._keep_time)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool | None:
+        self._tasks.cancel_scope.cancel()
+        return await self._stack.__aexit__(kind, error, trace)
+
+    async def stop(self, seconds: float) -> None:
+        """Accept nothing more, finish what was accepted, close everybody; return when all connections have ended.
+
+        Args:
+            seconds: how long storage may take, beyond which everybody is closed all the same.
+        """
+        now = time.monotonic()
+        self.driver.stop(now, now + seconds)
+        while self.driver.has_peers or not self.driver.is_stopped:
+            await self._change()
+
+    # --- what the driver wants --------------------------------------------------------------------
+
+    def start(self, operation: Operation) -> None:
+        """Begin an operation in a task of its own."""
+        self._tasks.start_soon(self._carry_out, operation)
+
+    def report(self, subject: Operation | P, error: Exception) -> None:
+        """Log a fault."""
+        log.error("%s: %s", type(subject).__name__, error, exc_info=error)
+
+    def wall_time(self) -> float:
+        """Return seconds since the Unix epoch."""
+        return time.time()
+
+    def changed(self) -> None:
+        """Let those go on who wait for the time, or for the end."""
+        self._changed.set()
+
+    # --- tasks ------------------------------------------------------------------------------------
+
+    async def _change(self) -> None:
+        if self._changed.is_set():
+            self._changed = anyio.Event()
+        await self._changed.wait()
+
+    async def _keep_time(self) -> None:
+        while True:
+            at = self.driver.next_wakeup
+            with anyio.move_on_after(None if at is None else max(0.0, at - time.monotonic())):
+                await self._change()
+            if at is not None and at <= (now := time.monotonic()):
+                self.driver.wake(now)
+
+    async def _carry_out(self, operation: Operation) -> None:
+        driver = self.driver
+        try:
+            result = await perform(self._backends[operation.service], operation)
+        except NotOfferedError as error:  # no failure: it is just so
+            text = f"service {operation.service} {error}"
+            driver.failed(operation, time.monotonic(), text, outcome_unknown=False)
+        except Exception as error:  # noqa: BLE001  (whatever a backend raises is an outcome)
+            self.report(operation, error)
+            unknown = not isinstance(error, StorageError)
+            driver.failed(operation, time.monotonic(), outcome_unknown=unknown)
+        else:
+            driver.succeeded(operation, result, time.monotonic())
