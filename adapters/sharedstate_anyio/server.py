@@ -254,19 +254,17 @@ async def _accepting(
             for listener in listeners:
                 listener.close()  # refused at once is better than kept waiting
 
-        own.start_soon(hub.faults.run)
+        own.start_soon(hub.run)
         own.start_soon(inspection.watch_loop)
         own.start_soon(inspection.watch_storage)
-        own.start_soon(hub.outbox.flush_forever)
-        own.start_soon(hub.unfinished.run)
-        own.start_soon(hub.pace.run)
-        own.start_soon(hub.keep_time)
         own.start_soon(entrance.keep_alive.run)
         own.start_soon(accept)
         for service, backend in backends.items():
-            own.start_soon(prune_forever, hub, service, backend)
+            own.start_soon(prune_forever, hub.driver, hub.faults, service, backend)
         for service, seconds in looks.items():
-            own.start_soon(look_forever, hub, service, backends[service], seconds)
+            own.start_soon(
+                look_forever, hub.driver, hub.faults, service, backends[service], seconds
+            )
 
         def change(new: Config, origins: Origins) -> None:
             hub.change_limits(new.limits, new.compression, new.transport)
@@ -293,12 +291,9 @@ async def _accepting(
 
 
 async def _end(hub: Hub, answers: Answers) -> None:
-    with anyio.move_on_after(FINISH_SECONDS) as finishing:
-        await hub.finish()
-    if finishing.cancelled_caught:
+    if not await hub.stop(FINISH_SECONDS):
         text = "storage did not finish within %g s; its last answers are lost"
         log.error(text, FINISH_SECONDS, extra=about("storage_unfinished"))
-    hub.close_all()
     with anyio.move_on_after(GOODBYE_SECONDS):
         await hub.wait_empty()
         await answers.wait_none()

@@ -14,6 +14,7 @@ from sharedstate_anyio.config.origins import Origins
 from sharedstate_anyio.connections.connection import Connection
 from sharedstate_anyio.http.handshake import Entrance
 from sharedstate_anyio.http.site import Site
+from sharedstate_anyio.hub.shared import Shared
 from sharedstate_anyio.logs.repeated_errors import Faults
 from sharedstate_anyio.net.listening import accept_forever, open_listeners
 from sharedstate_anyio.websocket.broadcaster import Outbox
@@ -26,56 +27,54 @@ from sharedstate_core import Limits
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Iterable
 
     from anyio.abc import TaskGroup
 
-    from sharedstate_anyio.hub.hub import Hub
+    from sharedstate_anyio.hub.peer import Peer
     from sharedstate_anyio.net.sockets import Stream
     from sharedstate_anyio.websocket.reading import Heard
+    from sharedstate_core.driver import Driver
 
 LONGEST: int = 32 * 1024 * 1024
 """Longer than any message of the suite, which goes up to 16 MiB."""
 
 
-class EchoHub:
-    """In place of the hub: no core, no storage."""
+class EchoDriver:
+    """In place of the driver: no core, no storage."""
 
     limits = Limits(message_bytes=LONGEST)
 
-    def __init__(self, tasks: TaskGroup) -> None:
-        self._tasks = tasks
-        self.faults = Faults()
-        self.outbox = Outbox(None)
-        self.unfinished = Unfinished(TransportLimits())
-        self.pace = Pace()
-        tasks.start_soon(self.pace.run)
-        tasks.start_soon(self.outbox.flush_forever)
+    def opened(self, _: Connection) -> None: ...
 
-    def message_bytes(self) -> int:
-        return LONGEST
+    def closed(self, *_: object) -> None: ...
 
-    def opened(self, connection: Connection) -> None: ...
+    def blocked(self, *_: object) -> None: ...
 
-    def closed(self, connection: Connection) -> None: ...
+    def drained(self, *_: object) -> None: ...
 
-    def progressed(self, connection: Connection) -> None: ...
+    def is_open(self, _: Connection) -> bool:
+        return True
 
-    def drained(self, connection: Connection) -> None: ...
-
-    def received(self, connection: Connection, texts: Iterator[str]) -> None:
+    def receive(self, peer: Connection, texts: Iterable[str], _: float) -> None:
         for text in texts:
-            connection.send(framed(connection, text.encode()))
+            peer.send_frame(framed(peer, text.encode()))
 
-    def blocked(self, connection: Connection) -> None:
-        self._tasks.start_soon(connection.drain)
+
+def shared(tasks: TaskGroup) -> Shared:
+    """Return what the connections share."""
+    outbox, pace = Outbox(None), Pace()
+    tasks.start_soon(pace.run)
+    tasks.start_soon(outbox.flush_forever)
+    driver = cast("Driver[Peer]", EchoDriver())
+    return Shared(driver, outbox, pace, Unfinished(TransportLimits()), Faults(), tasks)
 
 
 class EchoConnection(Connection):
     """Takes binary messages too, which the server refuses."""
 
-    def __init__(self, sock: Stream, hub: EchoHub) -> None:
-        super().__init__(sock, cast("Hub", hub))
+    def __init__(self, sock: Stream, shared: Shared) -> None:
+        super().__init__(sock, shared)
         self._binary = bytearray()
 
     def _handle(self, event: Heard) -> None:
@@ -83,7 +82,7 @@ class EchoConnection(Connection):
             self._binary += event.data
             if event.message_finished:
                 frame = framed(self, bytes(self._binary))
-                self.send(bytes([frame[0] ^ 0x03]) + frame[1:])  # the opcode of binary data
+                self.send_frame(bytes([frame[0] ^ 0x03]) + frame[1:])  # the opcode of binary data
                 self._binary.clear()
         else:
             super()._handle(event)
@@ -106,10 +105,10 @@ async def echoing(compression: int | None = None) -> AsyncIterator[int]:
     entrance = Entrance(Site([]), Origins(), limits, KeepAlive(limits), compression)
     (listener,) = open_listeners(Listen("127.0.0.1", 0))
     async with anyio.create_task_group() as tasks:
-        hub = EchoHub(tasks)
+        everything = shared(tasks)
 
         def accepted(sock: socket.socket, _host: str, _tls: object) -> None:
-            tasks.start_soon(EchoConnection(sock, hub).run, lambda: entrance, "")
+            tasks.start_soon(EchoConnection(sock, everything).run, lambda: entrance, "")
 
         tasks.start_soon(accept_forever, listener, accepted)
         try:

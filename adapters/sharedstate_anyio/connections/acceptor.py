@@ -60,7 +60,7 @@ class Reception:
 
     def _keeps(self, address: str) -> bool:
         """Return whether a connection may wait for another request."""
-        return not self._hub.is_ending and self._admission.has_room(address)
+        return not self._hub.driver.is_stopping and self._admission.has_room(address)
 
     def accepted(self, sock: socket.socket, host: str, tls: Tls | None) -> None:
         """Take a new socket over; it is closed in any case.
@@ -86,7 +86,7 @@ class Reception:
         try:
             stream = sock if tls is None else await self._secured(sock, tls)
             if stream is not None:
-                await Connection(stream, self._hub).run(lambda: self._entrance, address)
+                await Connection(stream, self._hub.shared).run(lambda: self._entrance, address)
         finally:
             self._admission.leave(address)
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
+import time
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from sharedstate_anyio.http.handshake import Opened
-    from sharedstate_anyio.hub.hub import Hub
+    from sharedstate_anyio.hub.shared import Shared
     from sharedstate_anyio.net.sockets import Stream
     from sharedstate_anyio.websocket.keepalive import KeepAlive
     from sharedstate_anyio.websocket.reading import Heard, Reader
@@ -77,17 +78,17 @@ class Connection(Peer):
         "_event",
         "_events",
         "_heard",
-        "_hub",
         "_in_line",
         "_over",
         "_reader",
         "_resumed",
         "_scope",
+        "_shared",
     )
 
-    def __init__(self, sock: Stream, hub: Hub) -> None:
-        super().__init__(sock, hub.outbox)
-        self._hub = hub
+    def __init__(self, sock: Stream, shared: Shared) -> None:
+        super().__init__(sock, shared.outbox)
+        self._shared = shared
         self._reader: Reader | None = None
         self._events: Iterator[Heard] = iter(())
         self._event: Heard | None = None  # the first of them that is not handled yet
@@ -103,7 +104,7 @@ class Connection(Peer):
         """Serve the peer, whose `admission.group` is `address`, until it is gone."""
         try:
             with self._scope:
-                opened = await handshake(self.sock, entrance, address, self._hub.message_bytes)
+                opened = await handshake(self.sock, entrance, address, self._message_bytes)
                 if opened is not None:
                     await self._converse(opened, entrance().keep_alive)
                     await finish(self.sock)
@@ -112,7 +113,7 @@ class Connection(Peer):
         except Exception as error:  # noqa: BLE001  (a fault of ours must not end the server)
             text = "a connection could not be handled; the others go on"
             fields = {"event": "connection_failed"}
-            self._hub.faults.report(("connection", type(error)), text, error, fields)
+            self._shared.faults.report(("connection", type(error)), text, error, fields)
         finally:
             self._drop()
             with contextlib.suppress(OSError):
@@ -124,14 +125,14 @@ class Connection(Peer):
         self._feed(opened.reader, opened.data)
         self.window_bits = opened.window_bits
         del opened
-        self._hub.opened(self)
+        self._shared.driver.opened(self)
         keep_alive.watch(self)
         try:
             while not self._over:
                 if self._resumed is not None:
                     await self._resumed.wait()
                 elif self._in_line:
-                    await self._hub.pace.wait(self)
+                    await self._shared.pace.wait(self)
                     self._in_line = False
                 elif self._handle_events():
                     await while_readable(self.sock, self._read)
@@ -141,8 +142,8 @@ class Connection(Peer):
                 await self.sent()
         finally:
             keep_alive.forget(self)
-            self._hub.unfinished.drop(self)
-            self._hub.closed(self)
+            self._shared.unfinished.drop(self)
+            self._shared.driver.closed(self, time.monotonic())
             self.flush()
 
     # --- reading ----------------------------------------------------------------------------------
@@ -174,9 +175,10 @@ class Connection(Peer):
         """
         turn = _Turn()
         while self._event is not None:
-            self._hub.received(self, self._texts(turn))
+            if isinstance(self._event, str):
+                self._shared.driver.receive(self, self._texts(turn), time.monotonic())
             if turn.is_late:
-                self._hub.pace.tire(self)
+                self._shared.pace.tire(self)
                 self._in_line = True
             elif not self._may_begin():
                 self._in_line = True
@@ -204,7 +206,7 @@ class Connection(Peer):
             is_large = len(event) >= LARGE_CHARACTERS
         else:
             is_large = isinstance(event, TextMessage) and event.message_finished
-        return not is_large or self._hub.pace.allows(self)
+        return not is_large or self._shared.pace.allows(self)
 
     def _move_on(self, turn: _Turn) -> None:
         self._event = next(self._events, None)
@@ -237,29 +239,33 @@ class Connection(Peer):
             case BytesMessage():
                 self.close(CLOSE_UNSUPPORTED_DATA, "messages are text frames")
             case Ping():
-                self.send(pong_frame(bytes(event.payload)))
+                self.send_frame(pong_frame(bytes(event.payload)))
             case _:
                 pass
 
+    def _message_bytes(self) -> int:
+        """Return the longest message that the peer may send now."""
+        return self._shared.driver.limits.message_bytes
+
     def _is_too_long(self, text: str) -> bool:
-        most = self._hub.limits.message_bytes
+        most = self._message_bytes()
         return len(text) > most or (not text.isascii() and len(text.encode()) > most)
 
     def _take_part(self, event: TextMessage) -> None:
         """Collect the parts of one message, counting while they arrive."""
-        unfinished = self._hub.unfinished
+        unfinished = self._shared.unfinished
         if event.message_finished and self not in unfinished:
             if self._is_too_long(event.data):
                 self._refuse()
             else:
-                self._hub.received(self, iter((event.data,)))
-        elif unfinished.add(self, event.data) > self._hub.limits.message_bytes:
+                self._shared.driver.receive(self, (event.data,), time.monotonic())
+        elif unfinished.add(self, event.data) > self._message_bytes():
             self._refuse()
         elif event.message_finished:
-            self._hub.received(self, iter((unfinished.take(self),)))
+            self._shared.driver.receive(self, (unfinished.take(self),), time.monotonic())
 
     def _refuse(self) -> None:
-        most = self._hub.limits.message_bytes
+        most = self._message_bytes()
         self.close(CLOSE_TOO_BIG, f"a message may have at most {most} bytes")
 
     def pause_reading(self) -> None:
@@ -277,15 +283,17 @@ class Connection(Peer):
 
     def blocked(self) -> None:
         """The socket has not taken everything."""
-        self._hub.blocked(self)
+        if self._shared.driver.is_open(self):
+            self.progressed()
+            self._shared.tasks.start_soon(self.drain)
 
     def progressed(self) -> None:
         """The socket is still full, but has taken something."""
-        self._hub.progressed(self)
+        self._shared.driver.blocked(self, self.unsent, time.monotonic())
 
     def drained(self) -> None:
         """The socket has taken everything."""
-        self._hub.drained(self)
+        self._shared.driver.drained(self, time.monotonic())
 
     # --- keeping it alive -------------------------------------------------------------------------
 
@@ -294,7 +302,7 @@ class Connection(Peer):
         if self._closing or self.is_blocked or not self.is_listening:
             return False
         self._heard = False
-        self.send(PING)
+        self.send_frame(PING)
         return True
 
     @property
@@ -304,13 +312,14 @@ class Connection(Peer):
 
     # --- ending -----------------------------------------------------------------------------------
 
-    def close(self, code: int, reason: str) -> None:
-        """Say goodbye; the peer has `CLOSE_SECONDS` to answer."""
-        if self._reader is None or self._closing:
-            return
-        self._say_close(code, reason)
-        self._hub.unfinished.drop(self)
-        self.resume_reading()
+    def close(self, code: int, reason: str, *, at_once: bool = False) -> None:
+        """Say goodbye; the peer has `CLOSE_SECONDS` to answer. `at_once`: end it now."""
+        if self._reader is not None and not self._closing:
+            self._say_close(code, reason)
+            self._shared.unfinished.drop(self)
+            self.resume_reading()
+        if at_once:
+            self.abort()
 
     def _say_close(self, code: int, reason: str | None) -> None:
         self._end_with(code, reason)

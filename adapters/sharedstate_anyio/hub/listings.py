@@ -33,7 +33,7 @@ class Listings:
         self,
         tasks: TaskGroup,
         read: Callable[[Listing], Awaitable[Sequence[str] | Exception]],
-        told: Callable[[Listing, Sequence[str] | Exception], None],
+        told: Callable[[Listing, Sequence[str] | Exception], object],
     ) -> None:
         self._tasks = tasks
         self._read = read

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from abc import abstractmethod
 
+from sharedstate_anyio.websocket.frames import text_frame
 from sharedstate_anyio.websocket.writer import Outgoing
 
 
 class Peer(Outgoing):
-    """The handle under which the core knows it; it carries out what the core wants of it."""
+    """A `sharedstate_core.driver.Peer`: the handle under which the core knows a connection."""
 
     __slots__ = ()
+
+    def send(self, message: bytes) -> None:
+        """Send a text message to this peer alone."""
+        self.send_frame(text_frame(message))
 
     @abstractmethod
     def pause_reading(self) -> None:
@@ -21,5 +26,5 @@ class Peer(Outgoing):
         """Take messages again."""
 
     @abstractmethod
-    def close(self, code: int, reason: str) -> None:
-        """Say goodbye, and end if there is no answer."""
+    def close(self, code: int, reason: str, *, at_once: bool = False) -> None:
+        """Say goodbye, and end if there is no answer; `at_once`: end now."""

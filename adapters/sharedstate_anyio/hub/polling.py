@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -11,10 +12,12 @@ from sharedstate_backends import StorageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sharedstate_anyio.logs.repeated_errors import Faults
     from sharedstate_backends import Backend
     from sharedstate_core import CollectionPath
+    from sharedstate_core.driver import Driver
 
-    from .hub import Hub
+    from .peer import Peer
 
 ASKED_AT_ONCE: Final = 500
 """Collections in one question: what it takes from the storage's other users before they have their turn."""
@@ -24,7 +27,9 @@ LEAST_PAUSE_SECONDS: Final = 0.05
 """Between two questions: 10,000 collections in a second are asked for, at some percent of a processor."""
 
 
-async def look_forever(hub: Hub, service: str, backend: Backend, seconds: float) -> None:
+async def look_forever(
+    driver: Driver[Peer], faults: Faults, service: str, backend: Backend, seconds: float
+) -> None:
     """Compare the collections in memory with storage, every so many seconds; the core decides what to load.
 
     One round is spread over that time, and takes longer with very many collections (`LEAST_PAUSE_SECONDS`).
@@ -35,24 +40,24 @@ async def look_forever(hub: Hub, service: str, backend: Backend, seconds: float)
     while True:
         await anyio.sleep(pause)
         if not waiting:
-            waiting = hub.loaded(service)
+            waiting = driver.server.loaded(service)
             rounds = -(-len(waiting) // ASKED_AT_ONCE) or 1
             pause = max(seconds / rounds, min(seconds, LEAST_PAUSE_SECONDS))
         asked, waiting = waiting[:ASKED_AT_ONCE], waiting[ASKED_AT_ONCE:]
         try:
-            await _look(hub, asked, backend)
+            await _look(driver, asked, backend)
         except Exception as error:  # noqa: BLE001  (whatever a plugin raises)
             if not failing:
                 trace = None if isinstance(error, StorageError) else error
                 text = f"service {service}: cannot see what others commit: {error}; trying again"
                 fields = {"event": "look_failed", "service": service}
-                hub.faults.report(("look", service, type(error)), text, trace, fields)
+                faults.report(("look", service, type(error)), text, trace, fields)
             failing, waiting, pause = True, [], seconds
         else:
             failing = False
 
 
-async def _look(hub: Hub, paths: Sequence[CollectionPath], backend: Backend) -> None:
+async def _look(driver: Driver[Peer], paths: Sequence[CollectionPath], backend: Backend) -> None:
     """Ask for the heads, also where no collection is in memory: the store may look at more than that."""
     for path, cursor in (await backend.heads(paths)).items():
-        hub.changed(path, cursor)
+        driver.collection_changed(path, cursor, time.monotonic())

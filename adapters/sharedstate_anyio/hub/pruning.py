@@ -11,9 +11,11 @@ from sharedstate_backends import StorageError
 from sharedstate_core import CollectionPath
 
 if TYPE_CHECKING:
+    from sharedstate_anyio.logs.repeated_errors import Faults
     from sharedstate_anyio.storage.instrumented import Metered
+    from sharedstate_core.driver import Driver
 
-    from .hub import Hub
+    from .peer import Peer
 
 PRUNE_SECONDS: Final = 600.0
 """From the end of one round through a service's storage to the next one: nothing depends on when it is."""
@@ -25,16 +27,18 @@ STEP_SECONDS: Final = 0.1
 class _InUse(Container[CollectionPath]):
     """The collections of which anything is in memory, looked up one by one: there may be very many."""
 
-    def __init__(self, hub: Hub) -> None:
-        self._hub = hub
+    def __init__(self, driver: Driver[Peer]) -> None:
+        self._server = driver.server
 
     def __contains__(self, path: object) -> bool:
-        return isinstance(path, CollectionPath) and self._hub.is_in_use(path)
+        return isinstance(path, CollectionPath) and self._server.is_in_use(path)
 
 
-async def prune_forever(hub: Hub, service: str, backend: Metered) -> None:
+async def prune_forever(
+    driver: Driver[Peer], faults: Faults, service: str, backend: Metered
+) -> None:
     """Go through a service's storage again and again, in small steps; what fails is tried the next time."""
-    in_use = _InUse(hub)
+    in_use = _InUse(driver)
     while True:
         await anyio.sleep(PRUNE_SECONDS)
         try:
@@ -48,4 +52,4 @@ async def prune_forever(hub: Hub, service: str, backend: Metered) -> None:
                 f"service {service}: cannot forget empty collections: {error}; trying again later"
             )
             fields = {"event": "prune_failed", "service": service}
-            hub.faults.report(("prune", service, type(error)), text, trace, fields)
+            faults.report(("prune", service, type(error)), text, trace, fields)

@@ -111,8 +111,8 @@ class Inspection:
     # --- readiness --------------------------------------------------------------------------------
 
     async def _respond_readiness(self, method: str) -> Response:
-        unready = [] if self._hub.is_ending else await self._readiness.unready()
-        if self._hub.is_ending:
+        unready = [] if self._hub.driver.is_stopping else await self._readiness.unready()
+        if self._hub.driver.is_stopping:
             return text_response(method, 503, "not ready: the server is stopping")
         if unready:
             names = ", ".join(shown(name) for name in unready)

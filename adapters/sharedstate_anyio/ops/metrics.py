@@ -88,7 +88,7 @@ class Metrics(Collector):
         yield delays
 
     def _state(self) -> Iterator[Metric]:
-        census = self._hub.census()
+        census = self._hub.driver.server.census()
         for name, text, value in (
             ("connections", "Open WebSockets.", census.connections),
             ("subscriptions", "Subscriptions of all connections.", census.subscriptions),
@@ -99,7 +99,7 @@ class Metrics(Collector):
             yield GaugeMetricFamily(f"sharedstate_{name}", text, value=value)
 
     def _progress(self) -> Iterator[Metric]:
-        counters = self._hub.counters
+        counters = self._hub.driver.server.counters
         for name, text, value in (
             ("connections_opened", "WebSockets opened.", counters.connections),
             ("updates", "Updates committed.", counters.updates),

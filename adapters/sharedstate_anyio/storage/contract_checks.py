@@ -16,7 +16,7 @@ from sharedstate_core.arguments import found
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-    from sharedstate_core import CollectionPath, LocalProtocolError
+    from sharedstate_core import CollectionPath
 
 T = TypeVar("T")
 
@@ -67,7 +67,7 @@ def heads(result: object) -> Mapping[CollectionPath, Cursor]:
     return result
 
 
-def refused(operation: str, error: LocalProtocolError) -> BrokenContractError:
+def refused(operation: str, error: Exception) -> BrokenContractError:
     """Return what the core's refusal of an operation's result says of the backend."""
     return BrokenContractError(f"{operation} returned {error}; {ADVICE}")
 

@@ -47,7 +47,7 @@ class Outbox:
         if self.compression is not None and len(message) <= LONGEST_BYTES:
             frames = Frames(message, text_frame(message), self.compression)
             for connection in connections:
-                connection.send(frames.for_window(connection.window_bits))
+                connection.send_frame(frames.for_window(connection.window_bits))
         elif len(message) >= LARGE_BYTES:
             head = text_head(len(message))
             for connection in connections:
@@ -76,7 +76,7 @@ class Outbox:
             self._wanted.set()
             return
         for connection in connections:
-            connection.send(frame)
+            connection.send_frame(frame)
 
     async def _flush(self) -> None:
         queued, self._queued = self._queued, {}

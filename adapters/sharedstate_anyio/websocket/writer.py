@@ -2,7 +2,7 @@
 
 The rules:
 
-1. `send` only queues; the outbox flushes what one turn of the loop produced in one piece.
+1. `send_frame` only queues; the outbox flushes what one turn of the loop produced in one piece.
 2. What goes to many is offered to one socket after the other, by the shortest way there is: `offer_to_all`.
 3. What the socket does not take at once is kept, and the connection is *blocked*: the core sends it nothing
    more, and one task waits until the socket has taken the rest.
@@ -83,7 +83,7 @@ class Outgoing(ABC):
 
     # --- what is sent -----------------------------------------------------------------------------
 
-    def send(self, frame: bytes) -> None:
+    def send_frame(self, frame: bytes) -> None:
         """Queue a frame; the outbox flushes it in this turn of the loop."""
         if not self._closing:
             self._append(frame)
@@ -94,7 +94,7 @@ class Outgoing(ABC):
             self._append(head)
             self._append(message)
 
-    def tell_drained(self) -> None:
+    def await_drain(self) -> None:
         """Report when all that is queued has left."""
         self._draining = True
         self._outbox.queue(self)
@@ -116,7 +116,7 @@ class Outgoing(ABC):
                 connection.queued.insert(0, frame)  # also before a close frame: that came later
                 connection.flush()
             else:
-                connection.send(frame)
+                connection.send_frame(frame)
 
     def _append(self, piece: bytes) -> None:
         if self.queued:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from sharedstate_anyio.hub.hub import Hub
+    from sharedstate_anyio.hub.shared import Shared
 
 C = "/app/items/c"
 SMALL = 256 * 1024
@@ -87,8 +87,8 @@ async def test_resumes() -> None:
 class Narrow(Connection):
     """A connection of the server whose socket is soon full."""
 
-    def __init__(self, sock: socket.socket, hub: Hub) -> None:
-        super().__init__(sock, hub)
+    def __init__(self, sock: socket.socket, shared: Shared) -> None:
+        super().__init__(sock, shared)
         limit_buffers(sock, SMALL)
 
 

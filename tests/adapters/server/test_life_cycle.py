@@ -32,7 +32,7 @@ from tests.support.services.servers import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sharedstate_anyio.hub.hub import Hub
+    from sharedstate_anyio.hub.shared import Shared
 
 C = "/app/items/c"
 
@@ -129,8 +129,8 @@ class Counted(Connection):
 
     alive: ClassVar[weakref.WeakSet[Counted]] = weakref.WeakSet()
 
-    def __init__(self, sock: socket.socket, hub: Hub) -> None:
-        super().__init__(sock, hub)
+    def __init__(self, sock: socket.socket, shared: Shared) -> None:
+        super().__init__(sock, shared)
         self.alive.add(self)
 
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 import anyio
 
-from sharedstate_anyio.hub.hub import Hub
 from sharedstate_anyio.hub.polling import look_forever
 from sharedstate_anyio.logs.repeated_errors import Faults
 from sharedstate_backends import StorageError
@@ -23,7 +22,9 @@ if TYPE_CHECKING:
 
     import pytest
 
+    from sharedstate_anyio.hub.peer import Peer
     from sharedstate_backends import Backend
+    from sharedstate_core.driver import Driver
     from tests.support.peer import Client
 
 P = "/app/items/c"
@@ -130,17 +131,18 @@ async def test_never_to_look_is_a_choice(tmp_path: Path) -> None:
         writer.peer.shut()
 
 
-class Forgetful(Hub):
-    """A hub with one collection in memory and nothing else."""
+class Forgetful:
+    """In place of a driver: one collection in memory and nothing else."""
 
     def __init__(self) -> None:
         self.seen: list[Cursor] = []
-        self.faults = Faults()
+        self.server = self
 
     def loaded(self, service: str) -> list[CollectionPath]:
         return [CollectionPath("app", service, "c")]
 
-    def changed(self, _: CollectionPath, cursor: Cursor) -> None:
+    def collection_changed(self, _: CollectionPath, cursor: Cursor, now: float) -> None:
+        assert now > 0
         self.seen.append(cursor)
 
 
@@ -159,11 +161,12 @@ class Moody:
 async def test_a_storage_that_does_not_answer_is_reported_once_and_asked_again(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    hub, backend = Forgetful(), cast("Backend", Moody())
+    seen, faults = Forgetful(), Faults()
+    driver, backend = cast("Driver[Peer]", seen), cast("Backend", Moody())
     with caplog.at_level(logging.ERROR, "sharedstate"), anyio.move_on_after(20) as scope:
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(look_forever, hub, "items", backend, 0.001)
-            while len(hub.seen) < 2:
+            tasks.start_soon(look_forever, driver, faults, "items", backend, 0.001)
+            while len(seen.seen) < 2:
                 await anyio.sleep(0.001)
             tasks.cancel_scope.cancel()
     assert not scope.cancelled_caught

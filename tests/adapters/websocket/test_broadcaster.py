@@ -13,33 +13,40 @@ from anyio.lowlevel import checkpoint
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from sharedstate_anyio.config.limits import TransportLimits
 from sharedstate_anyio.connections.connection import Connection
+from sharedstate_anyio.hub.shared import Shared
+from sharedstate_anyio.logs.repeated_errors import Faults
 from sharedstate_anyio.websocket import broadcaster
+from sharedstate_anyio.websocket.fair_turns import Pace
 from sharedstate_anyio.websocket.frames import LARGE_BYTES, text_frame
+from sharedstate_anyio.websocket.partial_messages import Unfinished
 
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
-    from sharedstate_anyio.hub.hub import Hub
+    from sharedstate_anyio.hub.peer import Peer
+    from sharedstate_core.driver import Driver
 
 PEERS = 3
 SLOW_BYTES = 200_000
 """More than a socket takes at once."""
 
 
-class StubHub:
-    """Carries frames; there is no core behind it."""
+class StubDriver:
+    """There is no core behind it."""
 
-    def __init__(self, tasks: TaskGroup) -> None:
-        self._tasks = tasks
-        self.outbox = broadcaster.Outbox(None)
+    def is_open(self, _: Peer) -> bool:
+        return True
 
-    def blocked(self, connection: Connection) -> None:
-        self._tasks.start_soon(connection.drain)
+    def blocked(self, *_: object) -> None: ...
 
-    def progressed(self, connection: Connection) -> None: ...
+    def drained(self, *_: object) -> None: ...
 
-    def drained(self, connection: Connection) -> None: ...
+
+def shared(tasks: TaskGroup, outbox: broadcaster.Outbox) -> Shared:
+    driver = cast("Driver[Peer]", StubDriver())
+    return Shared(driver, outbox, Pace(), Unfinished(TransportLimits()), Faults(), tasks)
 
 
 peers = st.sets(st.integers(0, PEERS - 1), min_size=1)
@@ -77,15 +84,16 @@ async def live_through(steps: list[Step]) -> None:
             stack.enter_context(sock)
             sock.setblocking(False)
         async with anyio.create_task_group() as tasks:
-            hub = StubHub(tasks)
-            connections = [Connection(ours, cast("Hub", hub)) for ours, _ in pairs]
-            tasks.start_soon(hub.outbox.flush_forever)
+            outbox = broadcaster.Outbox(None)
+            everything = shared(tasks, outbox)
+            connections = [Connection(ours, everything) for ours, _ in pairs]
+            tasks.start_soon(outbox.flush_forever)
             for number, (what, who, size) in enumerate(steps):
                 message = b"%d." % number * size
                 match what:
                     case "send":
                         to = reached(connections, who)
-                        hub.outbox.send([connections[peer] for peer in to], message)
+                        outbox.send([connections[peer] for peer in to], message)
                         add(sent, {peer: text_frame(message) for peer in to})
                     case "large head":
                         for peer in who:

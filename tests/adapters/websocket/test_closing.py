@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from sharedstate_anyio.hub.hub import Hub
+    from sharedstate_anyio.hub.shared import Shared
 
 C = "/app/items/c"
 SMALL = 256 * 1024
@@ -33,8 +33,8 @@ class Watched(connection.Connection):
 
     made: list[Watched]
 
-    def __init__(self, sock: socket.socket, hub: Hub) -> None:
-        super().__init__(sock, hub)
+    def __init__(self, sock: socket.socket, shared: Shared) -> None:
+        super().__init__(sock, shared)
         limit_buffers(sock, SMALL)
         self.made.append(self)
 
@@ -184,10 +184,10 @@ async def test_a_slow_reader_that_never_reads_is_let_go(
     limits = Limits(drain_seconds=0.05)
     async with running(limits=limits) as server, open_client(server.port, buffer=SMALL) as client:
         await fill(client, watched[0])
-        hub: Any = watched[0]._hub
+        driver = watched[0]._shared.driver
         await client.peer.send(frames.encode_close(1000))
         client.peer.shut()
-        await until(lambda: not hub._connections)
+        await until(lambda: not driver.has_peers)
         await until(lambda: watched[0].sock.fileno() < 0)
 
 
@@ -222,10 +222,10 @@ async def test_the_server_ends_when_everybody_has_answered(watched: list[Watched
     """It waits for nothing more, whatever the peers leave open."""
     async with ending() as (server, end), open_client(server.port) as client:
         assert await client.get("/") == ["items"]
-        hub: Any = watched[0]._hub
+        driver = watched[0]._shared.driver
         end()
         frame = await client.peer.frame()
         assert (frame.opcode, frame.close_code) == (frames.CLOSE, 1001)
         await client.peer.send(frames.encode_close(1001))
         assert await client.peer.receive() == b""
-        assert not hub._connections
+        assert not driver.has_peers

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.lowlevel
@@ -14,17 +14,29 @@ import pytest
 from sharedstate_anyio.connections import connection as connection_module
 from sharedstate_anyio.connections.connection import HANDLED_AT_ONCE, TURN_SECONDS
 from sharedstate_anyio.hub.executor import Storage
-from sharedstate_anyio.hub.hub import Hub
 from sharedstate_anyio.websocket.fair_turns import LARGE_CHARACTERS, TURNS_BETWEEN, Pace
+from sharedstate_core.driver import Driver
 from tests.support import frames
 from tests.support.peer import open_client, open_clients, open_peer, request
 from tests.support.services.servers import running, until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from sharedstate_anyio.connections.connection import Connection
     from sharedstate_core import Load
+
+
+def listen(
+    monkeypatch: pytest.MonkeyPatch, note: Callable[[Any, Iterator[str]], Iterator[str]]
+) -> None:
+    """Let a function pass on what each peer says."""
+    whole = Driver.receive
+
+    def receive(driver: Driver[Any], peer: Any, texts: Iterator[str], now: float) -> None:
+        whole(driver, peer, note(peer, texts), now)
+
+    monkeypatch.setattr(Driver, "receive", receive)
 
 
 @pytest.mark.parametrize("slow", [False, True])
@@ -32,7 +44,6 @@ async def test_others_get_turns_amid_a_flood(monkeypatch: pytest.MonkeyPatch, sl
     """A turn has few messages, and fewer still if each of them takes long."""
     turn, now = 0, 0.0
     received: Counter[int] = Counter()
-    whole = Hub.received
 
     def count(texts: Iterator[str]) -> Iterator[str]:
         nonlocal now
@@ -41,7 +52,7 @@ async def test_others_get_turns_amid_a_flood(monkeypatch: pytest.MonkeyPatch, sl
             now += 0.6 * TURN_SECONDS if slow else 0.0
             yield text
 
-    monkeypatch.setattr(Hub, "received", lambda hub, one, texts: whole(hub, one, count(texts)))
+    listen(monkeypatch, lambda _, texts: count(texts))
     monkeypatch.setattr(connection_module, "monotonic", lambda: now)
 
     async def take_turns() -> None:
@@ -68,7 +79,6 @@ async def test_messages_that_take_long_come_one_at_a_time(monkeypatch: pytest.Mo
     turn, now = 0, 0.0
     begun: list[int] = []
     tunnels: defaultdict[Connection, list[int]] = defaultdict(list)
-    whole = Hub.received
 
     def note(connection: Connection, texts: Iterator[str]) -> Iterator[str]:
         nonlocal now
@@ -79,7 +89,7 @@ async def test_messages_that_take_long_come_one_at_a_time(monkeypatch: pytest.Mo
                 now += 10 * TURN_SECONDS
             yield text
 
-    monkeypatch.setattr(Hub, "received", lambda hub, one, texts: whole(hub, one, note(one, texts)))
+    listen(monkeypatch, note)
     monkeypatch.setattr(connection_module, "monotonic", lambda: now)
 
     async def take_turns() -> None:

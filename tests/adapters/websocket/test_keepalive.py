@@ -12,7 +12,6 @@ from sharedstate_anyio.connections.connection import Connection
 from sharedstate_anyio.websocket.broadcaster import Outbox
 from sharedstate_anyio.websocket.frames import PING
 from sharedstate_anyio.websocket.keepalive import KeepAlive
-from sharedstate_core import Limits
 from tests.support import frames
 from tests.support.peer import Client, open_client, open_peer
 from tests.support.services.servers import running
@@ -69,8 +68,7 @@ class Stub(Connection):
     """A connection on a pair of sockets, without a server."""
 
 
-class Hub:
-    limits = Limits()
+class Shared:
     outbox = Outbox(None)
 
 
@@ -78,7 +76,7 @@ async def test_pings_may_be_more_frequent_than_answers_must_be() -> None:
     keep_alive = KeepAlive(TransportLimits(ping_seconds=1, pong_seconds=3))
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        connection = Stub(ours, Hub())  # type: ignore[arg-type]
+        connection = Stub(ours, Shared())  # type: ignore[arg-type]
         keep_alive.watch(connection)
         pings: list[float] = []
         for tick in range(1, 60):
@@ -102,7 +100,7 @@ async def test_who_cannot_answer_is_not_judged(obstacle: str) -> None:
     keep_alive = KeepAlive(TransportLimits(ping_seconds=0.01, pong_seconds=0.01))
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        connection = Stub(ours, Hub())  # type: ignore[arg-type]
+        connection = Stub(ours, Shared())  # type: ignore[arg-type]
 
         def turn() -> None:
             """Go on to the next visit."""

@@ -10,7 +10,6 @@ import anyio
 import pytest
 
 from sharedstate_anyio.connections.connection import Connection
-from sharedstate_anyio.hub import hub as hub_module
 from sharedstate_core import Limits
 from tests.support import frames
 from tests.support.peer import ClosedError, limit_buffers, open_client, open_clients, request
@@ -20,8 +19,8 @@ from tests.support.services.servers import running, until
 if TYPE_CHECKING:
     import socket
 
-    from sharedstate_anyio.hub.hub import Hub
     from sharedstate_anyio.hub.peer import Peer
+    from sharedstate_anyio.hub.shared import Shared
 
 C = "/app/items/c"
 SMALL = 256 * 1024
@@ -35,10 +34,9 @@ class Watched(Connection):
 
     made: ClassVar[list[Watched]] = []
 
-    def __init__(self, sock: socket.socket, hub: Hub) -> None:
-        super().__init__(sock, hub)
+    def __init__(self, sock: socket.socket, shared: Shared) -> None:
+        super().__init__(sock, shared)
         limit_buffers(sock, SMALL)
-        self.hub = hub
         self.most_kept = 0
         self.received = 0
         self.made.append(self)
@@ -57,8 +55,8 @@ class Watched(Connection):
         """Whether the server has stopped reading from it."""
         return self._resumed is not None
 
-    def send(self, frame: bytes) -> None:
-        super().send(frame)
+    def send_frame(self, frame: bytes) -> None:
+        super().send_frame(frame)
         self.most_kept = max(self.most_kept, self.kept)
 
     def send_large(self, head: bytes, message: bytes) -> None:
@@ -256,11 +254,11 @@ async def test_who_never_reads_is_let_go(
         await dead.subscribe(C)
         await dead.notification()
         number = 0
-        while watched[0] in hubs_connections(watched[1]):
+        while watched[0] in open_peers(watched[1]):
             await writer.put(C, big(number % 2))
             number += 1
             assert number < 20_000
-        assert len(hubs_connections(watched[1])) == 1
+        assert len(open_peers(watched[1])) == 1
         assert watched[0].most_kept < 3 * BIG
 
 
@@ -286,10 +284,8 @@ async def test_who_wakes_up_too_late_is_told(
         sleepy.peer.shut()
 
 
-def hubs_connections(connection: Watched) -> set[Peer]:
-    hub = connection.hub
-    assert isinstance(hub, hub_module.Hub)
-    return hub._connections
+def open_peers(connection: Watched) -> set[Peer]:
+    return connection._shared.driver._peers
 
 
 async def test_many_subscribers_some_asleep(watched: list[Watched]) -> None:
@@ -336,7 +332,7 @@ async def test_large_broadcasts_that_only_one_reader_keeps_are_bounded_together(
             await until(watched[-1].is_stuck)
             stuck.append(watched[-1])
         assert sum(each.is_blocked for each in stuck) == 2
-        await until(lambda: len(hubs_connections(watched[0])) == 3)
+        await until(lambda: len(open_peers(watched[0])) == 3)
         while copy.version < 2 * readers:  # the last one reads on
             copy.take(await reader.notification())
         assert copy.state == await writer.get(C)

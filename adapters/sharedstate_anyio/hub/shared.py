@@ -1,0 +1,38 @@
+"""What all connections of a server share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from anyio.abc import TaskGroup
+
+    from sharedstate_anyio.logs.repeated_errors import Faults
+    from sharedstate_anyio.websocket.broadcaster import Outbox
+    from sharedstate_anyio.websocket.fair_turns import Pace
+    from sharedstate_anyio.websocket.partial_messages import Unfinished
+    from sharedstate_core.driver import Driver
+
+    from .peer import Peer
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What a connection needs of its server.
+
+    Attributes:
+        driver: takes in what happens to it.
+        outbox: what this turn of the loop sends.
+        pace: who waits because of messages that take long.
+        unfinished: messages that are not whole yet.
+        faults: to report what fails, and may fail often.
+        tasks: the task group for what outlasts an input.
+    """
+
+    driver: Driver[Peer]
+    outbox: Outbox
+    pace: Pace
+    unfinished: Unfinished
+    faults: Faults
+    tasks: TaskGroup
