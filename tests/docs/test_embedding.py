@@ -1,122 +1,97 @@
-"""The page for those who embed the core: its transport under load, and its table of what is public."""
+"""The page for those who embed the core: its transports under load, and its table of what is public."""
 
 from __future__ import annotations
 
 import importlib
-import json
 import re
-import struct
-import sys
-from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Mapping
+from time import monotonic
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
-from anyio.streams.buffered import BufferedByteReceiveStream
 
+from sharedstate_core import Limits, Update
 from tests.backends.conformance.dictionary_backend import DictionaryBackend
 
+from .page_transports import (
+    PAGE,
+    ROOT,
+    AsgiPeer,
+    ClosedError,
+    ServedAsgi,
+    block,
+    serving,
+    transports,
+)
+
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
     from types import ModuleType
 
-ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "embedding.md").read_text("utf-8")
+__all__ = ["transports"]
+
 PATH = "/app/items/list"
 
+each = pytest.mark.parametrize(
+    ("anyio_backend", "name"),
+    [("trio", "lines_server"), ("asyncio", "asgi_app"), ("trio", "asgi_app")],
+)
+"""Each transport, where it runs."""
 
-@pytest.fixture(scope="module")
-def tcp_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
-    """Return the page's transport."""
-    folder = tmp_path_factory.mktemp("page")
-    block = re.search(r"^```python\n(# tcp_server\.py\n.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-    assert block is not None
-    (folder / "tcp_server.py").write_text(block[1])
-    sys.path.insert(0, str(folder))
-    try:
-        yield importlib.import_module("tcp_server")
-    finally:
-        sys.path.remove(str(folder))
-        sys.modules.pop("tcp_server", None)
+Transports = Mapping[str, "ModuleType"]
 
 
-@asynccontextmanager
-async def serving(module: ModuleType, backend: DictionaryBackend) -> AsyncIterator[tuple[Any, int]]:
-    listener = await anyio.create_tcp_listener(local_host="127.0.0.1", local_port=0)
-    async with listener, anyio.create_task_group() as tasks:
-        hub = module.Hub({"items": backend}, tasks)
-        tasks.start_soon(hub.keep_time)
-        tasks.start_soon(hub.accept, listener)
-        with anyio.fail_after(30):
-            yield hub, listener.extra(anyio.abc.SocketAttribute.local_port)
-        tasks.cancel_scope.cancel()
+@pytest.mark.parametrize("name", ["lines_server", "asgi_app"])
+def test_they_are_short(name: str) -> None:
+    assert len(block(name).splitlines()) < 80
 
 
-class Peer:
-    """Somebody who speaks to the page's transport."""
-
-    def __init__(self, stream: anyio.abc.SocketStream) -> None:
-        self.stream = stream
-        self.source = BufferedByteReceiveStream(stream)
-
-    async def say(self, cmd: str, path: str, arg: object = None) -> None:
-        message = {"type": "REQUEST", "cmd": cmd, "path": path, "arg": arg}
-        text = json.dumps(message, indent=1).encode()  # with raw newlines
-        await self.stream.send(struct.pack(">I", len(text)) + text)
-
-    async def hear(self) -> dict[str, Any]:
-        (size,) = struct.unpack(">I", await self.source.receive_exactly(4))
-        return cast("dict[str, Any]", json.loads(await self.source.receive_exactly(size)))
-
-    async def ask(self, cmd: str, path: str, arg: object = None) -> dict[str, Any]:
-        await self.say(cmd, path, arg)
-        while (heard := await self.hear())["type"] != "REPLY":
-            pass
-        return heard
-
-
-@asynccontextmanager
-async def peer(port: int) -> AsyncIterator[Peer]:
-    async with await anyio.connect_tcp("127.0.0.1", port) as stream:
-        yield Peer(stream)
-
-
+@each
 async def test_a_reader_who_is_slow_costs_little_and_is_brought_to_now(
-    tcp_server: ModuleType,
+    transports: Transports, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with (
-        serving(tcp_server, DictionaryBackend()) as (hub, port),
-        peer(port) as slow,
-        peer(port) as writer,
+        serving(transports[name], DictionaryBackend(), monkeypatch) as served,
+        served.peer() as slow,
+        served.peer() as writer,
     ):
         await slow.ask("PUT", "/subs", {"insert": [[PATH, {}]]})
-        most = 0
+        limit = 0
         for number in range(100):
             item = {"id": "x", "n": number, "text": "y" * 200_000}
             assert (await writer.ask("PUT", PATH, {"insert": [item]}))["ok"]
-            kept = [sum(map(len, c.unsent)) for c in hub.server._sessions]
-            most = max(most, *kept)
-        assert most < 2_000_000  # of 20,000,000
+            limit = max(limit, *(peer.bytes for peer in served.host.driver._peers))
+        assert limit < 2_000_000  # of 20,000,000
         while (heard := await slow.hear())["version"] < 100:
             pass
         (item,) = heard["data"]["insert"]
         assert item["n"] == 99
 
 
-async def test_a_message_that_is_too_long_is_not_taken_in(tcp_server: ModuleType) -> None:
+@each
+async def test_a_message_that_is_too_long_is_not_taken_in(
+    transports: Transports, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits = Limits(message_bytes=10_000)
     async with (
-        serving(tcp_server, DictionaryBackend()) as (hub, port),
-        peer(port) as long,
-        peer(port) as other,
+        serving(transports[name], DictionaryBackend(), monkeypatch, limits) as served,
+        served.peer() as long,
+        served.peer() as other,
     ):
-        await long.stream.send(struct.pack(">I", hub.limits.message_bytes + 1))
-        with pytest.raises((anyio.EndOfStream, anyio.IncompleteRead)):
+        await long.send("x" * 10_001)
+        with pytest.raises(ClosedError) as caught:
             await long.hear()
+        assert caught.value.code == (1009 if name == "asgi_app" else None)
         assert (await other.ask("GET", "/"))["data"] == ["items"]
 
 
-async def test_storage_that_fails_or_answers_nonsense(tcp_server: ModuleType) -> None:
+@each
+async def test_storage_that_fails_or_answers_nonsense(
+    transports: Transports,
+    name: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     backend = DictionaryBackend()
     calls: list[str] = []
 
@@ -126,23 +101,40 @@ async def test_storage_that_fails_or_answers_nonsense(tcp_server: ModuleType) ->
             return None
         raise OSError("the disk is gone")
 
-    async with serving(tcp_server, backend) as (hub, port), peer(port) as client:
-        for name, request in (
+    async with serving(transports[name], backend, monkeypatch) as served, served.peer() as client:
+        for method, request in (
             ("commit", ("PUT", PATH, {"insert": [{"id": "x"}]})),
             ("load", ("GET", PATH)),
             ("collections", ("GET", "/app/items")),
         ):
-            setattr(backend, name, nonsense)
+            setattr(backend, method, nonsense)
             for _ in range(2):
                 reply = await client.ask(*request)
                 assert reply["error"]["code"] == "unavailable"
-                assert ("outcome" in reply["error"]) is (name == "commit")
-            delattr(backend, name)
+                assert ("outcome" in reply["error"]) is (method == "commit")
+            delattr(backend, method)
             assert (await client.ask(*request))["ok"]
-        assert not hub.server.is_busy
+        assert served.host.driver.is_idle
+    assert [record.getMessage().partition(":")[0] for record in caplog.records] == [
+        *("Commit", "Commit", "Load", "Load", "ListCollections", "ListCollections")
+    ]
 
 
-async def test_an_orderly_stop(tcp_server: ModuleType) -> None:
+@each
+async def test_storage_that_cannot_tell_apps(
+    transports: Transports, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = DictionaryBackend()
+    assert not hasattr(backend, "apps")
+    async with serving(transports[name], backend, monkeypatch) as served, served.peer() as client:
+        reply = await client.ask("GET", "/apps")
+        assert reply["data"] == "service items cannot tell which apps it has"
+
+
+@each
+async def test_an_orderly_stop(
+    transports: Transports, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What was accepted is stored and answered, nobody new comes in, and everybody is closed."""
     begun, go_on = anyio.Event(), anyio.Event()
 
@@ -154,10 +146,10 @@ async def test_an_orderly_stop(tcp_server: ModuleType) -> None:
 
     backend = Slow()
     async with (
-        serving(tcp_server, backend) as (hub, port),
-        peer(port) as writer,
-        peer(port) as idle,
-        peer(port) as late,
+        serving(transports[name], backend, monkeypatch) as served,
+        served.peer() as writer,
+        served.peer() as idle,
+        served.peer() as late,
     ):
         await idle.ask("PUT", "/subs", {"insert": [[PATH, {}]]})
         await late.ask("GET", "/")
@@ -165,20 +157,57 @@ async def test_an_orderly_stop(tcp_server: ModuleType) -> None:
         async with anyio.create_task_group() as tasks:
             await writer.say("PUT", PATH, {"insert": [{"id": "x"}]})
             await begun.wait()
-            tasks.start_soon(hub.stop)
+            tasks.start_soon(served.stop)
             await anyio.wait_all_tasks_blocked()
             await late.say("PUT", PATH, {"insert": [{"id": "late"}]})
+            await anyio.wait_all_tasks_blocked()
             go_on.set()
+            with pytest.raises(ClosedError) as caught:
+                await late.hear()
+            assert caught.value.code == (1001 if name == "asgi_app" else None)
             assert (await writer.hear())["ok"]
             assert (await idle.hear())["data"]["insert"] == [{"id": "x"}]
-            for each in (writer, idle, late):
-                with pytest.raises(
-                    (anyio.EndOfStream, anyio.IncompleteRead, anyio.BrokenResourceError)
-                ):
-                    await each.hear()
-        assert not hub.connections
-        assert not hub.server.is_busy
+            for peer in (writer, idle):
+                with pytest.raises(ClosedError):
+                    await peer.hear()
+        assert not served.host.driver.has_peers
+        assert served.host.driver.is_idle
         assert "late" not in repr(backend.stored)
+
+
+@pytest.mark.parametrize("anyio_backend", ["trio"])
+async def test_what_is_written_on_several_lines_elsewhere_is_one_line_here(
+    transports: Transports, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = DictionaryBackend()
+    async with (
+        serving(transports["lines_server"], backend, monkeypatch) as served,
+        served.peer() as client,
+    ):
+        await client.send('{"type":"REQUEST","cmd":"GET",\r"path":"/"}\r')
+        assert (await client.hear())["data"] == ["items"]
+        update = Update(insert={"x": b'{"id": "x",\n "n": "a\\nb"}'})
+        served.host.driver.put(PATH, update, monotonic(), author=None)
+        heard = await client.ask("GET", PATH)
+        assert heard["data"] == [{"id": "x", "n": "a\nb"}]
+
+
+async def test_pages_of_others_are_refused_and_messages_that_are_not_text(
+    transports: Transports, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serving(transports["asgi_app"], DictionaryBackend(), monkeypatch) as served:
+        assert isinstance(served, ServedAsgi)
+        with pytest.raises(ClosedError) as caught:
+            async with served.peer((b"origin", b"https://example.com")):
+                pass
+        assert caught.value.code == 1008
+        async with served.peer((b"origin", b"https://example.org")) as peer:
+            assert isinstance(peer, AsgiPeer)
+            assert (await peer.ask("GET", "/"))["data"] == ["items"]
+            await peer.to_app.send({"type": "websocket.receive", "bytes": b"?"})
+            with pytest.raises(ClosedError) as caught:
+                await peer.hear()
+            assert caught.value.code == 1003
 
 
 # --- what is public -------------------------------------------------------------------------------
