@@ -21,6 +21,7 @@ PACKAGES = [
     "sharedstate_anyio.client",
     "sharedstate_core",
     "sharedstate_core.client",
+    "sharedstate_core.driver",
     "sharedstate_backends",
 ]
 

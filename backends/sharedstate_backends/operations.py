@@ -1,20 +1,13 @@
 """The core's storage operations, carried out on a backend."""
 
-from __future__ import annotations
+from collections.abc import Sequence
+from typing import cast
 
-from typing import TYPE_CHECKING, cast
-
+from sharedstate_core.driver import Operation
 from sharedstate_core.effects import Commit, Doubt, ListApps, ListCollections, Load
+from sharedstate_core.storage import CommitResult, Loaded
 
-from .contract import NotOfferedError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from sharedstate_core.driver import Operation
-    from sharedstate_core.storage import CommitResult, Loaded
-
-    from .contract import Backend, Doubting, ListingApps
+from .contract import Backend, Doubting, ListingApps, NotOfferedError
 
 
 async def perform(

@@ -1,29 +1,20 @@
 """A driver's host with backends behind it: what is left for a transport are its connections, on asyncio or trio."""
 
-from __future__ import annotations
-
 import logging
 import time
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING
+from types import TracebackType
+from typing import Self
 
 import anyio
 
-from sharedstate_core.driver import Driver, Host
+from sharedstate_core import Limits
+from sharedstate_core.driver import Driver, Host, Operation
 from sharedstate_core.driver.peer import P
 
-from .contract import NotOfferedError, StorageError
+from .contract import Backend, NotOfferedError, StorageError
 from .operations import perform
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from types import TracebackType
-    from typing import Self
-
-    from sharedstate_core import Limits
-    from sharedstate_core.driver import Operation
-
-    from .contract import Backend
 
 log = logging.getLogger("sharedstate")
 

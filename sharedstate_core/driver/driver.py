@@ -11,30 +11,23 @@ The rules:
 5. `now` is seconds of the host's monotonic clock, the same for all inputs.
 """
 
-from __future__ import annotations
-
+from collections.abc import Collection as Names
+from collections.abc import Hashable, Iterable
 from functools import partial
-from typing import TYPE_CHECKING, Generic
+from typing import Generic
 
+from sharedstate_core.effects import Effect
 from sharedstate_core.errors import CLOSE_INTERNAL_ERROR, LocalProtocolError
+from sharedstate_core.limits import Limits
+from sharedstate_core.paths import CollectionPath
 from sharedstate_core.server.server import Server
+from sharedstate_core.storage import Condition, Cursor
+from sharedstate_core.updates import Update
 
-from .operations import Operations
+from .host import Host
+from .operations import Operation, Operations, Result
 from .peer import P
 from .performer import Performer
-
-if TYPE_CHECKING:
-    from collections.abc import Collection as Names
-    from collections.abc import Hashable, Iterable
-
-    from sharedstate_core.effects import Effect
-    from sharedstate_core.limits import Limits
-    from sharedstate_core.paths import CollectionPath
-    from sharedstate_core.storage import Condition, Cursor
-    from sharedstate_core.updates import Update
-
-    from .host import Host
-    from .operations import Operation, Result
 
 
 class Driver(Generic[P]):

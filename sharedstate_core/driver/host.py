@@ -1,18 +1,13 @@
 """The program around a driver, as far as the driver needs it."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Generic
+from collections.abc import Sequence
+from typing import Generic
 
+from sharedstate_core.effects import Answer
+
+from .operations import Operation
 from .peer import P
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from sharedstate_core.effects import Answer
-
-    from .operations import Operation
 
 
 class Host(ABC, Generic[P]):

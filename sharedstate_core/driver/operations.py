@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Generic, TypeAlias, cast
 
 from sharedstate_core.effects import Commit, Doubt, Effect, ListApps, ListCollections, Load
 from sharedstate_core.errors import LocalProtocolError
+from sharedstate_core.storage import CommitResult, Loaded
 
 from .peer import P
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from sharedstate_core.server.server import Server
-    from sharedstate_core.storage import CommitResult, Loaded
 
 Operation: TypeAlias = Commit | Load | ListCollections | ListApps | Doubt
-Result: TypeAlias = "CommitResult | Loaded | Sequence[str] | None"
+Result: TypeAlias = CommitResult | Loaded | Sequence[str] | None
 
 
 class Operations(Generic[P]):

@@ -1,7 +1,5 @@
 """A connection, as far as the driver needs to know it."""
 
-from __future__ import annotations
-
 from collections.abc import Hashable
 from typing import Protocol, TypeVar
 

@@ -8,15 +8,11 @@ The rules:
 3. The bytes of a message are counted when it comes and when it goes, never summed up.
 """
 
-from __future__ import annotations
-
 from collections import deque
-from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
+from collections.abc import Callable
+from typing import Final, Generic, Protocol, TypeVar
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from .driver import Driver
+from .driver import Driver
 
 FULL_BYTES: Final = 256 * 1024
 """What is kept for one peer before it is blocked."""
@@ -55,7 +51,7 @@ class QueuedPeer(Generic[E]):
 
     def __init__(
         self,
-        driver: Driver[QueuedPeer[E]],
+        driver: Driver["QueuedPeer[E]"],
         new_event: Callable[[], E],
         end: Callable[[bool], None],
         full_bytes: int = FULL_BYTES,
