@@ -28,7 +28,7 @@ class Settled:
         data: JSON text of the reply's `data`; empty with an error.
         cursor: the state that the reply names, if it names one.
         error: None if the request succeeded; else a `RequestError` with the server's code, or a
-            `ConnectionLostError`: nobody knows the outcome.
+            `ConnectionLostError`: the outcome is unknown.
     """
 
     ticket: int
@@ -73,8 +73,8 @@ class Fault:
 
     Attributes:
         problem: what it did, as a sentence.
-        fatal: whether nobody can tell whom the message was for: the connection has to be given up, which settles what
-            was asked and synchronises everything anew.
+        fatal: whether it is unknown whom the message was for: the connection must be closed, which settles all
+            requests and synchronises everything anew.
     """
 
     problem: str

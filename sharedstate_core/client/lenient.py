@@ -1,4 +1,4 @@
-"""JSON text that a strict reader does not take, made such that it does."""
+"""JSON text that a strict parser rejects, turned into text that it accepts."""
 
 from __future__ import annotations
 

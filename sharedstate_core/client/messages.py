@@ -1,4 +1,4 @@
-"""The wire as a client sees it: what it says, and what it reads of what a server says (PROTOCOL.md)."""
+"""The wire format, client side: requests are encoded, messages of a server decoded (PROTOCOL.md)."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ NULL: Final = Raw(b"null")
 
 
 class MalformedError(SharedStateError):
-    """A server sent what is no message of this protocol.
+    """A server sent what is not a message of this protocol.
 
     Attributes:
-        path: of the collection that it was about: something was missed there; None if that cannot be told.
+        path: of the collection that it was about, which missed something; None if unknown.
     """
 
     def __init__(self, reason: str, path: str | None = None) -> None:
@@ -114,10 +114,10 @@ _encode = msgspec.json.Encoder().encode
 def decode(text: str) -> Notification | Reply | None:
     """Read one message of a server; None for a kind that this client does not know.
 
-    A lone surrogate, which is no Unicode text, is read as U+FFFD.
+    A lone surrogate, which is not Unicode text, is read as U+FFFD.
 
     Raises:
-        MalformedError: it is no message.
+        MalformedError: it is not a message.
     """
     try:
         return _read(text)
@@ -158,8 +158,8 @@ def _read(text: str) -> Notification | Reply | None:
 def _read_loosely(text: str, problem: str) -> Reply | None:
     """Read a message in which a member has the wrong type.
 
-    A reply settles its request all the same, which would wait for ever otherwise: it is a success only if `ok` is true,
-    and what else has the wrong type is as if it were absent. A notification cannot be read. JSON of an unknown kind is
+    A reply settles its request all the same, which would never be settled otherwise: it is a success only if `ok` is
+    true, and other members of the wrong type count as absent. A notification cannot be read. JSON of an unknown kind is
     ignored, whatever its members are.
     """
     message = _loose.decode(text)
@@ -207,7 +207,7 @@ def _value(raw: Raw) -> object:
 
 
 def _by_path(pairs: object) -> dict[str, object] | None:
-    """Return the pairs of a list whose first is a path; None if it is no list."""
+    """Return the pairs of a list whose first is a path; None if it is not a list."""
     if not isinstance(pairs, list):
         return None
     return {
@@ -274,7 +274,7 @@ def encode_unsubscribe(path: str) -> bytes:
 
 
 def accepted_paths(data: Raw) -> Collection[str] | None:
-    """Return the paths in the reply to `PUT /subs`; None if it does not tell."""
+    """Return the paths in the reply to `PUT /subs`; None if it has none."""
     return _by_path(_value(data))
 
 

@@ -4,8 +4,8 @@ The rules:
 
 1. No I/O, clock or randomness. The embedder connects, and reconnects, and performs the effects in order.
 2. A replica belongs to a path and outlives connections: after a reconnect it resumes, and what changed meanwhile is
-   told as one net difference.
-3. Every request ends exactly once: answered, refused, or *connection lost: outcome unknown*.
+   reported as one net difference.
+3. Every request is settled exactly once: answered, refused, or *connection lost: outcome unknown*.
 """
 
 from collections.abc import Iterable, Mapping
@@ -41,7 +41,7 @@ class ClientProtocol:
         self._requests = Requests(max_waiting)
         self._subscriptions: dict[str, Subscription] = {}
         self._asked = 0
-        self._level: Literal[1, 2] | None = None  # what the server has shown to speak
+        self._level: Literal[1, 2] | None = None  # the protocol level that the server has shown
 
     # --- the connection ---------------------------------------------------------------------------
 
@@ -169,7 +169,7 @@ class ClientProtocol:
         return ticket, out
 
     def withdraw(self, ticket: int) -> bool:
-        """Take back a request that was not sent yet: it is over, without a `Settled`.
+        """Withdraw a request that was not sent yet: it is over, without a `Settled`.
 
         Returns:
             False if it was sent (its `Settled` comes as ever) or is over already.
@@ -204,7 +204,7 @@ class ClientProtocol:
                 self._level = 2
             if not self._issued(message.tunnel):
                 if not message.ok:  # it could not read what we have sent
-                    problem = f"the server refuses what nobody asked: {tunnels.describe(message)}"
+                    problem = f"the server refuses a request that was never sent: {tunnels.describe(message)}"
                     out.append(Fault(problem, fatal=self._is_waiting()))
             elif isinstance(message.tunnel, str):
                 self._subscribed(message, out)
@@ -213,7 +213,7 @@ class ClientProtocol:
         return out
 
     def _is_waiting(self) -> bool:
-        """Return whether somebody waits for an answer, and would for ever if that went to nobody."""
+        """Return whether an answer is outstanding, which would be waited for without end."""
         asked = (each.state == "asked" for each in self._subscriptions.values())
         return self._requests.unanswered > 0 or any(asked)
 
@@ -245,16 +245,16 @@ class ClientProtocol:
     def _resubscribe(
         self, subscription: Subscription, out: list[ClientEffect], *, resume: bool
     ) -> None:
-        """Something was missed: subscribe anew, in two requests: one that removes and inserts a path may do nothing.
+        """Subscribe anew after a gap, in two requests: one that removes and inserts a path may do nothing.
 
         Args:
             subscription: the one that missed it.
             out: gets the effects.
-            resume: whether what changed since the version held will do, unless that was asked for just now.
+            resume: whether changes since the version held are enough, unless those were asked for just now.
         """
         subscription.state = "idle"
         self._unsubscribe(subscription.path, out)
-        if subscription.awaited == "snapshot":  # asking for ever would help nobody
+        if subscription.awaited == "snapshot":  # asking again would not help
             subscription.state = "refused"
             problem = RequestError("bad_message", "the server did not send a snapshot")
             out.append(Refused(subscription.path, problem))

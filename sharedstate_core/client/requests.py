@@ -4,10 +4,10 @@ The rules:
 
 1. A request waits while there is no connection, or while `WINDOW` requests are unanswered; requests are sent in the
    order they were made.
-2. A request that waits survives the loss of the connection, and may be withdrawn. One that was sent does not: nobody
-   knows whether it took effect, and sending it again could apply it twice.
+2. A request that waits survives the loss of the connection, and may be withdrawn. One that was sent does not: its
+   outcome is unknown, and sending it again could apply it twice.
 3. The exception is a connection that the server closes because a message is too long: one of those unanswered was, so
-   the longest was, and it was not taken.
+   the longest was, and it was not accepted.
 """
 
 from collections import OrderedDict
@@ -21,15 +21,15 @@ from . import messages
 from .effects import ClientEffect, SendText, Settled
 
 WINDOW: Final = 100
-"""Unanswered requests at the most: a server bounds them too and refuses what is beyond its own bound."""
+"""Maximum of unanswered requests: the server has a limit too and refuses what exceeds it."""
 
 MAX_WAITING: Final = 1_000
 MAX_WAITING_BYTES: Final = 16 * 1024 * 1024
-"""Requests, and bytes of them, that may wait for a connection: a program must not grow while offline."""
+"""Maximum of requests, and of their bytes, that wait for a connection: a program must not grow while offline."""
 
 
 class ConnectionLostError(SharedStateError):
-    """The connection was lost before the answer came: nobody knows whether the request took effect."""
+    """The connection was lost before the answer came: whether the request took effect is unknown."""
 
     code: str = "connection_lost"
 
@@ -110,7 +110,7 @@ class Requests:
             or self._waiting_bytes + len(message) > MAX_WAITING_BYTES
         )
         if full and not self._connected:
-            error = RequestError("too_many", "too much waits for a connection")
+            error = RequestError("too_many", "not connected, and the queue is full")
             out.append(Settled(ticket, error=error))
         else:
             self._waiting[ticket] = message
@@ -119,7 +119,7 @@ class Requests:
         return ticket
 
     def withdraw(self, ticket: int) -> bool:
-        """Forget a request that waits; tell whether it did."""
+        """Forget a request that waits; return whether it did."""
         message = self._waiting.pop(ticket, None)
         if message is None:
             return False
@@ -138,7 +138,7 @@ class Requests:
     def connection_lost(
         self, out: list[ClientEffect], reason: str = "", *, too_big: bool = False
     ) -> None:
-        """Settle what was sent: nobody knows, except of what was too long."""
+        """Settle what was sent: the outcome is unknown, except of what was too long."""
         self._connected = False
         lost, self._sent = self._sent, {}
         longest = max(lost, key=lambda ticket: len(lost[ticket]), default=None) if too_big else None

@@ -5,7 +5,7 @@ something was missed, a *gap*, and the subscription is made anew: first from the
 
 | state | notification | what is done |
 |---|---|---|
-| idle, refused | any | ignored: there is no subscription on this connection |
+| idle, refused | any | ignored: not subscribed on this connection |
 | asked | snapshot, or from the version held | applied |
 | asked | other | ignored: it belongs to the subscription before |
 | subscribed | snapshot, from the version held, or without `base` (level 1) | applied |
@@ -59,7 +59,7 @@ class Subscription:
         return self.state in {"asked", "subscribed"}
 
     def connection_lost(self) -> None:
-        """Note that there is no subscription any more; the replica stays."""
+        """Note that the subscription is gone; the replica stays."""
         self.state, self._parts = "idle", None
 
     def receive(self, notification: Notification) -> Sequence[Diff] | Literal["gap"] | None:

@@ -1,4 +1,4 @@
-"""What the client's requests carry, by which it knows the replies to them.
+"""The tunnels of the client's requests, by which it recognises the replies.
 
 Numbers are the tunnels of the application's requests, its tickets; texts those of the client's own, for subscriptions.
 """
@@ -11,7 +11,7 @@ UNSUBSCRIBE: Final = "unsubscribe"
 _SUBSCRIBE: Final = "subs"
 
 _DIGITS: Final = 20
-"""Of a number that counts requests, at the most."""
+"""Maximum of digits in a number that counts requests."""
 
 _SHOWN: Final = 100
 """Characters of a server's words in the description of a fault."""
@@ -31,7 +31,7 @@ def is_own(tunnel: str, asked: int) -> bool:
 
 
 def describe(reply: messages.Reply) -> str:
-    """Return what a reply to nobody says: a server tells so why it could not read a request."""
+    """Return what a reply without a request says: so a server reports what it could not read."""
     tunnel = "none" if reply.tunnel is None else repr(reply.tunnel)[:_SHOWN]
     said = "" if reply.ok else f", {messages.reason(reply)[:_SHOWN]}"
     return f"tunnel {tunnel}{said}"

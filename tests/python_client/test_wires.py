@@ -116,7 +116,7 @@ async def test_nobody_there(port: int) -> None:
 @pytest.mark.parametrize(
     ("answer", "problem"),
     [
-        (b"SSH-2.0-x\r\n\r\n", "no WebSocket server"),
+        (b"SSH-2.0-x\r\n\r\n", "not a WebSocket server"),
         (b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok", "answers 200"),
         (b"HTTP/1.1 403 No\r\ncontent-length: 0\r\n\r\n", "answers 403"),
         (b"HTTP/1.1 400 No\r\ncontent-length: 0\r\n\r\n", "if it speaks TLS, write wss://"),
@@ -124,7 +124,7 @@ async def test_nobody_there(port: int) -> None:
             b"HTTP/1.1 301 No\r\nLocation: https://host/x/\r\ncontent-length: 0\r\n\r\n",
             "answers 301 to a WebSocket handshake; it points to 'https://host/x/'",
         ),
-        (b"HTTP/1.1 101 x\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n", "no WebSocket"),
+        (b"HTTP/1.1 101 x\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n", "not a WebSocket"),
         (b"HTTP/1.1 101 ", "closed"),
         (b"", "no answer in time"),
     ],
@@ -161,7 +161,7 @@ async def test_a_handshake_that_is_not_ascii_is_tried_again(name: str) -> None:
     url = f"ws://127.0.0.1:{listener.extra(anyio.abc.SocketAttribute.local_port)}"
     async with listener, anyio.create_task_group() as tasks:
         tasks.start_soon(listener.serve, handle)
-        with pytest.raises(ConnectError, match="no WebSocket server"):
+        with pytest.raises(ConnectError, match="not a WebSocket server"):
             async with connect(url):
                 pytest.fail("it began")
         async with connect(url, wait=False) as client:
@@ -265,7 +265,7 @@ async def test_an_update_acknowledged_with_what_is_no_number() -> None:
     async with websockets(talk) as port, connect(f"ws://127.0.0.1:{port}") as client:
         with anyio.fail_after(20):
             for data in odd:
-                with pytest.raises(RequestError, match="told no number of ids") as failed:
+                with pytest.raises(RequestError, match="returned no number of ids") as failed:
                     await client.update(C, remove=["a"])
                 assert failed.value.code == "bad_message", data
             assert await client.update(C, remove=["a"]) == 7

@@ -69,7 +69,7 @@ def parse_address(url: str) -> Address:
     found = _URL.fullmatch(url)
     if found is None or re.search(r"[\x00-\x20\x7f\ud800-\udfff]", url):
         raise ValueError(
-            f"{url!r} is no URL: it holds a space, a control character or half a character"
+            f"{url!r} is not a URL: it holds a space, a control character or half a character"
         )
     scheme, place, target = found["scheme"], found["place"], found["target"] or "/"
     if scheme is not None and scheme.lower() == "ws+unix":

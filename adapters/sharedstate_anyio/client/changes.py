@@ -1,4 +1,4 @@
-"""What a program is told, at its own pace: changes of a dataset, and of the connection."""
+"""What a program hears at its own pace: changes of a dataset, and of the connection."""
 
 from collections.abc import Callable, Iterable
 from typing import Final, Generic, Literal, NamedTuple, Self, TypeAlias
@@ -34,7 +34,7 @@ class Diff(NamedTuple, Generic[ItemT_co]):
 class Changes(Generic[ItemT_co]):
     """The changes of a dataset from the moment this was made; see `Dataset.changes`.
 
-    While nobody takes them, changes are merged into one net difference, so that what waits is bounded by the size
+    While they are not read, changes are merged into one net difference, so that what waits is bounded by the size
     of the collection: at most one diff for each item that was there and each that is.
     """
 
@@ -78,7 +78,7 @@ class Changes(Generic[ItemT_co]):
 
 
 class StatusChanges:
-    """The client's status, each time it has changed; who is slow is told the last one. Ends after `closed`."""
+    """The client's status, each time it has changed; a slow reader gets the last one. Ends after `closed`."""
 
     def __init__(self, status: Status, affinity: LoopAffinity) -> None:
         self._affinity = affinity

@@ -96,12 +96,12 @@ class Client(Generic[ItemT_co]):
         """Return the dataset of a collection, in sync; without a connection, wait for one.
 
         However often and in whatever spelling a path is acquired with the same `loads`, the dataset is the same; it is
-        kept in sync until it has been released as often as it was acquired. `acquired` sees to that by itself.
-        If the waiting is cancelled, nothing is held.
+        kept in sync until it has been released as often as it was acquired, which `acquired` does by itself.
+        If the wait is cancelled, nothing is held.
 
         Args:
             path: `/app/service/collection`.
-            loads: what makes an item of its JSON text; default: the client's.
+            loads: makes an item from its JSON text; default: the client's.
 
         Raises:
             RequestError: `bad_path`, or the server's reason not to subscribe, such as `no_service`.
@@ -140,7 +140,7 @@ class Client(Generic[ItemT_co]):
 
         Args:
             path: `/app/service/collection`.
-            loads: what makes an item of its JSON text; default: the client's.
+            loads: makes an item from its JSON text; default: the client's.
 
         Raises:
             RequestError, ClosedError: as `acquire`; and whatever the block raises, as it is.
@@ -174,7 +174,7 @@ class Client(Generic[ItemT_co]):
     async def get(self, path: str, *, loads: Callable[[bytes], T]) -> T: ...
 
     async def get(self, path: str, *, loads: Callable[[bytes], Any] | None = None) -> Any:
-        """Ask the server for something, once.
+        """Read something from the server, once.
 
         Args:
             path: `/app/service/collection`: a list of items, as the client's `loads` makes them; `/app/service`: names
@@ -190,15 +190,15 @@ class Client(Generic[ItemT_co]):
             raise _no_loads(loads)
         segments = split_path(path)
         path = "/" + "/".join(segments)
-        told = await self._hub.request("GET", path)
+        answer = await self._hub.request("GET", path)
         if loads is not None:
-            return loads(told)
+            return loads(answer)
         if len(segments) != _COLLECTION_SEGMENTS:
-            return values.loads(told)
+            return values.loads(answer)
         try:
-            texts = _texts.decode(told)
+            texts = _texts.decode(answer)
         except msgspec.DecodeError:
-            raise RequestError("bad_message", f"not a list of items: {told[:100]!r}") from None
+            raise RequestError("bad_message", f"not a list of items: {answer[:100]!r}") from None
         read = Reader(self._loads, path)
         return [read(bytes(text)) for text in texts]
 
@@ -217,11 +217,13 @@ class Client(Generic[ItemT_co]):
         return await self._hub.put(name, update, make_condition(if_))
 
     async def _ask_time(self) -> float:
-        told = await self._hub.request("GET", "/clock")
+        answer = await self._hub.request("GET", "/clock")
         try:
-            return msgspec.json.decode(told, type=float)
+            return msgspec.json.decode(answer, type=float)
         except msgspec.DecodeError:
-            raise SharedStateError(f"the server's clock is not a number: {told[:100]!r}") from None
+            raise SharedStateError(
+                f"the server's clock is not a number: {answer[:100]!r}"
+            ) from None
 
 
 def _no_loads(loads: object) -> TypeError:
@@ -244,8 +246,8 @@ async def connect(
 ) -> AsyncIterator[Client[ItemT]]:
     """Be a client for the length of an `async with` block, on asyncio or trio.
 
-    The client connects again whenever the connection is lost, for as long as it takes, after random pauses of up
-    to 0.25 seconds at first and 20 in the end, and resumes what it held. Leaving the block closes it; requests that
+    The client reconnects whenever the connection is lost, for as long as it takes, after random pauses of up to
+    0.25 seconds at first and 20 in the end, and resumes what it held. Leaving the block closes it; requests that
     are still under way end with an error.
 
     Args:
@@ -253,19 +255,18 @@ async def connect(
             `ws+unix:///path/of/socket`.
         wait: connect first, and raise if that fails; else the block begins at once and what it asks for waits.
         ssl_context: for `wss`; default: certificates that the system trusts.
-        headers: of the WebSocket handshake, for what stands in front of the server.
-        max_queue: requests that may wait while there is no connection; beyond it they fail with `too_many`; with 0
-            all do.
+        headers: further ones of the WebSocket handshake, for a proxy in front of the server.
+        max_queue: maximum of requests that wait for a connection; more fail with `too_many`; with 0, all do.
         max_message: longest message of the server, in bytes.
         connect_timeout: for one attempt to connect, in seconds.
-        ping_interval: seconds of silence after which the server is asked whether it is there.
-        ping_timeout: seconds that it has to answer, before the connection counts as lost.
+        ping_interval: seconds of silence after which the server is pinged.
+        ping_timeout: seconds within which it must answer, else the connection counts as lost.
         loads: what makes an item of its JSON text, and so the type of items; default: a `dict` of Python's values. With
             `bytes`, items are that text, to the last digit.
 
     Raises:
-        ValueError: the URL is none, a number is out of range, or HTTP knows no such header.
-        TypeError: an argument is of another type.
+        ValueError: an invalid URL, a number out of range, or a header that HTTP does not allow.
+        TypeError: an argument of another type.
         ConnectError: the first attempt failed (with `wait`), a later one was answered 401 or 403, or the server sent
             the client away, with a close code from 4400 to 4499: the block is cancelled then.
     """

@@ -43,7 +43,7 @@ log = logging.getLogger("sharedstate.client")
 
 
 class _Answer:
-    """Whoever waits for a request to be settled."""
+    """A call that waits for its request to be settled."""
 
     def __init__(self) -> None:
         self.came = anyio.Event()
@@ -81,7 +81,7 @@ class ClientHub:
         return self._status
 
     def listen_status(self) -> StatusChanges:
-        """Return what will hear of the status, for as long as somebody keeps it."""
+        """Return an iterator of status changes, fed for as long as it is referenced."""
         changes = StatusChanges(self._status, self.affinity)
         self._status_listeners.add(changes)
         return changes
@@ -100,7 +100,7 @@ class ClientHub:
         self._set_status("connected")
 
     def received(self, text: str) -> bool:
-        """The server has said something; tell whether it was anything that was asked for."""
+        """A message has come; return whether it was an answer or news of a subscription."""
         if self._closed:
             return False  # it said so while the block ended
         effects = self._protocol.receive_text(text)
@@ -145,11 +145,11 @@ class ClientHub:
             RequestError, ConnectionLostError, ClosedError: as `request`; `bad_message`: the answer is not a number.
         """
         self.check_open()
-        told = await self._answer(*self._protocol.update(path, update, condition))
+        answer = await self._answer(*self._protocol.update(path, update, condition))
         try:
-            return msgspec.json.decode(told, type=int)
+            return msgspec.json.decode(answer, type=int)
         except msgspec.DecodeError:
-            problem = f"the server took the update, but told no number of ids: {told[:100]!r}"
+            problem = f"the server took the update, but returned no number of ids: {answer[:100]!r}"
             raise RequestError("bad_message", problem) from None
 
     async def request(self, cmd: Literal["GET", "PUT"], path: str, arg: bytes = b"null") -> bytes:

@@ -22,7 +22,7 @@ BURST: Final = 4
 
 INTERVAL_SECONDS: Final = 10.0
 USED_SECONDS: Final = 60.0
-"""Sampled every `INTERVAL_SECONDS` until nobody has looked for `USED_SECONDS`, and nobody waits for a sample."""
+"""Sampled every `INTERVAL_SECONDS` until unused for `USED_SECONDS`, with no one waiting for a sample."""
 
 DRIFT: Final = 1e-4
 """How far apart two clocks may run, seconds a second: several times what cheap quartz does."""
@@ -38,7 +38,7 @@ class _Sample(NamedTuple):
 
 
 class Clock:
-    """The server's time, in seconds since the Unix epoch, sampled only while somebody looks at it.
+    """The server's time, in seconds since the Unix epoch, sampled only while it is used.
 
     Before the first sample has come, `now()` is this machine's own time and `error` is infinite; `await synced()` waits
     for it.
@@ -66,7 +66,7 @@ class Clock:
 
     @property
     def error(self) -> float:
-        """How wrong `now()` may be at the most, in seconds; infinite before the first sample."""
+        """Maximum error of `now()`, in seconds; infinite before the first sample."""
         self._look()
         best = self._best()
         return math.inf if best is None else best.bound_at(time.monotonic())
@@ -101,7 +101,7 @@ class Clock:
         return min(self._samples, key=lambda sample: sample.bound_at(now), default=None)
 
     async def run(self) -> None:
-        """Sample while somebody looks, until cancelled."""
+        """Sample while the clock is used, until cancelled."""
         while True:
             await self._wanted.wait()
             for _ in range(BURST):
@@ -114,11 +114,11 @@ class Clock:
     async def _sample(self) -> None:
         before = time.monotonic()
         try:
-            told = await self._ask()
+            time_there = await self._ask()
         except SharedStateError:
             return  # another time
         after = time.monotonic()
-        sample = _Sample(told - (before + after) / 2, (after - before) / 2, after)
+        sample = _Sample(time_there - (before + after) / 2, (after - before) / 2, after)
         best = self._best()
         if best and abs(sample.offset - best.offset) > sample.bound + best.bound_at(after):
             self._samples.clear()  # they cannot both be right: the clock was set

@@ -86,10 +86,10 @@ class Connector:
             failures += 1
 
     async def _converse(self, link: Link) -> bool:
-        """Speak until the link ends; tell whether it was of use.
+        """Converse until the link ends; return whether it was of use.
 
         It was if it brought what was asked for, or lasted: a server that hangs up at once must not be called at full
-        speed. One that has to be hung up on would have to be the next time, too.
+        speed. A link that the client had to drop would have to be dropped the next time, too.
         """
         useful = False
         began = anyio.current_time()

@@ -1,9 +1,9 @@
-"""Pauses for those who want to change the same thing at the same time.
+"""Pauses between writers that compete for the same items.
 
 After a conflict there is a random pause. It is longer the more conflicts there were lately on that dataset, and a
-transaction that follows them begins with one, too: else whoever has just won would win again, and others never.
+transaction that follows them begins with one, too: else the last winner would win again, and others never.
 
-Those of one client have no need to fight: each has its turn when the one before is over.
+Transactions of one client do not compete: each has its turn when the one before is over.
 """
 
 from __future__ import annotations

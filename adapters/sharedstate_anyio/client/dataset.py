@@ -31,7 +31,7 @@ from .values import ItemLike, ItemT_co, Reader, make_condition, make_update
 T = TypeVar("T")
 
 ATTEMPTS: Final = 100
-"""How often `transaction` tries: each conflict means that somebody else has got ahead."""
+"""How often `transaction` tries: each conflict means that another writer got ahead."""
 
 
 class Dataset(Mapping[str, ItemT_co]):
@@ -61,12 +61,12 @@ class Dataset(Mapping[str, ItemT_co]):
 
     @property
     def cursor(self) -> Cursor | None:
-        """The (epoch, version) that it shows, for `if_`; None for a server that does not tell."""
+        """The (epoch, version) that it shows, for `if_`; None for a server without versions."""
         return self._replica.cursor
 
     @property
     def loads(self) -> Callable[[bytes], ItemT_co]:
-        """What makes an item of its JSON text. What it raises comes out where the item is read; a note names it."""
+        """Makes an item from its JSON text. What it raises comes out where the item is read, with a note."""
         return self._loads
 
     def get_item(self, id: str) -> ItemT_co | None:
@@ -137,7 +137,7 @@ class Dataset(Mapping[str, ItemT_co]):
         Raises:
             RequestError: the server refused: `bad_update`, `conflict`, `unavailable`…; `too_many` if too much waits for
                 a connection.
-            ConnectionLostError: nobody knows whether it took effect; the dataset shows it, once in sync again.
+            ConnectionLostError: whether it took effect is unknown; the dataset shows it, once in sync again.
             ClosedError: the client is closed; it was not sent.
             ReleasedError: the dataset was released.
             TypeError: `insert` or `remove` is not a list, or `reset` is not a bool.
@@ -157,7 +157,7 @@ class Dataset(Mapping[str, ItemT_co]):
     def transaction(
         self, function: Callable[[Transaction[ItemT_co]], T] | None = None
     ) -> AbstractAsyncContextManager[Transaction[ItemT_co]] | Coroutine[Any, Any, T]:
-        """Read and write as if nobody else did.
+        """Read and write in isolation.
 
         A transaction shows the dataset as it is when it begins, and collects updates. They are sent at its end as one
         conditional update: if an item that was read has changed meanwhile (any item, if all were looked at), nothing
@@ -209,7 +209,7 @@ class Dataset(Mapping[str, ItemT_co]):
                 result = function(transaction)
             finally:
                 transaction.over = True
-            if inspect.iscoroutine(result):  # it has not run, and nobody would notice
+            if inspect.iscoroutine(result):  # it has not run, which would go unnoticed
                 result.close()
                 raise TypeError("a transaction takes a plain function, not a coroutine function")
             start = anyio.current_time()
@@ -239,7 +239,7 @@ class Dataset(Mapping[str, ItemT_co]):
         """Return the changes from now on: `async for diffs in ds.changes()`.
 
         Each time it is a list of `Diff`, never empty, one for each item that was inserted, replaced or removed, and the
-        dataset shows just what they lead to. Changes that nobody takes are merged into their net difference, so a slow
+        dataset shows just what they lead to. Changes that are not read are merged into their net difference, so a slow
         reader misses intermediate states and no result, and what waits is bounded.
 
         The iteration ends when the dataset is released or the client closed.
@@ -247,6 +247,6 @@ class Dataset(Mapping[str, ItemT_co]):
         Raises:
             RequestError: in the iteration; the server does not keep the collection in sync any more. Acquiring it again
                 asks again.
-            Exception: in the iteration; what `loads` raised. These changes are not told again; the dataset shows them.
+            Exception: in the iteration; what `loads` raised. These changes do not come again; the dataset shows them.
         """
         return self._replica.listen(self._read)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .link import LinkOptions
 
 NO_HANDSHAKE: Final = (ProtocolError, UnicodeDecodeError)
-"""What wsproto raises for an answer that is none; the second for a header that is not ASCII."""
+"""What wsproto raises for an invalid answer; the second for a header that is not ASCII."""
 
 
 async def open_link(address: Address, options: LinkOptions) -> Link:
@@ -41,7 +41,7 @@ async def open_link(address: Address, options: LinkOptions) -> Link:
                 await anyio.aclose_forcefully(stream)
         if isinstance(error, (*BROKEN, *NO_HANDSHAKE)):
             no_server = isinstance(error, NO_HANDSHAKE)
-            why = "this is no WebSocket server" if no_server else reason_of(error)
+            why = "this is not a WebSocket server" if no_server else reason_of(error)
             raise ConnectError(f"cannot connect to {place}: {why}") from error
         raise
 
@@ -56,7 +56,7 @@ async def _connect(address: Address, options: LinkOptions) -> ByteStream:
         address.port,
         tls=True,
         ssl_context=options.ssl_context,
-        tls_standard_compatible=False,  # a WebSocket says itself when it ends
+        tls_standard_compatible=False,  # a WebSocket has a closing handshake of its own
     )
 
 
@@ -76,11 +76,11 @@ async def _shake_hands(stream: ByteStream, address: Address, options: LinkOption
             problem = f"cannot connect to {address}: it answers {status} to a WebSocket handshake"
             raise ConnectError(problem + _hint(rejected, address), status)
         case _:
-            raise ConnectError(f"cannot connect to {address}: this is no WebSocket server")
+            raise ConnectError(f"cannot connect to {address}: this is not a WebSocket server")
 
 
 def _hint(rejected: RejectConnection, address: Address) -> str:
-    """Say what may help, if a reverse proxy or a wrong scheme is behind it."""
+    """Return a hint, if a reverse proxy or a wrong scheme may be the cause."""
     for name, value in rejected.headers:
         if name.lower() == b"location":
             return f"; it points to {value.decode('latin-1')[:200]!r}"

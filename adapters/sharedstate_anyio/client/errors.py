@@ -15,8 +15,8 @@ class ConnectError(SharedStateError):
 
     Attributes:
         status: of the HTTP answer, if there was one instead of a WebSocket.
-        close_code: that the server closed the connection with, if it was to send the client away: 4400 to 4499.
-        fatal: whether trying again is pointless: the server wants other credentials (401, 403), or sent it away.
+        close_code: with which the server sent the client away, if it did: 4400 to 4499.
+        fatal: whether a retry is pointless: the server wants other credentials (401, 403), or sent the client away.
     """
 
     code: str = "connect_failed"
@@ -43,7 +43,7 @@ _NO_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNEXPECTED_
 
 
 def reason_of(error: BaseException) -> str:
-    """Say in a few words why a connection failed."""
+    """Return in a few words why a connection failed."""
     cause = error.__cause__
     if isinstance(cause, BaseException) and isinstance(error, OSError) and error.errno is None:
         return reason_of(cause)  # anyio sums up the attempts of several addresses

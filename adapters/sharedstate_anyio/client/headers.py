@@ -18,7 +18,7 @@ def encoded(name: str, value: str) -> tuple[bytes, bytes]:
 
     Raises:
         TypeError: the name or the value is not text.
-        ValueError: HTTP knows no such header, or the handshake sends one of that name already.
+        ValueError: HTTP does not allow the header, or the handshake sends one of that name already.
     """
     expect("headers: a name", name, str)
     place = f"headers[{name!r}]"

@@ -1,12 +1,12 @@
-"""One WebSocket over one stream, once it is open (`dial`): the only module that knows that a peer can be silent.
+"""One WebSocket over one stream, once it is open (`dial`): the only module that watches for silent peers.
 
 The rules:
 
 1. `send` and `close` only queue; one task writes, one reads, one watches. What is queued is bounded by the
    core's window of unanswered requests.
 2. When `run` returns the stream is closed, whatever happened.
-3. A peer that says nothing for `ping_interval` seconds is asked; if it says nothing for `ping_timeout` more, and takes
-   nothing of what is to be sent either, the link is dead.
+3. A peer that is silent for `ping_interval` seconds is pinged; if it is silent for `ping_timeout` more, and accepts no
+   bytes either, the link is dead.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ if TYPE_CHECKING:
     from wsproto.events import Event
 
 CHUNK_BYTES: Final = 64 * 1024
-"""Read and written at once: between two chunks the others have their turn, and progress shows."""
+"""Maximum that is read or written at once: other tasks run between two chunks, and progress shows."""
 
 PONGS_BYTES: Final = 64 * 1024
-"""A peer that does not read gets no more pongs once so much waits to be sent."""
+"""Queued bytes from which on a peer that does not read gets no more pongs."""
 
 SENT_AWAY: Final = range(4400, 4500)
-"""Close codes of a server that a client is not to come back to by itself."""
+"""Close codes with which a server sends a client away for good."""
 
 GOODBYE_SECONDS: Final = 1.0
 """How long an orderly end waits for the peer."""
@@ -53,10 +53,10 @@ BROKEN: Final = (OSError, anyio.BrokenResourceError, anyio.ClosedResourceError, 
 
 @dataclass(frozen=True, slots=True)
 class LinkOptions:
-    """How to open a link and when to give it up; sizes in bytes, times in seconds.
+    """How to open a link and when to drop it; sizes in bytes, times in seconds.
 
     Raises:
-        TypeError, ValueError: one is not what it should be; `connect` has the same names.
+        TypeError, ValueError: an invalid option; `connect` has the same names.
     """
 
     ssl_context: ssl.SSLContext | None = None
@@ -81,7 +81,7 @@ class End(NamedTuple):
         reason: the end of a sentence.
         too_big: whether the server hung up because a message was too long for it.
         hung_up: whether the client hung up because of what the server sent.
-        sent_away: the code that the server closed with, if it was to send the client away for good.
+        sent_away: the close code, if the server sent the client away for good.
     """
 
     reason: str
@@ -163,7 +163,7 @@ class Link:
             self._events = list(self._websocket.events())
 
     def _handle(self, event: Event, received: Callable[[str], None]) -> bool:
-        """Take one event; tell whether to read on."""
+        """Handle one event; return whether to read on."""
         match event:
             case TextMessage():
                 self._text_size += _size(event.data)
@@ -236,7 +236,7 @@ class Link:
     # --- watching ---------------------------------------------------------------------------------
 
     async def _watch(self, link: anyio.CancelScope) -> None:
-        """Ask a silent peer whether it is there, and end the link if it is not."""
+        """Ping a silent peer, and end the link if it does not answer."""
         while True:
             self._heard = anyio.Event()
             with anyio.move_on_after(self._options.ping_interval):

@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 class Notifier:
-    """Wakes whoever waits for anything to happen; costs nothing while nobody does."""
+    """Wakes all that wait for anything to happen; costs nothing while none do."""
 
     def __init__(self) -> None:
         self._event: anyio.Event | None = None
@@ -94,7 +94,7 @@ class Replica:
         return self._synced
 
     def handle(self, effect: Changed | Synced | Moved | Refused) -> None:
-        """Tell who listens, or waits."""
+        """Pass it on to iterations and waiters."""
         match effect:
             case Changed(_, diffs):
                 for changes in self._listeners:
@@ -110,7 +110,7 @@ class Replica:
         self._notifier.notify()
 
     def released(self) -> None:
-        """Nobody holds it any more: keep what it is now."""
+        """It is no longer held: keep its present state."""
         self._last = (dict(self.texts), self.cursor)
         self._finish(ReleasedError(self.path))
 
@@ -136,7 +136,7 @@ class Replica:
             raise self._end.with_traceback(None)
 
     def listen(self, loads: Callable[[bytes], T]) -> Changes[T]:
-        """Return what will hear of its changes, for as long as somebody keeps it."""
+        """Return an iterator of its changes, fed for as long as it is referenced."""
         changes = Changes(loads, self._affinity)
         if self._end is not None:
             changes.end()

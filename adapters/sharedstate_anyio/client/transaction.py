@@ -1,4 +1,4 @@
-"""Reads and a batch that belong together."""
+"""Reads and a batch that depends on them."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
@@ -13,14 +13,14 @@ class Transaction(Mapping[str, ItemT_co]):
     Attributes:
         cursor: the state it began with.
         batch: the updates so far, as one.
-        over: whether its function or block has ended; nothing is added any more.
+        over: whether its function or block has ended; nothing can be added then.
     """
 
     def __init__(
         self, texts: Mapping[str, bytes], cursor: Cursor | None, loads: Callable[[bytes], ItemT_co]
     ) -> None:
         if cursor is None:
-            problem = "this server tells no versions, so it knows no conditional updates"
+            problem = "this server has no versions, and so no conditional updates"
             raise RequestError("bad_message", problem)
         self.cursor = cursor
         self.batch = Update()
@@ -75,7 +75,7 @@ class Transaction(Mapping[str, ItemT_co]):
         """Add to the batch; what is read from now on shows it. Arguments as of `Dataset.update`.
 
         Raises:
-            RequestError: `bad_update`: an item or an id will not do, or the transaction is over.
+            RequestError: `bad_update`: an item or an id is invalid, or the transaction is over.
             TypeError: `insert` or `remove` is not a list, or `reset` is not a bool.
         """
         if self.over:

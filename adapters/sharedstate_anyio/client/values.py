@@ -35,7 +35,7 @@ def loads(text: bytes) -> Any:
     """Return the value of a JSON text; numbers that do not fit a Python number become infinite, as in JavaScript.
 
     Raises:
-        ValueError: it is no JSON in UTF-8.
+        ValueError: it is not JSON in UTF-8.
     """
     try:
         return msgspec.json.decode(text)
@@ -52,7 +52,7 @@ def _whole(digits: str) -> float:
 
 
 class Reader(Generic[ItemT_co]):
-    """Makes the items of one collection of their JSON text. What `loads` raises names the item in a note.
+    """Makes the items of one collection from their JSON text. What `loads` raises gets a note that names the item.
 
     Args:
         loads: makes an item.
@@ -79,7 +79,7 @@ def make_update(
     """Return an update as the core takes it; an item without `id` gets a random one.
 
     Raises:
-        RequestError: `bad_update`, with the place; what else may be wrong, the server tells.
+        RequestError: `bad_update`, with the place; the server checks the rest.
         TypeError: `insert` or `remove` is one thing and not a collection of them, or `reset` is not a bool.
     """
     for name, value in (("insert", insert), ("remove", remove)):
