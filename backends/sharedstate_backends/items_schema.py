@@ -1,6 +1,6 @@
 """What `items_service` takes for its `config`, as a JSON Schema: for editors, which check while people write.
 
-It accepts what `items_service.get_service` accepts, as far as can be told without looking at files.
+It accepts what `items_service.get_service` accepts, as far as that is known without reading files.
 """
 
 from __future__ import annotations

@@ -12,10 +12,10 @@
 | `db_table` | name of the table; further tables have names that begin with it | `"items"` |
 | `db_synchronous` | SQLite: `"FULL"`: an acknowledged update survives a loss of power. `"NORMAL"`: it survives a \
 crash of the server, but the last ones may be lost with the power; much faster on a disk | `"FULL"` |
-| `db_collections` | collections that it keeps at the most, from 1 to 1000000000 | 1000000 |
+| `db_collections` | maximum number of collections, from 1 to 1000000000 | 1000000 |
 | `db_timeout` | SQLite: seconds to wait while another program holds the lock for writing, from 0 to 3600 | 5 |
 
-`mysql.service` tells the keys of MySQL and MariaDB. A configuration may hold the keys of both; each uses its own.
+`mysql.service` documents the keys of MySQL and MariaDB. A configuration may hold the keys of both; each uses its own.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 __all__ = ["describe", "get_service"]
 
 MAX_UNKNOWN: Final = 10
-"""Unknown keys that are told one by one."""
+"""Unknown keys that are reported one by one."""
 
 DATABASES: Final = ("sqlite", "mysql")
 SYNCHRONOUS: Final = ("FULL", "NORMAL")
@@ -69,7 +69,7 @@ def get_service(config: Mapping[str, object]) -> Backend:
     """Return the backend that a service's `config` asks for, not yet open; it works on asyncio and trio.
 
     Raises:
-        ConfigurationError: naming the key, what is wrong with it and what to do.
+        ConfigurationError: the message names the key, what is wrong and what to do.
     """
     with ErrorCollector() as errors:
         unknown = [key for key in config if key not in KINDS]

@@ -8,18 +8,18 @@ from typing import Final
 from sharedstate_core.arguments import expect
 
 MAX_TABLE_NAME: Final = 47
-"""The longest name of a table: MySQL allows 64 characters, and the longest suffix of a table's name has 17."""
+"""Maximum length of a table's name: MySQL allows 64 characters, and the longest suffix has 17."""
 
 TABLE_NAME: Final = re.compile(rf"[A-Za-z_][A-Za-z0-9_]{{0,{MAX_TABLE_NAME - 1}}}")
 
 FORMAT: Final = 1
-"""Number of the layout as it is made."""
+"""Number of the layout of a new store."""
 
 FORMAT_WITH_FLOOR: Final = 2
-"""Its number from the moment when the store has a floor (see `history`): version 0.1 would count from 0 again."""
+"""Its number once the store has a floor (see `history`), which version 0.1 would ignore."""
 
 FORMATS: Final = frozenset({str(FORMAT), str(FORMAT_WITH_FLOOR)})
-"""Numbers that are known; a greater one was made by a later version of this package."""
+"""Known numbers; a greater one comes from a later version of this package."""
 
 
 def table_names(table: str) -> tuple[str, str, str]:
@@ -32,7 +32,7 @@ def check_table(table: object) -> None:
 
     Raises:
         TypeError: it is not a str.
-        ValueError: it is not a name.
+        ValueError: it is not a valid name.
     """
     expect("table", table, str)
     if not TABLE_NAME.fullmatch(str(table)):

@@ -1,11 +1,11 @@
-"""The whole content of a store, on its way to a backup and back, whatever the store is.
+"""The whole content of any store, on its way to a backup and back.
 
-1. A store's content is a row of `Portion`s: collections in the order of (app, name), and in each of them the rows,
-   tombstones too, in the order of their ids, both by code point, which is the order of UTF-8's bytes.
-2. Everything of it belongs to one moment.
-3. Epochs stay behind. Whoever restores draws a new one: versions that clients have seen may be counted anew.
-4. `Census` holds both directions to these rules, counts, and makes the checksum by which a store that was
-   restored is compared with what it was given.
+1. A store's content is a sequence of `Portion`s: collections in the order of (app, name), and in each the rows,
+   including tombstones, in the order of their ids; both by code point, which is the order of their UTF-8 bytes.
+2. It is a snapshot.
+3. Epochs are not part of it. A restore draws a new one: versions that clients have seen may be used again.
+4. `Census` checks these rules in both directions, counts, and computes the checksum by which a restored store is
+   compared with its input.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 PORTION_ROWS: Final = 500
 PORTION_BYTES: Final = 1024 * 1024
-"""A portion is complete when it has so many rows, or so many bytes of texts: what is in memory at once."""
+"""A portion is complete with this many rows, or bytes of texts: what is in memory at once."""
 
 MAX_NUMBER: Final = 2**63 - 1
 """The largest version or place: what an integer of SQLite and MySQL holds."""
@@ -57,7 +57,7 @@ class CollectionHead(NamedTuple):
 
 
 class Portion(NamedTuple):
-    """Some rows of a collection; portions that follow on each other with the same head are of one collection.
+    """Some rows of a collection; consecutive portions with the same head belong to one collection.
 
     A collection without rows has one portion.
     """
@@ -70,30 +70,30 @@ class Portable(Protocol):
     """A backend whose content can be saved and replaced as a whole; this is not part of the `Backend` contract.
 
     `sharedstate-anyio backup` and `restore` call it on asyncio, on a backend that is not open; nothing is left open.
-    A server may use the same data meanwhile, and is not held up by `dump`.
+    Servers may use the same data meanwhile, and are not held up by `dump`.
     """
 
     def dump(self) -> AsyncGenerator[Portion, None]:
-        """Yield the store's content at one moment, in order, without changing anything.
+        """Yield a snapshot of the store's content, in order, without changing anything.
 
         Raises:
-            StorageError: it cannot be read, or there is none.
+            StorageError: it cannot be read, or does not exist.
         """
         ...
 
     async def restore(self, portions: Iterable[Portion]) -> None:
         """Replace the store's content, creating what is missing; draw a new epoch.
 
-        Whenever this is interrupted, by the process being killed, too, the store then holds all of the old or all of
-        the new content. Before the new one takes effect it is read back and compared (`Census`). Servers notice
+        If this is interrupted at any moment, even by the process being killed, the store holds either all of the old or
+        all of the new content. Before the new one takes effect it is read back and compared (`Census`). Servers notice
         that the epoch has changed.
 
         Args:
-            portions: in order, once. What iterating raises is passed on, and nothing has changed.
+            portions: in order, iterated once. Exceptions of the iterator are passed on, and nothing has changed.
 
         Raises:
-            StorageError: it was not done, the old content is there.
-            OutcomeUnknownError: one of both is there, whole; doing it again is right.
+            StorageError: it was not done; the old content is there.
+            OutcomeUnknownError: either is there, whole; try again.
         """
         ...
 
@@ -121,10 +121,10 @@ def portions(head: CollectionHead, rows: Iterable[Row]) -> Iterator[Portion]:
 
 
 class Census:
-    """Counts portions, and checks that they are what they must be.
+    """Counts portions, and checks that they follow the rules.
 
     Attributes:
-        collections, items, tombstones: how many there were.
+        collections, items, tombstones: the counts.
     """
 
     def __init__(self) -> None:
@@ -153,7 +153,7 @@ class Census:
         return text
 
     def compare(self, other: Census) -> None:
-        """Raise `StorageError` unless both have seen the same."""
+        """Raise `StorageError` unless both have counted the same content."""
         if self != other:
             raise StorageError(
                 f"{self} were stored and {other} read back, which differ; nothing was changed"

@@ -1,8 +1,9 @@
-"""Taking over the tables of the first generation, whatever database holds them; `rows` tells of a single row.
+"""Takes over tables of the first generation, in any database; `rows` converts a single row.
 
-1. A row that cannot be taken over stays in the old table, which is kept; it is told of, on one line.
+1. A row that cannot be taken over stays in the old table, which is kept; it is reported on one line.
 2. A collection starts at version 1, as if one update had inserted all of its items, in their old order.
-3. Of rows that claim one id the first is taken over whose key is that id, as text; the others are told of and stay.
+3. Of rows that claim the same id, the first whose key is that id, as text, is taken over; the others are reported and
+   stay.
 """
 
 from __future__ import annotations
@@ -20,20 +21,20 @@ if TYPE_CHECKING:
     from .rows import NewItem, OldRow
 
 Tell: TypeAlias = "Callable[[str], None]"
-"""Takes one line for the person who migrates: progress, a row that is left behind, a remark."""
+"""Takes one line for the operator: progress, a row that is left behind, a remark."""
 
 _OLD_COLUMNS: Final = frozenset({"app", "chnl", "id", "ctime", "data"})
 
 BACKUP_SUFFIX: Final = "_before_migration"
-"""What the name of the table that keeps the old rows ends with."""
+"""Suffix of the table that keeps the old rows."""
 
 HOW_TO_MIGRATE: Final = (
     "holds data of an earlier SharedState; take it over with: sharedstate-anyio migrate"
 )
-"""What a server says that finds such a table: the table's name goes before it, that of the configuration after it."""
+"""Error for such a table, between the table's name and that of the configuration."""
 
 PROGRESS_ROWS: Final = 10_000
-"""Rows between two lines about progress, at least; more when there are many."""
+"""Minimum number of rows between two lines about progress."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ class Migratable(Protocol):
     async def migrate(self, tell: Tell) -> Migrated | None:
         """Convert the table in place, on a backend that is not open; nothing is left open.
 
-        Whenever this is interrupted, doing it again ends as if it never had been.
+        If this is interrupted at any moment, running it again completes it.
 
         Returns:
             What was done; None if there is nothing to migrate, in which case nothing was changed.
@@ -81,9 +82,9 @@ class Conversion:
     """Turns the old table's rows into items.
 
     Args:
-        tell: hears of progress and of every row that needs attention.
+        tell: gets progress and every row that needs attention.
         total: number of rows in the old table.
-        one_name: whether names that differ only in case, accents or spaces at the end were one to the old table.
+        one_name: whether names that differ only in case, accents or trailing spaces were the same in the old table.
         max_text: the longest text that can be stored, in bytes; None for any.
     """
 
@@ -97,7 +98,7 @@ class Conversion:
         self._names: dict[str, str] | None = {} if one_name else None
 
     def items(self, rows: Iterable[OldRow]) -> Iterator[NewItem]:
-        """Return the items to store, each once; may be called again with further collections.
+        """Yield the items to store, each once; may be called again with further collections.
 
         Args:
             rows: those of one (app, chnl), byte for byte, all together and in order of insertion.
@@ -129,7 +130,7 @@ class Conversion:
             else:
                 ids.add(item.id)
                 yield item
-        for row, item in others:  # after all that have a better claim to their id
+        for row, item in others:  # after all with a better claim to their id
             says = item.id != column_text(row.id, "id")
             if item.id in ids:
                 because = ", which its item says" if says else ""
@@ -156,7 +157,7 @@ class Conversion:
         self._tell(f"{row_name(row)}: left behind: {problem}")
 
     def _compare(self, app: str, collection: str) -> None:
-        """Say so if the old table took two collections for one."""
+        """Report two collections that were one in the old table."""
         if self._names is None:
             return
         name = f"/{app}/…/{collection}"

@@ -1,12 +1,12 @@
 """One row of the first generation's table, and the item that it becomes.
 
-That table had one row an item, (app, chnl, id, ctime, data): `chnl` is the collection, `data` the whole item as JSON.
+That table had one row per item, (app, chnl, id, ctime, data): `chnl` is the collection, `data` the whole item as JSON.
 
-1. What clients were shown is what counts: they were shown `data`, never the column `id`.
-2. A row is taken over with its text untouched, if a client could write that item today, and no other.
+1. What counts is what clients were shown: `data`, never the column `id`.
+2. Exactly the rows whose item a client could write today are taken over, with their text untouched.
 3. Under MySQL's usual collations `Key`, `key`, `kéy` and `key  ` were one id: an update of one of them
-   overwrote the other's `data` and kept its column. Such a row is taken over by rule 1, and told of; likewise
-   one whose id MySQL had cut, or written with question marks.
+   overwrote the other's `data` and kept its column. Such a row is taken over by rule 1, and reported; likewise
+   one whose id MySQL had truncated, or written with question marks.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ class UnfitError(Exception):
 
 
 class OldRow(NamedTuple):
-    """A row as the old table holds it: text, its bytes, None for NULL, or what somebody else put there.
+    """A row as the old table holds it: text, its bytes, None for NULL, or something foreign.
 
-    `hidden` says that the old server did not find it by its key, which is bytes where it asked for text.
+    `hidden`: the old server did not find it by its key, which is bytes where it asked for text.
     """
 
     app: object
@@ -62,7 +62,7 @@ def converted(row: OldRow, place: int) -> NewItem:
     """Return the row's item.
 
     Raises:
-        UnfitError: why it cannot be taken over.
+        UnfitError: it cannot be taken over; the message says why.
     """
     app, collection = _segment(row.app, "app"), _segment(row.chnl, "chnl")
     column = column_text(row.id, "id")
@@ -95,7 +95,7 @@ def column_text(value: object, column: str) -> str:
     """Return a column's text.
 
     Raises:
-        UnfitError: it is none.
+        UnfitError: it has none.
     """
     if value is None:
         raise UnfitError(f"{column}: is missing")
@@ -108,7 +108,7 @@ def column_text(value: object, column: str) -> str:
 
 
 def _json_fault(text: str, error: Exception) -> str:
-    """Say why a text is not JSON. Python's own encoder, which wrote it, knows NaN, and halves of characters."""
+    """Return why a text is not JSON. Python's encoder, which wrote it, allows NaN and lone surrogates."""
     constants: list[str] = []
     try:
         value = json.loads(text, parse_constant=constants.append)
@@ -123,16 +123,16 @@ def _json_fault(text: str, error: Exception) -> str:
 
 
 def folded(text: str) -> str:
-    """Return what is left of a name under the usual collations: no case, no accents, no spaces at the end."""
+    """Return a name as the usual collations compare it: without case, accents and trailing spaces."""
     letters = unicodedata.normalize("NFKD", text.rstrip(" "))
     return "".join(each for each in letters if not unicodedata.combining(each)).casefold()
 
 
 def _forms(id: str) -> Iterator[str]:
-    """Yield what became of an id in the first generation's column in MySQL, 64 characters of at most 3 bytes each.
+    """Yield what an id may have become in the first generation's column in MySQL, 64 characters of at most 3 bytes.
 
-    Unless `sql_mode` was strict, MySQL cut what was longer, and put question marks in place of other characters or
-    cut there, depending on its version.
+    Unless `sql_mode` was strict, MySQL truncated longer ids, and replaced other characters by question marks or
+    truncated there, depending on its version.
     """
     yield id
     for substitute in ("?", "????"):
@@ -146,7 +146,7 @@ def row_name(row: OldRow) -> str:
 
 
 def shown(value: object) -> str:
-    """Return a value for one line, as short as may be."""
+    """Return a value on one line, shortened."""
     if isinstance(value, bytes):
         value = value.decode(errors="backslashreplace")
     if value is None:

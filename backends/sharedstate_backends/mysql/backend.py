@@ -180,7 +180,7 @@ class MysqlBackend:
 
     async def probe(self) -> None:
         """See `Probing.probe`."""
-        with anyio.CancelScope(shield=True):  # it takes no longer than one answer may
+        with anyio.CancelScope(shield=True):  # bounded by the timeout of one answer
             await self._on_connection(lambda connection: probe.probe(connection, self._table))
 
     async def prune(self, service: str, used: Container[CollectionPath]) -> bool:
@@ -231,7 +231,7 @@ class MysqlBackend:
                     except DatabaseError as error:
                         if error.number != UNKNOWN_COLUMN:
                             raise
-                        # A backup of version 0.1's time was put back.
+                        # A backup made by version 0.1 was put back.
                         await connection.roll_back()
                         await prepare(connection, self._table, self._address)
                         return await work(connection)

@@ -1,7 +1,7 @@
 # ruff: noqa: S608 (the table's name was validated; everything else is a literal)
-"""Saving the whole content of a service in MySQL or MariaDB, beside the servers that use it.
+"""Saving the whole content of a service in MySQL or MariaDB, while servers use it.
 
-It is one transaction that reads a consistent snapshot, so nobody waits for it; rows are streamed.
+One transaction reads a consistent snapshot, so nobody waits for it; rows are streamed.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from .wire.address import Address
 
 LONG_TIMEOUT: Final = 3600.0
-"""Seconds that a statement on many rows may take, and that the server waits for us to read on."""
+"""Seconds that a statement on many rows may take, and that the server waits for us to continue reading."""
 
 HEADS: Final = 1_000
 """Heads read at once."""
 
 ROWS: Final = 16
-"""Rows read at once: each may have some megabytes."""
+"""Rows read at once: each may have several megabytes."""
 
 
 async def dump(address: Address, table: str) -> AsyncGenerator[Portion, None]:
@@ -59,7 +59,7 @@ async def dump(address: Address, table: str) -> AsyncGenerator[Portion, None]:
 
 @asynccontextmanager
 async def connected(address: Address) -> AsyncIterator[Connection]:
-    """Connect for a block in which statements may take long."""
+    """Connect for a block whose statements may take long."""
     connection = await Connection.open(address)
     try:
         limits = f"wait_timeout = {LONG_TIMEOUT:.0f}, net_write_timeout = {LONG_TIMEOUT:.0f}"
@@ -67,11 +67,11 @@ async def connected(address: Address) -> AsyncIterator[Connection]:
         yield connection
     finally:
         await connection.end()
-        await asyncio.sleep(0)  # its socket is let go in the loop's next turn
+        await asyncio.sleep(0)  # its socket is closed in the loop's next turn
 
 
 async def _check(connection: Connection, table: str) -> None:
-    """Raise `StorageError` unless the tables are there, and of our format."""
+    """Raise `StorageError` unless the tables exist and have our format."""
     meta = table_names(table)[2]
     if not await columns(connection, meta):
         raise StorageError(

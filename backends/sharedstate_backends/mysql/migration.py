@@ -1,14 +1,14 @@
 # ruff: noqa: S608 (the names were validated; everything else is a literal)
 """Taking over a table of the first generation in MySQL or MariaDB, where no transaction spans CREATE and RENAME.
 
-1. The new tables are made and filled beside the old one, which nobody can change meanwhile. One RENAME then
-   puts all in place, so whoever looks finds the old table or the new ones, never something between.
-2. Tables that an earlier attempt left half full are known by their comment, and dropped.
-3. Two connections. The reader holds the old table's lock for as long as it reads; one for writing, since a READ lock
-   lets others' writes wait inside of MySQL 5.6, before the RENAME. The writer asks for the RENAME before the lock is
-   let go: a RENAME that waits goes before every statement that waits.
-4. The writer holds a named lock until its last statement has ended, though nobody may be left to hear of
-   it: a second attempt begins only then.
+1. The new tables are created and filled beside the old one, which nobody can change meanwhile. One RENAME then
+   puts all in place, so everybody sees either the old table or the new ones.
+2. Tables left behind by an interrupted attempt are recognised by their comment, and dropped.
+3. Two connections. The reader holds the old table's lock while it reads: a WRITE lock, since with a READ lock the
+   writes of others would wait inside MySQL 5.6, ahead of the RENAME. The writer asks for the RENAME before the lock is
+   released: a waiting RENAME goes before every other waiting statement.
+4. The writer holds a named lock until its last statement has ended, even if its client has gone: a second attempt
+   begins only then.
 5. Before MySQL 8 and MariaDB 10.6, a database that dies within RENAME may have moved the first tables only. The
    items come last: while they are missing, a server refuses to start, and the next attempt renames the rest.
 """
@@ -58,10 +58,10 @@ LONG_TIMEOUT: Final = 3600.0
 """Seconds that a statement on the whole table may take: the database counts, sorts or copies it."""
 
 BATCH: Final = 1_000
-"""Rows read at once; small collections are converted so many rows at a time, large ones as a whole."""
+"""Rows read at once: small collections are converted in batches of about this size, large ones as a whole."""
 
 _AS_THEY_ARE: Final = {None, "ascii", "utf8", "utf8mb3", "utf8mb4"}
-"""Character sets whose bytes are UTF-8, and that of columns which have none."""
+"""Character sets whose bytes are UTF-8; None for columns that have none."""
 
 _RENAMED: Final = ("_collections", "_meta", "")
 """The new tables in the order in which they take their names, after the old table has left its own."""
@@ -93,7 +93,7 @@ async def _connected(address: Address) -> AsyncIterator[Connection]:
         yield connection
     finally:
         await connection.end()
-        await asyncio.sleep(0)  # its socket is let go in the loop's next turn
+        await asyncio.sleep(0)  # its socket is closed in the loop's next turn
 
 
 async def _take_turn(writer: Connection, address: Address, table: str) -> None:
@@ -109,7 +109,7 @@ async def _migrate(
     writer: Connection, reader: Connection, table: str, tell: Tell
 ) -> Migrated | None:
     await reader.run(f"LOCK TABLES `{table}` WRITE")
-    if not is_old(await columns(reader, table)):  # since it was looked at
+    if not is_old(await columns(reader, table)):  # changed since it was looked at
         return None
     await _check_names(writer, table)
     await _clear(writer, table)
@@ -139,7 +139,7 @@ async def _check_names(writer: Connection, table: str) -> None:
 
 
 async def _clear(writer: Connection, table: str) -> None:
-    """Drop what an attempt left."""
+    """Drop what an attempt left behind."""
     for name in await under_construction(writer, table):
         await writer.run(f"DROP TABLE `{name}`", timeout=LONG_TIMEOUT)
 
@@ -167,7 +167,7 @@ async def _fill(writer: Connection, reader: Connection, table: str, tell: Tell) 
 
 
 async def _columns_as_bytes(writer: Connection, table: str) -> tuple[list[str], bool]:
-    """Return what to select for app, chnl, id and data, and whether names are compared otherwise than by bytes."""
+    """Return what to select for app, chnl, id and data, and whether names are not compared byte by byte."""
     (rows,) = await writer.run(
         "SELECT LOWER(column_name), character_set_name, collation_name "
         "FROM information_schema.columns "
@@ -225,7 +225,7 @@ async def _store(
 
 
 async def _rename(writer: Connection, reader: Connection, table: str) -> None:
-    """Let the new tables take the old one's place, before anybody else who waits for it."""
+    """Replace the old table by the new ones, ahead of everybody else who waits for it."""
     (((writer_id,),),) = await writer.run("SELECT CONNECTION_ID()")
     names = [f"`{table}` TO `{table}{BACKUP_SUFFIX}`"]
     names += [f"`{table}{BUILDING[suffix]}` TO `{table}{suffix}`" for suffix in _RENAMED]
@@ -236,7 +236,7 @@ async def _rename(writer: Connection, reader: Connection, table: str) -> None:
         "SELECT COUNT(*) FROM information_schema.processlist "
         f"WHERE id = {writer_id} AND state LIKE 'Waiting for table metadata lock%'"
     )
-    with suppress(StorageError):  # a reader that is lost has let go of its lock
+    with suppress(StorageError):  # a lost reader has released its lock
         while not renaming.done() and (await reader.run(waits))[0][0][0] == 0:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         await reader.run("UNLOCK TABLES")
@@ -245,7 +245,7 @@ async def _rename(writer: Connection, reader: Connection, table: str) -> None:
 
 
 async def _finish(writer: Connection, table: str, tell: Tell) -> Migrated:
-    """Rename what a database that died did not come to."""
+    """Rename what was left when the database died."""
     left = await under_construction(writer, table)
     names = [
         f"`{table}{BUILDING[suffix]}` TO `{table}{suffix}`"

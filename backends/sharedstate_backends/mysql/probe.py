@@ -1,5 +1,5 @@
 # ruff: noqa: S608 (the names were validated; everything else is a literal)
-"""Whether a service's tables in MySQL or MariaDB take writes, and how much room they take."""
+"""Whether a service's tables in MySQL or MariaDB take writes, and how much space they take."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     from .wire.connection import Connection
 
 ROWS: Final = 16
-"""Rows that are written in turn, at random: servers on several nodes of a cluster that write the same row at once
-take each other's transactions back."""
+"""Number of rows of which one is written, at random: servers on several nodes of a cluster that write the same row at
+once abort each other's transactions."""
 
 
 async def probe(connection: Connection, table: str) -> None:
-    """Write a row of our own, another value each time, in a transaction that is committed.
+    """Write a new value to a row of our own, in a transaction that is committed.
 
     Raises:
         LostError: the server did not answer.
-        DatabaseError: it does not write, and says why, or gave this up for the sake of another server's.
+        DatabaseError: it refused to write, or aborted this in favour of another server's transaction.
     """
     meta = table_names(table)[2]
     name = literal(f"probe {secrets.randbelow(ROWS)}")

@@ -21,7 +21,7 @@ class MysqlPruning:
 
     Args:
         tables: the service's.
-        on_connection: does something on a connection of the pool.
+        on_connection: runs something on a connection of the pool.
     """
 
     def __init__(self, tables: Tables, on_connection: OnConnection) -> None:
@@ -57,7 +57,7 @@ class MysqlPruning:
         await self._on_connection(lambda connection: self._prune(connection, keys, told))
 
     async def _empty(self, connection: Connection, keys: Sequence[int]) -> dict[int, int]:
-        """Return the versions of those of these collections that hold nothing."""
+        """Return the versions of those of these collections that are empty."""
         (rows,) = await connection.run(
             f"SELECT `key`, version FROM {self._tables.heads_table} AS head "
             f"WHERE `key` IN ({', '.join(map(str, keys))}) AND NOT EXISTS "

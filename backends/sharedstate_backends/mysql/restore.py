@@ -1,14 +1,14 @@
 # ruff: noqa: S608 (the table's name was validated; everything else is a literal)
-"""Replacing the whole content of a service in MySQL or MariaDB, beside the servers that use it.
+"""Replacing the whole content of a service in MySQL or MariaDB, while servers use it.
 
-1. A row is of no collection until a head has its collection's key. So the restored rows are written beside those that
-   are there, in transactions of bounded size, under new keys, which nobody sees. They are read back, and then one
-   short transaction replaces the heads and the epoch. No table is created or renamed: a database of any version that
-   dies has done it or not.
+1. A row belongs to no collection until a head has its key. So the restored rows are written beside the existing
+   ones, in transactions of bounded size, under new keys, which nobody sees. They are read back, and then one
+   short transaction replaces the heads and the epoch. No table is created or renamed: if the database dies, whatever
+   its version, that has happened or not.
 2. That transaction locks the epoch first, then every head and the gaps between them: commits that have begun end
-   before it, others wait, and then find other keys and another epoch.
+   before it, and others wait, and then find new keys and a new epoch.
 3. Rows of keys without a head are deleted at the end, and before the next restore if this one was killed.
-4. The restore that began last counts. An earlier one that is still under way finds its token replaced and gives up.
+4. The restore that began last wins. An earlier one that is still under way finds its token replaced and gives up.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ DELETED: Final = 5_000
 """Rows deleted by one transaction."""
 
 ATTEMPTS: Final = 20
-"""How often the heads are replaced if the server gives that up for the sake of a commit, or a lock is held for long."""
+"""How often replacing the heads is tried if the server aborts it in favour of a commit, or a lock is held for long."""
 
 _LOCK_TIMEOUT: Final = 1205
 
@@ -78,7 +78,7 @@ class _Restoring:
         self._old_keys: list[int] = []
 
     async def begin(self) -> None:
-        """Take the place of a restore that is under way or was killed."""
+        """Supersede a restore that is under way or was killed."""
         token = literal(self._token)
         await self._connection.run(
             f"INSERT INTO {self._meta} (name, value) VALUES ('restoring', {token}) "
@@ -138,7 +138,7 @@ class _Restoring:
         self._written.compare(there)
 
     async def switch(self) -> None:
-        """Let the new content take the old one's place."""
+        """Replace the old content by the new one."""
         attempts = ATTEMPTS
         while True:
             attempts -= 1
@@ -189,7 +189,7 @@ class _Restoring:
         await run(f"DELETE FROM {self._meta} WHERE name = 'restoring'")
 
     async def undo(self) -> None:
-        """Delete what was written in vain; if that fails, the next restore does it."""
+        """Delete what was written in vain; if that fails, the next restore does."""
         with suppress(StorageError):
             await self._delete(key for key, _, _ in self._keys)
 
@@ -199,7 +199,7 @@ class _Restoring:
             await self._delete(self._old_keys)
 
     async def _delete(self, keys: Iterable[int]) -> None:
-        """Delete the rows of these keys; of others there may be another restore's by now."""
+        """Delete the rows of these keys; others may belong to another restore by now."""
         for key in keys:
             deleted = DELETED
             while deleted == DELETED:

@@ -12,8 +12,8 @@
 | `db_host`, `db_port` | where the server listens | `"localhost"`, 3306 |
 | `db_socket` | path of the server's socket on this machine, instead of host and port | null |
 | `db_user`, `db_password` | the database's user | `db_user` is required; no password |
-| `db_pool_size` | connections at the most | 8 |
-| `db_collections` | collections that it keeps at the most, from 1 to 1000000000 | 1000000 |
+| `db_pool_size` | maximum number of connections | 8 |
+| `db_collections` | maximum number of collections, from 1 to 1000000000 | 1000000 |
 | `db_timeout` | seconds that connecting or one answer may take | 10 |
 | `ssl.enabled` | encrypt the connection, and make sure that it is the right server | false |
 | `ssl.ca` | file with the authorities to trust, in PEM; null: those that the system trusts | null |
@@ -46,7 +46,7 @@ def get_backend(config: Mapping[str, object], table: str) -> MysqlBackend:
     """Return the backend that a `config` asks for, whose values are of the right types.
 
     Raises:
-        ConfigurationError: naming the key, what is wrong with it and what to do.
+        ConfigurationError: the message names the key, what is wrong and what to do.
     """
     name, socket = str(config.get("db_name", "")), config.get("db_socket")
     with ErrorCollector() as errors:

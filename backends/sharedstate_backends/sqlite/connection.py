@@ -1,10 +1,10 @@
 """One sqlite3 connection: how it is opened, its transactions, and what its errors mean to people.
 
-1. Whoever writes takes the file's write lock first (BEGIN IMMEDIATE), so what it then reads stays true.
-2. An error before COMMIT is certain: the transaction is rolled back and nothing was stored. So is a COMMIT
+1. Writers take the file's write lock first (BEGIN IMMEDIATE), so what they then read stays valid.
+2. After an error before COMMIT the transaction is rolled back and nothing was stored. The same holds for a COMMIT
    that was refused because the file is locked.
-3. Any other error of COMMIT is uncertain: the record that ends the transaction may have reached the disk. So is a
-   commit to a file that does not bear its name any more (see `files`).
+3. After any other error of COMMIT the outcome is unknown: the record that ends the transaction may have reached the
+   disk. The same holds for a commit to a file that no longer has its name (see `files`).
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ MEMORY: Final = ":memory:"
 """The name of a database in memory: a new one for each connection."""
 
 MAX_WAL_BYTES: Final = 64 * 1024 * 1024
-"""A write-ahead log that grew beyond this is cut when it is next started anew."""
+"""A write-ahead log that grew beyond this is truncated when it next starts over."""
 
 UNCERTAIN: Final = "; it may be stored or not"
 """What the text of an `OutcomeUnknownError` ends with."""
 
 _RETRY_SECONDS: Final = 0.02
-"""Pause between attempts at what SQLite does not wait for by itself."""
+"""Pause between attempts where SQLite does not wait by itself."""
 
 CANNOT_OPEN: Final = (
     "cannot be opened; check that its folder exists and may be written to, and the file, too"
@@ -56,7 +56,7 @@ _WAITED_FOR: Final = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 
 class WorkError(StorageError):
-    """What was to be done in a transaction failed, not the transaction: done without others it may succeed."""
+    """The work within a transaction failed, not the transaction itself: without other work it may succeed."""
 
 
 def connect(name: str, *, synchronous: str, busy_timeout: float) -> sqlite3.Connection:

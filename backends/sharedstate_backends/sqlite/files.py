@@ -1,9 +1,9 @@
-"""Whether the file behind a connection still is the one that bears its name.
+"""Whether the file behind a connection still is the one that has its name.
 
-SQLite goes on with the files that it has opened, though they were deleted, moved or replaced meanwhile: what it commits
-then has no name and is gone when the last connection is closed. So each connection knows its files by device and inode,
-the write-ahead log's too, in which the latest commits are. Whoever writes looks before the transaction begins, when
-an error is certain, and after it has ended, before anybody is told.
+SQLite keeps using the files that it has opened even if they were deleted, moved or replaced: what it then commits
+has no name and is gone when the last connection is closed. So each connection knows its files by device and inode,
+including the write-ahead log, which has the latest commits. They are checked before a transaction begins, when an
+error is still certain, and after it has ended, before anybody is told.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("sharedstate")
 
 _stat: Final = os.stat
-"""Three times as fast as with a Path, before and after each commit."""
+"""Three times as fast as `Path.stat`, before and after each commit."""
 
 _LOG: Final = "-wal"
 _INDEX: Final = "-shm"
@@ -38,14 +38,14 @@ _SHARED_BYTES: Final = (0x40000002, 510)
 _OPEN_FILES: Final = Path("/proc/self/fd")
 
 _PARTS: Final = {"database": "", "wal": _LOG}
-"""The files whose size is of interest."""
+"""The files whose sizes are reported."""
 
 Identity: TypeAlias = "tuple[int, int] | None"
-"""Device and inode; None: there is no such file."""
+"""Device and inode; None if there is no such file."""
 
 
 _descriptors: dict[Identity, int] = {}
-"""Of files whose log was deleted under us: no more than there are such files."""
+"""Descriptors of files whose log was deleted under us."""
 
 
 class MovedError(StorageError):
@@ -83,7 +83,7 @@ class DatabaseFile(NamedTuple):
 
     @property
     def is_there(self) -> bool:
-        """Whether a database bears the name, this one or another."""
+        """Whether a database has the name, this one or another."""
         return not self.name or identity(self.name) is not None
 
     @property
@@ -111,7 +111,7 @@ class DatabaseFile(NamedTuple):
 
 
 IN_MEMORY: Final = DatabaseFile()
-"""Of a database without a file."""
+"""For a database without a file."""
 
 
 def let_go(connection: sqlite3.Connection, file: DatabaseFile) -> None:
@@ -206,7 +206,7 @@ def sizes(name: str) -> dict[str, int]:
 
 
 def identity(path: str) -> Identity:
-    """Return which file bears a name."""
+    """Return which file has a name."""
     try:
         status = _stat(path)
     except OSError:

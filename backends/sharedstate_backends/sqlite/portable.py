@@ -1,10 +1,10 @@
 # ruff: noqa: S608 (the tables' names were validated)
-"""Saving and replacing the whole content of a service in SQLite, beside the servers that use the file.
+"""Saving and replacing the whole content of a service in SQLite, while servers use the file.
 
-1. A dump is one read transaction, on a connection of its own: it sees one moment, and nobody who writes waits for it.
-   It never creates the file, and leaves none behind that its owner could not use.
-2. To restore is one transaction, too. While it lasts readers see the old content, and who wants to write waits, for
-   `busy_timeout` at the most, and is then refused. Killed at any moment, it has done all or nothing.
+1. A dump is one read transaction on a connection of its own: it is a snapshot, and no writer waits for it.
+   It never creates the database, and leaves no files behind that its owner could not use.
+2. A restore is one transaction, too. Meanwhile readers see the old content, and writers wait, for at most
+   `busy_timeout`, and then fail. If it is killed at any moment, all or nothing is done.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from sharedstate_backends.portable import Portion
 
 _UNUSABLE: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
-"""What SQLite says of a file that is damaged, or no database."""
+"""SQLite's errors for a file that is damaged, or not a database."""
 
 
 def dump(name: str, table: str, *, busy_timeout: float) -> Generator[Portion, None, None]:
@@ -74,9 +74,9 @@ def restore(
 
 
 def _connect_to_read(name: str, busy_timeout: float) -> sqlite3.Connection:
-    """Connect to a file that is there.
+    """Connect to an existing file.
 
-    Whoever may write it takes the files beside it away again, as every server does. Whoever may only read must not
+    A user who may write it removes the files beside it again, as every server does. One who may only read must not
     create any: they would belong to the wrong user.
     """
     if name == MEMORY or not Path(name).exists():
@@ -95,7 +95,7 @@ def _connect_to_read(name: str, busy_timeout: float) -> sqlite3.Connection:
 
 
 def _check(cursor: sqlite3.Cursor, table: str) -> None:
-    """Raise `StorageError` unless the tables are there, and of our format."""
+    """Raise `StorageError` unless the tables exist and have our format."""
     meta = table_names(table)[2]
     if not columns(cursor, meta):
         raise StorageError(f"there is no table {table} of SharedState's in it; check db_table")
@@ -125,7 +125,7 @@ def _replace(
     """Replace everything within the caller's transaction, which holds the file's write lock."""
     schema.prepare(cursor, table, synchronous=synchronous)
     items, heads, _ = table_names(table)
-    # Servers may remember keys: none comes again, for another collection.
+    # Servers may remember keys: none is reused for another collection.
     ((key,),) = cursor.execute(f'SELECT ifnull(max(key), 0) FROM "{heads}"')
     cursor.execute(f'DELETE FROM "{items}"')
     cursor.execute(f'DELETE FROM "{heads}"')

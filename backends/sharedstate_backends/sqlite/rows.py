@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sharedstate_core.storage import Row
 
 _WRITTEN: Final = 128
-"""Rows written by one statement, a power of two, for the same reason."""
+"""Rows written by one statement, a power of two: SQLite built with its oldest limits takes 999 parameters."""
 
 _WRITTEN_BYTES: Final = 1024 * 1024
 """Texts written by one statement: SQLite copies them, and keeps the copies until the statement is used again."""
@@ -106,7 +106,7 @@ class Rows:
     def _write(
         self, cursor: sqlite3.Cursor, before: str, after: str, rows: Sequence[tuple[object, ...]]
     ) -> None:
-        """Carry out a statement with these rows in it, which may be in it twice."""
+        """Execute a statement with these rows in it, some of them perhaps twice."""
         size = sum(len(value) for row in rows for value in row if isinstance(value, bytes))
         for batch in batches(rows, _WRITTEN if size <= _WRITTEN_BYTES else 1):
             cursor.execute(before + placeholders(len(batch), len(batch[0])) + after, flat(batch))
@@ -129,21 +129,21 @@ class Rows:
 
 @cache
 def placeholders(count: int, width: int) -> str:
-    """Return so many rows of parameters, as they stand behind VALUES."""
+    """Return `count` rows of parameters, as they follow VALUES."""
     return ", ".join([f"({', '.join('?' * width)})"] * count)
 
 
 def flat(rows: Sequence[tuple[object, ...]]) -> list[object]:
-    """Return the values of all rows, one after the other."""
+    """Return the values of all rows in one list."""
     return list(chain.from_iterable(rows))
 
 
 def batches(
     rows: Sequence[tuple[object, ...]], limit: int
 ) -> Iterator[Sequence[tuple[object, ...]]]:
-    """Yield what to look up or to write, at most `limit` at once, the last of it repeatedly.
+    """Yield batches of at most `limit` rows, padded by repeating the last row.
 
-    So there are few lengths of statements, which are reused: four from each power of two to the next.
+    So there are few different statements, which SQLite caches: four lengths from each power of two to the next.
     """
     for start in range(0, len(rows), limit):
         batch = rows[start : start + limit]

@@ -1,16 +1,15 @@
 # ruff: noqa: S608 (the table's name was validated; everything else is a parameter)
-"""The tables of a service in SQLite, made when they are missing.
+"""The tables of a service in SQLite, created when they are missing.
 
 Three tables for a service whose table is `T`:
 
 - `T`: one row for each id of a collection, the item's text as it was written, or NULL: a tombstone;
-- `T_collections`: for each collection ever written to its version, horizon, number of tombstones and version vector
-  (see `history`; version 0.1 does not know the column, and leaves it alone);
-- `T_meta`: the format's number, the epoch and those before it, the floor, and the durability of whoever opened it last,
-  with the start of the machine on which that was, the marks of processes that have opened it, and what `probe` wrote
-  last.
+- `T_collections`: for each collection that was ever written to, its version, horizon, number of tombstones and version
+  vector (see `history`; version 0.1 does not know the column, and leaves it alone);
+- `T_meta`: the format's number, the epoch and those before it, the floor, the durability of the process that opened it
+  last, with the boot of its machine, the marks of processes that have opened it, and what `probe` wrote last.
 
-Ids and names are compared byte by byte. Texts are BLOBs, which nothing on the way decodes or converts.
+Ids and names are compared byte by byte. Texts are BLOBs, which nothing decodes or converts.
 """
 
 from __future__ import annotations
@@ -70,11 +69,11 @@ CREATE TABLE "{T}_meta" (
 def prepare(cursor: sqlite3.Cursor, table: str, *, synchronous: str, create: bool = True) -> bool:
     """Create what is missing; draw a new epoch if there is none, or if commits may have been lost.
 
-    With `synchronous` other than FULL a loss of power may take back commits which clients have seen, and their
-    versions would be counted anew. That takes a start of the machine: without one since the last, nothing was lost.
+    Unless `synchronous` is FULL, a loss of power may undo commits that clients have seen, and their versions would be
+    used again. Without a reboot since the last start nothing was lost.
 
     Returns:
-        Whether there was no table of anybody's before.
+        Whether the database had no tables at all.
 
     Raises:
         StorageError: the tables are not ours, or of another format, or, without `create`, not there.
@@ -116,7 +115,7 @@ def renew_epoch(cursor: sqlite3.Cursor, table: str, lost: Iterable[str] = ()) ->
     Args:
         cursor: of the transaction.
         table: the service's.
-        lost: epochs which the store does not know any more; it comes after them, too.
+        lost: epochs that the store has lost; they are noted as former ones, too.
     """
     meta, epoch = read_meta(cursor, table), new_epoch()
     former = with_epochs(meta.get("former_epochs", ""), [*lost, meta.get("epoch", "")])
@@ -143,7 +142,7 @@ def write_meta(cursor: sqlite3.Cursor, table: str, values: Mapping[str, str]) ->
 
 
 def _boot() -> str:
-    """Return what tells one start of this machine from another; empty if that cannot be told."""
+    """Return what identifies the present boot of this machine; empty if unknown."""
     try:
         return _BOOT_ID.read_text("ascii").strip()
     except OSError:
@@ -151,7 +150,7 @@ def _boot() -> str:
 
 
 def probe(cursor: sqlite3.Cursor, table: str) -> None:
-    """Write a row of our own, another one each time, so that the end of the transaction has to write to the disk."""
+    """Write a new value to a row of our own, so that the end of the transaction has to write to the disk."""
     row = ("probe", secrets.token_urlsafe(9))
     cursor.execute(f'REPLACE INTO "{table}_meta" VALUES (?, ?)', row)
 

@@ -33,15 +33,15 @@ if TYPE_CHECKING:
     from sharedstate_core.storage import Cursor
 
     Found: TypeAlias = tuple[State, int | None, Head]
-    """What is known of a collection before its rows: its state, its key, which is None until somebody writes, and the
-    head as far as commits change it."""
+    """What is known of a collection besides its rows: its state, its key (None before the first write), and the head as
+    far as commits change it."""
 
 PAIRS: Final = 256
 """Pairs looked up by one statement, a power of two: SQLite built with its oldest limits takes 999 parameters."""
 
 
 class Tables:
-    """The statements on one service's tables.
+    """Reads one service's tables.
 
     Args:
         table: a valid name.

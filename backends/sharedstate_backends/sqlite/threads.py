@@ -1,8 +1,8 @@
 """The connections of one store to its SQLite database, each on a thread of its own.
 
-A file has two, one for writing and one for reading: a large load does not hold up commits. A database in memory has
-one, since it lives in it. If the file is found to be another one, they are closed, and opened anew as soon as a
-database bears the name again (see `files`).
+A file has two, one for writing and one for reading, so that a large load does not hold up commits. A database in memory
+has one, since it lives in that connection. If the file turns out to be another one, they are closed, and reopened as
+soon as a database has the name again (see `files`).
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ class Threads:
 
     Args:
         name: of the database, for messages.
-        connect_writer: opens the connection for writing, with the tables made ready. Its argument tells whether they
-            are to be made if they are missing.
-        connect_reader: opens that for reading; None if there is only one.
-        replaced: told, on the writer's thread, that another file is used from now on.
+        connect_writer: opens the connection for writing and prepares the tables; its argument says whether to create
+            missing ones.
+        connect_reader: opens the connection for reading; None if there is only one.
+        replaced: called on the writer's thread when another file is used from now on.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Threads:
         self._next_attempt = 0.0
 
     async def open(self, *, create: bool = True) -> None:
-        """Open the database; without `create`, only if its tables are there.
+        """Open the database; without `create`, only if its tables exist.
 
         Raises:
             StorageError: it cannot be used; the message says what to do.
@@ -131,14 +131,14 @@ class Threads:
         return thread
 
     async def _come_back(self) -> None:
-        """Use the file that bears the name now, if it is the same again, or another one that can be used.
+        """Use the file that has the name now, if it is the same again, or another one that is usable.
 
         Raises:
             StorageError: there is none.
         """
         async with self._reopening:
             if self._moved is None:
-                return  # somebody else has done it meanwhile
+                return  # another caller has done it
             if time.monotonic() < self._next_attempt:
                 raise self._moved
             self._next_attempt = time.monotonic() + REOPEN_SECONDS
@@ -177,7 +177,7 @@ class Threads:
 
 
 def _is_other(error: StorageError) -> bool:
-    """Return whether an error tells that the database is not the one that was made ready."""
+    """Return whether an error means that the database is not the one that was prepared."""
     return isinstance(error, MovedError) or "no such column: " in str(error)
 
 
@@ -196,7 +196,7 @@ class _Thread(aiosqlite.Connection):
         """Start a thread and connect there; if that fails, the thread is gone when this raises.
 
         Raises:
-            MovedError: the name is that of another file now than before; which one was opened cannot be told.
+            MovedError: the name belongs to another file than before; which one was opened is unknown.
         """
 
         def connect_and_look() -> sqlite3.Connection:
@@ -218,7 +218,7 @@ class _Thread(aiosqlite.Connection):
     async def run(self, function: Callable[..., T], *args: object) -> T:
         """Return `function(connection, *args)`, called on the thread.
 
-        aiosqlite gets a function without arguments: those it gets it logs, at DEBUG, and items are nobody's business.
+        aiosqlite gets a function without arguments: it logs arguments at DEBUG, and items are private.
         """
         connection = self._conn
 
@@ -242,4 +242,4 @@ class _Thread(aiosqlite.Connection):
     async def _leave(self) -> None:
         if self._ended is not None:
             await asyncio.wait([self._ended])
-        self._thread.join()  # has nothing left to do: it told of its end
+        self._thread.join()  # it is about to end

@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 
 
 class Writer:
-    """Takes commits and tells what came of each.
+    """Takes commits and returns what came of each.
 
     Args:
         name: of the database, for messages.
         threads: its connections.
-        commits: what a transaction comes to.
-        guard: knows what was told of each collection.
+        commits: what a transaction does.
+        guard: knows what was reported of each collection.
     """
 
     def __init__(self, name: str, threads: Threads, commits: Commits, guard: Guard) -> None:

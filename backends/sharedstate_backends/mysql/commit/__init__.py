@@ -1,1 +1,1 @@
-"""Commits in MySQL or MariaDB, from what waits to what came of it."""
+"""Commits in MySQL or MariaDB, from the queue to the outcome."""

@@ -1,11 +1,11 @@
 # ruff: noqa: S608 (the table's name was validated; everything else is a literal)
 """Transactions in MySQL or MariaDB: what is asked, written and remembered for commits of many collections.
 
-Where the heads are remembered (see `tables.heads`) and no condition depends on a row, all of it is one packet: lock the
-heads and make sure of them, write each row once and the heads, COMMIT. Otherwise a packet before it locks the heads
-and reads them, and the rows that matter. If a collection is new, another one between them writes its head: from then
-on `Tables.settle` waits for the end of this transaction. Either way nothing is written to a collection that does
-not go on from what this process has told of it, unless under a new epoch (see `history`).
+If the heads are remembered (see `tables.heads`) and no condition depends on a row, a transaction is one packet: lock
+the heads and verify them, write each row once and the heads, COMMIT. Otherwise a packet before it locks and reads the
+heads and the rows that matter. If a collection is new, another packet in between writes its head: from then on
+`Tables.settle` waits for the end of this transaction. Either way nothing is written to a collection that does not go
+on from what this process has reported, unless under a new epoch (see `history`).
 """
 
 from __future__ import annotations
@@ -44,15 +44,15 @@ class Change(NamedTuple):
 
 
 class Prepared(NamedTuple):
-    """A transaction that is written but for its end.
+    """A transaction that is complete but for its last packet.
 
     Attributes:
-        results: what came of each commit, once the last packet is carried out.
+        results: of each commit, once the last packet has been executed.
         last: that packet's statements, the last of which is COMMIT.
-        left: how it leaves the heads then.
+        left: the heads as it then leaves them.
         changed: the collections to which it writes.
         remembered: the heads from which it had to go on.
-        lost: those from which it does not, so that it has drawn a new epoch.
+        lost: those from which it does not, so that it draws a new epoch.
     """
 
     results: list[CommitResult]
@@ -67,8 +67,8 @@ class Commits:
     """The commits to one service's tables.
 
     Args:
-        tables: which.
-        guard: knows what was told of each collection.
+        tables: the service's.
+        guard: knows what was reported of each collection.
         max_tombstones: how many are kept in a collection.
         max_collections: how many are kept.
     """
@@ -87,7 +87,7 @@ class Commits:
         self._memory = Memory()
 
     async def prepare(self, connection: Connection, commits: Sequence[Commit]) -> Prepared:
-        """Begin a transaction, of each collection once, and write all but its end."""
+        """Begin a transaction with at most one commit per collection; execute all but its last packet."""
         paths = [commit.collection for commit in commits]
         wanted = {path: names(writes) for path, writes in commits}
         before = self._memory.take(paths)
@@ -132,7 +132,7 @@ class Commits:
         return Prepared(results, last, left, changes.keys(), remembered, locked.lost)
 
     def stored(self, prepared: Prepared) -> None:
-        """Hear that a transaction's last packet was carried out."""
+        """Note that a transaction's last packet was executed."""
         self._memory.keep(prepared.left)
         memory = self._guard.memory
         for path, (stored, _) in prepared.left.items():
@@ -144,7 +144,7 @@ class Commits:
         self._guard.report(prepared.lost)
 
     def doubt(self, commits: Iterable[Commit]) -> None:
-        """Hear that nobody knows whether a transaction was carried out."""
+        """Note that the outcome of a transaction is unknown."""
         for commit in commits:
             self._guard.memory.doubt(commit.collection)
 
@@ -193,7 +193,7 @@ class Commits:
     async def _write(
         self, connection: Connection, begin: Sequence[str], changes: Sequence[Change]
     ) -> list[str]:
-        """Begin so, write rows and heads; return the statements that are still to be carried out."""
+        """Write rows and heads after these first statements; return those still to be executed."""
         plans = [(change.key, change.plan) for change in changes]
         waiting = [*begin, *statements(self._tables.items_table, plans, connection.max_packet)]
         for key, planned in plans:
@@ -209,7 +209,7 @@ class Commits:
         return last
 
     def _update_heads(self, changes: Sequence[Change]) -> str:
-        """Return a statement that writes what changes in heads: seldom the horizon."""
+        """Return a statement that writes the columns of heads that change, seldom the horizon."""
         columns = {"writers": [literal(change.writers) for change in changes]}
         for column, befores, afters in zip(
             Head._fields,
@@ -258,7 +258,7 @@ def _can_be_relied_on(
     told: Mapping[CollectionPath, State],
     paths: Sequence[CollectionPath],
 ) -> bool:
-    """Return whether all heads are as they were told of, are likely to be right, and can be asked about at once."""
+    """Return whether all heads are those last reported, probably still valid, and can be verified together."""
     return (
         len(before) == len(paths)
         and all(

@@ -1,5 +1,5 @@
 # ruff: noqa: S608 (the table's name was validated; everything else is a literal)
-"""How a transaction in MySQL or MariaDB begins: it locks heads, and reads them or makes sure of them."""
+"""How a transaction in MySQL or MariaDB begins: it locks heads, and reads or verifies them."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _TOO_LARGE: Final = 2**63 - 1
 
 
 class Locked(NamedTuple):
-    """What is there, and stays until the transaction's end.
+    """What was read, and stays valid until the transaction's end.
 
     Attributes:
         heads: of each collection.
-        known: of each collection, what it has of the ids that were asked for.
+        known: for each collection, the rows of the requested ids.
         lost: collections that do not go on from what is remembered; the heads have a new epoch then.
     """
 
@@ -46,7 +46,7 @@ async def lock(
     wanted: Mapping[CollectionPath, Sequence[str]],
     remembered: Mapping[CollectionPath, State],
 ) -> Locked:
-    """Begin a transaction, lock the heads of collections and read them, and what they have of these ids."""
+    """Begin a transaction, lock and read the heads of collections, and read the rows of these ids."""
     questions = [
         "START TRANSACTION",
         f"{tables.meta.select_starts} LOCK IN SHARE MODE",  # or a restore might come in between

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from sharedstate_core.storage import Row
 
 REMOVED: Final = 100
-"""Ids removed by one statement, which looks through them for the version of each row."""
+"""Ids removed by one statement, which searches them for the version of each row."""
 
 _REPLACED: Final = "created = VALUES(created), place = VALUES(place)"
 
-_KEPT: Final = (  # in this order: a column that is set has its new value from there on
+_KEPT: Final = (  # in this order: once assigned, a column has its new value
     "place = IF(created, place, VALUES(place)), created = IF(created, created, VALUES(created))"
 )
 
@@ -29,7 +29,7 @@ def statements(table: str, changes: Sequence[tuple[int, Plan]], max_packet: int)
 
     Args:
         table: of the items, quoted.
-        changes: keys of collections, and what becomes of each.
+        changes: keys of collections, with what is written to each.
         max_packet: the server's limit, in bytes.
     """
     resets = [str(key) for key, planned in changes if planned.reset]

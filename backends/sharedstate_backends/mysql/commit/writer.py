@@ -1,12 +1,12 @@
-"""Commits to MySQL or MariaDB: a transaction, what its errors mean, and when it is tried again.
+"""Commits to MySQL or MariaDB: transactions, what their errors mean, and when they are retried.
 
 1. Two transactions may be under way: while one waits for the disk, the next is put together.
 2. The heads of its collections are locked first: several processes may use one database.
-3. An error before COMMIT is certain: nothing was stored. A connection that is lost before the packet with COMMIT was
-   sent is replaced once, unseen. An answer that does not come to that packet is uncertain: the collection is *doubtful*
-   until somebody has seen to the lost transaction's end, one way or the other.
-4. A transaction that the database gave up for another one's sake is certainly not stored. It is tried again for as
-   long as the address's timeout, with pauses; soon each commit alone, so that a contended one does not hold up others.
+3. After an error before COMMIT nothing was stored. A connection that is lost before the packet with COMMIT was sent
+   is replaced once, silently. If the answer to that packet is lost, the outcome is unknown: the collection is
+   *doubtful* until the lost transaction has certainly ended, one way or the other.
+4. A transaction that the database aborted in favour of another is certainly not stored. It is retried for as long as
+   the address's timeout, with pauses; soon each commit alone, so that a contended one does not hold up the others.
 """
 
 from __future__ import annotations
@@ -39,24 +39,24 @@ MAX_BYTES: Final = 4 * 1024 * 1024
 """Texts in one transaction of several commits: few enough that none waits long."""
 
 ATTEMPTS: Final = 2
-"""How often a transaction of several commits is tried that the server gave up for the sake of another one."""
+"""How often a transaction of several commits is tried if the server aborts it in favour of another."""
 
-_GIVEN_UP: Final = {DEADLOCK, DUPLICATE_KEY, OUT_OF_RANGE}
-"""Deadlocks; two processes that create one collection: the loser finds it there the next time; and a head that was not
+_RETRIED: Final = {DEADLOCK, DUPLICATE_KEY, OUT_OF_RANGE}
+"""A deadlock; two processes that create one collection, where the loser finds it the next time; and a head that was not
 as remembered, which is read the next time."""
 
 
 class Writer:
-    """Takes commits and tells what came of each.
+    """Takes commits and returns what came of each.
 
     Args:
         address: where the database is.
         pool: returns the connections to it, or raises `StorageError`.
-        commits: what a transaction comes to.
-        limit: transactions under way at once.
+        commits: what a transaction does.
+        limit: maximum number of transactions under way.
 
     Attributes:
-        doubtful: collections of which nobody knows what the last transaction came to.
+        doubtful: collections whose last commit has an unknown outcome.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Writer:
     async def _transact(
         self, commits: Sequence[Commit], prepared: Callable[[], None]
     ) -> Sequence[CommitResult | Exception]:
-        """See `Transact`; try again where that may help."""
+        """See `Transact`; retried where that may help."""
         backoff = ContentionBackoff(self._address.timeout)
         attempts = ATTEMPTS
         lost = False
@@ -94,8 +94,8 @@ class Writer:
                     return [error] * len(commits)
                 lost = True
             except Exception as error:
-                given_up = isinstance(error, DatabaseError) and error.number in _GIVEN_UP
-                if given_up and (len(commits) == 1 or attempts) and await backoff.pause():
+                is_retried = isinstance(error, DatabaseError) and error.number in _RETRIED
+                if is_retried and (len(commits) == 1 or attempts) and await backoff.pause():
                     continue
                 if isinstance(error, StorageError):
                     raise
@@ -118,6 +118,8 @@ class Writer:
                 self.doubtful.update(commit.collection for commit in commits)
                 self._commits.doubt(commits)
                 raise OutcomeUnknownError(f"{error}; it may be stored or not") from error
-        self.doubtful.difference_update(transaction.changed)  # what was lost finds another head now
+        self.doubtful.difference_update(
+            transaction.changed
+        )  # a lost transaction would find another head now
         self._commits.stored(transaction)
         return transaction.results

@@ -1,7 +1,7 @@
-"""What a store remembers of collections' heads, so that a commit need not ask for them.
+"""What a store remembers of collections' heads, so that a commit need not read them.
 
-A commit that remembers them goes out in one packet, which begins by making sure that they are as remembered, and
-fails if not. So nothing depends on the memory but how long a commit takes.
+A commit whose heads are remembered is one packet, which begins by verifying them, and fails if they differ. So only
+the speed of a commit depends on the memory.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sharedstate_core.paths import CollectionPath
 
 MAX_REMEMBERED: Final = 10_000
-"""Collections whose heads are remembered: those written to last."""
+"""Collections whose heads are remembered: the last ones written to."""
 
 
 class Stored(NamedTuple):
@@ -24,7 +24,7 @@ class Stored(NamedTuple):
 
     Attributes:
         state: what tells it from other histories.
-        key: the collection's; None: it has no row there yet.
+        key: the collection's; None if it has no row yet.
         head: what its row says.
     """
 
@@ -38,7 +38,7 @@ class Left(NamedTuple):
 
     Attributes:
         stored: the head.
-        alone: whether that commit found it as the one before had left it. If not, others write there, too.
+        alone: whether that commit found it as our previous one had left it; if not, others write there, too.
     """
 
     stored: Stored

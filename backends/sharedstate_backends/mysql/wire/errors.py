@@ -1,4 +1,4 @@
-"""What the errors of MySQL and MariaDB mean: whether the connection is lost, and what people should do."""
+"""What the errors of MySQL and MariaDB mean: whether the connection is lost, and what to do."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DEADLOCK: Final = 1213
 OUT_OF_RANGE: Final = 1690
 
 _LOST: Final = {
-    *(0, 2003, 2006, 2013),  # the driver's own: not connected, refused, gone, lost
+    *(0, 2003, 2006, 2013),  # the driver's: not connected, refused, gone, lost
     *(1040, 1203, 1226),  # too many connections
     *(1053, 1077, 1078, 1079, 1080, 1927, 3169, 4031),  # shut down, killed, idle for too long
     *(1158, 1159, 1160, 1161, 1184),  # the network
@@ -52,7 +52,7 @@ _TLS_REMEDY: Final = "check ssl.enabled, ssl.ca and db_host"
 
 
 class LostError(StorageError):
-    """The connection is gone, or in doubt and closed."""
+    """The connection is lost, or was closed because of doubt."""
 
 
 class DatabaseError(StorageError):

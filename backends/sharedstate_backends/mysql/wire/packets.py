@@ -1,7 +1,7 @@
-"""Values written into statements, and statements put together to packets that the server takes.
+"""Values as literals, and statements joined into packets of a size that the server takes.
 
-A statement is a `str` with one character for each byte of it (latin-1): that is many times faster with large texts
-than to decode and encode them.
+A statement is a `str` with one character for each byte of it (latin-1): with large texts that is many
+times faster than decoding and encoding them.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from .connection import Connection
 
 PACKET_BYTES: Final = 1024 * 1024
-"""Statements are sent in packets of about this size; a longer text has a packet of its own."""
+"""Approximate size of packets; a longer text gets a packet of its own."""
 
 
 def literal(value: str | bytes | int | None) -> str:
-    """Return a value as it stands in a statement; texts are bytes there, which nothing converts.
+    """Return a value as a literal; texts are bytes, which nothing converts.
 
     It relies on the session: in its sql_mode a backslash escapes, and its character set, UTF-8, has neither
     backslash nor quote within another character.
@@ -40,17 +40,17 @@ def packets(statements: Sequence[str], max_packet: int) -> list[list[str]]:
 
 
 async def send(connection: Connection, statements: Sequence[str]) -> None:
-    """Carry out statements."""
+    """Execute statements."""
     for packet in packets(statements, connection.max_packet):
         await connection.run_together(packet)
 
 
 def batches(texts: Iterable[str], limit: int) -> Iterator[list[str]]:
-    """Yield the texts in order, in lists that have together at most `most` bytes, or hold a single one."""
+    """Yield the texts in order, in lists of at most `limit` bytes together, or of a single one."""
     batch: list[str] = []
     total = 0
     for text in texts:
-        size = len(text) + 2  # and what joins them
+        size = len(text) + 2  # and the separator
         if batch and total + size > limit:
             yield batch
             batch, total = [], 0

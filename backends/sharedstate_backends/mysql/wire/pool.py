@@ -1,9 +1,9 @@
-"""A bounded set of connections, which finds its way back to a server that was away.
+"""A bounded pool of connections, which recovers when a server returns.
 
 1. No more connections than `size`; whoever needs one waits its turn.
-2. A connection that broke takes the idle ones with it: their server has gone, too.
-3. While the server does not answer, one attempt to connect is under way at most, with growing pauses; all
-   others are told so at once. So nobody waits long in vain, and a server that returns is not run over.
+2. A broken connection closes the idle ones, too: their server is gone.
+3. While the server does not answer, at most one attempt to connect is under way, with growing pauses; all
+   others fail at once. So nobody waits long in vain, and a returning server is not overwhelmed.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ class Pool:
     """Connections to one address.
 
     Args:
-        address: where to.
-        size: how many at once at the most.
-        greet: is called with each new connection, before anybody uses it.
+        address: where the server is.
+        size: maximum number of connections.
+        greet: called with each new connection before it is used.
     """
 
     def __init__(
@@ -51,11 +51,11 @@ class Pool:
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
-        """Lend a connection; what is still usable at the end of the block goes back.
+        """Lend a connection for a block; if it is still usable then, it goes back.
 
         Raises:
-            LostError: the server cannot be reached just now.
-            DatabaseError: it does not let us in.
+            LostError: the server cannot be reached now.
+            DatabaseError: it refuses us.
         """
         async with self._turn:
             connection = self._usable() or await self._connect()
@@ -81,7 +81,7 @@ class Pool:
             self._idle.pop().close()
 
     async def close(self) -> None:
-        """End every connection; all of them have been given back."""
+        """Close every connection; all of them have been returned."""
         self._closed = True
         idle, self._idle = self._idle, []
         await asyncio.gather(*(connection.end() for connection in idle))

@@ -1,7 +1,7 @@
-"""Which database server answers, and since when it runs: whether it may have lost what was acknowledged before.
+"""Which database server answers, and since when it runs: whether it may have lost acknowledged data.
 
-A store notes both in its table of meta data. Another server than the noted one may lack what that one had; so may one
-that was started since, if it does not wait for the disk at every commit.
+A store notes both in its meta data. A server other than the noted one may lack what that one had; so may one that was
+restarted since, if it does not wait for the disk at every commit.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ class Server(NamedTuple):
     """A database server.
 
     Attributes:
-        identity: a name that no other has; that of the whole cluster in Galera; empty if it tells none.
+        identity: a unique name; that of the whole cluster in Galera; empty if unknown.
         start: when it was started, in seconds of Unix time; 0 in Galera, where the others go on.
-        is_durable: whether a commit waits for the disk, with the binary log, too, if there is one.
+        is_durable: whether a commit waits for the disk, and for the binary log if there is one.
         is_galera: whether it is a node of a Galera cluster.
     """
 
@@ -62,7 +62,7 @@ class Server(NamedTuple):
         return cls(identity, int(now) - int(status["uptime"]), is_durable)
 
     def is_same_as(self, other: Server | None) -> bool:
-        """Return whether this is the other one, and has not been started since."""
+        """Return whether this is the other one, not restarted since."""
         return (
             other is not None
             and self._replace(start=other.start) == other
@@ -74,8 +74,8 @@ def doubts(server: Server, noted: Mapping[str, str], *, is_opening: bool) -> str
     """Return why the server may have lost what was acknowledged, in words; empty if it has not.
 
     Args:
-        server: which answers now.
-        noted: what `notes` returned for the last one that was asked.
+        server: the one that answers now.
+        noted: what `notes` returned for the last one.
         is_opening: whether the store is just being opened.
     """
     if server.identity and noted.get("server", server.identity) != server.identity:
