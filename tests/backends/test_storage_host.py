@@ -1,0 +1,125 @@
+"""The core's operations on a backend, and a host that carries them out for a transport without any I/O."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import pytest
+
+from sharedstate_backends import StorageError, StorageHost, perform
+from sharedstate_backends.contract import NotOfferedError
+from sharedstate_core import (
+    CollectionPath,
+    Commit,
+    Cursor,
+    Doubt,
+    ListApps,
+    ListCollections,
+    Load,
+    Update,
+    Write,
+)
+from sharedstate_core.driver import QueuedPeer
+from tests.backends.conformance.dictionary_backend import DictionaryBackend
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+PATH = CollectionPath("app", "items", "list")
+WRITE = Write(Update(insert={"x": b'{"id":"x"}'}))
+
+
+class Telling(DictionaryBackend):
+    """Has all that a backend may have."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.doubts: list[tuple[CollectionPath, Cursor]] = []
+
+    async def apps(self) -> Sequence[str]:
+        return ["app"]
+
+    async def doubt(self, collection: CollectionPath, cursor: Cursor) -> None:
+        self.doubts.append((collection, cursor))
+
+
+async def test_each_operation_is_carried_out() -> None:
+    backend = Telling()
+    committed: Any = await perform(backend, Commit(1, PATH, [WRITE]))
+    assert committed.outcomes[0].version == 1
+    loaded: Any = await perform(backend, Load(2, PATH, None))
+    assert [row.id for row in loaded.rows] == ["x"]
+    assert await perform(backend, ListCollections(3, "items", "app")) == ["list"]
+    assert await perform(backend, ListApps(4, "items")) == ["app"]
+    assert await perform(backend, Doubt(PATH, Cursor("e", 9))) is None
+    assert backend.doubts == [(PATH, Cursor("e", 9))]
+
+
+async def test_what_a_backend_need_not_have() -> None:
+    backend = DictionaryBackend()
+    assert await perform(backend, Doubt(PATH, Cursor("e", 9))) is None
+    with pytest.raises(NotOfferedError, match="cannot tell which apps it has"):
+        await perform(backend, ListApps(1, "items"))
+
+
+def test_operations_tell_their_service() -> None:
+    operations = (
+        Commit(1, PATH, [WRITE]),
+        Load(2, PATH, None),
+        ListCollections(3, "items", "app"),
+        ListApps(4, "items"),
+        Doubt(PATH, Cursor("e", 9)),
+    )
+    assert {operation.service for operation in operations} == {"items"}
+
+
+class Broken(DictionaryBackend):
+    async def commit(self, *_: Any) -> Any:
+        raise StorageError("the disk is full")
+
+
+async def hear(peer: QueuedPeer[anyio.Event]) -> Any:
+    while (message := peer.next()) is None:
+        await peer.event.wait()
+    peer.taken(time.monotonic())
+    return json.loads(message)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_a_peer_in_memory_is_served(fails: bool, caplog: pytest.LogCaptureFixture) -> None:
+    backend = Broken() if fails else DictionaryBackend()
+    ends: list[bool] = []
+    async with StorageHost[Any]({"items": backend}) as host:
+        driver, now = host.driver, time.monotonic()
+        peer: QueuedPeer[anyio.Event] = QueuedPeer(driver, anyio.Event, ends.append)
+        driver.opened(peer)
+        request = {"type": "REQUEST", "cmd": "PUT", "path": "/app/items/list"}
+        driver.receive(peer, [json.dumps(request | {"arg": {"insert": [{"id": "x"}]}})], now)
+        reply = await hear(peer)
+        assert reply["ok"] is not fails
+        assert "outcome" not in reply.get("error", {})
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(host.stop, 10)
+            while not peer.is_finished:
+                await peer.event.wait()
+            assert peer.goodbye == (1001, "the server is shutting down")
+            assert ends == [False]
+            driver.closed(peer, time.monotonic())
+    assert driver.is_idle
+    assert [record.getMessage() for record in caplog.records] == (
+        ["Commit: the disk is full"] if fails else []
+    )
+
+
+async def test_storage_that_hangs_is_not_waited_for() -> None:
+    class Hanging(DictionaryBackend):
+        async def commit(self, *_: Any) -> Any:
+            await anyio.sleep_forever()
+
+    async with StorageHost[Any]({"items": Hanging()}) as host:
+        host.driver.put("/app/items/list", WRITE.update, time.monotonic())
+        await host.stop(0.01)
+        assert not host.driver.is_idle
