@@ -11,24 +11,26 @@ import anyio
 
 from sharedstate_backends import Backend
 from sharedstate_backends.error_collector import ErrorCollector
+from sharedstate_core.driver import Driver
 
 from .config.config import Config
 from .config.exposure import check_folders
-from .config.origins import Origins, is_loopback
+from .config.live import LiveConfig
+from .config.origins import is_loopback
 from .config.reload import Reload, compare
 from .config.services import ServiceConfig
 from .connections.acceptor import Reception
 from .handed_in import check_backends, check_sockets, complete
 from .http.answers import Answers
 from .http.files import Files
-from .http.handshake import Entrance
+from .http.handshake import ConnectionContext
 from .http.rendering import ServiceInfo
 from .http.site import Site
 from .hub.hub import Hub
+from .hub.peer import Peer
 from .hub.polling import look_forever
 from .hub.pruning import prune_forever
 from .logs.events import about
-from .logs.repeated_errors import Faults
 from .net.listening import Listener, accept_forever, load_certificates, open_listeners, take_over
 from .ops import cautions
 from .ops.endpoints import Inspection
@@ -180,33 +182,25 @@ async def serve(
         for service in config.services:
             await _open(stack, built[service.name], service)
         infos = [ServiceInfo(s.name, s.store, in_memory=s.in_memory) for s in config.services]
-        entrance = Entrance(
-            Site(infos),
-            _origins(config, sockets),
-            config.transport,
-            KeepAlive(config.transport),
-            config.compression,
-        )
+        live = LiveConfig(_in_force(config, sockets))
+        context = ConnectionContext(live, Site(infos), KeepAlive(config.transport))
         metered = {name: Metered(backend, name) for name, backend in built.items()}
         looks = {s.name: s.poll_seconds for s in config.services if s.poll_seconds}
-        async with _accepting(listeners, metered, entrance, config, looks) as change:
+        async with _accepting(listeners, metered, context, looks) as driver:
 
-            def apply(new: Config) -> None:
-                change(new, _origins(new, sockets))
+            def change(new: Config) -> None:
+                live.now = _in_force(new, sockets)
+                driver.change_limits(new.limits)
 
-            yield RunningServer(listeners, config, made, apply)
+            yield RunningServer(listeners, config, made, change)
 
 
-def _origins(config: Config, sockets: Sequence[socket.socket]) -> Origins:
+def _in_force(config: Config, sockets: Sequence[socket.socket]) -> Config:
     """Do not trust a name of its own if the server is for this machine only; see `Origins.trusts_names`."""
     local = not sockets and all(
         listen.unix is None and is_loopback(listen.host) for listen in config.listen
     )
-    return replace(config.origins, trusts_names=not local)
-
-
-def _files(config: Config, faults: Faults) -> Files | None:
-    return Files(config.files, faults) if config.files else None
+    return replace(config, origins=replace(config.origins, trusts_names=not local))
 
 
 async def _open(stack: AsyncExitStack, backend: Backend, service: ServiceConfig) -> None:
@@ -233,17 +227,16 @@ async def _open(stack: AsyncExitStack, backend: Backend, service: ServiceConfig)
 async def _accepting(
     listeners: Sequence[Listener],
     backends: Mapping[str, Metered],
-    entrance: Entrance,
-    config: Config,
+    context: ConnectionContext,
     looks: Mapping[str, float],
-) -> AsyncIterator[Callable[[Config, Origins], None]]:
+) -> AsyncIterator[Driver[Peer]]:
     async with anyio.create_task_group() as own, anyio.create_task_group() as peers:
-        hub = Hub(backends, own, config.limits, entrance.compression, config.transport)
+        hub = Hub(backends, own, context.live)
         secured = [each.tls for each in listeners if each.tls is not None]
-        inspection = Inspection(hub, backends, secured, config.metrics, own)
-        files = _files(config, hub.faults)
-        entrance = replace(entrance, inspection=inspection, files=files)
-        reception = Reception(hub, entrance, peers)
+        inspection = Inspection(hub, backends, secured, context.live, own)
+        files = Files(context.live, hub.faults)
+        context = replace(context, inspection=inspection, files=files)
+        reception = Reception(hub, context, peers)
         accepting = anyio.CancelScope()
 
         async def accept() -> None:
@@ -257,7 +250,7 @@ async def _accepting(
         own.start_soon(hub.run)
         own.start_soon(inspection.watch_loop)
         own.start_soon(inspection.watch_storage)
-        own.start_soon(entrance.keep_alive.run)
+        own.start_soon(context.keep_alive.run)
         own.start_soon(accept)
         for service, backend in backends.items():
             own.start_soon(prune_forever, hub.driver, hub.faults, service, backend)
@@ -266,25 +259,12 @@ async def _accepting(
                 look_forever, hub.driver, hub.faults, service, backends[service], seconds
             )
 
-        def change(new: Config, origins: Origins) -> None:
-            hub.change_limits(new.limits, new.compression, new.transport)
-            inspection.audience = new.metrics
-            reception.change(
-                replace(
-                    entrance,
-                    origins=origins,
-                    limits=new.transport,
-                    compression=new.compression,
-                    files=_files(new, hub.faults),
-                )
-            )
-
         try:
-            yield change
+            yield hub.driver
         finally:
             accepting.cancel()
             with anyio.CancelScope(shield=True):
-                await _end(hub, entrance.answers)
+                await _end(hub, context.answers)
             hub.faults.tell(everything=True)
             peers.cancel_scope.cancel()
             own.cancel_scope.cancel()

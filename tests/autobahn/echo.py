@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, cast
 import anyio
 from wsproto.events import BytesMessage
 
+from sharedstate_anyio.config.config import Config
 from sharedstate_anyio.config.limits import TransportLimits
 from sharedstate_anyio.config.listeners import Listen
-from sharedstate_anyio.config.origins import Origins
+from sharedstate_anyio.config.live import LiveConfig
 from sharedstate_anyio.connections.connection import Connection
-from sharedstate_anyio.http.handshake import Entrance
+from sharedstate_anyio.http.handshake import ConnectionContext
 from sharedstate_anyio.http.site import Site
 from sharedstate_anyio.hub.shared import Shared
 from sharedstate_anyio.logs.repeated_errors import Faults
@@ -61,13 +62,13 @@ class EchoDriver:
             peer.send_frame(framed(peer, text.encode()))
 
 
-def shared(tasks: TaskGroup) -> Shared:
+def shared(tasks: TaskGroup, live: LiveConfig) -> Shared:
     """Return what the connections share."""
-    outbox, pace = Outbox(None), Pace()
+    outbox, pace = Outbox(live), Pace()
     tasks.start_soon(pace.run)
     tasks.start_soon(outbox.flush_forever)
     driver = cast("Driver[Peer]", EchoDriver())
-    return Shared(driver, outbox, pace, Unfinished(TransportLimits()), Faults(), tasks)
+    return Shared(driver, outbox, pace, Unfinished(live), Faults(), tasks)
 
 
 class EchoConnection(Connection):
@@ -101,14 +102,15 @@ def framed(connection: Connection, message: bytes) -> bytes:
 @asynccontextmanager
 async def echoing(compression: int | None = None) -> AsyncIterator[int]:
     """Run the endpoint on a free port."""
-    limits = TransportLimits(ping_seconds=0)
-    entrance = Entrance(Site([]), Origins(), limits, KeepAlive(limits), compression)
+    limits, transport = Limits(message_bytes=LONGEST), TransportLimits(ping_seconds=0)
+    live = LiveConfig(Config(limits=limits, transport=transport, compression=compression))
+    context = ConnectionContext(live, Site([]), KeepAlive(transport))
     (listener,) = open_listeners(Listen("127.0.0.1", 0))
     async with anyio.create_task_group() as tasks:
-        everything = shared(tasks)
+        everything = shared(tasks, live)
 
         def accepted(sock: socket.socket, _host: str, _tls: object) -> None:
-            tasks.start_soon(EchoConnection(sock, everything).run, lambda: entrance, "")
+            tasks.start_soon(EchoConnection(sock, everything).run, context, "")
 
         tasks.start_soon(accept_forever, listener, accepted)
         try:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from anyio.abc import TaskGroup
 
-    from sharedstate_anyio.http.handshake import Entrance
+    from sharedstate_anyio.http.handshake import ConnectionContext
     from sharedstate_anyio.hub.hub import Hub
     from sharedstate_anyio.net.sockets import Stream
     from sharedstate_anyio.net.tls import Tls
@@ -41,22 +41,17 @@ class Reception:
 
     Args:
         hub: the connections' server.
-        entrance: what holds for everybody who connects.
+        context: what everybody who connects meets.
         tasks: the task group that owns the connections' tasks.
     """
 
-    def __init__(self, hub: Hub, entrance: Entrance, tasks: TaskGroup) -> None:
+    def __init__(self, hub: Hub, context: ConnectionContext, tasks: TaskGroup) -> None:
         self._hub = hub
+        self._context = replace(context, keeps=self._keeps)
         self._tasks = tasks
-        self._admission = Admission(entrance.limits)
+        self._admission = Admission(context.live)
         self._refusing = 0
         self._lines = RefusalLines()
-        self.change(entrance)
-
-    def change(self, entrance: Entrance) -> None:
-        """Apply new settings to whoever connects, and to further requests of those who did."""
-        self._entrance = replace(entrance, keeps=self._keeps)
-        self._admission.change_limits(entrance.limits)
 
     def _keeps(self, address: str) -> bool:
         """Return whether a connection may wait for another request."""
@@ -86,7 +81,7 @@ class Reception:
         try:
             stream = sock if tls is None else await self._secured(sock, tls)
             if stream is not None:
-                await Connection(stream, self._hub.shared).run(lambda: self._entrance, address)
+                await Connection(stream, self._hub.shared).run(self._context, address)
         finally:
             self._admission.leave(address)
 
@@ -104,7 +99,7 @@ class Reception:
         refusal: Refusal | None = None
         secured = False
         try:
-            with anyio.move_on_after(self._entrance.limits.head_seconds):
+            with anyio.move_on_after(self._context.live.now.transport.head_seconds):
                 await stream.handshake()
                 secured = True
         except PlainTextError:
@@ -121,7 +116,7 @@ class Reception:
         try:
             with (
                 contextlib.suppress(OSError),
-                anyio.move_on_after(self._entrance.limits.head_seconds),
+                anyio.move_on_after(self._context.live.now.transport.head_seconds),
             ):
                 if refusal is not None:
                     await send_all(stream, _response(refusal))

@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from sharedstate_anyio.config.limits import TransportLimits
+    from sharedstate_anyio.config.live import LiveConfig
 
 PER_ADDRESS: Final = 1000
 """Without a configured number: enough for an office behind one address, far from all there are."""
@@ -35,17 +35,16 @@ class Refusal(NamedTuple):
 
 
 class Admission:
-    """Counts connections, by the address they come from."""
+    """Counts connections, by the address they come from.
 
-    def __init__(self, limits: TransportLimits) -> None:
+    Args:
+        live: says how many there may be.
+    """
+
+    def __init__(self, live: LiveConfig) -> None:
+        self._live = live
         self._count = 0
         self._by_address: Counter[str] = Counter()
-        self.change_limits(limits)
-
-    def change_limits(self, limits: TransportLimits) -> None:
-        """Apply new limits to whoever comes from now on."""
-        self._max_connections = limits.connections
-        self._per_address = limits.connections_per_address
 
     def enter(self, address: str) -> Refusal | None:
         """Count one connection more; or return why it may not be, and count nothing.
@@ -53,10 +52,9 @@ class Admission:
         Args:
             address: as `group` returns it.
         """
-        if self._count >= self._max_connections:
-            return Refusal(
-                503, f"the server has its {self._max_connections} connections; come back later"
-            )
+        total = self._live.now.transport.connections
+        if self._count >= total:
+            return Refusal(503, f"the server has its {total} connections; come back later")
         limit = self._limit_of(address)
         if limit is not None and self._by_address[address] >= limit:
             return Refusal(
@@ -77,13 +75,14 @@ class Admission:
         """Return whether idle connections may stay: they may while at least half of all are free."""
         limit = self._limit_of(address)
         crowded = limit is not None and 2 * self._by_address[address] > limit
-        return 2 * self._count <= self._max_connections and not crowded
+        return 2 * self._count <= self._live.now.transport.connections and not crowded
 
     def _limit_of(self, address: str) -> int | None:
         if not address:
             return None  # a UNIX socket: whoever is behind it has no address
-        if self._per_address is not None:
-            return self._per_address
+        per_address = self._live.now.transport.connections_per_address
+        if per_address is not None:
+            return per_address
         return None if _is_loopback(address) else PER_ADDRESS
 
 

@@ -23,7 +23,7 @@ import anyio
 import anyio.lowlevel
 from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
 
-from sharedstate_anyio.http.handshake import Entrance, handshake
+from sharedstate_anyio.http.handshake import ConnectionContext, handshake
 from sharedstate_anyio.hub.peer import Peer
 from sharedstate_anyio.logs.events import about
 from sharedstate_anyio.net.sockets import RECEIVE_BYTES, finish, while_readable
@@ -33,7 +33,7 @@ from sharedstate_anyio.websocket.reading import Violation
 from sharedstate_core.errors import CLOSE_TOO_BIG, CLOSE_UNSUPPORTED_DATA
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from sharedstate_anyio.http.handshake import Opened
     from sharedstate_anyio.hub.shared import Shared
@@ -100,13 +100,13 @@ class Connection(Peer):
 
     # --- life -------------------------------------------------------------------------------------
 
-    async def run(self, entrance: Callable[[], Entrance], address: str) -> None:
+    async def run(self, context: ConnectionContext, address: str) -> None:
         """Serve the peer, whose `admission.group` is `address`, until it is gone."""
         try:
             with self._scope:
-                opened = await handshake(self.sock, entrance, address, self._message_bytes)
+                opened = await handshake(self.sock, context, address)
                 if opened is not None:
-                    await self._converse(opened, entrance().keep_alive)
+                    await self._converse(opened, context.keep_alive)
                     await finish(self.sock)
         except OSError as error:
             log.debug("a connection broke: %s", error, extra=about("connection_broke"))

@@ -39,8 +39,9 @@ from .safe_open import NoFolderError, open_file
 from .site import path_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
+    from sharedstate_anyio.config.live import LiveConfig
     from sharedstate_anyio.logs.repeated_errors import Faults
 
     from .resources import Headers
@@ -107,14 +108,13 @@ class Files:
     """The folders, by the path under which each is.
 
     Args:
-        folders: as `parse_files` returns them.
+        live: says which there are.
         faults: are told what cannot be read.
     """
 
-    def __init__(self, folders: Mapping[str, str | os.PathLike[str]], faults: Faults) -> None:
+    def __init__(self, live: LiveConfig, faults: Faults) -> None:
+        self._live = live
         self._faults = faults
-        found = sorted(folders.items(), key=lambda item: -len(item[0]))  # the longest path first
-        self._folders = [(path, os.fspath(folder)) for path, folder in found]
         self._threads = anyio.CapacityLimiter(THREADS)
 
     async def respond(self, method: str, target: str, headers: Headers) -> Response | None:
@@ -128,7 +128,7 @@ class Files:
         path = path_of(target)
         if path is None:
             return None
-        for prefix, folder in self._folders:
+        for prefix, folder in self._folders():
             if f"{path}/".startswith(prefix):
                 names = path.split("/")[prefix.count("/") :]
                 try:
@@ -144,6 +144,11 @@ class Files:
                 except (OSError, ValueError) as error:
                     return self._failed(error, prefix, path, (method, headers))
         return None
+
+    def _folders(self) -> list[tuple[str, str]]:
+        """Return the paths with their folders, the longest path first."""
+        found = sorted(self._live.now.files.items(), key=lambda item: -len(item[0]))
+        return [(path, os.fspath(folder)) for path, folder in found]
 
     def _failed(
         self, error: OSError | ValueError, prefix: str, path: str, request: tuple[str, Headers]

@@ -30,8 +30,7 @@ if TYPE_CHECKING:
 
     from wsproto.extensions import Extension
 
-    from sharedstate_anyio.config.limits import TransportLimits
-    from sharedstate_anyio.config.origins import Origins
+    from sharedstate_anyio.config.live import LiveConfig
     from sharedstate_anyio.net.sockets import Stream
     from sharedstate_anyio.websocket.keepalive import KeepAlive
     from sharedstate_anyio.websocket.reading import Reader
@@ -71,26 +70,23 @@ class Inspection(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Entrance:
-    """What holds for everybody who connects.
+class ConnectionContext:
+    """What everybody who connects meets.
 
     Attributes:
+        live: the configuration in force.
         site: answers requests that ask for no WebSocket.
-        origins: whose pages may open a WebSocket.
-        limits: bounds of the transport.
         keep_alive: watches every open WebSocket.
-        compression: from how many bytes on messages are compressed; None: never.
         inspection: answers operators.
         files: answers from folders of the configuration.
         answers: those over HTTP that are under way.
-        keeps: tells whether a connection from an address may wait for another request: not in a crowd, nor at the end.
+        keeps: returns whether a connection from an address may wait for another request: not when it is full, nor at
+            the end.
     """
 
+    live: LiveConfig
     site: Site
-    origins: Origins
-    limits: TransportLimits
     keep_alive: KeepAlive
-    compression: int | None = None
     inspection: Inspection | None = None
     files: Files | None = None
     answers: Answers = field(default_factory=Answers)
@@ -113,17 +109,15 @@ class Opened(NamedTuple):
 
 async def handshake(
     sock: Stream,
-    entrance: Callable[[], Entrance],
+    context: ConnectionContext,
     address: str,
-    message_bytes: Callable[[], int],
 ) -> Opened | None:
     """Answer HTTP requests, until one of them opens a WebSocket; a peer that is too slow is given up.
 
     Args:
         sock: of the peer.
-        entrance: tells what holds for everybody now.
+        context: what everybody who connects meets.
         address: where it comes from, as `admission.group` returns it.
-        message_bytes: tells the longest message of a peer, at any time, to bound inflation.
 
     Returns:
         The WebSocket after an upgrade; otherwise None: the peer has its answers, or has left.
@@ -132,18 +126,18 @@ async def handshake(
         OSError: the connection broke.
     """
     with anyio.CancelScope() as scope:
-        return await _converse(sock, entrance, address, message_bytes, scope)
+        return await _converse(sock, context, address, scope)
     return None
 
 
 async def _converse(
     sock: Stream,
-    entrance: Callable[[], Entrance],
+    context: ConnectionContext,
     address: str,
-    message_bytes: Callable[[], int],
     scope: anyio.CancelScope,
 ) -> Opened | None:
-    limits = entrance().limits
+    live = context.live
+    limits = live.now.transport
     scope.deadline = anyio.current_time() + limits.head_seconds
     data = await receive(sock)
     head = read_head(data, limits.head_bytes)
@@ -151,7 +145,7 @@ async def _converse(
         with contextlib.suppress(
             UpgradeError
         ):  # found before anything is sent; h11 helps to say it
-            return await _open(sock, head, entrance(), scope, message_bytes)
+            return await _open(sock, head, live, scope)
     exchange = Exchange(sock, limits.head_bytes)
     exchange.feed(data)
     refusal: Response | None = None
@@ -166,20 +160,20 @@ async def _converse(
             if asks_for_websocket(request.headers):
                 check_request(request)
                 head = Head(asked, exchange.rest)
-                return await _open(sock, head, entrance(), scope, message_bytes)
+                return await _open(sock, head, live, scope)
             go_on()
-            with entrance().answers.one():
-                response = await _response(request, entrance(), address)
-                keep = _may_stay(entrance(), address)
+            with context.answers.one():
+                response = await _response(request, context, address)
+                keep = _may_stay(context, address)
                 if not await exchange.answer(response, keep=keep, progress=go_on):
                     go_on()
                     await finish(sock)
                     return None
             asked = []
             scope.deadline = math.inf
-            if not await exchange.another(entrance().limits.idle_seconds):
+            if not await exchange.another(live.now.transport.idle_seconds):
                 break
-            scope.deadline = anyio.current_time() + entrance().limits.head_seconds
+            scope.deadline = anyio.current_time() + live.now.transport.head_seconds
     except h11.RemoteProtocolError as error:
         status = error.error_status_hint
         refusal = _refusal(status, _REASONS.get(status, BROKEN_RULE), asked)
@@ -192,32 +186,31 @@ async def _converse(
     return None
 
 
-def _may_stay(entrance: Entrance, address: str) -> bool:
-    return entrance.limits.idle_seconds > 0 and entrance.keeps(address)
+def _may_stay(context: ConnectionContext, address: str) -> bool:
+    return context.live.now.transport.idle_seconds > 0 and context.keeps(address)
 
 
-async def _response(request: h11.Request, entrance: Entrance, address: str) -> Response:
+async def _response(request: h11.Request, context: ConnectionContext, address: str) -> Response:
     headers = list(request.headers)
     method, target = request.method.decode("ascii"), request.target.decode("ascii")
     response: Response | None = None
-    if entrance.inspection is not None:
-        response = await entrance.inspection.respond(method, target, headers, address)
-    if response is None and entrance.files is not None and not entrance.site.keeps(target):
-        response = await entrance.files.respond(method, target, headers)
-    return response or entrance.site.respond(method, target, headers)
+    if context.inspection is not None:
+        response = await context.inspection.respond(method, target, headers, address)
+    if response is None and context.files is not None and not context.site.keeps(target):
+        response = await context.files.respond(method, target, headers)
+    return response or context.site.respond(method, target, headers)
 
 
 async def _open(
     sock: Stream,
     head: Head,
-    entrance: Entrance,
+    live: LiveConfig,
     scope: anyio.CancelScope,
-    message_bytes: Callable[[], int],
 ) -> Opened:
-    if (reason := entrance.origins.refusal(head.headers)) is not None:
+    if (reason := live.now.origins.refusal(head.headers)) is not None:
         raise UpgradeError(reason, 403)
-    deflate = Deflate(message_bytes)
-    extensions: list[Extension] = [] if entrance.compression is None else [deflate]
+    deflate = Deflate(lambda: live.now.limits.message_bytes)
+    extensions: list[Extension] = [] if live.now.compression is None else [deflate]
     await send_all(sock, accept(head.headers, extensions))
     scope.deadline = math.inf
     reader = FrameReader(extensions if deflate.enabled() else ())

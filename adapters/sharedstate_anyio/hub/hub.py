@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from sharedstate_anyio.config.limits import TransportLimits
 from sharedstate_anyio.logs.repeated_errors import Faults
 from sharedstate_anyio.websocket.broadcaster import Outbox
 from sharedstate_anyio.websocket.fair_turns import Pace
@@ -26,8 +25,8 @@ if TYPE_CHECKING:
 
     from anyio.abc import TaskGroup
 
+    from sharedstate_anyio.config.live import LiveConfig
     from sharedstate_anyio.storage.instrumented import Metered
-    from sharedstate_core import Limits
     from sharedstate_core.driver import Operation
 
 
@@ -37,9 +36,7 @@ class Hub(BroadcastingHost[Peer]):
     Args:
         backends: an open backend for each service.
         tasks: the task group that owns every task of the server.
-        limits: bounds on what a peer may ask for.
-        compression: from how many bytes on messages are compressed; None: never.
-        transport: bounds that the transport keeps; None: the usual ones.
+        live: the configuration in force.
 
     Attributes:
         driver: takes in what happens.
@@ -51,25 +48,15 @@ class Hub(BroadcastingHost[Peer]):
         self,
         backends: Mapping[str, Metered],
         tasks: TaskGroup,
-        limits: Limits,
-        compression: int | None = None,
-        transport: TransportLimits | None = None,
+        live: LiveConfig,
     ) -> None:
         self.faults = Faults()
-        self._outbox = Outbox(compression)
-        self.driver: Driver[Peer] = Driver(tuple(backends), self, limits)
-        unfinished = Unfinished(transport or TransportLimits())
+        self._outbox = Outbox(live)
+        self.driver: Driver[Peer] = Driver(tuple(backends), self, live.now.limits)
+        unfinished = Unfinished(live)
         self.shared = Shared(self.driver, self._outbox, Pace(), unfinished, self.faults, tasks)
         self._storage = Storage(backends, self.driver, tasks, self.faults)
         self._changed = anyio.Event()
-
-    def change_limits(
-        self, limits: Limits, compression: int | None, transport: TransportLimits
-    ) -> None:
-        """Let other bounds hold from now on."""
-        self.shared.unfinished.change_limits(transport)
-        self._outbox.compression = compression
-        self.driver.change_limits(limits)
 
     # --- what the driver wants --------------------------------------------------------------------
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from anyio.abc import TaskGroup
 
-    from sharedstate_anyio.config.audience import Audience
+    from sharedstate_anyio.config.live import LiveConfig
     from sharedstate_anyio.http.resources import Headers
     from sharedstate_anyio.http.responses import Response
     from sharedstate_anyio.hub.hub import Hub
@@ -54,7 +54,7 @@ class Inspection:
         hub: the server.
         services: the open backend of each service, by its name.
         secured: the certificates of the listeners that have some.
-        audience: who may ask for the numbers.
+        live: says who may ask for the numbers.
         tasks: the task group that owns what is under way.
     """
 
@@ -63,14 +63,14 @@ class Inspection:
         hub: Hub,
         services: Mapping[str, Metered],
         secured: Sequence[Tls],
-        audience: Audience,
+        live: LiveConfig,
         tasks: TaskGroup,
     ) -> None:
         self._hub = hub
         self._services = services
         self._secured = secured
         self._sizes = Sizes(services)
-        self.audience = audience
+        self._live = live
         self._delays = Durations()
         self._metrics: Metrics | None = None
         self._readiness = Readiness(services, tasks, hub.faults)
@@ -99,7 +99,7 @@ class Inspection:
 
     async def watch_loop(self) -> None:
         """Measure how late the event loop is, until cancelled."""
-        while self.audience != "off":
+        while self._live.now.metrics != "off":
             due = anyio.current_time() + DELAY_SECONDS
             await anyio.sleep_until(due)
             self._delays.add(max(0.0, anyio.current_time() - due))
@@ -122,10 +122,11 @@ class Inspection:
     # --- numbers ----------------------------------------------------------------------------------
 
     async def _numbers(self, method: str, headers: Headers, address: str) -> Response:
-        if self.audience == "off":
+        audience = self._live.now.metrics
+        if audience == "off":
             problem = 'The key "metrics" of the configuration has switched the metrics off.'
             return error_response(method, 404, problem, headers)
-        if self.audience == "local" and not _is_local(headers, address):
+        if audience == "local" and not _is_local(headers, address):
             problem = (
                 "The metrics are told to this machine only; "
                 'the key "metrics" of the configuration may say "anyone".'

@@ -24,6 +24,8 @@ from .writer import Outgoing
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sharedstate_anyio.config.live import LiveConfig
+
 FLUSHED_AT_ONCE: Final = 250
 """Sockets written to before others get a turn: about a millisecond."""
 
@@ -31,12 +33,12 @@ FLUSHED_AT_ONCE: Final = 250
 class Outbox:
     """The frames on their way to the sockets of one server.
 
-    Attributes:
-        compression: from how many bytes on messages are compressed; None: never.
+    Args:
+        live: says what is compressed.
     """
 
-    def __init__(self, compression: int | None) -> None:
-        self.compression = compression
+    def __init__(self, live: LiveConfig) -> None:
+        self._live = live
         self._oldest: tuple[bytes, Sequence[Outgoing]] | None = None
         self._queued: dict[Outgoing, None] = {}
         self._flushing = False
@@ -44,8 +46,9 @@ class Outbox:
 
     def send(self, connections: Sequence[Outgoing], message: bytes) -> None:
         """Send a message, framed once, to every one of these."""
-        if self.compression is not None and len(message) <= LONGEST_BYTES:
-            frames = Frames(message, text_frame(message), self.compression)
+        compression = self._live.now.compression
+        if compression is not None and len(message) <= LONGEST_BYTES:
+            frames = Frames(message, text_frame(message), compression)
             for connection in connections:
                 connection.send_frame(frames.for_window(connection.window_bits))
         elif len(message) >= LARGE_BYTES:

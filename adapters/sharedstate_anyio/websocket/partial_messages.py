@@ -22,7 +22,7 @@ from sharedstate_core.errors import CLOSE_POLICY
 from .wheel import Wheel
 
 if TYPE_CHECKING:
-    from sharedstate_anyio.config.limits import TransportLimits
+    from sharedstate_anyio.config.live import LiveConfig
 
 PROGRESS_BYTES: Final = 64 * 1024
 
@@ -59,26 +59,18 @@ class Unfinished:
     """Keeps the beginnings.
 
     Args:
-        limits: in force.
+        live: says how much is kept, and how long.
 
     Attributes:
         bytes: how much is kept.
     """
 
-    def __init__(self, limits: TransportLimits) -> None:
-        self._limits = limits
+    def __init__(self, live: LiveConfig) -> None:
+        self._live = live
         self.bytes = 0
         self._messages: dict[Sender, _Message] = {}  # the first to begin first
-        self._wheel = _wheel(limits)
-
-    def change_limits(self, limits: TransportLimits) -> None:
-        """Apply new limits; for messages that have begun their time begins anew if it is another."""
-        anew = limits.message_seconds != self._limits.message_seconds
-        self._limits = limits
-        if anew:
-            self._wheel = _wheel(limits)  # its first tick comes with the next of the old one
-            for connection in self._messages:
-                self._expect(connection)
+        self._seconds = live.now.transport.message_seconds
+        self._wheel = _wheel(self._seconds)
 
     def __contains__(self, connection: Sender) -> bool:
         return connection in self._messages
@@ -97,7 +89,7 @@ class Unfinished:
             message.progress = 0
             self._expect(connection)
         self.bytes += len(data)
-        while self.bytes > self._limits.unfinished_bytes and len(self._messages) > 1:
+        while self.bytes > self._live.now.transport.unfinished_bytes and len(self._messages) > 1:
             first = next(each for each in self._messages if each is not connection)
             self._end(first, "the server has no memory for unfinished messages")
         return message.size
@@ -119,8 +111,17 @@ class Unfinished:
         """Watch over the time, until cancelled."""
         while True:
             await anyio.sleep(self._wheel.tick)
-            for connection in self._wheel.advance():
-                self._visit(connection)
+            self._tick()
+
+    def _tick(self) -> None:
+        seconds = self._live.now.transport.message_seconds
+        if seconds != self._seconds:
+            self._seconds = seconds
+            self._wheel = _wheel(seconds)
+            for connection in self._messages:  # their time begins anew
+                self._expect(connection)
+        for connection in self._wheel.advance():
+            self._visit(connection)
 
     def _visit(self, connection: Sender) -> None:
         if connection.is_listening:
@@ -129,12 +130,12 @@ class Unfinished:
             self._expect(connection)
 
     def _expect(self, connection: Sender) -> None:
-        self._wheel.set(connection, self._limits.message_seconds)
+        self._wheel.set(connection, self._seconds)
 
     def _end(self, connection: Sender, reason: str) -> None:
         self.drop(connection)
         connection.close(CLOSE_POLICY, reason)
 
 
-def _wheel(limits: TransportLimits) -> Wheel[Sender]:
-    return Wheel(max(0.01, min(TICK_SECONDS, limits.message_seconds / 4)))
+def _wheel(seconds: float) -> Wheel[Sender]:
+    return Wheel(max(0.01, min(TICK_SECONDS, seconds / 4)))

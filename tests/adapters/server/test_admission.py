@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from sharedstate_anyio.config.config import Config
 from sharedstate_anyio.config.limits import TransportLimits
+from sharedstate_anyio.config.live import LiveConfig
 from sharedstate_anyio.connections.admission import (
     PER_ADDRESS,
     REMEMBERED,
@@ -41,8 +43,12 @@ def test_what_counts_together(host: str, together: str) -> None:
     assert group(host) == together
 
 
+def admission_of(limits: TransportLimits) -> Admission:
+    return Admission(LiveConfig(Config(transport=limits)))
+
+
 def test_the_default_leaves_this_machine_alone() -> None:
-    admission = Admission(TransportLimits(connections=5 * PER_ADDRESS))
+    admission = admission_of(TransportLimits(connections=5 * PER_ADDRESS))
     for address in ("127.0.0.1", "::1", ""):
         for _ in range(PER_ADDRESS + 1):
             assert admission.enter(address) is None
@@ -57,7 +63,7 @@ def test_the_default_leaves_this_machine_alone() -> None:
 
 
 def test_a_configured_number_holds_for_everybody_with_an_address() -> None:
-    admission = Admission(TransportLimits(connections=4, connections_per_address=1))
+    admission = admission_of(TransportLimits(connections=4, connections_per_address=1))
     assert admission.enter("127.0.0.1") is None
     refused = admission.enter("127.0.0.1")
     assert refused is not None

@@ -13,7 +13,8 @@ from anyio.lowlevel import checkpoint
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sharedstate_anyio.config.limits import TransportLimits
+from sharedstate_anyio.config.config import Config
+from sharedstate_anyio.config.live import LiveConfig
 from sharedstate_anyio.connections.connection import Connection
 from sharedstate_anyio.hub.shared import Shared
 from sharedstate_anyio.logs.repeated_errors import Faults
@@ -46,7 +47,7 @@ class StubDriver:
 
 def shared(tasks: TaskGroup, outbox: broadcaster.Outbox) -> Shared:
     driver = cast("Driver[Peer]", StubDriver())
-    return Shared(driver, outbox, Pace(), Unfinished(TransportLimits()), Faults(), tasks)
+    return Shared(driver, outbox, Pace(), Unfinished(LiveConfig(Config())), Faults(), tasks)
 
 
 peers = st.sets(st.integers(0, PEERS - 1), min_size=1)
@@ -84,7 +85,7 @@ async def live_through(steps: list[Step]) -> None:
             stack.enter_context(sock)
             sock.setblocking(False)
         async with anyio.create_task_group() as tasks:
-            outbox = broadcaster.Outbox(None)
+            outbox = broadcaster.Outbox(LiveConfig(Config()))
             everything = shared(tasks, outbox)
             connections = [Connection(ours, everything) for ours, _ in pairs]
             tasks.start_soon(outbox.flush_forever)

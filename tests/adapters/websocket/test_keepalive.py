@@ -7,7 +7,9 @@ from itertools import pairwise
 
 import pytest
 
+from sharedstate_anyio.config.config import Config
 from sharedstate_anyio.config.limits import TransportLimits
+from sharedstate_anyio.config.live import LiveConfig
 from sharedstate_anyio.connections.connection import Connection
 from sharedstate_anyio.websocket.broadcaster import Outbox
 from sharedstate_anyio.websocket.frames import PING
@@ -69,7 +71,7 @@ class Stub(Connection):
 
 
 class Shared:
-    outbox = Outbox(None)
+    outbox = Outbox(LiveConfig(Config()))
 
 
 async def test_pings_may_be_more_frequent_than_answers_must_be() -> None:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, ClassVar
 import pytest
 
 from sharedstate_anyio import parse_config, serve
+from sharedstate_anyio.config.config import Config
 from sharedstate_anyio.config.limits import TransportLimits
+from sharedstate_anyio.config.live import LiveConfig
 from sharedstate_anyio.websocket.partial_messages import PROGRESS_BYTES, Unfinished
 from tests.support import frames
 from tests.support.peer import ClosedError, open_client, request
@@ -25,8 +27,8 @@ class Noted(Unfinished):
 
     made: ClassVar[list[Noted]] = []
 
-    def __init__(self, limits: TransportLimits) -> None:
-        super().__init__(limits)
+    def __init__(self, live: LiveConfig) -> None:
+        super().__init__(live)
         self.total = 0
         self.highest = 0
         self.made.append(self)
@@ -105,16 +107,19 @@ class Slow:
         self.closed = reason
 
 
+def allowing(seconds: float) -> Config:
+    return Config(transport=TransportLimits(message_seconds=seconds))
+
+
 def turn(unfinished: Unfinished, ticks: int) -> None:
     """Let time pass."""
     for _ in range(ticks):
-        for connection in unfinished._wheel.advance():
-            unfinished._visit(connection)
+        unfinished._tick()
 
 
 @pytest.mark.parametrize("obstacle", ["paused", "progress", "none"])
 def test_who_makes_progress_or_is_not_read_from_stays(obstacle: str) -> None:
-    unfinished = Unfinished(TransportLimits(message_seconds=10))
+    unfinished = Unfinished(LiveConfig(allowing(10)))
     connection = Slow()
     unfinished.add(connection, "é")
     connection.is_listening = obstacle != "paused"
@@ -136,22 +141,21 @@ def test_who_makes_progress_or_is_not_read_from_stays(obstacle: str) -> None:
     assert not connection.closed
 
 
-def test_another_time_holds_at_once_also_for_a_message_that_has_begun() -> None:
-    def limits(seconds: float) -> TransportLimits:
-        return TransportLimits(message_seconds=seconds)
-
-    unfinished = Unfinished(limits(3600))
+def test_another_time_holds_with_the_next_tick_also_for_a_message_that_has_begun() -> None:
+    live = LiveConfig(allowing(3600))
+    unfinished = Unfinished(live)
     connection, later = Slow(), Slow()
     unfinished.add(connection, "x")
-    unfinished.change_limits(limits(2))
+    live.now = allowing(2)
+    turn(unfinished, 1)
     assert unfinished._wheel.tick == 0.5
-    turn(unfinished, 4)
-    unfinished.change_limits(limits(2))  # as it is: nothing begins anew
+    turn(unfinished, 3)
+    live.now = allowing(2)  # as it is: nothing begins anew
     unfinished.add(later, "x")
     assert [connection.closed, later.closed] == ["", ""]
     turn(unfinished, 1)
     assert [connection.closed, later.closed] == ["a message did not arrive in time", ""]
-    unfinished.change_limits(limits(0.04))
+    live.now = allowing(0.04)
     turn(unfinished, 5)
     assert later.closed
     assert unfinished.bytes == 0
