@@ -234,7 +234,7 @@ async def _accepting(
         hub = Hub(backends, own, context.live)
         secured = [each.tls for each in listeners if each.tls is not None]
         inspection = Inspection(hub, backends, secured, context.live, own)
-        files = Files(context.live, hub.faults)
+        files = Files(context.live, hub.errors)
         context = replace(context, inspection=inspection, files=files)
         reception = Reception(hub, context, peers)
         accepting = anyio.CancelScope()
@@ -253,10 +253,10 @@ async def _accepting(
         own.start_soon(context.keep_alive.run)
         own.start_soon(accept)
         for service, backend in backends.items():
-            own.start_soon(prune_forever, hub.driver, hub.faults, service, backend)
+            own.start_soon(prune_forever, hub.driver, hub.errors, service, backend)
         for service, seconds in looks.items():
             own.start_soon(
-                look_forever, hub.driver, hub.faults, service, backends[service], seconds
+                look_forever, hub.driver, hub.errors, service, backends[service], seconds
             )
 
         try:
@@ -265,7 +265,7 @@ async def _accepting(
             accepting.cancel()
             with anyio.CancelScope(shield=True):
                 await _end(hub, context.answers)
-            hub.faults.tell(everything=True)
+            hub.errors.tell(everything=True)
             peers.cancel_scope.cancel()
             own.cancel_scope.cancel()
 

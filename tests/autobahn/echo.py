@@ -16,7 +16,7 @@ from sharedstate_anyio.connections.connection import Connection
 from sharedstate_anyio.http.handshake import ConnectionContext
 from sharedstate_anyio.http.site import Site
 from sharedstate_anyio.hub.shared import Shared
-from sharedstate_anyio.logs.repeated_errors import Faults
+from sharedstate_anyio.logs.repeated_errors import RepeatedErrors
 from sharedstate_anyio.net.listening import accept_forever, open_listeners
 from sharedstate_anyio.websocket.broadcaster import Outbox
 from sharedstate_anyio.websocket.deflate import compressed_text_frame
@@ -68,7 +68,7 @@ def shared(tasks: TaskGroup, live: LiveConfig) -> Shared:
     tasks.start_soon(pace.run)
     tasks.start_soon(outbox.flush_forever)
     driver = cast("Driver[Peer]", EchoDriver())
-    return Shared(driver, outbox, pace, Unfinished(live), Faults(), tasks)
+    return Shared(driver, outbox, pace, Unfinished(live), RepeatedErrors(), tasks)
 
 
 class EchoConnection(Connection):

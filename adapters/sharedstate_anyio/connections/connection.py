@@ -113,7 +113,7 @@ class Connection(Peer):
         except Exception as error:  # noqa: BLE001  (a fault of ours must not end the server)
             text = "a connection could not be handled; the others go on"
             fields = {"event": "connection_failed"}
-            self._shared.faults.report(("connection", type(error)), text, error, fields)
+            self._shared.errors.report(("connection", type(error)), text, error, fields)
         finally:
             self._drop()
             with contextlib.suppress(OSError):

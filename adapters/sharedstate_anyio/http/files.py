@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sharedstate_anyio.config.live import LiveConfig
-    from sharedstate_anyio.logs.repeated_errors import Faults
+    from sharedstate_anyio.logs.repeated_errors import RepeatedErrors
 
     from .resources import Headers
     from .safe_open import File, OpenFile
@@ -109,12 +109,12 @@ class Files:
 
     Args:
         live: says which there are.
-        faults: are told what cannot be read.
+        errors: are told what cannot be read.
     """
 
-    def __init__(self, live: LiveConfig, faults: Faults) -> None:
+    def __init__(self, live: LiveConfig, errors: RepeatedErrors) -> None:
         self._live = live
-        self._faults = faults
+        self._errors = errors
         self._threads = anyio.CapacityLimiter(THREADS)
 
     async def respond(self, method: str, target: str, headers: Headers) -> Response | None:
@@ -174,7 +174,7 @@ class Files:
     def _report(self, prefix: str, problem: str, error: OSError) -> None:
         kind = ("files", prefix, error.errno)
         event = {"event": "file_failed"}
-        self._faults.report(kind, f"{join(PLACE, prefix)}: {problem}", None, event)
+        self._errors.report(kind, f"{join(PLACE, prefix)}: {problem}", None, event)
 
     def _respond(
         self,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from anyio.abc import TaskGroup
 
-    from sharedstate_anyio.logs.repeated_errors import Faults
+    from sharedstate_anyio.logs.repeated_errors import RepeatedErrors
     from sharedstate_anyio.storage.instrumented import Metered
     from sharedstate_core.driver import Driver, Operation
 
@@ -49,7 +49,7 @@ class Storage:
         backends: an open backend for each service.
         driver: whose operations they are.
         tasks: the task group that owns the operations.
-        faults: hears of those that failed.
+        errors: hears of those that failed.
     """
 
     def __init__(
@@ -57,12 +57,12 @@ class Storage:
         backends: Mapping[str, Metered],
         driver: Driver[Peer],
         tasks: TaskGroup,
-        faults: Faults,
+        errors: RepeatedErrors,
     ) -> None:
         self._backends = backends
         self._driver = driver
         self._tasks = tasks
-        self._faults = faults
+        self._errors = errors
         self._doubted: set[str] = set()  # the services that are just being told of a doubt
         self._listings = Listings(tasks, self._perform, self._ended)
         self._commits = Workers(tasks, self._commit, self._committed)
@@ -136,7 +136,7 @@ class Storage:
         certain = kind != "commit" or isinstance(error, StorageError)
         outcome = "failed" if certain else "failed, outcome unknown"
         known = isinstance(error, StorageError | OutcomeUnknownError | BrokenContractError)
-        self._faults.report(
+        self._errors.report(
             (kind, operation.service, type(error)),
             f"{what} {outcome}: {error}" if known else f"{what} {outcome}",
             None if known else error,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from sharedstate_anyio.logs.repeated_errors import Faults
+from sharedstate_anyio.logs.repeated_errors import RepeatedErrors
 from sharedstate_anyio.websocket.broadcaster import Outbox
 from sharedstate_anyio.websocket.fair_turns import Pace
 from sharedstate_anyio.websocket.partial_messages import Unfinished
@@ -41,7 +41,7 @@ class Hub(BroadcastingHost[Peer]):
     Attributes:
         driver: takes in what happens.
         shared: what connections need.
-        faults: to report what fails, and may fail often.
+        errors: to report what fails, and may fail often.
     """
 
     def __init__(
@@ -50,12 +50,12 @@ class Hub(BroadcastingHost[Peer]):
         tasks: TaskGroup,
         live: LiveConfig,
     ) -> None:
-        self.faults = Faults()
+        self.errors = RepeatedErrors()
         self._outbox = Outbox(live)
         self.driver: Driver[Peer] = Driver(tuple(backends), self, live.now.limits)
         unfinished = Unfinished(live)
-        self.shared = Shared(self.driver, self._outbox, Pace(), unfinished, self.faults, tasks)
-        self._storage = Storage(backends, self.driver, tasks, self.faults)
+        self.shared = Shared(self.driver, self._outbox, Pace(), unfinished, self.errors, tasks)
+        self._storage = Storage(backends, self.driver, tasks, self.errors)
         self._changed = anyio.Event()
 
     # --- what the driver wants --------------------------------------------------------------------
@@ -72,7 +72,7 @@ class Hub(BroadcastingHost[Peer]):
         """Log a fault: a result that the core refused, or a text that could not be handled."""
         if isinstance(subject, Peer):
             text = "a message could not be handled; its connection is closed"
-            self.faults.report(("message", type(error)), text, error, {"event": "message_failed"})
+            self.errors.report(("message", type(error)), text, error, {"event": "message_failed"})
         else:
             self._storage.refused(subject, error)
 
@@ -94,7 +94,7 @@ class Hub(BroadcastingHost[Peer]):
     async def run(self) -> None:
         """Do what has to go on as long as the server lives."""
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self.faults.run)
+            tasks.start_soon(self.errors.run)
             tasks.start_soon(self._outbox.flush_forever)
             tasks.start_soon(self.shared.unfinished.run)
             tasks.start_soon(self.shared.pace.run)

@@ -12,7 +12,7 @@ from sharedstate_backends import StorageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sharedstate_anyio.logs.repeated_errors import Faults
+    from sharedstate_anyio.logs.repeated_errors import RepeatedErrors
     from sharedstate_backends import Backend
     from sharedstate_core import CollectionPath
     from sharedstate_core.driver import Driver
@@ -28,7 +28,7 @@ LEAST_PAUSE_SECONDS: Final = 0.05
 
 
 async def look_forever(
-    driver: Driver[Peer], faults: Faults, service: str, backend: Backend, seconds: float
+    driver: Driver[Peer], errors: RepeatedErrors, service: str, backend: Backend, seconds: float
 ) -> None:
     """Compare the collections in memory with storage, every so many seconds; the core decides what to load.
 
@@ -51,7 +51,7 @@ async def look_forever(
                 trace = None if isinstance(error, StorageError) else error
                 text = f"service {service}: cannot see what others commit: {error}; trying again"
                 fields = {"event": "look_failed", "service": service}
-                faults.report(("look", service, type(error)), text, trace, fields)
+                errors.report(("look", service, type(error)), text, trace, fields)
             failing, waiting, pause = True, [], seconds
         else:
             failing = False

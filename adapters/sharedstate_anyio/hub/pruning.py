@@ -11,7 +11,7 @@ from sharedstate_backends import StorageError
 from sharedstate_core import CollectionPath
 
 if TYPE_CHECKING:
-    from sharedstate_anyio.logs.repeated_errors import Faults
+    from sharedstate_anyio.logs.repeated_errors import RepeatedErrors
     from sharedstate_anyio.storage.instrumented import Metered
     from sharedstate_core.driver import Driver
 
@@ -35,7 +35,7 @@ class _InUse(Container[CollectionPath]):
 
 
 async def prune_forever(
-    driver: Driver[Peer], faults: Faults, service: str, backend: Metered
+    driver: Driver[Peer], errors: RepeatedErrors, service: str, backend: Metered
 ) -> None:
     """Go through a service's storage again and again, in small steps; what fails is tried the next time."""
     in_use = _InUse(driver)
@@ -52,4 +52,4 @@ async def prune_forever(
                 f"service {service}: cannot forget empty collections: {error}; trying again later"
             )
             fields = {"event": "prune_failed", "service": service}
-            faults.report(("prune", service, type(error)), text, trace, fields)
+            errors.report(("prune", service, type(error)), text, trace, fields)

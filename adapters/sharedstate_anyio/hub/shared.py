@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
-    from sharedstate_anyio.logs.repeated_errors import Faults
+    from sharedstate_anyio.logs.repeated_errors import RepeatedErrors
     from sharedstate_anyio.websocket.broadcaster import Outbox
     from sharedstate_anyio.websocket.fair_turns import Pace
     from sharedstate_anyio.websocket.partial_messages import Unfinished
@@ -26,7 +26,7 @@ class Shared:
         outbox: what this turn of the loop sends.
         pace: who waits because of messages that take long.
         unfinished: messages that are not whole yet.
-        faults: to report what fails, and may fail often.
+        errors: to report what fails, and may fail often.
         tasks: the task group for what outlasts an input.
     """
 
@@ -34,5 +34,5 @@ class Shared:
     outbox: Outbox
     pace: Pace
     unfinished: Unfinished
-    faults: Faults
+    errors: RepeatedErrors
     tasks: TaskGroup

@@ -73,7 +73,7 @@ class Inspection:
         self._live = live
         self._delays = Durations()
         self._metrics: Metrics | None = None
-        self._readiness = Readiness(services, tasks, hub.faults)
+        self._readiness = Readiness(services, tasks, hub.errors)
 
     async def respond(
         self, method: str, target: str, headers: Iterable[tuple[bytes, bytes]], address: str

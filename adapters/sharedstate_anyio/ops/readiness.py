@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from anyio.abc import TaskGroup
 
-    from sharedstate_anyio.logs.repeated_errors import Faults
+    from sharedstate_anyio.logs.repeated_errors import RepeatedErrors
     from sharedstate_anyio.storage.instrumented import Metered
 
 log = logging.getLogger("sharedstate")
@@ -49,13 +49,15 @@ class Readiness:
     Args:
         services: the open backend of each service, by its name; each was written to just now.
         tasks: the task group that owns the questions.
-        faults: hears of a storage that takes no updates.
+        errors: hears of a storage that takes no updates.
     """
 
-    def __init__(self, services: Mapping[str, Metered], tasks: TaskGroup, faults: Faults) -> None:
+    def __init__(
+        self, services: Mapping[str, Metered], tasks: TaskGroup, errors: RepeatedErrors
+    ) -> None:
         self._services = [_Service(name, backend) for name, backend in services.items()]
         self._tasks = tasks
-        self._faults = faults
+        self._errors = errors
         self._asking = anyio.Lock()
         self._doubt = anyio.Event()
         now = time.monotonic()
@@ -112,14 +114,14 @@ class Readiness:
                 text = f"service {service.name}: storage takes no updates: {service.problem}"
                 event = {"event": "storage_down", "service": service.name}
                 kind = ("probe", service.name, service.is_explained)
-                self._faults.report(kind, text, None, event)
+                self._errors.report(kind, text, None, event)
                 self._doubt.set()
             return
         service.reason = ""
         seconds = service.outage.works(now)
         if seconds is not None:
             service.is_explained = False
-            self._faults.settle(service.name)
+            self._errors.settle(service.name)
             # As loud as the end of an outage may be without being a fault: whoever saw its beginning sees it.
             text = "service %s: storage is back after %.1f s"
             fields = about("storage_back", service=service.name, seconds=round(seconds, 1))

@@ -19,7 +19,7 @@ import sharedstate_anyio
 from sharedstate_anyio.logs import repeated_errors
 from sharedstate_anyio.logs.formatting import JsonFormatter, LineFormatter, printable
 from sharedstate_anyio.logs.redactor import Redactor
-from sharedstate_anyio.logs.repeated_errors import LONGEST_SECONDS, MAX_KINDS, Faults
+from sharedstate_anyio.logs.repeated_errors import LONGEST_SECONDS, MAX_KINDS, RepeatedErrors
 from sharedstate_backends import StorageError
 from tests.support.faults import faulty_service
 from tests.support.peer import open_client
@@ -262,29 +262,29 @@ def told(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 async def test_a_fault_that_repeats_is_counted(caplog: pytest.LogCaptureFixture) -> None:
     clock = Clock()
-    faults = Faults(clock)
+    errors = RepeatedErrors(clock)
     for number in range(241):
-        faults.report("commit", f"commit {number} failed")
-    faults.report("load", "load failed")
+        errors.report("commit", f"commit {number} failed")
+    errors.report("load", "load failed")
     assert told(caplog) == ["commit 0 failed", "load failed"]
     clock.now = 9.9
-    faults.tell()
+    errors.tell()
     assert told(caplog) == []
     clock.now = 10.0
-    faults.tell()
+    errors.tell()
     assert told(caplog) == ["… and 240 more in 10 s, the last: commit 240 failed"]
-    faults.report("load", "load failed")
+    errors.report("load", "load failed")
     assert told(caplog) == ["load failed"], "it had been quiet about this one"
-    faults.report("commit", "again")
+    errors.report("commit", "again")
     clock.now = 29.9
-    faults.tell()
+    errors.tell()
     clock.now = 30.0
     assert told(caplog) == []
-    faults.tell()
+    errors.tell()
     assert told(caplog) == ["… and 1 more in 20 s, the last: again"]
     clock.now = 70.0
-    faults.tell()
-    faults.report("commit", "a new one")
+    errors.tell()
+    errors.report("commit", "a new one")
     assert told(caplog) == ["a new one"]
 
 
@@ -292,12 +292,12 @@ async def test_a_fault_that_lasts_is_told_at_least_every_ten_minutes(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     clock = Clock()
-    faults = Faults(clock)
+    errors = RepeatedErrors(clock)
     lines = []
     for second in range(24 * 3600):
         clock.now = float(second)
-        faults.report("commit", "failed")
-        faults.tell()
+        errors.report("commit", "failed")
+        errors.tell()
         lines += [(second, line) for line in told(caplog)]
     pauses = [b[0] - a[0] for a, b in itertools.pairwise(lines)]
     assert max(pauses) == LONGEST_SECONDS
@@ -305,11 +305,11 @@ async def test_a_fault_that_lasts_is_told_at_least_every_ten_minutes(
 
 
 async def test_kinds_without_number_are_one_kind(caplog: pytest.LogCaptureFixture) -> None:
-    faults = Faults(Clock())
+    errors = RepeatedErrors(Clock())
     for number in range(10 * MAX_KINDS):
-        faults.report(number, f"fault {number}")
+        errors.report(number, f"fault {number}")
     assert len(told(caplog)) == MAX_KINDS + 1
-    faults.tell(everything=True)
+    errors.tell(everything=True)
     (line,) = told(caplog)
     assert line.startswith(f"… and {9 * MAX_KINDS - 1} more in 0 s")
 

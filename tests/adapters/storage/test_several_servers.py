@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import anyio
 
 from sharedstate_anyio.hub.polling import look_forever
-from sharedstate_anyio.logs.repeated_errors import Faults
+from sharedstate_anyio.logs.repeated_errors import RepeatedErrors
 from sharedstate_backends import StorageError
 from sharedstate_core import CollectionPath, Cursor
 from tests.support.peer import open_client
@@ -150,22 +150,26 @@ class Moody:
     """Storage that fails three times, the last time as nobody expects, then answers."""
 
     def __init__(self) -> None:
-        self.faults: list[Exception] = [StorageError("gone"), StorageError("gone"), OSError("what")]
+        self.failures: list[Exception] = [
+            StorageError("gone"),
+            StorageError("gone"),
+            OSError("what"),
+        ]
 
     async def heads(self, paths: Sequence[CollectionPath]) -> Mapping[CollectionPath, Cursor]:
-        if self.faults:
-            raise self.faults.pop(0)
+        if self.failures:
+            raise self.failures.pop(0)
         return {path: Cursor("e", 1) for path in paths}
 
 
 async def test_a_storage_that_does_not_answer_is_reported_once_and_asked_again(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    seen, faults = Forgetful(), Faults()
+    seen, errors = Forgetful(), RepeatedErrors()
     driver, backend = cast("Driver[Peer]", seen), cast("Backend", Moody())
     with caplog.at_level(logging.ERROR, "sharedstate"), anyio.move_on_after(20) as scope:
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(look_forever, driver, faults, "items", backend, 0.001)
+            tasks.start_soon(look_forever, driver, errors, "items", backend, 0.001)
             while len(seen.seen) < 2:
                 await anyio.sleep(0.001)
             tasks.cancel_scope.cancel()

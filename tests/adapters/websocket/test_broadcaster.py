@@ -17,7 +17,7 @@ from sharedstate_anyio.config.config import Config
 from sharedstate_anyio.config.live import LiveConfig
 from sharedstate_anyio.connections.connection import Connection
 from sharedstate_anyio.hub.shared import Shared
-from sharedstate_anyio.logs.repeated_errors import Faults
+from sharedstate_anyio.logs.repeated_errors import RepeatedErrors
 from sharedstate_anyio.websocket import broadcaster
 from sharedstate_anyio.websocket.fair_turns import Pace
 from sharedstate_anyio.websocket.frames import LARGE_BYTES, text_frame
@@ -47,7 +47,7 @@ class StubDriver:
 
 def shared(tasks: TaskGroup, outbox: broadcaster.Outbox) -> Shared:
     driver = cast("Driver[Peer]", StubDriver())
-    return Shared(driver, outbox, Pace(), Unfinished(LiveConfig(Config())), Faults(), tasks)
+    return Shared(driver, outbox, Pace(), Unfinished(LiveConfig(Config())), RepeatedErrors(), tasks)
 
 
 peers = st.sets(st.integers(0, PEERS - 1), min_size=1)
