@@ -19,7 +19,7 @@ from .config.live import LiveConfig
 from .config.origins import is_loopback
 from .config.reload import Reload, compare
 from .config.services import ServiceConfig
-from .connections.acceptor import Reception
+from .connections.acceptor import Acceptor
 from .handed_in import check_backends, check_sockets, complete
 from .http.answers import Answers
 from .http.files import Files
@@ -236,14 +236,14 @@ async def _accepting(
         inspection = Inspection(hub, backends, secured, context.live, own)
         files = Files(context.live, hub.errors)
         context = replace(context, inspection=inspection, files=files)
-        reception = Reception(hub, context, peers)
+        acceptor = Acceptor(hub, context, peers)
         accepting = anyio.CancelScope()
 
         async def accept() -> None:
             with accepting:
                 async with anyio.create_task_group() as tasks:
                     for listener in listeners:
-                        tasks.start_soon(accept_forever, listener, reception.accepted)
+                        tasks.start_soon(accept_forever, listener, acceptor.accepted)
             for listener in listeners:
                 listener.close()  # refused at once is better than kept waiting
 

@@ -36,7 +36,7 @@ RETRY_SECONDS: Final = 10
 PLAIN_TEXT: Final = Refusal(400, "this port speaks TLS; use https:// or wss://")
 
 
-class Reception:
+class Acceptor:
     """Takes sockets from the listeners.
 
     Args:
