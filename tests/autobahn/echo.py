@@ -18,7 +18,7 @@ from sharedstate_anyio.http.site import Site
 from sharedstate_anyio.hub.shared import Shared
 from sharedstate_anyio.logs.repeated_errors import RepeatedErrors
 from sharedstate_anyio.net.listening import accept_forever, open_listeners
-from sharedstate_anyio.websocket.broadcaster import Outbox
+from sharedstate_anyio.websocket.broadcaster import Broadcaster
 from sharedstate_anyio.websocket.deflate import compressed_text_frame
 from sharedstate_anyio.websocket.fair_turns import Pace
 from sharedstate_anyio.websocket.frames import text_frame
@@ -64,11 +64,11 @@ class EchoDriver:
 
 def shared(tasks: TaskGroup, live: LiveConfig) -> Shared:
     """Return what the connections share."""
-    outbox, pace = Outbox(live), Pace()
+    broadcaster, pace = Broadcaster(live), Pace()
     tasks.start_soon(pace.run)
-    tasks.start_soon(outbox.flush_forever)
+    tasks.start_soon(broadcaster.flush_forever)
     driver = cast("Driver[Peer]", EchoDriver())
-    return Shared(driver, outbox, pace, Unfinished(live), RepeatedErrors(), tasks)
+    return Shared(driver, broadcaster, pace, Unfinished(live), RepeatedErrors(), tasks)
 
 
 class EchoConnection(Connection):

@@ -5,7 +5,7 @@ The rules:
 1. What arrives is handled where the loop says that it is there; the task only waits for the end.
 2. `close` and `abort` are synchronous, so no cancellation can skip them; the task that runs the connection does the
    cleaning up.
-3. What goes out is `Outgoing`'s.
+3. What goes out is `Writer`'s.
 4. Once both sides have said Close nothing more is read, and the server ends the connection, at once (RFC 6455, section
    7.1.1). A Close is answered behind what was sent before it; a peer that does not take that is not waited for long.
 """
@@ -87,7 +87,7 @@ class Connection(Peer):
     )
 
     def __init__(self, sock: Stream, shared: Shared) -> None:
-        super().__init__(sock, shared.outbox)
+        super().__init__(sock, shared.broadcaster)
         self._shared = shared
         self._reader: Reader | None = None
         self._events: Iterator[Heard] = iter(())

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from sharedstate_anyio.logs.repeated_errors import RepeatedErrors
-from sharedstate_anyio.websocket.broadcaster import Outbox
+from sharedstate_anyio.websocket.broadcaster import Broadcaster
 from sharedstate_anyio.websocket.fair_turns import Pace
 from sharedstate_anyio.websocket.partial_messages import Unfinished
 from sharedstate_core.driver import BroadcastingHost, Driver
@@ -51,10 +51,10 @@ class Hub(BroadcastingHost[Peer]):
         live: LiveConfig,
     ) -> None:
         self.errors = RepeatedErrors()
-        self._outbox = Outbox(live)
+        self._broadcaster = Broadcaster(live)
         self.driver: Driver[Peer] = Driver(tuple(backends), self, live.now.limits)
         unfinished = Unfinished(live)
-        self.shared = Shared(self.driver, self._outbox, Pace(), unfinished, self.errors, tasks)
+        self.shared = Shared(self.driver, self._broadcaster, Pace(), unfinished, self.errors, tasks)
         self._storage = Storage(backends, self.driver, tasks, self.errors)
         self._changed = anyio.Event()
 
@@ -62,7 +62,7 @@ class Hub(BroadcastingHost[Peer]):
 
     def send(self, peers: Sequence[Peer], message: bytes) -> None:
         """Send a message, framed once."""
-        self._outbox.send(peers, message)
+        self._broadcaster.send(peers, message)
 
     def start(self, operation: Operation) -> None:
         """Begin a storage operation."""
@@ -95,7 +95,7 @@ class Hub(BroadcastingHost[Peer]):
         """Do what has to go on as long as the server lives."""
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self.errors.run)
-            tasks.start_soon(self._outbox.flush_forever)
+            tasks.start_soon(self._broadcaster.flush_forever)
             tasks.start_soon(self.shared.unfinished.run)
             tasks.start_soon(self.shared.pace.run)
             tasks.start_soon(self._keep_time)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from abc import abstractmethod
 
 from sharedstate_anyio.websocket.frames import text_frame
-from sharedstate_anyio.websocket.writer import Outgoing
+from sharedstate_anyio.websocket.writer import Writer
 
 
-class Peer(Outgoing):
+class Peer(Writer):
     """A `sharedstate_core.driver.Peer`: the handle under which the core knows a connection."""
 
     __slots__ = ()

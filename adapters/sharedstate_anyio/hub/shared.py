@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
     from sharedstate_anyio.logs.repeated_errors import RepeatedErrors
-    from sharedstate_anyio.websocket.broadcaster import Outbox
+    from sharedstate_anyio.websocket.broadcaster import Broadcaster
     from sharedstate_anyio.websocket.fair_turns import Pace
     from sharedstate_anyio.websocket.partial_messages import Unfinished
     from sharedstate_core.driver import Driver
@@ -23,7 +23,7 @@ class Shared:
 
     Attributes:
         driver: takes in what happens to it.
-        outbox: what this turn of the loop sends.
+        broadcaster: what this turn of the loop sends.
         pace: who waits because of messages that take long.
         unfinished: messages that are not whole yet.
         errors: to report what fails, and may fail often.
@@ -31,7 +31,7 @@ class Shared:
     """
 
     driver: Driver[Peer]
-    outbox: Outbox
+    broadcaster: Broadcaster
     pace: Pace
     unfinished: Unfinished
     errors: RepeatedErrors

@@ -19,7 +19,7 @@ from sharedstate_anyio.config.compression import LONGEST_BYTES
 
 from .deflate import Frames
 from .frames import LARGE_BYTES, text_frame, text_head
-from .writer import Outgoing
+from .writer import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +30,7 @@ FLUSHED_AT_ONCE: Final = 250
 """Sockets written to before others get a turn: about a millisecond."""
 
 
-class Outbox:
+class Broadcaster:
     """The frames on their way to the sockets of one server.
 
     Args:
@@ -39,12 +39,12 @@ class Outbox:
 
     def __init__(self, live: LiveConfig) -> None:
         self._live = live
-        self._oldest: tuple[bytes, Sequence[Outgoing]] | None = None
-        self._queued: dict[Outgoing, None] = {}
+        self._oldest: tuple[bytes, Sequence[Writer]] | None = None
+        self._queued: dict[Writer, None] = {}
         self._flushing = False
         self._wanted = anyio.Event()
 
-    def send(self, connections: Sequence[Outgoing], message: bytes) -> None:
+    def send(self, connections: Sequence[Writer], message: bytes) -> None:
         """Send a message, framed once, to every one of these."""
         compression = self._live.now.compression
         if compression is not None and len(message) <= LONGEST_BYTES:
@@ -58,7 +58,7 @@ class Outbox:
         else:
             self._send_to_each(connections, text_frame(message))
 
-    def queue(self, connection: Outgoing) -> None:
+    def queue(self, connection: Writer) -> None:
         """Flush this connection in this turn of the loop, after what else the turn brings."""
         self._queued[connection] = None
         self._wanted.set()
@@ -73,7 +73,7 @@ class Outbox:
             await self._flush()
             self._flushing = False
 
-    def _send_to_each(self, connections: Sequence[Outgoing], frame: bytes) -> None:
+    def _send_to_each(self, connections: Sequence[Writer], frame: bytes) -> None:
         if len(connections) > 1 and not (self._queued or self._flushing or self._oldest):
             self._oldest = frame, connections
             self._wanted.set()
@@ -87,7 +87,7 @@ class Outbox:
             frame, connections = self._oldest
             self._oldest = None
             for start in range(0, len(connections), FLUSHED_AT_ONCE):
-                Outgoing.offer_to_all(connections[start : start + FLUSHED_AT_ONCE], frame)
+                Writer.offer_to_all(connections[start : start + FLUSHED_AT_ONCE], frame)
                 await anyio.lowlevel.checkpoint()
         for number, connection in enumerate(queued, 1):
             connection.flush()

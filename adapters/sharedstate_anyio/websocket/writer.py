@@ -2,7 +2,7 @@
 
 The rules:
 
-1. `send_frame` only queues; the outbox flushes what one turn of the loop produced in one piece.
+1. `send_frame` only queues; the broadcaster flushes what one turn of the loop produced in one piece.
 2. What goes to many is offered to one socket after the other, by the shortest way there is: `offer_to_all`.
 3. What the socket does not take at once is kept, and the connection is *blocked*: the core sends it nothing
    more, and one task waits until the socket has taken the rest.
@@ -29,14 +29,14 @@ _NOTHING: Final = memoryview(b"")
 
 
 class Flushing(Protocol):
-    """Who flushes connections at the end of a turn of the loop: the outbox."""
+    """Who flushes connections at the end of a turn of the loop: the broadcaster."""
 
-    def queue(self, connection: Outgoing) -> None:
+    def queue(self, connection: Writer) -> None:
         """Flush this one, too."""
         ...
 
 
-class Outgoing(ABC):
+class Writer(ABC):
     """The writing side of a connection, which is told of what comes of it.
 
     Attributes:
@@ -48,18 +48,18 @@ class Outgoing(ABC):
 
     # In the order of their names they follow one upon the other in memory: a broadcast touches the few that it needs.
     __slots__ = (
+        "_broadcaster",
         "_closing",
         "_draining",
         "_emptied",
-        "_outbox",
         "_rest",
         "queued",
         "sock",
         "window_bits",
     )
 
-    def __init__(self, sock: Stream, outbox: Flushing) -> None:
-        self._outbox = outbox
+    def __init__(self, sock: Stream, broadcaster: Flushing) -> None:
+        self._broadcaster = broadcaster
         self._rest = _NOTHING
         self._draining = False
         self._closing = False
@@ -84,7 +84,7 @@ class Outgoing(ABC):
     # --- what is sent -----------------------------------------------------------------------------
 
     def send_frame(self, frame: bytes) -> None:
-        """Queue a frame; the outbox flushes it in this turn of the loop."""
+        """Queue a frame; the broadcaster flushes it in this turn of the loop."""
         if not self._closing:
             self._append(frame)
 
@@ -97,10 +97,10 @@ class Outgoing(ABC):
     def await_drain(self) -> None:
         """Report when all that is queued has left."""
         self._draining = True
-        self._outbox.queue(self)
+        self._broadcaster.queue(self)
 
     @staticmethod
-    def offer_to_all(connections: Iterable[Outgoing], frame: bytes) -> None:
+    def offer_to_all(connections: Iterable[Writer], frame: bytes) -> None:
         """Offer a frame to these sockets; it was sent before what their connections have queued in this turn."""
         size = len(frame)
         for connection in connections:
@@ -123,7 +123,7 @@ class Outgoing(ABC):
             self.queued.append(piece)
         else:
             self.queued = [piece]
-            self._outbox.queue(self)
+            self._broadcaster.queue(self)
 
     def _end_with(self, code: int, reason: str | None) -> None:
         """Queue a close frame, and take nothing after it."""

@@ -18,7 +18,7 @@ from sharedstate_anyio.config.live import LiveConfig
 from sharedstate_anyio.connections.connection import Connection
 from sharedstate_anyio.hub.shared import Shared
 from sharedstate_anyio.logs.repeated_errors import RepeatedErrors
-from sharedstate_anyio.websocket import broadcaster
+from sharedstate_anyio.websocket import broadcaster as broadcaster_module
 from sharedstate_anyio.websocket.fair_turns import Pace
 from sharedstate_anyio.websocket.frames import LARGE_BYTES, text_frame
 from sharedstate_anyio.websocket.partial_messages import Unfinished
@@ -45,9 +45,11 @@ class StubDriver:
     def drained(self, *_: object) -> None: ...
 
 
-def shared(tasks: TaskGroup, outbox: broadcaster.Outbox) -> Shared:
+def shared(tasks: TaskGroup, broadcaster: broadcaster_module.Broadcaster) -> Shared:
     driver = cast("Driver[Peer]", StubDriver())
-    return Shared(driver, outbox, Pace(), Unfinished(LiveConfig(Config())), RepeatedErrors(), tasks)
+    return Shared(
+        driver, broadcaster, Pace(), Unfinished(LiveConfig(Config())), RepeatedErrors(), tasks
+    )
 
 
 peers = st.sets(st.integers(0, PEERS - 1), min_size=1)
@@ -71,7 +73,7 @@ Step = tuple[Literal["send", "large head", "turn", "read"], set[int], int]
 @example([("send", {0, 1}, SLOW_BYTES), ("turn", set(), 4), ("send", {0, 1}, 10)])
 def test_each_peer_gets_its_frames_in_order(backend: str, steps: list[Step]) -> None:
     with patch.object(
-        broadcaster, "FLUSHED_AT_ONCE", 1
+        broadcaster_module, "FLUSHED_AT_ONCE", 1
     ):  # others have their turn after each socket
         anyio.run(live_through, steps, backend=backend)
 
@@ -85,16 +87,16 @@ async def live_through(steps: list[Step]) -> None:
             stack.enter_context(sock)
             sock.setblocking(False)
         async with anyio.create_task_group() as tasks:
-            outbox = broadcaster.Outbox(LiveConfig(Config()))
-            everything = shared(tasks, outbox)
+            broadcaster = broadcaster_module.Broadcaster(LiveConfig(Config()))
+            everything = shared(tasks, broadcaster)
             connections = [Connection(ours, everything) for ours, _ in pairs]
-            tasks.start_soon(outbox.flush_forever)
+            tasks.start_soon(broadcaster.flush_forever)
             for number, (what, who, size) in enumerate(steps):
                 message = b"%d." % number * size
                 match what:
                     case "send":
                         to = reached(connections, who)
-                        outbox.send([connections[peer] for peer in to], message)
+                        broadcaster.send([connections[peer] for peer in to], message)
                         add(sent, {peer: text_frame(message) for peer in to})
                     case "large head":
                         for peer in who:

@@ -11,7 +11,7 @@ from sharedstate_anyio.config.config import Config
 from sharedstate_anyio.config.limits import TransportLimits
 from sharedstate_anyio.config.live import LiveConfig
 from sharedstate_anyio.connections.connection import Connection
-from sharedstate_anyio.websocket.broadcaster import Outbox
+from sharedstate_anyio.websocket.broadcaster import Broadcaster
 from sharedstate_anyio.websocket.frames import PING
 from sharedstate_anyio.websocket.keepalive import KeepAlive
 from tests.support import frames
@@ -71,7 +71,7 @@ class Stub(Connection):
 
 
 class Shared:
-    outbox = Outbox(LiveConfig(Config()))
+    broadcaster = Broadcaster(LiveConfig(Config()))
 
 
 async def test_pings_may_be_more_frequent_than_answers_must_be() -> None:
