@@ -20,10 +20,10 @@ from sharedstate_anyio.logs.repeated_errors import RepeatedErrors
 from sharedstate_anyio.net.listening import accept_forever, open_listeners
 from sharedstate_anyio.websocket.broadcaster import Broadcaster
 from sharedstate_anyio.websocket.deflate import compressed_text_frame
-from sharedstate_anyio.websocket.fair_turns import Pace
+from sharedstate_anyio.websocket.fair_turns import FairTurns
 from sharedstate_anyio.websocket.frames import text_frame
 from sharedstate_anyio.websocket.keepalive import KeepAlive
-from sharedstate_anyio.websocket.partial_messages import Unfinished
+from sharedstate_anyio.websocket.partial_messages import PartialMessages
 from sharedstate_core import Limits
 
 if TYPE_CHECKING:
@@ -64,11 +64,11 @@ class EchoDriver:
 
 def shared(tasks: TaskGroup, live: LiveConfig) -> Shared:
     """Return what the connections share."""
-    broadcaster, pace = Broadcaster(live), Pace()
-    tasks.start_soon(pace.run)
+    broadcaster, fair_turns = Broadcaster(live), FairTurns()
+    tasks.start_soon(fair_turns.run)
     tasks.start_soon(broadcaster.flush_forever)
     driver = cast("Driver[Peer]", EchoDriver())
-    return Shared(driver, broadcaster, pace, Unfinished(live), RepeatedErrors(), tasks)
+    return Shared(driver, broadcaster, fair_turns, PartialMessages(live), RepeatedErrors(), tasks)
 
 
 class EchoConnection(Connection):

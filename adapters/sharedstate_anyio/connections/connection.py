@@ -132,7 +132,7 @@ class Connection(Peer):
                 if self._resumed is not None:
                     await self._resumed.wait()
                 elif self._in_line:
-                    await self._shared.pace.wait(self)
+                    await self._shared.fair_turns.wait(self)
                     self._in_line = False
                 elif self._handle_events():
                     await while_readable(self.sock, self._read)
@@ -142,7 +142,7 @@ class Connection(Peer):
                 await self.sent()
         finally:
             keep_alive.forget(self)
-            self._shared.unfinished.drop(self)
+            self._shared.partial_messages.drop(self)
             self._shared.driver.closed(self, time.monotonic())
             self.flush()
 
@@ -178,7 +178,7 @@ class Connection(Peer):
             if isinstance(self._event, str):
                 self._shared.driver.receive(self, self._texts(turn), time.monotonic())
             if turn.is_late:
-                self._shared.pace.tire(self)
+                self._shared.fair_turns.end_turn(self)
                 self._in_line = True
             elif not self._may_begin():
                 self._in_line = True
@@ -206,7 +206,7 @@ class Connection(Peer):
             is_large = len(event) >= LARGE_CHARACTERS
         else:
             is_large = isinstance(event, TextMessage) and event.message_finished
-        return not is_large or self._shared.pace.allows(self)
+        return not is_large or self._shared.fair_turns.allows(self)
 
     def _move_on(self, turn: _Turn) -> None:
         self._event = next(self._events, None)
@@ -253,16 +253,16 @@ class Connection(Peer):
 
     def _take_part(self, event: TextMessage) -> None:
         """Collect the parts of one message, counting while they arrive."""
-        unfinished = self._shared.unfinished
-        if event.message_finished and self not in unfinished:
+        partial_messages = self._shared.partial_messages
+        if event.message_finished and self not in partial_messages:
             if self._is_too_long(event.data):
                 self._refuse()
             else:
                 self._shared.driver.receive(self, (event.data,), time.monotonic())
-        elif unfinished.add(self, event.data) > self._message_bytes():
+        elif partial_messages.add(self, event.data) > self._message_bytes():
             self._refuse()
         elif event.message_finished:
-            self._shared.driver.receive(self, (unfinished.take(self),), time.monotonic())
+            self._shared.driver.receive(self, (partial_messages.take(self),), time.monotonic())
 
     def _refuse(self) -> None:
         most = self._message_bytes()
@@ -316,7 +316,7 @@ class Connection(Peer):
         """Say goodbye; the peer has `CLOSE_SECONDS` to answer. `at_once`: end it now."""
         if self._reader is not None and not self._closing:
             self._say_close(code, reason)
-            self._shared.unfinished.drop(self)
+            self._shared.partial_messages.drop(self)
             self.resume_reading()
         if at_once:
             self.abort()

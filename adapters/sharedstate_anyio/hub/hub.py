@@ -12,8 +12,8 @@ import anyio
 
 from sharedstate_anyio.logs.repeated_errors import RepeatedErrors
 from sharedstate_anyio.websocket.broadcaster import Broadcaster
-from sharedstate_anyio.websocket.fair_turns import Pace
-from sharedstate_anyio.websocket.partial_messages import Unfinished
+from sharedstate_anyio.websocket.fair_turns import FairTurns
+from sharedstate_anyio.websocket.partial_messages import PartialMessages
 from sharedstate_core.driver import BroadcastingHost, Driver
 
 from .executor import Storage
@@ -53,8 +53,10 @@ class Hub(BroadcastingHost[Peer]):
         self.errors = RepeatedErrors()
         self._broadcaster = Broadcaster(live)
         self.driver: Driver[Peer] = Driver(tuple(backends), self, live.now.limits)
-        unfinished = Unfinished(live)
-        self.shared = Shared(self.driver, self._broadcaster, Pace(), unfinished, self.errors, tasks)
+        partial_messages = PartialMessages(live)
+        self.shared = Shared(
+            self.driver, self._broadcaster, FairTurns(), partial_messages, self.errors, tasks
+        )
         self._storage = Storage(backends, self.driver, tasks, self.errors)
         self._changed = anyio.Event()
 
@@ -96,8 +98,8 @@ class Hub(BroadcastingHost[Peer]):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self.errors.run)
             tasks.start_soon(self._broadcaster.flush_forever)
-            tasks.start_soon(self.shared.unfinished.run)
-            tasks.start_soon(self.shared.pace.run)
+            tasks.start_soon(self.shared.partial_messages.run)
+            tasks.start_soon(self.shared.fair_turns.run)
             tasks.start_soon(self._keep_time)
 
     async def _keep_time(self) -> None:

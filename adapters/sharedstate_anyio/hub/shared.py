@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 
     from sharedstate_anyio.logs.repeated_errors import RepeatedErrors
     from sharedstate_anyio.websocket.broadcaster import Broadcaster
-    from sharedstate_anyio.websocket.fair_turns import Pace
-    from sharedstate_anyio.websocket.partial_messages import Unfinished
+    from sharedstate_anyio.websocket.fair_turns import FairTurns
+    from sharedstate_anyio.websocket.partial_messages import PartialMessages
     from sharedstate_core.driver import Driver
 
     from .peer import Peer
@@ -24,15 +24,15 @@ class Shared:
     Attributes:
         driver: takes in what happens to it.
         broadcaster: what this turn of the loop sends.
-        pace: who waits because of messages that take long.
-        unfinished: messages that are not whole yet.
+        fair_turns: who waits because of messages that take long.
+        partial_messages: messages that are not whole yet.
         errors: to report what fails, and may fail often.
         tasks: the task group for what outlasts an input.
     """
 
     driver: Driver[Peer]
     broadcaster: Broadcaster
-    pace: Pace
-    unfinished: Unfinished
+    fair_turns: FairTurns
+    partial_messages: PartialMessages
     errors: RepeatedErrors
     tasks: TaskGroup

@@ -28,7 +28,7 @@ LARGE_CHARACTERS: Final = 4096
 """Shorter messages take little time, or their senders are known for it."""
 
 
-class Pace:
+class FairTurns:
     """The line of those whose messages take long."""
 
     def __init__(self) -> None:
@@ -41,7 +41,7 @@ class Pace:
         """Return whether a large message may be begun now; otherwise `wait`."""
         return peer is self._called or not (self._tired or self._line)
 
-    def tire(self, peer: object) -> None:
+    def end_turn(self, peer: object) -> None:
         """A turn of this peer has taken long."""
         self._tired = True
         if self._called is peer:

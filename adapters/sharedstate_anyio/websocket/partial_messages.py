@@ -55,7 +55,7 @@ class _Message:
         self.progress = 0
 
 
-class Unfinished:
+class PartialMessages:
     """Keeps the beginnings.
 
     Args:

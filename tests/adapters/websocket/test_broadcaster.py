@@ -19,9 +19,9 @@ from sharedstate_anyio.connections.connection import Connection
 from sharedstate_anyio.hub.shared import Shared
 from sharedstate_anyio.logs.repeated_errors import RepeatedErrors
 from sharedstate_anyio.websocket import broadcaster as broadcaster_module
-from sharedstate_anyio.websocket.fair_turns import Pace
+from sharedstate_anyio.websocket.fair_turns import FairTurns
 from sharedstate_anyio.websocket.frames import LARGE_BYTES, text_frame
-from sharedstate_anyio.websocket.partial_messages import Unfinished
+from sharedstate_anyio.websocket.partial_messages import PartialMessages
 
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
@@ -48,7 +48,12 @@ class StubDriver:
 def shared(tasks: TaskGroup, broadcaster: broadcaster_module.Broadcaster) -> Shared:
     driver = cast("Driver[Peer]", StubDriver())
     return Shared(
-        driver, broadcaster, Pace(), Unfinished(LiveConfig(Config())), RepeatedErrors(), tasks
+        driver,
+        broadcaster,
+        FairTurns(),
+        PartialMessages(LiveConfig(Config())),
+        RepeatedErrors(),
+        tasks,
     )
 
 

@@ -14,7 +14,7 @@ import pytest
 from sharedstate_anyio.connections import connection as connection_module
 from sharedstate_anyio.connections.connection import HANDLED_AT_ONCE, TURN_SECONDS
 from sharedstate_anyio.hub.executor import Storage
-from sharedstate_anyio.websocket.fair_turns import LARGE_CHARACTERS, TURNS_BETWEEN, Pace
+from sharedstate_anyio.websocket.fair_turns import LARGE_CHARACTERS, TURNS_BETWEEN, FairTurns
 from sharedstate_core.driver import Driver
 from tests.support import frames
 from tests.support.peer import open_client, open_clients, open_peer, request
@@ -123,46 +123,46 @@ async def test_messages_that_take_long_come_one_at_a_time(monkeypatch: pytest.Mo
 
 
 async def test_a_peer_that_leaves_the_line_keeps_nobody_in_it() -> None:
-    pace = Pace()
+    fair_turns = FairTurns()
     first, second = object(), object()
-    pace.tire(second)
+    fair_turns.end_turn(second)
     async with anyio.create_task_group() as tasks:
         waiting = anyio.CancelScope()
 
         async def wait() -> None:
             with waiting:
-                await pace.wait(first)
+                await fair_turns.wait(first)
 
         tasks.start_soon(wait)
         await anyio.wait_all_tasks_blocked()
-        assert not pace.allows(second)
+        assert not fair_turns.allows(second)
         waiting.cancel()
-        tasks.start_soon(pace.run)
+        tasks.start_soon(fair_turns.run)
         with anyio.fail_after(10):
-            await pace.wait(second)
-        assert pace.allows(second)
+            await fair_turns.wait(second)
+        assert fair_turns.allows(second)
         tasks.cancel_scope.cancel()
 
 
 async def test_who_is_called_has_a_turn_however_many_others_tire_meanwhile() -> None:
     """Such as those who have just connected, and ask at once for what takes long."""
-    pace = Pace()
+    fair_turns = FairTurns()
     peer = object()
 
     async def tire_in_every_turn() -> None:
         while True:
-            pace.tire(object())
+            fair_turns.end_turn(object())
             await anyio.lowlevel.checkpoint()
 
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(pace.run)
+        tasks.start_soon(fair_turns.run)
         tasks.start_soon(tire_in_every_turn)
         for _ in range(20):
             with anyio.fail_after(10):
-                await pace.wait(peer)
-            assert pace.allows(peer)
-            pace.tire(peer)
-            assert not pace.allows(peer)
+                await fair_turns.wait(peer)
+            assert fair_turns.allows(peer)
+            fair_turns.end_turn(peer)
+            assert not fair_turns.allows(peer)
         tasks.cancel_scope.cancel()
 
 

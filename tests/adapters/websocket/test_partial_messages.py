@@ -11,7 +11,7 @@ from sharedstate_anyio import parse_config, serve
 from sharedstate_anyio.config.config import Config
 from sharedstate_anyio.config.limits import TransportLimits
 from sharedstate_anyio.config.live import LiveConfig
-from sharedstate_anyio.websocket.partial_messages import PROGRESS_BYTES, Unfinished
+from sharedstate_anyio.websocket.partial_messages import PROGRESS_BYTES, PartialMessages
 from tests.support import frames
 from tests.support.peer import ClosedError, open_client, request
 from tests.support.services.servers import document, running, until
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 PART = 32 * 1024
 
 
-class Noted(Unfinished):
+class Noted(PartialMessages):
     """Notes what was ever kept."""
 
     made: ClassVar[list[Noted]] = []
@@ -43,7 +43,7 @@ class Noted(Unfinished):
 @pytest.fixture(autouse=True)
 def noted(monkeypatch: pytest.MonkeyPatch) -> list[Noted]:
     monkeypatch.setattr(Noted, "made", [])
-    monkeypatch.setattr("sharedstate_anyio.hub.hub.Unfinished", Noted)
+    monkeypatch.setattr("sharedstate_anyio.hub.hub.PartialMessages", Noted)
     return Noted.made
 
 
@@ -111,54 +111,54 @@ def allowing(seconds: float) -> Config:
     return Config(transport=TransportLimits(message_seconds=seconds))
 
 
-def turn(unfinished: Unfinished, ticks: int) -> None:
+def turn(partial_messages: PartialMessages, ticks: int) -> None:
     """Let time pass."""
     for _ in range(ticks):
-        unfinished._tick()
+        partial_messages._tick()
 
 
 @pytest.mark.parametrize("obstacle", ["paused", "progress", "none"])
 def test_who_makes_progress_or_is_not_read_from_stays(obstacle: str) -> None:
-    unfinished = Unfinished(LiveConfig(allowing(10)))
+    partial_messages = PartialMessages(LiveConfig(allowing(10)))
     connection = Slow()
-    unfinished.add(connection, "é")
+    partial_messages.add(connection, "é")
     connection.is_listening = obstacle != "paused"
     for _ in range(5):
-        turn(unfinished, 9)
+        turn(partial_messages, 9)
         if obstacle == "progress":
-            unfinished.add(connection, "x" * PROGRESS_BYTES)
+            partial_messages.add(connection, "x" * PROGRESS_BYTES)
         else:
-            unfinished.add(connection, "x")
+            partial_messages.add(connection, "x")
     if obstacle == "none":
         assert connection.closed == "a message did not arrive in time"
         return
     assert not connection.closed
     more = 5 * (PROGRESS_BYTES if obstacle == "progress" else 1)
-    assert unfinished.bytes == 2 + more
-    assert unfinished.take(connection) == "é" + "x" * more
-    assert unfinished.bytes == 0
-    turn(unfinished, 100)
+    assert partial_messages.bytes == 2 + more
+    assert partial_messages.take(connection) == "é" + "x" * more
+    assert partial_messages.bytes == 0
+    turn(partial_messages, 100)
     assert not connection.closed
 
 
 def test_another_time_holds_with_the_next_tick_also_for_a_message_that_has_begun() -> None:
     live = LiveConfig(allowing(3600))
-    unfinished = Unfinished(live)
+    partial_messages = PartialMessages(live)
     connection, later = Slow(), Slow()
-    unfinished.add(connection, "x")
+    partial_messages.add(connection, "x")
     live.now = allowing(2)
-    turn(unfinished, 1)
-    assert unfinished._wheel.tick == 0.5
-    turn(unfinished, 3)
+    turn(partial_messages, 1)
+    assert partial_messages._wheel.tick == 0.5
+    turn(partial_messages, 3)
     live.now = allowing(2)  # as it is: nothing begins anew
-    unfinished.add(later, "x")
+    partial_messages.add(later, "x")
     assert [connection.closed, later.closed] == ["", ""]
-    turn(unfinished, 1)
+    turn(partial_messages, 1)
     assert [connection.closed, later.closed] == ["a message did not arrive in time", ""]
     live.now = allowing(0.04)
-    turn(unfinished, 5)
+    turn(partial_messages, 5)
     assert later.closed
-    assert unfinished.bytes == 0
+    assert partial_messages.bytes == 0
 
 
 async def test_a_shorter_time_of_a_new_configuration(noted: list[Noted]) -> None:
