@@ -33,9 +33,9 @@ from .hub.pruning import prune_forever
 from .logs.events import about
 from .net.listening import Listener, accept_forever, load_certificates, open_listeners, take_over
 from .ops import cautions
-from .ops.endpoints import Inspection
+from .ops.endpoints import Endpoints
 from .storage.contract_checks import BrokenContractError, call
-from .storage.instrumented import Metered
+from .storage.instrumented import InstrumentedBackend
 from .storage.plugins import build_backends, open_backend
 from .tasks.own_task import in_own_task
 from .websocket.keepalive import KeepAlive
@@ -184,9 +184,9 @@ async def serve(
         infos = [ServiceInfo(s.name, s.store, in_memory=s.in_memory) for s in config.services]
         live = LiveConfig(_in_force(config, sockets))
         context = ConnectionContext(live, Site(infos), KeepAlive(config.transport))
-        metered = {name: Metered(backend, name) for name, backend in built.items()}
+        instrumented = {name: InstrumentedBackend(backend, name) for name, backend in built.items()}
         looks = {s.name: s.poll_seconds for s in config.services if s.poll_seconds}
-        async with _accepting(listeners, metered, context, looks) as driver:
+        async with _accepting(listeners, instrumented, context, looks) as driver:
 
             def change(new: Config) -> None:
                 live.now = _in_force(new, sockets)
@@ -226,16 +226,16 @@ async def _open(stack: AsyncExitStack, backend: Backend, service: ServiceConfig)
 @asynccontextmanager
 async def _accepting(
     listeners: Sequence[Listener],
-    backends: Mapping[str, Metered],
+    backends: Mapping[str, InstrumentedBackend],
     context: ConnectionContext,
     looks: Mapping[str, float],
 ) -> AsyncIterator[Driver[Peer]]:
     async with anyio.create_task_group() as own, anyio.create_task_group() as peers:
         hub = Hub(backends, own, context.live)
         secured = [each.tls for each in listeners if each.tls is not None]
-        inspection = Inspection(hub, backends, secured, context.live, own)
+        endpoints = Endpoints(hub, backends, secured, context.live, own)
         files = Files(context.live, hub.errors)
-        context = replace(context, inspection=inspection, files=files)
+        context = replace(context, endpoints=endpoints, files=files)
         acceptor = Acceptor(hub, context, peers)
         accepting = anyio.CancelScope()
 
@@ -248,8 +248,8 @@ async def _accepting(
                 listener.close()  # refused at once is better than kept waiting
 
         own.start_soon(hub.run)
-        own.start_soon(inspection.watch_loop)
-        own.start_soon(inspection.watch_storage)
+        own.start_soon(endpoints.watch_loop)
+        own.start_soon(endpoints.watch_storage)
         own.start_soon(context.keep_alive.run)
         own.start_soon(accept)
         for service, backend in backends.items():

@@ -53,7 +53,7 @@ _REASONS: Final = {
 """What a peer is told, by status: h11's own words may hold a Python object."""
 
 
-class Inspection(Protocol):
+class Endpoints(Protocol):
     """What answers operators."""
 
     async def respond(
@@ -77,7 +77,7 @@ class ConnectionContext:
         live: the configuration in force.
         site: answers requests that ask for no WebSocket.
         keep_alive: watches every open WebSocket.
-        inspection: answers operators.
+        endpoints: answers operators.
         files: answers from folders of the configuration.
         answers: those over HTTP that are under way.
         keeps: returns whether a connection from an address may wait for another request: not when it is full, nor at
@@ -87,7 +87,7 @@ class ConnectionContext:
     live: LiveConfig
     site: Site
     keep_alive: KeepAlive
-    inspection: Inspection | None = None
+    endpoints: Endpoints | None = None
     files: Files | None = None
     answers: Answers = field(default_factory=Answers)
     keeps: Callable[[str], bool] = lambda _: False
@@ -194,8 +194,8 @@ async def _response(request: h11.Request, context: ConnectionContext, address: s
     headers = list(request.headers)
     method, target = request.method.decode("ascii"), request.target.decode("ascii")
     response: Response | None = None
-    if context.inspection is not None:
-        response = await context.inspection.respond(method, target, headers, address)
+    if context.endpoints is not None:
+        response = await context.endpoints.respond(method, target, headers, address)
     if response is None and context.files is not None and not context.site.keeps(target):
         response = await context.files.respond(method, target, headers)
     return response or context.site.respond(method, target, headers)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
     from sharedstate_anyio.logs.repeated_errors import RepeatedErrors
-    from sharedstate_anyio.storage.instrumented import Metered
+    from sharedstate_anyio.storage.instrumented import InstrumentedBackend
     from sharedstate_core.driver import Driver, Operation
 
     from .peer import Peer
@@ -42,7 +42,7 @@ class _Ended(NamedTuple):
     result: Any
 
 
-class Storage:
+class Executor:
     """Begins operations, and tells the driver what came of them.
 
     Args:
@@ -54,7 +54,7 @@ class Storage:
 
     def __init__(
         self,
-        backends: Mapping[str, Metered],
+        backends: Mapping[str, InstrumentedBackend],
         driver: Driver[Peer],
         tasks: TaskGroup,
         errors: RepeatedErrors,

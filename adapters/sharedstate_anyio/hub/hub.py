@@ -16,7 +16,7 @@ from sharedstate_anyio.websocket.fair_turns import FairTurns
 from sharedstate_anyio.websocket.partial_messages import PartialMessages
 from sharedstate_core.driver import BroadcastingHost, Driver
 
-from .executor import Storage
+from .executor import Executor
 from .peer import Peer
 from .shared import Shared
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
     from sharedstate_anyio.config.live import LiveConfig
-    from sharedstate_anyio.storage.instrumented import Metered
+    from sharedstate_anyio.storage.instrumented import InstrumentedBackend
     from sharedstate_core.driver import Operation
 
 
@@ -46,7 +46,7 @@ class Hub(BroadcastingHost[Peer]):
 
     def __init__(
         self,
-        backends: Mapping[str, Metered],
+        backends: Mapping[str, InstrumentedBackend],
         tasks: TaskGroup,
         live: LiveConfig,
     ) -> None:
@@ -57,7 +57,7 @@ class Hub(BroadcastingHost[Peer]):
         self.shared = Shared(
             self.driver, self._broadcaster, FairTurns(), partial_messages, self.errors, tasks
         )
-        self._storage = Storage(backends, self.driver, tasks, self.errors)
+        self._executor = Executor(backends, self.driver, tasks, self.errors)
         self._changed = anyio.Event()
 
     # --- what the driver wants --------------------------------------------------------------------
@@ -68,7 +68,7 @@ class Hub(BroadcastingHost[Peer]):
 
     def start(self, operation: Operation) -> None:
         """Begin a storage operation."""
-        self._storage.start(operation)
+        self._executor.start(operation)
 
     def report(self, subject: Operation | Peer, error: Exception) -> None:
         """Log a fault: a result that the core refused, or a text that could not be handled."""
@@ -76,7 +76,7 @@ class Hub(BroadcastingHost[Peer]):
             text = "a message could not be handled; its connection is closed"
             self.errors.report(("message", type(error)), text, error, {"event": "message_failed"})
         else:
-            self._storage.refused(subject, error)
+            self._executor.refused(subject, error)
 
     def wall_time(self) -> float:
         """Return seconds since the Unix epoch."""

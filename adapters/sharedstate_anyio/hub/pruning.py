@@ -12,7 +12,7 @@ from sharedstate_core import CollectionPath
 
 if TYPE_CHECKING:
     from sharedstate_anyio.logs.repeated_errors import RepeatedErrors
-    from sharedstate_anyio.storage.instrumented import Metered
+    from sharedstate_anyio.storage.instrumented import InstrumentedBackend
     from sharedstate_core.driver import Driver
 
     from .peer import Peer
@@ -35,7 +35,7 @@ class _InUse(Container[CollectionPath]):
 
 
 async def prune_forever(
-    driver: Driver[Peer], errors: RepeatedErrors, service: str, backend: Metered
+    driver: Driver[Peer], errors: RepeatedErrors, service: str, backend: InstrumentedBackend
 ) -> None:
     """Go through a service's storage again and again, in small steps; what fails is tried the next time."""
     in_use = _InUse(driver)

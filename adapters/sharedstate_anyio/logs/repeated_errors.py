@@ -1,4 +1,4 @@
-"""RepeatedErrors that repeat: the first is logged at once, those that follow are counted.
+"""Errors that repeat: the first is logged at once, those that follow are counted.
 
 A full disk under load fails a thousand commits a second. Of each kind of fault one line is written, then one
 for what came in the next ten seconds, and while it goes on for twice as long each time, up to ten minutes.

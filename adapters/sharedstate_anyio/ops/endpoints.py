@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from sharedstate_anyio.http.responses import Response
     from sharedstate_anyio.hub.hub import Hub
     from sharedstate_anyio.net.tls import Tls
-    from sharedstate_anyio.storage.instrumented import Metered
+    from sharedstate_anyio.storage.instrumented import InstrumentedBackend
 
     from .metrics import Metrics
 
@@ -47,7 +47,7 @@ _FORWARDED: Final = frozenset(
 )
 
 
-class Inspection:
+class Endpoints:
     """Answers `/readyz` and `/metrics`.
 
     Args:
@@ -61,7 +61,7 @@ class Inspection:
     def __init__(
         self,
         hub: Hub,
-        services: Mapping[str, Metered],
+        services: Mapping[str, InstrumentedBackend],
         secured: Sequence[Tls],
         live: LiveConfig,
         tasks: TaskGroup,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from sharedstate_anyio.hub.hub import Hub
     from sharedstate_anyio.net.tls import Tls
-    from sharedstate_anyio.storage.instrumented import Metered
+    from sharedstate_anyio.storage.instrumented import InstrumentedBackend
 
 
 class Metrics(Collector):
@@ -46,7 +46,7 @@ class Metrics(Collector):
     def __init__(
         self,
         hub: Hub,
-        services: Mapping[str, Metered],
+        services: Mapping[str, InstrumentedBackend],
         secured: Sequence[Tls],
         delays: Durations,
         version: str,
@@ -122,10 +122,10 @@ class Metrics(Collector):
         loads = HistogramMetricFamily("sharedstate_load_seconds", text, labels=["service"])
         text, labels = "Calls to the storage of a service that failed.", ["service", "operation"]
         errors = CounterMetricFamily("sharedstate_storage_errors", text, labels=labels)
-        for name, metered in self._services.items():
-            commits.add_metric([name], *_histogram(metered.commits))
-            loads.add_metric([name], *_histogram(metered.loads))
-            for operation, count in metered.errors.items():
+        for name, instrumented in self._services.items():
+            commits.add_metric([name], *_histogram(instrumented.commits))
+            loads.add_metric([name], *_histogram(instrumented.loads))
+            for operation, count in instrumented.errors.items():
                 errors.add_metric([name, operation], count)
         yield from (commits, loads, errors)
 
@@ -137,9 +137,9 @@ class Metrics(Collector):
         commits = GaugeMetricFamily(name, text, labels=labels)
         text = "Room that the storage of a service takes on its disk."
         sizes = GaugeMetricFamily("sharedstate_storage_bytes", text, labels=["service", "part"])
-        for service, metered in self._services.items():
+        for service, instrumented in self._services.items():
             up.add_metric([service], service not in self._unready)
-            commits.add_metric([service], metered.proof.last_commit)
+            commits.add_metric([service], instrumented.proof.last_commit)
             for part, size in self._sizes.get(service, {}).items():
                 sizes.add_metric([service, part], size)
         text = "Until the certificate of a listener expires; negative afterwards."

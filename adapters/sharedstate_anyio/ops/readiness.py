@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
     from sharedstate_anyio.logs.repeated_errors import RepeatedErrors
-    from sharedstate_anyio.storage.instrumented import Metered
+    from sharedstate_anyio.storage.instrumented import InstrumentedBackend
 
 log = logging.getLogger("sharedstate")
 
@@ -53,7 +53,7 @@ class Readiness:
     """
 
     def __init__(
-        self, services: Mapping[str, Metered], tasks: TaskGroup, errors: RepeatedErrors
+        self, services: Mapping[str, InstrumentedBackend], tasks: TaskGroup, errors: RepeatedErrors
     ) -> None:
         self._services = [_Service(name, backend) for name, backend in services.items()]
         self._tasks = tasks
@@ -140,7 +140,7 @@ class _Service:
         question: set when the question under way has ended.
     """
 
-    def __init__(self, name: str, backend: Metered) -> None:
+    def __init__(self, name: str, backend: InstrumentedBackend) -> None:
         self.name = name
         self.backend = backend
         self.outage = Outage()

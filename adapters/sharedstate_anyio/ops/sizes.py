@@ -11,7 +11,7 @@ import anyio
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from sharedstate_anyio.storage.instrumented import Metered
+    from sharedstate_anyio.storage.instrumented import InstrumentedBackend
 
 ANSWER_SECONDS: Final = 2.0
 """How long storage may take to answer; what it says later is not told."""
@@ -27,7 +27,7 @@ class Sizes:
         services: the open backend of each service, by its name.
     """
 
-    def __init__(self, services: Mapping[str, Metered]) -> None:
+    def __init__(self, services: Mapping[str, InstrumentedBackend]) -> None:
         self._services = services
         self._asking = anyio.Lock()
         self._asked = -math.inf

@@ -45,7 +45,7 @@ class Durations:
         self.seconds += seconds
 
 
-class Metered:
+class InstrumentedBackend:
     """A backend that is measured; it does what the one behind it does.
 
     Args:
@@ -55,7 +55,7 @@ class Metered:
     Attributes:
         commits: how long commits took, those that failed too.
         loads: how long loads took, likewise.
-        errors: how many calls failed, by the name of the method; the core's refusals are counted by `Storage`.
+        errors: how many calls failed, by the name of the method; the core's refusals are counted by the executor.
         proof: whether it takes updates.
     """
 

@@ -32,18 +32,18 @@ class FairTurns:
     """The line of those whose messages take long."""
 
     def __init__(self) -> None:
-        self._tired = False
+        self._turn_over = False
         self._line: deque[tuple[object, anyio.Event]] = deque()
         self._called: object | None = None
         self._wanted = anyio.Event()
 
     def allows(self, peer: object) -> bool:
         """Return whether a large message may be begun now; otherwise `wait`."""
-        return peer is self._called or not (self._tired or self._line)
+        return peer is self._called or not (self._turn_over or self._line)
 
     def end_turn(self, peer: object) -> None:
-        """A turn of this peer has taken long."""
-        self._tired = True
+        """End the turn of this peer, which has taken long: others come next."""
+        self._turn_over = True
         if self._called is peer:
             self._called = None
         self._wanted.set()
@@ -60,10 +60,10 @@ class FairTurns:
         while True:
             await self._wanted.wait()
             self._wanted = anyio.Event()
-            while self._tired or self._line or self._called is not None:
+            while self._turn_over or self._line or self._called is not None:
                 for _ in range(TURNS_BETWEEN):
                     await anyio.lowlevel.checkpoint()
-                self._tired, self._called = False, None
+                self._turn_over, self._called = False, None
                 if self._line:
                     self._called, called = self._line.popleft()
                     called.set()

@@ -13,7 +13,7 @@ import pytest
 
 from sharedstate_anyio.connections import connection as connection_module
 from sharedstate_anyio.connections.connection import HANDLED_AT_ONCE, TURN_SECONDS
-from sharedstate_anyio.hub.executor import Storage
+from sharedstate_anyio.hub.executor import Executor
 from sharedstate_anyio.websocket.fair_turns import LARGE_CHARACTERS, TURNS_BETWEEN, FairTurns
 from sharedstate_core.driver import Driver
 from tests.support import frames
@@ -171,16 +171,16 @@ async def test_claims_to_have_seen_more_keep_no_update_waiting(
 ) -> None:
     """Whoever claims so all the time is looked after by slow loads, one upon the other if need be."""
     path, loads = "/app/items/c", 0
-    load = Storage._load
+    load = Executor._load
 
-    async def slowly(storage: Storage, wanted: Load) -> None:
+    async def slowly(executor: Executor, wanted: Load) -> None:
         nonlocal loads
         loads += 1
         for _ in range(100):
             await anyio.lowlevel.checkpoint()
-        await load(storage, wanted)
+        await load(executor, wanted)
 
-    monkeypatch.setattr(Storage, "_load", slowly)
+    monkeypatch.setattr(Executor, "_load", slowly)
     async with (
         running() as server,
         open_client(server.port) as writer,
