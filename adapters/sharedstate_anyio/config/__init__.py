@@ -1,1 +1,1 @@
-"""The configuration: its document, what each key of it comes to, and what a new one changes."""
+"""The configuration: the document, a module for each key, the schema, and what a reload changes."""

@@ -1,4 +1,4 @@
-"""The configuration's `metrics`: who may read what the server tells of itself."""
+"""The configuration's `metrics`: who may read the server's metrics."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def parse_audience(value: object) -> Audience:
     """Give the document's `metrics` its type.
 
     Raises:
-        ConfigurationError: it is none of the words.
+        ConfigurationError: it is not one of the words.
     """
     for word in AUDIENCES:
         if value == word:

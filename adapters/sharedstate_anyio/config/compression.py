@@ -1,4 +1,4 @@
-"""The configuration's `compression`: from how many bytes on messages are compressed."""
+"""The configuration's `compression`: the size from which messages are compressed."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from sharedstate_backends import ConfigurationError
 from .document import shown
 
 DEFAULT_THRESHOLD: Final = 1024
-"""Bytes from which a message is compressed: shorter ones fit in one packet anyway."""
+"""Default threshold in bytes: shorter messages fit in one packet anyway."""
 
 LONGEST_BYTES: Final = 2 * 1024 * 1024
-"""Longer messages go out as they are: compressing them would keep everybody waiting for tens of milliseconds."""
+"""Longer messages go out as they are: compressing them would block the loop for tens of milliseconds."""
 
 
 def parse_compression(value: object) -> int | None:

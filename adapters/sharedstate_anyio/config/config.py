@@ -1,4 +1,4 @@
-"""From a configuration file to a `Config`: the document checked, with its types.
+"""Loads a configuration: from a file or a document to a checked, typed `Config`.
 
 Rules:
 
@@ -37,18 +37,18 @@ class Config:
 
     Attributes:
         listen: where to listen; at least one.
-        services: which there are, beside those whose backends are handed to `serve`.
+        services: in addition to those whose backends are passed to `serve`.
         limits: bounds on what a peer may ask for.
         origins: whose pages may connect.
         transport: bounds on connections.
-        compression: from how many bytes on messages are compressed; None: never.
-        metrics: who may ask for the numbers.
-        files: folders that are served, by the path under which each is, such as `{"/": "./public"}`.
+        compression: bytes from which messages are compressed; None: never.
+        metrics: who may read them.
+        files: folders to serve, by their URL path, such as `{"/": "./public"}`.
 
     Raises:
         TypeError: one is of another type.
         ValueError: there is no listener, or one is out of range.
-        ConfigurationError: a path of `files` is none, is the server's own, or is there twice.
+        ConfigurationError: a path of `files` is invalid, reserved for the server, or a duplicate.
     """
 
     listen: tuple[Listen, ...] = (Listen(),)
@@ -92,7 +92,7 @@ DEFAULT_DOCUMENT: Final[Mapping[str, object]] = {
         },
     ],
 }
-"""What holds without a configuration file."""
+"""The configuration without a file."""
 
 
 def load_config(file: Path | str | None, errors: ErrorCollector | None = None) -> Config:
@@ -105,7 +105,7 @@ def load_config(file: Path | str | None, errors: ErrorCollector | None = None) -
     Raises:
         ConfigurationError: the file cannot be read, is not JSON, or breaks the format. Its `key` is
             the file (and line and column) or the place in the document.
-        TypeError: it is a document, which `parse_config` takes.
+        TypeError: `file` is a document; `parse_config` takes those.
     """
     if file is None:
         return parse_config(DEFAULT_DOCUMENT)
@@ -143,12 +143,12 @@ def parse_config(document: object, errors: ErrorCollector | None = None) -> Conf
     Args:
         document: `{"service": {"host", "port", ...}, "services": [{"name", "module", "config", "poll_seconds"}, ...],
             "limits": {...}, "origins": [...], "compression": ..., "metrics": ..., "files": {...}, "$schema": ...}`.
-            All but `services` and the names and modules in it may be left out.
-        errors: gets the mistakes, instead of their being raised; what is returned then is what could be read:
-            defaults, without the services that have mistakes.
+            Everything but `services`, with names and modules, is optional.
+        errors: collects mistakes instead of raising them. Then what could be read is returned: defaults in place of
+            wrong values, without services that have mistakes.
 
     Raises:
-        ConfigurationError: the document breaks the format; `key` is the place, and `each` has all mistakes.
+        ConfigurationError: the document breaks the format; `key` is the place, `each` all mistakes.
     """
     if errors is None:
         with ErrorCollector() as errors:

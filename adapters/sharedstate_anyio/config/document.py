@@ -1,4 +1,4 @@
-"""A JSON document that people write: every complaint names its place.
+"""JSON documents that people write: every error names its place.
 
 A place is written as in JavaScript: `services[1].config.db_table`, `services[1].config["odd key"]`; the
 document itself is the empty place. Every problem fits on one line.
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sharedstate_backends.error_collector import ErrorCollector
 
 MAX_UNKNOWN: Final = 10
-"""Unknown keys of one object that are told one by one."""
+"""Unknown keys of one object that are reported individually."""
 
 MAX_WORD: Final = 100
 """Longer words are not matched."""
@@ -42,7 +42,7 @@ _KINDS: Final[dict[type, str]] = {
 
 
 class _Members(dict[str, object]):
-    """A JSON object while it is read, which remembers a key that it had twice."""
+    """A JSON object being read, which remembers a duplicate key."""
 
     __slots__ = ("doubled",)
 
@@ -59,7 +59,7 @@ class _NotJson:
 
 
 def decode(text: str, file: str) -> object:
-    """Return the JSON document, refusing what `json` lets through: doubled keys, halves of characters, and `NaN`.
+    """Return the JSON document; refuses what `json` lets through: duplicate keys, lone surrogates, `NaN`.
 
     Raises:
         ConfigurationError: `key` is the file, with line and column, or the place.
@@ -102,9 +102,9 @@ def object_at(
     required: tuple[str, ...] = (),
     optional: tuple[str, ...] = (),
 ) -> dict[str, object]:
-    """Return the object at a place, without the keys that are not known here.
+    """Return the object at a place, without unknown keys.
 
-    The keys that are unknown or missing go to `errors`.
+    Unknown and missing keys are added to `errors`.
 
     Raises:
         ConfigurationError: it is not an object.
@@ -112,7 +112,7 @@ def object_at(
     if not isinstance(value, dict | MappingProxyType):
         names = ", ".join(f'"{name}"' for name in required + optional)
         raise ConfigurationError(place, f"expected an object with {names}, found {kind(value)}")
-    meant = set()  # a key that is misspelled is not called missing, too
+    meant = set()  # a misspelled key is not reported as missing, too
     unknown = [key for key in value if key not in required + optional]
     for key in unknown[:MAX_UNKNOWN]:
         other = other_keys.DOCUMENT.get(str(key))
@@ -131,7 +131,7 @@ def object_at(
 
 
 def nearest(word: str, known: Collection[str]) -> str | None:
-    """Return the known word that is so near to this one that it may have been meant, if there is one."""
+    """Return the known word that was probably meant, if there is one."""
     if len(word) > MAX_WORD:
         return None
     return next(iter(difflib.get_close_matches(word, sorted(known), n=1)), None)
@@ -145,7 +145,7 @@ def join(place: str, key: str) -> str:
 
 
 def shown(value: object) -> str:
-    """Return a value as the document spells it, if it is short, else what kind it is."""
+    """Return a value as the document spells it if it is short, else its kind."""
     if isinstance(value, str):
         return json.dumps(value if len(value) <= 60 else f"{value[:60]}...")
     if isinstance(value, bool | float | None) or (isinstance(value, int) and abs(value) < 1e30):
@@ -154,5 +154,5 @@ def shown(value: object) -> str:
 
 
 def kind(value: object) -> str:
-    """Return what a value is, in words: what may be said of one that must stay secret."""
+    """Return the kind of a value, in words: all that may be printed of a secret."""
     return _KINDS.get(type(value), type(value).__name__)

@@ -1,4 +1,4 @@
-"""Whether folders that are to be served can be, and hold nothing that is not for everybody: keys, databases."""
+"""Checks of folders to serve: they are readable and hold nothing private, such as keys and databases."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def check_folders(config: Config) -> None:
-    """Look at the folders: they are there, and hold nothing that is not for everybody.
+    """Check that the folders exist, are readable, and hold nothing private.
 
     Raises:
         ConfigurationError: one cannot be served.

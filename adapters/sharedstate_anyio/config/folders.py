@@ -1,4 +1,4 @@
-"""The configuration's `files`: which folders are served, and what must not be in them."""
+"""The configuration's `files`: the folders to serve, and what must not be in them."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ PATH_PATTERN: Final = f"^/({_NAME}(/{_NAME})*/?)?$"
 """Where a folder may be: `/`, `/docs`, `/docs/`."""
 
 OWN: Final = ("/healthz", "/libs", "/metrics", "/pages", "/readyz")
-"""Where the server itself answers: of a folder there, its page at least would never be seen."""
+"""Paths of the server itself: a folder there would be hidden, at least in part."""
 OWN_PATTERN: Final = f"^({'|'.join(OWN)})/?$"
 
 
 def parse_files(value: object, place: str = PLACE) -> dict[str, str]:
-    """Give the document's `files` its type: folders by the path under which they are, which ends with a slash.
+    """Give the document's `files` its type: folders by URL path, which ends with a slash.
 
     Raises:
-        ConfigurationError: it is not an object, or one of its members is not a path with a folder, or a path of the
-            server's own.
+        ConfigurationError: it is not an object, or a member is not a path with a folder, or is a path of the server
+            itself.
     """
     if not isinstance(value, Mapping):
         problem = f'expected an object such as {{"/": "./public"}}, found {kind(value)}'
@@ -55,7 +55,7 @@ def parse_files(value: object, place: str = PLACE) -> dict[str, str]:
 
 
 def check_own_file(files: Mapping[str, str | os.PathLike[str]], file: Path) -> None:
-    """See that nobody is served the configuration itself, in which passwords may stand.
+    """Check that the configuration itself is not served: it may hold passwords.
 
     Raises:
         ConfigurationError: it is in one of the folders.
@@ -67,14 +67,14 @@ def check_own_file(files: Mapping[str, str | os.PathLike[str]], file: Path) -> N
 
 
 def refuse_inside(place: str, folder: str | os.PathLike[str], what: str, file: str) -> None:
-    """Complain of a folder in which this file would be served."""
+    """Refuse a folder in which this file would be served."""
     if is_served(os.path.realpath(folder), os.path.realpath(file)):
         problem = f"everybody could read {what}, {shown(file)}; serve a folder of its own"
         raise ConfigurationError(place, problem)
 
 
 def is_served(root: str, file: str) -> bool:
-    """Return whether what has this real path is in a folder, and no part of its name there begins with a dot."""
+    """Return whether a real path is inside a folder, with no part of its name there starting with a dot."""
     path = Path(file)
     if not path.is_relative_to(root):
         return False

@@ -1,4 +1,4 @@
-"""The configuration's `limits`: bounds on what one peer may ask for, and on how many there may be."""
+"""The configuration's `limits`: limits on what a peer may ask for, and on the number of peers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .document import object_at, shown
 
 @dataclass(frozen=True, slots=True)
 class TransportLimits:
-    """Bounds that the transport keeps by itself; the core's are in `sharedstate_core.Limits`.
+    """Limits of the transport; those of the core are in `sharedstate_core.Limits`.
 
     Attributes:
         connections: sockets in all, whatever they speak; one more is answered with status 503.
@@ -90,7 +90,7 @@ RANGES: Final[dict[str, _Range]] = {
     "message_seconds": _Range(0.01, 3600, whole=False),
     "unfinished_bytes": _Range(64 * 1024, 1 << 40),
 }
-"""What each key may be; `sharedstate_core.Limits` and `TransportLimits` tell what it means, and its default."""
+"""The range of each key; its meaning and default are in `sharedstate_core.Limits` and `TransportLimits`."""
 
 _TRANSPORT: Final = frozenset(field.name for field in fields(TransportLimits))
 

@@ -35,9 +35,9 @@ class Certificates:
     """PEM files of one listener.
 
     Attributes:
-        cert: the server's certificate, followed by those between it and the root.
+        cert: the server's certificate, followed by the intermediate ones.
         key: its private key, not encrypted.
-        ca: whose certificates clients have to show; None: they need none.
+        ca: the authority whose certificates clients have to present; None: they need none.
         place: of `ssl` in the configuration, for messages.
     """
 
@@ -54,7 +54,7 @@ class Listen:
     Attributes:
         host: address or host name.
         port: 0 lets the system choose one.
-        unix: path of a UNIX socket, which stands instead of host and port.
+        unix: path of a UNIX socket, in place of host and port.
         mode: permissions of the UNIX socket.
         ssl: speak TLS; None: plain text.
 
@@ -115,10 +115,10 @@ def parse_listeners(value: object) -> tuple[Listen, ...]:
 def override(
     listeners: tuple[Listen, ...], host: str | None, port: int | None, unix: str | None
 ) -> tuple[Listen, ...]:
-    """Return the listeners with what the command line says instead.
+    """Return the listeners, overridden by options of the command line.
 
     Raises:
-        ConfigurationError: it is not clear which of several listeners is meant.
+        ConfigurationError: several listeners are configured.
     """
     if unix is not None:
         return (Listen(unix=_unix(unix, "--unix"), mode=listeners[0].mode),)

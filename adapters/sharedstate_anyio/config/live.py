@@ -1,4 +1,4 @@
-"""The configuration in force: one holder of it, in which a reload puts another one."""
+"""The configuration in force, in one holder; a reload replaces it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ if TYPE_CHECKING:
 
 
 class LiveConfig:
-    """What everybody reads when it is needed, and nobody keeps a copy of.
+    """Holds the configuration in force. Read `now` at the moment of use; never keep a copy of what it holds.
 
     Attributes:
-        now: the configuration in force.
+        now: the configuration, frozen.
     """
 
     __slots__ = ("now",)

@@ -1,7 +1,7 @@
 """Which pages may open a WebSocket: the `Origin` that a browser sends with the handshake (RFC 6454).
 
 A browser lets any page open a WebSocket to any server, so the server has to say whose pages it serves. Programs
-that are no browsers send no Origin, or any they like: this protects people who browse, it authenticates nobody.
+other than browsers send no Origin, or any they like: this protects people who browse, it authenticates nobody.
 """
 
 import ipaddress
@@ -26,7 +26,7 @@ LOCALHOST: Final = "localhost"
 DEFAULT: Final = (SAME_HOST, LOCALHOST)
 
 TOLD_ORIGINS: Final = 100
-"""Refused origins that are logged, each once: nobody fills the log by inventing more."""
+"""Refused origins that are logged, once each: inventing more does not fill the log."""
 
 _ORIGIN: Final = re.compile(
     r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<host>\[[0-9a-f:.]+\]|[a-z0-9._~%-]+)(?::(?P<port>\d{1,5}))?"
@@ -36,7 +36,7 @@ _PORTS: Final = {"http": "80", "https": "443"}
 
 @dataclass(frozen=True, slots=True)
 class Origins:
-    """The pages that are served; clients that send no Origin always are.
+    """The origins that may connect; clients that send no Origin always may.
 
     Attributes:
         allowed: origins such as `https://app.example.org`, and the words `*` (every page), `null`
@@ -51,7 +51,7 @@ class Origins:
     _told: set[str] = field(default_factory=set, compare=False, repr=False)
 
     def refusal(self, headers: Iterable[tuple[bytes, bytes]]) -> str | None:
-        """Return why this handshake is refused, or None if it is not.
+        """Return why this handshake is refused; None if it is allowed.
 
         Args:
             headers: of the request, names in lower case.
@@ -93,7 +93,7 @@ class Origins:
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether a host to listen on is reached from its own machine only."""
+    """Return whether a host to listen on is reachable from its own machine only."""
     return _is_loopback(host.lower())
 
 
@@ -101,7 +101,7 @@ def parse_origins(value: object) -> Origins:
     """Give the document's `origins` its type: `"*"`, or a list of origins and words.
 
     Raises:
-        ConfigurationError: an entry is none of them; `key` is its place.
+        ConfigurationError: an entry is invalid; `key` is its place.
     """
     if value == ANY:
         return Origins(frozenset([ANY]))
@@ -128,7 +128,7 @@ def _entry(entry: object, place: str) -> str:
 
 
 def _normal(origin: str) -> str | None:
-    """Return an origin as browsers spell it, or None if it is none: lower case, no default port."""
+    """Return an origin as browsers spell it (lower case, no default port); None if it is invalid."""
     match = _ORIGIN.fullmatch(origin.lower())
     if match is None:
         return None

@@ -1,4 +1,4 @@
-"""Keys that configurations of other versions of SharedState have, and what stands for each of them here."""
+"""Keys of other versions' configurations, and their replacements here."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Other(NamedTuple):
 
     Attributes:
         advice: what to write instead, or that nothing is needed.
-        key: what it is called here, if it is just that.
+        key: its name here, if it was only renamed.
     """
 
     advice: str

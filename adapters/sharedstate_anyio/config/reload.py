@@ -1,4 +1,4 @@
-"""A new configuration for a server that runs: what can be taken over, and what needs a restart."""
+"""Reloading: what of a new configuration takes effect at once, and what needs a restart."""
 
 from collections.abc import Iterator
 from dataclasses import fields, replace
@@ -10,16 +10,16 @@ from .config import Config
 from .limits import TransportLimits
 
 _AT_START: Final = ("ping_seconds", "pong_seconds")
-"""Limits by which something is built that lasts."""
+"""Limits that are read at the start only."""
 
 
 class Reload(NamedTuple):
-    """What comes of a new configuration.
+    """The outcome of a reload.
 
     Attributes:
-        config: what holds from now on.
-        changed: keys whose new values hold now.
-        waiting: keys whose new values a restart will bring.
+        config: the one now in force.
+        changed: keys whose new values are in force.
+        waiting: keys whose new values need a restart.
     """
 
     config: Config
@@ -34,7 +34,7 @@ class Reload(NamedTuple):
 
 
 def compare(old: Config, new: Config) -> Reload:
-    """Take over what can be changed while the server runs."""
+    """Return what a running server can take over of `new`."""
     keys = [*_limits(old.limits, new.limits), *_limits(old.transport, new.transport)]
     changed = [f"limits.{key}" for key in keys if key not in _AT_START]
     changed += [

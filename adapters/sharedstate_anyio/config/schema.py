@@ -1,7 +1,7 @@
 """The configuration as a JSON Schema (draft 2020-12), for editors; a test holds it against the parser.
 
-It accepts what `parse_config` accepts and, of `items_service`, what can be told without looking at files. Some
-things it cannot say: names of services are distinct, paths are counted in bytes, `80.0` is no whole number.
+It accepts what `parse_config` accepts and, of `items_service`, what can be checked without looking at files. It
+cannot express that names of services are distinct, that paths are counted in bytes, that `80.0` is not an integer.
 """
 
 from __future__ import annotations

@@ -19,10 +19,10 @@ from sharedstate_core.paths import split_path
 from .document import kind, object_at, shown
 
 BUILT_IN: Final[Mapping[str, str]] = {"items_service": "sharedstate_backends.items_service"}
-"""Services that are there even where the package's metadata is not, by module name; each has `describe`, too."""
+"""Built-in services, found without the package's metadata, by module name; each has `describe`, too."""
 
 POLL_SECONDS: Final = 1.0
-"""How often a service that other processes may share looks for their commits."""
+"""Default interval of a service at which it looks for commits of other processes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +52,12 @@ class ServiceConfig:
 
     @property
     def is_built_in(self) -> bool:
-        """Whether it is one of ours, by its name or by that of its module."""
+        """Whether it is built in, by its name or its module's."""
         return self.module in BUILT_IN or self.module in BUILT_IN.values()
 
     @property
     def description(self) -> Description | None:
-        """What its module says of where its items are; None if it says nothing, as services of one's own do."""
+        """Where its items are, as its module describes it; None for services of one's own."""
         if not self.is_built_in:
             return None
         module = import_module(BUILT_IN.get(self.module, self.module))
@@ -66,7 +66,7 @@ class ServiceConfig:
 
     @property
     def in_memory(self) -> bool:
-        """Whether it is known to forget everything when the server stops."""
+        """Whether it forgets everything when the server stops, as far as is known."""
         return self.description is not None and self.description.in_memory
 
     @property

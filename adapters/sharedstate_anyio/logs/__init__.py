@@ -1,1 +1,1 @@
-"""What the log says, and what the commands say beside it."""
+"""The log, and the console output of the commands."""

@@ -1,10 +1,9 @@
-"""How the command speaks: in plain lines to people, in the lines of a log to files and programs.
+"""Console output of the command: plain lines for people, log lines for files and programs.
 
-1. What goes well is said on standard output. At a terminal these are plain lines; elsewhere the server's are lines of
-   its log, with time and level.
-2. What ends the command is said on standard error.
-3. With `--log-format json` all of it is JSON, on standard error.
-4. Nobody who stops reading, or hangs, ends the server or keeps it waiting; see `log_queue`.
+1. Progress goes to standard output: plain lines at a terminal, elsewhere log lines with time and level.
+2. What ends the command goes to standard error.
+3. With `--log-format json` everything is JSON, on standard error.
+4. A reader that stops or hangs neither ends the server nor blocks it; see `log_queue`.
 """
 
 from __future__ import annotations
@@ -30,11 +29,11 @@ log = logging.getLogger("sharedstate")
 
 
 class Console:
-    """What one run of the command says.
+    """The console of one run of the command.
 
     Attributes:
-        style: `text`: what goes well on standard output, the log and what goes wrong on standard error; `json`:
-            everything on standard error, in the format of the log.
+        style: `text`: progress on standard output, the log and errors on standard error; `json`: everything on
+            standard error, in the format of the log.
     """
 
     def __init__(self) -> None:
@@ -44,19 +43,19 @@ class Console:
         self._errors = QueueHandler(STDERR)
 
     def configure(self, style: Format, level: str) -> None:
-        """Speak as a server: choose the style, and what is worth logging (see `formatting.configure`)."""
+        """Write as a server: choose the style and the log level (see `formatting.configure`)."""
         self.style = style
         configure(style, level)
         if not os.isatty(STDOUT):
             self._output.setFormatter(LineFormatter())
 
     def conceal(self, configs: Iterable[Mapping[str, object]]) -> None:
-        """Say none of the secrets in these objects of the configuration."""
+        """Redact the secrets in these objects of the configuration."""
         self._redactor = Redactor(configs)
         conceal(self._redactor)
 
     def say(self, text: str, event: str, **fields: object) -> None:
-        """Tell what happens; `event` and `fields` are for machines."""
+        """Report progress; `event` and `fields` are for machines."""
         if self.style == "json":
             log.info("%s", text.strip(), extra=about(event, **fields))
         else:
@@ -64,7 +63,7 @@ class Console:
             self._output.handle(_record(text.strip() if in_log else text))
 
     def fail(self, problems: str | Sequence[str], status: int, event: str) -> NoReturn:
-        """Tell what is wrong, one line each, and end the process; `event` is for machines."""
+        """Report what is wrong, one line each, and end the process; `event` is for machines."""
         if self.style == "text":
             logging.shutdown()  # what was logged before comes first
         for whole in [problems] if isinstance(problems, str) else problems:

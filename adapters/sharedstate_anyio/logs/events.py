@@ -1,8 +1,8 @@
-"""What a line of the log is about, for machines."""
+"""Machine-readable events of log lines."""
 
 from __future__ import annotations
 
 
 def about(name: str, /, **fields: object) -> dict[str, object]:
-    """Return what `extra` of a log call takes: the event's name and what belongs to it; see `formatting`."""
+    """Return the `extra` of a log call: the event's name and its fields; see `formatting`."""
     return {"fields": {"event": name, **fields}}

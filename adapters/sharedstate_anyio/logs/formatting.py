@@ -4,7 +4,7 @@ The rules:
 
 1. An event is one line, whatever it holds: control characters and line breaks are escaped.
 2. Secrets of the configuration never appear; see `redactor`.
-3. The server never waits for whoever reads its log; see `log_queue`.
+3. The server never waits for the reader of its log; see `log_queue`.
 4. Programs that embed the server configure `logging` as they like; the logger is called `sharedstate`. What belongs
    to an event beside its message is in the attribute `fields` of the record.
 """
@@ -29,13 +29,13 @@ FORMATS: Final[tuple[Format, ...]] = ("text", "json")
 LEVELS: Final = ("debug", "info", "warning", "error")
 
 MAX_LINE: Final = 1000
-"""The longest complaint that is told whole, in characters."""
+"""Longest message that is printed in full, in characters."""
 
 log = logging.getLogger("sharedstate")
 
 
 class LineFormatter(logging.Formatter):
-    """Makes one line of text out of a record: time, level, message, and where an exception came from."""
+    """Formats a record as one line of text: time, level, message, and where an exception came from."""
 
     redactor: Callable[[str], str] = Redactor()
 
@@ -51,10 +51,10 @@ class LineFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """Makes one JSON object out of a record.
+    """Formats a record as one JSON object.
 
-    Its keys: `time`, `level`, `message`, what else belongs to the event (`event` is its name), and for an exception
-    `error` and `traceback`.
+    Its keys: `time`, `level`, `message`, the event's name (`event`) and fields, and for an exception `error` and
+    `traceback`.
     """
 
     redactor: Callable[[str], str] = Redactor()
@@ -82,7 +82,7 @@ def configure(style: Format, level: str) -> None:
 
     Args:
         style: `text` or `json`.
-        level: one of `LEVELS`. `debug` is for this server only: drivers would tell what is in the items.
+        level: one of `LEVELS`. `debug` applies to this server only: drivers would log the contents of items.
     """
     handler = QueueHandler(2)
     atexit.register(handler.close)
@@ -91,11 +91,11 @@ def configure(style: Format, level: str) -> None:
     logging.basicConfig(handlers=[handler], level=max(number, logging.INFO), force=True)
     log.setLevel(number)
     logging.captureWarnings(capture=True)
-    logging.raiseExceptions = False  # who closes our standard error does not want to hear of it
+    logging.raiseExceptions = False  # whoever closed our standard error does not want to know
 
 
 def conceal(redactor: Redactor) -> None:
-    """Keep these secrets out of what `configure` has set up."""
+    """Redact these secrets in the handlers that `configure` has set up."""
     for handler in logging.getLogger().handlers:
         if isinstance(handler.formatter, LineFormatter | JsonFormatter):
             handler.formatter.redactor = redactor
@@ -109,7 +109,7 @@ def printable(text: str) -> str:
 
 
 def shortened(text: str) -> str:
-    """Return the text without its middle if it is longer than `MAX_LINE`: a name in it may be as long as it likes."""
+    """Return the text without its middle if it is longer than `MAX_LINE`: names in it may be of any length."""
     if len(text) <= MAX_LINE:
         return text
     return f"{text[: MAX_LINE // 2]} ... {text[-MAX_LINE // 2 :]}"

@@ -1,10 +1,10 @@
-"""A log that nobody reads keeps nobody waiting: lines are written by a thread, from a bounded queue.
+"""Logging that never blocks: a thread writes the lines, from a bounded queue.
 
 Standard error may be a pipe to a program that hangs, or a terminal that is stopped. What the queue cannot hold is
 dropped and counted, and the count is written when there is room again.
 
-When the interpreter ends, objects that it destroys may still have something to say, and starting a thread then waits
-for ever: such lines are written directly, if they can be without waiting.
+While the interpreter shuts down, objects that it destroys may still log, and starting a thread would then block
+forever: such lines are written directly, if that is possible without waiting.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ import threading
 from typing import Final
 
 QUEUED_LINES: Final = 10_000
-"""Lines that wait to be written: some megabytes."""
+"""Lines that may wait to be written: some megabytes."""
 
 CLOSE_SECONDS: Final = 2.0
-"""How long the end waits for the last lines to be written."""
+"""How long closing waits for the last lines to be written."""
 
 
 class QueueHandler(logging.Handler):
@@ -41,7 +41,7 @@ class QueueHandler(logging.Handler):
         self._thread: threading.Thread | None = None
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Let a record be written; never waits. (Callers hold the handler's lock.)."""
+        """Queue a record; never waits. The caller holds the handler's lock."""
         try:
             line = self.format(record)
         except Exception:  # noqa: BLE001  (as the handlers of `logging` do)
@@ -50,7 +50,7 @@ class QueueHandler(logging.Handler):
         if sys.is_finalizing():
             self._write_at_once(line)
             return
-        if self._thread is None:  # not before: a process that forks has no threads yet
+        if self._thread is None:  # not earlier: a process that forks must have no threads
             self._thread = threading.Thread(target=self._write, name="log", daemon=True)
             self._thread.start()
         try:
@@ -62,7 +62,7 @@ class QueueHandler(logging.Handler):
             self._dropped += 1
 
     def close(self) -> None:
-        """Write what waits, within `CLOSE_SECONDS`, and end the thread."""
+        """Write the lines that wait, within `CLOSE_SECONDS`, and end the thread."""
         with self.lock or contextlib.nullcontext():
             thread, self._thread = self._thread, None
         if thread is not None:
@@ -80,7 +80,7 @@ class QueueHandler(logging.Handler):
         return self.format(made)
 
     def _write_at_once(self, line: str) -> None:
-        """Write a line if the file takes it at this moment."""
+        """Write a line if the file accepts it without blocking."""
         data = f"{line}\n".encode(errors="backslashreplace")
         with contextlib.suppress(OSError, ValueError):
             if len(data) <= select.PIPE_BUF and select.select([], [self._number], [], 0)[1]:
@@ -93,5 +93,5 @@ class QueueHandler(logging.Handler):
                 try:
                     # Not sys.stderr: its lock, held by a thread that waits, would abort the end of the process.
                     rest = rest[os.write(self._number, rest) :]
-                except OSError:  # closed: whoever did that does not want to hear of it
+                except OSError:  # closed: whoever did that does not want to know
                     break

@@ -1,4 +1,4 @@
-"""Keeping secrets out of what the server says: passwords and the like that its configuration holds."""
+"""Redaction: passwords and other secrets of the configuration stay out of everything the server prints."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Redactor:
     """Replaces the secrets of some configurations in any text by `***`.
 
     Args:
-        configs: objects of the configuration; a key's name tells whether its value is a secret.
+        configs: objects of the configuration; a value is a secret if its key's name says so.
     """
 
     def __init__(self, configs: Iterable[Mapping[str, object]] = ()) -> None:
@@ -45,7 +45,7 @@ def _secrets(value: object, *, secret: bool) -> Iterator[str]:
 
 def _spellings(secret: str) -> Iterator[str]:
     """Yield patterns for a secret as such, and as Python and JSON write it."""
-    # A very short one is looked for as a word, or nothing readable would be left.
+    # A very short one is matched as a word only, or nothing readable would be left.
     edges = (r"(?<!\w)", r"(?!\w)") if len(secret) < 4 else ("", "")
     for spelling in (secret, repr(secret)[1:-1], json.dumps(secret)[1:-1]):
         yield re.escape(spelling).join(edges)

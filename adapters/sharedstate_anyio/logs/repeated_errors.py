@@ -1,7 +1,7 @@
 """Errors that repeat: the first is logged at once, those that follow are counted.
 
-A full disk under load fails a thousand commits a second. Of each kind of fault one line is written, then one
-for what came in the next ten seconds, and while it goes on for twice as long each time, up to ten minutes.
+A full disk under load fails a thousand commits a second. Of each kind of error one line is written, then one
+that sums up the next ten seconds and, while it goes on, intervals of twice the length each time, up to ten minutes.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 log = logging.getLogger("sharedstate")
 
 FIRST_SECONDS: Final = 10.0
-"""How long after a fault those of its kind are counted rather than told."""
+"""For how long after an error others of its kind are counted, not logged."""
 
 LONGEST_SECONDS: Final = 600.0
-"""The longest silence about a fault that goes on."""
+"""Longest interval between two lines about an error that goes on."""
 
 MAX_KINDS: Final = 100
-"""Kinds that are told apart at a time; what comes beyond is one kind."""
+"""Kinds that are distinguished at a time; all further ones count as one."""
 
 
 @dataclass(slots=True)
@@ -56,12 +56,12 @@ class RepeatedErrors:
         error: BaseException | None = None,
         fields: Mapping[str, object] | None = None,
     ) -> None:
-        """Log a fault, or count it if there was one of its kind a short time ago.
+        """Log an error, or count it if one of its kind was logged a short time ago.
 
         Args:
-            kind: what makes it the same as another one.
+            kind: equal for errors that count as the same.
             message: one line.
-            error: an exception whose traceback is of interest.
+            error: an exception whose traceback is to be logged.
             fields: what else belongs to the event; see `formatting`.
         """
         if kind not in self._windows and len(self._windows) >= MAX_KINDS:
@@ -78,7 +78,7 @@ class RepeatedErrors:
         window.fields = fields
 
     def settle(self, service: str) -> None:
-        """Log what was counted of this service, which works again: the next fault is told at once."""
+        """Log what was counted for this service, which works again: its next error is logged at once."""
         for kind, window in list(self._windows.items()):
             if kind is not None and (window.fields or {}).get("service") == service:
                 if window.count:
@@ -86,7 +86,7 @@ class RepeatedErrors:
                 del self._windows[kind]
 
     async def run(self) -> None:
-        """Tell what was counted when it is time, until cancelled."""
+        """Log what was counted at the end of each interval, until cancelled."""
         while True:
             self._begun = anyio.Event()
             next_end = min((w.ends for w in self._windows.values()), default=None)
@@ -96,7 +96,7 @@ class RepeatedErrors:
             self.tell()
 
     def tell(self, *, everything: bool = False) -> None:
-        """Log what was counted in the windows that have ended, or in all of them."""
+        """Log what was counted in the intervals that have ended, or in all of them."""
         now = self._clock()
         for kind, window in list(self._windows.items()):
             if now < window.ends and not everything:

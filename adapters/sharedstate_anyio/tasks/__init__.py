@@ -1,1 +1,1 @@
-"""Tasks: blocks that own one, and those that are kept for the next job."""
+"""Tasks: blocks with a task of their own, and a pool of workers."""

@@ -16,11 +16,11 @@ UNWIND_SECONDS: Final = 5.0
 """How long what a cancelled block uses waits for its end: it may have been left to nobody."""
 
 _running: Final[set[asyncio.Task[None]]] = set()
-"""The loop itself holds its tasks weakly."""
+"""Strong references: the loop itself holds its tasks weakly."""
 
 
 class Owner(Generic[T]):
-    """The own task, and what others say to it."""
+    """The block's own task, as seen by those who enter and leave."""
 
     def __init__(self, manager: AbstractAsyncContextManager[T]) -> None:
         self._manager = manager

@@ -1,4 +1,4 @@
-"""Tasks that are kept for the next job: waking one costs a third of starting one.
+"""A pool of tasks: waking one costs a third of starting one.
 
 A job that follows from another one's end is done by the same task: it begins at once, whatever else waits for its turn.
 """
@@ -18,16 +18,16 @@ J = TypeVar("J")
 R = TypeVar("R")
 
 KEPT: Final = 64
-"""Workers that may wait for a job: more are needed only while as many collections are written to at once."""
+"""Workers that are kept idle: more are needed only while as many collections are written to at once."""
 
 
 class Workers(Generic[J, R]):
-    """Runs jobs side by side, each in a task that has nothing else to do.
+    """Runs jobs concurrently, each in a worker of its own.
 
     Args:
         tasks: owns the tasks; the idle ones end when it is cancelled.
         run: does one job. What it raises ends the task group.
-        ended: is told what came of each.
+        ended: called with the result of each.
     """
 
     def __init__(
