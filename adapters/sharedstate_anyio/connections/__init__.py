@@ -1,1 +1,1 @@
-"""Whoever connects: admitted, and served until the end."""
+"""Connections: admitted, and served until they close."""

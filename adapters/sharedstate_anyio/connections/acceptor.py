@@ -1,4 +1,4 @@
-"""Whoever connects: admitted and served in a task of its own, or told why not."""
+"""New connections: admitted and served in a task of their own, or refused with a reason."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Acceptor:
 
     Args:
         hub: the connections' server.
-        context: what everybody who connects meets.
+        context: shared by all connections.
         tasks: the task group that owns the connections' tasks.
     """
 
@@ -94,7 +94,7 @@ class Acceptor:
             self._refusing -= 1
 
     async def _secured(self, sock: socket.socket, tls: Tls) -> TlsSocket | None:
-        """Shake hands; None if that fails: then the peer has been told, and the socket is closed."""
+        """Do the TLS handshake; None if it fails: then the peer was answered, and the socket is closed."""
         stream = TlsSocket(sock, tls.context)
         refusal: Refusal | None = None
         secured = False
@@ -112,7 +112,7 @@ class Acceptor:
         return stream if secured else None
 
     async def _end(self, stream: Stream, refusal: Refusal | None) -> None:
-        """Tell a peer why it is not served, if there is anything to say, and close."""
+        """Send a refusal, if there is one, and close."""
         try:
             with (
                 contextlib.suppress(OSError),

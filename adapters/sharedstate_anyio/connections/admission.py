@@ -1,4 +1,4 @@
-"""How many connections there may be, in all and from one address."""
+"""Limits on the number of connections, in all and per address."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ if TYPE_CHECKING:
     from sharedstate_anyio.config.live import LiveConfig
 
 PER_ADDRESS: Final = 1000
-"""Without a configured number: enough for an office behind one address, far from all there are."""
+"""Default limit per address: enough for an office behind one address, a fraction of all connections."""
 
 POLITE_REFUSALS: Final = 64
-"""Refused peers that are told why at any time; beyond, they are cut off, so that refusing stays cheap."""
+"""Refused peers that are answered at a time; beyond that they are cut off, so that refusing stays cheap."""
 
 FULL_SECONDS: Final = 60.0
-"""That the server is full is logged once in this time."""
+"""A full server is logged once per this interval."""
 
 ADDRESS_SECONDS: Final = 10.0
-"""That one address has too many connections is logged once in this time."""
+"""An address with too many connections is logged once per this interval."""
 
 REMEMBERED: Final = 1024
-"""Addresses whose text need not be read again when they connect once more."""
+"""Addresses whose parsed form is cached."""
 
 
 class Refusal(NamedTuple):
@@ -38,7 +38,7 @@ class Admission:
     """Counts connections, by the address they come from.
 
     Args:
-        live: says how many there may be.
+        live: holds the limits.
     """
 
     def __init__(self, live: LiveConfig) -> None:
@@ -47,7 +47,7 @@ class Admission:
         self._by_address: Counter[str] = Counter()
 
     def enter(self, address: str) -> Refusal | None:
-        """Count one connection more; or return why it may not be, and count nothing.
+        """Count a connection; or return why it is refused, and count nothing.
 
         Args:
             address: as `group` returns it.
@@ -65,7 +65,7 @@ class Admission:
         return None
 
     def leave(self, address: str) -> None:
-        """Count one connection less."""
+        """Count a connection as closed."""
         self._count -= 1
         self._by_address[address] -= 1
         if not self._by_address[address]:
@@ -87,10 +87,10 @@ class Admission:
 
 
 class RefusalLines:
-    """Tells which refusals are worth a line of the log: one now and then, for each address that is at its own bound.
+    """Decides which refusals are logged: one per interval, for each address at its own limit.
 
-    Such lines are what programs ban addresses by. There can be no more of these addresses than have connections, and no
-    more than `REMEMBERED` are told of at a time.
+    Programs ban addresses by such lines. At most as many addresses can be at their limit as are connected, and at most
+    `REMEMBERED` are logged at a time.
     """
 
     def __init__(self) -> None:
@@ -99,7 +99,7 @@ class RefusalLines:
         ] = {}  # until when, by address; "": for all, when the server is full
 
     def is_due(self, refusal: Refusal, address: str, now: float) -> bool:
-        """Return whether a refusal is to be told, and take it for told.
+        """Return whether to log a refusal, and note it as logged.
 
         Args:
             refusal: as `Admission.enter` returned it.

@@ -71,7 +71,7 @@ class Endpoints(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ConnectionContext:
-    """What everybody who connects meets.
+    """What all connections share before they are WebSockets.
 
     Attributes:
         live: the configuration in force.
@@ -116,7 +116,7 @@ async def handshake(
 
     Args:
         sock: of the peer.
-        context: what everybody who connects meets.
+        context: shared by all connections.
         address: where it comes from, as `admission.group` returns it.
 
     Returns:

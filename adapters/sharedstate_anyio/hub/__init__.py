@@ -1,1 +1,1 @@
-"""The embedding of the core, and the storage operations that it asks for."""
+"""The embedding of the core, and its storage operations."""

@@ -1,1 +1,1 @@
-"""Sockets: listening, connected, and with TLS."""
+"""Sockets: listeners, connections, TLS."""

@@ -1,4 +1,4 @@
-"""Until when certificates are valid: read out of their files, since Python's `ssl` tells it of a peer's only.
+"""Expiry of certificates, read from their files: Python's `ssl` reports it for a peer's only.
 
 X.509 (RFC 5280, section 4.1): a certificate is a sequence whose first element is a sequence of an optional version,
 the serial number, the algorithm, the issuer, and the validity: two times, in DER.
@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 SOON_DAYS: Final = 14.0
-"""A certificate that has fewer days left is warned of: whoever renews it automatically has done so before."""
+"""Days before expiry at which a warning is logged: automatic renewal has happened by then."""
 
 DAY_SECONDS: Final = 86400.0
 
@@ -23,13 +23,13 @@ _VERSION, _UTC_TIME, _GENERALIZED_TIME = 0xA0, 0x17, 0x18
 _LONG: Final = 0x80
 """The bit of a length that takes more than one byte."""
 _CENTURY: Final = 50
-"""Two digits below it are a year of this century."""
+"""Two-digit years below it are of this century."""
 
 
 def expires(pem: str) -> float | None:
     """Return when the first of the certificates in a PEM file expires, in seconds since the Unix epoch.
 
-    None if there is none, or one that is not as it should be.
+    None if there is none, or one is malformed.
     """
     try:
         ends = [_not_after(ssl.PEM_cert_to_DER_cert(text)) for text in _PEM.findall(pem)]

@@ -1,4 +1,4 @@
-"""Listening sockets: on addresses, on UNIX paths, or inherited; and whoever connects to them."""
+"""Listening sockets: on addresses, on UNIX paths, or inherited; and the loop that accepts."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ if TYPE_CHECKING:
 log = logging.getLogger("sharedstate")
 
 BACKLOG: Final = 1024
-"""Connections that the kernel keeps while we are busy accepting: a crowd that reconnects at once."""
+"""Connections that the kernel queues: enough for many clients that reconnect at once."""
 
 ACCEPTED_AT_ONCE: Final = 8
-"""Connections accepted before others get a turn."""
+"""Connections accepted before other tasks get a turn."""
 
 PAUSE_SECONDS: Final = 1.0
-"""Between attempts to accept while that fails."""
+"""Pause between attempts to accept while they fail."""
 
 COMPLAINT_SECONDS: Final = 60.0
-"""That connections cannot be accepted is logged once in this time."""
+"""A failure to accept is logged once per this interval."""
 
 _UNAVAILABLE: Final = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
 
 
 class ListenError(SharedStateError, OSError):
-    """An address cannot be listened on; its text is one line for the person who wanted it.
+    """An address cannot be listened on; the text is one line for the operator.
 
     Attributes:
         reason: why, without the address.
@@ -67,7 +67,7 @@ class Listener:
     Args:
         sock: bound and listening, non-blocking.
         tls: what its connections speak; None: plain text.
-        owns_path: whether the path of a UNIX socket goes with it.
+        owns_path: whether closing removes the path of a UNIX socket.
 
     Attributes:
         address: (host, port) as bound, or the path of a UNIX socket.
@@ -90,7 +90,7 @@ class Listener:
         return f"{self.address[0]} port {self.address[1]}"
 
     def close(self) -> None:
-        """Close it, and remove its path, unless somebody else listens there by now."""
+        """Close it and remove its path, unless another process listens there by now."""
         self.sock.close()
         if self._file is not None and isinstance(self.address, str):
             if _file(self.address) == self._file:
@@ -136,11 +136,11 @@ def open_listeners(listen: Listen, tls: Tls | None = None) -> list[Listener]:
 
 
 def take_over(secured: Sequence[Tls | None], sockets: Sequence[socket.socket]) -> list[Listener]:
-    """Use sockets that are listening already in place of the configured addresses.
+    """Use inherited listening sockets in place of the configured addresses.
 
     Args:
-        secured: what each socket speaks, in order, or a single one for all of them.
-        sockets: listening; they do not block any more, and are closed at the end, their paths stay.
+        secured: the TLS context of each socket, in order, or a single one for all.
+        sockets: listening. They become non-blocking and are closed at the end; their paths stay.
 
     Raises:
         ConfigurationError: the numbers do not fit.
@@ -151,7 +151,7 @@ def take_over(secured: Sequence[Tls | None], sockets: Sequence[socket.socket]) -
     if len(secured) == 1:
         secured = list(secured) * len(sockets)
     for sock in sockets:
-        sock.setblocking(False)  # else `accept` would keep the whole program waiting
+        sock.setblocking(False)  # else `accept` would block the whole program
     return [
         Listener(sock, tls, owns_path=False) for sock, tls in zip(sockets, secured, strict=True)
     ]
@@ -237,8 +237,8 @@ async def accept_forever(
 ) -> None:
     """Hand every new connection to `accepted`, until cancelled.
 
-    Its address goes with it, empty for a UNIX socket, and what it speaks. Nothing that goes wrong here ends the
-    server: what is wrong may be over in a moment (no file is free), or concern one peer that is gone.
+    Its address goes with it (empty for a UNIX socket), and its TLS context. No error here ends the server: it may be
+    over in a moment (no free file descriptor), or concern one peer that is gone.
     """
     local = isinstance(listener.address, str)
     at_once = 0

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 RECEIVE_BYTES: Final = 64 * 1024
-"""Most bytes read at once: what one reader may take from the others before they have their turn."""
+"""Maximum of bytes per read: what one connection may take before others have a turn."""
 
 LINGER_SECONDS: Final = 2.0
 LINGER_BYTES: Final = 1024 * 1024
-"""How long, and how much, a peer may go on sending after our last word."""
+"""How long, and how many bytes, a peer may go on sending after our last word."""
 
 
 _WITHOUT_READERS: Final = getattr(asyncio, "ProactorEventLoop", ())
@@ -32,14 +32,14 @@ _WITHOUT_READERS: Final = getattr(asyncio, "ProactorEventLoop", ())
 
 
 class Stream(Protocol):
-    """What a connection needs of a socket: a plain one is one, and so is a `TlsSocket`.
+    """What a connection needs of a socket; a plain socket and a `TlsSocket` are streams.
 
     `recv` and `send` raise `BlockingIOError` instead of waiting; after that `send` is tried again with the same bytes.
-    `recv` leaves nothing behind that the number's readiness does not tell of.
+    `recv` keeps nothing back that the readiness of the file descriptor does not announce.
     """
 
     def fileno(self) -> int:
-        """Return the number to wait for."""
+        """Return the file descriptor to wait for."""
 
     def recv(self, size: int, /) -> bytes:
         """Return what has arrived, nothing at the end."""
@@ -133,7 +133,7 @@ async def send_all(sock: Stream, data: bytes) -> None:
 
 
 async def finish(sock: Stream) -> None:
-    """Say that nothing more comes, and read what the peer still has to say, within bounds.
+    """Shut down our direction, and read what the peer still sends, within bounds.
 
     Closing a socket with unread data resets the connection, and the peer may never see the last words.
     """

@@ -6,7 +6,7 @@ The rules:
 1. `send` counts bytes as sent once the socket has taken their ciphertext. What is encrypted but not taken are
    the first bytes of the next `send`: as with `SSL_write`, that has to begin with the same bytes.
 2. No more than `CHUNK_BYTES` are encrypted ahead of the socket, so a peer that does not read costs that and no more.
-3. The end of the bytes without a goodbye of TLS is an end like any other: the WebSocket has its own.
+3. An end without a TLS close_notify is an end like any other: WebSocket has its own close.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 log = logging.getLogger("sharedstate")
 
 CHUNK_BYTES: Final = 64 * 1024
-"""Most bytes encrypted at once."""
+"""Maximum of bytes encrypted at once."""
 
 UNTAKEN_BYTES: Final = 64 * 1024
-"""Most ciphertext that TLS may say by itself (key updates) to a peer that does not read."""
+"""Maximum of ciphertext that TLS may produce by itself (key updates) for a peer that does not read."""
 
 HANDSHAKE_FIRST_BYTE: Final = 0x16
-"""What a TLS connection begins with: a record of the type `handshake`."""
+"""First byte of a TLS connection: the record type `handshake`."""
 
 
 class PlainTextError(Exception):
@@ -58,7 +58,7 @@ class TlsSocket:
         self._over = False
 
     def fileno(self) -> int:
-        """Return the socket's number, to wait for it."""
+        """Return the socket's file descriptor, to wait for it."""
         return self._sock.fileno()
 
     def recv(self, size: int) -> bytes:
@@ -121,7 +121,7 @@ class TlsSocket:
         return taken
 
     def _flush(self) -> None:
-        """Let the socket take all ciphertext there is.
+        """Send all pending ciphertext.
 
         Raises:
             BlockingIOError: some remains.
@@ -132,7 +132,7 @@ class TlsSocket:
             self._untaken = self._untaken[self._sock.send(self._untaken) :]
 
     def shutdown(self, how: int) -> None:
-        """Say goodbye, as far as the socket takes it, and end our direction."""
+        """Send close_notify, as far as the socket takes it, and shut down our direction."""
         self._over = True
         with contextlib.suppress(ssl.SSLError, BlockingIOError):
             try:
@@ -142,7 +142,7 @@ class TlsSocket:
         self._sock.shutdown(how)
 
     def close(self) -> None:
-        """Close the socket, with a goodbye if there was none and the socket takes it at once."""
+        """Close the socket, with a close_notify if none was sent and the socket takes it at once."""
         if not self._over:
             with contextlib.suppress(OSError):
                 self.shutdown(socket.SHUT_RDWR)
@@ -192,12 +192,12 @@ class Tls:
 
     @property
     def place(self) -> str:
-        """Where the configuration has it."""
+        """Their place in the configuration."""
         return self._certificates.place
 
     @property
     def asks_for_certificates(self) -> bool:
-        """Whether clients have to show one."""
+        """Whether clients have to present one."""
         return self._certificates.ca is not None
 
     def _load(self) -> None:
@@ -205,7 +205,7 @@ class Tls:
         self.expires = expires(_text(self._certificates.cert, f"{self.place}.cert"))
 
     def reload(self) -> None:
-        """Read the files again, for connections to come; if that fails, say so and keep what is there."""
+        """Reload the files, for new connections; on failure log it and keep the old ones."""
         try:
             self._load()
         except ConfigurationError as error:

@@ -1,1 +1,1 @@
-"""What operators ask, and what they are told unasked."""
+"""Operations: readiness, metrics, outages, warnings."""

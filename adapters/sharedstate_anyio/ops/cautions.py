@@ -1,4 +1,4 @@
-"""What works and should not stay as it is: told in one line each, at the start and by `sharedstate-anyio check`."""
+"""Warnings about what works but should not stay so, one line each, at the start and by `sharedstate-anyio check`."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ ROOT: Final = (
 
 
 def is_open(listener: Listener) -> bool:
-    """Return whether anybody may come in there from other machines.
+    """Return whether anybody on other machines may connect there.
 
-    Whoever shows a certificate that `ssl.ca` knows is not just anybody.
+    A listener that asks for certificates (`ssl.ca`) is not open.
     """
     if isinstance(listener.address, str):
         return False
@@ -38,7 +38,7 @@ def is_open(listener: Listener) -> bool:
 
 
 def open_to_anybody(where: Sequence[str]) -> str | None:
-    """Return a warning of the addresses at which anybody may come in, who then may read and write everything."""
+    """Return a warning about open addresses: whoever connects there may read and write everything."""
     if not where:
         return None
     return (
@@ -48,12 +48,12 @@ def open_to_anybody(where: Sequence[str]) -> str | None:
 
 
 def running_as_root() -> str | None:
-    """Return a warning if this process may do anything."""
+    """Return a warning if this process runs as root."""
     return ROOT if os.geteuid() == 0 else None
 
 
 def expiring(secured: Iterable[Tls | None]) -> list[str]:
-    """Return a warning for each certificate that has expired, or will in less than `SOON_DAYS`."""
+    """Return a warning for each certificate that has expired, or will within `SOON_DAYS`."""
     lines = []
     for tls in dict.fromkeys(secured):
         if tls is None or tls.expires is None:
@@ -68,6 +68,6 @@ def expiring(secured: Iterable[Tls | None]) -> list[str]:
 
 
 def warn(event: str, *lines: str | None) -> None:
-    """Log warnings, as far as there are any."""
+    """Log those warnings that are not None."""
     for line in filter(None, lines):
         log.warning("%s", line, extra=about(event))

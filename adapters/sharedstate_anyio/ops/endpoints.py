@@ -1,11 +1,11 @@
-"""What operators ask: whether the server is ready, and its numbers.
+"""The endpoints for operators: readiness and metrics.
 
 The rules:
 
-1. `/readyz` may be asked by anybody, as often as they like; see `readiness`.
-2. `/metrics` is for this machine, unless the configuration says otherwise. A request that a proxy has passed on,
-   and says so, comes from elsewhere.
-3. Neither tells what is in a collection, an error's text, or who is connected.
+1. Anybody may request `/readyz`, as often as they like; see `readiness`.
+2. `/metrics` is for this machine, unless the configuration says otherwise. A request that a proxy has
+   forwarded, as its headers say, comes from elsewhere.
+3. Neither reveals what is in a collection, the text of an error, or who is connected.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from .metrics import Metrics
 
 DELAY_SECONDS: Final = 0.5
-"""Pause between two looks at how late the event loop is."""
+"""Interval at which the delay of the event loop is measured."""
 
 _FORWARDED: Final = frozenset(
     [b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip"]
@@ -54,7 +54,7 @@ class Endpoints:
         hub: the server.
         services: the open backend of each service, by its name.
         secured: the certificates of the listeners that have some.
-        live: says who may ask for the numbers.
+        live: says who may read the metrics.
         tasks: the task group that owns what is under way.
     """
 
@@ -78,7 +78,7 @@ class Endpoints:
     async def respond(
         self, method: str, target: str, headers: Iterable[tuple[bytes, bytes]], address: str
     ) -> Response | None:
-        """Answer a request for one of our two paths; None for any other.
+        """Answer a request for one of these two paths; None for any other.
 
         Args:
             method: as received.
@@ -98,14 +98,14 @@ class Endpoints:
         return await self._numbers(method, given, address)
 
     async def watch_loop(self) -> None:
-        """Measure how late the event loop is, until cancelled."""
+        """Measure the delay of the event loop, until cancelled."""
         while self._live.now.metrics != "off":
             due = anyio.current_time() + DELAY_SECONDS
             await anyio.sleep_until(due)
             self._delays.add(max(0.0, anyio.current_time() - due))
 
     async def watch_storage(self) -> None:
-        """Tell in the log when storage fails and when it is back, until cancelled."""
+        """Log when storage fails and when it is back, until cancelled."""
         await self._readiness.watch()
 
     # --- readiness --------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
-"""The server's numbers for Prometheus: read when they are asked for, so that counting costs next to nothing.
+"""Metrics for Prometheus, collected on request, so that counting costs next to nothing.
 
-prometheus-client is imported by nobody else, and not needed to serve.
+No other module imports prometheus-client, which serving does not need.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 
 
 class Metrics(Collector):
-    """What `/metrics` tells.
+    """The content of `/metrics`.
 
     Args:
-        hub: whose connections and counters.
+        hub: has the connections and counters.
         services: the backend of each service, by its name.
         secured: the certificates of the listeners that have some.
         delays: of the event loop.
-        version: which one this is.
+        version: of the server.
 
     Attributes:
         content_type: of `text`.
@@ -63,7 +63,7 @@ class Metrics(Collector):
         ProcessCollector(registry=self._registry)
 
     def text(self, unready: Collection[str], sizes: Mapping[str, Mapping[str, int]]) -> bytes:
-        """Return all numbers as they are now, in Prometheus' text format.
+        """Return the current values in Prometheus' text format.
 
         Args:
             unready: the services whose storage takes no updates.

@@ -1,7 +1,7 @@
-"""When an outage begins, and when it is over: each is told once.
+"""The beginning and the end of outages, each reported once.
 
-A storage that comes and goes would fill the log. So an outage that begins soon after another one is over only
-when storage has been well for a while, for longer each time.
+A flapping storage would fill the log. So an outage that begins soon after another one ends only when storage has
+worked for a while, longer each time.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ import math
 from typing import Final
 
 SOON_SECONDS: Final = 60.0
-"""An outage that begins within this time after the last one is another of the same kind."""
+"""An outage that begins this soon after the last one counts as flapping."""
 
 PATIENCE_SECONDS: Final = (1.0, 60.0)
-"""How long storage must then have been well: at first, and at the most; twice as long each time."""
+"""How long storage must then have worked: at first, and at the most; twice as long each time."""
 
 
 class Outage:
@@ -27,11 +27,11 @@ class Outage:
 
     @property
     def goes_on(self) -> bool:
-        """Whether there is one."""
+        """Whether there is one now."""
         return self._began is not None
 
     def fails(self, since: float) -> bool:
-        """Note that storage fails, since then; return whether an outage begins with that."""
+        """Note that storage has failed since then; return whether an outage begins."""
         self._well_since = None
         if self._began is not None:
             return False
@@ -42,7 +42,7 @@ class Outage:
         return True
 
     def works(self, now: float) -> float | None:
-        """Note that storage works; return how long the outage took that is over with that, if there is one."""
+        """Note that storage works; return the length of the outage that ends, if one does."""
         if self._began is None:
             return None
         if self._well_since is None:

@@ -1,9 +1,9 @@
-"""Whether the storage of every service takes updates; when one no longer does, and when it is back.
+"""Readiness: whether the storage of every service takes updates, and the log of its outages.
 
 The rules:
 
-1. Anybody may ask, as often as they like: a storage is asked once a second at the most, not while a commit has
-   shown it lately (see `proof`), and not while it still owes an answer.
+1. Anybody may ask, as often as they like: a storage is probed once a second at the most, not if a commit succeeded
+   lately (see `proof`), and not while a probe is under way.
 2. An answer takes `PROBE_SECONDS` at the most. A question is cancelled then, but nobody waits for its end: a store that
    lives on another loop (`Island`) cannot be interrupted. What it says in the end, such as that it has waited for a
    lock, is told in the log.
@@ -34,22 +34,22 @@ if TYPE_CHECKING:
 log = logging.getLogger("sharedstate")
 
 PROBE_SECONDS: Final = 2.0
-"""How long storage may take to answer before it is not ready."""
+"""How long a probe may take before storage counts as not ready."""
 
 FRESH_SECONDS: Final = 1.0
-"""How long an answer of storage holds, whatever it is."""
+"""How long the result of a probe is valid."""
 
 WATCH_SECONDS: Final = 1.0
-"""Pause between two looks at a storage that fails."""
+"""Interval between probes of a storage that fails."""
 
 
 class Readiness:
-    """Asks the services' storage.
+    """Probes the services' storage.
 
     Args:
         services: the open backend of each service, by its name; each was written to just now.
         tasks: the task group that owns the questions.
-        errors: hears of a storage that takes no updates.
+        errors: logs that a storage takes no updates.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Readiness:
         return [service.name for service in self._services if not service.is_up]
 
     async def watch(self) -> None:
-        """Ask what has failed until it works again, until cancelled."""
+        """Probe each storage that has failed until it works again; runs until cancelled."""
         while True:
             await self._doubt.wait()
             self._doubt = anyio.Event()
@@ -129,7 +129,7 @@ class Readiness:
 
 
 class _Service:
-    """One storage, and what it said last.
+    """One storage, and its last probe.
 
     Attributes:
         is_up: whether it takes updates, as far as is known.
@@ -158,15 +158,15 @@ class _Service:
 
     @property
     def is_watched(self) -> bool:
-        """Whether it must be asked again though nobody wants to know."""
+        """Whether it must be probed although nobody asks."""
         return self.outage.goes_on or self.backend.proof.failing_since is not None
 
     def is_due(self, now: float) -> bool:
-        """Whether to ask it."""
+        """Whether to probe it."""
         return not self.backend.proof.holds() and now - self.asked >= FRESH_SECONDS
 
     async def ask(self, question: anyio.Event) -> None:
-        """Ask it, and note why it does not work."""
+        """Probe it, and note why it does not work."""
         try:
             with anyio.move_on_after(PROBE_SECONDS):
                 await self.backend.prove(self.name)

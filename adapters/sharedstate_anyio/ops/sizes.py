@@ -1,4 +1,4 @@
-"""How much room the services' storage takes on its disk: asked for when somebody reads the metrics."""
+"""Disk usage of the services' storage, measured when somebody reads the metrics."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from sharedstate_anyio.storage.instrumented import InstrumentedBackend
 
 ANSWER_SECONDS: Final = 2.0
-"""How long storage may take to answer; what it says later is not told."""
+"""How long storage may take to answer; later answers are ignored."""
 
 FRESH_SECONDS: Final = 1.0
-"""How long its answer holds."""
+"""How long an answer is valid."""
 
 
 class Sizes:
-    """Asks the services' storage.
+    """Measures the services' storage.
 
     Args:
         services: the open backend of each service, by its name.

@@ -1,1 +1,1 @@
-"""WebSocket: frames in both directions, whose turn it is, and who is still there."""
+"""WebSocket: frames in both directions, compression, fair turns, keepalive."""

@@ -1,4 +1,4 @@
-"""What one turn of the loop sends to many: joined for each peer, and offered to the sockets in one go.
+"""Sending to many: the frames of one turn of the loop are joined for each peer and offered to the sockets in one go.
 
 The rules:
 
@@ -31,10 +31,10 @@ FLUSHED_AT_ONCE: Final = 250
 
 
 class Broadcaster:
-    """The frames on their way to the sockets of one server.
+    """Frames the messages of one server, and flushes its sockets.
 
     Args:
-        live: says what is compressed.
+        live: holds the compression threshold.
     """
 
     def __init__(self, live: LiveConfig) -> None:
@@ -45,7 +45,7 @@ class Broadcaster:
         self._wanted = anyio.Event()
 
     def send(self, connections: Sequence[Writer], message: bytes) -> None:
-        """Send a message, framed once, to every one of these."""
+        """Send a message, framed once, to each of these."""
         compression = self._live.now.compression
         if compression is not None and len(message) <= LONGEST_BYTES:
             frames = Frames(message, text_frame(message), compression)

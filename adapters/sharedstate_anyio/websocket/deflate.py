@@ -2,10 +2,10 @@
 
 The rules:
 
-1. No context is taken over, in either direction: each message is compressed by itself. So nothing is kept between
-   messages, and one compressed frame is the same for all who agreed to it.
-2. Inflation stops at the longest message that is allowed: a bomb costs that much and no more.
-3. A text is compressed once, the first time that somebody wants it so; short and very long ones are sent as they are.
+1. No context takeover in either direction: each message is compressed by itself. So nothing is kept between
+   messages, and one compressed frame serves all who negotiated it.
+2. Inflation stops at the longest message allowed: a decompression bomb costs no more than that.
+3. A text is compressed once, when first needed; short and very long ones are sent as they are.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from wsproto.frame_protocol import FrameDecoder, FrameProtocol
 
 LEVEL: Final = 1
-"""zlib's fastest: JSON shrinks nearly as well as with its default, in a third of the time."""
+"""zlib's fastest level: JSON shrinks nearly as well as at the default, in a third of the time."""
 
 _FIN_RSV1_TEXT: Final = 0xC1
 _TAIL: Final = b"\x00\x00\xff\xff"
@@ -53,7 +53,7 @@ def compressed_text_frame(message: bytes, window_bits: int = 15) -> bytes:
 
 
 class Frames:
-    """One message in the forms that its readers take, each made once.
+    """One message in the forms that its readers negotiated, each made once.
 
     Args:
         message: the text, in UTF-8.
@@ -88,10 +88,10 @@ class Deflate(Extension):
     What goes out is compressed elsewhere (`Frames`).
 
     Args:
-        max_bytes: returns the longest inflated message, in bytes; another value holds at once.
+        max_bytes: returns the limit of an inflated message, in bytes; asked each time.
 
     Attributes:
-        window_bits: of the window for what goes out, 9 to 15; 0 if nothing was agreed on.
+        window_bits: of outgoing messages, 9 to 15; 0 if nothing was negotiated.
     """
 
     name = "permessage-deflate"
@@ -104,7 +104,7 @@ class Deflate(Extension):
         self._in_message = False
 
     def enabled(self) -> bool:
-        """Return whether it was agreed on."""
+        """Return whether it was negotiated."""
         return self.window_bits > 0
 
     def offer(self) -> bool:
@@ -112,7 +112,7 @@ class Deflate(Extension):
         return False
 
     def accept(self, offer: str) -> str | None:
-        """Return the parameters agreed on, or None to decline this offer (RFC 7692, section 7.1)."""
+        """Return the negotiated parameters, or None to decline this offer (RFC 7692, section 7.1)."""
         if self.window_bits:
             return None  # an earlier offer, which the client prefers, was accepted
         parameters: dict[str, str | None] = {}
@@ -128,10 +128,10 @@ class Deflate(Extension):
         ):  # zlib cannot keep to a window of 256 bytes
             return None
         if parameters.get("server_max_window_bits", "") is None:
-            return None  # that one needs a value
+            return None  # this one needs a value
         for flag in ("server_no_context_takeover", "client_no_context_takeover"):
             if parameters.get(flag) is not None:
-                return None  # that one has none
+                return None  # these have none
         self.window_bits = bits
         answer = ["server_no_context_takeover", "client_no_context_takeover"]
         if "server_max_window_bits" in parameters:
@@ -145,7 +145,7 @@ class Deflate(Extension):
         rsv: RsvBits,
         payload_length: int,  # noqa: ARG002
     ) -> CloseReason | RsvBits:
-        """Look at a frame's header, maybe several times: it comes again until it is complete."""
+        """Check a frame's header; called again until the header is complete."""
         if rsv.rsv1 and (opcode.iscontrol() or opcode is Opcode.CONTINUATION):
             return CloseReason.PROTOCOL_ERROR
         self._in_message = not opcode.iscontrol()

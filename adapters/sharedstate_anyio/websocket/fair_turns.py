@@ -1,4 +1,4 @@
-"""Messages that take long come one at a time, with turns of everybody else between.
+"""Fair turns: messages that take long are handled one at a time, with turns of everybody else in between.
 
 A large message may take tens of milliseconds that cannot be divided: a thousand subscriptions, thousands of items. If
 each of a few peers had one in every turn of the loop, all others would wait for their sum, at each of the turns
@@ -6,11 +6,11 @@ that a request needs until it is answered.
 
 The rules:
 
-1. A turn of one peer that takes longer than it should *tires*: for `TURNS_BETWEEN` turns of the loop nobody begins a
-   large message.
-2. Who has one, and who tired, wait in line. They are called one by one, with as many turns between. Who is called
-   has a turn, also if somebody else, who was not in line, tires just then.
-3. Nobody else waits; and nobody does on a loop with nothing else to do, where turns take microseconds.
+1. After a turn of one peer that took too long nobody begins a large message for `TURNS_BETWEEN` turns of the loop.
+2. Peers with a large message, and those whose turn took too long, wait in line. They are called one by one, with as
+   many turns of the loop in between. A peer that was called has its turn, even if another one, which was not in line,
+   takes too long just then.
+3. Nobody else waits; and nobody at all on an idle loop, where turns take microseconds.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ import anyio
 import anyio.lowlevel
 
 TURNS_BETWEEN: Final = 6
-"""About what an update takes: it is read, stored by another thread, told, sent."""
+"""Turns of the loop that an update takes: it is read, stored by another thread, applied, sent."""
 
 LARGE_CHARACTERS: Final = 4096
-"""Shorter messages take little time, or their senders are known for it."""
+"""Shorter messages take little time, or their senders wait in line already."""
 
 
 class FairTurns:
-    """The line of those whose messages take long."""
+    """The line of peers whose messages take long."""
 
     def __init__(self) -> None:
         self._turn_over = False

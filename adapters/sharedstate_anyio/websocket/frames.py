@@ -1,7 +1,7 @@
 """WebSocket frames from the server: a header in front of the payload (RFC 6455, section 5.2).
 
-What goes out is the same for a thousand connections, so it is framed once, here, and not once a connection. Control
-frames are wsproto's.
+A message is the same for a thousand connections, so it is framed once, here, not once per connection. Control frames
+are wsproto's.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Final
 from wsproto.frame_protocol import FrameProtocol
 
 LARGE_BYTES: Final = 64 * 1024
-"""From here on a copy costs more than a system call: head and message go out one after the other."""
+"""Size from which a copy costs more than a system call: header and message are sent one after the other."""
 
 PING: Final = b"\x89\x00"
 """A ping without payload: the same bytes for everybody."""
@@ -23,7 +23,7 @@ _FIN_TEXT: Final = 0x81
 
 
 def text_head(size: int) -> bytes:
-    """Return what stands before a payload of so many bytes in one unmasked, final text frame."""
+    """Return the header of one unmasked, final text frame with a payload of this size in bytes."""
     if size < 126:
         return bytes((_FIN_TEXT, size))
     if size < 1 << 16:
@@ -42,7 +42,7 @@ def pong_frame(payload: bytes) -> bytes:
 
 
 def close_frame(code: int, reason: str | None) -> bytes:
-    """Return a close frame; a reason that is too long for it is cut.
+    """Return a close frame; a reason that is too long is cut.
 
     1005 (no code) leaves it empty; 1006 and 1015, which never go over the wire, become 1000.
     """

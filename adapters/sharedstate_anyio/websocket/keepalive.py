@@ -1,7 +1,7 @@
-"""Pings for all connections, from one task: proxies see traffic, and peers that are gone are found.
+"""Pings of all connections, from one task: proxies see traffic, and dead peers are detected.
 
-A peer that has sent nothing at all since a ping, for `pong_seconds`, is told to go and dropped. Who cannot answer
-because of us or of a slow line (reading is paused, or the socket is full) is left alone: there are other deadlines.
+A peer that has sent nothing at all since a ping, for `pong_seconds`, is closed. A peer that cannot answer because
+of us or a slow line (reading is paused, or the socket is full) is left alone: other deadlines apply.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from sharedstate_anyio.config.limits import TransportLimits
 
 TICK_SECONDS: Final = 1.0
-"""The grain of the wheel; finer where the configuration asks for less than a few of them."""
+"""Tick of the wheel; finer where the configuration has shorter times."""
 
 
 class Pinged(Protocol):
-    """A connection, as far as it matters here."""
+    """What keepalive needs of a connection."""
 
     def __hash__(self) -> int: ...
 
@@ -52,12 +52,12 @@ class KeepAlive:
         self._awaited: dict[Pinged, float] = {}
 
     def watch(self, connection: Pinged) -> None:
-        """Begin to ping."""
+        """Start pinging a connection."""
         if self._ping_seconds:
             self._wheel.set(connection, self._ping_seconds)
 
     def forget(self, connection: Pinged) -> None:
-        """Stop; the connection has ended."""
+        """Stop; the connection has closed."""
         self._wheel.remove(connection)
         self._awaited.pop(connection, None)
 
