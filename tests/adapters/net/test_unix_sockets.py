@@ -47,7 +47,7 @@ async def test_the_socket_of_a_living_server_is_left_alone(tmp_path: Path) -> No
 def test_a_file_that_is_no_socket_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "data"
     path.write_text("precious")
-    with pytest.raises(ListenError, match="no socket has this path; choose another"):
+    with pytest.raises(ListenError, match="not a socket has this path; choose another"):
         open_listeners(Listen(unix=str(path)))
     assert path.read_text() == "precious"
     with pytest.raises(ListenError, match="No such file"):
