@@ -1,6 +1,6 @@
-"""What a program hands to `serve` beside a configuration: backends that it has made, sockets that it has opened.
+"""What a program passes to `serve` besides a configuration: backends that it has made, sockets that it has opened.
 
-What is wrong with it is told at once: nothing has been opened, bound or closed then.
+It is checked first: when an error is raised, nothing has been opened, bound or closed.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def check_backends(backends: object) -> None:
 
 
 def complete(config: Config, backends: Mapping[str, Backend]) -> Config:
-    """Return a configuration in which these backends stand for the services of their names.
+    """Return a configuration with these backends in place of the services of their names.
 
     A service that the configuration has keeps its place and its `poll_seconds`; another one is added.
 

@@ -1,4 +1,4 @@
-"""Which version this is, with the commit that it was made of unless that is the release itself.
+"""The version, with the commit it was built from unless that is the release itself.
 
 `0.2.0` is a release: an archive or an installation of it, or a clean checkout of the tag `v0.2.0`. `0.2.0+g88dd6d0` is
 the commit `88dd6d0` of a checkout, `0.2.0+g88dd6d0.dirty` that and changes that are not committed. These are PEP 440's

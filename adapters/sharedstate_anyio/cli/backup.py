@@ -3,7 +3,7 @@
 1. The file is written beside its place, synced, and read again. Only if it holds what was counted while it was written
    does it take its place, so whatever goes wrong, an older backup of that name stays.
 2. Each service is saved as it is at one moment, one service after the other.
-3. A service that cannot be saved is told of. If it may hold data, the exit status says so, too.
+3. A service that cannot be saved is reported. If it may hold data, the exit status says so, too.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ if TYPE_CHECKING:
     from .saving import Kept
 
 MODE: Final = 0o600
-"""Of a new file: a backup holds everything."""
+"""Permissions of a new file: a backup holds everything."""
 
 WIDEST: Final = 0o640
-"""What a file that is replaced may be used for, at the most."""
+"""Permissions that a replaced file keeps, at the most."""
 
 
 def backup_command(console: Console, arguments: Sequence[str]) -> NoReturn:
@@ -139,7 +139,7 @@ def _replacing(file: Path, *, force: bool) -> Iterator[IO[bytes]]:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Let the disk have the file's name, too."""
+    """Sync the folder, so that the file's name is on the disk, too."""
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(fd)

@@ -1,4 +1,4 @@
-"""The command `sharedstate-anyio check`: what a start would stumble over, all of it, and nothing is started."""
+"""The command `sharedstate-anyio check`: reports everything that would make a start fail, and starts nothing."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ WRONG: Final = 2
 
 
 async def check(file: Path | None) -> int:
-    """Look at a configuration and everything that it names, and tell of it, one line each.
+    """Check a configuration and everything that it names; print one line each.
 
     Args:
         file: None stands for the embedded default.
@@ -70,7 +70,7 @@ async def check(file: Path | None) -> int:
 
 
 def with_file(error: StorageError, file: Path | None) -> str:
-    """Return what a store complains of, with the configuration's file where the command that mends it needs it."""
+    """Return a store's error, with the configuration's file if the command that fixes it needs the file."""
     command = isinstance(error, OldDataError) and file is not None
     return f"{error} {shlex.quote(str(file))}" if command else str(error)
 
@@ -90,7 +90,7 @@ def _listeners(listeners: Sequence[Listen]) -> int:
 
 
 async def check_services(config: Config, file: Path | None = None) -> int:
-    """Look at the services of a configuration; see `check`."""
+    """Check the services of a configuration; see `check`."""
     errors = ErrorCollector()
     errors.attempt(check_folders, config)
     if not errors.found:
@@ -104,7 +104,7 @@ async def check_services(config: Config, file: Path | None = None) -> int:
 
 
 def _listener(listen: Listen, place: str, opened: list[Listener]) -> int:
-    """Look at one listener; what could be opened is closed, and added to `opened`."""
+    """Check one listener; what could be opened is closed, and added to `opened`."""
     try:
         (tls,) = load_certificates([listen])
         if listen.unix is None:
@@ -126,7 +126,7 @@ def _listener(listen: Listen, place: str, opened: list[Listener]) -> int:
 
 
 def _check_path(path: Path) -> None:
-    """See whether a UNIX socket can be made here, unless there is one: somebody listens, or did.
+    """Check that a UNIX socket can be made here, unless there is one: a server listens, or did.
 
     Raises:
         FileNotFoundError: there is no such folder.
@@ -181,9 +181,7 @@ async def _look(backend: Backend, service: ServiceConfig) -> str | None:
         try:
             await open_backend(backend, service)
         except BaseException:
-            with suppress(
-                BrokenContractError
-            ):  # that it cannot be closed, either, is a second thing
+            with suppress(BrokenContractError):  # a failure to close it, too, is secondary
                 await call(backend.close(), "close")
             raise
         await call(backend.close(), "close")

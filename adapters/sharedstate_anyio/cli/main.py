@@ -165,7 +165,7 @@ def _config(file: Path | None) -> Config:
 
 
 def _refuse(error: ConfigurationError) -> NoReturn:
-    """Tell all that is wrong with the configuration, and end the process."""
+    """Report all mistakes of the configuration, and end the process."""
     console.fail([str(each) for each in error.each], 2, "configuration_wrong")
 
 
@@ -194,7 +194,7 @@ async def _serve(
 
 
 def _announce(server: RunningServer, config: Config) -> None:
-    """Tell where it listens and what it serves."""
+    """Announce where it listens and what it serves."""
     version = full_version()
     name = f"SharedState {version}"
     for host, port in server.addresses:
@@ -213,7 +213,7 @@ def _announce(server: RunningServer, config: Config) -> None:
 async def _attend(
     signals: AsyncIterator[signal.Signals], server: RunningServer, reread: Callable[[], Config]
 ) -> None:
-    """Do what signals ask for, until one of them asks for the end."""
+    """Handle signals, until one of them ends the server."""
     async for signum in signals:
         if signum == signal.SIGHUP:
             notify(*reloading())
@@ -226,7 +226,7 @@ async def _attend(
 
 
 def _reload(server: RunningServer, reread: Callable[[], Config]) -> None:
-    """Read the configuration again; one that cannot be used changes nothing. What went wrong is told last."""
+    """Reload the configuration; one that cannot be used changes nothing. Errors are reported last."""
     try:
         config = reread()
     except ConfigurationError as error:

@@ -1,4 +1,4 @@
-"""The command line of `sharedstate-anyio`, and what `--help` teaches."""
+"""The command line of `sharedstate-anyio`, and its `--help`."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def serve_parser() -> argparse.ArgumentParser:
 
 
 def parse_serve(arguments: Sequence[str], commands: Sequence[str]) -> argparse.Namespace:
-    """Read the arguments of a start; ends the process if they are none.
+    """Parse the arguments of a start; ends the process if they are wrong.
 
     Args:
         arguments: without the program's name.

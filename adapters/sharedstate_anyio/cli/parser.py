@@ -1,4 +1,4 @@
-"""How both programs read their command lines."""
+"""The argument parser of both commands."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ WRONG: Final = 2
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that says what is wrong in one line, and takes options wherever they stand."""
+    """A parser that reports errors in one line, and accepts options anywhere."""
 
     _within = False
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Let options stand between the other arguments, too."""
+        """Accept options between the other arguments, too."""
         if self._within or self._subparsers is not None:
             return super().parse_known_args(args, namespace)
         self._within = True  # what follows calls this method again
@@ -25,5 +25,5 @@ class Parser(argparse.ArgumentParser):
             self._within = False
 
     def error(self, message: str) -> NoReturn:
-        """End with that line."""
+        """Print the error in one line, and end the process."""
         self.exit(WRONG, f"{self.prog}: {message} ({self.prog} --help tells more)\n")

@@ -1,4 +1,4 @@
-"""What `backup` and `restore` have in common: which services, how they are reached, and what is said meanwhile."""
+"""Shared by `backup` and `restore`: the choice of services, access to them, progress messages."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ class Kept(NamedTuple):
 
 
 class Talk:
-    """What one run says.
+    """The messages of one run.
 
     Args:
-        console: says it.
-        quiet: whether to say only what went wrong or was left out.
+        console: prints them.
+        quiet: print only errors and what was left out.
     """
 
     def __init__(self, console: Console, *, quiet: bool) -> None:
@@ -56,16 +56,16 @@ class Talk:
         self._said = time.monotonic()
 
     def tell(self, name: str, line: str) -> None:
-        """Tell of a service, or of the file."""
+        """Print a line about a service, or the file."""
         if not self._quiet:
             self.warn(name, line)
 
     def warn(self, name: str, line: str) -> None:
-        """Tell it in any case."""
+        """Print a line even if quiet."""
         self._console.say(printable(f"{name}: {line}"), "saving")
 
     def progress(self, name: str, rows: int) -> None:
-        """Tell how far it is, if that was long ago."""
+        """Print progress, if the last line is old enough."""
         now = time.monotonic()
         if now - self._said > PROGRESS_SECONDS:
             self._said = now
@@ -98,7 +98,7 @@ def kept(service: ServiceConfig) -> Kept | None:
 
 @contextmanager
 def placed_errors(service: ServiceConfig, file: Path | None) -> Iterator[None]:
-    """Let what goes wrong begin with the service's place."""
+    """Prefix errors with the service's place."""
     try:
         yield
     except (BackupError, ConfigurationError):

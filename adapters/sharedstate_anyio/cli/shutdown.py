@@ -1,9 +1,9 @@
-"""How the process of the command ends: at once while it starts, in order while it serves, in time in any case.
+"""Shutdown of the command: at once while it starts, orderly while it serves, in bounded time in any case.
 
-1. SIGTERM and SIGINT end a start at once, whatever it waits for: nothing was accepted yet, and storage bears that at
-   any moment. The exit status is 0.
-2. Once it serves, the first of them ends it in order; further ones change nothing.
-3. An orderly end that does not come about is given up. What is not stored by then was never acknowledged, and clients
+1. SIGTERM and SIGINT end a start at once, whatever it waits for: nothing was accepted yet, and storage survives that
+   at any moment. The exit status is 0.
+2. Once it serves, the first of them stops it in order; further ones change nothing.
+3. An orderly stop that takes too long is given up. What is not stored by then was never acknowledged, and clients
    have been told so.
 """
 
@@ -26,11 +26,11 @@ log = logging.getLogger("sharedstate")
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 LATEST_SECONDS: Final = FINISH_SECONDS + GOODBYE_SECONDS + 1.0
-"""How long an orderly end may take; the last second is for storage to be closed."""
+"""How long an orderly stop may take; the last second is for closing storage."""
 
 
 class Shutdown:
-    """The end of the process, which has to come.
+    """Ends the process, by signals and within bounded time.
 
     Attributes:
         hung_up: whether SIGHUP came during the start.
@@ -41,16 +41,16 @@ class Shutdown:
         self._starting = True
 
     def watch(self) -> None:
-        """Take the signals that no loop takes: before it serves, and after it."""
+        """Handle the signals while no event loop does: before it serves, and afterwards."""
         for signum in SIGNALS:
             signal.signal(signum, self._hear)
 
     def started(self) -> None:
-        """From now on it ends in order."""
+        """Note that it serves: from now on the event loop handles signals."""
         self._starting = False
 
     def bound(self, status: int) -> None:
-        """Let the process end with this status soon, if it has not ended by itself: threads may wait for storage."""
+        """End the process after `LATEST_SECONDS` unless it ends by itself: threads may wait for storage."""
         text = "the orderly end took longer than %g s, storage did not finish: ending without it"
         fields = about("end_unfinished")
         arguments = (status, logging.ERROR, fields, text, LATEST_SECONDS)
@@ -65,7 +65,7 @@ class Shutdown:
             self.hung_up = True
             return
         self._starting = False
-        # By a thread: what was interrupted here may hold a lock of the log.
+        # In a thread: the interrupted code may hold a lock of the log.
         name = signal.Signals(signum).name
         fields = about("stopping", signal=name)
         arguments = (0, logging.INFO, fields, "%s: the start is given up", name)
@@ -73,7 +73,7 @@ class Shutdown:
 
 
 def _leave(status: int, level: int, fields: dict[str, object], text: str, *values: object) -> None:
-    """End the process, whatever its threads wait for, after a last line in the log."""
+    """End the process after a last line in the log, whatever its threads wait for."""
     log.log(level, text, *values, extra=fields)
     logging.shutdown()
     os._exit(status)

@@ -1,4 +1,4 @@
-"""What a service manager says and hears: sockets that it opened, when we are ready (sd_listen_fds(3), sd_notify(3))."""
+"""The protocol of systemd: inherited sockets (sd_listen_fds(3)) and state notifications (sd_notify(3))."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from sharedstate_backends.contract import ConfigurationError
 log = logging.getLogger("sharedstate")
 
 FIRST: Final = 3
-"""The number of the first file that a service manager hands over."""
+"""Descriptor of the first socket that a service manager passes."""
 
 
 def inherited_sockets() -> list[socket.socket]:
-    """Take over the listening sockets of socket activation; none if there is none.
+    """Return the listening sockets of socket activation; empty if there are none.
 
     Raises:
         ConfigurationError: what was handed over cannot be listened on.

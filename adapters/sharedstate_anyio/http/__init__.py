@@ -1,1 +1,1 @@
-"""HTTP: a request's head, what there is to answer, and the way to a WebSocket."""
+"""HTTP: requests, the pages and files to answer them with, and the upgrade to WebSocket."""

@@ -1,4 +1,4 @@
-"""Answers over HTTP that are under way: an orderly end waits for them, within bounds."""
+"""HTTP answers in progress: an orderly stop waits for them, within limits."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Answers:
-    """Counts those that are under way."""
+    """Counts the answers in progress."""
 
     def __init__(self) -> None:
         self._count = 0
@@ -30,7 +30,7 @@ class Answers:
                 self._none.set()
 
     async def wait_none(self) -> None:
-        """Return when none is under way."""
+        """Return when none is in progress."""
         while self._count:
             self._none = anyio.Event()
             await self._none.wait()

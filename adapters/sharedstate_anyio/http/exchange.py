@@ -2,11 +2,11 @@
 
 The rules:
 
-1. Requests are answered one after the other, in order, those that came together too (pipelining, RFC 9112, section
-   9.3.2): the next one is looked at when the last has its answer. What waits meanwhile is what was read at once.
+1. Requests are answered in order, one at a time, also pipelined ones (RFC 9112, section 9.3.2): the next one is parsed
+   when the last has its answer. No more than one read of them waits meanwhile.
 2. A connection is kept for another request if the one before made sense and had no body, and if neither side wants it
    closed: the peer by its version or its `Connection` header, we by any of the bounds.
-3. It ends with our direction shut and what the peer still says read, so that the last answer arrives.
+3. It ends by shutting down our direction and reading what the peer still sends, so that the last answer arrives.
 """
 
 from __future__ import annotations
@@ -49,11 +49,11 @@ class Exchange:
 
     @property
     def rest(self) -> bytes:
-        """What has come behind the request."""
+        """The bytes behind the request."""
         return self._http.trailing_data[0]
 
     def feed(self, data: bytes) -> None:
-        """Take in what has been read; nothing: the peer says no more."""
+        """Feed what was read; empty: the peer has shut down its direction."""
         self._taken += len(data)
         self._http.receive_data(data)
 
@@ -61,7 +61,7 @@ class Exchange:
         """Return the next request, when its head is there; None if the peer has left before.
 
         Raises:
-            h11.RemoteProtocolError: it is no HTTP.
+            h11.RemoteProtocolError: it is not HTTP.
             UpgradeError: its head is too long.
         """
         while (event := self._http.next_event()) is h11.NEED_DATA:
@@ -81,11 +81,11 @@ class Exchange:
 
         Args:
             response: to the last request, or to what was meant to be one.
-            keep: whether we would have one.
-            progress: is called when the peer has taken a piece of a large answer.
+            keep: whether we would take one.
+            progress: called when the peer has taken a piece of a large answer.
 
         Raises:
-            OSError: the connection broke, or the rest of the answer cannot be had.
+            OSError: the connection broke, or the rest of the answer cannot be read.
         """
         http = self._http
         if http.our_state not in {h11.IDLE, h11.SEND_RESPONSE}:
@@ -111,7 +111,7 @@ class Exchange:
         return True
 
     async def another(self, seconds: float) -> bool:
-        """Return whether another request begins within this time; others have their turn before."""
+        """Return whether another request begins within this time; other tasks have a turn first."""
         if self.rest:
             await anyio.lowlevel.checkpoint()
             return True

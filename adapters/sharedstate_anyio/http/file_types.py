@@ -1,4 +1,4 @@
-"""What is in a file, by the ending of its name; the system's own table would be another one on each machine."""
+"""Content types by file name extension; the system's own table differs between machines."""
 
 from __future__ import annotations
 

@@ -2,12 +2,12 @@
 
 The rules:
 
-1. Files are looked for and read in threads, a few at once: a slow disk keeps nobody else waiting.
+1. Files are opened and read in a few threads: a slow disk blocks nobody else.
 2. A file is served if its real path, links followed, is in the real folder, and no part of its name there begins with a
    dot (`safe_open.py`). Names are decoded once. There are no listings; a folder is its `index.html`,
    without which it is not there.
-3. Of a large file one piece is in memory at a time, and it is not kept open between two of them: who reads slowly costs
-   no more than others. A file that changes meanwhile, or cannot be read to its end, ends the connection, and the log
+3. Of a large file one piece is in memory at a time, and it is not kept open between pieces: slow readers cost no more
+   than others. A file that changes meanwhile, or cannot be read to its end, ends the connection, and the log
    says so.
 4. Everything is revalidated, by its ETag or its date.
 5. What is there but cannot be read is not found, and the log says so; likewise of a folder that is gone.
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from .safe_open import File, OpenFile
 
 THREADS: Final = 4
-"""Files looked at or read at one time."""
+"""Files opened or read at a time."""
 
 INDEX: Final = "index.html"
 
@@ -74,7 +74,7 @@ class _Pieces:
         file: the whole of it.
         start: where the rest begins, in bytes.
         threads: in which it is read.
-        failed: is told why it could not be read.
+        failed: called with the reason if it cannot be read.
     """
 
     def __init__(
@@ -105,11 +105,11 @@ class _Pieces:
 
 
 class Files:
-    """The folders, by the path under which each is.
+    """Serves the folders of the configuration.
 
     Args:
-        live: says which there are.
-        errors: are told what cannot be read.
+        live: has the folders, by URL path.
+        errors: logs what cannot be read.
     """
 
     def __init__(self, live: LiveConfig, errors: RepeatedErrors) -> None:
@@ -146,7 +146,7 @@ class Files:
         return None
 
     def _folders(self) -> list[tuple[str, str]]:
-        """Return the paths with their folders, the longest path first."""
+        """Return the URL paths with their folders, longest first."""
         found = sorted(self._live.now.files.items(), key=lambda item: -len(item[0]))
         return [(path, os.fspath(folder)) for path, folder in found]
 
@@ -167,7 +167,7 @@ class Files:
         return error_response(method, HTTPStatus.SERVICE_UNAVAILABLE, problem, headers)
 
     def _cut(self, prefix: str, path: str, error: OSError) -> None:
-        """Tell of an answer that was begun and ends too early."""
+        """Log an answer that was begun and cannot be completed."""
         problem = f"{shown(path)} cannot be read to its end: {error.strerror or error}"
         self._report(prefix, problem, error)
 
@@ -224,12 +224,12 @@ class Files:
 
 
 def _is_name(name: str) -> bool:
-    """Return whether a name may be that of a file here."""
+    """Return whether a name can be that of a file."""
     return name != "" and not name.startswith(".") and not _NO_NAME.search(name)
 
 
 def _is_known(file: File, headers: Headers) -> bool:
-    """Return whether the peer has this very file (RFC 9110, sections 13.1.2 and 13.1.3)."""
+    """Return whether the peer already has this file (RFC 9110, sections 13.1.2 and 13.1.3)."""
     given = dict(headers)
     if b"if-none-match" in given:
         return matches(file.etag, headers)

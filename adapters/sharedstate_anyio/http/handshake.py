@@ -1,4 +1,4 @@
-"""The requests on a socket: pages to answer, one after the other, or a WebSocket to open."""
+"""The requests on a new connection: answered one after the other, until one opens a WebSocket."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from .site import Site
 
 ANSWER_SECONDS: Final = 30.0
-"""How long a peer may take to read its answer, or one piece of a large one."""
+"""How long a peer may take to read its answer, or a piece of a large one."""
 
 BROKEN_RULE: Final = (
     "the request breaks the rules of HTTP/1.1 (RFC 9112): its first line, a header, or no Host"
@@ -54,7 +54,7 @@ _REASONS: Final = {
 
 
 class Endpoints(Protocol):
-    """What answers operators."""
+    """Answers operators; see `ops.endpoints`."""
 
     async def respond(
         self, method: str, target: str, headers: Iterable[tuple[bytes, bytes]], address: str

@@ -1,4 +1,4 @@
-"""The pages that depend on this server: the index with its services, the list of bundles."""
+"""The pages rendered for this server: the index with its services, the list of bundles."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ INDEX: Final = "index.html"
 LISTING: Final = "libs.html"
 ERROR: Final = "error.html"
 TEMPLATES: Final = frozenset([INDEX, LISTING, ERROR])
-"""Pages of which a part is filled in."""
+"""Pages with placeholders."""
 
 _NOTICE: Final = (
     '<p class="notice" role="alert">The JavaScript bundles of this server have not been built, '
@@ -29,7 +29,7 @@ _NOTICE: Final = (
 
 
 class ServiceInfo(NamedTuple):
-    """What the index page tells about a service, to anybody.
+    """What the index page shows of a service, to anybody.
 
     Attributes:
         name: its segment in a path.
@@ -63,7 +63,7 @@ def render_index(services: Sequence[ServiceInfo], *, complete: bool) -> str:
         "service": urllib.parse.quote(shown.name, safe="") if shown else "",
         "notice": "" if complete else _NOTICE,
     }
-    # In one pass, so that no value is taken for a placeholder.
+    # In one pass, so that no value is mistaken for a placeholder.
     return re.sub(r"\{\{(\w+)\}\}", lambda match: values[match[1]], template(INDEX))
 
 

@@ -1,4 +1,4 @@
-"""What a browser is sent, made ready once: its type, its tag, its compressed form with a tag of its own."""
+"""Prepared resources: content with its type and ETag, and a compressed form with an ETag of its own."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ VARY: Final = (b"Vary", b"Accept-Encoding")
 
 
 class Resource(NamedTuple):
-    """What one target has.
+    """The content of one target.
 
     Attributes:
         content: the body.
@@ -41,7 +41,7 @@ class Resource(NamedTuple):
 
 
 def resource_of(name: str, content: bytes, extra: Headers) -> Resource:
-    """Make a file ready; `extra` are headers beside those that tell what it is."""
+    """Prepare a file; `extra` are headers in addition to those that describe it."""
     kind = (b"Content-Type", TYPES[Path(name).suffix])
     small = gzip.compress(content, mtime=0)
     if len(small) > 0.9 * len(content):

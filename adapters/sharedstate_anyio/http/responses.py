@@ -1,6 +1,6 @@
-"""Answers over HTTP: complete ones, those that go out piece by piece, and errors.
+"""HTTP responses: complete ones, streamed ones, and errors.
 
-What went wrong is told to browsers as a page, to everybody else as JSON, `{"error": {"status": …, "message": …}}`.
+Browsers get errors as a page, everybody else as JSON, `{"error": {"status": …, "message": …}}`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ EVERYWHERE: Final[Headers] = [
     (b"X-Content-Type-Options", b"nosniff"),
     (b"Cache-Control", b"no-cache"),
 ]
-"""What every answer says: it is what it says it is, and is revalidated by its ETag, if it has one."""
+"""Headers of every response: no sniffing, and revalidation by the ETag, if it has one."""
 
 OWN_PAGE: Final[Headers] = [
     (
@@ -42,7 +42,7 @@ OWN_PAGE: Final[Headers] = [
     ),
     (b"Referrer-Policy", b"no-referrer"),
 ]
-"""What the server's own pages say beside."""
+"""Additional headers of the server's own pages."""
 
 _TEXT: Final = b"text/plain; charset=utf-8"
 _PAGE: Final = b"text/html; charset=utf-8"
@@ -51,25 +51,25 @@ _BY_ACCEPT: Final = (b"Vary", b"Accept")
 
 
 class Pieces(Protocol):
-    """What is too large to be in memory at once."""
+    """Content that is too large to be in memory at once."""
 
     async def read(self) -> bytes:
-        """Return what comes next; nothing at the end.
+        """Return the next piece; empty at the end.
 
         Raises:
-            OSError: the rest cannot be had.
+            OSError: the rest cannot be read.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """One answer.
+    """One response.
 
     Attributes:
         status: such as 200, 204, 304, 400, 404 or 405.
         headers: with an exact `Content-Length`, except where a 204 or 304 has none.
         body: empty for HEAD, 204 and 304.
-        rest: what comes behind it, as many bytes as the length still asks for.
+        rest: the pieces that follow `body`, up to the `Content-Length`.
     """
 
     status: int
@@ -79,14 +79,14 @@ class Response:
 
 
 def complete(method: str, status: int, content: bytes, headers: Headers) -> Response:
-    """Return an answer with the headers that all have; without its body for HEAD."""
+    """Return a response with the common headers; without its body for HEAD."""
     length = (b"Content-Length", b"%d" % len(content))
     body = b"" if method == "HEAD" else content
     return Response(status, [*headers, *EVERYWHERE, length], body)
 
 
 def text_response(method: str, status: int, text: str) -> Response:
-    """Return a line of text as an answer."""
+    """Return a response with a line of text."""
     return complete(method, status, f"{text}\n".encode(), [(b"Content-Type", _TEXT)])
 
 
@@ -97,7 +97,7 @@ def error_response(
     headers: Iterable[tuple[bytes, bytes]],
     extra: Sequence[tuple[bytes, bytes]] = (),
 ) -> Response:
-    """Return what went wrong, in a form that whoever asked can read.
+    """Return an error as a response, as a page or JSON by `Accept`.
 
     Args:
         method: of the request.
@@ -116,7 +116,7 @@ def error_response(
 
 
 def _takes_pages(headers: Iterable[tuple[bytes, bytes]]) -> bool:
-    """Return whether `Accept` names HTML, as that of every browser does for what it shows."""
+    """Return whether `Accept` names HTML, as browsers do for pages."""
     return choices(b"accept", headers).get(b"text/html", False)
 
 

@@ -5,8 +5,8 @@ The rules:
 1. The real path, links followed, is looked at first: it is in the real folder, and no part of its name there begins
    with a dot.
 2. That path is then walked from the folder on, one part after the other, each opened in the one before and none through
-   a link. Whoever puts a link in the place of a folder meanwhile leads nobody out.
-3. All that is told of a file is told of what is open.
+   a link. A link that replaces a folder meanwhile leads nobody out.
+3. Everything reported of a file is read from its descriptor.
 
 Windows cannot open a name in an open folder: there the path is opened as a whole, and rule 2 does not hold.
 """
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 PIECE_BYTES: Final = 64 * 1024
-"""What is in memory of one file for one peer."""
+"""Bytes of one file in memory, per peer."""
 
 _WALKS: Final = os.open in os.supports_dir_fd
 _NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
@@ -39,7 +39,7 @@ _FILE: Final = os.O_RDONLY | _NO_LINK | getattr(os, "O_NONBLOCK", 0) | getattr(o
 
 
 class NoFolderError(FileNotFoundError):
-    """The folder itself is not there."""
+    """The folder to serve does not exist."""
 
 
 class File(NamedTuple):
@@ -74,7 +74,7 @@ class File(NamedTuple):
 
     @property
     def etag(self) -> bytes:
-        """Its tag: another one if it is another file or was changed, also if size and time were kept."""
+        """Its ETag: differs if it is another file or was changed, even if size and time were kept."""
         return b'"%x-%x-%x-%x"' % (self.modified, self.size, self.identity[1], self.changed)
 
 

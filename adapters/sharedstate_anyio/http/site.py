@@ -1,13 +1,13 @@
-"""What a browser finds of the server's own beside the WebSocket: a page, the bundles, a health check.
+"""The server's own resources: pages, the bundles, a health check.
 
 Rules:
 
-1. Every file is read once, when a `Site` is made; `respond` is a lookup in a dictionary. A target
-   that is no key of it is not found, so there is no path to traverse. Folders of the configuration are another
-   matter, that of `files.py`.
+1. Every file is read once, when a `Site` is made; `respond` is a lookup in a dictionary. Any
+   other target is not found, so there is no path to traverse. Folders of the configuration are served by
+   `files.py`.
 2. `respond` takes anything and never raises.
 3. Everything is revalidated by its ETag: after an upgrade no browser runs an old client.
-4. What is worth it is compressed once, when the `Site` is made (`resources.py`).
+4. What is worth compressing is compressed once, when the `Site` is made (`resources.py`).
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Site:
         libs: the folder of the bundles; by default the package's own, or the source tree's.
 
     Raises:
-        OSError: a file of the package cannot be read. Missing bundles are no error: they are 404.
+        OSError: a file of the package cannot be read. Missing bundles are not an error: they are 404.
     """
 
     def __init__(self, services: Sequence[ServiceInfo], *, libs: Path | None = None) -> None:
@@ -88,14 +88,14 @@ class Site:
         self._resources["/"] = self._resources["/pages/"]
 
     def keeps(self, target: str) -> bool:
-        """Return whether a target is one of ours, whatever folders are served; `/` may be another's."""
+        """Return whether a target is reserved for the site, whatever folders are served; `/` is not."""
         path = path_of(target)
         return path != "/" and path in self._resources
 
     def respond(
         self, method: str, target: str, headers: Iterable[tuple[bytes, bytes]] = ()
     ) -> Response:
-        """Answer one request that asks for no upgrade; its body, if any, is of no interest.
+        """Answer one request without an upgrade; its body, if any, is ignored.
 
         Args:
             method: as received; methods are case-sensitive (RFC 9110, section 9.1).

@@ -1,7 +1,7 @@
-"""Names that clients ask storage for: each costs a look at every collection, and anybody may ask for them.
+"""Listings of names: each costs a scan of every collection, and anybody may ask for them.
 
-1. One listing of a service is under way at a time; the others wait, in the order in which they were asked for.
-2. Those that wait for the same names are answered by one: it begins after each of them was asked.
+1. One listing per service is under way at a time; others wait in the order of their requests.
+2. Those that wait for the same names share one listing, which begins after each of them was requested.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 
 class Listings:
-    """Carries them out.
+    """Carries out listings.
 
     Args:
         tasks: owns the tasks, one for each service at the most.
-        read: does one, and returns what came of it.
-        told: is handed each request with what came of it.
+        read: does one, and returns its result.
+        told: called with each request and its result.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class Listings:
         self._waiting: dict[str, dict[str | None, list[Listing]]] = {}
 
     def start(self, request: Listing) -> None:
-        """Let a listing begin when it is its turn."""
+        """Queue a listing."""
         app = request.app if isinstance(request, ListCollections) else None
         waiting = self._waiting.get(request.service)
         if waiting is None:

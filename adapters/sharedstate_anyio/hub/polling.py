@@ -1,4 +1,4 @@
-"""Looking for what other server processes have committed to the same storage."""
+"""Polling for what other server processes have committed to the same storage."""
 
 from __future__ import annotations
 

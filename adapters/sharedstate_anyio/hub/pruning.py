@@ -1,4 +1,4 @@
-"""Letting storage forget collections that hold nothing any more and that nobody here uses."""
+"""Pruning: storage forgets collections that are empty and that nobody here uses."""
 
 from __future__ import annotations
 

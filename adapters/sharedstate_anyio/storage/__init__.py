@@ -1,1 +1,1 @@
-"""A service's storage: found, opened, held to its contract, and measured."""
+"""Storage of services: found, opened, checked against the contract, measured."""

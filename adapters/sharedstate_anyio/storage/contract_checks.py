@@ -1,6 +1,6 @@
-"""What a service's backend returns and raises, held to the contract: a plugin's mistake is one failed operation.
+"""Checks of the `Backend` contract: a plugin's mistake is one failed operation.
 
-What is told to the core, the core checks itself (`sharedstate_core.results`); here is what only this side can know.
+The core checks its own inputs (`sharedstate_core.results`); here is what only the adapter can check.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ class BrokenContractError(Exception):
 
 
 async def call(operation: Awaitable[T], name: str) -> T:
-    """Return what it comes to; a cancellation that nobody here has asked for is an error like any other.
+    """Await an operation; a cancellation that nobody here asked for is an error like any other.
 
     Args:
         operation: what the method returned; for a plain function, that is its result already.
         name: of the method.
 
-    A driver that cancels a task of its own, and waits for it, raises that: the server would take itself for
+    A database driver that cancels a task of its own and awaits it raises that: the server would believe itself
     cancelled.
 
     Raises:
@@ -61,19 +61,19 @@ def _is_cancelled() -> bool:
 
 
 def heads(result: object) -> Mapping[CollectionPath, Cursor]:
-    """Return what `heads` returned."""
+    """Return the checked result of `heads`."""
     if not isinstance(result, Mapping) or not set(map(type, result.values())) <= {Cursor}:
         raise BrokenContractError(f"heads returned {repr(result)[:200]}; {ADVICE}")
     return result
 
 
 def refused(operation: str, error: Exception) -> BrokenContractError:
-    """Return what the core's refusal of an operation's result says of the backend."""
+    """Return the core's refusal of an operation's result as an error of the backend."""
     return BrokenContractError(f"{operation} returned {error}; {ADVICE}")
 
 
 def sizes(result: object) -> Mapping[str, int]:
-    """Return what `sizes` returned."""
+    """Return the checked result of `sizes`."""
     if (
         not isinstance(result, Mapping)
         or not set(map(type, result)) <= {str}

@@ -1,6 +1,6 @@
-"""Telling of it when what a service holds is replaced as a whole: its storage has another epoch then.
+"""Logs when the content of a service is replaced as a whole: its storage then has another epoch.
 
-Nobody but the storage knows why. A restore is meant, so it is no fault; a storage that was set back has said so itself.
+Only the storage knows why. A restore is intended, so it is not an error; a storage that was set back has logged it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from sharedstate_anyio.logs.events import about
 log = logging.getLogger("sharedstate")
 
 REMEMBERED: Final = 100
-"""Epochs that are known for old ones: answers of storage overtake one another, but not for long."""
+"""Old epochs that are remembered: answers of storage may overtake one another, but not for long."""
 
 
 class Epochs:
@@ -25,7 +25,7 @@ class Epochs:
         self._seen: deque[str] = deque(maxlen=REMEMBERED)
 
     def see(self, epoch: str) -> None:
-        """Take the epoch of an answer."""
+        """Note the epoch of an answer."""
         if epoch in self._seen:
             return
         if self._seen:

@@ -1,4 +1,4 @@
-"""How long storage takes and how often it fails: counted around a backend, which is held to its contract."""
+"""Instrumentation of a backend: durations and failures of its calls, which are checked against the contract."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ BOUNDS: Final = (
     *(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05),
     *(0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
 )
-"""Upper ends of the classes of a histogram, in seconds; a last one takes what is longer."""
+"""Upper bounds of the buckets of a histogram, in seconds; a last one takes what is longer."""
 
 
 class Durations:
     """A histogram of seconds.
 
     Attributes:
-        counts: how many fell into each class of `BOUNDS`, and beyond.
+        counts: of each bucket of `BOUNDS`, and of what is longer.
         seconds: the sum of all.
     """
 
@@ -46,10 +46,10 @@ class Durations:
 
 
 class InstrumentedBackend:
-    """A backend that is measured; it does what the one behind it does.
+    """A backend around another one, which is measured.
 
     Args:
-        backend: the one behind it.
+        backend: the one to measure.
         service: its name.
 
     Attributes:
@@ -89,7 +89,7 @@ class InstrumentedBackend:
             self.loads.add(time.perf_counter() - began)
 
     def loaded(self, loaded: Loaded) -> None:
-        """The core has taken in what a load told."""
+        """Note a load that the core has accepted."""
         self._epochs.see(loaded.epoch)
 
     async def commit(self, collection: CollectionPath, writes: Sequence[Write]) -> CommitResult:
@@ -104,7 +104,7 @@ class InstrumentedBackend:
             self.commits.add(time.perf_counter() - began)
 
     def committed(self, began: float, writes: Sequence[Write], result: CommitResult) -> None:
-        """The core has taken in what a commit came to, which began then, on the monotonic clock."""
+        """Note a commit that the core has accepted; it began at `began`, on the monotonic clock."""
         self.proof.committed(began, writes, result)
         self._epochs.see(result.epoch)
 
@@ -122,14 +122,14 @@ class InstrumentedBackend:
         return found
 
     async def doubt(self, collection: CollectionPath, cursor: Cursor) -> None:
-        """Let it hear of a reader who has seen more than it holds, if it wants to."""
+        """Tell the store of a reader who has seen more than it holds, if it takes that."""
         if hasattr(self._backend, "doubt"):
             await contract_checks.call(
                 cast("Doubting", self._backend).doubt(collection, cursor), "doubt"
             )
 
     async def prune(self, service: str, used: Container[CollectionPath]) -> bool:
-        """Let it forget empty collections, if it can; return whether it wants to go on."""
+        """Let the store prune empty collections, if it can; return whether there is more to do."""
         if not hasattr(self._backend, "prune"):
             return False
         try:
@@ -170,7 +170,7 @@ class InstrumentedBackend:
         self.proof.stored(began)
 
     async def sizes(self) -> Mapping[str, int]:
-        """Return the bytes that it takes on its disk, by part; nothing if it cannot tell."""
+        """Return its bytes on disk, by part; empty if it cannot tell."""
         sizes = getattr(self._backend, "sizes", None)
         return (
             {}

@@ -1,8 +1,8 @@
-"""From the services of a configuration to their backends: which module implements one, and what it makes of `config`.
+"""Plugins: finds the module that implements a service, and makes and opens its backend.
 
 Rules:
 
-1. A service's complaint about its `config` comes back as a `ConfigurationError` of one line with the full place.
+1. A service's error about its `config` becomes a `ConfigurationError` of one line with the full place.
 2. No value out of a service's `config` is ever printed by this module: one of them is a password.
 """
 
@@ -41,7 +41,7 @@ _BACKEND_METHODS: Final = ("open", "close", "load", "commit", "heads", "collecti
 def build_backends(
     config: Config, made: Mapping[str, Backend] = MappingProxyType({})
 ) -> dict[str, Backend]:
-    """Make the backend of every service, in order, by name, but for those that are `made`; none is opened yet.
+    """Make the backends of all services, by name, in order; those in `made` are taken as they are. None is opened.
 
     A service's `module` is looked up among the built-in services, then among the entry points of
     the group `sharedstate.services`, then as a module. What is found must have `get_service(config)`.
@@ -63,7 +63,7 @@ def build_backends(
 
 
 def check_tables(services: Iterable[ServiceConfig], errors: ErrorCollector) -> None:
-    """Complain of two built-in services on one table: they would be one, with two names."""
+    """Report built-in services that share a table: they would be one service with two names."""
     first: dict[tuple[str, ...], ServiceConfig] = {}
     for service in services:
         described = service.description
@@ -81,13 +81,13 @@ def lacking(backend: object) -> list[str]:
 
 
 def foreign_files(service: ServiceConfig) -> str | None:
-    """Return what root, who may write any file, would not notice of a service's files; None for nothing."""
+    """Return what is wrong with the ownership of a service's files that root would not notice; None if nothing."""
     described = service.description
     return ownership.foreign(described.file) if described and described.file else None
 
 
 def whereabouts(service: ServiceConfig) -> str:
-    """Say what keeps a service's items, and where, to who operates the server; no user and no password."""
+    """Return what keeps a service's items, and where, for the operator; no user and no password."""
     return service.store if service.description is None else service.description.where
 
 
@@ -120,7 +120,7 @@ async def open_backend(backend: Backend, service: ServiceConfig) -> None:
     """Open the backend of a service, and make sure that it can be read and written, as far as it can tell.
 
     Raises:
-        ConfigurationError, StorageError: what it complained of, with the full place.
+        ConfigurationError, StorageError: as the service raised it, with the full place.
     """
     with _placing(service):
         await call(backend.open(), "open")
@@ -131,7 +131,7 @@ async def survey(backend: Backend, service: ServiceConfig) -> str | None:
     """Return what opening the backend of a service would create; None if nothing, or if it cannot tell.
 
     Raises:
-        ConfigurationError, StorageError: what it complained of, with the full place.
+        ConfigurationError, StorageError: as the service raised it, with the full place.
     """
     missing = getattr(backend, "missing", None)
     if missing is None:
@@ -142,7 +142,7 @@ async def survey(backend: Backend, service: ServiceConfig) -> str | None:
 
 @contextmanager
 def _placing(service: ServiceConfig) -> Iterator[None]:
-    """Let what a service complains of while it is opened begin with its full place."""
+    """Prefix errors that a service raises while it is opened with its full place."""
     try:
         yield
     except ConfigurationError as error:
@@ -158,7 +158,7 @@ def _placing(service: ServiceConfig) -> Iterator[None]:
 
 
 def placed(error: ConfigurationError, service: ServiceConfig) -> ConfigurationError:
-    """Return what a service complained of, with the full places, without the secrets that it was handed."""
+    """Return a service's error with full places, and without the secrets of its `config`."""
     errors = ErrorCollector()
     for each in error.each:
         key = join(f"{service.place}.config", each.key) if each.key else f"{service.place}.config"
@@ -195,5 +195,5 @@ def _resolve(module: str, place: str) -> object:
 
 
 def _redacted(problem: str, config: Mapping[str, object]) -> str:
-    """Return a service's complaint on one line, without the secrets that it was handed."""
+    """Return a service's message on one line, without the secrets of its `config`."""
     return " ".join(Redactor([dict(config)])(problem).split())

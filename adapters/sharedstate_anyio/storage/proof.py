@@ -1,10 +1,10 @@
-"""Whether a storage takes updates: how it is asked, and what is known of one from its other answers.
+"""Whether a storage takes updates: the probe, and what other operations show.
 
 The rules:
 
-1. Only the answer to the question itself tells that updates cannot be stored: a commit may fail because of what
-   is in it. Any call that fails makes the question due.
-2. A commit that has stored something is as good an answer as that of the question: a busy service is never asked.
+1. Only a probe decides that updates cannot be stored: a commit may fail because of its content. Any call that fails
+   makes a probe due.
+2. A commit that stored something counts as a successful probe: a busy service is never probed.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from sharedstate_core import CommitResult, Write
 
 HOLDS_SECONDS: Final = 5.0
-"""How long it is believed that updates can be stored, since one was: SQLite waits as long for a lock."""
+"""How long a stored update counts as proof: SQLite waits as long for a lock."""
 
 
 async def prove(backend: Backend, service: str) -> None:
-    """Return if a storage can be read, and written as far as it can tell (`contract.Probing`).
+    """Probe a storage: return if it can be read, and written as far as it can tell (`contract.Probing`).
 
     Raises:
         Exception: whatever the storage says.
@@ -41,7 +41,7 @@ async def prove(backend: Backend, service: str) -> None:
 
 
 class Proof:
-    """What is known of one storage.
+    """What is known of one storage so far.
 
     Attributes:
         failing_since: when the first call failed since an update was stored, on the monotonic clock; None if
@@ -57,17 +57,17 @@ class Proof:
         self.doubted: Callable[[], None] | None = None
 
     def holds(self) -> bool:
-        """Whether updates could be stored a short time ago, and nothing has failed since."""
+        """Return whether updates could be stored a short time ago, and nothing has failed since."""
         return self.failing_since is None and time.monotonic() - self._proved < HOLDS_SECONDS
 
     def stored(self, began: float) -> None:
-        """Something was stored, by a call that began then."""
+        """Note that something was stored, by a call that began then."""
         self._proved = max(self._proved, began)
         if self.failing_since is not None and began >= self.failing_since:
             self.failing_since = None
 
     def committed(self, began: float, writes: Sequence[Write], result: CommitResult) -> None:
-        """A commit has ended; one that came to nothing shows nothing."""
+        """Note a commit; one that stored nothing proves nothing."""
         for write, outcome in zip(writes, result.outcomes, strict=False):
             if isinstance(outcome, Committed) and not write.update.is_noop:
                 self.last_commit = time.time()
@@ -75,7 +75,7 @@ class Proof:
                 return
 
     def failed(self) -> None:
-        """A call has failed, whatever the reason."""
+        """Note a failed call, whatever the reason."""
         if self.failing_since is None:
             self.failing_since = time.monotonic()
         if self.doubted is not None:

@@ -1,11 +1,11 @@
-"""Messages that have begun to arrive and are not whole yet, of all connections together.
+"""Messages that have not arrived completely, of all connections together.
 
 The rules:
 
-1. What comes whole in one read is never here.
-2. Of each connection at most one message is here; how long it may become is not for us to say.
-3. Beyond `TransportLimits.unfinished_bytes` those go that began first, and their clients may come back. The one
-   that grows stays, so that one message may exceed the bound.
+1. What arrives complete in one read never comes here.
+2. Each connection has at most one message here; its maximal length is checked elsewhere.
+3. Beyond `TransportLimits.unfinished_bytes` the connections whose messages began first are closed, and may come back.
+   The growing message stays, so that one may exceed the limit.
 4. Within `TransportLimits.message_seconds` a message has to bring its end, or `PROGRESS_BYTES` more. While we do not
    read from its connection it need not.
 """
@@ -30,7 +30,7 @@ TICK_SECONDS: Final = 1.0
 
 
 class Sender(Protocol):
-    """A connection, as far as it matters here."""
+    """What partial messages need of a connection."""
 
     def __hash__(self) -> int: ...
 
@@ -56,13 +56,13 @@ class _Message:
 
 
 class PartialMessages:
-    """Keeps the beginnings.
+    """Keeps partial messages.
 
     Args:
-        live: says how much is kept, and how long.
+        live: has the limits.
 
     Attributes:
-        bytes: how much is kept.
+        bytes: kept in all.
     """
 
     def __init__(self, live: LiveConfig) -> None:
@@ -76,7 +76,7 @@ class PartialMessages:
         return connection in self._messages
 
     def add(self, connection: Sender, text: str) -> int:
-        """Keep what a message begins or goes on with; return how many bytes it has so far."""
+        """Append to the message of a connection; return its bytes so far."""
         message = self._messages.get(connection)
         if message is None:
             message = self._messages[connection] = _Message()
@@ -95,7 +95,7 @@ class PartialMessages:
         return message.size
 
     def take(self, connection: Sender) -> str:
-        """Return the message: it is whole."""
+        """Return the message, which is complete now."""
         message = self._messages[connection]
         self.drop(connection)
         return message.buffer.getvalue().decode()
@@ -108,7 +108,7 @@ class PartialMessages:
             self._wheel.remove(connection)
 
     async def run(self) -> None:
-        """Watch over the time, until cancelled."""
+        """Enforce the deadlines, until cancelled."""
         while True:
             await anyio.sleep(self._wheel.tick)
             self._tick()

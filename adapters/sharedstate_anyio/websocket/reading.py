@@ -1,4 +1,4 @@
-"""What a peer's bytes say: WebSocket frames (RFC 6455, section 5), behind one small interface, `Reader`.
+"""Reading WebSocket frames (RFC 6455, section 5), behind one small interface, `Reader`.
 
 `WsprotoReader` leaves everything to wsproto. `FrameReader`, which connections use, reads by itself what peers nearly
 always send, whole texts and pongs; every other frame goes to wsproto: parts of messages, pings, the end, what an
@@ -35,7 +35,7 @@ class Violation:
 
 
 Heard: TypeAlias = str | TextMessage | BytesMessage | Ping | Pong | CloseConnection | Violation
-"""What a peer said: a `str` is a whole text message, a `TextMessage` may be a part of one."""
+"""What was read: a `str` is a complete text message, a `TextMessage` may be a part of one."""
 
 
 _BROKEN_RULE: Final = "a frame breaks the rules of WebSocket (RFC 6455)"
@@ -43,14 +43,14 @@ _REASONS: Final = {
     CLOSE_INVALID_TEXT: "a text is not UTF-8, or not compressed as agreed",
     CLOSE_TOO_BIG: "a message is too long",
 }
-"""What a peer is told, by close code: wsproto's own words may be those of a Python exception."""
+"""Reasons of violations, by close code: wsproto's own may be those of a Python exception."""
 
 
 class Reader(Protocol):
-    """Reads one connection. Pongs may be left out."""
+    """Reads one connection. It may leave out pongs."""
 
     def feed(self, data: bytes) -> Iterator[Heard]:
-        """Take in what has arrived, and find what it says one by one.
+        """Feed what has arrived; yield what it contains, one by one.
 
         The next `feed` comes when this one has ended, and none comes after a `Violation` or a `CloseConnection`.
         """
@@ -61,7 +61,7 @@ class WsprotoReader:
     """Reads with wsproto.
 
     Args:
-        extensions: those agreed on with the peer.
+        extensions: as negotiated with the peer.
     """
 
     __slots__ = ("_connection",)
@@ -94,10 +94,10 @@ _CONTROL: Final = 0x08
 
 
 class FrameReader:
-    """Reads whole texts and pongs, and has wsproto read the rest.
+    """Reads complete texts and pongs itself, and has wsproto read the rest.
 
     Args:
-        extensions: those agreed on with the peer.
+        extensions: as negotiated with the peer.
     """
 
     __slots__ = ("_extensions", "_head", "_in_message", "_left", "_wsproto")
@@ -139,7 +139,7 @@ class FrameReader:
                 self._wsproto = None
 
     def _read(self, first: int, data: bytes, payload: int, stop: int) -> str | Pong | None:
-        """Read a whole frame; None if that is not for us to do."""
+        """Read a complete frame; None if wsproto has to."""
         if first == _WHOLE_TEXT:
             return None if self._in_message else _text(data, payload, stop)
         return _PONG if first == _WHOLE_PONG and stop - payload < 126 else None

@@ -34,15 +34,15 @@ class UpgradeError(Exception):
 
 
 def asks_for_websocket(headers: Iterable[tuple[bytes, bytes]]) -> bool:
-    """Return whether a request means to be an opening handshake."""
+    """Return whether a request is meant as an opening handshake."""
     return any(name == b"upgrade" and b"websocket" in value.lower() for name, value in headers)
 
 
 def check_request(request: h11.Request) -> None:
-    """Refuse what can be no opening handshake, whatever its headers.
+    """Refuse what cannot be an opening handshake, whatever its headers.
 
     Raises:
-        UpgradeError: it is no GET of HTTP/1.1.
+        UpgradeError: it is not a GET of HTTP/1.1.
     """
     if request.method != b"GET" or request.http_version < b"1.1":
         raise UpgradeError("a WebSocket handshake is a GET of HTTP/1.1")
