@@ -66,7 +66,7 @@ terminal. To keep a copy: sharedstate dump URL -o FILE, and load to put it back.
 
 
 def names_configuration(given: Sequence[str]) -> bool:
-    """Return whether a command line names no command, but a file: it is the server's."""
+    """Return whether a command line names a file in place of a command: it is meant for the server."""
     if not given or given[0] in CLIENT_COMMANDS:
         return False
     words = [each for each in given if not each.startswith("-")]
@@ -74,7 +74,7 @@ def names_configuration(given: Sequence[str]) -> bool:
 
 
 def parse(given: Sequence[str]) -> argparse.Namespace:
-    """Read the command line; ends the process if it is none."""
+    """Parse the command line; ends the process if it is wrong."""
     made = parser()
     word = given[0] if given else ""
     if word and not word.startswith("-") and word not in CLIENT_COMMANDS:

@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from sharedstate_anyio.client import Client, Dataset, Transaction
 
 COUNTING_SECONDS: Final = 5.0
-"""For so long it tries to remove just what it has counted. In a collection that never rests it then removes whatever is
-there."""
+"""How long it tries to remove exactly what it has counted. In a collection that keeps changing it then removes whatever
+is there."""
 
 ANSWER_BYTES: Final = 1024
 
 
 async def delete(options: Namespace) -> int:
-    """Remove every item; tell how many there were."""
+    """Remove every item; print how many there were."""
     url, path = options.target
     how = connecting(options)
     async with session(url, how) as client:
@@ -48,7 +48,7 @@ async def delete(options: Namespace) -> int:
 async def _check_name(client: Client[bytes], path: str, ds: Dataset[bytes]) -> None:
     """Raise `CommandError` if nobody has ever written to such a collection.
 
-    A server of level 1 tells no versions; those of before this version list what was ever written to.
+    A server of level 1 has no versions; servers before this version list whatever was ever written to.
     """
     service, _, name = path.rpartition("/")
     written = ds.cursor.version > 0 if ds.cursor is not None else False

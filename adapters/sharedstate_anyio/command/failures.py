@@ -1,4 +1,4 @@
-"""How a command ends, when it does not end well."""
+"""Failures of a command: their exit status and message."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class CommandError(Exception):
     """The command cannot go on; the message is one line for the person at the terminal.
 
     Attributes:
-        status: to end with.
-        in_doubt: whether what was sent last may be stored or not.
+        status: exit status.
+        in_doubt: whether the outcome of what was sent last is unknown.
     """
 
     def __init__(self, message: str, status: int = FAILED, *, in_doubt: bool = False) -> None:
@@ -32,7 +32,7 @@ class CommandError(Exception):
 
 
 def is_in_doubt(error: RequestError | ConnectionLostError) -> bool:
-    """Return whether nobody knows what came of a request that failed so."""
+    """Return whether the outcome of a request that failed so is unknown."""
     if isinstance(error, ServerRefusedError):
         return error.details.get("outcome") == "unknown"
     return isinstance(error, ConnectionLostError)

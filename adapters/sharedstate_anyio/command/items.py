@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
 ID_FIELDS: Final = ("_id", "entity_id", "key", "uuid", "ID", "Id")
-"""What others call an id: worth a hint."""
+"""Usual names of an id elsewhere: worth a hint."""
 
 REMEMBERED: Final = 1_000_000
-"""Ids that repetitions are found among, which takes some 200 MB; those that come later all count as new."""
+"""Ids remembered to find duplicates, some 200 MB; later ones all count as new."""
 
 NAMED: Final = 3
-"""Repetitions that are named."""
+"""Duplicates that are named."""
 
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -80,7 +80,7 @@ class Ids:
         self._named: list[str] = []
 
     def add(self, batch: Sequence[Line]) -> int:
-        """Take what was stored; return how many items that adds."""
+        """Note what was stored; return how many items that adds."""
         added = 0
         for line in batch:
             id = line.value["id"]
@@ -96,7 +96,7 @@ class Ids:
         return added
 
     def repetitions(self) -> str:
-        """Tell of ids that came more than once, at the end of a sentence."""
+        """Return a remark about duplicate ids, for the end of a sentence."""
         if not self._repeated:
             return ""
         more = self._repeated - len(self._named)

@@ -1,4 +1,4 @@
-"""JSON lines, in and out, without ever holding up the event loop."""
+"""JSON lines, read and written without ever blocking the event loop."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ STDOUT: Final = 1
 READ_BYTES: Final = 64 * 1024
 
 WRITE_BYTES: Final = 4096
-"""A pipe that is writable takes as many without blocking (POSIX: PIPE_BUF is at least 512, on Linux 4096)."""
+"""Bytes that a writable pipe takes without blocking (POSIX: PIPE_BUF is at least 512, on Linux 4096)."""
 
 LINE_BYTES: Final = 64 * 1024 * 1024
 """Longest line: far more than a server accepts, far less than a machine's memory."""
@@ -48,8 +48,8 @@ class Line(NamedTuple):
 
     Attributes:
         number: from 1.
-        text: without the line's end.
-        value: what it says.
+        text: without the line break.
+        value: decoded.
     """
 
     number: int
@@ -87,7 +87,7 @@ def parse_line(number: int, text: bytes) -> Line:
     """Read one line.
 
     Raises:
-        CommandError: it is no JSON object.
+        CommandError: it is not a JSON object.
     """
     try:
         value = loads(text)

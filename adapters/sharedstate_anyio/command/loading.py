@@ -1,4 +1,4 @@
-"""The command `load`: many items, one a line. Whatever stops it, it says how far it came."""
+"""The command `load`: many items, one a line. Whatever stops it, it reports how far it came."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ async def load(options: Namespace) -> int:
 
 
 async def _empty(client: Client[bytes], path: str, patience: float, options: Namespace) -> int:
-    """Empty the collection, if that is meant; tell what went."""
+    """Empty the collection, if asked to; print what was removed."""
     if not options.allow_empty:
         problem = (
             "there are no items to load, and so --reset would just empty it: nothing was changed"
@@ -144,9 +144,9 @@ class _Loader:
         self._patience = patience
 
     async def rehearse(self, lines: list[Line], max_lines: int) -> None:
-        """Let the server look at all lines, under a condition that never holds, so that nothing changes."""
+        """Have the server check all lines, under a condition that never holds, so that nothing changes."""
         if not await self._holds_never([]):
-            return  # a server of level 1 does not look at conditions
+            return  # a server of level 1 ignores conditions
         async for batch in _batches(_again(lines), max_lines):
             await self._holds_never(batch)
 

@@ -1,4 +1,4 @@
-"""Running a command to its end, whichever that is."""
+"""Runs a command to its end, whatever that is."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 async def _run(options: Namespace) -> int:
-    """Run it until it ends or is interrupted; tell in one line what went wrong, and how far it came."""
+    """Run it until it ends or is interrupted; report in one line what went wrong, and how far it came."""
     status = FAILED
     signum = 0
 

@@ -70,7 +70,7 @@ async def _print(texts: Iterable[bytes]) -> None:
 
 
 def _save(file: Path, texts: Iterable[bytes]) -> None:
-    """Write a file that is there as a whole or not at all; a pipe or a device is written to as it is."""
+    """Write a file atomically; a pipe or a device is written to directly."""
     try:
         file = file.resolve()  # a link stays
         if file.exists() and not file.is_file():

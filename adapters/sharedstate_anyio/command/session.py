@@ -1,4 +1,4 @@
-"""A client for the length of one command: what it says about the connection, and how long it is patient."""
+"""A client for one command: its messages about the connection, and its patience."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def _no_password() -> str:
 
 
 def say(message: str) -> None:
-    """Tell the person at the terminal."""
+    """Print a message for the person at the terminal."""
     if sys.stderr is not None:
         print(f"sharedstate: {message}", file=sys.stderr, flush=True)
 
@@ -125,10 +125,10 @@ async def answered(
         client: whose request it is.
         patience: in seconds.
         request: to wait for.
-        place: of what is asked, for the complaint: `line 3: `.
+        place: prefix of the error message, such as `line 3: `.
 
     Raises:
-        CommandError: it did not answer; nobody knows whether it has done what it was asked for.
+        CommandError: it did not answer; the outcome is unknown.
     """
     is_silent = False
 

@@ -1,4 +1,4 @@
-"""How far a command came: counted, and said."""
+"""Progress of a command."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ class Tally:
         return f"{self.stored:,} {self._noun}s are stored" if self.stored else "nothing is stored"
 
     def in_doubt(self) -> str:
-        """Tell how far it came, of which the last that was sent is no part."""
+        """Print the progress, without what was sent last."""
         return f"{self} before" if self.stored else "nothing else is stored"
 
     def at_least(self) -> str:
-        """Tell how far it came, if more may have been sent."""
+        """Print the progress, if more may have been sent."""
         return f"at least {self}" if self.stored else "nothing is known to be stored"
 
     def add(self, number: int, *, quiet: bool) -> None:
-        """Count, and tell now and then."""
+        """Count, and print the progress now and then."""
         self.stored += number
         now = time.monotonic()
         if not quiet and now - self._said > PROGRESS_SECONDS:

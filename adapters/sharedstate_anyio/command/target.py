@@ -1,4 +1,4 @@
-"""What a command is about: `URL/app/service/collection`."""
+"""The target of a command: `URL/app/service/collection`."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def parse_target(text: str, *, partial: bool = False) -> Target:
         partial: whether fewer than three segments are a path too: `/`, `/clock`, `/app/service`.
 
     Raises:
-        ValueError: it is none; the message says why.
+        ValueError: it is invalid; the message says why.
     """
     scheme = re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", text)
     start = scheme.end() if scheme else 0

@@ -1,4 +1,4 @@
-"""The command `put`: updates, one a line. Whatever stops it, it says how far it came."""
+"""The command `put`: updates, one a line. Whatever stops it, it reports how far it came."""
 
 from __future__ import annotations
 
