@@ -200,7 +200,7 @@ class Connection(Peer):
                 yield text
 
     def _may_begin(self) -> bool:
-        """Tell whether the next event may be handled now; what came in parts counts as large when it is whole."""
+        """Return whether the next event may be handled now; what came in parts counts as large when it is whole."""
         event = self._event
         if isinstance(event, str):
             is_large = len(event) >= LARGE_CHARACTERS
@@ -248,8 +248,8 @@ class Connection(Peer):
         return self._shared.driver.limits.message_bytes
 
     def _is_too_long(self, text: str) -> bool:
-        most = self._message_bytes()
-        return len(text) > most or (not text.isascii() and len(text.encode()) > most)
+        limit = self._message_bytes()
+        return len(text) > limit or (not text.isascii() and len(text.encode()) > limit)
 
     def _take_part(self, event: TextMessage) -> None:
         """Collect the parts of one message, counting while they arrive."""
@@ -265,8 +265,8 @@ class Connection(Peer):
             self._shared.driver.receive(self, (partial_messages.take(self),), time.monotonic())
 
     def _refuse(self) -> None:
-        most = self._message_bytes()
-        self.close(CLOSE_TOO_BIG, f"a message may have at most {most} bytes")
+        limit = self._message_bytes()
+        self.close(CLOSE_TOO_BIG, f"a message may have at most {limit} bytes")
 
     def pause_reading(self) -> None:
         """Take no more messages for now: backpressure reaches the peer through TCP."""
