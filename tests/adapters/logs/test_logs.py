@@ -33,7 +33,11 @@ if TYPE_CHECKING:
 PACKAGE: Final = Path(sharedstate_anyio.__file__).parent
 
 CLIENTS: Final = {"client", "command"}
-"""Folders whose lines are no server's."""
+"""Folders whose lines are not a server's."""
+
+EMBEDDERS: Final = {"storage_host.py"}
+"""Modules for transports of one's own, whose lines are not the server's."""
+
 C = "/app/items/c"
 PASSWORD = 'hunter2"ü\n'
 ESCAPE = "\x1b[31m\r\nERROR a lie\u202e\x9b2J"
@@ -82,6 +86,8 @@ def test_every_line_has_an_event_and_the_guide_tells_them() -> None:
     named, without = set(), []
     stores = PACKAGE.parents[1] / "backends/sharedstate_backends"
     for file in sorted([*PACKAGE.rglob("*.py"), *stores.rglob("*.py")]):
+        if file.name in EMBEDDERS:
+            continue
         for node in ast.walk(ast.parse(file.read_text("utf-8"))):
             if (event := event_of(node)) and file.parent.name not in CLIENTS:
                 named.add(event)
