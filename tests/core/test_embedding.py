@@ -25,10 +25,12 @@ from sharedstate_core.testing import World
 from .scenes import PATH, P, hear, put, say, stored, under_way, watching
 
 PACKAGE = Path(sharedstate_core.__file__).parent
-FORBIDDEN = {
-    *("asyncio", "anyio", "trio", "socket", "ssl", "threading", "time", "random", "secrets"),
-    *("uuid", "os", "logging", "datetime", "subprocess", "selectors", "multiprocessing"),
+ALLOWED = {
+    *("__future__", "abc", "collections", "collections.abc", "dataclasses", "functools", "heapq"),
+    *("itertools", "json", "math", "msgspec", "msgspec.structs", "operator", "re", "typing"),
+    *("typing_extensions", "sharedstate_core"),
 }
+"""What the core may import: nothing that does I/O, reads a clock, draws a random number or knows an event loop."""
 
 
 @pytest.mark.parametrize(
@@ -41,7 +43,8 @@ def test_the_core_has_no_io_no_clock_no_randomness_and_nothing_asynchronous(file
             modules = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and not node.level:
             modules = [node.module or ""]
-        assert not {module.split(".")[0] for module in modules} & FORBIDDEN
+        for module in modules:
+            assert module in ALLOWED or module.startswith("sharedstate_core.")
         assert not isinstance(node, ast.AsyncFunctionDef | ast.AsyncWith | ast.AsyncFor | ast.Await)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             assert node.func.id not in {"open", "print", "input", "__import__", "exec", "eval"}

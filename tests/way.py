@@ -1,0 +1,106 @@
+"""The way of one update through the packages: `python -m tests.way` counts modules, and changes of module.
+
+A server on SQLite in memory, with one subscriber, takes an update over a WebSocket. What is counted are the calls of
+functions of the core and of the adapter in the loop's thread: on the way *in* until the store is called, on the way *out*
+from its last word on. With an argument the calls are printed.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import anyio
+from wsproto import ConnectionType, WSConnection
+from wsproto.events import AcceptConnection, Message, Request, TextMessage
+
+import sharedstate_anyio
+import sharedstate_backends
+import sharedstate_core
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+STORE: Final = "sharedstate_backends"
+FOLDERS: Final = {
+    str(Path(package.__file__ or "").parent) + "/": package.__name__
+    for package in (sharedstate_core, sharedstate_anyio, sharedstate_backends)
+}
+CONFIG: Final = {
+    "service": {"host": "127.0.0.1", "port": 0},
+    "services": [
+        {
+            "name": "items",
+            "module": "sharedstate_backends.items_service",
+            "config": {"db_type": "sqlite"},
+        }
+    ],
+}
+PATH: Final = "/a/items/c"
+SUBSCRIBE: Final = (
+    f'{{"type":"REQUEST","cmd":"PUT","path":"/subs","arg":{{"insert":[["{PATH}",{{}}]]}}}}'
+)
+UPDATE: Final = f'{{"type":"REQUEST","cmd":"PUT","path":"{PATH}","arg":{{"insert":[{{"id":"x"}}]}}}}'
+
+
+def note(calls: list[str], frame: FrameType, event: str) -> None:
+    """Hear of a call; see `sys.setprofile`."""
+    file = frame.f_code.co_filename
+    if event == "call":
+        for folder, name in FOLDERS.items():
+            if file.startswith(folder):
+                calls.append(f"{name}/{file.removeprefix(folder)}: {frame.f_code.co_name}")
+
+
+async def talk(stream: anyio.abc.ByteStream) -> list[str]:
+    """Subscribe, and update twice; return the calls of the second time."""
+    socket = WSConnection(ConnectionType.CLIENT)
+    await stream.send(socket.send(Request(host="localhost", target="/")))
+
+    async def hear(kind: type[Any], count: int) -> None:
+        while count:
+            socket.receive_data(await stream.receive())
+            count -= sum(isinstance(event, kind) for event in socket.events())
+
+    await hear(AcceptConnection, 1)
+    await stream.send(socket.send(TextMessage(data=SUBSCRIBE)))
+    await hear(Message, 2)
+    calls: list[str] = []
+    for _ in range(2):
+        calls.clear()
+        sys.setprofile(lambda frame, event, _: note(calls, frame, event))
+        try:
+            await stream.send(socket.send(TextMessage(data=UPDATE)))
+            await hear(Message, 2)
+        finally:
+            sys.setprofile(None)
+    return calls
+
+
+async def way() -> dict[str, list[str]]:
+    """Return the calls on both ways, each as `module: function`."""
+    config = sharedstate_anyio.parse_config(CONFIG)
+    async with (
+        sharedstate_anyio.serve(config) as server,
+        await anyio.connect_tcp(*server.addresses[0]) as stream,
+    ):
+        calls = await talk(stream)
+    stored = [index for index, call in enumerate(calls) if call.startswith(STORE)]
+    return {"in": calls[: stored[0]], "out": calls[stored[-1] + 1 :]}
+
+
+def counted(calls: list[str]) -> tuple[int, int]:
+    """Return the number of modules, and of changes from one to another."""
+    modules = [call.partition(":")[0] for call in calls]
+    return len(set(modules)), sum(
+        one != other for one, other in zip(modules, modules[1:], strict=False)
+    )
+
+
+if __name__ == "__main__":
+    for name, calls in anyio.run(way).items():
+        modules, changes = counted(calls)
+        print(f"{name}: {len(calls)} calls, {modules} modules, {changes} changes of module")
+        if sys.argv[1:]:
+            print("  " + "\n  ".join(calls))
