@@ -1,13 +1,14 @@
 """The way of one update through the packages: `python -m tests.way` counts modules, and changes of module.
 
 A server on SQLite in memory, with one subscriber, takes an update over a WebSocket. What is counted are the calls of
-functions of the core and of the adapter in the loop's thread: on the way *in* until the store is called, on the way *out*
-from its last word on. With an argument the calls are printed.
+functions of the core and of the adapter in the loop's thread: on the way *in* until the store is called, on the way
+*out* from its last word on. With an argument the calls are printed.
 """
 
 from __future__ import annotations
 
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -41,7 +42,9 @@ PATH: Final = "/a/items/c"
 SUBSCRIBE: Final = (
     f'{{"type":"REQUEST","cmd":"PUT","path":"/subs","arg":{{"insert":[["{PATH}",{{}}]]}}}}'
 )
-UPDATE: Final = f'{{"type":"REQUEST","cmd":"PUT","path":"{PATH}","arg":{{"insert":[{{"id":"x"}}]}}}}'
+UPDATE: Final = (
+    f'{{"type":"REQUEST","cmd":"PUT","path":"{PATH}","arg":{{"insert":[{{"id":"x"}}]}}}}'
+)
 
 
 def note(calls: list[str], frame: FrameType, event: str) -> None:
@@ -93,9 +96,7 @@ async def way() -> dict[str, list[str]]:
 def counted(calls: list[str]) -> tuple[int, int]:
     """Return the number of modules, and of changes from one to another."""
     modules = [call.partition(":")[0] for call in calls]
-    return len(set(modules)), sum(
-        one != other for one, other in zip(modules, modules[1:], strict=False)
-    )
+    return len(set(modules)), sum(one != other for one, other in pairwise(modules))
 
 
 if __name__ == "__main__":

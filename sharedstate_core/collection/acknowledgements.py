@@ -27,7 +27,11 @@ if TYPE_CHECKING:
 
 
 class Acknowledgements(Generic[C]):
-    """The answers to updates of one collection."""
+    """The answers to updates of one collection.
+
+    Attributes:
+        held: those that are kept.
+    """
 
     def __init__(
         self, path: CollectionPath, subscribers: Subscribers[C], counters: Counters
@@ -35,18 +39,15 @@ class Acknowledgements(Generic[C]):
         self._path = path
         self._subscribers = subscribers
         self._counters = counters
-        self._held: list[Settled[C]] = []
-
-    def __len__(self) -> int:
-        return len(self._held)
+        self.held: list[Settled[C]] = []
 
     def hold(self, answers: Sequence[Settled[C]]) -> None:
         """Keep answers: the updates are stored, but those who watch are to see them first."""
-        self._held.extend(answers)
+        self.held.extend(answers)
 
     def release(self, out: list[Effect[C]]) -> None:
         """Give the answers that were kept."""
-        answers, self._held = self._held, []
+        answers, self.held = self.held, []
         self.give(answers, out)
 
     def give(self, answers: Sequence[Settled[C]], out: list[Effect[C]]) -> None:
@@ -58,7 +59,7 @@ class Acknowledgements(Generic[C]):
             elif reader.state == "blocked":
                 self._defer(answer, reader, out)
             else:
-                self._held.append(answer)
+                self.held.append(answer)
 
     def _may_hear(self, reader: Reader[C]) -> bool:
         behind = self._subscribers.is_waiting(reader)

@@ -51,13 +51,15 @@ class Collection(Generic[C]):
         self._host = host
         self._content: Content[C] = Content()
         self._freshness = self._content.freshness
-        self._notices = Notices(host.live_limits)
+        self._limits = host.live_limits
+        self._notices = Notices(self._limits)
         self._subscribers: Subscribers[C] = Subscribers(self._notices, host.counters)
         self._queue: Queue[C] = Queue(host.pending)
         self._answers: Acknowledgements[C] = Acknowledgements(
             path, self._subscribers, host.counters
         )
         self._committing: list[Put[C]] | None = None
+        self._is_in_line = False  # for a load
 
     # --- what is asked ----------------------------------------------------------------------------
 
@@ -132,10 +134,10 @@ class Collection(Generic[C]):
 
     def load_failed(self, error: RequestError, now: float, out: list[Effect[C]]) -> None:
         """The load under way failed; it is tried again while somebody watches."""
-        pause = self._freshness.failed(*self._host.limits.retry_seconds)
+        pause = self._freshness.failed(*self._limits.current.retry_seconds)
         self._content.doubt()
         self._queue.fail(error, out)
-        if len(self._subscribers):
+        if self._subscribers.count:
             self._freshness.retrying = True
             self._host.set_deadline(self, "retry", now + pause)
         self.proceed(now, out)
@@ -161,11 +163,13 @@ class Collection(Generic[C]):
 
     def proceed(self, now: float, out: list[Effect[C]], asker: Reader[C] | None = None) -> None:
         """Do whatever can be done now, up to the next storage operation; `asker` is who came for it, if anybody."""
-        self._catch_up_waiting(out)
+        if self._subscribers.waiting and self._content.replica is not None:
+            self._catch_up_waiting(out)
         may_probe = True
-        while (step := self._next_step(may_probe=may_probe)) != "wait":
-            self._release_answers(out)
-            match step:
+        while not self._is_under_way:
+            if self._answers.held:
+                self._release_answers(out)
+            match self._next_step(may_probe=may_probe):
                 case "forget":
                     self._content.forget()
                     self._notices.clear()
@@ -177,50 +181,56 @@ class Collection(Generic[C]):
                     return
                 case "probe":
                     may_probe = self._load(asker, out, probe=True)
-                case "answer" | "commit" | "rest":
-                    if may_probe:
-                        self._host.want_no_load(self)
-                    if step == "rest":
-                        self._rest(now)
-                        return
+                case "answer" | "commit":
+                    self._leave_line(may_probe=may_probe)
                     self._freshness.just_loaded = False
                     self._serve(out)
+                case "rest":
+                    self._leave_line(may_probe=may_probe)
+                    self._rest(now)
+                    return
 
     def _next_step(self, *, may_probe: bool) -> Step:
         """Return what comes next; `may_probe`: whether a probe may begin, or stands in line already."""
-        freshness, watched = self._freshness, len(self._subscribers) > 0
-        head = self._queue.head
+        freshness, watched = self._freshness, self._subscribers.count > 0
+        waiting = self._queue.waiting
+        head = waiting[0] if waiting else None
         asked: Asked = "nothing" if head is None else "read" if isinstance(head, Get) else "update"
         if self._content.is_outdated:
             content = "outdated"
         elif self._content.replica is not None:
             content = "current"
-        elif watched or asked == "read" or (head and self._host.limits.bound_collections):
+        elif watched or asked == "read" or (head and self._limits.current.bound_collections):
             content = "missing"
         else:
             content = "none"
-        storage = "under way" if freshness.loading or self._committing is not None else "idle"
-        probe = may_probe and freshness.wants_probe
+        probe = may_probe and bool(freshness.ahead) and freshness.wants_probe
         return NEXT_STEP.decide[
-            storage, content, watched, asked, freshness.retrying, probe, freshness.just_loaded
+            content, watched, asked, freshness.retrying, probe, freshness.just_loaded
         ]
 
+    def _leave_line(self, *, may_probe: bool) -> None:
+        """Stand in line for a load no longer, unless a probe waits there for its turn."""
+        if self._is_in_line and may_probe:
+            self._is_in_line = False
+            self._host.want_no_load(self)
+
     def _catch_up_waiting(self, out: list[Effect[C]]) -> None:
-        if self._content.replica is not None:
-            for subscription in self._subscribers.waiting():
-                reader = subscription.reader
-                if reader.state == "ready":  # it may be blocked by what it has been given just now
-                    reader.take(self.catch_up(subscription, out), out)
+        for subscription in list(self._subscribers.waiting):
+            reader = subscription.reader
+            if reader.state == "ready":  # it may be blocked by what it has been given just now
+                reader.take(self.catch_up(subscription, out), out)
 
     def _release_answers(self, out: list[Effect[C]]) -> None:
         """Give the answers that were kept, if those who watch have seen what they tell of."""
         has_content = self._content.replica is not None and not self._freshness.stale
-        if has_content or not len(self._subscribers):
+        if has_content or not self._subscribers.count:
             self._answers.release(out)
 
     def _load(self, asker: Reader[C] | None, out: list[Effect[C]], *, probe: bool) -> bool:
         """Begin a load, or stand in line for it; return whether it has begun."""
-        if not self._host.begin_load(self, asker):
+        self._is_in_line = not self._host.begin_load(self, asker)
+        if self._is_in_line:
             return False
         self._freshness.begin(probe=probe)
         out.append(Load(self._host.issue(self), self.path, self.cursor))
@@ -228,9 +238,9 @@ class Collection(Generic[C]):
 
     def _serve(self, out: list[Effect[C]]) -> None:
         """Answer the read at the head of the queue, or commit the updates there."""
-        head, replica = self._queue.head, self._content.replica
+        head, replica = self._queue.waiting[0], self._content.replica
         if not isinstance(head, Get):
-            puts = self._queue.take_puts(replica, self._host.limits, out)
+            puts = self._queue.take_puts(replica, self._limits.current, out)
             if puts:
                 self._committing = puts
                 ticket = self._host.issue(self)
@@ -262,8 +272,13 @@ class Collection(Generic[C]):
                 self._host.linger(self, now)
 
     def _is_idle(self) -> bool:
-        under_way = self._freshness.loading or self._committing is not None
-        return not (under_way or self._queue or self._answers or len(self._subscribers))
+        waits = self._queue.waiting or self._answers.held
+        return not (self._is_under_way or waits or self._subscribers.count)
+
+    @property
+    def _is_under_way(self) -> bool:
+        """Whether a storage operation is."""
+        return self._committing is not None or self._freshness.loading
 
     def _end_commit(self) -> list[Put[C]]:
         puts, self._committing = self._committing or [], None
@@ -275,7 +290,7 @@ class Collection(Generic[C]):
         replica = self._content.replica
         if replica is not None:
             self._subscribers.broadcast(replica, out)
-            replica.prune(self._host.limits.tombstones)
+            replica.prune(self._limits.current.tombstones)
 
     # --- what there is ----------------------------------------------------------------------------
 
@@ -287,7 +302,7 @@ class Collection(Generic[C]):
     @property
     def subscriptions(self) -> int:
         """How many there are."""
-        return len(self._subscribers)
+        return self._subscribers.count
 
     @property
     def is_loaded(self) -> bool:
@@ -312,4 +327,4 @@ class Collection(Generic[C]):
     @property
     def is_busy(self) -> bool:
         """Whether a request waits here for storage."""
-        return bool(self._committing or self._queue or self._answers)
+        return bool(self._committing or self._queue.waiting or self._answers.held)

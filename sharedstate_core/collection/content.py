@@ -49,7 +49,10 @@ class Content(Generic[C]):
     @property
     def is_outdated(self) -> bool:
         """Whether storage is known to hold something else."""
-        return self.freshness.is_outdated(self.replica)
+        freshness, replica = self.freshness, self.replica
+        if freshness.stale or freshness.announced is None or replica is None:
+            return freshness.stale
+        return replica.is_behind(freshness.announced)
 
     def forget(self) -> None:
         """Let the content go."""

@@ -44,8 +44,8 @@ class Freshness(Generic[C]):
         self.probe_paused = False
         self.stale = False
         self.just_loaded = False
-        self._announced: Cursor | None = None
-        self._ahead: dict[Subscription[C], int] = {}  # with the load that decides, by its number
+        self.announced: Cursor | None = None
+        self.ahead: dict[Subscription[C], int] = {}  # with the load that decides, by its number
         self._loads = 0  # begun so far
         self._probing = False
         self._failures = 0
@@ -54,7 +54,7 @@ class Freshness(Generic[C]):
 
     def announce(self, cursor: Cursor) -> None:
         """Storage is said to hold this state."""
-        self._announced = cursor
+        self.announced = cursor
 
     def note_ahead(self, subscription: Subscription[C], replica: Replica | None) -> None:
         """Note a new subscriber, if it may hold more than we do, or more than the load under way brings."""
@@ -62,33 +62,29 @@ class Freshness(Generic[C]):
         if cursor is None:
             return
         if self.loading if replica is None else replica.is_behind(cursor):
-            self._ahead[subscription] = self._loads + 1
+            self.ahead[subscription] = self._loads + 1
 
     def drop(self, subscription: Subscription[C]) -> None:
         """A subscriber claims nothing any more."""
-        self._ahead.pop(subscription, None)
+        self.ahead.pop(subscription, None)
 
     # --- what comes of it -------------------------------------------------------------------------
 
-    def is_outdated(self, replica: Replica | None) -> bool:
-        """Return whether something is known to be missing."""
-        return self.stale or (replica is not None and replica.is_behind(self._announced))
-
     def is_awaited(self, subscription: Subscription[C], replica: Replica) -> bool:
         """Return whether a subscriber waits for a load that decides on its claim."""
-        return subscription in self._ahead and replica.is_behind(subscription.cursor)
+        return subscription in self.ahead and replica.is_behind(subscription.cursor)
 
     @property
     def wants_probe(self) -> bool:
         """Whether a probe is due, if nothing else makes a load necessary."""
-        return bool(self._ahead) and not (self.probe_paused or self.retrying)
+        return bool(self.ahead) and not (self.probe_paused or self.retrying)
 
     # --- loads ------------------------------------------------------------------------------------
 
     def begin(self, *, probe: bool) -> None:
         """A load begins, or a probe: what is heard from now on it may not bring."""
         self.loading, self._probing = True, probe
-        self.stale, self._announced = False, None
+        self.stale, self.announced = False, None
         self._loads += 1
 
     def succeeded(self, replica: Replica, *, is_news: bool) -> bool:
@@ -96,9 +92,9 @@ class Freshness(Generic[C]):
         self.loading, self.just_loaded, self._failures = False, True, 0
         in_vain = self._probing and not is_news
         self.probe_paused = self.probe_paused or in_vain
-        self._ahead = {
+        self.ahead = {
             subscription: load
-            for subscription, load in self._ahead.items()
+            for subscription, load in self.ahead.items()
             if load > self._loads and replica.is_behind(subscription.cursor)
         }
         return in_vain
@@ -112,4 +108,4 @@ class Freshness(Generic[C]):
 
     def forget(self) -> None:
         """The replica is gone: nothing is known of storage."""
-        self.stale, self._announced, self.just_loaded = False, None, False
+        self.stale, self.announced, self.just_loaded = False, None, False

@@ -1,8 +1,7 @@
-"""What a collection does next: the table behind `Collection`.
+"""What a collection does next, while no storage operation of it is under way: the table behind `Collection`.
 
 The facts:
 
-- `storage`: whether an operation is under way.
 - `content`: what is in memory is *current*, or *outdated*: storage is known to hold something else. There is *none*,
   and nobody needs it; or it is *missing*: somebody watches, or what is asked first needs it (a read; an update,
   where the size of collections is bounded).
@@ -21,14 +20,13 @@ from sharedstate_core.decisions import Row, Table
 
 Content: TypeAlias = Literal["none", "missing", "current", "outdated"]
 Asked: TypeAlias = Literal["nothing", "read", "update"]
-Step: TypeAlias = Literal["wait", "forget", "refuse", "load", "probe", "answer", "commit", "rest"]
+Step: TypeAlias = Literal["forget", "refuse", "load", "probe", "answer", "commit", "rest"]
 
 YES: Final = (True,)
 NO: Final = (False,)
 
 NEXT_STEP: Final[Table[Step]] = Table(
     {
-        "storage": ("idle", "under way"),
         "content": ("none", "missing", "current", "outdated"),
         "watched": (True, False),
         "asked": ("nothing", "read", "update"),
@@ -37,7 +35,6 @@ NEXT_STEP: Final[Table[Step]] = Table(
         "just_loaded": (True, False),
     },
     [
-        Row("wait", "one operation at a time", {"storage": ("under way",)}),
         Row("forget", "nobody needs it", {"content": ("outdated",), "watched": NO}),
         Row(
             "refuse",

@@ -101,29 +101,24 @@ class Queue(Generic[C]):
 
     Args:
         pending: counts the updates, also those that were taken out for a commit, until it has `ended`.
+
+    Attributes:
+        waiting: all of them, in the order they came.
     """
 
     def __init__(self, pending: Pending) -> None:
         self._pending = pending
-        self._waiting: deque[Operation[C]] = deque()
-
-    def __len__(self) -> int:
-        return len(self._waiting)
-
-    @property
-    def head(self) -> Operation[C] | None:
-        """What is next, if anything."""
-        return self._waiting[0] if self._waiting else None
+        self.waiting: deque[Operation[C]] = deque()
 
     def append(self, operation: Operation[C]) -> None:
         """Let something wait for its turn."""
-        self._waiting.append(operation)
+        self.waiting.append(operation)
         if isinstance(operation, Put):
             self._pending.bytes += operation.size
 
     def take(self) -> None:
         """Take the head out."""
-        self._waiting.popleft()
+        self.waiting.popleft()
 
     def take_puts(
         self, replica: Replica | None, limits: Limits, out: list[Effect[C]]
@@ -131,7 +126,8 @@ class Queue(Generic[C]):
         """Take the updates at the head that go into one commit, refusing those that make the collection too large."""
         quota = Quota(replica, limits) if replica is not None and limits.bound_collections else None
         puts: list[Put[C]] = []
-        while len(puts) < limits.group and isinstance(head := self.head, Put):
+        waiting = self.waiting
+        while len(puts) < limits.group and waiting and isinstance(head := waiting[0], Put):
             if quota is not None:
                 if puts and (puts[-1].write.condition or head.write.condition):
                     break  # only its outcome tells what is stored then
@@ -146,14 +142,14 @@ class Queue(Generic[C]):
 
     def take_of(self, reader: Reader[C]) -> Sequence[Operation[C]]:
         """Take out what was asked for this reader."""
-        theirs = [each for each in self._waiting if each.author.reader is reader]
-        self._waiting = deque(each for each in self._waiting if each.author.reader is not reader)
+        theirs = [each for each in self.waiting if each.author.reader is reader]
+        self.waiting = deque(each for each in self.waiting if each.author.reader is not reader)
         self.ended(each for each in theirs if isinstance(each, Put))
         return theirs
 
     def fail(self, error: RequestError, out: list[Effect[C]]) -> None:
         """Answer everything with an error."""
-        waiting, self._waiting = self._waiting, deque()
+        waiting, self.waiting = self.waiting, deque()
         self.ended(each for each in waiting if isinstance(each, Put))
         for operation in waiting:
             operation.author.fail(error, out)

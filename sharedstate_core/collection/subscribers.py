@@ -136,26 +136,23 @@ class Subscribers(Generic[C]):
         self._notices = notices
         self._counters = counters
         self._groups: dict[Audience, Group[C]] = {}
-        self._waiting: dict[Subscription[C], None] = {}
-        self._count = 0
-
-    def __len__(self) -> int:
-        return self._count
+        self.waiting: dict[Subscription[C], None] = {}
+        self.count = 0
 
     def add(self, subscription: Subscription[C]) -> None:
         """Let a new subscription in: it waits, unless its reader is blocked."""
-        self._count += 1
+        self.count += 1
         self.await_content(subscription)
 
     def remove(self, subscription: Subscription[C]) -> None:
         """Let a subscription go, wherever it is."""
-        self._count -= 1
+        self.count -= 1
         self._leave(subscription)
 
     def await_content(self, subscription: Subscription[C]) -> None:
         """Note that a subscription needs content, unless its reader is blocked and will ask again."""
         if subscription.reader.state == "ready":
-            self._waiting[subscription] = None
+            self.waiting[subscription] = None
 
     def sync(self, subscription: Subscription[C], replica: Replica) -> Sequence[bytes]:
         """Return what brings one subscriber, which is given it, to the replica's state; it is in step then."""
@@ -164,7 +161,7 @@ class Subscribers(Generic[C]):
         if subscription.is_new or cursor != replica.cursor:
             messages = self._notices.messages(replica, audience, cursor)
             self._count_catch_up(subscription, replica, len(messages))
-        self._waiting.pop(subscription, None)
+        self.waiting.pop(subscription, None)
         subscription.is_new = False
         group = self._groups.get(audience)
         if group is None:
@@ -204,18 +201,14 @@ class Subscribers(Generic[C]):
         """Note that a reader is blocked: it costs the cursor that its group has come to."""
         self._leave(subscription)
 
-    def waiting(self) -> Sequence[Subscription[C]]:
-        """Return those who wait; whoever can is to be brought to now."""
-        return list(self._waiting)
-
     def is_waiting(self, reader: Reader[C]) -> bool:
         """Return whether a subscription of this reader waits."""
-        if not self._waiting:  # nearly always
+        if not self.waiting:  # nearly always
             return False
-        return any(subscription.reader is reader for subscription in self._waiting)
+        return any(subscription.reader is reader for subscription in self.waiting)
 
     def _leave(self, subscription: Subscription[C]) -> None:
-        self._waiting.pop(subscription, None)
+        self.waiting.pop(subscription, None)
         group = self._groups.get(subscription.audience)
         if group is not None and group.discard(subscription.reader.connection):
             subscription.cursor = group.cursor

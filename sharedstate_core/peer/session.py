@@ -229,7 +229,7 @@ class Session(Generic[C]):
         return self._backlog.requests > 0
 
     def _control_flow(self, out: list[Effect[C]]) -> None:
-        owed = len(self._backlog) > 0
+        owed = self._paused and len(self._backlog) > 0
         match READING.decide[self.state, self._paused, owed, self._waiting_for_answers()]:
             case "pause":
                 self._paused = True

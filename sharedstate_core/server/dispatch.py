@@ -22,7 +22,7 @@ from sharedstate_core.collection.reader import Deferred
 from sharedstate_core.collection.subscribers import Subscription, proceed
 from sharedstate_core.effects import C, Effect, ListApps, ListCollections
 from sharedstate_core.errors import RequestError
-from sharedstate_core.paths import split_path
+from sharedstate_core.paths import CollectionPath, parse_collection_path, split_path
 from sharedstate_core.peer.request import Request
 from sharedstate_core.peer.subscribing import Accepted, Decision, resolve_subscriptions
 from sharedstate_core.wire.decode import (
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from sharedstate_core.clock import WallClock
     from sharedstate_core.collection.author import Author
     from sharedstate_core.collection.reader import Reader
-    from sharedstate_core.paths import CollectionPath
     from sharedstate_core.peer.session import Session
 
     from .registry import Registry
@@ -59,12 +58,13 @@ class Dispatcher(Generic[C]):
 
     def __init__(self, registry: Registry[C], clock: WallClock) -> None:
         self._registry = registry
+        self._limits = registry.live_limits
         self._clock = clock
         self._pending = registry.pending
 
     def receive(self, session: Session[C], text: str, now: float, out: list[Effect[C]]) -> None:
         """Take in one message: it is answered now, or what it asks for is under way."""
-        limits = self._registry.limits
+        limits = self._limits.current
         try:
             message = decode_request(text, limits)
         except BadMessageError as error:
@@ -82,9 +82,9 @@ class Dispatcher(Generic[C]):
         self, request: Request[C], message: RequestMessage, now: float, out: list[Effect[C]]
     ) -> None:
         match message.cmd, split_path(message.path):
-            case "PUT", (_, _, _):
-                path = self.admit(message.path)
-                write = decode_write(message.arg, self._registry.limits)
+            case "PUT", CollectionPath() as path:
+                self.admit(path)
+                write = decode_write(message.arg, self._limits.current)
                 size = put_size(write, len(message.arg) + len(request.tunnel))
                 self.take_in(path, Put(request, write, size), out)
             case "GET", ("subs",):
@@ -97,15 +97,14 @@ class Dispatcher(Generic[C]):
             case "PUT", _:
                 raise RequestError("bad_path", f"path {message.path[:200]!r}: nothing to PUT here")
 
-    def admit(self, path: str) -> CollectionPath:
-        """Return the collection that an update is for, if one more may wait for storage.
+    def admit(self, path: CollectionPath) -> None:
+        """Refuse an update of a collection that cannot be used, or for which there is no room.
 
         Raises:
-            RequestError: the path is none, or one more may not wait.
+            RequestError: it is refused.
         """
-        parsed = self._registry.parse(path)
+        self._registry.reserve(path)
         self._pending.admit()
-        return parsed
 
     def get(self, author: Author[C], path: str, now: float, out: list[Effect[C]]) -> None:
         """Answer a read, of whatever there is to read without a connection.
@@ -114,8 +113,9 @@ class Dispatcher(Generic[C]):
             RequestError: there is nothing to read.
         """
         match split_path(path):
-            case (_, _, _):
-                self.take_in(self._registry.parse(path), Get(author), out)
+            case CollectionPath() as collection:
+                self._registry.reserve(collection)
+                self.take_in(collection, Get(author), out)
             case ():
                 author.succeed(self._registry.services, out)
             case ("clock",):
@@ -167,7 +167,7 @@ class Dispatcher(Generic[C]):
 
     def _put_subs(self, request: Request[C], arg: Raw, now: float, out: list[Effect[C]]) -> None:
         """Edit or replace the subscriptions; the reply comes before what they bring."""
-        changes = decode_subscriptions(arg, self._registry.limits)
+        changes = decode_subscriptions(arg, self._limits.current)
 
         def reply(decision: Decision[C]) -> None:
             subs = [(path, entry.sub) for path, entry in decision.kept.items()]
@@ -186,10 +186,14 @@ class Dispatcher(Generic[C]):
     ) -> None:
         """Edit or replace the subscriptions of a connection; `reply` comes before what they bring."""
         before = session.subscriptions
-        parse = partial(self._registry.parse, beside=set())
-        decision = resolve_subscriptions(
-            before, changes, self._registry.limits.subscriptions, parse
-        )
+        reserved: set[CollectionPath] = set()
+
+        def parse(path: str) -> CollectionPath:
+            parsed = parse_collection_path(path)
+            self._registry.reserve(parsed, reserved)
+            return parsed
+
+        decision = resolve_subscriptions(before, changes, self._limits.current.subscriptions, parse)
         kept = decision.kept
         reply(decision)
         gone = [each for path, each in before.items() if kept.get(path) is not each]

@@ -17,7 +17,6 @@ from sharedstate_core.collection.collection import Collection
 from sharedstate_core.collection.collection_host import DEADLINES
 from sharedstate_core.effects import C, Effect
 from sharedstate_core.errors import RequestError
-from sharedstate_core.paths import CollectionPath, parse_collection_path
 from sharedstate_core.pending import Pending
 from sharedstate_core.timers import Timers
 
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from sharedstate_core.collection.reader import Reader
     from sharedstate_core.counters import Counters
     from sharedstate_core.limits import Limits, LiveLimits
+    from sharedstate_core.paths import CollectionPath
 
 
 class Registry(Generic[C]):
@@ -68,29 +68,27 @@ class Registry(Generic[C]):
 
     # --- which are there --------------------------------------------------------------------------
 
-    def parse(self, path: str, beside: set[CollectionPath] | None = None) -> CollectionPath:
-        """Return the collection that a path names.
+    def reserve(self, path: CollectionPath, beside: set[CollectionPath] | None = None) -> None:
+        """Refuse a collection that cannot be used.
 
         Args:
-            path: as a peer spells it.
+            path: which.
             beside: others that are about to be used and are not yet; this one is added, if it is such a one.
 
         Raises:
-            RequestError: `bad_path`, `no_service`, or `too_many` if one more collection cannot be in use.
+            RequestError: `no_service`, or `too_many` if one more collection cannot be in use.
         """
-        parsed = parse_collection_path(path)
-        self.check_service(parsed.service)
-        there = self._collections.get(parsed)
+        there = self._collections.get(path)
         if there is not None and there not in self._lingering:
-            return parsed
+            return
+        self.check_service(path.service)
         new = beside if beside is not None else set()
-        if parsed not in new:
+        if path not in new:
             in_use = len(self._collections) - len(self._lingering) + len(new)
-            if in_use >= self.limits.collections:
-                text = f"at most {self.limits.collections} collections in use"
-                raise RequestError("too_many", text)
-            new.add(parsed)
-        return parsed
+            limit = self.limits.collections
+            if in_use >= limit:
+                raise RequestError("too_many", f"at most {limit} collections in use")
+            new.add(path)
 
     def check_service(self, service: str) -> None:
         """Refuse a service that is not there.

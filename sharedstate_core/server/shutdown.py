@@ -26,6 +26,7 @@ class Shutdown(Generic[C]):
         close_all: closes every connection.
 
     Attributes:
+        has_begun: whether nothing more is accepted.
         is_over: whether every connection has been closed.
     """
 
@@ -34,19 +35,16 @@ class Shutdown(Generic[C]):
         is_busy: Callable[[], bool],
         close_all: Callable[[float, list[Effect[C]]], None],
     ) -> None:
+        self.has_begun = False
         self.is_over = False
         self._is_busy = is_busy
         self._close_all = close_all
         self._until: float | None = None
 
-    @property
-    def has_begun(self) -> bool:
-        """Whether nothing more is accepted."""
-        return self._until is not None
-
     def begin(self, until: float) -> None:
         """Accept nothing more; storage has time until then, whatever was said before."""
         self._until = until
+        self.has_begun = True
 
     def next_deadline(self) -> float | None:
         """Return when its time is up; None if it has not begun, or is over."""

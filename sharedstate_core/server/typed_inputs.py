@@ -14,6 +14,7 @@ from sharedstate_core.arguments import as_condition, check_update, expect
 from sharedstate_core.collection.operations import Put, put_size
 from sharedstate_core.effects import C, Effect
 from sharedstate_core.errors import RequestError
+from sharedstate_core.paths import parse_collection_path
 from sharedstate_core.peer.caller import Caller
 from sharedstate_core.peer.subscribing import Decision
 from sharedstate_core.storage import Condition, Cursor, Write
@@ -63,7 +64,9 @@ class TypedInputs(Inputs[C]):
         try:
             self._check_admission(caller)
             check_bounds(write, self._limits.current)
-            self._dispatcher.take_in(self._dispatcher.admit(path), Put(caller, write, size), out)
+            collection = parse_collection_path(path)
+            self._dispatcher.admit(collection)
+            self._dispatcher.take_in(collection, Put(caller, write, size), out)
         except RequestError as error:
             caller.fail(error, out)
         self._registry.flush(session, now, out)

@@ -78,7 +78,7 @@ def _check_bounds(world: World) -> None:
     assert outstanding.bytes <= limits.owed_bytes or len(outstanding._given) == 1
     collections = server._registry._collections.values()
     waiting = [
-        put for each in collections for put in (*each._queue._waiting, *(each._committing or ()))
+        put for each in collections for put in (*each._queue.waiting, *(each._committing or ()))
     ]
     assert server._registry.pending.bytes == sum(
         put.size for put in waiting if isinstance(put, Put)
@@ -94,7 +94,7 @@ def _check_bounds(world: World) -> None:
         == sum(server._registry._lingering.values())
         <= limits.linger_bytes
     )
-    assert all(not len(each._subscribers) for each in server._registry._lingering)
+    assert all(not each._subscribers.count for each in server._registry._lingering)
 
 
 def _check_collection(world: World, collection: Collection[Connection]) -> None:
@@ -106,20 +106,20 @@ def _check_collection(world: World, collection: Collection[Connection]) -> None:
         for subscription in session.subscriptions.values()
         if subscription.collection is collection
     }
-    assert len(subscribers) == len(expected)
+    assert subscribers.count == len(expected)
     in_step = {
         (audience, connection)
         for audience, group in subscribers._groups.items()
         for connection in group.connections
     }
-    waiting = {(s.audience, s.reader.connection) for s in subscribers.waiting()}
+    waiting = {(s.audience, s.reader.connection) for s in subscribers.waiting}
     awake = {(s.audience, s.reader.connection) for s in expected if s.reader.state == "ready"}
     assert not in_step & waiting
     assert in_step | waiting == awake
     assert not (collection._freshness.loading and collection._committing)
     under_way = server._tickets._owners.values()
     assert collection.is_busy == bool(
-        collection._queue or collection._answers or collection._committing
+        collection._queue.waiting or collection._answers.held or collection._committing
     )
     assert (collection in under_way) == bool(
         collection._freshness.loading or collection._committing
