@@ -1,6 +1,6 @@
-"""The contract of `Backend` as a suite of cases, for pytest.
+"""The contract of `Backend` as a test suite for pytest.
 
-Whoever writes a store gives a fixture `backend`, an open and empty one, and inherits the cases:
+The author of a store provides a fixture `backend`, open and empty, and inherits the cases:
 
 ```python
 import pytest
@@ -20,7 +20,7 @@ class TestMyBackend(BackendConformance):
 ```
 
 A store that keeps its data adds a fixture `reopen`: a coroutine function, each call of which opens another backend
-on the data of the case at hand, empty at first. Without it the cases about what is there after `close` are skipped.
+on the data of the current case, empty at first. Without it the cases about what outlives `close` are skipped.
 
 ```python
 @pytest.fixture
@@ -35,21 +35,21 @@ def reopen(tmp_path):
 
 Further fixtures, without which their cases are skipped:
 
-- `forgetful`: an open and empty backend that keeps a few tombstones only, so that there is a horizon.
+- `forgetful`: an open and empty backend that keeps only a few tombstones, so that there is a horizon.
 - `wipe`: a coroutine function that deletes all data while no backend is open.
 - `set_back`: a coroutine function that takes a copy of the data and returns another one, which puts the copy back;
   both under an open backend.
 
 Attributes of the class:
 
-- `keeps_epoch = False`: the store draws an epoch at each `open`, since it cannot tell what it lost; the counts go on.
+- `keeps_epoch = False`: the store draws an epoch at each `open`, since it cannot know what it lost; versions continue.
 - `shares_storage = True`: several backends may use the same data at once.
 
 The cases are coroutines. With anyio's pytest plugin (`anyio_mode = "auto"`, or `pytestmark =
-pytest.mark.anyio` in the module) they run on asyncio and on trio; a backend that knows asyncio only is
-wrapped in `sharedstate_backends.Island`, or the fixture `anyio_backend` is overridden. A failure begins with the rule
-that is broken (`rules.Rule`). What only the store's author can provoke (loss of power, a crash, a full disk, a second
-process) is not in here: `docs/own-service.md` has the list, and the package's own tests have examples.
+pytest.mark.anyio` in the module) they run on asyncio and on trio; a backend that needs asyncio is
+wrapped in `sharedstate_backends.Island`, or the fixture `anyio_backend` is overridden. A failure begins with the broken
+rule (`rules.Rule`). What only the store's author can provoke (loss of power, a crash, a full disk, a second
+process) is not tested: `docs/own-service.md` has the list, and the package's own tests have examples.
 """
 
 import sys
@@ -73,7 +73,7 @@ _NAMES = (
 _MODULES = [f"{__name__}.{name}" for name in _NAMES]
 pytest.register_assert_rewrite(*(name for name in _MODULES if name not in sys.modules))
 
-# From here on, so that failures are told in detail.
+# From here on, so that pytest explains failing asserts.
 from .cancelling import CancelCases  # noqa: E402
 from .conditions import ConditionCases  # noqa: E402
 from .content import ContentCases  # noqa: E402

@@ -1,5 +1,5 @@
 # ruff: noqa: S101 (asserts are how a suite of cases speaks)
-"""Cases: commits and looks whose callers are cancelled, and commits that somebody looks at meanwhile."""
+"""Cases: commits and reads whose callers are cancelled, and commits that are observed meanwhile."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ if TYPE_CHECKING:
     from sharedstate_core.storage import Loaded
 
 LOOKS: Final = 3
-"""Looks after a cancelled commit, a turn of the loop apart: it may be still on its way."""
+"""Reads after a cancelled commit, one turn of the loop apart: it may still be under way."""
 
 COMMITS: Final = 12
-"""Commits that somebody looks at meanwhile."""
+"""Commits that are observed meanwhile."""
 
 
 class CancelCases:
-    """A commit is one, whoever leaves or looks."""
+    """A commit is atomic, whoever is cancelled or reads."""
 
     @pytest.mark.parametrize("company", ["none", "before it", "after it"])
     async def test_cancelled_commits(self, backend: Backend, company: str) -> None:
-        """Whenever its caller is cancelled: a commit is stored whole or not at all, and the next follows on it.
+        """Whenever its caller is cancelled, a commit is stored whole or not at all, and the next one follows on.
 
         Nor does it matter to commits to another collection, which begin before or after it.
         """
@@ -62,7 +62,7 @@ class CancelCases:
             check_full(neighbour, trial.neighbour)
 
     async def test_cancelled_looks(self, backend: Backend) -> None:
-        """Whenever the caller of `load`, `heads` or `collections` is cancelled: the next call is as any other."""
+        """Whenever the caller of `load`, `heads` or `collections` is cancelled: the next call works as usual."""
         model = Model()
         names = ["collection"]
 
@@ -96,7 +96,7 @@ class CancelCases:
             await each_moment(anyio.current_time() - began, attempt)
 
     async def test_looks_during_commits(self, backend: Backend) -> None:
-        """`heads` and `collections` may be called at any time, and never tell of half a commit."""
+        """`heads` and `collections` may be called at any time, and never show half a commit."""
         looks: list[tuple[int, list[str]]] = []
         count = len(UPDATES)
 

@@ -1,4 +1,4 @@
-"""What a backend returns, looked at before any case does: what the server refuses fails with the rule and the place."""
+"""Checks what a backend returns before any case sees it: what the server would refuse fails with rule and place."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 
 class Checked:
-    """A backend that does what the one behind it does.
+    """A backend that passes calls on, and checks their results.
 
     Raises:
-        AssertionError: by each call, if what it came to cannot be a result of it.
+        AssertionError: by each call, if its result is impossible.
     """
 
     def __init__(self, backend: Backend) -> None:
@@ -43,7 +43,7 @@ class Checked:
         await _awaitable(self._backend.close(), "close")
 
     async def load(self, collection: CollectionPath, since: Cursor | None) -> Loaded:
-        """Read, and check that it is a state."""
+        """Load, and check that the result is a state."""
         loaded: Loaded = await _awaitable(self._backend.load(collection, since), "load")
         try:
             checked_load(loaded, since)
@@ -52,7 +52,7 @@ class Checked:
         return loaded
 
     async def commit(self, collection: CollectionPath, writes: Sequence[Write]) -> CommitResult:
-        """Write, and check that there is an outcome for each write."""
+        """Commit, and check that there is an outcome for each write."""
         result: CommitResult = await _awaitable(self._backend.commit(collection, writes), "commit")
         try:
             checked_commit(result, [write.update for write in writes])
@@ -61,7 +61,7 @@ class Checked:
         return result
 
     async def heads(self, collections: Sequence[CollectionPath]) -> Mapping[CollectionPath, Cursor]:
-        """Look, and check that there are cursors."""
+        """Return heads, and check that they are cursors."""
         heads: object = await _awaitable(self._backend.heads(collections), "heads")
         place = f"{Rule.HEADS}: heads returned"
         if not isinstance(heads, Mapping):
@@ -78,7 +78,7 @@ class Checked:
         return heads
 
     async def collections(self, app: str) -> Sequence[str]:
-        """List, and check that there are names."""
+        """List, and check that the results are names."""
         names: Sequence[str] = await _awaitable(self._backend.collections(app), "collections")
         try:
             checked_names(names)

@@ -1,5 +1,5 @@
 # ruff: noqa: S101 (asserts are how a suite of cases speaks)
-"""Cases: writes that apply only if nothing of interest has changed."""
+"""Cases: writes that apply only if nothing relevant has changed."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def attempt(
 
 
 def check_conflict(outcome: Outcome, version: int) -> None:
-    """Check that a write was rejected at this version, and what its author is told."""
+    """Check that a write was rejected at this version, and the error for its author."""
     assert isinstance(outcome, Rejected), f"{Rule.CONDITION}: applied all the same"
     assert (outcome.code, outcome.version) == ("conflict", version), f"{Rule.CONDITION}"
     assert outcome.message, f"{Rule.CONDITION}: the author is told nothing"
@@ -114,14 +114,14 @@ class ConditionCases:
         await conflicts(backend, 2, ["absent"])
 
     async def test_many_ids(self, backend: Backend) -> None:
-        """Thousands of ids are asked for as one."""
+        """Thousands of ids work like one."""
         ids = [f"id {number}" for number in range(3000)]
         await write_all(backend, path(), put(*ids), put(ids[-1], value=2))
         await conflicts(backend, 1, ids)
         await applies(backend, 1, ids[:-1])
 
     async def test_conflict_leaves_its_neighbours(self, backend: Backend) -> None:
-        """A refused write changes nothing; those before and after it in the commit are applied."""
+        """A rejected write changes nothing; those before and after it in the commit are applied."""
         epoch = (await backend.load(path(), None)).epoch
         seen = Condition(Cursor(epoch, 1), ("a",))
         model = Model()
@@ -169,13 +169,13 @@ class ConditionCases:
             )
 
     async def test_first_write_refused(self, backend: Backend) -> None:
-        """A refused write does not make a collection."""
+        """A rejected write does not create a collection."""
         await conflicts(backend, 1)
         names = list(await backend.collections("app"))
         assert names == [], f"{Rule.CONDITION}: a rejected write made a collection"
 
     async def test_conditional_noop(self, backend: Backend) -> None:
-        """An update that touches nothing asks whether its condition holds, and leaves the version."""
+        """A no-op checks its condition, and leaves the version."""
         await write_all(backend, path(), put("a"))
         epoch = (await backend.load(path(), None)).epoch
         writes = [Write(Update(), Condition(Cursor(epoch, version))) for version in (0, 1)]

@@ -20,7 +20,7 @@ UNLIKE = (
     *("🗝️", "🗝", "\U0001d4b3", "\ufeffkey", "ke\u200by", "ключ", "鍵", "key%", "k_y", "'\"`\\;--"),
     *("1", "01", "1.0", "1e0", "null", "key\x00", "key\x00x", "key\n", "x" * 255),
 )
-"""Names which must stay apart: case, accents, normal forms, spaces, wildcards, controls, spellings of a number."""
+"""Names that must stay distinct: case, accents, normal forms, spaces, wildcards, controls, spellings of a number."""
 
 TEXTS = (
     b'{"id":"a","n":[1.10,1e400,-0,-0.0,1E5,123456789012345678901234567890.000]}',
@@ -29,7 +29,7 @@ TEXTS = (
     b'{"id":"a","text":"\\u00e9 \\ud83d\\udddd \\/ \\u0000"}',
     b'{"z":1,"id":"a","a":{"z":1,"a":[]},"z":2}',
 )
-"""Item texts which must come back to the byte."""
+"""Item texts that must come back byte for byte."""
 
 
 async def check_order(backend: Backend, ids: list[str], rule: Rule = Rule.ORDER) -> None:
@@ -41,7 +41,7 @@ class ContentCases:
     """Updates one after the other."""
 
     async def test_nothing_written(self, backend: Backend) -> None:
-        """A collection nobody has written to is empty, at version 0."""
+        """A collection that nobody has written to is empty, at version 0."""
         loaded = await backend.load(path(), None)
         told = (loaded.version, loaded.horizon, list(loaded.rows), loaded.base)
         assert told == (0, 0, [], None), f"{Rule.LOAD}: of what nobody has written to"
@@ -93,7 +93,7 @@ class ContentCases:
         await check_every_version(backend, path(), model)
 
     async def test_noop(self, backend: Backend) -> None:
-        """An update that touches nothing leaves the version."""
+        """A no-op leaves the version."""
         versions = [
             await write_all(backend, path(), update) for update in (Update(), put("a"), Update())
         ]
@@ -101,7 +101,7 @@ class ContentCases:
         assert versions == [0, 1, 1, 1], f"{Rule.COMMIT}: a no-op leaves the version"
 
     async def test_no_writes(self, backend: Backend) -> None:
-        """A commit of nothing succeeds."""
+        """A commit without writes succeeds."""
         outcomes = list((await backend.commit(path(), [])).outcomes)
         assert outcomes == [], f"{Rule.COMMIT}: of no writes"
 
@@ -154,7 +154,7 @@ class ContentCases:
             assert version == 1, f"{Rule.NAMES}: {collection} was written to before"
 
     async def test_service_is_no_name(self, backend: Backend) -> None:
-        """What the configuration calls the store is of no concern to it: a service may be renamed."""
+        """The store ignores its name in the configuration: a service may be renamed."""
         model = Model()
         for service in ("items", "renamed"):
             collection = path()._replace(service=service)
@@ -165,7 +165,7 @@ class ContentCases:
             check_full(loaded, model)
 
     async def test_long_names(self, backend: Backend) -> None:
-        """Ids of 255 bytes and names of 128 are whole: the last character counts."""
+        """Ids of 255 bytes and names of 128 are kept whole: the last character counts."""
         ids = [
             start + end
             for start in ("x" * 254, "é" * 127, "\U0001d4b3" * 63 + "xx")

@@ -1,5 +1,5 @@
 # ruff: noqa: S101 (asserts are how a suite of cases speaks)
-"""Cases: versions, what changed since one of them, and what there is at all."""
+"""Cases: versions, what changed since one of them, and lists."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class CursorCases:
 
     @pytest.mark.parametrize("number", [1, 2])
     async def test_another_store_has_another_epoch(self, backend: Backend, number: int) -> None:
-        """For its counts start anew; also if the fixture empties one and the same store for each case."""
+        """Its versions start over; also if the fixture empties the same store for each case."""
         epoch = (await backend.load(path(), None)).epoch
         assert epoch not in EPOCHS, (
             f"{Rule.EPOCH}: empty store number {number} has the epoch of an earlier one"
@@ -71,7 +71,7 @@ class CursorCases:
             check_full(await backend.load(path(), Cursor(other, 2)), model)
 
     async def test_since_the_future(self, backend: Backend) -> None:
-        """A version that is yet to come gets everything."""
+        """A version in the future gets everything."""
         model = Model()
         model.write(put("a"))
         await write_all(backend, path(), put("a"))
@@ -105,7 +105,7 @@ class CursorCases:
             await check_every_version(backend, path(), model)
 
     async def test_since_before_a_reset(self, backend: Backend) -> None:
-        """Whoever was there before a reset learns of all that it removed, or gets everything."""
+        """A reader from before a reset learns of all that it removed, or gets everything."""
         model = Model()
         for update in (put("a", "b"), put("c"), Update(insert={"b": b'{"id":"b"}'}, reset=True)):
             await write_all(backend, path(), update)
@@ -115,7 +115,7 @@ class CursorCases:
             check_since(await backend.load(path(), Cursor(epoch, version)), model, version)
 
     async def test_recreated_items_move(self, backend: Backend) -> None:
-        """An item that was removed and inserted since is told as inserted since, at its new place."""
+        """An item that was removed and inserted since is returned as inserted since, at its new place."""
         await write_all(backend, path(), put("a", "b"), put("c", "a", remove=["a"]))
         epoch = (await backend.load(path(), None)).epoch
         loaded = await backend.load(path(), Cursor(epoch, 1))
@@ -150,7 +150,7 @@ class CursorCases:
         ), f"{Rule.HEADS}: of two collections and one that nobody wrote to"
 
     async def test_heads_of_many(self, backend: Backend) -> None:
-        """They may be asked for thousands of collections at once."""
+        """They work for thousands of collections at once."""
         await write_all(backend, path("2999"), put("a"))
         paths = [path(str(number)) for number in range(3000)]
         heads = {key: cursor.version for key, cursor in (await backend.heads(paths)).items()}

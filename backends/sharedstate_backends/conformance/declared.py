@@ -1,5 +1,5 @@
 # ruff: noqa: S101 (asserts are how a suite of cases speaks)
-"""Cases for what only some stores do: they say so with a fixture or an attribute of the test class."""
+"""Cases for what only some stores do: those declare it by a fixture or an attribute of the test class."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 REMOVALS: Final = 60
-"""A store that keeps a few tombstones has forgotten some of them after so many."""
+"""Number of removals after which a store that keeps a few tombstones has forgotten some."""
 
 ATTEMPTS: Final = 3
 """Calls that may fail while data is put back."""
@@ -47,10 +47,10 @@ async def insist(call: Callable[[], Awaitable[T]]) -> T:
 
 
 class DeclaredCases(DeclaringCases):
-    """What a store says that it does."""
+    """What a store declares."""
 
     async def test_forgotten_tombstones(self, forgetting: Backend) -> None:
-        """What changed is told from the horizon on, and everything to whoever was there before."""
+        """A load since the horizon or later returns what changed, an earlier one everything."""
         model = Model()
         for number in range(REMOVALS):
             update = put(f"id {number}", "kept", remove=[f"id {number - 1}", f"id {number - 2}"])
@@ -84,7 +84,7 @@ class DeclaredCases(DeclaringCases):
             )
 
     async def test_wiped_data(self, reopening: Reopen, wiping: Wipe) -> None:
-        """Counts that start anew have a new epoch."""
+        """Versions that start over have a new epoch."""
         epochs: list[str] = []
         for _ in range(3):
             async with opened(reopening) as backend:
@@ -100,7 +100,7 @@ class DeclaredCases(DeclaringCases):
     async def test_data_that_goes_back(
         self, reopening: Reopen, setting_back: SetBack, first: str
     ) -> None:
-        """Whatever is called first then: the states that are lost keep their names, others have a new epoch."""
+        """Whatever is called first afterwards: no name of a lost state is used again, since the epoch is new."""
         model = Model()
         async with opened(reopening) as backend:
             await write_all(backend, path(), put("one"))

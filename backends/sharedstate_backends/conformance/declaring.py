@@ -1,4 +1,4 @@
-"""What the author of a store tells of it: fixtures, without which a case is skipped, and attributes of the class."""
+"""What a store's author declares: fixtures, without which cases are skipped, and attributes of the class."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SKIPPED: Final = {
 
 
 def fixture(request: pytest.FixtureRequest, name: str) -> Any:
-    """Return what a fixture of the store's author gives; skip the case if there is none."""
+    """Return the value of the author's fixture; skip the case if there is none."""
     try:
         return request.getfixturevalue(name)
     except pytest.FixtureLookupError as error:
@@ -50,7 +50,7 @@ async def opened(reopen: Reopen) -> AsyncIterator[Backend]:
 
 
 class DeclaringCases:
-    """Cases that depend on what the store is said to do."""
+    """Cases that depend on what the author declares."""
 
     keeps_epoch: ClassVar[bool] = True
     """Whether the store has the same epoch when it is opened again; otherwise it draws a new one each time."""
@@ -75,7 +75,7 @@ class DeclaringCases:
 
     @pytest.fixture
     def forgetting(self, request: pytest.FixtureRequest) -> Backend:
-        """Return an open and empty backend that remembers a few removals only."""
+        """Return an open and empty backend that remembers only a few removals."""
         return Checked(fixture(request, "forgetful"))
 
     @pytest.fixture

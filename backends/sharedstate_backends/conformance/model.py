@@ -1,5 +1,5 @@
 # ruff: noqa: S101 (asserts are how a suite of cases speaks)
-"""What a collection must hold after each version, told the slow way, and checks against it."""
+"""A naive model of what a collection must hold after each version, and checks against it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def path(collection: str = "collection", app: str = "app") -> CollectionPath:
-    """Return a collection's path; the service's name is of no concern to a backend."""
+    """Return a collection's path; backends ignore the service's name."""
     return CollectionPath(app, "service", collection)
 
 
@@ -106,7 +106,7 @@ def as_update(loaded: Loaded) -> Update:
 
 
 def check_full(loaded: Loaded, model: Model) -> None:
-    """Check a load without `since`: version, items, order, and what each row tells."""
+    """Check a load without `since`: version, items, order, and the fields of each row."""
     check_version(loaded, model)
     assert 0 <= loaded.horizon <= loaded.version, f"{Rule.LOAD}: a horizon that cannot be"
     state = state_of(loaded)

@@ -1,5 +1,5 @@
 # ruff: noqa: S101 (asserts are how a suite of cases speaks)
-"""Cases of what a store may have beside the contract: it tells apps, it forgets collections that were emptied."""
+"""Cases for the optional parts of a store: listing apps, and forgetting emptied collections."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .declaring import Reopen
 
 STEPS: Final = 1_000
-"""After so many calls there must be nothing left to forget."""
+"""Number of calls after which nothing may be left to forget."""
 
 
 def having(backend: Backend, name: str) -> Any:
@@ -46,7 +46,7 @@ class OptionalCases(DeclaringCases):
     """Cases of `ListingApps` and `Pruning`."""
 
     async def test_apps(self, backend: Backend) -> None:
-        """Names of apps with something in them, sorted by code point."""
+        """Names of apps that have items, sorted by code point."""
         apps = having(backend, "apps")
         assert list(await apps()) == [], f"{Rule.APPS}: there are none yet"
         names = ["b", "a", "é", "Z", "\U0001f511", "\uffee", "a b", "A"]
@@ -80,7 +80,7 @@ class OptionalCases(DeclaringCases):
             assert [row.id for row in loaded.rows if row.text is not None] == ["c"], f"{Rule.LOAD}"
 
     async def test_versions_of_what_was_forgotten(self, backend: Backend) -> None:
-        """Whichever goes last: none of those that went is counted anew."""
+        """Whichever is forgotten last: none of them uses a version again."""
         last = {
             path(f"{updates} updates"): await write_all(
                 backend, path(f"{updates} updates"), *[put("a")] * updates, put(remove=["a"])
@@ -93,7 +93,7 @@ class OptionalCases(DeclaringCases):
             assert after > version, f"{Rule.PRUNE}: version {after} is counted twice"
 
     async def test_what_is_not_forgotten(self, backend: Backend) -> None:
-        """What holds something, and what is used: also what was removed there is known as before."""
+        """Collections that hold something, or are used, stay, with what was removed there."""
         kept, used = path("kept"), path("used")
         await write_all(backend, kept, put("a", "b"), put(remove=["a"]))
         await write_all(backend, used, put("a", "b"), put(remove=["a"]), put(remove=["b"]))
@@ -107,7 +107,7 @@ class OptionalCases(DeclaringCases):
             assert (await backend.load(key, cursor)).base == 1, f"{Rule.PRUNE}: of what is kept"
 
     async def test_forgotten_collections_after_reopening(self, reopening: Reopen) -> None:
-        """The versions of what was forgotten are not counted again after `close` and `open`."""
+        """Versions of forgotten collections are not used again after `close` and `open`."""
         async with opened(reopening) as backend:
             last = await write_all(backend, path(), *[put("a")] * 3, put(remove=["a"]))
             epoch = (await backend.load(path(), None)).epoch

@@ -1,5 +1,5 @@
 # ruff: noqa: S101 (asserts are how a suite of cases speaks)
-"""Cases for stores that keep their data: what is there after `close` and another `open`."""
+"""Cases for stores that keep their data: what outlives `close` and another `open`."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 class ReopenCases(DeclaringCases):
-    """What outlives the backend. These cases open and close by themselves, and do not take `backend`."""
+    """What outlives the backend. These cases open and close backends themselves, and do not use `backend`."""
 
     async def test_all_is_there_again(self, reopening: Reopen) -> None:
-        """Items, order, versions, epoch, tombstones: whoever saw an earlier version can resume, and go on."""
+        """Items, order, versions, epoch, tombstones: readers can resume from an earlier version."""
         models = {path("one"): Model(), path("two"): Model()}
         updates = (
             put("c", "a", "b"),
@@ -130,7 +130,7 @@ class ReopenCases(DeclaringCases):
                     await trial.look_back(backend)
 
     async def test_close_waits_for_cancelled_commits(self, reopening: Reopen) -> None:
-        """After it nothing is half stored, and nothing is still on its way."""
+        """After it nothing is half stored, and nothing is still under way."""
         trials: list[Trial] = []
 
         async def attempt(moment: Moment) -> bool:

@@ -1,4 +1,4 @@
-"""The words with which a failure names what was broken; numbers are those of `sharedstate_backends.contract`."""
+"""How failures name the broken rule; the numbers are those of `sharedstate_backends.contract`."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # ruff: noqa: S101 (asserts are how a suite of cases speaks)
-"""Calls that are cancelled at a chosen moment, on asyncio and on trio, whatever store they are made to.
+"""Calls that are cancelled at a chosen moment, on asyncio and on trio, for any store.
 
 Three kinds of moments, since stores wait in three ways:
 
@@ -40,7 +40,7 @@ FRACTIONS: Final = 8
 """Moments by the clock."""
 
 SUSPENSIONS: Final = 10_000
-"""A call that suspends so often after its caller was cancelled goes round in a circle."""
+"""Number of suspensions after which a cancelled call is taken for one that loops for ever."""
 
 CALL_SECONDS: Final = 30.0
 """Seconds after which a call is taken for one that never ends."""
@@ -62,17 +62,17 @@ class Moment(NamedTuple):
 
 
 class Ended(NamedTuple):
-    """What came of a call: what it returned, empty if nothing; and whether it ended before it was to be cancelled."""
+    """The outcome of a call: what it returned, empty if nothing; and whether it ended before it was to be cancelled."""
 
     results: list[Any]
     early: bool
 
 
 async def each_moment(seconds: float, attempt: Callable[[Moment], Awaitable[bool]]) -> None:
-    """Make an attempt at moments of every kind.
+    """Make an attempt at each moment of every kind.
 
     Args:
-        seconds: how long the call takes in peace.
+        seconds: how long the undisturbed call takes.
         attempt: makes the call, and returns whether it ended before it was to be cancelled.
     """
     for number in _numbers():
@@ -165,7 +165,7 @@ def watched(
 
 @asynccontextmanager
 async def together() -> AsyncIterator[TaskGroup]:
-    """Run tasks; the first that fails is what is raised, so that a report begins with what is wrong."""
+    """Run tasks; raise the first failure by itself, so that a report begins with what is wrong."""
     try:
         async with anyio.create_task_group() as tasks:
             yield tasks
@@ -175,7 +175,7 @@ async def together() -> AsyncIterator[TaskGroup]:
 
 @contextmanager
 def time_limit(when: object) -> Iterator[None]:
-    """Let what is awaited within take so long and no longer, and raise nothing."""
+    """Fail if what is awaited within takes longer than `CALL_SECONDS`, or raises."""
     with anyio.move_on_after(CALL_SECONDS) as scope:
         try:
             yield

@@ -1,5 +1,5 @@
 # ruff: noqa: S101 (asserts are how a suite of cases speaks)
-"""A commit whose caller is cancelled, and what may be told of its collection from then on."""
+"""A commit whose caller is cancelled, and what its collection may hold from then on."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def writes() -> list[Write]:
 
 
 async def seconds_of_a_commit(backend: Backend) -> float:
-    """Commit `UPDATES` in peace, three times; return how long that takes at least."""
+    """Commit `UPDATES` undisturbed three times; return the shortest time."""
     seconds = []
     for number in range(3):
         began = anyio.current_time()
@@ -57,9 +57,9 @@ def neighbour_of(collection: CollectionPath) -> CollectionPath:
 
 
 class Trial:
-    """A commit whose caller is cancelled, and all that its collection may tell from then on.
+    """A commit whose caller is cancelled, and all that its collection may hold from then on.
 
-    It is there whole or not at all; it may be late, but before `close` has ended. What was told once stays so.
+    It is stored whole or not at all; perhaps late, but before `close` has ended. What was read once stays.
     """
 
     def __init__(self, collection: CollectionPath, moment: Moment) -> None:
@@ -73,7 +73,7 @@ class Trial:
         self._told: dict[Cursor, set[Row]] = {}
 
     async def cut(self, backend: Backend) -> bool:
-        """Commit, and be cancelled; return whether that came too late."""
+        """Commit, and be cancelled; return whether the commit ended first."""
         call: Coroutine[Any, Any, CommitResult] = backend.commit(self.collection, writes())
         with time_limit(self._moment):
             ended = await cancelled(call, self._moment)
@@ -85,7 +85,7 @@ class Trial:
         return ended.early
 
     async def cut_in_company(self, backend: Backend, *, first: bool) -> bool:
-        """See `cut`, while somebody looks at the head, and another collection is committed to.
+        """See `cut`, while the head is observed, and another collection is committed to.
 
         `first` tells whether this commit begins before those others.
         """
@@ -127,13 +127,13 @@ class Trial:
         return early
 
     async def look(self, backend: Backend) -> None:
-        """Check what is told of the collection now."""
+        """Check what is read of the collection now."""
         with time_limit(self._moment):
             self._check(await backend.load(self.collection, None))
             self._see((await backend.heads([self.collection]))[self.collection])
 
     async def look_back(self, backend: Backend) -> None:
-        """Check that, and what is told since each earlier version."""
+        """Check that, and what is read since each earlier version."""
         await self.look(backend)
         for version in range(self._seen.version + 1):
             loaded = await backend.load(self.collection, Cursor(self._seen.epoch, version))
@@ -153,7 +153,7 @@ class Trial:
         self._see(Cursor(self._seen.epoch, outcome.version))
 
     async def look_after_closing(self, backend: Backend) -> None:
-        """Check what another backend tells on the same data: what is not there now never will be."""
+        """Check what another backend reads from the same data: what is not there now never will be."""
         await self.look(backend)
         self._stored = self._seen.version >= len(UPDATES)
         await self.look(backend)
@@ -171,7 +171,7 @@ class Trial:
         check_full(loaded, model)
 
     def _see(self, cursor: Cursor) -> None:
-        """Hear of a version; it is one that there may be, and not before those heard of so far."""
+        """Check a version that was read: it is possible, and not before those read so far."""
         assert cursor.version >= self._seen.version, (
             f"{Rule.KEEP}: {self._moment}, version {self._seen.version} was told, now {cursor.version}"
         )

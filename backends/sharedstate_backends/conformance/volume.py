@@ -38,10 +38,10 @@ def random_update(source: random.Random, serial: int) -> Update:
 
 
 class VolumeCases:
-    """Quantity."""
+    """Many writes, many collections, long histories."""
 
     async def test_many_writes_in_one_commit(self, backend: Backend) -> None:
-        """A commit takes as many writes as there are."""
+        """A commit takes hundreds of writes."""
         model = Model()
         updates = [put(f"id {number % 100}", value=number) for number in range(500)]
         result = await backend.commit(path(), [Write(update) for update in updates])
@@ -70,7 +70,7 @@ class VolumeCases:
         } == dict.fromkeys(models, ROUNDS), f"{Rule.HEADS}: of collections written to at once"
 
     async def test_random_histories(self, backend: Backend) -> None:
-        """Whatever happens, full loads and loads since every earlier version agree with a naive model."""
+        """Full loads and loads since every earlier version agree with a naive model."""
         for seed in range(HISTORIES):
             source = random.Random(seed)
             collection = path(f"history {seed}")

@@ -56,6 +56,10 @@ class Rows:
         for key, _, planned, _ in changes:
             if planned.reset:
                 cursor.execute(f"DELETE FROM {self._items} WHERE collection = ?", (key,))
+        self._put_items(cursor, changes)
+        self._put_heads(cursor, changes)
+
+    def _put_items(self, cursor: sqlite3.Cursor, changes: Sequence[Change]) -> None:
         insert = f"INSERT INTO {self._items} (id, data, created, place, version, collection) "
         self._write(
             cursor,
@@ -91,6 +95,8 @@ class Rows:
             "created = 0, place = 0, version = excluded.version, data = NULL",
             [(key, *each) for key, _, planned, _ in changes for each in planned.removals.items()],
         )
+
+    def _put_heads(self, cursor: sqlite3.Cursor, changes: Sequence[Change]) -> None:
         self._write(
             cursor,
             f"INSERT INTO {self._heads} (key, app, name, version, horizon, tombstones, writers) "
