@@ -1,8 +1,8 @@
 # ruff: noqa: S608 (the table's name was validated; everything else is a literal)
 """What is known of a whole store in MySQL or MariaDB: its epoch, those before it, and the server that keeps it.
 
-Whoever draws a new epoch has the lock on these rows and looks again first: of several processes one draws it. Commits
-that read heads share the lock on the epoch's row, so that none is told an epoch which a restore has replaced meanwhile.
+A process that draws a new epoch locks these rows and checks again first, so that only one of several draws it. Commits
+that read heads share the lock on the epoch's row, so that none uses an epoch which a restore has replaced.
 """
 
 from __future__ import annotations
@@ -60,17 +60,17 @@ class Meta:
     async def recognise(
         self, connection: Connection, *, is_opening: bool = False, is_new: bool = False
     ) -> str:
-        """Note which server answers; draw a new epoch if it may have lost something, and return why it may.
+        """Note which server answers; draw a new epoch if it may have lost data, and return why.
 
-        Whoever opens the store leaves a mark (see `history`).
+        Opening the store leaves a mark (see `history`).
 
         Args:
             connection: to that server.
             is_opening: whether the store is just being opened.
-            is_new: whether it was made just now, so that nothing can be lost.
+            is_new: whether it was just created, so that nothing can be lost.
         """
         noted = await self.lock(connection, begin=True)
-        if not connection.is_galera:  # again, since a proxy may lead to another one who is to write
+        if not connection.is_galera:  # again, since behind a proxy another one may be writable
             await connection.identify()
         server = connection.server
         reason = "" if is_new else doubts(server, noted, is_opening=is_opening)
@@ -89,13 +89,13 @@ class Meta:
         remembered: Mapping[CollectionPath, State],
         found: Mapping[CollectionPath, State],
     ) -> tuple[str, list[Lost]]:
-        """Return the epoch, and which collections do not go on from what is remembered; draw a new one if any.
+        """Return the epoch, and which collections do not go on from what is remembered; if any, draw a new epoch.
 
         Args:
             connection: within a transaction.
             noted: what `lock` has returned there.
-            remembered: heads that were told of.
-            found: what was found there since; `now` in what is returned has the new epoch.
+            remembered: heads that were reported.
+            found: the heads read since; `now` in the result has the new epoch.
         """
         epoch = noted.get("epoch", "")
         if not epoch:
@@ -109,11 +109,11 @@ class Meta:
         return epoch, [each._replace(now=each.now._replace(epoch=epoch)) for each in lost]
 
     async def renew(self, connection: Connection, noted: Mapping[str, str]) -> None:
-        """Draw a new epoch, within a transaction in which `lock` has returned what is noted."""
+        """Draw a new epoch, in a transaction in which `lock` returned `noted`."""
         await connection.run("; ".join(self._put(_renewed(noted))))
 
     def raise_floor(self, version: int) -> list[str]:
-        """Return statements that let the store's floor be this version, likewise."""
+        """Return statements that set the store's floor to this version, likewise."""
         return self._put({"floor": str(version), "format": str(FORMAT_WITH_FLOOR)})
 
     async def lock(self, connection: Connection, *, begin: bool = False) -> dict[str, str]:
@@ -133,6 +133,6 @@ class Meta:
 
 
 def _renewed(noted: Mapping[str, str], lost: Iterable[str] = ()) -> dict[str, str]:
-    """Return a new epoch, and the list of those before it, among them these which the store does not know any more."""
+    """Return a new epoch, and the list of those before it, including these, which the store has lost."""
     former = with_epochs(noted.get("former_epochs", ""), [*lost, noted.get("epoch", "")])
     return {"epoch": new_epoch(), "former_epochs": former}

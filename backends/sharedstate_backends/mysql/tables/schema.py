@@ -1,9 +1,9 @@
 # ruff: noqa: S608 (the names were validated; everything else is a literal)
-"""The tables of a service in MySQL or MariaDB, made when they are missing: those of `sqlite.schema`.
+"""The tables of a service in MySQL or MariaDB, created when they are missing: those of `sqlite.schema`.
 
-Ids and names are VARBINARY and texts LONGBLOB: they are compared byte by byte, spaces at the end count, and no
+Ids and names are VARBINARY and texts LONGBLOB: they are compared byte by byte, trailing spaces count, and no
 character set of the server, the database or the connection converts them. The key of a collection is drawn
-at random: nobody needs to ask the server for it.
+at random, so the server need not be asked for it.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ _COLUMNS: Final = {
     "_meta": ["name", "value"],
 }
 SUFFIXES: Final = tuple(_COLUMNS)
-"""What the names of a service's tables end with: items, collections, and what is known of the whole."""
+"""Suffixes of a service's tables: items, collections, meta data."""
 
 BUILDING: Final = {"": "_migrating", "_collections": "_migrating_heads", "_meta": "_migrating_meta"}
-"""What their names end with while a migration fills them; the comment of such a table says that it is ours."""
+"""Suffixes while a migration fills them; the comment of such a table marks it as ours."""
 
 _STATEMENTS: Final = {
     "": """
@@ -78,10 +78,10 @@ def new_key() -> int:
 
 
 async def create_database(address: Address) -> None:
-    """Create the database if it is not there.
+    """Create the database if it does not exist.
 
     Raises:
-        StorageError: it is not there and cannot be created; the message says what to do.
+        StorageError: it does not exist and cannot be created; the message says what to do.
     """
     try:
         connection = await Connection.open(address)
@@ -104,7 +104,7 @@ async def create_database(address: Address) -> None:
 
 
 def refuse_to_create(address: Address) -> StorageError:
-    """Return what a user is told who may not create the database."""
+    """Return the error for a user who may not create the database."""
     name = f"`{address.database}`"
     return StorageError(
         f"{address}: user {address.user} may neither use nor create it; as administrator: CREATE "
@@ -116,7 +116,7 @@ async def prepare(connection: Connection, table: str, address: Address) -> bool:
     """Create the tables that are missing; draw an epoch if there is none; return whether the store is a new one.
 
     Raises:
-        StorageError: the tables are not ours, or of another format; or the server is one on which nothing is safe.
+        StorageError: the tables are not ours, or have another format; or the server is of an unsafe kind.
     """
     found = await found_columns(connection, table)
     for suffix, names in found.items():
@@ -135,10 +135,10 @@ async def prepare(connection: Connection, table: str, address: Address) -> bool:
 
 
 async def found_columns(connection: Connection, table: str) -> dict[str, list[str]]:
-    """Return the columns of each table, by its suffix; none if it is not there.
+    """Return the columns of each table, by its suffix; none if it does not exist.
 
     Raises:
-        StorageError: the tables are not ours; or the server is one on which nothing is safe.
+        StorageError: the tables are not ours; or the server is of an unsafe kind.
     """
     await _refuse_several_primaries(connection)
     found = {suffix: await columns(connection, table + suffix) for suffix in SUFFIXES}
@@ -160,8 +160,8 @@ async def found_columns(connection: Connection, table: str) -> dict[str, list[st
 async def _add_writers(connection: Connection, table: str, address: Address) -> None:
     """Add the column of version vectors to the heads, which version 0.1 does not know.
 
-    It inserts rows without naming their columns. So the column is invisible where the server knows that: MariaDB from
-    10.3 and MySQL from 8.0.23 on.
+    Version 0.1 inserts rows without naming columns. So the column is invisible where the server supports that: from
+    MariaDB 10.3 and MySQL 8.0.23 on.
     """
     heads = table_names(table)[1]
     if "writers" in await columns(connection, heads):
@@ -205,17 +205,17 @@ async def _refuse_several_primaries(connection: Connection) -> None:
 async def create(
     connection: Connection, table: str, suffix: str, *, building: bool = False
 ) -> None:
-    """Create one of the tables if it is not there; with `building`, under the name for a migration."""
+    """Create one of the tables if it does not exist; with `building`, under its name during a migration."""
     name = table + (BUILDING[suffix] if building else suffix)
     statement = _STATEMENTS[suffix].replace("{name}", name)
     if building:
         statement += f" COMMENT = '{_comment(table)}'"
-    # Behind it something without warnings: those of the last statement are logged by the driver.
+    # Followed by a statement without warnings: the driver logs those of the last one.
     await connection.run(f"{statement}; DO 0")
 
 
 async def under_construction(connection: Connection, table: str) -> list[str]:
-    """Return the names of the tables that a migration of this one is filling, or has left."""
+    """Return the names of the tables that a migration of this one is filling, or has left behind."""
     names = {table + suffix for suffix in BUILDING.values()}
     (rows,) = await connection.run(
         "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() "

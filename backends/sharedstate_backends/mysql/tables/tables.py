@@ -1,7 +1,7 @@
 # ruff: noqa: S608 (the table's name was validated; everything else is a literal)
 """What is read from the tables of one service in MySQL or MariaDB; `schema` tells what they hold.
 
-Heads are looked up by their keys, which are remembered, and by name only where a key is not known or not there.
+Heads are looked up by their keys, which are remembered, and by name only where a key is unknown or gone.
 """
 
 from __future__ import annotations
@@ -77,10 +77,10 @@ class Tables:
         return loaded, {collection: state, STARTS: starts}
 
     async def settle(self, connection: Connection, collection: CollectionPath) -> None:
-        """See to it that a commit whose outcome was lost is stored now, or never.
+        """Make sure that a commit of unknown outcome is stored by now, or never will be.
 
-        If it has begun, it holds the lock on the head until its end. If its packet still waits to be read, it finds
-        another head than it expects: one tombstone more.
+        If it has begun, it holds the lock on the head until its end. If its packet has not been read yet, it finds
+        a head other than it expects: with one tombstone more.
         """
         await connection.run(
             f"UPDATE {self.heads_table} SET tombstones = tombstones + 1 "
@@ -162,7 +162,7 @@ class Tables:
         return [app.decode() for (app,) in rows]
 
     def select_heads(self, collections: Sequence[CollectionPath]) -> str:
-        """Return a statement, whose rows `found` reads."""
+        """Return a statement whose rows `found` reads."""
         wanted = " OR ".join(
             f"(app = {literal(path.app)} AND name = {literal(path.collection)})"
             for path in collections
@@ -175,7 +175,7 @@ class Tables:
     def found(
         self, rows: Rows, collections: Sequence[CollectionPath], epoch: str, floor: int
     ) -> dict[CollectionPath, Stored]:
-        """Return the heads of these collections, and remember their keys; who has none is at the floor."""
+        """Return the heads of these collections, and remember their keys; one without a head is at the floor."""
         paths = {(path.app.encode(), path.collection.encode()): path for path in collections}
         nothing = Stored(absent(epoch, floor), None, Head.absent(floor))
         heads = dict.fromkeys(collections, nothing)

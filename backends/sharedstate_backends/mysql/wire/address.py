@@ -1,4 +1,4 @@
-"""Where a MySQL or MariaDB is, how to get in, and for how long to wait for it."""
+"""Where a MySQL or MariaDB is, how to log in, and how long to wait for it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where the database is and how to get in.
+    """Where the database is and how to log in.
 
     Attributes:
         host: name or address.
@@ -26,7 +26,7 @@ class Address:
         timeout: seconds that connecting or an answer may take.
 
     Raises:
-        TypeError, ValueError: one is not what it should be.
+        TypeError, ValueError: one has the wrong type or value.
     """
 
     host: str = "localhost"
@@ -48,12 +48,12 @@ class Address:
 
     @property
     def lock_wait(self) -> int:
-        """Seconds to wait for a lock: less than the timeout, so that the server tells."""
+        """Seconds to wait for a lock: less than the timeout, so that the server answers first."""
         return max(1, int(self.timeout / 2))
 
     @property
     def idle(self) -> int:
-        """Seconds after which the server ends a connection of which it hears nothing, and frees its locks."""
+        """Seconds after which the server closes a silent connection, and frees its locks."""
         return max(5, int(self.timeout * 3))
 
     def __str__(self) -> str:

@@ -1,11 +1,11 @@
 """Several statements as one, for Galera: `BEGIN NOT ATOMIC …; END`.
 
-There another node's commit may abort a transaction at any moment. A statement under way, or else the next packet, is
-told so; between two statements of one packet the server says nothing, and those that follow are carried out each in a
-transaction of its own, with COMMIT behind them. Within a compound statement the first error ends all of it.
+There another node's commit may abort a transaction at any moment. The statement under way, or else the next
+packet, gets the error; between two statements of a packet the server says nothing, and the rest are executed each in
+a transaction of its own, including COMMIT. Within a compound statement the first error ends all of it.
 
-Only its SELECTs are answered one by one. So a marker stands before a COMMIT at the end: an error that comes after the
-marker's answer is one of the COMMIT, every other comes before it.
+Only its SELECTs are answered one by one. So a marker precedes a COMMIT at the end: an error after the marker's answer
+is one of the COMMIT, any other comes before it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 Rows = list[tuple[Any, ...]]
-"""What is answered to one statement."""
+"""The answer to one statement."""
 
 _MARKER: Final = "SELECT 1"
 

@@ -1,9 +1,9 @@
-"""One connection to MySQL or MariaDB: how it is opened and how it is asked.
+"""One connection to MySQL or MariaDB: how it is opened and used.
 
 1. Statements that belong together go out in one packet; the first error ends them.
-2. Nothing takes longer than the timeout. A connection that was late, broke or was left in the middle of an
-   answer is in doubt, and closed: the server then undoes what was not committed.
-3. The session is set so that the server's settings do not matter: nothing is ever cut or converted.
+2. Nothing takes longer than the timeout. A connection that was late, broke or was abandoned in the middle of an
+   answer is closed: the server then undoes what was not committed.
+3. The session is set so that the server's settings do not matter: nothing is ever truncated or converted.
 4. In a Galera cluster statements of one transaction go out as compound statements (see `compound`), and what is
    read is at least as new as whatever any node has acknowledged.
 """
@@ -33,13 +33,13 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 GOODBYE_SECONDS: Final = 1.0
-"""How long an orderly end of a connection may take; then it is just closed."""
+"""How long closing a connection in order may take; then it is just dropped."""
 
 WARM_SECONDS: Final = 1.0
-"""How long after its last use a connection is taken for one that works."""
+"""How long after its last use a connection is assumed to work."""
 
 STATEMENT_BYTES: Final = 1024
-"""CollectionLimit for what surrounds one text in a packet: an id of 255 bytes, escaped, and the statement."""
+"""Room for what surrounds one text in a packet: an id of 255 bytes, escaped, and the statement."""
 
 _SESSION: Final = (
     "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', "
@@ -56,7 +56,7 @@ _GALERA_SESSION: Final = (
     "SET SESSION wsrep_sync_wait = @@wsrep_sync_wait | 1, wsrep_dirty_reads = 0, "
     "wsrep_retry_autocommit = 0, wsrep_trx_fragment_size = 0"
 )
-"""What is tried again is up to us: a compound statement that the server repeated would be answered twice."""
+"""Retries are up to us: a compound statement that the server repeated would be answered twice."""
 
 
 class Connection:
@@ -64,7 +64,7 @@ class Connection:
 
     Attributes:
         max_packet: longest packet that the server takes, in bytes.
-        server: which one it leads to, as far as `identify` has asked.
+        server: the one it leads to, as of the last `identify`.
         is_galera: whether that is a node of a Galera cluster.
         used: when it was last used, on the clock of `time.monotonic`.
     """
@@ -83,7 +83,7 @@ class Connection:
 
         Raises:
             LostError: the server cannot be reached.
-            DatabaseError: it does not let us in.
+            DatabaseError: it refuses us.
         """
         try:
             async with asyncio.timeout(address.timeout):
@@ -99,7 +99,7 @@ class Connection:
                     connect_timeout=address.timeout,
                     autocommit=None,
                 )
-        except Exception as error:  # who answers there may be anybody
+        except Exception as error:  # anybody may answer there
             raise explained(error, address) from error
         connection = cls(driver, address)
         session = _SESSION.format(lock_wait=address.lock_wait, idle=address.idle)
@@ -119,7 +119,7 @@ class Connection:
     @property
     def is_open(self) -> bool:
         """Whether it may be used: nobody has closed it, so far as is known here."""
-        hung_up = getattr(self._driver, "_stream_broken", False)  # nothing public tells
+        hung_up = getattr(self._driver, "_stream_broken", False)  # not public
         return bool(self._driver.connected) and not hung_up
 
     @property
@@ -135,8 +135,8 @@ class Connection:
             timeout: seconds that the answer may take; the address's own by default.
 
         Raises:
-            LostError: nobody knows which of them were carried out.
-            DatabaseError: the server refused one of them; it did not look at those behind it.
+            LostError: it is unknown which of them were executed.
+            DatabaseError: the server refused one of them; it ignored those after it.
         """
         results: list[Rows] = []
         try:
@@ -153,10 +153,10 @@ class Connection:
         return results
 
     async def run_together(self, statements: Sequence[str]) -> list[Rows]:
-        """Send statements in one packet, of which none is carried out after one that failed; return the rows of each.
+        """Send statements in one packet, none of which is executed after one that failed; return the rows of each.
 
         Raises:
-            LostError: nobody knows which of them were carried out.
+            LostError: it is unknown which of them were executed.
             DatabaseError: the server refused one of them. Its `statement` may be an earlier one, but never a COMMIT at
                 the end unless it was the COMMIT.
         """
@@ -174,13 +174,13 @@ class Connection:
         return found
 
     async def identify(self) -> None:
-        """Ask which server it leads to now."""
+        """Ask which server the connection leads to now."""
         self.server = Server.of(await self.run("; ".join(QUESTIONS)))
 
     async def stream(self, query: str, size: int, *, timeout: float) -> AsyncGenerator[Rows]:
         """Yield the rows of a query, at most `size` at a time; each may take that many seconds.
 
-        Whoever does not take them all closes the connection.
+        If they are not all taken, the connection is closed.
 
         Raises:
             LostError, DatabaseError: as `run`.
@@ -204,7 +204,7 @@ class Connection:
         self.used = time.monotonic()
 
     def _fail(self, error: BaseException, statement: int) -> None:
-        """Close the connection unless the server is in order; raise what people should read instead of an error."""
+        """Close the connection unless the server is in order; raise an error for people in place of the driver's."""
         failure = explained(error, self._address, statement)
         if not isinstance(failure, DatabaseError):
             self.close()
@@ -219,8 +219,8 @@ class Connection:
         self.close()
 
     def close(self) -> None:
-        """Close it at once: the driver would wait for the other side's word to end TLS, and so keep the socket."""
-        transport = getattr(self._driver, "_transport", None)  # nothing public does it
+        """Close it at once: the driver would wait for the peer's end of TLS, and so keep the socket."""
+        transport = getattr(self._driver, "_transport", None)  # not public
         if transport is not None:
             transport.abort()
         self._driver.close()
@@ -234,8 +234,8 @@ class Connection:
 
 
 class OnConnection(Protocol):
-    """Does something on one of several connections."""
+    """Runs something on one of several connections."""
 
     async def __call__(self, work: Callable[[Connection], Awaitable[T]]) -> T:
-        """Return what the work comes to."""
+        """Return what `work` returns."""
         ...
