@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sharedstate_core.collection.delivery import DELIVERY
+from sharedstate_core.collection.deferral import DEFERRAL
 from sharedstate_core.collection.next_step import NEXT_STEP
 from sharedstate_core.peer.flow import READING
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 TABLES: Final[dict[str, tuple[str, Table[Any]]]] = {
     "next step": ("a collection …", NEXT_STEP),
-    "delivery": ("it happens …", DELIVERY),
+    "deferral": ("it happens …", DEFERRAL),
     "reading": ("reading …", READING),
 }
 """Each with the words above its decisions."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Generic
 
 from sharedstate_core.effects import C, Effect
 
-from .delivery import DELIVERY
+from .deferral import DEFERRAL
 from .reader import Deferred
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class Acknowledgements(Generic[C]):
 
     def _may_hear(self, reader: Reader[C]) -> bool:
         behind = self._subscribers.is_waiting(reader)
-        return DELIVERY.decide[reader.state, "reply", behind] != "later"
+        return DEFERRAL.decide[reader.state, "reply", behind] != "later"
 
     def _give_drained(
         self, answer: Settled[C], reader: Reader[C], _now: float, out: list[Effect[C]]

@@ -24,7 +24,7 @@ from sharedstate_core.errors import RequestError
 from .acknowledgements import Acknowledgements
 from .author import abandon
 from .content import Content
-from .delivery import DELIVERY
+from .deferral import DEFERRAL
 from .freshness import PROBE_SECONDS
 from .next_step import NEXT_STEP, Asked, Step
 from .notices import Notices
@@ -248,7 +248,7 @@ class Collection(Generic[C]):
             return
         assert replica is not None  # noqa: S101  (else the next step is another)
         reader = head.author.reader
-        if reader and DELIVERY.decide[reader.state, "read", False] == "later":
+        if reader and DEFERRAL.decide[reader.state, "read", False] == "later":
             self._defer(reader, out)
             return
         self._queue.take()

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from sharedstate_core.paths import CollectionPath
     from sharedstate_core.storage import Cursor
 
-    from .notices import Audience, Notices
+    from .audience import Audience
+    from .notices import Notices
     from .reader import Reader
     from .replica import Replica
 

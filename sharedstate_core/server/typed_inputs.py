@@ -19,9 +19,9 @@ from sharedstate_core.peer.caller import Caller
 from sharedstate_core.peer.subscribing import Decision
 from sharedstate_core.storage import Condition, Cursor, Write
 from sharedstate_core.updates import Update
-from sharedstate_core.wire.bounds import check_bounds
 from sharedstate_core.wire.decode import Subscribe, SubscriptionChanges
 from sharedstate_core.wire.encode import encode_subscription
+from sharedstate_core.wire.validation import check_bounds
 
 from .inputs import Inputs
 

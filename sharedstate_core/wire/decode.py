@@ -15,9 +15,9 @@ from sharedstate_core.errors import RequestError
 from sharedstate_core.storage import Condition, Cursor, Write
 from sharedstate_core.updates import Update
 
-from .bounds import check_condition, check_number_of_ids, id_problem
 from .faults import NULL, BadMessageError, explain, head_fault, lowered, too_deep, update_fault
 from .nesting import nests_deeper
+from .validation import check_condition, check_number_of_ids, id_problem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

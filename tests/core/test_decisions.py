@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sharedstate_core.collection.delivery import DELIVERY
+from sharedstate_core.collection.deferral import DEFERRAL
 from sharedstate_core.collection.next_step import NEXT_STEP
 from sharedstate_core.decisions import Row, Table
 from sharedstate_core.peer.flow import READING
@@ -51,7 +51,7 @@ def next_step(facts: dict[str, Any]) -> str:
 
 
 def test_what_reaches_a_reader() -> None:
-    for combination, decision in DELIVERY.decide.items():
+    for combination, decision in DEFERRAL.decide.items():
         reader, what, behind = combination
         if reader == "closed":
             assert decision == "never"

@@ -16,9 +16,9 @@ from typing import Final, Literal, TypeAlias
 
 from sharedstate_core.decisions import Row, Table
 
-Delivery: TypeAlias = Literal["now", "later", "never"]
+Deferral: TypeAlias = Literal["now", "later", "never"]
 
-DELIVERY: Final[Table[Delivery]] = Table(
+DEFERRAL: Final[Table[Deferral]] = Table(
     {
         "reader": ("ready", "blocked", "closed"),
         "what": ("reply", "read", "update"),
