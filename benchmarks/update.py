@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Final
 from benchmarks.crowd import PATH, Crowd, subscribe, update
 from benchmarks.measure import Result, measure
 from benchmarks.processes import server
-from sharedstate_anyio.websocket.reading import FrameReader, WsprotoReader
+from sharedstate_anyio.websocket.frame_reader import FrameReader, WsprotoReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from benchmarks.crowd import Client
     from benchmarks.processes import Process
-    from sharedstate_anyio.websocket.reading import Reader
+    from sharedstate_anyio.websocket.frame_reader import Reader
 
 LOOPS: Final = ("asyncio", "trio")
 ROUNDS: Final = 7

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from sharedstate_anyio.hub.peer import Peer
     from sharedstate_anyio.net.sockets import Stream
-    from sharedstate_anyio.websocket.reading import Heard
+    from sharedstate_anyio.websocket.frame_reader import Heard
     from sharedstate_core.driver import Driver
 
 LONGEST: int = 32 * 1024 * 1024

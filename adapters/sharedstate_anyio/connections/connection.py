@@ -28,8 +28,8 @@ from sharedstate_anyio.hub.peer import Peer
 from sharedstate_anyio.logs.events import about
 from sharedstate_anyio.net.sockets import RECEIVE_BYTES, finish, while_readable
 from sharedstate_anyio.websocket.fair_turns import LARGE_CHARACTERS
+from sharedstate_anyio.websocket.frame_reader import Violation
 from sharedstate_anyio.websocket.frames import PING, pong_frame
-from sharedstate_anyio.websocket.reading import Violation
 from sharedstate_core.errors import CLOSE_TOO_BIG, CLOSE_UNSUPPORTED_DATA
 
 if TYPE_CHECKING:
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from sharedstate_anyio.http.handshake import Opened
     from sharedstate_anyio.hub.shared import Shared
     from sharedstate_anyio.net.sockets import Stream
+    from sharedstate_anyio.websocket.frame_reader import Heard, Reader
     from sharedstate_anyio.websocket.keepalive import KeepAlive
-    from sharedstate_anyio.websocket.reading import Heard, Reader
 
 log = logging.getLogger("sharedstate")
 

@@ -12,7 +12,7 @@ import h11
 
 from sharedstate_anyio.net.sockets import finish, receive, send_all
 from sharedstate_anyio.websocket.deflate import Deflate
-from sharedstate_anyio.websocket.reading import FrameReader
+from sharedstate_anyio.websocket.frame_reader import FrameReader
 from sharedstate_anyio.websocket.upgrade import (
     UpgradeError,
     accept,
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
     from sharedstate_anyio.config.live import LiveConfig
     from sharedstate_anyio.net.sockets import Stream
+    from sharedstate_anyio.websocket.frame_reader import Reader
     from sharedstate_anyio.websocket.keepalive import KeepAlive
-    from sharedstate_anyio.websocket.reading import Reader
 
     from .files import Files
     from .resources import Headers

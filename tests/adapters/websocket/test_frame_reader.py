@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from wsproto.events import BytesMessage, CloseConnection, Ping, Pong, TextMessage
 
 from sharedstate_anyio.websocket.deflate import Deflate, compressed_text_frame
-from sharedstate_anyio.websocket.reading import FrameReader, Reader, Violation, WsprotoReader
+from sharedstate_anyio.websocket.frame_reader import FrameReader, Reader, Violation, WsprotoReader
 from tests.support import frames
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ def test_whole_texts_come_without_wsproto(monkeypatch: pytest.MonkeyPatch) -> No
     def refuse(*_: object) -> None:
         raise AssertionError
 
-    monkeypatch.setattr("sharedstate_anyio.websocket.reading.WsprotoReader", refuse)
+    monkeypatch.setattr("sharedstate_anyio.websocket.frame_reader.WsprotoReader", refuse)
     data = frames.encode_text("a") + frames.encode(frames.PONG) + frames.encode_text("ü" * 500)
     assert said(FrameReader(), [data]) == [("text", "a"), ("text", "ü" * 500)]
     with pytest.raises(AssertionError):
