@@ -16,49 +16,36 @@ The rules:
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Generic
+from typing import TYPE_CHECKING
 
 from sharedstate_core.effects import C, Commit, Doubt, Effect, Load
 from sharedstate_core.errors import RequestError
 
-from .acknowledgements import Acknowledgements
 from .author import abandon
-from .content import Content
 from .deferral import DEFERRAL
 from .freshness import PROBE_SECONDS
 from .next_step import NEXT_STEP, Asked, Step
-from .notices import Notices
-from .operations import Get, Operation, Put, Queue, outcomes
+from .operations import Get, Operation, Put, outcomes
 from .reader import Deferred
-from .subscribers import Subscribers, Subscription
+from .state import CollectionState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sharedstate_core.paths import CollectionPath
     from sharedstate_core.storage import CommitResult, Cursor, Loaded
-    from sharedstate_core.updates import Update
 
     from .collection_host import CollectionHost, Deadline
     from .reader import Reader
+    from .subscribers import Subscription
 
 
-class Collection(Generic[C]):
+class Collection(CollectionState[C]):
     """The state machine of one collection."""
 
     def __init__(self, path: CollectionPath, host: CollectionHost[C, Collection[C]]) -> None:
-        self.path = path
+        super().__init__(path, host.live_limits, host.counters, host.pending)
         self._host = host
-        self._content: Content[C] = Content()
-        self._freshness = self._content.freshness
-        self._limits = host.live_limits
-        self._notices = Notices(self._limits)
-        self._subscribers: Subscribers[C] = Subscribers(self._notices, host.counters)
-        self._queue: Queue[C] = Queue(host.pending)
-        self._answers: Acknowledgements[C] = Acknowledgements(
-            path, self._subscribers, host.counters
-        )
-        self._committing: list[Put[C]] | None = None
         self._is_in_line = False  # for a load
 
     # --- what is asked ----------------------------------------------------------------------------
@@ -271,15 +258,6 @@ class Collection(Generic[C]):
                 self._notices.clear()  # encoded anew for whoever comes back: that memory is not counted
                 self._host.linger(self, now)
 
-    def _is_idle(self) -> bool:
-        waits = self._queue.waiting or self._answers.held
-        return not (self._is_under_way or waits or self._subscribers.count)
-
-    @property
-    def _is_under_way(self) -> bool:
-        """Whether a storage operation is."""
-        return self._committing is not None or self._freshness.loading
-
     def _end_commit(self) -> list[Put[C]]:
         puts, self._committing = self._committing or [], None
         self._queue.ended(puts)
@@ -291,40 +269,3 @@ class Collection(Generic[C]):
         if replica is not None:
             self._subscribers.broadcast(replica, out)
             replica.prune(self._limits.current.tombstones)
-
-    # --- what there is ----------------------------------------------------------------------------
-
-    @property
-    def memory(self) -> int:
-        """About how many bytes it takes."""
-        return self._content.memory
-
-    @property
-    def subscriptions(self) -> int:
-        """How many there are."""
-        return self._subscribers.count
-
-    @property
-    def is_loaded(self) -> bool:
-        """Whether the content is in memory."""
-        return self._content.replica is not None
-
-    @property
-    def is_loading(self) -> bool:
-        """Whether the storage operation under way is a Load."""
-        return self._freshness.loading
-
-    @property
-    def committing(self) -> list[Update]:
-        """The updates of the commit under way."""
-        return [put.write.update for put in self._committing or ()]
-
-    @property
-    def cursor(self) -> Cursor | None:
-        """The state that is in memory, which a load under way was asked to begin at; None without content."""
-        return self._content.cursor
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether a request waits here for storage."""
-        return bool(self._committing or self._queue.waiting or self._answers.held)
