@@ -16,7 +16,6 @@ import contextlib
 import logging
 import math
 import time
-from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -32,6 +31,8 @@ from sharedstate_anyio.websocket.frame_reader import Violation
 from sharedstate_anyio.websocket.frames import PING, pong_frame
 from sharedstate_core.errors import CLOSE_TOO_BIG, CLOSE_UNSUPPORTED_DATA
 
+from .turn import Turn
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -45,30 +46,6 @@ log = logging.getLogger("sharedstate")
 
 CLOSE_SECONDS: Final = 3.0
 """How long a peer may take to answer a close frame, or to take ours."""
-
-HANDLED_AT_ONCE: Final = 64
-TURN_SECONDS: Final = 0.005
-"""Messages of one peer that are taken, and how long that may go on, before others have their turn."""
-
-
-class _Turn:
-    """How much of one peer is taken before others have their turn; `left`: messages."""
-
-    __slots__ = ("_end", "left")
-
-    def __init__(self) -> None:
-        self.left = HANDLED_AT_ONCE
-        self._end = monotonic() + TURN_SECONDS
-
-    @property
-    def goes_on(self) -> bool:
-        """Whether another message may be taken."""
-        return self.left > 0 and not self.is_late
-
-    @property
-    def is_late(self) -> bool:
-        """Whether it has gone on for longer than it should."""
-        return monotonic() > self._end
 
 
 class Connection(Peer):
@@ -173,7 +150,7 @@ class Connection(Peer):
         False also after `HANDLED_AT_ONCE` or `TURN_SECONDS`, and before a large message if `fair_turns` says so: then
         others have their turn.
         """
-        turn = _Turn()
+        turn = Turn()
         while self._event is not None:
             if isinstance(self._event, str):
                 self._shared.driver.receive(self, self._texts(turn), time.monotonic())
@@ -189,7 +166,7 @@ class Connection(Peer):
                 self._handle(other)
         return not self._over
 
-    def _texts(self, turn: _Turn) -> Iterator[str]:
+    def _texts(self, turn: Turn) -> Iterator[str]:
         """Yield whole messages as long as nothing else comes: they are taken in together."""
         while turn.goes_on:
             text = self._event
@@ -208,7 +185,7 @@ class Connection(Peer):
             is_large = isinstance(event, TextMessage) and event.message_finished
         return not is_large or self._shared.fair_turns.allows(self)
 
-    def _move_on(self, turn: _Turn) -> None:
+    def _move_on(self, turn: Turn) -> None:
         self._event = next(self._events, None)
         turn.left -= 1
 

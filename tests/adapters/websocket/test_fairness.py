@@ -11,8 +11,8 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from sharedstate_anyio.connections import connection as connection_module
-from sharedstate_anyio.connections.connection import HANDLED_AT_ONCE, TURN_SECONDS
+from sharedstate_anyio.connections import turn as turn_module
+from sharedstate_anyio.connections.turn import HANDLED_AT_ONCE, TURN_SECONDS
 from sharedstate_anyio.hub.executor import Executor
 from sharedstate_anyio.websocket.fair_turns import LARGE_CHARACTERS, TURNS_BETWEEN, FairTurns
 from sharedstate_core.driver import Driver
@@ -53,7 +53,7 @@ async def test_others_get_turns_amid_a_flood(monkeypatch: pytest.MonkeyPatch, sl
             yield text
 
     listen(monkeypatch, lambda _, texts: count(texts))
-    monkeypatch.setattr(connection_module, "monotonic", lambda: now)
+    monkeypatch.setattr(turn_module, "monotonic", lambda: now)
 
     async def take_turns() -> None:
         nonlocal turn
@@ -90,7 +90,7 @@ async def test_messages_that_take_long_come_one_at_a_time(monkeypatch: pytest.Mo
             yield text
 
     listen(monkeypatch, note)
-    monkeypatch.setattr(connection_module, "monotonic", lambda: now)
+    monkeypatch.setattr(turn_module, "monotonic", lambda: now)
 
     async def take_turns() -> None:
         nonlocal turn
