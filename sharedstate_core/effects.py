@@ -4,7 +4,7 @@ An adapter performs them in order, each at once, without calling the core from w
 later as inputs that carry the effect's `ticket`.
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Generic, TypeAlias, TypeVar
 
 from msgspec import Struct
@@ -162,3 +162,17 @@ Effect: TypeAlias = (
     | Doubt
     | Answer
 )
+
+
+class Effects(list[Effect[C]]):
+    """The effects of one input, in order, and the time at which it came.
+
+    Attributes:
+        now: seconds of the embedder's monotonic clock.
+    """
+
+    __slots__ = ("now",)
+
+    def __init__(self, now: float, earlier: Iterable[Effect[C]] = ()) -> None:
+        super().__init__(earlier)
+        self.now = now

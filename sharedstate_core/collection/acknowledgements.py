@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Generic
 
-from sharedstate_core.effects import C, Effect
+from sharedstate_core.effects import C, Effect, Effects
 
 from .deferral import DEFERRAL
 from .reader import Deferred
@@ -65,9 +65,7 @@ class Acknowledgements(Generic[C]):
         behind = self._subscribers.is_waiting(reader)
         return DEFERRAL.decide[reader.state, "reply", behind] != "later"
 
-    def _give_drained(
-        self, answer: Settled[C], reader: Reader[C], _now: float, out: list[Effect[C]]
-    ) -> None:
+    def _give_drained(self, answer: Settled[C], reader: Reader[C], out: Effects[C]) -> None:
         if reader.owes(self._path, answer.cursor):
             self._defer(answer, reader, out)
         else:

@@ -18,7 +18,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from sharedstate_core.effects import C, Commit, Doubt, Effect, Load
+from sharedstate_core.effects import C, Commit, Doubt, Effect, Effects, Load
 from sharedstate_core.errors import RequestError
 
 from .author import abandon
@@ -54,11 +54,11 @@ class Collection(CollectionState[C]):
         """Take in an update or a read; then let the collection `proceed`."""
         self._queue.append(operation)
 
-    def subscribe(self, subscription: Subscription[C], now: float, out: list[Effect[C]]) -> None:
+    def subscribe(self, subscription: Subscription[C], out: Effects[C]) -> None:
         """Let a subscriber in; it gets one synchronising notification, then every change."""
         self._freshness.note_ahead(subscription, self._content.replica)
         self._subscribers.add(subscription)
-        self.proceed(now, out, subscription.reader)
+        self.proceed(out, subscription.reader)
 
     def unsubscribe(self, subscription: Subscription[C]) -> None:
         """Let a subscriber go; then let the collection `proceed`."""
@@ -83,7 +83,7 @@ class Collection(CollectionState[C]):
 
     # --- what storage answers ---------------------------------------------------------------------
 
-    def commit_succeeded(self, result: CommitResult, now: float, out: list[Effect[C]]) -> None:
+    def commit_succeeded(self, result: CommitResult, out: Effects[C]) -> None:
         """The writes of the commit under way were carried out, or rejected one by one; see `results`."""
         puts = self._end_commit()
         updates = [put.write.update for put in puts]
@@ -94,11 +94,9 @@ class Collection(CollectionState[C]):
             self._answers.hold(answers)  # those who watch are to see it first
         else:
             self._answers.give(answers, out)
-        self.proceed(now, out)
+        self.proceed(out)
 
-    def commit_failed(
-        self, error: RequestError, now: float, out: list[Effect[C]], *, outcome_unknown: bool
-    ) -> None:
+    def commit_failed(self, error: RequestError, out: Effects[C], *, outcome_unknown: bool) -> None:
         """The commit under way failed: nothing was stored, or nobody knows."""
         if outcome_unknown:
             text = "storage failed while the update was being committed"
@@ -106,49 +104,49 @@ class Collection(CollectionState[C]):
             self._content.doubt()
         for put in self._end_commit():
             put.author.fail(error, out, outcome_unknown=outcome_unknown)
-        self.proceed(now, out)
+        self.proceed(out)
 
-    def load_succeeded(self, loaded: Loaded, now: float, out: list[Effect[C]]) -> None:
+    def load_succeeded(self, loaded: Loaded, out: Effects[C]) -> None:
         """The load under way has brought content; see `results`."""
         before = self.cursor
         replica = self._content.load(loaded)
         is_news = before != replica.cursor
         if self._freshness.succeeded(replica, is_news=is_news):
-            self._host.set_deadline(self, "probe", now + PROBE_SECONDS)
+            self._host.set_deadline(self, "probe", out.now + PROBE_SECONDS)
         if is_news:
             self._broadcast(out)
-        self.proceed(now, out)
+        self.proceed(out)
 
-    def load_failed(self, error: RequestError, now: float, out: list[Effect[C]]) -> None:
+    def load_failed(self, error: RequestError, out: Effects[C]) -> None:
         """The load under way failed; it is tried again while somebody watches."""
         pause = self._freshness.failed(*self._limits.current.retry_seconds)
         self._content.doubt()
         self._queue.fail(error, out)
         if self._subscribers.count:
             self._freshness.retrying = True
-            self._host.set_deadline(self, "retry", now + pause)
-        self.proceed(now, out)
+            self._host.set_deadline(self, "retry", out.now + pause)
+        self.proceed(out)
 
-    def changed_elsewhere(self, cursor: Cursor | None, now: float, out: list[Effect[C]]) -> None:
+    def changed_elsewhere(self, cursor: Cursor | None, out: Effects[C]) -> None:
         """Another process has committed; `cursor` is the state it reached, if known."""
         if self._content.hear(cursor):  # who asks all the time must not keep it from going
-            self.proceed(now, out)
+            self.proceed(out)
 
-    def deadline(self, which: Deadline, now: float, out: list[Effect[C]]) -> None:
+    def deadline(self, which: Deadline, out: Effects[C]) -> None:
         """A deadline has come."""
         if which == "retry":
             self._freshness.retrying = False
-            self.proceed(now, out)
+            self.proceed(out)
         elif which == "probe":
             self._freshness.probe_paused = False
             if self._freshness.wants_probe:
-                self.proceed(now, out)
+                self.proceed(out)
         elif self._is_idle():
             self._host.forget(self)
 
     # --- the one step -----------------------------------------------------------------------------
 
-    def proceed(self, now: float, out: list[Effect[C]], asker: Reader[C] | None = None) -> None:
+    def proceed(self, out: Effects[C], asker: Reader[C] | None = None) -> None:
         """Do whatever can be done now, up to the next storage operation; `asker` is who came for it, if anybody."""
         if self._subscribers.waiting and self._content.replica is not None:
             self._catch_up_waiting(out)
@@ -174,7 +172,7 @@ class Collection(CollectionState[C]):
                     self._serve(out)
                 case "rest":
                     self._leave_line(may_probe=may_probe)
-                    self._rest(now)
+                    self._rest(out.now)
                     return
 
     def _next_step(self, *, may_probe: bool) -> Step:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias, TypeVar, get_args
 
-from sharedstate_core.effects import C, Effect
+from sharedstate_core.effects import C, Effects
 
 if TYPE_CHECKING:
     from sharedstate_core.counters import Counters
@@ -38,9 +38,7 @@ class CollectionHost(Protocol[C, One_contra]):
         """Return the ticket of a new storage operation, whose outcome goes to this collection."""
         ...
 
-    def request(
-        self, path: CollectionPath, operation: Operation[C], now: float, out: list[Effect[C]]
-    ) -> None:
+    def request(self, path: CollectionPath, operation: Operation[C], out: Effects[C]) -> None:
         """Take in an update or a read of any collection."""
         ...
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeAlias
 
-from sharedstate_core.effects import C, Effect
+from sharedstate_core.effects import C, Effect, Effects
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,7 +31,7 @@ class Deferred(Generic[C]):
 
     def __init__(
         self,
-        resume: Callable[[float, list[Effect[C]]], None],
+        resume: Callable[[Effects[C]], None],
         abandon: Callable[[list[Effect[C]]], None],
         size: int,
         requests: int = 1,
@@ -70,7 +70,7 @@ class Reader(Protocol[C]):
         ...
 
     def defer(self, deferred: Deferred[C], out: list[Effect[C]]) -> None:
-        """Call `deferred.resume(now, out)` when the reader has drained."""
+        """Call `deferred.resume(out)` when the reader has drained."""
         ...
 
     def defer_again(self, those: Sequence[Deferred[C]], out: list[Effect[C]]) -> None:

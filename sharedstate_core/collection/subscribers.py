@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic, Protocol
 
-from sharedstate_core.effects import C, Effect, Send
+from sharedstate_core.effects import C, Effect, Effects, Send
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -28,7 +28,7 @@ class Watched(Protocol[C]):
 
     path: CollectionPath
 
-    def subscribe(self, subscription: Subscription[C], now: float, out: list[Effect[C]]) -> None:
+    def subscribe(self, subscription: Subscription[C], out: Effects[C]) -> None:
         """Let a subscriber in; it gets one synchronising notification, then every change."""
         ...
 
@@ -44,7 +44,7 @@ class Watched(Protocol[C]):
         """Return what brings a subscriber to now, and is given to it; nothing yet if there is no content."""
         ...
 
-    def proceed(self, now: float, out: list[Effect[C]]) -> None:
+    def proceed(self, out: Effects[C]) -> None:
         """Go on, since subscribers have gone."""
         ...
 
@@ -217,7 +217,7 @@ class Subscribers(Generic[C]):
                 del self._groups[subscription.audience]
 
 
-def proceed(gone: Iterable[Subscription[C]], now: float, out: list[Effect[C]]) -> None:
+def proceed(gone: Iterable[Subscription[C]], out: Effects[C]) -> None:
     """Let the collections of subscriptions that were let go do what they can do now."""
     for collection in dict.fromkeys(each.collection for each in gone):
-        collection.proceed(now, out)
+        collection.proceed(out)

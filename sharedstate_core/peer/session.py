@@ -23,6 +23,7 @@ from sharedstate_core.effects import (
     C,
     Close,
     Effect,
+    Effects,
     PauseReading,
     ResumeReading,
     Send,
@@ -156,7 +157,7 @@ class Session(Generic[C]):
         self._unsent.release(self)
         self._charge([*unsent, *self._backlog.kept()], out)
 
-    def drain(self, now: float, out: list[Effect[C]]) -> None:
+    def drain(self, out: Effects[C]) -> None:
         """The reader has caught up: give it what it is owed, as far as the window allows."""
         self.state = "ready"
         self._window = 0
@@ -168,7 +169,7 @@ class Session(Generic[C]):
                 case HeldReply(message):
                     self.send(message, out)
                 case Deferred():
-                    owed.resume(now, out)
+                    owed.resume(out)
         if kept := self._backlog.kept():
             self._unsent.add(self, kept)
         self._control_flow(out)
@@ -213,7 +214,7 @@ class Session(Generic[C]):
         self._backlog.discard(subscription)
 
     def defer(self, deferred: Deferred[C], out: list[Effect[C]]) -> None:
-        """Call `deferred.resume(now, out)` when the reader has drained."""
+        """Call `deferred.resume(out)` when the reader has drained."""
         self._backlog.defer(deferred)
         self._charge((deferred,), out)
 

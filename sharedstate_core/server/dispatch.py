@@ -20,7 +20,7 @@ from sharedstate_core.collection.deferral import DEFERRAL
 from sharedstate_core.collection.operations import Get, Operation, Put, put_size
 from sharedstate_core.collection.reader import Deferred
 from sharedstate_core.collection.subscribers import Subscription, proceed
-from sharedstate_core.effects import C, Effect, ListApps, ListCollections
+from sharedstate_core.effects import C, Effect, Effects, ListApps, ListCollections
 from sharedstate_core.errors import RequestError
 from sharedstate_core.paths import CollectionPath, parse_collection_path, split_path
 from sharedstate_core.peer.request import Request
@@ -62,7 +62,7 @@ class Dispatcher(Generic[C]):
         self._clock = clock
         self._pending = registry.pending
 
-    def receive(self, session: Session[C], text: str, now: float, out: list[Effect[C]]) -> None:
+    def receive(self, session: Session[C], text: str, out: Effects[C]) -> None:
         """Take in one message: it is answered now, or what it asks for is under way."""
         limits = self._limits.current
         try:
@@ -74,13 +74,11 @@ class Dispatcher(Generic[C]):
         request = Request(session, message.cmd, tunnel, len(text), out)
         try:
             session.check_admission()
-            self._dispatch(request, message, now, out)
+            self._dispatch(request, message, out)
         except RequestError as error:
             request.fail(error, out)
 
-    def _dispatch(
-        self, request: Request[C], message: RequestMessage, now: float, out: list[Effect[C]]
-    ) -> None:
+    def _dispatch(self, request: Request[C], message: RequestMessage, out: Effects[C]) -> None:
         match message.cmd, split_path(message.path):
             case "PUT", CollectionPath() as path:
                 self.admit(path)
@@ -91,9 +89,9 @@ class Dispatcher(Generic[C]):
                 subs = request.reader.subscriptions.items()
                 request.succeed([(path, Raw(known.sub)) for path, known in subs], out)
             case "PUT", ("subs",):
-                self._put_subs(request, message.arg, now, out)
+                self._put_subs(request, message.arg, out)
             case "GET", _:
-                self.get(request, message.path, now, out)
+                self.get(request, message.path, out)
             case "PUT", _:
                 raise RequestError("bad_path", f"path {message.path[:200]!r}: nothing to PUT here")
 
@@ -106,7 +104,7 @@ class Dispatcher(Generic[C]):
         self._registry.reserve(path)
         self._pending.admit()
 
-    def get(self, author: Author[C], path: str, now: float, out: list[Effect[C]]) -> None:
+    def get(self, author: Author[C], path: str, out: Effects[C]) -> None:
         """Answer a read, of whatever there is to read without a connection.
 
         Raises:
@@ -123,7 +121,7 @@ class Dispatcher(Generic[C]):
                 if reader is not None and _is_later("read", reader):
                     reader.defer(Deferred(tell, partial(abandon, author), author.size), out)
                 else:
-                    tell(now, out)
+                    tell(out)
             case (app, *services) if len(services) < 2 and app != "subs":
                 self._list(app, services, author, out)
             case _:
@@ -139,8 +137,8 @@ class Dispatcher(Generic[C]):
         else:
             self._registry.take_in(path, operation)
 
-    def _tell_time(self, author: Author[C], now: float, out: list[Effect[C]]) -> None:
-        time = self._clock.at(now)
+    def _tell_time(self, author: Author[C], out: Effects[C]) -> None:
+        time = self._clock.at(out.now)
         if time is None:
             author.fail(RequestError("unavailable", "this server was not told the time"), out)
         else:
@@ -165,7 +163,7 @@ class Dispatcher(Generic[C]):
             for service, listing in Together(author, everywhere, holders).listings():
                 out.append(ListCollections(issue(listing), service, app))
 
-    def _put_subs(self, request: Request[C], arg: Raw, now: float, out: list[Effect[C]]) -> None:
+    def _put_subs(self, request: Request[C], arg: Raw, out: Effects[C]) -> None:
         """Edit or replace the subscriptions; the reply comes before what they bring."""
         changes = decode_subscriptions(arg, self._limits.current)
 
@@ -174,15 +172,14 @@ class Dispatcher(Generic[C]):
             message = encode_subs_reply(request.tunnel, subs, decision.refused.items())
             request.answer(message, out)
 
-        self.change_subscriptions(request.reader, changes, reply, now, out)
+        self.change_subscriptions(request.reader, changes, reply, out)
 
     def change_subscriptions(
         self,
         session: Session[C],
         changes: SubscriptionChanges,
         reply: Callable[[Decision[C]], None],
-        now: float,
-        out: list[Effect[C]],
+        out: Effects[C],
     ) -> None:
         """Edit or replace the subscriptions of a connection; `reply` comes before what they bring."""
         before = session.subscriptions
@@ -208,8 +205,8 @@ class Dispatcher(Generic[C]):
             if isinstance(kept[path], Accepted):
                 if session.state == "blocked":
                     session.owe(subscription)
-                subscription.collection.subscribe(subscription, now, out)
-        proceed(gone, now, out)  # not before: one that replaces another watches on
+                subscription.collection.subscribe(subscription, out)
+        proceed(gone, out)  # not before: one that replaces another watches on
 
     def _begin(self, session: Session[C], path: str, wanted: Accepted) -> Subscription[C]:
         since, parts = wanted.options

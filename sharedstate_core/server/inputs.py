@@ -8,7 +8,7 @@ from typing import Generic
 from sharedstate_core.arguments import check_seconds, expect, service_names
 from sharedstate_core.clock import WallClock
 from sharedstate_core.counters import Counters
-from sharedstate_core.effects import C, Effect
+from sharedstate_core.effects import C, Effect, Effects
 from sharedstate_core.errors import LocalProtocolError
 from sharedstate_core.limits import Limits, LiveLimits
 from sharedstate_core.peer.drains import Drains
@@ -26,7 +26,7 @@ class Inputs(Generic[C]):
         self,
         services: Names[str],
         limits: Limits | None,
-        close_all: Callable[[float, list[Effect[C]]], None],
+        close_all: Callable[[Effects[C]], None],
     ) -> None:
         if limits is not None:
             expect("limits", limits, Limits)
@@ -47,18 +47,18 @@ class Inputs(Generic[C]):
         """Whether a request still waits for storage: `stop` waits for this to end."""
         return bool(self._tickets) or any(each.is_busy for each in self._registry.all())
 
-    def _begin(self, now: float) -> list[Effect[C]]:
+    def _begin(self, now: float) -> Effects[C]:
         """Begin an input that is in order, with the effects that an earlier one could not return."""
         if now.__class__ is not float or not isfinite(now):
             check_seconds(now)
         self._drains.now = now
-        out, self._late = self._late, []
+        out, self._late = Effects(now, self._late), []
         return out
 
-    def _end(self, out: list[Effect[C]]) -> list[Effect[C]]:
+    def _end(self, out: Effects[C]) -> list[Effect[C]]:
         """End an input: an orderly stop may be over with it."""
         if self._shutdown.has_begun:
-            self._shutdown.proceed(self._drains.now, out)
+            self._shutdown.proceed(out)
         return out
 
     def _session(self, connection: C) -> Session[C]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Generic
 
 from sharedstate_core.collection.collection import Collection
 from sharedstate_core.collection.collection_host import DEADLINES
-from sharedstate_core.effects import C, Effect
+from sharedstate_core.effects import C, Effects
 from sharedstate_core.errors import RequestError
 from sharedstate_core.pending import Pending
 from sharedstate_core.timers import Timers
@@ -127,19 +127,17 @@ class Registry(Generic[C]):
         """Whether a collection was asked for something, and has still to go on."""
         return bool(self._dirty)
 
-    def flush(self, asker: Reader[C] | None, now: float, out: list[Effect[C]]) -> None:
+    def flush(self, asker: Reader[C] | None, out: Effects[C]) -> None:
         """Let the collections that were asked for something, by `asker`, do what they can do now."""
         while self._dirty:
             collection = next(iter(self._dirty))
             del self._dirty[collection]
-            collection.proceed(now, out, asker)
+            collection.proceed(out, asker)
 
-    def request(
-        self, path: CollectionPath, operation: Operation[C], now: float, out: list[Effect[C]]
-    ) -> None:
+    def request(self, path: CollectionPath, operation: Operation[C], out: Effects[C]) -> None:
         """Take in an update or a read of any collection, and go on."""
         self.take_in(path, operation)
-        self.flush(operation.author.reader, now, out)
+        self.flush(operation.author.reader, out)
 
     def issue(self, collection: Collection[C]) -> int:
         """Return the ticket of a new storage operation, whose outcome goes to this collection."""
@@ -159,11 +157,11 @@ class Registry(Generic[C]):
         """A load has ended; `go_on_loading` when the collection has what it brought."""
         self._load_queues[collection.path.service].release()
 
-    def go_on_loading(self, service: str, now: float, out: list[Effect[C]]) -> None:
+    def go_on_loading(self, service: str, out: Effects[C]) -> None:
         """Let those load whose turn it is."""
         queue = self._load_queues[service]
         while (collection := queue.next()) is not None:
-            collection.proceed(now, out)
+            collection.proceed(out)
 
     # --- how long they stay -----------------------------------------------------------------------
 
@@ -175,11 +173,11 @@ class Registry(Generic[C]):
         """Return the time of the next deadline, if there is one."""
         return self._deadlines.next()
 
-    def wake(self, now: float, out: list[Effect[C]]) -> None:
+    def wake(self, out: Effects[C]) -> None:
         """Time has passed: retry loads, let idle collections go."""
-        self.flush(None, now, out)
-        for which, collection in self._deadlines.due(now):
-            collection.deadline(which, now, out)
+        self.flush(None, out)
+        for which, collection in self._deadlines.due(out.now):
+            collection.deadline(which, out)
 
     def linger(self, collection: Collection[C], now: float) -> None:
         """Keep a collection that nobody watches for a while, as far as there is memory for it."""

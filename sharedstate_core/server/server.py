@@ -19,7 +19,7 @@ from math import isfinite
 from sharedstate_core.arguments import check_seconds, expect, messages
 from sharedstate_core.collection.subscribers import Subscription, proceed
 from sharedstate_core.counters import Census
-from sharedstate_core.effects import C, Effect
+from sharedstate_core.effects import C, Effect, Effects
 from sharedstate_core.errors import CLOSE_GOING_AWAY, LocalProtocolError
 from sharedstate_core.limits import Limits
 from sharedstate_core.peer.session import Session
@@ -86,7 +86,7 @@ class Server(StorageInputs[C], TypedInputs[C]):
         gone = session.subscriptions.values()
         for subscription in gone:
             subscription.collection.unsubscribe(subscription)
-        proceed(gone, now, out)
+        proceed(gone, out)
         session.subscriptions.clear()
         return self._end(out)
 
@@ -119,7 +119,7 @@ class Server(StorageInputs[C], TypedInputs[C]):
         out = self._begin(now)
         if session.state == "blocked":
             self._drains.cancel(session)
-            session.drain(now, out)
+            session.drain(out)
         return self._end(out)
 
     # --- messages ---------------------------------------------------------------------------------
@@ -156,13 +156,13 @@ class Server(StorageInputs[C], TypedInputs[C]):
                 if text.__class__ is not str:  # of an iterator, which only now tells
                     expect("text", text, str)
                 if not (session.state == "closed" or self._shutdown.has_begun):
-                    self._dispatcher.receive(session, text, now, out)
+                    self._dispatcher.receive(session, text, out)
                 if session.state == "closed" or session.is_paused:
                     break
         except BaseException:
             self._late = out
             raise
-        self._registry.flush(session, now, out)
+        self._registry.flush(session, out)
         return self._end(out)
 
     # --- time -------------------------------------------------------------------------------------
@@ -196,7 +196,7 @@ class Server(StorageInputs[C], TypedInputs[C]):
         out = self._begin(now)
         for session in self._drains.due():
             session.close("the reader did not catch up in time; come back and resume", out)
-        self._registry.wake(now, out)
+        self._registry.wake(out)
         return self._end(out)
 
     # --- the end ----------------------------------------------------------------------------------
@@ -236,7 +236,7 @@ class Server(StorageInputs[C], TypedInputs[C]):
             loaded=sum(collection.is_loaded for collection in collections),
         )
 
-    def _close_all(self, now: float, out: list[Effect[C]]) -> None:
+    def _close_all(self, out: Effects[C]) -> None:
         gone: list[Subscription[C]] = []
         for session in self._sessions.values():
             session.close("the server is shutting down", out, CLOSE_GOING_AWAY)
@@ -244,4 +244,4 @@ class Server(StorageInputs[C], TypedInputs[C]):
             session.subscriptions.clear()
         for subscription in gone:
             subscription.collection.unsubscribe(subscription)
-        proceed(gone, now, out)
+        proceed(gone, out)

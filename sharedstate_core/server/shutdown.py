@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic
 
-from sharedstate_core.effects import C, Effect
+from sharedstate_core.effects import C, Effects
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +33,7 @@ class Shutdown(Generic[C]):
     def __init__(
         self,
         is_busy: Callable[[], bool],
-        close_all: Callable[[float, list[Effect[C]]], None],
+        close_all: Callable[[Effects[C]], None],
     ) -> None:
         self.has_begun = False
         self.is_over = False
@@ -50,9 +50,9 @@ class Shutdown(Generic[C]):
         """Return when its time is up; None if it has not begun, or is over."""
         return None if self.is_over else self._until
 
-    def proceed(self, now: float, out: list[Effect[C]]) -> None:
+    def proceed(self, out: Effects[C]) -> None:
         """Close everybody, if everything is finished or the time is up."""
-        if self._until is None or self.is_over or (now < self._until and self._is_busy()):
+        if self._until is None or self.is_over or (out.now < self._until and self._is_busy()):
             return
         self.is_over = True
-        self._close_all(now, out)
+        self._close_all(out)

@@ -34,7 +34,7 @@ class StorageInputs(Inputs[C]):
         result = checked_commit(result, collection.committing)
         out = self._begin(now)
         self._tickets.end(ticket)
-        collection.commit_succeeded(result, now, out)
+        collection.commit_succeeded(result, out)
         return self._end(out)
 
     def commit_failed(
@@ -53,7 +53,7 @@ class StorageInputs(Inputs[C]):
         expect("outcome_unknown", outcome_unknown, bool)
         out = self._begin(now)
         self._tickets.end(ticket)
-        collection.commit_failed(error, now, out, outcome_unknown=outcome_unknown)
+        collection.commit_failed(error, out, outcome_unknown=outcome_unknown)
         return self._end(out)
 
     def load_succeeded(self, ticket: int, loaded: Loaded, now: float) -> list[Effect[C]]:
@@ -69,8 +69,8 @@ class StorageInputs(Inputs[C]):
         out = self._begin(now)
         self._tickets.end(ticket)
         self._registry.end_load(collection)
-        collection.load_succeeded(loaded, now, out)
-        self._registry.go_on_loading(collection.path.service, now, out)
+        collection.load_succeeded(loaded, out)
+        self._registry.go_on_loading(collection.path.service, out)
         return self._end(out)
 
     def load_failed(self, ticket: int, message: str, now: float) -> list[Effect[C]]:
@@ -80,8 +80,8 @@ class StorageInputs(Inputs[C]):
         out = self._begin(now)
         self._tickets.end(ticket)
         self._registry.end_load(collection)
-        collection.load_failed(error, now, out)
-        self._registry.go_on_loading(collection.path.service, now, out)
+        collection.load_failed(error, out)
+        self._registry.go_on_loading(collection.path.service, out)
         return self._end(out)
 
     def list_succeeded(self, ticket: int, names: Sequence[str], now: float) -> list[Effect[C]]:
@@ -121,7 +121,7 @@ class StorageInputs(Inputs[C]):
         out = self._begin(now)
         collection = self._registry.get(path)
         if collection is not None:
-            collection.changed_elsewhere(cursor, now, out)
+            collection.changed_elsewhere(cursor, out)
         return self._end(out)
 
     def is_in_use(self, path: CollectionPath) -> bool:

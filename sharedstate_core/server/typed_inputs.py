@@ -69,7 +69,7 @@ class TypedInputs(Inputs[C]):
             self._dispatcher.take_in(collection, Put(caller, write, size), out)
         except RequestError as error:
             caller.fail(error, out)
-        self._registry.flush(session, now, out)
+        self._registry.flush(session, out)
         return self._end(out)
 
     def get(
@@ -93,10 +93,10 @@ class TypedInputs(Inputs[C]):
         caller = Caller(author, session, len(path), out)
         try:
             self._check_admission(caller)
-            self._dispatcher.get(caller, path, now, out)
+            self._dispatcher.get(caller, path, out)
         except RequestError as error:
             caller.fail(error, out)
-        self._registry.flush(session, now, out)
+        self._registry.flush(session, out)
         return self._end(out)
 
     def subscribe(
@@ -152,7 +152,7 @@ class TypedInputs(Inputs[C]):
 
         try:
             self._check_admission(caller)
-            self._dispatcher.change_subscriptions(session, changes, reply, now, out)
+            self._dispatcher.change_subscriptions(session, changes, reply, out)
         except RequestError as error:
             caller.fail(error, out)
         return self._end(out)
