@@ -271,7 +271,7 @@ async def _accepting(
 
 
 async def _end(hub: Hub, answers: Answers) -> None:
-    if not await hub.stop(FINISH_SECONDS):
+    if not await hub.finish(FINISH_SECONDS):
         text = "storage did not finish within %g s; its last answers are lost"
         log.error(text, FINISH_SECONDS, extra=about("storage_unfinished"))
     with anyio.move_on_after(GOODBYE_SECONDS):

@@ -10,16 +10,17 @@ from typing import Self
 import anyio
 
 from sharedstate_core import Limits
-from sharedstate_core.driver import Driver, Host, Operation
+from sharedstate_core.driver import Driver, Operation
 from sharedstate_core.driver.peer import P
 
 from .contract import Backend, NotOfferedError, StorageError
 from .operations import perform
+from .timed_host import TimedHost
 
 log = logging.getLogger("sharedstate")
 
 
-class StorageHost(Host[P]):
+class StorageHost(TimedHost[P]):
     """Does the core's storage operations, and wakes it: `async with StorageHost(backends) as host`.
 
     Its end cancels operations that have not ended: `stop` before. Its time is `time.monotonic()`.
@@ -33,14 +34,14 @@ class StorageHost(Host[P]):
     """
 
     def __init__(self, backends: Mapping[str, Backend], limits: Limits | None = None) -> None:
+        super().__init__()
         self.driver: Driver[P] = Driver(tuple(backends), self, limits)
         self._backends = backends
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        self._changed = anyio.Event()
         self._tasks = await self._stack.enter_async_context(anyio.create_task_group())
-        self._tasks.start_soon(self._keep_time)
+        self._tasks.start_soon(self.keep_time)
         return self
 
     async def __aexit__(
@@ -58,10 +59,8 @@ class StorageHost(Host[P]):
         Args:
             seconds: how long storage may take, beyond which everybody is closed all the same.
         """
-        now = time.monotonic()
-        self.driver.stop(now, now + seconds)
-        while self.driver.has_peers or not self.driver.is_stopped:
-            await self._change()
+        await self.finish(seconds)
+        await self.wait_empty()
 
     # --- what the driver wants --------------------------------------------------------------------
 
@@ -72,29 +71,6 @@ class StorageHost(Host[P]):
     def report(self, subject: Operation | P, error: Exception) -> None:
         """Log a fault."""
         log.error("%s: %s", type(subject).__name__, error, exc_info=error)
-
-    def wall_time(self) -> float:
-        """Return seconds since the Unix epoch."""
-        return time.time()
-
-    def changed(self) -> None:
-        """Let those go on who wait for the time, or for the end."""
-        self._changed.set()
-
-    # --- tasks ------------------------------------------------------------------------------------
-
-    async def _change(self) -> None:
-        if self._changed.is_set():
-            self._changed = anyio.Event()
-        await self._changed.wait()
-
-    async def _keep_time(self) -> None:
-        while True:
-            at = self.driver.next_wakeup
-            with anyio.move_on_after(None if at is None else max(0.0, at - time.monotonic())):
-                await self._change()
-            if at is not None and at <= (now := time.monotonic()):
-                self.driver.wake(now)
 
     async def _carry_out(self, operation: Operation) -> None:
         driver = self.driver

@@ -5,7 +5,6 @@ No decision is made here: those are the core's.
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 import anyio
@@ -14,6 +13,7 @@ from sharedstate_anyio.logs.repeated_errors import RepeatedErrors
 from sharedstate_anyio.websocket.broadcaster import Broadcaster
 from sharedstate_anyio.websocket.fair_turns import FairTurns
 from sharedstate_anyio.websocket.partial_messages import PartialMessages
+from sharedstate_backends.timed_host import TimedHost
 from sharedstate_core.driver import BroadcastingHost, Driver
 
 from .executor import Executor
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from sharedstate_core.driver import Operation
 
 
-class Hub(BroadcastingHost[Peer]):
+class Hub(TimedHost[Peer], BroadcastingHost[Peer]):
     """One server process: its connections, the core, and the storage behind it.
 
     Args:
@@ -50,6 +50,7 @@ class Hub(BroadcastingHost[Peer]):
         tasks: TaskGroup,
         live: LiveConfig,
     ) -> None:
+        super().__init__()
         self.errors = RepeatedErrors()
         self._broadcaster = Broadcaster(live)
         self.driver: Driver[Peer] = Driver(tuple(backends), self, live.now.limits)
@@ -58,7 +59,6 @@ class Hub(BroadcastingHost[Peer]):
             self.driver, self._broadcaster, FairTurns(), partial_messages, self.errors, tasks
         )
         self._executor = Executor(backends, self.driver, tasks, self.errors)
-        self._changed = anyio.Event()
 
     # --- what the driver wants --------------------------------------------------------------------
 
@@ -78,20 +78,7 @@ class Hub(BroadcastingHost[Peer]):
         else:
             self._executor.refused(subject, error)
 
-    def wall_time(self) -> float:
-        """Return seconds since the Unix epoch."""
-        return time.time()
-
-    def changed(self) -> None:
-        """Let those go on who wait for the time, or for the end."""
-        self._changed.set()
-
-    async def _change(self) -> None:
-        if self._changed.is_set():
-            self._changed = anyio.Event()
-        await self._changed.wait()
-
-    # --- time, and the end ------------------------------------------------------------------------
+    # --- as long as it lives ------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Do what has to go on as long as the server lives."""
@@ -100,30 +87,4 @@ class Hub(BroadcastingHost[Peer]):
             tasks.start_soon(self._broadcaster.flush_forever)
             tasks.start_soon(self.shared.partial_messages.run)
             tasks.start_soon(self.shared.fair_turns.run)
-            tasks.start_soon(self._keep_time)
-
-    async def _keep_time(self) -> None:
-        """Wake the core when it asked to be woken."""
-        while True:
-            at = self.driver.next_wakeup
-            with anyio.move_on_after(None if at is None else max(0.0, at - time.monotonic())):
-                await self._change()
-            if at is not None and at <= (now := time.monotonic()):
-                self.driver.wake(now)
-
-    async def stop(self, seconds: float) -> bool:
-        """Accept no more, finish what was accepted, and tell every peer that the server goes away.
-
-        Returns:
-            Whether storage finished within so many seconds.
-        """
-        now = time.monotonic()
-        self.driver.stop(now, now + seconds)
-        while not self.driver.is_stopped:
-            await self._change()
-        return self.driver.is_idle
-
-    async def wait_empty(self) -> None:
-        """Return when every WebSocket has ended."""
-        while self.driver.has_peers:
-            await self._change()
+            tasks.start_soon(self.keep_time)
