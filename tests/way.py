@@ -23,7 +23,7 @@ import sharedstate_core
 if TYPE_CHECKING:
     from types import FrameType
 
-STORE: Final = "sharedstate_backends"
+STORE: Final = "sharedstate_backends/sqlite"
 FOLDERS: Final = {
     str(Path(package.__file__ or "").parent) + "/": package.__name__
     for package in (sharedstate_core, sharedstate_anyio, sharedstate_backends)
