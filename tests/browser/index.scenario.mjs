@@ -71,7 +71,7 @@ await scenario(async ({ server, open }) => {
   await writeFile("saved.html", code);
   const file = await open(pathToFileURL("saved.html").href);
   await until(() => file.problems.some((problem) => problem.includes("403")), "a refusal");
-  await file.page.getByText("or not to pages of this origin").waitFor();
+  await file.page.getByText("or none that accepts this origin").waitFor();
   await file.page.close(); // it would try again, and be refused again
   file.problems.length = 0;
   const site = await serve_pages({ "/page.html": code });
