@@ -8,14 +8,15 @@ The rules:
    requests, and is answered after what its reader is to be shown before.
 """
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 
 from sharedstate_core.arguments import as_condition, check_update, expect
 from sharedstate_core.collection.operations import Put, put_size
-from sharedstate_core.effects import C, Effect
+from sharedstate_core.effects import C, Effect, Effects
 from sharedstate_core.errors import RequestError
 from sharedstate_core.paths import parse_collection_path
 from sharedstate_core.peer.caller import Caller
+from sharedstate_core.peer.session import Session
 from sharedstate_core.peer.subscribing import Decision
 from sharedstate_core.storage import Condition, Cursor, Write
 from sharedstate_core.updates import Update
@@ -59,18 +60,14 @@ class TypedInputs(Inputs[C]):
         write = Write(update, None if condition is None else as_condition(condition))
         size = put_size(write, sum(map(len, update.insert.values())))
         session = None if connection is None else self._session(connection)
-        out = self._begin(now)
-        caller = Caller(author, session, size, out)
-        try:
-            self._check_admission(caller)
+
+        def act(caller: Caller[C], out: Effects[C]) -> None:
             check_bounds(write, self._limits.current)
             collection = parse_collection_path(path)
             self._dispatcher.admit(collection)
             self._dispatcher.take_in(collection, Put(caller, write, size), out)
-        except RequestError as error:
-            caller.fail(error, out)
-        self._registry.flush(session, out)
-        return self._end(out)
+
+        return self._ask(author, session, size, now, act)
 
     def get(
         self, path: str, now: float, *, author: Hashable, connection: C | None = None
@@ -89,15 +86,11 @@ class TypedInputs(Inputs[C]):
         """
         expect("path", path, str)
         session = None if connection is None else self._session(connection)
-        out = self._begin(now)
-        caller = Caller(author, session, len(path), out)
-        try:
-            self._check_admission(caller)
+
+        def act(caller: Caller[C], out: Effects[C]) -> None:
             self._dispatcher.get(caller, path, out)
-        except RequestError as error:
-            caller.fail(error, out)
-        self._registry.flush(session, out)
-        return self._end(out)
+
+        return self._ask(author, session, len(path), now, act)
 
     def subscribe(
         self,
@@ -140,21 +133,36 @@ class TypedInputs(Inputs[C]):
         self, connection: C, changes: SubscriptionChanges, now: float, author: Hashable | None
     ) -> list[Effect[C]]:
         session = self._session(connection)
+
+        def act(caller: Caller[C], out: Effects[C]) -> None:
+            def reply(decision: Decision[C]) -> None:
+                refused = [decision.refused.get(path) for path, _ in changes.insert]
+                if refused and refused[0] is not None:
+                    caller.fail(RequestError(*refused[0]), out)
+                else:
+                    caller.succeed(None, out)
+
+            self._dispatcher.change_subscriptions(session, changes, reply, out)
+
+        return self._ask(author, session, 0, now, act)
+
+    def _ask(
+        self,
+        author: Hashable | None,
+        session: Session[C] | None,
+        size: int,
+        now: float,
+        act: Callable[[Caller[C], Effects[C]], None],
+    ) -> list[Effect[C]]:
+        """Let an author ask for something, and answer what `act` refuses."""
         out = self._begin(now)
-        caller = Caller(author, session, 0, out)
-
-        def reply(decision: Decision[C]) -> None:
-            refused = [decision.refused.get(path) for path, _ in changes.insert]
-            if refused and refused[0] is not None:
-                caller.fail(RequestError(*refused[0]), out)
-            else:
-                caller.succeed(None, out)
-
+        caller = Caller(author, session, size, out)
         try:
             self._check_admission(caller)
-            self._dispatcher.change_subscriptions(session, changes, reply, out)
+            act(caller, out)
         except RequestError as error:
             caller.fail(error, out)
+        self._registry.flush(session, out)
         return self._end(out)
 
     def _check_admission(self, caller: Caller[C]) -> None:
