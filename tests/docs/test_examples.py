@@ -17,8 +17,6 @@ from jsonschema import Draft202012Validator
 from sharedstate_anyio import parse_config
 from sharedstate_anyio.config.schema import schema
 from sharedstate_anyio.storage.plugins import ENTRY_POINT_GROUP
-from sharedstate_core import Commit, Effect, Load, Send, Server
-from sharedstate_core.testing import MemoryStore
 from tests.kill_list import PLANTED
 from tests.support.peer import open_client
 from tests.support.services.command import started
@@ -52,9 +50,12 @@ RUN_BY_THE_GUIDE = {
     ("docs/operating.md", "haproxy"),
     ("docs/operating.md", "logrotate"),
     ("docs/operating.md", "fail2ban"),
+    ("docs/operating.md", "jsonl"),
 }
 """Run by test_operating_guide.py; scripts in that page which begin with other commands, by test_backup_guide.py."""
-RUN_HERE = {"sh", "json", "toml", "python", "patch", "sql", "text", "", "jsonl"}
+RUN_BY_THE_PROTOCOL = {("PROTOCOL.md", "jsonl")}
+"""Run by test_protocol.py."""
+RUN_HERE = {"sh", "json", "toml", "python", "patch", "sql", "text", ""}
 BIN = Path(sys.executable).parent
 
 
@@ -89,7 +90,7 @@ def of(language: str) -> list[object]:
 
 def test_every_block_is_of_a_kind_that_is_run() -> None:
     others = {(block.page, block.language) for block in blocks() if block.language not in RUN_HERE}
-    assert others == RUN_IN_BROWSER | RUN_BY_THE_GUIDE
+    assert others == RUN_IN_BROWSER | RUN_BY_THE_GUIDE | RUN_BY_THE_PROTOCOL
 
 
 def test_every_fence_is_seen() -> None:
@@ -271,39 +272,3 @@ async def test_rights_in_the_database(block: Block, shared_mariadb: MariaDb) -> 
     service: Service = {"name": "items", "module": "items_service", "config": config}
     async with running(service) as server, open_client(server.port) as client:
         assert await client.put("/app/items/c", {"insert": [{"id": "a"}]}) == 1
-
-
-def test_conversations() -> None:
-    """The wire's examples, word for word: one connection for each block, one store for all."""
-    store, server = MemoryStore("k3Jx"), Server[str](["items"])
-    wire = [block for block in blocks() if block.page == "PROTOCOL.md"]
-    conversations = [block for block in wire if block.language == "jsonl"]
-    assert len(conversations) == 2
-    for number, block in enumerate(conversations):
-        connection = f"connection {number}"
-        server.connection_opened(connection)
-        inbox: list[str] = []
-
-        def perform(effects: list[Effect[str]], inbox: list[str] = inbox) -> None:
-            for effect in effects:
-                match effect:
-                    case Send():
-                        inbox.append(effect.message.decode())
-                    case Commit():
-                        result = store.commit(effect.collection, effect.writes)
-                        perform(server.commit_succeeded(effect.ticket, result, 0.0), inbox)
-                    case Load():
-                        loaded = store.load(effect.collection, effect.since)
-                        perform(server.load_succeeded(effect.ticket, loaded, 0.0), inbox)
-                    case _:
-                        pytest.fail(f"unexpected {effect}")
-
-        for line in block.text.splitlines():
-            direction, message = line.split(" ", 1)
-            if direction == "→":
-                assert not inbox
-                perform(server.receive_text(connection, message, 0.0))
-            else:
-                assert inbox.pop(0) == message
-        assert not inbox
-        server.connection_closed(connection, 0.0)

@@ -1,0 +1,124 @@
+"""PROTOCOL.md: its conversation is held with a server, and its tables are what the code has."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Final, get_args
+
+import pytest
+
+from sharedstate_anyio.client.link import SENT_AWAY
+from sharedstate_core import Commit, Effect, ErrorCode, Limits, Load, Send, Server, errors
+from sharedstate_core.paths import MAX_PATH_CHARACTERS, MAX_SEGMENT_BYTES
+from sharedstate_core.peer.subscribing import MAX_SPELLINGS
+from sharedstate_core.testing import MemoryStore
+from sharedstate_core.wire.decode import MAX_SUB_BYTES
+
+PAGE: Final = (Path(__file__).parents[2] / "PROTOCOL.md").read_text("utf-8")
+LIMITS: Final = Limits()
+
+
+def test_the_conversation() -> None:
+    """Word for word, with one store: a connection goes on from block to block, until another one is announced."""
+    store, server = MemoryStore("k3Jx"), Server[str](["items"])
+    connections = PAGE.split("<!-- another connection -->")
+    assert len(connections) == 2
+    for number, text in enumerate(connections):
+        connection = f"connection {number}"
+        server.connection_opened(connection)
+        inbox: list[str] = []
+
+        def perform(effects: list[Effect[str]], inbox: list[str] = inbox) -> None:
+            for effect in effects:
+                match effect:
+                    case Send():
+                        inbox.append(effect.message.decode())
+                    case Commit():
+                        result = store.commit(effect.collection, effect.writes)
+                        perform(server.commit_succeeded(effect.ticket, result, 0.0), inbox)
+                    case Load():
+                        loaded = store.load(effect.collection, effect.since)
+                        perform(server.load_succeeded(effect.ticket, loaded, 0.0), inbox)
+                    case _:
+                        pytest.fail(f"unexpected {effect}")
+
+        lines = "".join(re.findall(r"(?ms)^```jsonl\n(.*?)^```$", text)).splitlines()
+        assert lines
+        for line in lines:
+            direction, message = line.split(" ", 1)
+            if direction == "→":
+                assert not inbox
+                perform(server.receive_text(connection, message, 0.0))
+            else:
+                assert inbox.pop(0) == message
+        assert not inbox
+        server.connection_closed(connection, 0.0)
+
+
+def test_sections_are_numbered() -> None:
+    section = subsection = 0
+    for marks, number in re.findall(r"(?m)^(##+) ([\d.]*)", PAGE):
+        if marks == "##":
+            section, subsection = section + 1, 0
+            assert number == f"{section}."
+            assert re.search(rf"(?m)^\| .*\[{section}\. ", PAGE), "it is in the table of contents"
+        else:
+            subsection += 1
+            assert number == f"{section}.{subsection}"
+
+
+def table(heading: str) -> list[list[str]]:
+    """Return the cells of the first table below a heading."""
+    _, _, text = PAGE.partition(f" {heading}\n")
+    rows = re.search(r"(?m)(^\|.*\n)+", text)
+    assert rows is not None
+    return [line.strip("| ").split(" | ") for line in rows[0].splitlines()[2:]]
+
+
+def test_codes() -> None:
+    codes = [code for row in table("Codes") for code in re.findall(r"`(\w+)`", row[0])]
+    assert tuple(codes) == get_args(ErrorCode)
+
+
+def test_close_codes() -> None:
+    used = {code for name, code in vars(errors).items() if name.startswith("CLOSE_")}
+    told = {row[0] for row in table("11. Close codes")}
+    protocol_error = 1002
+    away = f"{SENT_AWAY.start} to {SENT_AWAY.stop - 1}"
+    assert told == {*map(str, used), str(protocol_error), away}
+
+
+@pytest.mark.parametrize(
+    ("words", "bound"),
+    [
+        ("a message of", f"{LIMITS.message_bytes >> 20} MiB of UTF-8"),
+        ("ids that", f"{LIMITS.items:,}"),
+        ("nesting in an item", f"{LIMITS.depth} levels"),
+        ("nesting in a `tunnel`", f"{LIMITS.depth} levels"),
+        ("an id", f"{LIMITS.id_bytes} bytes of UTF-8"),
+        (
+            "a path;",
+            f"{MAX_PATH_CHARACTERS} characters; {MAX_SEGMENT_BYTES} bytes of UTF-8 (fixed)",
+        ),
+        ("a `sub`", f"{MAX_SUB_BYTES} bytes (fixed)"),
+        ("subscriptions of", f"{LIMITS.subscriptions:,}"),
+        ("spellings of", f"{MAX_SPELLINGS} (fixed)"),
+        (
+            "unanswered",
+            f"{LIMITS.unanswered}; from {LIMITS.unanswered // 2} on, no more are read",
+        ),
+        ("collections in use", f"{LIMITS.collections:,}"),
+        (
+            "items of a",
+            "unbounded"
+            if (LIMITS.collection_items, LIMITS.collection_bytes) == (None, None)
+            else "",
+        ),
+        ("updates that wait", f"{LIMITS.pending_bytes >> 20} MiB"),
+        ("seconds without", f"{LIMITS.drain_seconds:.0f}"),
+    ],
+)
+def test_limits(words: str, bound: str) -> None:
+    (row,) = [row for row in table("10. Limits") if row[0].startswith(words)]
+    assert row[1] == bound
