@@ -101,11 +101,12 @@ ADAPTER: Final[dict[str, set[str]]] = {
     "hub": {"config", "logs", "storage", "tasks", "websocket"},
     "ops": {"config", "http", "hub", "logs", "net", "storage"},
     "connections": {"config", "http", "hub", "logs", "net", "websocket"},
-    "client": {"logs", "tasks"},
+    "client/net": {"logs"},
+    "client": {"client/net", "logs", "tasks"},
     "": {"config", "connections", "http", "hub", "logs", "net", "ops", "storage", "tasks"}
     | {"websocket"},
     "cli": {"", "config", "logs", "net", "ops", "storage"},
-    "command": {"cli", "client"},
+    "command": {"cli", "client", "client/net"},
 }
 """The folders of the adapter, and what each imports: some of those above it."""
 

@@ -8,7 +8,7 @@ from typing import Final, get_args
 
 import pytest
 
-from sharedstate_anyio.client.link import SENT_AWAY
+from sharedstate_anyio.client.net.link import SENT_AWAY
 from sharedstate_core import Commit, Effect, ErrorCode, Limits, Load, Send, Server, errors
 from sharedstate_core.paths import MAX_PATH_CHARACTERS, MAX_SEGMENT_BYTES
 from sharedstate_core.peer.subscribing import MAX_SPELLINGS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sharedstate_anyio.client import connector
+from sharedstate_anyio.client.net import connector
 from tests.support.logged import no_errors_logged
 from tests.support.ports import free_port
 from tests.support.secure import authority

@@ -17,10 +17,10 @@ from sharedstate_anyio.client import (
     ClosedError,
     ConnectionLostError,
     connect,
-    connector,
 )
 from sharedstate_anyio.client.client_hub import ClientHub
-from sharedstate_anyio.client.connector import LONGEST_PAUSE, backoff
+from sharedstate_anyio.client.net import connector
+from sharedstate_anyio.client.net.connector import LONGEST_PAUSE, backoff
 from tests.python_client.support import start, websockets
 from tests.support.faults.relay import relay
 from tests.support.services.servers import running, until
@@ -159,7 +159,7 @@ def test_pauses_grow_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_errno_is_told() -> None:
-    from sharedstate_anyio.client.errors import reason_of
+    from sharedstate_anyio.client.net.errors import reason_of
 
     summed = OSError("All connection attempts failed")
     summed.__cause__ = ExceptionGroup("x", [ConnectionRefusedError(errno.ECONNREFUSED, "No way")])

@@ -15,10 +15,12 @@ from sharedstate_core import Condition, Cursor, RequestError, SharedStateError
 from sharedstate_core.client import ClosedError, ConnectionLostError, ServerRefusedError
 
 from .changes import Changes, Diff, Status, StatusChanges
-from .client import Client, connect
+from .client import Client
 from .clock import Clock
 from .dataset import Dataset
-from .errors import ConnectError, ReleasedError
+from .lifetime import connect
+from .net.errors import ConnectError
+from .replica import ReleasedError
 from .transaction import Transaction
 
 if TYPE_CHECKING:

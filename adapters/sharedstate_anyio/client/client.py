@@ -1,14 +1,11 @@
-"""The public face of a client, and its life as one `async with`."""
+"""The public face of a client."""
 
-import ssl
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Final, Generic, Literal, NamedTuple, TypeVar, overload
 
-import anyio
 import msgspec
 
-from sharedstate_anyio.tasks.own_task import in_own_task
 from sharedstate_core import (
     Condition,
     Cursor,
@@ -16,21 +13,17 @@ from sharedstate_core import (
     SharedStateError,
     parse_collection_path,
 )
-from sharedstate_core.arguments import check_number, expect, found
+from sharedstate_core.arguments import expect
 from sharedstate_core.paths import split_path
 
 from . import values
-from .address import parse_address
 from .changes import Status, StatusChanges
 from .client_hub import ClientHub
 from .clock import Clock
-from .connector import Connector
 from .dataset import Dataset
-from .dial import open_link
-from .headers import encoded
-from .link import LinkOptions
+from .net.pause import Pause
 from .replica import Replica
-from .values import ItemLike, ItemT, ItemT_co, Reader, make_condition, make_update
+from .values import ItemLike, ItemT_co, Reader, check_loads, make_condition, make_update
 
 T = TypeVar("T")
 
@@ -50,8 +43,9 @@ class Client(Generic[ItemT_co]):
     `RuntimeError`.
     """
 
-    def __init__(self, hub: ClientHub, loads: Callable[[bytes], ItemT_co]) -> None:
+    def __init__(self, hub: ClientHub, pause: Pause, loads: Callable[[bytes], ItemT_co]) -> None:
         self._hub = hub
+        self._pause = pause
         self._loads = loads
         self._held: dict[tuple[str, Callable[[bytes], Any]], _Held] = {}
         self._clock = Clock(self._ask_time, hub.affinity)
@@ -68,7 +62,7 @@ class Client(Generic[ItemT_co]):
     @property
     def next_attempt(self) -> float | None:
         """When the next attempt to connect will be, in seconds since the Unix epoch; None unless there is a pause."""
-        return self._hub.pause.until
+        return self._pause.until
 
     def connect_now(self) -> None:
         """In a pause between two attempts to connect, make the next one at once; else do nothing.
@@ -77,7 +71,7 @@ class Client(Generic[ItemT_co]):
             RuntimeError: the client belongs to another thread.
         """
         self._hub.affinity.check_thread()
-        self._hub.pause.skip()
+        self._pause.skip()
 
     @property
     def clock(self) -> Clock:
@@ -108,8 +102,8 @@ class Client(Generic[ItemT_co]):
             ClosedError: the client is closed.
         """
         self._hub.check_open()
-        if loads is not None and not callable(loads):
-            raise _no_loads(loads)
+        if loads is not None:
+            check_loads(loads)
         key = (str(parse_collection_path(path)), loads or self._loads)
         if (held := self._held.get(key)) is None:
             replica = self._hub.hold(key[0])
@@ -186,8 +180,8 @@ class Client(Generic[ItemT_co]):
             RequestError, ConnectionLostError, ClosedError: as `Dataset.update`; `bad_message`: the answer is not a list
                 of items.
         """
-        if loads is not None and not callable(loads):
-            raise _no_loads(loads)
+        if loads is not None:
+            check_loads(loads)
         segments = split_path(path)
         path = "/" + "/".join(segments)
         answer = await self._hub.request("GET", path)
@@ -224,89 +218,3 @@ class Client(Generic[ItemT_co]):
             raise SharedStateError(
                 f"the server's clock is not a number: {answer[:100]!r}"
             ) from None
-
-
-def _no_loads(loads: object) -> TypeError:
-    return TypeError(f"loads: expected a function of bytes, found {found(loads)}")
-
-
-@in_own_task
-async def connect(
-    url: str,
-    *,
-    wait: bool = True,
-    ssl_context: ssl.SSLContext | None = None,
-    headers: Mapping[str, str] | None = None,
-    max_queue: int = 1000,
-    max_message: int = 64 * 1024 * 1024,
-    connect_timeout: float = 10.0,
-    ping_interval: float = 20.0,
-    ping_timeout: float = 20.0,
-    loads: Callable[[bytes], ItemT] | None = None,
-) -> AsyncIterator[Client[ItemT]]:
-    """Be a client for the length of an `async with` block, on asyncio or trio.
-
-    The client reconnects whenever the connection is lost, for as long as it takes, after random pauses of up to
-    0.25 seconds at first and 20 in the end, and resumes what it held. Leaving the block closes it; requests that
-    are still under way end with an error.
-
-    Args:
-        url: `ws://host:port` or `wss://host:port` (`http` and `https` mean the same; `host:port` is `ws`), or
-            `ws+unix:///path/of/socket`.
-        wait: connect first, and raise if that fails; else the block begins at once and what it asks for waits.
-        ssl_context: for `wss`; default: certificates that the system trusts.
-        headers: further ones of the WebSocket handshake, for a proxy in front of the server.
-        max_queue: maximum of requests that wait for a connection; more fail with `too_many`; with 0, all do.
-        max_message: longest message of the server, in bytes.
-        connect_timeout: for one attempt to connect, in seconds.
-        ping_interval: seconds of silence after which the server is pinged.
-        ping_timeout: seconds within which it must answer, else the connection counts as lost.
-        loads: what makes an item of its JSON text, and so the type of items; default: a `dict` of Python's values. With
-            `bytes`, items are that text, to the last digit.
-
-    Raises:
-        ValueError: an invalid URL, a number out of range, or a header that HTTP does not allow.
-        TypeError: an argument of another type.
-        ConnectError: the first attempt failed (with `wait`), a later one was answered 401 or 403, or the server sent
-            the client away, with a close code from 4400 to 4499: the block is cancelled then.
-    """
-    address = parse_address(url)
-    expect("wait", wait, bool)
-    if headers is not None:
-        expect("headers", headers, Mapping)
-    check_number("max_queue", max_queue, 0)
-    if loads is not None and not callable(loads):
-        raise _no_loads(loads)
-    options = LinkOptions(
-        ssl_context=ssl_context,
-        headers=tuple(encoded(*each) for each in (headers or {}).items()),
-        max_message=max_message,
-        connect_timeout=connect_timeout,
-        ping_interval=ping_interval,
-        ping_timeout=ping_timeout,
-    )
-    hub = ClientHub(max_queue)
-    client: Client[ItemT] = Client(hub, loads or values.loads)
-    link = await open_link(address, options) if wait else None
-    async with _kept_connected(client, hub, Connector(hub, address, options, link)):
-        yield client
-
-
-@asynccontextmanager
-async def _kept_connected(
-    client: Client[Any], hub: ClientHub, connector: Connector
-) -> AsyncIterator[None]:
-    """Run the client's tasks for the length of a block, which a failure of the connector cancels."""
-    async with anyio.create_task_group() as tasks:
-        try:
-            with anyio.CancelScope() as block:
-                tasks.start_soon(connector.run, block)
-                tasks.start_soon(client.clock.run)
-                yield
-            await connector.goodbye()
-        finally:
-            hub.close()
-            client.clock.end()
-            tasks.cancel_scope.cancel()
-    if connector.failure is not None:
-        raise connector.failure

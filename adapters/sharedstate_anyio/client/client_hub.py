@@ -27,7 +27,6 @@ from sharedstate_core.errors import CLOSE_INVALID_TEXT
 
 from .changes import StatusChanges
 from .loop_affinity import LoopAffinity
-from .pause import Pause
 from .replica import Notifier, Replica
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
     from sharedstate_core.client import ClientEffect
 
     from .changes import Status
-    from .link import End, Link
+    from .net.link import End, Link
 
 log = logging.getLogger("sharedstate.client")
 
@@ -58,12 +57,10 @@ class ClientHub:
 
     Attributes:
         affinity: the event loop in which this was made.
-        pause: the pause between two attempts to connect.
     """
 
     def __init__(self, max_queue: int) -> None:
         self.affinity = LoopAffinity()
-        self.pause = Pause()
         self._protocol = ClientProtocol(max_queue)
         self._link: Link | None = None
         self._answers: dict[int, _Answer] = {}

@@ -10,10 +10,18 @@ from sharedstate_core import Cursor, SharedStateError
 from sharedstate_core.client import Changed, ClientProtocol, ClosedError, Moved, Refused, Synced
 
 from .changes import Changes
-from .errors import ReleasedError
 from .loop_affinity import LoopAffinity
 
 T = TypeVar("T")
+
+
+class ReleasedError(SharedStateError):
+    """The dataset was released: it is readable, and no longer kept in sync."""
+
+    code: str = "released"
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"{path} was released")
 
 
 class Notifier:

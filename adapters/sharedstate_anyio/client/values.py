@@ -43,6 +43,16 @@ def loads(text: bytes) -> Any:
         return json.loads(text.decode(), parse_int=_whole, parse_constant=_constant)
 
 
+def check_loads(loads: object) -> None:
+    """Check that something can make items.
+
+    Raises:
+        TypeError: it cannot be called.
+    """
+    if not callable(loads):
+        raise TypeError(f"loads: expected a function of bytes, found {found(loads)}")
+
+
 def _constant(name: str) -> float:
     raise ValueError(f"{name} is not JSON")
 

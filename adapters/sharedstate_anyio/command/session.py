@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 import anyio
 
 from sharedstate_anyio.client import ConnectionLostError, RequestError, connect
-from sharedstate_anyio.client.address import parse_address
+from sharedstate_anyio.client.net.address import parse_address
 
 from .failures import BAD_INPUT, CommandError
 

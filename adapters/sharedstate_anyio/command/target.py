@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from sharedstate_anyio.client.address import parse_address
+from sharedstate_anyio.client.net.address import parse_address
 from sharedstate_core import RequestError, parse_collection_path
 from sharedstate_core.paths import split_path
 

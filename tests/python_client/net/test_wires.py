@@ -17,8 +17,8 @@ from sharedstate_anyio.client import (
     ConnectionLostError,
     RequestError,
     connect,
-    connector,
 )
+from sharedstate_anyio.client.net import connector
 from tests.python_client.support import answering, reaches, websockets
 from tests.support.faults.relay import BROKEN, relay
 from tests.support.services.servers import running, until
@@ -195,7 +195,7 @@ async def test_a_server_sends_a_client_away_for_good(code: int) -> None:
 async def test_the_next_attempt_is_announced_and_made_at_once(
     port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sharedstate_anyio.client.connector.backoff", lambda _: 3600.0)
+    monkeypatch.setattr("sharedstate_anyio.client.net.connector.backoff", lambda _: 3600.0)
     async with connect(f"ws://127.0.0.1:{port}", wait=False) as client:
         await until(lambda: client.next_attempt is not None)
         assert client.next_attempt is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import anyio
 
@@ -16,8 +16,8 @@ from .link import GOODBYE_SECONDS
 
 if TYPE_CHECKING:
     from .address import Address
-    from .client_hub import ClientHub
-    from .link import Link, LinkOptions
+    from .link import End, Link, LinkOptions
+    from .pause import Pause
 
 log = logging.getLogger("sharedstate.client")
 
@@ -28,13 +28,30 @@ LONGEST_PAUSE: Final = 20.0
 _DOUBLINGS: Final = 10
 
 
+class Speaker(Protocol):
+    """What speaks through the links, one after the other."""
+
+    def opened(self, link: Link) -> None:
+        """A link is open."""
+        ...
+
+    def received(self, text: str) -> bool:
+        """A message has come through it; return whether it was of use."""
+        ...
+
+    def lost(self, end: End) -> None:
+        """It has ended."""
+        ...
+
+
 class Connector:
-    """Gives a hub one link after the other.
+    """Gives a speaker one link after the other.
 
     Args:
-        hub: what speaks through the links.
+        speaker: what speaks through them.
         address: where to connect to.
         options: of each link.
+        pause: made between two attempts.
         link: the first one, if it is open already.
 
     Attributes:
@@ -42,14 +59,20 @@ class Connector:
     """
 
     def __init__(
-        self, hub: ClientHub, address: Address, options: LinkOptions, link: Link | None = None
+        self,
+        speaker: Speaker,
+        address: Address,
+        options: LinkOptions,
+        pause: Pause,
+        link: Link | None = None,
     ) -> None:
-        self._hub = hub
+        self._speaker = speaker
         self._address = address
         self._options = options
+        self._pause = pause
         self._link = link
         if link is not None:
-            hub.opened(link)
+            speaker.opened(link)
         self._closing = False
         self._told: str | None = None  # the last fault of the server that was logged as a warning
         self._done = anyio.Event()
@@ -71,7 +94,7 @@ class Connector:
             try:
                 if self._link is None:
                     self._link = await open_link(self._address, self._options)
-                    self._hub.opened(self._link)
+                    self._speaker.opened(self._link)
             except ConnectError as error:
                 if error.fatal:
                     raise
@@ -82,7 +105,7 @@ class Connector:
                 self._link = None
             if self._closing:
                 return
-            await self._hub.pause.wait(backoff(failures))
+            await self._pause.wait(backoff(failures))
             failures += 1
 
     async def _converse(self, link: Link) -> bool:
@@ -96,10 +119,10 @@ class Connector:
 
         def received(text: str) -> None:
             nonlocal useful
-            useful |= self._hub.received(text)
+            useful |= self._speaker.received(text)
 
         end = await link.run(received)
-        self._hub.lost(end)
+        self._speaker.lost(end)
         if end.sent_away is not None and not self._closing:
             problem = f"{self._address} sends this client away: {end.reason}"
             raise ConnectError(problem, close_code=end.sent_away)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sharedstate_anyio.client import connect
-from sharedstate_anyio.client.address import Address, parse_address
+from sharedstate_anyio.client.net.address import Address, parse_address
 from tests.support.services.servers import running
 
 

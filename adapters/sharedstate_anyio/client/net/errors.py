@@ -1,4 +1,4 @@
-"""What the client raises beside the core's errors; every error is a `SharedStateError` with a `code`."""
+"""Why a connection could not be made, or was lost."""
 
 from __future__ import annotations
 
@@ -28,15 +28,6 @@ class ConnectError(SharedStateError):
         self.status = status
         self.close_code = close_code
         self.fatal = status in {401, 403} or close_code is not None
-
-
-class ReleasedError(SharedStateError):
-    """The dataset was released: it is readable, and no longer kept in sync."""
-
-    code: str = "released"
-
-    def __init__(self, path: str) -> None:
-        super().__init__(f"{path} was released")
 
 
 _NO_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNEXPECTED_EOF_WHILE_READING"})

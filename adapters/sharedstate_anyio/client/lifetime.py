@@ -1,0 +1,105 @@
+"""The life of a client: one `async with`, and the tasks behind it."""
+
+import ssl
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+
+from sharedstate_anyio.tasks.own_task import in_own_task
+from sharedstate_core.arguments import check_number, expect
+
+from . import values
+from .client import Client
+from .client_hub import ClientHub
+from .net.address import parse_address
+from .net.connector import Connector
+from .net.dial import open_link
+from .net.headers import encoded
+from .net.link import LinkOptions
+from .net.pause import Pause
+from .values import ItemT, check_loads
+
+
+@in_own_task
+async def connect(
+    url: str,
+    *,
+    wait: bool = True,
+    ssl_context: ssl.SSLContext | None = None,
+    headers: Mapping[str, str] | None = None,
+    max_queue: int = 1000,
+    max_message: int = 64 * 1024 * 1024,
+    connect_timeout: float = 10.0,
+    ping_interval: float = 20.0,
+    ping_timeout: float = 20.0,
+    loads: Callable[[bytes], ItemT] | None = None,
+) -> AsyncIterator[Client[ItemT]]:
+    """Be a client for the length of an `async with` block, on asyncio or trio.
+
+    The client reconnects whenever the connection is lost, for as long as it takes, after random pauses of up to
+    0.25 seconds at first and 20 in the end, and resumes what it held. Leaving the block closes it; requests that
+    are still under way end with an error.
+
+    Args:
+        url: `ws://host:port` or `wss://host:port` (`http` and `https` mean the same; `host:port` is `ws`), or
+            `ws+unix:///path/of/socket`.
+        wait: connect first, and raise if that fails; else the block begins at once and what it asks for waits.
+        ssl_context: for `wss`; default: certificates that the system trusts.
+        headers: further ones of the WebSocket handshake, for a proxy in front of the server.
+        max_queue: maximum of requests that wait for a connection; more fail with `too_many`; with 0, all do.
+        max_message: longest message of the server, in bytes.
+        connect_timeout: for one attempt to connect, in seconds.
+        ping_interval: seconds of silence after which the server is pinged.
+        ping_timeout: seconds within which it must answer, else the connection counts as lost.
+        loads: what makes an item of its JSON text, and so the type of items; default: a `dict` of Python's values. With
+            `bytes`, items are that text, to the last digit.
+
+    Raises:
+        ValueError: an invalid URL, a number out of range, or a header that HTTP does not allow.
+        TypeError: an argument of another type.
+        ConnectError: the first attempt failed (with `wait`), a later one was answered 401 or 403, or the server sent
+            the client away, with a close code from 4400 to 4499: the block is cancelled then.
+    """
+    address = parse_address(url)
+    expect("wait", wait, bool)
+    if headers is not None:
+        expect("headers", headers, Mapping)
+    check_number("max_queue", max_queue, 0)
+    if loads is not None:
+        check_loads(loads)
+    options = LinkOptions(
+        ssl_context=ssl_context,
+        headers=tuple(encoded(*each) for each in (headers or {}).items()),
+        max_message=max_message,
+        connect_timeout=connect_timeout,
+        ping_interval=ping_interval,
+        ping_timeout=ping_timeout,
+    )
+    hub = ClientHub(max_queue)
+    pause = Pause()
+    client: Client[ItemT] = Client(hub, pause, loads or values.loads)
+    link = await open_link(address, options) if wait else None
+    async with _kept_connected(client, hub, Connector(hub, address, options, pause, link)):
+        yield client
+
+
+@asynccontextmanager
+async def _kept_connected(
+    client: Client[Any], hub: ClientHub, connector: Connector
+) -> AsyncIterator[None]:
+    """Run the client's tasks for the length of a block, which a failure of the connector cancels."""
+    async with anyio.create_task_group() as tasks:
+        try:
+            with anyio.CancelScope() as block:
+                tasks.start_soon(connector.run, block)
+                tasks.start_soon(client.clock.run)
+                yield
+            await connector.goodbye()
+        finally:
+            hub.close()
+            client.clock.end()
+            tasks.cancel_scope.cancel()
+    if connector.failure is not None:
+        raise connector.failure

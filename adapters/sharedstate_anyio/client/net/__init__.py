@@ -1,0 +1,1 @@
+"""Connections to a server: made, watched, and made again."""
