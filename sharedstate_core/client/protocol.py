@@ -8,19 +8,18 @@ The rules:
 3. Every request is settled exactly once: answered, refused, or *connection lost: outcome unknown*.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Literal
 
 from sharedstate_core.arguments import as_condition, check_json, check_number, check_update, expect
-from sharedstate_core.errors import LocalProtocolError, RequestError
-from sharedstate_core.paths import parse_collection_path
+from sharedstate_core.errors import LocalProtocolError
 from sharedstate_core.storage import Condition, Cursor
 from sharedstate_core.updates import Update
 
 from . import messages, tunnels
-from .effects import Changed, ClientEffect, Fault, Moved, Refused, SendText, Settled, Synced
+from .effects import ClientEffect, Fault, Settled
 from .requests import MAX_WAITING, Requests, ServerRefusedError
-from .subscription import Subscription
+from .subscriptions import Subscriptions
 
 
 class ClientProtocol:
@@ -39,9 +38,7 @@ class ClientProtocol:
         check_number("max_waiting", max_waiting, 0)
         self._connected = self._closed = False
         self._requests = Requests(max_waiting)
-        self._subscriptions: dict[str, Subscription] = {}
-        self._asked = 0
-        self._level: Literal[1, 2] | None = None  # the protocol level that the server has shown
+        self._subscriptions = Subscriptions()
 
     # --- the connection ---------------------------------------------------------------------------
 
@@ -52,7 +49,7 @@ class ClientProtocol:
             raise LocalProtocolError("the connection is open already")
         self._connected = True
         out: list[ClientEffect] = []
-        self._subscribe(self._subscriptions.values(), out, resume=True)
+        self._subscriptions.connection_opened(out)
         self._requests.connection_opened(out)
         return out
 
@@ -64,8 +61,7 @@ class ClientProtocol:
         """
         self._connected = False
         out: list[ClientEffect] = []
-        for subscription in self._subscriptions.values():
-            subscription.connection_lost()
+        self._subscriptions.connection_lost()
         self._requests.connection_lost(out, reason, too_big=too_big)
         return out
 
@@ -89,11 +85,8 @@ class ClientProtocol:
             RequestError: `bad_path`.
         """
         self._check_open()
-        name = str(parse_collection_path(path))
         out: list[ClientEffect] = []
-        subscription = self._subscriptions.setdefault(name, Subscription(name))
-        if subscription.state in {"idle", "refused"}:
-            self._subscribe([subscription], out, resume=True)
+        self._subscriptions.acquire(path, out)
         return out
 
     def release(self, path: str) -> list[ClientEffect]:
@@ -104,11 +97,8 @@ class ClientProtocol:
             LocalProtocolError: it is not held.
         """
         self._check_open()
-        name = str(parse_collection_path(path))
-        if self._subscriptions.pop(name, None) is None:
-            raise LocalProtocolError(f"{name} is not acquired")
         out: list[ClientEffect] = []
-        self._unsubscribe(name, out)
+        self._subscriptions.release(path, out)
         return out
 
     def items(self, path: str) -> Mapping[str, bytes]:
@@ -118,7 +108,7 @@ class ClientProtocol:
             RequestError: `bad_path`.
             LocalProtocolError: it is not held.
         """
-        return self._held(path).items
+        return self._subscriptions.held(path).items
 
     def cursor(self, path: str) -> Cursor | None:
         """Return the state a replica holds; None before the first synchronisation.
@@ -127,7 +117,7 @@ class ClientProtocol:
             RequestError: `bad_path`.
             LocalProtocolError: it is not held.
         """
-        return self._held(path).cursor
+        return self._subscriptions.held(path).cursor
 
     def update(
         self, path: str, update: Update, condition: Condition | Cursor | None = None
@@ -144,7 +134,7 @@ class ClientProtocol:
         expect("path", path, str)
         check_update(update)
         wanted = None if condition is None else as_condition(condition)
-        if wanted is not None and self._level == 1:  # it would be ignored
+        if wanted is not None and self._subscriptions.level == 1:  # it would be ignored
             ticket = self._requests.issue()
             error = ServerRefusedError({}, "this server knows no conditions")
             return ticket, [Settled(ticket, error=error)]
@@ -193,129 +183,26 @@ class ClientProtocol:
         except messages.MalformedError as error:
             problem = f"the server sent a bad message: {error}"
             out.append(Fault(problem, fatal=error.path is None))
-            subscription = self._subscriptions.get(error.path) if error.path is not None else None
-            if subscription is not None and subscription.state == "subscribed":
-                self._resubscribe(subscription, out, resume=True)
+            if error.path is not None:
+                self._subscriptions.missed(error.path, out)
             return out
         if isinstance(message, messages.Notification):
-            self._notified(message, out)
+            self._subscriptions.notified(message, out)
         elif isinstance(message, messages.Reply):
-            if message.cursor is not None:
-                self._level = 2
-            if not self._issued(message.tunnel):
-                if not message.ok:  # it could not read what we have sent
-                    problem = f"the server refuses a request that was never sent: {tunnels.describe(message)}"
-                    out.append(Fault(problem, fatal=self._is_waiting()))
-            elif isinstance(message.tunnel, str):
-                self._subscribed(message, out)
-            else:
-                self._requests.receive(message, out)
+            self._replied(message, out)
         return out
 
-    def _is_waiting(self) -> bool:
-        """Return whether an answer is outstanding, which would be waited for without end."""
-        asked = (each.state == "asked" for each in self._subscriptions.values())
-        return self._requests.unanswered > 0 or any(asked)
-
-    def _issued(self, tunnel: int | str | None) -> bool:
-        """Return whether a request has ever carried this tunnel, on whatever connection."""
-        if not isinstance(tunnel, str):
-            return tunnel is not None and self._requests.issued(tunnel)
-        return tunnels.is_own(tunnel, self._asked)
-
-    def _notified(self, notification: messages.Notification, out: list[ClientEffect]) -> None:
-        self._level = 1 if notification.cursor is None else 2
-        subscription = self._subscriptions.get(notification.path)
-        if subscription is None:
-            return  # not held any more: this was under way
-        diffs = subscription.receive(notification)
-        if diffs == "gap":
-            held, came = subscription.cursor, notification.cursor
-            same_epoch = held is not None and came is not None and held.epoch == came.epoch
-            self._resubscribe(subscription, out, resume=same_epoch)
-        elif diffs is not None:
-            if diffs:
-                out.append(Changed(subscription.path, diffs))
-            if subscription.awaited != "nothing":
-                subscription.awaited = "nothing"
-                out.append(Synced(subscription.path))
-            elif not diffs:
-                out.append(Moved(subscription.path))
-
-    def _resubscribe(
-        self, subscription: Subscription, out: list[ClientEffect], *, resume: bool
-    ) -> None:
-        """Subscribe anew after a gap, in two requests: one that removes and inserts a path may do nothing.
-
-        Args:
-            subscription: the one that missed it.
-            out: gets the effects.
-            resume: whether changes since the version held are enough, unless those were asked for just now.
-        """
-        subscription.state = "idle"
-        self._unsubscribe(subscription.path, out)
-        if subscription.awaited == "snapshot":  # asking again would not help
-            subscription.state = "refused"
-            problem = RequestError("bad_message", "the server did not send a snapshot")
-            out.append(Refused(subscription.path, problem))
-            return
-        self._subscribe([subscription], out, resume=resume and subscription.awaited == "nothing")
-
-    def _subscribed(self, reply: messages.Reply, out: list[ClientEffect]) -> None:
-        accepted = messages.accepted_paths(reply.data)
-        for subscription in self._subscriptions.values():
-            asked = subscription.state == "asked" and subscription.tunnel == reply.tunnel
-            if reply.ok and (accepted is None or subscription.path in accepted):
-                if asked:
-                    subscription.state = "subscribed"
-            elif asked or (reply.ok and subscription.state == "subscribed" and self._level != 2):
-                subscription.state = "refused"
-                error: Any = reply.errors.get(subscription.path) if reply.ok else reply.error
-                reason = error if isinstance(error, dict) else {}
-                refused = ServerRefusedError(
-                    reason,
-                    f"{subscription.path}: not subscribed",
-                    otherwise="refused" if reply.ok else "failed",
-                )
-                out.append(Refused(subscription.path, refused))
-
-    # --- subscribing -------------------------------------------------------------------------------
-
-    def _subscribe(
-        self, subscriptions: Iterable[Subscription], out: list[ClientEffect], *, resume: bool
-    ) -> None:
-        if not self._connected:
-            return
-        self._asked += 1
-        tunnel = tunnels.subscribing(self._asked)
-        asked = list(subscriptions)
-        for each in asked:
-            each.ask(tunnel, resume=resume)
-        if asked:
-            subs = {each.path: each.since for each in asked}
-            arg = self._whole_list() or messages.encode_subscribe(subs, whole=False)
-            out.append(SendText(messages.encode_request("PUT", "/subs", arg, tunnel)))
-
-    def _unsubscribe(self, path: str, out: list[ClientEffect]) -> None:
-        """Have the server drop a path, which is not in force here any more."""
-        if self._connected:
-            arg = self._whole_list() or messages.encode_unsubscribe(path)
-            out.append(SendText(messages.encode_request("PUT", "/subs", arg, tunnels.UNSUBSCRIBE)))
-
-    def _whole_list(self) -> bytes | None:
-        """Return the argument that names all subscriptions; None for a server that has shown to know changes."""
-        if self._level == 2:
-            return None
-        in_force = (each for each in self._subscriptions.values() if each.is_in_force)
-        subs = {each.path: each.since for each in in_force}
-        return messages.encode_subscribe(subs, whole=True)
-
-    def _held(self, path: str) -> Subscription:
-        name = str(parse_collection_path(path))
-        subscription = self._subscriptions.get(name)
-        if subscription is None:
-            raise LocalProtocolError(f"{name} is not acquired")
-        return subscription
+    def _replied(self, reply: messages.Reply, out: list[ClientEffect]) -> None:
+        if reply.cursor is not None:
+            self._subscriptions.level = 2
+        if isinstance(reply.tunnel, int) and self._requests.issued(reply.tunnel):
+            self._requests.receive(reply, out)
+        elif isinstance(reply.tunnel, str) and self._subscriptions.issued(reply.tunnel):
+            self._subscriptions.answered(reply, out)
+        elif not reply.ok:  # it could not read what we have sent
+            problem = f"the server refuses a request that was never sent: {tunnels.describe(reply)}"
+            is_waiting = self._requests.unanswered > 0 or self._subscriptions.is_waiting
+            out.append(Fault(problem, fatal=is_waiting))  # somebody would wait without end
 
     def _check_open(self) -> None:
         if self._closed:

@@ -1,0 +1,195 @@
+"""The collections that a client holds: asking the server to keep them in sync, and what it sends for them.
+
+The rules:
+
+1. A subscription ends with its connection; the replica survives, and resumes on the next one.
+2. Until the server has shown that it speaks level 2, every request names all subscriptions, as level 1 requires; after
+   that it names only what changes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from sharedstate_core.errors import LocalProtocolError, RequestError
+from sharedstate_core.paths import parse_collection_path
+
+from . import messages, tunnels
+from .effects import Changed, Moved, Refused, SendText, Synced
+from .requests import ServerRefusedError
+from .subscription import Subscription
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .effects import ClientEffect
+
+
+class Subscriptions:
+    """Every collection that is held, by path; `out` is where a method adds its effects.
+
+    Attributes:
+        level: the protocol level that the server has shown; None before.
+    """
+
+    def __init__(self) -> None:
+        self.level: Literal[1, 2] | None = None
+        self._connected = False
+        self._by_path: dict[str, Subscription] = {}
+        self._asked = 0
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether an answer is outstanding."""
+        return any(each.state == "asked" for each in self._by_path.values())
+
+    def held(self, path: str) -> Subscription:
+        """Return the subscription of a path.
+
+        Raises:
+            RequestError: `bad_path`.
+            LocalProtocolError: it is not held.
+        """
+        name = str(parse_collection_path(path))
+        subscription = self._by_path.get(name)
+        if subscription is None:
+            raise LocalProtocolError(f"{name} is not acquired")
+        return subscription
+
+    # --- the connection ---------------------------------------------------------------------------
+
+    def connection_opened(self, out: list[ClientEffect]) -> None:
+        """Resume every subscription."""
+        self._connected = True
+        self._subscribe(self._by_path.values(), out, resume=True)
+
+    def connection_lost(self) -> None:
+        """Note that the subscriptions are gone; the replicas stay."""
+        self._connected = False
+        for subscription in self._by_path.values():
+            subscription.connection_lost()
+
+    # --- what the application wants ---------------------------------------------------------------
+
+    def acquire(self, path: str, out: list[ClientEffect]) -> None:
+        """Hold a collection, unless it is held; one that was refused is asked for again.
+
+        Raises:
+            RequestError: `bad_path`.
+        """
+        name = str(parse_collection_path(path))
+        subscription = self._by_path.setdefault(name, Subscription(name))
+        if subscription.state in {"idle", "refused"}:
+            self._subscribe([subscription], out, resume=True)
+
+    def release(self, path: str, out: list[ClientEffect]) -> None:
+        """Let a collection go.
+
+        Raises:
+            RequestError: `bad_path`.
+            LocalProtocolError: it is not held.
+        """
+        name = self.held(path).path
+        del self._by_path[name]
+        self._unsubscribe(name, out)
+
+    # --- what the server says ---------------------------------------------------------------------
+
+    def notified(self, notification: messages.Notification, out: list[ClientEffect]) -> None:
+        """Take a notification."""
+        self.level = 1 if notification.cursor is None else 2
+        subscription = self._by_path.get(notification.path)
+        if subscription is None:
+            return  # not held any more: this was under way
+        diffs = subscription.receive(notification)
+        if diffs == "gap":
+            held, came = subscription.cursor, notification.cursor
+            same_epoch = held is not None and came is not None and held.epoch == came.epoch
+            self._resubscribe(subscription, out, resume=same_epoch)
+        elif diffs is not None:
+            if diffs:
+                out.append(Changed(subscription.path, diffs))
+            if subscription.awaited != "nothing":
+                subscription.awaited = "nothing"
+                out.append(Synced(subscription.path))
+            elif not diffs:
+                out.append(Moved(subscription.path))
+
+    def missed(self, path: str, out: list[ClientEffect]) -> None:
+        """Subscribe anew to a path, if it is subscribed: a notification for it could not be read."""
+        subscription = self._by_path.get(path)
+        if subscription is not None and subscription.state == "subscribed":
+            self._resubscribe(subscription, out, resume=True)
+
+    def issued(self, tunnel: str) -> bool:
+        """Return whether a request for subscriptions has ever carried this tunnel, on whatever connection."""
+        return tunnels.is_own(tunnel, self._asked)
+
+    def answered(self, reply: messages.Reply, out: list[ClientEffect]) -> None:
+        """Take the answer to a request for subscriptions."""
+        accepted = messages.accepted_paths(reply.data)
+        for subscription in self._by_path.values():
+            asked = subscription.state == "asked" and subscription.tunnel == reply.tunnel
+            if reply.ok and (accepted is None or subscription.path in accepted):
+                if asked:
+                    subscription.state = "subscribed"
+            elif asked or (reply.ok and subscription.state == "subscribed" and self.level != 2):
+                subscription.state = "refused"
+                error: Any = reply.errors.get(subscription.path) if reply.ok else reply.error
+                reason = error if isinstance(error, dict) else {}
+                refused = ServerRefusedError(
+                    reason,
+                    f"{subscription.path}: not subscribed",
+                    otherwise="refused" if reply.ok else "failed",
+                )
+                out.append(Refused(subscription.path, refused))
+
+    # --- what is asked of it ----------------------------------------------------------------------
+
+    def _resubscribe(
+        self, subscription: Subscription, out: list[ClientEffect], *, resume: bool
+    ) -> None:
+        """Subscribe anew after a gap, in two requests: one that removes and inserts a path may do nothing.
+
+        Args:
+            subscription: the one that missed it.
+            out: gets the effects.
+            resume: whether changes since the version held are enough, unless those were asked for just now.
+        """
+        subscription.state = "idle"
+        self._unsubscribe(subscription.path, out)
+        if subscription.awaited == "snapshot":  # asking again would not help
+            subscription.state = "refused"
+            problem = RequestError("bad_message", "the server did not send a snapshot")
+            out.append(Refused(subscription.path, problem))
+            return
+        self._subscribe([subscription], out, resume=resume and subscription.awaited == "nothing")
+
+    def _subscribe(
+        self, subscriptions: Iterable[Subscription], out: list[ClientEffect], *, resume: bool
+    ) -> None:
+        if not self._connected:
+            return
+        self._asked += 1
+        tunnel = tunnels.subscribing(self._asked)
+        asked = list(subscriptions)
+        for each in asked:
+            each.ask(tunnel, resume=resume)
+        if asked:
+            subs = {each.path: each.since for each in asked}
+            arg = self._whole_list() or messages.encode_subscribe(subs, whole=False)
+            out.append(SendText(messages.encode_request("PUT", "/subs", arg, tunnel)))
+
+    def _unsubscribe(self, path: str, out: list[ClientEffect]) -> None:
+        """Have the server drop a path, which is not in force here any more."""
+        if self._connected:
+            arg = self._whole_list() or messages.encode_unsubscribe(path)
+            out.append(SendText(messages.encode_request("PUT", "/subs", arg, tunnels.UNSUBSCRIBE)))
+
+    def _whole_list(self) -> bytes | None:
+        """Return the argument that names all subscriptions; None for a server that has shown to know changes."""
+        if self.level == 2:
+            return None
+        in_force = (each for each in self._by_path.values() if each.is_in_force)
+        subs = {each.path: each.since for each in in_force}
+        return messages.encode_subscribe(subs, whole=True)
