@@ -36,3 +36,16 @@ async def perform(
             if hasattr(backend, "doubt"):
                 await cast("Doubting", backend).doubt(path, cursor)
             return None
+
+
+def failure_event(operation: Operation) -> str:
+    """Return the `event` of the log line for an operation that failed: `commit_failed`, `list_failed` and the like."""
+    match operation:
+        case Commit():
+            return "commit_failed"
+        case Load():
+            return "load_failed"
+        case ListCollections() | ListApps():
+            return "list_failed"
+        case Doubt():
+            return "doubt_failed"

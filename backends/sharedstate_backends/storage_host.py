@@ -14,7 +14,7 @@ from sharedstate_core.driver import Driver, Operation
 from sharedstate_core.driver.peer import P
 
 from .contract import Backend, NotOfferedError, StorageError
-from .operations import perform
+from .operations import failure_event, perform
 from .timed_host import TimedHost
 
 log = logging.getLogger("sharedstate")
@@ -69,8 +69,12 @@ class StorageHost(TimedHost[P]):
         self._tasks.start_soon(self._carry_out, operation)
 
     def report(self, subject: Operation | P, error: Exception) -> None:
-        """Log a fault."""
-        log.error("%s: %s", type(subject).__name__, error, exc_info=error)
+        """Log a fault, with the `event` that the server logs it with and, for an operation, its `service`."""
+        fields = {"event": "message_failed"}
+        if isinstance(subject, Operation):
+            fields = {"event": failure_event(subject), "service": subject.service}
+        text = "%s: %s"
+        log.error(text, type(subject).__name__, error, exc_info=error, extra={"fields": fields})
 
     async def _carry_out(self, operation: Operation) -> None:
         driver = self.driver

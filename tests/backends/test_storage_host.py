@@ -109,9 +109,9 @@ async def test_a_peer_in_memory_is_served(fails: bool, caplog: pytest.LogCapture
             assert ends == [False]
             driver.closed(peer, time.monotonic())
     assert driver.is_idle
-    assert [record.getMessage() for record in caplog.records] == (
-        ["Commit: the disk is full"] if fails else []
-    )
+    logged = [(record.getMessage(), record.__dict__["fields"]) for record in caplog.records]
+    failed = ("Commit: the disk is full", {"event": "commit_failed", "service": "items"})
+    assert logged == ([failed] if fails else [])
 
 
 async def test_storage_that_hangs_is_not_waited_for() -> None:

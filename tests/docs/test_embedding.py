@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import re
 from collections.abc import Mapping
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import anyio
 import pytest
 
 from sharedstate_core import Limits, Update
+from sharedstate_core.client import ClientEffect
 from tests.backends.conformance.dictionary_backend import DictionaryBackend
 
 from .page_transports import (
@@ -44,6 +46,14 @@ Transports = Mapping[str, "ModuleType"]
 @pytest.mark.parametrize("name", ["lines_server", "asgi_app"])
 def test_they_are_short(name: str) -> None:
     assert len(block(name).splitlines()) < 80
+
+
+def test_the_effects_of_a_client_are_all_told() -> None:
+    rows = re.findall(r"^\| `(\w+)\(([\w, ]*)\)` \|", PAGE, re.MULTILINE)
+    assert {name: fields.split(", ") for name, fields in rows} == {
+        effect.__name__: [field.name for field in dataclasses.fields(effect)]
+        for effect in get_args(ClientEffect)
+    }
 
 
 @each

@@ -12,6 +12,7 @@ from sharedstate_anyio.storage.contract_checks import BrokenContractError, refus
 from sharedstate_anyio.tasks.workers import Workers
 from sharedstate_backends import OutcomeUnknownError, StorageError, perform
 from sharedstate_backends.contract import NotOfferedError
+from sharedstate_backends.operations import failure_event
 from sharedstate_core import Commit, Doubt, ListApps, ListCollections, Load
 
 from .listings import Listings
@@ -131,16 +132,16 @@ class Executor:
         self._report(operation, refused(method, error))
 
     def _report(self, operation: Operation, error: Exception) -> None:
-        method, what = _names(operation)
-        kind = method if method in {"commit", "load", "doubt"} else "list"
-        certain = kind != "commit" or isinstance(error, StorageError)
+        _, what = _names(operation)
+        event = failure_event(operation)
+        certain = not isinstance(operation, Commit) or isinstance(error, StorageError)
         outcome = "failed" if certain else "failed, outcome unknown"
         known = isinstance(error, StorageError | OutcomeUnknownError | BrokenContractError)
         self._errors.report(
-            (kind, operation.service, type(error)),
+            (event, operation.service, type(error)),
             f"{what} {outcome}: {error}" if known else f"{what} {outcome}",
             None if known else error,
-            {"event": f"{kind}_failed", "service": operation.service},
+            {"event": event, "service": operation.service},
         )
 
 
