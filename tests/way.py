@@ -1,13 +1,20 @@
-"""The way of one update through the packages: `python -m tests.way` counts modules, and changes of module.
+"""The way of one update: `python -m tests.way` counts modules, and changes of module.
 
-A server on SQLite in memory, with one subscriber, takes an update over a WebSocket. What is counted are the calls of
-functions of the core and of the adapter in the loop's thread: on the way *in* until the store is called, on the way
-*out* from its last word on. With an argument the calls are printed.
+What is counted are the calls of Python functions, in the order they begin; one that begins in another module than the one
+before is a change. Twice:
+
+- *core*: the core alone takes an update, with one subscriber: *in* from the text until the Commit is returned, *out* from
+  storage's answer until the messages are;
+- *server*: a server on SQLite in memory takes it over a WebSocket; counted are core, adapter and stores, in the loop's
+  thread: *in* until the store is called, *out* from its last word on.
+
+With an argument the calls are printed.
 """
 
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -19,8 +26,10 @@ from wsproto.events import AcceptConnection, Message, Request, TextMessage
 import sharedstate_anyio
 import sharedstate_backends
 import sharedstate_core
+from sharedstate_core import Commit, CommitResult, Committed, Load, Loaded, Server
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import FrameType
 
 STORE: Final = "sharedstate_backends/sqlite"
@@ -56,6 +65,41 @@ def note(calls: list[str], frame: FrameType, event: str) -> None:
                 calls.append(f"{name}/{file.removeprefix(folder)}: {frame.f_code.co_name}")
 
 
+@contextmanager
+def noted() -> Iterator[list[str]]:
+    """Collect the calls in the block, each as `module: function`."""
+    calls: list[str] = []
+    sys.setprofile(lambda frame, event, _: note(calls, frame, event))
+    try:
+        yield calls
+    finally:
+        sys.setprofile(None)
+
+
+# --- the core alone -------------------------------------------------------------------------------
+
+
+def core_way() -> dict[str, list[str]]:
+    """Return the calls on both ways through the core, the second time an update comes."""
+    server = Server[str](["items"])
+    server.connection_opened("reader")
+    (*_, load) = server.receive_text("reader", SUBSCRIBE, 0.0)
+    assert isinstance(load, Load)
+    server.load_succeeded(load.ticket, Loaded("epoch", 0, 0, []), 0.0)
+    for version in (1, 2):
+        with noted() as way_in:
+            (commit,) = server.receive_texts("reader", (UPDATE,), 0.0)
+        assert isinstance(commit, Commit)
+        result = CommitResult("epoch", [Committed(version)])
+        with noted() as way_out:
+            messages = server.commit_succeeded(commit.ticket, result, 0.0)
+        assert len(messages) == 2, messages
+    return {"core, in": way_in, "core, out": way_out}
+
+
+# --- a server -------------------------------------------------------------------------------------
+
+
 async def talk(stream: anyio.abc.ByteStream) -> list[str]:
     """Subscribe, and update twice; return the calls of the second time."""
     socket = WSConnection(ConnectionType.CLIENT)
@@ -69,20 +113,15 @@ async def talk(stream: anyio.abc.ByteStream) -> list[str]:
     await hear(AcceptConnection, 1)
     await stream.send(socket.send(TextMessage(data=SUBSCRIBE)))
     await hear(Message, 2)
-    calls: list[str] = []
     for _ in range(2):
-        calls.clear()
-        sys.setprofile(lambda frame, event, _: note(calls, frame, event))
-        try:
+        with noted() as calls:
             await stream.send(socket.send(TextMessage(data=UPDATE)))
             await hear(Message, 2)
-        finally:
-            sys.setprofile(None)
     return calls
 
 
-async def way() -> dict[str, list[str]]:
-    """Return the calls on both ways, each as `module: function`."""
+async def server_way() -> dict[str, list[str]]:
+    """Return the calls on both ways through a server."""
     config = sharedstate_anyio.parse_config(CONFIG)
     async with (
         sharedstate_anyio.serve(config) as server,
@@ -90,7 +129,7 @@ async def way() -> dict[str, list[str]]:
     ):
         calls = await talk(stream)
     stored = [index for index, call in enumerate(calls) if call.startswith(STORE)]
-    return {"in": calls[: stored[0]], "out": calls[stored[-1] + 1 :]}
+    return {"server, in": calls[: stored[0]], "server, out": calls[stored[-1] + 1 :]}
 
 
 def counted(calls: list[str]) -> tuple[int, int]:
@@ -100,7 +139,7 @@ def counted(calls: list[str]) -> tuple[int, int]:
 
 
 if __name__ == "__main__":
-    for name, calls in anyio.run(way).items():
+    for name, calls in (core_way() | anyio.run(server_way)).items():
         modules, changes = counted(calls)
         print(f"{name}: {len(calls)} calls, {modules} modules, {changes} changes of module")
         if sys.argv[1:]:
