@@ -4,7 +4,7 @@ An adapter performs them in order, each at once, without calling the core from w
 later as inputs that carry the effect's `ticket`.
 """
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Sequence
 from typing import Generic, TypeAlias, TypeVar
 
 from msgspec import Struct
@@ -172,7 +172,4 @@ class Effects(list[Effect[C]]):
     """
 
     __slots__ = ("now",)
-
-    def __init__(self, now: float, earlier: Iterable[Effect[C]] = ()) -> None:
-        super().__init__(earlier)
-        self.now = now
+    now: float

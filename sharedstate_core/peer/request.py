@@ -4,40 +4,33 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic
 
+from msgspec import Raw, Struct
+
 from sharedstate_core.collection.operations import REQUEST_BYTES
 from sharedstate_core.effects import C, Effect
 from sharedstate_core.wire import encode
 
 if TYPE_CHECKING:
-    from msgspec import Raw
-
     from sharedstate_core.errors import RequestError
     from sharedstate_core.storage import Cursor
 
     from .session import Session
 
 
-class Request(Generic[C]):
+class Request(Struct, Generic[C], eq=False):
     """A request of a connection that waits for its one answer; an `Author`.
 
-    Args:
-        session: whose. The request is counted in there.
+    Attributes:
+        reader: whose, counted in there by `Session.asked`.
         cmd: as it came.
         tunnel: JSON text.
-        size: the length of its message.
-        out: takes what follows from that.
+        length: of its message, in characters.
     """
 
-    __slots__ = ("_cmd", "_size", "reader", "tunnel")
-
-    def __init__(
-        self, session: Session[C], cmd: str | Raw, tunnel: Raw, size: int, out: list[Effect[C]]
-    ) -> None:
-        self.reader = session
-        self.tunnel = tunnel
-        self._cmd = cmd
-        self._size = size
-        session.asked(size, out)
+    reader: Session[C]
+    cmd: str | Raw
+    tunnel: Raw
+    length: int
 
     @property
     def size(self) -> int:
@@ -46,17 +39,17 @@ class Request(Generic[C]):
 
     def answer(self, message: bytes, out: list[Effect[C]]) -> None:
         """Answer with an encoded reply."""
-        self.reader.send(message, out)
-        self.reader.answered(self._size, out)
+        self.reader.answer(message, self.length, out)
 
     def succeed(self, data: object, out: list[Effect[C]], cursor: Cursor | None = None) -> None:
         """Answer `ok: true` with `data`."""
-        self.answer(encode.encode_reply(self._cmd, self.tunnel, data, cursor), out)
+        message = encode.encode_reply(self.cmd, self.tunnel, data, cursor)
+        self.reader.answer(message, self.length, out)
 
     def acknowledge(self, touched: int, cursor: Cursor, out: list[Effect[C]]) -> None:
         """Answer that an update is committed; `cursor` is the state after it."""
-        message = encode.encode_reply(self._cmd, self.tunnel, touched, cursor)
-        self.answer(message, out)
+        message = encode.encode_reply(self.cmd, self.tunnel, touched, cursor)
+        self.reader.answer(message, self.length, out)
 
     def fail(
         self,
@@ -68,6 +61,6 @@ class Request(Generic[C]):
     ) -> None:
         """Answer `ok: false`."""
         message = encode.encode_failure(
-            self._cmd, self.tunnel, error, cursor, outcome_unknown=outcome_unknown
+            self.cmd, self.tunnel, error, cursor, outcome_unknown=outcome_unknown
         )
-        self.answer(message, out)
+        self.reader.answer(message, self.length, out)

@@ -46,7 +46,14 @@ if TYPE_CHECKING:
 
 
 class Session(Generic[C]):
-    """The core's side of one connection; a `Reader`."""
+    """The core's side of one connection; a `Reader`.
+
+    Attributes:
+        connection: the transport's handle.
+        subscriptions: by path, as spelled.
+        state: whether it can take something now.
+        is_paused: whether the transport was asked to read no more.
+    """
 
     def __init__(
         self,
@@ -65,7 +72,7 @@ class Session(Generic[C]):
         self._drains = drains
         self._unanswered = 0
         self._unanswered_bytes = 0
-        self._paused = False
+        self.is_paused = False
         self._window = 0
         self._backlog: Backlog[C] = Backlog()
 
@@ -77,11 +84,6 @@ class Session(Generic[C]):
         self._unanswered_bytes += size
         self._control_flow(out)
 
-    @property
-    def is_paused(self) -> bool:
-        """Whether the transport was asked to read no more."""
-        return self._paused
-
     def check_admission(self) -> None:
         """Refuse a request, counted in already, if more wait than the peer may have.
 
@@ -92,11 +94,16 @@ class Session(Generic[C]):
         if self._unanswered > limit:
             raise RequestError("too_many", f"more than {limit} requests wait for an answer")
 
+    def answer(self, reply: bytes, size: int, out: list[Effect[C]]) -> None:
+        """Send the reply to a request, and count it out."""
+        self.send(reply, out)
+        self.answered(size, out)
+
     def answered(self, size: int, out: list[Effect[C]]) -> None:
         """Count a request out."""
         self._unanswered -= 1
         self._unanswered_bytes -= size
-        if self._paused:
+        if self.is_paused:
             self._control_flow(out)
 
     # --- what goes out ----------------------------------------------------------------------------
@@ -230,13 +237,13 @@ class Session(Generic[C]):
         return self._backlog.requests > 0
 
     def _control_flow(self, out: list[Effect[C]]) -> None:
-        owed = self._paused and len(self._backlog) > 0
-        match READING.decide[self.state, self._paused, owed, self._waiting_for_answers()]:
+        owed = self.is_paused and len(self._backlog) > 0
+        match READING.decide[self.state, self.is_paused, owed, self._waiting_for_answers()]:
             case "pause":
-                self._paused = True
+                self.is_paused = True
                 out.append(PauseReading(self.connection))
             case "resume":
-                self._paused = False
+                self.is_paused = False
                 out.append(ResumeReading(self.connection))
             case "as it is":
                 pass

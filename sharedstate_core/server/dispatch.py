@@ -26,7 +26,6 @@ from sharedstate_core.paths import CollectionPath, parse_collection_path, split_
 from sharedstate_core.peer.request import Request
 from sharedstate_core.peer.subscribing import Accepted, Decision, resolve_subscriptions
 from sharedstate_core.wire.decode import (
-    RequestMessage,
     SubscriptionChanges,
     decode_request,
     decode_subscriptions,
@@ -60,49 +59,42 @@ class Dispatcher(Generic[C]):
         self._registry = registry
         self._limits = registry.live_limits
         self._clock = clock
-        self._pending = registry.pending
 
     def receive(self, session: Session[C], text: str, out: Effects[C]) -> None:
         """Take in one message: it is answered now, or what it asks for is under way."""
-        limits = self._limits.current
+        size = len(text)
         try:
-            message = decode_request(text, limits)
+            message = decode_request(text, self._limits.current)
         except BadMessageError as error:
-            Request(session, error.cmd, error.tunnel, len(text), out).fail(error, out)
+            session.asked(size, out)
+            Request(session, error.cmd, error.tunnel, size).fail(error, out)
             return
+        session.asked(size, out)
         tunnel = message.tunnel.copy()  # a view of the text, which would be kept as long
-        request = Request(session, message.cmd, tunnel, len(text), out)
+        request = Request(session, message.cmd, tunnel, size)
         try:
             session.check_admission()
-            self._dispatch(request, message, out)
+            match message.cmd, split_path(message.path):
+                case "PUT", CollectionPath() as path:
+                    self._put(path, message.arg, request, out)
+                case "GET", ("subs",):
+                    subs = session.subscriptions.items()
+                    request.succeed([(path, Raw(known.sub)) for path, known in subs], out)
+                case "PUT", ("subs",):
+                    self._put_subs(request, message.arg, out)
+                case "GET", _:
+                    self.get(request, message.path, out)
+                case "PUT", _:
+                    problem = f"path {message.path[:200]!r}: nothing to PUT here"
+                    raise RequestError("bad_path", problem)
         except RequestError as error:
             request.fail(error, out)
 
-    def _dispatch(self, request: Request[C], message: RequestMessage, out: Effects[C]) -> None:
-        match message.cmd, split_path(message.path):
-            case "PUT", CollectionPath() as path:
-                self.admit(path)
-                write = decode_write(message.arg, self._limits.current)
-                size = put_size(write, len(message.arg) + len(request.tunnel))
-                self.take_in(path, Put(request, write, size), out)
-            case "GET", ("subs",):
-                subs = request.reader.subscriptions.items()
-                request.succeed([(path, Raw(known.sub)) for path, known in subs], out)
-            case "PUT", ("subs",):
-                self._put_subs(request, message.arg, out)
-            case "GET", _:
-                self.get(request, message.path, out)
-            case "PUT", _:
-                raise RequestError("bad_path", f"path {message.path[:200]!r}: nothing to PUT here")
-
-    def admit(self, path: CollectionPath) -> None:
-        """Refuse an update of a collection that cannot be used, or for which there is no room.
-
-        Raises:
-            RequestError: it is refused.
-        """
-        self._registry.reserve(path)
-        self._pending.admit()
+    def _put(self, path: CollectionPath, arg: Raw, request: Request[C], out: Effects[C]) -> None:
+        self._registry.admit(path)
+        write = decode_write(arg, self._limits.current)
+        size = put_size(write, len(arg) + len(request.tunnel))
+        self.take_in(path, Put(request, write, size), out)
 
     def get(self, author: Author[C], path: str, out: Effects[C]) -> None:
         """Answer a read, of whatever there is to read without a connection.

@@ -52,7 +52,10 @@ class Inputs(Generic[C]):
         if now.__class__ is not float or not isfinite(now):
             check_seconds(now)
         self._drains.now = now
-        out, self._late = Effects(now, self._late), []
+        out: Effects[C] = Effects(self._late)
+        out.now = now
+        if self._late:
+            self._late = []
         return out
 
     def _end(self, out: Effects[C]) -> list[Effect[C]]:

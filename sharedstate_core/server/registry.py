@@ -90,6 +90,15 @@ class Registry(Generic[C]):
                 raise RequestError("too_many", f"at most {limit} collections in use")
             new.add(path)
 
+    def admit(self, path: CollectionPath) -> None:
+        """Refuse an update of a collection that cannot be used, or for which there is no room.
+
+        Raises:
+            RequestError: it is refused.
+        """
+        self.reserve(path)
+        self.pending.admit()
+
     def check_service(self, service: str) -> None:
         """Refuse a service that is not there.
 

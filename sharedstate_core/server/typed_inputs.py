@@ -64,7 +64,7 @@ class TypedInputs(Inputs[C]):
         def act(caller: Caller[C], out: Effects[C]) -> None:
             check_bounds(write, self._limits.current)
             collection = parse_collection_path(path)
-            self._dispatcher.admit(collection)
+            self._registry.admit(collection)
             self._dispatcher.take_in(collection, Put(caller, write, size), out)
 
         return self._ask(author, session, size, now, act)
@@ -156,7 +156,9 @@ class TypedInputs(Inputs[C]):
     ) -> list[Effect[C]]:
         """Let an author ask for something, and answer what `act` refuses."""
         out = self._begin(now)
-        caller = Caller(author, session, size, out)
+        caller = Caller(session, author, size)
+        if session is not None:
+            session.asked(size, out)
         try:
             self._check_admission(caller)
             act(caller, out)
