@@ -84,23 +84,25 @@ class Limits:
             else:
                 check_number(name, value, 0 if name in _FROM_ZERO else 0.001, whole=False)
 
-    @property
-    def bound_collections(self) -> bool:
-        """Whether there is a bound on what a collection may hold."""
-        return self.collection_items is not None or self.collection_bytes is not None
-
 
 class LiveLimits:
     """The limits of one server, which everybody reads here whenever they matter.
 
     Attributes:
-        current: replaced as a whole when other limits are to hold.
+        current: those in force.
+        bound_collections: whether there is a bound on what a collection may hold.
     """
 
-    __slots__ = ("current",)
+    __slots__ = ("bound_collections", "current")
 
     def __init__(self, limits: Limits) -> None:
+        self.change(limits)
+
+    def change(self, limits: Limits) -> None:
+        """Replace them as a whole."""
         self.current = limits
+        bounds = (limits.collection_items, limits.collection_bytes)
+        self.bound_collections = bounds != (None, None)
 
 
 def _check_pauses(value: object) -> None:

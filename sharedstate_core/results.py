@@ -24,8 +24,7 @@ from .paths import CollectionPath
 from .storage import CommitResult, Committed, Cursor, Loaded, Rejected, Row
 
 if TYPE_CHECKING:
-    from .storage import Outcome
-    from .updates import Update
+    from .storage import Outcome, Write
 
 MAX_VERSION: Final = 2**53 - 1
 """The greatest whole number that every JSON reader takes as it is."""
@@ -33,8 +32,8 @@ MAX_VERSION: Final = 2**53 - 1
 _CODES: Final = frozenset(get_args(ErrorCode))
 
 
-def checked_commit(result: object, updates: Sequence[Update]) -> CommitResult:
-    """Return what storage says that a commit of these updates came to.
+def checked_commit(result: object, writes: Sequence[Write]) -> CommitResult:
+    """Return what storage says that a commit of these writes came to.
 
     Raises:
         LocalProtocolError: it cannot have come to that.
@@ -44,14 +43,14 @@ def checked_commit(result: object, updates: Sequence[Update]) -> CommitResult:
     if result.epoch.__class__ is not str or not result.epoch.isascii():
         _check_text("CommitResult.epoch", result.epoch)
     outcomes: Sequence[Outcome] = _listed("CommitResult.outcomes", result.outcomes)
-    if len(outcomes) != len(updates):
-        problem = f"expected {len(updates)} outcomes, one for each write, found {len(outcomes)}"
+    if len(outcomes) != len(writes):
+        problem = f"expected {len(writes)} outcomes, one for each write, found {len(outcomes)}"
         raise LocalProtocolError(f"CommitResult.outcomes: {problem}")
     before = -1  # not known yet
-    for index, (update, outcome) in enumerate(zip(updates, outcomes, strict=True)):
+    for index, (write, outcome) in enumerate(zip(writes, outcomes, strict=True)):
         if outcome.__class__ is not Committed or outcome.version.__class__ is not int:
             _check_outcome(f"CommitResult.outcomes[{index}]", outcome)
-        step = isinstance(outcome, Committed) and not update.is_noop
+        step = isinstance(outcome, Committed) and not write.update.is_noop
         if before < 0:
             before = outcome.version - step if outcome.version > 0 else 0
         if outcome.version != before + step:

@@ -8,9 +8,11 @@ still owed the net change.
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Generic
+from typing import TYPE_CHECKING, Generic, NamedTuple
 
 from sharedstate_core.effects import C, Effect, Effects
+from sharedstate_core.errors import RequestError
+from sharedstate_core.storage import Committed, Cursor, Outcome
 
 from .deferral import DEFERRAL
 from .reader import Deferred
@@ -21,9 +23,35 @@ if TYPE_CHECKING:
     from sharedstate_core.counters import Counters
     from sharedstate_core.paths import CollectionPath
 
-    from .operations import Settled
+    from .author import Author
     from .reader import Reader
     from .subscribers import Subscribers
+
+
+class Settled(NamedTuple, Generic[C]):
+    """What storage said to an update, and the state after it; the update itself is kept no longer.
+
+    Attributes:
+        author: of the update.
+        touched: number of ids the update named.
+        outcome: of the write.
+        cursor: the state after it.
+    """
+
+    author: Author[C]
+    touched: int
+    outcome: Outcome
+    cursor: Cursor
+
+    def give(self, counters: Counters, out: list[Effect[C]]) -> None:
+        """Tell the author."""
+        author, touched, outcome, cursor = self
+        if isinstance(outcome, Committed):
+            counters.updates += 1
+            author.acknowledge(touched, cursor, out)
+        else:
+            counters.rejected += 1
+            author.fail(RequestError(outcome.code, outcome.message), out, cursor)
 
 
 class Acknowledgements(Generic[C]):
@@ -62,7 +90,8 @@ class Acknowledgements(Generic[C]):
                 self.held.append(answer)
 
     def _may_hear(self, reader: Reader[C]) -> bool:
-        behind = self._subscribers.is_waiting(reader)
+        waits = self._subscribers.waiting
+        behind = bool(waits) and any(each.reader is reader for each in waits)
         return DEFERRAL.decide[reader.state, "reply", behind] != "later"
 
     def _give_drained(self, answer: Settled[C], reader: Reader[C], out: Effects[C]) -> None:

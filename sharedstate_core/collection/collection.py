@@ -25,7 +25,7 @@ from .author import abandon
 from .deferral import DEFERRAL
 from .freshness import PROBE_SECONDS
 from .next_step import NEXT_STEP, Asked, Step
-from .operations import Get, Operation, Put, outcomes
+from .operations import Get, Operation
 from .reader import Deferred
 from .state import CollectionState
 
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from .collection_host import CollectionHost, Deadline
     from .reader import Reader
+    from .replica import Replica
     from .subscribers import Subscription
 
 
@@ -83,13 +84,13 @@ class Collection(CollectionState[C]):
 
     # --- what storage answers ---------------------------------------------------------------------
 
-    def commit_succeeded(self, result: CommitResult, out: Effects[C]) -> None:
+    def commit_succeeded(self, commit: Commit, result: CommitResult, out: Effects[C]) -> None:
         """The writes of the commit under way were carried out, or rejected one by one; see `results`."""
-        puts = self._end_commit()
-        updates = [put.write.update for put in puts]
-        answers = outcomes(puts, result)
-        if self._content.follow(updates, result):
-            self._broadcast(out)
+        self.operation = None
+        answers = self._queue.settle(result)
+        replica = self._content.follow(commit.writes, result)
+        if replica is not None:
+            self._broadcast(replica, out)
         if self._freshness.stale or self._content.replica is None:
             self._answers.hold(answers)  # those who watch are to see it first
         else:
@@ -98,27 +99,30 @@ class Collection(CollectionState[C]):
 
     def commit_failed(self, error: RequestError, out: Effects[C], *, outcome_unknown: bool) -> None:
         """The commit under way failed: nothing was stored, or nobody knows."""
+        self.operation = None
         if outcome_unknown:
             text = "storage failed while the update was being committed"
             error = RequestError("unavailable", text)
             self._content.doubt()
-        for put in self._end_commit():
+        for put in self._queue.end_commit():
             put.author.fail(error, out, outcome_unknown=outcome_unknown)
         self.proceed(out)
 
     def load_succeeded(self, loaded: Loaded, out: Effects[C]) -> None:
         """The load under way has brought content; see `results`."""
+        self.operation = None
         before = self.cursor
         replica = self._content.load(loaded)
         is_news = before != replica.cursor
         if self._freshness.succeeded(replica, is_news=is_news):
             self._host.set_deadline(self, "probe", out.now + PROBE_SECONDS)
         if is_news:
-            self._broadcast(out)
+            self._broadcast(replica, out)
         self.proceed(out)
 
     def load_failed(self, error: RequestError, out: Effects[C]) -> None:
         """The load under way failed; it is tried again while somebody watches."""
+        self.operation = None
         pause = self._freshness.failed(*self._limits.current.retry_seconds)
         self._content.doubt()
         self._queue.fail(error, out)
@@ -151,7 +155,7 @@ class Collection(CollectionState[C]):
         if self._subscribers.waiting and self._content.replica is not None:
             self._catch_up_waiting(out)
         may_probe = True
-        while not self._is_under_way:
+        while self.operation is None:
             if self._answers.held:
                 self._release_answers(out)
             match self._next_step(may_probe=may_probe):
@@ -181,11 +185,11 @@ class Collection(CollectionState[C]):
         waiting = self._queue.waiting
         head = waiting[0] if waiting else None
         asked: Asked = "nothing" if head is None else "read" if isinstance(head, Get) else "update"
-        if self._content.is_outdated:
+        if freshness.stale or freshness.announced is not None:
             content = "outdated"
         elif self._content.replica is not None:
             content = "current"
-        elif watched or asked == "read" or (head and self._limits.current.bound_collections):
+        elif watched or asked == "read" or (head and self._limits.bound_collections):
             content = "missing"
         else:
             content = "none"
@@ -218,18 +222,18 @@ class Collection(CollectionState[C]):
         if self._is_in_line:
             return False
         self._freshness.begin(probe=probe)
-        out.append(Load(self._host.issue(self), self.path, self.cursor))
+        self.operation = Load(self._host.issue(self), self.path, self.cursor)
+        out.append(self.operation)
         return True
 
     def _serve(self, out: list[Effect[C]]) -> None:
         """Answer the read at the head of the queue, or commit the updates there."""
         head, replica = self._queue.waiting[0], self._content.replica
         if not isinstance(head, Get):
-            puts = self._queue.take_puts(replica, self._limits.current, out)
-            if puts:
-                self._committing = puts
-                ticket = self._host.issue(self)
-                out.append(Commit(ticket, self.path, [put.write for put in puts]))
+            writes = self._queue.begin_commit(replica, self._limits, out)
+            if writes:
+                self.operation = Commit(self._host.issue(self), self.path, writes)
+                out.append(self.operation)
             return
         assert replica is not None  # noqa: S101  (else the next step is another)
         reader = head.author.reader
@@ -256,14 +260,13 @@ class Collection(CollectionState[C]):
                 self._notices.clear()  # encoded anew for whoever comes back: that memory is not counted
                 self._host.linger(self, now)
 
-    def _end_commit(self) -> list[Put[C]]:
-        puts, self._committing = self._committing or [], None
-        self._queue.ended(puts)
-        return puts
+    def _is_idle(self) -> bool:
+        waits = self._queue.waiting or self._answers.held
+        return not (self.operation or waits or self._subscribers.count)
 
-    def _broadcast(self, out: list[Effect[C]]) -> None:
+    def _broadcast(self, replica: Replica, out: list[Effect[C]]) -> None:
         """Tell everybody who is in step the net change to the replica."""
-        replica = self._content.replica
-        if replica is not None:
-            self._subscribers.broadcast(replica, out)
-            replica.prune(self._limits.current.tombstones)
+        self._subscribers.broadcast(replica, out)
+        keep = self._limits.current.tombstones
+        if len(replica.tombstones) > keep:
+            replica.prune(keep)

@@ -13,6 +13,7 @@ from .replica import Replica
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sharedstate_core.storage import Write
     from sharedstate_core.updates import Update
 
 COLLECTION_BYTES: Final = 4096
@@ -43,16 +44,8 @@ class Content(Generic[C]):
         replica = self.replica
         if replica is None:
             return COLLECTION_BYTES
-        entries = len(replica) + replica.tombstones
+        entries = len(replica) + len(replica.tombstones)
         return COLLECTION_BYTES + replica.bytes + ENTRY_BYTES * entries
-
-    @property
-    def is_outdated(self) -> bool:
-        """Whether storage is known to hold something else."""
-        freshness, replica = self.freshness, self.replica
-        if freshness.stale or freshness.announced is None or replica is None:
-            return freshness.stale
-        return replica.is_behind(freshness.announced)
 
     def forget(self) -> None:
         """Let the content go."""
@@ -71,25 +64,28 @@ class Content(Generic[C]):
             self.replica = Replica(loaded)
         else:
             self.replica.merge(loaded)
+        self._compare(self.replica)
         return self.replica
 
-    def follow(self, updates: Sequence[Update], result: CommitResult) -> bool:
-        """Move by what a commit has stored; return whether anything changed. What does not follow makes it stale."""
+    def follow(self, writes: Sequence[Write], result: CommitResult) -> Replica | None:
+        """Move by what a commit has stored; return the replica if it changed. What does not follow makes it stale."""
         replica = self.replica
         if replica is None:
-            return False
+            return None
         version = replica.version
         effective: list[tuple[Update, int]] = []
-        for update, outcome in zip(updates, result.outcomes, strict=True):
-            if isinstance(outcome, Committed) and not update.is_noop:
+        for write, outcome in zip(writes, result.outcomes, strict=True):
+            if isinstance(outcome, Committed) and not write.update.is_noop:
                 version += 1
-                effective.append((update, version))
+                effective.append((write.update, version))
             if outcome.version != version or result.epoch != replica.epoch:
                 self.freshness.stale = True
-                return False
+                return None
         for update, version in effective:
             replica.apply(update, version)
-        return bool(effective)
+        if self.freshness.announced is not None:
+            self._compare(replica)
+        return replica if effective else None
 
     def hear(self, cursor: Cursor | None) -> bool:
         """Another process has committed, and reached `cursor` if that is known; return whether that is news."""
@@ -99,7 +95,12 @@ class Content(Generic[C]):
         if known is None or cursor is None or cursor.epoch != known.epoch:
             self.freshness.stale = True
         elif self.replica is not None and self.replica.is_behind(cursor):
-            self.freshness.announce(cursor)  # a commit under way may be what brought it there
+            self.freshness.announced = cursor  # a commit under way may be what brought it there
         else:
             return False
         return True
+
+    def _compare(self, replica: Replica) -> None:
+        """Forget what was announced, if the replica has reached it."""
+        if not replica.is_behind(self.freshness.announced):
+            self.freshness.announced = None

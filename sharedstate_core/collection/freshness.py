@@ -33,8 +33,8 @@ class Freshness(Generic[C]):
         loading: whether a load is under way.
         retrying: whether a failed load waits to be tried again.
         probe_paused: whether storage is not probed for now.
-        stale: whether storage is known to hold something else; an announced state that is not reached yet is not
-            counted here.
+        stale: whether storage is known to hold something else, nobody knows what.
+        announced: a state that storage is said to hold, and the replica has not reached.
         just_loaded: whether nobody has been served since the last load.
     """
 
@@ -51,10 +51,6 @@ class Freshness(Generic[C]):
         self._failures = 0
 
     # --- what is heard ----------------------------------------------------------------------------
-
-    def announce(self, cursor: Cursor) -> None:
-        """Storage is said to hold this state."""
-        self.announced = cursor
 
     def note_ahead(self, subscription: Subscription[C], replica: Replica | None) -> None:
         """Note a new subscriber, if it may hold more than we do, or more than the load under way brings."""

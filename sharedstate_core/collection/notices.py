@@ -11,7 +11,7 @@ from sharedstate_core.wire.encode import encode_items, encode_notification
 from .replica import Changes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from sharedstate_core.limits import LiveLimits
     from sharedstate_core.storage import Cursor
@@ -25,23 +25,30 @@ KEPT_BYTES: Final = 16 * 1024 * 1024
 
 
 class Notices:
-    """The messages about one replica, as it stands; `clear` when it changes."""
+    """The messages about one replica, as it stands."""
 
     def __init__(self, limits: LiveLimits) -> None:
         self._limits = limits
+        self._of: Cursor | None = None  # the state that they are about
         self._items: bytes | None = None
         self._messages: dict[tuple[Audience, Cursor | None], Sequence[bytes]] = {}
         self._bytes = 0
 
     def clear(self) -> None:
-        """Forget everything: the replica has changed."""
+        """Forget everything; it is encoded anew for whoever needs it."""
         self._items = None
         self._messages.clear()
         self._bytes = 0
 
     def items(self, replica: Replica) -> Raw:
         """Return the array of all items."""
+        self._follow(replica)
         return Raw(self._array(replica))
+
+    def _follow(self, replica: Replica) -> None:
+        if self._of is not replica.cursor:
+            self._of = replica.cursor
+            self.clear()
 
     def _array(self, replica: Replica) -> bytes:
         if self._items is None:
@@ -55,42 +62,51 @@ class Notices:
 
         One notification; several if it is large and they were asked for in parts.
         """
-        if not replica.reaches(cursor):
-            cursor = None
-        key = (audience, cursor)
-        messages = self._messages.get(key)
-        if messages is None:
-            messages = list(self._encode(replica, audience, cursor))
-            if len(self._messages) >= KEPT_DELTAS or self._bytes > KEPT_BYTES:
-                self._messages.clear()
-                self._bytes = 0
-            self._messages[key] = messages
-            self._bytes += sum(map(len, messages))
+        self._follow(replica)
+        messages = self._messages.get((audience, cursor))
+        if messages is not None:
+            return messages
+        remove: Sequence[str] = ()
+        insert: Sequence[bytes] = ()
+        since, size = 0, replica.bytes
+        if cursor is not None:
+            change = replica.changes_since(cursor)
+            if change is None:
+                return self.messages(replica, audience, None)
+            remove, insert = change
+            since, size = cursor.version, sum(map(len, insert))
+        if audience.parts and size > self._limits.current.part_bytes:
+            change = Changes(remove, replica.texts() if cursor is None else insert)
+            messages = self._in_parts(audience.path, change, cursor, replica.cursor)
+        else:
+            array = self._array(replica) if cursor is None else encode_items(insert)
+            reset = cursor is None
+            messages = (
+                encode_notification(
+                    audience.path, remove, array, since, replica.cursor, reset=reset
+                ),
+            )
+        if len(self._messages) >= KEPT_DELTAS or self._bytes > KEPT_BYTES:
+            self._messages.clear()
+            self._bytes = 0
+        self._messages[audience, cursor] = messages
+        self._bytes += sum(map(len, messages))
         return messages
 
-    def _encode(
-        self, replica: Replica, audience: Audience, cursor: Cursor | None
-    ) -> Iterator[bytes]:
-        path, parts = audience
-        if cursor is None and not parts:
-            yield encode_notification(path, (), self._array(replica), 0, replica.cursor, reset=True)
-            return
-        change = Changes((), replica.texts())
-        if cursor is not None:
-            change = replica.changes_since(cursor.version)
+    def _in_parts(
+        self, path: str, change: Changes, cursor: Cursor | None, now: Cursor
+    ) -> Sequence[bytes]:
         remove, insert = change
-        starts = self._starts(insert) if parts else [0]
+        starts, since = self._starts(insert), 0 if cursor is None else cursor.version
+        parts = []
         for start, end in zip(starts, [*starts[1:], None], strict=True):
-            yield encode_notification(
-                path,
-                remove,
-                encode_items(insert[start:end]),
-                0 if cursor is None else cursor.version,
-                replica.cursor,
-                reset=cursor is None and start == 0,
-                more=end is not None,
+            array = encode_items(insert[start:end])
+            reset, more = cursor is None and start == 0, end is not None
+            parts.append(
+                encode_notification(path, remove, array, since, now, reset=reset, more=more)
             )
             remove = ()
+        return parts
 
     def _starts(self, texts: Sequence[bytes]) -> list[int]:
         """Return where each part begins, none much larger than `Limits.part_bytes`."""

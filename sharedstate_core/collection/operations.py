@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeAlias
 
 from sharedstate_core.effects import C, Effect
 from sharedstate_core.errors import RequestError
-from sharedstate_core.storage import CommitResult, Committed, Cursor, Outcome, Write
+from sharedstate_core.storage import CommitResult, Cursor, Write
 
+from .acknowledgements import Settled
 from .quota import Quota
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from sharedstate_core.counters import Counters
-    from sharedstate_core.limits import Limits
+    from sharedstate_core.limits import LiveLimits
     from sharedstate_core.pending import Pending
 
     from .author import Author
@@ -60,47 +60,11 @@ class Get(NamedTuple, Generic[C]):
 Operation: TypeAlias = Put[C] | Get[C]
 
 
-class Settled(NamedTuple, Generic[C]):
-    """What storage said to an update, and the state after it; the update itself is kept no longer.
-
-    Attributes:
-        author: of the update.
-        touched: number of ids the update named.
-        outcome: of the write.
-        cursor: the state after it.
-    """
-
-    author: Author[C]
-    touched: int
-    outcome: Outcome
-    cursor: Cursor
-
-    def give(self, counters: Counters, out: list[Effect[C]]) -> None:
-        """Tell the author."""
-        author, touched, outcome, cursor = self
-        if isinstance(outcome, Committed):
-            counters.updates += 1
-            author.acknowledge(touched, cursor, out)
-        else:
-            counters.rejected += 1
-            author.fail(RequestError(outcome.code, outcome.message), out, cursor)
-
-
-def outcomes(puts: Sequence[Put[C]], result: CommitResult) -> list[Settled[C]]:
-    """Return what came of each update of a commit."""
-    return [
-        Settled(
-            put.author, put.write.update.touched, outcome, Cursor(result.epoch, outcome.version)
-        )
-        for put, outcome in zip(puts, result.outcomes, strict=True)
-    ]
-
-
 class Queue(Generic[C]):
     """The updates and reads that wait.
 
     Args:
-        pending: counts the updates, also those that were taken out for a commit, until it has `ended`.
+        pending: counts the updates, also those of the commit under way.
 
     Attributes:
         waiting: all of them, in the order they came.
@@ -108,7 +72,13 @@ class Queue(Generic[C]):
 
     def __init__(self, pending: Pending) -> None:
         self._pending = pending
+        self._committing: Sequence[Put[C]] = ()
         self.waiting: deque[Operation[C]] = deque()
+
+    @property
+    def puts(self) -> Sequence[Put[C]]:
+        """All updates, also those of the commit under way."""
+        return [*self._committing, *(each for each in self.waiting if isinstance(each, Put))]
 
     def append(self, operation: Operation[C]) -> None:
         """Let something wait for its turn."""
@@ -120,11 +90,12 @@ class Queue(Generic[C]):
         """Take the head out."""
         self.waiting.popleft()
 
-    def take_puts(
-        self, replica: Replica | None, limits: Limits, out: list[Effect[C]]
-    ) -> list[Put[C]]:
+    def begin_commit(
+        self, replica: Replica | None, live: LiveLimits, out: list[Effect[C]]
+    ) -> list[Write]:
         """Take the updates at the head that go into one commit, refusing those that make the collection too large."""
-        quota = Quota(replica, limits) if replica is not None and limits.bound_collections else None
+        limits = live.current
+        quota = Quota(replica, limits) if replica is not None and live.bound_collections else None
         puts: list[Put[C]] = []
         waiting = self.waiting
         while len(puts) < limits.group and waiting and isinstance(head := waiting[0], Put):
@@ -133,27 +104,42 @@ class Queue(Generic[C]):
                     break  # only its outcome tells what is stored then
                 if problem := quota.refusal(head.write.update):
                     self.take()
-                    self.ended((head,))
+                    self._forget((head,))
                     head.author.fail(RequestError("too_large", problem), out)
                     continue
             self.take()
             puts.append(head)
+        self._committing = puts
+        return [put.write for put in puts]
+
+    def end_commit(self) -> Sequence[Put[C]]:
+        """Return the updates of the commit under way, which has ended."""
+        puts, self._committing = self._committing, ()
+        self._forget(puts)
         return puts
+
+    def settle(self, result: CommitResult) -> list[Settled[C]]:
+        """Return what came of each update of the commit under way, which has ended."""
+        epoch = result.epoch
+        return [
+            Settled(put.author, put.write.update.touched, outcome, Cursor(epoch, outcome.version))
+            for put, outcome in zip(self.end_commit(), result.outcomes, strict=True)
+        ]
 
     def take_of(self, reader: Reader[C]) -> Sequence[Operation[C]]:
         """Take out what was asked for this reader."""
         theirs = [each for each in self.waiting if each.author.reader is reader]
         self.waiting = deque(each for each in self.waiting if each.author.reader is not reader)
-        self.ended(each for each in theirs if isinstance(each, Put))
+        self._forget(each for each in theirs if isinstance(each, Put))
         return theirs
 
     def fail(self, error: RequestError, out: list[Effect[C]]) -> None:
         """Answer everything with an error."""
         waiting, self.waiting = self.waiting, deque()
-        self.ended(each for each in waiting if isinstance(each, Put))
+        self._forget(each for each in waiting if isinstance(each, Put))
         for operation in waiting:
             operation.author.fail(error, out)
 
-    def ended(self, puts: Iterable[Put[C]]) -> None:
+    def _forget(self, puts: Iterable[Put[C]]) -> None:
         """These, which were taken out, wait for storage no longer."""
         self._pending.bytes -= sum([put.size for put in puts])

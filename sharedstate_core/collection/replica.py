@@ -3,8 +3,8 @@
 The rules:
 
 1. `_items` holds the live entries in order of insertion, `_recent` the same entries with the most recently
-   changed last, `_tombstones` the removed ids with the version that removed them, newest last.
-2. To tell what changed since N, walk `_recent` and `_tombstones` backwards until an entry is not newer
+   changed last, `tombstones` the removed ids with the version that removed them, newest last.
+2. To tell what changed since N, walk `_recent` and `tombstones` backwards until an entry is not newer
    than N: the cost is that of the change, whatever the size of the collection.
 3. `horizon` is the version of the newest tombstone that was forgotten. A cursor before it cannot be told
    the difference and gets everything. A reset forgets all at once.
@@ -61,31 +61,24 @@ class Replica:
     """One collection in memory. It only ever holds committed states.
 
     Attributes:
+        cursor: the state it holds; its parts are `epoch` and `version`.
+        horizon: the version of the newest tombstone that was forgotten.
+        tombstones: the removed ids it remembers, with the version that removed each, newest last.
         bytes: length of all items' texts together.
     """
 
     def __init__(self, loaded: Loaded) -> None:
         self.epoch = loaded.epoch
-        self.version = loaded.version
+        self._move_to(loaded.version)
         self.horizon = loaded.horizon
         self.bytes = 0
         self._items: dict[str, Entry] = {}
         self._recent: dict[str, Entry] = {}
-        self._tombstones: dict[str, int] = {}
+        self.tombstones: dict[str, int] = {}
         self._fill(loaded.rows)
-
-    @property
-    def cursor(self) -> Cursor:
-        """The state it holds."""
-        return Cursor(self.epoch, self.version)
 
     def __len__(self) -> int:
         return len(self._items)
-
-    @property
-    def tombstones(self) -> int:
-        """Number of removed ids it remembers."""
-        return len(self._tombstones)
 
     def size(self, id: str) -> int:
         """Return the length of an item's text in bytes; 0 if there is no such item."""
@@ -98,11 +91,11 @@ class Replica:
 
     def apply(self, update: Update, version: int) -> None:
         """Take over a committed update, whose version is `version`."""
-        self.version = version
+        self._move_to(version)
         if update.reset:
             self._items.clear()
             self._recent.clear()
-            self._tombstones.clear()
+            self.tombstones.clear()
             self.horizon = version
             self.bytes = 0
         for id in update.remove:
@@ -112,7 +105,7 @@ class Replica:
             self.bytes += len(text)
             if entry is None:
                 row = Row(id, text, version, place, version)
-                entry = Entry(row, text, self._tombstones.pop(id, 0))
+                entry = Entry(row, text, self.tombstones.pop(id, 0))
                 self._items[id] = entry
             else:
                 self.bytes -= len(entry.text)
@@ -122,7 +115,7 @@ class Replica:
 
     def merge(self, loaded: Loaded) -> None:
         """Take over what a store says has changed since this replica's version."""
-        self.version = loaded.version
+        self._move_to(loaded.version)
         self._merge(loaded.rows)
 
     def reaches(self, cursor: Cursor | None) -> bool:
@@ -137,15 +130,18 @@ class Replica:
         """Return whether `cursor` is a later state of the same history: another process has shown it."""
         return cursor is not None and cursor.epoch == self.epoch and cursor.version > self.version
 
-    def changes_since(self, since: int) -> Changes:
-        """Return the net change from version `since`, from the horizon on, to now."""
+    def changes_since(self, cursor: Cursor) -> Changes | None:
+        """Return the net change from a state to now; None if it cannot be told."""
+        if not self.reaches(cursor):
+            return None
+        since = cursor.version
         live = []
         for entry in reversed(self._recent.values()):
             if entry.version <= since:
                 break
             live.append(entry)
         remove = []
-        for id, version in reversed(self._tombstones.items()):
+        for id, version in reversed(self.tombstones.items()):
             if version <= since:
                 break
             remove.append(id)
@@ -155,15 +151,15 @@ class Replica:
 
     def prune(self, keep: int) -> None:
         """Forget the oldest tombstones beyond `keep`, and move the horizon with them."""
-        surplus = len(self._tombstones) - keep
+        surplus = len(self.tombstones) - keep
         if surplus > 0:
-            for id in list(islice(self._tombstones, surplus)):
-                self.horizon = self._tombstones.pop(id)
+            for id in list(islice(self.tombstones, surplus)):
+                self.horizon = self.tombstones.pop(id)
 
     def _fill(self, rows: Sequence[Row]) -> None:
         """Take over all that a store holds; each id is there once."""
         removed = sorted((row for row in rows if row.text is None), key=_version)
-        self._tombstones = {row.id: row.version for row in removed}
+        self.tombstones = {row.id: row.version for row in removed}
         for row in sorted(rows, key=_insertion):
             if row.text is not None:
                 # A store does not tell when the id was last removed: the latest it can have been will do.
@@ -174,8 +170,8 @@ class Replica:
     def _merge(self, rows: Sequence[Row]) -> None:
         for row in sorted((row for row in rows if row.text is None), key=_version):
             self._bury(row.id, row.version)
-            self._tombstones.pop(row.id, None)
-            self._tombstones[row.id] = row.version
+            self.tombstones.pop(row.id, None)
+            self.tombstones[row.id] = row.version
         live = [row for row in rows if row.text is not None]
         for row in sorted(live, key=_insertion):
             assert row.text is not None  # noqa: S101  (for the type checker)
@@ -186,15 +182,19 @@ class Replica:
                 known.text, known.version = row.text, row.version
                 continue
             self._bury(row.id, row.version)
-            self._tombstones.pop(row.id, None)
+            self.tombstones.pop(row.id, None)
             self._items[row.id] = Entry(row, row.text, row.created)  # removed: as in `_fill`
         for row in sorted(live, key=_version):
             self._recent.pop(row.id, None)
             self._recent[row.id] = self._items[row.id]
+
+    def _move_to(self, version: int) -> None:
+        self.version = version
+        self.cursor = Cursor(self.epoch, version)
 
     def _bury(self, id: str, version: int) -> None:
         entry = self._items.pop(id, None)
         if entry is not None:
             self.bytes -= len(entry.text)
             del self._recent[id]
-            self._tombstones[id] = version
+            self.tombstones[id] = version

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic
 
-from sharedstate_core.effects import C
+from sharedstate_core.effects import C, Commit, Load
 
 from .acknowledgements import Acknowledgements
 from .content import Content
 from .notices import Notices
-from .operations import Put, Queue
+from .operations import Queue
 from .subscribers import Subscribers
 
 if TYPE_CHECKING:
@@ -18,11 +18,15 @@ if TYPE_CHECKING:
     from sharedstate_core.paths import CollectionPath
     from sharedstate_core.pending import Pending
     from sharedstate_core.storage import Cursor
-    from sharedstate_core.updates import Update
 
 
 class CollectionState(Generic[C]):
-    """The parts of a `Collection`."""
+    """The parts of a `Collection`.
+
+    Attributes:
+        path: its name.
+        operation: the storage operation under way.
+    """
 
     def __init__(
         self, path: CollectionPath, limits: LiveLimits, counters: Counters, pending: Pending
@@ -35,7 +39,7 @@ class CollectionState(Generic[C]):
         self._subscribers: Subscribers[C] = Subscribers(self._notices, counters)
         self._queue: Queue[C] = Queue(pending)
         self._answers: Acknowledgements[C] = Acknowledgements(path, self._subscribers, counters)
-        self._committing: list[Put[C]] | None = None
+        self.operation: Commit | Load | None = None
 
     @property
     def memory(self) -> int:
@@ -53,16 +57,6 @@ class CollectionState(Generic[C]):
         return self._content.replica is not None
 
     @property
-    def is_loading(self) -> bool:
-        """Whether the storage operation under way is a Load."""
-        return self._freshness.loading
-
-    @property
-    def committing(self) -> list[Update]:
-        """The updates of the commit under way."""
-        return [put.write.update for put in self._committing or ()]
-
-    @property
     def cursor(self) -> Cursor | None:
         """The state that is in memory, which a load under way was asked to begin at; None without content."""
         return self._content.cursor
@@ -70,13 +64,5 @@ class CollectionState(Generic[C]):
     @property
     def is_busy(self) -> bool:
         """Whether a request waits here for storage."""
-        return bool(self._committing or self._queue.waiting or self._answers.held)
-
-    def _is_idle(self) -> bool:
-        waits = self._queue.waiting or self._answers.held
-        return not (self._is_under_way or waits or self._subscribers.count)
-
-    @property
-    def _is_under_way(self) -> bool:
-        """Whether a storage operation is."""
-        return self._committing is not None or self._freshness.loading
+        is_committing = isinstance(self.operation, Commit)
+        return bool(is_committing or self._queue.waiting or self._answers.held)

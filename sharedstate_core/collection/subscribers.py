@@ -172,15 +172,15 @@ class Subscribers(Generic[C]):
 
     def broadcast(self, replica: Replica, out: list[Effect[C]]) -> None:
         """Tell everybody who is in step the net change from what their group was told of to the replica."""
-        self._notices.clear()
         counters, cursor = self._counters, replica.cursor
         for audience, group in self._groups.items():
+            connections = group.connections
             messages = self._notices.messages(replica, audience, group.cursor)
             group.cursor = cursor
-            connections = group.connections
-            out.extend(Send(connections, message) for message in messages)
+            for message in messages:
+                out.append(Send(connections, message))
+                counters.bytes += len(connections) * len(message)
             counters.deliveries += len(connections) * len(messages)
-            counters.bytes += len(connections) * sum(map(len, messages))
 
     def _count_catch_up(
         self, subscription: Subscription[C], replica: Replica, messages: int
@@ -201,12 +201,6 @@ class Subscribers(Generic[C]):
     def suspend(self, subscription: Subscription[C]) -> None:
         """Note that a reader is blocked: it costs the cursor that its group has come to."""
         self._leave(subscription)
-
-    def is_waiting(self, reader: Reader[C]) -> bool:
-        """Return whether a subscription of this reader waits."""
-        if not self.waiting:  # nearly always
-            return False
-        return any(subscription.reader is reader for subscription in self.waiting)
 
     def _leave(self, subscription: Subscription[C]) -> None:
         self.waiting.pop(subscription, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import TYPE_CHECKING, Generic
 
 from msgspec import Raw, Struct
@@ -10,20 +11,18 @@ from sharedstate_core.collection.operations import REQUEST_BYTES
 from sharedstate_core.effects import Answer, C, Effect
 from sharedstate_core.errors import RequestError
 
+from .session import Session
+
 if TYPE_CHECKING:
-    from collections.abc import Hashable
-
     from sharedstate_core.storage import Cursor
-
-    from .session import Session
 
 
 class Caller(Struct, Generic[C], eq=False):
     """An `Author` who is told by the effect `Answer`.
 
     Attributes:
-        reader: the session of the connection on whose behalf it is, counted in there by `Session.asked`, whose copy must
-            show an update before the author hears of it; None: there is none.
+        reader: the session of the connection on whose behalf it is, where it is counted (`Session.asked`), and whose
+            copy must show an update before the author hears of it; None: there is none.
         author: whom the embedder tells; None: nobody.
         length: about how many bytes its connection is charged until the answer.
     """

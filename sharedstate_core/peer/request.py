@@ -10,11 +10,11 @@ from sharedstate_core.collection.operations import REQUEST_BYTES
 from sharedstate_core.effects import C, Effect
 from sharedstate_core.wire import encode
 
+from .session import Session
+
 if TYPE_CHECKING:
     from sharedstate_core.errors import RequestError
     from sharedstate_core.storage import Cursor
-
-    from .session import Session
 
 
 class Request(Struct, Generic[C], eq=False):

@@ -50,6 +50,7 @@ class Registry(Generic[C]):
         self.live_limits = limits
         self.counters = counters
         self.tickets: Tickets[C] = Tickets()
+        self.issue = self.tickets.issue
         self.pending = Pending(limits)
         self._collections: dict[CollectionPath, Collection[C]] = {}
         self._deadlines: Timers[tuple[Deadline, Collection[C]]] = Timers()
@@ -147,10 +148,6 @@ class Registry(Generic[C]):
         """Take in an update or a read of any collection, and go on."""
         self.take_in(path, operation)
         self.flush(operation.author.reader, out)
-
-    def issue(self, collection: Collection[C]) -> int:
-        """Return the ticket of a new storage operation, whose outcome goes to this collection."""
-        return self.tickets.issue(collection)
 
     # --- whose load is next -----------------------------------------------------------------------
 

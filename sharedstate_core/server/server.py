@@ -56,7 +56,7 @@ class Server(StorageInputs[C], TypedInputs[C]):
     def change_limits(self, limits: Limits) -> None:
         """Let other limits hold from now on; what exceeds them already stays until it ends."""
         expect("limits", limits, Limits)
-        self._limits.current = limits
+        self._limits.change(limits)
 
     # --- connections ------------------------------------------------------------------------------
 
@@ -147,7 +147,8 @@ class Server(StorageInputs[C], TypedInputs[C]):
         session = self._session(connection)
         if texts.__class__ is tuple or isinstance(texts, list):
             for text in texts:
-                expect("text", text, str)
+                if text.__class__ is not str:
+                    expect("text", text, str)
         elif isinstance(texts, str | bytes):
             raise TypeError("texts: expected several texts; receive_text takes a single one")
         out = self._begin(now)

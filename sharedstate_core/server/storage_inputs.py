@@ -10,7 +10,7 @@ The rules:
 from collections.abc import Sequence
 
 from sharedstate_core.arguments import expect
-from sharedstate_core.effects import C, Effect
+from sharedstate_core.effects import C, Commit, Effect, Load
 from sharedstate_core.errors import RequestError
 from sharedstate_core.paths import CollectionPath
 from sharedstate_core.results import check_change, checked_commit, checked_load, checked_names
@@ -30,11 +30,11 @@ class StorageInputs(Inputs[C]):
                 each write, and versions that each count one further where something was written. In this case
                 answer with `commit_failed`, whose outcome is unknown.
         """
-        collection = self._tickets.collection(ticket, loading=False)
-        result = checked_commit(result, collection.committing)
+        collection, commit = self._tickets.collection(ticket, Commit)
+        result = checked_commit(result, commit.writes)
         out = self._begin(now)
         self._tickets.end(ticket)
-        collection.commit_succeeded(result, out)
+        collection.commit_succeeded(commit, result, out)
         return self._end(out)
 
     def commit_failed(
@@ -48,7 +48,7 @@ class StorageInputs(Inputs[C]):
             now: seconds, monotonic.
             outcome_unknown: False only if it is certain that nothing was stored.
         """
-        collection = self._tickets.collection(ticket, loading=False)
+        collection, _ = self._tickets.collection(ticket, Commit)
         error = unavailable(message)
         expect("outcome_unknown", outcome_unknown, bool)
         out = self._begin(now)
@@ -64,8 +64,8 @@ class StorageInputs(Inputs[C]):
                 types, each id once, no version beyond `loaded.version`; and a `base` only if that was asked for. In
                 this case answer with `load_failed`.
         """
-        collection = self._tickets.collection(ticket, loading=True)
-        loaded = checked_load(loaded, collection.cursor)
+        collection, load = self._tickets.collection(ticket, Load)
+        loaded = checked_load(loaded, load.since)
         out = self._begin(now)
         self._tickets.end(ticket)
         self._registry.end_load(collection)
@@ -75,7 +75,7 @@ class StorageInputs(Inputs[C]):
 
     def load_failed(self, ticket: int, message: str, now: float) -> list[Effect[C]]:
         """A Load failed; the core asks again in a while if somebody still watches."""
-        collection = self._tickets.collection(ticket, loading=True)
+        collection, _ = self._tickets.collection(ticket, Load)
         error = unavailable(message)
         out = self._begin(now)
         self._tickets.end(ticket)

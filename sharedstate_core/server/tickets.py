@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from sharedstate_core.collection.collection import Collection
-from sharedstate_core.effects import C
+from sharedstate_core.effects import C, Commit, Load
 from sharedstate_core.errors import LocalProtocolError
 
 from .listing import Listing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+Kind = TypeVar("Kind", Commit, Load)
 
 
 class Tickets(Generic[C]):
@@ -33,17 +36,16 @@ class Tickets(Generic[C]):
         self._owners[self._last] = owner
         return self._last
 
-    def collection(self, ticket: int, *, loading: bool) -> Collection[C]:
-        """Return the collection whose Load or Commit has ended; then `end` the ticket.
+    def collection(self, ticket: int, kind: type[Kind]) -> tuple[Collection[C], Kind]:
+        """Return the collection whose Load or Commit has ended, and the effect; then `end` the ticket.
 
         Raises:
             LocalProtocolError: nothing of that kind with this ticket is under way.
         """
         owner = self._owner(ticket)
-        if not isinstance(owner, Collection) or owner.is_loading is not loading:
-            what = "Load" if loading else "Commit"
-            raise LocalProtocolError(f"no {what} with ticket {ticket!r} is under way")
-        return owner
+        if isinstance(owner, Collection) and isinstance(owner.operation, kind):
+            return owner, owner.operation
+        raise LocalProtocolError(f"no {kind.__name__} with ticket {ticket!r} is under way")
 
     def listing(self, ticket: int) -> Listing[C]:
         """Return whose ListCollections or ListApps has ended; then `end` the ticket.

@@ -17,7 +17,7 @@ from sharedstate_core.updates import Update
 
 from .faults import NULL, BadMessageError, explain, head_fault, lowered, too_deep, update_fault
 from .nesting import nests_deeper
-from .validation import check_condition, check_number_of_ids, id_problem
+from .validation import check_condition, check_ids, check_number_of_ids
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -119,7 +119,7 @@ def decode_request(text: str, limits: Limits) -> RequestMessage:
         message = _request.decode(text)
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
         return _decode_piecemeal(text, limits)
-    if nests_deeper(bytes(message.tunnel), limits.depth):
+    if message.tunnel is not NULL and nests_deeper(bytes(message.tunnel), limits.depth):
         raise BadMessageError(
             "bad_message", f"tunnel: {too_deep(limits)}", Raw(b'"%b"' % message.cmd.encode())
         )
@@ -165,20 +165,19 @@ def decode_write(arg: Raw, limits: Limits) -> Write:
         raise RequestError("bad_update", too_deep(limits)) from None
     check_number_of_ids(len(message.insert) + len(message.remove), limits)
     insert: dict[str, bytes] = {}
+    ids: list[str] = []
+    flat = 2 * limits.depth  # a text of so many bytes cannot nest deeper
     for index, raw in enumerate(message.insert):
         text = bytes(raw)
-        if nests_deeper(text, limits.depth):
+        if len(text) > flat and nests_deeper(text, limits.depth):
             raise RequestError("bad_update", f"insert[{index}]: {too_deep(limits)}")
         try:
             id = _head.decode(raw).id
         except msgspec.ValidationError as error:
             raise RequestError("bad_update", f"insert[{index}]{head_fault(error)}") from None
-        if problem := id_problem(id, limits):
-            raise RequestError("bad_update", f"insert[{index}].id: {problem}")
+        ids.append(id)
         insert[id] = text
-    for index, id in enumerate(message.remove):
-        if problem := id_problem(id, limits):
-            raise RequestError("bad_update", f"remove[{index}]: {problem}")
+    check_ids(ids, message.remove, limits)
     remove = tuple(dict.fromkeys(message.remove)) if message.remove else ()
     update = Update(remove, insert, message.reset)
     wanted = message.condition

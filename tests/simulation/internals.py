@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sharedstate_core.collection.operations import Put
 from sharedstate_core.collection.reader import Deferred
 from sharedstate_core.collection.subscribers import Subscription
+from sharedstate_core.effects import Commit, Load
 from sharedstate_core.peer.backlog import HeldReply
 
 if TYPE_CHECKING:
@@ -47,8 +47,8 @@ def _check_sessions(world: World) -> None:
         link = world.links[session.connection.client]
         blocked = session.state == "blocked"
         assert blocked == (link.blocked or link.draining)
-        assert session._paused == (not link.reading)
-        assert not blocked or session._paused
+        assert session.is_paused == (not link.reading)
+        assert not blocked or session.is_paused
         assert session._backlog.held_bytes <= limits.held_bytes
         owed = set(session.subscriptions.values()) if blocked else set()
         assert {each for each in session._backlog if isinstance(each, Subscription)} == owed
@@ -77,12 +77,8 @@ def _check_bounds(world: World) -> None:
     assert outstanding.bytes == sum(given.values())
     assert outstanding.bytes <= limits.owed_bytes or len(outstanding._given) == 1
     collections = server._registry._collections.values()
-    waiting = [
-        put for each in collections for put in (*each._queue.waiting, *(each._committing or ()))
-    ]
-    assert server._registry.pending.bytes == sum(
-        put.size for put in waiting if isinstance(put, Put)
-    )
+    puts = [put for each in collections for put in each._queue.puts]
+    assert server._registry.pending.bytes == sum(put.size for put in puts)
     loading = [each for each in server._registry._collections.values() if each._freshness.loading]
     for turns in server._registry._load_queues.values():
         assert turns._under_way == len(loading) <= limits.loads
@@ -116,18 +112,18 @@ def _check_collection(world: World, collection: Collection[Connection]) -> None:
     awake = {(s.audience, s.reader.connection) for s in expected if s.reader.state == "ready"}
     assert not in_step & waiting
     assert in_step | waiting == awake
-    assert not (collection._freshness.loading and collection._committing)
+    operation = collection.operation
+    assert collection._freshness.loading == isinstance(operation, Load)
+    assert bool(collection._queue._committing) == isinstance(operation, Commit)
     under_way = server._tickets._owners.values()
     assert collection.is_busy == bool(
-        collection._queue.waiting or collection._answers.held or collection._committing
+        collection._queue.waiting or collection._answers.held or isinstance(operation, Commit)
     )
-    assert (collection in under_way) == bool(
-        collection._freshness.loading or collection._committing
-    )
+    assert (collection in under_way) == bool(operation)
     replica = collection._content.replica
     assert all(group.cursor == collection.cursor for group in subscribers._groups.values())
     if replica is not None:
-        assert replica.tombstones <= world.limits.tombstones
+        assert len(replica.tombstones) <= world.limits.tombstones
         stored = world.store.state_at(collection.path, replica.cursor)
         assert stored is not None
         assert list(replica.texts()) == list(stored.values())

@@ -55,7 +55,7 @@ class Checked:
         """Commit, and check that there is an outcome for each write."""
         result: CommitResult = await _awaitable(self._backend.commit(collection, writes), "commit")
         try:
-            checked_commit(result, [write.update for write in writes])
+            checked_commit(result, writes)
         except LocalProtocolError as error:
             raise AssertionError(f"{Rule.COMMIT}: commit returned {error}") from None
         return result
