@@ -40,9 +40,11 @@ RUN_IN_BROWSER = {
     ("docs/javascript-client.md", "jsx"),
     ("docs/javascript-client.md", "svelte"),
     ("docs/javascript-client.md", "vue"),
+    ("docs/tutorial.md", "html"),
+    ("docs/tutorial.md", "js"),
     ("js-client/README.md", "javascript"),
 }
-"""Run by tests/browser, against a real server."""
+"""Run by tests/browser and test_tutorial.py, against a real server."""
 RUN_BY_THE_GUIDE = {
     ("docs/operating.md", "ini"),
     ("docs/operating.md", "nginx"),
@@ -221,8 +223,9 @@ def test_shell(block: Block) -> None:
     if block.text.startswith("sharedstate ") or block.page in {
         "docs/operating.md",
         "docs/moving.md",
+        "docs/tutorial.md",
     }:
-        return  # below; test_backup_guide.py; test_moving.py
+        return  # below; test_backup_guide.py; test_moving.py; test_tutorial.py
     for command in block.text.splitlines():
         program, *arguments = command.split()
         if program == "npm":
