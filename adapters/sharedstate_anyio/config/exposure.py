@@ -38,6 +38,7 @@ def check_folders(config: Config) -> None:
 def _private(config: Config) -> Iterator[tuple[str, str]]:
     for service in config.services:
         name, key = service.config.get("db_name"), service.config.get("ssl.key")
+        # Not its `description`, which only a built-in service has: others may use the same words.
         if service.config.get("db_type") == "sqlite" and isinstance(name, str):
             yield f"the database of {service.place}", name
         if isinstance(key, str):
