@@ -19,8 +19,7 @@ from sharedstate_core import (
     Server,
     Update,
 )
-from sharedstate_core.collection.audience import Audience
-from sharedstate_core.collection.notices import Notices
+from sharedstate_core.collection.notices import Audience, Notices
 from sharedstate_core.collection.replica import Replica
 from sharedstate_core.limits import LiveLimits
 from sharedstate_core.results import checked_load

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from msgspec import Raw
 
@@ -16,12 +16,23 @@ if TYPE_CHECKING:
     from sharedstate_core.limits import LiveLimits
     from sharedstate_core.storage import Cursor
 
-    from .audience import Audience
     from .replica import Replica
 
 KEPT_DELTAS: Final = 64
 KEPT_BYTES: Final = 16 * 1024 * 1024
 """Distinct net changes kept encoded for one version, beside the last: enough for a crowd that reconnects at once."""
+
+
+class Audience(NamedTuple):
+    """What subscribers have in common who get the very same messages: the key of their group.
+
+    Attributes:
+        path: the collection's, as they spelled it.
+        parts: whether large snapshots go in parts.
+    """
+
+    path: str
+    parts: bool
 
 
 class Notices:

@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     from sharedstate_core.paths import CollectionPath
     from sharedstate_core.storage import Cursor
 
-    from .audience import Audience
-    from .notices import Notices
+    from .notices import Audience, Notices
     from .reader import Reader
     from .replica import Replica
 

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Generic, Literal
 
 from msgspec import Raw
 
-from sharedstate_core.collection.audience import Audience
 from sharedstate_core.collection.author import abandon
 from sharedstate_core.collection.deferral import DEFERRAL
+from sharedstate_core.collection.notices import Audience
 from sharedstate_core.collection.operations import Get, Operation, Put, put_size
 from sharedstate_core.collection.reader import Deferred
 from sharedstate_core.collection.subscribers import Subscription, proceed
