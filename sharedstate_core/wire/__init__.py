@@ -1,1 +1,1 @@
-"""The wire, in and out: no other module knows a JSON key."""
+"""The wire format, decoded and encoded: JSON keys appear in no other module."""

@@ -1,7 +1,6 @@
-"""What a peer says, read from JSON text: requests and their arguments (PROTOCOL.md).
+"""Decode a peer's JSON text: requests and their arguments (PROTOCOL.md).
 
-Items stay raw text: only the `id` is ever read out of one. Nothing here raises anything but
-`RequestError`, whatever the text.
+Items stay raw text: only their `id` is ever decoded. Whatever the text, nothing but `RequestError` is raised here.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 Command: TypeAlias = Literal["GET", "PUT"]
 
 MAX_SUB_BYTES: Final = 4096
-"""The longest `sub`: the server keeps it as long as the subscription lasts."""
+"""Maximum length of a `sub`, which the server keeps for the lifetime of the subscription."""
 
 
 class RequestMessage(Struct, tag_field="type", tag="REQUEST"):
@@ -40,7 +39,7 @@ class RequestMessage(Struct, tag_field="type", tag="REQUEST"):
 
 
 class Subscribe(NamedTuple):
-    """One wanted subscription: the path as spelled, and JSON text of `sub`."""
+    """A requested subscription: the path as spelled, and the JSON text of `sub`."""
 
     path: str
     sub: bytes
@@ -55,7 +54,7 @@ class SubscriptionChanges(NamedTuple):
 
 
 class SubscriptionOptions(NamedTuple):
-    """What a `sub` asks for: resume from `since`, snapshots in `parts`."""
+    """The options in a `sub`: where to resume from (`since`), and whether to send snapshots in `parts`."""
 
     since: Cursor | None
     parts: bool
@@ -110,7 +109,7 @@ _sub = msgspec.json.Decoder(_Sub)
 
 
 def decode_request(text: str, limits: Limits) -> RequestMessage:
-    """Read one message of a peer.
+    """Decode one message from a peer.
 
     Raises:
         BadMessageError: `bad_message`, or `bad_path` if only the path is at fault.
@@ -127,7 +126,7 @@ def decode_request(text: str, limits: Limits) -> RequestMessage:
 
 
 def _decode_piecemeal(text: str, limits: Limits) -> RequestMessage:
-    """Read a message member by member, to tell which one is at fault."""
+    """Decode a message member by member to find the one at fault."""
     try:
         envelope = _envelope.decode(text)
     except RecursionError:
@@ -154,10 +153,10 @@ _COMMANDS: Final[dict[bytes, Command]] = {b'"GET"': "GET", b'"PUT"': "PUT"}
 
 
 def decode_write(arg: Raw, limits: Limits) -> Write:
-    """Read the argument of a `PUT` to a collection.
+    """Decode the argument of a `PUT` to a collection.
 
     Raises:
-        RequestError: `bad_update` with the place of the fault, or `too_many` for too many ids.
+        RequestError: `bad_update`, naming the place of the fault; `too_many` for too many ids.
     """
     try:
         message = _decode_update(arg)
@@ -166,7 +165,7 @@ def decode_write(arg: Raw, limits: Limits) -> Write:
     check_number_of_ids(len(message.insert) + len(message.remove), limits)
     insert: dict[str, bytes] = {}
     ids: list[str] = []
-    flat = 2 * limits.depth  # a text of so many bytes cannot nest deeper
+    flat = 2 * limits.depth  # a text of this length cannot nest deeper
     for index, raw in enumerate(message.insert):
         text = bytes(raw)
         if len(text) > flat and nests_deeper(text, limits.depth):
@@ -199,10 +198,10 @@ def _condition(wanted: _If, limits: Limits) -> Condition:
 
 
 def decode_subscriptions(arg: Raw, limits: Limits) -> SubscriptionChanges:
-    """Read the argument of `PUT /subs`.
+    """Decode the argument of `PUT /subs`.
 
     Raises:
-        RequestError: `bad_message` with the place of the fault, or `too_many` for too many paths.
+        RequestError: `bad_message`, naming the place of the fault; `too_many` for too many paths.
     """
     try:
         message = _subs.decode(arg)
@@ -220,10 +219,11 @@ def decode_subscriptions(arg: Raw, limits: Limits) -> SubscriptionChanges:
 
 
 def decode_subscription(sub: bytes) -> SubscriptionOptions:
-    """Read one `sub`.
+    """Decode one `sub`.
 
     Raises:
-        RequestError: `bad_message`, if it is not an object or a known member has the wrong type; `too_large`.
+        RequestError: `bad_message` if it is not an object or a known member has the wrong type;
+            `too_large` if it exceeds `MAX_SUB_BYTES`.
     """
     if len(sub) > MAX_SUB_BYTES:
         raise RequestError("too_large", f"sub: longer than {MAX_SUB_BYTES} bytes")

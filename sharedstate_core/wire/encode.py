@@ -1,6 +1,6 @@
-"""What the server says, as JSON text: replies and notifications (PROTOCOL.md).
+"""Encode the server's replies and notifications as JSON text (PROTOCOL.md).
 
-Items are raw text and go out as they came in.
+Items are raw text and are sent exactly as they were received.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def encode_subs_reply(
     subs: Iterable[tuple[str, bytes]],
     errors: Iterable[tuple[str, Refusal]],
 ) -> bytes:
-    """Return the reply to `PUT /subs`: what is subscribed now, and what could not be."""
+    """Return the reply to `PUT /subs`: the current subscriptions, and the ones that were refused."""
     refused = [(path, _Error(error.code, error.message)) for path, error in errors]
     data = [(path, Raw(sub)) for path, sub in subs]
     return _encode(_Reply("PUT", tunnel, True, data, errors=refused or UNSET))
@@ -72,7 +72,7 @@ def encode_failure(
 
 
 def encode_subscription(since: Cursor | None, *, parts: bool) -> bytes:
-    """Return a `sub`, the options of a subscription."""
+    """Return a `sub`: the options of a subscription."""
     sub: dict[str, object] = {}
     if since is not None:
         sub["since"] = {"epoch": since.epoch, "version": since.version}
@@ -82,7 +82,7 @@ def encode_subscription(since: Cursor | None, *, parts: bool) -> bytes:
 
 
 def encode_items(texts: Iterable[bytes]) -> bytes:
-    """Return an array of items."""
+    """Return a JSON array of items."""
     return b"[%b]" % b",".join(texts)
 
 
@@ -98,7 +98,7 @@ def encode_notification(
 ) -> bytes:
     """Return a notification that leads from `base` to `cursor`.
 
-    It is put together by hand, so that the items, an array from `encode_items`, are copied once.
+    It is assembled by hand so that `items`, an array from `encode_items`, is copied only once.
     """
     parts = (
         b'{"type":"MESSAGE","cmd":"NOTIFY","path":',

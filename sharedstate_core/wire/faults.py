@@ -1,4 +1,4 @@
-"""Why a text is no message or no update: `decode` asks when it could not read one, so nothing here needs to be fast."""
+"""Explain why a text is not a valid message or update: called once decoding has failed, so speed does not matter."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ NULL: Final = Raw(b"null")
 
 
 class BadMessageError(RequestError):
-    """A message that is no request; it carries what could still be read of it.
+    """A message that is not a valid request, with whatever could be decoded of it.
 
     Attributes:
-        cmd: JSON text of the `cmd` to name in the reply.
-        tunnel: JSON text of the tunnel to return.
+        cmd: JSON text of the `cmd` for the reply.
+        tunnel: JSON text of the tunnel for the reply.
     """
 
     def __init__(self, code: ErrorCode, message: str, cmd: Raw = NULL, tunnel: Raw = NULL) -> None:
@@ -33,7 +33,7 @@ class BadMessageError(RequestError):
 
 
 class _Members(Struct):
-    """An update whose members may be anything: numbers out of range are never read."""
+    """An update whose members may be anything; they stay raw, so numbers out of range are never decoded."""
 
     remove: Raw = Raw(b"[]")
     insert: Raw = Raw(b"[]")
@@ -45,7 +45,7 @@ _array = msgspec.json.Decoder(list[Raw])
 
 
 def explain(text: str, error: Exception, limits: Limits) -> NoReturn:
-    """Say why a text is no message. The standard decoder is laxer: what it can still read helps to answer.
+    """Explain why a text is not a message, with what the laxer standard decoder can still read of it.
 
     Raises:
         BadMessageError: always; `bad_message`, or `bad_path` if only the path is at fault.
@@ -73,11 +73,11 @@ def explain(text: str, error: Exception, limits: Limits) -> NoReturn:
 
 
 def _refuse(name: str) -> NoReturn:
-    raise ValueError(name)  # NaN and Infinity: Python's decoder knows them, JSON does not
+    raise ValueError(name)  # NaN and Infinity: Python's decoder accepts them, JSON does not
 
 
 def update_fault(arg: Raw) -> str:
-    """Find the first member of an update whose type is wrong (the decoder names no index)."""
+    """Describe the first member of an update that has the wrong type (the decoder reports no index)."""
     if not bytes(arg).startswith(b"{"):
         return "expected an object with remove, insert, reset"
     update = _members.decode(arg)
@@ -94,17 +94,17 @@ def update_fault(arg: Raw) -> str:
 
 
 def head_fault(error: msgspec.ValidationError) -> str:
-    """Say what is wrong with an item's `id`, or with the item, if it has none to look at."""
+    """Describe what is wrong with an item's `id`, or with the item itself if it is not an object."""
     about_id = "`id`" in str(error) or "$.id" in str(error)
     return ".id: expected a string" if about_id else ": expected an object"
 
 
 def too_deep(limits: Limits) -> str:
-    """Say that something exceeds `Limits.depth`."""
+    """Return the message for something that exceeds `Limits.depth`."""
     return f"nested deeper than {limits.depth} levels"
 
 
 def lowered(error: Exception) -> str:
-    """Return the decoder's own words, to stand behind a colon."""
+    """Return the decoder's own message with a lower-case initial, to follow a colon."""
     text = str(error)
     return text if text[1:2].isupper() else text[:1].lower() + text[1:]

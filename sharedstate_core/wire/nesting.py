@@ -1,7 +1,7 @@
-"""How deep a JSON text nests, without a parser: the decoder here has no limit of its own worth having.
+"""Check how deep a JSON text nests, without parsing it: the decoder has no useful limit of its own.
 
-Whatever the text, the cost is a few passes over it in C. What is left outside of strings are brackets; each becomes a
-bit, eight of them one byte, and two tables tell what a byte does to the depth.
+Whatever the text, the cost is a few passes over it in C. Everything but the brackets outside strings is dropped; each
+bracket becomes a bit, eight of them a byte, and two lookup tables give the effect of a byte on the depth.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _AS_BITS: Final = bytes.maketrans(b"[{]}", b"1100")
 
 
 def _rises(brackets: int) -> list[int]:
-    """Return how much deeper it is after each of the eight brackets in a byte than before them, the first one first."""
+    """Return the change in depth after each of the eight brackets in a byte, from the first to the last."""
     return list(accumulate(1 if brackets & bit else -1 for bit in (128, 64, 32, 16, 8, 4, 2, 1)))
 
 
@@ -26,7 +26,7 @@ _PEAK: Final = bytes(max(0, *_rises(brackets)) for brackets in range(256))
 def nests_deeper(text: bytes, depth: int) -> bool:
     """Return whether arrays and objects of a valid JSON text nest more than `depth` levels.
 
-    Short texts and texts with few brackets, nearly all there are, cost next to nothing.
+    Short texts and texts with few brackets, which is nearly all of them, cost next to nothing.
     """
     if len(text) <= 2 * depth or text.count(b"{") + text.count(b"[") <= depth:
         return False

@@ -1,4 +1,4 @@
-"""What one update may name, and how deep its items may nest."""
+"""Check an update against `Limits`: its number of ids, their form, and how deep its items nest."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 def check_bounds(write: Write, limits: Limits) -> None:
-    """Check an update that was not decoded.
+    """Check an update that did not pass through the decoder.
 
     Raises:
-        RequestError: `bad_update` with the place of the fault, or `too_many` for too many ids.
+        RequestError: `bad_update`, naming the place of the fault; `too_many` for too many ids.
     """
     update, condition = write.update, write.condition
     check_number_of_ids(len(update.insert) + len(update.remove), limits)
@@ -57,16 +57,16 @@ def check_condition(condition: Condition, limits: Limits) -> None:
 
 
 def check_ids(insert: Sequence[str], remove: Sequence[str], limits: Limits) -> None:
-    """Check the ids of an update that was decoded, as they stand in it.
+    """Check the ids of a decoded update, in the order in which they appear.
 
     Raises:
-        RequestError: `bad_update` with the place of the fault.
+        RequestError: `bad_update`, naming the place of the fault.
     """
     ids = [*insert, *remove]
     if not ids or (
         "" not in ids and max(map(len, ids)) * 4 <= limits.id_bytes and "\0" not in "".join(ids)
     ):
-        return  # nearly always
+        return  # the usual case
     for index, id in enumerate(insert):
         if problem := id_problem(id, limits):
             raise RequestError("bad_update", f"insert[{index}].id: {problem}")
@@ -76,7 +76,7 @@ def check_ids(insert: Sequence[str], remove: Sequence[str], limits: Limits) -> N
 
 
 def id_problem(id: str, limits: Limits) -> str | None:
-    """Return what is wrong with the id of an item, if anything is."""
+    """Return what is wrong with an item's id, or None."""
     if not id:
         return "expected a non-empty string"
     if len(id) * 4 > limits.id_bytes and len(id.encode()) > limits.id_bytes:
