@@ -12,6 +12,7 @@ from sharedstate_core import (
     Commit,
     CommitResult,
     Committed,
+    Cursor,
     Limits,
     Load,
     Loaded,
@@ -36,6 +37,7 @@ def run() -> Iterator[Result]:
     """Yield every figure of the core."""
     yield from decoding()
     yield from broadcasting()
+    yield from growing()
     yield from net_changes()
     yield from snapshots()
 
@@ -75,35 +77,42 @@ def broadcasting() -> Iterator[Result]:
     """One update, received, committed and told to N subscribers: bookkeeping only."""
     first: Result | None = None
     for subscribers in (1, 100, 10_000):
-        server = _subscribed(subscribers)
-        numbers = itertools.cycle(range(100))
-        versions = itertools.count(1)
-
-        def update(
-            server: Server[int] = server,
-            numbers: Iterator[int] = numbers,
-            versions: Iterator[int] = versions,
-        ) -> None:
-            for effect in server.receive_text(0, _PUTS[next(numbers)], 0.0):
-                if isinstance(effect, Commit):
-                    result = CommitResult(EPOCH, [Committed(next(versions))])
-                    told = server.commit_succeeded(effect.ticket, result, 0.0)
-                    if any(isinstance(each, AwaitDrain) for each in told):
-                        server.connection_drained(
-                            0, 0.0
-                        )  # or its updates would be refused before long
-
-        result = measure(
-            f"an update through the core, {subscribers} subscribers", "update", 1, update
-        )
+        what = f"an update through the core, {subscribers} subscribers"
+        result = measure(what, "update", 1, _updates(subscribers))
         yield result if first is None else result.against(first)
         first = first or result
+
+
+def growing() -> Iterator[Result]:
+    """One update of a collection of N items, received, committed and told to a subscriber."""
+    first: Result | None = None
+    for items in (100, 10_000, 100_000):
+        what = f"an update through the core, {items} items"
+        result = measure(what, "update", 1, _updates(1, items))
+        yield result if first is None else result.against(first)
+        first = first or result
+
+
+def _updates(subscribers: int, items: int = 0) -> Callable[[], None]:
+    """Return what updates one of a hundred items of a collection that has so many subscribers and items."""
+    server = _subscribed(subscribers, items)
+    numbers, versions = itertools.cycle(range(100)), itertools.count(2)
+
+    def update() -> None:
+        for effect in server.receive_text(0, _PUTS[next(numbers)], 0.0):
+            if isinstance(effect, Commit):
+                result = CommitResult(EPOCH, [Committed(next(versions))])
+                sent = server.commit_succeeded(effect.ticket, result, 0.0)
+                if any(isinstance(each, AwaitDrain) for each in sent):
+                    server.connection_drained(0, 0.0)  # or its updates would soon be refused
+
+    return update
 
 
 _PUTS: Final = [_put(number) for number in range(100)]
 
 
-def _subscribed(count: int) -> Server[int]:
+def _subscribed(count: int, items: int) -> Server[int]:
     server: Server[int] = Server(["items"])
     subscribe = (
         f'{{"type":"REQUEST","cmd":"PUT","path":"/subs","arg":{{"insert":[["{PATH}",{{}}]]}}}}'
@@ -112,7 +121,10 @@ def _subscribed(count: int) -> Server[int]:
         server.connection_opened(connection)
         for effect in server.receive_text(connection, subscribe, 0.0):
             if isinstance(effect, Load):
-                server.load_succeeded(effect.ticket, Loaded(EPOCH, 0, 0, []), 0.0)
+                loaded = Loaded(EPOCH, 1, 0, _rows(items))
+                for sent in server.load_succeeded(effect.ticket, loaded, 0.0):
+                    if isinstance(sent, AwaitDrain):
+                        server.connection_drained(connection, 0.0)
     return server
 
 
@@ -124,7 +136,7 @@ def net_changes() -> Iterator[Result]:
         texts = [_item(number).encode() for number in range(10)]
         for number, text in enumerate(texts):
             replica.apply(Update(insert={f"item{number}": text}), replica.version + 1)
-        since = replica.version - 10
+        since = Cursor(EPOCH, replica.version - 10)
         told = measure(
             f"net change of 10 in {items} items",
             "changed item",
