@@ -9,22 +9,15 @@ import { promisify } from "node:util";
 import { scenario, until } from "./support.mjs";
 
 const { SHAREDSTATE_CLIENT: command, PYTHON: python } = process.env;
-const text = await readFile(
-  new URL("../../docs/tutorial.md", import.meta.url),
-  "utf-8",
-);
+const text = await readFile(new URL("../../docs/tutorial.md", import.meta.url), "utf-8");
 const blocks = (language) =>
-  [
-    ...text.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, "gms")),
-  ].map(([, block]) => block);
+  [...text.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, "gms"))].map(
+    ([, block]) => block,
+  );
 const [serve, web, shell, serve_again, ...more] = blocks("sh");
 const [page, ...other_pages] = blocks("html");
 const [transaction, title, ...other_scripts] = blocks("js");
-assert.deepEqual(
-  [more, other_pages, other_scripts],
-  [[], [], []],
-  "a block that nobody runs",
-);
+assert.deepEqual([more, other_pages, other_scripts], [[], [], []], "a block that nobody runs");
 assert.deepEqual([serve, serve_again], ["make serve\n", "make serve\n"]);
 
 /** Serve the working folder with the tutorial's own command, on a free port. */
@@ -54,8 +47,7 @@ await scenario(
     await save(content, versions);
     const url = `http://localhost:${site.port}/list.html`;
     const tabs = [await open(url), await open(url)];
-    const lines = ({ page: each }) =>
-      each.getByRole("listitem").allTextContents();
+    const lines = ({ page: each }) => each.getByRole("listitem").allTextContents();
     const show = (...expected) =>
       until(async () => {
         const shown = await Promise.all(tabs.map(lines));
@@ -104,19 +96,13 @@ await scenario(
     await titles("connected");
     await show("2 × Tea", "3 × Milk");
     for (const { received } of tabs) {
-      const told = received
-        .filter(({ type }) => type === "MESSAGE")
-        .map(({ data }) => data);
-      assert.ok(
-        told.length && told.every(({ reset }) => !reset),
-        "what had changed, not the list",
-      );
+      const told = received.filter(({ type }) => type === "MESSAGE").map(({ data }) => data);
+      assert.ok(told.length && told.every(({ reset }) => !reset), "what had changed, not the list");
       assert.deepEqual(
         told.flatMap(({ insert }) => insert.map((item) => item.text)),
         ["Milk"],
       );
     }
   },
-  (problem) =>
-    problem.includes("ERR_CONNECTION_REFUSED") || problem.includes("404"), // /favicon.ico
+  (problem) => problem.includes("ERR_CONNECTION_REFUSED") || problem.includes("404"), // /favicon.ico
 ).finally(site.kill);
