@@ -1,1 +1,1 @@
-"""One collection: its order, its state, who asks and who hears; nothing here knows a connection."""
+"""One collection: its queue, its state, its authors and readers; nothing here knows about connections."""

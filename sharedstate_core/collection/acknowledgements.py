@@ -1,8 +1,8 @@
-"""What storage said to updates, until their authors may hear it.
+"""Storage's outcomes of updates, kept until their authors may be answered.
 
-An author whose copy is to show the update hears of it after it does. So an answer waits while the replica does
-not have the update yet, while its author is blocked, and while a subscription of the author's waits for content or is
-still owed the net change.
+An author that subscribes to the collection must see its update there before it is answered. So an answer waits while
+the replica does not have the update yet, while the author's reader is blocked, and while one of that reader's
+subscriptions waits for content or is still owed the net change.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 
 
 class Settled(NamedTuple, Generic[C]):
-    """What storage said to an update, and the state after it; the update itself is kept no longer.
+    """The outcome of an update and the state after it; the update itself is no longer kept.
 
     Attributes:
-        author: of the update.
+        author: the author of the update.
         touched: number of ids the update named.
-        outcome: of the write.
+        outcome: the outcome of the write.
         cursor: the state after it.
     """
 
@@ -44,7 +44,7 @@ class Settled(NamedTuple, Generic[C]):
     cursor: Cursor
 
     def give(self, counters: Counters, out: list[Effect[C]]) -> None:
-        """Tell the author."""
+        """Answer the author."""
         author, touched, outcome, cursor = self
         if isinstance(outcome, Committed):
             counters.updates += 1
@@ -58,7 +58,7 @@ class Acknowledgements(Generic[C]):
     """The answers to updates of one collection.
 
     Attributes:
-        held: those that are kept.
+        held: the answers that wait.
     """
 
     def __init__(
@@ -70,16 +70,16 @@ class Acknowledgements(Generic[C]):
         self.held: list[Settled[C]] = []
 
     def hold(self, answers: Sequence[Settled[C]]) -> None:
-        """Keep answers: the updates are stored, but those who watch are to see them first."""
+        """Keep answers to stored updates that subscribers must see first."""
         self.held.extend(answers)
 
     def release(self, out: list[Effect[C]]) -> None:
-        """Give the answers that were kept."""
+        """Give the held answers."""
         answers, self.held = self.held, []
         self.give(answers, out)
 
     def give(self, answers: Sequence[Settled[C]], out: list[Effect[C]]) -> None:
-        """Tell the authors; one who waits for content or is blocked after the net change that it is owed."""
+        """Answer the authors; those that wait for content or are blocked are answered after their net change."""
         for answer in answers:
             reader = answer.author.reader
             if reader is None or self._may_hear(reader):

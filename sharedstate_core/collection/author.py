@@ -1,4 +1,4 @@
-"""Who asks a collection for something, as far as the collection needs to know: a request of a connection is one."""
+"""The author of an operation, as a collection sees it; a connection's request is one."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ if TYPE_CHECKING:
 
 
 def abandon(author: Author[C], out: list[Effect[C]]) -> None:
-    """Let an author know that a request was not carried out, since the connection has ended that it was for."""
+    """Tell an author that its request was not carried out because its connection has ended."""
     author.fail(RequestError("unavailable", "the connection has ended"), out)
 
 
 class Author(Protocol[C]):
-    """The author of an update, or who reads a collection; hears exactly once what came of it."""
+    """The author of an update or a read, which is answered exactly once."""
 
     @property
     def reader(self) -> Reader[C] | None:
-        """Who takes the answer, after whatever it is to be shown before; None for one who takes it at any time."""
+        """The reader that the answer goes to, after all it must be shown first; None to answer at any time."""
         ...
 
     @property
     def size(self) -> int:
-        """About how many bytes of memory it takes."""
+        """Approximate memory it takes, in bytes."""
         ...
 
     def acknowledge(self, touched: int, cursor: Cursor, out: list[Effect[C]]) -> None:
-        """Hear that an update which names so many ids is stored; `cursor` is the state after it."""
+        """Report that an update naming `touched` ids is stored; `cursor` is the state after it."""
         ...
 
     def succeed(self, data: object, out: list[Effect[C]], cursor: Cursor | None = None) -> None:
-        """Hear what was asked for; `cursor` is the state that it shows."""
+        """Report the data asked for; `cursor` is the state it shows."""
         ...
 
     def fail(
@@ -47,5 +47,5 @@ class Author(Protocol[C]):
         *,
         outcome_unknown: bool = False,
     ) -> None:
-        """Hear that nothing was done, or, with `outcome_unknown`, that nobody knows."""
+        """Report that nothing was done or, with `outcome_unknown`, that the outcome is unknown."""
         ...

@@ -1,16 +1,16 @@
-"""One collection that somebody watches, reads or writes: its order, its content, its storage operation.
+"""The state machine of one collection in use: its queue, its content, its storage operation.
 
 The rules:
 
-1. At most one storage operation is under way. Requests wait in one queue, in the order they came, and the next
-   commit takes all updates at its head together (group commit). `next_step` is the table of what comes next.
-2. The replica only ever holds committed states: it moves when storage says so, and then every
-   subscriber in step gets the net change, and after that the authors their answers.
-3. Storage numbers the versions. If its answer does not follow on the replica (another process has committed), or its
-   outcome is unknown, the replica is *stale*: what changed since is loaded before anything else is done, and answers
-   that depend on it wait. When to load is a matter of `freshness`.
-4. While loads fail requests are answered `unavailable`.
-5. A collection that nobody watches commits blind, without content in memory.
+1. At most one storage operation is under way. Requests wait in one queue in order of arrival, and the next commit
+   takes all the updates at its head together (group commit). The table in `next_step` decides what comes next.
+2. The replica only ever holds committed states. It moves when storage reports a commit or a load; then every
+   subscriber in step gets the net change, and after that the authors get their answers.
+3. Storage assigns the versions. If its result does not follow on from the replica (another process has committed), or
+   the outcome is unknown, the replica is *stale*: what has changed since is loaded before anything else is done, and
+   answers that depend on it wait. `freshness` decides when to load.
+4. While loads fail, requests are answered `unavailable`.
+5. A collection without subscribers commits blind, with no content in memory.
 """
 
 from __future__ import annotations
@@ -49,56 +49,56 @@ class Collection(CollectionState[C]):
         self._host = host
         self._is_in_line = False  # for a load
 
-    # --- what is asked ----------------------------------------------------------------------------
+    # --- requests ---------------------------------------------------------------------------------
 
     def take_in(self, operation: Operation[C]) -> None:
-        """Take in an update or a read; then let the collection `proceed`."""
+        """Queue an update or a read; the caller then calls `proceed`."""
         self._queue.append(operation)
 
     def subscribe(self, subscription: Subscription[C], out: Effects[C]) -> None:
-        """Let a subscriber in; it gets one synchronising notification, then every change."""
+        """Add a subscriber, which gets one synchronising notification and then every change."""
         self._freshness.note_ahead(subscription, self._content.replica)
         self._subscribers.add(subscription)
         self.proceed(out, subscription.reader)
 
     def unsubscribe(self, subscription: Subscription[C]) -> None:
-        """Let a subscriber go; then let the collection `proceed`."""
+        """Remove a subscriber; the caller then calls `proceed`."""
         self._freshness.drop(subscription)
         self._subscribers.remove(subscription)
 
     def suspend(self, subscription: Subscription[C]) -> None:
-        """Keep no more than a cursor for this subscriber until `catch_up`."""
+        """Keep nothing but a cursor for this subscriber until `catch_up`."""
         self._subscribers.suspend(subscription)
 
     def catch_up(self, subscription: Subscription[C], out: list[Effect[C]]) -> Sequence[bytes]:
-        """Return what brings a subscriber to now, and is given to it; nothing yet if there is no content."""
+        """Return what brings a subscriber up to date, for the caller to send; nothing yet without content."""
         replica = self._content.replica
         if replica is None or self._freshness.is_awaited(subscription, replica):
             self._subscribers.await_content(subscription)
             return ()
         self._freshness.drop(subscription)
         cursor = subscription.cursor
-        if cursor is not None and replica.is_behind(cursor):  # after a probe, that is
+        if cursor is not None and replica.is_behind(cursor):  # only after a probe
             out.append(Doubt(self.path, cursor))
         return self._subscribers.sync(subscription, replica)
 
-    # --- what storage answers ---------------------------------------------------------------------
+    # --- storage results --------------------------------------------------------------------------
 
     def commit_succeeded(self, commit: Commit, result: CommitResult, out: Effects[C]) -> None:
-        """The writes of the commit under way were carried out, or rejected one by one; see `results`."""
+        """Handle the outcomes of the commit under way, one for each write: committed or rejected; see `results`."""
         self.operation = None
         answers = self._queue.settle(result)
         replica = self._content.follow(commit.writes, result)
         if replica is not None:
             self._broadcast(replica, out)
         if self._freshness.stale or self._content.replica is None:
-            self._answers.hold(answers)  # those who watch are to see it first
+            self._answers.hold(answers)  # subscribers must see the updates first
         else:
             self._answers.give(answers, out)
         self.proceed(out)
 
     def commit_failed(self, error: RequestError, out: Effects[C], *, outcome_unknown: bool) -> None:
-        """The commit under way failed: nothing was stored, or nobody knows."""
+        """Handle the failure of the commit under way: nothing was stored, or the outcome is unknown."""
         self.operation = None
         if outcome_unknown:
             text = "storage failed while the update was being committed"
@@ -109,7 +109,7 @@ class Collection(CollectionState[C]):
         self.proceed(out)
 
     def load_succeeded(self, loaded: Loaded, out: Effects[C]) -> None:
-        """The load under way has brought content; see `results`."""
+        """Handle the content from the load under way; see `results`."""
         self.operation = None
         before = self.cursor
         replica = self._content.load(loaded)
@@ -121,7 +121,7 @@ class Collection(CollectionState[C]):
         self.proceed(out)
 
     def load_failed(self, error: RequestError, out: Effects[C]) -> None:
-        """The load under way failed; it is tried again while somebody watches."""
+        """Handle the failure of the load under way; it is retried while there are subscribers."""
         self.operation = None
         pause = self._freshness.failed(*self._limits.current.retry_seconds)
         self._content.doubt()
@@ -132,12 +132,12 @@ class Collection(CollectionState[C]):
         self.proceed(out)
 
     def changed_elsewhere(self, cursor: Cursor | None, out: Effects[C]) -> None:
-        """Another process has committed; `cursor` is the state it reached, if known."""
-        if self._content.hear(cursor):  # who asks all the time must not keep it from going
+        """Record that another process has committed; `cursor` is the state it reached, if known."""
+        if self._content.hear(cursor):  # no news must not prolong its lingering
             self.proceed(out)
 
     def deadline(self, which: Deadline, out: Effects[C]) -> None:
-        """A deadline has come."""
+        """Handle a deadline that has passed."""
         if which == "retry":
             self._freshness.retrying = False
             self.proceed(out)
@@ -148,10 +148,10 @@ class Collection(CollectionState[C]):
         elif self._is_idle():
             self._host.forget(self)
 
-    # --- the one step -----------------------------------------------------------------------------
+    # --- steps ------------------------------------------------------------------------------------
 
     def proceed(self, out: Effects[C], asker: Reader[C] | None = None) -> None:
-        """Do whatever can be done now, up to the next storage operation; `asker` is who came for it, if anybody."""
+        """Do all that can be done now, up to the next storage operation; `asker` is the reader that asked, if any."""
         if self._subscribers.waiting and self._content.replica is not None:
             self._catch_up_waiting(out)
         may_probe = True
@@ -180,7 +180,7 @@ class Collection(CollectionState[C]):
                     return
 
     def _next_step(self, *, may_probe: bool) -> Step:
-        """Return what comes next; `may_probe`: whether a probe may begin, or stands in line already."""
+        """Return the next step; `may_probe` is false if a probe already stands in line."""
         freshness, watched = self._freshness, self._subscribers.count > 0
         waiting = self._queue.waiting
         head = waiting[0] if waiting else None
@@ -199,7 +199,7 @@ class Collection(CollectionState[C]):
         ]
 
     def _leave_line(self, *, may_probe: bool) -> None:
-        """Stand in line for a load no longer, unless a probe waits there for its turn."""
+        """Leave the load queue, unless a probe waits there for its turn."""
         if self._is_in_line and may_probe:
             self._is_in_line = False
             self._host.want_no_load(self)
@@ -207,17 +207,17 @@ class Collection(CollectionState[C]):
     def _catch_up_waiting(self, out: list[Effect[C]]) -> None:
         for subscription in list(self._subscribers.waiting):
             reader = subscription.reader
-            if reader.state == "ready":  # it may be blocked by what it has been given just now
+            if reader.state == "ready":  # an earlier iteration may have blocked it
                 reader.take(self.catch_up(subscription, out), out)
 
     def _release_answers(self, out: list[Effect[C]]) -> None:
-        """Give the answers that were kept, if those who watch have seen what they tell of."""
+        """Give the held answers once the subscribers have seen the updates they acknowledge."""
         has_content = self._content.replica is not None and not self._freshness.stale
         if has_content or not self._subscribers.count:
             self._answers.release(out)
 
     def _load(self, asker: Reader[C] | None, out: list[Effect[C]], *, probe: bool) -> bool:
-        """Begin a load, or stand in line for it; return whether it has begun."""
+        """Begin a load or join the load queue; return whether it has begun."""
         self._is_in_line = not self._host.begin_load(self, asker)
         if self._is_in_line:
             return False
@@ -235,7 +235,7 @@ class Collection(CollectionState[C]):
                 self.operation = Commit(self._host.issue(self), self.path, writes)
                 out.append(self.operation)
             return
-        assert replica is not None  # noqa: S101  (else the next step is another)
+        assert replica is not None  # noqa: S101  (without content the next step is another)
         reader = head.author.reader
         if reader and DEFERRAL.decide[reader.state, "read", False] == "later":
             self._defer(reader, out)
@@ -244,7 +244,7 @@ class Collection(CollectionState[C]):
         head.author.succeed(self._notices.items(replica), out, replica.cursor)
 
     def _defer(self, reader: Reader[C], out: list[Effect[C]]) -> None:
-        """Put off what a blocked reader asked for."""
+        """Defer everything queued for a blocked reader."""
         request, path = self._host.request, self.path
         theirs = [
             Deferred(partial(request, path, each), partial(abandon, each.author), each.size)
@@ -257,7 +257,7 @@ class Collection(CollectionState[C]):
             if self._content.replica is None:
                 self._host.forget(self)
             else:
-                self._notices.clear()  # encoded anew for whoever comes back: that memory is not counted
+                self._notices.clear()  # not counted in `memory`; encoded again when somebody comes back
                 self._host.linger(self, now)
 
     def _is_idle(self) -> bool:
@@ -265,7 +265,7 @@ class Collection(CollectionState[C]):
         return not (self.operation or waits or self._subscribers.count)
 
     def _broadcast(self, replica: Replica, out: list[Effect[C]]) -> None:
-        """Tell everybody who is in step the net change to the replica."""
+        """Send all subscribers in step the net change to the replica."""
         self._subscribers.broadcast(replica, out)
         keep = self._limits.current.tombstones
         if len(replica.tombstones) > keep:

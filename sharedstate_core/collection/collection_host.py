@@ -1,4 +1,4 @@
-"""What a collection needs of the server it belongs to."""
+"""What a collection needs from its server."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DEADLINES: Final[tuple[Deadline, ...]] = get_args(Deadline)
 
 
 class CollectionHost(Protocol[C, One_contra]):
-    """What a collection needs of the server it belongs to; `registry` has it."""
+    """What a collection needs from its server; implemented in `registry`."""
 
     live_limits: LiveLimits
     counters: Counters
@@ -35,29 +35,29 @@ class CollectionHost(Protocol[C, One_contra]):
         ...
 
     def issue(self, collection: One_contra) -> int:
-        """Return the ticket of a new storage operation, whose outcome goes to this collection."""
+        """Return a ticket for a new storage operation of this collection."""
         ...
 
     def request(self, path: CollectionPath, operation: Operation[C], out: Effects[C]) -> None:
-        """Take in an update or a read of any collection."""
+        """Submit an update or a read of any collection."""
         ...
 
     def begin_load(self, collection: One_contra, asker: Reader[C] | None) -> bool:
-        """Return whether this collection may load now; otherwise it waits, and is told to `proceed`."""
+        """Return whether this collection may load now; if not, it is queued and `proceed` is called in its turn."""
         ...
 
     def want_no_load(self, collection: One_contra) -> None:
-        """Let this collection wait no longer."""
+        """Remove this collection from the load queue."""
         ...
 
     def set_deadline(self, collection: One_contra, which: Deadline, at: float) -> None:
-        """Call `deadline` of this collection at that time."""
+        """Schedule a call of this collection's `deadline` for the time `at`."""
         ...
 
     def linger(self, collection: One_contra, now: float) -> None:
-        """Let this collection, which nobody watches, go in a while."""
+        """Drop this unused collection after a while."""
         ...
 
     def forget(self, collection: One_contra) -> None:
-        """Let this collection go: it holds nothing that matters."""
+        """Drop this collection, which holds nothing of value."""
         ...

@@ -1,4 +1,4 @@
-"""What is in memory of one collection, and how it stands to storage."""
+"""One collection's content in memory, and how it relates to storage."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 COLLECTION_BYTES: Final = 4096
 ENTRY_BYTES: Final = 400
-"""About what a collection and each of its ids take beside the items' text."""
+"""Approximate memory that a collection, and each of its ids, takes in addition to the items' text."""
 
 
 class Content(Generic[C]):
-    """A replica, if there is one, and what is known of storage.
+    """A replica, if there is one, and what is known about storage.
 
     Attributes:
         replica: the committed state in memory; None without content.
@@ -35,12 +35,12 @@ class Content(Generic[C]):
 
     @property
     def cursor(self) -> Cursor | None:
-        """The state that is in memory; None without content."""
+        """The state in memory; None without content."""
         return None if self.replica is None else self.replica.cursor
 
     @property
     def memory(self) -> int:
-        """About how many bytes it takes."""
+        """Approximate memory it takes, in bytes."""
         replica = self.replica
         if replica is None:
             return COLLECTION_BYTES
@@ -48,18 +48,18 @@ class Content(Generic[C]):
         return COLLECTION_BYTES + replica.bytes + ENTRY_BYTES * entries
 
     def forget(self) -> None:
-        """Let the content go."""
+        """Drop the content."""
         self.replica = None
         self.freshness.forget()
 
     def doubt(self) -> None:
-        """Note that nobody knows what storage holds now."""
+        """Record that it is unknown what storage holds now."""
         self.freshness.stale = self.replica is not None
 
-    # --- what storage answers ---------------------------------------------------------------------
+    # --- storage results --------------------------------------------------------------------------
 
     def load(self, loaded: Loaded) -> Replica:
-        """Take over what a load has brought; return what there is now."""
+        """Apply the result of a load and return the replica."""
         if self.replica is None or loaded.base is None:
             self.replica = Replica(loaded)
         else:
@@ -68,7 +68,7 @@ class Content(Generic[C]):
         return self.replica
 
     def follow(self, writes: Sequence[Write], result: CommitResult) -> Replica | None:
-        """Move by what a commit has stored; return the replica if it changed. What does not follow makes it stale."""
+        """Apply a commit and return the replica if it changed; a result that does not follow on makes it stale."""
         replica = self.replica
         if replica is None:
             return None
@@ -88,19 +88,19 @@ class Content(Generic[C]):
         return replica if effective else None
 
     def hear(self, cursor: Cursor | None) -> bool:
-        """Another process has committed, and reached `cursor` if that is known; return whether that is news."""
+        """Record that another process has committed, reaching `cursor` if known; return whether that is news."""
         known = self.cursor
         if known is None and not self.freshness.loading:
             return False
         if known is None or cursor is None or cursor.epoch != known.epoch:
             self.freshness.stale = True
         elif self.replica is not None and self.replica.is_behind(cursor):
-            self.freshness.announced = cursor  # a commit under way may be what brought it there
+            self.freshness.announced = cursor  # the commit under way may have brought it there
         else:
             return False
         return True
 
     def _compare(self, replica: Replica) -> None:
-        """Forget what was announced, if the replica has reached it."""
+        """Clear the announced state if the replica has reached it."""
         if not replica.is_behind(self.freshness.announced):
             self.freshness.announced = None

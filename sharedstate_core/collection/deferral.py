@@ -1,13 +1,13 @@
-"""Whether something may reach a reader now.
+"""The decision table for whether something may reach a reader now.
 
-A reply is sent, and a request is carried out, *now*; or *later*, when nothing is in its way any more.
+A reply is sent, or a request carried out, either *now* or *later*, once nothing is in its way.
 
 The facts:
 
-- `reader`: it is *ready*; *blocked*, it cannot take anything now; or *closed*: given up, or gone.
-- `what`: a *reply*, what storage said to an update among them; or a request, a *read* or an *update*.
-- `behind`: whether something comes before it: for a request an earlier one that is put off; for a reply content that
-  its author is still to be shown.
+- `reader`: *ready*; *blocked*, if it cannot take anything now; or *closed*, if it was given up or has gone.
+- `what`: a *reply*, which includes storage's outcome of an update; or a request, a *read* or an *update*.
+- `behind`: whether something must come first: for a request, an earlier one that is deferred; for a reply, content
+  that its author has not been shown yet.
 """
 
 from __future__ import annotations

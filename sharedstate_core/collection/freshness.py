@@ -1,14 +1,14 @@
-"""Whether storage may hold more of a collection than is in memory, and when to probe it.
+"""The freshness of a collection's content: whether storage may hold more, and when to probe it.
 
 The rules:
 
-1. What is *known* to be missing (another process has committed, an outcome is unknown) makes the replica outdated: it
-   is loaded before anything else is done, and answers that depend on it wait.
-2. A subscriber who holds more than we do only *claims* so: it may have seen it at another process. It waits for a load
-   that begins after it came, and nobody else does.
-3. Loads and requests take turns: after a load, whoever asked for something is served first.
-4. A load that is due to claims alone is a *probe*. After one in vain the next waits for `PROBE_SECONDS`.
-5. Loads that fail are tried again at growing intervals.
+1. What is *known* to be missing (another process has committed, or an outcome is unknown) makes the replica outdated:
+   it is loaded before anything else is done, and answers that depend on it wait.
+2. A subscriber that is *ahead* only *claims* to hold more than the replica; another process may have shown it. It
+   waits for a load that begins after it came, and nobody else does.
+3. Loads and requests take turns: after a load, waiting requests are served first.
+4. A load made only because of such claims is a *probe*. After a probe in vain, the next waits for `PROBE_SECONDS`.
+5. Failed loads are retried at growing intervals.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ PROBE_SECONDS: Final = 1.0
 
 
 class Freshness(Generic[C]):
-    """How the replica of one collection stands to storage.
+    """How one collection's replica relates to storage.
 
     Attributes:
         loading: whether a load is under way.
-        retrying: whether a failed load waits to be tried again.
-        probe_paused: whether storage is not probed for now.
-        stale: whether storage is known to hold something else, nobody knows what.
-        announced: a state that storage is said to hold, and the replica has not reached.
-        just_loaded: whether nobody has been served since the last load.
+        retrying: whether a failed load waits to be retried.
+        probe_paused: whether probes are suspended for now.
+        stale: whether storage is known to hold something else, without knowing what.
+        announced: a state that storage is reported to hold and the replica has not reached.
+        just_loaded: whether no request has been served since the last load.
     """
 
     def __init__(self) -> None:
@@ -45,15 +45,15 @@ class Freshness(Generic[C]):
         self.stale = False
         self.just_loaded = False
         self.announced: Cursor | None = None
-        self.ahead: dict[Subscription[C], int] = {}  # with the load that decides, by its number
-        self._loads = 0  # begun so far
+        self.ahead: dict[Subscription[C], int] = {}  # with the number of the load that decides
+        self._loads = 0  # loads begun so far
         self._probing = False
         self._failures = 0
 
-    # --- what is heard ----------------------------------------------------------------------------
+    # --- claims -----------------------------------------------------------------------------------
 
     def note_ahead(self, subscription: Subscription[C], replica: Replica | None) -> None:
-        """Note a new subscriber, if it may hold more than we do, or more than the load under way brings."""
+        """Record a new subscriber's claim if it may hold more than the replica or than the load under way brings."""
         cursor = subscription.cursor
         if cursor is None:
             return
@@ -61,30 +61,30 @@ class Freshness(Generic[C]):
             self.ahead[subscription] = self._loads + 1
 
     def drop(self, subscription: Subscription[C]) -> None:
-        """A subscriber claims nothing any more."""
+        """Drop a subscriber's claim, if it has one."""
         self.ahead.pop(subscription, None)
 
-    # --- what comes of it -------------------------------------------------------------------------
+    # --- what follows from them -------------------------------------------------------------------
 
     def is_awaited(self, subscription: Subscription[C], replica: Replica) -> bool:
-        """Return whether a subscriber waits for a load that decides on its claim."""
+        """Return whether a subscriber waits for a load that settles its claim."""
         return subscription in self.ahead and replica.is_behind(subscription.cursor)
 
     @property
     def wants_probe(self) -> bool:
-        """Whether a probe is due, if nothing else makes a load necessary."""
+        """Whether a probe is due, unless a load is needed anyway."""
         return bool(self.ahead) and not (self.probe_paused or self.retrying)
 
     # --- loads ------------------------------------------------------------------------------------
 
     def begin(self, *, probe: bool) -> None:
-        """A load begins, or a probe: what is heard from now on it may not bring."""
+        """Record that a load, possibly a probe, begins: it may not include anything reported after this."""
         self.loading, self._probing = True, probe
         self.stale, self.announced = False, None
         self._loads += 1
 
     def succeeded(self, replica: Replica, *, is_news: bool) -> bool:
-        """The load has brought this; return whether it was a probe in vain, after which the next one waits."""
+        """Record a successful load and return whether it was a probe in vain, after which the next one waits."""
         self.loading, self.just_loaded, self._failures = False, True, 0
         in_vain = self._probing and not is_news
         self.probe_paused = self.probe_paused or in_vain
@@ -96,12 +96,12 @@ class Freshness(Generic[C]):
         return in_vain
 
     def failed(self, first: float, longest: float) -> float:
-        """The load has failed; return the pause before the next attempt, which doubles from `first` to `longest`."""
+        """Record a failed load and return the pause before the retry, which doubles from `first` up to `longest`."""
         self.loading = self.just_loaded = False
         pause = min(longest, first * (1 << min(self._failures, 30)))
         self._failures += 1
         return pause
 
     def forget(self) -> None:
-        """The replica is gone: nothing is known of storage."""
+        """Record that the replica is gone, so nothing is known about storage."""
         self.stale, self.announced, self.just_loaded = False, None, False

@@ -1,15 +1,15 @@
-"""What a collection does next, while no storage operation of it is under way: the table behind `Collection`.
+"""The decision table for what a `Collection` does next while it has no storage operation under way.
 
 The facts:
 
-- `content`: what is in memory is *current*, or *outdated*: storage is known to hold something else. There is *none*,
-  and nobody needs it; or it is *missing*: somebody watches, or what is asked first needs it (a read; an update,
-  where the size of collections is bounded).
-- `watched`: whether anybody subscribes.
-- `asked`: what was asked first, of all that waits.
-- `retrying`: whether a load has failed, and waits to be tried again.
-- `probe`: whether a subscriber claims to have seen more, and storage is to be probed for it.
-- `just_loaded`: whether nobody has been served since the last load: loads and requests take turns.
+- `content`: what is in memory is *current*, or *outdated* if storage is known to hold something else. Without content
+  it is *missing* if it is needed, by a subscriber or by the request at the head of the queue (a read, or an update
+  where the size of collections is bounded), else *none*.
+- `watched`: whether there are subscribers.
+- `asked`: the kind of the request at the head of the queue.
+- `retrying`: whether a load has failed and waits to be retried.
+- `probe`: whether a subscriber claims to have seen more, and storage should be probed for it.
+- `just_loaded`: whether no request has been served since the last load: loads and requests take turns.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a collection says to a reader who holds a certain state: encoded once, however many share it."""
+"""A collection's notifications to readers that hold a given state, encoded once however many readers share it."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
 KEPT_DELTAS: Final = 64
 KEPT_BYTES: Final = 16 * 1024 * 1024
-"""Distinct net changes kept encoded for one version, beside the last: enough for a crowd that reconnects at once."""
+"""Bounds on the net changes kept encoded for one version, without the latest: enough for a crowd that reconnects."""
 
 
 class Audience(NamedTuple):
-    """What subscribers have in common who get the very same messages: the key of their group.
+    """What subscribers that get identical messages have in common: the key of their group.
 
     Attributes:
-        path: the collection's, as they spelled it.
-        parts: whether large snapshots go in parts.
+        path: the collection's path, as they spelled it.
+        parts: whether large snapshots are sent in parts.
     """
 
     path: str
@@ -36,23 +36,23 @@ class Audience(NamedTuple):
 
 
 class Notices:
-    """The messages about one replica, as it stands."""
+    """The encoded messages about one replica in its current state."""
 
     def __init__(self, limits: LiveLimits) -> None:
         self._limits = limits
-        self._of: Cursor | None = None  # the state that they are about
+        self._of: Cursor | None = None  # the state they are about
         self._items: bytes | None = None
         self._messages: dict[tuple[Audience, Cursor | None], Sequence[bytes]] = {}
         self._bytes = 0
 
     def clear(self) -> None:
-        """Forget everything; it is encoded anew for whoever needs it."""
+        """Discard everything; it is encoded again when needed."""
         self._items = None
         self._messages.clear()
         self._bytes = 0
 
     def items(self, replica: Replica) -> Raw:
-        """Return the array of all items."""
+        """Return the JSON array of all items."""
         self._follow(replica)
         return Raw(self._array(replica))
 
@@ -71,7 +71,7 @@ class Notices:
     ) -> Sequence[bytes]:
         """Return the notifications that lead an audience from `cursor` (None: from nothing) to the replica.
 
-        One notification; several if it is large and they were asked for in parts.
+        There is one, or several if the change is large and the audience asked for parts.
         """
         self._follow(replica)
         messages = self._messages.get((audience, cursor))
@@ -120,7 +120,7 @@ class Notices:
         return parts
 
     def _starts(self, texts: Sequence[bytes]) -> list[int]:
-        """Return where each part begins, none much larger than `Limits.part_bytes`."""
+        """Return the index at which each part begins; no part is much larger than `Limits.part_bytes`."""
         part_bytes = self._limits.current.part_bytes
         starts, size = [0], 0
         for index, text in enumerate(texts):

@@ -1,4 +1,4 @@
-"""What clients ask of one collection, in the order they came, until storage can carry it out."""
+"""The queue of a collection's updates and reads, in order of arrival, until storage can carry them out."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from .replica import Replica
 
 REQUEST_BYTES: Final = 500
-"""About what a request takes beside its text."""
+"""Approximate memory that a request takes in addition to its text."""
 
 ID_BYTES: Final = 130
-"""About what each id that an update names takes beside its text."""
+"""Approximate memory that each id named by an update takes in addition to its text."""
 
 
 def put_size(write: Write, text: int) -> int:
-    """Return about how many bytes of memory an update takes that came in so many bytes of text."""
+    """Return the approximate memory, in bytes, of an update that came as `text` bytes of text."""
     update, condition = write.update, write.condition
     ids = len(update.insert) + len(update.remove)
     if condition is not None and condition.ids:
@@ -39,7 +39,7 @@ def put_size(write: Write, text: int) -> int:
 
 
 class Put(NamedTuple, Generic[C]):
-    """An update that waits, and its `put_size`."""
+    """A waiting update and its `put_size`."""
 
     author: Author[C]
     write: Write
@@ -47,13 +47,13 @@ class Put(NamedTuple, Generic[C]):
 
 
 class Get(NamedTuple, Generic[C]):
-    """A read that waits."""
+    """A waiting read."""
 
     author: Author[C]
 
     @property
     def size(self) -> int:
-        """About how many bytes of memory it takes."""
+        """Approximate memory it takes, in bytes."""
         return self.author.size
 
 
@@ -64,10 +64,10 @@ class Queue(Generic[C]):
     """The updates and reads that wait.
 
     Args:
-        pending: counts the updates, also those of the commit under way.
+        pending: counts the updates, including those of the commit under way.
 
     Attributes:
-        waiting: all of them, in the order they came.
+        waiting: all of them, in order of arrival.
     """
 
     def __init__(self, pending: Pending) -> None:
@@ -77,23 +77,23 @@ class Queue(Generic[C]):
 
     @property
     def puts(self) -> Sequence[Put[C]]:
-        """All updates, also those of the commit under way."""
+        """All updates, including those of the commit under way."""
         return [*self._committing, *(each for each in self.waiting if isinstance(each, Put))]
 
     def append(self, operation: Operation[C]) -> None:
-        """Let something wait for its turn."""
+        """Add an operation at the end of the queue."""
         self.waiting.append(operation)
         if isinstance(operation, Put):
             self._pending.bytes += operation.size
 
     def take(self) -> None:
-        """Take the head out."""
+        """Remove the head of the queue."""
         self.waiting.popleft()
 
     def begin_commit(
         self, replica: Replica | None, live: LiveLimits, out: list[Effect[C]]
     ) -> list[Write]:
-        """Take the updates at the head that go into one commit, refusing those that make the collection too large."""
+        """Take the updates at the head for one commit, refusing those that would make the collection too large."""
         limits = live.current
         quota = Quota(replica, limits) if replica is not None and live.bound_collections else None
         puts: list[Put[C]] = []
@@ -101,7 +101,7 @@ class Queue(Generic[C]):
         while len(puts) < limits.group and waiting and isinstance(head := waiting[0], Put):
             if quota is not None:
                 if puts and (puts[-1].write.condition or head.write.condition):
-                    break  # only its outcome tells what is stored then
+                    break  # what is stored then depends on its outcome
                 if problem := quota.refusal(head.write.update):
                     self.take()
                     self._forget((head,))
@@ -113,13 +113,13 @@ class Queue(Generic[C]):
         return [put.write for put in puts]
 
     def end_commit(self) -> Sequence[Put[C]]:
-        """Return the updates of the commit under way, which has ended."""
+        """End the commit under way and return its updates."""
         puts, self._committing = self._committing, ()
         self._forget(puts)
         return puts
 
     def settle(self, result: CommitResult) -> list[Settled[C]]:
-        """Return what came of each update of the commit under way, which has ended."""
+        """End the commit under way and return the outcome of each of its updates."""
         epoch = result.epoch
         return [
             Settled(put.author, put.write.update.touched, outcome, Cursor(epoch, outcome.version))
@@ -127,19 +127,19 @@ class Queue(Generic[C]):
         ]
 
     def take_of(self, reader: Reader[C]) -> Sequence[Operation[C]]:
-        """Take out what was asked for this reader."""
+        """Remove and return the operations of this reader."""
         theirs = [each for each in self.waiting if each.author.reader is reader]
         self.waiting = deque(each for each in self.waiting if each.author.reader is not reader)
         self._forget(each for each in theirs if isinstance(each, Put))
         return theirs
 
     def fail(self, error: RequestError, out: list[Effect[C]]) -> None:
-        """Answer everything with an error."""
+        """Answer all waiting operations with an error."""
         waiting, self.waiting = self.waiting, deque()
         self._forget(each for each in waiting if isinstance(each, Put))
         for operation in waiting:
             operation.author.fail(error, out)
 
     def _forget(self, puts: Iterable[Put[C]]) -> None:
-        """These, which were taken out, wait for storage no longer."""
+        """Stop counting updates that were taken out as pending."""
         self._pending.bytes -= sum([put.size for put in puts])

@@ -1,4 +1,4 @@
-"""Whether an update leaves a collection within its bounds: items and bytes, both optional."""
+"""The quota of a collection: whether an update leaves it within its bounds of items and bytes, both optional."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ if TYPE_CHECKING:
 
 
 class Quota:
-    """What a collection will hold once the updates admitted so far are stored.
+    """The size of a collection once the updates admitted so far are stored.
 
-    The replica must be what storage holds; each admitted update must come to be stored.
+    The replica must equal what storage holds, and every admitted update must end up stored.
     """
 
     def __init__(self, replica: Replica, limits: Limits) -> None:
         self._replica = replica
         self._limits = limits
-        self._sizes: dict[str, int] = {}  # of ids touched by admitted updates; 0: removed
+        self._sizes: dict[str, int] = {}  # of the ids that admitted updates touch; 0: removed
         self._is_reset = False
         self._items = len(replica)
         self._bytes = replica.bytes
 
     def refusal(self, update: Update) -> str | None:
-        """Admit an update and return None, or tell which bound it would break.
+        """Admit an update and return None, or return a message naming the bound it would exceed.
 
-        One that does not make the collection larger is always admitted.
+        An update that does not make the collection larger is always admitted.
         """
         sizes = dict.fromkeys(update.remove, 0)
         sizes.update((id, len(text)) for id, text in update.insert.items())

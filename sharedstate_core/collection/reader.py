@@ -1,4 +1,4 @@
-"""Who hears of a collection, as far as a collection needs to know: the session of a connection is one."""
+"""A reader of a collection, as the collection sees it; a connection's session is one."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 
 
 ReaderState: TypeAlias = Literal["ready", "blocked", "closed"]
-"""*Blocked*: it cannot take anything now. *Closed*: it is given up, or gone."""
+"""*Blocked*: it cannot take anything now. *Closed*: it was given up or has gone."""
 
 
 class Deferred(Generic[C]):
-    """What is to be done when a reader can take what comes of it.
+    """Something put off until a reader can take its result.
 
     Args:
         resume: does it.
-        abandon: lets its author know, if the reader has left before.
-        size: about how many bytes of memory it takes until then.
-        requests: 1 if it is to carry a request out, 0 if it is to answer one.
+        abandon: informs its author if the reader leaves first.
+        size: approximate memory it takes until then, in bytes.
+        requests: 1 if it carries out a request, 0 if it answers one.
     """
 
     __slots__ = ("_size", "abandon", "requests", "resume")
@@ -46,7 +46,7 @@ class Deferred(Generic[C]):
 
 
 class Reader(Protocol[C]):
-    """A reader, who may be slow.
+    """A reader, which may be slow.
 
     Attributes:
         connection: the transport's handle.
@@ -58,15 +58,15 @@ class Reader(Protocol[C]):
 
     @property
     def has_deferred(self) -> bool:
-        """Whether a request of it is put off, so that all later ones have to be."""
+        """Whether one of its requests is deferred, so that all later ones must be."""
         ...
 
     def take(self, messages: Sequence[bytes], out: list[Effect[C]]) -> None:
-        """Send messages that are for this reader alone; it may be blocked by them."""
+        """Send messages meant for this reader alone, which may block it."""
         ...
 
     def owes(self, path: CollectionPath, cursor: Cursor) -> bool:
-        """Return whether a subscription to a collection has still to be brought to this state."""
+        """Return whether one of its subscriptions to a collection has yet to be brought to this state."""
         ...
 
     def defer(self, deferred: Deferred[C], out: list[Effect[C]]) -> None:
@@ -74,5 +74,5 @@ class Reader(Protocol[C]):
         ...
 
     def defer_again(self, those: Sequence[Deferred[C]], out: list[Effect[C]]) -> None:
-        """Postpone what was under way already: it came before whatever is deferred now."""
+        """Defer what was already under way, ahead of everything deferred so far: it came earlier."""
         ...

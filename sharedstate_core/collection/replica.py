@@ -1,15 +1,15 @@
-"""A committed state of one collection, with its change index: what changed since version N?
+"""A committed state of one collection, with its change index: what has changed since version N?
 
 The rules:
 
-1. `_items` holds the live entries in order of insertion, `_recent` the same entries with the most recently
-   changed last, `tombstones` the removed ids with the version that removed them, newest last.
-2. To tell what changed since N, walk `_recent` and `tombstones` backwards until an entry is not newer
-   than N: the cost is that of the change, whatever the size of the collection.
-3. `horizon` is the version of the newest tombstone that was forgotten. A cursor before it cannot be told
-   the difference and gets everything. A reset forgets all at once.
-4. An entry whose id was removed after N and inserted again goes into `remove` and `insert` both, and the inserts are in
-   order of insertion: so a reader who applies them has its items in our order.
+1. `_items` holds the live entries in order of insertion; `_recent` holds the same entries with the most recently
+   changed last; `tombstones` holds the removed ids with the version that removed them, newest last.
+2. To find what has changed since N, walk `_recent` and `tombstones` backwards until an entry is not newer than N: the
+   cost is proportional to the change, whatever the size of the collection.
+3. `horizon` is the version of the newest forgotten tombstone. For a cursor before it the net change is unknown, so it
+   gets everything. A reset forgets all tombstones at once.
+4. An entry whose id was removed after N and inserted again is in both `remove` and `insert`, and inserts are in order
+   of insertion, so a reader that applies them has its items in the same order.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Changes(NamedTuple):
 
 
 class Entry:
-    """One live item. `removed`: the last version that removed this id before `created`, else 0."""
+    """One live item. `removed`: the last version before `created` that removed this id, else 0."""
 
     __slots__ = ("created", "id", "place", "removed", "text", "version")
 
@@ -54,7 +54,7 @@ class Entry:
 
 _insertion: Final = attrgetter("created", "place")
 _version: Final = attrgetter("version")
-"""By what entries and rows are sorted."""
+"""Sort keys of entries and rows."""
 
 
 class Replica:
@@ -62,9 +62,9 @@ class Replica:
 
     Attributes:
         cursor: the state it holds; its parts are `epoch` and `version`.
-        horizon: the version of the newest tombstone that was forgotten.
+        horizon: version of the newest forgotten tombstone.
         tombstones: the removed ids it remembers, with the version that removed each, newest last.
-        bytes: length of all items' texts together.
+        bytes: total length of all items' texts.
     """
 
     def __init__(self, loaded: Loaded) -> None:
@@ -90,7 +90,7 @@ class Replica:
         return [entry.text for entry in self._items.values()]
 
     def apply(self, update: Update, version: int) -> None:
-        """Take over a committed update, whose version is `version`."""
+        """Apply a committed update that made `version`."""
         self._move_to(version)
         if update.reset:
             self._items.clear()
@@ -114,12 +114,12 @@ class Replica:
             self._recent[id] = entry
 
     def merge(self, loaded: Loaded) -> None:
-        """Take over what a store says has changed since this replica's version."""
+        """Merge what has changed in the store since this replica's version."""
         self._move_to(loaded.version)
         self._merge(loaded.rows)
 
     def reaches(self, cursor: Cursor | None) -> bool:
-        """Return whether the net change from `cursor` to now can be told."""
+        """Return whether the net change from `cursor` to now is known."""
         return (
             cursor is not None
             and cursor.epoch == self.epoch
@@ -127,11 +127,11 @@ class Replica:
         )
 
     def is_behind(self, cursor: Cursor | None) -> bool:
-        """Return whether `cursor` is a later state of the same history: another process has shown it."""
+        """Return whether `cursor` is a later state in the same epoch, one that another process has shown."""
         return cursor is not None and cursor.epoch == self.epoch and cursor.version > self.version
 
     def changes_since(self, cursor: Cursor) -> Changes | None:
-        """Return the net change from a state to now; None if it cannot be told."""
+        """Return the net change from a state to now; None if it is not known."""
         if not self.reaches(cursor):
             return None
         since = cursor.version
@@ -150,19 +150,19 @@ class Replica:
         return Changes(remove, [entry.text for entry in live])
 
     def prune(self, keep: int) -> None:
-        """Forget the oldest tombstones beyond `keep`, and move the horizon with them."""
+        """Forget the oldest tombstones beyond `keep`, moving the horizon accordingly."""
         surplus = len(self.tombstones) - keep
         if surplus > 0:
             for id in list(islice(self.tombstones, surplus)):
                 self.horizon = self.tombstones.pop(id)
 
     def _fill(self, rows: Sequence[Row]) -> None:
-        """Take over all that a store holds; each id is there once."""
+        """Fill in everything a store holds; each id occurs once."""
         removed = sorted((row for row in rows if row.text is None), key=_version)
         self.tombstones = {row.id: row.version for row in removed}
         for row in sorted(rows, key=_insertion):
             if row.text is not None:
-                # A store does not tell when the id was last removed: the latest it can have been will do.
+                # A store does not record when the id was last removed: assume the latest possible version.
                 self._items[row.id] = Entry(row, row.text, row.created)
                 self.bytes += len(row.text)
         self._recent = {entry.id: entry for entry in sorted(self._items.values(), key=_version)}

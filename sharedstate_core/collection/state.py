@@ -1,4 +1,4 @@
-"""What one collection is made of, and what there is to see of it."""
+"""The parts of one collection, and what the server can read of its state."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class CollectionState(Generic[C]):
 
     Attributes:
         path: its name.
-        operation: the storage operation under way.
+        operation: the storage operation under way, if any.
     """
 
     def __init__(
@@ -43,12 +43,12 @@ class CollectionState(Generic[C]):
 
     @property
     def memory(self) -> int:
-        """About how many bytes it takes."""
+        """Approximate memory it takes, in bytes."""
         return self._content.memory
 
     @property
     def subscriptions(self) -> int:
-        """How many there are."""
+        """Number of subscriptions."""
         return self._subscribers.count
 
     @property
@@ -58,11 +58,11 @@ class CollectionState(Generic[C]):
 
     @property
     def cursor(self) -> Cursor | None:
-        """The state that is in memory, which a load under way was asked to begin at; None without content."""
+        """The state in memory, from which a load under way was asked to continue; None without content."""
         return self._content.cursor
 
     @property
     def is_busy(self) -> bool:
-        """Whether a request waits here for storage."""
+        """Whether a request waits for storage here."""
         is_committing = isinstance(self.operation, Commit)
         return bool(is_committing or self._queue.waiting or self._answers.held)

@@ -1,4 +1,4 @@
-"""Who is to hear of a collection: those in step, who share one cursor, and those who still wait."""
+"""The subscribers of a collection: those in step, which share one cursor, and those that still wait."""
 
 from __future__ import annotations
 
@@ -19,32 +19,32 @@ if TYPE_CHECKING:
 
 
 class Watched(Protocol[C]):
-    """The collection of a subscription, as far as its reader needs to know.
+    """The collection of a subscription, as its reader sees it.
 
     Attributes:
-        path: the collection's.
+        path: the collection's path.
     """
 
     path: CollectionPath
 
     def subscribe(self, subscription: Subscription[C], out: Effects[C]) -> None:
-        """Let a subscriber in; it gets one synchronising notification, then every change."""
+        """Add a subscriber, which gets one synchronising notification and then every change."""
         ...
 
     def unsubscribe(self, subscription: Subscription[C]) -> None:
-        """Let a subscriber go; then let the collection `proceed`."""
+        """Remove a subscriber; the caller then calls `proceed`."""
         ...
 
     def suspend(self, subscription: Subscription[C]) -> None:
-        """Keep no more than a cursor for this subscriber until `catch_up`."""
+        """Keep nothing but a cursor for this subscriber until `catch_up`."""
         ...
 
     def catch_up(self, subscription: Subscription[C], out: list[Effect[C]]) -> Sequence[bytes]:
-        """Return what brings a subscriber to now, and is given to it; nothing yet if there is no content."""
+        """Return what brings a subscriber up to date, for the caller to send; nothing yet without content."""
         ...
 
     def proceed(self, out: Effects[C]) -> None:
-        """Go on, since subscribers have gone."""
+        """Do all that can be done now that subscribers have left."""
         ...
 
 
@@ -52,10 +52,10 @@ class Subscription(Generic[C]):
     """One connection's interest in one collection, under the path as the connection spelled it.
 
     Attributes:
-        audience: those with whom it shares what it is told, once it is in step.
-        cursor: what the subscriber holds; None for nothing. Not kept up while it is in step: then it
+        audience: the subscribers with which it shares its messages once it is in step.
+        cursor: the state the subscriber holds; None for nothing. Not updated while it is in step, when it
             holds what the replica holds.
-        is_new: whether it is still owed the synchronising notification, which comes even if empty.
+        is_new: whether it is still owed the synchronising notification, which is sent even if empty.
         sub: JSON text of the options, as sent.
     """
 
@@ -77,7 +77,7 @@ class Subscription(Generic[C]):
         self.is_new = True
 
     def holds(self, cursor: Cursor) -> bool:
-        """Return whether it has been brought to this state, or a later one."""
+        """Return whether it has been brought to this state or a later one."""
         held = self.cursor
         return (
             not self.is_new
@@ -88,10 +88,10 @@ class Subscription(Generic[C]):
 
 
 class Group(Generic[C]):
-    """Subscribers in step who get the very same message.
+    """Subscribers in step that get identical messages.
 
     Attributes:
-        cursor: the state that they have been told of.
+        cursor: the state they have been brought to.
     """
 
     __slots__ = ("_connections", "_members", "cursor")
@@ -105,12 +105,12 @@ class Group(Generic[C]):
         return len(self._members)
 
     def add(self, connection: C) -> None:
-        """Let a connection in."""
+        """Add a connection."""
         self._members[connection] = None
         self._connections = None
 
     def discard(self, connection: C) -> bool:
-        """Let a connection go; return whether it was in."""
+        """Remove a connection if it is a member, and return whether it was."""
         if connection not in self._members:
             return False
         del self._members[connection]
@@ -119,17 +119,17 @@ class Group(Generic[C]):
 
     @property
     def connections(self) -> Sequence[C]:
-        """All of them; the same object until somebody comes or goes."""
+        """All members; the same object until the membership changes."""
         if self._connections is None:
             self._connections = tuple(self._members)
         return self._connections
 
 
 class Subscribers(Generic[C]):
-    """All subscriptions of one collection, and what is said to them.
+    """All subscriptions of one collection, and the messages sent to them.
 
-    Each is in step (in a group), waiting (for content), or of a blocked reader (in neither place: it costs nothing
-    here until it drains).
+    Each is in step (in a group), waiting (for content), or of a blocked reader (in neither place, costing nothing
+    here until the reader drains).
     """
 
     def __init__(self, notices: Notices, counters: Counters) -> None:
@@ -140,22 +140,22 @@ class Subscribers(Generic[C]):
         self.count = 0
 
     def add(self, subscription: Subscription[C]) -> None:
-        """Let a new subscription in: it waits, unless its reader is blocked."""
+        """Add a subscription, which waits unless its reader is blocked."""
         self.count += 1
         self.await_content(subscription)
 
     def remove(self, subscription: Subscription[C]) -> None:
-        """Let a subscription go, wherever it is."""
+        """Remove a subscription, whatever its state."""
         self.count -= 1
         self._leave(subscription)
 
     def await_content(self, subscription: Subscription[C]) -> None:
-        """Note that a subscription needs content, unless its reader is blocked and will ask again."""
+        """Let a subscription wait for content, unless its reader is blocked and will ask again."""
         if subscription.reader.state == "ready":
             self.waiting[subscription] = None
 
     def sync(self, subscription: Subscription[C], replica: Replica) -> Sequence[bytes]:
-        """Return what brings one subscriber, which is given it, to the replica's state; it is in step then."""
+        """Return what brings one subscriber to the replica's state, for the caller to send; it is in step then."""
         audience, cursor = subscription.audience, subscription.cursor
         messages: Sequence[bytes] = ()
         if subscription.is_new or cursor != replica.cursor:
@@ -170,7 +170,7 @@ class Subscribers(Generic[C]):
         return messages
 
     def broadcast(self, replica: Replica, out: list[Effect[C]]) -> None:
-        """Tell everybody who is in step the net change from what their group was told of to the replica."""
+        """Send all subscribers in step the net change from their group's cursor to the replica."""
         counters, cursor = self._counters, replica.cursor
         for audience, group in self._groups.items():
             connections = group.connections
@@ -184,7 +184,7 @@ class Subscribers(Generic[C]):
     def _count_catch_up(
         self, subscription: Subscription[C], replica: Replica, messages: int
     ) -> None:
-        """Count what brings one subscriber to now."""
+        """Count the messages that bring one subscriber up to date."""
         counters, cursor = self._counters, subscription.cursor
         counters.deliveries += messages
         if cursor is None:
@@ -198,7 +198,7 @@ class Subscribers(Generic[C]):
             counters.resumes_missed += 1
 
     def suspend(self, subscription: Subscription[C]) -> None:
-        """Note that a reader is blocked: it costs the cursor that its group has come to."""
+        """Take out the subscription of a blocked reader, which keeps nothing but its group's cursor."""
         self._leave(subscription)
 
     def _leave(self, subscription: Subscription[C]) -> None:
@@ -211,6 +211,6 @@ class Subscribers(Generic[C]):
 
 
 def proceed(gone: Iterable[Subscription[C]], out: Effects[C]) -> None:
-    """Let the collections of subscriptions that were let go do what they can do now."""
+    """Let the collections of removed subscriptions do all they can do now."""
     for collection in dict.fromkeys(each.collection for each in gone):
         collection.proceed(out)
