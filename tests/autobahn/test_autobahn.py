@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections import Counter
 from pathlib import Path
@@ -12,9 +11,11 @@ from typing import Any
 import anyio
 import pytest
 
+from tests.support.nightly import IS_NIGHTLY
+
 from .echo import echoing
 
-SECONDS = 3600 if os.environ.get("HYPOTHESIS_PROFILE") == "nightly" else 300
+SECONDS = 3600 if IS_NIGHTLY else 300
 BASE = [f"{chapter}.*" for chapter in (1, 2, 3, 4, 5, 6, 7, 9, 10)]
 BASE_CASES = 301
 """All but compression: 247, and the 54 of chapter 9 about limits and speed."""
@@ -53,9 +54,7 @@ async def test_the_base_cases() -> None:
     assert Counter(verdict for verdict, _ in found.values())["OK"] >= BASE_CASES - 5
 
 
-@pytest.mark.skipif(
-    os.environ.get("HYPOTHESIS_PROFILE") != "nightly", reason="minutes; part of `make nightly`"
-)
+@pytest.mark.skipif(not IS_NIGHTLY, reason="minutes; part of `make nightly`")
 async def test_compression() -> None:
     """`UNIMPLEMENTED` are those that want a window of 256 bytes, which zlib cannot keep to."""
     async with echoing(compression=0) as port:

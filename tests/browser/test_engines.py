@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.nightly import leave_to_nightly
 from tests.support.ports import free_port
 from tests.support.secure import Authority
 from tests.support.services.servers import document, sqlite
@@ -29,8 +29,8 @@ NIGHTLY = [("firefox", "trio"), ("webkit", "asyncio")]
 def engine(request: pytest.FixtureRequest, loop: str) -> dict[str, str]:
     """Return the variables that name an engine to a scenario."""
     name = request.param
-    if (name, loop) in NIGHTLY and os.environ.get("HYPOTHESIS_PROFILE") != "nightly":
-        pytest.skip("part of `make nightly`")
+    if (name, loop) in NIGHTLY:
+        leave_to_nightly()
     program = next(filter(None, map(shutil.which, PROGRAMS.get(name, ()))), "")
     assert program or name == "chromium", f"{name} is missing: make .stamps/debian"
     return {"ENGINE": name, "FIREFOX": program, "WEBKIT_PORT": str(free_port())}

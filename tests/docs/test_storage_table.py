@@ -12,6 +12,7 @@ import pytest
 from tests.support.faults.broken_storage import KINDS, Kind, as_server
 from tests.support.faults.disk import NoDiskError
 from tests.support.faults.storage_table import HEAD, LOOPS, line
+from tests.support.nightly import leave_to_nightly
 from tests.support.services.command import INSTALLED
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ def test_the_page_has_a_line_for_each() -> None:
 @pytest.mark.parametrize("number", range(len(KINDS)), ids=[kind.name for kind in KINDS])
 def test_what_is_seen(number: int, own_mariadb: MariaDb) -> None:
     kind: Kind = KINDS[number]
+    if number % 3:
+        leave_to_nightly()
     command = [*as_server(), str(INSTALLED), "--version"]
     if subprocess.run(command, check=False, capture_output=True).returncode:
         pytest.skip("nobody but root may run the server that is installed here")

@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.faults.kinds import MARIADB_RUNS
 from tests.support.faults.stage import ROOT
+from tests.support.nightly import one_loop_by_day
 from tests.support.peer import SECONDS, Client, open_client, open_clients
 from tests.support.replica import Copy
 from tests.support.services.servers import Service, running, sqlite
@@ -149,6 +150,7 @@ async def test_the_server_dies_within_a_commit(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Nothing is lost, nothing is there in part, no lock is left, and writes flow again."""
+    one_loop_by_day(list(MARIADB_RUNS).index(name), anyio_backend_name)
     monkeypatch.setenv("PYTHONPATH", str(ROOT), prepend=os.pathsep)
     store = own_mariadb.config(db_table=f"dying_{next(_tables)}")
     await MARIADB_RUNS[name](tmp_path, anyio_backend_name, store)

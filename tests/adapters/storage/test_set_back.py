@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from contextlib import AsyncExitStack, closing
 from typing import TYPE_CHECKING, Final
@@ -12,13 +11,14 @@ import pytest
 
 from sharedstate_backends.history import vectors
 from tests.support.faults.set_back import check
+from tests.support.nightly import IS_NIGHTLY
 from tests.support.peer import open_client
 from tests.support.services.servers import running, sqlite
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-TIMES: Final = 20 if os.environ.get("HYPOTHESIS_PROFILE") == "nightly" else 2
+TIMES: Final = 20 if IS_NIGHTLY else 2
 """In the nightly profile as often as we promise that it was tried."""
 
 

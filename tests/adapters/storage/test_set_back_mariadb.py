@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import shutil
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Final
@@ -14,6 +13,7 @@ import pytest
 from sharedstate_backends.history import vectors
 from tests.support.faults.proxy import open_proxy
 from tests.support.faults.set_back import check
+from tests.support.nightly import IS_NIGHTLY
 from tests.support.services.mariadb import SYNCHRONOUS, MariaDb
 from tests.support.services.servers import Service, running
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from tests.support.faults.proxy import Proxy
 
-TIMES: Final = 20 if os.environ.get("HYPOTHESIS_PROFILE") == "nightly" else 1
+TIMES: Final = 20 if IS_NIGHTLY else 1
 """In the nightly profile as often as we promise that it was tried."""
 
 _copies = itertools.count()

@@ -10,6 +10,7 @@ import pytest
 from tests.support.faults.disk import NoDiskError
 from tests.support.faults.kinds import RUNS
 from tests.support.faults.stage import ROOT
+from tests.support.nightly import one_loop_by_day
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,6 +25,7 @@ def find_our_service(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_nothing_is_lost_and_writes_flow_again(
     name: str, tmp_path: Path, anyio_backend_name: str
 ) -> None:
+    one_loop_by_day(list(RUNS).index(name), anyio_backend_name)
     try:
         await RUNS[name](tmp_path, anyio_backend_name)
     except NoDiskError as error:
