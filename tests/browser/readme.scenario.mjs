@@ -22,7 +22,7 @@ function checked(script, many) {
 await scenario(async ({ server, open }) => {
   const here = (text) => text.replaceAll("127.0.0.1:9000", `127.0.0.1:${server.port}`);
   const [page, ...other_pages] = await blocks("README.md", "html");
-  const [script, modern, edit, ...other_scripts] = [
+  const [script, modern, edit, refused, ...other_scripts] = [
     ...(await blocks("README.md", "js")),
     ...(await blocks("docs/javascript-client.md", "js")),
   ];
@@ -58,6 +58,7 @@ await scenario(async ({ server, open }) => {
     .map(Number);
   assert.ok(Math.abs(time - Date.now() / 1000) < 10 && error < 1, then.logged.at(-2));
   assert.deepEqual((await run(checked(here(edit), 1))).values, [[true, true]]);
+  assert.match((await run(here(refused))).logged.at(-2), /^conflict at version \d+$/);
   site.close();
 
   /** Run a script in a page of its own, and return what it says and the values it tells. */
