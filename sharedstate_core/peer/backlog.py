@@ -1,7 +1,7 @@
-"""What a reader is owed that cannot take it now, in order.
+"""The backlog of a blocked reader: what it is owed, in order.
 
-A subscription costs its cursor and no more. A reply is held, and its bytes are counted. A read, and what was asked
-after it, is carried out later, and what it keeps in memory until then is counted, too.
+A subscription costs nothing but its cursor. A reply is held and its bytes are counted. A read, and every request after
+it, is deferred, and the memory it takes until then is counted too.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ class Backlog(Generic[C]):
     """The queue of one connection.
 
     Attributes:
-        held_bytes: of all replies that are held.
-        requests: that are deferred.
+        held_bytes: total bytes of the held replies.
+        requests: number of deferred requests.
     """
 
     __slots__ = ("_queue", "held_bytes", "requests")
@@ -53,27 +53,27 @@ class Backlog(Generic[C]):
         return subscription in self._queue
 
     def add(self, subscription: Subscription[C]) -> None:
-        """Owe a subscription what brings it to now, in the place that it has if it has one."""
+        """Owe a subscription its net change, keeping its place in the queue if it has one."""
         self._queue.setdefault(subscription)
 
     def discard(self, subscription: Subscription[C]) -> None:
-        """Owe a subscription nothing any more."""
+        """Remove a subscription from the queue, if it is there."""
         self._queue.pop(subscription, None)
 
     def hold(self, reply: bytes) -> None:
-        """Keep a reply."""
+        """Add a reply to the queue."""
         self._queue[HeldReply(reply)] = None
         self.held_bytes += len(reply)
 
     def defer(self, deferred: Deferred[C], *, first: bool = False) -> None:
-        """Put something off; `first`: before all that is in the queue."""
+        """Defer something; with `first`, ahead of everything in the queue."""
         self.requests += deferred.requests
         self._queue[deferred] = None
         if first:
             self._queue.move_to_end(deferred, last=False)
 
     def take(self) -> HeldReply | Deferred[C] | Subscription[C]:
-        """Take out what is next."""
+        """Remove and return the head of the queue."""
         owed, _ = self._queue.popitem(last=False)
         if isinstance(owed, HeldReply):
             self.held_bytes -= len(owed.message)
@@ -82,7 +82,7 @@ class Backlog(Generic[C]):
         return owed
 
     def kept(self) -> Sequence[Sized]:
-        """Return what keeps memory: messages of held replies, and what is put off."""
+        """Return everything that takes memory: the messages of held replies, and what is deferred."""
         kept: list[Sized] = []
         for each in self._queue:
             if isinstance(each, HeldReply):

@@ -1,4 +1,4 @@
-"""Who asks by a typed input, until the answer."""
+"""The author of a typed input, until it is answered."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 
 class Caller(Struct, Generic[C], eq=False):
-    """An `Author` who is told by the effect `Answer`.
+    """An `Author` that is answered with the effect `Answer`.
 
     Attributes:
-        reader: the session of the connection on whose behalf it is, where it is counted (`Session.asked`), and whose
-            copy must show an update before the author hears of it; None: there is none.
-        author: whom the embedder tells; None: nobody.
-        length: about how many bytes its connection is charged until the answer.
+        reader: the session of the connection that the request is made for, which counts it (`Session.asked`) and
+            must be shown an update before the author is answered; None without a connection.
+        author: whom the embedder answers; None for nobody.
+        length: approximate bytes charged to the connection until the answer.
     """
 
     reader: Session[C] | None
@@ -33,16 +33,16 @@ class Caller(Struct, Generic[C], eq=False):
 
     @property
     def size(self) -> int:
-        """About how many bytes of memory it takes, without what it asks for."""
+        """Approximate memory it takes, in bytes, without what it asks for."""
         return REQUEST_BYTES
 
     def succeed(self, data: object, out: list[Effect[C]], cursor: Cursor | None = None) -> None:
-        """Hear what was asked for; `cursor` is the state that it shows."""
+        """Report the data asked for; `cursor` is the state it shows."""
         data = bytes(data) if isinstance(data, Raw) else data
         self._answer(Answer(self.author, data, cursor), out)
 
     def acknowledge(self, touched: int, cursor: Cursor, out: list[Effect[C]]) -> None:
-        """Hear that an update which names so many ids is stored."""
+        """Report that an update naming `touched` ids is stored; `cursor` is the state after it."""
         self._answer(Answer(self.author, touched, cursor), out)
 
     def fail(
@@ -53,8 +53,8 @@ class Caller(Struct, Generic[C], eq=False):
         *,
         outcome_unknown: bool = False,
     ) -> None:
-        """Hear that nothing was done, or, with `outcome_unknown`, that nobody knows."""
-        plain = RequestError(error.code, error.message)  # without what its traceback keeps alive
+        """Report that nothing was done or, with `outcome_unknown`, that the outcome is unknown."""
+        plain = RequestError(error.code, error.message)  # without what the traceback keeps alive
         self._answer(Answer(self.author, None, cursor, plain, outcome_unknown), out)
 
     def _answer(self, answer: Answer, out: list[Effect[C]]) -> None:

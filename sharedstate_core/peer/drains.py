@@ -1,7 +1,7 @@
-"""Until when readers who cannot take more have to catch up.
+"""The deadlines by which blocked readers must catch up.
 
-A reader is waited for since the transport said so (`connection_blocked`), or since the core asked to hear when all has
-left (`AwaitDrain`): a transport that forgets to answer loses the connection, and does not keep it waiting for ever.
+The time runs from when the transport reports a reader as blocked (`connection_blocked`), or the core waits until
+everything has left (`AwaitDrain`): a transport that forgets to answer loses the connection rather than stalling it.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ class Drains(Generic[S]):
     """The deadlines of all connections.
 
     Args:
-        limits: have `drain_seconds`, how long each may take without progress.
+        limits: holds `drain_seconds`, how long each may go without progress.
 
     Attributes:
-        now: the time of the input at hand.
+        now: the time of the current input.
     """
 
     def __init__(self, limits: LiveLimits) -> None:
@@ -38,11 +38,11 @@ class Drains(Generic[S]):
         return iter(self._deadlines)
 
     def expect(self, session: S) -> None:
-        """From now on the reader has so long, whatever it had before."""
+        """Set or restart the deadline of a reader."""
         self._deadlines.set(session, self.now + self._limits.current.drain_seconds)
 
     def cancel(self, session: S) -> None:
-        """The reader has caught up, or is gone."""
+        """Drop the deadline of a reader that has caught up or gone."""
         self._deadlines.cancel(session)
 
     def next(self) -> float | None:
@@ -50,5 +50,5 @@ class Drains(Generic[S]):
         return self._deadlines.next()
 
     def due(self) -> Iterator[S]:
-        """Yield those whose time is over, each once."""
+        """Yield the sessions whose deadline has passed, each once."""
         return self._deadlines.due(self.now)

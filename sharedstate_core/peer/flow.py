@@ -1,12 +1,12 @@
-"""Whether more is read from a connection.
+"""The decision table for whether to read more from a connection.
 
 The facts:
 
-- `reader`: it is *ready*; *blocked*, it cannot take anything now; or *closed*: given up, or gone.
-- `paused`: whether the transport was asked to read no more.
+- `reader`: *ready*; *blocked*, if it cannot take anything now; or *closed*, if it was given up or has gone.
+- `paused`: whether the transport was asked to pause reading.
 - `owed`: whether something waits until the reader can take it.
-- `unanswered`: requests, in number and bytes: *many* are more than half of what is allowed, *few* not more than a
-  quarter.
+- `unanswered`: the number and bytes of unanswered requests: *many* is more than half of what is allowed, *few* no more
+  than a quarter.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One request of a connection, until it is answered."""
+"""A connection's request, until it is answered."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 
 class Request(Struct, Generic[C], eq=False):
-    """A request of a connection that waits for its one answer; an `Author`.
+    """A request of a connection, waiting for its one answer; an `Author`.
 
     Attributes:
-        reader: whose, counted in there by `Session.asked`.
-        cmd: as it came.
-        tunnel: JSON text.
-        length: of its message, in characters.
+        reader: the session of the connection, which counts the request (`Session.asked`).
+        cmd: the command as received.
+        tunnel: JSON text of the tunnel.
+        length: length of the message, in characters.
     """
 
     reader: Session[C]
@@ -34,7 +34,7 @@ class Request(Struct, Generic[C], eq=False):
 
     @property
     def size(self) -> int:
-        """About how many bytes of memory it takes, without what it asks for."""
+        """Approximate memory it takes, in bytes, without what it asks for."""
         return REQUEST_BYTES + len(self.tunnel)
 
     def answer(self, message: bytes, out: list[Effect[C]]) -> None:

@@ -3,12 +3,12 @@
 The rules:
 
 1. Every request is answered exactly once, unless the connection ends first.
-2. While the reader is blocked nothing is sent. What it is owed waits in order: a subscription costs its cursor and
-   no more; a reply is held, in bounded number and bytes; a read, and what was asked after it, is carried out later.
-3. When the reader has drained it gets what it is owed, in that order. Its subscriptions stand before any
-   acknowledgement that came later: a writer's own copy shows an update before its reply says so.
-4. One input never hands out much more than `Limits.window_bytes` to one connection: then the session blocks itself
-   until the transport says that all of it has left. It has as long for that as a reader that is slow.
+2. Nothing is sent while the reader is blocked. What it is owed waits in order: a subscription costs nothing but its
+   cursor; replies are held, bounded in number and bytes; a read, and every request after it, is deferred.
+3. When the reader has drained, it gets what it is owed, in that order. Its subscriptions come before any later
+   acknowledgement: a writer's own copy shows an update before the reply confirms it.
+4. One input never gives a connection much more than `Limits.window_bytes`: beyond that the session blocks itself until
+   the transport reports that all of it has left. It has as long for that as any slow reader.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Session(Generic[C]):
         connection: the transport's handle.
         subscriptions: by path, as spelled.
         state: whether it can take something now.
-        is_paused: whether the transport was asked to read no more.
+        is_paused: whether the transport was asked to pause reading.
     """
 
     def __init__(
@@ -79,13 +79,13 @@ class Session(Generic[C]):
     # --- requests ---------------------------------------------------------------------------------
 
     def asked(self, size: int, out: list[Effect[C]]) -> None:
-        """Count a request in; `size` is the length of its message."""
+        """Start counting a request as unanswered; `size` is the length of its message."""
         self._unanswered += 1
         self._unanswered_bytes += size
         self._control_flow(out)
 
     def check_admission(self) -> None:
-        """Refuse a request, counted in already, if more wait than the peer may have.
+        """Refuse a request, already counted, if it exceeds the number that may be unanswered.
 
         Raises:
             RequestError: `too_many`.
@@ -95,18 +95,18 @@ class Session(Generic[C]):
             raise RequestError("too_many", f"more than {limit} requests wait for an answer")
 
     def answer(self, reply: bytes, size: int, out: list[Effect[C]]) -> None:
-        """Send the reply to a request, and count it out."""
+        """Send the reply to a request, which counts as answered then."""
         self.send(reply, out)
         self.answered(size, out)
 
     def answered(self, size: int, out: list[Effect[C]]) -> None:
-        """Count a request out."""
+        """Stop counting a request as unanswered."""
         self._unanswered -= 1
         self._unanswered_bytes -= size
         if self.is_paused:
             self._control_flow(out)
 
-    # --- what goes out ----------------------------------------------------------------------------
+    # --- output -----------------------------------------------------------------------------------
 
     def send(self, reply: bytes, out: list[Effect[C]]) -> None:
         """Send a reply, or hold it while the reader is blocked."""
@@ -124,14 +124,14 @@ class Session(Generic[C]):
                 pass
 
     def take(self, messages: Sequence[bytes], out: list[Effect[C]]) -> None:
-        """Send messages that are for this reader alone; it may be blocked by them."""
+        """Send messages meant for this reader alone, which may block it."""
         if messages:
             to_it = (self.connection,)
             out.extend(Send(to_it, message) for message in messages)
             self._given(sum(map(len, messages)), messages, out)
 
     def _given(self, size: int, messages: Sequence[bytes], out: list[Effect[C]]) -> None:
-        """Note that the reader alone was given so many bytes; if it is much, wait until they have left."""
+        """Count what this reader alone was given; once the window is full, wait until it has left."""
         self._window += size
         self._counters.bytes += size
         if self._window > self._limits.current.window_bytes and self.state == "ready":
@@ -141,15 +141,15 @@ class Session(Generic[C]):
             self._charge(messages, out)
 
     def _charge(self, messages: Sequence[Sized], out: list[Effect[C]]) -> None:
-        """Note what is kept in memory for this reader; if that is too much for the server, others go."""
-        if self.state == "ready":  # it drains: at the end what is still owed is counted
+        """Count what is kept in memory for this reader; if the server's bound is exceeded, other readers are closed."""
+        if self.state == "ready":  # draining: `drain` counts in the end what is still owed
             return
         self._unsent.add(self, messages)
         for session in self._unsent.evict(self):
             session.close("the server has no memory for slow readers", out, at_once=True)
 
     def block(self, out: list[Effect[C]]) -> None:
-        """The reader has fallen behind."""
+        """Mark the reader as blocked."""
         if self.state != "ready":
             return
         self.state = "blocked"
@@ -160,12 +160,12 @@ class Session(Generic[C]):
         self._control_flow(out)
 
     def keep(self, unsent: Iterable[bytes], out: list[Effect[C]]) -> None:
-        """Note what the transport keeps for the reader, in place of what it was given; a progress, too."""
+        """Count what the transport keeps for the reader instead of what it was given; this is progress, too."""
         self._unsent.release(self)
         self._charge([*unsent, *self._backlog.kept()], out)
 
     def drain(self, out: Effects[C]) -> None:
-        """The reader has caught up: give it what it is owed, as far as the window allows."""
+        """Give a reader that has caught up what it is owed, until the window is full."""
         self.state = "ready"
         self._window = 0
         self._unsent.release(self)
@@ -182,7 +182,7 @@ class Session(Generic[C]):
         self._control_flow(out)
 
     def leave(self, out: list[Effect[C]]) -> None:
-        """The connection has ended: what is put off is not carried out, and its authors hear so."""
+        """Clean up after a connection that has ended: what is deferred is abandoned, and its authors are informed."""
         self.state = "closed"
         self._unsent.release(self)
         self._drains.cancel(self)
@@ -196,19 +196,19 @@ class Session(Generic[C]):
     def close(
         self, reason: str, out: list[Effect[C]], code: int = CLOSE_POLICY, *, at_once: bool = False
     ) -> None:
-        """Give the connection up; its client may come back and resume."""
+        """Give up the connection; its client may come back and resume."""
         if self.state != "closed":
             self.state = "closed"
             out.append(Close(self.connection, code, reason, at_once))
 
-    # --- what is owed to a blocked reader ---------------------------------------------------------
+    # --- the backlog ------------------------------------------------------------------------------
 
     def owe(self, subscription: Subscription[C]) -> None:
-        """Bring a subscription to now when the reader has drained, in its turn."""
+        """Bring a subscription up to date in its turn, once the reader has drained."""
         self._backlog.add(subscription)
 
     def owes(self, path: CollectionPath, cursor: Cursor) -> bool:
-        """Return whether a subscription to a collection has still to be brought to this state."""
+        """Return whether a subscription to a collection has yet to be brought to this state."""
         return any(
             subscription.collection.path == path
             and subscription in self._backlog
@@ -217,7 +217,7 @@ class Session(Generic[C]):
         )
 
     def disown(self, subscription: Subscription[C]) -> None:
-        """Owe a subscription nothing any more."""
+        """Drop what a subscription is owed."""
         self._backlog.discard(subscription)
 
     def defer(self, deferred: Deferred[C], out: list[Effect[C]]) -> None:
@@ -226,14 +226,14 @@ class Session(Generic[C]):
         self._charge((deferred,), out)
 
     def defer_again(self, those: Sequence[Deferred[C]], out: list[Effect[C]]) -> None:
-        """Postpone requests that were under way already: they came before whatever is deferred now."""
+        """Defer requests that were already under way, ahead of everything deferred so far: they came earlier."""
         for deferred in reversed(those):
             self._backlog.defer(deferred, first=True)
         self._charge(those, out)
 
     @property
     def has_deferred(self) -> bool:
-        """Whether a request is deferred, so that all later ones have to be."""
+        """Whether a request is deferred, so that all later ones must be."""
         return self._backlog.requests > 0
 
     def _control_flow(self, out: list[Effect[C]]) -> None:

@@ -1,4 +1,4 @@
-"""What `PUT /subs` comes to: which subscriptions stay, which begin, which are refused and why."""
+"""The effect of `PUT /subs`: which subscriptions stay, which begin, which are refused and why."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from sharedstate_core.paths import CollectionPath
 
 MAX_SPELLINGS: Final = 4
-"""Spellings of one collection's path that one connection may subscribe to: each gets messages of its own."""
+"""Spellings of one collection's path that a connection may subscribe to: each gets its own messages."""
 
 
 class Accepted(NamedTuple):
-    """A subscription that passed every check and is about to begin."""
+    """A subscription that has passed every check and is about to begin."""
 
     path: CollectionPath
     sub: bytes
@@ -32,7 +32,7 @@ class Accepted(NamedTuple):
 
 
 class Decision(NamedTuple, Generic[C]):
-    """By path as spelled: the subscriptions from now on, in order, and what cannot be."""
+    """The resulting subscriptions, in order, and the refused ones; both by path as spelled."""
 
     kept: dict[str, Subscription[C] | Accepted]
     refused: dict[str, Refusal]
@@ -44,12 +44,12 @@ def resolve_subscriptions(
     most: int,
     parse: Callable[[str], CollectionPath],
 ) -> Decision[C]:
-    """Edit or replace the subscriptions `before`.
+    """Edit or replace subscriptions as a peer asks, and return the result.
 
     Args:
-        before: by path as spelled.
-        changes: what the peer asks for; each path is decided alone.
-        most: subscriptions that one connection may have.
+        before: the present subscriptions, by path as spelled.
+        changes: what the peer asks for; each path is decided independently.
+        most: number of subscriptions that a connection may have.
         parse: returns the collection that a path names, or raises RequestError.
     """
     removed = before.keys() if changes.reset else set(changes.remove)

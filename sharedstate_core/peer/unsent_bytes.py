@@ -1,13 +1,13 @@
-"""What readers have not taken yet, of all connections together: bytes that only they keep in memory.
+"""Unsent bytes: what is in memory only because readers have not taken it yet, for all connections together.
 
 The rules:
 
-1. A message counts once, however many readers have been given it: it is known by its identity.
-2. What a reader is given before it has to wait (`Limits.window_bytes`) does not count: it is bounded by itself.
-3. Of a blocked reader all counts that the transport keeps, as the transport says, broadcasts too; and the requests
-   that are put off until it reads on.
-4. Beyond the bound those who have made no progress for the longest go, at once, and may come back and resume.
-   The last one to come stays, so that one message may exceed the bound.
+1. A message counts once, however many readers were given it: it is recognised by its identity.
+2. What a reader is given before it must wait (`Limits.window_bytes`) does not count: the window bounds it already.
+3. For a blocked reader, everything counts that the transport reports it keeps, broadcasts included, and so do the
+   requests deferred until it reads on.
+4. Beyond the bound, the readers that have made no progress for the longest are closed at once; they may come back and
+   resume. The latest one stays, so one message may exceed the bound.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ class UnsentBytes(Generic[S]):
     def __init__(self, limits: LiveLimits) -> None:
         self.bytes = 0
         self._limits = limits
-        self._given: OrderedDict[S, list[Sized]] = OrderedDict()  # the longest there first
+        self._given: OrderedDict[S, list[Sized]] = OrderedDict()  # oldest first
         self._readers: Counter[int] = Counter()  # of a message, by its identity
 
     def add(self, session: S, messages: Iterable[Sized]) -> None:
-        """A reader was given these, and has to wait until they have left."""
+        """Count messages that a reader was given and must wait for to leave."""
         given = self._given.setdefault(session, [])
         for message in messages:
             given.append(message)
@@ -43,7 +43,7 @@ class UnsentBytes(Generic[S]):
                 self.bytes += len(message)
 
     def release(self, session: S) -> None:
-        """A reader has taken everything, or is gone."""
+        """Count a reader no more: it has taken everything, or is gone."""
         for message in self._given.pop(session, ()):
             self._readers[id(message)] -= 1
             if not self._readers[id(message)]:
@@ -51,7 +51,7 @@ class UnsentBytes(Generic[S]):
                 self.bytes -= len(message)
 
     def evict(self, newest: S) -> Sequence[S]:
-        """Return who has to go, and count them no more; `newest` stays."""
+        """Return the readers to close, which are no longer counted; `newest` stays."""
         gone: list[S] = []
         while self.bytes > self._limits.current.owed_bytes:
             oldest = next((each for each in self._given if each is not newest), None)
