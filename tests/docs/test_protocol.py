@@ -43,7 +43,8 @@ def test_the_conversation() -> None:
                     case _:
                         pytest.fail(f"unexpected {effect}")
 
-        lines = "".join(re.findall(r"(?ms)^```jsonl\n(.*?)^```$", text)).splitlines()
+        printed = "".join(re.findall(r"(?ms)^```jsonl\n(.*?)^```$", text))
+        lines = printed.replace("\n    ", "").splitlines()
         assert lines
         for line in lines:
             direction, message = line.split(" ", 1)
