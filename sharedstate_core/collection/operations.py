@@ -75,11 +75,6 @@ class Queue(Generic[C]):
         self._committing: Sequence[Put[C]] = ()
         self.waiting: deque[Operation[C]] = deque()
 
-    @property
-    def puts(self) -> Sequence[Put[C]]:
-        """All updates, including those of the commit under way."""
-        return [*self._committing, *(each for each in self.waiting if isinstance(each, Put))]
-
     def append(self, operation: Operation[C]) -> None:
         """Add an operation at the end of the queue."""
         self.waiting.append(operation)

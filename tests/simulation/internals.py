@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sharedstate_core.collection.operations import Put
 from sharedstate_core.collection.reader import Deferred
 from sharedstate_core.collection.subscribers import Subscription
 from sharedstate_core.effects import Commit, Load
@@ -77,8 +78,9 @@ def _check_bounds(world: World) -> None:
     assert outstanding.bytes == sum(given.values())
     assert outstanding.bytes <= limits.owed_bytes or len(outstanding._given) == 1
     collections = server._registry._collections.values()
-    puts = [put for each in collections for put in each._queue.puts]
-    assert server._registry.pending.bytes == sum(put.size for put in puts)
+    queues = [each._queue for each in collections]
+    puts = [put for queue in queues for put in (*queue._committing, *queue.waiting)]
+    assert server._registry.pending.bytes == sum(put.size for put in puts if isinstance(put, Put))
     loading = [each for each in server._registry._collections.values() if each._freshness.loading]
     for turns in server._registry._load_queues.values():
         assert turns._under_way == len(loading) <= limits.loads
