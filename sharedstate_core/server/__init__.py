@@ -1,1 +1,1 @@
-"""All collections and connections of a process: the inputs, and whom they concern."""
+"""All collections and connections of a process: the inputs, and their dispatch."""

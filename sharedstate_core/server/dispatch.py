@@ -1,10 +1,10 @@
-"""What a message asks for: read, refused at once, or handed on to whom it concerns.
+"""Dispatch of messages: decoding them, and refusing what they ask for or passing it on.
 
 The rules:
 
-1. Whatever a peer says is answered: what it did wrong, with an error.
-2. Requests of one connection on one collection take effect in the order in which they came, also when some of them
-   are put off until their author reads on.
+1. Every message of a peer is answered, with an error if the peer made a mistake.
+2. Requests of one connection on one collection take effect in order of arrival, even if some of them are deferred
+   until the reader reads on.
 """
 
 from __future__ import annotations
@@ -48,11 +48,11 @@ if TYPE_CHECKING:
 
 
 class Dispatcher(Generic[C]):
-    """Takes in messages for the collections of a server process.
+    """Dispatches messages to the collections of a server process.
 
     Args:
-        registry: has the collections, and the limits.
-        clock: tells the time.
+        registry: holds the collections and the limits.
+        clock: returns the time for `GET /clock`.
     """
 
     def __init__(self, registry: Registry[C], clock: WallClock) -> None:
@@ -61,7 +61,7 @@ class Dispatcher(Generic[C]):
         self._clock = clock
 
     def receive(self, session: Session[C], text: str, out: Effects[C]) -> None:
-        """Take in one message: it is answered now, or what it asks for is under way."""
+        """Handle one message: answer it now, or set under way what it asks for."""
         size = len(text)
         try:
             message = decode_request(text, self._limits.current)
@@ -70,7 +70,7 @@ class Dispatcher(Generic[C]):
             Request(session, error.cmd, error.tunnel, size).fail(error, out)
             return
         session.asked(size, out)
-        tunnel = message.tunnel.copy()  # a view of the text, which would be kept as long
+        tunnel = message.tunnel.copy()  # a view would keep the whole text alive
         request = Request(session, message.cmd, tunnel, size)
         try:
             session.check_admission()
@@ -97,10 +97,10 @@ class Dispatcher(Generic[C]):
         self.take_in(path, Put(request, write, size), out)
 
     def get(self, author: Author[C], path: str, out: Effects[C]) -> None:
-        """Answer a read, of whatever there is to read without a connection.
+        """Answer a read of any path but `/subs`, which needs a connection.
 
         Raises:
-            RequestError: there is nothing to read.
+            RequestError: there is nothing to read at this path.
         """
         match split_path(path):
             case CollectionPath() as collection:
@@ -120,7 +120,7 @@ class Dispatcher(Generic[C]):
                 raise RequestError("bad_path", f"path {path[:200]!r}: nothing to GET here")
 
     def take_in(self, path: CollectionPath, operation: Operation[C], out: list[Effect[C]]) -> None:
-        """Take in an update or a read, now or, in the order they came, when its reader can take the answer."""
+        """Queue an update or a read, now or, in order of arrival, once its reader can take the answer."""
         author, reader = operation.author, operation.author.reader
         what: Literal["read", "update"] = "read" if isinstance(operation, Get) else "update"
         if reader is not None and _is_later(what, reader):
@@ -132,14 +132,14 @@ class Dispatcher(Generic[C]):
     def _tell_time(self, author: Author[C], out: Effects[C]) -> None:
         time = self._clock.at(out.now)
         if time is None:
-            author.fail(RequestError("unavailable", "this server was not told the time"), out)
+            author.fail(RequestError("unavailable", "this server's clock is not set"), out)
         else:
             author.succeed(time, out)
 
     def _list(self, app: str, services: list[str], author: Author[C], out: list[Effect[C]]) -> None:
-        """Ask storage for the names of an app's collections in one service, or in which services there are some.
+        """Ask storage for the names of an app's collections in one service, or for the services that hold any.
 
-        In place of the latter for an app called `apps`: which apps there are.
+        Without a service, an app called `apps` stands for the list of apps.
         """
         for service in services:
             self._registry.check_service(service)
@@ -156,7 +156,7 @@ class Dispatcher(Generic[C]):
                 out.append(ListCollections(issue(listing), service, app))
 
     def _put_subs(self, request: Request[C], arg: Raw, out: Effects[C]) -> None:
-        """Edit or replace the subscriptions; the reply comes before what they bring."""
+        """Edit or replace the subscriptions; the reply precedes their notifications."""
         changes = decode_subscriptions(arg, self._limits.current)
 
         def reply(decision: Decision[C]) -> None:
@@ -173,7 +173,7 @@ class Dispatcher(Generic[C]):
         reply: Callable[[Decision[C]], None],
         out: Effects[C],
     ) -> None:
-        """Edit or replace the subscriptions of a connection; `reply` comes before what they bring."""
+        """Edit or replace the subscriptions of a connection; `reply` is called before their notifications."""
         before = session.subscriptions
         reserved: set[CollectionPath] = set()
 
@@ -198,7 +198,7 @@ class Dispatcher(Generic[C]):
                 if session.state == "blocked":
                     session.owe(subscription)
                 subscription.collection.subscribe(subscription, out)
-        proceed(gone, out)  # not before: one that replaces another watches on
+        proceed(gone, out)  # only now: a new subscription may have replaced one of these
 
     def _begin(self, session: Session[C], path: str, wanted: Accepted) -> Subscription[C]:
         since, parts = wanted.options
@@ -207,5 +207,5 @@ class Dispatcher(Generic[C]):
 
 
 def _is_later(what: Literal["read", "update"], reader: Reader[C]) -> bool:
-    """Return whether a request has to wait until its reader can take the answer, in the order they came."""
+    """Return whether a request must wait until its reader can take the answer, to keep the order of arrival."""
     return DEFERRAL.decide[reader.state, what, reader.has_deferred] == "later"

@@ -1,4 +1,4 @@
-"""What every input begins and ends with, and what all of them act on."""
+"""What all inputs have in common: how they begin and end, and the state they act on."""
 
 from collections.abc import Callable
 from collections.abc import Collection as Names
@@ -20,7 +20,7 @@ from .shutdown import Shutdown
 
 
 class Inputs(Generic[C]):
-    """What `Server` is made of; `close_all` is what an orderly stop ends with."""
+    """The parts of a `Server`; `close_all` is called at the end of an orderly stop."""
 
     def __init__(
         self,
@@ -44,11 +44,11 @@ class Inputs(Generic[C]):
 
     @property
     def is_busy(self) -> bool:
-        """Whether a request still waits for storage: `stop` waits for this to end."""
+        """Whether a request still waits for storage; `stop` waits until none does."""
         return bool(self._tickets) or any(each.is_busy for each in self._registry.all())
 
     def _begin(self, now: float) -> Effects[C]:
-        """Begin an input that is in order, with the effects that an earlier one could not return."""
+        """Begin a valid input, including any effects that an earlier one could not return because it raised."""
         if now.__class__ is not float or not isfinite(now):
             check_seconds(now)
         self._drains.now = now
@@ -59,7 +59,7 @@ class Inputs(Generic[C]):
         return out
 
     def _end(self, out: Effects[C]) -> list[Effect[C]]:
-        """End an input: an orderly stop may be over with it."""
+        """End an input, which may complete an orderly stop."""
         if self._shutdown.has_begun:
             self._shutdown.proceed(out)
         return out

@@ -1,10 +1,10 @@
-"""Names that storage has to tell: of an app's collections, of the services that hold some, and of apps.
+"""Listings of names in storage: an app's collections, the services that hold any, and the apps.
 
 The rules:
 
-1. A listing is one operation of one storage. Its outcome comes once, also when nobody waits for it any more.
-2. A request that asks several storages is answered when all of them have told theirs. One that fails fails it: an
-   answer from the others would look like a whole one.
+1. A listing is one operation of one storage. Its outcome comes exactly once, even if nobody waits for it any more.
+2. A request that asks several storages is answered when all of them have answered. If one fails, the request fails: an
+   answer from the others would look complete.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 
 class Listing(Generic[C]):
-    """Names in one service, for one author.
+    """A listing of names in one service, for one author.
 
     Args:
-        author: to answer.
+        author: the author to answer.
     """
 
     __slots__ = ("_author",)
@@ -33,21 +33,21 @@ class Listing(Generic[C]):
         self._author = author
 
     def succeeded(self, names: Sequence[str], out: list[Effect[C]]) -> None:
-        """Storage has told them."""
+        """Answer with the names."""
         self._author.succeed(names, out)
 
     def failed(self, error: RequestError, out: list[Effect[C]]) -> None:
-        """Storage could not tell them."""
+        """Answer with the error."""
         self._author.fail(error, out)
 
 
 class Together(Generic[C]):
-    """What several services have to tell, for one author.
+    """Listings of names in several services, combined into one answer for one author.
 
     Args:
-        author: to answer.
-        services: which.
-        combine: makes the answer of what each of them has told, which is in the order of `services`.
+        author: the author to answer.
+        services: names of the services to ask.
+        combine: makes the answer from the names that each service returned, in the order of `services`.
     """
 
     __slots__ = ("_author", "_combine", "_error", "_services", "_told", "_waiting")
@@ -66,13 +66,13 @@ class Together(Generic[C]):
         self._error: RequestError | None = None
 
     def listings(self) -> list[tuple[str, Listing[C]]]:
-        """Return what is to be asked of each service."""
+        """Return the listing to request from each service."""
         return [(service, _OneOfThem(self._author, service, self)) for service in self._services]
 
     def has_told(
         self, service: str, names: Sequence[str], error: RequestError | None, out: list[Effect[C]]
     ) -> None:
-        """One of them has told its names, or could not."""
+        """Record the names or the error of one service, and answer after the last one."""
         self._waiting -= 1
         self._error = self._error or error
         self._told[service] = names
@@ -85,7 +85,7 @@ class Together(Generic[C]):
 
 
 class _OneOfThem(Listing[C]):
-    """What one service has to tell."""
+    """The listing of one service among several."""
 
     __slots__ = ("_all", "_service")
 
@@ -102,10 +102,10 @@ class _OneOfThem(Listing[C]):
 
 
 def holders(told: Mapping[str, Sequence[str]]) -> list[str]:
-    """Return the services that have told something."""
+    """Return the services that returned any names."""
     return [service for service, names in told.items() if names]
 
 
 def every_name(told: Mapping[str, Sequence[str]]) -> list[str]:
-    """Return each name that any of them has told, sorted by code point."""
+    """Return every name that any service returned, without duplicates, sorted by code point."""
     return sorted({name for names in told.values() for name in names})

@@ -1,11 +1,11 @@
-"""Whose load is next: a bounded number is under way at once, the others wait, fair between those who ask.
+"""The load queue of a service: a bounded number of loads is under way, the rest wait, with fairness between askers.
 
 The rules:
 
-1. Whoever asks has a line of their own; the lines take turns. So one connection that asks for a thousand
-   collections keeps another one, which asks for one, waiting for one load and not for a thousand.
-2. A collection may stand in several lines: it is loaded when the first of them comes to it.
-3. A collection that is not wanted any more leaves at once: nothing waits here but what somebody still wants.
+1. Each asker has a line of its own, and the lines take turns. So a connection that asks for a thousand collections
+   keeps another, which asks for one, waiting for one load and not for a thousand.
+2. A collection may stand in several lines: it is loaded when its turn first comes in any of them.
+3. A collection that is no longer wanted leaves at once: nothing waits here unless somebody still wants it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class LoadQueue(Generic[T]):
     """The loads of one service.
 
     Args:
-        limits: has `loads`, how many may be under way at once.
+        limits: holds `loads`, how many may be under way at once.
     """
 
     def __init__(self, limits: LiveLimits) -> None:
@@ -39,7 +39,7 @@ class LoadQueue(Generic[T]):
         return len(self._lines_of)
 
     def try_acquire(self, one: T, asker: object) -> bool:
-        """Return whether `one` may load now; it is counted then, and waits otherwise. Asking again does no harm."""
+        """Return whether `one` may load now, and if so count it; otherwise queue it. Asking again is harmless."""
         if self._may_begin and (self._called == one or not self._lines_of):
             self.cancel(one)
             self._under_way += 1
@@ -53,7 +53,7 @@ class LoadQueue(Generic[T]):
         return self._under_way < self._limits.current.loads
 
     def cancel(self, one: T) -> None:
-        """Wait no longer, if it did."""
+        """Remove `one` from all lines, if it waits."""
         for asker in self._lines_of.pop(one, ()):
             line = self._lines[asker]
             del line[one]
@@ -61,11 +61,11 @@ class LoadQueue(Generic[T]):
                 del self._lines[asker]
 
     def release(self) -> None:
-        """A load has ended: `call` those who may load now."""
+        """Record that a load has ended; the caller then takes the `next` ones."""
         self._under_way -= 1
 
     def next(self) -> T | None:
-        """Take the next one out, if there is one and it may load; it begins at once, or needs nothing."""
+        """Remove and return the next one if it may load now; the caller lets it begin at once, if it still needs to."""
         self._called = None
         if self._may_begin and self._lines:
             asker, line = self._lines.popitem(last=False)

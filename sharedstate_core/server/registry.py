@@ -1,11 +1,11 @@
-"""The collections in memory: which are there, whose load is next, how long one lingers that nobody needs.
+"""The registry of collections in memory: which ones there are, whose load is next, how long unused ones linger.
 
 The rules:
 
-1. A collection comes in when a peer names it in a path that is in order, and belongs to a service that is there.
-2. What is watched, read or written stays; `Limits.collections` bounds how many that are.
-3. What nobody needs any more lingers, so that whoever comes back finds it: for a time, and as far as
-   there is memory for all of that kind together.
+1. A collection is created when a request names it by a valid path in an existing service.
+2. A collection that is watched, read or written stays; `Limits.collections` bounds their number.
+3. A collection that is no longer needed lingers, in case somebody comes back, for a limited time and within a memory
+   bound on all lingering collections together.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ class Registry(Generic[C]):
 
     Attributes:
         services: names of the services.
-        live_limits: of the server.
-        tickets: of the storage operations under way.
-        pending: what the updates take that wait for storage.
+        live_limits: the server's limits.
+        tickets: the tickets of the storage operations under way.
+        pending: memory taken by updates that wait for storage.
     """
 
     def __init__(self, services: Names[str], limits: LiveLimits, counters: Counters) -> None:
@@ -57,7 +57,7 @@ class Registry(Generic[C]):
         self._load_queues = {name: LoadQueue[Collection[C]](limits) for name in self.services}
         self._lingering: OrderedDict[Collection[C], int] = OrderedDict()  # with the bytes of each
         self._lingering_bytes = 0
-        self._dirty: dict[Collection[C], None] = {}  # for something, and did not go on yet
+        self._dirty: dict[Collection[C], None] = {}  # yet to proceed
 
     def __len__(self) -> int:
         return len(self._collections)
@@ -67,17 +67,17 @@ class Registry(Generic[C]):
         """The limits in force."""
         return self.live_limits.current
 
-    # --- which are there --------------------------------------------------------------------------
+    # --- collections ------------------------------------------------------------------------------
 
     def reserve(self, path: CollectionPath, beside: set[CollectionPath] | None = None) -> None:
         """Refuse a collection that cannot be used.
 
         Args:
-            path: which.
-            beside: others that are about to be used and are not yet; this one is added, if it is such a one.
+            path: the collection.
+            beside: others about to come into use; this one is added if it is not in use yet.
 
         Raises:
-            RequestError: `no_service`, or `too_many` if one more collection cannot be in use.
+            RequestError: `no_service`, or `too_many` if no more collections can be in use.
         """
         there = self._collections.get(path)
         if there is not None and there not in self._lingering:
@@ -92,7 +92,7 @@ class Registry(Generic[C]):
             new.add(path)
 
     def admit(self, path: CollectionPath) -> None:
-        """Refuse an update of a collection that cannot be used, or for which there is no room.
+        """Refuse an update to a collection that cannot be used, or one for which there is no room.
 
         Raises:
             RequestError: it is refused.
@@ -101,7 +101,7 @@ class Registry(Generic[C]):
         self.pending.admit()
 
     def check_service(self, service: str) -> None:
-        """Refuse a service that is not there.
+        """Refuse a service that does not exist.
 
         Raises:
             RequestError: `no_service`.
@@ -123,56 +123,56 @@ class Registry(Generic[C]):
         return self._collections.get(path)
 
     def all(self) -> Iterable[Collection[C]]:
-        """Return all that are in memory."""
+        """Return all collections in memory."""
         return self._collections.values()
 
     def take_in(self, path: CollectionPath, operation: Operation[C]) -> None:
-        """Take in an update or a read of any collection; then let them `flush`."""
+        """Queue an update or a read of any collection; the caller then calls `flush`."""
         collection = self.open(path)
         collection.take_in(operation)
         self._dirty[collection] = None
 
     @property
     def is_dirty(self) -> bool:
-        """Whether a collection was asked for something, and has still to go on."""
+        """Whether a collection was given an operation and has yet to proceed."""
         return bool(self._dirty)
 
     def flush(self, asker: Reader[C] | None, out: Effects[C]) -> None:
-        """Let the collections that were asked for something, by `asker`, do what they can do now."""
+        """Let the collections that were given operations, by `asker`, do all they can do now."""
         while self._dirty:
             collection = next(iter(self._dirty))
             del self._dirty[collection]
             collection.proceed(out, asker)
 
     def request(self, path: CollectionPath, operation: Operation[C], out: Effects[C]) -> None:
-        """Take in an update or a read of any collection, and go on."""
+        """Queue an update or a read of any collection, and let it proceed."""
         self.take_in(path, operation)
         self.flush(operation.author.reader, out)
 
-    # --- whose load is next -----------------------------------------------------------------------
+    # --- loads ------------------------------------------------------------------------------------
 
     def begin_load(self, collection: Collection[C], asker: Reader[C] | None) -> bool:
-        """Return whether a collection may load now; otherwise it waits, and is told to `proceed`."""
+        """Return whether a collection may load now; if not, it is queued and `proceed` is called in its turn."""
         return self._load_queues[collection.path.service].try_acquire(collection, asker)
 
     def want_no_load(self, collection: Collection[C]) -> None:
-        """Let a collection wait no longer for its turn to load."""
+        """Remove a collection from the load queue."""
         self._load_queues[collection.path.service].cancel(collection)
 
     def end_load(self, collection: Collection[C]) -> None:
-        """A load has ended; `go_on_loading` when the collection has what it brought."""
+        """Record that a load has ended; call `go_on_loading` once the collection has its result."""
         self._load_queues[collection.path.service].release()
 
     def go_on_loading(self, service: str, out: Effects[C]) -> None:
-        """Let those load whose turn it is."""
+        """Let the next collections in the load queue begin."""
         queue = self._load_queues[service]
         while (collection := queue.next()) is not None:
             collection.proceed(out)
 
-    # --- how long they stay -----------------------------------------------------------------------
+    # --- deadlines --------------------------------------------------------------------------------
 
     def set_deadline(self, collection: Collection[C], which: Deadline, at: float) -> None:
-        """Call `collection.deadline(which)` at that time."""
+        """Schedule a call of `collection.deadline(which)` for the time `at`."""
         self._deadlines.set((which, collection), at)
 
     def next_deadline(self) -> float | None:
@@ -180,13 +180,13 @@ class Registry(Generic[C]):
         return self._deadlines.next()
 
     def wake(self, out: Effects[C]) -> None:
-        """Time has passed: retry loads, let idle collections go."""
+        """Handle the passage of time: retry loads, drop idle collections."""
         self.flush(None, out)
         for which, collection in self._deadlines.due(out.now):
             collection.deadline(which, out)
 
     def linger(self, collection: Collection[C], now: float) -> None:
-        """Keep a collection that nobody watches for a while, as far as there is memory for it."""
+        """Keep an unused collection for a while, within the memory bound."""
         self._wake_up(collection)
         self._lingering[collection] = collection.memory
         self._lingering_bytes += self._lingering[collection]
@@ -198,7 +198,7 @@ class Registry(Generic[C]):
         self._lingering_bytes -= self._lingering.pop(collection, 0)
 
     def forget(self, collection: Collection[C]) -> None:
-        """Let a collection go: it holds nothing that matters."""
+        """Drop a collection, which holds nothing of value."""
         self._wake_up(collection)
         self._dirty.pop(collection, None)
         for which in DEADLINES:

@@ -1,15 +1,15 @@
-"""The server's side of the protocol: inputs are methods, outputs are the effects they return.
+"""The server side of the protocol: inputs are methods, outputs are the effects they return.
 
 The rules:
 
-1. Nothing here does I/O, reads a clock or draws a random number. `now` is seconds of the embedder's monotonic clock.
-2. Perform the returned effects in order before the next input; never call in from within.
+1. Nothing here does I/O, reads a clock or draws a random number. `now` is in seconds of the embedder's monotonic clock.
+2. Perform the returned effects in order before the next input; never call an input while performing them.
 3. `receive_text` never raises because of what a peer sent.
-4. Every ticket of a Commit, Load, ListCollections or ListApps comes back exactly once, also when its author has left.
-5. An input that cannot be right raises, and the core is as it was: `LocalProtocolError` for a connection that is not
-   open, a ticket that is not under way, or an answer of storage that cannot be one (`results`), whose ticket stays
-   open for the input that says that it failed; `TypeError` or `ValueError` for an argument that is not what the
-   signature says (`arguments`).
+4. Answer every ticket of a Commit, Load, ListCollections or ListApps exactly once, even if its author has left.
+5. An invalid input raises and leaves the core unchanged. It raises `LocalProtocolError` for a connection that is not
+   open, a ticket that is not under way, or an impossible result from storage (`results`), whose ticket stays open for
+   the input that reports the failure; `TypeError` or `ValueError` for an argument that does not match the signature
+   (`arguments`).
 """
 
 from collections.abc import Collection as Names
@@ -34,14 +34,14 @@ class Server(StorageInputs[C], TypedInputs[C]):
 
     Args:
         services: names of the services; a path that names another is answered `no_service`.
-        limits: bounds on what a peer may ask for.
+        limits: bounds on what a peer may ask for; None for the defaults.
 
     Attributes:
         counters: what it has done so far.
 
     Raises:
-        TypeError: `services` is a single text, or has something else than texts, or `limits` is something else.
-        ValueError: a name cannot stand in a path.
+        TypeError: `services` is a single str or contains anything but str, or `limits` is not a `Limits`.
+        ValueError: a name cannot be a path segment.
     """
 
     def __init__(self, services: Names[str], limits: Limits | None = None) -> None:
@@ -54,17 +54,17 @@ class Server(StorageInputs[C], TypedInputs[C]):
         return self._limits.current
 
     def change_limits(self, limits: Limits) -> None:
-        """Let other limits hold from now on; what exceeds them already stays until it ends."""
+        """Apply new limits; what already exceeds them stays until it ends."""
         expect("limits", limits, Limits)
         self._limits.change(limits)
 
     # --- connections ------------------------------------------------------------------------------
 
     def connection_opened(self, connection: C) -> list[Effect[C]]:
-        """A connection is up; after `stop` it is closed.
+        """Register a new connection; after `stop` it is closed at once.
 
         Raises:
-            LocalProtocolError: this connection is open already.
+            LocalProtocolError: this connection is already open.
         """
         if connection in self._sessions:
             raise LocalProtocolError(f"connection {connection!r} is open already")
@@ -78,7 +78,7 @@ class Server(StorageInputs[C], TypedInputs[C]):
         return out
 
     def connection_closed(self, connection: C, now: float) -> list[Effect[C]]:
-        """A connection has ended, for whatever reason; its updates go on."""
+        """Report that a connection has ended, for whatever reason; its updates are still carried out."""
         session = self._session(connection)
         out = self._begin(now)
         del self._sessions[connection]
@@ -93,15 +93,16 @@ class Server(StorageInputs[C], TypedInputs[C]):
     def connection_blocked(
         self, connection: C, now: float, unsent: Iterable[bytes] | None = None
     ) -> list[Effect[C]]:
-        """The reader is slow: send it nothing more until `connection_drained`.
+        """Report that a reader is slow: it is sent nothing more until `connection_drained`.
 
-        It has `drain_seconds` from the last such call, so that a transport which sees progress may call again.
+        It has `drain_seconds` from the last such call, so a transport that sees progress may call again.
 
         Args:
-            connection: the reader's.
+            connection: the reader's connection.
             now: seconds, monotonic.
-            unsent: all that the transport keeps in memory for the reader, for `Limits.owed_bytes`. What several readers
-                share counts once if it is the same object. None: not known; then broadcasts are not counted.
+            unsent: all messages that the transport keeps in memory for the reader, counted against `Limits.owed_bytes`.
+                One that several readers share counts once if it is the same object. None if unknown: then broadcasts
+                are not counted.
         """
         session = self._session(connection)
         kept = None if unsent is None else messages(unsent)
@@ -114,7 +115,7 @@ class Server(StorageInputs[C], TypedInputs[C]):
         return self._end(out)
 
     def connection_drained(self, connection: C, now: float) -> list[Effect[C]]:
-        """The reader has caught up with what was sent: it gets the net change to now."""
+        """Report that a reader has taken everything it was sent: it gets the net change to now."""
         session = self._session(connection)
         out = self._begin(now)
         if session.state == "blocked":
@@ -125,7 +126,7 @@ class Server(StorageInputs[C], TypedInputs[C]):
     # --- messages ---------------------------------------------------------------------------------
 
     def receive_text(self, connection: C, text: str, now: float) -> list[Effect[C]]:
-        """One text message of a peer has arrived, whole.
+        """Handle one complete text message from a peer.
 
         Raises:
             TypeError: `text` is not a str: decode the message first.
@@ -133,16 +134,15 @@ class Server(StorageInputs[C], TypedInputs[C]):
         return self.receive_texts(connection, (text,), now)
 
     def receive_texts(self, connection: C, texts: Iterable[str], now: float) -> list[Effect[C]]:
-        """Text messages of one peer have arrived together, each whole: their updates are committed together.
+        """Handle complete text messages that arrived together from one peer; their updates are committed together.
 
-        They are taken one by one, the first one in any case, and no more when reading is to pause: what is left of an
-        iterator is for the next call. Where an iterator raises, what was taken from it before stays taken: the
-        effects come with the next input, and `next_wakeup` asks for one at once. After `stop` texts are taken, and not
-        accepted.
+        They are taken one by one: always the first, and no more once reading should pause; the rest of an iterator is
+        for the next call. If an iterator raises, the texts already taken from it stay taken: their effects come with
+        the next input, and `next_wakeup` asks for one at once. After `stop` texts are taken but not accepted.
 
         Raises:
-            TypeError: `texts` is a single text, or has something else than texts.
-            Exception: what the iterator raises.
+            TypeError: `texts` is a single str or contains anything but str.
+            Exception: whatever the iterator raises.
         """
         session = self._session(connection)
         if texts.__class__ is tuple or isinstance(texts, list):
@@ -154,7 +154,7 @@ class Server(StorageInputs[C], TypedInputs[C]):
         out = self._begin(now)
         try:
             for text in texts:
-                if text.__class__ is not str:  # of an iterator, which only now tells
+                if text.__class__ is not str:  # from an iterator, not checked before
                     expect("text", text, str)
                 if not (session.state == "closed" or self._shutdown.has_begun):
                     self._dispatcher.receive(session, text, out)
@@ -169,13 +169,13 @@ class Server(StorageInputs[C], TypedInputs[C]):
     # --- time -------------------------------------------------------------------------------------
 
     def set_clock(self, wall: float, now: float) -> None:
-        """It is `wall`, in seconds since the Unix epoch, at `now`; the core counts on from there.
+        """Set the wall clock to `wall`, in seconds since the Unix epoch, at `now`; the core counts on from there.
 
-        Say so before the first message, and again as often as the clock may have been set: it costs next to nothing.
+        Call this before the first message, and again whenever the clock may have been set: it costs next to nothing.
         Until then `GET /clock` is answered `unavailable`.
 
         Raises:
-            TypeError, ValueError: one is not a finite number.
+            TypeError, ValueError: an argument is not a finite number.
         """
         if wall.__class__ is not float or now.__class__ is not float or not isfinite(wall - now):
             check_seconds(wall, "wall")
@@ -183,7 +183,7 @@ class Server(StorageInputs[C], TypedInputs[C]):
         self._clock.set(wall, now)
 
     def next_wakeup(self) -> float | None:
-        """Return the time at which `wake` should be called, or None; it may change with every input."""
+        """Return the time at which to call `wake`, or None; it may change with every input."""
         if self._late or self._registry.is_dirty:
             return self._drains.now
         drain, deadline = self._drains.next(), self._registry.next_deadline()
@@ -193,23 +193,24 @@ class Server(StorageInputs[C], TypedInputs[C]):
         return end if drain is None or (end is not None and end < drain) else drain
 
     def wake(self, now: float) -> list[Effect[C]]:
-        """Time has passed: retry loads, close connections that do not drain, let idle collections go."""
+        """Handle the passage of time: retry loads, close connections that do not drain, drop idle collections."""
         out = self._begin(now)
         for session in self._drains.due():
             session.close("the reader did not catch up in time; come back and resume", out)
         self._registry.wake(out)
         return self._end(out)
 
-    # --- the end ----------------------------------------------------------------------------------
+    # --- stopping ---------------------------------------------------------------------------------
 
     def stop(self, now: float, until: float) -> list[Effect[C]]:
-        """Accept nothing more, finish what was accepted, then close everybody with 1001; see `shutdown`.
+        """Accept nothing more, finish what was accepted, then close all connections with 1001; see `shutdown`.
 
-        Go on as ever, with texts, too, until `is_stopped`: storage answers, and what was accepted is answered.
+        Keep calling inputs as usual, including texts, until `is_stopped`: storage's results come in, and what was
+        accepted is answered.
 
         Args:
             now: seconds, monotonic.
-            until: when everybody is closed in any case, on the same clock; a later call may say otherwise.
+            until: when all connections are closed in any case, on the same clock; a later call may change it.
         """
         check_seconds(until, "until")
         out = self._begin(now)
@@ -223,11 +224,11 @@ class Server(StorageInputs[C], TypedInputs[C]):
 
     @property
     def is_stopped(self) -> bool:
-        """Whether everybody has been closed; what is busy then was not finished in time."""
+        """Whether all connections have been closed; if `is_busy` then, something was not finished in time."""
         return self._shutdown.is_over
 
     def census(self) -> Census:
-        """Count what there is now; the cost is that of looking at each connection and collection."""
+        """Count connections and collections as they are now, looking at each of them."""
         collections = self._registry.all()
         return Census(
             connections=len(self._sessions),

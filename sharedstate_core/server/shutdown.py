@@ -1,11 +1,11 @@
-"""An orderly stop: nothing more is accepted, what was accepted is finished, then everybody is closed.
+"""An orderly stop: nothing more is accepted, what was accepted is finished, then all connections are closed.
 
 The rules:
 
-1. From the stop on no text is taken in, and whoever connects is closed.
-2. When no request waits for storage any more, or when its time is up, every connection is closed, with 1001.
-3. Slow readers are not waited for. What one is owed it gets where it resumes, and what it asked and was put off was
-   never begun. While the stop lasts they go on as ever: one that drains gets all of that.
+1. From the stop on, no text is accepted, and new connections are closed at once.
+2. When no request waits for storage any more, or the time is up, every connection is closed with 1001.
+3. The stop does not wait for slow readers: they get what they are owed where they resume, and their deferred requests
+   were never begun. While the stop lasts they are served as usual: one that drains gets all of it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Shutdown(Generic[C]):
-    """Whether the server stops, and until when storage has time.
+    """Whether the server is stopping, and how long it waits for storage.
 
     Args:
         is_busy: returns whether a request still waits for storage.
@@ -42,16 +42,16 @@ class Shutdown(Generic[C]):
         self._until: float | None = None
 
     def begin(self, until: float) -> None:
-        """Accept nothing more; storage has time until then, whatever was said before."""
+        """Accept nothing more, and wait for storage at most until `until`, which replaces an earlier one."""
         self._until = until
         self.has_begun = True
 
     def next_deadline(self) -> float | None:
-        """Return when its time is up; None if it has not begun, or is over."""
+        """Return when the time is up; None if the stop has not begun or is over."""
         return None if self.is_over else self._until
 
     def proceed(self, out: Effects[C]) -> None:
-        """Close everybody, if everything is finished or the time is up."""
+        """Close all connections if everything is finished or the time is up."""
         if self._until is None or self.is_over or (out.now < self._until and self._is_busy()):
             return
         self.is_over = True

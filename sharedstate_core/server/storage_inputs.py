@@ -1,10 +1,10 @@
-"""The inputs by which storage answers.
+"""The inputs for storage's results.
 
 The rules:
 
-1. An answer is checked before anything is done with it. One that cannot be right raises `LocalProtocolError`; the
-   core is as it was, and the ticket still open for the input that says that the operation failed.
-2. Then the input has begun and nothing in it raises, whatever storage has answered.
+1. A result is checked before it is used. An impossible one raises `LocalProtocolError` and leaves the core unchanged,
+   with the ticket still open for the input that reports a failure.
+2. Once it has passed, nothing in the input raises, whatever storage returned.
 """
 
 from collections.abc import Sequence
@@ -20,15 +20,15 @@ from .inputs import Inputs
 
 
 class StorageInputs(Inputs[C]):
-    """What came of storage operations; `Server` has all inputs."""
+    """Results of storage operations; `Server` has all inputs."""
 
     def commit_succeeded(self, ticket: int, result: CommitResult, now: float) -> list[Effect[C]]:
-        """A Commit was carried out; `result` has one outcome for each write.
+        """Report that a Commit was carried out; `result` has one outcome for each write.
 
         Raises:
-            LocalProtocolError: no such Commit is under way, or `result` cannot be what it came to: an outcome for
-                each write, and versions that each count one further where something was written. In this case
-                answer with `commit_failed`, whose outcome is unknown.
+            LocalProtocolError: no such Commit is under way, or `result` is impossible: it must have one outcome for
+                each write, and versions that rise by one wherever something was written. In that case answer with
+                `commit_failed` and an unknown outcome.
         """
         collection, commit = self._tickets.collection(ticket, Commit)
         result = checked_commit(result, commit.writes)
@@ -40,10 +40,10 @@ class StorageInputs(Inputs[C]):
     def commit_failed(
         self, ticket: int, message: str, now: float, *, outcome_unknown: bool
     ) -> list[Effect[C]]:
-        """A Commit failed.
+        """Report that a Commit failed.
 
         Args:
-            ticket: the Commit's.
+            ticket: the Commit's ticket.
             message: one sentence for the authors, without secrets.
             now: seconds, monotonic.
             outcome_unknown: False only if it is certain that nothing was stored.
@@ -57,12 +57,12 @@ class StorageInputs(Inputs[C]):
         return self._end(out)
 
     def load_succeeded(self, ticket: int, loaded: Loaded, now: float) -> list[Effect[C]]:
-        """A Load was carried out.
+        """Report that a Load was carried out.
 
         Raises:
-            LocalProtocolError: no such Load is under way, or `loaded` cannot be what it brought: rows with the right
-                types, each id once, no version beyond `loaded.version`; and a `base` only if that was asked for. In
-                this case answer with `load_failed`.
+            LocalProtocolError: no such Load is under way, or `loaded` is impossible: rows must have the right types,
+                each id once and no version beyond `loaded.version`, and there may be a `base` only if it was asked
+                for. In that case answer with `load_failed`.
         """
         collection, load = self._tickets.collection(ticket, Load)
         loaded = checked_load(loaded, load.since)
@@ -74,7 +74,7 @@ class StorageInputs(Inputs[C]):
         return self._end(out)
 
     def load_failed(self, ticket: int, message: str, now: float) -> list[Effect[C]]:
-        """A Load failed; the core asks again in a while if somebody still watches."""
+        """Report that a Load failed; the core retries after a pause if the collection still has subscribers."""
         collection, _ = self._tickets.collection(ticket, Load)
         error = unavailable(message)
         out = self._begin(now)
@@ -85,11 +85,11 @@ class StorageInputs(Inputs[C]):
         return self._end(out)
 
     def list_succeeded(self, ticket: int, names: Sequence[str], now: float) -> list[Effect[C]]:
-        """A ListCollections or ListApps was carried out.
+        """Report that a ListCollections or ListApps was carried out.
 
         Raises:
-            LocalProtocolError: nothing of that kind is under way, or `names` is not a sequence of texts; in this
-                case answer with `list_failed`.
+            LocalProtocolError: no such listing is under way, or `names` is not a sequence of str; in that case answer
+                with `list_failed`.
         """
         listing = self._tickets.listing(ticket)
         names = checked_names(names)
@@ -99,7 +99,7 @@ class StorageInputs(Inputs[C]):
         return self._end(out)
 
     def list_failed(self, ticket: int, message: str, now: float) -> list[Effect[C]]:
-        """A ListCollections or ListApps failed."""
+        """Report that a ListCollections or ListApps failed."""
         listing = self._tickets.listing(ticket)
         error = unavailable(message)
         out = self._begin(now)
@@ -110,10 +110,10 @@ class StorageInputs(Inputs[C]):
     def collection_changed(
         self, path: CollectionPath, cursor: Cursor | None, now: float
     ) -> list[Effect[C]]:
-        """Another process has committed to a collection, and reached `cursor` if that is known.
+        """Report that another process has committed to a collection, reaching `cursor` if known.
 
         Raises:
-            LocalProtocolError: `path` is not a collection's, or `cursor` is not a state's.
+            LocalProtocolError: `path` is not a valid `CollectionPath`, or `cursor` is not a valid `Cursor` or None.
             ValueError: there is no such service.
         """
         check_change(path, cursor)
@@ -125,11 +125,11 @@ class StorageInputs(Inputs[C]):
         return self._end(out)
 
     def is_in_use(self, path: CollectionPath) -> bool:
-        """Return whether anything of a collection is in memory: readers, updates, or content for a while."""
+        """Return whether any part of a collection is in memory: readers, updates, or lingering content."""
         return self._registry.get(path) is not None
 
     def loaded(self, service: str) -> list[CollectionPath]:
-        """Return the service's collections whose content is in memory: for these, others' commits matter.
+        """Return the service's collections whose content is in memory: for these, commits by other processes matter.
 
         Raises:
             ValueError: there is no such service.
@@ -148,7 +148,7 @@ class StorageInputs(Inputs[C]):
 
 
 def unavailable(message: str) -> RequestError:
-    """Return what a failure is for those who asked; halves of characters, as in file names, are escaped.
+    """Return a failure as an error for the authors; lone surrogates, as in file names, are escaped.
 
     Raises:
         TypeError: `message` is not a str.

@@ -1,4 +1,4 @@
-"""Whose storage operation a ticket is; its outcome goes there, once."""
+"""The owners of tickets: the outcome of a storage operation goes to the owner of its ticket, once."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Kind = TypeVar("Kind", Commit, Load)
 
 
 class Tickets(Generic[C]):
-    """The storage operations under way: of collections, and of listings."""
+    """The storage operations under way, of collections and of listings."""
 
     def __init__(self) -> None:
         self._owners: dict[int, Collection[C] | Listing[C]] = {}
@@ -31,16 +31,16 @@ class Tickets(Generic[C]):
         return iter(self._owners)
 
     def issue(self, owner: Collection[C] | Listing[C]) -> int:
-        """Return a new ticket whose outcome goes to `owner`."""
+        """Return a new ticket for an operation whose outcome goes to `owner`."""
         self._last += 1
         self._owners[self._last] = owner
         return self._last
 
     def collection(self, ticket: int, kind: type[Kind]) -> tuple[Collection[C], Kind]:
-        """Return the collection whose Load or Commit has ended, and the effect; then `end` the ticket.
+        """Return the collection whose Load or Commit has ended, and the effect; the caller then calls `end`.
 
         Raises:
-            LocalProtocolError: nothing of that kind with this ticket is under way.
+            LocalProtocolError: no operation of that kind with this ticket is under way.
         """
         owner = self._owner(ticket)
         if isinstance(owner, Collection) and isinstance(owner.operation, kind):
@@ -48,10 +48,10 @@ class Tickets(Generic[C]):
         raise LocalProtocolError(f"no {kind.__name__} with ticket {ticket!r} is under way")
 
     def listing(self, ticket: int) -> Listing[C]:
-        """Return whose ListCollections or ListApps has ended; then `end` the ticket.
+        """Return the listing whose ListCollections or ListApps has ended; the caller then calls `end`.
 
         Raises:
-            LocalProtocolError: nothing of that kind with this ticket is under way.
+            LocalProtocolError: no listing with this ticket is under way.
         """
         owner = self._owner(ticket)
         if not isinstance(owner, Listing):
@@ -61,9 +61,9 @@ class Tickets(Generic[C]):
         return owner
 
     def end(self, ticket: int) -> None:
-        """The operation has ended, and what came of it can be taken in."""
+        """Close a ticket once its result has been checked."""
         del self._owners[ticket]
 
     def _owner(self, ticket: int) -> Collection[C] | Listing[C] | None:
-        """Return whose it is; 1.0 and True, which are equal to 1, are no tickets."""
+        """Return the owner of a ticket, if it has one; 1.0 and True are not tickets, although they equal 1."""
         return self._owners.get(ticket) if type(ticket) is int else None

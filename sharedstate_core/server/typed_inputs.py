@@ -1,11 +1,12 @@
-"""What is asked without a message: by the program around the core, or by a transport that has no JSON to decode.
+"""Requests without a message, from the embedding program or from a transport that has no JSON to decode.
 
 The rules:
 
-1. Whoever asks is an *author*: any hashable object, which the effect `Answer` names once; or None, for nobody. What
-   a peer may get wrong, such as a path, is an answer; what only the program can is raised, and nothing has happened.
-2. What is asked on behalf of a connection keeps the connection's order with its messages, counts as one of its
-   requests, and is answered after what its reader is to be shown before.
+1. Requests have an *author*: any hashable object, which the effect `Answer` names exactly once; or None, if nobody
+   needs the answer. A mistake that a peer can make, such as a bad path, is answered; one that only the program can make
+   is raised, and nothing has changed.
+2. A request made for a connection keeps its order among the connection's messages, counts as one of its requests, and
+   is answered after everything that its reader must be shown first.
 """
 
 from collections.abc import Callable, Hashable
@@ -43,15 +44,15 @@ class TypedInputs(Inputs[C]):
         """Update a collection.
 
         Args:
-            path: the collection's, `/app/service/collection`.
-            update: what to do; the text of each item is a JSON object in UTF-8 that holds the id under which it stands.
+            path: path of the collection, `/app/service/collection`.
+            update: what to do; the text of each item is a JSON object in UTF-8 that holds the item's id.
             now: seconds, monotonic.
-            author: hears what came of it, in one `Answer`; None: nobody does.
-            condition: apply it only if that holds; a cursor alone is about the whole collection.
-            connection: on whose behalf; None: nobody's who reads.
+            author: gets one `Answer`; None for nobody.
+            condition: apply the update only if this holds; a cursor alone is about the whole collection.
+            connection: the connection that the request is made for; None for none.
 
         Raises:
-            TypeError, ValueError: an argument is not that; the message names the place, such as `insert['x']`.
+            TypeError, ValueError: an argument is invalid; the message names the place, such as `insert['x']`.
             LocalProtocolError: the connection is not open.
         """
         expect("path", path, str)
@@ -72,13 +73,13 @@ class TypedInputs(Inputs[C]):
     def get(
         self, path: str, now: float, *, author: Hashable, connection: C | None = None
     ) -> list[Effect[C]]:
-        """Read a collection, or any other path that can be read but `/subs`.
+        """Read a collection, or any other readable path but `/subs`.
 
         Args:
-            path: what to read.
+            path: the path to read.
             now: seconds, monotonic.
-            author: hears what is there, in one `Answer`.
-            connection: on whose behalf; None: nobody's.
+            author: gets the data in one `Answer`.
+            connection: the connection that the request is made for; None for none.
 
         Raises:
             TypeError: the path is not a str.
@@ -105,15 +106,15 @@ class TypedInputs(Inputs[C]):
         """Subscribe a connection to a collection: it is sent one synchronising notification, then every change.
 
         Args:
-            connection: who reads; it was opened before.
-            path: the collection's.
+            connection: the reader's connection, which must be open.
+            path: path of the collection.
             now: seconds, monotonic.
-            since: the state that the reader holds, to resume from; None: it holds nothing.
+            since: the state that the reader holds, to resume from; None if it holds nothing.
             parts: whether a large snapshot may come in several notifications.
-            author: hears that it is subscribed, or why not, in one `Answer`; None: nobody does.
+            author: gets one `Answer`, with an error if the subscription was refused; None for nobody.
 
         Raises:
-            TypeError, ValueError: an argument is not that.
+            TypeError, ValueError: an argument is invalid.
             LocalProtocolError: the connection is not open.
         """
         expect("path", path, str)
@@ -125,7 +126,7 @@ class TypedInputs(Inputs[C]):
     def unsubscribe(
         self, connection: C, path: str, now: float, *, author: Hashable | None = None
     ) -> list[Effect[C]]:
-        """End a subscription, under the path that it was begun with; one that there is not is nothing."""
+        """End the subscription to `path`, spelled as it was in `subscribe`; without one, do nothing."""
         expect("path", path, str)
         return self._change(connection, SubscriptionChanges([], [path], False), now, author)
 
@@ -154,7 +155,7 @@ class TypedInputs(Inputs[C]):
         now: float,
         act: Callable[[Caller[C], Effects[C]], None],
     ) -> list[Effect[C]]:
-        """Let an author ask for something, and answer what `act` refuses."""
+        """Make a request for an author, answering it with the error if `act` raises one."""
         out = self._begin(now)
         caller = Caller(session, author, size)
         if session is not None:
@@ -168,7 +169,7 @@ class TypedInputs(Inputs[C]):
         return self._end(out)
 
     def _check_admission(self, caller: Caller[C]) -> None:
-        """Refuse whatever comes after `stop`, or of a connection that waits for too many answers."""
+        """Refuse a request after `stop`, or for a connection with too many unanswered requests."""
         if self._shutdown.has_begun:
             raise RequestError("unavailable", "the server is shutting down")
         if caller.reader is not None:
