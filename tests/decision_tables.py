@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sharedstate_core.collection.deferral import DEFERRAL
+from sharedstate_core.collection.delivery import DELIVERY
 from sharedstate_core.collection.next_step import NEXT_STEP
-from sharedstate_core.peer.flow import READING
+from sharedstate_core.peer.reading import READING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sharedstate_core.decisions import Fact, Table
+    from sharedstate_core.decision_table import Fact, Table
 
 TABLES: Final[dict[str, tuple[str, Table[Any]]]] = {
     "next step": ("a collection …", NEXT_STEP),
-    "deferral": ("it happens …", DEFERRAL),
+    "delivery": ("it happens …", DELIVERY),
     "reading": ("reading …", READING),
 }
 """Each with the words above its decisions."""

@@ -13,7 +13,7 @@ from .contract import (
     StorageError,
 )
 from .island.island import Island
-from .operations import perform
+from .perform import perform
 from .storage_host import StorageHost
 
 __all__ = [

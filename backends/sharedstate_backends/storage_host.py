@@ -14,7 +14,7 @@ from sharedstate_core.driver import Driver, Operation
 from sharedstate_core.driver.peer import P
 
 from .contract import Backend, NotOfferedError, StorageError
-from .operations import failure_event, perform
+from .perform import failure_event, perform
 from .timed_host import TimedHost
 
 log = logging.getLogger("sharedstate")

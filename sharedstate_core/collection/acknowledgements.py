@@ -14,7 +14,7 @@ from sharedstate_core.effects import C, Effect, Effects
 from sharedstate_core.errors import RequestError
 from sharedstate_core.storage import Committed, Cursor, Outcome
 
-from .deferral import DEFERRAL
+from .delivery import DELIVERY
 from .reader import Deferred
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class Acknowledgements(Generic[C]):
     def _may_hear(self, reader: Reader[C]) -> bool:
         waits = self._subscribers.waiting
         behind = bool(waits) and any(each.reader is reader for each in waits)
-        return DEFERRAL.decide[reader.state, "reply", behind] != "later"
+        return DELIVERY.decide[reader.state, "reply", behind] != "later"
 
     def _give_drained(self, answer: Settled[C], reader: Reader[C], out: Effects[C]) -> None:
         if reader.owes(self._path, answer.cursor):

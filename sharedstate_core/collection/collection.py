@@ -22,10 +22,10 @@ from sharedstate_core.effects import C, Commit, Doubt, Effect, Effects, Load
 from sharedstate_core.errors import RequestError
 
 from .author import abandon
-from .deferral import DEFERRAL
+from .delivery import DELIVERY
 from .freshness import PROBE_SECONDS
 from .next_step import NEXT_STEP, Asked, Step
-from .operations import Get, Operation
+from .queue import Get, Operation
 from .reader import Deferred
 from .state import CollectionState
 
@@ -237,7 +237,7 @@ class Collection(CollectionState[C]):
             return
         assert replica is not None  # noqa: S101  (without content the next step is another)
         reader = head.author.reader
-        if reader and DEFERRAL.decide[reader.state, "read", False] == "later":
+        if reader and DELIVERY.decide[reader.state, "read", False] == "later":
             self._defer(reader, out)
             return
         self._queue.take()

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from sharedstate_core.paths import CollectionPath
     from sharedstate_core.pending import Pending
 
-    from .operations import Operation
+    from .queue import Operation
     from .reader import Reader
 
 One_contra = TypeVar("One_contra", contravariant=True)

@@ -9,7 +9,7 @@ from sharedstate_core.effects import C, Commit, Load
 from .acknowledgements import Acknowledgements
 from .content import Content
 from .notices import Notices
-from .operations import Queue
+from .queue import Queue
 from .subscribers import Subscribers
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Generic
 
 from msgspec import Raw, Struct
 
-from sharedstate_core.collection.operations import REQUEST_BYTES
+from sharedstate_core.collection.queue import REQUEST_BYTES
 from sharedstate_core.effects import Answer, C, Effect
 from sharedstate_core.errors import RequestError
 

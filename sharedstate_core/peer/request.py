@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Generic
 
 from msgspec import Raw, Struct
 
-from sharedstate_core.collection.operations import REQUEST_BYTES
+from sharedstate_core.collection.queue import REQUEST_BYTES
 from sharedstate_core.effects import C, Effect
 from sharedstate_core.wire import encode
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic
 
-from sharedstate_core.collection.deferral import DEFERRAL
+from sharedstate_core.collection.delivery import DELIVERY
 from sharedstate_core.collection.reader import Deferred, ReaderState
 from sharedstate_core.collection.subscribers import Subscription
 from sharedstate_core.effects import (
@@ -31,7 +31,7 @@ from sharedstate_core.effects import (
 from sharedstate_core.errors import CLOSE_POLICY, RequestError
 
 from .backlog import Backlog, HeldReply
-from .flow import READING, Unanswered
+from .reading import READING, Unanswered
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence, Sized
@@ -110,7 +110,7 @@ class Session(Generic[C]):
 
     def send(self, reply: bytes, out: list[Effect[C]]) -> None:
         """Send a reply, or hold it while the reader is blocked."""
-        match DEFERRAL.decide[self.state, "reply", False]:
+        match DELIVERY.decide[self.state, "reply", False]:
             case "now":
                 out.append(Send((self.connection,), reply))
                 self._given(len(reply), (reply,), out)

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Generic, Literal
 from msgspec import Raw
 
 from sharedstate_core.collection.author import abandon
-from sharedstate_core.collection.deferral import DEFERRAL
+from sharedstate_core.collection.delivery import DELIVERY
 from sharedstate_core.collection.notices import Audience
-from sharedstate_core.collection.operations import Get, Operation, Put, put_size
+from sharedstate_core.collection.queue import Get, Operation, Put, put_size
 from sharedstate_core.collection.reader import Deferred
 from sharedstate_core.collection.subscribers import Subscription, proceed
 from sharedstate_core.effects import C, Effect, Effects, ListApps, ListCollections
@@ -208,4 +208,4 @@ class Dispatcher(Generic[C]):
 
 def _is_later(what: Literal["read", "update"], reader: Reader[C]) -> bool:
     """Return whether a request must wait until its reader can take the answer, to keep the order of arrival."""
-    return DEFERRAL.decide[reader.state, what, reader.has_deferred] == "later"
+    return DELIVERY.decide[reader.state, what, reader.has_deferred] == "later"

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from sharedstate_core.collection.collection_host import Deadline
-    from sharedstate_core.collection.operations import Operation
+    from sharedstate_core.collection.queue import Operation
     from sharedstate_core.collection.reader import Reader
     from sharedstate_core.counters import Counters
     from sharedstate_core.limits import Limits, LiveLimits

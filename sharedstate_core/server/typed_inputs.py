@@ -12,7 +12,7 @@ The rules:
 from collections.abc import Callable, Hashable
 
 from sharedstate_core.arguments import as_condition, check_update, expect
-from sharedstate_core.collection.operations import Put, put_size
+from sharedstate_core.collection.queue import Put, put_size
 from sharedstate_core.effects import C, Effect, Effects
 from sharedstate_core.errors import RequestError
 from sharedstate_core.paths import parse_collection_path

@@ -14,7 +14,7 @@ import pytest
 
 from sharedstate_anyio import parse_config, serve
 from sharedstate_anyio.cli.options import CLIENT_COMMANDS
-from sharedstate_anyio.command.arguments import parser
+from sharedstate_anyio.command.options import parser
 from sharedstate_anyio.command.target import Target, parse_target
 from tests.support.faults.relay import relay
 from tests.support.services.command import started

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from sharedstate_core.collection.deferral import DEFERRAL
+from sharedstate_core.collection.delivery import DELIVERY
 from sharedstate_core.collection.next_step import NEXT_STEP
-from sharedstate_core.decisions import Row, Table
-from sharedstate_core.peer.flow import READING
+from sharedstate_core.decision_table import Row, Table
+from sharedstate_core.peer.reading import READING
 from tests.decision_tables import TABLES
 
 
@@ -51,7 +51,7 @@ def next_step(facts: dict[str, Any]) -> str:
 
 
 def test_what_reaches_a_reader() -> None:
-    for combination, decision in DEFERRAL.decide.items():
+    for combination, decision in DELIVERY.decide.items():
         reader, what, behind = combination
         if reader == "closed":
             assert decision == "never"

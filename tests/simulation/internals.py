@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sharedstate_core.collection.operations import Put
+from sharedstate_core.collection.queue import Put
 from sharedstate_core.collection.reader import Deferred
 from sharedstate_core.collection.subscribers import Subscription
 from sharedstate_core.effects import Commit, Load

@@ -36,7 +36,7 @@ from .migrate import migrate
 from .options import check_parser, migrate_parser, parse_serve, schema_parser
 from .restore import restore_command
 from .saving import INTERRUPTED
-from .shutdown import SIGNALS, Shutdown
+from .signals import SIGNALS, Shutdown
 from .systemd import inherited_sockets, notify, reloading
 
 if TYPE_CHECKING:

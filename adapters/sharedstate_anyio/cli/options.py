@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from sharedstate_anyio.logs.formatting import FORMATS, LEVELS
 from sharedstate_anyio.version import ShowVersion
 
-from .parser import Parser
+from .base_parser import Parser
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,8 +11,8 @@ import anyio
 from sharedstate_anyio.client import SharedStateError
 from sharedstate_anyio.entry import SIGNALLED
 
-from .arguments import names_configuration, parse
 from .failures import FAILED, CommandError
+from .options import names_configuration, parse
 from .session import say
 
 if TYPE_CHECKING:

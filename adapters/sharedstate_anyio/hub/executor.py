@@ -12,7 +12,7 @@ from sharedstate_anyio.storage.contract_checks import BrokenContractError, refus
 from sharedstate_anyio.tasks.workers import Workers
 from sharedstate_backends import OutcomeUnknownError, StorageError, perform
 from sharedstate_backends.contract import NotOfferedError
-from sharedstate_backends.operations import failure_event
+from sharedstate_backends.perform import failure_event
 from sharedstate_core import Commit, Doubt, ListApps, ListCollections, Load
 
 from .listings import Listings

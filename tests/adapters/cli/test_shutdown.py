@@ -31,9 +31,9 @@ HURRIED = """
 #!%s
 from sharedstate_anyio import server
 from sharedstate_anyio.cli import main as cli
-from sharedstate_anyio.cli import shutdown
+from sharedstate_anyio.cli import signals
 server.FINISH_SECONDS = 0.2
-shutdown.LATEST_SECONDS = 1.0
+signals.LATEST_SECONDS = 1.0
 cli.main()
 """
 

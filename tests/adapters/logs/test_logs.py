@@ -21,7 +21,7 @@ from sharedstate_anyio.logs.formatting import JsonFormatter, LineFormatter, prin
 from sharedstate_anyio.logs.redactor import Redactor
 from sharedstate_anyio.logs.repeated_errors import LONGEST_SECONDS, MAX_KINDS, RepeatedErrors
 from sharedstate_backends import StorageError
-from sharedstate_backends.operations import failure_event
+from sharedstate_backends.perform import failure_event
 from sharedstate_core import (
     CollectionPath,
     Commit,

@@ -14,11 +14,11 @@ from __future__ import annotations
 
 from typing import Final, Literal, TypeAlias
 
-from sharedstate_core.decisions import Row, Table
+from sharedstate_core.decision_table import Row, Table
 
-Deferral: TypeAlias = Literal["now", "later", "never"]
+Delivery: TypeAlias = Literal["now", "later", "never"]
 
-DEFERRAL: Final[Table[Deferral]] = Table(
+DELIVERY: Final[Table[Delivery]] = Table(
     {
         "reader": ("ready", "blocked", "closed"),
         "what": ("reply", "read", "update"),
