@@ -1,7 +1,7 @@
-"""What every transport has to do, done once: no I/O, no clock, nothing asynchronous.
+"""The part that all transports share: no I/O, no clock, nothing asynchronous.
 
 A `Driver` owns a `Server` and performs its effects on *peers*, the transport's connections. The program around it, its
-*host*, carries texts and time in, and storage's results; see docs/embedding.md.
+*host*, passes in texts, time and storage's results; see docs/embedding.md.
 """
 
 from .driver import Driver

@@ -1,14 +1,14 @@
-"""Inputs in, effects performed on peers and handed to the host: what every transport does around a `Server`.
+"""The driver: takes inputs for a `Server` and performs their effects on peers and the host.
 
 The rules:
 
-1. An input may come at any time, also from within a method of a peer or of the host: then it is taken when the
-   effects at hand have been performed, in the order in which such inputs came.
-2. A peer that has left is left alone: nothing of it is taken in any more, and nothing is done to it. It leaves once.
-3. A text that cannot be handled closes its own connection, and nobody else's.
-4. What a method of a peer or of the host raises goes to whoever gave the input. The rest is done with the next
-   input, for which `next_wakeup` asks at once.
-5. `now` is seconds of the host's monotonic clock, the same for all inputs.
+1. An input may come at any time, even from within a method of a peer or the host: then it is taken once the current
+   effects have been performed, in order of arrival.
+2. A peer that has left is left alone: no more input is taken from it, and nothing is done to it. It leaves only once.
+3. A text that cannot be handled closes its own connection and no other.
+4. An exception from a method of a peer or the host propagates to the caller of the input. The remaining effects are
+   performed with the next input, for which `next_wakeup` asks at once.
+5. `now` is in seconds of the host's monotonic clock, the same one for all inputs.
 """
 
 from collections.abc import Collection as Names
@@ -31,15 +31,15 @@ from .performer import Performer
 
 
 class Driver(Generic[P]):
-    """A `Server` whose effects are performed.
+    """A `Server` together with what performs its effects.
 
     Args:
         services: names of the services.
-        host: carries out what is not a single peer's.
-        limits: bounds on what a peer may ask for.
+        host: carries out what does not concern a single peer.
+        limits: bounds on what a peer may ask for; None for the defaults.
 
     Attributes:
-        server: the core, to look at: call none of its inputs.
+        server: the core, for inspection only: call none of its inputs.
     """
 
     def __init__(self, services: Names[str], host: Host[P], limits: Limits | None = None) -> None:
@@ -52,7 +52,7 @@ class Driver(Generic[P]):
 
     @property
     def now(self) -> float:
-        """The time of the input at hand, or of the last one."""
+        """The time of the current input, or of the last one."""
         return self._performer.now
 
     @property
@@ -61,16 +61,16 @@ class Driver(Generic[P]):
         return self.server.limits
 
     def change_limits(self, limits: Limits) -> None:
-        """Apply other limits from now on; what exceeds them already stays until it ends."""
+        """Apply new limits; what already exceeds them stays until it ends."""
         self.server.change_limits(limits)
 
     # --- peers ------------------------------------------------------------------------------------
 
     def opened(self, peer: P) -> None:
-        """A connection is up; after `stop` it is closed.
+        """Register a new connection; after `stop` it is closed at once.
 
         Raises:
-            LocalProtocolError: it is open already.
+            LocalProtocolError: it is already open.
         """
         if peer in self._peers:
             raise LocalProtocolError(f"{peer!r} is open already")
@@ -78,29 +78,28 @@ class Driver(Generic[P]):
         self._performer.take(self.now, self.server.connection_opened, peer)
 
     def receive(self, peer: P, texts: Iterable[str], now: float) -> None:
-        """Text messages of one peer have arrived together, each whole: their updates are committed together.
+        """Handle complete text messages that arrived together from one peer; their updates are committed together.
 
-        The first one is taken in any case, and no more once reading is to pause: what is left of an iterator is for
-        another time.
+        The first is always taken, and no more once reading should pause: the rest of an iterator is for another call.
         """
         if peer in self._peers:
             self._performer.take(now, self._receive, peer, texts, now)
 
     def blocked(self, peer: P, unsent: Iterable[bytes] | None, now: float) -> None:
-        """The peer does not take everything; or it has taken something, but not everything.
+        """Report that a peer is not taking everything, or has taken some of it but not all.
 
-        `unsent` is all that is kept for it, None if that is not known; see `Server.connection_blocked`.
+        `unsent` is everything kept for it, None if that is unknown; see `Server.connection_blocked`.
         """
         if peer in self._peers:
             self._performer.take(now, self.server.connection_blocked, peer, now, unsent)
 
     def drained(self, peer: P, now: float) -> None:
-        """The peer has taken everything: after `blocked`, or where `Peer.await_drain` asked for this."""
+        """Report that a peer has taken everything, after `blocked` or when `Peer.await_drain` asked for it."""
         if peer in self._peers:
             self._performer.take(now, self.server.connection_drained, peer, now)
 
     def closed(self, peer: P, now: float) -> None:
-        """A connection has ended, however; a second time is nothing."""
+        """Report that a connection has ended, for whatever reason; a second call does nothing."""
         if peer in self._peers:
             self._peers.discard(peer)
             self._performer.gone.add(peer)
@@ -112,10 +111,10 @@ class Driver(Generic[P]):
 
     @property
     def has_peers(self) -> bool:
-        """Whether a connection is open."""
+        """Whether any connection is open."""
         return bool(self._peers)
 
-    # --- what is asked without a message ----------------------------------------------------------
+    # --- requests without a message ---------------------------------------------------------------
 
     def put(
         self,
@@ -127,12 +126,12 @@ class Driver(Generic[P]):
         condition: Condition | Cursor | None = None,
         peer: P | None = None,
     ) -> None:
-        """Update a collection; see `Server.put`. What came of it is told by `Host.answered`."""
+        """Update a collection; see `Server.put`. The outcome goes to `Host.answered`."""
         call = partial(self.server.put, author=author, condition=condition, connection=peer)
         self._performer.take(now, call, path, update, now)
 
     def get(self, path: str, now: float, *, author: Hashable, peer: P | None = None) -> None:
-        """Read; see `Server.get`. What is there is told by `Host.answered`."""
+        """Read a path; see `Server.get`. The data goes to `Host.answered`."""
         call = partial(self.server.get, author=author, connection=peer)
         self._performer.take(now, call, path, now)
 
@@ -160,12 +159,13 @@ class Driver(Generic[P]):
     # --- storage ----------------------------------------------------------------------------------
 
     def succeeded(self, operation: Operation, result: Result, now: float) -> bool:
-        """An operation was carried out.
+        """Report that an operation was carried out.
 
-        A result that the core refuses counts as a failure, whose outcome is unknown, and is reported to the host.
+        A result that the core refuses counts as a failure with an unknown outcome, and is reported to the host.
 
         Returns:
-            False if the core has refused the result. One that comes from within is taken later: True.
+            False if the core refused the result. True if not, or if the call came from within another input: then the
+            result is taken later.
 
         Raises:
             LocalProtocolError: the operation is not under way.
@@ -183,13 +183,13 @@ class Driver(Generic[P]):
         *,
         outcome_unknown: bool,
     ) -> None:
-        """An operation failed.
+        """Report that an operation failed.
 
         Args:
-            operation: which one.
+            operation: the operation.
             now: seconds, monotonic.
-            message: one sentence for those who asked, without secrets; None: that the storage is not available.
-            outcome_unknown: of a Commit: False only if it is certain that nothing was stored.
+            message: one sentence for the authors, without secrets; None says that the storage is not available.
+            outcome_unknown: for a Commit, False only if it is certain that nothing was stored.
 
         Raises:
             LocalProtocolError: the operation is not under way.
@@ -199,29 +199,29 @@ class Driver(Generic[P]):
         self._performer.take(now, take, operation, message, now)
 
     def collection_changed(self, path: CollectionPath, cursor: Cursor | None, now: float) -> None:
-        """Another process has committed to a collection; see `Server.collection_changed`."""
+        """Report that another process has committed to a collection; see `Server.collection_changed`."""
         self._performer.take(now, self.server.collection_changed, path, cursor, now)
 
-    # --- time, and the end ------------------------------------------------------------------------
+    # --- time and stopping ------------------------------------------------------------------------
 
     @property
     def next_wakeup(self) -> float | None:
-        """When to call `wake`; None: not before something else happens."""
+        """When to call `wake`; None if not before another input."""
         return self.now if self._performer.is_waiting else self.server.next_wakeup()
 
     def wake(self, now: float) -> None:
-        """Time has passed."""
+        """Handle the passage of time; see `Server.wake`."""
         self._performer.take(now, self.server.wake, now)
 
     @property
     def is_idle(self) -> bool:
-        """Whether no request waits for storage, and no input for its turn."""
+        """Whether no request waits for storage and no input for its turn."""
         return not (self._performer.is_waiting or self.server.is_busy)
 
     def stop(self, now: float, until: float) -> None:
-        """Accept nothing more, finish what was accepted, at the latest at `until`, then close everybody with 1001.
+        """Accept nothing more, finish what was accepted by `until` at the latest, then close all peers with 1001.
 
-        Go on as ever until `is_stopped`, and then until no peer is left.
+        Keep calling inputs as usual until `is_stopped`, and after that until no peer is left.
         """
         self._performer.take(now, self.server.stop, now, until)
 
@@ -232,20 +232,20 @@ class Driver(Generic[P]):
 
     @property
     def is_stopped(self) -> bool:
-        """Whether everybody has been closed; what is not idle then was not finished in time."""
+        """Whether all peers have been closed; if not `is_idle` then, something was not finished in time."""
         return self.server.is_stopped
 
-    # --- inputs, when it is their turn ------------------------------------------------------------
+    # --- inputs, in their turn --------------------------------------------------------------------
 
     def _receive(self, peer: P, texts: Iterable[str], now: float) -> Iterable[Effect[P]]:
         try:
             self.server.set_clock(self._host.wall_time(), now)
             return self.server.receive_texts(peer, texts, now)
-        except Exception as error:  # noqa: BLE001  (whatever it is, others must not suffer)
+        except Exception as error:  # noqa: BLE001  (no fault may affect other peers)
             self._host.report(peer, error)
             if peer in self._peers:
                 peer.close(CLOSE_INTERNAL_ERROR, "internal error")
-            return ()  # the effects that there were come with the next input
+            return ()  # effects from before the fault come with the next input
 
     def _closed(self, peer: P, now: float) -> Iterable[Effect[P]]:
         self._performer.gone.discard(peer)
@@ -262,7 +262,7 @@ class Driver(Generic[P]):
             return self._operations.failed(operation, None, now, outcome_unknown=True)
 
     def _tell(self) -> None:
-        """Let the host know what has changed, once its input is taken in and all that followed."""
+        """Notify the host of changes once an input and all its effects are done."""
         state = self.next_wakeup, self.server.is_stopped, bool(self._peers)
         if state != self._told:
             self._told = state

@@ -1,4 +1,4 @@
-"""The program around a driver, as far as the driver needs it."""
+"""The program around a driver, as the driver sees it."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -11,34 +11,34 @@ from .peer import P
 
 
 class Host(ABC, Generic[P]):
-    """What a transport has for all of its peers. None of these may wait; each may call the driver."""
+    """The part of a transport that all its peers share. No method may wait; each may call the driver."""
 
     @abstractmethod
     def start(self, operation: Operation) -> None:
-        """Begin a storage operation, and hand what comes of it to `Driver.succeeded` or `Driver.failed`."""
+        """Begin a storage operation and report its outcome to `Driver.succeeded` or `Driver.failed`."""
 
     @abstractmethod
     def report(self, subject: Operation | P, error: Exception) -> None:
-        """Hear of a fault that the driver has dealt with.
+        """Receive a fault that the driver has dealt with.
 
-        Of an operation: the core has refused its result, which counts as a failure now. Of a peer: a text could not be
-        handled, and the peer is closed with 1011.
+        For an operation: the core has refused its result, which now counts as a failure. For a peer: a text could not
+        be handled, and the peer is closed with 1011.
         """
 
     @abstractmethod
     def wall_time(self) -> float:
-        """Return seconds since the Unix epoch; asked with each input that may need it."""
+        """Return seconds since the Unix epoch; called for each input that may need the time."""
 
     def answered(self, answer: Answer) -> None:
-        """Hear what came of `Driver.put`, `get`, `subscribe` or `unsubscribe`, if that was given an author."""
+        """Receive the answer to a `Driver.put`, `get`, `subscribe` or `unsubscribe` that had an author."""
 
     def changed(self) -> None:
-        """Hear that `next_wakeup`, `is_stopped` or `has_peers` of the driver has changed."""
+        """Note that the driver's `next_wakeup`, `is_stopped` or `has_peers` has changed."""
 
 
 class BroadcastingHost(Host[P]):
-    """A host that sends a message to all of its readers by itself: then it can be framed once."""
+    """A host that sends a message to all its readers itself, so that it can be framed once."""
 
     @abstractmethod
     def send(self, peers: Sequence[P], message: bytes) -> None:
-        """Send a message to these peers, in place of `Peer.send` of each; one may leave meanwhile."""
+        """Send a message to these peers, in place of each one's `Peer.send`; a peer may leave meanwhile."""

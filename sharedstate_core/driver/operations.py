@@ -1,4 +1,4 @@
-"""The storage operations under way: handed to the host, and ended once by what came of them."""
+"""The storage operations under way: started by the host, and ended once by their outcome."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ Result: TypeAlias = CommitResult | Loaded | Sequence[str] | None
 
 
 class Operations(Generic[P]):
-    """Takes what came of each operation to the core; a `Doubt` has no answer.
+    """Passes the outcome of each operation to the core; a `Doubt` has none.
 
     Args:
-        server: whose operations they are.
+        server: the server whose operations they are.
     """
 
     def __init__(self, server: Server[P]) -> None:
@@ -30,12 +30,12 @@ class Operations(Generic[P]):
         self._under_way: dict[int, Operation] = {}
 
     def begin(self, operation: Operation) -> None:
-        """An operation is under way from now on."""
+        """Record that an operation is under way."""
         if not isinstance(operation, Doubt):
             self._under_way[operation.ticket] = operation
 
     def end(self, operation: Operation) -> None:
-        """An operation has ended; what came of it can be taken in.
+        """Record that an operation has ended, so that its outcome can be passed on.
 
         Raises:
             LocalProtocolError: it is not under way.
@@ -47,7 +47,7 @@ class Operations(Generic[P]):
         del self._under_way[operation.ticket]
 
     def succeeded(self, operation: Operation, result: Result, now: float) -> list[Effect[P]]:
-        """Take in a result; return what follows.
+        """Pass a result to the core and return its effects.
 
         Raises:
             LocalProtocolError: the core refuses it.
@@ -66,7 +66,7 @@ class Operations(Generic[P]):
     def failed(
         self, operation: Operation, message: str | None, now: float, *, outcome_unknown: bool
     ) -> list[Effect[P]]:
-        """Take in a failure; return what follows."""
+        """Pass a failure to the core and return its effects."""
         text = message or "the storage is not available"
         match operation:
             case Commit(ticket):

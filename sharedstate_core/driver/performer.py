@@ -1,4 +1,4 @@
-"""One input after the other, each with all that follows from it, whatever calls in from within."""
+"""Performs inputs one at a time, each with all its effects, even if more inputs come from within."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ if TYPE_CHECKING:
 
 
 class Performer(Generic[P]):
-    """Takes inputs in the order in which they come, and performs their effects.
+    """Takes inputs in order of arrival and performs their effects.
 
     Args:
-        host: carries out what is not a single peer's.
-        begin: notes an operation before the host is told to start it.
-        done: is called when nothing is left to do.
+        host: carries out what does not concern a single peer.
+        begin: records an operation before the host starts it.
+        done: called when nothing is left to do.
 
     Attributes:
-        now: the time of the input at hand, or of the last one.
-        gone: peers that have left, of which the core has still to hear: nothing is done to them.
+        now: the time of the current input, or of the last one.
+        gone: peers that have left before the core knows: nothing is done to them.
     """
 
     def __init__(
@@ -61,14 +61,14 @@ class Performer(Generic[P]):
 
     @property
     def is_waiting(self) -> bool:
-        """Whether inputs or effects wait for their turn, or for the next input after something was raised."""
+        """Whether inputs or effects wait for their turn, or for the next input after an exception."""
         return self._is_interrupted or self._is_performing
 
     def take(self, now: float, take: Input[P], *arguments: object) -> None:
-        """Take an input in; from within another one, when that is done.
+        """Take an input now or, from within another one, once that is done.
 
         Raises:
-            Exception: what `take`, a peer or the host has raised; what is left to do is done with the next input.
+            Exception: whatever `take`, a peer or the host raises; what is left to do is done with the next input.
         """
         self._inputs.append((now, take, arguments))
         if self._is_performing:

@@ -1,11 +1,11 @@
-"""A peer with a queue, for transports that have no buffer of their own and write one message after the other.
+"""A peer with a queue, for transports that have no buffer of their own and write one message at a time.
 
 The rules:
 
 1. Beyond a threshold the peer is *blocked*: the core sends it nothing more, so the queue is bounded. When the last
    message has been taken, it has *drained*.
 2. A slow reader shows that it is alive by taking `PROGRESS_BYTES` every now and then.
-3. The bytes of a message are counted when it comes and when it goes, never summed up.
+3. A message's bytes are counted when it is queued and when it is taken; the queue is never summed.
 """
 
 from collections import deque
@@ -15,17 +15,17 @@ from typing import Final, Generic, Protocol, TypeVar
 from .driver import Driver
 
 FULL_BYTES: Final = 256 * 1024
-"""What is kept for one peer before it is blocked."""
+"""Bytes kept for one peer before it is blocked."""
 
 PROGRESS_BYTES: Final = 64 * 1024
-"""What a blocked peer has to take within `Limits.drain_seconds`."""
+"""Bytes that a blocked peer must take within `Limits.drain_seconds`."""
 
 
 class OneShotEvent(Protocol):
-    """An event that is set once, such as those of anyio and trio; those who wait for it are the transport's tasks."""
+    """An event that is set once, such as those of anyio and trio; the transport's tasks wait for it."""
 
     def set(self) -> object:
-        """Let those go on who wait."""
+        """Wake the tasks that wait."""
         ...
 
 
@@ -36,17 +36,17 @@ class QueuedPeer(Generic[E]):
     """A `Peer` for one task that reads and one that writes.
 
     Args:
-        driver: whose peer it is.
+        driver: the driver it belongs to.
         new_event: makes an event: `anyio.Event`, `trio.Event`.
-        end: is called when the connection is to end, with True if that has to be at once; else the peer may have some
-            seconds to take what was sent. It must end by then: a message may be on its way that the peer never takes.
-        full_bytes: what is kept before the peer is blocked.
+        end: called when the connection should end, with True if at once; otherwise the peer may have a few seconds to
+            take what was sent. It must end after that: a message may be on its way that the peer never takes.
+        full_bytes: bytes kept before the peer is blocked.
 
     Attributes:
-        event: is set, and another one in its place, when there may be something to do for either task.
-        bytes: of all messages that are kept.
-        is_paused: whether no more texts are to be read for now.
-        goodbye: close code and reason, once the connection is to be closed; see `is_finished`.
+        event: set, and replaced by a new one, when either task may have something to do.
+        bytes: total bytes of the messages kept.
+        is_paused: whether reading texts is paused.
+        goodbye: close code and reason, once the connection should be closed; see `is_finished`.
     """
 
     def __init__(
@@ -72,18 +72,18 @@ class QueuedPeer(Generic[E]):
     # --- for the transport ------------------------------------------------------------------------
 
     def next(self) -> bytes | None:
-        """Return the message to write next, which is kept until it is `taken`; None: there is none."""
+        """Return the next message to write, which is kept until it is `taken`; None if there is none."""
         return self._queue[0] if self._queue else None
 
     @property
     def is_finished(self) -> bool:
-        """Whether all has been written, and the goodbye is next."""
+        """Whether everything has been written and the goodbye is next."""
         return self.goodbye is not None and not self._queue
 
     def taken(self, now: float) -> None:
-        """The peer has taken what `next` returned."""
+        """Record that the peer has taken the message that `next` returned."""
         if not self._queue:
-            return  # it was dropped meanwhile
+            return  # dropped meanwhile
         size = len(self._queue.popleft())
         self.bytes -= size
         self._unreported += size
@@ -107,23 +107,23 @@ class QueuedPeer(Generic[E]):
         self._changed()
 
     def await_drain(self) -> None:
-        """Tell the driver when the queue is empty."""
+        """Call `Driver.drained` when the queue is empty."""
         if self._queue:
             self._is_awaited = True
         else:
             self._driver.drained(self, self._driver.now)
 
     def pause_reading(self) -> None:
-        """Let the task that reads wait."""
+        """Make the reading task wait."""
         self.is_paused = True
 
     def resume_reading(self) -> None:
-        """Let the task that reads go on."""
+        """Let the reading task continue."""
         self.is_paused = False
         self._changed()
 
     def close(self, code: int, reason: str, *, at_once: bool = False) -> None:
-        """Let the task that writes say goodbye, and drop what is kept if it has to be `at_once`."""
+        """Have the writing task send the goodbye; with `at_once`, drop what is kept."""
         self.goodbye = self.goodbye or (code, reason)
         self._end(at_once)
         if at_once:
