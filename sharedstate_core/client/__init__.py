@@ -1,4 +1,4 @@
-"""The client's side of the protocol, without I/O: the twin of the JavaScript client's core."""
+"""The client side of the protocol, without I/O; the counterpart of the JavaScript client's core."""
 
 from .effects import Changed, ClientEffect, Fault, Moved, Refused, SendText, Settled, Synced
 from .protocol import ClientProtocol

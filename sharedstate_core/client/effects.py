@@ -1,6 +1,6 @@
 """The outputs of the client core: every input returns a list of these, to be performed in order.
 
-The JavaScript client's core has the same ones (`protocol/effects.js`).
+The JavaScript client's core has the same effects (`protocol/effects.js`).
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from sharedstate_core.updates import Diff
 
 @dataclass(frozen=True, slots=True)
 class SendText:
-    """Send one text message, UTF-8."""
+    """Send one text message, in UTF-8."""
 
     message: bytes
 
@@ -24,11 +24,11 @@ class Settled:
     """A request is over; each is settled exactly once.
 
     Attributes:
-        ticket: what `request` returned.
+        ticket: the ticket that `request` returned.
         data: JSON text of the reply's `data`; empty with an error.
         cursor: the state that the reply names, if it names one.
-        error: None if the request succeeded; else a `RequestError` with the server's code, or a
-            `ConnectionLostError`: the outcome is unknown.
+        error: None if the request succeeded; otherwise a `RequestError` with the server's code, or a
+            `ConnectionLostError` if the outcome is unknown.
     """
 
     ticket: int
@@ -47,21 +47,21 @@ class Changed:
 
 @dataclass(frozen=True, slots=True)
 class Synced:
-    """A replica is in sync, after it was not."""
+    """A replica is in sync after a time when it was not."""
 
     path: str
 
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """A replica came to another version with neither `Changed` nor `Synced` to say so: its items are the same."""
+    """A replica reached another version without a `Changed` or `Synced`: its items are the same."""
 
     path: str
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The server does not keep this replica in sync; acquiring it again asks again."""
+    """The server does not keep this replica in sync; acquire it again to ask again."""
 
     path: str
     error: SharedStateError
@@ -72,9 +72,9 @@ class Fault:
     """The server broke the protocol, and no request is to blame.
 
     Attributes:
-        problem: what it did, as a sentence.
-        fatal: whether it is unknown whom the message was for: the connection must be closed, which settles all
-            requests and synchronises everything anew.
+        problem: a sentence on what it did.
+        fatal: whether it is unknown which request or replica the message was for: the connection must be closed, which
+            settles all requests and synchronises everything again.
     """
 
     problem: str

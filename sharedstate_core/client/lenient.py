@@ -1,4 +1,4 @@
-"""JSON text that a strict parser rejects, turned into text that it accepts."""
+"""Repair of JSON text that a strict parser rejects."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _ESCAPE: Final = re.compile(
 )
 _BRACKET: Final = re.compile(r'"(?:[^"\\]|\\.)*+"?|(?P<open>[\[{])|(?P<close>[\]}])', re.DOTALL)
 _SHALLOW: Final = 5
-"""Deeper than any member of a message but items, values and details."""
+"""Deeper than any member of a message except items, values and details."""
 
 
 def well_formed(text: str) -> str:
@@ -19,7 +19,7 @@ def well_formed(text: str) -> str:
 
 
 def shallow(text: str) -> str:
-    """Return JSON text with null in place of what is nested deep."""
+    """Return JSON text with null in place of whatever is nested more than `_SHALLOW` levels deep."""
     kept: list[str] = []
     depth = start = 0
     for found in _BRACKET.finditer(text):

@@ -1,4 +1,4 @@
-"""The wire format, client side: requests are encoded, messages of a server decoded (PROTOCOL.md)."""
+"""The client side of the wire format: encodes requests and decodes a server's messages (PROTOCOL.md)."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ NULL: Final = Raw(b"null")
 
 
 class MalformedError(SharedStateError):
-    """A server sent what is not a message of this protocol.
+    """A server sent something that is not a message of this protocol.
 
     Attributes:
-        path: of the collection that it was about, which missed something; None if unknown.
+        path: path of the collection it was about, which has missed something; None if unknown.
     """
 
     def __init__(self, reason: str, path: str | None = None) -> None:
@@ -38,8 +38,8 @@ class Notification(NamedTuple):
     """A change, or a part of a snapshot.
 
     Attributes:
-        path: as subscribed.
-        update: what to apply.
+        path: the path as subscribed.
+        update: the update to apply.
         base: the version it leads from; None from a level 1 server.
         cursor: the state it leads to; None from a level 1 server.
         more: whether another part follows.
@@ -53,7 +53,7 @@ class Notification(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """The answer to the request of this tunnel."""
+    """The answer to the request with this tunnel."""
 
     tunnel: int | str | None
     ok: bool
@@ -79,7 +79,7 @@ class _Message(Struct):
 
 
 class _Loose(Struct):
-    """A message in which some member has the wrong type; `_value` reads each."""
+    """A message in which some member has the wrong type; `_value` decodes each."""
 
     type: Raw = NULL
     cmd: Raw = NULL
@@ -112,7 +112,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 def decode(text: str) -> Notification | Reply | None:
-    """Read one message of a server; None for a kind that this client does not know.
+    """Decode one message from a server; None for a kind that this client does not know.
 
     A lone surrogate, which is not Unicode text, is read as U+FFFD.
 
@@ -156,10 +156,10 @@ def _read(text: str) -> Notification | Reply | None:
 
 
 def _read_loosely(text: str, problem: str) -> Reply | None:
-    """Read a message in which a member has the wrong type.
+    """Decode a message in which a member has the wrong type.
 
-    A reply settles its request all the same, which would never be settled otherwise: it is a success only if `ok` is
-    true, and other members of the wrong type count as absent. A notification cannot be read. JSON of an unknown kind is
+    A reply still settles its request, which would never be settled otherwise: it is a success only if `ok` is true,
+    and other members of the wrong type count as absent. A notification cannot be used. JSON of an unknown kind is
     ignored, whatever its members are.
     """
     message = _loose.decode(text)
@@ -181,7 +181,7 @@ def _read_loosely(text: str, problem: str) -> Reply | None:
 
 
 def _read_deep(text: str) -> Reply | None:
-    """Read a message that is nested too deep: whose it is, but not what it says."""
+    """Decode a message that is nested too deep: which request or path it is for, but not its contents."""
     problem = "it is nested too deep"
     reply = _read_loosely(lenient.shallow(text), problem)
     if reply is None:
@@ -191,7 +191,7 @@ def _read_deep(text: str) -> Reply | None:
 
 
 def _tunnel_of(raw: Raw) -> int | str | None:
-    """Return a tunnel; None for what no request of this client carries."""
+    """Return a tunnel; None for one that no request of this client carries."""
     try:
         return _tunnel.decode(raw)
     except msgspec.ValidationError:
@@ -199,7 +199,7 @@ def _tunnel_of(raw: Raw) -> int | str | None:
 
 
 def _value(raw: Raw) -> object:
-    """Return a value of JSON; None for what cannot be read."""
+    """Return a JSON value; None if it cannot be decoded."""
     try:
         return msgspec.json.decode(raw)
     except (msgspec.DecodeError, RecursionError):
@@ -207,7 +207,7 @@ def _value(raw: Raw) -> object:
 
 
 def _by_path(pairs: object) -> dict[str, object] | None:
-    """Return the pairs of a list whose first is a path; None if it is not a list."""
+    """Return a dict of those pairs in a list that begin with a path; None if `pairs` is not a list."""
     if not isinstance(pairs, list):
         return None
     return {
@@ -256,8 +256,8 @@ def encode_subscribe(subs: Mapping[str, Cursor | None], *, whole: bool) -> bytes
     """Return the argument of a `PUT /subs` that adds these paths, resuming where there is a cursor.
 
     Args:
-        subs: where to resume from, by path.
-        whole: whether these are all that there are to be.
+        subs: the cursor to resume from, if any, by path.
+        whole: whether these replace all subscriptions.
     """
     insert = []
     for path, cursor in subs.items():
@@ -274,11 +274,11 @@ def encode_unsubscribe(path: str) -> bytes:
 
 
 def accepted_paths(data: Raw) -> Collection[str] | None:
-    """Return the paths in the reply to `PUT /subs`; None if it has none."""
+    """Return the paths in the reply to `PUT /subs`; None if it has no list of them."""
     return _by_path(_value(data))
 
 
 def reason(reply: Reply) -> str:
-    """Return why a server refused, in its own words if it has any."""
+    """Return why a server refused, in its own words if it gave a reason."""
     said = _value(reply.data)
     return said if isinstance(said, str) else "the server refused"

@@ -1,10 +1,10 @@
-"""The client's state machine: what happens goes in, what is to be done comes back.
+"""The client's state machine: inputs are methods, outputs are the effects they return.
 
 The rules:
 
-1. No I/O, clock or randomness. The embedder connects, and reconnects, and performs the effects in order.
+1. There is no I/O, clock or randomness. The embedder connects and reconnects, and performs the effects in order.
 2. A replica belongs to a path and outlives connections: after a reconnect it resumes, and what changed meanwhile is
-   reported as one net difference.
+   reported as one net change.
 3. Every request is settled exactly once: answered, refused, or *connection lost: outcome unknown*.
 """
 
@@ -23,15 +23,15 @@ from .subscriptions import Subscriptions
 
 
 class ClientProtocol:
-    """One client of one server, over any number of connections, one after the other.
+    """One client of one server, over any number of consecutive connections.
 
     Args:
-        max_waiting: requests that may wait for a connection; one more is settled with `too_many`.
+        max_waiting: number of requests that may wait for a connection; one more is settled with `too_many`.
 
     Raises:
         TypeError, ValueError: `max_waiting` is not a whole number from 0. Every method raises these for an argument
-            that is not what its signature says, and nothing has changed then.
-        LocalProtocolError: by every input after `close`.
+            that does not match its signature, and nothing has changed then.
+        LocalProtocolError: raised by every input after `close`.
     """
 
     def __init__(self, max_waiting: int = MAX_WAITING) -> None:
@@ -43,7 +43,7 @@ class ClientProtocol:
     # --- the connection ---------------------------------------------------------------------------
 
     def connection_opened(self) -> list[ClientEffect]:
-        """A connection is up: subscriptions are resumed, then requests that waited are sent."""
+        """Report a new connection: subscriptions are resumed, then waiting requests are sent."""
         self._check_open()
         if self._connected:
             raise LocalProtocolError("the connection is open already")
@@ -54,9 +54,9 @@ class ClientProtocol:
         return out
 
     def connection_lost(self, reason: str = "", *, too_big: bool = False) -> list[ClientEffect]:
-        """The connection has ended; the reason is for those whose requests it cost.
+        """Report that the connection has ended; the reason goes into the errors of the requests that are lost.
 
-        With `too_big` the server closed it with 1009, a message too big: the longest request that is unanswered is
+        With `too_big`, the server closed it with 1009 because a message was too big: the longest unanswered request is
         settled with `too_large`.
         """
         self._connected = False
@@ -66,20 +66,20 @@ class ClientProtocol:
         return out
 
     def close(self) -> list[ClientEffect]:
-        """End for good: every request is settled, those that were never sent with a `ClosedError`.
+        """Close the client for good: every request is settled, those never sent with a `ClosedError`.
 
-        Replicas stay readable. Nothing else may be put in afterwards: that raises `LocalProtocolError`, but for
-        `connection_lost`, `withdraw` and `close`, which find nothing left to do.
+        Replicas stay readable. Any later input raises `LocalProtocolError`, except `connection_lost`, `withdraw` and
+        `close`, which find nothing left to do.
         """
         self._closed = True
         out = self.connection_lost()
         self._requests.close(out)
         return out
 
-    # --- what the application wants ----------------------------------------------------------------
+    # --- calls of the application -----------------------------------------------------------------
 
     def acquire(self, path: str) -> list[ClientEffect]:
-        """Keep a replica of the collection; for one held already, only a refused one is asked for again.
+        """Hold a replica of the collection; if it is already held, ask for it again only if it was refused.
 
         Raises:
             RequestError: `bad_path`.
@@ -90,7 +90,7 @@ class ClientProtocol:
         return out
 
     def release(self, path: str) -> list[ClientEffect]:
-        """Let a replica go.
+        """Release a replica.
 
         Raises:
             RequestError: `bad_path`.
@@ -122,19 +122,19 @@ class ClientProtocol:
     def update(
         self, path: str, update: Update, condition: Condition | Cursor | None = None
     ) -> tuple[int, list[ClientEffect]]:
-        """Ask for an update; return its ticket, which comes back in one `Settled`.
+        """Request an update and return its ticket, which comes back in one `Settled`.
 
-        The text of each item is sent as it stands: JSON in UTF-8, an object that holds the id under which it is
+        The text of each item is sent unchanged: JSON in UTF-8, an object that holds the id under which it is
         inserted. A cursor alone is a condition on the whole collection.
 
         Raises:
-            TypeError, ValueError: an argument is not that; the message names the place, such as `insert['x']`.
+            TypeError, ValueError: an argument is invalid; the message names the place, such as `insert['x']`.
         """
         self._check_open()
         expect("path", path, str)
         check_update(update)
         wanted = None if condition is None else as_condition(condition)
-        if wanted is not None and self._subscriptions.level == 1:  # it would be ignored
+        if wanted is not None and self._subscriptions.level == 1:  # which would ignore it
             ticket = self._requests.issue()
             error = ServerRefusedError({}, "this server knows no conditions")
             return ticket, [Settled(ticket, error=error)]
@@ -143,7 +143,7 @@ class ClientProtocol:
     def request(
         self, cmd: Literal["GET", "PUT"], path: str, arg: bytes = b"null"
     ) -> tuple[int, list[ClientEffect]]:
-        """Ask for anything; `arg` is JSON text. Return the ticket, which comes back in one `Settled`."""
+        """Make any request and return its ticket, which comes back in one `Settled`; `arg` is JSON text."""
         self._check_open()
         if cmd not in {"GET", "PUT"}:
             raise ValueError(f"cmd: expected GET or PUT, found {cmd!r}")
@@ -159,10 +159,10 @@ class ClientProtocol:
         return ticket, out
 
     def withdraw(self, ticket: int) -> bool:
-        """Withdraw a request that was not sent yet: it is over, without a `Settled`.
+        """Withdraw a request that was not sent yet; there will be no `Settled` for it.
 
         Returns:
-            False if it was sent (its `Settled` comes as ever) or is over already.
+            False if it was sent (its `Settled` comes as usual) or is already settled or withdrawn.
         """
         return self._requests.withdraw(ticket)
 
@@ -171,10 +171,10 @@ class ClientProtocol:
         """Number of requests that wait or are unanswered."""
         return len(self._requests)
 
-    # --- what the server says ----------------------------------------------------------------------
+    # --- messages of the server -------------------------------------------------------------------
 
     def receive_text(self, text: str) -> list[ClientEffect]:
-        """One text message has arrived, whole. Never raises because of what a server sent."""
+        """Handle one complete text message. Never raises because of what a server sent."""
         self._check_open()
         expect("text", text, str)
         out: list[ClientEffect] = []
@@ -199,10 +199,10 @@ class ClientProtocol:
             self._requests.receive(reply, out)
         elif isinstance(reply.tunnel, str) and self._subscriptions.issued(reply.tunnel):
             self._subscriptions.answered(reply, out)
-        elif not reply.ok:  # it could not read what we have sent
+        elif not reply.ok:  # it could not read something we sent
             problem = f"the server refuses a request that was never sent: {tunnels.describe(reply)}"
             is_waiting = self._requests.unanswered > 0 or self._subscriptions.is_waiting
-            out.append(Fault(problem, fatal=is_waiting))  # somebody would wait without end
+            out.append(Fault(problem, fatal=is_waiting))  # a request might wait forever
 
     def _check_open(self) -> None:
         if self._closed:

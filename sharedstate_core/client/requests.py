@@ -2,12 +2,12 @@
 
 The rules:
 
-1. A request waits while there is no connection, or while `WINDOW` requests are unanswered; requests are sent in the
+1. A request waits while there is no connection or while `WINDOW` requests are unanswered; requests are sent in the
    order they were made.
-2. A request that waits survives the loss of the connection, and may be withdrawn. One that was sent does not: its
+2. A waiting request survives the loss of the connection and may be withdrawn. One that was sent does not survive: its
    outcome is unknown, and sending it again could apply it twice.
-3. The exception is a connection that the server closes because a message is too long: one of those unanswered was, so
-   the longest was, and it was not accepted.
+3. The exception is a connection that the server closes because a message is too long: one of the unanswered requests
+   was, hence the longest was, and it was not accepted.
 """
 
 from collections import OrderedDict
@@ -21,11 +21,11 @@ from . import messages
 from .effects import ClientEffect, SendText, Settled
 
 WINDOW: Final = 100
-"""Maximum of unanswered requests: the server has a limit too and refuses what exceeds it."""
+"""Maximum number of unanswered requests: the server has a limit too, and refuses what exceeds it."""
 
 MAX_WAITING: Final = 1_000
 MAX_WAITING_BYTES: Final = 16 * 1024 * 1024
-"""Maximum of requests, and of their bytes, that wait for a connection: a program must not grow while offline."""
+"""Maximum number and bytes of requests that wait for a connection: a program must not grow while offline."""
 
 
 class ConnectionLostError(SharedStateError):
@@ -48,13 +48,13 @@ class ClosedError(SharedStateError):
 
 
 class ServerRefusedError(RequestError):
-    """The server refused.
+    """The server refused a request.
 
-    A server of level 1 gives no code: then it is `failed`, or `refused` if it left out a path of the subscriptions.
+    A level 1 server gives no code: then it is `failed`, or `refused` if it left a path out of the subscriptions.
 
     Attributes:
         details: the other members of the reply's `error`.
-        cursor: with `conflict`, the collection's present state.
+        cursor: with `conflict`, the collection's current state.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class ServerRefusedError(RequestError):
 
 
 class Requests:
-    """What was asked and not yet answered."""
+    """The requests that wait or are unanswered."""
 
     def __init__(self, max_waiting: int) -> None:
         self._max_waiting = max_waiting
@@ -91,7 +91,7 @@ class Requests:
 
     @property
     def unanswered(self) -> int:
-        """Number of requests that were sent on this connection and have no answer."""
+        """Number of requests sent on this connection that have no answer yet."""
         return len(self._sent)
 
     def issue(self) -> int:
@@ -119,7 +119,7 @@ class Requests:
         return ticket
 
     def withdraw(self, ticket: int) -> bool:
-        """Forget a request that waits; return whether it did."""
+        """Drop a waiting request, and return whether it was waiting."""
         message = self._waiting.pop(ticket, None)
         if message is None:
             return False
@@ -127,18 +127,18 @@ class Requests:
         return True
 
     def issued(self, ticket: int) -> bool:
-        """Return whether a request of this ticket was ever made, and does not wait: that cannot be answered."""
+        """Return whether a request with this ticket was made and is not waiting; a waiting one cannot be answered."""
         return 0 < ticket <= self._last_ticket and ticket not in self._waiting
 
     def connection_opened(self, out: list[ClientEffect]) -> None:
-        """Send what waited."""
+        """Send the waiting requests."""
         self._connected = True
         self._fill(out)
 
     def connection_lost(
         self, out: list[ClientEffect], reason: str = "", *, too_big: bool = False
     ) -> None:
-        """Settle what was sent: the outcome is unknown, except of what was too long."""
+        """Settle the requests that were sent: their outcome is unknown, except for one that was too long."""
         self._connected = False
         lost, self._sent = self._sent, {}
         longest = max(lost, key=lambda ticket: len(lost[ticket]), default=None) if too_big else None
@@ -149,13 +149,13 @@ class Requests:
             out.append(Settled(ticket, error=error))
 
     def close(self, out: list[ClientEffect]) -> None:
-        """Settle what waits: it is never sent."""
+        """Settle the waiting requests, which are never sent."""
         waiting, self._waiting = self._waiting, OrderedDict()
         self._waiting_bytes = 0
         out.extend(Settled(ticket, error=ClosedError()) for ticket in waiting)
 
     def receive(self, reply: messages.Reply, out: list[ClientEffect]) -> None:
-        """Settle the request that this answers; one that is over already does not need it."""
+        """Settle the request that a reply answers; ignore a reply to one that is already settled."""
         ticket = reply.tunnel
         if not isinstance(ticket, int) or ticket not in self._sent:
             return

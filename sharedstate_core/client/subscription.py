@@ -1,13 +1,13 @@
-"""One collection as a client holds it: which notifications are applied, when a fresh start is due.
+"""One collection as a client holds it: which notifications to apply, and when to subscribe again.
 
 A notification is applied if it stands on its own (`reset`) or leads from the version held (`base`). Otherwise
-something was missed, a *gap*, and the subscription is made anew: first from the version held, then from nothing.
+something was missed, a *gap*, and the client subscribes again: first from the version held, then from nothing.
 
 | state | notification | what is done |
 |---|---|---|
 | idle, refused | any | ignored: not subscribed on this connection |
 | asked | snapshot, or from the version held | applied |
-| asked | other | ignored: it belongs to the subscription before |
+| asked | other | ignored: it belongs to the previous subscription |
 | subscribed | snapshot, from the version held, or without `base` (level 1) | applied |
 | subscribed | other | gap |
 """
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 
 
 class Subscription:
-    """A replica and its place in the conversation.
+    """A replica and the state of its subscription.
 
     Attributes:
         state: see the table above.
         items: item texts by id, in order of insertion.
         cursor: the state held, if known.
         awaited: what was asked for and has not come yet.
-        since: the state to resume from, as the server was asked last.
+        since: the state to resume from in the latest request.
     """
 
     def __init__(self, path: str) -> None:
@@ -48,25 +48,25 @@ class Subscription:
         self._parts: Notification | None = None
 
     def ask(self, tunnel: str, *, resume: bool) -> None:
-        """Note that the server is asked, to resume if it can."""
+        """Record that the server is asked for the subscription; with `resume`, from the state held, if any."""
         self.state, self.tunnel, self._parts = "asked", tunnel, None
         self.since = self.cursor if resume else None
         self.awaited = "snapshot" if self.since is None else "change"
 
     @property
     def is_in_force(self) -> bool:
-        """Whether the server keeps it, or was asked to."""
+        """Whether the server has accepted the subscription or was asked for it."""
         return self.state in {"asked", "subscribed"}
 
     def connection_lost(self) -> None:
-        """Note that the subscription is gone; the replica stays."""
+        """Record that the subscription is gone; the replica stays."""
         self.state, self._parts = "idle", None
 
     def receive(self, notification: Notification) -> Sequence[Diff] | Literal["gap"] | None:
-        """Take a notification.
+        """Apply a notification, if it fits.
 
         Returns:
-            The diffs, one for each id that changed; `gap`; None if it was ignored or is not complete.
+            The diffs, one for each id that changed; `gap`; or None if it was ignored or is incomplete.
         """
         if not self.is_in_force:
             return None

@@ -1,10 +1,10 @@
-"""The collections that a client holds: asking the server to keep them in sync, and what it sends for them.
+"""The collections that a client holds: its requests to keep them in sync, and the server's messages about them.
 
 The rules:
 
-1. A subscription ends with its connection; the replica survives, and resumes on the next one.
+1. A subscription ends with its connection; the replica survives and resumes on the next one.
 2. Until the server has shown that it speaks level 2, every request names all subscriptions, as level 1 requires; after
-   that it names only what changes.
+   that, requests name only what changes.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Subscriptions:
-    """Every collection that is held, by path; `out` is where a method adds its effects.
+    """All held collections, by path; methods add their effects to `out`.
 
     Attributes:
         level: the protocol level that the server has shown; None before.
@@ -64,15 +64,15 @@ class Subscriptions:
         self._subscribe(self._by_path.values(), out, resume=True)
 
     def connection_lost(self) -> None:
-        """Note that the subscriptions are gone; the replicas stay."""
+        """Record that the subscriptions are gone; the replicas stay."""
         self._connected = False
         for subscription in self._by_path.values():
             subscription.connection_lost()
 
-    # --- what the application wants ---------------------------------------------------------------
+    # --- calls of the application -----------------------------------------------------------------
 
     def acquire(self, path: str, out: list[ClientEffect]) -> None:
-        """Hold a collection, unless it is held; one that was refused is asked for again.
+        """Hold a collection; if it is already held, ask for it again only if it was refused.
 
         Raises:
             RequestError: `bad_path`.
@@ -83,7 +83,7 @@ class Subscriptions:
             self._subscribe([subscription], out, resume=True)
 
     def release(self, path: str, out: list[ClientEffect]) -> None:
-        """Let a collection go.
+        """Release a collection.
 
         Raises:
             RequestError: `bad_path`.
@@ -93,14 +93,14 @@ class Subscriptions:
         del self._by_path[name]
         self._unsubscribe(name, out)
 
-    # --- what the server says ---------------------------------------------------------------------
+    # --- messages of the server -------------------------------------------------------------------
 
     def notified(self, notification: messages.Notification, out: list[ClientEffect]) -> None:
-        """Take a notification."""
+        """Handle a notification."""
         self.level = 1 if notification.cursor is None else 2
         subscription = self._by_path.get(notification.path)
         if subscription is None:
-            return  # not held any more: this was under way
+            return  # no longer held: this was under way
         diffs = subscription.receive(notification)
         if diffs == "gap":
             held, came = subscription.cursor, notification.cursor
@@ -116,17 +116,17 @@ class Subscriptions:
                 out.append(Moved(subscription.path))
 
     def missed(self, path: str, out: list[ClientEffect]) -> None:
-        """Subscribe anew to a path, if it is subscribed: a notification for it could not be read."""
+        """Subscribe again to a path, if it is subscribed, because a notification for it could not be read."""
         subscription = self._by_path.get(path)
         if subscription is not None and subscription.state == "subscribed":
             self._resubscribe(subscription, out, resume=True)
 
     def issued(self, tunnel: str) -> bool:
-        """Return whether a request for subscriptions has ever carried this tunnel, on whatever connection."""
+        """Return whether a request for subscriptions has ever carried this tunnel, on any connection."""
         return tunnels.is_own(tunnel, self._asked)
 
     def answered(self, reply: messages.Reply, out: list[ClientEffect]) -> None:
-        """Take the answer to a request for subscriptions."""
+        """Handle the reply to a request for subscriptions."""
         accepted = messages.accepted_paths(reply.data)
         for subscription in self._by_path.values():
             asked = subscription.state == "asked" and subscription.tunnel == reply.tunnel
@@ -144,21 +144,21 @@ class Subscriptions:
                 )
                 out.append(Refused(subscription.path, refused))
 
-    # --- what is asked of it ----------------------------------------------------------------------
+    # --- requests to the server -------------------------------------------------------------------
 
     def _resubscribe(
         self, subscription: Subscription, out: list[ClientEffect], *, resume: bool
     ) -> None:
-        """Subscribe anew after a gap, in two requests: one that removes and inserts a path may do nothing.
+        """Subscribe again after a gap, in two requests: a single one that removes and inserts a path may do nothing.
 
         Args:
-            subscription: the one that missed it.
-            out: gets the effects.
-            resume: whether changes since the version held are enough, unless those were asked for just now.
+            subscription: the subscription with the gap.
+            out: receives the effects.
+            resume: whether to resume from the version held, unless that was what was asked for last.
         """
         subscription.state = "idle"
         self._unsubscribe(subscription.path, out)
-        if subscription.awaited == "snapshot":  # asking again would not help
+        if subscription.awaited == "snapshot":  # asking again would be no use
             subscription.state = "refused"
             problem = RequestError("bad_message", "the server did not send a snapshot")
             out.append(Refused(subscription.path, problem))
@@ -181,13 +181,13 @@ class Subscriptions:
             out.append(SendText(messages.encode_request("PUT", "/subs", arg, tunnel)))
 
     def _unsubscribe(self, path: str, out: list[ClientEffect]) -> None:
-        """Have the server drop a path, which is not in force here any more."""
+        """Have the server drop a path that is no longer in force here."""
         if self._connected:
             arg = self._whole_list() or messages.encode_unsubscribe(path)
             out.append(SendText(messages.encode_request("PUT", "/subs", arg, tunnels.UNSUBSCRIBE)))
 
     def _whole_list(self) -> bytes | None:
-        """Return the argument that names all subscriptions; None for a server that has shown to know changes."""
+        """Return the argument that names all subscriptions; None for a server known to speak level 2."""
         if self.level == 2:
             return None
         in_force = (each for each in self._by_path.values() if each.is_in_force)

@@ -1,6 +1,6 @@
 """The tunnels of the client's requests, by which it recognises the replies.
 
-Numbers are the tunnels of the application's requests, its tickets; texts those of the client's own, for subscriptions.
+The application's requests have numbers, their tickets; the client's own requests, for subscriptions, have texts.
 """
 
 from typing import Final
@@ -11,19 +11,19 @@ UNSUBSCRIBE: Final = "unsubscribe"
 _SUBSCRIBE: Final = "subs"
 
 _DIGITS: Final = 20
-"""Maximum of digits in a number that counts requests."""
+"""Maximum number of digits in a request's number."""
 
 _SHOWN: Final = 100
-"""Characters of a server's words in the description of a fault."""
+"""Maximum characters quoted from a server in the description of a fault."""
 
 
 def subscribing(number: int) -> str:
-    """Return the tunnel of the request for subscriptions that has this number."""
+    """Return the tunnel of the request for subscriptions with this number."""
     return f"{_SUBSCRIBE}{number}"
 
 
 def is_own(tunnel: str, asked: int) -> bool:
-    """Return whether the client has sent this tunnel, having asked so often for subscriptions."""
+    """Return whether the client has sent this tunnel, having made `asked` requests for subscriptions."""
     number = tunnel.removeprefix(_SUBSCRIBE)
     if number == tunnel or not number.isdecimal() or len(number) > _DIGITS:
         return tunnel == UNSUBSCRIBE
@@ -31,7 +31,7 @@ def is_own(tunnel: str, asked: int) -> bool:
 
 
 def describe(reply: messages.Reply) -> str:
-    """Return what a reply without a request says: so a server reports what it could not read."""
+    """Describe a reply that answers no request, which is how a server reports a message it could not read."""
     tunnel = "none" if reply.tunnel is None else repr(reply.tunnel)[:_SHOWN]
     said = "" if reply.ok else f", {messages.reason(reply)[:_SHOWN]}"
     return f"tunnel {tunnel}{said}"
