@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sharedstate_core.collection.delivery import DELIVERY
-from sharedstate_core.collection.next_step import NEXT_STEP
-from sharedstate_core.peer.reading import READING
+from sharedstate_core.decisions.delivery import DELIVERY
+from sharedstate_core.decisions.next_step import NEXT_STEP
+from sharedstate_core.decisions.reading import READING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sharedstate_core.decision_table import Fact, Table
+    from sharedstate_core.decisions.table import Fact, Table
 
 TABLES: Final[dict[str, tuple[str, Table[Any]]]] = {
     "next step": ("a collection …", NEXT_STEP),

@@ -10,11 +10,11 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Generic, NamedTuple
 
+from sharedstate_core.decisions.delivery import DELIVERY
 from sharedstate_core.effects import C, Effect, Effects
 from sharedstate_core.errors import RequestError
 from sharedstate_core.storage import Committed, Cursor, Outcome
 
-from .delivery import DELIVERY
 from .reader import Deferred
 
 if TYPE_CHECKING:

@@ -18,13 +18,13 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from sharedstate_core.decisions.delivery import DELIVERY
+from sharedstate_core.decisions.next_step import NEXT_STEP, Asked, Step
 from sharedstate_core.effects import C, Commit, Doubt, Effect, Effects, Load
 from sharedstate_core.errors import RequestError
 
 from .author import abandon
-from .delivery import DELIVERY
 from .freshness import PROBE_SECONDS
-from .next_step import NEXT_STEP, Asked, Step
 from .queue import Get, Operation
 from .reader import Deferred
 from .state import CollectionState

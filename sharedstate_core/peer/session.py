@@ -15,9 +15,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic
 
-from sharedstate_core.collection.delivery import DELIVERY
 from sharedstate_core.collection.reader import Deferred, ReaderState
 from sharedstate_core.collection.subscribers import Subscription
+from sharedstate_core.decisions.delivery import DELIVERY
+from sharedstate_core.decisions.reading import READING, Unanswered
 from sharedstate_core.effects import (
     AwaitDrain,
     C,
@@ -31,7 +32,6 @@ from sharedstate_core.effects import (
 from sharedstate_core.errors import CLOSE_POLICY, RequestError
 
 from .backlog import Backlog, HeldReply
-from .reading import READING, Unanswered
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence, Sized

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Generic, Literal
 from msgspec import Raw
 
 from sharedstate_core.collection.author import abandon
-from sharedstate_core.collection.delivery import DELIVERY
 from sharedstate_core.collection.notices import Audience
 from sharedstate_core.collection.queue import Get, Operation, Put, put_size
 from sharedstate_core.collection.reader import Deferred
 from sharedstate_core.collection.subscribers import Subscription, proceed
+from sharedstate_core.decisions.delivery import DELIVERY
 from sharedstate_core.effects import C, Effect, Effects, ListApps, ListCollections
 from sharedstate_core.errors import RequestError
 from sharedstate_core.paths import CollectionPath, parse_collection_path, split_path

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from sharedstate_core.collection.delivery import DELIVERY
-from sharedstate_core.collection.next_step import NEXT_STEP
-from sharedstate_core.decision_table import Row, Table
-from sharedstate_core.peer.reading import READING
+from sharedstate_core.decisions.delivery import DELIVERY
+from sharedstate_core.decisions.next_step import NEXT_STEP
+from sharedstate_core.decisions.reading import READING
+from sharedstate_core.decisions.table import Row, Table
 from tests.decision_tables import TABLES
 
 

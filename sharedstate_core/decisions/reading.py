@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import Final, Literal, TypeAlias
 
-from sharedstate_core.decision_table import Row, Table
+from .table import Row, Table
 
 Reading: TypeAlias = Literal["pause", "resume", "as it is"]
 Unanswered: TypeAlias = Literal["few", "some", "many"]

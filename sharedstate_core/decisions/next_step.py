@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from typing import Final, Literal, TypeAlias
 
-from sharedstate_core.decision_table import Row, Table
+from .table import Row, Table
 
 Content: TypeAlias = Literal["none", "missing", "current", "outdated"]
 Asked: TypeAlias = Literal["nothing", "read", "update"]

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import Final, Literal, TypeAlias
 
-from sharedstate_core.decision_table import Row, Table
+from .table import Row, Table
 
 Delivery: TypeAlias = Literal["now", "later", "never"]
 

@@ -1,0 +1,1 @@
+"""What the core decides by a table: data that runs, and that ARCHITECTURE prints."""
