@@ -1,7 +1,7 @@
-"""A deterministic World for tests: of the core itself, of custom transports, of stores.
+"""A deterministic World for testing the core itself, custom transports and stores.
 
-`World` joins a `Server`, a `MemoryStore` and clients, and moves nothing unless told. `Client` alone serves to test a
-transport: give it what the transport receives, and it raises `ContractError` if a promise is broken.
+`World` connects a `Server`, a `MemoryStore` and clients, and moves nothing unless told to. `Client` alone is enough to
+test a transport: give it what the transport receives, and it raises `ContractError` if a promise is broken.
 """
 
 from .checks import check_answers, check_copies, check_requests, check_rest

@@ -1,4 +1,4 @@
-"""Those who ask without a message, by `World.put` and `World.get`, and what they were told."""
+"""The authors of requests without a message (`World.put`, `World.get`), and their answers."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ if TYPE_CHECKING:
 
 
 class Called(NamedTuple):
-    """What an author has asked for; `update` is None for a read."""
+    """An author's request; `update` is None for a read."""
 
     path: str
     update: Update | None
 
 
 class Callers:
-    """All authors, each of whom asks once.
+    """All authors, each of which makes one request.
 
     Attributes:
-        asked: by author.
-        answers: in the order in which they came.
-        waiting: authors who were not answered yet.
+        asked: the requests, by author.
+        answers: the answers, in order of arrival.
+        waiting: authors that have not been answered yet.
     """
 
     def __init__(self) -> None:
@@ -35,14 +35,14 @@ class Callers:
         self.waiting: set[Hashable] = set()
 
     def ask(self, author: Hashable | None, path: str, update: Update | None) -> None:
-        """Note what an author asks for."""
+        """Record an author's request."""
         if author is not None:
             check(author not in self.asked, f"{author!r} asks twice")
             self.asked[author] = Called(path, update)
             self.waiting.add(author)
 
     def hear(self, answer: Answer) -> None:
-        """Note what an author was told."""
+        """Record an answer to an author."""
         check(answer.author in self.waiting, f"{answer} comes twice, or nobody has asked")
         self.waiting.discard(answer.author)
         self.answers.append(answer)

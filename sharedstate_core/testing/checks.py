@@ -1,4 +1,4 @@
-"""The five guarantees of the protocol, checked on a World; each raises `ContractError`."""
+"""Checks of the protocol's five guarantees on a World; each raises `ContractError`."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 def check_copies(world: World) -> None:
-    """Check that each copy is, item for item and in order, the state of the store which it names.
+    """Check that each copy equals, item for item and in order, the state of the store that it names.
 
-    So nobody sees half an update, anything that is not committed, or a sequence of states of his own.
+    So nobody sees half an update, anything uncommitted, or a history that differs from the store's.
     """
     for number, client in enumerate(world.clients):
         for path, copy in client.copies.items():
@@ -36,7 +36,7 @@ def check_copies(world: World) -> None:
 def check_requests(world: World) -> None:
     """Check every answered request against the store's history, and the order in which they took effect.
 
-    Every update must differ from every other, else nobody could tell whose a version is.
+    All updates must differ from one another; otherwise a version could not be attributed to an update.
     """
     for number, client in enumerate(world.clients):
         reached: dict[tuple[int, CollectionPath, str], int] = {}
@@ -58,7 +58,7 @@ def check_requests(world: World) -> None:
 
 
 def check_answers(world: World) -> None:
-    """Check what authors without a message were told against the store's history; no two updates may be equal."""
+    """Check the answers to requests without a message against the store's history; no two updates may be equal."""
     for answer in world.callers.answers:
         called = world.callers.asked[answer.author]
         who = f"author {answer.author!r}"
@@ -79,7 +79,7 @@ def check_answers(world: World) -> None:
 
 
 def check_rest(world: World) -> None:
-    """Check that all who subscribe show what the store holds; call it after `settle`."""
+    """Check that all subscribers show what the store holds; call it after `settle`."""
     for number, client in enumerate(world.clients):
         check(not client.waiting, f"client {number} waits for {client.waiting}")
         _check_client_at_rest(world, client, f"client {number}")

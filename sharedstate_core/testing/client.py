@@ -1,8 +1,8 @@
-"""A level 2 client that trusts nothing: it holds copies, and holds the server to the contract with every message.
+"""A level 2 client that trusts nothing: it keeps copies, and checks every message against the contract.
 
-It neither sends nor receives: what it says waits in `outbox`, and whoever carries messages gives
-them to `receive`. A broken promise raises `ContractError`. It shares no code with the server's decoder or encoder, and
-keeps the items' texts as they came.
+It does no I/O: its messages wait in `outbox`, and the test passes it the server's messages with `receive`. A broken
+promise raises `ContractError`. It shares no code with the server's decoder or encoder, and keeps the items' texts as
+received.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 
 class Client:
-    """One client: its wishes, its copies, its requests.
+    """One client: its wanted subscriptions, its copies, its requests.
 
     Attributes:
-        outbox: texts it has sent and nobody has carried yet.
+        outbox: texts it has sent that have not been carried yet.
         copies: what it shows, by path as spelled; a copy outlives connection and subscription.
         wanted: the `sub` of each path that it wants, by path as spelled, without `since`.
-        subscribed: what the server has confirmed on this connection.
+        subscribed: the subscriptions that the server has confirmed on this connection.
         asked: every request ever sent, in order.
     """
 
@@ -44,31 +44,31 @@ class Client:
         self._connections = 0
         self._waiting: dict[int, Asked] = {}
 
-    # --- its connection ---------------------------------------------------------------------------
+    # --- the connection ---------------------------------------------------------------------------
 
     def connected(self) -> None:
-        """A new connection is up: ask for all that is wanted, resuming where a copy is held."""
+        """Start on a new connection: ask for everything wanted, resuming where a copy is held."""
         self._connections += 1
         if self.wanted:
             self.put_subs(dict(self.wanted), reset=True)
 
     def disconnected(self) -> None:
-        """The connection is gone, with everything that was under way."""
+        """Drop everything that was under way on a connection that is gone."""
         self.outbox.clear()
         self.subscribed.clear()
         self._waiting.clear()
 
     @property
     def waiting(self) -> list[Asked]:
-        """Requests of this connection that are not answered."""
+        """Unanswered requests of this connection."""
         return list(self._waiting.values())
 
     @property
     def arrived(self) -> list[Asked]:
-        """Those of them that somebody has carried to the server."""
+        """Unanswered requests that have been carried to the server."""
         return self.waiting[: len(self._waiting) - len(self.outbox)]
 
-    # --- what it asks -----------------------------------------------------------------------------
+    # --- requests ---------------------------------------------------------------------------------
 
     def ask(self, cmd: Literal["GET", "PUT"], path: str, arg: object = None) -> Asked:
         """Send any request."""
@@ -106,7 +106,7 @@ class Client:
         *,
         reset: bool = False,
     ) -> Asked:
-        """Send subscription changes: each `sub` by its path, completed by `since` where it may resume."""
+        """Send subscription changes: each `sub` by its path, with `since` added where it may resume."""
         if reset:
             self.wanted = {}
         for path in remove:
@@ -119,13 +119,13 @@ class Client:
         copy = self.copies.get(path)
         moving = path in self.subscribed or any(a.path == "/subs" for a in self._waiting.values())
         if moving or copy is None or copy.cursor is None or "since" in sub:
-            return dict(sub)  # a copy that may still move cannot say what it will hold
+            return dict(sub)  # a copy that may still move does not know what it will hold
         return {**sub, "since": {"epoch": copy.cursor.epoch, "version": copy.cursor.version}}
 
-    # --- what it is told --------------------------------------------------------------------------
+    # --- messages of the server -------------------------------------------------------------------
 
     def receive(self, message: bytes) -> None:
-        """Take in one message of the server.
+        """Handle one message from the server.
 
         Raises:
             ContractError: the message breaks the protocol.

@@ -1,4 +1,4 @@
-"""A promise of the protocol, and what is raised when it is broken."""
+"""The error that is raised when a promise of the protocol is broken."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Connection(NamedTuple):
-    """The World's handle of a connection: the client's number, and how many it had before."""
+    """The World's handle for a connection: the client's number, and the connection's own, unique in the World."""
 
     client: int
     number: int
@@ -20,13 +20,13 @@ class Connection(NamedTuple):
 
 @dataclass(slots=True)
 class Link:
-    """One client's way to the server; `connection` is None while it is cut.
+    """One client's link to the server; `connection` is None while it is cut.
 
     Attributes:
-        inbox: messages that the server has sent and the client has not yet got.
-        reading: whether the server wants to hear more from this connection.
-        blocked: whether the server has been told that the reader is slow.
-        draining: whether the server waits until all that it sent has left.
+        inbox: messages that the server has sent and the client has not received yet.
+        reading: whether the server wants more messages from this connection.
+        blocked: whether the reader was reported as blocked.
+        draining: whether the server waits until everything it sent has left.
         closed_with: code of the server's `Close` that ended the last connection.
     """
 
@@ -43,7 +43,7 @@ Result: TypeAlias = "CommitResult | Loaded | list[str]"
 
 @dataclass(slots=True)
 class Operation:
-    """A storage operation under way; `result` is what it came to, once the store has carried it out."""
+    """A storage operation under way; `result` is set once the store has carried it out."""
 
     effect: Commit | Load | ListCollections | ListApps
     result: Result | None = None

@@ -20,9 +20,9 @@ class Asked:
     Attributes:
         tunnel: number of the request, unique for the client.
         connection: which of the client's connections it was sent on, counted from 1.
-        update: what a PUT to a collection asks for; None for any other request.
-        reply: the whole reply, as JSON values; None until it came.
-        items: the texts of the items, in the reply to a GET of a collection.
+        update: the update that a PUT to a collection asks for; None for any other request.
+        reply: the whole reply, as JSON values; None until it comes.
+        items: the texts of the items in the reply to a GET of a collection.
     """
 
     tunnel: int
@@ -36,7 +36,7 @@ class Asked:
 
     @property
     def ok(self) -> bool:
-        """Whether it was answered, and with success."""
+        """Whether it was answered with success."""
         return self.reply is not None and self.reply["ok"] is True
 
     @property
@@ -46,7 +46,7 @@ class Asked:
 
     @property
     def cursor(self) -> Cursor | None:
-        """The state which the reply names."""
+        """The state that the reply names, if any."""
         if self.reply is None or "version" not in self.reply:
             return None
         return Cursor(self.reply["epoch"], self.reply["version"])
@@ -54,7 +54,7 @@ class Asked:
 
 @dataclass(slots=True)
 class Copy:
-    """What the client shows of one path: a state, and which one it is (None: nothing yet)."""
+    """What the client shows of one path: a state and its cursor (None: nothing yet)."""
 
     cursor: Cursor | None = None
     state: Mapping[str, bytes] = field(default_factory=dict)

@@ -1,12 +1,12 @@
-"""The steps of a world, one at a time: what travels on links, what storage does, what the server asks for.
+"""The steps of a world, one at a time: messages on links, storage operations, effects of the server.
 
 The rules:
 
-1. A message travels when `to_server` or `to_client` says so; a storage operation acts on the store at
-   `execute` and is reported at `finish`, so that anything may happen in between.
-2. It is a transport that keeps its side of the bargain, and holds the core to the other side: it refuses with
-   `ContractError` a message for a connection that is closed or blocked, two operations under way for one
-   collection, or a `Close` that is followed by anything.
+1. A message travels only with `to_server` or `to_client`; a storage operation acts on the store at `execute` and is
+   reported at `finish`, so anything may happen in between.
+2. It is a transport that keeps its side of the contract and holds the core to the other side: it raises
+   `ContractError` for a message to a connection that is closed or blocked, for two operations under way for one
+   collection, and for anything that follows a `Close`.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
 
 class Steps:
-    """What can happen; see `World`, which has the time, too."""
+    """Everything that can happen in a `World`, except the passage of time."""
 
     def __init__(
         self,
@@ -81,7 +81,7 @@ class Steps:
             self.connect(client)
 
     def _server(self) -> Server[Connection]:
-        """Return a new server; its wall clock shows what the monotonic one does."""
+        """Return a new server, whose wall clock shows the same as the monotonic one."""
         server: Server[Connection] = Server(self._services, self.limits)
         server.set_clock(self.now, self.now)
         return server
@@ -89,7 +89,7 @@ class Steps:
     # --- links ------------------------------------------------------------------------------------
 
     def connect(self, client: int) -> None:
-        """Let a client that has no connection have one; it asks for what it wants."""
+        """Connect a client that has no connection; it asks for what it wants."""
         self._connections += 1
         connection = Connection(client, self._connections)
         self.links[client] = Link(connection)
@@ -108,8 +108,8 @@ class Steps:
         """Carry the client's next message to the server.
 
         Args:
-            client: whose.
-            even_if_paused: whether the transport had read it before it was asked to pause.
+            client: number of the client.
+            even_if_paused: whether the transport had already read it when it was asked to pause.
         """
         check(self.links[client].reading or even_if_paused, "reading is paused")
         self._arrive(client, 1)
@@ -117,7 +117,7 @@ class Steps:
         self._perform(self.server.receive_text(self.connection(client), text, self.now))
 
     def all_to_server(self, client: int) -> None:
-        """Carry all that the client has sent to the server, which takes them together, as far as it reads on."""
+        """Carry all the client's messages to the server together; it takes them until it pauses reading."""
         check(self.links[client].reading, "reading is paused")
         outbox = self.clients[client].outbox
         self._arrive(client, len(outbox))
@@ -125,7 +125,7 @@ class Steps:
         self._perform(self.server.receive_texts(self.connection(client), texts, self.now))
 
     def _arrive(self, client: int, texts: int) -> None:
-        """Note what comes too late for a server that stops."""
+        """Record messages that come too late for a server that is stopping."""
         if self.stopping is not None:
             asked = self.clients[client].asked
             first = len(asked) - len(self.clients[client].outbox)
@@ -136,19 +136,19 @@ class Steps:
         self.clients[client].receive(self.links[client].inbox.popleft())
 
     def block(self, client: int) -> None:
-        """Tell the server that the reader is slow, and what is kept for it."""
+        """Report to the server that the reader is slow, and what is kept for it."""
         link = self.links[client]
         link.blocked = True
         unsent = tuple(link.inbox)
         self._perform(self.server.connection_blocked(self.connection(client), self.now, unsent))
 
     def drain(self, client: int) -> None:
-        """Tell the server that the reader has caught up."""
+        """Report to the server that the reader has caught up."""
         self.links[client].blocked = self.links[client].draining = False
         self._perform(self.server.connection_drained(self.connection(client), self.now))
 
     def connection(self, client: int) -> Connection:
-        """Return the connection a client has."""
+        """Return a client's connection."""
         connection = self.links[client].connection
         if connection is None:
             raise ValueError(f"client {client} has no connection")
@@ -157,7 +157,7 @@ class Steps:
     # --- storage ----------------------------------------------------------------------------------
 
     def execute(self, ticket: int, reject: Collection[int] = ()) -> None:
-        """Let the store carry an operation out; the server does not hear of it yet."""
+        """Let the store carry out an operation, without reporting it to the server yet."""
         operation = self.operations[ticket]
         match operation.effect:
             case Commit(_, path, writes):
@@ -170,7 +170,7 @@ class Steps:
                 operation.result = self.store.apps(service)
 
     def finish(self, ticket: int, reject: Collection[int] = ()) -> None:
-        """Report what an operation came to, having carried it out unless that was done before."""
+        """Report the result of an operation, carrying it out first unless that has been done."""
         if self.operations[ticket].result is None:
             self.execute(ticket, reject)
         result = self.operations.pop(ticket).result
@@ -200,7 +200,7 @@ class Steps:
                 self._perform(self.server.list_failed(ticket, "the disk is gone", self.now))
 
     def lose(self, ticket: int, *, applied: bool = False) -> None:
-        """Report that nobody knows what became of a commit; `applied` carries it out before."""
+        """Report that the outcome of a commit is unknown; `applied` carries it out first."""
         if applied and self.operations[ticket].result is None:
             self.execute(ticket)
         del self.operations[ticket]
@@ -210,24 +210,24 @@ class Steps:
         self._perform(lost)
 
     def commit_elsewhere(self, path: CollectionPath, update: Update) -> None:
-        """Let another server process commit; ours does not hear of it until `tell`."""
+        """Let another server process commit; ours does not learn of it until `tell`."""
         self.store.commit(path, [Write(update)])
         self._untold.add(path)
 
     def forget(self, path: CollectionPath) -> None:
-        """Let the store forget a collection if it holds nothing; ours does not hear of it until `tell`."""
+        """Let the store forget a collection if it holds nothing; the server does not learn of it until `tell`."""
         if self.store.forget(path):
             self._untold.update(path for (path, _), _ in self.store.histories())
-            self._untold |= self._asked_for  # who was never there is now at the same version
+            self._untold |= self._asked_for  # ones never written to are now at the same version
 
     def start_anew(self, epoch: str) -> None:
-        """Lose the store's content; ours does not hear of it until `tell`."""
+        """Lose the store's content; the server does not learn of it until `tell`."""
         self._untold.update(path for (path, _), _ in self.store.histories())
-        self._untold |= self._asked_for  # those that nobody has ever written to, too
+        self._untold |= self._asked_for  # including ones never written to
         self.store.start_anew(epoch)
 
     def tell(self, path: CollectionPath, *, vaguely: bool = False) -> None:
-        """Tell the server that a collection has changed; `vaguely` without saying to which state."""
+        """Report to the server that a collection has changed; `vaguely` omits the state it reached."""
         self._untold.discard(path)
         cursor = None if vaguely else self.store.head(path)
         self._perform(self.server.collection_changed(path, cursor, self.now))
@@ -265,7 +265,7 @@ class Steps:
         if close.code == CLOSE_GOING_AWAY:
             if self.stopping is None:
                 raise ContractError(f"{close}, but nobody has asked the server to stop")
-            if not (link.blocked or link.draining):  # else what it is owed is for another time
+            if not (link.blocked or link.draining):  # which get theirs another time
                 while link.inbox:
                     self.to_client(connection.client)
                 self.stopping.check_answered(connection, self.now)

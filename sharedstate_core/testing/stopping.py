@@ -1,4 +1,4 @@
-"""An orderly stop in a World: what was accepted before it is owed an answer."""
+"""An orderly stop in a World: requests accepted before it are owed an answer."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 
 class Stopping:
-    """What the server owes at a stop.
+    """What the server owes when it stops.
 
     Args:
-        accepted: the requests of each connection that have arrived and are not answered.
+        accepted: each connection's requests that have arrived and are not answered.
 
     Attributes:
-        until: when everybody has to be closed.
+        until: when all connections must be closed.
     """
 
     def __init__(self, accepted: Mapping[Connection, Iterable[Asked]]) -> None:
@@ -28,12 +28,12 @@ class Stopping:
         self._accepted = accepted
 
     def check_answered(self, connection: Connection, now: float) -> None:
-        """Check that a connection which is closed before the time is up has all its answers."""
+        """Check that a connection closed before the time is up has all its answers."""
         if now < self.until:
             for asked in self._accepted.get(connection, ()):
                 check(asked.reply, f"{connection} is closed, and {asked} is not answered")
 
     def check_ended(self, links: Iterable[Link]) -> None:
-        """Check that everybody is closed."""
+        """Check that all connections are closed."""
         there = [link.connection for link in links if link.connection is not None]
         check(not there, f"the server does not end: {there} are still open")

@@ -4,14 +4,14 @@ The rules:
 
 1. A commit applies its writes in order; one whose condition does not hold is rejected alone; every other one raises the
    version by one, unless it is a no-op.
-2. A row keeps `created` and `place` while its item is replaced; removing an item leaves a tombstone.
-3. Beyond `tombstones` of them the oldest are forgotten, and `horizon` moves to the newest one forgotten. A
-   reset forgets all.
-4. `start_anew` empties everything under a new epoch, as a store restored from nothing would.
-5. `forget` lets an empty collection go. What is not there is empty at the version of the latest one that went, and
-   goes on from there: no version comes twice.
+2. A row keeps `created` and `place` when its item is replaced; removing an item leaves a tombstone.
+3. Beyond `tombstones` of them, the oldest are forgotten and `horizon` moves to the newest one forgotten. A reset
+   forgets them all.
+4. `start_anew` empties everything under a new epoch, like a store recreated from nothing.
+5. `forget` drops an empty collection. A collection that is not there is empty at the highest version ever dropped, and
+   continues from there: no version comes twice.
 
-The states are computed by `updates.apply`, apart from the rows: a test may hold one against the other.
+States are computed by `updates.apply`, independently of the rows, so a test can compare the two.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ if TYPE_CHECKING:
 
 
 class Version(NamedTuple):
-    """One step of a collection's history: the update that led here (None: the start), and the state."""
+    """One step of a collection's history: the update that led to it (None at the start), and the state."""
 
     update: Update | None
     state: Mapping[str, bytes]
 
 
 class _Table:
-    """What a store keeps of one collection."""
+    """A store's data of one collection."""
 
     def __init__(self, floor: int = 0) -> None:
         self.version = floor
@@ -80,8 +80,8 @@ class MemoryStore:
     """All collections of a server, in memory.
 
     Args:
-        epoch: name of the first run of its version counts.
-        tombstones: removed ids that it remembers for each collection.
+        epoch: the first epoch.
+        tombstones: number of removed ids that it remembers for each collection.
     """
 
     def __init__(self, epoch: str = "epoch-1", *, tombstones: int = 10_000) -> None:
@@ -96,7 +96,7 @@ class MemoryStore:
     def commit(
         self, path: CollectionPath, writes: Sequence[Write], *, reject: Collection[int] = ()
     ) -> CommitResult:
-        """Carry out a `Commit`; refuse the writes whose places in it are in `reject`, as `forbidden`."""
+        """Carry out a `Commit`; reject the writes at the positions in `reject` as `forbidden`."""
         history = self.history(path)
         table = self._tables.setdefault(path, _Table(self._floor))
         outcomes: list[Outcome] = []
@@ -121,7 +121,7 @@ class MemoryStore:
         return CommitResult(self.epoch, outcomes)
 
     def load(self, path: CollectionPath, since: Cursor | None) -> Loaded:
-        """Carry out a `Load`: what changed after `since` if that can be told, else everything."""
+        """Carry out a `Load`: return what changed after `since` if that is known, else everything."""
         table = self._tables.get(path) or _Table(self._floor)
         if (
             since is None
@@ -134,7 +134,7 @@ class MemoryStore:
         return Loaded(self.epoch, table.version, table.horizon, rows, since.version)
 
     def collections(self, service: str, app: str) -> list[str]:
-        """Carry out a `ListCollections`: names of the collections that hold an item, sorted."""
+        """Carry out a `ListCollections`: return the names of collections that hold an item, sorted."""
         return sorted(
             path.collection
             for path, table in self._tables.items()
@@ -143,18 +143,18 @@ class MemoryStore:
         )
 
     def apps(self, service: str) -> list[str]:
-        """Carry out a `ListApps`: names of the apps with collections that hold an item, sorted."""
+        """Carry out a `ListApps`: return the names of apps with collections that hold an item, sorted."""
         apps = {path.app for path in self._tables if path.service == service}
         return sorted(app for app in apps if self.collections(service, app))
 
     def start_anew(self, epoch: str) -> None:
-        """Lose everything; the counts start anew under another epoch."""
+        """Lose everything; versions start again from 0 under another epoch."""
         self.epoch = epoch
         self._floor = 0
         self._tables.clear()
 
     def forget(self, path: CollectionPath) -> bool:
-        """Let a collection go if it holds nothing; return whether it does."""
+        """Drop a collection if it holds no items; return whether it was dropped."""
         table = self._tables.get(path)
         if table is None or any(row.text is not None for row in table.rows.values()):
             return False
@@ -165,17 +165,17 @@ class MemoryStore:
     # --- for checks -------------------------------------------------------------------------------
 
     def head(self, path: CollectionPath) -> Cursor:
-        """Return the cursor of the state a collection is in now."""
+        """Return the cursor of a collection's current state."""
         return Cursor(self.epoch, len(self.history(path)) - 1)
 
     def state(self, path: CollectionPath) -> Mapping[str, bytes]:
-        """Return the state a collection is in now: item texts by id, in order of insertion."""
+        """Return a collection's current state: item texts by id, in order of insertion."""
         return self.history(path)[-1].state
 
     def history(self, path: CollectionPath, epoch: str | None = None) -> list[Version]:
         """Return every version of a collection in an epoch, by number; version 0 is the empty start.
 
-        Of those that were skipped because it, or another collection, was forgotten, the state is empty.
+        Versions that were skipped because it, or another collection, was forgotten have an empty state.
         """
         history = self._history.setdefault((path, epoch or self.epoch), [Version(None, {})])
         if path not in self._tables and epoch in {None, self.epoch}:
@@ -183,10 +183,10 @@ class MemoryStore:
         return history
 
     def histories(self) -> Iterator[tuple[tuple[CollectionPath, str], list[Version]]]:
-        """Yield ((collection, epoch), every version) of all there ever was."""
+        """Yield ((collection, epoch), every version) for everything there ever was."""
         yield from list(self._history.items())
 
     def state_at(self, path: CollectionPath, cursor: Cursor) -> Mapping[str, bytes] | None:
-        """Return the state that a cursor names; None if the collection was never in it."""
+        """Return the state that a cursor names; None if the collection was never in that state."""
         history = self.history(path, cursor.epoch)
         return history[cursor.version].state if 0 <= cursor.version < len(history) else None

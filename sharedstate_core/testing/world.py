@@ -1,6 +1,6 @@
-"""A whole system in one place where nothing moves unless told: clients, links, a server, a store, the time.
+"""A whole system in which nothing moves unless told to: clients, links, a server, a store, and time.
 
-`steps` has what may happen, and its rules. `settle` lets everything go well until nothing is left to do; then all
+`steps` has what can happen, and its rules. `settle` lets everything go well until nothing is left to do; then all
 clients must show what the store holds.
 """
 
@@ -27,17 +27,17 @@ class World(Steps):
     """A server with its store and `clients` connected clients.
 
     Args:
-        clients: how many.
-        limits: the server's.
-        store: a store to start with.
+        clients: number of clients.
+        limits: the server's limits; None for the defaults.
+        store: the store to start with; None for an empty one.
         services: names of the services.
 
     Attributes:
-        callers: those who have asked by `put` and `get`, and what they were told.
+        callers: the authors of `put` and `get`, and their answers.
         sent: what the server has sent: `deliveries` and `bytes` only.
-        doubts: how often the server doubted a reader, or storage.
-        stopping: an orderly stop that was begun; None before, and after a restart.
-        late: requests that arrived while a server stopped: they are not accepted.
+        doubts: number of `Doubt` effects.
+        stopping: the orderly stop under way; None before one, and after a restart.
+        late: requests that arrived while a server was stopping, which are not accepted.
     """
 
     def put(
@@ -48,7 +48,7 @@ class World(Steps):
         condition: Condition | Cursor | None = None,
         client: int | None = None,
     ) -> None:
-        """Let the program around the server update a collection, on behalf of a client's connection or of nobody's."""
+        """Let the embedding program update a collection, for a client's connection or for none."""
         connection = None if client is None else self.connection(client)
         self.callers.ask(author, path, update)
         self._perform(
@@ -58,13 +58,13 @@ class World(Steps):
         )
 
     def get(self, path: str, author: Hashable, client: int | None = None) -> None:
-        """Let the program around the server read."""
+        """Let the embedding program read a path, for a client's connection or for none."""
         connection = None if client is None else self.connection(client)
         self.callers.ask(author, path, None)
         self._perform(self.server.get(path, self.now, author=author, connection=connection))
 
     def advance(self, seconds: float) -> None:
-        """Let time pass, waking the server whenever it asked for it."""
+        """Let time pass, waking the server whenever it asks for it."""
         until = self.now + seconds
         while (at := self.server.next_wakeup()) is not None and at <= until:
             self.now = max(self.now, at)
@@ -74,7 +74,7 @@ class World(Steps):
             self.stopping.check_ended(self.links)
 
     def stop(self, seconds: float) -> None:
-        """Let the server stop; it has so long to finish what it has accepted. Then `restart` makes a new one."""
+        """Stop the server, giving it `seconds` to finish what it has accepted; `restart` then makes a new one."""
         if self.stopping is None:
             accepted = {
                 link.connection: client.arrived
@@ -86,7 +86,7 @@ class World(Steps):
         self._perform(self.server.stop(self.now, self.stopping.until))
 
     def restart(self) -> None:
-        """Replace the server by a new one on the same store; operations under way stop where they are."""
+        """Replace the server with a new one on the same store; operations under way stop where they are."""
         for client, link in enumerate(self.links):
             if link.connection is not None:
                 self.links[client] = Link()
@@ -99,7 +99,7 @@ class World(Steps):
         self.sent = Counters()
 
     def settle(self) -> None:
-        """Let everything go well until nothing is left to do; a server that stops ends, and another one begins.
+        """Let everything go well until nothing is left to do; a stopping server ends and is replaced.
 
         Raises:
             ContractError: a client still waits for something.
@@ -126,7 +126,7 @@ class World(Steps):
         raise ContractError(f"all is well, but somebody still waits: {waiting}")
 
     def carry_everything(self) -> None:
-        """Let everything that is under way arrive, and what follows from it."""
+        """Let everything under way arrive, and everything that follows from it."""
         moved = True
         while moved:
             moved = bool(self.operations)
