@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from sharedstate_core.decisions.collection_step import COLLECTION_STEP
 from sharedstate_core.decisions.delivery import DELIVERY
-from sharedstate_core.decisions.next_step import NEXT_STEP
-from sharedstate_core.decisions.reading import READING
+from sharedstate_core.decisions.flow_control import FLOW_CONTROL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from sharedstate_core.decisions.table import Fact, Table
 
 TABLES: Final[dict[str, tuple[str, Table[Any]]]] = {
-    "next step": ("a collection …", NEXT_STEP),
+    "next step": ("a collection …", COLLECTION_STEP),
     "delivery": ("it happens …", DELIVERY),
-    "reading": ("reading …", READING),
+    "reading": ("reading …", FLOW_CONTROL),
 }
 """Each with the words above its decisions."""
 

@@ -3,7 +3,7 @@
 The rules:
 
 1. At most one storage operation is under way. Requests wait in one queue in order of arrival, and the next commit
-   takes all the updates at its head together (group commit). The table in `next_step` decides what comes next.
+   takes all the updates at its head together (group commit). The table in `collection_step` decides what comes next.
 2. The replica only ever holds committed states. It moves when storage reports a commit or a load; then every
    subscriber in step gets the net change, and after that the authors get their answers.
 3. Storage assigns the versions. If its result does not follow on from the replica (another process has committed), or
@@ -18,8 +18,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from sharedstate_core.decisions.collection_step import COLLECTION_STEP, Asked, Step
 from sharedstate_core.decisions.delivery import DELIVERY
-from sharedstate_core.decisions.next_step import NEXT_STEP, Asked, Step
 from sharedstate_core.effects import C, Commit, Doubt, Effect, Effects, Load
 from sharedstate_core.errors import RequestError
 
@@ -194,7 +194,7 @@ class Collection(CollectionState[C]):
         else:
             content = "none"
         probe = may_probe and bool(freshness.ahead) and freshness.wants_probe
-        return NEXT_STEP.decide[
+        return COLLECTION_STEP.decide[
             content, watched, asked, freshness.retrying, probe, freshness.just_loaded
         ]
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Generic
 from sharedstate_core.collection.reader import Deferred, ReaderState
 from sharedstate_core.collection.subscribers import Subscription
 from sharedstate_core.decisions.delivery import DELIVERY
-from sharedstate_core.decisions.reading import READING, Unanswered
+from sharedstate_core.decisions.flow_control import FLOW_CONTROL, Unanswered
 from sharedstate_core.effects import (
     AwaitDrain,
     C,
@@ -238,7 +238,7 @@ class Session(Generic[C]):
 
     def _control_flow(self, out: list[Effect[C]]) -> None:
         owed = self.is_paused and len(self._backlog) > 0
-        match READING.decide[self.state, self.is_paused, owed, self._waiting_for_answers()]:
+        match FLOW_CONTROL.decide[self.state, self.is_paused, owed, self._waiting_for_answers()]:
             case "pause":
                 self.is_paused = True
                 out.append(PauseReading(self.connection))

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from sharedstate_core.decisions.collection_step import COLLECTION_STEP
 from sharedstate_core.decisions.delivery import DELIVERY
-from sharedstate_core.decisions.next_step import NEXT_STEP
-from sharedstate_core.decisions.reading import READING
+from sharedstate_core.decisions.flow_control import FLOW_CONTROL
 from sharedstate_core.decisions.table import Row, Table
 from tests.decision_tables import TABLES
 
@@ -22,14 +22,14 @@ def test_every_row_decides_something(name: str) -> None:
 
 def test_what_a_collection_does_next() -> None:
     crossed = 0
-    for combination in NEXT_STEP.combinations():
-        facts = dict(zip(NEXT_STEP.facts, combination, strict=True))
+    for combination in COLLECTION_STEP.combinations():
+        facts = dict(zip(COLLECTION_STEP.facts, combination, strict=True))
         content, asked, just_loaded = facts["content"], facts["asked"], facts["just_loaded"]
         if (content in {"none", "missing"} and just_loaded) or (
             content == "none" and (facts["watched"] or asked == "read")
         ):
             continue  # a load has brought content; and content is missing if somebody needs it
-        assert NEXT_STEP.decide[combination] == next_step(facts), facts
+        assert COLLECTION_STEP.decide[combination] == next_step(facts), facts
         crossed += 1
     assert crossed > 100
 
@@ -62,7 +62,7 @@ def test_what_reaches_a_reader() -> None:
 
 
 def test_whether_more_is_read() -> None:
-    for combination, decision in READING.decide.items():
+    for combination, decision in FLOW_CONTROL.decide.items():
         reader, paused, owed, unanswered = combination
         if decision == "pause":
             assert not paused

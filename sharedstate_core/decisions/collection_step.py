@@ -25,7 +25,7 @@ Step: TypeAlias = Literal["forget", "refuse", "load", "probe", "answer", "commit
 YES: Final = (True,)
 NO: Final = (False,)
 
-NEXT_STEP: Final[Table[Step]] = Table(
+COLLECTION_STEP: Final[Table[Step]] = Table(
     {
         "content": ("none", "missing", "current", "outdated"),
         "watched": (True, False),

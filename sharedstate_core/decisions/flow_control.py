@@ -18,7 +18,7 @@ from .table import Row, Table
 Reading: TypeAlias = Literal["pause", "resume", "as it is"]
 Unanswered: TypeAlias = Literal["few", "some", "many"]
 
-READING: Final[Table[Reading]] = Table(
+FLOW_CONTROL: Final[Table[Reading]] = Table(
     {
         "reader": ("ready", "blocked", "closed"),
         "paused": (True, False),
