@@ -1,7 +1,7 @@
 """SharedState's server on wsproto and anyio: for asyncio and trio, from the shell or inside a program.
 
 `serve` runs a server for the length of an `async with` block; `sharedstate_anyio.client` is the client.
-docs/own-service.md tells how to use both; docs/embedding.md, what else is public.
+docs/own-service.md describes how to use both; docs/embedding.md lists what else is public.
 """
 
 from importlib import import_module
@@ -65,7 +65,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> object:
-    """Import what a server needs when somebody asks for it: clients, and the command `sharedstate`, do without."""
+    """Import what a server needs on first use: clients, and the command `sharedstate`, do without it."""
     if name == "__version__":
         from .version import full_version  # noqa: PLC0415
 
@@ -76,5 +76,5 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    """Name what can be asked for, too: `help` and completion look here."""
+    """List the lazy names too: `help` and completion look here."""
     return sorted({*globals(), *__all__})

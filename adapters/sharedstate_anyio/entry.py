@@ -1,10 +1,10 @@
-"""Where both commands begin, before anything else is imported: Ctrl-C and pipes that nobody reads.
+"""The start of both commands, before anything else is imported: Ctrl-C, and pipes that nobody reads.
 
-1. Ctrl-C ends a command with one line and status 130, wherever in its start it comes. The imports take a good part of
-   that, so this module imports next to nothing by itself.
-2. A standard stream that was closed gets a file of its own: no socket may have its number.
-3. A command whose output nobody reads any more ends with status 141, as programs do that the signal ends. The server
-   goes on; see `logs/console.py`.
+1. Ctrl-C ends a command with one line and status 130, at any point of its start. Imports take up much of the start, so
+   this module itself imports next to nothing.
+2. A closed standard stream is replaced by a file, so that no socket gets its number.
+3. A command whose output nobody reads any more ends with status 141, like programs that SIGPIPE ends. The server goes
+   on; see `logs/console.py`.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ SIGNALLED: Final = 128
 
 
 def serve() -> None:
-    """Run `sharedstate-anyio`; ends the process."""
+    """Run `sharedstate-anyio`, and end the process."""
     _run("sharedstate-anyio", "sharedstate_anyio.cli.main")
 
 
 def command() -> None:
-    """Run `sharedstate`; ends the process."""
+    """Run `sharedstate`, and end the process."""
     _run("sharedstate", "sharedstate_anyio.command")
 
 
@@ -40,10 +40,10 @@ def _run(program: str, module: str) -> None:
         os._exit(SIGNALLED + signal.SIGINT)
 
     _occupy_standard_streams()
-    # In the background of some shells Ctrl-C is ignored, and stays so.
+    # Some shells have background processes ignore Ctrl-C, and it stays ignored.
     listens = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if listens:
-        signal.signal(signal.SIGINT, leave)  # an exception could get lost within an import
+        signal.signal(signal.SIGINT, leave)  # an exception could be lost inside an import
     main = import_module(module).main
     try:
         if listens:
@@ -54,7 +54,7 @@ def _run(program: str, module: str) -> None:
             if sys.stdout is not None:
                 sys.stdout.flush()
     except BrokenPipeError:
-        # Python would complain about what it cannot flush.
+        # Python would complain that it cannot flush the stream.
         os.dup2(os.open(os.devnull, os.O_WRONLY), STDOUT)
         sys.exit(SIGNALLED + signal.SIGPIPE)
     except KeyboardInterrupt:
@@ -62,7 +62,7 @@ def _run(program: str, module: str) -> None:
 
 
 def _occupy_standard_streams() -> None:
-    """See that no socket gets the number of a standard stream that was closed; using that stream fails."""
+    """Make sure that no socket gets the number of a closed standard stream; using that stream fails."""
     for fd in range(3):
         try:
             os.fstat(fd)

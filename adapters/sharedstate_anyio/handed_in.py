@@ -1,6 +1,6 @@
-"""What a program passes to `serve` besides a configuration: backends that it has made, sockets that it has opened.
+"""What a program passes to `serve` besides a configuration: its own backends, and open sockets.
 
-It is checked first: when an error is raised, nothing has been opened, bound or closed.
+They are checked first: when an error is raised, nothing has been opened, bound or closed.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ def check_backends(backends: object) -> None:
     """Check backends by the name of their service.
 
     Raises:
-        TypeError: they are not a mapping, or one is not a backend.
-        ValueError: a name cannot stand in a path, or two names have one backend.
+        TypeError: `backends` is not a mapping, or a value is not a backend.
+        ValueError: a name cannot be part of a path, or two names share a backend.
     """
     if not isinstance(backends, Mapping):
         problem = "expected a mapping from the service's name to its backend"
@@ -44,7 +44,7 @@ def check_backends(backends: object) -> None:
         if inspect.isclass(backend):
             raise TypeError(f"{place}: expected a backend, found the class {backend.__name__}")
         if missing := lacking(backend):
-            advice = "python -m pydoc sharedstate_backends.contract tells what a backend needs"
+            advice = "python -m pydoc sharedstate_backends.contract says what a backend needs"
             raise TypeError(f"{place}: {found(backend)} has no {', '.join(missing)}; {advice}")
         if id(backend) in names:
             raise ValueError(f"{place}: is the backend of {names[id(backend)]!r}, too; make two")
@@ -52,12 +52,12 @@ def check_backends(backends: object) -> None:
 
 
 def complete(config: Config, backends: Mapping[str, Backend]) -> Config:
-    """Return a configuration with these backends in place of the services of their names.
+    """Return a configuration with these backends in place of the services with their names.
 
-    A service that the configuration has keeps its place and its `poll_seconds`; another one is added.
+    A service of the configuration keeps its place and its `poll_seconds`; others are added.
 
     Raises:
-        TypeError: `config` is something else, such as the name of a file.
+        TypeError: `config` is not a `Config`; it may be the name of a file.
         ValueError: there are no services.
     """
     if not isinstance(config, Config):
@@ -79,7 +79,7 @@ def check_sockets(sockets: object) -> None:
 
     Raises:
         TypeError: they are not sockets.
-        ValueError: one is there twice.
+        ValueError: one occurs twice.
         ListenError: one does not listen.
     """
     if isinstance(sockets, socket.socket):

@@ -1,4 +1,4 @@
-"""The whole server as one `async with`: storage, listeners, connections, and an orderly end."""
+"""The whole server as one `async with`: storage, listeners, connections, and an orderly stop."""
 
 import logging
 import socket
@@ -43,11 +43,11 @@ from .websocket.keepalive import KeepAlive
 log = logging.getLogger("sharedstate")
 
 FINISH_SECONDS: Final = 10.0
-"""How long an orderly end waits for storage to finish what was accepted."""
+"""How long an orderly stop waits for storage to finish what was accepted, in seconds."""
 
 GOODBYE_SECONDS: Final = 4.0
-"""How long it then waits for peers to take their last messages and answer the close frame, or to take what they asked
-for over HTTP."""
+"""How long it then waits for peers to read their last messages and answer the close frame, or to read their HTTP
+answers, in seconds."""
 
 
 class RunningServer:
@@ -80,7 +80,7 @@ class RunningServer:
         """The port of the first TCP socket; the same on every address of one host.
 
         Raises:
-            RuntimeError: it listens on UNIX sockets only; see `paths`.
+            RuntimeError: the server listens only on UNIX sockets; see `paths`.
         """
         for _, port in self.addresses:
             return port
@@ -88,9 +88,9 @@ class RunningServer:
 
     @property
     def url(self) -> str:
-        """The page to open in a browser; with `ws` for `http` it is what clients connect to.
+        """The page to open in a browser; with `ws` for `http`, the URL for clients.
 
-        Empty if it listens on UNIX sockets only.
+        Empty if the server listens only on UNIX sockets.
         """
         for listener in self._listeners:
             if not isinstance(listener.address, str):
@@ -104,16 +104,18 @@ class RunningServer:
         return ""
 
     def reload(self, config: Config | None = None) -> Reload | None:
-        """Read the certificates again, for new connections; files that cannot be used are logged and change nothing.
+        """Reload the certificates, for new connections, and adopt a configuration, if one is given.
+
+        Certificate files that cannot be used are logged and change nothing.
 
         Args:
-            config: a new configuration: of it limits, origins, compression, metrics and files hold from now on.
+            config: a new configuration; its limits, origins, compression, metrics and files take effect at once.
 
         Returns:
-            What has changed, and what needs a restart; None without a configuration.
+            What has changed and what needs a restart; None without a configuration.
 
         Raises:
-            TypeError: it is no configuration.
+            TypeError: `config` is not a `Config`.
         """
         outcome = None
         if config is not None:
@@ -138,24 +140,24 @@ async def serve(
 ) -> AsyncIterator[RunningServer]:
     """Run a server inside the caller's own program, on asyncio or trio.
 
-    Leaving the block ends it in order: no new connections, accepted updates are finished, every client
-    gets its answers and close code 1001, storage is closed.
+    Leaving the block stops it in order: no new connections are accepted, accepted updates are finished, every client
+    gets its answers and close code 1001, and storage is closed.
 
     Args:
-        config: what to serve, and where.
-        backends: objects that keep the collections of services, by the services' names: in place of what the
-            configuration says of a service, or in addition to its services. They are opened and closed here, once.
-        sockets: listening sockets to use instead of the configured addresses (socket activation), each once. They
-            belong to the server, which closes them at the end, and also if it cannot start. Only if an argument is
-            refused (`TypeError`, `ValueError`, and `ListenError` for a socket that does not listen) they are as
-            they were, and the caller's.
+        config: what to serve and where.
+        backends: objects that store the collections of services, by the services' names: in place of
+            services of the configuration, or in addition to them. They are opened and closed here, once.
+        sockets: distinct listening sockets to use instead of the configured addresses (socket activation). They belong
+            to the server, which closes them at the end, and also if it cannot start. Only if an argument is refused
+            (`TypeError`, `ValueError`, or `ListenError` for a socket that does not listen) do they stay as they were,
+            and the caller's.
 
     Raises:
-        TypeError, ValueError: an argument is not what it should be.
+        TypeError, ValueError: an argument is invalid.
         ConfigurationError: a service cannot be set up as configured, or certificates or folders cannot be used.
         StorageError: a service's storage cannot be used.
         ListenError: an address cannot be listened on, or a socket does not listen.
-        Exception: what the block raises, as it is.
+        Exception: whatever the block raises passes through unchanged.
     """
     made = {} if backends is None else backends
     check_backends(made)
@@ -165,7 +167,7 @@ async def serve(
         listeners: list[Listener] = []
         for sock in sockets:
             stack.callback(sock.close)
-        # Mistakes of the configuration come first, all of them: they stay when the port is free again.
+        # All mistakes of the configuration are reported first: they remain when the port is free again.
         with ErrorCollector() as errors:
             built = errors.attempt(build_backends, config, made) or {}
             secured = errors.attempt(load_certificates, config.listen) or []
@@ -196,7 +198,7 @@ async def serve(
 
 
 def _in_force(config: Config, sockets: Sequence[socket.socket]) -> Config:
-    """Do not trust a name of its own if the server is for this machine only; see `Origins.trusts_names`."""
+    """Do not trust names if the server is for this machine only; see `Origins.trusts_names`."""
     local = not sockets and all(
         listen.unix is None and is_loopback(listen.host) for listen in config.listen
     )
@@ -211,7 +213,7 @@ async def _open(stack: AsyncExitStack, backend: Backend, service: ServiceConfig)
             try:
                 await call(backend.close(), "close")
             except BrokenContractError as error:
-                if opened:  # else that is known already, of `open`
+                if opened:  # otherwise `open` has reported it already
                     about_it = about("close_failed", service=service.name)
                     log.error("%s: %s", service.place, error, extra=about_it)  # noqa: TRY400
             except Exception:
@@ -245,7 +247,7 @@ async def _accepting(
                     for listener in listeners:
                         tasks.start_soon(accept_forever, listener, acceptor.accepted)
             for listener in listeners:
-                listener.close()  # refused at once is better than kept waiting
+                listener.close()  # better refused at once than kept waiting
 
         own.start_soon(hub.run)
         own.start_soon(endpoints.watch_loop)

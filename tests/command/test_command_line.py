@@ -183,7 +183,7 @@ def test_a_configuration_of_any_name_starts_the_server(tmp_path: Path) -> None:
     ("word", "advice"),
     [
         ("gte", "did you mean get?"),
-        ("localhost:9000/app/items/c", "one of them stands before the URL, such as get"),
+        ("localhost:9000/app/items/c", "put one of them before the URL, such as get"),
         ("myconfig", "there are get, put, watch, load, dump, delete"),
     ],
 )

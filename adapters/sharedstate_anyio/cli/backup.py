@@ -1,9 +1,9 @@
 """The command `sharedstate-anyio backup`: the content of every service in one file, while servers run.
 
-1. The file is written beside its place, synced, and read again. Only if it holds what was counted while it was written
-   does it take its place, so whatever goes wrong, an older backup of that name stays.
-2. Each service is saved as it is at one moment, one service after the other.
-3. A service that cannot be saved is reported. If it may hold data, the exit status says so, too.
+1. The file is written under a temporary name, synced, and read back. It is renamed only if it holds what was counted
+   while it was written, so an older backup of that name survives any failure.
+2. Each service is saved as of one moment, one service after the other.
+3. A service that cannot be saved is reported. If it may hold data, the exit status says so as well.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ MODE: Final = 0o600
 """Permissions of a new file: a backup holds everything."""
 
 WIDEST: Final = 0o640
-"""Permissions that a replaced file keeps, at the most."""
+"""Permissions that a replaced file keeps, at most."""
 
 
 def backup_command(console: Console, arguments: Sequence[str]) -> NoReturn:
@@ -84,9 +84,9 @@ async def _back_up(
         stream.flush()
         os.fsync(stream.fileno())
         if Backup(stream, str(file)).services != counted:
-            raise BackupError(f"{file}: what was written reads otherwise; check the disk")
+            raise BackupError(f"{file}: what was written reads back differently; check the disk")
         size = stream.seek(0, os.SEEK_END)
-    talk.tell(str(file), f"{size:,} bytes, read again and found right")
+    talk.tell(str(file), f"{size:,} bytes, read back and verified")
     return status
 
 
@@ -106,16 +106,16 @@ async def _save(each: Kept, writer: Writer, config_file: Path, talk: Talk) -> Ce
 
 @contextmanager
 def _replacing(file: Path, *, force: bool) -> Iterator[IO[bytes]]:
-    """Give a file to write, and to read again, which takes its place at the end of the block, if that ends well.
+    """Yield a file to write and to read back; it is renamed to its final name if the block succeeds.
 
     Raises:
-        ConfigurationError: there is a file already, or something that is not a file.
+        ConfigurationError: there is already a file, or something that is not a file.
         BackupError: it cannot be written.
     """
     try:
-        file = file.resolve()  # a link stays
+        file = file.resolve()  # a link is kept
         before = file.stat() if file.exists() else None
-    except (OSError, RuntimeError) as error:  # the latter: links that lead in a circle
+    except (OSError, RuntimeError) as error:  # the latter: a loop of links
         raise BackupError(f"cannot write {file}: {error}") from None
     if before is not None and not file.is_file():
         raise ConfigurationError("TO", f"{file} is not a file; give the name of one")
@@ -139,7 +139,7 @@ def _replacing(file: Path, *, force: bool) -> Iterator[IO[bytes]]:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Sync the folder, so that the file's name is on the disk, too."""
+    """Sync the folder, so that the file's name reaches the disk too."""
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(fd)

@@ -10,11 +10,12 @@ r"""The file that a backup is: JSON lines, gzipped, to be read with `zcat`.
 {"line":"end","sha256":"…"}
 ```
 
-1. A line of four is a collection: app, name, version, horizon. A line of five is a row of it: id, created, place,
-   version, and the item's text as it was sent, as a JSON string; null in a tombstone, the memory of a removed id.
-2. Services, collections and rows are in order; no name comes twice. The checksum is that of all lines before it.
-3. A reader takes nothing from a file that it has not read to its end before. Unknown members are ignored, another
-   `format` is not.
+1. A line of four values is a collection: app, name, version, horizon. A line of five is one of its rows: id, created,
+   place, version, and the item's text as it was sent, as a JSON string; null in a tombstone, which records a removed
+   id.
+2. Services, collections and rows are in order; no name occurs twice. The checksum covers all lines before it.
+3. A reader takes nothing from a file before it has read it to the end. Unknown members are ignored; another `format` is
+   an error.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 FORMAT: Final = 1
-"""Number of this layout; a greater one was made by a later version."""
+"""Number of this layout; a later version may write a greater one."""
 
 LEVEL: Final = 4
 """Of compression: half the time of the default, for a tenth more bytes."""
@@ -78,7 +79,7 @@ _head = msgspec.json.Decoder(tuple[str, str, int, int])
 _row = msgspec.json.Decoder(tuple[str, int, int, int, str | None])
 
 Part: TypeAlias = "str | Portion | Census"
-"""What a backup consists of: the name of a service, its portions, and what was counted, service after service."""
+"""What a backup consists of, for each service: its name, its portions, and what was counted."""
 
 
 class BackupError(StorageError):
@@ -86,7 +87,7 @@ class BackupError(StorageError):
 
 
 def cannot_write(name: str, error: OSError) -> BackupError:
-    """Return what people should read when a file could not be written."""
+    """Return the error for a file that could not be written."""
     return BackupError(f"cannot write {name}: {error.strerror}; what was there is there still")
 
 
@@ -118,7 +119,7 @@ class Writer:
         """Write a portion of it.
 
         Raises:
-            StorageError: it is not as it must be.
+            StorageError: it is invalid.
             BackupError: it cannot be written.
         """
         self._write(self._census.add(portion))
@@ -148,7 +149,7 @@ class Writer:
 
 
 class Backup:
-    """A backup that was read to its end, and found whole.
+    """A backup that was read to the end and found complete.
 
     Args:
         stream: a file opened for reading, from its start; it is not closed.
@@ -159,7 +160,7 @@ class Backup:
         services: what was counted, by the name of each service.
 
     Raises:
-        BackupError: it is not a backup, or not a whole one, or of another format.
+        BackupError: it is not a backup, is incomplete, or has another format.
     """
 
     def __init__(self, stream: IO[bytes], name: str) -> None:
@@ -180,7 +181,7 @@ class Backup:
         """Yield the content of a service.
 
         Raises:
-            BackupError: the file is not any more as it was.
+            BackupError: the file is no longer as it was.
         """
         here = False
         for part in self._parts():
@@ -210,7 +211,7 @@ class Backup:
             raise error if isinstance(error, BackupError) else self._damaged(str(error)) from None
 
     def _lines(self) -> Iterator[bytes]:
-        """Yield the lines behind the first, which is checked."""
+        """Yield the lines after the first, which is checked."""
         with gzip.GzipFile(fileobj=self._stream) as unzipped:
             try:
                 first = unzipped.readline(MAX_FIRST_LINE_BYTES)

@@ -64,7 +64,7 @@ async def check(file: Path | None) -> int:
     if config is None:
         return status
     wrong = {re.split(r"[.\[]", each.key)[0] for each in errors.found}
-    # In the place of listeners that cannot be read stands the default, which nobody asked for.
+    # Listeners that cannot be read are replaced by the default, which nobody asked for.
     listens = _listeners(config.listen) if "service" not in wrong else ALL_WELL
     return max(status, listens, await check_services(config, file))
 
@@ -126,11 +126,11 @@ def _listener(listen: Listen, place: str, opened: list[Listener]) -> int:
 
 
 def _check_path(path: Path) -> None:
-    """Check that a UNIX socket can be made here, unless there is one: a server listens, or did.
+    """Check that a UNIX socket can be made here, unless one exists: a server listens on it, or did.
 
     Raises:
         FileNotFoundError: there is no such folder.
-        OSError: it cannot; the message says why.
+        OSError: it cannot be made; the message says why.
     """
     folder = path.parent
     if not folder.is_dir():
@@ -138,7 +138,7 @@ def _check_path(path: Path) -> None:
     if path.is_socket():
         return
     if path.exists():
-        raise OSError(f"{path} is there already and no socket; choose another path")
+        raise OSError(f"{path} exists already and is not a socket; choose another path")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise OSError(f"this user may not write to the folder {str(folder)!r}")
 
@@ -173,7 +173,7 @@ async def _service(service: ServiceConfig, file: Path | None) -> int:
 
 
 async def _look(backend: Backend, service: ServiceConfig) -> str | None:
-    """Open a service and close it again, unless it would create something: return what."""
+    """Open a service and close it again; if that would create something, only return what."""
     with anyio.fail_after(OPEN_SECONDS):
         missing = await survey(backend, service)
         if missing is not None:
@@ -181,7 +181,7 @@ async def _look(backend: Backend, service: ServiceConfig) -> str | None:
         try:
             await open_backend(backend, service)
         except BaseException:
-            with suppress(BrokenContractError):  # a failure to close it, too, is secondary
+            with suppress(BrokenContractError):  # a failure to close it as well is secondary
                 await call(backend.close(), "close")
             raise
         await call(backend.close(), "close")

@@ -56,7 +56,7 @@ console = Console()
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run the command; ends the process with its exit status."""
+    """Run the command, and end the process with its exit status."""
     try:
         _run(sys.argv[1:] if argv is None else list(argv))
     except KeyboardInterrupt:
@@ -68,7 +68,7 @@ def _run(arguments: list[str]) -> None:
         _COMMANDS[arguments[0]](arguments[1:])
     options = parse_serve(arguments, list(_COMMANDS))
     console.configure(options.log_format, options.log_level)
-    # Where a process hangs, even in C, and at any time from now on: written at once, and it goes on.
+    # From now on, at any time: write at once where a process hangs, even in C, and continue.
     faulthandler.register(signal.SIGQUIT, file=STDERR, chain=False)
     loop = _loop(options.loop)
     config = _config(options.config)
@@ -89,7 +89,7 @@ def _run(arguments: list[str]) -> None:
         again = override(new.listen, options.host, options.port, options.unix)
         return dataclasses.replace(new, listen=again)
 
-    full_version()  # git is asked now, if at all, and not by a running server
+    full_version()  # git is called now, if at all, not by a running server
     shutdown = Shutdown()
     shutdown.watch()
     try:
@@ -123,7 +123,7 @@ def _loop(name: str) -> tuple[str, dict[str, object]]:
 def _migrate(arguments: Sequence[str]) -> NoReturn:
     """Run `sharedstate-anyio migrate`."""
     options = migrate_parser().parse_args(arguments)
-    # Whoever presses Ctrl-C ends it at once, as a power cut would: that is safe at any moment.
+    # Ctrl-C ends it at once, as a power cut would: that is safe at any moment.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         complete = anyio.run(migrate, _config(options.config))
@@ -188,7 +188,7 @@ async def _serve(
                 shutdown.bound(1)
                 raise
             shutdown.bound(0)
-            await stack.aclose()  # signals that come meanwhile change nothing
+            await stack.aclose()  # signals that arrive meanwhile change nothing
         shutdown.watch()
     console.say("stopped", "stopped")
 
@@ -213,7 +213,7 @@ def _announce(server: RunningServer, config: Config) -> None:
 async def _attend(
     signals: AsyncIterator[signal.Signals], server: RunningServer, reread: Callable[[], Config]
 ) -> None:
-    """Handle signals, until one of them ends the server."""
+    """Handle signals until one of them ends the server."""
     async for signum in signals:
         if signum == signal.SIGHUP:
             notify(*reloading())
@@ -226,13 +226,13 @@ async def _attend(
 
 
 def _reload(server: RunningServer, reread: Callable[[], Config]) -> None:
-    """Reload the configuration; one that cannot be used changes nothing. Errors are reported last."""
+    """Reload the configuration; an unusable one changes nothing. Errors are reported last."""
     try:
         config = reread()
     except ConfigurationError as error:
-        server.reload()  # the certificates, all the same
+        server.reload()  # the certificates are reloaded anyway
         for each in error.each:
-            text = "configuration not reloaded, the old one holds: %s"
+            text = "configuration not reloaded, the old one stays in force: %s"
             log.error(text, each, extra=about("reload_failed"))  # noqa: TRY400
         return
     server.reload(config)
@@ -240,7 +240,7 @@ def _reload(server: RunningServer, reread: Callable[[], Config]) -> None:
 
 
 def _allow_files(connections: int) -> None:
-    """Raise the soft limit of open files as far as the hard one lets it: a socket is a file."""
+    """Raise the soft limit on open files to the hard one: a socket is a file."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = connections + OTHER_FILES
     if hard != resource.RLIM_INFINITY:

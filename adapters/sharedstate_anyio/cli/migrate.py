@@ -1,4 +1,4 @@
-"""The command `sharedstate-anyio migrate`: every service takes over what the first generation left it."""
+"""The command `sharedstate-anyio migrate`: every service takes over its data from the first generation."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 
 
 async def migrate(config: Config) -> bool:
-    """Migrate service after service, and tell of it on standard output; on asyncio.
+    """Migrate one service after the other, and report on standard output; on asyncio.
 
     Returns:
-        Whether every row was taken over. A service with nothing to migrate left none behind.
+        Whether every row was taken over. A service with nothing to migrate leaves none behind.
 
     Raises:
         ConfigurationError: a service cannot be set up as configured.
-        StorageError: a service's database cannot be used; it is as it was, those before it are migrated.
-        OutcomeUnknownError: it was lost at the very end; running the command again is right in any case.
+        StorageError: a service's database cannot be used; it is unchanged, and those before it are migrated.
+        OutcomeUnknownError: the connection was lost at the very end; running the command again is safe.
     """
     complete = True
     for name, backend in build_backends(config).items():
@@ -40,7 +40,7 @@ def _summarise(name: str, done: Migrated) -> None:
     _say(
         name, f"{done.taken:,} of {done.rows:,} rows taken over, collections: {done.collections:,}"
     )
-    _say(name, f"the old table is kept as {done.backup}; drop it when you are content")
+    _say(name, f"the old table is kept as {done.backup}; drop it when you no longer need it")
     if done.taken < done.rows:
         _say(name, f"rows left behind, in {done.backup} only: {done.rows - done.taken:,}")
 

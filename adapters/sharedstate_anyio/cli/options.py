@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 CONFIG: Final = "as for the server"
 
 CLIENT_COMMANDS: Final = ("get", "put", "watch", "load", "dump", "delete")
-"""Those of `sharedstate`."""
+"""The commands of `sharedstate`."""
 
 ABOUT: Final = """\
 Serve named collections of JSON items that browsers and programs keep in sync, over WebSockets.
@@ -93,35 +93,35 @@ def serve_parser() -> argparse.ArgumentParser:
         default="asyncio",
         help="event loop (default: asyncio); uvloop and trio are installed as sharedstate[uvloop] and [trio]",
     )
-    says = parser.add_argument_group("what it says")
+    says = parser.add_argument_group("output")
     says.add_argument(
         "--log-format",
         choices=FORMATS,
         default="text",
-        help="json: everything is told as JSON lines on standard error (default: text)",
+        help="json: all output as JSON lines on standard error (default: text)",
     )
     says.add_argument(
         "--log-level",
         choices=LEVELS,
         default="info",
-        help="the lowest level that is logged (default: info); debug tells of every broken connection",
+        help="the lowest level to log (default: info); debug includes every broken connection",
     )
     says.add_argument("--version", action=ShowVersion, help="show the version and exit")
     return parser
 
 
 def parse_serve(arguments: Sequence[str], commands: Sequence[str]) -> argparse.Namespace:
-    """Parse the arguments of a start; ends the process if they are wrong.
+    """Parse the arguments of a start, and end the process if they are wrong.
 
     Args:
         arguments: without the program's name.
-        commands: words that may stand first instead, and do not.
+        commands: words that would have been commands in first place.
     """
     parser = serve_parser()
     options, more = parser.parse_known_args(arguments)
     name = str(options.config or "")
     if name in commands:
-        parser.error(f"{name} stands first, and takes a configuration only")
+        parser.error(f"{name} must come first, and takes only a configuration")
     if name and not Path(name).exists():
         if name in CLIENT_COMMANDS:
             parser.error(f"{name} is a command of the other program: sharedstate {name} ...")
@@ -132,7 +132,7 @@ def parse_serve(arguments: Sequence[str], commands: Sequence[str]) -> argparse.N
     if more:
         parser.error(f"unrecognized arguments: {' '.join(more)}")
     if options.unix is not None and (options.host is not None or options.port is not None):
-        parser.error("--unix stands instead of --host and --port")
+        parser.error("--unix replaces --host and --port: give one or the other")
     return options
 
 

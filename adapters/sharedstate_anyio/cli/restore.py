@@ -1,11 +1,11 @@
-"""The command `sharedstate-anyio restore`: the content of services out of a backup, while servers run or not.
+"""The command `sharedstate-anyio restore`: the content of services from a backup, whether servers run or not.
 
-1. The backup is read to its end before anything is touched: one that is damaged, cut off or of another format is
+1. The backup is read to the end before anything is touched: one that is damaged, truncated or of another format is
    refused.
-2. Each service is replaced whole or not at all, one after the other; the store reads back what it was given before that
-   takes effect. A new epoch lets every client get everything.
-3. It may be killed at any moment and run again. Ctrl-C and SIGTERM end it between two portions of a service; one that
-   was handed over to its store as a whole is finished first. At the second one nobody waits any more.
+2. Each service is replaced whole or not at all, one after the other; the store reads back what it was given before it
+   takes effect. Under the new epoch every client receives everything.
+3. It may be killed at any moment and run again. Ctrl-C and SIGTERM end it between two portions of a service; a service
+   that its store already has in full is finished first. The second signal ends it without waiting.
 """
 
 from __future__ import annotations
@@ -61,12 +61,12 @@ def restore_command(console: Console, arguments: Sequence[str]) -> NoReturn:
 
 
 class _Progress:
-    """How far it has come, and whether somebody wants it to end.
+    """How far it has come, and whether it has been asked to end.
 
     Attributes:
         done: names of the services that were restored.
-        doubtful: name of one that is handed over; empty while none is.
-        is_over: whether all is done, so that nothing is interrupted any more.
+        doubtful: name of the service that is being handed over; empty while none is.
+        is_over: whether everything is done and nothing can be interrupted any more.
     """
 
     def __init__(self) -> None:
@@ -76,12 +76,12 @@ class _Progress:
         self._is_asked = False
 
     def watch(self) -> None:
-        """Take the signals, until the process has ended."""
+        """Handle the signals until the process has ended."""
         for signum in (signal.SIGINT, signal.SIGTERM):
             signal.signal(signum, self._hear)
 
     def check(self) -> None:
-        """Raise `KeyboardInterrupt` if it is to end; here nothing is half done."""
+        """Raise `KeyboardInterrupt` if it has been asked to end; nothing is half done here."""
         if self._is_asked:
             raise KeyboardInterrupt
 
@@ -114,7 +114,7 @@ def _opened(file: Path) -> Iterator[IO[bytes]]:
         raise BackupError(f"cannot read {file}: {error.strerror}") from None
     with stream:
         if not stream.seekable():
-            raise BackupError(f"{file}: it is read twice, so it has to be a file")
+            raise BackupError(f"{file}: it is read twice, so it must be a file")
         yield stream
 
 
@@ -122,7 +122,7 @@ def _matched(config: Config, backup: Backup, names: Sequence[str], talk: Talk) -
     """Return the services to restore.
 
     Raises:
-        ConfigurationError: one of them is not there, in the backup or in the configuration, or cannot be restored.
+        ConfigurationError: one of them is missing from the backup or the configuration, or cannot be restored.
     """
     known = {service.name: service for service in config.services}
     for name in names or backup.services:
@@ -149,7 +149,7 @@ def _matched(config: Config, backup: Backup, names: Sequence[str], talk: Talk) -
 
 
 def _agreed(chosen: Sequence[Kept], backup: Backup) -> bool:
-    """Ask, if somebody sits at a terminal."""
+    """Ask, if standard input is a terminal."""
     if not (sys.stdin and sys.stdin.isatty() and sys.stderr and sys.stderr.isatty()):
         return True
     for each in chosen:
@@ -178,13 +178,13 @@ async def _restore(
         done.append(name)
         progress.is_over = len(done) == len(chosen)
         talk.tell(
-            name, f"{backup.services[name]} of {backup.made} restored, read again and found right"
+            name, f"{backup.services[name]} of {backup.made} restored, read back and verified"
         )
     return DONE
 
 
 def _told(name: str, portions: Iterable[Portion], talk: Talk) -> Iterator[Portion]:
-    """Yield portions, and tell of progress."""
+    """Yield portions, and report progress."""
     rows = 0
     for portion in portions:
         rows += len(portion.rows)

@@ -73,7 +73,7 @@ class Talk:
 
 
 def choose(config: Config, names: Sequence[str]) -> tuple[ServiceConfig, ...]:
-    """Return the services of these names; all of them for none.
+    """Return the services with these names; without names, all of them.
 
     Raises:
         ConfigurationError: there is no such service.
@@ -107,13 +107,13 @@ def placed_errors(service: ServiceConfig, file: Path | None) -> Iterator[None]:
         raise OutcomeUnknownError(f"{service.place}: {error}; run this again") from error
     except StorageError as error:
         raise StorageError(f"{service.place}: {with_file(error, file)}") from error
-    except Exception as error:  # whatever a plugin raises is its fault
+    except Exception as error:  # whatever a plugin raises is the plugin's fault
         problem = f"{service.place}: it failed: {type(error).__name__}: {error}"
         raise StorageError(problem) from error
 
 
 def run(console: Console, file: Path | None, work: Callable[[Config], int]) -> NoReturn:
-    """Do something with a configuration; ends the process with the exit status."""
+    """Do something with a configuration, and end the process with the exit status."""
     try:
         config = load_config(file)
         console.conceal(dict(service.config) for service in config.services)

@@ -21,7 +21,7 @@ def inherited_sockets() -> list[socket.socket]:
     """Return the listening sockets of socket activation; empty if there are none.
 
     Raises:
-        ConfigurationError: what was handed over cannot be listened on.
+        ConfigurationError: an inherited file cannot be listened on.
     """
     meant_for, count = os.environ.pop("LISTEN_PID", ""), os.environ.pop("LISTEN_FDS", "")
     os.environ.pop("LISTEN_FDNAMES", None)
@@ -48,7 +48,7 @@ def _listening(number: int) -> socket.socket:
 
 
 def notify(*states: str) -> None:
-    """Tell the service manager, if there is one: `READY=1`, `STOPPING=1`, `STATUS=...`."""
+    """Notify the service manager, if there is one, of `READY=1`, `STOPPING=1`, `STATUS=...`."""
     target = os.environ.get("NOTIFY_SOCKET", "")
     if not target.startswith(("/", "@")):
         return
@@ -58,7 +58,7 @@ def notify(*states: str) -> None:
             sock.connect(address)
             sock.send("\n".join(states).encode())
     except OSError as error:
-        text = "the service manager was not told %s: %s"
+        text = "the service manager could not be notified of %s: %s"
         log.warning(text, states[0], error.strerror, extra=about("notify_failed"))
 
 

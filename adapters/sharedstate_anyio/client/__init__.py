@@ -50,7 +50,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """Return the version when it is asked for: in a checkout that takes a call of git."""
+    """Return the version on first use: in a checkout that takes a call of git."""
     if name != "__version__":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from sharedstate_anyio.version import full_version  # noqa: PLC0415

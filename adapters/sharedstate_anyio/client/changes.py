@@ -1,4 +1,4 @@
-"""What a program hears at its own pace: changes of a dataset, and of the connection."""
+"""What a program reads at its own pace: changes of a dataset, and of the connection's status."""
 
 from collections.abc import Callable, Iterable
 from typing import Final, Generic, Literal, NamedTuple, Self, TypeAlias
@@ -12,7 +12,7 @@ from .loop_affinity import LoopAffinity
 from .values import ItemT_co
 
 Status: TypeAlias = Literal["connecting", "connected", "reconnecting", "closed"]
-"""`connecting`: not connected yet. `reconnecting`: connected before, and trying to be again. `closed`: for good."""
+"""`connecting`: not connected yet. `reconnecting`: was connected, and is trying again. `closed`: for good."""
 
 CLOSED: Final = "closed"
 
@@ -32,10 +32,10 @@ class Diff(NamedTuple, Generic[ItemT_co]):
 
 
 class Changes(Generic[ItemT_co]):
-    """The changes of a dataset from the moment this was made; see `Dataset.changes`.
+    """The changes of a dataset since this object was made; see `Dataset.changes`.
 
-    While they are not read, changes are merged into one net difference, so that what waits is bounded by the size
-    of the collection: at most one diff for each item that was there and each that is.
+    Unread changes are merged into one net difference, so the backlog is bounded by the size of the collection: at most
+    one diff for each item before and after.
     """
 
     def __init__(self, loads: Callable[[bytes], ItemT_co], affinity: LoopAffinity) -> None:
@@ -63,7 +63,7 @@ class Changes(Generic[ItemT_co]):
         return None if text is None else self._loads(text)
 
     def add(self, diffs: Iterable[TextDiff]) -> None:
-        """Take what has happened after all that was taken before."""
+        """Add the next changes."""
         for diff in diffs:
             before = self._merged.pop(diff.id, None)
             old = diff.old if before is None else before.old
@@ -72,13 +72,13 @@ class Changes(Generic[ItemT_co]):
         self._wake.set()
 
     def end(self, error: Exception | None = None) -> None:
-        """Nothing more comes: what waits can still be taken, then the iteration ends, with this error if any."""
+        """End the iteration once the backlog is read, with this error if there is one."""
         self._end = error or StopAsyncIteration()
         self._wake.set()
 
 
 class StatusChanges:
-    """The client's status, each time it has changed; a slow reader gets the last one. Ends after `closed`."""
+    """The client's status, each time it changes; a slow reader gets only the latest. Ends after `closed`."""
 
     def __init__(self, status: Status, affinity: LoopAffinity) -> None:
         self._affinity = affinity
@@ -101,6 +101,6 @@ class StatusChanges:
         return self._told
 
     def set(self, status: Status) -> None:
-        """Take the new status."""
+        """Set the new status."""
         self._status = status
         self._wake.set()

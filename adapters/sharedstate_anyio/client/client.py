@@ -37,10 +37,9 @@ class _Held(NamedTuple):
 
 
 class Client(Generic[ItemT_co]):
-    """A connection to a server, and the datasets that it keeps in sync; made by `connect`.
+    """A connection to a server and the datasets that it keeps in sync; made by `connect`.
 
-    It belongs to the event loop that it was made in: in another one, or in another thread, its methods raise
-    `RuntimeError`.
+    It belongs to the event loop in which it was made: in another loop or thread, its methods raise `RuntimeError`.
     """
 
     def __init__(self, hub: ClientHub, pause: Pause, loads: Callable[[bytes], ItemT_co]) -> None:
@@ -52,20 +51,20 @@ class Client(Generic[ItemT_co]):
 
     @property
     def status(self) -> Status:
-        """How the connection stands: `connecting`, `connected`, `reconnecting` or `closed`."""
+        """State of the connection: `connecting`, `connected`, `reconnecting` or `closed`."""
         return self._hub.status
 
     def status_changes(self) -> StatusChanges:
-        """Return the status, each time it changes from now on: `async for status in client.status_changes()`."""
+        """Return an iterator of the status each time it changes: `async for status in client.status_changes()`."""
         return self._hub.listen_status()
 
     @property
     def next_attempt(self) -> float | None:
-        """When the next attempt to connect will be, in seconds since the Unix epoch; None unless there is a pause."""
+        """Time of the next attempt to connect, in seconds since the Unix epoch; None unless the client is pausing."""
         return self._pause.until
 
     def connect_now(self) -> None:
-        """In a pause between two attempts to connect, make the next one at once; else do nothing.
+        """If the client is pausing between two attempts to connect, make the next one at once.
 
         Raises:
             RuntimeError: the client belongs to another thread.
@@ -87,18 +86,18 @@ class Client(Generic[ItemT_co]):
     async def acquire(
         self, path: str, *, loads: Callable[[bytes], Any] | None = None
     ) -> Dataset[Any]:
-        """Return the dataset of a collection, in sync; without a connection, wait for one.
+        """Return the dataset of a collection once it is in sync; without a connection, wait for one.
 
-        However often and in whatever spelling a path is acquired with the same `loads`, the dataset is the same; it is
-        kept in sync until it has been released as often as it was acquired, which `acquired` does by itself.
-        If the wait is cancelled, nothing is held.
+        Acquiring a path again with the same `loads`, in whatever spelling, returns the same dataset. It is kept in sync
+        until it has been released as often as it was acquired; `acquired` does that by itself. If the wait is
+        cancelled, nothing is held.
 
         Args:
             path: `/app/service/collection`.
             loads: makes an item from its JSON text; default: the client's.
 
         Raises:
-            RequestError: `bad_path`, or the server's reason not to subscribe, such as `no_service`.
+            RequestError: `bad_path`, or the server refused, for example with `no_service`.
             ClosedError: the client is closed.
         """
         self._hub.check_open()
@@ -130,14 +129,14 @@ class Client(Generic[ItemT_co]):
     ) -> AsyncIterator[Dataset[Any]]:
         """Hold a dataset for the length of a block: `async with client.acquired(path) as ds`.
 
-        However the block ends, by an error, a timeout or a cancellation, the dataset is released.
+        The dataset is released however the block ends: normally, by an error, a timeout or a cancellation.
 
         Args:
             path: `/app/service/collection`.
             loads: makes an item from its JSON text; default: the client's.
 
         Raises:
-            RequestError, ClosedError: as `acquire`; and whatever the block raises, as it is.
+            RequestError, ClosedError: as `acquire`; whatever the block raises passes through unchanged.
         """
         ds = await self.acquire(path, loads=loads or self._loads)
         try:
@@ -146,7 +145,7 @@ class Client(Generic[ItemT_co]):
             self.release(ds)
 
     def release(self, ds: Dataset[Any]) -> None:
-        """Let a dataset go. The last time ends the synchronisation; it stays readable as it was then."""
+        """Release a dataset. The last release ends the synchronisation; the dataset stays readable as it was then."""
         self._hub.affinity.check_thread()
         expect("ds", ds, Dataset)
         held = self._held.get((ds.path, ds.loads))
@@ -174,11 +173,11 @@ class Client(Generic[ItemT_co]):
             path: `/app/service/collection`: a list of items, as the client's `loads` makes them; `/app/service`: names
                 of collections; `/app`: names of services that hold some of the app; `/`: names of services; `/clock`:
                 the server's time, in seconds since the Unix epoch.
-            loads: what makes the result of the JSON text of the whole answer instead, and so its type.
+            loads: makes the result from the JSON text of the whole answer instead, which also gives its type.
 
         Raises:
-            RequestError, ConnectionLostError, ClosedError: as `Dataset.update`; `bad_message`: the answer is not a list
-                of items.
+            RequestError, ConnectionLostError, ClosedError: as `Dataset.update`; `bad_message` if the answer is not a
+                list of items.
         """
         if loads is not None:
             check_loads(loads)
@@ -205,7 +204,7 @@ class Client(Generic[ItemT_co]):
         reset: bool = False,
         if_: Cursor | Condition | None = None,
     ) -> int:
-        """Change a collection, acquired or not; see `Dataset.update`."""
+        """Update a collection, acquired or not; see `Dataset.update`."""
         name = str(parse_collection_path(path))
         update = make_update(insert, remove, reset=reset)
         return await self._hub.put(name, update, make_condition(if_))

@@ -1,4 +1,4 @@
-"""The embedding of the client core: inputs go in, effects are performed. No decision is made here."""
+"""The embedding of the client core: passes inputs in and performs effects. No decision is made here."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ log = logging.getLogger("sharedstate.client")
 
 
 class _Answer:
-    """A call that waits for its request to be settled."""
+    """A call waiting for its request to be settled."""
 
     def __init__(self) -> None:
         self.came = anyio.Event()
@@ -50,7 +50,7 @@ class _Answer:
 
 
 class ClientHub:
-    """One client: the core, the link it speaks through, who waits for answers, what is held.
+    """One client: the core, its current link, the calls that wait for answers, and what is held.
 
     Args:
         max_queue: requests that may wait for a connection.
@@ -74,7 +74,7 @@ class ClientHub:
 
     @property
     def status(self) -> Status:
-        """How the connection stands."""
+        """State of the connection."""
         return self._status
 
     def listen_status(self) -> StatusChanges:
@@ -89,7 +89,7 @@ class ClientHub:
             changes.set(status)
 
     def opened(self, link: Link) -> None:
-        """A link is up."""
+        """A link is open."""
         if self._closed:
             return  # the block ended meanwhile, and the task behind the link is cancelled
         self._link = link
@@ -97,9 +97,9 @@ class ClientHub:
         self._set_status("connected")
 
     def received(self, text: str) -> bool:
-        """A message has come; return whether it was an answer or news of a subscription."""
+        """A message has arrived; return whether it was an answer or news of a subscription."""
         if self._closed:
-            return False  # it said so while the block ended
+            return False  # it arrived while the block was ending
         effects = self._protocol.receive_text(text)
         self._perform(effects)
         return not all(isinstance(effect, SendText | Fault) for effect in effects)
@@ -112,7 +112,7 @@ class ClientHub:
             self._set_status("reconnecting")
 
     def close(self) -> None:
-        """End for good: every request is settled, datasets stay readable."""
+        """Close for good: every request is settled, datasets stay readable."""
         if self._closed:
             return
         self._closed = True
@@ -139,7 +139,7 @@ class ClientHub:
         """Make an update; return the number of ids touched.
 
         Raises:
-            RequestError, ConnectionLostError, ClosedError: as `request`; `bad_message`: the answer is not a number.
+            RequestError, ConnectionLostError, ClosedError: as `request`; `bad_message` if the answer is not a number.
         """
         self.check_open()
         answer = await self._answer(*self._protocol.update(path, update, condition))
@@ -150,11 +150,11 @@ class ClientHub:
             raise RequestError("bad_message", problem) from None
 
     async def request(self, cmd: Literal["GET", "PUT"], path: str, arg: bytes = b"null") -> bytes:
-        """Ask the server; return the JSON text of its answer's data.
+        """Send a request; return the JSON text of the answer's data.
 
         Raises:
-            RequestError, ConnectionLostError, ClosedError: how else it may end.
-            RuntimeError: it is asked in another event loop.
+            RequestError, ConnectionLostError, ClosedError: it failed.
+            RuntimeError: called in another event loop.
         """
         self.check_open()
         return await self._answer(*self._protocol.request(cmd, path, arg))
@@ -176,7 +176,7 @@ class ClientHub:
     # --- collections ------------------------------------------------------------------------------
 
     def hold(self, path: str) -> Replica:
-        """Return what one more dataset sees of a collection; `acquire` it next.
+        """Return a new dataset's view of a collection; `acquire` it next.
 
         Args:
             path: in normal form.
@@ -195,7 +195,7 @@ class ClientHub:
         self._perform(self._protocol.acquire(replica.path))
 
     def release(self, replica: Replica) -> None:
-        """Hold it once less; the last time ends it."""
+        """Hold it once less; the last release ends the subscription."""
         if replica.handles == 0:
             return
         replica.handles -= 1

@@ -18,14 +18,14 @@ from sharedstate_core.client import ClosedError
 from .loop_affinity import LoopAffinity
 
 BURST: Final = 4
-"""Samples one after the other when it is used first: the best of some is far better than any."""
+"""Samples in a row at the first use: the best of several is far better than any single one."""
 
 INTERVAL_SECONDS: Final = 10.0
 USED_SECONDS: Final = 60.0
 """Sampled every `INTERVAL_SECONDS` until unused for `USED_SECONDS`, with no one waiting for a sample."""
 
 DRIFT: Final = 1e-4
-"""How far apart two clocks may run, seconds a second: several times what cheap quartz does."""
+"""How fast two clocks may drift apart, in seconds per second: several times the drift of cheap quartz."""
 
 
 class _Sample(NamedTuple):
@@ -40,8 +40,7 @@ class _Sample(NamedTuple):
 class Clock:
     """The server's time, in seconds since the Unix epoch, sampled only while it is used.
 
-    Before the first sample has come, `now()` is this machine's own time and `error` is infinite; `await synced()` waits
-    for it.
+    Before the first sample, `now()` is this machine's own time and `error` is infinite; `await synced()` waits for it.
     """
 
     def __init__(self, ask: Callable[[], Awaitable[float]], affinity: LoopAffinity) -> None:
@@ -89,7 +88,7 @@ class Clock:
             raise ClosedError
 
     def end(self) -> None:
-        """No more samples come."""
+        """Note that no more samples will come."""
         self._settled.set()
 
     def _look(self) -> None:
@@ -116,11 +115,11 @@ class Clock:
         try:
             time_there = await self._ask()
         except SharedStateError:
-            return  # another time
+            return  # try again later
         after = time.monotonic()
         sample = _Sample(time_there - (before + after) / 2, (after - before) / 2, after)
         best = self._best()
         if best and abs(sample.offset - best.offset) > sample.bound + best.bound_at(after):
-            self._samples.clear()  # they cannot both be right: the clock was set
+            self._samples.clear()  # they contradict each other: a clock was set
         self._samples.append(sample)
         self._settled.set()

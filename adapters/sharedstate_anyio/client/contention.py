@@ -1,9 +1,9 @@
 """Pauses between writers that compete for the same items.
 
-After a conflict there is a random pause. It is longer the more conflicts there were lately on that dataset, and a
-transaction that follows them begins with one, too: else the last winner would win again, and others never.
+After a conflict there is a random pause. It grows with the number of recent conflicts on that dataset, and a
+transaction that follows them begins with one too: otherwise the last winner would keep winning.
 
-Transactions of one client do not compete: each has its turn when the one before is over.
+Transactions of one client do not compete: they run one after the other.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from typing import Final
 import anyio
 
 MAX_CONFLICTS: Final = 6
-"""Conflicts that count for the pause: it is up to 64 times as long as an attempt takes..."""
+"""Maximum of conflicts that count for the pause, which is up to 64 times as long as an attempt takes..."""
 
 MAX_PAUSE: Final = 1.0
 """...and no longer than this, in seconds."""
 
 
 class ContentionBackoff:
-    """What a dataset knows of the others who write to its collection.
+    """What a dataset knows of other writers to its collection.
 
     Attributes:
-        turn: held by the one transaction that is under way.
+        turn: held by the transaction that is under way.
     """
 
     def __init__(self) -> None:
@@ -33,13 +33,13 @@ class ContentionBackoff:
         self._attempt = 0.0
 
     async def begin(self) -> None:
-        """Pause before a transaction, if there were conflicts lately."""
+        """Pause before a transaction, if there were recent conflicts."""
         if self._conflicts:
             await self._pause()
             self._conflicts -= 1
 
     async def conflict(self, attempt: float) -> None:
-        """Pause after a conflict; the attempt took so many seconds."""
+        """Pause after a conflict; `attempt` is how long the attempt took, in seconds."""
         self._attempt = attempt
         self._conflicts = min(self._conflicts + 1, MAX_CONFLICTS)
         await self._pause()

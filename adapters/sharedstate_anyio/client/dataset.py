@@ -31,16 +31,15 @@ from .values import ItemLike, ItemT_co, Reader, make_condition, make_update
 T = TypeVar("T")
 
 ATTEMPTS: Final = 100
-"""How often `transaction` tries: each conflict means that another writer got ahead."""
+"""How often `transaction` tries: each conflict means that another writer was first."""
 
 
 class Dataset(Mapping[str, ItemT_co]):
     """The local copy of one collection: a mapping from id to item, in order of insertion.
 
     Made by `Client.acquire` and `Client.acquired`. It changes when the server says so, one whole update at a time, and
-    only while the program awaits something. After a lost connection it keeps what it has, and is brought up to date.
-    Every item that is handed out is the program's own: changing it changes nothing here; `update` changes the
-    collection.
+    only while the program awaits something. After a lost connection it keeps its items and is then brought up to date.
+    Every item that it returns is the program's own: modifying it changes nothing here; `update` changes the collection.
     """
 
     def __init__(
@@ -66,7 +65,7 @@ class Dataset(Mapping[str, ItemT_co]):
 
     @property
     def loads(self) -> Callable[[bytes], ItemT_co]:
-        """Makes an item from its JSON text. What it raises comes out where the item is read, with a note."""
+        """Makes an item from its JSON text. Its exceptions are raised where the item is read, with a note."""
         return self._loads
 
     def get_item(self, id: str) -> ItemT_co | None:
@@ -88,7 +87,7 @@ class Dataset(Mapping[str, ItemT_co]):
         return len(self._replica.texts)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(list(self._replica.texts))  # may be awaited in between
+        return iter(list(self._replica.texts))  # the caller may await in between
 
     def keys(self) -> KeysView[str]:
         """Return the ids, in order, as they are now."""
@@ -118,18 +117,18 @@ class Dataset(Mapping[str, ItemT_co]):
         reset: bool = False,
         if_: Cursor | Condition | None = None,
     ) -> int:
-        """Have the server change the collection, in one step. When it returns, the dataset shows it.
+        """Have the server change the collection in one step. When this returns, the dataset shows the change.
 
-        Without a connection the update waits for one. If the waiting is cancelled, an update that was not sent yet is
-        withdrawn; one that was sent may take effect.
+        Without a connection the update waits for one. If the call is cancelled, an update that has not been sent yet is
+        withdrawn; one that has been sent may take effect.
 
         Args:
-            insert: items; each is added, or replaces that of the same id. One without `id` gets a random one. The JSON
-                text of an item, as bytes, is sent as it stands.
-            remove: ids; each goes, before `insert`. Absent ones do not matter.
-            reset: every item goes instead.
-            if_: apply it only if the collection (a cursor), or those of its items (a `Condition` with `ids`), have not
-                changed since; else the error is `conflict`.
+            insert: items; each is added, or replaces the one with the same id. An item without `id` gets a random one.
+                The JSON text of an item, as bytes, is sent unchanged.
+            remove: ids of items to remove, before `insert`. Absent ones do not matter.
+            reset: remove every item instead.
+            if_: apply the update only if the collection (a cursor) or some of its items (a `Condition` with `ids`) have
+                not changed since; otherwise the error is `conflict`.
 
         Returns:
             Number of ids touched.
@@ -137,8 +136,8 @@ class Dataset(Mapping[str, ItemT_co]):
         Raises:
             RequestError: the server refused: `bad_update`, `conflict`, `unavailable`…; `too_many` if too much waits for
                 a connection.
-            ConnectionLostError: whether it took effect is unknown; the dataset shows it, once in sync again.
-            ClosedError: the client is closed; it was not sent.
+            ConnectionLostError: whether it took effect is unknown; the dataset shows it once it is in sync again.
+            ClosedError: the client is closed; the update was not sent.
             ReleasedError: the dataset was released.
             TypeError: `insert` or `remove` is not a list, or `reset` is not a bool.
         """
@@ -159,23 +158,24 @@ class Dataset(Mapping[str, ItemT_co]):
     ) -> AbstractAsyncContextManager[Transaction[ItemT_co]] | Coroutine[Any, Any, T]:
         """Read and write in isolation.
 
-        A transaction shows the dataset as it is when it begins, and collects updates. They are sent at its end as one
-        conditional update: if an item that was read has changed meanwhile (any item, if all were looked at), nothing
-        happens, and that is a `conflict`. An exception sends nothing.
+        A transaction shows the dataset as of its beginning and collects updates. At its end they are sent as one
+        conditional update: if an item that was read has changed meanwhile (any item, if all were read), nothing
+        happens, and the result is a `conflict`. After an exception nothing is sent.
 
-        `await ds.transaction(function)` runs a function on a transaction, again after each conflict, and returns what
-        it returned. Before it runs again there is a random pause, which grows with the conflicts, up to a second, so
-        that everybody gets through. Those of this dataset run one after the other. `transact` is another name for it.
+        `await ds.transaction(function)` calls a function with a transaction, again after each conflict, and returns its
+        result. Before each retry there is a random pause, which grows with the number of conflicts, up to a second, so
+        that every writer gets through. Transactions of one dataset run one after the other. `transact` is another name
+        for this.
 
         `async with ds.transaction() as t` runs a block once: after a conflict it raises `RequestError`.
 
         Args:
-            function: reads and updates the transaction; must do nothing else, because it may be called many times.
-                A plain function: one that had to wait would conflict more.
+            function: reads and updates the transaction; it must do nothing else, because it may be called many times. A
+                plain function: one that could wait would conflict more often.
 
         Raises:
-            RequestError, ConnectionLostError, ClosedError, ReleasedError: as `update`; `conflict` only after 100
-                attempts of a function.
+            RequestError, ConnectionLostError, ClosedError, ReleasedError: as `update`; a function gets `conflict` only
+                after 100 attempts.
             TypeError: the function is a coroutine function; nothing was sent.
         """
         if function is None:
@@ -209,7 +209,7 @@ class Dataset(Mapping[str, ItemT_co]):
                 result = function(transaction)
             finally:
                 transaction.over = True
-            if inspect.iscoroutine(result):  # it has not run, which would go unnoticed
+            if inspect.iscoroutine(result):  # it has not run, and nobody would notice
                 result.close()
                 raise TypeError("a transaction takes a plain function, not a coroutine function")
             start = anyio.current_time()
@@ -236,17 +236,17 @@ class Dataset(Mapping[str, ItemT_co]):
     # --- following --------------------------------------------------------------------------------
 
     def changes(self) -> Changes[ItemT_co]:
-        """Return the changes from now on: `async for diffs in ds.changes()`.
+        """Return an iterator of the changes from now on: `async for diffs in ds.changes()`.
 
-        Each time it is a list of `Diff`, never empty, one for each item that was inserted, replaced or removed, and the
-        dataset shows just what they lead to. Changes that are not read are merged into their net difference, so a slow
-        reader misses intermediate states and no result, and what waits is bounded.
+        It yields lists of `Diff`, never empty, one for each item that was inserted, replaced or removed; the dataset
+        then shows exactly what they lead to. Unread changes are merged into their net difference, so a slow reader
+        misses intermediate states but no result, and the backlog is bounded.
 
-        The iteration ends when the dataset is released or the client closed.
+        The iteration ends when the dataset is released or the client is closed.
 
         Raises:
-            RequestError: in the iteration; the server does not keep the collection in sync any more. Acquiring it again
-                asks again.
-            Exception: in the iteration; what `loads` raised. These changes do not come again; the dataset shows them.
+            RequestError: in the iteration; the server no longer keeps the collection in sync. Acquiring it again asks
+                again.
+            Exception: in the iteration; what `loads` raised. These changes are not repeated; the dataset shows them.
         """
         return self._replica.listen(self._read)

@@ -36,31 +36,32 @@ async def connect(
     ping_timeout: float = 20.0,
     loads: Callable[[bytes], ItemT] | None = None,
 ) -> AsyncIterator[Client[ItemT]]:
-    """Be a client for the length of an `async with` block, on asyncio or trio.
+    """Run a client for the length of an `async with` block, on asyncio or trio.
 
-    The client reconnects whenever the connection is lost, for as long as it takes, after random pauses of up to
-    0.25 seconds at first and 20 in the end, and resumes what it held. Leaving the block closes it; requests that
-    are still under way end with an error.
+    Whenever the connection is lost the client reconnects, for as long as it takes, after random pauses of up to 0.25
+    seconds at first and 20 in the end, and resumes what it held. Leaving the block closes the client; requests still
+    under way end with an error.
 
     Args:
         url: `ws://host:port` or `wss://host:port` (`http` and `https` mean the same; `host:port` is `ws`), or
             `ws+unix:///path/of/socket`.
-        wait: connect first, and raise if that fails; else the block begins at once and what it asks for waits.
-        ssl_context: for `wss`; default: certificates that the system trusts.
-        headers: further ones of the WebSocket handshake, for a proxy in front of the server.
-        max_queue: maximum of requests that wait for a connection; more fail with `too_many`; with 0, all do.
-        max_message: longest message of the server, in bytes.
-        connect_timeout: for one attempt to connect, in seconds.
+        wait: connect first, and raise if that fails; otherwise the block begins at once, and its requests wait.
+        ssl_context: for `wss`; default: trust the system's certificates.
+        headers: additional headers of the WebSocket handshake, for a proxy in front of the server.
+        max_queue: maximum number of requests that wait for a connection; further ones fail with `too_many`, with 0 all
+            do.
+        max_message: longest message accepted from the server, in bytes.
+        connect_timeout: time limit for one attempt to connect, in seconds.
         ping_interval: seconds of silence after which the server is pinged.
-        ping_timeout: seconds within which it must answer, else the connection counts as lost.
-        loads: what makes an item of its JSON text, and so the type of items; default: a `dict` of Python's values. With
-            `bytes`, items are that text, to the last digit.
+        ping_timeout: seconds within which it must answer before the connection counts as lost.
+        loads: makes an item from its JSON text, which also gives the type of items; default: a `dict` of Python values.
+            With `bytes`, items are their JSON text, to the last digit.
 
     Raises:
-        ValueError: an invalid URL, a number out of range, or a header that HTTP does not allow.
-        TypeError: an argument of another type.
-        ConnectError: the first attempt failed (with `wait`), a later one was answered 401 or 403, or the server sent
-            the client away, with a close code from 4400 to 4499: the block is cancelled then.
+        ValueError: the URL is invalid, a number is out of range, or HTTP does not allow a header.
+        TypeError: an argument has another type.
+        ConnectError: the first attempt failed (with `wait`), a later one was answered with 401 or 403, or the server
+            sent the client away with a close code from 4400 to 4499; the block is then cancelled.
     """
     address = parse_address(url)
     expect("wait", wait, bool)
@@ -89,7 +90,7 @@ async def connect(
 async def _kept_connected(
     client: Client[Any], hub: ClientHub, connector: Connector
 ) -> AsyncIterator[None]:
-    """Run the client's tasks for the length of a block, which a failure of the connector cancels."""
+    """Run the client's tasks for the length of a block; a failure of the connector cancels it."""
     async with anyio.create_task_group() as tasks:
         try:
             with anyio.CancelScope() as block:

@@ -1,4 +1,4 @@
-"""The event loop and the thread that a client belongs to: used from another one it would hang, or race with itself."""
+"""The event loop and the thread that a client belongs to: used from another one it would hang or race with itself."""
 
 import threading
 from typing import Final

@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class ReleasedError(SharedStateError):
-    """The dataset was released: it is readable, and no longer kept in sync."""
+    """The dataset was released: it stays readable, but is no longer kept in sync."""
 
     code: str = "released"
 
@@ -25,7 +25,7 @@ class ReleasedError(SharedStateError):
 
 
 class Notifier:
-    """Wakes all that wait for anything to happen; costs nothing while none do."""
+    """Wakes all tasks that wait for something to happen; costs nothing while none do."""
 
     def __init__(self) -> None:
         self._event: anyio.Event | None = None
@@ -48,14 +48,14 @@ class Replica:
 
     Args:
         path: of the collection, in normal form.
-        protocol: has what is held.
+        protocol: the client core, which holds the items.
         notifier: notified when something happens.
-        affinity: where its changes may be waited for.
+        affinity: the event loop in which its changes may be awaited.
         synced: whether the collection is in sync already, for another dataset.
 
     Attributes:
         path: in normal form.
-        handles: how often it was acquired and not released.
+        handles: how often it was acquired and not yet released.
     """
 
     def __init__(
@@ -85,24 +85,24 @@ class Replica:
 
     @property
     def cursor(self) -> Cursor | None:
-        """The state that `texts` is."""
+        """The state that `texts` shows."""
         return self._protocol.cursor(self.path) if self._last is None else self._last[1]
 
     # --- what happens to it -----------------------------------------------------------------------
 
     def renew(self) -> None:
-        """The server is asked once more: a refusal is forgotten."""
+        """Forget a refusal: the server is asked again."""
         if self._refusal is not None:
             self._refusal = None
             self._synced = False
 
     @property
     def is_synced(self) -> bool:
-        """Whether it has been in sync, and was not refused since."""
+        """Whether it has been in sync and was not refused since."""
         return self._synced
 
     def handle(self, effect: Changed | Synced | Moved | Refused) -> None:
-        """Pass it on to iterations and waiters."""
+        """Pass an effect on to iterations and waiters."""
         match effect:
             case Changed(_, diffs):
                 for changes in self._listeners:
@@ -118,7 +118,7 @@ class Replica:
         self._notifier.notify()
 
     def released(self) -> None:
-        """It is no longer held: keep its present state."""
+        """Note that it is no longer held, and keep its present state."""
         self._last = (dict(self.texts), self.cursor)
         self._finish(ReleasedError(self.path))
 
@@ -164,7 +164,7 @@ class Replica:
             await self._wait()
 
     async def caught_up(self, before: Cursor, conflict: Cursor | None) -> None:
-        """Return once it shows what made a conflict: another state than before, and none that is older than that.
+        """Return once it shows what caused a conflict: a state other than `before`, and not older than `conflict`.
 
         Raises:
             SharedStateError: the server refuses, or it is over.

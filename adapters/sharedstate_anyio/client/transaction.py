@@ -32,7 +32,7 @@ class Transaction(Mapping[str, ItemT_co]):
 
     @property
     def condition(self) -> Condition | None:
-        """What must not have changed meanwhile: what was read."""
+        """The condition of the update: what was read must not have changed."""
         if self._read_all:
             return Condition(self.cursor)
         return Condition(self.cursor, tuple(self._read)) if self._read else None
@@ -72,7 +72,7 @@ class Transaction(Mapping[str, ItemT_co]):
         remove: Iterable[str] = (),
         reset: bool = False,
     ) -> None:
-        """Add to the batch; what is read from now on shows it. Arguments as of `Dataset.update`.
+        """Add to the batch; later reads show it. The arguments are those of `Dataset.update`.
 
         Raises:
             RequestError: `bad_update`: an item or an id is invalid, or the transaction is over.

@@ -1,4 +1,4 @@
-"""Between Python's values and JSON text, in which the core keeps items."""
+"""Conversion between Python values and JSON text, the form in which the core keeps items."""
 
 import json
 import sys
@@ -18,17 +18,17 @@ else:
     from typing_extensions import TypeVar
 
 Item: TypeAlias = dict[str, Any]
-"""An item as it is read, unless `loads` makes something else of its JSON text."""
+"""An item as it is read, unless `loads` makes something else from its JSON text."""
 
 ItemT = TypeVar("ItemT", default=Item)
 ItemT_co = TypeVar("ItemT_co", covariant=True, default=Item)
-"""What `loads` makes of an item's JSON text."""
+"""What `loads` makes from an item's JSON text."""
 
 ItemLike: TypeAlias = Mapping[str, Any] | bytes
-"""An item to insert: a mapping of what JSON knows, or the JSON text of an object, which is sent as it stands."""
+"""An item to insert: a mapping of JSON values, or the JSON text of an object, which is sent unchanged."""
 
 _DIGITS: Final = 4300
-"""Longest whole number that Python reads by itself; reading a longer one takes time that grows with its square."""
+"""Digits of the longest integer that Python parses by default; beyond it parsing takes quadratic time."""
 
 
 def loads(text: bytes) -> Any:
@@ -44,10 +44,10 @@ def loads(text: bytes) -> Any:
 
 
 def check_loads(loads: object) -> None:
-    """Check that something can make items.
+    """Check that `loads` can be called.
 
     Raises:
-        TypeError: it cannot be called.
+        TypeError: it cannot.
     """
     if not callable(loads):
         raise TypeError(f"loads: expected a function of bytes, found {found(loads)}")
@@ -62,7 +62,7 @@ def _whole(digits: str) -> float:
 
 
 class Reader(Generic[ItemT_co]):
-    """Makes the items of one collection from their JSON text. What `loads` raises gets a note that names the item.
+    """Makes the items of one collection from their JSON text. Exceptions of `loads` get a note that names the item.
 
     Args:
         loads: makes an item.
@@ -86,11 +86,11 @@ class Reader(Generic[ItemT_co]):
 def make_update(
     insert: Iterable[ItemLike] = (), remove: Iterable[str] = (), *, reset: bool = False
 ) -> Update:
-    """Return an update as the core takes it; an item without `id` gets a random one.
+    """Return an update in the core's form; an item without `id` gets a random one.
 
     Raises:
         RequestError: `bad_update`, with the place; the server checks the rest.
-        TypeError: `insert` or `remove` is one thing and not a collection of them, or `reset` is not a bool.
+        TypeError: `insert` or `remove` is a single value instead of a list, or `reset` is not a bool.
     """
     for name, value in (("insert", insert), ("remove", remove)):
         if isinstance(value, str | bytes | dict) or not isinstance(value, Iterable):
@@ -128,7 +128,7 @@ def _item(item: ItemLike, place: str) -> tuple[str, bytes]:
 
 
 def make_condition(wanted: Cursor | Condition | None) -> Condition | None:
-    """Return the condition that the core takes; a cursor alone is about the whole collection.
+    """Return a condition in the core's form; a cursor alone stands for the whole collection.
 
     Raises:
         TypeError: it is neither, or names no state.

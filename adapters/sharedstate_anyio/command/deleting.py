@@ -1,4 +1,4 @@
-"""The command `delete`: a collection loses all of its items, in one step."""
+"""The command `delete`: removes all items of a collection in one step."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from sharedstate_anyio.client import Client, Dataset, Transaction
 
 COUNTING_SECONDS: Final = 5.0
-"""How long it tries to remove exactly what it has counted. In a collection that keeps changing it then removes whatever
-is there."""
+"""How long it tries to remove exactly what it has counted. After that, in a collection that keeps changing, it removes
+whatever is there."""
 
 ANSWER_BYTES: Final = 1024
 
@@ -46,9 +46,9 @@ async def delete(options: Namespace) -> int:
 
 
 async def _check_name(client: Client[bytes], path: str, ds: Dataset[bytes]) -> None:
-    """Raise `CommandError` if nobody has ever written to such a collection.
+    """Raise `CommandError` if nobody has ever written to the collection.
 
-    A server of level 1 has no versions; servers before this version list whatever was ever written to.
+    A server of level 1 has no versions; older servers list every collection that was ever written to.
     """
     service, _, name = path.rpartition("/")
     written = ds.cursor.version > 0 if ds.cursor is not None else False
@@ -57,7 +57,7 @@ async def _check_name(client: Client[bytes], path: str, ds: Dataset[bytes]) -> N
 
 
 async def _agreed(question: str) -> bool:
-    """Ask, if somebody sits at a terminal."""
+    """Ask, if standard input is a terminal."""
     if not (os.isatty(STDIN) and sys.stderr is not None and sys.stderr.isatty()):
         return True
     print(f"sharedstate: {question} [y/N] ", end="", file=sys.stderr, flush=True)
@@ -66,7 +66,7 @@ async def _agreed(question: str) -> bool:
 
 
 async def empty(client: Client[bytes], path: str, ds: Dataset[bytes], patience: float) -> str:
-    """Remove all items; return in words how many there were."""
+    """Remove all items; return their number in words."""
     return await answered(client, patience, _empty(client, path, ds))
 
 

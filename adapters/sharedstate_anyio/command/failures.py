@@ -11,18 +11,18 @@ if TYPE_CHECKING:
     from sharedstate_anyio.client import RequestError
 
 FAILED: Final = 1
-"""The server cannot be reached, refused, or went away; an item that was asked for is not there."""
+"""The server cannot be reached, refused, or went away; or a requested item does not exist."""
 
 BAD_INPUT: Final = 2
-"""A wrong command line, or a line of input that cannot be read."""
+"""The command line or a line of input is invalid."""
 
 
 class CommandError(Exception):
-    """The command cannot go on; the message is one line for the person at the terminal.
+    """The command cannot continue; the message is one line for the user.
 
     Attributes:
         status: exit status.
-        in_doubt: whether the outcome of what was sent last is unknown.
+        in_doubt: whether the outcome of the last request is unknown.
     """
 
     def __init__(self, message: str, status: int = FAILED, *, in_doubt: bool = False) -> None:
@@ -32,7 +32,7 @@ class CommandError(Exception):
 
 
 def is_in_doubt(error: RequestError | ConnectionLostError) -> bool:
-    """Return whether the outcome of a request that failed so is unknown."""
+    """Return whether the outcome of a request that failed like this is unknown."""
     if isinstance(error, ServerRefusedError):
         return error.details.get("outcome") == "unknown"
     return isinstance(error, ConnectionLostError)

@@ -1,4 +1,4 @@
-"""Items on their way into a collection: their ids, and hints for what people bring instead."""
+"""Items to be loaded: their ids, and hints for input that is not quite items."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
 ID_FIELDS: Final = ("_id", "entity_id", "key", "uuid", "ID", "Id")
-"""Usual names of an id elsewhere: worth a hint."""
+"""Common names of an id elsewhere: worth a hint."""
 
 REMEMBERED: Final = 1_000_000
-"""Ids remembered to find duplicates, some 200 MB; later ones all count as new."""
+"""Maximum number of ids remembered to find duplicates, some 200 MB; further ones all count as new."""
 
 NAMED: Final = 3
-"""Duplicates that are named."""
+"""Maximum number of duplicates that are named."""
 
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -29,10 +29,10 @@ async def read_items(fd: int, id_field: str | None) -> AsyncIterator[Line]:
 
     Args:
         fd: to read from.
-        id_field: the member that the id is made of; None: the item has its `id`.
+        id_field: the member from which the id is made; None: items have their `id`.
 
     Raises:
-        CommandError: a line is not an item; it names the line and says what may help.
+        CommandError: a line is not an item; the message names the line and gives a hint.
     """
     async for line in read_objects(fd):
         found = line if id_field is None else _with_id(line, id_field)
@@ -43,7 +43,7 @@ async def read_items(fd: int, id_field: str | None) -> AsyncIterator[Line]:
 
 
 def _with_id(line: Line, field: str) -> Line:
-    """Return an item whose id is made of another member; the text of its members stays as it is."""
+    """Return an item whose id is made from another member; the text of its members is kept."""
     made = line.value.get(field)
     if isinstance(made, int) and not isinstance(made, bool):
         made = str(made)
@@ -72,7 +72,7 @@ def _advice(value: dict[str, object]) -> str:
 
 
 class Ids:
-    """The ids that were stored: how many there are, and which came more than once."""
+    """The ids that were stored: their number, and the duplicates."""
 
     def __init__(self) -> None:
         self._lines: dict[str, int] = {}
@@ -80,7 +80,7 @@ class Ids:
         self._named: list[str] = []
 
     def add(self, batch: Sequence[Line]) -> int:
-        """Note what was stored; return how many items that adds."""
+        """Note what was stored; return the number of new items."""
         added = 0
         for line in batch:
             id = line.value["id"]
@@ -96,7 +96,7 @@ class Ids:
         return added
 
     def repetitions(self) -> str:
-        """Return a remark about duplicate ids, for the end of a sentence."""
+        """Return a remark about duplicate ids, to append to a message."""
         if not self._repeated:
             return ""
         more = self._repeated - len(self._named)

@@ -28,7 +28,7 @@ WRITE_BYTES: Final = 4096
 """Bytes that a writable pipe takes without blocking (POSIX: PIPE_BUF is at least 512, on Linux 4096)."""
 
 LINE_BYTES: Final = 64 * 1024 * 1024
-"""Longest line: far more than a server accepts, far less than a machine's memory."""
+"""Longest line accepted: far more than a server accepts, far less than a machine's memory."""
 
 UTF_16: Final = (
     "the input is UTF-16, as some Windows programs write it: save it as UTF-8, in PowerShell by "
@@ -58,10 +58,10 @@ class Line(NamedTuple):
 
 
 async def read_objects(fd: int) -> AsyncIterator[Line]:
-    """Read JSON objects from a file descriptor, one a line; blank lines do not count.
+    """Read JSON objects from a file descriptor, one per line; blank lines are skipped.
 
     Raises:
-        CommandError: a line is not an object, or too long; it names the line.
+        CommandError: a line is not an object or is too long; the message names the line.
     """
     rest, number = bytearray(), 0
     while True:
@@ -96,7 +96,7 @@ def parse_line(number: int, text: bytes) -> Line:
         problem = f"line {number} is not JSON: {error.msg}, at character {error.pos + 1}{hint}"
         raise CommandError(problem, BAD_INPUT) from None
     except UnicodeDecodeError as error:
-        # Of which text it tells the place, the line or a part of it, depends on who read it.
+        # Its position refers to the line or to a part of it, depending on the decoder.
         start = text.index(error.object) + error.start
         column = len(text[:start].decode()) + 1
         problem = f"line {number}, column {column}: the byte {text[start]:#04x} is not UTF-8"
@@ -108,7 +108,7 @@ def parse_line(number: int, text: bytes) -> Line:
         raise CommandError(f"line {number} is not a JSON object{hint}", BAD_INPUT)
     stripped = text.strip()
     try:
-        _raw.decode(stripped)  # strict in what `loads` lets pass
+        _raw.decode(stripped)  # stricter than `loads`
     except msgspec.DecodeError:
         problem = f"line {number} holds half a character: a lone surrogate such as \\ud800"
         raise CommandError(problem, BAD_INPUT) from None
@@ -118,7 +118,7 @@ def parse_line(number: int, text: bytes) -> Line:
 async def _read(fd: int) -> bytes:
     await anyio.lowlevel.checkpoint()
     try:
-        with suppress(PermissionError):  # a file: it can always be read
+        with suppress(PermissionError):  # a regular file is always readable
             await anyio.wait_readable(fd)
         return os.read(fd, READ_BYTES)
     except OSError as error:
@@ -126,12 +126,12 @@ async def _read(fd: int) -> bytes:
 
 
 async def write_lines(fd: int, texts: Iterable[bytes]) -> None:
-    """Write JSON texts to a pipe, a terminal or a file, one a line, while others run.
+    """Write JSON texts to a pipe, a terminal or a file, one per line, while other tasks run.
 
-    It is interrupted between two lines only, unless they are long.
+    It can be interrupted only between two lines, unless they are long.
 
     Raises:
-        OSError: nobody reads it any more (`BrokenPipeError`), or it cannot be written.
+        OSError: the reader is gone (`BrokenPipeError`), or writing fails.
     """
     rest = bytearray()
     for text in texts:
@@ -146,11 +146,11 @@ async def write_lines(fd: int, texts: Iterable[bytes]) -> None:
 async def _write(fd: int, data: bytes | bytearray) -> None:
     start = 0
     while start < len(data):
-        with suppress(PermissionError):  # a file: it can always be written
+        with suppress(PermissionError):  # a regular file is always writable
             await anyio.wait_writable(fd)
         start += os.write(fd, data[start : start + WRITE_BYTES])
 
 
 def one_line(text: bytes) -> bytes:
-    """Return the JSON text of an item as one line: a line break in it can only be white space between tokens."""
+    """Return the JSON text of an item on one line: a line break in JSON can only be white space between tokens."""
     return text.replace(b"\r", b" ").replace(b"\n", b" ") + b"\n"

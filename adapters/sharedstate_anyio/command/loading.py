@@ -1,4 +1,4 @@
-"""The command `load`: many items, one a line. Whatever stops it, it reports how far it came."""
+"""The command `load`: many items, one per line. Whatever stops it, it reports how far it got."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from .lines import Line
 
 BATCH_BYTES: Final = 256 * 1024
-"""Size at which a batch is sent, however few items it has: well below what a server takes at once."""
+"""Size at which a batch is sent, however few items it has: well below a server's limit."""
 
 ATTEMPTS: Final = 3
-"""How often a batch is sent before a connection that breaks each time is blamed on the batch."""
+"""How often a batch is sent before it is blamed for a connection that breaks each time."""
 
 
 async def load(options: Namespace) -> int:
-    """Insert items, one a line, in batches; with `--reset` in place of what is there."""
+    """Insert items, one per line, in batches; with `--reset` they replace the present content."""
     url, path = options.target
     how, quiet, tally, reset = connecting(options), options.quiet, options.tally, options.reset
     ids = Ids()
@@ -39,7 +39,7 @@ async def load(options: Namespace) -> int:
         async with session(url, how) as client:
             loader = _Loader(client, path, how.patience)
             lines = read_items(fd, options.id_field)
-            if reset:  # nothing goes before everything has been read and found good
+            if reset:  # nothing is removed before everything has been read and checked
                 read = [line async for line in lines]
                 if not read:
                     return await _empty(client, path, how.patience, options)
@@ -49,7 +49,7 @@ async def load(options: Namespace) -> int:
                 try:
                     await loader.store(batch, reset=reset)
                 except _RefusedError as error:
-                    if error.before and not reset:  # what stands before a bad line is stored
+                    if error.before and not reset:  # what comes before a bad line is stored
                         await loader.store(error.before)
                         tally.add(ids.add(error.before), quiet=True)
                     raise
@@ -93,7 +93,7 @@ async def _again(lines: list[Line]) -> AsyncIterator[Line]:
 
 
 async def _batches(lines: AsyncIterator[Line], max_lines: int) -> AsyncIterator[list[Line]]:
-    """Join lines to batches; those before a bad line come first."""
+    """Group lines into batches; those before a bad line come first."""
     batch: list[Line] = []
     size = 0
     problem: CommandError | None = None
@@ -113,7 +113,7 @@ async def _batches(lines: AsyncIterator[Line], max_lines: int) -> AsyncIterator[
 
 
 class _RefusedError(CommandError):
-    """The server refused a batch; `before`: those of its lines that stand before the one at fault."""
+    """The server refused a batch; `before`: its lines before the one at fault."""
 
     def __init__(self, batch: list[Line], error: RequestError) -> None:
         bad = error.code in {"bad_update", "bad_message"}
@@ -133,9 +133,9 @@ class _Loader:
     """Sends batches to one collection.
 
     Args:
-        client: whose requests they are.
+        client: sends the requests.
         path: of the collection.
-        patience: how long each may take, in seconds.
+        patience: time limit for each batch, in seconds.
     """
 
     def __init__(self, client: Client[bytes], path: str, patience: float) -> None:
@@ -144,14 +144,14 @@ class _Loader:
         self._patience = patience
 
     async def rehearse(self, lines: list[Line], max_lines: int) -> None:
-        """Have the server check all lines, under a condition that never holds, so that nothing changes."""
+        """Have the server check all lines under a condition that never holds, so that nothing changes."""
         if not await self._holds_never([]):
             return  # a server of level 1 ignores conditions
         async for batch in _batches(_again(lines), max_lines):
             await self._holds_never(batch)
 
     async def _holds_never(self, batch: list[Line]) -> bool:
-        """Return whether the server found the condition not met."""
+        """Return whether the server reported that the condition was not met."""
         try:
             await self.store(batch, if_=Cursor("", 0))
         except _RefusedError as error:
@@ -163,7 +163,7 @@ class _Loader:
     async def store(
         self, batch: list[Line], *, reset: bool = False, if_: Cursor | None = None
     ) -> None:
-        """Insert a batch. Doing it twice changes no more than once, so after a lost connection it is done again."""
+        """Insert a batch. Inserting is idempotent, so after a lost connection it is repeated."""
         insert = [line.text for line in batch]
         place = f"{_where(batch)}: " if batch else ""
         for attempt in range(1, ATTEMPTS + 1):

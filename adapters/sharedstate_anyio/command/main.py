@@ -1,4 +1,4 @@
-"""Runs a command to its end, whatever that is."""
+"""Runs a command to its end, whatever the outcome."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run the command; ends the process with its exit status."""
+    """Run the command, and end the process with its exit status."""
     given = sys.argv[1:] if argv is None else list(argv)
     if names_configuration(given):
         from sharedstate_anyio.cli.main import main as serve  # noqa: PLC0415  (what a client does without)
 
-        serve(given)  # how the server was started before it had a command of its own
+        serve(given)  # the server used to be started like this
         return
     sys.exit(anyio.run(_run, parse(given)))
 
 
 async def _run(options: Namespace) -> int:
-    """Run it until it ends or is interrupted; report in one line what went wrong, and how far it came."""
+    """Run the command until it ends or is interrupted; report on one line what went wrong, and how far it got."""
     status = FAILED
     signum = 0
 

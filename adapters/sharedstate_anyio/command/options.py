@@ -66,7 +66,7 @@ terminal. To keep a copy: sharedstate dump URL -o FILE, and load to put it back.
 
 
 def names_configuration(given: Sequence[str]) -> bool:
-    """Return whether a command line names a file in place of a command: it is meant for the server."""
+    """Return whether a command line names a file in place of a command: such a command line is meant for the server."""
     if not given or given[0] in CLIENT_COMMANDS:
         return False
     words = [each for each in given if not each.startswith("-")]
@@ -74,7 +74,7 @@ def names_configuration(given: Sequence[str]) -> bool:
 
 
 def parse(given: Sequence[str]) -> argparse.Namespace:
-    """Parse the command line; ends the process if it is wrong."""
+    """Parse the command line, and end the process if it is wrong."""
     made = parser()
     word = given[0] if given else ""
     if word and not word.startswith("-") and word not in CLIENT_COMMANDS:
@@ -83,13 +83,13 @@ def parse(given: Sequence[str]) -> argparse.Namespace:
         if meant:
             advice = f"did you mean {meant[0]}?"
         elif re.search(r"[:/]", word):
-            advice = "one of them stands before the URL, such as get"
+            advice = "put one of them before the URL, such as get"
         made.error(f"there is no command {word!r}, and no such file; {advice}")
     return made.parse_args(given)
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the parser; what it returns has `run`, the command's coroutine function."""
+    """Return the parser; its result has `run`, the command's coroutine function."""
     made = Parser(
         prog="sharedstate",
         description=DESCRIPTION,

@@ -41,7 +41,7 @@ async def get(options: Namespace) -> int:
 
 
 def _elements(data: bytes) -> list[bytes]:
-    """Return the elements of a list, each as JSON text; what is not a list stands alone."""
+    """Return the elements of a list, each as JSON text; anything else as a single element."""
     try:
         return [bytes(raw) for raw in msgspec.json.decode(data, type=list[msgspec.Raw])]
     except msgspec.ValidationError:
@@ -49,7 +49,7 @@ def _elements(data: bytes) -> list[bytes]:
 
 
 async def dump(options: Namespace) -> int:
-    """Print a collection as it is at one moment, in order."""
+    """Print a collection as of one moment, in order."""
     url, path = options.target
     how = connecting(options)
     async with session(url, how) as client:
@@ -72,7 +72,7 @@ async def _print(texts: Iterable[bytes]) -> None:
 def _save(file: Path, texts: Iterable[bytes]) -> None:
     """Write a file atomically; a pipe or a device is written to directly."""
     try:
-        file = file.resolve()  # a link stays
+        file = file.resolve()  # a link is kept
         if file.exists() and not file.is_file():
             with file.open("wb") as stream:
                 stream.writelines(map(one_line, texts))
@@ -88,7 +88,7 @@ def _save(file: Path, texts: Iterable[bytes]) -> None:
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise
-    except (OSError, RuntimeError) as error:  # the latter: links that lead in a circle
+    except (OSError, RuntimeError) as error:  # the latter: a loop of links
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise CommandError(f"cannot write {file}: {reason}") from None
 
@@ -100,7 +100,7 @@ def _umask() -> int:
 
 
 async def watch(options: Namespace) -> int:
-    """Print each change as it comes, until interrupted."""
+    """Print each change as it arrives, until interrupted."""
     url, path = options.target
     how = connecting(options)
     async with session(url, how) as client:

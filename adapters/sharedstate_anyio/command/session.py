@@ -30,8 +30,7 @@ class Connecting(NamedTuple):
         ssl_context: for `wss`; None for the system's.
         headers: of the handshake.
         timeout: seconds for the first connection; no more than `patience`.
-        patience: seconds without a connection, without an answer, or without the server's storage, after which to give
-            up.
+        patience: seconds to wait for a connection, an answer, or the server's storage before giving up.
     """
 
     ssl_context: ssl.SSLContext | None
@@ -44,14 +43,14 @@ def connecting(options: Namespace) -> Connecting:
     """Read the options that all commands share.
 
     Raises:
-        CommandError: the certificates cannot be read, or are not needed.
+        CommandError: the certificates cannot be read, or do not apply.
     """
     context = None
     if options.key is not None and options.cert is None:
-        raise CommandError("--key is of use with --cert only", BAD_INPUT)
+        raise CommandError("--key needs --cert", BAD_INPUT)
     if options.ca is not None or options.cert is not None:
         if not parse_address(options.target.url).tls:
-            raise CommandError("--ca and --cert are of use with wss:// or https:// only", BAD_INPUT)
+            raise CommandError("--ca and --cert apply only to wss:// and https://", BAD_INPUT)
         file = options.ca
         try:
             context = ssl.create_default_context(cafile=options.ca)
@@ -71,18 +70,18 @@ def _no_password() -> str:
 
 
 def say(message: str) -> None:
-    """Print a message for the person at the terminal."""
+    """Print a message for the user."""
     if sys.stderr is not None:
         print(f"sharedstate: {message}", file=sys.stderr, flush=True)
 
 
 @asynccontextmanager
 async def session(url: str, how: Connecting) -> AsyncIterator[Client[bytes]]:
-    """Connect; items are JSON text.
+    """Run a connected client whose items are JSON text.
 
     Raises:
         ConnectError: the first attempt failed.
-        CommandError: the connection was away for too long.
+        CommandError: there was no connection for too long.
     """
     impatient = False
     async with (
@@ -119,12 +118,12 @@ async def session(url: str, how: Connecting) -> AsyncIterator[Client[bytes]]:
 async def answered(
     client: Client[bytes], patience: float, request: Awaitable[T], place: str = ""
 ) -> T:
-    """Return what the server answers; a connection that is lost and made again has as long to answer.
+    """Return the server's answer; after a reconnect the time limit starts anew.
 
     Args:
-        client: whose request it is.
-        patience: in seconds.
-        request: to wait for.
+        client: sends the request.
+        patience: time limit in seconds.
+        request: what to await.
         place: prefix of the error message, such as `line 3: `.
 
     Raises:
@@ -159,9 +158,9 @@ async def answered(
 
 
 async def acquired(client: Client[bytes], path: str, patience: float) -> Dataset[bytes]:
-    """Acquire a collection; ask now and then whether the server answers, and whether the storage does.
+    """Acquire a collection; meanwhile check now and then that the server and its storage still answer.
 
-    A server whose storage is away goes on trying to load the collection, for as long as it takes.
+    A server whose storage is unavailable keeps trying to load the collection, for as long as it takes.
 
     Raises:
         RequestError: the server refuses, or its storage is not available.
@@ -179,7 +178,9 @@ async def acquired(client: Client[bytes], path: str, patience: float) -> Dataset
             except ConnectionLostError:
                 continue
             except RequestError as error:
-                if error.code != "unavailable":  # such as a collection too long for one answer
+                if (
+                    error.code != "unavailable"
+                ):  # for example, the collection is too long for one answer
                     continue
                 problem = error
                 tasks.cancel_scope.cancel()
@@ -193,7 +194,7 @@ async def acquired(client: Client[bytes], path: str, patience: float) -> Dataset
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(see_whether_it_answers)
         tasks.start_soon(ask, path.rpartition("/")[0])
-        tasks.start_soon(ask, path)  # it may be this collection alone that cannot be read
+        tasks.start_soon(ask, path)  # perhaps only this collection cannot be read
         found.append(await client.acquire(path))
         tasks.cancel_scope.cancel()
     if problem is not None:

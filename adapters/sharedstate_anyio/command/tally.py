@@ -11,10 +11,10 @@ PROGRESS_SECONDS: Final = 1.0
 
 
 class Tally:
-    """How far a command came.
+    """How far a command got.
 
     Attributes:
-        stored: how many the server has acknowledged.
+        stored: number of items or updates that the server has acknowledged.
     """
 
     def __init__(self, noun: str) -> None:
@@ -28,15 +28,15 @@ class Tally:
         return f"{self.stored:,} {self._noun}s are stored" if self.stored else "nothing is stored"
 
     def in_doubt(self) -> str:
-        """Print the progress, without what was sent last."""
+        """Return the progress before a request whose outcome is unknown."""
         return f"{self} before" if self.stored else "nothing else is stored"
 
     def at_least(self) -> str:
-        """Print the progress, if more may have been sent."""
+        """Return the progress where more may have been stored."""
         return f"at least {self}" if self.stored else "nothing is known to be stored"
 
     def add(self, number: int, *, quiet: bool) -> None:
-        """Count, and print the progress now and then."""
+        """Count, and print the progress from time to time."""
         self.stored += number
         now = time.monotonic()
         if not quiet and now - self._said > PROGRESS_SECONDS:

@@ -12,7 +12,7 @@ from sharedstate_core.paths import split_path
 
 
 def _socket(segments: list[str], text: str) -> list[str]:
-    """Return the segments that name the UNIX socket: the one that is there, or all but the last three."""
+    """Return the segments that name the UNIX socket: one that exists, or all but the last three."""
     for end in range(len(segments), 0, -1):
         if Path("/", *segments[:end]).is_socket():
             return segments[:end]
@@ -22,11 +22,11 @@ def _socket(segments: list[str], text: str) -> list[str]:
 
 
 class Target(NamedTuple):
-    """A server, and something on it.
+    """A server and a path on it.
 
     Attributes:
         url: of the server.
-        path: `/app/service/collection`, or with `partial` anything that can be asked for.
+        path: `/app/service/collection`, or with `partial` any path that can be requested.
     """
 
     url: str
@@ -34,9 +34,9 @@ class Target(NamedTuple):
 
 
 def parse_target(text: str, *, partial: bool = False) -> Target:
-    """Take a URL apart: its last three segments are the path, what stands before them is the server's.
+    """Split a URL: its last three segments are the path, the rest is the server's URL.
 
-    Segments are taken as they are, without undoing any %. What stands before the path is a folder of a reverse proxy.
+    Segments are taken literally, without percent-decoding. Segments before the path are a folder of a reverse proxy.
 
     Args:
         text: `ws://host:9000/app/items/c`, `wss://host/prefix/app/items/c`, `host:9000/app/items/c`,
@@ -44,7 +44,7 @@ def parse_target(text: str, *, partial: bool = False) -> Target:
         partial: whether fewer than three segments are a path too: `/`, `/clock`, `/app/service`.
 
     Raises:
-        ValueError: it is invalid; the message says why.
+        ValueError: the URL is invalid; the message says why.
     """
     scheme = re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", text)
     start = scheme.end() if scheme else 0
@@ -59,7 +59,7 @@ def parse_target(text: str, *, partial: bool = False) -> Target:
     path = "/" + "/".join(named)
     url = text[:start] + "/".join([place, *before])
     if parse_address(url).socket is None and before:
-        url += "/"  # a reverse proxy's folder ends with it
+        url += "/"  # a reverse proxy's folder ends with a slash
     try:
         if len(named) == 3:
             return Target(url, str(parse_collection_path(path)))

@@ -1,4 +1,4 @@
-"""The command `put`: updates, one a line. Whatever stops it, it reports how far it came."""
+"""The command `put`: updates, one per line. Whatever stops it, it reports how far it got."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ async def put(options: Namespace) -> int:
 
 
 async def _given(arguments: list[str]) -> AsyncIterator[Line]:
-    """Read the changes on the command line, else those on standard input."""
+    """Read the changes from the command line, or else from standard input."""
     for number, argument in enumerate(arguments, 1):
         yield parse_line(number, os.fsencode(argument))
     if not arguments:

@@ -1,1 +1,1 @@
-"""The configuration: the document, a module for each key, the schema, and what a reload changes."""
+"""The configuration: the document, a module for each key, the schema, and reloading."""

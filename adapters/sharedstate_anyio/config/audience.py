@@ -13,10 +13,10 @@ AUDIENCES: Final[tuple[Audience, ...]] = ("local", "anyone", "off")
 
 
 def parse_audience(value: object) -> Audience:
-    """Give the document's `metrics` its type.
+    """Return the document's `metrics`, checked.
 
     Raises:
-        ConfigurationError: it is not one of the words.
+        ConfigurationError: it is none of the allowed words.
     """
     for word in AUDIENCES:
         if value == word:

@@ -12,11 +12,11 @@ DEFAULT_THRESHOLD: Final = 1024
 """Default threshold in bytes: shorter messages fit in one packet anyway."""
 
 LONGEST_BYTES: Final = 2 * 1024 * 1024
-"""Longer messages go out as they are: compressing them would block the loop for tens of milliseconds."""
+"""Longer messages are not compressed: that would block the loop for tens of milliseconds."""
 
 
 def parse_compression(value: object) -> int | None:
-    """Give the document's `compression` its type: the threshold in bytes, None for no compression.
+    """Return the document's `compression`, checked: the threshold in bytes, None for no compression.
 
     Raises:
         ConfigurationError: it is neither a boolean nor a whole number.
@@ -25,5 +25,5 @@ def parse_compression(value: object) -> int | None:
         return DEFAULT_THRESHOLD if value else None
     if isinstance(value, int) and 0 <= value <= LONGEST_BYTES:
         return value
-    problem = f"expected true, false, or from how many bytes on (0 to {LONGEST_BYTES}), found {shown(value)}"
+    problem = f"expected true, false, or a threshold in bytes (0 to {LONGEST_BYTES}), found {shown(value)}"
     raise ConfigurationError("compression", problem)

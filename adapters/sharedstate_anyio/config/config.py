@@ -2,10 +2,10 @@
 
 Rules:
 
-1. Every error is a `ConfigurationError` of one line: the place in the document
+1. Every error is a one-line `ConfigurationError`: the place in the document
    (`services[1].config.db_table`) or the file, then what is wrong and what to do.
-2. Parsing looks at shapes only. What a service's `config` may hold is the service's business: it
-   goes through untouched (`storage/plugins.py`).
+2. Parsing checks shapes only. What a service's `config` may hold is up to the service: it is passed on unchanged
+   (`storage/plugins.py`).
 """
 
 import json
@@ -39,15 +39,15 @@ class Config:
         listen: where to listen; at least one.
         services: in addition to those whose backends are passed to `serve`.
         limits: bounds on what a peer may ask for.
-        origins: whose pages may connect.
+        origins: which pages may connect.
         transport: bounds on connections.
-        compression: bytes from which messages are compressed; None: never.
-        metrics: who may read them.
+        compression: size in bytes from which messages are compressed; None: never.
+        metrics: who may read the metrics.
         files: folders to serve, by their URL path, such as `{"/": "./public"}`.
 
     Raises:
-        TypeError: one is of another type.
-        ValueError: there is no listener, or one is out of range.
+        TypeError: an attribute has another type.
+        ValueError: there is no listener, or a value is out of range.
         ConfigurationError: a path of `files` is invalid, reserved for the server, or a duplicate.
     """
 
@@ -105,7 +105,7 @@ def load_config(file: Path | str | None, errors: ErrorCollector | None = None) -
     Raises:
         ConfigurationError: the file cannot be read, is not JSON, or breaks the format. Its `key` is
             the file (and line and column) or the place in the document.
-        TypeError: `file` is a document; `parse_config` takes those.
+        TypeError: `file` is a document: pass it to `parse_config`.
     """
     if file is None:
         return parse_config(DEFAULT_DOCUMENT)
@@ -138,17 +138,17 @@ def _load(text: str, file: Path, errors: ErrorCollector) -> Config:
 
 
 def parse_config(document: object, errors: ErrorCollector | None = None) -> Config:
-    """Check a decoded configuration document and give it its types.
+    """Check a decoded configuration document, and return it as a `Config`.
 
     Args:
         document: `{"service": {"host", "port", ...}, "services": [{"name", "module", "config", "poll_seconds"}, ...],
             "limits": {...}, "origins": [...], "compression": ..., "metrics": ..., "files": {...}, "$schema": ...}`.
             Everything but `services`, with names and modules, is optional.
-        errors: collects mistakes instead of raising them. Then what could be read is returned: defaults in place of
-            wrong values, without services that have mistakes.
+        errors: collects mistakes instead of raising them. The result then has defaults in place of wrong values, and
+            leaves out services with mistakes.
 
     Raises:
-        ConfigurationError: the document breaks the format; `key` is the place, `each` all mistakes.
+        ConfigurationError: the document breaks the format; `key` is the place, `each` lists all mistakes.
     """
     if errors is None:
         with ErrorCollector() as errors:

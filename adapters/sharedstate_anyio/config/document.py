@@ -1,7 +1,7 @@
-"""JSON documents that people write: every error names its place.
+"""JSON documents written by people: every error names its place.
 
-A place is written as in JavaScript: `services[1].config.db_table`, `services[1].config["odd key"]`; the
-document itself is the empty place. Every problem fits on one line.
+A place is written as in JavaScript: `services[1].config.db_table`, `services[1].config["odd key"]`; the document itself
+is the empty string. Every message fits on one line.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from sharedstate_backends.error_collector import ErrorCollector
 
 MAX_UNKNOWN: Final = 10
-"""Unknown keys of one object that are reported individually."""
+"""Maximum number of unknown keys per object that are reported individually."""
 
 MAX_WORD: Final = 100
-"""Longer words are not matched."""
+"""Longer words are not matched against known keys."""
 
 _PLAIN_KEY: Final = re.compile(r"[A-Za-z_$][A-Za-z0-9_.-]{0,59}")
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
@@ -42,7 +42,7 @@ _KINDS: Final[dict[type, str]] = {
 
 
 class _Members(dict[str, object]):
-    """A JSON object being read, which remembers a duplicate key."""
+    """A JSON object being parsed, which remembers a duplicate key."""
 
     __slots__ = ("doubled",)
 
@@ -59,7 +59,7 @@ class _NotJson:
 
 
 def decode(text: str, file: str) -> object:
-    """Return the JSON document; refuses what `json` lets through: duplicate keys, lone surrogates, `NaN`.
+    """Return the JSON document; refuse what `json` accepts in excess: duplicate keys, lone surrogates, `NaN`.
 
     Raises:
         ConfigurationError: `key` is the file, with line and column, or the place.
@@ -71,14 +71,14 @@ def decode(text: str, file: str) -> object:
         raise ConfigurationError(where, f"this is not JSON: {error.msg}") from None
     except RecursionError:
         raise ConfigurationError(file, "is nested too deep for a configuration") from None
-    except ValueError:  # what is left: more digits than Python converts
+    except ValueError:  # the only other cause: more digits than Python converts
         raise ConfigurationError(file, "holds a number that is too long") from None
 
 
 def _plain(value: object, place: str) -> object:
     if isinstance(value, _Members):
         if value.doubled is not None:
-            problem = f"the key {shown(value.doubled)} is there twice; keep one"
+            problem = f"the key {shown(value.doubled)} appears twice; keep one"
             raise ConfigurationError(place, problem)
         return {
             str(_plain(key, place)): _plain(member, join(place, key))
@@ -112,7 +112,7 @@ def object_at(
     if not isinstance(value, dict | MappingProxyType):
         names = ", ".join(f'"{name}"' for name in required + optional)
         raise ConfigurationError(place, f"expected an object with {names}, found {kind(value)}")
-    meant = set()  # a misspelled key is not reported as missing, too
+    meant = set()  # a misspelled key is not also reported as missing
     unknown = [key for key in value if key not in required + optional]
     for key in unknown[:MAX_UNKNOWN]:
         other = other_keys.DOCUMENT.get(str(key))
@@ -131,7 +131,7 @@ def object_at(
 
 
 def nearest(word: str, known: Collection[str]) -> str | None:
-    """Return the known word that was probably meant, if there is one."""
+    """Return the known word that was probably meant, if any."""
     if len(word) > MAX_WORD:
         return None
     return next(iter(difflib.get_close_matches(word, sorted(known), n=1)), None)
@@ -145,7 +145,7 @@ def join(place: str, key: str) -> str:
 
 
 def shown(value: object) -> str:
-    """Return a value as the document spells it if it is short, else its kind."""
+    """Return a short value as the document spells it, or else its kind."""
     if isinstance(value, str):
         return json.dumps(value if len(value) <= 60 else f"{value[:60]}...")
     if isinstance(value, bool | float | None) or (isinstance(value, int) and abs(value) < 1e30):
@@ -154,5 +154,5 @@ def shown(value: object) -> str:
 
 
 def kind(value: object) -> str:
-    """Return the kind of a value, in words: all that may be printed of a secret."""
+    """Return the kind of a value in words: all that may be printed about a secret."""
     return _KINDS.get(type(value), type(value).__name__)

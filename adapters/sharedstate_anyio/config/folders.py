@@ -25,11 +25,11 @@ OWN_PATTERN: Final = f"^({'|'.join(OWN)})/?$"
 
 
 def parse_files(value: object, place: str = PLACE) -> dict[str, str]:
-    """Give the document's `files` its type: folders by URL path, which ends with a slash.
+    """Return the document's `files`, checked: folders by URL path, which ends with a slash.
 
     Raises:
-        ConfigurationError: it is not an object, or a member is not a path with a folder, or is a path of the server
-            itself.
+        ConfigurationError: it is not an object, or a member does not map a path to a folder, or the path is the
+            server's own.
     """
     if not isinstance(value, Mapping):
         problem = f'expected an object such as {{"/": "./public"}}, found {kind(value)}'
@@ -50,7 +50,7 @@ def parse_files(value: object, place: str = PLACE) -> dict[str, str]:
             if not isinstance(name, str) or not name or "\0" in name:
                 errors.add(where, f"expected the name of a folder, found {shown(folder)}")
             elif folders.setdefault(f"{path.rstrip('/')}/", name) is not name:
-                errors.add(where, "is there twice, with and without a slash; keep one")
+                errors.add(where, "appears twice, with and without a slash; keep one")
     return folders
 
 
@@ -67,7 +67,7 @@ def check_own_file(files: Mapping[str, str | os.PathLike[str]], file: Path) -> N
 
 
 def refuse_inside(place: str, folder: str | os.PathLike[str], what: str, file: str) -> None:
-    """Refuse a folder in which this file would be served."""
+    """Refuse a folder from which this file would be served."""
     if is_served(os.path.realpath(folder), os.path.realpath(file)):
         problem = f"everybody could read {what}, {shown(file)}; serve a folder of its own"
         raise ConfigurationError(place, problem)

@@ -18,20 +18,20 @@ class TransportLimits:
     """Limits of the transport; those of the core are in `sharedstate_core.Limits`.
 
     Attributes:
-        connections: sockets in all, whatever they speak; one more is answered with status 503.
-        connections_per_address: sockets of one IPv4 address or one IPv6 network (/64); one more is answered
-            with 429. None: 1,000, and no bound for this machine itself, where a reverse proxy may be.
-        head_seconds: how long a peer may take for its request head, and for its TLS handshake.
+        connections: open sockets in total, whatever their protocol; one more is answered with status 503.
+        connections_per_address: open sockets of one IPv4 address or one IPv6 network (/64); one more is answered with
+            429. None: 1,000, but no bound for this machine itself, where a reverse proxy may run.
+        head_seconds: time a peer has for its request head, and for its TLS handshake.
         head_bytes: longest request head.
-        idle_seconds: how long a connection without a WebSocket waits for another request; 0: not at all.
-        ping_seconds: pause between pings of a connection; 0: none are sent.
+        idle_seconds: time a connection without a WebSocket stays open for another request; 0: none.
+        ping_seconds: interval between pings of a connection; 0: none are sent.
         pong_seconds: how long after a ping a peer may stay silent before it is dropped.
-        message_seconds: how long a message that has begun to arrive may take to bring its end, or 64 KiB more.
-        unfinished_bytes: messages that have begun to arrive, of all connections together; beyond it, those are closed
-            that began first. One message may exceed it.
+        message_seconds: time within which a message that has begun to arrive must be complete, or bring 64 KiB more.
+        unfinished_bytes: bytes of incomplete messages, of all connections together; beyond it, the connections whose
+            messages began first are closed. A single message may exceed it.
 
     Raises:
-        TypeError, ValueError: one is not a number, or too small.
+        TypeError, ValueError: a limit is not a number, or is too small.
     """
 
     connections: int = 20_000
@@ -62,9 +62,9 @@ class _Range(NamedTuple):
 
 RANGES: Final[dict[str, _Range]] = {
     "message_bytes": _Range(1024, 1 << 30),
-    "depth": _Range(4, 256),  # deeper texts come near what other JSON readers can take
+    "depth": _Range(4, 256),  # deeper texts approach the limits of other JSON parsers
     "items": _Range(1, 1_000_000),
-    "id_bytes": _Range(8, 255),  # what an index column of every store holds
+    "id_bytes": _Range(8, 255),  # what an index column of every store can hold
     "subscriptions": _Range(1, 1_000_000),
     "unanswered": _Range(8, 100_000),
     "held_bytes": _Range(64 * 1024, 1 << 32),
@@ -96,7 +96,7 @@ _TRANSPORT: Final = frozenset(field.name for field in fields(TransportLimits))
 
 
 def parse_limits(value: object) -> tuple[Limits, TransportLimits]:
-    """Give the document's `limits` their types; what it leaves out keeps its default.
+    """Return the document's `limits`, checked; missing ones keep their defaults.
 
     Raises:
         ConfigurationError: a key is unknown, or a value is not a number in its range.

@@ -35,10 +35,10 @@ class Certificates:
     """PEM files of one listener.
 
     Attributes:
-        cert: the server's certificate, followed by the intermediate ones.
+        cert: the server's certificate, followed by intermediate certificates.
         key: its private key, not encrypted.
-        ca: the authority whose certificates clients have to present; None: they need none.
-        place: of `ssl` in the configuration, for messages.
+        ca: the authority whose certificates clients must present; None: they need none.
+        place: the place of `ssl` in the configuration, for messages.
     """
 
     cert: str
@@ -59,7 +59,7 @@ class Listen:
         ssl: speak TLS; None: plain text.
 
     Raises:
-        ConfigurationError: one cannot be used; the key is its name.
+        ConfigurationError: an attribute cannot be used; `key` is its name.
     """
 
     host: str = DEFAULT_HOST
@@ -85,7 +85,7 @@ class Listen:
 
 
 def parse_listeners(value: object) -> tuple[Listen, ...]:
-    """Give the document's `service` its type: one listener, or `{"listen": [...]}` for several.
+    """Return the document's `service`, checked: one listener, or `{"listen": [...]}` for several.
 
     Raises:
         ConfigurationError: the document breaks the format; `key` is the place.
@@ -95,10 +95,10 @@ def parse_listeners(value: object) -> tuple[Listen, ...]:
     with ErrorCollector() as errors:
         beside = [key for key in value if key != "listen"]
         for key in beside[:MAX_UNKNOWN]:
-            problem = 'stands beside "listen"; move it into the entries of that list'
+            problem = 'cannot be combined with "listen"; move it into the entries of that list'
             errors.add(join("service", str(key)), problem)
         if len(beside) > MAX_UNKNOWN:
-            more = f'{len(beside) - MAX_UNKNOWN:,} more keys stand beside "listen"'
+            more = f'{len(beside) - MAX_UNKNOWN:,} more keys cannot be combined with "listen"'
             errors.add("service", more)
         entries = value["listen"]
         if not isinstance(entries, list) or not entries:
@@ -151,7 +151,9 @@ def _listener(value: object, place: str, *, optional: tuple[str, ...] = ()) -> L
             errors.add(f"{place}.mode", 'belongs to a UNIX socket; add "unix"')
         for key in ("host", "port"):
             if "unix" in members and key in members:
-                problem = 'stands beside "unix"; use one of them, or two entries of "listen"'
+                problem = (
+                    'cannot be combined with "unix"; use one of them, or two entries of "listen"'
+                )
                 errors.add(f"{place}.{key}", problem)
     return Listen(**read, ssl=ssl)  # type: ignore[arg-type]
 
@@ -162,10 +164,10 @@ def _host(value: object, place: str) -> str:
         raise ConfigurationError(place, problem)
     if not _is_ipv6(value):
         try:
-            value.encode("idna")  # as the system is asked for it
+            value.encode("idna")  # as the resolver receives it
         except UnicodeError:
             problem = (
-                "a part between dots is empty, too long or no text; each has 1 to 63 characters"
+                "a part between dots is empty, too long or not text; each has 1 to 63 characters"
             )
             raise ConfigurationError(place, f"{problem}, found {shown(value)}") from None
     return value
@@ -223,7 +225,7 @@ def _certificates(members: dict[str, object], place: str) -> Certificates | None
     flat = [key for key in _FLAT if key in members]
     if members.get("ssl") is not None:
         if flat:
-            problem = 'stands beside "ssl"; use one spelling'
+            problem = 'cannot be combined with "ssl"; use one spelling'
             raise ConfigurationError(f"{place}.{flat[0]}", problem)
         with ErrorCollector() as errors:
             names = ("cert", "key")

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class LiveConfig:
-    """Holds the configuration in force. Read `now` at the moment of use; never keep a copy of what it holds.
+    """Holds the configuration in force. Read `now` at the time of use; never keep a copy of its content.
 
     Attributes:
         now: the configuration, frozen.

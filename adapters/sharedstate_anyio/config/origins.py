@@ -1,7 +1,7 @@
 """Which pages may open a WebSocket: the `Origin` that a browser sends with the handshake (RFC 6454).
 
-A browser lets any page open a WebSocket to any server, so the server has to say whose pages it serves. Programs
-other than browsers send no Origin, or any they like: this protects people who browse, it authenticates nobody.
+A browser lets any page open a WebSocket to any server, so the server has to decide whose pages it serves. Other
+programs send no Origin, or any they like: this protects people who browse, but authenticates nobody.
 """
 
 import ipaddress
@@ -26,7 +26,7 @@ LOCALHOST: Final = "localhost"
 DEFAULT: Final = (SAME_HOST, LOCALHOST)
 
 TOLD_ORIGINS: Final = 100
-"""Refused origins that are logged, once each: inventing more does not fill the log."""
+"""Maximum number of refused origins that are logged, once each: invented ones cannot fill the log."""
 
 _ORIGIN: Final = re.compile(
     r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<host>\[[0-9a-f:.]+\]|[a-z0-9._~%-]+)(?::(?P<port>\d{1,5}))?"
@@ -42,8 +42,8 @@ class Origins:
         allowed: origins such as `https://app.example.org`, and the words `*` (every page), `null`
             (files, and frames without an origin), `same-host` (pages from the host that the request names,
             whatever their port), `localhost` (pages from this machine, whatever their port).
-        trusts_names: whether `same-host` holds for names, too, not for addresses only. Whoever owns a name can let it
-            point to the browser's own machine: a server that listens only there has no name of its own.
+        trusts_names: whether `same-host` applies to names too, not only to addresses. The owner of a name can point it
+            at the browser's own machine (DNS rebinding), and a server that listens only there has no name of its own.
     """
 
     allowed: frozenset[str] = frozenset(DEFAULT)
@@ -51,10 +51,10 @@ class Origins:
     _told: set[str] = field(default_factory=set, compare=False, repr=False)
 
     def refusal(self, headers: Iterable[tuple[bytes, bytes]]) -> str | None:
-        """Return why this handshake is refused; None if it is allowed.
+        """Return the reason to refuse this handshake; None if it is allowed.
 
         Args:
-            headers: of the request, names in lower case.
+            headers: request headers, names in lower case.
         """
         fields = list(headers)
         sent = [value for name, value in fields if name == b"origin"]
@@ -93,12 +93,12 @@ class Origins:
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether a host to listen on is reachable from its own machine only."""
+    """Return whether a host to listen on is reachable only from its own machine."""
     return _is_loopback(host.lower())
 
 
 def parse_origins(value: object) -> Origins:
-    """Give the document's `origins` its type: `"*"`, or a list of origins and words.
+    """Return the document's `origins`, checked: `"*"`, or a list of origins and words.
 
     Raises:
         ConfigurationError: an entry is invalid; `key` is its place.

@@ -12,7 +12,7 @@ class Other(NamedTuple):
     """What became of a key.
 
     Attributes:
-        advice: what to write instead, or that nothing is needed.
+        advice: what to write instead, or that nothing is necessary.
         key: its name here, if it was only renamed.
     """
 
@@ -31,7 +31,7 @@ DOCUMENT: Final[Mapping[str, Other]] = {
     "ssl_cert": _SSL,
     "ssl_key": _SSL,
 }
-"""Anywhere but in the `config` of a service."""
+"""Keys anywhere but in the `config` of a service."""
 
 SERVICE: Final[Mapping[str, Other]] = {
     "db_pool_minsize": Other("leave it out: connections are opened as they are needed"),
@@ -41,4 +41,4 @@ SERVICE: Final[Mapping[str, Other]] = {
     "ssl_key": Other('it is called "ssl.key"', "ssl.key"),
     "ssl_ca": Other('it is called "ssl.ca"', "ssl.ca"),
 }
-"""In the `config` of a service."""
+"""Keys in the `config` of a service."""

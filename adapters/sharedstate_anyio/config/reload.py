@@ -1,4 +1,4 @@
-"""Reloading: what of a new configuration takes effect at once, and what needs a restart."""
+"""Reloading: which parts of a new configuration take effect at once, and which need a restart."""
 
 from collections.abc import Iterator
 from dataclasses import fields, replace
@@ -10,7 +10,7 @@ from .config import Config
 from .limits import TransportLimits
 
 _AT_START: Final = ("ping_seconds", "pong_seconds")
-"""Limits that are read at the start only."""
+"""Limits that are read only at the start."""
 
 
 class Reload(NamedTuple):
@@ -34,7 +34,7 @@ class Reload(NamedTuple):
 
 
 def compare(old: Config, new: Config) -> Reload:
-    """Return what a running server can take over of `new`."""
+    """Return the parts of `new` that a running server can adopt."""
     keys = [*_limits(old.limits, new.limits), *_limits(old.transport, new.transport)]
     changed = [f"limits.{key}" for key in keys if key not in _AT_START]
     changed += [

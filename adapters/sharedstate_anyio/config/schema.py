@@ -1,7 +1,8 @@
-"""The configuration as a JSON Schema (draft 2020-12), for editors; a test holds it against the parser.
+"""The configuration as a JSON Schema (draft 2020-12), for editors; a test compares it with the parser.
 
-It accepts what `parse_config` accepts and, of `items_service`, what can be checked without looking at files. It
-cannot express that names of services are distinct, that paths are counted in bytes, that `80.0` is not an integer.
+It accepts what `parse_config` accepts and, of `items_service`, what can be checked without looking at files. It cannot
+express that names of services are distinct, that the length of paths is counted in bytes, or that `80.0` is not an
+integer.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ def schema() -> Schema:
             "limits": _limits(),
             "origins": _origins(),
             "compression": {
-                "description": "Compress messages: true, or from how many bytes on.",
+                "description": "Compress messages: true, or the size in bytes from which to compress.",
                 "anyOf": [{"type": "boolean"}, _whole(0, LONGEST_BYTES)],
                 "default": False,
             },
@@ -155,7 +156,7 @@ def _listener() -> Schema:
 
 
 def _flat_spelling() -> Schema:
-    """Return what must hold of `ssl.enabled` and those beside it."""
+    """Return the rules for `ssl.enabled` and the keys beside it."""
     files = {"ssl.cert": _FILE, "ssl.key": _FILE, "ssl.ca": {"anyOf": [_FILE, _NO_FILE]}}
     return {
         "if": {"required": ["ssl.enabled"]},
@@ -251,7 +252,7 @@ def _number(minimum: float, maximum: float) -> Schema:
 
 
 def _attributes(documented: type) -> Mapping[str, str]:
-    """Return what a class's docstring says of its attributes; nothing where docstrings are stripped."""
+    """Return what a class's docstring says about its attributes; nothing where docstrings are stripped."""
     _, _, text = (inspect.getdoc(documented) or "").partition("Attributes:\n")
     found = re.findall(r"^    (\w+): (.*?)(?=^    \w|\Z)", text, re.MULTILINE | re.DOTALL)
     return {name: " ".join(about.split()) for name, about in found}

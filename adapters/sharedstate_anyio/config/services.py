@@ -1,6 +1,6 @@
 """The configuration's `services`: what stores collections, by the second segment of their path.
 
-Looks at shapes only. What a service's `config` may hold is the service's business: it goes through untouched
+Checks shapes only. What a service's `config` may hold is up to the service: it is passed on unchanged
 (`storage/plugins.py`).
 """
 
@@ -19,10 +19,10 @@ from sharedstate_core.paths import split_path
 from .document import kind, object_at, shown
 
 BUILT_IN: Final[Mapping[str, str]] = {"items_service": "sharedstate_backends.items_service"}
-"""Built-in services, found without the package's metadata, by module name; each has `describe`, too."""
+"""Built-in services by module name, found without the package's metadata; each also has `describe`."""
 
 POLL_SECONDS: Final = 1.0
-"""Default interval of a service at which it looks for commits of other processes."""
+"""Default interval, in seconds, at which a service looks for commits of other processes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +33,11 @@ class ServiceConfig:
         name: the service's segment in a path.
         module: what implements it: a built-in or installed service's name, or a dotted module.
         poll_seconds: how often to look for what other server processes have committed; 0 for never.
-        config: handed to the module's `get_service`; left out of the `repr`, as it may hold a password.
-        place: of the entry in the configuration, for messages.
+        config: passed to the module's `get_service`; omitted from the `repr`, as it may hold a password.
+        place: the place of the entry in the configuration, for messages.
 
     Raises:
-        ConfigurationError: the name cannot stand in a path, or the pause is not one.
+        ConfigurationError: the name cannot be part of a path, or `poll_seconds` is out of range.
     """
 
     name: str
@@ -52,12 +52,12 @@ class ServiceConfig:
 
     @property
     def is_built_in(self) -> bool:
-        """Whether it is built in, by its name or its module's."""
+        """Whether it is built in, going by its name or its module's."""
         return self.module in BUILT_IN or self.module in BUILT_IN.values()
 
     @property
     def description(self) -> Description | None:
-        """Where its items are, as its module describes it; None for services of one's own."""
+        """Where its items are, as its module describes it; None for other services."""
         if not self.is_built_in:
             return None
         module = import_module(BUILT_IN.get(self.module, self.module))
@@ -66,17 +66,17 @@ class ServiceConfig:
 
     @property
     def in_memory(self) -> bool:
-        """Whether it forgets everything when the server stops, as far as is known."""
+        """Whether, as far as is known, it forgets everything when the server stops."""
         return self.description is not None and self.description.in_memory
 
     @property
     def store(self) -> str:
-        """What keeps its items, in words for any visitor: no file, host or user."""
+        """What stores its items, in words fit for any visitor: no file, host or user."""
         return f"module {self.module}" if self.description is None else self.description.kind
 
 
 def parse_services(entries: object, errors: ErrorCollector) -> tuple[ServiceConfig, ...]:
-    """Give the document's `services` their type: those without mistakes, in order; the mistakes go to `errors`."""
+    """Return the document's `services`: those without mistakes, in order; the mistakes go to `errors`."""
     if not isinstance(entries, list) or not entries:
         found = f"expected a list, found {kind(entries)}"
         errors.add(
@@ -116,7 +116,7 @@ def _name(value: object, place: str) -> str:
     try:
         segments = split_path(value)
     except RequestError as error:
-        problem = f"cannot stand in a path: {error.message.rpartition(': ')[2]}"
+        problem = f"is not valid in a path: {error.message.rpartition(': ')[2]}"
         raise ConfigurationError(place, problem) from None
     if segments != (value,):
         problem = f'expected one segment of a path, without "/", found {shown(value)}'

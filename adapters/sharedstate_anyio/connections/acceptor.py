@@ -1,4 +1,4 @@
-"""New connections: admitted and served in a task of their own, or refused with a reason."""
+"""New connections: admitted and each served in a task of its own, or refused with a reason."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("sharedstate")
 
 RETRY_SECONDS: Final = 10
-"""When a refused peer may try again (`Retry-After`)."""
+"""Seconds after which a refused peer may try again (`Retry-After`)."""
 
 PLAIN_TEXT: Final = Refusal(400, "this port speaks TLS; use https:// or wss://")
 
@@ -40,7 +40,7 @@ class Acceptor:
     """Takes sockets from the listeners.
 
     Args:
-        hub: the connections' server.
+        hub: the server of the connections.
         context: shared by all connections.
         tasks: the task group that owns the connections' tasks.
     """
@@ -54,16 +54,16 @@ class Acceptor:
         self._lines = RefusalLines()
 
     def _keeps(self, address: str) -> bool:
-        """Return whether a connection may wait for another request."""
+        """Return whether a connection may stay open for another request."""
         return not self._hub.driver.is_stopping and self._admission.has_room(address)
 
     def accepted(self, sock: socket.socket, host: str, tls: Tls | None) -> None:
-        """Take a new socket over; it is closed in any case.
+        """Take over a new socket; it is closed in any case.
 
         Args:
             sock: connected, non-blocking.
-            host: the address that it comes from; empty for a UNIX socket.
-            tls: what it speaks; None: plain text.
+            host: address of the peer; empty for a UNIX socket.
+            tls: its TLS context; None: plain text.
         """
         address = group(host)
         refusal = self._admission.enter(address)
@@ -94,7 +94,7 @@ class Acceptor:
             self._refusing -= 1
 
     async def _secured(self, sock: socket.socket, tls: Tls) -> TlsSocket | None:
-        """Do the TLS handshake; None if it fails: then the peer was answered, and the socket is closed."""
+        """Do the TLS handshake; return None if it fails: the peer has then been answered, and the socket is closed."""
         stream = TlsSocket(sock, tls.context)
         refusal: Refusal | None = None
         secured = False
@@ -112,7 +112,7 @@ class Acceptor:
         return stream if secured else None
 
     async def _end(self, stream: Stream, refusal: Refusal | None) -> None:
-        """Send a refusal, if there is one, and close."""
+        """Send a refusal, if any, and close."""
         try:
             with (
                 contextlib.suppress(OSError),

@@ -1,4 +1,4 @@
-"""Limits on the number of connections, in all and per address."""
+"""Limits on the number of connections, in total and per address."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from sharedstate_anyio.config.live import LiveConfig
 
 PER_ADDRESS: Final = 1000
-"""Default limit per address: enough for an office behind one address, a fraction of all connections."""
+"""Default limit per address: enough for an office behind one address, but a fraction of all connections."""
 
 POLITE_REFUSALS: Final = 64
-"""Refused peers that are answered at a time; beyond that they are cut off, so that refusing stays cheap."""
+"""Maximum number of refused peers answered at a time; further ones are cut off, so that refusing stays cheap."""
 
 FULL_SECONDS: Final = 60.0
 """A full server is logged once per this interval."""
@@ -24,7 +24,7 @@ ADDRESS_SECONDS: Final = 10.0
 """An address with too many connections is logged once per this interval."""
 
 REMEMBERED: Final = 1024
-"""Addresses whose parsed form is cached."""
+"""Maximum number of addresses whose parsed form is cached."""
 
 
 class Refusal(NamedTuple):
@@ -35,7 +35,7 @@ class Refusal(NamedTuple):
 
 
 class Admission:
-    """Counts connections, by the address they come from.
+    """Counts connections by the address they come from.
 
     Args:
         live: holds the limits.
@@ -47,14 +47,16 @@ class Admission:
         self._by_address: Counter[str] = Counter()
 
     def enter(self, address: str) -> Refusal | None:
-        """Count a connection; or return why it is refused, and count nothing.
+        """Count a connection, or return why it is refused, without counting it.
 
         Args:
-            address: as `group` returns it.
+            address: as returned by `group`.
         """
         total = self._live.now.transport.connections
         if self._count >= total:
-            return Refusal(503, f"the server has its {total} connections; come back later")
+            return Refusal(
+                503, f"the server has reached its limit of {total} connections; try again later"
+            )
         limit = self._limit_of(address)
         if limit is not None and self._by_address[address] >= limit:
             return Refusal(
@@ -79,7 +81,7 @@ class Admission:
 
     def _limit_of(self, address: str) -> int | None:
         if not address:
-            return None  # a UNIX socket: whoever is behind it has no address
+            return None  # a UNIX socket: the peer has no address
         per_address = self._live.now.transport.connections_per_address
         if per_address is not None:
             return per_address
@@ -89,22 +91,22 @@ class Admission:
 class RefusalLines:
     """Decides which refusals are logged: one per interval, for each address at its own limit.
 
-    Programs ban addresses by such lines. At most as many addresses can be at their limit as are connected, and at most
-    `REMEMBERED` are logged at a time.
+    Programs ban addresses on the basis of such lines. No more addresses can be at their limit than are connected, and
+    at most `REMEMBERED` are logged at a time.
     """
 
     def __init__(self) -> None:
         self._quiet: dict[
             str, float
-        ] = {}  # until when, by address; "": for all, when the server is full
+        ] = {}  # end of the quiet time, by address; "": for a full server
 
     def is_due(self, refusal: Refusal, address: str, now: float) -> bool:
         """Return whether to log a refusal, and note it as logged.
 
         Args:
             refusal: as `Admission.enter` returned it.
-            address: as `group` returns it.
-            now: seconds of any clock that does not go back.
+            address: as returned by `group`.
+            now: seconds of any clock that never goes backwards.
         """
         whose, pause = "", FULL_SECONDS
         if refusal.status == HTTPStatus.TOO_MANY_REQUESTS:
@@ -126,7 +128,7 @@ def _is_loopback(address: str) -> bool:
 
 @lru_cache(maxsize=REMEMBERED)
 def group(host: str) -> str:
-    """Return what is counted together: an IPv4 address, or the /64 of an IPv6 address; nothing for no address."""
+    """Return the unit that is counted: an IPv4 address, or the /64 of an IPv6 address; empty for no address."""
     if not host:
         return ""
     address = ipaddress.ip_address(host.partition("%")[0])

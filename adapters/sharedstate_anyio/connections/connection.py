@@ -5,8 +5,9 @@ The rules:
 1. `close` and `abort` are synchronous, so no cancellation can skip them; the task that runs the connection does the
    cleaning up.
 2. What comes in is `Receiver`'s, what goes out is `Writer`'s.
-3. Once both sides have said Close nothing more is read, and the server ends the connection, at once (RFC 6455, section
-   7.1.1). A Close is answered behind what was sent before it; a peer that does not take that is not waited for long.
+3. Once both sides have sent a close frame nothing more is read, and the server closes the connection at once (RFC 6455,
+   section 7.1.1). A close frame is answered after what was sent before it; a peer that does not read that has only a
+   short time.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ class Connection(Receiver):
     # --- life -------------------------------------------------------------------------------------
 
     async def run(self, context: ConnectionContext, address: str) -> None:
-        """Serve the peer, whose `admission.group` is `address`, until it is gone."""
+        """Serve the peer until it is gone; `address` is its `admission.group`."""
         try:
             with self._scope:
                 opened = await handshake(self.sock, context, address)
@@ -99,17 +100,17 @@ class Connection(Receiver):
     # --- writing ----------------------------------------------------------------------------------
 
     def blocked(self) -> None:
-        """The socket has not taken everything."""
+        """The socket has not accepted everything."""
         if self._shared.driver.is_open(self):
             self.progressed()
             self._shared.tasks.start_soon(self.drain)
 
     def progressed(self) -> None:
-        """The socket is still full, but has taken something."""
+        """The socket is still full, but has accepted something."""
         self._shared.driver.blocked(self, self.unsent, time.monotonic())
 
     def drained(self) -> None:
-        """The socket has taken everything."""
+        """The socket has accepted everything."""
         self._shared.driver.drained(self, time.monotonic())
 
     # --- keeping it alive -------------------------------------------------------------------------
@@ -124,13 +125,13 @@ class Connection(Receiver):
 
     @property
     def is_silent(self) -> bool:
-        """Whether the peer has sent nothing since the last ping, though it could have."""
+        """Whether the peer has sent nothing since the last ping, although it could have."""
         return self.is_listening and not (self._heard or self.is_blocked)
 
     # --- ending -----------------------------------------------------------------------------------
 
     def close(self, code: int, reason: str, *, at_once: bool = False) -> None:
-        """Say goodbye; the peer has `CLOSE_SECONDS` to answer. `at_once`: end it now."""
+        """Send a close frame; the peer has `CLOSE_SECONDS` to answer. `at_once`: end the connection now."""
         if self._reader is not None and not self._closing:
             self._say_close(code, reason)
             self._shared.partial_messages.drop(self)
@@ -143,6 +144,6 @@ class Connection(Receiver):
         self._scope.deadline = min(self._scope.deadline, anyio.current_time() + CLOSE_SECONDS)
 
     def abort(self) -> None:
-        """End the connection now, without a word."""
+        """End the connection now, without a close frame."""
         self._drop()
         self._scope.deadline = -math.inf

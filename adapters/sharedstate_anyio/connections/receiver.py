@@ -1,8 +1,8 @@
-"""What comes in from one peer: read when it is there, and taken in turns.
+"""What one peer sends: read as it arrives, and handled in turns.
 
 The rules:
 
-1. What arrives is handled where the loop says that it is there; the connection's task only waits for the end.
+1. What arrives is handled where the event loop reports it; the connection's task only waits for the end.
 2. Others have their turn after `HANDLED_AT_ONCE` messages or `TURN_SECONDS`, and before a large message if `fair_turns`
    says so.
 """
@@ -52,14 +52,16 @@ class Receiver(Peer):
         self._shared = shared
         self._reader: Reader | None = None
         self._events: Iterator[Heard] = iter(())
-        self._event: Heard | None = None  # the first of them that is not handled yet
+        self._event: Heard | None = None  # the first event not handled yet
         self._heard = False
-        self._in_line = False  # its next message has to wait for others
+        self._in_line = False  # its next message has to wait its turn
         self._over = False  # nothing more is read
-        self._resumed: anyio.Event | None = None  # to come, while reading is paused
+        self._resumed: anyio.Event | None = (
+            None  # set when reading resumes; None while it is not paused
+        )
 
     def _read(self) -> bool:
-        """Take in and handle what has arrived; return whether to read on."""
+        """Read and handle what has arrived; return whether to read on."""
         try:
             data = self.sock.recv(RECEIVE_BYTES)
         except (BlockingIOError, InterruptedError):
@@ -78,10 +80,10 @@ class Receiver(Peer):
         self._event = next(self._events, None)
 
     def _handle_events(self) -> bool:
-        """Go through what was read, from where it was left; return whether to read on.
+        """Handle the events left of what was read; return whether to read on.
 
-        False also after `HANDLED_AT_ONCE` or `TURN_SECONDS`, and before a large message if `fair_turns` says so: then
-        others have their turn.
+        False also when the turn ends: after `HANDLED_AT_ONCE` messages or `TURN_SECONDS`, or before a large message if
+        `fair_turns` says so.
         """
         turn = Turn()
         while self._event is not None:
@@ -100,7 +102,7 @@ class Receiver(Peer):
         return not self._over
 
     def _texts(self, turn: Turn) -> Iterator[str]:
-        """Yield whole messages as long as nothing else comes: they are taken in together."""
+        """Yield complete messages until something else comes: they are handled together."""
         while turn.goes_on:
             text = self._event
             if not isinstance(text, str) or self._is_too_long(text) or not self._may_begin():
@@ -110,7 +112,7 @@ class Receiver(Peer):
                 yield text
 
     def _may_begin(self) -> bool:
-        """Return whether the next event may be handled now; what came in parts counts as large when it is whole."""
+        """Return whether the next event may be handled now; a fragmented message counts once it is complete."""
         event = self._event
         if isinstance(event, str):
             is_large = len(event) >= LARGE_CHARACTERS
@@ -128,7 +130,7 @@ class Receiver(Peer):
 
     @property
     def is_listening(self) -> bool:
-        """Whether what the peer sends is taken in now: reading is not paused, and it does not wait for its turn."""
+        """Whether what the peer sends is read now: reading is not paused, and the peer is not waiting for its turn."""
         return self._may_read and not self._in_line
 
     def _handle(self, event: Heard) -> None:
@@ -141,7 +143,7 @@ class Receiver(Peer):
                 self.close(event.code, event.reason)
                 self._over = True
             case _ if self._closing:
-                pass  # we said goodbye: what still comes is not answered
+                pass  # a close frame was sent: what still arrives is not answered
             case str():
                 self._refuse()
             case TextMessage():
@@ -154,7 +156,7 @@ class Receiver(Peer):
                 pass
 
     def _message_bytes(self) -> int:
-        """Return the longest message that the peer may send now."""
+        """Return the size limit for the peer's next message, in bytes."""
         return self._shared.driver.limits.message_bytes
 
     def _is_too_long(self, text: str) -> bool:
@@ -162,7 +164,7 @@ class Receiver(Peer):
         return len(text) > limit or (not text.isascii() and len(text.encode()) > limit)
 
     def _take_part(self, event: TextMessage) -> None:
-        """Collect the parts of one message, counting while they arrive."""
+        """Collect the parts of one message, counting its bytes as they arrive."""
         partial_messages = self._shared.partial_messages
         if event.message_finished and self not in partial_messages:
             if self._is_too_long(event.data):
@@ -179,12 +181,12 @@ class Receiver(Peer):
         self.close(CLOSE_TOO_BIG, f"a message may have at most {limit} bytes")
 
     def pause_reading(self) -> None:
-        """Take no more messages for now: backpressure reaches the peer through TCP."""
+        """Stop reading messages: backpressure reaches the peer through TCP."""
         if self._resumed is None:
             self._resumed = anyio.Event()
 
     def resume_reading(self) -> None:
-        """Take messages again."""
+        """Read messages again."""
         if self._resumed is not None:
             self._resumed.set()
             self._resumed = None

@@ -1,4 +1,4 @@
-"""How much of one peer is taken before others have their turn of the loop."""
+"""How much of one peer's input is handled before others get their turn."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Final
 
 HANDLED_AT_ONCE: Final = 64
 TURN_SECONDS: Final = 0.005
-"""Messages of one peer that are taken, and how long that may go on, before others have their turn."""
+"""Bounds of a turn: messages of one peer, and time in seconds."""
 
 
 class Turn:
     """One peer's turn.
 
     Attributes:
-        left: messages that may still be taken.
+        left: number of messages that may still be handled.
     """
 
     __slots__ = ("_end", "left")
@@ -25,10 +25,10 @@ class Turn:
 
     @property
     def goes_on(self) -> bool:
-        """Whether another message may be taken."""
+        """Whether another message may be handled."""
         return self.left > 0 and not self.is_late
 
     @property
     def is_late(self) -> bool:
-        """Whether it has gone on for longer than it should."""
+        """Whether it has taken longer than `TURN_SECONDS`."""
         return monotonic() > self._end

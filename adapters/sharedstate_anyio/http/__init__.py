@@ -1,1 +1,1 @@
-"""HTTP: requests, the pages and files to answer them with, and the upgrade to WebSocket."""
+"""HTTP: requests, the pages and files that answer them, and the upgrade to WebSocket."""

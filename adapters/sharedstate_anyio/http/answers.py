@@ -16,11 +16,11 @@ class Answers:
 
     def __init__(self) -> None:
         self._count = 0
-        self._none = anyio.Event()  # to come
+        self._none = anyio.Event()  # set when none is in progress
 
     @contextmanager
     def one(self) -> Iterator[None]:
-        """Count one, until the block ends."""
+        """Count one until the block ends."""
         self._count += 1
         try:
             yield

@@ -2,11 +2,11 @@
 
 The rules:
 
-1. Requests are answered in order, one at a time, also pipelined ones (RFC 9112, section 9.3.2): the next one is parsed
-   when the last has its answer. No more than one read of them waits meanwhile.
-2. A connection is kept for another request if the one before made sense and had no body, and if neither side wants it
+1. Requests are answered in order, one at a time, pipelined ones too (RFC 9112, section 9.3.2): the next one is parsed
+   once the last has been answered. Meanwhile at most one read's worth of them is kept.
+2. A connection is kept for another request if the last one was valid and had no body, and if neither side wants it
    closed: the peer by its version or its `Connection` header, we by any of the bounds.
-3. It ends by shutting down our direction and reading what the peer still sends, so that the last answer arrives.
+3. At the end we shut down our direction and read what the peer still sends, so that the last answer arrives.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from .responses import Response
 
 REQUESTS: Final = 1000
-"""Answers on one connection, as many as nginx gives: whatever it has gathered goes, and a balancer chooses anew."""
+"""Maximum number of answers on one connection, as in nginx: then its memory is released, and a load balancer can choose
+anew."""
 
 
 class Exchange:
@@ -36,20 +37,20 @@ class Exchange:
 
     Args:
         sock: of the peer.
-        head_bytes: longest head of a request.
+        head_bytes: longest request head.
     """
 
     def __init__(self, sock: Stream, head_bytes: int) -> None:
         self._sock = sock
         self._head_bytes = head_bytes
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=head_bytes)
-        self._taken = 0  # bytes, since the request before
+        self._taken = 0  # in bytes, since the last request
         self._left = REQUESTS
         self._has_two_lengths = False
 
     @property
     def rest(self) -> bytes:
-        """The bytes behind the request."""
+        """The bytes after the request."""
         return self._http.trailing_data[0]
 
     def feed(self, data: bytes) -> None:
@@ -58,11 +59,11 @@ class Exchange:
         self._http.receive_data(data)
 
     async def request(self) -> h11.Request | None:
-        """Return the next request, when its head is there; None if the peer has left before.
+        """Return the next request once its head is complete; None if the peer leaves before.
 
         Raises:
             h11.RemoteProtocolError: it is not HTTP.
-            UpgradeError: its head is too long.
+            UpgradeError: the head is too long.
         """
         while (event := self._http.next_event()) is h11.NEED_DATA:
             self.feed(await receive(self._sock))
@@ -80,9 +81,9 @@ class Exchange:
         """Send an answer; return whether there may be another request.
 
         Args:
-            response: to the last request, or to what was meant to be one.
-            keep: whether we would take one.
-            progress: called when the peer has taken a piece of a large answer.
+            response: the answer to the last request, or to what was meant to be one.
+            keep: whether we would accept one.
+            progress: called when the peer has read a piece of a large answer.
 
         Raises:
             OSError: the connection broke, or the rest of the answer cannot be read.
@@ -111,7 +112,7 @@ class Exchange:
         return True
 
     async def another(self, seconds: float) -> bool:
-        """Return whether another request begins within this time; other tasks have a turn first."""
+        """Return whether another request begins within this time; other tasks get a turn first."""
         if self.rest:
             await anyio.lowlevel.checkpoint()
             return True
@@ -123,9 +124,9 @@ class Exchange:
         return bool(data)
 
     def _has_no_body(self) -> bool:
-        """Return whether the request is all there; what is in a body interests nobody, nor does reading it.
+        """Return whether the request is complete; a body is of no interest, and is not read.
 
-        Where one has two lengths, others on the way may have seen another end of it (RFC 9112, section 6.1).
+        Of a body with two lengths, intermediaries may have seen another end (RFC 9112, section 6.1).
         """
         if self._has_two_lengths:
             return False

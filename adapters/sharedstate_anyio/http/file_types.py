@@ -1,4 +1,4 @@
-"""Content types by file name extension; the system's own table differs between machines."""
+"""Content types by file name extension; the table of the system differs between machines."""
 
 from __future__ import annotations
 

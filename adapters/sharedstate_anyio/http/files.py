@@ -3,15 +3,14 @@
 The rules:
 
 1. Files are opened and read in a few threads: a slow disk blocks nobody else.
-2. A file is served if its real path, links followed, is in the real folder, and no part of its name there begins with a
-   dot (`safe_open.py`). Names are decoded once. There are no listings; a folder is its `index.html`,
-   without which it is not there.
-3. Of a large file one piece is in memory at a time, and it is not kept open between pieces: slow readers cost no more
-   than others. A file that changes meanwhile, or cannot be read to its end, ends the connection, and the log
-   says so.
+2. A file is served if its real path, with links resolved, is inside the real folder and no part of it there begins with
+   a dot (`safe_open.py`). Names are decoded once. There are no listings: a folder stands for its `index.html`, and
+   without one is not found.
+3. A large file has one piece in memory at a time and is not kept open between pieces, so slow readers cost no more than
+   others. A file that changes meanwhile, or cannot be read to its end, ends the connection and is logged.
 4. Everything is revalidated, by its ETag or its date.
-5. What is there but cannot be read is not found, and the log says so; likewise of a folder that is gone.
-6. A file is opened, whatever is asked about it: one that cannot be read is not there for HEAD either, nor is it known.
+5. A file that exists but cannot be read is answered as not found, and logged; so is a folder that is gone.
+6. A file is opened for every request about it: one that cannot be read is not found for HEAD or revalidation either.
 """
 
 from __future__ import annotations
@@ -48,7 +47,7 @@ if TYPE_CHECKING:
     from .safe_open import File, OpenFile
 
 THREADS: Final = 4
-"""Files opened or read at a time."""
+"""Maximum number of files opened or read at a time."""
 
 INDEX: Final = "index.html"
 
@@ -56,24 +55,24 @@ _POLICY: Final = (
     b"Content-Security-Policy",
     b"object-src 'none'; base-uri 'self'; frame-ancestors 'self'",
 )
-"""What no ordinary page needs: plugins, another base, a frame of somebody else's around it."""
+"""Forbids what no ordinary page needs: plugins, another base, a foreign frame around it."""
 _NO_NAME: Final = re.compile(
     r"[\x00-\x1f\x7f-\x9f/\\:]" if os.name == "nt" else r"[\x00-\x1f\x7f-\x9f/]"
 )
-"""What is in no name: control characters, and what tells a name from the next one; a drive, too."""
+"""What no name contains: control characters, separators, and drives."""
 
 _ABSENT: Final = (FileNotFoundError, NotADirectoryError, IsADirectoryError, ValueError)
 _NOT_THERE: Final = {EINVAL, ELOOP, EMLINK, ENAMETOOLONG, ENXIO}
-"""Of names that stand for nothing, of links that lead nowhere or were put there meanwhile, and of sockets."""
+"""Errors for names that do not exist, for links that are broken or were put there meanwhile, and for sockets."""
 
 
 class _Pieces:
     """The rest of a large file.
 
     Args:
-        file: the whole of it.
+        file: the whole file.
         start: where the rest begins, in bytes.
-        threads: in which it is read.
+        threads: limits the threads that read it.
         failed: called with the reason if it cannot be read.
     """
 
@@ -108,7 +107,7 @@ class Files:
     """Serves the folders of the configuration.
 
     Args:
-        live: has the folders, by URL path.
+        live: holds the folders, by URL path.
         errors: logs what cannot be read.
     """
 
@@ -123,7 +122,7 @@ class Files:
         Args:
             method: as received.
             target: as received; see `Site.respond`.
-            headers: of the request, names in lower case.
+            headers: request headers, names in lower case.
         """
         path = path_of(target)
         if path is None:
@@ -146,7 +145,7 @@ class Files:
         return None
 
     def _folders(self) -> list[tuple[str, str]]:
-        """Return the URL paths with their folders, longest first."""
+        """Return the folders by URL path, longest path first."""
         found = sorted(self._live.now.files.items(), key=lambda item: -len(item[0]))
         return [(path, os.fspath(folder)) for path, folder in found]
 
@@ -167,7 +166,7 @@ class Files:
         return error_response(method, HTTPStatus.SERVICE_UNAVAILABLE, problem, headers)
 
     def _cut(self, prefix: str, path: str, error: OSError) -> None:
-        """Log an answer that was begun and cannot be completed."""
+        """Log an answer that was begun but cannot be completed."""
         problem = f"{shown(path)} cannot be read to its end: {error.strerror or error}"
         self._report(prefix, problem, error)
 
@@ -197,7 +196,7 @@ class Files:
                 stack.enter_context(open_file(folder, [*wanted, INDEX]))
                 opened = None
             if method not in {"GET", "HEAD"}:
-                problem = "Only GET and HEAD do anything here."
+                problem = "Only GET and HEAD are supported here."
                 allow = (b"Allow", b"GET, HEAD")
                 return error_response(method, 405, problem, headers, [allow])
             if opened is None:
@@ -241,9 +240,9 @@ def _is_known(file: File, headers: Headers) -> bool:
 
 
 def _redirection(method: str, target: str) -> Response:
-    """Return where a folder is: relative, so that it is right behind a proxy that serves us under another path.
+    """Return the location of a folder, relative, so that it is right behind a proxy that serves us under another path.
 
-    Relative to the last slash that was sent as one: behind it there may be others that were encoded.
+    It is relative to the last slash sent as such: encoded ones may follow it.
     """
     sent = re.split(r"[?#]", target, maxsplit=1)[0].rpartition("/")[2]
     name = urllib.parse.quote(urllib.parse.unquote(sent))

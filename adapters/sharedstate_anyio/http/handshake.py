@@ -1,4 +1,4 @@
-"""The requests on a new connection: answered one after the other, until one opens a WebSocket."""
+"""The requests on a new connection: answered one after the other until one opens a WebSocket."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ BROKEN_RULE: Final = (
 )
 _REASONS: Final = {
     431: "the head of the request is too long",
-    501: "the only Transfer-Encoding that is understood is chunked",
+    501: "the only supported Transfer-Encoding is chunked",
 }
-"""What a peer is told, by status: h11's own words may hold a Python object."""
+"""Messages to the peer, by status: h11's own may show a Python object."""
 
 
 class Endpoints(Protocol):
-    """Answers operators; see `ops.endpoints`."""
+    """Answers requests of operators; see `ops.endpoints`."""
 
     async def respond(
         self, method: str, target: str, headers: Iterable[tuple[bytes, bytes]], address: str
@@ -64,24 +64,24 @@ class Endpoints(Protocol):
         Args:
             method: as received.
             target: as received.
-            headers: of the request, names in lower case.
+            headers: request headers, names in lower case.
             address: where it comes from, as `admission.group` returns it.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionContext:
-    """What all connections share before they are WebSockets.
+    """What all connections share before they become WebSockets.
 
     Attributes:
         live: the configuration in force.
         site: answers requests that ask for no WebSocket.
         keep_alive: watches every open WebSocket.
-        endpoints: answers operators.
-        files: answers from folders of the configuration.
-        answers: those over HTTP that are under way.
-        keeps: returns whether a connection from an address may wait for another request: not when it is full, nor at
-            the end.
+        endpoints: answers requests of operators.
+        files: serves the folders of the configuration.
+        answers: the HTTP answers in progress.
+        keeps: returns whether a connection from an address may stay open for another request: not when the server is
+            full or stopping.
     """
 
     live: LiveConfig
@@ -98,8 +98,8 @@ class Opened(NamedTuple):
 
     Attributes:
         reader: reads what the peer sends.
-        data: what came behind the request.
-        window_bits: for compressed messages to the peer; 0: it takes none.
+        data: what followed the request.
+        window_bits: window for compressed messages to the peer; 0: it accepts none.
     """
 
     reader: Reader
@@ -112,7 +112,7 @@ async def handshake(
     context: ConnectionContext,
     address: str,
 ) -> Opened | None:
-    """Answer HTTP requests, until one of them opens a WebSocket; a peer that is too slow is given up.
+    """Answer HTTP requests until one of them opens a WebSocket; a peer that is too slow is dropped.
 
     Args:
         sock: of the peer.
@@ -120,7 +120,7 @@ async def handshake(
         address: where it comes from, as `admission.group` returns it.
 
     Returns:
-        The WebSocket after an upgrade; otherwise None: the peer has its answers, or has left.
+        The WebSocket after an upgrade; otherwise None: the peer has been answered, or has left.
 
     Raises:
         OSError: the connection broke.
@@ -144,7 +144,7 @@ async def _converse(
     if head is not None and asks_for_websocket(head.headers):
         with contextlib.suppress(
             UpgradeError
-        ):  # found before anything is sent; h11 helps to say it
+        ):  # found before anything is sent; h11 builds the answer
             return await _open(sock, head, live, scope)
     exchange = Exchange(sock, limits.head_bytes)
     exchange.feed(data)

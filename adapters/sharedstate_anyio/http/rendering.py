@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .resources import Resource
 
 PAGES: Final = Path(__file__).parents[1] / "pages"
-"""The folder of the pages, their scripts and styles, and the templates among them."""
+"""The folder of the pages with their scripts, styles and templates."""
 
 INDEX: Final = "index.html"
 LISTING: Final = "libs.html"
@@ -29,12 +29,12 @@ _NOTICE: Final = (
 
 
 class ServiceInfo(NamedTuple):
-    """What the index page shows of a service, to anybody.
+    """What the index page shows anybody of a service.
 
     Attributes:
         name: its segment in a path.
-        store: what keeps its items, in a few words.
-        in_memory: whether it forgets everything when the server stops: the page's demo prefers it.
+        store: what stores its items, in a few words.
+        in_memory: whether it forgets everything when the server stops; the page's demo prefers such a service.
     """
 
     name: str
@@ -47,7 +47,7 @@ def render_index(services: Sequence[ServiceInfo], *, complete: bool) -> str:
 
     Args:
         services: in the order in which they are shown.
-        complete: whether all bundles are there, so that the demo can work.
+        complete: whether all bundles exist, so that the demo can work.
     """
     rows = [
         f'<tr><th scope="row"><code>{html.escape(service.name)}</code></th>'
@@ -73,12 +73,12 @@ def render_listing(bundles: Mapping[str, Resource]) -> str:
     for name, bundle in bundles.items():
         large = f"{len(bundle.content):,}"
         small = f"{len(bundle.gzipped.content):,}" if bundle.gzipped else ""
-        words = name.replace(".", ".<wbr>")  # where a narrow screen breaks it
+        words = name.replace(".", ".<wbr>")  # a narrow screen may break the line here
         link = f'<a href="/libs/{name}"><code>{words}</code></a>'
         rows.append(f"<tr><th scope=row>{link}</th><td>{large}</td><td>{small}</td></tr>")
     return template(LISTING).replace("{{rows}}", "\n".join(rows))
 
 
 def template(name: str) -> str:
-    """Return a page with its placeholders."""
+    """Return a page, placeholders included."""
     return (PAGES / name).read_text("utf-8")

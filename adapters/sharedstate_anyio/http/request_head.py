@@ -1,7 +1,7 @@
-"""The head of the request that opens a WebSocket, in one pass, as clients nearly always send it.
+"""Parsing the head of the request that opens a WebSocket, in one pass, as clients nearly always send it.
 
-h11's verdict is what counts. `read_head` answers only where h11 would say the very same (hypothesis holds it to that);
-whatever is unusual, wrong, or not all there yet is left to h11.
+h11's verdict is what counts. `read_head` decides only where h11 would give the same result (tested with hypothesis);
+whatever is unusual, invalid or incomplete is left to h11.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Head(NamedTuple):
 
     Attributes:
         headers: names in lower case.
-        rest: what came behind it.
+        rest: what followed it.
     """
 
     headers: list[tuple[bytes, bytes]]
@@ -30,7 +30,7 @@ class Head(NamedTuple):
 
 
 def read_head(data: bytes, max_bytes: int) -> Head | None:
-    """Return the head that `data` begins with, of at most `max_bytes`; None: let h11 look at it."""
+    """Return the head at the beginning of `data`, of at most `max_bytes`; None: leave it to h11."""
     match = _HEAD.match(data)
     if match is None or match.end() > max_bytes:
         return None

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 Headers = list[tuple[bytes, bytes]]
-"""Names in their usual spelling; the form that h11 takes."""
+"""Headers, with names in their usual spelling, in the form that h11 takes."""
 
 TYPES: Final = {
     ".html": b"text/html; charset=utf-8",
@@ -25,12 +25,12 @@ VARY: Final = (b"Vary", b"Accept-Encoding")
 
 
 class Resource(NamedTuple):
-    """The content of one target.
+    """The content for one target.
 
     Attributes:
         content: the body.
-        headers: those that describe it; its ETag among them, if it has one.
-        etag: the tag by itself; empty for what is not to be revalidated.
+        headers: those that describe it, including its ETag if it has one.
+        etag: the tag by itself; empty if it is not to be revalidated.
         gzipped: the compressed form, with a tag of its own, if it is worth it.
     """
 
@@ -41,7 +41,7 @@ class Resource(NamedTuple):
 
 
 def resource_of(name: str, content: bytes, extra: Headers) -> Resource:
-    """Prepare a file; `extra` are headers in addition to those that describe it."""
+    """Prepare a file; `extra` holds additional headers."""
     kind = (b"Content-Type", TYPES[Path(name).suffix])
     small = gzip.compress(content, mtime=0)
     if len(small) > 0.9 * len(content):
@@ -66,7 +66,7 @@ def takes_gzip(headers: Iterable[tuple[bytes, bytes]]) -> bool:
 
 
 def choices(header: bytes, headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bool]:
-    """Return what a header such as `Accept` names, and whether each is wanted (RFC 9110, section 12.4.2)."""
+    """Return what a header such as `Accept` names, and whether each is acceptable (RFC 9110, section 12.4.2)."""
     named: dict[bytes, bool] = {}
     for name, value in headers:
         if name.lower() == header:

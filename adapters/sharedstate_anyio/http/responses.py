@@ -1,6 +1,6 @@
 """HTTP responses: complete ones, streamed ones, and errors.
 
-Browsers get errors as a page, everybody else as JSON, `{"error": {"status": …, "message": …}}`.
+Browsers get errors as a page, other clients as JSON, `{"error": {"status": …, "message": …}}`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ EVERYWHERE: Final[Headers] = [
     (b"X-Content-Type-Options", b"nosniff"),
     (b"Cache-Control", b"no-cache"),
 ]
-"""Headers of every response: no sniffing, and revalidation by the ETag, if it has one."""
+"""Headers of every response: no sniffing, and revalidation by the ETag, if any."""
 
 OWN_PAGE: Final[Headers] = [
     (
@@ -51,7 +51,7 @@ _BY_ACCEPT: Final = (b"Vary", b"Accept")
 
 
 class Pieces(Protocol):
-    """Content that is too large to be in memory at once."""
+    """Content too large to be in memory at once."""
 
     async def read(self) -> bytes:
         """Return the next piece; empty at the end.
@@ -67,9 +67,9 @@ class Response:
 
     Attributes:
         status: such as 200, 204, 304, 400, 404 or 405.
-        headers: with an exact `Content-Length`, except where a 204 or 304 has none.
+        headers: with an exact `Content-Length`, except for a 204 or 304.
         body: empty for HEAD, 204 and 304.
-        rest: the pieces that follow `body`, up to the `Content-Length`.
+        rest: further pieces after `body`, up to the `Content-Length`.
     """
 
     status: int
@@ -97,14 +97,14 @@ def error_response(
     headers: Iterable[tuple[bytes, bytes]],
     extra: Sequence[tuple[bytes, bytes]] = (),
 ) -> Response:
-    """Return an error as a response, as a page or JSON by `Accept`.
+    """Return an error response, as a page or JSON depending on `Accept`.
 
     Args:
         method: of the request.
-        status: of the answer.
+        status: of the response.
         text: a sentence or two.
-        headers: of the request, names in any case; only `Accept` counts.
-        extra: headers of the answer.
+        headers: request headers, names in any case; only `Accept` counts.
+        extra: additional headers of the response.
     """
     if not _takes_pages(headers):
         body = json.dumps({"error": {"status": status, "message": text}}, ensure_ascii=False)

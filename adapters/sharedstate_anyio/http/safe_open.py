@@ -1,14 +1,14 @@
-"""Opening a file of a folder, whoever may write in that folder.
+"""Opening a file of a folder safely, whoever may write to that folder.
 
 The rules:
 
-1. The real path, links followed, is looked at first: it is in the real folder, and no part of its name there begins
-   with a dot.
-2. That path is then walked from the folder on, one part after the other, each opened in the one before and none through
-   a link. A link that replaces a folder meanwhile leads nobody out.
+1. The real path, with links resolved, is checked first: it must be inside the real folder, and no part of it there may
+   begin with a dot.
+2. That path is then walked from the folder on, part by part, each opened within the one before and none through a link.
+   So a link that replaces a folder meanwhile does not lead outside.
 3. Everything reported of a file is read from its descriptor.
 
-Windows cannot open a name in an open folder: there the path is opened as a whole, and rule 2 does not hold.
+Windows cannot open a name relative to an open folder: there the path is opened as a whole, and rule 2 does not hold.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 PIECE_BYTES: Final = 64 * 1024
-"""Bytes of one file in memory, per peer."""
+"""Maximum of bytes of one file in memory, per peer."""
 
 _WALKS: Final = os.open in os.supports_dir_fd
 _NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 _FOLDER: Final = (
-    getattr(os, "O_PATH", os.O_RDONLY)  # what need not be listed need not be readable
+    getattr(os, "O_PATH", os.O_RDONLY)  # a folder that is not listed need not be readable
     | getattr(os, "O_DIRECTORY", 0)
     | getattr(os, "O_CLOEXEC", 0)
 )
@@ -39,7 +39,7 @@ _FILE: Final = os.O_RDONLY | _NO_LINK | getattr(os, "O_NONBLOCK", 0) | getattr(o
 
 
 class NoFolderError(FileNotFoundError):
-    """The folder to serve does not exist."""
+    """The served folder does not exist."""
 
 
 class File(NamedTuple):
@@ -47,11 +47,11 @@ class File(NamedTuple):
 
     Attributes:
         root: the real folder.
-        parts: of its real path in there.
+        parts: its real path below it, in parts.
         size: in bytes.
-        modified: nanoseconds since the Unix epoch.
-        changed: likewise; whoever changes a file cannot set this back.
-        identity: which file it is: its device and its number there.
+        modified: time in nanoseconds since the Unix epoch.
+        changed: likewise, of the inode; it cannot be set back by whoever changes the file.
+        identity: its device and inode number.
     """
 
     root: str
@@ -62,10 +62,10 @@ class File(NamedTuple):
     identity: tuple[int, int]
 
     def read(self, start: int) -> bytes:
-        """Open it again, and return a piece of it.
+        """Open the file again, and return a piece of it.
 
         Raises:
-            OSError: it cannot be read, or is not what it was.
+            OSError: it cannot be read, or has changed.
         """
         with _opened(self.root, self.parts) as opened:
             if opened.file != self:
@@ -74,12 +74,12 @@ class File(NamedTuple):
 
     @property
     def etag(self) -> bytes:
-        """Its ETag: differs if it is another file or was changed, even if size and time were kept."""
+        """Its ETag, which differs for another file or a changed one, even with the same size and time."""
         return b'"%x-%x-%x-%x"' % (self.modified, self.size, self.identity[1], self.changed)
 
 
 class OpenFile(NamedTuple):
-    """A file, and its descriptor."""
+    """A file and its descriptor."""
 
     file: File
     number: int
@@ -88,7 +88,7 @@ class OpenFile(NamedTuple):
         """Return a piece of it.
 
         Raises:
-            OSError: it cannot be read, or is shorter than it was.
+            OSError: it cannot be read, or has become shorter.
         """
         os.lseek(self.number, start, os.SEEK_SET)
         data = b""
@@ -103,12 +103,12 @@ class OpenFile(NamedTuple):
 
 @contextmanager
 def open_file(folder: str, names: Sequence[str]) -> Iterator[OpenFile]:
-    """Open what has these names in a folder, until the block ends.
+    """Open the file at these names in a folder, until the block ends.
 
     Raises:
         IsADirectoryError: it is a folder.
-        NoFolderError: the folder that is served is gone.
-        OSError, ValueError: there is nothing of that name, or it cannot be read.
+        NoFolderError: the served folder is gone.
+        OSError, ValueError: there is no such file, or it cannot be read.
     """
     root = os.path.realpath(folder)
     if not Path(root).is_dir():
@@ -144,7 +144,7 @@ def _open(root: str, parts: tuple[str, ...]) -> int:
             inner = os.open(part, _FOLDER | _NO_LINK, dir_fd=folder)
             os.close(folder)
             folder = inner
-        # Nothing is opened that may do something then, such as a device.
+        # Do not open anything that may react to it, such as a device.
         _check(parts[-1], os.stat(parts[-1], dir_fd=folder, follow_symlinks=False))
         return os.open(parts[-1], _FILE, dir_fd=folder)
     finally:

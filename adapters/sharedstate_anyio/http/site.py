@@ -2,10 +2,9 @@
 
 Rules:
 
-1. Every file is read once, when a `Site` is made; `respond` is a lookup in a dictionary. Any
-   other target is not found, so there is no path to traverse. Folders of the configuration are served by
-   `files.py`.
-2. `respond` takes anything and never raises.
+1. Every file is read once, when a `Site` is made; `respond` is a dictionary lookup. Any other target is not found, so
+   no path can be traversed. Folders of the configuration are served by `files.py`.
+2. `respond` accepts anything and never raises.
 3. Everything is revalidated by its ETag: after an upgrade no browser runs an old client.
 4. What is worth compressing is compressed once, when the `Site` is made (`resources.py`).
 """
@@ -31,14 +30,14 @@ BUNDLES: Final = tuple(
     f"sharedstate.{name}.js"
     for name in ("es", "es.min", "iife", "iife.min", "core.es", "core.es.min")
 )
-"""The JavaScript client as files: ES module and global variable, readable and small; the lean core."""
+"""The JavaScript client as files: ES module and global variable, each readable and minified; and the lean core."""
 
 COMPANIONS: Final = (
     *(f"{name}.map" for name in BUNDLES),
     "sharedstate.es.d.ts",
     "sharedstate.core.es.d.ts",
 )
-"""What tools want to know about the bundles: source maps, types. Nothing needs them."""
+"""Optional files for tools: source maps and types of the bundles."""
 
 PACKAGE: Final = Path(__file__).parents[1]
 
@@ -62,7 +61,7 @@ class Site:
         libs: the folder of the bundles; by default the package's own, or the source tree's.
 
     Raises:
-        OSError: a file of the package cannot be read. Missing bundles are not an error: they are 404.
+        OSError: a file of the package cannot be read. Missing bundles are not an error but answered with 404.
     """
 
     def __init__(self, services: Sequence[ServiceInfo], *, libs: Path | None = None) -> None:
@@ -95,13 +94,13 @@ class Site:
     def respond(
         self, method: str, target: str, headers: Iterable[tuple[bytes, bytes]] = ()
     ) -> Response:
-        """Answer one request without an upgrade; its body, if any, is ignored.
+        """Answer one request without an upgrade; a body is ignored.
 
         Args:
             method: as received; methods are case-sensitive (RFC 9110, section 9.1).
-            target: as received, decoded as Latin-1: a path, or an absolute `http` or `https` URL. A query is
-                ignored, percent-encoding is undone.
-            headers: of the request, names in any case. Only `If-None-Match`, `Accept` and `Accept-Encoding` count.
+            target: as received, decoded as Latin-1: a path, or an absolute `http` or `https` URL. A query is ignored,
+                percent-encoding is decoded.
+            headers: request headers, names in any case. Only `If-None-Match`, `Accept` and `Accept-Encoding` count.
         """
         given = list(headers)
         path = path_of(target)
@@ -115,7 +114,7 @@ class Site:
             extra = _SHARED if shared else []
             return error_response(method, 404, self._not_found(path), given, extra)
         if method not in {"GET", "HEAD"}:
-            problem = "Only GET and HEAD do anything here."
+            problem = "Only GET and HEAD are supported here."
             extra = [*_SHARED, _allow(shared=True)] if shared else [_allow(shared=False)]
             return error_response(method, 405, problem, given, extra)
         vary = [VARY] if resource.gzipped else []
@@ -135,7 +134,7 @@ class Site:
 
 
 def _find_libs() -> Path:
-    """Return the folder of the bundles: in the package once installed, else of the source tree."""
+    """Return the folder of the bundles: in the installed package, or else in the source tree."""
     return next(
         (folder for folder in (PACKAGE / "libs", PACKAGE.parents[1] / "libs") if folder.is_dir()),
         PACKAGE / "libs",

@@ -1,6 +1,6 @@
-"""The core's storage operations, carried out on the services' backends: what comes of them goes to the driver.
+"""Performs the core's storage operations on the services' backends, and passes their outcomes to the driver.
 
-A task does each of them, and belongs to the server: a client that leaves does not cancel its update.
+Each runs in a task that belongs to the server: a client that leaves does not cancel its update.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ class _Ended(NamedTuple):
     """A commit that has ended.
 
     Attributes:
-        commit: which one.
+        commit: the operation.
         began: when, on the monotonic clock.
-        result: what it came to, as the backend tells it, or what was raised.
+        result: what the backend returned or raised.
     """
 
     commit: Commit
@@ -44,13 +44,13 @@ class _Ended(NamedTuple):
 
 
 class Executor:
-    """Begins operations, and tells the driver what came of them.
+    """Begins operations, and passes their outcomes to the driver.
 
     Args:
         backends: an open backend for each service.
         driver: whose operations they are.
         tasks: the task group that owns the operations.
-        errors: hears of those that failed.
+        errors: logs those that failed.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Executor:
         self._driver = driver
         self._tasks = tasks
         self._errors = errors
-        self._doubted: set[str] = set()  # the services that are just being told of a doubt
+        self._doubted: set[str] = set()  # services whose store is handling a doubt
         self._listings = Listings(tasks, self._perform, self._ended)
         self._commits = Workers(tasks, self._commit, self._committed)
 
@@ -77,13 +77,13 @@ class Executor:
                 self._tasks.start_soon(self._load, operation)
             case ListCollections() | ListApps():
                 self._listings.start(operation)
-            case Doubt():  # unless the store is just being told of another one
+            case Doubt():  # unless the store is still handling another one
                 if operation.service not in self._doubted:
                     self._doubted.add(operation.service)
                     self._tasks.start_soon(self._doubt, operation)
 
     async def _perform(self, operation: Operation) -> Any:
-        """Return what an operation comes to, or what was raised: whatever a plugin raises is an outcome."""
+        """Return the result of an operation or the exception it raised: whatever a plugin raises is an outcome."""
         try:
             return await perform(self._backends[operation.service], operation)
         except Exception as error:  # noqa: BLE001
@@ -112,12 +112,12 @@ class Executor:
             self._doubted.discard(doubt.service)
 
     def _ended(self, operation: Operation, result: Any) -> bool:
-        """Tell the driver what came of an operation; return whether that is a result which the core accepts."""
+        """Pass the outcome of an operation to the driver; return whether it is a result that the core accepts."""
         now = time.monotonic()
         if not isinstance(result, Exception):
             return self._driver.succeeded(operation, result, now)
         text = None
-        if isinstance(result, NotOfferedError):  # no failure: it is just so
+        if isinstance(result, NotOfferedError):  # not a failure
             text = f"service {operation.service} {result}"
         else:
             self._report(operation, result)
@@ -126,7 +126,7 @@ class Executor:
         return False
 
     def refused(self, operation: Operation, error: Exception) -> None:
-        """Count and report a result that the core has refused: it tells something of the service."""
+        """Count and report a result that the core has refused: that is a fault of the service."""
         method, _ = _names(operation)
         self._backends[operation.service].errors[method] += 1
         self._report(operation, refused(method, error))
@@ -146,7 +146,7 @@ class Executor:
 
 
 def _names(operation: Operation) -> tuple[str, str]:
-    """Return the name of an operation's method, and the operation in words."""
+    """Return the name of the method for an operation, and the operation in words."""
     match operation:
         case Commit():
             return "commit", f"commit to {operation.collection}"

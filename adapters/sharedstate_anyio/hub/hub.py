@@ -1,6 +1,6 @@
 """The driver's host on anyio: sends, storage and time.
 
-No decision is made here: those are the core's.
+It makes no decisions: the core does.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Hub(TimedHost[Peer], BroadcastingHost[Peer]):
     Attributes:
         driver: takes in what happens.
         shared: what connections need.
-        errors: to report what fails, and may fail often.
+        errors: logs errors that may repeat.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Hub(TimedHost[Peer], BroadcastingHost[Peer]):
         self._executor.start(operation)
 
     def report(self, subject: Operation | Peer, error: Exception) -> None:
-        """Log a fault: a result that the core refused, or a text that could not be handled."""
+        """Log a fault: a result that the core refused, or a message that could not be handled."""
         if isinstance(subject, Peer):
             text = "a message could not be handled; its connection is closed"
             self.errors.report(("message", type(error)), text, error, {"event": "message_failed"})
@@ -81,7 +81,7 @@ class Hub(TimedHost[Peer], BroadcastingHost[Peer]):
     # --- as long as it lives ------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Do what has to go on as long as the server lives."""
+        """Run what has to go on for the life of the server."""
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self.errors.run)
             tasks.start_soon(self._broadcaster.flush_forever)

@@ -1,4 +1,4 @@
-"""Listings of names: each costs a scan of every collection, and anybody may ask for them.
+"""Listings of names: each costs a scan of every collection, and anybody may request them.
 
 1. One listing per service is under way at a time; others wait in the order of their requests.
 2. Those that wait for the same names share one listing, which begins after each of them was requested.
@@ -24,8 +24,8 @@ class Listings:
     """Carries out listings.
 
     Args:
-        tasks: owns the tasks, one for each service at the most.
-        read: does one, and returns its result.
+        tasks: owns the tasks, at most one for each service.
+        read: performs one, and returns its result.
         told: called with each request and its result.
     """
 

@@ -19,12 +19,12 @@ class Peer(Writer):
 
     @abstractmethod
     def pause_reading(self) -> None:
-        """Take no more messages for now."""
+        """Stop reading messages."""
 
     @abstractmethod
     def resume_reading(self) -> None:
-        """Take messages again."""
+        """Read messages again."""
 
     @abstractmethod
     def close(self, code: int, reason: str, *, at_once: bool = False) -> None:
-        """Say goodbye, and end if there is no answer; `at_once`: end now."""
+        """Send a close frame, and end if there is no answer; `at_once`: end now."""

@@ -20,19 +20,19 @@ if TYPE_CHECKING:
     from .peer import Peer
 
 ASKED_AT_ONCE: Final = 500
-"""Collections in one question: what it takes from the storage's other users before they have their turn."""
+"""Collections per query: bounds how long the storage's other users wait for it."""
 
 
 LEAST_PAUSE_SECONDS: Final = 0.05
-"""Between two questions: 10,000 collections in a second are asked for, at some percent of a processor."""
+"""Pause between two queries: allows 10,000 collections a second, at a few percent of a processor."""
 
 
 async def look_forever(
     driver: Driver[Peer], errors: RepeatedErrors, service: str, backend: Backend, seconds: float
 ) -> None:
-    """Compare the collections in memory with storage, every so many seconds; the core decides what to load.
+    """Compare the collections in memory with storage once per interval; the core decides what to load.
 
-    One round is spread over that time, and takes longer with very many collections (`LEAST_PAUSE_SECONDS`).
+    One round is spread over the interval, and takes longer with very many collections (`LEAST_PAUSE_SECONDS`).
     """
     failing = False
     waiting: list[CollectionPath] = []
@@ -58,6 +58,6 @@ async def look_forever(
 
 
 async def _look(driver: Driver[Peer], paths: Sequence[CollectionPath], backend: Backend) -> None:
-    """Ask for the heads, also where no collection is in memory: the store may look at more than that."""
+    """Query the heads even if no collection is in memory: the store may check more than those."""
     for path, cursor in (await backend.heads(paths)).items():
         driver.collection_changed(path, cursor, time.monotonic())

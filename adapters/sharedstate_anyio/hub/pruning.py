@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from .peer import Peer
 
 PRUNE_SECONDS: Final = 600.0
-"""From the end of one round through a service's storage to the next one: nothing depends on when it is."""
+"""Pause between two rounds through a service's storage; nothing depends on its length."""
 
 STEP_SECONDS: Final = 0.1
-"""Between two steps of a round: storage has other users."""
+"""Pause between two steps of a round: storage has other users."""
 
 
 class _InUse(Container[CollectionPath]):
-    """The collections of which anything is in memory, looked up one by one: there may be very many."""
+    """The collections in memory, to be looked up one by one: there may be very many."""
 
     def __init__(self, driver: Driver[Peer]) -> None:
         self._server = driver.server
@@ -37,7 +37,7 @@ class _InUse(Container[CollectionPath]):
 async def prune_forever(
     driver: Driver[Peer], errors: RepeatedErrors, service: str, backend: InstrumentedBackend
 ) -> None:
-    """Go through a service's storage again and again, in small steps; what fails is tried the next time."""
+    """Go through a service's storage again and again, in small steps; what fails is retried in the next round."""
     in_use = _InUse(driver)
     while True:
         await anyio.sleep(PRUNE_SECONDS)

@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """What a connection needs of its server.
+    """What a connection needs from its server.
 
     Attributes:
-        driver: takes in what happens to it.
-        broadcaster: what this turn of the loop sends.
-        fair_turns: who waits because of messages that take long.
-        partial_messages: messages that are not whole yet.
-        errors: to report what fails, and may fail often.
+        driver: receives what happens to it.
+        broadcaster: sends what this turn of the loop queues.
+        fair_turns: the line of peers whose messages take long.
+        partial_messages: messages that are not complete yet.
+        errors: logs errors that may repeat.
         tasks: the task group for what outlasts an input.
     """
 

@@ -50,7 +50,7 @@ class Console:
             self._output.setFormatter(LineFormatter())
 
     def conceal(self, configs: Iterable[Mapping[str, object]]) -> None:
-        """Redact the secrets in these objects of the configuration."""
+        """Redact the secrets in these configuration objects."""
         self._redactor = Redactor(configs)
         conceal(self._redactor)
 
@@ -63,9 +63,9 @@ class Console:
             self._output.handle(_record(text.strip() if in_log else text))
 
     def fail(self, problems: str | Sequence[str], status: int, event: str) -> NoReturn:
-        """Report what is wrong, one line each, and end the process; `event` is for machines."""
+        """Report errors, one per line, and end the process; `event` is for machines."""
         if self.style == "text":
-            logging.shutdown()  # what was logged before comes first
+            logging.shutdown()  # earlier log lines come first
         for whole in [problems] if isinstance(problems, str) else problems:
             problem = shortened(self._redactor(whole))
             if self.style == "json":

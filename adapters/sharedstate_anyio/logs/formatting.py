@@ -5,8 +5,8 @@ The rules:
 1. An event is one line, whatever it holds: control characters and line breaks are escaped.
 2. Secrets of the configuration never appear; see `redactor`.
 3. The server never waits for the reader of its log; see `log_queue`.
-4. Programs that embed the server configure `logging` as they like; the logger is called `sharedstate`. What belongs
-   to an event beside its message is in the attribute `fields` of the record.
+4. Programs that embed the server configure `logging` as they like; the logger is called `sharedstate`. The fields of an
+   event are in the attribute `fields` of the record.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def configure(style: Format, level: str) -> None:
     logging.basicConfig(handlers=[handler], level=max(number, logging.INFO), force=True)
     log.setLevel(number)
     logging.captureWarnings(capture=True)
-    logging.raiseExceptions = False  # whoever closed our standard error does not want to know
+    logging.raiseExceptions = False  # whoever closed our standard error does not want the log
 
 
 def conceal(redactor: Redactor) -> None:
@@ -102,7 +102,7 @@ def conceal(redactor: Redactor) -> None:
 
 
 def printable(text: str) -> str:
-    """Return the text on one line, with everything escaped that could move a terminal's cursor or lie about a line."""
+    """Return the text on one line, with everything escaped that could move a terminal's cursor or fake another line."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

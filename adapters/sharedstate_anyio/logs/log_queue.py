@@ -1,10 +1,10 @@
 """Logging that never blocks: a thread writes the lines, from a bounded queue.
 
-Standard error may be a pipe to a program that hangs, or a terminal that is stopped. What the queue cannot hold is
+Standard error may be a pipe to a program that hangs, or a stopped terminal. Lines that the queue cannot hold are
 dropped and counted, and the count is written when there is room again.
 
-While the interpreter shuts down, objects that it destroys may still log, and starting a thread would then block
-forever: such lines are written directly, if that is possible without waiting.
+While the interpreter shuts down, objects being destroyed may still log, and starting a thread would block forever: such
+lines are written directly, if that is possible without waiting.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import threading
 from typing import Final
 
 QUEUED_LINES: Final = 10_000
-"""Lines that may wait to be written: some megabytes."""
+"""Maximum number of lines that wait to be written: a few megabytes."""
 
 CLOSE_SECONDS: Final = 2.0
 """How long closing waits for the last lines to be written."""
@@ -29,8 +29,8 @@ class QueueHandler(logging.Handler):
     """Has a thread write each record, formatted, to a file.
 
     Args:
-        number: of the open file; it stays open.
-        max_lines: that may wait.
+        number: descriptor of the open file, which stays open.
+        max_lines: maximum number of lines that wait.
     """
 
     def __init__(self, number: int, max_lines: int = QUEUED_LINES) -> None:
@@ -50,7 +50,7 @@ class QueueHandler(logging.Handler):
         if sys.is_finalizing():
             self._write_at_once(line)
             return
-        if self._thread is None:  # not earlier: a process that forks must have no threads
+        if self._thread is None:  # not earlier: a process that forks must not have threads
             self._thread = threading.Thread(target=self._write, name="log", daemon=True)
             self._thread.start()
         try:
@@ -93,5 +93,5 @@ class QueueHandler(logging.Handler):
                 try:
                     # Not sys.stderr: its lock, held by a thread that waits, would abort the end of the process.
                     rest = rest[os.write(self._number, rest) :]
-                except OSError:  # closed: whoever did that does not want to know
+                except OSError:  # closed: whoever did that does not want the log
                     break

@@ -15,7 +15,7 @@ _NEVER: Final[re.Pattern[str]] = re.compile(r"(?!)")
 
 
 class Redactor:
-    """Replaces the secrets of some configurations in any text by `***`.
+    """Replaces the secrets of configurations in any text by `***`.
 
     Args:
         configs: objects of the configuration; a value is a secret if its key's name says so.
@@ -44,8 +44,8 @@ def _secrets(value: object, *, secret: bool) -> Iterator[str]:
 
 
 def _spellings(secret: str) -> Iterator[str]:
-    """Yield patterns for a secret as such, and as Python and JSON write it."""
-    # A very short one is matched as a word only, or nothing readable would be left.
+    """Yield patterns for a secret, both verbatim and as Python and JSON write it."""
+    # A very short one is matched only as a whole word, or nothing readable would be left.
     edges = (r"(?<!\w)", r"(?!\w)") if len(secret) < 4 else ("", "")
     for spelling in (secret, repr(secret)[1:-1], json.dumps(secret)[1:-1]):
         yield re.escape(spelling).join(edges)

@@ -1,7 +1,7 @@
 """Errors that repeat: the first is logged at once, those that follow are counted.
 
-A full disk under load fails a thousand commits a second. Of each kind of error one line is written, then one
-that sums up the next ten seconds and, while it goes on, intervals of twice the length each time, up to ten minutes.
+A full disk under load fails a thousand commits a second. For each kind of error one line is written, then one that sums
+up the next ten seconds and, while the error persists, intervals that double each time, up to ten minutes.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 log = logging.getLogger("sharedstate")
 
 FIRST_SECONDS: Final = 10.0
-"""For how long after an error others of its kind are counted, not logged."""
+"""How long after an error others of its kind are counted instead of logged."""
 
 LONGEST_SECONDS: Final = 600.0
-"""Longest interval between two lines about an error that goes on."""
+"""Longest interval between two lines about an error that persists."""
 
 MAX_KINDS: Final = 100
-"""Kinds that are distinguished at a time; all further ones count as one."""
+"""Maximum number of kinds distinguished at a time; all further ones count as one."""
 
 
 @dataclass(slots=True)
@@ -56,13 +56,13 @@ class RepeatedErrors:
         error: BaseException | None = None,
         fields: Mapping[str, object] | None = None,
     ) -> None:
-        """Log an error, or count it if one of its kind was logged a short time ago.
+        """Log an error, or count it if one of its kind was logged recently.
 
         Args:
             kind: equal for errors that count as the same.
             message: one line.
-            error: an exception whose traceback is to be logged.
-            fields: what else belongs to the event; see `formatting`.
+            error: an exception to log with its traceback.
+            fields: the fields of the event; see `formatting`.
         """
         if kind not in self._windows and len(self._windows) >= MAX_KINDS:
             kind = None
@@ -78,7 +78,7 @@ class RepeatedErrors:
         window.fields = fields
 
     def settle(self, service: str) -> None:
-        """Log what was counted for this service, which works again: its next error is logged at once."""
+        """Log the counts for this service, which works again: its next error is logged at once."""
         for kind, window in list(self._windows.items()):
             if kind is not None and (window.fields or {}).get("service") == service:
                 if window.count:
@@ -86,7 +86,7 @@ class RepeatedErrors:
                 del self._windows[kind]
 
     async def run(self) -> None:
-        """Log what was counted at the end of each interval, until cancelled."""
+        """Log the counts at the end of each interval, until cancelled."""
         while True:
             self._begun = anyio.Event()
             next_end = min((w.ends for w in self._windows.values()), default=None)
@@ -96,7 +96,7 @@ class RepeatedErrors:
             self.tell()
 
     def tell(self, *, everything: bool = False) -> None:
-        """Log what was counted in the intervals that have ended, or in all of them."""
+        """Log the counts of the intervals that have ended, or of all of them."""
         now = self._clock()
         for kind, window in list(self._windows.items()):
             if now < window.ends and not everything:

@@ -1,4 +1,4 @@
-"""Expiry of certificates, read from their files: Python's `ssl` reports it for a peer's only.
+"""Expiry of certificates, read from their files: Python's `ssl` reports it only for a peer's certificate.
 
 X.509 (RFC 5280, section 4.1): a certificate is a sequence whose first element is a sequence of an optional version,
 the serial number, the algorithm, the issuer, and the validity: two times, in DER.
@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 SOON_DAYS: Final = 14.0
-"""Days before expiry at which a warning is logged: automatic renewal has happened by then."""
+"""Days before expiry at which a warning is logged: automatic renewal should have happened by then."""
 
 DAY_SECONDS: Final = 86400.0
 
@@ -21,9 +21,9 @@ _PEM: Final = re.compile(
 )
 _VERSION, _UTC_TIME, _GENERALIZED_TIME = 0xA0, 0x17, 0x18
 _LONG: Final = 0x80
-"""The bit of a length that takes more than one byte."""
+"""The bit that marks a length of more than one byte."""
 _CENTURY: Final = 50
-"""Two-digit years below it are of this century."""
+"""Two-digit years below it belong to this century."""
 
 
 def expires(pem: str) -> float | None:
@@ -56,12 +56,12 @@ def _not_after(certificate: bytes) -> float:
     if tag == _UTC_TIME:
         text = ("20" if int(text[:2]) < _CENTURY else "19") + text
     elif tag != _GENERALIZED_TIME:
-        raise ValueError("no time where the certificate's end should be")
+        raise ValueError("expected a time as the end of the validity")
     return datetime.strptime(text, "%Y%m%d%H%M%SZ").replace(tzinfo=UTC).timestamp()
 
 
 def _element(data: bytes, offset: int) -> tuple[int, int, int]:
-    """Return the tag of the element there, where its content begins, and where it ends."""
+    """Return the tag of the element at an offset, and where its content begins and ends."""
     tag, length, start = data[offset], data[offset + 1], offset + 2
     if length & _LONG:
         size = length & ~_LONG

@@ -1,4 +1,4 @@
-"""Listening sockets: on addresses, on UNIX paths, or inherited; and the loop that accepts."""
+"""Listening sockets: on addresses, on UNIX paths, or inherited; and the accept loop."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ if TYPE_CHECKING:
 log = logging.getLogger("sharedstate")
 
 BACKLOG: Final = 1024
-"""Connections that the kernel queues: enough for many clients that reconnect at once."""
+"""Connections queued by the kernel: enough for many clients that reconnect at once."""
 
 ACCEPTED_AT_ONCE: Final = 8
 """Connections accepted before other tasks get a turn."""
 
 PAUSE_SECONDS: Final = 1.0
-"""Pause between attempts to accept while they fail."""
+"""Pause between attempts to accept while they fail, in seconds."""
 
 COMPLAINT_SECONDS: Final = 60.0
-"""A failure to accept is logged once per this interval."""
+"""A failure to accept is logged once per this interval, in seconds."""
 
 _UNAVAILABLE: Final = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
 
@@ -66,7 +66,7 @@ class Listener:
 
     Args:
         sock: bound and listening, non-blocking.
-        tls: what its connections speak; None: plain text.
+        tls: TLS context of its connections; None: plain text.
         owns_path: whether closing removes the path of a UNIX socket.
 
     Attributes:
@@ -90,7 +90,7 @@ class Listener:
         return f"{self.address[0]} port {self.address[1]}"
 
     def close(self) -> None:
-        """Close it and remove its path, unless another process listens there by now."""
+        """Close it and remove its path, unless another process listens there now."""
         self.sock.close()
         if self._file is not None and isinstance(self.address, str):
             if _file(self.address) == self._file:
@@ -99,7 +99,7 @@ class Listener:
 
 
 def _file(address: tuple[str, int] | str) -> tuple[int, int] | None:
-    """Return the identity of the file at a path, if there is one."""
+    """Return the identity of the file at a path, if any."""
     if not isinstance(address, str) or "\0" in address:
         return None  # no path: a port, or an abstract name
     try:
@@ -110,7 +110,7 @@ def _file(address: tuple[str, int] | str) -> tuple[int, int] | None:
 
 
 def load_certificates(listen: Sequence[Listen]) -> list[Tls | None]:
-    """Load the certificates of listeners, in order; None where there are none.
+    """Load the certificates of listeners, in order; None for a listener without any.
 
     Raises:
         ConfigurationError: some cannot be used.
@@ -139,11 +139,11 @@ def take_over(secured: Sequence[Tls | None], sockets: Sequence[socket.socket]) -
     """Use inherited listening sockets in place of the configured addresses.
 
     Args:
-        secured: the TLS context of each socket, in order, or a single one for all.
-        sockets: listening. They become non-blocking and are closed at the end; their paths stay.
+        secured: the certificates for each socket, in order, or a single entry for all.
+        sockets: listening sockets. They become non-blocking and are closed at the end; their paths stay.
 
     Raises:
-        ConfigurationError: the numbers do not fit.
+        ConfigurationError: the numbers do not match.
     """
     if len(secured) not in {1, len(sockets)}:
         problem = f"has {len(secured)} listeners, but {len(sockets)} sockets were handed over"
@@ -151,7 +151,7 @@ def take_over(secured: Sequence[Tls | None], sockets: Sequence[socket.socket]) -
     if len(secured) == 1:
         secured = list(secured) * len(sockets)
     for sock in sockets:
-        sock.setblocking(False)  # else `accept` would block the whole program
+        sock.setblocking(False)  # otherwise `accept` would block the whole program
     return [
         Listener(sock, tls, owns_path=False) for sock, tls in zip(sockets, secured, strict=True)
     ]
@@ -191,7 +191,7 @@ def _open_tcp(host: str, port: int) -> list[socket.socket]:
 
 
 def _unless_serious(error: OSError) -> OSError:
-    """Return it if this machine merely has no such address: `localhost` may have others."""
+    """Return the error if this machine merely lacks such an address: `localhost` may have others."""
     if error.errno not in _UNAVAILABLE:
         raise error
     return error
@@ -212,7 +212,7 @@ def _open_unix(path: str, mode: int) -> socket.socket:
 
 
 def _remove_stale(path: str) -> None:
-    """Remove the socket of a server that is gone, and nothing else."""
+    """Remove the socket of a server that is gone, but nothing else."""
     try:
         if not stat.S_ISSOCK(Path(path).lstat().st_mode):
             raise FileExistsError(
@@ -235,10 +235,10 @@ def _remove_stale(path: str) -> None:
 async def accept_forever(
     listener: Listener, accepted: Callable[[socket.socket, str, Tls | None], None]
 ) -> None:
-    """Hand every new connection to `accepted`, until cancelled.
+    """Pass every new connection to `accepted`, until cancelled.
 
-    Its address goes with it (empty for a UNIX socket), and its TLS context. No error here ends the server: it may be
-    over in a moment (no free file descriptor), or concern one peer that is gone.
+    Its address (empty for a UNIX socket) and its TLS context are passed along. No error here ends the server: it may be
+    temporary (no free file descriptor), or concern one peer that is gone.
     """
     local = isinstance(listener.address, str)
     at_once = 0
@@ -266,7 +266,7 @@ async def accept_forever(
             sock.setblocking(False)
             if not local:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        except OSError:  # the peer is gone already
+        except OSError:  # the peer is already gone
             sock.close()
             continue
         accepted(sock, "" if local else address[0], listener.tls)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import anyio
 import anyio.lowlevel
 
-try:  # there where trio is; anyio then asks it which loop this is, and outside of tasks it has to be told
+try:  # installed along with trio; anyio then uses it to detect the loop, and outside of tasks it needs help
     from sniffio import current_async_library_cvar
 except ImportError:
     current_async_library_cvar = None  # type: ignore[assignment]
@@ -20,44 +20,44 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 RECEIVE_BYTES: Final = 64 * 1024
-"""Maximum of bytes per read: what one connection may take before others have a turn."""
+"""Maximum of bytes per read, before other connections get a turn."""
 
 LINGER_SECONDS: Final = 2.0
 LINGER_BYTES: Final = 1024 * 1024
-"""How long, and how many bytes, a peer may go on sending after our last word."""
+"""How long, in seconds, and how many bytes a peer may still send after our last bytes."""
 
 
 _WITHOUT_READERS: Final = getattr(asyncio, "ProactorEventLoop", ())
-"""The event loop of Windows, which tells of sockets in another way."""
+"""The event loop of Windows, which reports readiness of sockets in another way."""
 
 
 class Stream(Protocol):
-    """What a connection needs of a socket; a plain socket and a `TlsSocket` are streams.
+    """What a connection needs from a socket; a plain socket and a `TlsSocket` are streams.
 
-    `recv` and `send` raise `BlockingIOError` instead of waiting; after that `send` is tried again with the same bytes.
-    `recv` keeps nothing back that the readiness of the file descriptor does not announce.
+    `recv` and `send` raise `BlockingIOError` instead of waiting; after that `send` is retried with the same bytes.
+    `recv` never retains data that the readiness of the file descriptor does not announce.
     """
 
     def fileno(self) -> int:
         """Return the file descriptor to wait for."""
 
     def recv(self, size: int, /) -> bytes:
-        """Return what has arrived, nothing at the end."""
+        """Return what has arrived; empty at the end."""
 
     def send(self, data: bytes | memoryview, /) -> int:
-        """Return how many bytes were taken."""
+        """Return the number of bytes accepted."""
 
     def shutdown(self, how: int, /) -> None:
-        """End our direction."""
+        """Shut down our direction."""
 
     def close(self) -> None:
-        """Let go."""
+        """Close the socket."""
 
 
 async def receive(sock: Stream) -> bytes:
-    """Return what has arrived, at least one byte; nothing at the end or when the connection broke.
+    """Return what has arrived, at least one byte; empty at the end or when the connection broke.
 
-    Others get a turn in between, also when data is there at once.
+    Other tasks get a turn, even if data is available at once.
     """
     waited = False
     try:
@@ -76,13 +76,13 @@ async def receive(sock: Stream) -> bytes:
 
 
 async def while_readable(sock: Stream, read: Callable[[], bool]) -> None:
-    """Call `read` now, and whenever there may be something to read, until it returns False.
+    """Call `read` now, and again whenever there may be data to read, until it returns False.
 
-    It is called again and again while something is there, others in between. On asyncio the loop calls it, not the
-    task that waits here: that costs neither a switch of tasks nor, each time, a registration with the kernel.
+    While data is available it is called repeatedly, with turns of others in between. On asyncio the loop calls it, not
+    the task that waits here: that saves a task switch and a registration with the kernel each time.
 
     Raises:
-        OSError, ValueError, anyio.ClosedResourceError: the socket cannot be waited for; and whatever `read` raises.
+        OSError, ValueError, anyio.ClosedResourceError: the socket cannot be awaited; and whatever `read` raises.
     """
     loop = anyio.lowlevel.current_token().native_token
     if isinstance(loop, asyncio.AbstractEventLoop) and not isinstance(loop, _WITHOUT_READERS):
@@ -135,7 +135,7 @@ async def send_all(sock: Stream, data: bytes) -> None:
 async def finish(sock: Stream) -> None:
     """Shut down our direction, and read what the peer still sends, within bounds.
 
-    Closing a socket with unread data resets the connection, and the peer may never see the last words.
+    Closing a socket with unread data resets the connection, and the peer may never see our last bytes.
     """
     unread = LINGER_BYTES
     with contextlib.suppress(OSError), anyio.move_on_after(LINGER_SECONDS):

@@ -1,12 +1,12 @@
-"""TLS without a task or a thread: OpenSSL works on memory, the socket stays ours.
+"""TLS without a task or a thread: OpenSSL works on memory buffers, and we keep the socket.
 
-A `TlsSocket` is used like the non-blocking socket in it, so that a connection is the same code with and without TLS.
-The rules:
+A `TlsSocket` is used like the non-blocking socket inside it, so that a connection uses the same code with and without
+TLS. The rules:
 
-1. `send` counts bytes as sent once the socket has taken their ciphertext. What is encrypted but not taken are
-   the first bytes of the next `send`: as with `SSL_write`, that has to begin with the same bytes.
-2. No more than `CHUNK_BYTES` are encrypted ahead of the socket, so a peer that does not read costs that and no more.
-3. An end without a TLS close_notify is an end like any other: WebSocket has its own close.
+1. `send` counts bytes as sent once the socket has accepted their ciphertext. Bytes encrypted but not accepted are the
+   first ones of the next `send`, which, as with `SSL_write`, must begin with the same bytes.
+2. At most `CHUNK_BYTES` are encrypted ahead of the socket, so a peer that does not read costs no more than that.
+3. An end without a TLS close_notify is treated like any other: WebSocket has its own close.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ CHUNK_BYTES: Final = 64 * 1024
 """Maximum of bytes encrypted at once."""
 
 UNTAKEN_BYTES: Final = 64 * 1024
-"""Maximum of ciphertext that TLS may produce by itself (key updates) for a peer that does not read."""
+"""Maximum of ciphertext that TLS may produce by itself (key updates) for a peer that does not read, in bytes."""
 
 HANDSHAKE_FIRST_BYTE: Final = 0x16
 """First byte of a TLS connection: the record type `handshake`."""
@@ -44,7 +44,7 @@ class PlainTextError(Exception):
 
 
 class TlsSocket:
-    """A TLS connection that is used like a non-blocking socket; see `secure`."""
+    """A TLS connection, used like a non-blocking socket; see `secure`."""
 
     __slots__ = ("_incoming", "_outgoing", "_over", "_owed", "_sock", "_tls", "_untaken")
 
@@ -62,14 +62,14 @@ class TlsSocket:
         return self._sock.fileno()
 
     def recv(self, size: int) -> bytes:
-        """Return all that has arrived in `size` bytes of ciphertext, or nothing at the end.
+        """Return all that has arrived in `size` bytes of ciphertext; empty at the end.
 
         Raises:
             BlockingIOError: nothing has arrived.
             OSError: the connection broke, or the peer breaks the rules of TLS.
         """
         if self._over:
-            return self._sock.recv(size)  # what still comes is counted and not understood
+            return self._sock.recv(size)  # what still arrives is counted but not decrypted
         try:
             return self._read(size)
         except ssl.SSLWantReadError:
@@ -97,13 +97,13 @@ class TlsSocket:
                 with contextlib.suppress(BlockingIOError):
                     self._flush()
                 if self._outgoing.pending > UNTAKEN_BYTES:
-                    raise ConnectionAbortedError("the peer does not take what TLS has to tell it")
+                    raise ConnectionAbortedError("the peer does not read what TLS sends by itself")
 
     def send(self, data: bytes | memoryview) -> int:
-        """Return how many bytes the socket has taken, at least one.
+        """Return the number of bytes that the socket has accepted, at least one.
 
         Raises:
-            BlockingIOError: it has taken none; try again with the same bytes.
+            BlockingIOError: it has accepted none; retry with the same bytes.
             OSError: the connection broke.
         """
         self._flush()
@@ -132,7 +132,7 @@ class TlsSocket:
             self._untaken = self._untaken[self._sock.send(self._untaken) :]
 
     def shutdown(self, how: int) -> None:
-        """Send close_notify, as far as the socket takes it, and shut down our direction."""
+        """Send close_notify, as far as the socket accepts it, and shut down our direction."""
         self._over = True
         with contextlib.suppress(ssl.SSLError, BlockingIOError):
             try:
@@ -142,7 +142,7 @@ class TlsSocket:
         self._sock.shutdown(how)
 
     def close(self) -> None:
-        """Close the socket, with a close_notify if none was sent and the socket takes it at once."""
+        """Close the socket, with a close_notify if none was sent and the socket accepts it at once."""
         if not self._over:
             with contextlib.suppress(OSError):
                 self.shutdown(socket.SHUT_RDWR)
@@ -153,7 +153,7 @@ class TlsSocket:
 
         Raises:
             PlainTextError: the peer does not speak TLS.
-            OSError: the connection broke, or the handshake failed (`ssl.SSLError`); the peer has been told.
+            OSError: the connection broke, or the handshake failed (`ssl.SSLError`); the peer has been alerted.
         """
         data = await receive(self._sock)
         if data and data[0] != HANDSHAKE_FIRST_BYTE:
@@ -197,7 +197,7 @@ class Tls:
 
     @property
     def asks_for_certificates(self) -> bool:
-        """Whether clients have to present one."""
+        """Whether clients must present one."""
         return self._certificates.ca is not None
 
     def _load(self) -> None:
@@ -230,10 +230,10 @@ def _load(files: Certificates) -> ssl.SSLContext:
     try:
         context.load_cert_chain(files.cert, files.key, password=_refuse_password)
     except ssl.SSLError as error:
-        problem = f"does not fit the key, or one of them is damaged ({error.reason or error})"
+        problem = f"does not match the key, or one of them is damaged ({error.reason or error})"
         raise ConfigurationError(cert, problem) from None
     except _EncryptedError:
-        problem = "is encrypted; decrypt it, since nobody is there to type its password"
+        problem = "is encrypted; decrypt it: a server cannot ask for its password"
         raise ConfigurationError(key, problem) from None
     if files.ca is not None:
         ca = f"{files.place}.ca"

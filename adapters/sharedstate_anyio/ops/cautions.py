@@ -1,4 +1,4 @@
-"""Warnings about what works but should not stay so, one line each, at the start and by `sharedstate-anyio check`."""
+"""Warnings about what works but should be changed, one line each, at the start and by `sharedstate-anyio check`."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ ROOT: Final = (
 
 
 def is_open(listener: Listener) -> bool:
-    """Return whether anybody on other machines may connect there.
+    """Return whether anybody on another machine may connect there.
 
-    A listener that asks for certificates (`ssl.ca`) is not open.
+    A listener that requires client certificates (`ssl.ca`) is not open.
     """
     if isinstance(listener.address, str):
         return False
@@ -38,7 +38,7 @@ def is_open(listener: Listener) -> bool:
 
 
 def open_to_anybody(where: Sequence[str]) -> str | None:
-    """Return a warning about open addresses: whoever connects there may read and write everything."""
+    """Return a warning about open addresses, where anyone who connects may read and write everything."""
     if not where:
         return None
     return (
@@ -53,7 +53,7 @@ def running_as_root() -> str | None:
 
 
 def expiring(secured: Iterable[Tls | None]) -> list[str]:
-    """Return a warning for each certificate that has expired, or will within `SOON_DAYS`."""
+    """Return a warning for each certificate that has expired or will expire within `SOON_DAYS`."""
     lines = []
     for tls in dict.fromkeys(secured):
         if tls is None or tls.expires is None:

@@ -3,9 +3,9 @@
 The rules:
 
 1. Anybody may request `/readyz`, as often as they like; see `readiness`.
-2. `/metrics` is for this machine, unless the configuration says otherwise. A request that a proxy has
-   forwarded, as its headers say, comes from elsewhere.
-3. Neither reveals what is in a collection, the text of an error, or who is connected.
+2. `/metrics` is for this machine, unless the configuration says otherwise. A request whose headers say that a proxy has
+   forwarded it counts as coming from elsewhere.
+3. Neither reveals the content of a collection, the text of an error, or who is connected.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from .metrics import Metrics
 
 DELAY_SECONDS: Final = 0.5
-"""Interval at which the delay of the event loop is measured."""
+"""Interval at which the delay of the event loop is measured, in seconds."""
 
 _FORWARDED: Final = frozenset(
     [b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip"]
@@ -53,7 +53,7 @@ class Endpoints:
     Args:
         hub: the server.
         services: the open backend of each service, by its name.
-        secured: the certificates of the listeners that have some.
+        secured: the certificates of the listeners that have any.
         live: says who may read the metrics.
         tasks: the task group that owns what is under way.
     """
@@ -83,7 +83,7 @@ class Endpoints:
         Args:
             method: as received.
             target: as received.
-            headers: of the request, names in lower case.
+            headers: request headers, names in lower case.
             address: where it comes from, as `admission.group` returns it.
         """
         path = path_of(target)
@@ -91,7 +91,7 @@ class Endpoints:
             return None
         given = list(headers)
         if method not in {"GET", "HEAD"}:
-            problem = "Only GET and HEAD do anything here."
+            problem = "Only GET and HEAD are supported here."
             return error_response(method, 405, problem, given, [(b"Allow", b"GET, HEAD")])
         if path == "/readyz":
             return await self._respond_readiness(method)
@@ -105,7 +105,7 @@ class Endpoints:
             self._delays.add(max(0.0, anyio.current_time() - due))
 
     async def watch_storage(self) -> None:
-        """Log when storage fails and when it is back, until cancelled."""
+        """Log when storage fails and when it recovers, until cancelled."""
         await self._readiness.watch()
 
     # --- readiness --------------------------------------------------------------------------------
@@ -128,7 +128,7 @@ class Endpoints:
             return error_response(method, 404, problem, headers)
         if audience == "local" and not _is_local(headers, address):
             problem = (
-                "The metrics are told to this machine only; "
+                "The metrics are for this machine only; "
                 'the key "metrics" of the configuration may say "anyone".'
             )
             return error_response(method, 403, problem, headers)
@@ -140,7 +140,7 @@ class Endpoints:
                     raise
                 problem = "The metrics need a package: pip install 'sharedstate[metrics]'"
                 return error_response(method, 404, problem, headers)
-            version = await anyio.to_thread.run_sync(full_version)  # git may be asked
+            version = await anyio.to_thread.run_sync(full_version)  # this may call git
             self._metrics = Metrics(self._hub, self._services, self._secured, self._delays, version)
         metrics = self._metrics
         unready = await self._readiness.unready()

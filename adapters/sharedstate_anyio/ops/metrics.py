@@ -1,6 +1,6 @@
 """Metrics for Prometheus, collected on request, so that counting costs next to nothing.
 
-No other module imports prometheus-client, which serving does not need.
+No other module imports prometheus-client, which is optional.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ class Metrics(Collector):
     """The content of `/metrics`.
 
     Args:
-        hub: has the connections and counters.
+        hub: holds the connections and counters.
         services: the backend of each service, by its name.
-        secured: the certificates of the listeners that have some.
+        secured: the certificates of the listeners that have any.
         delays: of the event loop.
         version: of the server.
 
@@ -67,13 +67,13 @@ class Metrics(Collector):
 
         Args:
             unready: the services whose storage takes no updates.
-            sizes: bytes on the disk, by service and part.
+            sizes: bytes on disk, by service and part.
         """
         self._unready, self._sizes = unready, sizes
         return generate_latest(self._registry)
 
     def collect(self) -> Iterator[Metric]:
-        """Yield our own."""
+        """Yield the server's own metrics."""
         text = "Which version this is; always 1."
         build = GaugeMetricFamily("sharedstate_build_info", text, labels=["version"])
         build.add_metric([self._version], 1)
@@ -92,7 +92,11 @@ class Metrics(Collector):
         for name, text, value in (
             ("connections", "Open WebSockets.", census.connections),
             ("subscriptions", "Subscriptions of all connections.", census.subscriptions),
-            ("blocked_readers", "Connections that read more slowly than told.", census.blocked),
+            (
+                "blocked_readers",
+                "Connections that read more slowly than they are sent to.",
+                census.blocked,
+            ),
             ("collections", "Collections in use.", census.collections),
             ("loaded_collections", "Collections whose content is in memory.", census.loaded),
         ):
@@ -107,17 +111,21 @@ class Metrics(Collector):
             ("deliveries", "Notifications, once for each connection.", counters.deliveries),
             ("sent_bytes", "Messages handed to connections, before framing.", counters.bytes),
             ("reader_blocks", "Times that a reader fell behind.", counters.blocked),
-            ("conflated_versions", "Versions told within a later one.", counters.conflated),
+            (
+                "conflated_versions",
+                "Versions that were sent as part of a later one.",
+                counters.conflated,
+            ),
         ):
             yield CounterMetricFamily(f"sharedstate_{name}", text, value=value)
-        text = "Subscriptions that asked for what changed since: met, or given everything."
+        text = "Subscriptions that asked to resume: sent the changes, or everything."
         resumes = CounterMetricFamily("sharedstate_resumes", text, labels=["outcome"])
         resumes.add_metric(["met"], counters.resumes_met)
         resumes.add_metric(["missed"], counters.resumes_missed)
         yield resumes
 
     def _storage(self) -> Iterator[Metric]:
-        text = "How long the storage of a service took."
+        text = "How long calls to the storage of a service took."
         commits = HistogramMetricFamily("sharedstate_commit_seconds", text, labels=["service"])
         loads = HistogramMetricFamily("sharedstate_load_seconds", text, labels=["service"])
         text, labels = "Calls to the storage of a service that failed.", ["service", "operation"]
@@ -130,19 +138,19 @@ class Metrics(Collector):
         yield from (commits, loads, errors)
 
     def _standing(self) -> Iterator[Metric]:
-        text, labels = "Whether the storage of a service takes updates.", ["service"]
+        text, labels = "Whether the storage of a service accepts updates.", ["service"]
         up = GaugeMetricFamily("sharedstate_storage_up", text, labels=labels)
         text = "When an update was last stored, since the Unix epoch; 0 before the first one."
         name = "sharedstate_last_commit_timestamp_seconds"
         commits = GaugeMetricFamily(name, text, labels=labels)
-        text = "Room that the storage of a service takes on its disk."
+        text = "Disk space that the storage of a service takes."
         sizes = GaugeMetricFamily("sharedstate_storage_bytes", text, labels=["service", "part"])
         for service, instrumented in self._services.items():
             up.add_metric([service], service not in self._unready)
             commits.add_metric([service], instrumented.proof.last_commit)
             for part, size in self._sizes.get(service, {}).items():
                 sizes.add_metric([service, part], size)
-        text = "Until the certificate of a listener expires; negative afterwards."
+        text = "Time until the certificate of a listener expires; negative afterwards."
         name = "sharedstate_certificate_days_left"
         days = GaugeMetricFamily(name, text, labels=["listener"])
         for tls in dict.fromkeys(self._secured):

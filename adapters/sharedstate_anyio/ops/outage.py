@@ -1,7 +1,7 @@
 """The beginning and the end of outages, each reported once.
 
-A flapping storage would fill the log. So an outage that begins soon after another one ends only when storage has
-worked for a while, longer each time.
+Flapping storage would fill the log. So an outage that begins soon after another one counts as over only when storage
+has worked for a while, longer each time.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ SOON_SECONDS: Final = 60.0
 """An outage that begins this soon after the last one counts as flapping."""
 
 PATIENCE_SECONDS: Final = (1.0, 60.0)
-"""How long storage must then have worked: at first, and at the most; twice as long each time."""
+"""How long storage must then have worked: at first, and at most; it doubles each time."""
 
 
 class Outage:
@@ -31,7 +31,7 @@ class Outage:
         return self._began is not None
 
     def fails(self, since: float) -> bool:
-        """Note that storage has failed since then; return whether an outage begins."""
+        """Note that storage has failed since a moment; return whether an outage begins."""
         self._well_since = None
         if self._began is not None:
             return False

@@ -2,12 +2,13 @@
 
 The rules:
 
-1. Anybody may ask, as often as they like: a storage is probed once a second at the most, not if a commit succeeded
-   lately (see `proof`), and not while a probe is under way.
-2. An answer takes `PROBE_SECONDS` at the most. A question is cancelled then, but nobody waits for its end: a store that
-   lives on another loop (`Island`) cannot be interrupted. What it says in the end, such as that it has waited for a
-   lock, is told in the log.
-3. After a failure storage is asked without anybody having to, until it works: the log tells both ends of an outage.
+1. Anybody may request it, as often as they like: storage is probed at most once a second, not if a commit succeeded
+   recently (see `proof`), and not while a probe is under way.
+2. An answer takes at most `PROBE_SECONDS`. The probe is then cancelled, but nobody waits for its end: a store on
+   another loop (`Island`) cannot be interrupted. What it reports in the end, such as that it has waited for a lock, is
+   logged.
+3. After a failure storage is probed without any request until it works: the log shows the beginning and the end of an
+   outage.
 """
 
 from __future__ import annotations
@@ -47,9 +48,9 @@ class Readiness:
     """Probes the services' storage.
 
     Args:
-        services: the open backend of each service, by its name; each was written to just now.
-        tasks: the task group that owns the questions.
-        errors: logs that a storage takes no updates.
+        services: the open backend of each service, by its name; each has just been written to.
+        tasks: the task group that owns the probes.
+        errors: logs that storage accepts no updates.
     """
 
     def __init__(
@@ -66,13 +67,13 @@ class Readiness:
             service.backend.proof.doubted = self._doubted
 
     async def unready(self) -> list[str]:
-        """Return the names of the services whose storage takes no updates, in order."""
+        """Return the names of the services whose storage accepts no updates, in order."""
         async with self._asking:
             await self._ask_those_due()
         return [service.name for service in self._services if not service.is_up]
 
     async def watch(self) -> None:
-        """Probe each storage that has failed until it works again; runs until cancelled."""
+        """Probe storage that has failed until it works again; runs until cancelled."""
         while True:
             await self._doubt.wait()
             self._doubt = anyio.Event()
@@ -111,7 +112,7 @@ class Readiness:
             begins = service.outage.fails(now if since is None else since)
             if begins or (service.reason and not service.is_explained):
                 service.is_explained = bool(service.reason)
-                text = f"service {service.name}: storage takes no updates: {service.problem}"
+                text = f"service {service.name}: storage accepts no updates: {service.problem}"
                 event = {"event": "storage_down", "service": service.name}
                 kind = ("probe", service.name, service.is_explained)
                 self._errors.report(kind, text, None, event)
@@ -122,7 +123,7 @@ class Readiness:
         if seconds is not None:
             service.is_explained = False
             self._errors.settle(service.name)
-            # As loud as the end of an outage may be without being a fault: whoever saw its beginning sees it.
+            # A warning, although it is good news: whoever saw the beginning of the outage also sees its end.
             text = "service %s: storage is back after %.1f s"
             fields = about("storage_back", service=service.name, seconds=round(seconds, 1))
             log.warning(text, service.name, seconds, extra=fields)
@@ -132,12 +133,12 @@ class _Service:
     """One storage, and its last probe.
 
     Attributes:
-        is_up: whether it takes updates, as far as is known.
-        reason: why not, as it said itself; empty if it says nothing.
-        is_explained: whether the log has the reason of this outage.
-        asked: when it was asked last.
-        answered: whether it has said by now that it takes updates.
-        question: set when the question under way has ended.
+        is_up: whether it accepts updates, as far as is known.
+        reason: why not, in its own words; empty if it gave none.
+        is_explained: whether the reason for this outage has been logged.
+        asked: when it was last probed.
+        answered: whether it has answered that it accepts updates.
+        question: set when the probe under way has ended.
     """
 
     def __init__(self, name: str, backend: InstrumentedBackend) -> None:
@@ -153,12 +154,12 @@ class _Service:
 
     @property
     def problem(self) -> str:
-        """Why it takes no updates."""
+        """Why it accepts no updates."""
         return self.reason or f"no answer within {PROBE_SECONDS:g} s"
 
     @property
     def is_watched(self) -> bool:
-        """Whether it must be probed although nobody asks."""
+        """Whether it must be probed without a request."""
         return self.outage.goes_on or self.backend.proof.failing_since is not None
 
     def is_due(self, now: float) -> bool:
@@ -166,7 +167,7 @@ class _Service:
         return not self.backend.proof.holds() and now - self.asked >= FRESH_SECONDS
 
     async def ask(self, question: anyio.Event) -> None:
-        """Probe it, and note why it does not work."""
+        """Probe it, and note why it fails."""
         try:
             with anyio.move_on_after(PROBE_SECONDS):
                 await self.backend.prove(self.name)

@@ -1,4 +1,4 @@
-"""Disk usage of the services' storage, measured when somebody reads the metrics."""
+"""Disk usage of the services' storage, measured when the metrics are read."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Sizes:
         """Return the bytes of each part of each service's storage, by service and part.
 
         Args:
-            without: services that are not asked: their storage fails.
+            without: services to leave out, because their storage fails.
         """
         async with self._asking:
             if time.monotonic() - self._asked >= FRESH_SECONDS:

@@ -1,1 +1,1 @@
-"""Storage of services: found, opened, checked against the contract, measured."""
+"""Storage of services: finding, opening, checking and measuring backends."""

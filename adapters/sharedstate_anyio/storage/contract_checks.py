@@ -1,6 +1,6 @@
-"""Checks of the `Backend` contract: a plugin's mistake is one failed operation.
+"""Checks of the `Backend` contract: a plugin's mistake costs one failed operation.
 
-The core checks its own inputs (`sharedstate_core.results`); here is what only the adapter can check.
+The core checks its own inputs (`sharedstate_core.results`); this module checks what only the adapter can.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ ADVICE: Final = "see python -m pydoc sharedstate_backends.contract"
 
 
 class BrokenContractError(Exception):
-    """A backend violated the `Backend` contract: what it returned is wrong, or it cancelled its own call."""
+    """A backend violated the `Backend` contract: it returned something invalid, or cancelled its own call."""
 
 
 async def call(operation: Awaitable[T], name: str) -> T:
-    """Await an operation; a cancellation that nobody here asked for is an error like any other.
+    """Await an operation; a cancellation that did not come from here is an error like any other.
 
     Args:
-        operation: what the method returned; for a plain function, that is its result already.
+        operation: what the method returned; for a plain function, its result.
         name: of the method.
 
-    A database driver that cancels a task of its own and awaits it raises that: the server would believe itself
-    cancelled.
+    A database driver that cancels a task of its own and awaits it raises such a cancellation: the server would take it
+    for its own.
 
     Raises:
-        BrokenContractError: such a cancellation, or nothing that can be awaited.
+        BrokenContractError: such a cancellation, or `operation` cannot be awaited.
     """
     if not inspect.isawaitable(operation):
         problem = f"{name} is not a coroutine function, make it `async def`: it returned"
@@ -52,7 +52,7 @@ async def call(operation: Awaitable[T], name: str) -> T:
 
 
 def _is_cancelled() -> bool:
-    """Return whether the current task was cancelled; False on trio, which has its own exception for that."""
+    """Return whether the current task was cancelled; False on trio, which has its own exception for it."""
     try:
         task = asyncio.current_task()
     except RuntimeError:
@@ -68,7 +68,7 @@ def heads(result: object) -> Mapping[CollectionPath, Cursor]:
 
 
 def refused(operation: str, error: Exception) -> BrokenContractError:
-    """Return the core's refusal of an operation's result as an error of the backend."""
+    """Return a backend error for a result that the core has refused."""
     return BrokenContractError(f"{operation} returned {error}; {ADVICE}")
 
 

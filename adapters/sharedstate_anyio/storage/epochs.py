@@ -1,6 +1,7 @@
 """Logs when the content of a service is replaced as a whole: its storage then has another epoch.
 
-Only the storage knows why. A restore is intended, so it is not an error; a storage that was set back has logged it.
+Only the storage knows why. A restore is intended, so this is not an error; storage that was set back has logged one
+itself.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ from sharedstate_anyio.logs.events import about
 log = logging.getLogger("sharedstate")
 
 REMEMBERED: Final = 100
-"""Old epochs that are remembered: answers of storage may overtake one another, but not for long."""
+"""Number of old epochs remembered: answers of storage may overtake one another, but not by much."""
 
 
 class Epochs:
-    """The epochs of one service's storage, as its answers name them."""
+    """The epochs in the answers of one service's storage."""
 
     def __init__(self, service: str) -> None:
         self._service = service

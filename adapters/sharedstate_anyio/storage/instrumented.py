@@ -1,4 +1,4 @@
-"""Instrumentation of a backend: durations and failures of its calls, which are checked against the contract."""
+"""Instrumentation of a backend: measures its calls, counts failures, and checks results against the contract."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ BOUNDS: Final = (
     *(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05),
     *(0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
 )
-"""Upper bounds of the buckets of a histogram, in seconds; a last one takes what is longer."""
+"""Upper bounds of a histogram's buckets, in seconds; an extra bucket takes longer durations."""
 
 
 class Durations:
     """A histogram of seconds.
 
     Attributes:
-        counts: of each bucket of `BOUNDS`, and of what is longer.
-        seconds: the sum of all.
+        counts: one for each bucket of `BOUNDS`, and one for longer durations.
+        seconds: the sum of all durations.
     """
 
     __slots__ = ("counts", "seconds")
@@ -40,23 +40,23 @@ class Durations:
         self.seconds = 0.0
 
     def add(self, seconds: float) -> None:
-        """Count one."""
+        """Count one duration."""
         self.counts[bisect_left(BOUNDS, seconds)] += 1
         self.seconds += seconds
 
 
 class InstrumentedBackend:
-    """A backend around another one, which is measured.
+    """A backend that wraps and measures another one.
 
     Args:
         backend: the one to measure.
         service: its name.
 
     Attributes:
-        commits: how long commits took, those that failed too.
-        loads: how long loads took, likewise.
-        errors: how many calls failed, by the name of the method; the core's refusals are counted by the executor.
-        proof: whether it takes updates.
+        commits: durations of commits, including failed ones.
+        loads: durations of loads, likewise.
+        errors: number of failed calls, by the name of the method; the executor counts the core's refusals.
+        proof: whether it accepts updates.
     """
 
     def __init__(self, backend: Backend, service: str) -> None:
@@ -109,7 +109,7 @@ class InstrumentedBackend:
         self._epochs.see(result.epoch)
 
     async def heads(self, collections: Sequence[CollectionPath]) -> Mapping[CollectionPath, Cursor]:
-        """Look."""
+        """Read the heads."""
         try:
             found = contract_checks.heads(
                 await contract_checks.call(self._backend.heads(collections), "heads")
@@ -122,7 +122,7 @@ class InstrumentedBackend:
         return found
 
     async def doubt(self, collection: CollectionPath, cursor: Cursor) -> None:
-        """Tell the store of a reader who has seen more than it holds, if it takes that."""
+        """Let the store know of a reader who has seen more than it holds, if it can handle that."""
         if hasattr(self._backend, "doubt"):
             await contract_checks.call(
                 cast("Doubting", self._backend).doubt(collection, cursor), "doubt"
@@ -140,7 +140,7 @@ class InstrumentedBackend:
             raise
 
     async def collections(self, app: str) -> Sequence[str]:
-        """List."""
+        """List the collections of an app."""
         try:
             return await contract_checks.call(self._backend.collections(app), "collections")
         except Exception:
@@ -148,7 +148,7 @@ class InstrumentedBackend:
             raise
 
     async def apps(self) -> Sequence[str]:
-        """List apps."""
+        """List the apps."""
         if not hasattr(self._backend, "apps"):
             raise NotOfferedError("cannot tell which apps it has")
         try:
@@ -160,7 +160,7 @@ class InstrumentedBackend:
             raise
 
     async def prove(self, service: str) -> None:
-        """Return if it can be read and takes updates; see `proof.prove`."""
+        """Return if it can be read and accepts updates; see `proof.prove`."""
         began = time.monotonic()
         try:
             await proof.prove(self._backend, service)
@@ -170,7 +170,7 @@ class InstrumentedBackend:
         self.proof.stored(began)
 
     async def sizes(self) -> Mapping[str, int]:
-        """Return its bytes on disk, by part; empty if it cannot tell."""
+        """Return its bytes on disk, by part; empty if unknown."""
         sizes = getattr(self._backend, "sizes", None)
         return (
             {}

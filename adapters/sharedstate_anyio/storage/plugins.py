@@ -1,9 +1,9 @@
-"""Plugins: finds the module that implements a service, and makes and opens its backend.
+"""Plugins: find the module that implements a service, make its backend, and open it.
 
 Rules:
 
-1. A service's error about its `config` becomes a `ConfigurationError` of one line with the full place.
-2. No value out of a service's `config` is ever printed by this module: one of them is a password.
+1. A service's error about its `config` becomes a one-line `ConfigurationError` with the full place.
+2. This module never prints a value of a service's `config`: it may be a password.
 """
 
 from __future__ import annotations
@@ -41,15 +41,14 @@ _BACKEND_METHODS: Final = ("open", "close", "load", "commit", "heads", "collecti
 def build_backends(
     config: Config, made: Mapping[str, Backend] = MappingProxyType({})
 ) -> dict[str, Backend]:
-    """Make the backends of all services, by name, in order; those in `made` are taken as they are. None is opened.
+    """Make the backends of all services, by name, in order; those in `made` are used as they are. None is opened.
 
     A service's `module` is looked up among the built-in services, then among the entry points of
-    the group `sharedstate.services`, then as a module. What is found must have `get_service(config)`.
+    the group `sharedstate.services`, then as a module. It must have `get_service(config)`.
 
     Raises:
-        ConfigurationError: a module cannot be found or imported, is not a service, or its service
-            refuses its `config`; `key` is the place in the document. Any other exception is a fault
-            in the service's module.
+        ConfigurationError: a module cannot be found or imported, is not a service, or refuses its `config`; `key` is
+            the place in the document. Any other exception is a fault in the service's module.
     """
     with ErrorCollector() as errors:
         check_tables(config.services, errors)
@@ -63,7 +62,7 @@ def build_backends(
 
 
 def check_tables(services: Iterable[ServiceConfig], errors: ErrorCollector) -> None:
-    """Report built-in services that share a table: they would be one service with two names."""
+    """Report built-in services that share a table: they would be one service under two names."""
     first: dict[tuple[str, ...], ServiceConfig] = {}
     for service in services:
         described = service.description
@@ -81,13 +80,13 @@ def lacking(backend: object) -> list[str]:
 
 
 def foreign_files(service: ServiceConfig) -> str | None:
-    """Return what is wrong with the ownership of a service's files that root would not notice; None if nothing."""
+    """Return a problem with the ownership of a service's files that root would not notice; None if there is none."""
     described = service.description
     return ownership.foreign(described.file) if described and described.file else None
 
 
 def whereabouts(service: ServiceConfig) -> str:
-    """Return what keeps a service's items, and where, for the operator; no user and no password."""
+    """Return what stores a service's items, and where, for the operator; without user and password."""
     return service.store if service.description is None else service.description.where
 
 
@@ -111,13 +110,13 @@ def build_backend(service: ServiceConfig) -> Backend:
         raise ConfigurationError(f"{place}.module", problem)
     if missing := lacking(backend):
         problem = f"get_service returned {type(backend).__name__}, without {', '.join(missing)}"
-        advice = "python -m pydoc sharedstate_backends.contract tells what a service needs"
+        advice = "python -m pydoc sharedstate_backends.contract says what a service needs"
         raise ConfigurationError(f"{place}.module", f"{problem}; {advice}")
     return cast("Backend", backend)
 
 
 async def open_backend(backend: Backend, service: ServiceConfig) -> None:
-    """Open the backend of a service, and make sure that it can be read and written, as far as it can tell.
+    """Open the backend of a service, and make sure, as far as it can tell, that it can be read and written.
 
     Raises:
         ConfigurationError, StorageError: as the service raised it, with the full place.
@@ -128,7 +127,7 @@ async def open_backend(backend: Backend, service: ServiceConfig) -> None:
 
 
 async def survey(backend: Backend, service: ServiceConfig) -> str | None:
-    """Return what opening the backend of a service would create; None if nothing, or if it cannot tell.
+    """Return what opening the backend of a service would create; None if nothing or unknown.
 
     Raises:
         ConfigurationError, StorageError: as the service raised it, with the full place.
@@ -158,7 +157,7 @@ def _placing(service: ServiceConfig) -> Iterator[None]:
 
 
 def placed(error: ConfigurationError, service: ServiceConfig) -> ConfigurationError:
-    """Return a service's error with full places, and without the secrets of its `config`."""
+    """Return a service's error with full places and without the secrets of its `config`."""
     errors = ErrorCollector()
     for each in error.each:
         key = join(f"{service.place}.config", each.key) if each.key else f"{service.place}.config"

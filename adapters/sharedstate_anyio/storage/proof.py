@@ -1,9 +1,9 @@
-"""Whether a storage takes updates: the probe, and what other operations show.
+"""Whether storage accepts updates: the probe, and evidence from other operations.
 
 The rules:
 
-1. Only a probe decides that updates cannot be stored: a commit may fail because of its content. Any call that fails
-   makes a probe due.
+1. Only a probe decides that updates cannot be stored: a commit may fail because of its content. Any failed call makes a
+   probe due.
 2. A commit that stored something counts as a successful probe: a busy service is never probed.
 """
 
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from sharedstate_core import CommitResult, Write
 
 HOLDS_SECONDS: Final = 5.0
-"""How long a stored update counts as proof: SQLite waits as long for a lock."""
+"""How long a stored update counts as proof, in seconds: SQLite waits as long for a lock."""
 
 
 async def prove(backend: Backend, service: str) -> None:
-    """Probe a storage: return if it can be read, and written as far as it can tell (`contract.Probing`).
+    """Probe storage: return if it can be read and, as far as it can tell (`contract.Probing`), written.
 
     Raises:
-        Exception: whatever the storage says.
+        Exception: whatever the storage raises.
     """
     path = CollectionPath("readyz", service, "readyz")
     contract_checks.heads(await contract_checks.call(backend.heads([path]), "heads"))
@@ -41,11 +41,11 @@ async def prove(backend: Backend, service: str) -> None:
 
 
 class Proof:
-    """What is known of one storage so far.
+    """What is known about one storage so far.
 
     Attributes:
-        failing_since: when the first call failed since an update was stored, on the monotonic clock; None if
-            none did.
+        failing_since: when the first call after the last stored update failed, on the monotonic clock; None if none
+            did.
         last_commit: when a commit last stored something, in seconds since the Unix epoch; 0.0 for never.
         doubted: called at each failure.
     """
@@ -57,17 +57,17 @@ class Proof:
         self.doubted: Callable[[], None] | None = None
 
     def holds(self) -> bool:
-        """Return whether updates could be stored a short time ago, and nothing has failed since."""
+        """Return whether updates could be stored recently and nothing has failed since."""
         return self.failing_since is None and time.monotonic() - self._proved < HOLDS_SECONDS
 
     def stored(self, began: float) -> None:
-        """Note that something was stored, by a call that began then."""
+        """Note that something was stored by a call that began at a moment."""
         self._proved = max(self._proved, began)
         if self.failing_since is not None and began >= self.failing_since:
             self.failing_since = None
 
     def committed(self, began: float, writes: Sequence[Write], result: CommitResult) -> None:
-        """Note a commit; one that stored nothing proves nothing."""
+        """Note a commit; one that stored nothing is no proof."""
         for write, outcome in zip(writes, result.outcomes, strict=False):
             if isinstance(outcome, Committed) and not write.update.is_noop:
                 self.last_commit = time.time()
@@ -75,7 +75,7 @@ class Proof:
                 return
 
     def failed(self) -> None:
-        """Note a failed call, whatever the reason."""
+        """Note a failed call, for whatever reason."""
         if self.failing_since is None:
             self.failing_since = time.monotonic()
         if self.doubted is not None:

@@ -1,4 +1,4 @@
-"""A task of asyncio that enters a context manager, waits, and leaves it; see `own_task` for the rules."""
+"""An asyncio task that enters a context manager, waits, and leaves it; see `own_task` for the rules."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 UNWIND_SECONDS: Final = 5.0
-"""How long what a cancelled block uses waits for its end: it may have been left to nobody."""
+"""How long the own task waits for the end of a cancelled block, in seconds: it may have been abandoned."""
 
 _running: Final[set[asyncio.Task[None]]] = set()
-"""Strong references: the loop itself holds its tasks weakly."""
+"""Strong references: the loop holds its tasks only weakly."""
 
 
 class Owner(Generic[T]):
@@ -54,7 +54,7 @@ class Owner(Generic[T]):
             raise
 
     async def _end_block(self) -> None:
-        """Cancel the block, unless it has ended, or others have cancelled it, too, and wait for its end."""
+        """Cancel the block, unless it has ended or others have cancelled it too, and wait for its end."""
         self._failing = not self._leaving
         if self._leaving or self._entrant.done() or self._entrant.cancelling() > self._cancelling:
             return
@@ -67,7 +67,7 @@ class Owner(Generic[T]):
             self._entrant.remove_done_callback(self._leave)
 
     async def enter(self) -> T:
-        """Return what the block gets.
+        """Return the value for the block.
 
         Raises:
             Exception: entering failed.
@@ -83,7 +83,7 @@ class Owner(Generic[T]):
         return self._entered.result()
 
     def _ended(self, _: object) -> None:
-        """Cancel the block if a cancellation by others was in the way when the failure came."""
+        """Cancel the block if a cancellation by others prevented that when the failure came."""
         if self._failed and not (self._leaving or self._cancelled_entrant or self._entrant.done()):
             self._cancelled_entrant = self._entrant.cancel()
 
@@ -95,7 +95,7 @@ class Owner(Generic[T]):
         """Let the own task end, or cancel it as the block was.
 
         Raises:
-            Exception: the own task failed: while it cleaned up, or before, and nobody else has cancelled the block.
+            Exception: the own task failed while cleaning up, or earlier without anybody else cancelling the block.
         """
         self._leave()
         by_us = self._take_back()
@@ -117,7 +117,7 @@ class Owner(Generic[T]):
         return self._entrant is asyncio.current_task() and others <= self._cancelling
 
     async def _end(self) -> asyncio.CancelledError | None:
-        """Wait for the own task; if the waiting is cancelled, so is the own task, and still waited for."""
+        """Wait for the own task; if the wait is cancelled, cancel the own task and keep waiting."""
         interrupted = None
         while not self._task.done():
             try:

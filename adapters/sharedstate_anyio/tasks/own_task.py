@@ -1,17 +1,17 @@
-"""Context managers whose block may be left by another task than the one that entered it.
+"""Context managers whose block may be left by a task other than the one that entered it.
 
 A task group or cancel scope of anyio has to be left by the task that entered it. Fixtures of pytest-asyncio,
 `IsolatedAsyncioTestCase.enterAsyncContext` and programs with a `start` and a `stop` enter in one task and leave in
 another. The rules:
 
-1. On asyncio a task of its own enters, waits, and leaves; whoever uses the block only talks to it. On trio the caller's
-   task does it all: a task without a nursery around it is not to be had there, and nobody needs one.
-2. What the block raises never passes through the function, so it comes out as it is, and before any failure of the
-   function. Only a cancellation is seen at its `yield`; after any other end it goes on behind it.
+1. On asyncio a task of its own enters, waits, and leaves; users of the block only communicate with it. On trio the
+   caller's task does it all: trio has no tasks without a nursery, and none is needed.
+2. What the block raises never passes through the function, so it comes out unchanged, and takes precedence over a
+   failure of the function. Only a cancellation is raised at its `yield`; after any other end it continues after it.
 3. If something fails in the own task before the block has ended, the task that entered is cancelled, once, as
    `asyncio.timeout` does it, and leaving raises the failure, in whatever task. A block that is cancelled ends before
    what it uses does, as in a task group: its own tasks see a cancellation, and no errors that follow from the failure.
-4. Whoever enters or leaves goes on only when the own task is there, or gone.
+4. Entering returns once the own task is ready, leaving once it is gone.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ T = TypeVar("T")
 def in_own_task(
     function: Callable[P, AsyncIterator[T]],
 ) -> Callable[P, AbstractAsyncContextManager[T]]:
-    """Do as `contextlib.asynccontextmanager`, for a block that any task of the loop may leave."""
+    """Work like `contextlib.asynccontextmanager`, for a block that any task of the loop may leave."""
     manager = asynccontextmanager(function)
 
     @wraps(function)
@@ -91,7 +91,7 @@ class _Block(AbstractAsyncContextManager[T]):
 
 
 def _is_cancellation(error: BaseException | None) -> bool:
-    """Return whether an error is nothing but cancellations; a nursery of trio may put them into a group."""
+    """Return whether an error consists only of cancellations; a trio nursery may put them into a group."""
     cancelled = anyio.get_cancelled_exc_class()
     if isinstance(error, BaseExceptionGroup):
         return error.split(cancelled)[1] is None

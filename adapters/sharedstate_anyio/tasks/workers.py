@@ -1,6 +1,7 @@
-"""A pool of tasks: waking one costs a third of starting one.
+"""A pool of tasks: waking one costs a third of starting a new one.
 
-A job that follows from another one's end is done by the same task: it begins at once, whatever else waits for its turn.
+A job that follows from the end of another one runs in the same task: it begins at once, whatever else waits for its
+turn.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ J = TypeVar("J")
 R = TypeVar("R")
 
 KEPT: Final = 64
-"""Workers that are kept idle: more are needed only while as many collections are written to at once."""
+"""Number of workers kept idle: more are needed only while that many collections are written to at once."""
 
 
 class Workers(Generic[J, R]):
@@ -26,7 +27,7 @@ class Workers(Generic[J, R]):
 
     Args:
         tasks: owns the tasks; the idle ones end when it is cancelled.
-        run: does one job. What it raises ends the task group.
+        run: does one job. An exception ends the task group.
         ended: called with the result of each.
     """
 
@@ -37,10 +38,10 @@ class Workers(Generic[J, R]):
         self._run = run
         self._ended = ended
         self._idle: list[_Worker[J]] = []
-        self._at_hand: _Worker[J] | None = None  # is telling what came of its job
+        self._at_hand: _Worker[J] | None = None  # is reporting the result of its job
 
     def start(self, job: J) -> None:
-        """Let a job begin soon."""
+        """Start a job soon."""
         if self._at_hand is not None:
             self._at_hand.jobs.append(job)
             self._at_hand = None
@@ -71,5 +72,5 @@ class _Worker(Generic[J]):
     __slots__ = ("jobs", "wanted")
 
     def __init__(self, job: J) -> None:
-        self.jobs = [job]  # never more than one; none that is done, or its memory would wait, too
+        self.jobs = [job]  # never more than one; never a finished one, or its memory would be kept
         self.wanted: anyio.Event  # while it is idle

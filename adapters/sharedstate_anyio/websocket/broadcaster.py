@@ -1,11 +1,11 @@
-"""Sending to many: the frames of one turn of the loop are joined for each peer and offered to the sockets in one go.
+"""Sending to many: the frames of one turn of the loop are joined for each peer and offered to its socket at once.
 
 The rules:
 
 1. Each peer gets its frames in the order in which they were sent.
-2. What comes first in a turn and goes to many is not queued at each of them, but offered to one after the other; being
-   the oldest of the turn, it goes before all that is queued.
-3. Others have their turn after `FLUSHED_AT_ONCE` sockets.
+2. The first message of a turn that goes to many is not queued for each of them but offered to their sockets directly;
+   being the oldest of the turn, it goes before all that is queued.
+3. Others get their turn after `FLUSHED_AT_ONCE` sockets.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ FLUSHED_AT_ONCE: Final = 250
 
 
 class Broadcaster:
-    """Frames the messages of one server, and flushes its sockets.
+    """Frames the messages of one server and flushes its sockets.
 
     Args:
         live: holds the compression threshold.
@@ -45,7 +45,7 @@ class Broadcaster:
         self._wanted = anyio.Event()
 
     def send(self, connections: Sequence[Writer], message: bytes) -> None:
-        """Send a message, framed once, to each of these."""
+        """Send a message, framed once, to each of these connections."""
         compression = self._live.now.compression
         if compression is not None and len(message) <= LONGEST_BYTES:
             frames = Frames(message, text_frame(message), compression)
@@ -59,16 +59,16 @@ class Broadcaster:
             self._send_to_each(connections, text_frame(message))
 
     def queue(self, connection: Writer) -> None:
-        """Flush this connection in this turn of the loop, after what else the turn brings."""
+        """Flush this connection at the end of this turn of the loop."""
         self._queued[connection] = None
         self._wanted.set()
 
     async def flush_forever(self) -> None:
-        """Send what each turn of the loop has queued; joined, so that a burst costs one system call."""
+        """Send what each turn of the loop has queued, joined, so that a burst costs one system call."""
         while True:
             await self._wanted.wait()
             self._wanted = anyio.Event()
-            await anyio.lowlevel.checkpoint()  # what follows from it at once goes out with it
+            await anyio.lowlevel.checkpoint()  # what follows from it at once is sent with it
             self._flushing = True
             await self._flush()
             self._flushing = False

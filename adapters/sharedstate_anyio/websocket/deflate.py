@@ -2,10 +2,10 @@
 
 The rules:
 
-1. No context takeover in either direction: each message is compressed by itself. So nothing is kept between
-   messages, and one compressed frame serves all who negotiated it.
-2. Inflation stops at the longest message allowed: a decompression bomb costs no more than that.
-3. A text is compressed once, when first needed; short and very long ones are sent as they are.
+1. No context takeover in either direction: each message is compressed by itself. So nothing is kept between messages,
+   and one compressed frame serves all peers that negotiated it.
+2. Inflation stops at the maximum message size: a decompression bomb costs no more than that.
+3. A text is compressed once, when first needed; short and very long ones are sent uncompressed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from wsproto.frame_protocol import FrameDecoder, FrameProtocol
 
 LEVEL: Final = 1
-"""zlib's fastest level: JSON shrinks nearly as well as at the default, in a third of the time."""
+"""zlib's fastest level: JSON shrinks nearly as much as at the default, in a third of the time."""
 
 _FIN_RSV1_TEXT: Final = 0xC1
 _TAIL: Final = b"\x00\x00\xff\xff"
@@ -53,12 +53,12 @@ def compressed_text_frame(message: bytes, window_bits: int = 15) -> bytes:
 
 
 class Frames:
-    """One message in the forms that its readers negotiated, each made once.
+    """One message in the forms that its readers have negotiated, each made once.
 
     Args:
         message: the text, in UTF-8.
         plain: its uncompressed frame.
-        threshold: bytes from which it is compressed.
+        threshold: size in bytes from which it is compressed.
     """
 
     __slots__ = ("_made", "_message", "_plain", "_worth")
@@ -70,7 +70,7 @@ class Frames:
         self._made: dict[int, bytes] = {}
 
     def for_window(self, window_bits: int) -> bytes:
-        """Return the frame for a reader with this window; 0 for one who takes no compression."""
+        """Return the frame for a reader with this window; 0 for one without compression."""
         if not window_bits or not self._worth:
             return self._plain
         frame = self._made.get(window_bits)
@@ -83,15 +83,15 @@ class Frames:
 
 
 class Deflate(Extension):
-    """The extension for one connection: negotiates, and reads compressed messages.
+    """The extension for one connection: negotiates it, and reads compressed messages.
 
-    What goes out is compressed elsewhere (`Frames`).
+    Outgoing messages are compressed elsewhere (`Frames`).
 
     Args:
-        max_bytes: returns the limit of an inflated message, in bytes; asked each time.
+        max_bytes: returns the size limit of an inflated message, in bytes; called each time.
 
     Attributes:
-        window_bits: of outgoing messages, 9 to 15; 0 if nothing was negotiated.
+        window_bits: window of outgoing messages, 9 to 15; 0 if nothing was negotiated.
     """
 
     name = "permessage-deflate"
@@ -108,7 +108,7 @@ class Deflate(Extension):
         return self.window_bits > 0
 
     def offer(self) -> bool:
-        """Offer nothing: that is for clients."""
+        """Offer nothing: only clients do."""
         return False
 
     def accept(self, offer: str) -> str | None:
@@ -125,7 +125,7 @@ class Deflate(Extension):
         client_bits = _bits(parameters, "client_max_window_bits")
         if (
             bits is None or client_bits is None or bits == 8
-        ):  # zlib cannot keep to a window of 256 bytes
+        ):  # zlib does not support a window of 256 bytes
             return None
         if parameters.get("server_max_window_bits", "") is None:
             return None  # this one needs a value
@@ -177,7 +177,9 @@ class Deflate(Extension):
     def _inflate(self, data: bytes) -> bytes | CloseReason:
         assert self._inflater is not None  # noqa: S101
         limit = self._max_bytes()
-        if self._inflated > limit:  # less than when the message began: 0 would be no bound to zlib
+        if (
+            self._inflated > limit
+        ):  # the limit was lowered since the message began; for zlib 0 means no bound
             return CloseReason.MESSAGE_TOO_BIG
         try:
             text = self._inflater.decompress(data, limit - self._inflated + 1)
@@ -188,13 +190,13 @@ class Deflate(Extension):
             return CloseReason.MESSAGE_TOO_BIG
         if (
             len(self._inflater.unused_data) > len(_TAIL) + 1
-        ):  # zlib would collect what follows a final block
+        ):  # zlib would keep what follows a final block
             return CloseReason.INVALID_FRAME_PAYLOAD_DATA
         return text
 
 
 def _bits(parameters: dict[str, str | None], name: str) -> int | None:
-    """Return a number of window bits, 15 if none is given, None if it is invalid."""
+    """Return a number of window bits: 15 if none is given, None if it is invalid."""
     value = parameters.get(name)
     if value is None:
         return 15

@@ -1,16 +1,16 @@
-"""Fair turns: messages that take long are handled one at a time, with turns of everybody else in between.
+"""Fair turns: messages that take long are handled one at a time, with turns for everybody else in between.
 
-A large message may take tens of milliseconds that cannot be divided: a thousand subscriptions, thousands of items. If
-each of a few peers had one in every turn of the loop, all others would wait for their sum, at each of the turns
-that a request needs until it is answered.
+A large message, such as a thousand subscriptions or thousands of items, may take tens of milliseconds that cannot be
+divided. If each of a few peers had one in every turn of the loop, all others would wait for the sum of them, in each of
+the turns that a request takes to be answered.
 
 The rules:
 
-1. After a turn of one peer that took too long nobody begins a large message for `TURNS_BETWEEN` turns of the loop.
-2. Peers with a large message, and those whose turn took too long, wait in line. They are called one by one, with as
-   many turns of the loop in between. A peer that was called has its turn, even if another one, which was not in line,
+1. After a peer's turn took too long, nobody may begin a large message for `TURNS_BETWEEN` turns of the loop.
+2. Peers with a large message, and those whose turn took too long, wait in line. They are called one by one, with that
+   many turns of the loop in between. A peer that was called gets its turn, even if another one, which was not in line,
    takes too long just then.
-3. Nobody else waits; and nobody at all on an idle loop, where turns take microseconds.
+3. Nobody else waits, and nobody at all on an idle loop, where turns take microseconds.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ TURNS_BETWEEN: Final = 6
 """Turns of the loop that an update takes: it is read, stored by another thread, applied, sent."""
 
 LARGE_CHARACTERS: Final = 4096
-"""Shorter messages take little time, or their senders wait in line already."""
+"""Shorter messages take little time, or their senders are in line already."""
 
 
 class FairTurns:
@@ -38,18 +38,18 @@ class FairTurns:
         self._wanted = anyio.Event()
 
     def allows(self, peer: object) -> bool:
-        """Return whether a large message may be begun now; otherwise `wait`."""
+        """Return whether a large message may begin now; otherwise `wait`."""
         return peer is self._called or not (self._turn_over or self._line)
 
     def end_turn(self, peer: object) -> None:
-        """End the turn of this peer, which has taken long: others come next."""
+        """End the turn of this peer, which took too long: others come next."""
         self._turn_over = True
         if self._called is peer:
             self._called = None
         self._wanted.set()
 
     async def wait(self, peer: object) -> None:
-        """Wait in line, until called."""
+        """Wait in line until called."""
         called = anyio.Event()
         self._line.append((peer, called))
         self._wanted.set()

@@ -1,8 +1,8 @@
-"""Reading WebSocket frames (RFC 6455, section 5), behind one small interface, `Reader`.
+"""Reading WebSocket frames (RFC 6455, section 5) behind one small interface, `Reader`.
 
-`WsprotoReader` leaves everything to wsproto. `FrameReader`, which connections use, reads by itself what peers nearly
-always send, whole texts and pongs; every other frame goes to wsproto: parts of messages, pings, the end, what an
-extension reads, and what breaks the rules. An idle connection holds no parser then.
+`WsprotoReader` leaves everything to wsproto. `FrameReader`, which connections use, itself reads what peers nearly
+always send, complete texts and pongs; every other frame goes to wsproto: fragments, pings, close frames, extensions,
+and protocol errors. So an idle connection holds no parser.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """The peer broke the rules; nothing can be read any more.
+    """The peer violated the protocol; nothing more can be read.
 
     Attributes:
-        code: close code to tell it.
+        code: close code to send.
         reason: what was wrong, in a few words.
     """
 
@@ -35,7 +35,7 @@ class Violation:
 
 
 Heard: TypeAlias = str | TextMessage | BytesMessage | Ping | Pong | CloseConnection | Violation
-"""What was read: a `str` is a complete text message, a `TextMessage` may be a part of one."""
+"""What was read: a `str` is a complete text message, a `TextMessage` may be part of one."""
 
 
 _BROKEN_RULE: Final = "a frame breaks the rules of WebSocket (RFC 6455)"
@@ -43,16 +43,16 @@ _REASONS: Final = {
     CLOSE_INVALID_TEXT: "a text is not UTF-8, or not compressed as agreed",
     CLOSE_TOO_BIG: "a message is too long",
 }
-"""Reasons of violations, by close code: wsproto's own may be those of a Python exception."""
+"""Reasons for violations, by close code: wsproto's own may come from a Python exception."""
 
 
 class Reader(Protocol):
-    """Reads one connection. It may leave out pongs."""
+    """Reads one connection. It may omit pongs."""
 
     def feed(self, data: bytes) -> Iterator[Heard]:
-        """Feed what has arrived; yield what it contains, one by one.
+        """Feed what has arrived; yield the events in it.
 
-        The next `feed` comes when this one has ended, and none comes after a `Violation` or a `CloseConnection`.
+        Exhaust the iterator before the next `feed`; do not call it after a `Violation` or a `CloseConnection`.
         """
         ...
 
@@ -94,7 +94,7 @@ _CONTROL: Final = 0x08
 
 
 class FrameReader:
-    """Reads complete texts and pongs itself, and has wsproto read the rest.
+    """Reads complete texts and pongs itself, and passes the rest to wsproto.
 
     Args:
         extensions: as negotiated with the peer.
@@ -104,9 +104,9 @@ class FrameReader:
 
     def __init__(self, extensions: Sequence[Extension] = ()) -> None:
         self._extensions = extensions
-        self._wsproto: WsprotoReader | None = None  # while it has read a part of something
-        self._head = b""  # the beginning of a frame, too short to tell its length
-        self._left = 0  # bytes to come of the frame that wsproto reads
+        self._wsproto: WsprotoReader | None = None  # while it has read part of something
+        self._head = b""  # the beginning of a frame, too short to know its length
+        self._left = 0  # bytes still to come of the frame that wsproto reads
         self._in_message = False  # the last part of a message is still to come
 
     def feed(self, data: bytes) -> Iterator[Heard]:
@@ -139,22 +139,22 @@ class FrameReader:
                 self._wsproto = None
 
     def _read(self, first: int, data: bytes, payload: int, stop: int) -> str | Pong | None:
-        """Read a complete frame; None if wsproto has to."""
+        """Read a complete frame; return None if wsproto has to."""
         if first == _WHOLE_TEXT:
             return None if self._in_message else _text(data, payload, stop)
         return _PONG if first == _WHOLE_PONG and stop - payload < 126 else None
 
 
 def _measure(data: bytes, at: int, end: int) -> tuple[int, int]:
-    """Return where the frame that begins at `at` ends, and where its payload begins.
+    """Return the offsets of the end and of the payload of the frame that begins at `at`.
 
-    (0, 0) if its head is not whole. The payload is said to be nowhere (0) if the head breaks a rule.
+    (0, 0) if its header is incomplete. The payload is at 0 if the header violates the protocol.
     """
     if end - at < 2:
         return 0, 0
     size = data[at + 1]
     if size < _MASKED:
-        return end, 0  # not masked; wsproto knows what to say
+        return end, 0  # not masked; wsproto reports it
     size ^= _MASKED
     payload = at + 6
     if size > 125:
@@ -164,14 +164,14 @@ def _measure(data: bytes, at: int, end: int) -> tuple[int, int]:
             return 0, 0
         size = int.from_bytes(data[at + 2 : at + 2 + width], "big")
         if size < 126 or (width == 8 and size < 1 << 16):
-            return payload + size, 0  # not the shortest way to say it
+            return payload + size, 0  # not the shortest encoding of the length
     elif end < payload:
         return 0, 0
     return payload + size, payload
 
 
 def _text(data: bytes, start: int, stop: int) -> str | None:
-    """Return the text of a masked payload, the mask standing before it; None if it is not UTF-8."""
+    """Return the text of a masked payload, which follows its mask; None if it is not UTF-8."""
     size = stop - start
     mask = int.from_bytes((data[start - 4 : start] * (size // 4 + 1))[:size], "little")
     plain = int.from_bytes(data[start:stop], "little") ^ mask

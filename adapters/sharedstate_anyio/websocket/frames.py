@@ -1,7 +1,7 @@
 """WebSocket frames from the server: a header in front of the payload (RFC 6455, section 5.2).
 
-A message is the same for a thousand connections, so it is framed once, here, not once per connection. Control frames
-are wsproto's.
+A message is the same for a thousand connections, so it is framed here, once, not once per connection. Control frames
+come from wsproto.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Final
 from wsproto.frame_protocol import FrameProtocol
 
 LARGE_BYTES: Final = 64 * 1024
-"""Size from which a copy costs more than a system call: header and message are sent one after the other."""
+"""Size from which a copy costs more than a system call: header and message are then sent separately."""
 
 PING: Final = b"\x89\x00"
 """A ping without payload: the same bytes for everybody."""
@@ -42,8 +42,8 @@ def pong_frame(payload: bytes) -> bytes:
 
 
 def close_frame(code: int, reason: str | None) -> bytes:
-    """Return a close frame; a reason that is too long is cut.
+    """Return a close frame; a reason that is too long is truncated.
 
-    1005 (no code) leaves it empty; 1006 and 1015, which never go over the wire, become 1000.
+    1005 (no code) gives an empty payload; 1006 and 1015, which must not be sent, become 1000.
     """
     return bytes(_framer.close(code, reason or None))

@@ -1,7 +1,7 @@
 """Pings of all connections, from one task: proxies see traffic, and dead peers are detected.
 
-A peer that has sent nothing at all since a ping, for `pong_seconds`, is closed. A peer that cannot answer because
-of us or a slow line (reading is paused, or the socket is full) is left alone: other deadlines apply.
+A peer that has sent nothing at all since a ping, for `pong_seconds`, is closed. A peer that cannot answer because of us
+or a slow line (reading is paused, or the socket is full) is not judged: other deadlines apply.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from sharedstate_anyio.config.limits import TransportLimits
 
 TICK_SECONDS: Final = 1.0
-"""Tick of the wheel; finer where the configuration has shorter times."""
+"""Tick of the wheel, in seconds; finer if the configuration has shorter times."""
 
 
 class Pinged(Protocol):
-    """What keepalive needs of a connection."""
+    """What keepalive needs from a connection."""
 
     def __hash__(self) -> int: ...
 
@@ -36,7 +36,7 @@ class Pinged(Protocol):
         ...
 
     def close(self, code: int, reason: str) -> None:
-        """Say goodbye, and end if there is no answer."""
+        """Send a close frame, and end if there is no answer."""
         ...
 
 
@@ -48,7 +48,7 @@ class KeepAlive:
         self._pong_seconds = limits.pong_seconds
         shortest = min(limits.ping_seconds, limits.pong_seconds)
         self._wheel: Wheel[Pinged] = Wheel(max(0.01, min(TICK_SECONDS, shortest / 4)))
-        # Seconds that each may still be silent after its next visit.
+        # Seconds that each peer may still be silent after its next visit.
         self._awaited: dict[Pinged, float] = {}
 
     def watch(self, connection: Pinged) -> None:
@@ -57,15 +57,15 @@ class KeepAlive:
             self._wheel.set(connection, self._ping_seconds)
 
     def forget(self, connection: Pinged) -> None:
-        """Stop; the connection has closed."""
+        """Stop pinging a connection, which has closed."""
         self._wheel.remove(connection)
         self._awaited.pop(connection, None)
 
     async def run(self) -> None:
         """Turn the wheel, until cancelled.
 
-        One tick for each sleep, also when the loop was kept from running: peers whose answers wait to be read are not
-        judged before they were.
+        One tick for each sleep, even if the loop was kept from running: peers whose answers wait to be read are not
+        judged before they have been read.
         """
         while self._ping_seconds:
             await anyio.sleep(self._wheel.tick)

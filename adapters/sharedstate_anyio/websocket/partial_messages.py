@@ -1,13 +1,13 @@
-"""Messages that have not arrived completely, of all connections together.
+"""Messages of all connections that have not arrived completely.
 
 The rules:
 
-1. What arrives complete in one read never comes here.
-2. Each connection has at most one message here; its maximal length is checked elsewhere.
-3. Beyond `TransportLimits.unfinished_bytes` the connections whose messages began first are closed, and may come back.
-   The growing message stays, so that one may exceed the limit.
-4. Within `TransportLimits.message_seconds` a message has to bring its end, or `PROGRESS_BYTES` more. While we do not
-   read from its connection it need not.
+1. What arrives complete in one read is never kept here.
+2. Each connection has at most one message here; its maximum length is checked elsewhere.
+3. Beyond `TransportLimits.unfinished_bytes` the connections whose messages began first are closed; they may reconnect.
+   The growing message stays, so that a single one may exceed the limit.
+4. Within `TransportLimits.message_seconds` a message must be complete or bring `PROGRESS_BYTES` more, unless we are not
+   reading from its connection.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ TICK_SECONDS: Final = 1.0
 
 
 class Sender(Protocol):
-    """What partial messages need of a connection."""
+    """What partial messages need from a connection."""
 
     def __hash__(self) -> int: ...
 
@@ -40,7 +40,7 @@ class Sender(Protocol):
         ...
 
     def close(self, code: int, reason: str) -> None:
-        """Say goodbye, and end if there is no answer."""
+        """Send a close frame, and end if there is no answer."""
         ...
 
 
@@ -56,19 +56,19 @@ class _Message:
 
 
 class PartialMessages:
-    """Keeps partial messages.
+    """Keeps the partial messages of one server.
 
     Args:
-        live: has the limits.
+        live: holds the limits.
 
     Attributes:
-        bytes: kept in all.
+        bytes: number of bytes kept in total.
     """
 
     def __init__(self, live: LiveConfig) -> None:
         self._live = live
         self.bytes = 0
-        self._messages: dict[Sender, _Message] = {}  # the first to begin first
+        self._messages: dict[Sender, _Message] = {}  # in the order in which they began
         self._seconds = live.now.transport.message_seconds
         self._wheel = _wheel(self._seconds)
 
@@ -76,7 +76,7 @@ class PartialMessages:
         return connection in self._messages
 
     def add(self, connection: Sender, text: str) -> int:
-        """Append to the message of a connection; return its bytes so far."""
+        """Append to the message of a connection; return its size so far, in bytes."""
         message = self._messages.get(connection)
         if message is None:
             message = self._messages[connection] = _Message()
@@ -95,13 +95,13 @@ class PartialMessages:
         return message.size
 
     def take(self, connection: Sender) -> str:
-        """Return the message, which is complete now."""
+        """Return and forget the message, which is now complete."""
         message = self._messages[connection]
         self.drop(connection)
         return message.buffer.getvalue().decode()
 
     def drop(self, connection: Sender) -> None:
-        """Forget a message, if there is one."""
+        """Forget the message of a connection, if any."""
         message = self._messages.pop(connection, None)
         if message is not None:
             self.bytes -= message.size
@@ -118,7 +118,7 @@ class PartialMessages:
         if seconds != self._seconds:
             self._seconds = seconds
             self._wheel = _wheel(seconds)
-            for connection in self._messages:  # their time begins anew
+            for connection in self._messages:  # their time limits start anew
                 self._expect(connection)
         for connection in self._wheel.advance():
             self._visit(connection)

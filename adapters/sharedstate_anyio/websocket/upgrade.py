@@ -1,6 +1,6 @@
-"""The opening handshake of WebSocket (RFC 6455, section 4.2), of a request whose head has been read.
+"""The opening handshake of WebSocket (RFC 6455, section 4.2) for a request whose head has been read.
 
-wsproto's own would read and write it all once more, through three h11 connections: half of what a new client costs.
+wsproto's own would parse and write it all once more, through three h11 connections: half the cost of a new client.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 VERSION: Final = b"13"
 KEY_BYTES: Final = 24
-"""Length of the key: 16 bytes in base64."""
+"""Length of the key, which is 16 bytes in base64."""
 
 
 class UpgradeError(Exception):
@@ -34,7 +34,7 @@ class UpgradeError(Exception):
 
 
 def asks_for_websocket(headers: Iterable[tuple[bytes, bytes]]) -> bool:
-    """Return whether a request is meant as an opening handshake."""
+    """Return whether a request is meant to be an opening handshake."""
     return any(name == b"upgrade" and b"websocket" in value.lower() for name, value in headers)
 
 
@@ -53,10 +53,10 @@ def accept(fields: Iterable[tuple[bytes, bytes]], extensions: list[Extension]) -
 
     Args:
         fields: the headers of a GET of HTTP/1.1, names in lower case.
-        extensions: those we could agree on; each is told what the peer offers.
+        extensions: those to negotiate; each gets the peer's offers.
 
     Raises:
-        UpgradeError: the request breaks the rules.
+        UpgradeError: the request is not a valid handshake.
     """
     headers: dict[bytes, bytes] = {}
     for name, value in fields:
@@ -65,7 +65,7 @@ def accept(fields: Iterable[tuple[bytes, bytes]], extensions: list[Extension]) -
         tokens = split_comma_header(headers.get(b"connection", b"").lower())
         offers = split_comma_header(headers.get(b"sec-websocket-extensions", b""))
     except UnicodeDecodeError:
-        raise UpgradeError("not a WebSocket handshake: a header is no ASCII") from None
+        raise UpgradeError("not a WebSocket handshake: a header is not ASCII") from None
     if "upgrade" not in tokens:
         raise UpgradeError("not a WebSocket handshake: no 'Connection: Upgrade'")
     if headers.get(b"upgrade", b"").lower() != b"websocket":

@@ -1,7 +1,7 @@
 """A timer wheel: one task for the deadlines of all connections.
 
-Deadlines are rounded up to a whole tick. Whoever is on the wheel is on it once; moving it costs the same however
-many there are. An entry is one word in a set, so a deadline costs no task, no timer and next to no memory.
+Deadlines are rounded up to a whole tick. An entry is on the wheel at most once, and moving it takes constant time. It
+is one reference in a set, so a deadline costs no task, no timer and next to no memory.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ class Wheel(Generic[T]):
         return len(self._where)
 
     def set(self, entry: T, seconds: float) -> None:
-        """Make an entry due in so many seconds, at the next tick at the earliest, and not before."""
+        """Make an entry due in this many seconds, never early, and at the next tick at the earliest."""
         self.remove(entry)
         due = self._now + 1 + max(0, math.ceil(seconds / self.tick))
         self._due.setdefault(due, set()).add(entry)
         self._where[entry] = due
 
     def remove(self, entry: T) -> None:
-        """Forget an entry, if it is there."""
+        """Remove an entry, if it is there."""
         due = self._where.pop(entry, None)
         if due is not None:
             self._due[due].discard(entry)

@@ -1,11 +1,11 @@
-"""What goes out to one peer: queued, offered to its socket, and kept if the socket does not take it.
+"""What goes out to one peer: queued, offered to its socket, and kept if the socket does not accept it.
 
 The rules:
 
 1. `send_frame` only queues; the broadcaster flushes what one turn of the loop produced in one piece.
-2. What goes to many is offered to one socket after the other, by the shortest way there is: `offer_to_all`.
-3. What the socket does not take at once is kept, and the connection is *blocked*: the core sends it nothing
-   more, and one task waits until the socket has taken the rest.
+2. What goes to many is offered to one socket after the other by the shortest path, `offer_to_all`.
+3. What the socket does not accept at once is kept, and the connection is *blocked*: the core sends it nothing more, and
+   a task waits until the socket has accepted the rest.
 """
 
 from __future__ import annotations
@@ -23,30 +23,30 @@ if TYPE_CHECKING:
     from sharedstate_anyio.net.sockets import Stream
 
 PROGRESS_BYTES: Final = 64 * 1024
-"""What a slow reader must take within `Limits.drain_seconds` to be called alive."""
+"""What a slow reader must read within `Limits.drain_seconds` to count as alive."""
 
 _NOTHING: Final = memoryview(b"")
 
 
 class Flushing(Protocol):
-    """Who flushes connections at the end of a turn of the loop: the broadcaster."""
+    """Flushes connections at the end of a turn of the loop: the broadcaster."""
 
     def queue(self, connection: Writer) -> None:
-        """Flush this one, too."""
+        """Flush this connection too."""
         ...
 
 
 class Writer(ABC):
-    """The writing side of a connection, which is told of what comes of it.
+    """The writing side of a connection, which it notifies of progress.
 
     Attributes:
-        queued: what waits; None if the next frame may go straight to the socket. Thousands of idle peers share that one
-            None, and a broadcast asks for nothing else.
+        queued: what waits to be sent; None if the next frame may go straight to the socket. Thousands of idle peers
+            share that None, and a broadcast checks nothing else.
         sock: the peer's socket.
-        window_bits: of compressed messages that it takes (RFC 7692); 0: it takes none.
+        window_bits: window of the compressed messages that the peer accepts (RFC 7692); 0: it accepts none.
     """
 
-    # In the order of their names they follow one upon the other in memory: a broadcast touches the few that it needs.
+    # Slots follow one another in memory in the order of their names: a broadcast touches only the few it needs.
     __slots__ = (
         "_broadcaster",
         "_closing",
@@ -63,19 +63,21 @@ class Writer(ABC):
         self._rest = _NOTHING
         self._draining = False
         self._closing = False
-        self._emptied: anyio.Event | None = None  # to come, while somebody waits for it
+        self._emptied: anyio.Event | None = (
+            None  # set once drained; None unless somebody waits for it
+        )
         self.sock = sock
         self.queued: list[bytes] | None = None
         self.window_bits = 0
 
     @property
     def is_blocked(self) -> bool:
-        """Whether the socket has not taken everything."""
+        """Whether the socket has not accepted everything."""
         return bool(self._rest)
 
     @property
     def unsent(self) -> list[bytes]:
-        """What is kept for the socket: the very objects, which other connections may share."""
+        """What is kept for the socket: the objects themselves, which other connections may share."""
         kept = list(self.queued or ())
         if self._rest:
             kept.append(cast("bytes", self._rest.obj))
@@ -89,19 +91,19 @@ class Writer(ABC):
             self._append(frame)
 
     def send_large(self, head: bytes, message: bytes) -> None:
-        """Queue a frame in two pieces, which are not copied."""
+        """Queue a frame in two pieces, without copying them."""
         if not self._closing:
             self._append(head)
             self._append(message)
 
     def await_drain(self) -> None:
-        """Report when all that is queued has left."""
+        """Report once all that is queued has been sent."""
         self._draining = True
         self._broadcaster.queue(self)
 
     @staticmethod
     def offer_to_all(connections: Iterable[Writer], frame: bytes) -> None:
-        """Offer a frame to these sockets; it was sent before what their connections have queued in this turn."""
+        """Offer a frame to these sockets; it precedes what their connections have queued in this turn."""
         size = len(frame)
         for connection in connections:
             if connection.queued is None:
@@ -113,7 +115,7 @@ class Writer(ABC):
                     if sent < size:
                         connection._keep(memoryview(frame)[sent:])  # noqa: SLF001
             elif connection.queued:
-                connection.queued.insert(0, frame)  # also before a close frame: that came later
+                connection.queued.insert(0, frame)  # before a close frame too: that came later
                 connection.flush()
             else:
                 connection.send_frame(frame)
@@ -126,7 +128,7 @@ class Writer(ABC):
             self._broadcaster.queue(self)
 
     def _end_with(self, code: int, reason: str | None) -> None:
-        """Queue a close frame, and take nothing after it."""
+        """Queue a close frame, and accept nothing after it."""
         self._append(close_frame(code, reason))
         self._closing = True
 
@@ -156,14 +158,14 @@ class Writer(ABC):
             self._report_drained()
 
     def _next(self, queued: list[bytes]) -> bytes:
-        """Take what goes to the socket next: all that is queued, joined; but large pieces are not copied."""
+        """Take what goes to the socket next: all that is queued, joined, except that large pieces are not copied."""
         if len(queued) > 1 and max(map(len, queued)) >= LARGE_BYTES:
             return queued.pop(0)
         self.queued = [] if self._closing else None
         return queued[0] if len(queued) == 1 else b"".join(queued)
 
     def _failed(self, data: bytes, error: OSError) -> None:
-        """Keep what a full socket has not taken; a broken one ends the connection."""
+        """Keep what a full socket has not accepted; a broken one ends the connection."""
         if isinstance(error, BlockingIOError | InterruptedError):
             self._keep(memoryview(data))
         else:
@@ -175,7 +177,7 @@ class Writer(ABC):
         self.blocked()
 
     async def drain(self) -> None:
-        """Wait until the socket has taken what it left, reporting progress, then the end."""
+        """Wait until the socket has accepted what was kept; report progress, then the end."""
         try:
             unreported = 0
             while self._rest:
@@ -200,7 +202,7 @@ class Writer(ABC):
         self._report_drained()
 
     async def sent(self) -> None:
-        """Return when the socket has taken everything; whoever waits for that is ended by `abort`."""
+        """Return once the socket has accepted everything; `abort` ends the wait too."""
         self.flush()
         if self._rest:
             self._emptied = anyio.Event()
@@ -217,16 +219,16 @@ class Writer(ABC):
 
     @abstractmethod
     def blocked(self) -> None:
-        """The socket has not taken everything: somebody has to `drain`."""
+        """The socket has not accepted everything: somebody has to `drain`."""
 
     @abstractmethod
     def progressed(self) -> None:
-        """The socket is still full, but has taken something."""
+        """The socket is still full, but has accepted something."""
 
     @abstractmethod
     def drained(self) -> None:
-        """The socket has taken everything."""
+        """The socket has accepted everything."""
 
     @abstractmethod
     def abort(self) -> None:
-        """End the connection now, without a word: the socket is broken."""
+        """End the connection now, without a close frame: the socket is broken."""

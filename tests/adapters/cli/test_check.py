@@ -256,7 +256,9 @@ def test_the_path_of_a_unix_socket(tmp_path: Path) -> None:
     base = {"service": {"listen": listen}, "services": [sqlite("fine")]}
     status, well, wrong = check(tmp_path, base)
     assert status == 1
-    expected = ["service.listen[1].unix: data is there already and no socket; choose another path"]
+    expected = [
+        "service.listen[1].unix: data exists already and is not a socket; choose another path"
+    ]
     if os.geteuid():  # no permission stops the superuser
         expected.append("service.listen[2].unix: this user may not write to the folder 'locked'")
     assert wrong == expected

@@ -138,5 +138,5 @@ def test_notifications(
         assert sock.recv(100) == b"READY=1\nSTATUS=well"
     assert not caplog.records
     notify("READY=1")
-    assert "was not told READY=1" in caplog.text
+    assert "could not be notified of READY=1" in caplog.text
     caplog.clear()

@@ -67,7 +67,7 @@ def test_a_start_that_waits_ends_at_once(signum: signal.Signals, loop: str, tmp_
                 command.send(signum)
                 assert command.finish() == 0
     (line,) = command.errors.splitlines()
-    assert line.endswith(f" INFO {signum.name}: the start is given up")
+    assert line.endswith(f" INFO {signum.name}: the start was aborted")
 
 
 async def test_storage_that_never_answers_does_not_keep_the_process(

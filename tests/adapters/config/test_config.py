@@ -192,7 +192,7 @@ def test_faults_in_host(host: object) -> None:
 @pytest.mark.parametrize("host", ["my..host", ".a", "a" * 64, "\ud800"])
 def test_names_that_no_host_has(host: str) -> None:
     found = complaint({"service": {"host": host}, **one()})
-    assert found.startswith("service.host: a part between dots is empty, too long or no text")
+    assert found.startswith("service.host: a part between dots is empty, too long or not text")
 
 
 @pytest.mark.parametrize(
@@ -253,19 +253,19 @@ def test_faults_at_the_top(document: object, expected: str) -> None:
         ),
         (
             {"name": "..", "module": "m"},
-            ".name: cannot stand in a path: a segment may not be '..'",
+            ".name: is not valid in a path: a segment may not be '..'",
         ),
         (
             {"name": "a\0: b", "module": "m"},
-            ".name: cannot stand in a path: a segment holds a control character",
+            ".name: is not valid in a path: a segment holds a control character",
         ),
         (
             {"name": "\ud800", "module": "m"},
-            ".name: cannot stand in a path: a segment holds a lone surrogate",
+            ".name: is not valid in a path: a segment holds a lone surrogate",
         ),
         (
             {"name": "é" * 65, "module": "m"},
-            ".name: cannot stand in a path: a segment is longer than 128 bytes of UTF-8",
+            ".name: is not valid in a path: a segment is longer than 128 bytes of UTF-8",
         ),
         (
             {"name": "n", "module": ""},
@@ -298,10 +298,10 @@ def test_faults_in_a_service(service: object, expected: str) -> None:
             "FILE, line 3, column 3: this is not JSON: Expecting property name",
         ),
         ("{} {}", "FILE, line 1, column 4: this is not JSON: Extra data"),
-        ('{"a": 1, "a": 1}', 'the key "a" is there twice; keep one'),
+        ('{"a": 1, "a": 1}', 'the key "a" appears twice; keep one'),
         (
             '{"services": [{}, {"config": {"db": 1, "db": 2}}]}',
-            'services[1].config: the key "db" is there twice; keep one',
+            'services[1].config: the key "db" appears twice; keep one',
         ),
         ('{"service": {"port": NaN}}', "service.port: NaN is not JSON; write a number or null"),
         ("[" * 100_000, "FILE: is nested too deep for a configuration"),
@@ -345,7 +345,7 @@ def test_many_keys_are_read_soon(tmp_path: Path) -> None:
     file = tmp_path / "config.json"
     keys = [f'"k{number}": 1' for number in range(100_000)]
     file.write_text("{" + ", ".join([*keys, keys[-1]]) + "}")
-    assert file_complaint(file) == 'the key "k99999" is there twice; keep one'
+    assert file_complaint(file) == 'the key "k99999" appears twice; keep one'
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:

@@ -103,10 +103,10 @@ async def test_the_command(tmp_path: Path, anyio_backend_name: str) -> None:
         async with open_client(command.port) as client:
             for content, said in (
                 ({**base, "limits": {"items": 1}}, "reloaded: changed: limits.items"),
-                ('{"services": 1', "not reloaded, the old one holds: config.json"),
+                ('{"services": 1', "not reloaded, the old one stays in force: config.json"),
                 (
                     {**base, "limits": {"items": 0, "itemz": 1}},
-                    "the old one holds: limits.itemz: unknown key",
+                    "the old one stays in force: limits.itemz: unknown key",
                 ),
                 ({**base, "limits": {"items": 1}}, "reloaded: nothing has changed"),
             ):

@@ -73,7 +73,10 @@ def test_an_address_that_this_machine_lacks_does_not_stop_the_others(
         (["--unix", "x" * 108], "--unix: a path of a UNIX socket has at most"),
         (["--host", "no.such.host.invalid"], "cannot listen on no.such.host.invalid port 9000: "),
         (["--host", "192.0.2.1"], "cannot listen on 192.0.2.1 port 9000: Cannot assign"),
-        (["--unix", "s", "--port", "1"], "--unix stands instead of --host and --port"),
+        (
+            ["--unix", "s", "--port", "1"],
+            "--unix replaces --host and --port: give one or the other",
+        ),
     ],
 )
 def test_what_cannot_be_listened_on(arguments: list[str], expected: str, tmp_path: Path) -> None:

@@ -152,7 +152,11 @@ async def test_hangup_reloads(
                     seen = peer.certificate()
             assert await client.get("/") == ["items"]
         for content, key, said in (
-            ("{", None, " ERROR configuration not reloaded, the old one holds: config.json"),
+            (
+                "{",
+                None,
+                " ERROR configuration not reloaded, the old one stays in force: config.json",
+            ),
             (
                 {**base, "service": service},
                 "no key",

@@ -111,7 +111,7 @@ async def test_a_lock_that_is_waited_for_is_named(
         await until(lambda: "storage_back" in events(caplog))
     assert events(caplog) == ["storage_down", "storage_down", "storage_back"]
     first, second, _ = (r.getMessage() for r in caplog.records if r.levelname != "INFO")
-    assert first == "service items: storage takes no updates: no answer within 0.1 s"
+    assert first == "service items: storage accepts no updates: no answer within 0.1 s"
     assert "is locked by another program" in second
     caplog.clear()
 

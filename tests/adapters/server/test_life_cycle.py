@@ -297,7 +297,7 @@ def test_no_such_file_and_no_such_option(tmp_path: Path) -> None:
     assert "65535" in command.errors
     with started("--loop", "trio", "check", "config.json", folder=tmp_path) as command:
         assert command.finish() == 2
-    assert "check stands first" in command.errors
+    assert "check must come first" in command.errors
     for misspelt in (["chek", "x.json"], ["migrat"]):
         with started(*misspelt, folder=tmp_path) as command:
             assert command.finish() == 2

@@ -32,7 +32,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert (command.finish(), command.errors) == (0, "")
     assert "mitems: in memory, not saved\n" in command.output
     assert "items: 10 collections, 1,264 items, 8 tombstones\n" in command.output
-    assert command.output.endswith("bytes, read again and found right\n")
+    assert command.output.endswith("bytes, read back and verified\n")
     return folder
 
 

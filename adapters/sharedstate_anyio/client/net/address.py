@@ -29,7 +29,7 @@ class Address:
         host: name or address, without brackets; empty for a Unix socket.
         port: TCP port.
         tls: whether to speak TLS.
-        target: path to ask for; a server takes any, a reverse proxy may not.
+        target: path to request; a server accepts any, a reverse proxy may not.
         socket: path of a Unix socket, or None for TCP.
     """
 
@@ -54,7 +54,7 @@ class Address:
 
 
 def parse_address(url: str) -> Address:
-    """Read the URL of a server.
+    """Parse the URL of a server.
 
     Args:
         url: `ws://host:port`, `wss://host`, the same with `http` and `https`, `host:port` alone (`ws`, port 9000
@@ -93,9 +93,9 @@ def parse_address(url: str) -> Address:
 
 
 def _ascii(host: str, url: str) -> str:
-    """Return a name as the network knows it."""
+    """Return a host name in ASCII, as DNS has it."""
     try:
-        # What has ASCII only may hold what no registered name does, such as an underscore.
+        # A name in ASCII may hold what no registered name does, such as an underscore.
         return (
             (host if host.isascii() else idna.encode(host, uts46=True).decode())
             .encode("idna")

@@ -1,4 +1,4 @@
-"""Staying connected: attempt after attempt, with pauses in between, until the client is closed."""
+"""Staying connected: repeated attempts, with pauses in between, until the client is closed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ log = logging.getLogger("sharedstate.client")
 
 FIRST_PAUSE: Final = 0.25
 LONGEST_PAUSE: Final = 20.0
-"""Bounds of the pause before another attempt, in seconds: the first doubles with each failure."""
+"""Bounds of the pause before another attempt, in seconds: the first one doubles with each failure."""
 
 _DOUBLINGS: Final = 10
 
@@ -55,7 +55,7 @@ class Connector:
         link: the first one, if it is open already.
 
     Attributes:
-        failure: what ended it, if anything did that trying again cannot heal.
+        failure: the error that ended it, if retrying cannot help.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Connector:
         if link is not None:
             speaker.opened(link)
         self._closing = False
-        self._told: str | None = None  # the last fault of the server that was logged as a warning
+        self._told: str | None = None  # the last fault of the server logged as a warning
         self._done = anyio.Event()
         self.failure: Exception | None = None
 
@@ -111,8 +111,8 @@ class Connector:
     async def _converse(self, link: Link) -> bool:
         """Converse until the link ends; return whether it was of use.
 
-        It was if it brought what was asked for, or lasted: a server that hangs up at once must not be called at full
-        speed. A link that the client had to drop would have to be dropped the next time, too.
+        It was if it brought what was asked for, or lasted: a client must not keep calling a server that hangs up at
+        once. A link that the client had to drop would have to be dropped the next time too.
         """
         useful = False
         began = anyio.current_time()
@@ -137,7 +137,7 @@ class Connector:
         return lasted or (useful and not end.hung_up)
 
     async def goodbye(self) -> None:
-        """End the connection in order, if that does not take long."""
+        """Close the connection in order, if that does not take long."""
         self._closing = True
         if self._link is not None:
             self._link.close()
@@ -148,7 +148,7 @@ class Connector:
 def backoff(failures: int) -> float:
     """Return a pause in seconds, evenly spread between nothing and a bound that doubles ("full jitter").
 
-    The clients of a restarted server do not all come at once.
+    So the clients of a restarted server do not all come back at once.
     """
     bound = min(LONGEST_PAUSE, FIRST_PAUSE * (1 << min(failures, _DOUBLINGS)))
     return random.random() * bound  # noqa: S311  (no secret)

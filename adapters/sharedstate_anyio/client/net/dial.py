@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .link import LinkOptions
 
 NO_HANDSHAKE: Final = (ProtocolError, UnicodeDecodeError)
-"""What wsproto raises for an invalid answer; the second for a header that is not ASCII."""
+"""What wsproto raises for an invalid answer; the second one for a header that is not ASCII."""
 
 
 async def open_link(address: Address, options: LinkOptions) -> Link:

@@ -14,8 +14,8 @@ class ConnectError(SharedStateError):
     """A connection could not be made.
 
     Attributes:
-        status: of the HTTP answer, if there was one instead of a WebSocket.
-        close_code: with which the server sent the client away, if it did: 4400 to 4499.
+        status: HTTP status of the answer, if there was one instead of a WebSocket.
+        close_code: the code with which the server sent the client away, if it did: 4400 to 4499.
         fatal: whether a retry is pointless: the server wants other credentials (401, 403), or sent the client away.
     """
 
@@ -34,7 +34,7 @@ _NO_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNEXPECTED_
 
 
 def reason_of(error: BaseException) -> str:
-    """Return in a few words why a connection failed."""
+    """Return a few words on why a connection failed."""
     cause = error.__cause__
     if isinstance(cause, BaseException) and isinstance(error, OSError) and error.errno is None:
         return reason_of(cause)  # anyio sums up the attempts of several addresses

@@ -10,7 +10,7 @@ _OWN: Final = {
     *("host", "upgrade", "connection", "content-length", "transfer-encoding"),
     *("sec-websocket-key", "sec-websocket-version", "sec-websocket-extensions"),
 }
-"""What the handshake says itself, or must not say."""
+"""Headers that the handshake sends itself, or must not send."""
 
 
 def encoded(name: str, value: str) -> tuple[bytes, bytes]:
@@ -18,7 +18,7 @@ def encoded(name: str, value: str) -> tuple[bytes, bytes]:
 
     Raises:
         TypeError: the name or the value is not text.
-        ValueError: HTTP does not allow the header, or the handshake sends one of that name already.
+        ValueError: HTTP does not allow the header, or the handshake sends one of that name itself.
     """
     expect("headers: a name", name, str)
     place = f"headers[{name!r}]"

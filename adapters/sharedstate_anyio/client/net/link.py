@@ -5,8 +5,8 @@ The rules:
 1. `send` and `close` only queue; one task writes, one reads, one watches. What is queued is bounded by the
    core's window of unanswered requests.
 2. When `run` returns the stream is closed, whatever happened.
-3. A peer that is silent for `ping_interval` seconds is pinged; if it is silent for `ping_timeout` more, and accepts no
-   bytes either, the link is dead.
+3. A peer that is silent for `ping_interval` seconds is pinged; if it stays silent for `ping_timeout` more, and accepts
+   no bytes either, the link is dead.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ if TYPE_CHECKING:
     from wsproto.events import Event
 
 CHUNK_BYTES: Final = 64 * 1024
-"""Maximum that is read or written at once: other tasks run between two chunks, and progress shows."""
+"""Maximum that is read or written at once: between chunks other tasks run and progress is noted."""
 
 PONGS_BYTES: Final = 64 * 1024
-"""Queued bytes from which on a peer that does not read gets no more pongs."""
+"""Number of queued bytes above which a peer that does not read gets no more pongs."""
 
 SENT_AWAY: Final = range(4400, 4500)
 """Close codes with which a server sends a client away for good."""
@@ -78,7 +78,7 @@ class End(NamedTuple):
     """How a link ended.
 
     Attributes:
-        reason: the end of a sentence.
+        reason: completes the sentence "connection lost: …".
         too_big: whether the server hung up because a message was too long for it.
         hung_up: whether the client hung up because of what the server sent.
         sent_away: the close code, if the server sent the client away for good.
@@ -229,7 +229,7 @@ class Link:
                     await self._stream.send(bytes(data[start : start + CHUNK_BYTES]))
                     self._written += 1
             except BROKEN:
-                break  # the reader sees it too
+                break  # the reader sees this too
             self._writing = False
         self._drained.set()
 
@@ -241,7 +241,7 @@ class Link:
             self._heard = anyio.Event()
             with anyio.move_on_after(self._options.ping_interval):
                 await self._heard.wait()
-                await anyio.sleep_forever()  # heard: look again when the interval is over
+                await anyio.sleep_forever()  # something came: look again when the interval is over
             if self._heard.is_set():
                 continue
             if self._is_open:
@@ -261,5 +261,5 @@ class Link:
 
 
 def _size(text: str) -> int:
-    """Return the length of a text in UTF-8, as it came."""
+    """Return the length of a text in UTF-8, as it was received."""
     return len(text) if text.isascii() else len(text.encode())

@@ -1,4 +1,4 @@
-"""The pause between two attempts to connect, which a program may look at and cut short."""
+"""The pause between two attempts to connect, which a program may inspect and cut short."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import anyio
 
 
 class Pause:
-    """One at a time.
+    """One pause at a time.
 
     Attributes:
         until: when it ends, in seconds since the Unix epoch; None while there is none.
@@ -19,7 +19,7 @@ class Pause:
         self._skipped = anyio.Event()
 
     async def wait(self, seconds: float) -> None:
-        """Pause so long, or until it is skipped."""
+        """Pause for this long, or until the pause is skipped."""
         self._skipped = anyio.Event()
         self.until = time.time() + seconds
         try:
@@ -29,5 +29,5 @@ class Pause:
             self.until = None
 
     def skip(self) -> None:
-        """End it now; no effect if there is none."""
+        """End the pause now, if there is one."""
         self._skipped.set()
