@@ -1,6 +1,6 @@
 """Stores for SharedState's services: the contract, SQLite, and a suite of cases for any other store.
 
-docs/own-service.md tells how to make one; docs/embedding.md, which other modules are public.
+docs/own-service.md describes how to write one; docs/embedding.md lists which other modules are public.
 """
 
 from .contract import (

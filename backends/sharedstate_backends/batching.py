@@ -1,10 +1,10 @@
 """Commits of many callers in few transactions, for stores on asyncio.
 
-1. What waits shares a transaction, whatever the collections; if that fails, each commit gets its own.
+1. Waiting commits share a transaction, whatever their collections; if it fails, each commit gets its own.
 2. The next transaction begins once the current one is put together, if that many may be under way; until then commits
    queue up.
-3. A transaction has at most one commit per collection. There is a second one only if the caller of the first did not
-   wait for it.
+3. A transaction has at most one commit per collection. A second one exists only if the caller of the first did not wait
+   for it.
 """
 
 from __future__ import annotations
@@ -23,10 +23,12 @@ if TYPE_CHECKING:
     from sharedstate_core.storage import CommitResult, Write
 
 MAX_COMMITS: Final = 256
-"""Commits in one transaction: enough to make its cost per commit small, few enough that none waits long."""
+"""Maximum number of commits in one transaction: enough to make its cost per commit small, few enough that none waits
+long."""
 
 PREPARED_SECONDS: Final = 0.05
-"""A transaction that is not put together by then lets the next one begin: it may wait for another program's lock."""
+"""A transaction not put together within this many seconds lets the next one begin: it may wait for another program's
+lock."""
 
 
 class Commit(NamedTuple):
@@ -42,23 +44,23 @@ class Transact(Protocol):
     async def __call__(
         self, commits: Sequence[Commit], prepared: Callable[[], None]
     ) -> Sequence[CommitResult | Exception]:
-        """Commit all of these together.
+        """Execute all of these commits together.
 
         Args:
-            commits: of each collection one.
-            prepared: to be called when the next transaction may begin; at the end it may anyway.
+            commits: one per collection.
+            prepared: to be called when the next transaction may begin; it may anyway when this one ends.
 
         Returns:
-            What each comes to: its result, or the error that its caller gets.
+            The outcome of each: its result, or the error for its caller.
 
         Raises:
-            StorageError: nothing was stored, and each commit may be tried alone; of a single one, its caller gets this.
+            StorageError: nothing was stored, and each commit may be tried alone; a single commit fails with this error.
         """
         ...
 
 
 class Batcher:
-    """Takes commits and returns what came of each.
+    """Takes commits and returns the outcome of each.
 
     Args:
         name: the store's name in messages.
@@ -80,11 +82,11 @@ class Batcher:
         """One of them, whose transaction is not put together yet."""
 
     async def commit(self, collection: CollectionPath, writes: Sequence[Write]) -> CommitResult:
-        """Commit, in one transaction with others that wait.
+        """Commit, in one transaction with others that are waiting.
 
         Raises:
             StorageError: nothing was stored.
-            OutcomeUnknownError: it may be stored or not.
+            OutcomeUnknownError: it may or may not be stored.
         """
         result: asyncio.Future[CommitResult] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Waiting(Commit(collection, writes), result))
@@ -92,7 +94,7 @@ class Batcher:
         return await result
 
     async def finish(self) -> None:
-        """Wait for the commits under way, and for those that wait."""
+        """Wait for all commits, under way or waiting."""
         while self._writing:
             await asyncio.wait(self._writing)
 
@@ -103,13 +105,13 @@ class Batcher:
             self._writing.add(self._preparing)
 
     def _prepared(self, task: asyncio.Task[None]) -> None:
-        """Let the next transaction begin, since this task's is put together, or takes long."""
+        """Let the next transaction begin, since this task's is put together or takes long."""
         if self._preparing is task:
             self._preparing = None
             self._begin()
 
     async def _write_waiting(self) -> None:
-        """Commit what waits until nothing does, or another task takes over."""
+        """Commit what waits, until nothing does or another task takes over."""
         task = cast("asyncio.Task[None]", asyncio.current_task())
         prepared = partial(self._prepared, task)
         taken: list[_Waiting] = []
@@ -124,7 +126,7 @@ class Batcher:
             self._writing.remove(task)
             if self._preparing is task:
                 self._preparing = None
-            for waiting in taken:  # settled already, unless the loop itself is ending
+            for waiting in taken:  # already settled, unless the loop itself is ending
                 unknown = OutcomeUnknownError(f"{self._name}: the server ended meanwhile")
                 _settle(waiting.result, unknown)
             while self._waiting and not self._writing:
@@ -132,7 +134,7 @@ class Batcher:
                 _settle(self._waiting.popleft().result, refused)
 
     def _take(self) -> list[_Waiting]:
-        """Take what waits, as much as one transaction may have."""
+        """Take as many waiting commits as fit in one transaction."""
         taken: dict[CollectionPath, _Waiting] = {}
         size = 0
         while self._waiting and len(taken) < MAX_COMMITS:
@@ -149,7 +151,7 @@ class Batcher:
     async def _together(
         self, commits: Sequence[Commit], prepared: Callable[[], None]
     ) -> Sequence[CommitResult | Exception]:
-        """Commit all in one transaction; if it fails, each in one of its own."""
+        """Commit all in one transaction; if it fails, each in its own."""
         late = None
         if self._limit > 1:
             late = asyncio.get_running_loop().call_later(PREPARED_SECONDS, prepared)
@@ -173,20 +175,20 @@ class Batcher:
 
 
 class _Waiting(NamedTuple):
-    """A commit that waits for its transaction."""
+    """A commit waiting for its transaction."""
 
     commit: Commit
     result: asyncio.Future[CommitResult]
 
     @property
     def size(self) -> int:
-        """Bytes of its texts."""
+        """Size of its texts, in bytes."""
         texts = (write.update.insert.values() for write in self.commit.writes)
         return sum(len(text) for each in texts for text in each)
 
 
 def _settle(future: asyncio.Future[CommitResult], outcome: CommitResult | Exception) -> None:
-    """Give a waiting caller the outcome, unless it has stopped waiting or has one."""
+    """Give a waiting caller the outcome, unless it has stopped waiting or already has one."""
     if future.done():
         return
     if isinstance(outcome, Exception):
@@ -196,4 +198,4 @@ def _settle(future: asyncio.Future[CommitResult], outcome: CommitResult | Except
 
 
 def _nothing() -> None:
-    """Ignore it: a commit that goes alone is one of many."""
+    """Do nothing: a commit that is retried alone is one of many."""

@@ -1,8 +1,8 @@
-"""How many collections a store may keep: anybody can invent names, and each takes a row.
+"""The limit on the number of collections in a store: anybody can invent names, and each takes a row.
 
 1. They are counted when one is about to be created, at most once a minute; creations in between are added to the count.
-   So several processes may exceed the limit together, by what the others create meanwhile.
-2. What exceeds the limit is rejected alone; existing collections can be written to as before.
+   So several processes together may exceed the limit by what the others create meanwhile.
+2. Only writes that would exceed the limit are rejected; existing collections can still be written to.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
     from .plan import Head
 
 MAX_COLLECTIONS: Final = 1_000_000
-"""Default number of collections in one store: they take some 200 MB."""
+"""Default limit of one store: so many collections take some 200 MB."""
 
 COUNT_SECONDS: Final = 60.0
-"""How long a count is relied on."""
+"""How long a count is valid, in seconds."""
 
 FULL_SECONDS: Final = 10.0
-"""How long a full store is not counted again: counting many takes a while, and anybody can cause it."""
+"""How long a full store is not recounted, in seconds: counting many takes a while, and anybody can cause it."""
 
 
 class CollectionLimit:
-    """The limit of one store, and what is known of how many more fit in.
+    """The limit of one store, and what is known about the room left.
 
     Args:
         limit: maximum number of collections.
@@ -49,12 +49,12 @@ class CollectionLimit:
         return monotonic() >= self._until
 
     def counted(self, collections: int) -> None:
-        """Note how many there are."""
+        """Note the number of collections."""
         self._free = max(0, self.limit - collections)
         self._until = monotonic() + (COUNT_SECONDS if self._free else FULL_SECONDS)
 
     def take(self) -> bool:
-        """Return whether another may be created, and count it."""
+        """Return whether another one may be created, and count it."""
         if not self._free:
             return False
         self._free -= 1

@@ -1,4 +1,4 @@
-"""What a store must do: keep collections, in six calls.
+"""The contract of a store: six calls that keep collections.
 
 A service's module has a function `get_service(config)` which returns a `Backend`. The server calls `open` once, and
 `close` when all other calls have ended. At most one `load` or `commit` is under way for a collection, but many for
@@ -12,11 +12,11 @@ Rules:
 3. `load` is a snapshot: version, horizon and rows belong together. Neither it nor `heads` ever shows half a
    commit, not even one whose caller was cancelled and that is still under way.
 4. Order of insertion survives: see `Row.created` and `Row.place`.
-5. `epoch` is drawn at random when the store is created and changes only when versions start over, or when the
-   store cannot rule that out: `(epoch, version)` names one state for ever. So a store which finds that its
-   content has gone back (a backup was restored, a lagging replica was promoted) draws another epoch before it
-   answers; the server then reloads everything and updates everybody. `history` is how this package's stores find out.
-6. A caller may be cancelled. If nothing was begun, nothing need be done. What was begun runs to its end
+5. `epoch` is drawn at random when the store is created and changes only when versions start over, or when the store
+   cannot rule that out: `(epoch, version)` names one state for ever. So a store that finds that its content has gone
+   back (a backup was restored, a lagging replica was promoted) draws another epoch before it answers; the server then
+   reloads everything and updates everybody. This package's stores use `history` to find out.
+6. A caller may be cancelled. If nothing was begun, nothing needs to be done. What was begun runs to its end
    (shield it: `with anyio.CancelScope(shield=True)`), and `close` waits for that. The call ends with its result or with
    the cancellation, never with another error because of it, and the next commit follows on from what was stored.
 
@@ -33,13 +33,13 @@ from sharedstate_core.storage import CommitResult, Cursor, Loaded, Write
 
 
 class ConfigurationError(SharedStateError):
-    """A service's configuration is wrong. Its text has a line for each mistake.
+    """A service's configuration is invalid. The text has one line for each mistake.
 
     Args:
         others: further mistakes, reported together with this one.
 
     Attributes:
-        key: where, relative to the object at hand (`db_table`); empty for the object itself.
+        key: the place, relative to the object at hand (`db_table`); empty for the object itself.
         problem: what is wrong and what to do, in one sentence.
         each: all mistakes, as errors of one mistake each, this one first.
     """
@@ -63,13 +63,13 @@ class NotOfferedError(StorageError):
 
 
 class OldDataError(StorageError):
-    """The store holds data of the first generation, which `migrate` takes over; the text ends with that command."""
+    """The store holds data of the first generation, which `migrate` takes over; the text ends with the command."""
 
 
 class OutcomeUnknownError(SharedStateError):
-    """The store was lost while a commit ended: it may be stored, whole, or not at all.
+    """The store was lost while a commit was ending: the commit may be stored, whole, or not at all.
 
-    The server then calls `load`, and tells the author that the outcome is unknown.
+    The server then calls `load`, and reports to the author that the outcome is unknown.
     """
 
 
@@ -86,7 +86,7 @@ class Backend(Protocol):
     """
 
     async def open(self) -> None:
-        """Get ready, creating what is missing.
+        """Prepare for use, creating what is missing.
 
         Raises:
             StorageError: the store cannot be reached or used; the message says what to do.
@@ -94,18 +94,18 @@ class Backend(Protocol):
         ...
 
     async def close(self) -> None:
-        """Wait for what cancelled callers have left running, then release everything.
+        """Wait for what cancelled callers left running, then release everything.
 
-        Called once, after every other call has ended, also after a failed `open`.
+        Called once, after every other call has ended, and also after a failed `open`.
         """
         ...
 
     async def load(self, collection: CollectionPath, since: Cursor | None) -> Loaded:
         """Return what changed after `since` if that is known, else everything.
 
-        It is known if `since.epoch` is the store's and `horizon <= since.version <= version`; then `base` of what
-        is returned is `since.version`, else None. A collection that
-        nobody has written to is empty at version 0; see `Pruning` for one that was forgotten.
+        It is known if `since.epoch` is the store's and `horizon <= since.version <= version`; then `base` of the result
+        is `since.version`, otherwise None. A collection that nobody has written to is empty at version 0; see `Pruning`
+        for one that was forgotten.
 
         Raises:
             StorageError: the store cannot be read now.
@@ -117,7 +117,7 @@ class Backend(Protocol):
 
         Raises:
             StorageError: nothing was stored.
-            OutcomeUnknownError: they may be stored or not; any other exception is taken for this one.
+            OutcomeUnknownError: they may or may not be stored; any other exception counts as this one.
         """
         ...
 
@@ -139,14 +139,14 @@ class Backend(Protocol):
 
 
 class Doubting(Protocol):
-    """An optional part of a store: it hears of readers who hold more than it does."""
+    """An optional part of a store: it is notified of readers that hold more than it does."""
 
     async def doubt(self, collection: CollectionPath, cursor: Cursor) -> None:
-        """Take note that a reader claims to hold a state that the store does not hold.
+        """Note that a reader claims to hold a state that the store does not hold.
 
         Either the reader is wrong, or the store's content had gone back before it was opened. The server has sent that
-        reader everything. A store that believes it draws a new epoch, so that all others get everything, too. Readers
-        may be anybody: a store that believes them all lets each have everything sent to everybody.
+        reader everything. A store that believes the reader draws a new epoch, so that all others get everything too.
+        Readers may be anybody: if the store believed them all, each could have everything sent to everybody.
 
         Raises:
             StorageError: the store cannot be used now.
@@ -155,7 +155,7 @@ class Doubting(Protocol):
 
 
 class ListingApps(Protocol):
-    """An optional part of a store: it lists the apps that have items in it."""
+    """An optional part of a store: it lists the apps that have items."""
 
     async def apps(self) -> Sequence[str]:
         """Return the names of the apps with a collection that holds an item, sorted by code point.
@@ -170,17 +170,17 @@ class Pruning(Protocol):
     """An optional part of a store: it forgets collections that have become empty."""
 
     async def prune(self, service: str, used: Container[CollectionPath]) -> bool:
-        """Forget some empty collections, with all that is kept of what was removed there.
+        """Forget some empty collections, with their tombstones.
 
-        No version is used twice: a forgotten collection is empty at a version from which it continues, and
-        its horizon is that version, too. The server calls this now and then, and repeats it while there is more.
+        No version is used twice: a forgotten collection is empty at a version from which it continues, and that version
+        is also its horizon. The server calls this from time to time, and repeats it while there is more.
 
         Args:
-            service: the configuration's name for the store, as it is in paths.
+            service: the configuration's name for the store, as used in paths.
             used: collections that must stay, since they are in this server's memory; others may be in another server's.
 
         Returns:
-            Whether there is more to look at now.
+            Whether there is more to examine now.
 
         Raises:
             StorageError: the store cannot be used now.
@@ -189,34 +189,34 @@ class Pruning(Protocol):
 
 
 class Probing(Protocol):
-    """A backend that can tell whether it takes writes; this is not part of the `Backend` contract.
+    """A backend that can check whether it accepts writes; this is not part of the `Backend` contract.
 
-    The server asks at its start, in `sharedstate-anyio check`, and for `/readyz` and `/metrics` where no commit
-    has shown it lately. A backend without it is only asked for `heads`, which says nothing about writing.
+    The server probes at its start, in `sharedstate-anyio check`, and for `/readyz` and `/metrics` if no recent commit
+    has shown it. Of a backend without it only `heads` is called, which says nothing about writing.
     """
 
     async def probe(self) -> None:
-        """Store something of the backend's own, the way a commit is stored; no collection changes.
+        """Store something of the backend's own, in the way a commit is stored; no collection changes.
 
         A write that is rolled back is not enough: a full disk shows when a transaction ends. At most one is under
         way, in parallel with any other call.
 
         Raises:
-            StorageError: nothing can be written now; the message says what to do. Any other exception is taken
-                for this one.
+            StorageError: nothing can be written now; the message says what to do. Any other exception counts as this
+                one.
         """
         ...
 
 
 class Surveying(Protocol):
-    """A backend that can tell what does not exist yet; this is not part of the `Backend` contract.
+    """A backend that can report what does not exist yet; this is not part of the `Backend` contract.
 
-    `sharedstate-anyio check` asks, and opens only what is complete: a check during an outage must not create
-    an empty store in place of the missing one. A backend without it is opened.
+    `sharedstate-anyio check` calls it, and opens only what is complete: a check during an outage must not create an
+    empty store in place of a missing one. A backend without it is opened.
     """
 
     async def missing(self) -> str | None:
-        """Return what `open` would create, in one line for people; None if everything exists. Create nothing.
+        """Return what `open` would create, in one readable line; None if everything exists. Create nothing.
 
         Called instead of `open` or before it, on any loop.
 
@@ -228,11 +228,11 @@ class Surveying(Protocol):
 
 
 class Measurable(Protocol):
-    """A backend that can tell how much space it takes; this is not part of the `Backend` contract."""
+    """A backend that can report how much space it takes; this is not part of the `Backend` contract."""
 
     async def sizes(self) -> Mapping[str, int]:
-        """Return the bytes that each part of the store takes on its disk, by the part's name, such as `wal`.
+        """Return the bytes that each part of the store takes on disk, by the part's name, such as `wal`.
 
-        Called when somebody reads `/metrics`; only that waits for it.
+        Called when `/metrics` is read; nothing else waits for it.
         """
         ...

@@ -1,4 +1,4 @@
-"""What the `config` of `items_service` says of where items are: nothing is opened, and mistakes in it are no matter."""
+"""What the `config` of `items_service` says about where items are, without opening anything; mistakes do not matter."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MEMORY: Final = ":memory:"
-"""What SQLite calls a database that is not a file."""
+"""SQLite's name for a database that is not a file."""
 
 
 class Description(NamedTuple):
-    """Where a service keeps its items.
+    """Where a service stores its items.
 
     Attributes:
-        kind: what keeps them, in words for any visitor: no file, host or user.
-        where: the same and where it is, for who operates the server: no user and no password.
+        kind: what stores them, in words fit for any visitor: no file, host or user.
+        where: the same with its location, for the operator of the server: no user and no password.
         in_memory: whether everything is forgotten when the server stops.
-        table: what identifies the table: services with the same would be one; None if that is not known.
+        table: what identifies the table: services with the same one would be a single service; None if unknown.
         file: the database, if it is a file.
     """
 
@@ -31,7 +31,7 @@ class Description(NamedTuple):
 
 
 def describe(config: Mapping[str, object]) -> Description | None:
-    """Return what a service's `config` says; None if it names no kind of database."""
+    """Return what a service's `config` says; None if it names no known kind of database."""
     name, table = config.get("db_name"), str(config.get("db_table", "items"))
     match config.get("db_type"):
         case "sqlite" if config.get("db_name", MEMORY) == MEMORY:

@@ -1,6 +1,6 @@
-"""What `items_service` takes for its `config`, as a JSON Schema: for editors, which check while people write.
+"""The `config` of `items_service` as a JSON Schema, for editors that check while people type.
 
-It accepts what `items_service.get_service` accepts, as far as that is known without reading files.
+It accepts what `items_service.get_service` accepts, as far as that can be known without reading files.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def config_schema() -> Schema:
     properties["db_type"]["enum"] = list(DATABASES)
     properties["db_collections"] |= {"minimum": 1, "maximum": COLLECTIONS_LIMIT}
     properties["db_table"]["pattern"] = (
-        "^(?![sS][qQ][lL][iI][tT][eE]_)"  # SQLite keeps these names for itself
+        "^(?![sS][qQ][lL][iI][tT][eE]_)"  # SQLite reserves these names
         f"[A-Za-z_][A-Za-z0-9_]{{0,{MAX_TABLE_NAME - 1}}}$"
     )
     return {
@@ -100,7 +100,7 @@ def config_schema() -> Schema:
 
 
 def _tls() -> list[Schema]:
-    """Return what must hold of encryption: not through a socket, and a key needs its certificate."""
+    """Return the rules for encryption: not through a socket, and a key needs its certificate."""
     encrypted = {"ssl.enabled": {"const": True}}
     return [
         _when({**encrypted, "db_socket": _FILLED}, {"not": {}}),

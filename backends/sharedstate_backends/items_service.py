@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 __all__ = ["describe", "get_service"]
 
 MAX_UNKNOWN: Final = 10
-"""Unknown keys that are reported one by one."""
+"""Maximum number of unknown keys that are reported one by one."""
 
 DATABASES: Final = ("sqlite", "mysql")
 SYNCHRONOUS: Final = ("FULL", "NORMAL")

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from .error_collector import ErrorCollector
 
 MAX_TIMEOUT: Final = 3600.0
-"""The longest `db_timeout`, in seconds."""
+"""Maximum of `db_timeout`, in seconds."""
 
 COLLECTIONS_LIMIT: Final = 1_000_000_000
-"""The largest `db_collections`."""
+"""Maximum of `db_collections`."""
 
 
 def max_collections(config: Mapping[str, object], errors: ErrorCollector) -> int:

@@ -1,4 +1,4 @@
-"""The tables of every store: their names, and the number of their layout."""
+"""The tables of every store: their names, and the version of their layout."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ FORMAT: Final = 1
 """Number of the layout of a new store."""
 
 FORMAT_WITH_FLOOR: Final = 2
-"""Its number once the store has a floor (see `history`), which version 0.1 would ignore."""
+"""The number once the store has a floor (see `history`), which version 0.1 would ignore."""
 
 FORMATS: Final = frozenset({str(FORMAT), str(FORMAT_WITH_FLOOR)})
 """Known numbers; a greater one comes from a later version of this package."""
 
 
 def table_names(table: str) -> tuple[str, str, str]:
-    """Return the names of the tables for items, collections and what is known of the whole."""
+    """Return the names of the tables for items, collections and meta data."""
     return table, f"{table}_collections", f"{table}_meta"
 
 
 def check_table(table: object) -> None:
-    """Check the name of a table, which goes into statements as it stands.
+    """Check the name of a table, which is inserted into statements verbatim.
 
     Raises:
         TypeError: it is not a str.

@@ -13,13 +13,13 @@ from .contract import Backend, Doubting, ListingApps, NotOfferedError
 async def perform(
     backend: Backend, operation: Operation
 ) -> CommitResult | Loaded | Sequence[str] | None:
-    """Carry out one operation of the core on the backend of `operation.service`; return what it comes to.
+    """Carry out one operation of the core on the backend of `operation.service`; return its result.
 
-    A backend need not know what to make of a `Doubt`, for which there is no result.
+    A backend need not support `Doubt`, which has no result.
 
     Raises:
-        StorageError: it failed, and nothing was stored; a NotOfferedError of ListApps if the backend cannot tell.
-        Exception: what else the backend raises. The outcome of a Commit is unknown then.
+        StorageError: it failed, and nothing was stored; a NotOfferedError if the backend cannot list apps.
+        Exception: whatever else the backend raises. The outcome of a Commit is then unknown.
     """
     match operation:
         case Commit(_, path, writes):

@@ -1,8 +1,8 @@
 """What a commit does to one collection, computed before anything is written: pure functions, no I/O.
 
-A store reads the collection's head, asks `plan` what must change, and writes just that, however many writes there
-were: each id once, and the head. It only reads the rows of ids on which a condition depends (`names`): for any other
-id the statement that writes it depends on what it finds.
+A store reads the collection's head, calls `plan`, and writes just what must change, however many writes there were:
+each id once, and the head. It reads only the rows of ids on which a condition depends (`names`): for any other id the
+statement that writes it handles whatever it finds.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ removals can resume."""
 
 
 class Head(NamedTuple):
-    """What is known of a collection besides its rows; all zero before the first write, if the store has no floor.
+    """The head of a collection: all zero before the first write, if the store has no floor.
 
     Attributes:
-        version: of its last update.
+        version: the version of its last update.
         horizon: tombstones up to this version may be missing.
-        tombstones: an upper bound of how many there are. A removed id counts even if it did not exist, and one that
-            comes back is not subtracted: nobody has looked.
+        tombstones: an upper bound of their number. A removed id counts even if it did not exist, and one that is
+            inserted again is not subtracted, since nobody has checked.
     """
 
     version: int = 0
@@ -51,7 +51,7 @@ class Head(NamedTuple):
 
 
 class Known(NamedTuple):
-    """What a plan needs of an id's row; `created` is 0 in a tombstone."""
+    """What a plan needs to know of an id's row; `created` is 0 in a tombstone."""
 
     created: int
     place: int
@@ -59,24 +59,23 @@ class Known(NamedTuple):
 
 
 _UNKNOWN: Final = Known(-1, -1, -1)
-"""Of an id that nobody has looked at."""
+"""The state of an id that was not looked up."""
 
 _State: TypeAlias = "dict[str, Known | Row | None]"
-"""What is known of ids: a row or tombstone, or None for neither. Of others nothing is known, or, after a reset, that
-they are not there."""
+"""What is known of ids: a row or tombstone, or None for neither. Others are unknown, or, after a reset, absent."""
 
 
 @dataclass(slots=True)
 class Plan:
-    """What is to be written.
+    """What a store must write.
 
     Attributes:
         head: the head after it.
         outcomes: one for each write, in order.
-        reset: whether every row there is goes first.
-        rows: these are written over what is there.
-        upserts: and these, but where there is an item it keeps its `created` and `place`.
-        removals: these become tombstones of such a version where there is an item.
+        reset: whether to delete every existing row first.
+        rows: rows to write over whatever exists.
+        upserts: rows to write too, except that an existing item keeps its `created` and `place`.
+        removals: ids, with a version, whose items become tombstones of that version.
     """
 
     head: Head
@@ -90,15 +89,15 @@ class Plan:
 def must_prune(head: Head, max_tombstones: int) -> bool:
     """Return whether this commit counts the tombstones, and deletes the oldest if there are more than `max_tombstones`.
 
-    A tenth more may be there before that is worth its while. No task does it in the background: the horizon rises
-    with it, so it takes the lock that commits take, and they would wait for it all the same. Each tombstone is
-    deleted once, so that on average a commit deletes as many as it makes.
+    Up to a tenth more are tolerated before it is worthwhile. It is not a background task: it raises the horizon, so it
+    needs the lock that commits need, and they would wait for it anyway. Each tombstone is deleted once, so on average a
+    commit deletes as many as it makes.
     """
     return head.tombstones > max_tombstones + max_tombstones // 10
 
 
 def names(writes: Sequence[Write]) -> list[str]:
-    """Return the ids whose rows must be known for these writes, each once: those of conditions."""
+    """Return the distinct ids whose rows must be known for these writes: those of conditions."""
     ids: dict[str, None] = {}
     for write in writes:
         condition = write.condition
@@ -122,7 +121,7 @@ def plan(
         head: the collection's head.
         known: what is known of each of `names(writes)`; None: it has no row, not even a tombstone.
         writes: in order.
-        max_text: longest text that the store can keep, in bytes; a write with a longer one is rejected.
+        max_text: longest text that the store accepts, in bytes; a write with a longer one is rejected.
     """
     result = Plan(head)
     state: _State = {**known}

@@ -1,4 +1,4 @@
-"""The whole content of any store, on its way to a backup and back.
+"""The whole content of any store, for saving and restoring it.
 
 1. A store's content is a sequence of `Portion`s: collections in the order of (app, name), and in each the rows,
    including tombstones, in the order of their ids; both by code point, which is the order of their UTF-8 bytes.
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
 PORTION_ROWS: Final = 500
 PORTION_BYTES: Final = 1024 * 1024
-"""A portion is complete with this many rows, or bytes of texts: what is in memory at once."""
+"""Bounds of a portion, in rows and in bytes of texts: what is in memory at once."""
 
 MAX_NUMBER: Final = 2**63 - 1
-"""The largest version or place: what an integer of SQLite and MySQL holds."""
+"""The largest version or place: the limit of integers in SQLite and MySQL."""
 
 MAX_ID_BYTES: Final = 255
 
@@ -39,11 +39,11 @@ _encode = msgspec.json.Encoder().encode
 
 
 class CollectionHead(NamedTuple):
-    """A collection besides its rows; see `sharedstate_core.storage` for the words.
+    """A collection without its rows; see `sharedstate_core.storage` for the terms.
 
     Attributes:
-        app, name: two segments of its path; that of the service is not part of a store.
-        version: of its last update.
+        app, name: two segments of its path; a store does not include the service.
+        version: the version of its last update.
         horizon: tombstones up to this version may be missing.
     """
 
@@ -70,7 +70,7 @@ class Portable(Protocol):
     """A backend whose content can be saved and replaced as a whole; this is not part of the `Backend` contract.
 
     `sharedstate-anyio backup` and `restore` call it on asyncio, on a backend that is not open; nothing is left open.
-    Servers may use the same data meanwhile, and are not held up by `dump`.
+    Servers may use the same data meanwhile; `dump` does not hold them up.
     """
 
     def dump(self) -> AsyncGenerator[Portion, None]:
@@ -84,22 +84,22 @@ class Portable(Protocol):
     async def restore(self, portions: Iterable[Portion]) -> None:
         """Replace the store's content, creating what is missing; draw a new epoch.
 
-        If this is interrupted at any moment, even by the process being killed, the store holds either all of the old or
-        all of the new content. Before the new one takes effect it is read back and compared (`Census`). Servers notice
-        that the epoch has changed.
+        If this is interrupted at any moment, even by killing the process, the store holds either all of the old or all
+        of the new content. Before the new content takes effect it is read back and compared (`Census`). Servers notice
+        the new epoch.
 
         Args:
-            portions: in order, iterated once. Exceptions of the iterator are passed on, and nothing has changed.
+            portions: in order, iterated once. Exceptions of the iterator are passed on; then nothing has changed.
 
         Raises:
-            StorageError: it was not done; the old content is there.
-            OutcomeUnknownError: either is there, whole; try again.
+            StorageError: it failed; the old content is still there.
+            OutcomeUnknownError: one of the two is there, whole; try again.
         """
         ...
 
 
 def portable(backend: object) -> Portable | None:
-    """Return the backend that can be saved and restored, for asyncio; None if it cannot."""
+    """Return the backend as one that can be saved and restored, for asyncio; None if it cannot."""
     inner = backend.backend if isinstance(backend, Island) else backend
     able = all(callable(getattr(inner, name, None)) for name in ("dump", "restore"))
     return inner if able else None  # type: ignore[return-value]
@@ -121,7 +121,7 @@ def portions(head: CollectionHead, rows: Iterable[Row]) -> Iterator[Portion]:
 
 
 class Census:
-    """Counts portions, and checks that they follow the rules.
+    """Counts portions and checks that they follow the rules.
 
     Attributes:
         collections, items, tombstones: the counts.
@@ -136,7 +136,7 @@ class Census:
     def add(self, portion: Portion) -> bytes:
         """Count a portion; return it as lines of JSON.
 
-        A new collection has a line, `[app, name, version, horizon]`, and each row one,
+        A new collection gives a line, `[app, name, version, horizon]`, and so does each row,
         `[id, created, place, version, text]`; in a tombstone the text is null.
 
         Raises:

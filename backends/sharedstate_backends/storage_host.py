@@ -1,4 +1,4 @@
-"""A driver's host with backends behind it: what is left for a transport are its connections, on asyncio or trio."""
+"""A driver's host with backends behind it, on asyncio or trio: it leaves only the connections to a transport."""
 
 import logging
 import time
@@ -21,16 +21,16 @@ log = logging.getLogger("sharedstate")
 
 
 class StorageHost(TimedHost[P]):
-    """Does the core's storage operations, and wakes it: `async with StorageHost(backends) as host`.
+    """Performs the core's storage operations and wakes it: `async with StorageHost(backends) as host`.
 
-    Its end cancels operations that have not ended: `stop` before. Its time is `time.monotonic()`.
+    Leaving the block cancels operations that have not ended, so call `stop` before. Its time is `time.monotonic()`.
 
     Args:
-        backends: an open backend for each service; close them after it.
+        backends: an open backend for each service; close them after the block.
         limits: bounds on what a peer may ask for.
 
     Attributes:
-        driver: takes in what happens.
+        driver: receives what happens.
     """
 
     def __init__(self, backends: Mapping[str, Backend], limits: Limits | None = None) -> None:
@@ -57,7 +57,7 @@ class StorageHost(TimedHost[P]):
         """Accept nothing more, finish what was accepted, close everybody; return when all connections have ended.
 
         Args:
-            seconds: how long storage may take, beyond which everybody is closed all the same.
+            seconds: how long storage may take; after that everybody is closed anyway.
         """
         await self.finish(seconds)
         await self.wait_empty()
@@ -80,7 +80,7 @@ class StorageHost(TimedHost[P]):
         driver = self.driver
         try:
             result = await perform(self._backends[operation.service], operation)
-        except NotOfferedError as error:  # no failure: it is just so
+        except NotOfferedError as error:  # not a failure
             text = f"service {operation.service} {error}"
             driver.failed(operation, time.monotonic(), text, outcome_unknown=False)
         except Exception as error:  # noqa: BLE001  (whatever a backend raises is an outcome)

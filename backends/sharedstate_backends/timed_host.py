@@ -1,4 +1,4 @@
-"""A driver's host on anyio: it keeps the time, wakes the core, and sees to an orderly stop."""
+"""A driver's host on anyio: it provides the time, wakes the core, and stops it in order."""
 
 import time
 
@@ -12,7 +12,7 @@ class TimedHost(Host[P]):
     """What hosts on asyncio and trio have in common; its time is `time.monotonic()`.
 
     Attributes:
-        driver: takes in what happens; whoever derives from this makes it.
+        driver: receives what happens; made by the derived class.
     """
 
     driver: Driver[P]
@@ -25,11 +25,11 @@ class TimedHost(Host[P]):
         return time.time()
 
     def changed(self) -> None:
-        """Let those go on who wait for the time, or for the end."""
+        """Wake the tasks that wait for the time or for the end."""
         self._changed.set()
 
     async def keep_time(self) -> None:
-        """Wake the core whenever it has asked to be woken."""
+        """Wake the core whenever it is due."""
         while True:
             at = self.driver.next_wakeup
             with anyio.move_on_after(None if at is None else max(0.0, at - time.monotonic())):
@@ -41,7 +41,7 @@ class TimedHost(Host[P]):
         """Accept nothing more, finish what was accepted, and close everybody.
 
         Args:
-            seconds: how long storage may take, beyond which everybody is closed all the same.
+            seconds: how long storage may take; after that everybody is closed anyway.
 
         Returns:
             Whether storage has finished.
@@ -53,7 +53,7 @@ class TimedHost(Host[P]):
         return self.driver.is_idle
 
     async def wait_empty(self) -> None:
-        """Return when every connection has ended."""
+        """Return once every connection has ended."""
         while self.driver.has_peers:
             await self._change()
 

@@ -20,7 +20,7 @@ class TestMyBackend(BackendConformance):
 ```
 
 A store that keeps its data adds a fixture `reopen`: a coroutine function, each call of which opens another backend
-on the data of the current case, empty at first. Without it the cases about what outlives `close` are skipped.
+on the data of the current case, empty at first. Without it the cases about what survives `close` are skipped.
 
 ```python
 @pytest.fixture
@@ -35,7 +35,7 @@ def reopen(tmp_path):
 
 Further fixtures, without which their cases are skipped:
 
-- `forgetful`: an open and empty backend that keeps only a few tombstones, so that there is a horizon.
+- `forgetful`: an open and empty backend that keeps only a few tombstones, and so has a horizon.
 - `wipe`: a coroutine function that deletes all data while no backend is open.
 - `set_back`: a coroutine function that takes a copy of the data and returns another one, which puts the copy back;
   both under an open backend.
@@ -45,11 +45,11 @@ Attributes of the class:
 - `keeps_epoch = False`: the store draws an epoch at each `open`, since it cannot know what it lost; versions continue.
 - `shares_storage = True`: several backends may use the same data at once.
 
-The cases are coroutines. With anyio's pytest plugin (`anyio_mode = "auto"`, or `pytestmark =
-pytest.mark.anyio` in the module) they run on asyncio and on trio; a backend that needs asyncio is
-wrapped in `sharedstate_backends.Island`, or the fixture `anyio_backend` is overridden. A failure begins with the broken
-rule (`rules.Rule`). What only the store's author can provoke (loss of power, a crash, a full disk, a second
-process) is not tested: `docs/own-service.md` has the list, and the package's own tests have examples.
+The cases are coroutines. With anyio's pytest plugin (`anyio_mode = "auto"`, or `pytestmark = pytest.mark.anyio` in the
+module) they run on asyncio and on trio; a backend that needs asyncio is wrapped in `sharedstate_backends.Island`, or
+the fixture `anyio_backend` is overridden. A failure begins with the broken rule (`rules.Rule`). What only the store's
+author can provoke (power loss, a crash, a full disk, a second process) is not tested: `docs/own-service.md` has the
+list, and the package's own tests have examples.
 """
 
 import sys
@@ -73,7 +73,7 @@ _NAMES = (
 _MODULES = [f"{__name__}.{name}" for name in _NAMES]
 pytest.register_assert_rewrite(*(name for name in _MODULES if name not in sys.modules))
 
-# From here on, so that pytest explains failing asserts.
+# Imported only from here on, so that pytest explains failing asserts.
 from .cancelling import CancelCases  # noqa: E402
 from .conditions import ConditionCases  # noqa: E402
 from .content import ContentCases  # noqa: E402
@@ -114,4 +114,4 @@ class BackendConformance(
     OptionalCases,
     DeclaredCases,
 ):
-    """Every case. Most take the fixture `backend`, open and empty; some the fixture `reopen`, if there is one."""
+    """All cases. Most use the fixture `backend`, open and empty; some the fixture `reopen`, if it exists."""

@@ -37,7 +37,7 @@ class CancelCases:
     async def test_cancelled_commits(self, backend: Backend, company: str) -> None:
         """Whenever its caller is cancelled, a commit is stored whole or not at all, and the next one follows on.
 
-        Nor does it matter to commits to another collection, which begin before or after it.
+        Nor does it affect commits to another collection that begin before or after it.
         """
         trials: list[Trial] = []
 
@@ -62,7 +62,7 @@ class CancelCases:
             check_full(neighbour, trial.neighbour)
 
     async def test_cancelled_looks(self, backend: Backend) -> None:
-        """Whenever the caller of `load`, `heads` or `collections` is cancelled: the next call works as usual."""
+        """Whenever the caller of `load`, `heads` or `collections` is cancelled, the next call works as usual."""
         model = Model()
         names = ["collection"]
 

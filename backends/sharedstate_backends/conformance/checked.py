@@ -1,4 +1,4 @@
-"""Checks what a backend returns before any case sees it: what the server would refuse fails with rule and place."""
+"""Checks what a backend returns before any case sees it: what the server would refuse fails, naming rule and place."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Checked:
     """A backend that passes calls on, and checks their results.
 
     Raises:
-        AssertionError: by each call, if its result is impossible.
+        AssertionError: by any call whose result is impossible.
     """
 
     def __init__(self, backend: Backend) -> None:

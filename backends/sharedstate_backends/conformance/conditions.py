@@ -88,7 +88,7 @@ class ConditionCases:
         await conflicts(backend, 1, ["b"])
 
     async def test_absent_ids(self, backend: Backend) -> None:
-        """An id that never was has not changed; nor has one of which only a removal was tried."""
+        """An id that never existed has not changed; nor has one that was only removed in vain."""
         await write_all(backend, path(), put("a"), Update(remove=("absent",)))
         await applies(backend, 0, ["absent"])
         await applies(backend, 0, [])
@@ -101,7 +101,7 @@ class ConditionCases:
         await applies(backend, 2, ["a"])
 
     async def test_reset_ids(self, backend: Backend) -> None:
-        """A reset is a change of all that was there."""
+        """A reset changes every item that existed."""
         await write_all(backend, path(), put("a", "b"), Update(reset=True))
         await conflicts(backend, 1, ["a"])
         await applies(backend, 2, ["a"])
@@ -114,7 +114,7 @@ class ConditionCases:
         await conflicts(backend, 2, ["absent"])
 
     async def test_many_ids(self, backend: Backend) -> None:
-        """Thousands of ids work like one."""
+        """Thousands of ids work like a single one."""
         ids = [f"id {number}" for number in range(3000)]
         await write_all(backend, path(), put(*ids), put(ids[-1], value=2))
         await conflicts(backend, 1, ids)
@@ -139,7 +139,7 @@ class ConditionCases:
         await check_every_version(backend, path(), model)
 
     async def test_rejected_write_leaves_nothing(self, backend: Backend) -> None:
-        """Neither a row nor a tombstone, nor the reset that it asked for."""
+        """It leaves neither a row nor a tombstone, and does not carry out its reset."""
         await write_all(backend, path(), put("a", "b"))
         before = await backend.load(path(), None)
         never = Condition(Cursor(before.epoch, 0))
@@ -152,7 +152,7 @@ class ConditionCases:
             ), f"{Rule.CONDITION}: a rejected write left something"
 
     async def test_conditions_within_a_commit(self, backend: Backend) -> None:
-        """A write sees what those before it in the same commit have done."""
+        """A write sees the effects of those before it in the same commit."""
         epoch = (await backend.load(path(), None)).epoch
         changes = [put("a"), Update(remove=("a",)), put("a", "b"), Update(reset=True)]
         for version in range(1, len(changes) + 1):

@@ -48,7 +48,7 @@ class ContentCases:
         assert loaded.epoch, f"{Rule.EPOCH}: it is empty"
 
     async def test_insert_replace_remove_reset(self, backend: Backend) -> None:
-        """Each kind of update does what the algebra of updates says, also seen from every earlier version."""
+        """Each kind of update does what the algebra of updates says, as seen from every earlier version too."""
         model = Model()
         for update in (
             put("a", "b", "c", value=1),
@@ -78,7 +78,7 @@ class ContentCases:
         await check_order(backend, ["b", "d", "c", "0", "a"])
 
     async def test_order_within_an_update(self, backend: Backend) -> None:
-        """Items of one update stand in its order, however many there are and whatever their ids."""
+        """Items of one update keep its order, however many there are and whatever their ids."""
         ids = [f"{number * 7919 % 1009:04}" for number in range(1009)]
         await write_all(backend, path(), put(*ids))
         await check_order(backend, ids)
@@ -106,7 +106,7 @@ class ContentCases:
         assert outcomes == [], f"{Rule.COMMIT}: of no writes"
 
     async def test_removing_what_is_absent(self, backend: Backend) -> None:
-        """It raises the version and leaves no row; a tombstone keeps its version."""
+        """Removing an absent id raises the version and leaves no row; a tombstone keeps its version."""
         version = await write_all(backend, path(), Update(remove=("a",)))
         assert version == 1, f"{Rule.COMMIT}: to remove what is absent is an update, too"
         rows = list((await backend.load(path(), None)).rows)
@@ -136,7 +136,7 @@ class ContentCases:
                 assert state == {"a": item_text("a", name)}, f"{Rule.NAMES}: {collection}"
 
     async def test_app_and_collection_are_two_names(self, backend: Backend) -> None:
-        """However they are put together: the same characters are other names if they are divided elsewhere."""
+        """However they are joined: the same characters divided elsewhere are other names."""
         paths = [
             path(text[cut + width :], app=text[:cut])
             for separator in ("", "-", "_", ".", ":", " ", "|", ",", "\\", "%2F", "'", '"', "--")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sharedstate_backends.contract import Backend
 
 EPOCHS: Final[set[str]] = set()
-"""Those of the empty stores that `test_another_store_has_another_epoch` has seen in this process."""
+"""Epochs of the empty stores that `test_another_store_has_another_epoch` has seen in this process."""
 
 
 class CursorCases:
@@ -53,7 +53,7 @@ class CursorCases:
 
     @pytest.mark.parametrize("number", [1, 2])
     async def test_another_store_has_another_epoch(self, backend: Backend, number: int) -> None:
-        """Its versions start over; also if the fixture empties the same store for each case."""
+        """Its versions start over, even if the fixture empties the same store for each case."""
         epoch = (await backend.load(path(), None)).epoch
         assert epoch not in EPOCHS, (
             f"{Rule.EPOCH}: empty store number {number} has the epoch of an earlier one"
@@ -91,7 +91,7 @@ class CursorCases:
         assert told == (2, 2, []), f"{Rule.LOAD}: since version 2 of 2"
 
     async def test_since_and_horizon_after_resets(self, backend: Backend) -> None:
-        """Also when the store forgets with a reset what was removed before it."""
+        """This also holds when a reset makes the store forget earlier removals."""
         model = Model()
         for update in (
             put("a", "b"),
@@ -105,7 +105,7 @@ class CursorCases:
             await check_every_version(backend, path(), model)
 
     async def test_since_before_a_reset(self, backend: Backend) -> None:
-        """A reader from before a reset learns of all that it removed, or gets everything."""
+        """A reader from before a reset gets all of its removals, or everything."""
         model = Model()
         for update in (put("a", "b"), put("c"), Update(insert={"b": b'{"id":"b"}'}, reset=True)):
             await write_all(backend, path(), update)
@@ -139,7 +139,7 @@ class CursorCases:
             raise AssertionError(message) from error
 
     async def test_heads(self, backend: Backend) -> None:
-        """Heads are the current versions, 0 where nobody wrote."""
+        """Heads are the current versions, and 0 where nobody has written."""
         assert dict(await backend.heads([])) == {}, f"{Rule.HEADS}: of no collections"
         await write_all(backend, path("one"), put("a"))
         await write_all(backend, path("two"), put("a"), put("b"))

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 REMOVALS: Final = 60
-"""Number of removals after which a store that keeps a few tombstones has forgotten some."""
+"""Number of removals after which a store that keeps only a few tombstones has forgotten some."""
 
 ATTEMPTS: Final = 3
 """Calls that may fail while data is put back."""
@@ -37,7 +37,7 @@ ROUNDS: Final = 12
 
 
 async def insist(call: Callable[[], Awaitable[T]]) -> T:
-    """Return what a call returns, also if it has to be made again: storage may be out of reach for a moment."""
+    """Return the result of a call, repeated if necessary: storage may be out of reach for a moment."""
     for _ in range(ATTEMPTS):
         try:
             return await call()
@@ -50,7 +50,7 @@ class DeclaredCases(DeclaringCases):
     """What a store declares."""
 
     async def test_forgotten_tombstones(self, forgetting: Backend) -> None:
-        """A load since the horizon or later returns what changed, an earlier one everything."""
+        """A load since the horizon or later returns the changes, an earlier one everything."""
         model = Model()
         for number in range(REMOVALS):
             update = put(f"id {number}", "kept", remove=[f"id {number - 1}", f"id {number - 2}"])
@@ -67,7 +67,7 @@ class DeclaredCases(DeclaringCases):
         await check_every_version(forgetting, path(), model)
 
     async def test_conditions_before_the_horizon(self, forgetting: Backend) -> None:
-        """An id whose tombstone may be gone may have changed."""
+        """An id whose tombstone may have been forgotten may have changed."""
         horizon, version = 0, 0
         while not horizon and version < 2 * REMOVALS:
             gone = f"id {version}"
@@ -100,7 +100,7 @@ class DeclaredCases(DeclaringCases):
     async def test_data_that_goes_back(
         self, reopening: Reopen, setting_back: SetBack, first: str
     ) -> None:
-        """Whatever is called first afterwards: no name of a lost state is used again, since the epoch is new."""
+        """Whatever is called first afterwards, no name of a lost state is used again, since the epoch is new."""
         model = Model()
         async with opened(reopening) as backend:
             await write_all(backend, path(), put("one"))
@@ -139,7 +139,7 @@ class DeclaredCases(DeclaringCases):
             await check_every_version(backend, path(), model)
 
     async def test_two_backends_at_once(self, reopening: Reopen) -> None:
-        """Each sees what the other has stored, and numbers its versions after it."""
+        """Each sees what the other has stored, and continues its version numbers."""
         if not self.shares_storage:
             pytest.skip("this case is for stores that several processes may use: `shares_storage`")
         async with opened(reopening) as one, opened(reopening) as two:

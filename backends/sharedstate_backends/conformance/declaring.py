@@ -1,4 +1,4 @@
-"""What a store's author declares: fixtures, without which cases are skipped, and attributes of the class."""
+"""What a store's author declares: optional fixtures, without which cases are skipped, and attributes of the class."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ SKIPPED: Final = {
     "set_back": "this case is for stores that notice when their data goes back: they add a fixture `set_back`",
     "wipe": "this case is for stores whose data may be deleted: they add a fixture `wipe`",
 }
-"""Why a case is skipped that takes such a fixture."""
+"""Why a case that uses the fixture is skipped."""
 
 
 def fixture(request: pytest.FixtureRequest, name: str) -> Any:
-    """Return the value of the author's fixture; skip the case if there is none."""
+    """Return the value of the author's fixture; skip the case if it does not exist."""
     try:
         return request.getfixturevalue(name)
     except pytest.FixtureLookupError as error:
@@ -41,7 +41,7 @@ def fixture(request: pytest.FixtureRequest, name: str) -> Any:
 
 @asynccontextmanager
 async def opened(reopen: Reopen) -> AsyncIterator[Backend]:
-    """Open a backend, and close it whatever happens."""
+    """Open a backend, and close it in any case."""
     backend = await reopen()
     try:
         yield backend
@@ -53,19 +53,19 @@ class DeclaringCases:
     """Cases that depend on what the author declares."""
 
     keeps_epoch: ClassVar[bool] = True
-    """Whether the store has the same epoch when it is opened again; otherwise it draws a new one each time."""
+    """Whether the store keeps its epoch when it is opened again; otherwise it draws a new one each time."""
 
     shares_storage: ClassVar[bool] = False
-    """Whether several backends, in several processes too, may use the same data at once."""
+    """Whether several backends, even in several processes, may use the same data at once."""
 
     @pytest.fixture
     def backend(self, backend: Backend) -> Backend:
-        """Return the author's backend, such that what it returns is checked."""
+        """Return the author's backend, with its results checked."""
         return Checked(backend)
 
     @pytest.fixture
     def reopening(self, request: pytest.FixtureRequest) -> Reopen:
-        """Return what opens another backend on the same data."""
+        """Return a function that opens another backend on the same data."""
         reopen: Reopen = fixture(request, "reopen")
 
         async def reopened() -> Backend:
@@ -80,12 +80,12 @@ class DeclaringCases:
 
     @pytest.fixture
     def setting_back(self, request: pytest.FixtureRequest) -> SetBack:
-        """Return what takes a copy of the data, and returns what puts it back, both under open backends."""
+        """Return a function that copies the data and returns a function that puts it back, both under open backends."""
         set_back: SetBack = fixture(request, "set_back")
         return set_back
 
     @pytest.fixture
     def wiping(self, request: pytest.FixtureRequest) -> Wipe:
-        """Return what deletes all data while no backend is open."""
+        """Return a function that deletes all data while no backend is open."""
         wipe: Wipe = fixture(request, "wipe")
         return wipe

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .declaring import Reopen
 
 STEPS: Final = 1_000
-"""Number of calls after which nothing may be left to forget."""
+"""Number of calls after which nothing must be left to forget."""
 
 
 def having(backend: Backend, name: str) -> Any:
@@ -58,7 +58,7 @@ class OptionalCases(DeclaringCases):
         assert list(await apps()) == sorted(names), f"{Rule.APPS}"
 
     async def test_forgotten_collections(self, backend: Backend) -> None:
-        """They are empty, at a version from which they go on, and whoever held one learns that it is empty."""
+        """They are empty, at a version from which they continue, and readers that held one learn that it is empty."""
         for number in range(3):
             collection = path(str(number))
             await write_all(backend, collection, *[put("a", "b")] * (number + 1))
@@ -80,7 +80,7 @@ class OptionalCases(DeclaringCases):
             assert [row.id for row in loaded.rows if row.text is not None] == ["c"], f"{Rule.LOAD}"
 
     async def test_versions_of_what_was_forgotten(self, backend: Backend) -> None:
-        """Whichever is forgotten last: none of them uses a version again."""
+        """Whichever is forgotten last, none of them uses a version again."""
         last = {
             path(f"{updates} updates"): await write_all(
                 backend, path(f"{updates} updates"), *[put("a")] * updates, put(remove=["a"])
@@ -93,7 +93,7 @@ class OptionalCases(DeclaringCases):
             assert after > version, f"{Rule.PRUNE}: version {after} is counted twice"
 
     async def test_what_is_not_forgotten(self, backend: Backend) -> None:
-        """Collections that hold something, or are used, stay, with what was removed there."""
+        """Collections that are not empty, or are in use, stay, with their removals."""
         kept, used = path("kept"), path("used")
         await write_all(backend, kept, put("a", "b"), put(remove=["a"]))
         await write_all(backend, used, put("a", "b"), put(remove=["a"]), put(remove=["b"]))
@@ -119,7 +119,7 @@ class OptionalCases(DeclaringCases):
                 assert after > last, f"{Rule.PRUNE}: a version is counted twice"
 
     async def _check_empty(self, backend: Backend, collection: CollectionPath, held: Cursor) -> int:
-        """Check that it is empty, no earlier than at what somebody holds; return the version."""
+        """Check that it is empty, at a version not before the one held; return the version."""
         loaded = await backend.load(collection, None)
         assert loaded.epoch == held.epoch, f"{Rule.EPOCH}: it has changed"
         assert all(row.text is None for row in loaded.rows), f"{Rule.LOAD}: it is not empty"

@@ -1,5 +1,5 @@
 # ruff: noqa: S101 (asserts are how a suite of cases speaks)
-"""Cases for stores that keep their data: what outlives `close` and another `open`."""
+"""Cases for stores that keep their data: what survives `close` and another `open`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class ReopenCases(DeclaringCases):
-    """What outlives the backend. These cases open and close backends themselves, and do not use `backend`."""
+    """What survives the backend. These cases open and close backends themselves, and do not use `backend`."""
 
     async def test_all_is_there_again(self, reopening: Reopen) -> None:
         """Items, order, versions, epoch, tombstones: readers can resume from an earlier version."""
@@ -70,7 +70,7 @@ class ReopenCases(DeclaringCases):
         epochs.append(epoch)
 
     async def test_cursors_after_reopening(self, reopening: Reopen) -> None:
-        """Whoever saw a version is told what changed since, or everything if the epoch is a new one."""
+        """A reader of a version gets the changes since, or everything if the epoch is new."""
         model = Model()
         async with opened(reopening) as backend:
             for update in (put("a", "b"), Update(remove=("a",)), put("c")):
@@ -87,7 +87,7 @@ class ReopenCases(DeclaringCases):
             await check_every_version(backend, path(), model)
 
     async def test_what_a_reset_removed_stays_away(self, reopening: Reopen) -> None:
-        """And whoever had it learns that it is gone; a collection that was emptied goes on counting."""
+        """Its readers learn that it is gone, and an emptied collection continues its versions."""
         models = {path(): Model(), path("emptied"): Model(), path("removed"): Model()}
         resets = (
             Update(insert={"c": item_text("c")}, reset=True),
@@ -108,7 +108,7 @@ class ReopenCases(DeclaringCases):
                 await check_every_version(backend, collection, model)
 
     async def test_cancelled_commits_after_reopening(self, reopening: Reopen) -> None:
-        """What was told after a cancelled commit, and what was written on then, is there after `close` and `open`."""
+        """What was returned after a cancelled commit, and what was written next, survives `close` and `open`."""
         trials: list[Trial] = []
 
         async def attempt(moment: Moment) -> bool:
@@ -130,7 +130,7 @@ class ReopenCases(DeclaringCases):
                     await trial.look_back(backend)
 
     async def test_close_waits_for_cancelled_commits(self, reopening: Reopen) -> None:
-        """After it nothing is half stored, and nothing is still under way."""
+        """After `close` nothing is half stored, and nothing is still under way."""
         trials: list[Trial] = []
 
         async def attempt(moment: Moment) -> bool:

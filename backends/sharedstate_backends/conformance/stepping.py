@@ -3,11 +3,11 @@
 
 Three kinds of moments, since stores wait in three ways:
 
-- as the call suspends for the n-th time: at each `await` of a store that works in the caller's task;
-- after n turns of the loop: at each step of a store that has a task of its own do the work;
-- after some seconds: somewhere within what a thread or a database does.
+- when the call suspends for the n-th time: at each `await` of a store that works in the caller's task;
+- after n turns of the loop: at each step of a store that works in a task of its own;
+- after some seconds: somewhere within the work of a thread or a database.
 
-Of the first two, n = 0, 1, 2, … until the call ends before it is cancelled; beyond `EACH` in wider and wider steps.
+For the first two, n = 0, 1, 2, … until the call ends before it is cancelled; beyond `EACH` in growing steps.
 """
 
 from __future__ import annotations
@@ -31,23 +31,23 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 EACH: Final = 24
-"""So many moments of a kind follow one upon the other."""
+"""Number of consecutive moments of a kind."""
 
 MOST: Final = 56
-"""So many there are of a kind; the last of them is some 1,000 suspensions or turns later than the first."""
+"""Number of moments of a kind in total; the last is some 1,000 suspensions or turns after the first."""
 
 FRACTIONS: Final = 8
-"""Moments by the clock."""
+"""Number of moments by the clock."""
 
 SUSPENSIONS: Final = 10_000
-"""Number of suspensions after which a cancelled call is taken for one that loops for ever."""
+"""Number of suspensions after which a cancelled call counts as looping for ever."""
 
 CALL_SECONDS: Final = 30.0
-"""Seconds after which a call is taken for one that never ends."""
+"""Seconds after which a call counts as one that never ends."""
 
 
 class Moment(NamedTuple):
-    """When a caller is cancelled: as the call suspends, or after so many turns of the loop and seconds."""
+    """When a caller is cancelled: at a suspension of the call, or after a number of turns of the loop and seconds."""
 
     suspension: int | None = None
     turns: int = 0
@@ -93,7 +93,7 @@ def _numbers() -> Iterator[int]:
 
 
 async def cancelled(call: Coroutine[Any, Any, object], moment: Moment) -> Ended:
-    """Make a call for a caller who is cancelled at that moment."""
+    """Make a call whose caller is cancelled at that moment."""
     scope = anyio.CancelScope()
     results: list[object] = []
     failures: list[Exception] = []
@@ -140,7 +140,7 @@ async def cancelled(call: Coroutine[Any, Any, object], moment: Moment) -> Ended:
 def watched(
     call: Coroutine[Any, Any, T], suspends: Callable[[int], None]
 ) -> Generator[Any, Any, T]:
-    """Await the call; tell `suspends` of each time that it suspends, just before it does."""
+    """Await the call; call `suspends` just before each suspension."""
     resume: Callable[[], Any] = partial(call.send, None)
     for number in count():
         try:
@@ -151,7 +151,7 @@ def watched(
         try:
             suspends(number)
         except BaseException:
-            with suppress(RuntimeError):  # it goes on even now
+            with suppress(RuntimeError):  # it still goes on
                 call.close()
             raise
         try:

@@ -1,5 +1,5 @@
 # ruff: noqa: S101 (asserts are how a suite of cases speaks)
-"""A commit whose caller is cancelled, and what its collection may hold from then on."""
+"""A commit whose caller is cancelled, and what its collection may hold afterwards."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ UPDATES: Final = (
     Update(remove=("b",)),
     put("d", "c", value=4),
 )
-"""What a commit writes whose caller is cancelled: each has something that the one before it has not."""
+"""The updates of a commit whose caller is cancelled: each has something that the one before it lacks."""
 
 AFTER: Final = put("e", "a", value=5, remove=["c"])
-"""What is written on after it."""
+"""The update written after it."""
 
 
 def writes() -> list[Write]:
-    """Return the writes of such a commit."""
+    """Return the writes of that commit."""
     return [Write(update) for update in UPDATES]
 
 
@@ -52,14 +52,14 @@ async def seconds_of_a_commit(backend: Backend) -> float:
 
 
 def neighbour_of(collection: CollectionPath) -> CollectionPath:
-    """Return a collection that is committed to meanwhile."""
+    """Return a collection to which is committed meanwhile."""
     return collection._replace(collection=f"beside {collection.collection}")
 
 
 class Trial:
-    """A commit whose caller is cancelled, and all that its collection may hold from then on.
+    """A commit whose caller is cancelled, and all that its collection may hold afterwards.
 
-    It is stored whole or not at all; perhaps late, but before `close` has ended. What was read once stays.
+    It is stored whole or not at all; perhaps late, but before `close` has ended. What has been read once stays.
     """
 
     def __init__(self, collection: CollectionPath, moment: Moment) -> None:
@@ -67,7 +67,7 @@ class Trial:
         self.neighbour = Model()
         self._moment = moment
         self._acknowledged = False
-        self._stored: bool | None = None  # whether it is, once that is for sure
+        self._stored: bool | None = None  # whether it is stored, once that is certain
         self._after: int | None = None  # the version of `AFTER`, once that is committed
         self._seen = Cursor("", 0)
         self._told: dict[Cursor, set[Row]] = {}
@@ -85,7 +85,7 @@ class Trial:
         return ended.early
 
     async def cut_in_company(self, backend: Backend, *, first: bool) -> bool:
-        """See `cut`, while the head is observed, and another collection is committed to.
+        """Do as `cut`, while the head is observed and another collection is committed to.
 
         `first` tells whether this commit begins before those others.
         """
@@ -133,7 +133,7 @@ class Trial:
             self._see((await backend.heads([self.collection]))[self.collection])
 
     async def look_back(self, backend: Backend) -> None:
-        """Check that, and what is read since each earlier version."""
+        """Check that too, and what is read since each earlier version."""
         await self.look(backend)
         for version in range(self._seen.version + 1):
             loaded = await backend.load(self.collection, Cursor(self._seen.epoch, version))
@@ -153,7 +153,7 @@ class Trial:
         self._see(Cursor(self._seen.epoch, outcome.version))
 
     async def look_after_closing(self, backend: Backend) -> None:
-        """Check what another backend reads from the same data: what is not there now never will be."""
+        """Check what another backend reads from the same data: what is not stored now never will be."""
         await self.look(backend)
         self._stored = self._seen.version >= len(UPDATES)
         await self.look(backend)
@@ -171,7 +171,7 @@ class Trial:
         check_full(loaded, model)
 
     def _see(self, cursor: Cursor) -> None:
-        """Check a version that was read: it is possible, and not before those read so far."""
+        """Check that a version that was read is possible, and not before those read so far."""
         assert cursor.version >= self._seen.version, (
             f"{Rule.KEEP}: {self._moment}, version {self._seen.version} was told, now {cursor.version}"
         )
@@ -191,7 +191,7 @@ class Trial:
         return model
 
     def _histories(self) -> Iterator[Sequence[Update]]:
-        """Yield all that may have happened."""
+        """Yield all possible histories."""
         for stored in (False, True):
             if self._stored not in {None, stored} or (self._acknowledged and not stored):
                 continue

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from sharedstate_backends.contract import Backend
 
 COLLECTIONS = 40
-"""Collections written to at once."""
+"""Number of collections written to at once."""
 
 ROUNDS = 5
-"""Commits on each of them, one after the other."""
+"""Number of commits to each of them, one after the other."""
 
 HISTORIES = 12
-"""Random histories; each is a hundred writes in commits of one to eight."""
+"""Number of random histories; each is a hundred writes in commits of one to eight."""
 
 
 def random_update(source: random.Random, serial: int) -> Update:
@@ -41,7 +41,7 @@ class VolumeCases:
     """Many writes, many collections, long histories."""
 
     async def test_many_writes_in_one_commit(self, backend: Backend) -> None:
-        """A commit takes hundreds of writes."""
+        """A commit may have hundreds of writes."""
         model = Model()
         updates = [put(f"id {number % 100}", value=number) for number in range(500)]
         result = await backend.commit(path(), [Write(update) for update in updates])

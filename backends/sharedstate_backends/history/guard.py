@@ -1,9 +1,9 @@
 """Keeps a process from reporting anything of a lost history; the same for every store (see `history`).
 
-1. Whatever is read must go on from what was last reported. If not, it is verified under a lock, and read again.
+1. Whatever is read must go on from what was last reported. If it does not, it is verified under a lock and read again.
 2. A new epoch is always logged, even if the caller is cancelled meanwhile.
-3. A reader who holds more than the store does is believed once, of the epoch with which the process began. A failed
-   attempt to ask the store does not count.
+3. A reader that holds more than the store does is believed once, for the epoch with which the process began. A failed
+   attempt to query the store does not count.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Verifier(Protocol):
         ...
 
     async def believe(self, collection: CollectionPath, claimed: Cursor) -> State | None:
-        """Draw a new epoch if the head is of the claimed epoch, but lower; return the old head then."""
+        """Draw a new epoch, and return the old head, if the head is of the claimed epoch but lower."""
         ...
 
 
@@ -59,7 +59,7 @@ class Guard:
         self._inherited: str | None = None  # the epoch at the start, until a reader is believed
 
     def begin(self, starts: State) -> None:
-        """Note the starts that the store knows, including this one, and its epoch."""
+        """Note the store's epoch and the starts that it knows, including this one."""
         self._inherited = starts.epoch
         self.memory.note(STARTS, None, starts)
 
@@ -68,7 +68,7 @@ class Guard:
         paths: Sequence[CollectionPath],
         work: Callable[[], Awaitable[tuple[T, Mapping[CollectionPath, State]]]],
     ) -> T:
-        """Return what is read of some collections, and remember their heads.
+        """Return what is read from some collections, and remember their heads.
 
         Args:
             paths: the collections.
@@ -106,7 +106,7 @@ class Guard:
         return {path: Cursor(heads[path].epoch, heads[path].version) for path in collections}
 
     async def doubt(self, collection: CollectionPath, claimed: Cursor) -> None:
-        """Take note that a reader claims to hold a state that the store does not hold."""
+        """Note that a reader claims to hold a state that the store does not hold."""
         if claimed.epoch != self._inherited:
             return
         self._inherited = None
@@ -133,7 +133,7 @@ class Guard:
 
 
 async def whole(work: Coroutine[Any, Any, T]) -> T:
-    """Return the result of work that runs to its end even if the caller is cancelled, by asyncio or by anyio.
+    """Return the result of work that runs to its end even if the caller is cancelled, by asyncio or anyio.
 
     The caller waits until then, so that a new epoch is logged.
     """
@@ -147,6 +147,6 @@ async def whole(work: Coroutine[Any, Any, T]) -> T:
                 cancelled = error
     if cancelled is not None:
         if not task.cancelled():
-            task.exception()  # nobody waits for it any more
+            task.exception()  # nobody is waiting any more
         raise cancelled
     return task.result()

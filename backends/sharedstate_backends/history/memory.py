@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     from .vectors import Lost
 
 LOOKED_AT: Final = 8
-"""Further collections whose heads each look includes, in turn: what nobody watches here an absent reader may hold."""
+"""Number of further collections whose heads each look includes, in turn: an absent reader may hold one that nobody
+watches."""
 
 MAX_REMEMBERED: Final = 100_000
-"""Collections whose heads a process remembers, the ones last reported; some 400 bytes each."""
+"""Number of collections whose heads a process remembers, those last reported; some 400 bytes each."""
 
 
 @dataclass(slots=True)
@@ -48,7 +49,7 @@ class Memory:
         self._round: list[CollectionPath] = []
 
     def states(self, paths: Sequence[CollectionPath]) -> dict[CollectionPath, State]:
-        """Return the heads from which these collections must go on; of some only the epoch is known."""
+        """Return the heads from which these collections must go on; for some only the epoch is known."""
         if self.epoch is None:
             return {}
         states = dict.fromkeys(paths, State(self.epoch))
@@ -59,7 +60,7 @@ class Memory:
         return states
 
     def told(self, paths: Sequence[CollectionPath]) -> dict[CollectionPath, State]:
-        """Return those heads of these collections that were reported in the present epoch."""
+        """Return the heads of these collections that were reported in the present epoch."""
         entries = ((path, self._entries.get(path)) for path in paths)
         return {
             path: entry.state
@@ -68,7 +69,7 @@ class Memory:
         }
 
     def latest_told(self, limit: int) -> dict[CollectionPath, State]:
-        """Return the `limit` heads reported last, with `STARTS` and that of our latest commit."""
+        """Return the `limit` heads last reported, with `STARTS` and that of our latest commit."""
         last = list(islice(reversed(self._entries), limit))
         return self.told([*last, STARTS, *([self.latest] if self.latest else [])])
 
@@ -95,7 +96,7 @@ class Memory:
         return self.take(path)[1]
 
     def doubt(self, path: CollectionPath) -> None:
-        """Use another name from now on: this one may or may not have made its next version."""
+        """Use another name from now on: the present one may or may not have made its next version."""
         if path in self._entries:
             self._entries[path].writer = None
 
@@ -104,12 +105,12 @@ class Memory:
 
         Args:
             path: the collection.
-            before: what was remembered when storage was asked. A later head may have been reported since.
-            now: what storage answered.
+            before: what was remembered when storage was queried. A later head may have been reported since.
+            now: the answer of storage.
         """
         if now.epoch != self.epoch:
             if before is not None and before.epoch != self.epoch:
-                return  # asked before the epoch was replaced
+                return  # queried before the epoch was replaced
             self.epoch = now.epoch
         entry = self._entry(path)
         current = entry.state

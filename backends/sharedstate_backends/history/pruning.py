@@ -1,15 +1,15 @@
 """Prunes empty collections that nobody uses; the same for every store.
 
-An emptied collection leaves behind its head and tombstones; rooms that come and go leave many. Nobody misses them: a
-reader who returns later finds the collection empty at the store's floor (see `history`).
+An emptied collection leaves behind its head and tombstones, and rooms that come and go leave many. Nobody needs them: a
+reader that returns later finds the collection empty at the store's floor (see `history`).
 
 1. A store is scanned in steps of bounded size, in the order of keys, over and over.
-2. What is empty is checked again, and deleted, in a transaction during which nobody can write to it.
-3. A rising floor would hide that storage has gone back: lost collections would be taken for pruned. So nothing is
-   deleted unless storage goes on from what this process last reported, including its latest commit. If it does not,
-   the guard finds out.
+2. An empty collection is checked again and deleted in a transaction during which nobody can write to it.
+3. A rising floor would hide that storage has gone back: lost collections would look pruned. So nothing is deleted
+   unless storage goes on from what this process last reported, including its latest commit. If it does not, the guard
+   will find out.
 4. A reader of a history that was lost before this process began may hold any version. So the floor rises further than
-   necessary, by a random number: such a reader is not at the floor by chance, and gets everything.
+   necessary, by a random number: such a reader is not at the floor except by chance, and gets everything.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ TOMBSTONES: Final = 5_000
 """Tombstones examined and deleted in one step; a single collection may have more."""
 
 TOLD: Final = 500
-"""Number of heads, last reported, from which storage must go on."""
+"""Number of last reported heads from which storage must go on."""
 
 JUMP: Final = 10_000
-"""Upper bound of how much further than necessary the floor rises."""
+"""Upper bound of the random number by which the floor rises further than necessary."""
 
 _BEFORE_ALL: Final = -1
 """A key before all others."""
@@ -99,7 +99,7 @@ class Pruner:
 
 
 def _portion(found: Sequence[Examined]) -> Sequence[Examined]:
-    """Return as many of these, from the first on, as one step may take."""
+    """Return as many of these heads, from the first on, as one step may examine."""
     tombstones = 0
     for index, each in enumerate(found):
         tombstones += each.tombstones
@@ -109,6 +109,6 @@ def _portion(found: Sequence[Examined]) -> Sequence[Examined]:
 
 
 def risen(floor: int, versions: Sequence[int]) -> int:
-    """Return the floor once collections of these versions are deleted."""
+    """Return the floor after deleting collections at these versions."""
     highest = max(versions, default=0)
     return floor if highest <= floor else highest + secrets.randbelow(JUMP)

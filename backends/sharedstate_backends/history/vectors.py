@@ -13,29 +13,29 @@ if TYPE_CHECKING:
 
 
 MAX_WRITERS: Final = 16
-"""Writers in a vector, the latest: the others are forgotten, and what goes on from their versions is taken on trust.
-Each start of a process brings one, in each collection that it writes to."""
+"""Maximum number of writers in a vector, the latest: earlier ones are forgotten, and what goes on from their versions
+is taken on trust. Each start of a process adds one to each collection that it writes to."""
 
 MAX_EPOCHS: Final = 16
-"""Former epochs that a store remembers, the latest: with 12 characters each they fit in 255."""
+"""Maximum number of former epochs that a store remembers, the latest: at 12 characters each they fit in 255."""
 
 STARTS: Final = CollectionPath("", "", "")
 """In place of a collection: the starts of processes, each of which counts as a version by a writer of its own."""
 
 ANYBODY: Final = "*"
-"""The writer of whatever became of pruned collections, in the vector of those that have come since."""
+"""The writer that stands for pruned history, in the vectors of collections that begin at the floor."""
 
 _ENTRY: Final = re.compile(r"(?:[A-Za-z0-9_-]+|\*):[0-9]+")
 
 
 class State(NamedTuple):
-    """A collection's head, as far as it tells one history from another.
+    """A collection's head, as far as it distinguishes histories.
 
     Attributes:
         epoch: the store's.
         version: the collection's.
         writers: its version vector as text, `"w:7 x:9"`, in the order of versions; empty before the first commit, and
-            in what version 0.1 has written.
+            in heads written by version 0.1.
     """
 
     epoch: str
@@ -56,9 +56,9 @@ def is_absent(state: State) -> bool:
 def steady(
     told: Mapping[CollectionPath, State], found: dict[CollectionPath, State]
 ) -> dict[CollectionPath, State]:
-    """Return what was found, with the last reported state of collections that still have no head.
+    """Return `found`, with the last reported state of collections that still have no head.
 
-    Their floor has risen because of others, which is no change to those who watch them.
+    The floor has risen because of others, which is not a change for their readers.
     """
     for path, before in told.items():
         now = found.get(path)
@@ -73,9 +73,9 @@ def new_epoch() -> str:
 
 
 def with_writer(writers: str, writer: str, version: int) -> str:
-    """Return a version vector in which this writer has made this version, which is later than all others."""
+    """Return the version vector after this writer has made this version, which is later than all others."""
     others, space, last = writers.rpartition(" ")
-    if last.startswith(f"{writer}:"):  # nearly always
+    if last.startswith(f"{writer}:"):  # the usual case
         return f"{others}{space}{writer}:{version}"
     entries = [
         each
@@ -86,7 +86,7 @@ def with_writer(writers: str, writer: str, version: int) -> str:
 
 
 def starts(epoch: str, marks: str) -> State:
-    """Return what `STARTS` are, from the marks as they are stored."""
+    """Return the state of `STARTS` from the stored marks."""
     version = marks.rpartition(":")[2]
     return State(epoch, int(version) if version.isdecimal() else 0, marks)
 
@@ -108,15 +108,15 @@ def goes_on(before: State, now: State, former: str = "") -> bool:
     Args:
         before: what storage held.
         now: what it holds.
-        former: the epochs before the present one, oldest first, separated by spaces. May be left out as long as the
-            epochs are equal; if they are not, the answer is then False.
+        former: the epochs before the present one, oldest first, separated by spaces. May be omitted if the epochs are
+            equal; without it, the result for different epochs is False.
     """
     if before.epoch != now.epoch:
         return before.epoch in former.split()
     if before.version > now.version:
         return False
     if before.writers == now.writers:
-        return True  # nothing was written, or by version 0.1
+        return True  # nothing was written, or version 0.1 wrote it
     if not all(map(_ENTRY.fullmatch, [*before.writers.split(), *now.writers.split()])):
         return False  # not ours
     writer, _, version = before.writers.rpartition(" ")[2].partition(":")

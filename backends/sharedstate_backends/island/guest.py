@@ -1,8 +1,8 @@
 """An asyncio loop that is a guest of trio's: both run in one thread, and neither blocks the other.
 
-1. The guest runs until it would wait. Then trio waits for the guest's selector and its next timer instead,
-   and runs it again.
-2. So a call costs no switch of threads, and the loops do not compete for the interpreter.
+1. The guest runs until it would block. Then trio waits for the guest's selector and its next timer instead, and runs it
+   again.
+2. So a call costs no thread switch, and the loops do not compete for the interpreter.
 3. A cancelled caller still waits for the end of its call.
 """
 
@@ -26,14 +26,14 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 PASSES: Final = 16
-"""Iterations of the guest's loop, at most, before trio has its turn."""
+"""Maximum number of iterations of the guest's loop before trio gets its turn."""
 
 
 class GuestLoop:
     """An asyncio loop within the running trio loop, until `close`.
 
     Raises:
-        StorageError: this system's selectors cannot be waited for.
+        StorageError: trio cannot wait for this system's selectors.
     """
 
     def __init__(self) -> None:
@@ -63,7 +63,7 @@ class GuestLoop:
         return task.result()
 
     async def close(self) -> None:
-        """End the guest, once every call has ended."""
+        """End the guest once every call has ended."""
         await self.call(_end_tasks)
         await self.call(self._loop.shutdown_asyncgens)
         await self.call(self._loop.shutdown_default_executor)
@@ -87,7 +87,7 @@ class GuestLoop:
             await self._calls.park()
 
     def _run(self) -> float:
-        """Run the guest; return until when trio may wait, on its clock."""
+        """Run the guest; return how long trio may wait, as a time on its clock."""
         self._selector.passes = PASSES
         host, sniffio.thread_local.name = sniffio.thread_local.name, "asyncio"
         running = asyncio._get_running_loop()  # noqa: SLF001 (made for loops; trio may be a guest itself)
@@ -99,10 +99,10 @@ class GuestLoop:
         finally:
             sniffio.thread_local.name = host
             asyncio._set_running_loop(running)  # noqa: SLF001
-        return trio.current_time()  # somebody stopped it: it continues at once
+        return trio.current_time()  # its `stop` was called: it continues at once
 
     def _abandon(self) -> None:
-        """End the guest although nobody has closed it, since trio ends."""
+        """End the guest, which nobody has closed, because trio ends."""
         if not self._loop.is_closed():
             for task in asyncio.all_tasks(self._loop):
                 task.cancel()
@@ -111,10 +111,10 @@ class GuestLoop:
 
 
 class _WouldWait(BaseException):
-    """Leaves the guest's loop where it would wait.
+    """Leaves the guest's loop where it would block.
 
     Attributes:
-        seconds: how long the guest would wait if nothing happens; None for ever.
+        seconds: how long the guest would block if nothing happens; None for ever.
     """
 
     def __init__(self, seconds: float | None) -> None:
@@ -122,10 +122,10 @@ class _WouldWait(BaseException):
 
 
 class _Selector(selectors.DefaultSelector):
-    """The guest's selector: instead of waiting it leaves the loop.
+    """The guest's selector, which leaves the loop instead of blocking.
 
     Attributes:
-        passes: how often it may be asked before it leaves anyway.
+        passes: how often it may be polled before it leaves anyway.
     """
 
     passes = 0

@@ -1,9 +1,9 @@
 """Runs a backend that needs asyncio within a server on trio.
 
-On asyncio every call goes straight to the backend. On trio `open` starts an asyncio
-loop within trio's, the island, on which the backend lives until `close` (see `guest`).
+On asyncio every call goes straight to the backend. On trio `open` starts an asyncio loop within trio's, the island, on
+which the backend runs until `close` (see `guest`).
 
-A cancelled caller on trio waits until the operation has ended, so that its result is never lost.
+On trio a cancelled caller waits until the operation has ended, so that its result is never lost.
 """
 
 import asyncio
@@ -38,8 +38,8 @@ class Island:
     """A `Backend` for any loop around one that needs asyncio.
 
     Args:
-        backend: the backend, not yet open. It may use everything of asyncio, but its constructor
-            runs outside of the loop: what belongs to a loop is made in its `open`.
+        backend: the backend, not yet open. It may use all of asyncio, but its constructor runs outside of the loop:
+            what belongs to a loop must be made in its `open`.
     """
 
     def __init__(self, backend: Backend) -> None:
@@ -48,7 +48,7 @@ class Island:
         self._guest: GuestLoop | None = None
 
     async def open(self) -> None:
-        """Open the backend, on this loop if it is asyncio, else on a new island.
+        """Open the backend, on this loop if it is asyncio, or else on a new island.
 
         Raises:
             StorageError: from the backend.

@@ -1,1 +1,1 @@
-"""Data of the first generation, and how a store takes them over."""
+"""Data of the first generation, and how a store takes it over."""

@@ -1,9 +1,9 @@
 """Takes over tables of the first generation, in any database; `rows` converts a single row.
 
-1. A row that cannot be taken over stays in the old table, which is kept; it is reported on one line.
+1. A row that cannot be taken over stays in the old table, which is kept, and is reported on one line.
 2. A collection starts at version 1, as if one update had inserted all of its items, in their old order.
 3. Of rows that claim the same id, the first whose key is that id, as text, is taken over; the others are reported and
-   stay.
+   left behind.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .rows import NewItem, OldRow
 
 Tell: TypeAlias = "Callable[[str], None]"
-"""Takes one line for the operator: progress, a row that is left behind, a remark."""
+"""Receives one line for the operator: progress, a row that is left behind, a remark."""
 
 _OLD_COLUMNS: Final = frozenset({"app", "chnl", "id", "ctime", "data"})
 
@@ -31,7 +31,7 @@ BACKUP_SUFFIX: Final = "_before_migration"
 HOW_TO_MIGRATE: Final = (
     "holds data of an earlier SharedState; take it over with: sharedstate-anyio migrate"
 )
-"""Error for such a table, between the table's name and that of the configuration."""
+"""The error for such a table, between the table's name and that of the configuration."""
 
 PROGRESS_ROWS: Final = 10_000
 """Minimum number of rows between two lines about progress."""
@@ -42,11 +42,11 @@ class Migrated:
     """What a migration did.
 
     Attributes:
-        table: the service's table, of the present format now.
+        table: the service's table, now in the present format.
         backup: the table that keeps all the old rows.
-        rows: rows that the old table holds.
-        taken: of these, how many were taken over.
-        collections: into how many collections.
+        rows: number of rows in the old table.
+        taken: number of rows taken over.
+        collections: number of collections that they became.
     """
 
     table: str
@@ -62,13 +62,13 @@ class Migratable(Protocol):
     async def migrate(self, tell: Tell) -> Migrated | None:
         """Convert the table in place, on a backend that is not open; nothing is left open.
 
-        If this is interrupted at any moment, running it again completes it.
+        It may be interrupted at any moment; running it again completes it.
 
         Returns:
-            What was done; None if there is nothing to migrate, in which case nothing was changed.
+            What was done; None if there is nothing to migrate, and nothing was changed.
 
         Raises:
-            StorageError: the database cannot be used; the old table is as it was.
+            StorageError: the database cannot be used; the old table is unchanged.
         """
         ...
 
@@ -82,7 +82,7 @@ class Conversion:
     """Turns the old table's rows into items.
 
     Args:
-        tell: gets progress and every row that needs attention.
+        tell: receives progress and every row that needs attention.
         total: number of rows in the old table.
         one_name: whether names that differ only in case, accents or trailing spaces were the same in the old table.
         max_text: the longest text that can be stored, in bytes; None for any.
@@ -101,7 +101,7 @@ class Conversion:
         """Yield the items to store, each once; may be called again with further collections.
 
         Args:
-            rows: those of one (app, chnl), byte for byte, all together and in order of insertion.
+            rows: all rows of one (app, chnl), byte for byte, in order of insertion.
         """
         for _, group in groupby(map(self._counted, rows), key=itemgetter(0, 1)):
             yield from self._collection(group)
@@ -130,7 +130,7 @@ class Conversion:
             else:
                 ids.add(item.id)
                 yield item
-        for row, item in others:  # after all with a better claim to their id
+        for row, item in others:  # after those with a better claim to their id
             says = item.id != column_text(row.id, "id")
             if item.id in ids:
                 because = ", which its item says" if says else ""

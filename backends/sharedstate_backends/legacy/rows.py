@@ -2,8 +2,8 @@
 
 That table had one row per item, (app, chnl, id, ctime, data): `chnl` is the collection, `data` the whole item as JSON.
 
-1. What counts is what clients were shown: `data`, never the column `id`.
-2. Exactly the rows whose item a client could write today are taken over, with their text untouched.
+1. What counts is what clients saw: `data`, never the column `id`.
+2. Exactly the rows whose item a client could write today are taken over, with their text unchanged.
 3. Under MySQL's usual collations `Key`, `key`, `kéy` and `key  ` were one id: an update of one of them
    overwrote the other's `data` and kept its column. Such a row is taken over by rule 1, and reported; likewise
    one whose id MySQL had truncated, or written with question marks.
@@ -36,9 +36,9 @@ class UnfitError(Exception):
 
 
 class OldRow(NamedTuple):
-    """A row as the old table holds it: text, its bytes, None for NULL, or something foreign.
+    """A row as the old table holds it: text, its bytes, None for NULL, or something else.
 
-    `hidden`: the old server did not find it by its key, which is bytes where it asked for text.
+    `hidden`: the old server did not find it by its key, which is bytes where it searched for text.
     """
 
     app: object
@@ -68,7 +68,7 @@ def converted(row: OldRow, place: int) -> NewItem:
     column = column_text(row.id, "id")
     text = column_text(row.data, "data").encode()
     try:
-        msgspec.json.decode(text, type=msgspec.Raw)  # one value and no more
+        msgspec.json.decode(text, type=msgspec.Raw)  # exactly one value
         write = decode_write(msgspec.Raw(b'{"insert":[%b]}' % text), _LIMITS)
     except RequestError as error:
         raise UnfitError(f"data: {error.message.removeprefix('insert[0]').lstrip('.: ')}") from None
@@ -141,7 +141,7 @@ def _forms(id: str) -> Iterator[str]:
 
 
 def row_name(row: OldRow) -> str:
-    """Return what a row is called on a line."""
+    """Return a row's name for messages."""
     return f"row ({shown(row.app)}, {shown(row.chnl)}, {shown(row.id)})"
 
 

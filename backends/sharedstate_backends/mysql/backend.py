@@ -1,9 +1,9 @@
 """MySQL and MariaDB behind the `Backend` contract, for asyncio (on trio: within an `Island`).
 
-1. Reads run in parallel on connections of the pool; a connection that turns out to be lost is replaced once, silently.
+1. Reads run in parallel on pooled connections; a connection that turns out to be lost is replaced once, silently.
 2. Commits go through the `Writer`. After a commit of unknown outcome the next load of the collection first waits until
    the lost transaction has ended.
-3. No head is reported that does not go on from the last one reported (see `history`), nor of a server that may
+3. No head is reported that does not go on from the last one reported (see `history`), nor one from a server that may
    have lost data (`wire.server`), unless under a new epoch.
 """
 
@@ -58,10 +58,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 POOL_SIZE: Final = 8
-"""Connections of one service: loads run in parallel, and one that waits for a lock holds up no other."""
+"""Default number of connections of one service: loads run in parallel, and one that waits for a lock does not block
+others."""
 
 WRITERS: Final = 2
-"""Transactions under way at once."""
+"""Maximum number of transactions under way at once."""
 
 
 class MysqlBackend:
@@ -71,8 +72,9 @@ class MysqlBackend:
         address: where it is; the database is created if it does not exist.
         table: a valid table name; names of further tables begin with it.
         pool_size: maximum number of connections, at least 1.
-        max_tombstones: how many removed ids each collection remembers.
-        max_collections: how many the store keeps; an update that would create one more is rejected with `too_many`.
+        max_tombstones: maximum number of removed ids that each collection remembers.
+        max_collections: maximum number of collections; an update that would create another one is rejected with
+            `too_many`.
 
     Raises:
         TypeError, ValueError: an argument has the wrong type or value.
@@ -161,7 +163,7 @@ class MysqlBackend:
         )
 
     async def doubt(self, collection: CollectionPath, cursor: Cursor) -> None:
-        """See `Doubting.doubt`: believed of an epoch that is older than this process, so at most once."""
+        """See `Doubting.doubt`: readers are believed for the epoch at the start of this process, so at most once."""
         await self._guard.doubt(collection, cursor)
 
     async def collections(self, app: str) -> Sequence[str]:
@@ -198,7 +200,7 @@ class MysqlBackend:
             self._guard.begin(await self._tables.starts(connection))
 
     async def _greet(self, connection: Connection) -> None:
-        """Make sure that a server which may have lost data is not taken for the one that we knew."""
+        """Make sure that a server that may have lost data is not mistaken for the one before."""
         if self._server is not None and not connection.server.is_same_as(self._server):
             await whole(self._recognise(connection))
 
@@ -245,7 +247,7 @@ class MysqlBackend:
 
 
 class _Verifier:
-    """What the guard needs, under the lock on the meta data."""
+    """What the guard needs under the lock on the meta data."""
 
     def __init__(self, tables: Tables, on_connection: OnConnection) -> None:
         self._tables = tables

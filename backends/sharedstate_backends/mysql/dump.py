@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from .wire.address import Address
 
 LONG_TIMEOUT: Final = 3600.0
-"""Seconds that a statement on many rows may take, and that the server waits for us to continue reading."""
+"""Seconds that a statement on many rows may take, and that the server waits for us to read on."""
 
 HEADS: Final = 1_000
-"""Heads read at once."""
+"""Number of heads read at once."""
 
 ROWS: Final = 16
-"""Rows read at once: each may have several megabytes."""
+"""Number of rows read at once: each may have several megabytes."""
 
 
 async def dump(address: Address, table: str) -> AsyncGenerator[Portion, None]:
@@ -67,7 +67,7 @@ async def connected(address: Address) -> AsyncIterator[Connection]:
         yield connection
     finally:
         await connection.end()
-        await asyncio.sleep(0)  # its socket is closed in the loop's next turn
+        await asyncio.sleep(0)  # its socket is closed in the next turn of the loop
 
 
 async def _check(connection: Connection, table: str) -> None:
@@ -105,7 +105,7 @@ async def _heads(
 async def rows_of(
     connection: Connection, table: str, key: int, head: CollectionHead
 ) -> AsyncGenerator[Portion, None]:
-    """Yield a collection, at least one portion."""
+    """Yield the portions of a collection, at least one."""
     query = (
         f"SELECT id, data, created, place, version FROM `{table}` FORCE INDEX (PRIMARY) "
         f"WHERE collection = {key} ORDER BY id"

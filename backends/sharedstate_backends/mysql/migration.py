@@ -1,16 +1,16 @@
 # ruff: noqa: S608 (the names were validated; everything else is a literal)
 """Taking over a table of the first generation in MySQL or MariaDB, where no transaction spans CREATE and RENAME.
 
-1. The new tables are created and filled beside the old one, which nobody can change meanwhile. One RENAME then
+1. The new tables are created and filled beside the old one, which nobody can change meanwhile. A single RENAME then
    puts all in place, so everybody sees either the old table or the new ones.
 2. Tables left behind by an interrupted attempt are recognised by their comment, and dropped.
-3. Two connections. The reader holds the old table's lock while it reads: a WRITE lock, since with a READ lock the
-   writes of others would wait inside MySQL 5.6, ahead of the RENAME. The writer asks for the RENAME before the lock is
+3. Two connections. The reader holds a lock on the old table while it reads: a WRITE lock, since under a READ lock the
+   writes of others would wait inside MySQL 5.6, ahead of the RENAME. The writer requests the RENAME before the lock is
    released: a waiting RENAME goes before every other waiting statement.
 4. The writer holds a named lock until its last statement has ended, even if its client has gone: a second attempt
    begins only then.
-5. Before MySQL 8 and MariaDB 10.6, a database that dies within RENAME may have moved the first tables only. The
-   items come last: while they are missing, a server refuses to start, and the next attempt renames the rest.
+5. Before MySQL 8 and MariaDB 10.6, a database that dies during RENAME may have moved only the first tables. The items
+   come last: while they are missing, a server refuses to start, and the next attempt renames the rest.
 """
 
 from __future__ import annotations
@@ -55,16 +55,16 @@ if TYPE_CHECKING:
     from .wire.compound import Rows
 
 LONG_TIMEOUT: Final = 3600.0
-"""Seconds that a statement on the whole table may take: the database counts, sorts or copies it."""
+"""Seconds that a statement on the whole table may take, which the database counts, sorts or copies."""
 
 BATCH: Final = 1_000
-"""Rows read at once: small collections are converted in batches of about this size, large ones as a whole."""
+"""Number of rows read at once: small collections are converted in batches of about this size, large ones as a whole."""
 
 _AS_THEY_ARE: Final = {None, "ascii", "utf8", "utf8mb3", "utf8mb4"}
-"""Character sets whose bytes are UTF-8; None for columns that have none."""
+"""Character sets whose bytes are UTF-8; None for columns without one."""
 
 _RENAMED: Final = ("_collections", "_meta", "")
-"""The new tables in the order in which they take their names, after the old table has left its own."""
+"""The new tables in the order in which they get their names, after the old table has given up its own."""
 
 
 async def migrate(address: Address, table: str, tell: Tell) -> Migrated | None:
@@ -93,11 +93,11 @@ async def _connected(address: Address) -> AsyncIterator[Connection]:
         yield connection
     finally:
         await connection.end()
-        await asyncio.sleep(0)  # its socket is closed in the loop's next turn
+        await asyncio.sleep(0)  # its socket is closed in the next turn of the loop
 
 
 async def _take_turn(writer: Connection, address: Address, table: str) -> None:
-    """Make sure that nobody else migrates the table, until the connection ends."""
+    """Make sure that nobody else migrates the table until the connection ends."""
     name = hashlib.sha256(f"{address.database}.{table}".encode()).hexdigest()[:40]
     lock = f"SELECT GET_LOCK('sharedstate {name}', {address.lock_wait})"
     (((got,),),) = await writer.run(lock)
@@ -109,7 +109,7 @@ async def _migrate(
     writer: Connection, reader: Connection, table: str, tell: Tell
 ) -> Migrated | None:
     await reader.run(f"LOCK TABLES `{table}` WRITE")
-    if not is_old(await columns(reader, table)):  # changed since it was looked at
+    if not is_old(await columns(reader, table)):  # it has changed since it was examined
         return None
     await _check_names(writer, table)
     await _clear(writer, table)
@@ -127,7 +127,7 @@ async def _migrate(
 
 
 async def _check_names(writer: Connection, table: str) -> None:
-    """Raise `StorageError` if a name that is needed is taken by something that is not ours to drop."""
+    """Raise `StorageError` if a required name is taken by something that we must not drop."""
     ours = await under_construction(writer, table)
     wanted = [table + suffix for suffix in ("_collections", "_meta", BACKUP_SUFFIX)]
     wanted += [table + suffix for suffix in BUILDING.values() if table + suffix not in ours]
@@ -139,7 +139,7 @@ async def _check_names(writer: Connection, table: str) -> None:
 
 
 async def _clear(writer: Connection, table: str) -> None:
-    """Drop what an attempt left behind."""
+    """Drop what an earlier attempt left behind."""
     for name in await under_construction(writer, table):
         await writer.run(f"DROP TABLE `{name}`", timeout=LONG_TIMEOUT)
 
@@ -150,7 +150,7 @@ async def _fill(writer: Connection, reader: Connection, table: str, tell: Tell) 
     conversion = Conversion(tell, total, one_name=one_name, max_text=writer.max_text)
     if total >= PROGRESS_ROWS:
         tell(f"{total:,} rows to read; the database sorts them first")
-    # Rows of one second come in the order of their ids, as they came from the old server.
+    # Rows of the same second are in the order of their ids, as with the old server.
     query = f"SELECT {', '.join(wanted)} FROM `{table}` ORDER BY 1, 2, ctime, id"
     async with aclosing(reader.stream(query, BATCH, timeout=LONG_TIMEOUT)) as stream:
         async for rows in _whole_collections(stream):
@@ -167,7 +167,7 @@ async def _fill(writer: Connection, reader: Connection, table: str, tell: Tell) 
 
 
 async def _columns_as_bytes(writer: Connection, table: str) -> tuple[list[str], bool]:
-    """Return what to select for app, chnl, id and data, and whether names are not compared byte by byte."""
+    """Return what to select for app, chnl, id and data, and whether names are compared other than byte by byte."""
     (rows,) = await writer.run(
         "SELECT LOWER(column_name), character_set_name, collation_name "
         "FROM information_schema.columns "
@@ -184,9 +184,9 @@ async def _columns_as_bytes(writer: Connection, table: str) -> tuple[list[str], 
 
 
 async def _whole_collections(batches_of_rows: AsyncIterator[Rows]) -> AsyncIterator[list[OldRow]]:
-    """Yield at least `BATCH` rows at a time, each time those of whole collections."""
+    """Yield rows of whole collections, at least `BATCH` at a time."""
     held: list[OldRow] = []
-    start = 0  # of the last collection
+    start = 0  # rows of the last collection
     async for rows in batches_of_rows:
         for row in starmap(OldRow, rows):
             if held and held[-1][:2] != row[:2]:
@@ -201,7 +201,7 @@ async def _whole_collections(batches_of_rows: AsyncIterator[Rows]) -> AsyncItera
 async def _store(
     writer: Connection, table: str, items: Sequence[NewItem], keys: dict[tuple[str, str], int]
 ) -> None:
-    """Store items, and the heads of collections that have no key yet."""
+    """Store items, and the heads of collections without a key."""
     limit = min(PACKET_BYTES, writer.max_packet - STATEMENT_BYTES)
     heads = []
     for item in items:
@@ -225,7 +225,7 @@ async def _store(
 
 
 async def _rename(writer: Connection, reader: Connection, table: str) -> None:
-    """Replace the old table by the new ones, ahead of everybody else who waits for it."""
+    """Replace the old table by the new ones, ahead of everybody else waiting for it."""
     (((writer_id,),),) = await writer.run("SELECT CONNECTION_ID()")
     names = [f"`{table}` TO `{table}{BACKUP_SUFFIX}`"]
     names += [f"`{table}{BUILDING[suffix]}` TO `{table}{suffix}`" for suffix in _RENAMED]
@@ -245,7 +245,7 @@ async def _rename(writer: Connection, reader: Connection, table: str) -> None:
 
 
 async def _finish(writer: Connection, table: str, tell: Tell) -> Migrated:
-    """Rename what was left when the database died."""
+    """Rename the tables that were left when the database died."""
     left = await under_construction(writer, table)
     names = [
         f"`{table}{BUILDING[suffix]}` TO `{table}{suffix}`"

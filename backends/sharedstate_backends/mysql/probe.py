@@ -1,5 +1,5 @@
 # ruff: noqa: S608 (the names were validated; everything else is a literal)
-"""Whether a service's tables in MySQL or MariaDB take writes, and how much space they take."""
+"""Whether a service's tables in MySQL or MariaDB accept writes, and how much space they take."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     from .wire.connection import Connection
 
 ROWS: Final = 16
-"""Number of rows of which one is written, at random: servers on several nodes of a cluster that write the same row at
-once abort each other's transactions."""
+"""Number of rows of which a random one is written: servers on several nodes of a cluster would abort each other's
+transactions by writing the same row."""
 
 
 async def probe(connection: Connection, table: str) -> None:
-    """Write a new value to a row of our own, in a transaction that is committed.
+    """Write a new value to a row of our own, and commit it.
 
     Raises:
         LostError: the server did not answer.
-        DatabaseError: it refused to write, or aborted this in favour of another server's transaction.
+        DatabaseError: it refused to write, or aborted this transaction in favour of another server's.
     """
     meta = table_names(table)[2]
     name = literal(f"probe {secrets.randbelow(ROWS)}")

@@ -20,8 +20,8 @@ class MysqlPruning:
     """A `Prunable`.
 
     Args:
-        tables: the service's.
-        on_connection: runs something on a connection of the pool.
+        tables: the service's tables.
+        on_connection: runs something on a pooled connection.
     """
 
     def __init__(self, tables: Tables, on_connection: OnConnection) -> None:
@@ -57,7 +57,7 @@ class MysqlPruning:
         await self._on_connection(lambda connection: self._prune(connection, keys, told))
 
     async def _empty(self, connection: Connection, keys: Sequence[int]) -> dict[int, int]:
-        """Return the versions of those of these collections that are empty."""
+        """Return the versions of those collections that are empty."""
         (rows,) = await connection.run(
             f"SELECT `key`, version FROM {self._tables.heads_table} AS head "
             f"WHERE `key` IN ({', '.join(map(str, keys))}) AND NOT EXISTS "
@@ -70,8 +70,8 @@ class MysqlPruning:
     ) -> None:
         tables = self._tables
         those = ", ".join(map(str, keys))
-        # First the locks, then a look: what was committed before them is seen, and nothing comes after. Those on heads,
-        # which others may keep for long, come before that on what is noted, for which nearly everybody waits.
+        # First lock, then read: so earlier commits are seen, and none follows. Heads, whose locks others may hold for
+        # long, come before the meta data, for which nearly everybody waits.
         await connection.run_together(
             [
                 "START TRANSACTION",

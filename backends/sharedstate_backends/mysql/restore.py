@@ -1,12 +1,12 @@
 # ruff: noqa: S608 (the table's name was validated; everything else is a literal)
 """Replacing the whole content of a service in MySQL or MariaDB, while servers use it.
 
-1. A row belongs to no collection until a head has its key. So the restored rows are written beside the existing
-   ones, in transactions of bounded size, under new keys, which nobody sees. They are read back, and then one
-   short transaction replaces the heads and the epoch. No table is created or renamed: if the database dies, whatever
-   its version, that has happened or not.
-2. That transaction locks the epoch first, then every head and the gaps between them: commits that have begun end
-   before it, and others wait, and then find new keys and a new epoch.
+1. A row belongs to no collection until a head has its key. So the restored rows are written beside the existing ones,
+   in transactions of bounded size, under new keys, which nobody sees. They are read back, and then one short
+   transaction replaces the heads and the epoch. No table is created or renamed: if the database dies, whatever its
+   version, the replacement is complete or has not happened.
+2. That transaction locks the epoch first, then every head and the gaps between them: commits that have begun end before
+   it; others wait, and then find new keys and a new epoch.
 3. Rows of keys without a head are deleted at the end, and before the next restore if this one was killed.
 4. The restore that began last wins. An earlier one that is still under way finds its token replaced and gives up.
 """
@@ -37,10 +37,11 @@ if TYPE_CHECKING:
     from .wire.connection import Connection
 
 DELETED: Final = 5_000
-"""Rows deleted by one transaction."""
+"""Number of rows deleted by one transaction."""
 
 ATTEMPTS: Final = 20
-"""How often replacing the heads is tried if the server aborts it in favour of a commit, or a lock is held for long."""
+"""How often replacing the heads is tried if the server aborts it in favour of a commit, or a lock is held for too
+long."""
 
 _LOCK_TIMEOUT: Final = 1205
 
@@ -57,7 +58,7 @@ async def restore(address: Address, table: str, content: Iterable[Portion]) -> N
             await restoring.verify()
             await restoring.switch()
         except OutcomeUnknownError:
-            raise  # the rows may be in use; what is not, the next restore deletes
+            raise  # the rows may be in use; the next restore deletes those that are not
         except Exception:
             if connection.is_open:
                 await restoring.undo()
@@ -74,17 +75,17 @@ class _Restoring:
         self._table = table
         self._token = secrets.token_urlsafe(9)
         self._written = Census()
-        self._keys: list[tuple[int, CollectionHead, int]] = []  # with the number of tombstones
+        self._keys: list[tuple[int, CollectionHead, int]] = []  # each with its number of tombstones
         self._old_keys: list[int] = []
 
     async def begin(self) -> None:
-        """Supersede a restore that is under way or was killed."""
+        """Supersede any restore that is under way or was killed."""
         token = literal(self._token)
         await self._connection.run(
             f"INSERT INTO {self._meta} (name, value) VALUES ('restoring', {token}) "
             f"ON DUPLICATE KEY UPDATE value = {token}"
         )
-        # The rows of a new collection come with its head, in one transaction: they are not seen here.
+        # The rows of a new collection appear together with its head, in one transaction: they are not seen here.
         (rows,) = await self._connection.run(
             f"SELECT known.collection FROM (SELECT DISTINCT collection FROM {self._items} "
             f"FORCE INDEX (by_version)) AS known LEFT JOIN {self._heads} AS head "
@@ -138,7 +139,7 @@ class _Restoring:
         self._written.compare(there)
 
     async def switch(self) -> None:
-        """Replace the old content by the new one."""
+        """Replace the old content by the new."""
         attempts = ATTEMPTS
         while True:
             attempts -= 1
@@ -160,16 +161,16 @@ class _Restoring:
             raise OutcomeUnknownError(f"{error}; it may be restored or not") from error
 
     async def _replace_heads(self) -> None:
-        # One statement a packet: what stands behind one that was given up must not be carried out.
+        # One statement per packet: whatever follows a statement that was given up must not be executed.
         run = self._connection.run
-        await run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")  # it locks gaps, too
+        await run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")  # it also locks gaps
         await run("START TRANSACTION")
         (rows,) = await run(f"SELECT name, value FROM {self._meta} FOR UPDATE")
         noted = {name.decode(): value.decode() for name, value in rows}
         if noted.get("restoring") != self._token:
             problem = "another restore has begun; this one is given up"
             raise StorageError(f"table {self._table}: {problem}")
-        # By this index, as commits do that look for heads by name.
+        # By this index, as commits do that search heads by name.
         everything = f"SELECT `key` FROM {self._heads} FORCE INDEX (by_name) FOR UPDATE"
         (rows,) = await run(everything, timeout=LONG_TIMEOUT)
         self._old_keys = [key for (key,) in rows]
@@ -189,7 +190,7 @@ class _Restoring:
         await run(f"DELETE FROM {self._meta} WHERE name = 'restoring'")
 
     async def undo(self) -> None:
-        """Delete what was written in vain; if that fails, the next restore does."""
+        """Delete what was written in vain; if that fails, the next restore will."""
         with suppress(StorageError):
             await self._delete(key for key, _, _ in self._keys)
 
@@ -199,7 +200,7 @@ class _Restoring:
             await self._delete(self._old_keys)
 
     async def _delete(self, keys: Iterable[int]) -> None:
-        """Delete the rows of these keys; others may belong to another restore by now."""
+        """Delete the rows of these keys; others may meanwhile belong to another restore."""
         for key in keys:
             deleted = DELETED
             while deleted == DELETED:

@@ -43,7 +43,7 @@ _DATABASE_NAME: Final = re.compile(r"[A-Za-z0-9_$-]{1,64}")
 
 
 def get_backend(config: Mapping[str, object], table: str) -> MysqlBackend:
-    """Return the backend that a `config` asks for, whose values are of the right types.
+    """Return the backend for a `config` whose values have the right types.
 
     Raises:
         ConfigurationError: the message names the key, what is wrong and what to do.

@@ -1,4 +1,4 @@
-"""What a start would create in MySQL or MariaDB, found out without creating anything."""
+"""Finds out what a start would create in MySQL or MariaDB, without creating anything."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ async def missing(address: Address, table: str) -> str | None:
 
 
 async def _try_to_create(connection: Connection, address: Address) -> None:
-    """Raise `DatabaseError` unless tables can be created in the database, whether that is there or not.
+    """Raise `DatabaseError` unless tables can be created in the database, whether it exists or not.
 
-    None is: the server looks whether one may before it looks for the database, and for the table to copy, of which
-    there is none.
+    Nothing is created: the server checks the permission before it looks for the database, and for the table to copy,
+    which does not exist.
     """
     name, no_table = (f"`{address.database}`.`{secrets.token_hex(12)}`" for _ in range(2))
     try:

@@ -1,6 +1,6 @@
 """SQLite behind the `Backend` contract, for asyncio (on trio: within an `Island`).
 
-1. Every operation is one function on a connection's own thread: one hop there and back.
+1. Every operation is one function call on a connection's own thread: one round trip.
 2. Commits go through the `Writer`, one transaction at a time.
 3. Several processes may use one file: versions are read and raised under the file's write lock.
 4. No head is reported that does not go on from the last one reported (see `history`).
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     _Heads: TypeAlias = Mapping[CollectionPath, State]
 
 BUSY_TIMEOUT: Final = 5.0
-"""Seconds to wait for another program that holds the file's write lock."""
+"""Default number of seconds to wait for another program that holds the file's write lock."""
 
 
 class SqliteBackend:
@@ -55,11 +55,12 @@ class SqliteBackend:
     Args:
         name: path of the file, or `:memory:`.
         table: a valid table name; names of further tables begin with it.
-        synchronous: `FULL` or `NORMAL`: whether a commit waits until the disk has it. With NORMAL the first `open`
-            after each boot draws a new epoch. All processes that share a file must use the same.
+        synchronous: `FULL` or `NORMAL`: whether a commit waits for the disk. With NORMAL the first `open` after each
+            boot draws a new epoch. All processes that share a file must use the same value.
         busy_timeout: seconds to wait for another program's lock.
-        max_tombstones: how many removed ids each collection remembers.
-        max_collections: how many the store keeps; an update that would create one more is rejected with `too_many`.
+        max_tombstones: maximum number of removed ids that each collection remembers.
+        max_collections: maximum number of collections; an update that would create another one is rejected with
+            `too_many`.
 
     Raises:
         TypeError, ValueError: an argument has the wrong type or value.
@@ -159,7 +160,7 @@ class SqliteBackend:
         )
 
     async def doubt(self, collection: CollectionPath, cursor: Cursor) -> None:
-        """See `Doubting.doubt`: believed of an epoch that is older than this process, so at most once."""
+        """See `Doubting.doubt`: readers are believed for the epoch at the start of this process, so at most once."""
         await self._guard.doubt(collection, cursor)
 
     async def collections(self, app: str) -> Sequence[str]:
@@ -175,12 +176,12 @@ class SqliteBackend:
         return await self._writer.commit(collection, writes)
 
     async def probe(self) -> None:
-        """See `Probing.probe`: in a transaction of its own, which waits for its turn and the lock like a commit."""
+        """See `Probing.probe`: uses a transaction of its own, which waits for its turn and the lock like a commit."""
         probe = partial(schema.probe, table=self._table)
         try:
             with anyio.CancelScope(
                 shield=True
-            ):  # only one may wait for a lock, however many callers give up
+            ):  # only one may wait for a lock, however many callers have given up
                 await self._threads.write(probe)
         except OutcomeUnknownError as error:  # whether this row was stored does not matter
             raise StorageError(str(error).removesuffix(UNCERTAIN)) from error
@@ -194,7 +195,7 @@ class SqliteBackend:
         return {} if self._name == MEMORY else files.sizes(self._path)
 
     def _replaced(self, connection: sqlite3.Connection) -> None:
-        """Draw a new epoch: a file that replaced another may be older."""
+        """Draw a new epoch: a file that has replaced another may be older."""
         renew = partial(schema.renew_epoch, table=self._table)
         sqlite_connection.write(connection, self._path, renew)
         report_replaced(self._path)
@@ -221,7 +222,7 @@ class SqliteBackend:
 
 
 class _Verifier:
-    """What the guard needs, under the file's write lock."""
+    """What the guard needs under the file's write lock."""
 
     def __init__(self, tables: Tables, threads: Threads) -> None:
         self._tables = tables

@@ -1,9 +1,9 @@
 # ruff: noqa: S608 (the table's name was validated; everything else is a parameter)
-"""Commits to the tables of one service in SQLite: what is read, and what comes of it, inside the caller's transaction.
+"""Commits to the tables of one service in SQLite: reads, decisions and writes inside the caller's transaction.
 
-Commits of many collections take as many statements as one does: heads are read, and the rows on which conditions
-depend; rows are written, then heads. Each step of a statement lets go of Python's global lock and takes it again, which
-costs more than the step while the server is busy.
+Commits to many collections take as many statements as one does: heads are read, and the rows on which conditions
+depend; then rows are written, and heads. Each step of a statement releases and reacquires Python's global lock, which
+costs more than the step itself while the server is busy.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 
 
 class Part(NamedTuple):
-    """What one collection's commit asks for, and how it tells that it goes on from what was there (see `history`).
+    """The commit to one collection, and the history from which it must go on (see `history`).
 
     Attributes:
-        before: the head that is remembered; None for nothing.
+        before: the remembered head; None if there is none.
         writer: the name under which to write.
     """
 
@@ -44,13 +44,13 @@ class Part(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """What came of one collection's commit.
+    """The outcome of the commit to one collection.
 
     Attributes:
-        result: the answer.
+        result: the result for the caller.
         state: the head after it.
-        is_written: whether that is new.
-        lost: set if the collection's history was found lost, or the store's since the start.
+        is_written: whether that head is new.
+        lost: set if the history of the collection, or of the store since the start, turned out to be lost.
     """
 
     result: CommitResult
@@ -64,9 +64,9 @@ class Commits:
 
     Args:
         table: a valid name.
-        tables: what is read from them.
-        max_tombstones: how many are kept in a collection.
-        max_collections: how many are kept.
+        tables: reads the tables.
+        max_tombstones: maximum number kept in a collection.
+        max_collections: maximum number kept.
     """
 
     def __init__(
@@ -84,12 +84,12 @@ class Commits:
     def commit(
         self, cursor: sqlite3.Cursor, parts: Sequence[Part], since: State | None = None
     ) -> list[Stored]:
-        """Apply the writes that may be applied, to each collection once; return what became of each part.
+        """Apply the writes whose conditions hold, each collection at once; return the outcome of each part.
 
         Args:
             cursor: within a transaction that holds the write lock.
-            parts: what is asked for.
-            since: the starts from which the store must go on; None if every collection shows that itself.
+            parts: the commits, one per collection.
+            since: the starts from which the store must go on; None if every collection shows that by itself.
         """
         marked = [STARTS] if since else []
         heads = self._tables.read_heads(cursor, [*(part.collection for part in parts), *marked])
@@ -127,7 +127,7 @@ class Commits:
         return stored
 
     def _may_create(self, cursor: sqlite3.Cursor) -> bool:
-        """Return whether another collection may be created."""
+        """Return whether another collection can be created."""
         if self._limit.must_count():
             some = f"SELECT 1 FROM {self._heads} LIMIT ?"
             ((count,),) = cursor.execute(f"SELECT count(*) FROM ({some})", (self._limit.limit,))
@@ -146,7 +146,7 @@ class Commits:
     def _known(
         self, cursor: sqlite3.Cursor, wanted: Sequence[tuple[int | None, str]]
     ) -> dict[int | None, dict[str, Known | None]]:
-        """Return what the collections of these keys have of these ids."""
+        """Return the rows of these ids in the collections with these keys."""
         known: dict[int | None, dict[str, Known | None]] = {}
         for key, id in wanted:
             known.setdefault(key, {})[id] = None

@@ -1,10 +1,10 @@
-"""One sqlite3 connection: how it is opened, its transactions, and what its errors mean to people.
+"""One sqlite3 connection: opening it, its transactions, and readable errors.
 
 1. Writers take the file's write lock first (BEGIN IMMEDIATE), so what they then read stays valid.
 2. After an error before COMMIT the transaction is rolled back and nothing was stored. The same holds for a COMMIT
    that was refused because the file is locked.
-3. After any other error of COMMIT the outcome is unknown: the record that ends the transaction may have reached the
-   disk. The same holds for a commit to a file that no longer has its name (see `files`).
+3. After any other error of COMMIT the outcome is unknown: the commit record may have reached the disk. The same holds
+   for a commit to a file that no longer has its name (see `files`).
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 MEMORY: Final = ":memory:"
-"""The name of a database in memory: a new one for each connection."""
+"""The name of a database in memory, of which each connection has its own."""
 
 MAX_WAL_BYTES: Final = 64 * 1024 * 1024
-"""A write-ahead log that grew beyond this is truncated when it next starts over."""
+"""A write-ahead log that has grown beyond this is truncated when it next starts over."""
 
 UNCERTAIN: Final = "; it may be stored or not"
-"""What the text of an `OutcomeUnknownError` ends with."""
+"""The end of the text of an `OutcomeUnknownError`."""
 
 _RETRY_SECONDS: Final = 0.02
-"""Pause between attempts where SQLite does not wait by itself."""
+"""Pause between attempts, in seconds, where SQLite does not wait by itself."""
 
 CANNOT_OPEN: Final = (
     "cannot be opened; check that its folder exists and may be written to, and the file, too"
@@ -93,7 +93,7 @@ def connect(name: str, *, synchronous: str, busy_timeout: float) -> sqlite3.Conn
 
 
 def _use_log(cursor: sqlite3.Cursor, name: str, deadline: float) -> None:
-    """Switch to a write-ahead log; SQLite does not wait if another program does so just now."""
+    """Switch to a write-ahead log; SQLite does not wait if another program is doing so too."""
     while True:
         try:
             (mode,) = cursor.execute("PRAGMA journal_mode = WAL").fetchone()
@@ -115,7 +115,7 @@ def read(
     work: Callable[[sqlite3.Cursor], T],
     file: DatabaseFile = IN_MEMORY,
 ) -> T:
-    """Return what `work` reads in one transaction, which sees one moment.
+    """Return what `work` reads in one transaction, which is a snapshot.
 
     Raises:
         StorageError: the database cannot be read.
@@ -138,18 +138,19 @@ def write(
     work: Callable[[sqlite3.Cursor], T],
     file: DatabaseFile | None = None,
 ) -> T:
-    """Return what `work` returns, done in one transaction.
+    """Return the result of `work`, done in one transaction.
 
     Args:
-        connection: to the database.
-        name: of the database, for messages.
-        work: is given a cursor.
-        file: the connection's, which must bear its name before and afterwards; None for the one that does now.
+        connection: connection to the database.
+        name: name of the database, for messages.
+        work: called with a cursor.
+        file: the files of the connection, which must have their names before and afterwards; None for those that do
+            now.
 
     Raises:
-        WorkError, OldDataError: it was `work` that failed; it left nothing behind.
+        WorkError, OldDataError: `work` failed, and left nothing behind.
         StorageError: nothing was done.
-        OutcomeUnknownError: it may be stored or not.
+        OutcomeUnknownError: it may or may not be stored.
     """
     with closing(connection.cursor()) as cursor:
         if file is not None:
@@ -201,7 +202,7 @@ def _roll_back(cursor: sqlite3.Cursor) -> None:
 
 
 def explain(error: Exception, name: str) -> str:
-    """Return one line: the database's name, what is wrong, what to do, and SQLite's own words."""
+    """Return one line: the database's name, what is wrong, what to do, and SQLite's own message."""
     if isinstance(error, StorageError):
         return f"{name}: {error}"
     if not isinstance(error, sqlite3.Error):

@@ -1,9 +1,9 @@
-"""Whether the file behind a connection still is the one that has its name.
+"""Checks whether the files behind a connection are still the ones with their names.
 
-SQLite keeps using the files that it has opened even if they were deleted, moved or replaced: what it then commits
-has no name and is gone when the last connection is closed. So each connection knows its files by device and inode,
-including the write-ahead log, which has the latest commits. They are checked before a transaction begins, when an
-error is still certain, and after it has ended, before anybody is told.
+SQLite keeps using the files that it has opened even if they were deleted, moved or replaced: what it then commits is in
+a file without a name, and gone when the last connection is closed. So each connection knows its files by device and
+inode, including the write-ahead log, which has the latest commits. They are checked before a transaction begins, when a
+failure is still certain, and after it has ended, before its result is reported.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 log = logging.getLogger("sharedstate")
 
 _stat: Final = os.stat
-"""Three times as fast as `Path.stat`, before and after each commit."""
+"""Called before and after each commit; three times as fast as `Path.stat`."""
 
 _LOG: Final = "-wal"
 _INDEX: Final = "-shm"
-"""What SQLite adds to a database's name for that of its write-ahead log, and of the log's index."""
+"""Suffixes of SQLite for the write-ahead log of a database, and for the log's index."""
 
 _SHARED_BYTES: Final = (0x40000002, 510)
-"""Where SQLite locks a database: first byte and length. It is part of its file format."""
+"""Where SQLite locks a database, first byte and length: part of its file format."""
 
 _OPEN_FILES: Final = Path("/proc/self/fd")
 
@@ -49,17 +49,17 @@ _descriptors: dict[Identity, int] = {}
 
 
 class MovedError(StorageError):
-    """The file is not the one that was opened."""
+    """A file is no longer the one that was opened."""
 
 
 class DatabaseFile(NamedTuple):
     """The files of an open connection.
 
     Attributes:
-        name: of the database, absolute; empty for one in memory, which cannot be moved. It may be that of a link.
-        path: where that led to: the log is beside it.
-        parts: the name, that of the write-ahead log, and that of the log's index, in which programs that share it keep
-            their locks; and which file each was.
+        name: absolute name of the database, perhaps of a link; empty for one in memory, which cannot be moved.
+        path: the target of the name: the log is beside it.
+        parts: the names of the database, of the write-ahead log, and of the log's index, in which programs that share
+            it keep their locks; each with its file's identity.
     """
 
     name: str = ""
@@ -78,26 +78,26 @@ class DatabaseFile(NamedTuple):
 
     @property
     def database(self) -> Identity:
-        """Which file the database is."""
+        """The identity of the database file."""
         return self.parts[0][1] if self.parts else None
 
     @property
     def is_there(self) -> bool:
-        """Whether a database has the name, this one or another."""
+        """Whether any database has the name, this one or another."""
         return not self.name or identity(self.name) is not None
 
     @property
     def log_is_anothers(self) -> bool:
-        """Whether somebody who does not know of ours has written a log under its name.
+        """Whether another program, unaware of our log, has written one under its name.
 
-        An empty one is that of a program that has only looked. (Or of one that has emptied it into the database, down
-        to nothing, which no program does by itself.)
+        An empty log belongs to a program that has only read. (Or to one that has truncated it to nothing, which no
+        program does by itself.)
         """
         is_another = any(identity(path) not in {ours, None} for path, ours in self.parts[1:])
         return is_another and is_begun(self.path + _LOG)
 
     def check(self) -> None:
-        """Make sure that all files are what they were.
+        """Make sure that all files are still the same.
 
         Raises:
             MovedError: one of them is not; the message says which, and what to do.
@@ -115,17 +115,17 @@ IN_MEMORY: Final = DatabaseFile()
 
 
 def let_go(connection: sqlite3.Connection, file: DatabaseFile) -> None:
-    """Empty the write-ahead log into the database that it belongs to, before another one is opened under the name.
+    """Checkpoint the write-ahead log into the database that it belongs to, before another one is opened under the name.
 
-    Where a database was replaced, the old one's log still lies beside it, and would be taken for its own. Both files
-    that go with a log are removed: programs which still use them keep them, without their names, among themselves.
-    If only the log was deleted, nothing is lost.
+    If a database was replaced, the old one's log is still beside it, and would be taken for the new one's. Log and
+    index are removed: programs that still use them keep them, without their names. If only the log was deleted, nothing
+    is lost.
 
     Raises:
         MovedError: it cannot be done now.
     """
     if file.log_is_anothers:
-        return  # who has gone on without us
+        return  # another program has gone on without us
     with closing(connection.cursor()) as cursor:
         try:
             (busy, _, _) = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
@@ -141,12 +141,12 @@ def let_go(connection: sqlite3.Connection, file: DatabaseFile) -> None:
 
 @contextmanager
 def sparing(file: DatabaseFile) -> Iterator[None]:
-    """Let connections be closed within the block; if there is another's log, that is all that happens to the files.
+    """Close connections in the block; if there is another program's log, the files are left alone.
 
-    Whoever closes the last connection empties the log into the database, and deletes what bears the log's name. What
-    others have written there since would be overwritten, and their log deleted. SQLite leaves it if somebody has a
-    lock on the database, so we have one: of the kind that counts against our own connections, too, where there is one
-    (on Linux). The descriptor stays open: to close it would end all locks of this process on that file.
+    Whoever closes the last connection checkpoints the log into the database, and deletes whatever has the log's name.
+    That would overwrite what others have written since, and delete their log. SQLite does neither if somebody has a
+    lock on the database, so we take one: of a kind that also counts against our own connections, where that exists (on
+    Linux). The descriptor stays open: closing it would end all locks of this process on that file.
     """
     descriptor = _open_again(file.database) if file.log_is_anothers else None
     if descriptor is None:
@@ -173,17 +173,17 @@ def _open_again(database: Identity) -> int | None:
 
 
 def _lock(descriptor: int, kind: int) -> None:
-    """Take or leave a lock on the bytes of which each connection to a database has a shared one."""
+    """Take or release a lock on the bytes on which each connection to a database has a shared one."""
     fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, struct.pack("hhqqi", kind, 0, *_SHARED_BYTES, 0))
 
 
 def refuse_links(path: str) -> None:
-    """Make sure that a database has one name only: with each further one it would have a further log.
+    """Make sure that a database has only one name: under each further name it would have another log.
 
-    Two logs of one database damage it as soon as both are used.
+    Using two logs of one database damages it.
 
     Raises:
-        StorageError: it has several; the message says what to do.
+        StorageError: it has several names; the message says what to do.
     """
     with suppress(OSError):
         found = Path(path).stat()
@@ -195,7 +195,7 @@ def refuse_links(path: str) -> None:
 
 
 def sizes(name: str) -> dict[str, int]:
-    """Return the bytes of a database's files, by part; one that is not there has none."""
+    """Return the bytes of a database's files, by part, without missing ones."""
     found = {}
     for part, suffix in _PARTS.items():
         try:
@@ -206,7 +206,7 @@ def sizes(name: str) -> dict[str, int]:
 
 
 def identity(path: str) -> Identity:
-    """Return which file has a name."""
+    """Return the identity of the file with a name."""
     try:
         status = _stat(path)
     except OSError:
@@ -223,7 +223,7 @@ def is_begun(path: str) -> bool:
 
 
 def warn_of_blank(path: str) -> None:
-    """Say that a database begins empty though its file was there: so does a young one, copied without its log."""
+    """Log that a database begins empty although its file existed: it may be a copy made without its log."""
     log.warning(
         "%s was there and has no table in it; it begins empty. If it is the copy of a database in use, its content is "
         "in the file %s beside that one: copy with SQLite's backup instead",

@@ -1,7 +1,7 @@
 # ruff: noqa: S608 (the tables' names were validated)
 """Taking over a table of the first generation in SQLite, in one transaction.
 
-If it is killed at any moment, all or nothing is done. The old table is renamed and kept.
+If it is killed at any moment, it has done all or nothing. The old table is renamed and kept.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from sharedstate_backends.legacy.migration import Tell
 
 _BATCH: Final = 1_000
-"""Items written by one call."""
+"""Number of items written by one call."""
 
 
 def migrate(
@@ -76,7 +76,7 @@ def _migrate(
 
 
 def _convert(cursor: sqlite3.Cursor, table: str, backup: str, conversion: Conversion) -> None:
-    """Fill the new tables; rows of the same second keep the order in which they came."""
+    """Fill the new tables; rows of the same second keep their order of arrival."""
     items, heads, _ = table_names(table)
     keys: dict[tuple[str, str], int | None] = {}
 
@@ -107,7 +107,7 @@ def _convert(cursor: sqlite3.Cursor, table: str, backup: str, conversion: Conver
 
 
 def _order_of_rows(cursor: sqlite3.Cursor, table: str) -> str:
-    """Return what orders rows by arrival; in a table WITHOUT ROWID that is unknown, so it is the ids."""
+    """Return what orders rows by arrival; for a table WITHOUT ROWID that is unknown, so it is the id."""
     try:
         cursor.execute(f'SELECT rowid FROM "{table}" LIMIT 0')
     except sqlite3.OperationalError:
@@ -117,7 +117,7 @@ def _order_of_rows(cursor: sqlite3.Cursor, table: str) -> str:
 
 @contextmanager
 def _undecoded(connection: sqlite3.Connection) -> Iterator[None]:
-    """Read texts as bytes: some may not be UTF-8."""
+    """Read texts as bytes, since some may not be UTF-8."""
     before, connection.text_factory = connection.text_factory, bytes
     try:
         yield
@@ -126,7 +126,7 @@ def _undecoded(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 def _ignores_case(cursor: sqlite3.Cursor, table: str) -> bool:
-    """Return whether the old table's key is not compared byte by byte."""
+    """Return whether the old table's key is compared other than byte by byte."""
     rows = cursor.execute(
         "SELECT DISTINCT key.coll FROM pragma_index_list(?) AS list "
         "JOIN pragma_index_xinfo(list.name) AS key WHERE list.origin = 'pk' AND key.key",

@@ -1,7 +1,7 @@
-"""The files of a database in SQLite: whose they are, and who may read them.
+"""The files of an SQLite database: their owner and permissions.
 
-SQLite gives its other files (`-wal`, `-shm`) the mode of the database and, for the superuser, its owner: so it
-is enough to make the database's own file as it should be, before SQLite does.
+SQLite gives its other files (`-wal`, `-shm`) the mode of the database and, when run by root, its owner. So it is enough
+to create the database file properly before SQLite does.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from sharedstate_backends.contract import StorageError
 from .files import is_begun
 
 MODE: Final = 0o640
-"""Permissions of a new database: nobody but its owner writes, and only their group reads."""
+"""Permissions of a new database: only its owner may write, and only the group may read."""
 
 
 def create(name: str) -> None:
-    """Make the file of a database if it is not there; what is there stays as it is.
+    """Create the file of a database if it does not exist; an existing one is left alone.
 
-    What cannot be made here is left to SQLite, which says why.
+    If that fails, SQLite will report why.
 
     Raises:
-        StorageError: a log lies there without its database; see `refuse_lone_log`.
+        StorageError: there is a log without its database; see `refuse_lone_log`.
     """
     refuse_lone_log(name)
     with suppress(OSError):
@@ -35,15 +35,15 @@ def create(name: str) -> None:
 
 
 def make(name: str) -> None:
-    """Make the file of a database, empty.
+    """Create the file of a database, empty.
 
-    Made by the superuser, it belongs to the owner of its folder: the server has to be able to use it, whatever
-    ran first as root (a migration, a restore).
+    Created by root, it belongs to the owner of its folder: the server must be able to use it, whatever ran first as
+    root (a migration, a restore).
 
     Raises:
-        OSError: it cannot be made, or is there.
+        OSError: it cannot be created, or exists.
     """
-    path = Path(name).resolve()  # a link that leads to nothing is made what it leads to
+    path = Path(name).resolve()  # for a dangling link its target is created
     file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, MODE)
     try:
         if os.geteuid() == 0:
@@ -54,15 +54,15 @@ def make(name: str) -> None:
 
 
 def refuse_lone_log(name: str) -> None:
-    """Make sure that no log lies there without its database: SQLite takes it for a leftover and deletes it.
+    """Make sure that there is no log without its database: SQLite would consider it stale and delete it.
 
-    It may hold the last commits of a database that was moved away; of a young one, everything.
+    It may hold the last commits of a database that was moved away; of a young database, everything.
 
     Raises:
         StorageError: there is one; the message says what to do.
     """
     path = os.path.realpath(name)
-    # In this order: whoever begins a database writes its file before the log.
+    # In this order: a new database writes its file before the log.
     if is_begun(f"{path}-wal") and not is_begun(path):
         raise StorageError(
             f"{name}-wal is there without {name}: put the database back beside it, or move it away to begin empty"
@@ -70,9 +70,10 @@ def refuse_lone_log(name: str) -> None:
 
 
 def foreign(name: str) -> str | None:
-    """Return what is wrong with a database of which root's server may not be the one that uses it; None for nothing.
+    """Return a problem that the server's user would have with a database, but root does not notice; None if none.
 
-    Only root has to ask: nobody else can write such a file. Whoever owns the folder is taken for the server's user.
+    It matters only to root: nobody else can write such a file. The owner of the folder is assumed to be the server's
+    user.
     """
     if os.geteuid() != 0:
         return None

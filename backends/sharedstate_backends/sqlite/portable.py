@@ -1,10 +1,10 @@
 # ruff: noqa: S608 (the tables' names were validated)
 """Saving and replacing the whole content of a service in SQLite, while servers use the file.
 
-1. A dump is one read transaction on a connection of its own: it is a snapshot, and no writer waits for it.
-   It never creates the database, and leaves no files behind that its owner could not use.
-2. A restore is one transaction, too. Meanwhile readers see the old content, and writers wait, for at most
-   `busy_timeout`, and then fail. If it is killed at any moment, all or nothing is done.
+1. A dump is one read transaction on a connection of its own: a snapshot, for which no writer waits. It never creates
+   the database, and leaves no files behind that its owner could not use.
+2. A restore is one transaction too. Meanwhile readers see the old content, and writers wait for at most `busy_timeout`
+   and then fail. If it is killed at any moment, it has done all or nothing.
 """
 
 from __future__ import annotations
@@ -76,8 +76,8 @@ def restore(
 def _connect_to_read(name: str, busy_timeout: float) -> sqlite3.Connection:
     """Connect to an existing file.
 
-    A user who may write it removes the files beside it again, as every server does. One who may only read must not
-    create any: they would belong to the wrong user.
+    A user with write permission removes the files beside it again, as every server does. A user who may only read must
+    not create any: they would belong to the wrong user.
     """
     if name == MEMORY or not Path(name).exists():
         where = f"there is no file {Path(name).absolute()}"
@@ -125,7 +125,7 @@ def _replace(
     """Replace everything within the caller's transaction, which holds the file's write lock."""
     schema.prepare(cursor, table, synchronous=synchronous)
     items, heads, _ = table_names(table)
-    # Servers may remember keys: none is reused for another collection.
+    # Servers may remember keys, so none is reused for another collection.
     ((key,),) = cursor.execute(f'SELECT ifnull(max(key), 0) FROM "{heads}"')
     cursor.execute(f'DELETE FROM "{items}"')
     cursor.execute(f'DELETE FROM "{heads}"')
@@ -162,16 +162,16 @@ def _note_tombstones(cursor: sqlite3.Cursor, heads: str, key: int, tombstones: i
 
 
 def _claim(name: str) -> None:
-    """Create the file if it is not there, without a log that lies there alone; let no more people use it than should.
+    """Create the file if it does not exist, remove a lone log, and restrict the permissions.
 
-    As root: a new file belongs to the owner of its folder, and one that is there stays its owner's.
+    As root: a new file gets the owner of its folder, and an existing one keeps its owner.
     """
     file = Path(name)
     try:
         path = os.path.realpath(name)
         if not is_begun(path):
-            # All that was there is replaced, its last commits, too. A server that still uses the files of a database
-            # that was moved away keeps them without their names: it must not share them with the new one.
+            # The old content is replaced, including its last commits. A server that still uses the files of a database
+            # that was moved away keeps them without their names, and must not share them with the new one.
             for suffix in ("-wal", "-shm"):
                 Path(path + suffix).unlink(missing_ok=True)
         if not file.exists():

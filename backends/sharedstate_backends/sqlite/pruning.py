@@ -26,8 +26,8 @@ class SqlitePruning:
 
     Args:
         table: a valid name.
-        tables: what is read of it.
-        threads: the database's connections.
+        tables: reads the tables.
+        threads: the connections to the database.
     """
 
     def __init__(self, table: str, tables: Tables, threads: Threads) -> None:
@@ -61,7 +61,7 @@ class SqlitePruning:
         await self._threads.write(lambda cursor: self._prune(cursor, keys, told))
 
     def _empty(self, cursor: sqlite3.Cursor, keys: Sequence[int]) -> dict[int, int]:
-        """Return the versions of those of these collections that hold nothing."""
+        """Return the versions of those collections that are empty."""
         rows = cursor.execute(
             f"SELECT key, version FROM {self._heads} AS head "
             f"WHERE key IN {placeholders(1, len(keys))} AND NOT EXISTS "

@@ -1,5 +1,5 @@
 # ruff: noqa: S608 (the table's name was validated; everything else is a parameter)
-"""What planned commits write to the tables of one service in SQLite, whatever the collections."""
+"""What planned commits write to the tables of one service in SQLite, whatever their collections."""
 
 from __future__ import annotations
 
@@ -19,14 +19,15 @@ if TYPE_CHECKING:
     from sharedstate_core.storage import Row
 
 _WRITTEN: Final = 128
-"""Rows written by one statement, a power of two: SQLite built with its oldest limits takes 999 parameters."""
+"""Maximum number of rows written by one statement, a power of two: SQLite may be limited to 999 parameters."""
 
 _WRITTEN_BYTES: Final = 1024 * 1024
-"""Texts written by one statement: SQLite copies them, and keeps the copies until the statement is used again."""
+"""Maximum size of texts written by one statement: SQLite copies them, and keeps the copies until the statement is used
+again."""
 
 
 class Change(NamedTuple):
-    """What is written to one collection, and its version vector after it."""
+    """What is written to one collection, and its version vector afterwards."""
 
     key: int
     path: CollectionPath
@@ -40,11 +41,11 @@ def row_values(row: Row, key: int) -> tuple[str, bytes | None, int, int, int, in
 
 
 class Rows:
-    """What is written to one service's tables.
+    """Writes to one service's tables.
 
     Args:
         table: a valid name.
-        max_tombstones: how many are kept in a collection.
+        max_tombstones: maximum number kept in a collection.
     """
 
     def __init__(self, table: str, max_tombstones: int) -> None:
@@ -52,7 +53,7 @@ class Rows:
         self._max_tombstones = max_tombstones
 
     def put(self, cursor: sqlite3.Cursor, changes: Sequence[Change]) -> None:
-        """Write the rows that change, then the heads; forget the oldest tombstones where there are too many."""
+        """Write the changed rows, then the heads; delete the oldest tombstones where there are too many."""
         for key, _, planned, _ in changes:
             if planned.reset:
                 cursor.execute(f"DELETE FROM {self._items} WHERE collection = ?", (key,))
@@ -112,7 +113,7 @@ class Rows:
     def _write(
         self, cursor: sqlite3.Cursor, before: str, after: str, rows: Sequence[tuple[object, ...]]
     ) -> None:
-        """Execute a statement with these rows in it, some of them perhaps twice."""
+        """Execute a statement with these rows in it, some perhaps twice."""
         size = sum(len(value) for row in rows for value in row if isinstance(value, bytes))
         for batch in batches(rows, _WRITTEN if size <= _WRITTEN_BYTES else 1):
             cursor.execute(before + placeholders(len(batch), len(batch[0])) + after, flat(batch))
@@ -135,7 +136,7 @@ class Rows:
 
 @cache
 def placeholders(count: int, width: int) -> str:
-    """Return `count` rows of parameters, as they follow VALUES."""
+    """Return placeholders for `count` rows, to follow VALUES."""
     return ", ".join([f"({', '.join('?' * width)})"] * count)
 
 
@@ -149,7 +150,7 @@ def batches(
 ) -> Iterator[Sequence[tuple[object, ...]]]:
     """Yield batches of at most `limit` rows, padded by repeating the last row.
 
-    So there are few different statements, which SQLite caches: four lengths from each power of two to the next.
+    So there are few distinct statements, which SQLite caches: four lengths from each power of two to the next.
     """
     for start in range(0, len(rows), limit):
         batch = rows[start : start + limit]

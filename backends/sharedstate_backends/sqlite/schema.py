@@ -1,15 +1,15 @@
 # ruff: noqa: S608 (the table's name was validated; everything else is a parameter)
-"""The tables of a service in SQLite, created when they are missing.
+"""The tables of a service in SQLite, created if missing.
 
 Three tables for a service whose table is `T`:
 
-- `T`: one row for each id of a collection, the item's text as it was written, or NULL: a tombstone;
+- `T`: one row for each id of a collection, with the item's text as it was written, or NULL for a tombstone;
 - `T_collections`: for each collection that was ever written to, its version, horizon, number of tombstones and version
-  vector (see `history`; version 0.1 does not know the column, and leaves it alone);
-- `T_meta`: the format's number, the epoch and those before it, the floor, the durability of the process that opened it
+  vector (see `history`; version 0.1 does not know the column and leaves it alone);
+- `T_meta`: the number of the format, the epoch and former ones, the floor, the durability of the process that opened it
   last, with the boot of its machine, the marks of processes that have opened it, and what `probe` wrote last.
 
-Ids and names are compared byte by byte. Texts are BLOBs, which nothing decodes or converts.
+Ids and names are compared byte by byte. Texts are BLOBs, which are never decoded or converted.
 """
 
 from __future__ import annotations
@@ -69,14 +69,14 @@ CREATE TABLE "{T}_meta" (
 def prepare(cursor: sqlite3.Cursor, table: str, *, synchronous: str, create: bool = True) -> bool:
     """Create what is missing; draw a new epoch if there is none, or if commits may have been lost.
 
-    Unless `synchronous` is FULL, a loss of power may undo commits that clients have seen, and their versions would be
-    used again. Without a reboot since the last start nothing was lost.
+    Unless `synchronous` is FULL, a power loss may undo commits that clients have seen, and their versions would be used
+    again. Without a reboot since the last start nothing was lost.
 
     Returns:
         Whether the database had no tables at all.
 
     Raises:
-        StorageError: the tables are not ours, or of another format, or, without `create`, not there.
+        StorageError: the tables are not ours, have another format, or, without `create`, do not exist.
     """
     is_blank = cursor.execute("SELECT 1 FROM sqlite_master").fetchone() is None
     if not exist(cursor, table):
@@ -113,9 +113,9 @@ def renew_epoch(cursor: sqlite3.Cursor, table: str, lost: Iterable[str] = ()) ->
     """Draw a new epoch, inside the caller's transaction, and return it.
 
     Args:
-        cursor: of the transaction.
-        table: the service's.
-        lost: epochs that the store has lost; they are noted as former ones, too.
+        cursor: cursor of the transaction.
+        table: table of the service.
+        lost: epochs that the store has lost, to be noted as former ones too.
     """
     meta, epoch = read_meta(cursor, table), new_epoch()
     former = with_epochs(meta.get("former_epochs", ""), [*lost, meta.get("epoch", "")])
@@ -124,7 +124,7 @@ def renew_epoch(cursor: sqlite3.Cursor, table: str, lost: Iterable[str] = ()) ->
 
 
 def mark_start(cursor: sqlite3.Cursor, table: str) -> State:
-    """Leave a mark of a process that has opened the store; return all of them (see `history`)."""
+    """Add the mark of a process that has opened the store; return all marks (see `history`)."""
     meta = read_meta(cursor, table)
     marks = with_start(meta.get("starts", ""))
     write_meta(cursor, table, {"starts": marks})
@@ -132,12 +132,12 @@ def mark_start(cursor: sqlite3.Cursor, table: str) -> State:
 
 
 def read_meta(cursor: sqlite3.Cursor, table: str) -> dict[str, str]:
-    """Return what is known of the whole store."""
+    """Return the meta data of the store."""
     return dict(cursor.execute(f'SELECT name, value FROM "{table}_meta"').fetchall())
 
 
 def write_meta(cursor: sqlite3.Cursor, table: str, values: Mapping[str, str]) -> None:
-    """Note what is known of the whole store."""
+    """Update the meta data of the store."""
     cursor.executemany(f'REPLACE INTO "{table}_meta" VALUES (?, ?)', values.items())
 
 
@@ -150,7 +150,7 @@ def _boot() -> str:
 
 
 def probe(cursor: sqlite3.Cursor, table: str) -> None:
-    """Write a new value to a row of our own, so that the end of the transaction has to write to the disk."""
+    """Write a new value to a row of our own, so that the end of the transaction has to write to disk."""
     row = ("probe", secrets.token_urlsafe(9))
     cursor.execute(f'REPLACE INTO "{table}_meta" VALUES (?, ?)', row)
 
@@ -161,7 +161,7 @@ def exist(cursor: sqlite3.Cursor, table: str) -> bool:
     if is_old(found[""]):
         raise OldDataError(f"table {table} {HOW_TO_MIGRATE}")
     if found["_meta"] == _COLUMNS["_meta"]:
-        return True  # a later format may have other columns elsewhere
+        return True  # other tables of a later format may have other columns
     for suffix, names in found.items():
         if names:
             raise StorageError(
@@ -172,6 +172,6 @@ def exist(cursor: sqlite3.Cursor, table: str) -> bool:
 
 
 def columns(cursor: sqlite3.Cursor, name: str) -> list[str]:
-    """Return the columns of a table in order; none if there is no such table."""
+    """Return the columns of a table in order; empty if there is no such table."""
     rows = cursor.execute("SELECT name FROM pragma_table_info(?) ORDER BY cid", (name,))
     return [column for (column,) in rows.fetchall()]

@@ -1,4 +1,4 @@
-"""What a start would create in SQLite, found out without creating anything."""
+"""Finds out what a start would create in SQLite, without creating anything."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def missing(name: str, table: str, *, busy_timeout: float) -> str | None:
         kind = OldDataError if isinstance(error, OldDataError) else StorageError
         raise kind(explain(error, name)) from error
     ownership.refuse_lone_log(name)
-    path = Path(os.path.realpath(name))  # a link that leads to nothing is made what it leads to
+    path = Path(os.path.realpath(name))  # for a dangling link its target is created
     try:
         is_there = _is_there(path)
     except OSError as error:
@@ -48,7 +48,7 @@ def _is_there(path: Path) -> bool:
 
 
 def _has_tables(name: str, table: str, busy_timeout: float) -> bool:
-    """Return whether a database has the tables; also True if it cannot be read, since `open` reports that better.
+    """Return whether a database has the tables; True also if it cannot be read, since `open` reports that better.
 
     Raises:
         StorageError: other tables are in their place.
@@ -61,6 +61,6 @@ def _has_tables(name: str, table: str, busy_timeout: float) -> bool:
         ):
             return schema.exist(cursor, table)
     except sqlite3.Error:
-        if not is_begun(name):  # moved away this very moment
+        if not is_begun(name):  # moved away just now
             raise
         return True

@@ -1,7 +1,7 @@
 # ruff: noqa: S608 (the table's name was validated; everything else is a parameter)
-"""What is read from the tables of one service in SQLite, inside the caller's transaction.
+"""Reads the tables of one service in SQLite, inside the caller's transaction.
 
-`schema` tells what they hold.
+`schema` describes them.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ if TYPE_CHECKING:
     from sharedstate_core.storage import Cursor
 
     Found: TypeAlias = tuple[State, int | None, Head]
-    """What is known of a collection besides its rows: its state, its key (None before the first write), and the head as
-    far as commits change it."""
+    """What is known of a collection besides its rows: its state, its key (None before the first write), and the part of
+    the head that commits change."""
 
 PAIRS: Final = 256
-"""Pairs looked up by one statement, a power of two: SQLite built with its oldest limits takes 999 parameters."""
+"""Maximum number of pairs looked up by one statement, a power of two: SQLite may be limited to 999 parameters."""
 
 
 class Tables:
@@ -54,7 +54,7 @@ class Tables:
     def load(
         self, cursor: sqlite3.Cursor, collection: CollectionPath, since: Cursor | None
     ) -> tuple[Loaded, dict[CollectionPath, State]]:
-        """Return what `Backend.load` promises, and the head, and `STARTS`."""
+        """Return the result of `Backend.load`, the head, and `STARTS`."""
         heads = self.read_heads(cursor, [collection, STARTS])
         (epoch, _, _), key, (version, horizon, _) = heads[collection]
         base = None
@@ -80,7 +80,7 @@ class Tables:
     ) -> list[Lost]:
         """Return which collections do not go on from what is remembered; if any, draw a new epoch.
 
-        Under the file's write lock, so that nothing changes meanwhile. What is returned has the new epoch in `now`.
+        Call it under the file's write lock, so that nothing changes meanwhile. The result has the new epoch in `now`.
         """
         heads = self.read_heads(cursor, list(remembered))
         return self.verify_heads(cursor, remembered, heads)
@@ -88,7 +88,7 @@ class Tables:
     def believe(
         self, cursor: sqlite3.Cursor, path: CollectionPath, claimed: Cursor
     ) -> State | None:
-        """Draw a new epoch if the head is still of the epoch claimed, but lower; return what it was then."""
+        """Draw a new epoch, and return the old head, if the head is still of the claimed epoch but lower."""
         state = self.read_heads(cursor, [path])[path][0]
         if state.epoch != claimed.epoch or state.version >= claimed.version:
             return None
@@ -101,7 +101,7 @@ class Tables:
         remembered: Mapping[CollectionPath, State],
         heads: dict[CollectionPath, Found],
     ) -> list[Lost]:
-        """See `verify`; write the new epoch into these heads, too."""
+        """See `verify`; write the new epoch into these heads too."""
         states = {path: heads[path][0] for path in remembered}
         lost = find_lost(remembered, states)
         if lost and any(before.epoch != now.epoch for _, before, now in lost):

@@ -1,8 +1,8 @@
 """The connections of one store to its SQLite database, each on a thread of its own.
 
 A file has two, one for writing and one for reading, so that a large load does not hold up commits. A database in memory
-has one, since it lives in that connection. If the file turns out to be another one, they are closed, and reopened as
-soon as a database has the name again (see `files`).
+has one, since it exists only in that connection. If the file turns out to be another one, they are closed, and reopened
+as soon as a database has the name again (see `files`).
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 REOPEN_SECONDS: Final = 0.5
-"""Pause between attempts to open a file that was replaced."""
+"""Pause between attempts to open a file that was replaced, in seconds."""
 
 
 class Threads:
     """The connections of a store.
 
     Args:
-        name: of the database, for messages.
+        name: name of the database, for messages.
         connect_writer: opens the connection for writing and prepares the tables; its argument says whether to create
             missing ones.
         connect_reader: opens the connection for reading; None if there is only one.
-        replaced: called on the writer's thread when another file is used from now on.
+        replaced: called on the writer's thread when it switches to another file.
     """
 
     def __init__(
@@ -104,12 +104,12 @@ class Threads:
             raise
 
     async def write(self, work: Callable[[sqlite3.Cursor], T]) -> T:
-        """Return what `work` returns, done in one transaction.
+        """Return the result of `work`, done in one transaction.
 
         Raises:
-            WorkError: it was `work` that failed; it left nothing behind.
+            WorkError: `work` failed, and left nothing behind.
             StorageError: nothing was done.
-            OutcomeUnknownError: it may be stored or not.
+            OutcomeUnknownError: it may or may not be stored.
         """
         if self._moved is not None:
             await self._come_back()
@@ -131,7 +131,7 @@ class Threads:
         return thread
 
     async def _come_back(self) -> None:
-        """Use the file that has the name now, if it is the same again, or another one that is usable.
+        """Use the file that now has the name, if it is the same again or another usable one.
 
         Raises:
             StorageError: there is none.
@@ -168,7 +168,7 @@ class Threads:
         try:
             await self.open(create=False)
             if self._writer is not None and self._last != before:
-                self._last = before  # until the new epoch is there
+                self._last = before  # until the new epoch is stored
                 await self._writer.run(self._replaced)
                 self._last = self._writer.file.database
         except BaseException:
@@ -182,7 +182,7 @@ def _is_other(error: StorageError) -> bool:
 
 
 class _Thread(aiosqlite.Connection):
-    """A connection on its own thread, which runs whole functions instead of single statements.
+    """A connection on its own thread, which runs whole functions rather than single statements.
 
     Attributes:
         file: the files behind it.
@@ -193,10 +193,10 @@ class _Thread(aiosqlite.Connection):
 
     @classmethod
     async def start(cls, connect: Callable[[], sqlite3.Connection], name: str) -> _Thread:
-        """Start a thread and connect there; if that fails, the thread is gone when this raises.
+        """Start a thread and connect on it; if that fails, the thread has ended when this raises.
 
         Raises:
-            MovedError: the name belongs to another file than before; which one was opened is unknown.
+            MovedError: the name now belongs to another file; which one was opened is unknown.
         """
 
         def connect_and_look() -> sqlite3.Connection:
@@ -228,18 +228,18 @@ class _Thread(aiosqlite.Connection):
         return cast("T", await self._execute(call))  # type: ignore[no-untyped-call]
 
     async def end(self) -> None:
-        """Finish what was asked before, close the connection and end the thread."""
+        """Finish earlier calls, close the connection and end the thread."""
         try:
             await self.close()
         finally:
             await self._leave()
 
     def stop(self) -> asyncio.Future[object] | None:
-        """Ask the thread to end after what was asked before."""
+        """Tell the thread to end after earlier calls."""
         self._ended = super().stop()
         return self._ended
 
     async def _leave(self) -> None:
         if self._ended is not None:
             await asyncio.wait([self._ended])
-        self._thread.join()  # it is about to end
+        self._thread.join()  # it is already ending

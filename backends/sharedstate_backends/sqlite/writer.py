@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 
 
 class Writer:
-    """Takes commits and returns what came of each.
+    """Takes commits and returns the outcome of each.
 
     Args:
-        name: of the database, for messages.
+        name: name of the database, for messages.
         threads: its connections.
-        commits: what a transaction does.
+        commits: does the work of a transaction.
         guard: knows what was reported of each collection.
     """
 
@@ -77,13 +77,13 @@ class Writer:
         return [stored.result for stored in results]
 
     def _since(self, parts: Sequence[Part]) -> State | None:
-        """Return from which starts the store must go on, if a collection does not show that by its own head."""
+        """Return the starts from which the store must go on, if a collection does not show that by its own head."""
         if all(part.before and part.before.version for part in parts):
             return None
         return self._guard.memory.states([STARTS]).get(STARTS)
 
     def _committed(self, parts: Sequence[Part], results: Sequence[Stored]) -> None:
-        """Remember what came of a transaction."""
+        """Remember the outcome of a transaction."""
         memory = self._guard.memory
         lost: dict[CollectionPath, Lost] = {}
         for part, stored in zip(parts, results, strict=True):

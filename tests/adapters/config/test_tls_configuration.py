@@ -57,7 +57,10 @@ def test_both_spellings() -> None:
         ({"ssl.enabled": "yes"}, "service.ssl.enabled: expected true or false"),
         ({"ssl.enabled": None, "ssl.cert": "c"}, "service.ssl.enabled: expected true or false"),
         ({"ssl.cert": "c", "ssl.key": "k"}, "service.ssl.enabled: is missing"),
-        ({"ssl": {"cert": "c", "key": "k"}, "ssl.enabled": True}, "service.ssl.enabled: cannot be combined"),
+        (
+            {"ssl": {"cert": "c", "key": "k"}, "ssl.enabled": True},
+            "service.ssl.enabled: cannot be combined",
+        ),
         ({"ssl.cret": "c"}, 'service.ssl.cret: unknown key; did you mean "ssl.cert"'),
     ],
 )
@@ -84,7 +87,7 @@ def test_files_that_cannot_be_used(authority: Authority, tmp_path: Path) -> None
         (Certificates(empty, key), "service.ssl.cert: holds no certificate"),
         (Certificates(key, key), "service.ssl.cert: holds no certificate"),
         (Certificates(cert, cert), "service.ssl.key: holds no private key"),
-        (Certificates(str(damaged), key), "service.ssl.cert: does not fit"),
+        (Certificates(str(damaged), key), "service.ssl.cert: does not match"),
         (Certificates(cert, str(other["key"])), "service.ssl.cert: does not match the key"),
         (Certificates(cert, str(encrypted)), "service.ssl.key: is encrypted"),
         (Certificates(cert, key, missing), "service.ssl.ca: cannot be read"),

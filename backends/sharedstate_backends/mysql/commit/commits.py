@@ -1,10 +1,10 @@
 # ruff: noqa: S608 (the table's name was validated; everything else is a literal)
-"""Transactions in MySQL or MariaDB: what is asked, written and remembered for commits of many collections.
+"""Transactions in MySQL or MariaDB: what is read, written and remembered for commits to many collections.
 
 If the heads are remembered (see `tables.heads`) and no condition depends on a row, a transaction is one packet: lock
 the heads and verify them, write each row once and the heads, COMMIT. Otherwise a packet before it locks and reads the
 heads and the rows that matter. If a collection is new, another packet in between writes its head: from then on
-`Tables.settle` waits for the end of this transaction. Either way nothing is written to a collection that does not go
+`Tables.settle` waits for the end of this transaction. In no case is anything written to a collection that does not go
 on from what this process has reported, unless under a new epoch (see `history`).
 """
 
@@ -44,15 +44,15 @@ class Change(NamedTuple):
 
 
 class Prepared(NamedTuple):
-    """A transaction that is complete but for its last packet.
+    """A transaction that is complete except for its last packet.
 
     Attributes:
-        results: of each commit, once the last packet has been executed.
-        last: that packet's statements, the last of which is COMMIT.
-        left: the heads as it then leaves them.
+        results: the result of each commit, once the last packet has been executed.
+        last: the statements of that packet, the last of which is COMMIT.
+        left: the heads as it leaves them.
         changed: the collections to which it writes.
-        remembered: the heads from which it had to go on.
-        lost: those from which it does not, so that it draws a new epoch.
+        remembered: the heads from which storage must go on.
+        lost: the collections where it does not, so that the transaction draws a new epoch.
     """
 
     results: list[CommitResult]
@@ -67,10 +67,10 @@ class Commits:
     """The commits to one service's tables.
 
     Args:
-        tables: the service's.
+        tables: the service's tables.
         guard: knows what was reported of each collection.
-        max_tombstones: how many are kept in a collection.
-        max_collections: how many are kept.
+        max_tombstones: maximum number kept in a collection.
+        max_collections: maximum number kept.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class Commits:
         self._memory = Memory()
 
     async def prepare(self, connection: Connection, commits: Sequence[Commit]) -> Prepared:
-        """Begin a transaction with at most one commit per collection; execute all but its last packet."""
+        """Begin a transaction with at most one commit per collection, and execute all but its last packet."""
         paths = [commit.collection for commit in commits]
         wanted = {path: names(writes) for path, writes in commits}
         before = self._memory.take(paths)
@@ -149,7 +149,7 @@ class Commits:
             self._guard.memory.doubt(commit.collection)
 
     async def _may_create(self, connection: Connection) -> bool:
-        """Return whether another collection may be created."""
+        """Return whether another collection can be created."""
         if self._limit.must_count():
             some = f"SELECT 1 FROM {self._tables.heads_table} LIMIT {self._limit.limit}"
             (((count,),),) = await connection.run(f"SELECT COUNT(*) FROM ({some}) AS some")
@@ -159,7 +159,7 @@ class Commits:
     def _changes(
         self, heads: Mapping[CollectionPath, Stored], plans: Mapping[CollectionPath, Plan]
     ) -> dict[CollectionPath, Change]:
-        """Return what is written, with keys for collections that are new."""
+        """Return the changes, with keys for new collections."""
         changes: dict[CollectionPath, Change] = {}
         for path, planned in plans.items():
             state, key, head = heads[path]
@@ -176,7 +176,7 @@ class Commits:
         heads: Mapping[CollectionPath, Stored],
         changes: Mapping[CollectionPath, Change],
     ) -> None:
-        """Write the heads of the collections that are new."""
+        """Write the heads of new collections."""
         news = [
             f"({key}, {literal(path.app)}, {literal(path.collection)}, "
             f"{', '.join(map(str, planned.head))}, {literal(writers)})"
@@ -193,7 +193,7 @@ class Commits:
     async def _write(
         self, connection: Connection, begin: Sequence[str], changes: Sequence[Change]
     ) -> list[str]:
-        """Write rows and heads after these first statements; return those still to be executed."""
+        """Write rows and heads after these first statements; return the statements still to be executed."""
         plans = [(change.key, change.plan) for change in changes]
         waiting = [*begin, *statements(self._tables.items_table, plans, connection.max_packet)]
         for key, planned in plans:
@@ -209,7 +209,7 @@ class Commits:
         return last
 
     def _update_heads(self, changes: Sequence[Change]) -> str:
-        """Return a statement that writes the columns of heads that change, seldom the horizon."""
+        """Return a statement that writes the changed columns of heads, rarely including the horizon."""
         columns = {"writers": [literal(change.writers) for change in changes]}
         for column, befores, afters in zip(
             Head._fields,
@@ -258,7 +258,7 @@ def _can_be_relied_on(
     told: Mapping[CollectionPath, State],
     paths: Sequence[CollectionPath],
 ) -> bool:
-    """Return whether all heads are those last reported, probably still valid, and can be verified together."""
+    """Return whether all heads are the last reported ones, are probably still valid, and can be verified together."""
     return (
         len(before) == len(paths)
         and all(

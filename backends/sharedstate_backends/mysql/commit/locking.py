@@ -20,19 +20,19 @@ if TYPE_CHECKING:
     from sharedstate_core.paths import CollectionPath
 
 _IDS: Final = 500
-"""Ids asked for in one statement: few enough for the planner to look each up."""
+"""Maximum number of ids in one query: few enough for the planner to look each up."""
 
 _TOO_LARGE: Final = 2**63 - 1
-"""The largest BIGINT: with one more, a statement fails, whatever the sql_mode."""
+"""The largest BIGINT: adding one makes a statement fail, whatever the sql_mode."""
 
 
 class Locked(NamedTuple):
-    """What was read, and stays valid until the transaction's end.
+    """What was read, which stays valid until the end of the transaction.
 
     Attributes:
-        heads: of each collection.
+        heads: the head of each collection.
         known: for each collection, the rows of the requested ids.
-        lost: collections that do not go on from what is remembered; the heads have a new epoch then.
+        lost: collections that do not go on from what is remembered; if any, the heads have a new epoch.
     """
 
     heads: dict[CollectionPath, Stored]
@@ -49,7 +49,7 @@ async def lock(
     """Begin a transaction, lock and read the heads of collections, and read the rows of these ids."""
     questions = [
         "START TRANSACTION",
-        f"{tables.meta.select_starts} LOCK IN SHARE MODE",  # or a restore might come in between
+        f"{tables.meta.select_starts} LOCK IN SHARE MODE",  # otherwise a restore might come in between
         f"{tables.select_heads(list(wanted))} FOR UPDATE",
         *_select_rows(tables, wanted, connection.max_packet),
     ]

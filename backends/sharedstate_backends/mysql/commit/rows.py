@@ -1,5 +1,5 @@
 # ruff: noqa: S608 (the table's name was validated; everything else is a literal)
-"""The statements that write the rows of planned commits, whatever the collections."""
+"""The statements that write the rows of planned commits, whatever their collections."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sharedstate_core.storage import Row
 
 REMOVED: Final = 100
-"""Ids removed by one statement, which searches them for the version of each row."""
+"""Maximum number of ids removed by one statement, which searches them for the version of each row."""
 
 _REPLACED: Final = "created = VALUES(created), place = VALUES(place)"
 
@@ -25,11 +25,11 @@ _KEPT: Final = (  # in this order: once assigned, a column has its new value
 
 
 def statements(table: str, changes: Sequence[tuple[int, Plan]], max_packet: int) -> Iterator[str]:
-    """Yield the statements, none for nothing.
+    """Yield the statements, none if nothing changes.
 
     Args:
-        table: of the items, quoted.
-        changes: keys of collections, with what is written to each.
+        table: quoted name of the table of items.
+        changes: what is written to each collection, by its key.
         max_packet: the server's limit, in bytes.
     """
     resets = [str(key) for key, planned in changes if planned.reset]

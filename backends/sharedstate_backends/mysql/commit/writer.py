@@ -1,12 +1,13 @@
 """Commits to MySQL or MariaDB: transactions, what their errors mean, and when they are retried.
 
-1. Two transactions may be under way: while one waits for the disk, the next is put together.
+1. Two transactions may be under way: while one waits for the disk, the next one is put together.
 2. The heads of its collections are locked first: several processes may use one database.
 3. After an error before COMMIT nothing was stored. A connection that is lost before the packet with COMMIT was sent
    is replaced once, silently. If the answer to that packet is lost, the outcome is unknown: the collection is
    *doubtful* until the lost transaction has certainly ended, one way or the other.
-4. A transaction that the database aborted in favour of another is certainly not stored. It is retried for as long as
-   the address's timeout, with pauses; soon each commit alone, so that a contended one does not hold up the others.
+4. A transaction that the database aborted in favour of another is certainly not stored. It is retried, with pauses,
+   until the address's timeout has passed; soon each commit is retried alone, so that a contended one does not hold up
+   the others.
 """
 
 from __future__ import annotations
@@ -36,23 +37,23 @@ if TYPE_CHECKING:
     from .commits import Commits
 
 MAX_BYTES: Final = 4 * 1024 * 1024
-"""Texts in one transaction of several commits: few enough that none waits long."""
+"""Maximum size of the texts in one transaction of several commits: small enough that none waits long."""
 
 ATTEMPTS: Final = 2
-"""How often a transaction of several commits is tried if the server aborts it in favour of another."""
+"""How often a transaction of several commits is tried if the server keeps aborting it in favour of another."""
 
 _RETRIED: Final = {DEADLOCK, DUPLICATE_KEY, OUT_OF_RANGE}
-"""A deadlock; two processes that create one collection, where the loser finds it the next time; and a head that was not
-as remembered, which is read the next time."""
+"""Retried: a deadlock; two processes that create one collection, where the loser finds it the next time; and a head
+other than remembered, which is read the next time."""
 
 
 class Writer:
-    """Takes commits and returns what came of each.
+    """Takes commits and returns the outcome of each.
 
     Args:
         address: where the database is.
         pool: returns the connections to it, or raises `StorageError`.
-        commits: what a transaction does.
+        commits: does the work of a transaction.
         limit: maximum number of transactions under way.
 
     Attributes:

@@ -1,7 +1,7 @@
-"""What a store remembers of collections' heads, so that a commit need not read them.
+"""What a store remembers of collections' heads, so that commits need not read them.
 
-A commit whose heads are remembered is one packet, which begins by verifying them, and fails if they differ. So only
-the speed of a commit depends on the memory.
+A commit whose heads are remembered is one packet, which first verifies them, and fails if they differ. So only the
+speed of a commit depends on the memory.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     from sharedstate_core.paths import CollectionPath
 
 MAX_REMEMBERED: Final = 10_000
-"""Collections whose heads are remembered: the last ones written to."""
+"""Maximum number of collections whose heads are remembered: those last written to."""
 
 
 class Stored(NamedTuple):
-    """The head of a collection as it is in the database.
+    """The head of a collection as it is stored.
 
     Attributes:
-        state: what tells it from other histories.
-        key: the collection's; None if it has no row yet.
-        head: what its row says.
+        state: what distinguishes its history from others.
+        key: key of the collection; None if it has no row yet.
+        head: the content of its row.
     """
 
     state: State
@@ -34,11 +34,11 @@ class Stored(NamedTuple):
 
 
 class Left(NamedTuple):
-    """How our last commit left the head of a collection.
+    """The head of a collection after our last commit.
 
     Attributes:
         stored: the head.
-        alone: whether that commit found it as our previous one had left it; if not, others write there, too.
+        alone: whether that commit found it as our previous one had left it; if not, others write there too.
     """
 
     stored: Stored
@@ -46,13 +46,13 @@ class Left(NamedTuple):
 
 
 class Memory:
-    """How our last commits left heads."""
+    """The heads after our last commits."""
 
     def __init__(self) -> None:
         self._left: dict[CollectionPath, Left] = {}
 
     def take(self, paths: Iterable[CollectionPath]) -> dict[CollectionPath, Left]:
-        """Return what is known of these collections, and forget it: it is about to change."""
+        """Return and forget what is known of these collections: it is about to change."""
         return {path: self._left.pop(path) for path in paths if path in self._left}
 
     def keep(self, left: Mapping[CollectionPath, Left]) -> None:

@@ -1,8 +1,8 @@
 # ruff: noqa: S608 (the table's name was validated; everything else is a literal)
-"""What is known of a whole store in MySQL or MariaDB: its epoch, those before it, and the server that keeps it.
+"""The meta data of a store in MySQL or MariaDB: its epoch, former epochs, and the server that keeps it.
 
 A process that draws a new epoch locks these rows and checks again first, so that only one of several draws it. Commits
-that read heads share the lock on the epoch's row, so that none uses an epoch which a restore has replaced.
+that read heads share the lock on the epoch's row, so that none uses an epoch that a restore has replaced.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ class Meta:
         table: a valid name.
 
     Attributes:
-        name: of the table, quoted.
-        select_epoch, select_starts: statements; `starts` reads what the latter returns.
+        name: name of the table, quoted.
+        select_epoch, select_starts: statements; `starts` reads the result of the latter.
     """
 
     def __init__(self, table: str) -> None:
@@ -51,7 +51,7 @@ class Meta:
         )
 
     def starts(self, rows: Rows) -> tuple[State, int]:
-        """Return the marks of processes that have opened the store, and so its epoch; and its floor (see `history`)."""
+        """Return the marks of processes that have opened the store, with its epoch and its floor (see `history`)."""
         ((epoch, marks, floor),) = rows
         if epoch is None:
             raise StorageError(f"table {self.name} has no epoch; is it being restored?")
@@ -60,7 +60,7 @@ class Meta:
     async def recognise(
         self, connection: Connection, *, is_opening: bool = False, is_new: bool = False
     ) -> str:
-        """Note which server answers; draw a new epoch if it may have lost data, and return why.
+        """Note which server answers; if it may have lost data, draw a new epoch and return the reason.
 
         Opening the store leaves a mark (see `history`).
 
@@ -70,7 +70,9 @@ class Meta:
             is_new: whether it was just created, so that nothing can be lost.
         """
         noted = await self.lock(connection, begin=True)
-        if not connection.is_galera:  # again, since behind a proxy another one may be writable
+        if (
+            not connection.is_galera
+        ):  # again, since behind a proxy another server may be the writable one
             await connection.identify()
         server = connection.server
         reason = "" if is_new else doubts(server, noted, is_opening=is_opening)
@@ -93,9 +95,9 @@ class Meta:
 
         Args:
             connection: within a transaction.
-            noted: what `lock` has returned there.
+            noted: what `lock` returned in it.
             remembered: heads that were reported.
-            found: the heads read since; `now` in the result has the new epoch.
+            found: the heads read since; `now` of the result has the new epoch.
         """
         epoch = noted.get("epoch", "")
         if not epoch:
@@ -113,11 +115,11 @@ class Meta:
         await connection.run("; ".join(self._put(_renewed(noted))))
 
     def raise_floor(self, version: int) -> list[str]:
-        """Return statements that set the store's floor to this version, likewise."""
+        """Return statements that set the store's floor to this version, in such a transaction."""
         return self._put({"floor": str(version), "format": str(FORMAT_WITH_FLOOR)})
 
     async def lock(self, connection: Connection, *, begin: bool = False) -> dict[str, str]:
-        """Lock what is noted, and return it; with `begin`, in a new transaction."""
+        """Lock and return the meta data; with `begin`, in a new transaction."""
         select = f"SELECT name, value FROM {self.name} FOR UPDATE"
         start = ["START TRANSACTION"] if begin else []
         rows = (await connection.run_together([*start, select]))[-1]
@@ -133,6 +135,6 @@ class Meta:
 
 
 def _renewed(noted: Mapping[str, str], lost: Iterable[str] = ()) -> dict[str, str]:
-    """Return a new epoch, and the list of those before it, including these, which the store has lost."""
+    """Return a new epoch and the list of former ones, including these, which the store has lost."""
     former = with_epochs(noted.get("former_epochs", ""), [*lost, noted.get("epoch", "")])
     return {"epoch": new_epoch(), "former_epochs": former}

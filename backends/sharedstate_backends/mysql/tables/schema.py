@@ -1,9 +1,9 @@
 # ruff: noqa: S608 (the names were validated; everything else is a literal)
-"""The tables of a service in MySQL or MariaDB, created when they are missing: those of `sqlite.schema`.
+"""The tables of a service in MySQL or MariaDB, created if missing: the same as in `sqlite.schema`.
 
-Ids and names are VARBINARY and texts LONGBLOB: they are compared byte by byte, trailing spaces count, and no
-character set of the server, the database or the connection converts them. The key of a collection is drawn
-at random, so the server need not be asked for it.
+Ids and names are VARBINARY and texts LONGBLOB: they are compared byte by byte, trailing spaces count, and no character
+set of the server, the database or the connection converts them. The key of a collection is drawn at random, so it need
+not be queried.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ async def create_database(address: Address) -> None:
 
 
 def refuse_to_create(address: Address) -> StorageError:
-    """Return the error for a user who may not create the database."""
+    """Return the error for a user without permission to create the database."""
     name = f"`{address.database}`"
     return StorageError(
         f"{address}: user {address.user} may neither use nor create it; as administrator: CREATE "
@@ -113,10 +113,10 @@ def refuse_to_create(address: Address) -> StorageError:
 
 
 async def prepare(connection: Connection, table: str, address: Address) -> bool:
-    """Create the tables that are missing; draw an epoch if there is none; return whether the store is a new one.
+    """Create missing tables; draw an epoch if there is none; return whether the store is new.
 
     Raises:
-        StorageError: the tables are not ours, or have another format; or the server is of an unsafe kind.
+        StorageError: the tables are not ours or have another format, or the server is of an unsafe kind.
     """
     found = await found_columns(connection, table)
     for suffix, names in found.items():
@@ -135,10 +135,10 @@ async def prepare(connection: Connection, table: str, address: Address) -> bool:
 
 
 async def found_columns(connection: Connection, table: str) -> dict[str, list[str]]:
-    """Return the columns of each table, by its suffix; none if it does not exist.
+    """Return the columns of each table, by its suffix; empty for a missing table.
 
     Raises:
-        StorageError: the tables are not ours; or the server is of an unsafe kind.
+        StorageError: the tables are not ours, or the server is of an unsafe kind.
     """
     await _refuse_several_primaries(connection)
     found = {suffix: await columns(connection, table + suffix) for suffix in SUFFIXES}
@@ -158,7 +158,7 @@ async def found_columns(connection: Connection, table: str) -> dict[str, list[st
 
 
 async def _add_writers(connection: Connection, table: str, address: Address) -> None:
-    """Add the column of version vectors to the heads, which version 0.1 does not know.
+    """Add the column of version vectors, unknown to version 0.1, to the heads.
 
     Version 0.1 inserts rows without naming columns. So the column is invisible where the server supports that: from
     MariaDB 10.3 and MySQL 8.0.23 on.
@@ -174,7 +174,7 @@ async def _add_writers(connection: Connection, table: str, address: Address) -> 
                 f"ALTER TABLE `{heads}` ADD COLUMN {kind}; DO 0"
             )
         except DatabaseError as error:
-            if error.number == DUPLICATE_COLUMN:  # another process was quicker
+            if error.number == DUPLICATE_COLUMN:  # another process was faster
                 return
             if error.number != SYNTAX_ERROR or kind == column:
                 raise
@@ -183,10 +183,10 @@ async def _add_writers(connection: Connection, table: str, address: Address) -> 
 
 
 async def _refuse_several_primaries(connection: Connection) -> None:
-    """Raise `StorageError` for MySQL's Group Replication where every member takes writes.
+    """Raise `StorageError` for MySQL's Group Replication in multi-primary mode.
 
-    There, as in Galera, a transaction may be aborted between two statements, and MySQL has no statement that holds
-    several of them together.
+    There, as in Galera, a transaction may be aborted between two statements, and MySQL has no compound statement to
+    prevent that.
     """
     (rows,) = await connection.run(
         "SHOW VARIABLES WHERE variable_name IN "
@@ -205,17 +205,17 @@ async def _refuse_several_primaries(connection: Connection) -> None:
 async def create(
     connection: Connection, table: str, suffix: str, *, building: bool = False
 ) -> None:
-    """Create one of the tables if it does not exist; with `building`, under its name during a migration."""
+    """Create one of the tables if it does not exist; with `building`, under its temporary name for a migration."""
     name = table + (BUILDING[suffix] if building else suffix)
     statement = _STATEMENTS[suffix].replace("{name}", name)
     if building:
         statement += f" COMMENT = '{_comment(table)}'"
-    # Followed by a statement without warnings: the driver logs those of the last one.
+    # Followed by a statement without warnings, since the driver logs those of the last one.
     await connection.run(f"{statement}; DO 0")
 
 
 async def under_construction(connection: Connection, table: str) -> list[str]:
-    """Return the names of the tables that a migration of this one is filling, or has left behind."""
+    """Return the names of tables that a migration of this one is filling or has left behind."""
     names = {table + suffix for suffix in BUILDING.values()}
     (rows,) = await connection.run(
         "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() "
@@ -226,7 +226,7 @@ async def under_construction(connection: Connection, table: str) -> list[str]:
 
 
 async def rename_was_cut_off(connection: Connection, table: str) -> bool:
-    """Return whether a database died while a migration gave the tables their names."""
+    """Return whether a database died while a migration was renaming tables."""
     return (
         not await columns(connection, table)
         and table + BUILDING[""] in await under_construction(connection, table)
@@ -239,7 +239,7 @@ def _comment(table: str) -> str:
 
 
 async def note(connection: Connection, meta: str) -> None:
-    """Note the format, and an epoch if there is none, in the table `meta`."""
+    """Note the format in the table `meta`, and an epoch if there is none."""
     epoch, made_by = literal(new_epoch()), literal(str(FORMAT))
     await connection.run(
         f"INSERT INTO `{meta}` (name, value) VALUES ('format', {made_by}), ('epoch', {epoch}) "
@@ -248,13 +248,13 @@ async def note(connection: Connection, meta: str) -> None:
 
 
 async def _format(connection: Connection, table: str) -> str | None:
-    """Return the format's number, None if there is none."""
+    """Return the number of the format; None if there is none."""
     rows = (await connection.run(f"SELECT value FROM `{table}_meta` WHERE name = 'format'"))[0]
     return rows[0][0].decode() if rows else None
 
 
 async def columns(connection: Connection, name: str) -> list[str]:
-    """Return the columns of a table in order; none if there is no such table.
+    """Return the columns of a table in order; empty if there is no such table.
 
     Raises:
         StorageError: the database lists the table but cannot open it.

@@ -1,7 +1,7 @@
 # ruff: noqa: S608 (the table's name was validated; everything else is a literal)
-"""What is read from the tables of one service in MySQL or MariaDB; `schema` tells what they hold.
+"""Reads the tables of one service in MySQL or MariaDB; `schema` describes them.
 
-Heads are looked up by their keys, which are remembered, and by name only where a key is unknown or gone.
+Heads are looked up by their remembered keys, and by name only if a key is unknown or gone.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from sharedstate_core.storage import Cursor
 
 _ASKED: Final = 500
-"""Collections asked for in one statement: few enough for the planner to look each up."""
+"""Maximum number of collections in one query: few enough for the planner to look each up."""
 
 
 class Tables:
@@ -39,7 +39,7 @@ class Tables:
 
     Attributes:
         items_table, heads_table: their names, quoted.
-        meta: the third one.
+        meta: the table of meta data.
     """
 
     def __init__(self, table: str) -> None:
@@ -50,7 +50,7 @@ class Tables:
     async def load(
         self, connection: Connection, collection: CollectionPath, since: Cursor | None
     ) -> tuple[Loaded, dict[CollectionPath, State]]:
-        """Return what `Backend.load` promises, and the head, and `STARTS`."""
+        """Return the result of `Backend.load`, the head, and `STARTS`."""
         _, _, noted, heads = await connection.run_together(
             [
                 "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ",
@@ -77,10 +77,10 @@ class Tables:
         return loaded, {collection: state, STARTS: starts}
 
     async def settle(self, connection: Connection, collection: CollectionPath) -> None:
-        """Make sure that a commit of unknown outcome is stored by now, or never will be.
+        """Make sure that a commit of unknown outcome is stored now, or never will be.
 
-        If it has begun, it holds the lock on the head until its end. If its packet has not been read yet, it finds
-        a head other than it expects: with one tombstone more.
+        If it has begun, it holds the lock on the head until its end. If its packet has not been read yet, it will find
+        another head than it expects: with one more tombstone.
         """
         await connection.run(
             f"UPDATE {self.heads_table} SET tombstones = tombstones + 1 "
@@ -117,7 +117,7 @@ class Tables:
     ) -> list[Lost]:
         """Return which collections do not go on from what is remembered; if any, draw a new epoch.
 
-        What is returned has it in `now`.
+        The result has it in `now`.
         """
         noted = await self.meta.lock(connection, begin=True)
         found = await self.heads(connection, list(remembered))
@@ -128,7 +128,7 @@ class Tables:
     async def believe(
         self, connection: Connection, path: CollectionPath, claimed: Cursor
     ) -> State | None:
-        """Draw a new epoch if the head is still of the epoch claimed, but lower; return what it was then."""
+        """Draw a new epoch, and return the old head, if the head is still of the claimed epoch but lower."""
         noted = await self.meta.lock(connection, begin=True)
         state = (await self.heads(connection, [path]))[path]
         is_lower = state.epoch == claimed.epoch and state.version < claimed.version
@@ -138,7 +138,7 @@ class Tables:
         return state if is_lower else None
 
     async def starts(self, connection: Connection) -> State:
-        """Return the marks of processes that have opened the store, and so its epoch."""
+        """Return the marks of processes that have opened the store, with its epoch."""
         return (await self._starts(connection))[0]
 
     async def _starts(self, connection: Connection) -> tuple[State, int]:
@@ -162,7 +162,7 @@ class Tables:
         return [app.decode() for (app,) in rows]
 
     def select_heads(self, collections: Sequence[CollectionPath]) -> str:
-        """Return a statement whose rows `found` reads."""
+        """Return a query whose rows `found` reads."""
         wanted = " OR ".join(
             f"(app = {literal(path.app)} AND name = {literal(path.collection)})"
             for path in collections
@@ -175,7 +175,7 @@ class Tables:
     def found(
         self, rows: Rows, collections: Sequence[CollectionPath], epoch: str, floor: int
     ) -> dict[CollectionPath, Stored]:
-        """Return the heads of these collections, and remember their keys; one without a head is at the floor."""
+        """Return the heads of these collections, and remember their keys; without a head, one is at the floor."""
         paths = {(path.app.encode(), path.collection.encode()): path for path in collections}
         nothing = Stored(absent(epoch, floor), None, Head.absent(floor))
         heads = dict.fromkeys(collections, nothing)

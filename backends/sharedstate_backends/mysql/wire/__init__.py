@@ -1,1 +1,1 @@
-"""Connections to MySQL or MariaDB: how they are opened, what is sent, what errors mean."""
+"""Connections to MySQL or MariaDB: opening them, sending statements, interpreting errors."""

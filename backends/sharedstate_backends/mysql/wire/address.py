@@ -1,4 +1,4 @@
-"""Where a MySQL or MariaDB is, how to log in, and how long to wait for it."""
+"""The address of a MySQL or MariaDB server, with login and timeouts."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class Address:
         user: name of the database's user.
         password: the user's password.
         database: a valid name.
-        tls: what to trust and to show; None for no encryption.
+        tls: certificates to trust and to present; None for no encryption.
         timeout: seconds that connecting or an answer may take.
 
     Raises:
-        TypeError, ValueError: one has the wrong type or value.
+        TypeError, ValueError: an attribute has the wrong type or value.
     """
 
     host: str = "localhost"

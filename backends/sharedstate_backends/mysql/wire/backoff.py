@@ -11,15 +11,15 @@ import time
 from typing import Final
 
 PAUSES: Final = (0.002, 0.25)
-"""Limits of the second pause and of all later ones, in seconds; each may be twice the last. The first retry follows at
-once, since the other transaction has usually ended by then."""
+"""Bounds of the second pause and of the longest one, in seconds; each bound is twice the last. The first retry follows
+at once, since the other transaction has usually ended by then."""
 
 
 class ContentionBackoff:
     """The retries of one operation.
 
     Args:
-        seconds: after which there are no more.
+        seconds: time after which there are no more retries.
     """
 
     def __init__(self, seconds: float) -> None:

@@ -1,11 +1,12 @@
-"""Several statements as one, for Galera: `BEGIN NOT ATOMIC …; END`.
+"""Compound statements for Galera: `BEGIN NOT ATOMIC …; END`.
 
-There another node's commit may abort a transaction at any moment. The statement under way, or else the next
-packet, gets the error; between two statements of a packet the server says nothing, and the rest are executed each in
-a transaction of its own, including COMMIT. Within a compound statement the first error ends all of it.
+In a cluster another node's commit may abort a transaction at any moment. The statement under way, or else the next
+packet, gets the error; but between two statements of a packet the abort is silent, and the remaining statements,
+including COMMIT, are each executed in a transaction of their own. Within a compound statement the first error ends all
+of it.
 
-Only its SELECTs are answered one by one. So a marker precedes a COMMIT at the end: an error after the marker's answer
-is one of the COMMIT, any other comes before it.
+Only its SELECTs are answered individually. So a marker precedes a COMMIT at the end: an error after the marker's answer
+is the COMMIT's, any other came before.
 """
 
 from __future__ import annotations
@@ -22,18 +23,18 @@ _MARKER: Final = "SELECT 1"
 
 
 def compound(statements: Sequence[str]) -> str:
-    """Return them as one statement."""
+    """Return a compound statement."""
     *before, last = statements
     marked = [*before, _MARKER, last] if last == "COMMIT" else statements
     return f"BEGIN NOT ATOMIC {'; '.join(marked)}; END"
 
 
 def answers(statements: Sequence[str], results: Sequence[Rows]) -> list[Rows]:
-    """Return the rows of each statement, none of those that have none; fewer if the answer was cut short.
+    """Return the rows of each statement, empty for one without any; fewer lists if the answer was truncated.
 
     Args:
         statements: those of the compound statement.
-        results: what was answered to it.
+        results: the answers to it.
     """
     waiting = iter(results)
     found: list[Rows] = []
@@ -44,15 +45,17 @@ def answers(statements: Sequence[str], results: Sequence[Rows]) -> list[Rows]:
         if rows is None:
             return found
         found.append(rows)
-    return found if next(waiting, None) is not None else found[:-1]  # that of the whole
+    return (
+        found if next(waiting, None) is not None else found[:-1]
+    )  # the answer to the compound statement itself
 
 
 def refused(statements: Sequence[str], answered: int) -> int:
-    """Return the index of the statement that failed, or of one before it; that of a COMMIT only if it was the COMMIT.
+    """Return the index of the statement that failed, or of an earlier one; that of a COMMIT only if the COMMIT failed.
 
     Args:
         statements: those of the compound statement.
-        answered: results that came before the error.
+        answered: number of results before the error.
     """
     for index, statement in enumerate(statements[:-1]):
         if not answered:

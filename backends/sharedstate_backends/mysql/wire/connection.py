@@ -1,11 +1,11 @@
-"""One connection to MySQL or MariaDB: how it is opened and used.
+"""One connection to MySQL or MariaDB.
 
-1. Statements that belong together go out in one packet; the first error ends them.
-2. Nothing takes longer than the timeout. A connection that was late, broke or was abandoned in the middle of an
-   answer is closed: the server then undoes what was not committed.
-3. The session is set so that the server's settings do not matter: nothing is ever truncated or converted.
-4. In a Galera cluster statements of one transaction go out as compound statements (see `compound`), and what is
-   read is at least as new as whatever any node has acknowledged.
+1. Statements that belong together are sent in one packet; the first error ends them.
+2. Nothing takes longer than the timeout. A connection that was late, broke or was abandoned in the middle of an answer
+   is closed: the server then rolls back what was not committed.
+3. The session is set up so that the server's settings do not matter: nothing is ever truncated or converted.
+4. In a Galera cluster the statements of a transaction are sent as compound statements (see `compound`), and reads are
+   at least as new as what any node has acknowledged.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 GOODBYE_SECONDS: Final = 1.0
-"""How long closing a connection in order may take; then it is just dropped."""
+"""How long an orderly close may take, in seconds; then the connection is just dropped."""
 
 WARM_SECONDS: Final = 1.0
-"""How long after its last use a connection is assumed to work."""
+"""How long after its last use a connection is assumed to work, in seconds."""
 
 STATEMENT_BYTES: Final = 1024
-"""Room for what surrounds one text in a packet: an id of 255 bytes, escaped, and the statement."""
+"""Room for what surrounds a text in a packet: an id of 255 bytes, escaped, and the statement."""
 
 _SESSION: Final = (
     "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', "
@@ -56,15 +56,15 @@ _GALERA_SESSION: Final = (
     "SET SESSION wsrep_sync_wait = @@wsrep_sync_wait | 1, wsrep_dirty_reads = 0, "
     "wsrep_retry_autocommit = 0, wsrep_trx_fragment_size = 0"
 )
-"""Retries are up to us: a compound statement that the server repeated would be answered twice."""
+"""We retry ourselves: a compound statement repeated by the server would be answered twice."""
 
 
 class Connection:
-    """A connection that is set up, and closed at the first doubt.
+    """An open connection, which is closed at the first doubt.
 
     Attributes:
-        max_packet: longest packet that the server takes, in bytes.
-        server: the one it leads to, as of the last `identify`.
+        max_packet: longest packet that the server accepts, in bytes.
+        server: the server it leads to, as of the last `identify`.
         is_galera: whether that is a node of a Galera cluster.
         used: when it was last used, on the clock of `time.monotonic`.
     """
@@ -99,7 +99,7 @@ class Connection:
                     connect_timeout=address.timeout,
                     autocommit=None,
                 )
-        except Exception as error:  # anybody may answer there
+        except Exception as error:  # anybody may be answering
             raise explained(error, address) from error
         connection = cls(driver, address)
         session = _SESSION.format(lock_wait=address.lock_wait, idle=address.idle)
@@ -113,30 +113,30 @@ class Connection:
 
     @property
     def max_text(self) -> int:
-        """Longest text that a statement can hold, in bytes, even if each of them has to be escaped."""
+        """Longest text that a statement can hold, in bytes, even if each byte has to be escaped."""
         return (self.max_packet - STATEMENT_BYTES) // 2
 
     @property
     def is_open(self) -> bool:
-        """Whether it may be used: nobody has closed it, so far as is known here."""
+        """Whether it may be used: as far as is known here, nobody has closed it."""
         hung_up = getattr(self._driver, "_stream_broken", False)  # not public
         return bool(self._driver.connected) and not hung_up
 
     @property
     def is_warm(self) -> bool:
-        """Whether it was used just now, so that it is very likely not to be lost."""
+        """Whether it was used recently, so that it very likely still works."""
         return time.monotonic() - self.used < WARM_SECONDS
 
     async def run(self, statements: str, *, timeout: float | None = None) -> list[Rows]:
         """Send statements, separated by semicolons, in one packet; return the rows of each.
 
         Args:
-            statements: with one character for each byte, as `packets.literal` writes them.
-            timeout: seconds that the answer may take; the address's own by default.
+            statements: text with one character for each byte, as `packets.literal` writes it.
+            timeout: seconds that the answer may take; default: the address's.
 
         Raises:
             LostError: it is unknown which of them were executed.
-            DatabaseError: the server refused one of them; it ignored those after it.
+            DatabaseError: the server refused one of them, and ignored those after it.
         """
         results: list[Rows] = []
         try:
@@ -157,8 +157,8 @@ class Connection:
 
         Raises:
             LostError: it is unknown which of them were executed.
-            DatabaseError: the server refused one of them. Its `statement` may be an earlier one, but never a COMMIT at
-                the end unless it was the COMMIT.
+            DatabaseError: the server refused one of them. Its `statement` may be an earlier one, but is that of a final
+                COMMIT only if the COMMIT failed.
         """
         if not self.is_galera or len(statements) == 1:
             found = await self.run("; ".join(statements))
@@ -174,13 +174,13 @@ class Connection:
         return found
 
     async def identify(self) -> None:
-        """Ask which server the connection leads to now."""
+        """Find out which server the connection leads to now."""
         self.server = Server.of(await self.run("; ".join(QUESTIONS)))
 
     async def stream(self, query: str, size: int, *, timeout: float) -> AsyncGenerator[Rows]:
-        """Yield the rows of a query, at most `size` at a time; each may take that many seconds.
+        """Yield the rows of a query, at most `size` at a time; each batch may take `timeout` seconds.
 
-        If they are not all taken, the connection is closed.
+        If they are not all consumed, the connection is closed.
 
         Raises:
             LostError, DatabaseError: as `run`.
@@ -204,7 +204,7 @@ class Connection:
         self.used = time.monotonic()
 
     def _fail(self, error: BaseException, statement: int) -> None:
-        """Close the connection unless the server is in order; raise an error for people in place of the driver's."""
+        """Close the connection unless the server is fine; raise a readable error in place of the driver's."""
         failure = explained(error, self._address, statement)
         if not isinstance(failure, DatabaseError):
             self.close()
@@ -212,21 +212,21 @@ class Connection:
             raise failure from error
 
     async def roll_back(self) -> None:
-        """Undo the transaction at hand; if that fails the connection is closed, which undoes it too."""
+        """Roll back the transaction; if that fails the connection is closed, which has the same effect."""
         with suppress(StorageError):
             await self.run("ROLLBACK")
             return
         self.close()
 
     def close(self) -> None:
-        """Close it at once: the driver would wait for the peer's end of TLS, and so keep the socket."""
+        """Close it at once: the driver would wait for the peer's TLS close, and keep the socket."""
         transport = getattr(self._driver, "_transport", None)  # not public
         if transport is not None:
             transport.abort()
         self._driver.close()
 
     async def end(self) -> None:
-        """Say goodbye and close it."""
+        """Close it in order."""
         with suppress(MySQLError, OSError):
             async with asyncio.timeout(GOODBYE_SECONDS):
                 await self._driver.ensure_closed()
@@ -234,8 +234,8 @@ class Connection:
 
 
 class OnConnection(Protocol):
-    """Runs something on one of several connections."""
+    """Runs work on one of several connections."""
 
     async def __call__(self, work: Callable[[Connection], Awaitable[T]]) -> T:
-        """Return what `work` returns."""
+        """Return the result of `work`."""
         ...

@@ -1,4 +1,4 @@
-"""What the errors of MySQL and MariaDB mean: whether the connection is lost, and what to do."""
+"""The meaning of errors of MySQL and MariaDB: whether the connection is lost, and what to do."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DEADLOCK: Final = 1213
 OUT_OF_RANGE: Final = 1690
 
 _LOST: Final = {
-    *(0, 2003, 2006, 2013),  # the driver's: not connected, refused, gone, lost
+    *(0, 2003, 2006, 2013),  # of the driver: not connected, refused, gone, lost
     *(1040, 1203, 1226),  # too many connections
     *(1053, 1077, 1078, 1079, 1080, 1927, 3169, 4031),  # shut down, killed, idle for too long
     *(1158, 1159, 1160, 1161, 1184),  # the network
@@ -52,14 +52,14 @@ _TLS_REMEDY: Final = "check ssl.enabled, ssl.ca and db_host"
 
 
 class LostError(StorageError):
-    """The connection is lost, or was closed because of doubt."""
+    """The connection is lost, or was closed because its state was in doubt."""
 
 
 class DatabaseError(StorageError):
     """The server refused a statement.
 
     Attributes:
-        number: its error number.
+        number: the server's error number.
         statement: index of the statement in the packet.
     """
 
@@ -70,7 +70,7 @@ class DatabaseError(StorageError):
 
 
 def explained(error: BaseException, address: Address, statement: int = 0) -> StorageError:
-    """Return one line: the database, what is wrong, what to do, and the server's own words."""
+    """Return one line: the database, what is wrong, what to do, and the server's own message."""
     if isinstance(error, TimeoutError):
         return LostError(f"{address}: no answer within {address.timeout:g} s")
     if isinstance(error, MySQLError) and error.args and isinstance(error.args[0], int):

@@ -1,7 +1,7 @@
-"""Values as literals, and statements joined into packets of a size that the server takes.
+"""Values as literals, and statements joined into packets of a size that the server accepts.
 
-A statement is a `str` with one character for each byte of it (latin-1): with large texts that is many
-times faster than decoding and encoding them.
+A statement is a `str` with one character for each byte of it (latin-1): for large texts that is many times faster than
+decoding and encoding them.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ PACKET_BYTES: Final = 1024 * 1024
 
 
 def literal(value: str | bytes | int | None) -> str:
-    """Return a value as a literal; texts are bytes, which nothing converts.
+    """Return a value as a literal; texts are bytes, and are not converted.
 
-    It relies on the session: in its sql_mode a backslash escapes, and its character set, UTF-8, has neither
-    backslash nor quote within another character.
+    It relies on the session: in its sql_mode a backslash escapes, and in its character set, UTF-8, no character
+    contains the byte of a backslash or a quote.
     """
     if value is None:
         return "NULL"
@@ -46,11 +46,11 @@ async def send(connection: Connection, statements: Sequence[str]) -> None:
 
 
 def batches(texts: Iterable[str], limit: int) -> Iterator[list[str]]:
-    """Yield the texts in order, in lists of at most `limit` bytes together, or of a single one."""
+    """Yield the texts in order, in lists of at most `limit` bytes in total, or of a single text."""
     batch: list[str] = []
     total = 0
     for text in texts:
-        size = len(text) + 2  # and the separator
+        size = len(text) + 2  # plus the separator
         if batch and total + size > limit:
             yield batch
             batch, total = [], 0

@@ -1,9 +1,9 @@
 """A bounded pool of connections, which recovers when a server returns.
 
-1. No more connections than `size`; whoever needs one waits its turn.
-2. A broken connection closes the idle ones, too: their server is gone.
-3. While the server does not answer, at most one attempt to connect is under way, with growing pauses; all
-   others fail at once. So nobody waits long in vain, and a returning server is not overwhelmed.
+1. There are at most `size` connections; callers wait their turn.
+2. A broken connection closes the idle ones too: their server is gone.
+3. While the server does not answer, at most one attempt to connect is under way, with growing pauses; all other callers
+   fail at once. So nobody waits long in vain, and a returning server is not overwhelmed.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Pool:
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
-        """Lend a connection for a block; if it is still usable then, it goes back.
+        """Lend a connection for a block; it is returned to the pool if it is still usable.
 
         Raises:
             LostError: the server cannot be reached now.
@@ -76,18 +76,16 @@ class Pool:
                     self._idle.append(connection)
 
     def drop_idle(self) -> None:
-        """Close what is not in use."""
+        """Close the idle connections."""
         while self._idle:
             self._idle.pop().close()
 
     async def close(self) -> None:
-        """Close every connection; all of them have been returned."""
+        """Close every connection; all must have been returned."""
         self._closed = True
         idle, self._idle = self._idle, []
         await asyncio.gather(*(connection.end() for connection in idle))
-        await asyncio.sleep(
-            0
-        )  # the sockets of those that were just closed are let go in the loop's next turn
+        await asyncio.sleep(0)  # the sockets just closed are released in the next turn of the loop
 
     def _usable(self) -> Connection | None:
         while self._idle:

@@ -1,6 +1,6 @@
-"""Which database server answers, and since when it runs: whether it may have lost acknowledged data.
+"""Identifies the database server and its start: it may have lost acknowledged data.
 
-A store notes both in its meta data. A server other than the noted one may lack what that one had; so may one that was
+A store notes both in its meta data. Another server than the noted one may lack some of its data; so may one that was
 restarted since, if it does not wait for the disk at every commit.
 """
 
@@ -25,7 +25,7 @@ QUESTIONS: Final = (
     f"SHOW GLOBAL STATUS WHERE variable_name IN ({_STATUS})",
     "SELECT UNIX_TIMESTAMP()",
 )
-"""The start is what these come to; rounded, it may be a second off."""
+"""Tolerance of the start, which is computed from these, in seconds: rounded, it may be off by one."""
 
 _ROUNDING: Final = 1
 
@@ -34,8 +34,8 @@ class Server(NamedTuple):
     """A database server.
 
     Attributes:
-        identity: a unique name; that of the whole cluster in Galera; empty if unknown.
-        start: when it was started, in seconds of Unix time; 0 in Galera, where the others go on.
+        identity: a unique name, in Galera that of the whole cluster; empty if unknown.
+        start: when it was started, in seconds since the Unix epoch; 0 in Galera, where the other nodes go on.
         is_durable: whether a commit waits for the disk, and for the binary log if there is one.
         is_galera: whether it is a node of a Galera cluster.
     """
@@ -47,10 +47,10 @@ class Server(NamedTuple):
 
     @classmethod
     def of(cls, answers: Sequence[Rows]) -> Server:
-        """Return what was answered to `QUESTIONS`."""
+        """Return the server described by the answers to `QUESTIONS`."""
         variables, status = ({name.lower(): value for name, value in rows} for rows in answers[:2])
         (((now,),),) = answers[2:]
-        # After a loss of power, transactions that the binary log does not have are taken back.
+        # After a power loss, transactions missing from the binary log are rolled back.
         is_durable = variables["innodb_flush_log_at_trx_commit"] == "1" and (
             variables["log_bin"] == "OFF" or variables["sync_binlog"] == "1"
         )
@@ -62,7 +62,7 @@ class Server(NamedTuple):
         return cls(identity, int(now) - int(status["uptime"]), is_durable)
 
     def is_same_as(self, other: Server | None) -> bool:
-        """Return whether this is the other one, not restarted since."""
+        """Return whether this is the same server, not restarted since."""
         return (
             other is not None
             and self._replace(start=other.start) == other
@@ -71,7 +71,7 @@ class Server(NamedTuple):
 
 
 def doubts(server: Server, noted: Mapping[str, str], *, is_opening: bool) -> str:
-    """Return why the server may have lost what was acknowledged, in words; empty if it has not.
+    """Return why the server may have lost acknowledged data, in words; empty if it has not.
 
     Args:
         server: the one that answers now.
@@ -80,7 +80,7 @@ def doubts(server: Server, noted: Mapping[str, str], *, is_opening: bool) -> str
     """
     if server.identity and noted.get("server", server.identity) != server.identity:
         return "it is another database server than before, which may lack what that one had"
-    if server.is_galera:  # no start tells whether all of its nodes have lost their power at once
+    if server.is_galera:  # no start shows whether all nodes lost power at once
         relaxed = not server.is_durable and is_opening
     else:
         relaxed = not server.is_durable or noted.get("durable") == "no"
@@ -94,9 +94,9 @@ def doubts(server: Server, noted: Mapping[str, str], *, is_opening: bool) -> str
 
 
 def notes(server: Server, noted: Mapping[str, str], *, is_opening: bool) -> dict[str, str]:
-    """Return what must be noted of a server, as far as it is not noted yet.
+    """Return what remains to be noted about a server.
 
-    One that is durable may be read-only for a while; its start is only noted when the store is opened.
+    A durable one may be read-only for a while; its start is only noted when the store is opened.
     """
     wanted = {"durable": "yes" if server.is_durable else "no"}
     if server.identity:
