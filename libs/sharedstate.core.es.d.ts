@@ -15,31 +15,32 @@ declare const SharedStateError_base: new (...args: any[]) => Error & Details;
 /**
  * The only class of errors that this package creates.
  *
- * `code` says what happened to programs, `message` to people. Codes of the server: `bad_message`,
+ * `code` is for programs, `message` for people. Codes of the server: `bad_message`,
  * `bad_path`, `bad_update`, `no_service`, `unauthenticated`, `forbidden`, `conflict`, `too_large`,
  * `too_many`, `unavailable`, `internal`. Codes of this client:
  *
- * - `connection_lost`: the request was sent, and the connection was lost before the answer came. Whether it
- *   took effect is unknown (`outcome` is "unknown"); the dataset shows it once it is in sync again.
+ * - `connection_lost`: the request was sent, but the connection was lost before the answer came. Whether it took
+ *   effect is unknown (`outcome` is "unknown"); the dataset shows it once it is in sync again.
  * - `too_large`: the server closed the connection because a message was too long for it; this request was the
  *   longest unanswered one, and was not accepted.
  * - `closed`: the client was closed; the request was never sent.
- * - `unreachable`: as many attempts to connect failed as the option `retries` allows; the request was never
- *   sent. Also reported, once, if the first two attempts fail: browsers do not say why.
- * - `sent_away`: the server closed the connection with `close_code`, 4400 to 4499, which ends the attempts; `message` is its
- *   reason. What was not sent is rejected with it, and it is reported.
- * - `released`: the dataset was released before it was in sync, or is used after its release.
- * - `too_many`: the queue of requests that wait for a connection is full; the request was not sent.
- * - `bad_path`: refused before it was sent, for a reason that the server would have too; `bad_update` likewise,
- *   or the update has an unknown member, or holds what JSON cannot express; `message` names the place.
- * - `bad_url`, `bad_option`: the constructor rejects its arguments (not in the lean core).
+ * - `unreachable`: all attempts to connect that the option `retries` allows have failed; the request was never
+ *   sent. It is also reported, once, if the first two attempts fail: browsers do not say why.
+ * - `sent_away`: the server closed the connection with `close_code`, 4400 to 4499, and the client does not
+ *   reconnect; `message` is the server's reason. Requests that were not sent are rejected with it, and it is
+ *   reported.
+ * - `released`: the dataset was released before it was in sync, or was used after its release.
+ * - `too_many`: the queue of requests waiting for a connection is full; the request was not sent.
+ * - `bad_path`: refused before it was sent, for a reason that the server would give too; `bad_update` likewise, or
+ *   the update has an unknown member or a value that JSON cannot express; `message` names the place.
+ * - `bad_url`, `bad_option`: the constructor rejected its arguments (not in the lean core).
  * - `bad_message`: the server broke the protocol (reported, never a reply).
- * - `refused`: the server left a path out of the subscriptions without a reason (level 1).
- * - `failed`: the server refused a request without a code (level 1), and `message` is its reason; or it is of level 1,
- *   and has neither conditions nor transactions.
+ * - `refused`: the server omitted a path from the subscriptions without a reason (level 1).
+ * - `failed`: the server refused a request without a code (level 1), and `message` is its reason; or the request
+ *   needs conditions or transactions, which level 1 does not have.
  *
  * Further members of the reply are copied: `outcome` ("unknown") with `unavailable`; `epoch` and
- * `version`, the collection's present state, with `conflict`.
+ * `version`, the collection's current state, with `conflict`.
  */
 declare class SharedStateError extends SharedStateError_base {
     /**
@@ -89,7 +90,7 @@ type Diff<T extends {
 };
 
 /**
- * The part of a WebSocket that is used, so that any implementation will do.
+ * The part of a WebSocket that is used here; any implementation will do.
  */
 type WebSocketLike = {
     onopen: ((event: any) => void) | null;
@@ -102,19 +103,19 @@ type WebSocketLike = {
 type WebSocketClass = new (url: string) => WebSocketLike;
 
 /**
- * `idle`: not asked to connect yet; or given up, after `retries` attempts or because the server sent the client away.
- * `connecting`: not connected yet. `reconnecting`: was connected, and tries to be again. `closed`: for good.
+ * `idle`: not connecting yet; or gave up, after `retries` attempts or because the server sent the client away.
+ * `connecting`: not connected yet. `reconnecting`: was connected, and is trying again. `closed`: for good.
  */
 type Status = "idle" | "connecting" | "connected" | "reconnecting" | "closed";
 type Options = {
     /**
      * constructor; default: the global one. Node
-     * 20 has none: pass that of a package such as `ws`.
+     * 20 has none: pass one from a package such as `ws`.
      */
     WebSocket?: WebSocketClass | undefined;
     /**
-     * requests that may wait for a connection; default 1000. With 0, what cannot be
-     * sent at once is refused.
+     * number of requests that may wait for a connection; default 1000. With 0, what
+     * cannot be sent at once is refused.
      */
     max_queue?: number | undefined;
     /**
@@ -123,15 +124,15 @@ type Options = {
      */
     retries?: number | undefined;
     /**
-     * seconds of silence after which a connection counts as
-     * dead; default 30; Infinity, or more than 74 days: never
+     * seconds of silence after which a connection counts as dead; default 30; never with
+     * Infinity or more than 74 days
      */
     timeout?: number | undefined;
     /**
-     * gets the errors that nothing else reports: what a callback threw, a
-     * refused subscription whose `ready` was never read, a message that breaks the protocol, why there is
-     * no connection (`unreachable`, `sent_away`).
-     * Default: `reportError` in a page or worker, else `console.error`.
+     * receives errors that nothing else reports: what a callback
+     * threw, a refused subscription whose `ready` was never read, a message that breaks the protocol, why there is
+     * no connection (`unreachable`, `sent_away`). Default: `reportError` in a page or worker, otherwise
+     * `console.error`.
      */
     on_error?: ((error: unknown) => void) | undefined;
     /**
@@ -159,8 +160,8 @@ type Until = {
 };
 
 /**
- * A change of a collection, applied by the server as one step: everything goes if `reset`, else the ids
- * of `remove`; then the items of `insert` are set, in order. Each member may be left out. A plain object without
+ * A change of a collection, applied by the server in one step: with `reset` every item is removed, otherwise the
+ * ids of `remove`; then the items of `insert` are set, in order. All members are optional. A plain object without
  * `id` gets a random one.
  */
 type Changes<T extends {
@@ -171,7 +172,7 @@ type Changes<T extends {
      */
     remove?: readonly string[] | undefined;
     /**
-     * items; they replace those of the same id
+     * items; each replaces the one with the same id
      */
     insert?: readonly New<T>[] | undefined;
     /**
@@ -180,14 +181,14 @@ type Changes<T extends {
     reset?: boolean | undefined;
     /**
      * apply only if these ids (default: the whole collection) have
-     * not changed after that version; else the error is `conflict`
+     * not changed after that version; otherwise the error is `conflict`
      */
     if?: (Cursor & {
         ids?: readonly string[];
     }) | undefined;
 };
 /**
- * An item, or one without its id; of a union of items, any of them.
+ * An item, with or without its id; distributes over unions.
  */
 type New<T extends {
     id: string;
@@ -208,11 +209,10 @@ type Cursor = {
 /** @import { Diff, Item } from "../protocol/replica.js" */
 /** @typedef {(() => void) & Disposable} Unsubscribe */
 /**
- * The local copy of one collection, kept in sync by the client that it was acquired from. After a lost
- * connection it keeps what it has, and the same object is brought up to date.
+ * The local copy of one collection, kept in sync by the client from which it was acquired. After a lost connection
+ * it keeps its items, and the same object is brought up to date.
  *
- * Items are not copied: read them, do not change them; `update` changes the collection. They are in order of
- * insertion.
+ * Items are not copied: do not modify them; `update` changes the collection. They are in order of insertion.
  *
  * @template {{id: string}} [T=Item]
  */
@@ -225,11 +225,11 @@ declare class Dataset<T extends {
     /** Number of items. */
     get size(): number;
     /**
-     * Resolves at the first sync, when the items are there; rejects with a `SharedStateError` if the server
-     * refuses (`bad_path`, `no_service`, `forbidden`…), with `released` or with `closed` if that comes
-     * first. May be ignored; a refusal is reported unless this promise was read. It is replaced by a new
-     * promise when the server accepts after all, at a reconnect or because the path is acquired once more, or when the client was
-     * sent away or gave up and connects again.
+     * Resolves at the first sync, when the items are available; rejects with a `SharedStateError` if the server
+     * refuses (`bad_path`, `no_service`, `forbidden`…), or with `released` or `closed` if that comes first. May be
+     * ignored; a refusal is reported unless this promise was read. After a rejection it is replaced by a new promise
+     * when the path is acquired again, when the server accepts after a reconnect, or when a client that was sent
+     * away or gave up connects again.
      *
      * @returns {Promise<void>}
      */
@@ -245,40 +245,40 @@ declare class Dataset<T extends {
      */
     has_item(id: string): boolean;
     /**
-     * @returns {T[]} all items, in order, in a list of your own
+     * @returns {T[]} all items, in order, in a new list
      */
     get_items(): T[];
     /**
-     * All items, in order, in a frozen list: the same list until something changes, and in the next list every
-     * item that did not change is the same object. Made when it is asked for.
+     * All items, in order, in a frozen list: the same list until something changes; an item that did not change is
+     * the same object in the next list. It is made on demand.
      *
      * @returns {readonly T[]}
      */
     get snapshot(): readonly T[];
     /**
-     * Ask the server to change the collection. The dataset changes when the server says so, and before the
-     * promise resolves. Without a connection, the request waits for one.
+     * Ask the server to change the collection. The dataset changes when the server says so, before the promise
+     * resolves. Without a connection, the request waits for one.
      *
      * @param {Changes<T>} changes not modified
      * @param {Until} [until] a signal that withdraws the request, unless it was sent
      * @returns {Promise<number>} number of ids touched. Rejects with a `SharedStateError`: `bad_update`,
-     *   `forbidden`, `conflict`, `too_many`, `unavailable`, `connection_lost` (outcome unknown), `closed`…
-     *   The promise may be ignored: nothing is raised or logged then, unless the call itself is a mistake
-     *   (another member than these).
+     *   `forbidden`, `conflict`, `too_many`, `unavailable`, `connection_lost` (outcome unknown), `closed`… The
+     *   promise may be ignored: then nothing is thrown or logged, unless the call itself is a mistake (an unknown
+     *   member).
      * @throws {SharedStateError} `released`, at once, if every handle has been released
      */
     update(changes: Changes<T>, until?: Until): Promise<number>;
     /**
      * Call a function after each change, once for each notification of the server, with a list of
-     * diffs: one for each item that was inserted, replaced or removed, never empty. The dataset shows the
-     * new state by then.
+     * diffs: one for each item that was inserted, replaced or removed, never empty. The dataset already shows the
+     * new state.
      *
      * @param {(diffs: Diff<T>[]) => unknown} callback what it throws is reported and affects nothing else
      * @returns {object} handle for `remove_callback`
      */
     add_callback(callback: (diffs: Diff<T>[]) => unknown): object;
     /**
-     * The same in another form: needs no `this`, so that it can be passed as a function.
+     * Like `add_callback`, but needs no `this`, so that it can be passed as a function.
      *
      * @param {(diffs: Diff<T>[]) => unknown} callback
      * @param {Until} [until] a signal that ends it
@@ -286,7 +286,7 @@ declare class Dataset<T extends {
      */
     subscribe: (callback: (diffs: Diff<T>[]) => unknown, { signal }?: Until) => Unsubscribe;
     /**
-     * @param {object} handle of `add_callback`; an unknown one has no effect
+     * @param {object} handle from `add_callback`; an unknown one has no effect
      */
     remove_callback(handle: object): void;
     #private;
@@ -298,15 +298,15 @@ type Unsubscribe = (() => void) & Disposable;
 /** @import { Until } from "../util/lifetime.js" */
 /** @import { Options, Status } from "./options.js" */
 /** @import { Item } from "../protocol/replica.js" */
-/** @typedef {{path: string} & Disposable} Handle given back by `release`, or by `using` */
+/** @typedef {{path: string} & Disposable} Handle for `release`, or for `using` */
 /** @typedef {{ds: Dataset<any>, handles: number}} Acquired */
 /**
- * A connection to a SharedState server, and the datasets that it keeps in sync. It reconnects by itself
- * until it is closed. This is the core; `full.js` builds on it.
+ * A connection to a SharedState server and the datasets that it keeps in sync. It reconnects by itself until it is
+ * closed. This is the lean core; `full.js` builds on it.
  */
 declare class SharedStateClient {
     /**
-     * Nothing is connected yet: `connect`, `acquire`, `get` or `update` does that.
+     * It does not connect yet: `connect`, `acquire`, `get` or `update` will.
      *
      * @param {string} url `ws://host:port` or `wss://host:port`
      * @param {Options} [options]
@@ -317,22 +317,22 @@ declare class SharedStateClient {
     /**
      * Call a function with the new status each time it changes.
      *
-     * @param {(status: Status) => unknown} callback what it throws is reported and affects nothing else
+     * @param {(status: Status) => unknown} callback what it throws is reported, and affects nothing else
      * @returns {object} handle for `remove_status_callback`
      */
     add_status_callback(callback: (status: Status) => unknown): object;
-    /** @param {object} handle of `add_status_callback`; an unknown one has no effect */
+    /** @param {object} handle from `add_status_callback`; an unknown one has no effect */
     remove_status_callback(handle: object): void;
     /**
-     * Time of the next attempt to connect, in milliseconds since the Unix epoch, as `Date.now()` counts;
-     * undefined unless there is a pause between two attempts.
+     * Time of the next attempt to connect, in milliseconds since the Unix epoch, like `Date.now()`; undefined unless
+     * the client is pausing between two attempts.
      *
      * @returns {number | undefined}
      */
     get next_attempt(): number | undefined;
     /**
-     * Connect, and stay connected. May be called any number of times: in a pause between two attempts, the next one is
-     * made at once. `acquire`, `get` and `update` connect, too, if the client is idle.
+     * Connect, and stay connected. May be called any number of times: in a pause between two attempts, the next one
+     * is made at once. `acquire`, `get` and `update` also connect if the client is idle.
      *
      * @throws {SharedStateError} `closed` after `close`
      * @throws {TypeError} if there is no WebSocket constructor
@@ -340,13 +340,13 @@ declare class SharedStateClient {
      */
     connect(): void;
     /**
-     * End the connection for good. Requests that were not sent are rejected with `closed`, those that were
-     * with `connection_lost`. Datasets keep what they have and stay readable.
+     * Close the connection for good. Requests that were not sent are rejected with `closed`, sent ones with
+     * `connection_lost`. Datasets keep their items and stay readable.
      */
     close(): void;
     /**
-     * Get the dataset of a collection, with or without a connection. However often and in whatever spelling
-     * a path is acquired, the dataset is the same; each time gives a handle of its own.
+     * Get the dataset of a collection, with or without a connection. Acquiring a path again, in whatever spelling,
+     * returns the same dataset, with another handle.
      *
      * @template {{id: string}} [T=Item]
      * @param {string} path `/app/service/collection`
@@ -358,31 +358,32 @@ declare class SharedStateClient {
         id: string;
     } = Item>(path: string, { signal }?: Until): [Handle, Dataset<T>];
     /**
-     * Give a handle back. With the last one of a dataset, the dataset is released: no longer kept in sync,
+     * Release a handle. With the last handle of a dataset, the dataset is released: no longer kept in sync, but
      * still readable.
      *
-     * @param {object} handle of `acquire`; one that was given back has no effect
+     * @param {object} handle from `acquire`; one that was already released has no effect
      */
     release(handle: object): void;
     /**
      * Read something from the server, once.
      *
-     * @template [R=unknown] what it is, such as `Todo[]`
-     * @param {string} path `/app/service/collection`: a list of items; `/app/service`: names of
-     *   collections; `/app`: names of the services that hold such; `/`: names of services; `/clock`: the server's time, in seconds since the Unix epoch
+     * @template [R=unknown] type of the result, such as `Todo[]`
+     * @param {string} path `/app/service/collection`: a list of items; `/app/service`: names of collections; `/app`:
+     *   names of services that hold some of the app; `/`: names of services; `/clock`: the server's time, in seconds
+     *   since the Unix epoch
      * @param {Until} [until] a signal that withdraws the request, unless it was sent
      * @returns {Promise<R>} Rejects with a `SharedStateError`, as `Dataset.update` does.
      */
     get<R = unknown>(path: string, { signal }?: Until): Promise<R>;
     /**
-     * Change a collection, acquired or not. See `Dataset.update`.
+     * Update a collection, acquired or not. See `Dataset.update`.
      *
      * @template {{id: string}} [T=Item]
      * @param {string} path `/app/service/collection`
      * @param {Changes<T>} changes not modified
      * @param {Until} [until] a signal that withdraws the request, unless it was sent
-     * @returns {Promise<number>} number of ids touched. Rejects with a `SharedStateError`; may be ignored, as that of
-     *   `Dataset.update`.
+     * @returns {Promise<number>} number of ids touched. Rejects with a `SharedStateError`; may be ignored, like that
+     *   of `Dataset.update`.
      */
     update<T extends {
         id: string;
@@ -391,7 +392,7 @@ declare class SharedStateClient {
     #private;
 }
 /**
- * given back by `release`, or by `using`
+ * for `release`, or for `using`
  */
 type Handle = {
     path: string;

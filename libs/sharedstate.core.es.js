@@ -74,7 +74,7 @@ var Callbacks = class {
   remove(handle) {
     this.#callbacks.delete(handle);
   }
-  /** @param {T} value which they are called with when the calls that are due are made */
+  /** @param {T} value passed to the callbacks when due calls are made */
   call(value) {
     for (const handle of this.#callbacks.keys())
       this.#calls.add(() => this.#callbacks.get(handle)?.(value));
@@ -94,7 +94,7 @@ var CallQueue = class {
   #due = /* @__PURE__ */ new Set();
   #running = false;
   #on_error;
-  /** @param {((error: unknown) => void) | undefined} on_error gets errors that nothing else handles */
+  /** @param {((error: unknown) => void) | undefined} on_error receives errors that nothing else handles */
   constructor(on_error = report) {
     this.#on_error = on_error;
   }
@@ -185,7 +185,7 @@ function reply(message) {
     tunnel,
     ok: message.ok === true,
     data,
-    // A conflict has the present state beside `error`; the application finds it in the error.
+    // A conflict has the current state beside `error`; the application finds it in the error.
     error: { epoch, version: version2, ...members(error) },
     errors
   };
@@ -286,7 +286,7 @@ var Requests = class {
     );
   }
   /**
-   * @param {SharedStateError} error of what was not sent
+   * @param {SharedStateError} error for requests that were not sent
    * @returns {Effect[]}
    */
   end(error) {
@@ -307,7 +307,7 @@ var Requests = class {
   }
   /**
    * @param {Reply} reply
-   * @returns {Effect[]} empty if the reply answers no request
+   * @returns {Effect[]} empty if it does not answer a request
    */
   receive(reply2) {
     const request = this.#sent.get(reply2.tunnel);
@@ -344,13 +344,13 @@ function error_of({ data, error }) {
 var Subscription = class {
   /** @type {"idle" | "asked" | "subscribed" | "refused"} */
   state = "idle";
-  /** @type {unknown} tunnel of the request that asked for it last */
+  /** @type {unknown} tunnel of the last request for it */
   tunnel;
   /** @type {object | undefined} what was asked for */
   sub;
-  /** @type {"nothing" | "change" | "snapshot"} what was asked for and has not come yet */
+  /** @type {"nothing" | "change" | "snapshot"} what was requested and has not arrived yet */
   #awaited = "snapshot";
-  /** @type {Notification | undefined} the parts that have come, as one */
+  /** @type {Notification | undefined} the parts that have arrived, joined */
   #parts;
   /**
    * @param {string} path
@@ -361,7 +361,7 @@ var Subscription = class {
     this.replica = replica;
   }
   /**
-   * Ask the server, with the request of that tunnel.
+   * Note that the request with this tunnel asks for it.
    *
    * @param {unknown} tunnel
    * @param {boolean} resume whether changes since the version held are enough
@@ -385,7 +385,7 @@ var Subscription = class {
   /**
    * What to do about a gap.
    *
-   * @param {string | undefined} epoch of the notification that showed it, if known
+   * @param {string | undefined} epoch epoch of the notification that revealed it, if known
    * @returns {"resume" | "restart" | "refuse"}
    */
   after_gap(epoch) {
@@ -469,7 +469,7 @@ var ClientProtocol = class {
     return this.#requests.connection_lost(closing);
   }
   /**
-   * End for good: pending requests are settled, later ones refused.
+   * Close for good: pending requests are settled, later ones refused.
    *
    * @returns {Effect[]}
    */
@@ -479,7 +479,7 @@ var ClientProtocol = class {
     return this.#requests.end(closed());
   }
   /**
-   * Attempts to connect have ended, for now: what waits is refused, later requests wait again.
+   * Attempts to connect have ended for now: waiting requests are refused, later ones wait again.
    *
    * @param {SharedStateError} error
    * @returns {Effect[]}
@@ -488,7 +488,7 @@ var ClientProtocol = class {
     return this.#requests.end(error);
   }
   /**
-   * Check that the server is there: any answer will do.
+   * Check that the server is alive: any answer will do.
    *
    * @returns {Effect[]}
    */
@@ -510,17 +510,17 @@ var ClientProtocol = class {
     return this.#requests.add(ticket, cmd, path, arg);
   }
   /**
-   * Withdraw a request that was not sent yet.
+   * Withdraw a request that has not been sent yet.
    *
    * @param {unknown} ticket
-   * @returns {boolean} true if it will never be sent; else it takes its course
+   * @returns {boolean} true if it will never be sent; otherwise it takes its course
    */
   withdraw(ticket) {
     return this.#requests.withdraw(ticket);
   }
   /**
-   * Keep a replica in sync with a collection. Called again for a path, it has an effect only if the
-   * server had refused: it is asked once more.
+   * Keep a replica in sync with a collection. Called again for a path, it has an effect only if the server had
+   * refused, which is then asked again.
    *
    * @param {string} path normalised
    * @param {Replica} replica
@@ -574,7 +574,7 @@ var ClientProtocol = class {
    *
    * @param {string} tunnel
    * @param {Subscription[]} [inserted]
-   * @param {string[]} [remove] paths that are not in force any more
+   * @param {string[]} [remove] paths no longer in force
    * @returns {Effect[]}
    */
   #change(tunnel, inserted, remove) {
@@ -584,7 +584,7 @@ var ClientProtocol = class {
     return this.#ask("PUT", "/subs", whole ? { insert, reset: true } : { insert, remove }, tunnel);
   }
   /**
-   * Send a request of the client's own, if there is a connection.
+   * Send one of the client's own requests, if there is a connection.
    *
    * @param {"GET" | "PUT"} cmd
    * @param {string} path
@@ -596,7 +596,7 @@ var ClientProtocol = class {
     return this.#requests.connected ? [send_text(encode_request(cmd, path, arg, tunnel))] : [];
   }
   /**
-   * The server answered to `PUT /subs`.
+   * Handle the server's answer to `PUT /subs`.
    *
    * @param {Reply} reply
    * @returns {Effect[]}
@@ -665,8 +665,8 @@ var ClientProtocol = class {
     return [fault(error), ...this.#resubscribe(subscription, subscription.replica.epoch)];
   }
   /**
-   * Something was missed: subscribe anew. In two requests, because a server may take a path that one
-   * request removes and inserts for one that is subscribed already, and send nothing.
+   * Subscribe anew after a gap. In two requests, because a server may consider a path that one request removes and
+   * inserts as subscribed already, and send nothing.
    *
    * @param {Subscription} subscription
    * @param {string | undefined} epoch
@@ -691,13 +691,13 @@ var Connector = class {
   #WebSocket;
   #listener;
   #retries;
-  /** Milliseconds between two ticks of the watchdog: after two of silence it probes, after three it hangs up. */
+  /** Milliseconds between ticks of the watchdog: after two silent ticks it probes, after three it hangs up. */
   #tick;
   /** @type {WebSocketLike | undefined} the present connection or attempt */
   #socket;
   /** @type {ReturnType<typeof setTimeout> | undefined} running between two attempts */
   #timer;
-  /** @type {number | undefined} when the next attempt will be, in milliseconds since the Unix epoch */
+  /** @type {number | undefined} time of the next attempt, in milliseconds since the Unix epoch */
   next_attempt;
   /** @type {ReturnType<typeof setInterval> | undefined} */
   #watchdog;
@@ -720,7 +720,7 @@ var Connector = class {
   /**
    * Start the first attempt.
    *
-   * @throws what the WebSocket constructor throws for a URL that can never work; nothing is started then
+   * @throws what the WebSocket constructor throws for a URL that can never work; then nothing is started
    */
   start() {
     this.#open();
@@ -756,7 +756,7 @@ var Connector = class {
     ), GOODBYE).unref?.();
   }
   /**
-   * Make the next attempt at once, if there is a pause before it.
+   * Make the next attempt at once if it is pending.
    *
    * @returns {number | undefined} when it would have been
    */
@@ -856,8 +856,8 @@ var ClientHub = class {
    * @param {string} url
    * @param {Options} options
    * @param {(effect: DatasetEffect) => void} on_effect
-   * @param {(error?: SharedStateError) => void} on_connectivity gets why there is no connection, and will be none; without
-   *   an error, attempts to connect have begun
+   * @param {(error?: SharedStateError) => void} on_connectivity receives the reason why there is no connection and
+   *   will be none; without an error, attempts to connect have begun
    */
   constructor(url, options, on_effect, on_connectivity) {
     this.#url = url;
@@ -924,9 +924,9 @@ var ClientHub = class {
   }
   /**
    * @param {"GET" | "PUT"} cmd
-   * @param {() => [string, unknown]} make path and argument; what it throws rejects the promise, and an
-   *   unhandled rejection shows it: a mistake of the program
-   * @param {AbortSignal} [signal] takes the request back, unless it was sent
+   * @param {() => [string, unknown]} make returns path and argument; what it throws, a mistake of the program,
+   *   rejects the promise, and is shown as an unhandled rejection
+   * @param {AbortSignal} [signal] withdraws the request, unless it was sent
    * @returns {Promise<any>}
    */
   request(cmd, make, signal) {
@@ -950,7 +950,7 @@ var ClientHub = class {
     return promise;
   }
   /**
-   * Perform effects, then make the calls of the application that are due.
+   * Perform effects, then make due calls of the application's functions.
    *
    * @param {Effect[]} effects
    * @param {Status} [status] the new one
@@ -1001,7 +1001,7 @@ var Deferred = class {
     this.promise.catch(() => {
     });
   }
-  /** @param {unknown} error no effect if it is settled */
+  /** @param {unknown} error has no effect once settled */
   reject(error) {
     if (this.settled) return;
     this.settled = this.failed = true;
@@ -1021,8 +1021,8 @@ var Replica = class {
    * Apply an update as one step.
    *
    * @param {Update} update
-   * @returns {Diff[]} one for each id that the update touched. A reset gives the net difference: an
-   *   unchanged item has none, unless it has moved behind one that it was ahead of. Empty if nothing changed.
+   * @returns {Diff[]} one for each id that the update touched. A reset gives the net difference: an unchanged item
+   *   has no diff, unless it has moved behind one that it preceded. Empty if nothing changed.
    */
   apply(update) {
     return update.reset ? this.#replace(update.insert) : this.#edit(update);
@@ -1111,11 +1111,11 @@ var Dataset = class {
   /** @type {Deferred<void>} */
   #ready = new Deferred();
   #released = false;
-  /** Whether a refusal was reported, or `ready` will reject with it. */
+  /** Whether a refusal has been reported, or `ready` will reject with it. */
   #reported = false;
   #calls;
   /**
-   * @internal called when `ready` is a new promise
+   * @internal called when `ready` becomes a new promise
    * @type {Callbacks<void>}
    */
   _renewals;
@@ -1141,11 +1141,11 @@ var Dataset = class {
     return this._replica.items.size;
   }
   /**
-   * Resolves at the first sync, when the items are there; rejects with a `SharedStateError` if the server
-   * refuses (`bad_path`, `no_service`, `forbidden`…), with `released` or with `closed` if that comes
-   * first. May be ignored; a refusal is reported unless this promise was read. It is replaced by a new
-   * promise when the server accepts after all, at a reconnect or because the path is acquired once more, or when the client was
-   * sent away or gave up and connects again.
+   * Resolves at the first sync, when the items are available; rejects with a `SharedStateError` if the server
+   * refuses (`bad_path`, `no_service`, `forbidden`…), or with `released` or `closed` if that comes first. May be
+   * ignored; a refusal is reported unless this promise was read. After a rejection it is replaced by a new promise
+   * when the path is acquired again, when the server accepts after a reconnect, or when a client that was sent
+   * away or gave up connects again.
    *
    * @returns {Promise<void>}
    */
@@ -1168,14 +1168,14 @@ var Dataset = class {
     return this.#items.has(id);
   }
   /**
-   * @returns {T[]} all items, in order, in a list of your own
+   * @returns {T[]} all items, in order, in a new list
    */
   get_items() {
     return [...this.#items.values()];
   }
   /**
-   * All items, in order, in a frozen list: the same list until something changes, and in the next list every
-   * item that did not change is the same object. Made when it is asked for.
+   * All items, in order, in a frozen list: the same list until something changes; an item that did not change is
+   * the same object in the next list. It is made on demand.
    *
    * @returns {readonly T[]}
    */
@@ -1190,15 +1190,15 @@ var Dataset = class {
     );
   }
   /**
-   * Ask the server to change the collection. The dataset changes when the server says so, and before the
-   * promise resolves. Without a connection, the request waits for one.
+   * Ask the server to change the collection. The dataset changes when the server says so, before the promise
+   * resolves. Without a connection, the request waits for one.
    *
    * @param {Changes<T>} changes not modified
    * @param {Until} [until] a signal that withdraws the request, unless it was sent
    * @returns {Promise<number>} number of ids touched. Rejects with a `SharedStateError`: `bad_update`,
-   *   `forbidden`, `conflict`, `too_many`, `unavailable`, `connection_lost` (outcome unknown), `closed`…
-   *   The promise may be ignored: nothing is raised or logged then, unless the call itself is a mistake
-   *   (another member than these).
+   *   `forbidden`, `conflict`, `too_many`, `unavailable`, `connection_lost` (outcome unknown), `closed`… The
+   *   promise may be ignored: then nothing is thrown or logged, unless the call itself is a mistake (an unknown
+   *   member).
    * @throws {SharedStateError} `released`, at once, if every handle has been released
    */
   update(changes, until) {
@@ -1207,8 +1207,8 @@ var Dataset = class {
   }
   /**
    * Call a function after each change, once for each notification of the server, with a list of
-   * diffs: one for each item that was inserted, replaced or removed, never empty. The dataset shows the
-   * new state by then.
+   * diffs: one for each item that was inserted, replaced or removed, never empty. The dataset already shows the
+   * new state.
    *
    * @param {(diffs: Diff<T>[]) => unknown} callback what it throws is reported and affects nothing else
    * @returns {object} handle for `remove_callback`
@@ -1217,7 +1217,7 @@ var Dataset = class {
     return this.#callbacks.add(callback);
   }
   /**
-   * The same in another form: needs no `this`, so that it can be passed as a function.
+   * Like `add_callback`, but needs no `this`, so that it can be passed as a function.
    *
    * @param {(diffs: Diff<T>[]) => unknown} callback
    * @param {Until} [until] a signal that ends it
@@ -1234,7 +1234,7 @@ var Dataset = class {
     return disposable(unsubscribe, unsubscribe);
   };
   /**
-   * @param {object} handle of `add_callback`; an unknown one has no effect
+   * @param {object} handle from `add_callback`; an unknown one has no effect
    */
   remove_callback(handle) {
     this.#callbacks.remove(handle);
@@ -1263,7 +1263,7 @@ var Dataset = class {
       this.#ready.resolve();
     }
   }
-  /** @internal the server is asked once more: a `ready` that failed gets another chance */
+  /** @internal the server is asked again: a `ready` that failed is replaced */
   _renew() {
     const { settled: settled2, failed } = this.#ready;
     if (settled2) this.#reported = false;
@@ -1294,10 +1294,10 @@ var SharedStateClient = class {
   #hub;
   /** @type {Map<string, Acquired>} by path */
   #acquired = /* @__PURE__ */ new Map();
-  /** @type {Map<object, () => void>} what stops listening to the signal, by handle */
+  /** @type {Map<object, () => void>} functions that stop listening to the signal, by handle */
   #handles = /* @__PURE__ */ new Map();
   /**
-   * Nothing is connected yet: `connect`, `acquire`, `get` or `update` does that.
+   * It does not connect yet: `connect`, `acquire`, `get` or `update` will.
    *
    * @param {string} url `ws://host:port` or `wss://host:port`
    * @param {Options} [options]
@@ -1320,19 +1320,19 @@ var SharedStateClient = class {
   /**
    * Call a function with the new status each time it changes.
    *
-   * @param {(status: Status) => unknown} callback what it throws is reported and affects nothing else
+   * @param {(status: Status) => unknown} callback what it throws is reported, and affects nothing else
    * @returns {object} handle for `remove_status_callback`
    */
   add_status_callback(callback) {
     return this.#hub.status_callbacks.add(callback);
   }
-  /** @param {object} handle of `add_status_callback`; an unknown one has no effect */
+  /** @param {object} handle from `add_status_callback`; an unknown one has no effect */
   remove_status_callback(handle) {
     this.#hub.status_callbacks.remove(handle);
   }
   /**
-   * Time of the next attempt to connect, in milliseconds since the Unix epoch, as `Date.now()` counts;
-   * undefined unless there is a pause between two attempts.
+   * Time of the next attempt to connect, in milliseconds since the Unix epoch, like `Date.now()`; undefined unless
+   * the client is pausing between two attempts.
    *
    * @returns {number | undefined}
    */
@@ -1340,8 +1340,8 @@ var SharedStateClient = class {
     return this.#hub.next_attempt;
   }
   /**
-   * Connect, and stay connected. May be called any number of times: in a pause between two attempts, the next one is
-   * made at once. `acquire`, `get` and `update` connect, too, if the client is idle.
+   * Connect, and stay connected. May be called any number of times: in a pause between two attempts, the next one
+   * is made at once. `acquire`, `get` and `update` also connect if the client is idle.
    *
    * @throws {SharedStateError} `closed` after `close`
    * @throws {TypeError} if there is no WebSocket constructor
@@ -1351,8 +1351,8 @@ var SharedStateClient = class {
     this.#hub.connect(true);
   }
   /**
-   * End the connection for good. Requests that were not sent are rejected with `closed`, those that were
-   * with `connection_lost`. Datasets keep what they have and stay readable.
+   * Close the connection for good. Requests that were not sent are rejected with `closed`, sent ones with
+   * `connection_lost`. Datasets keep their items and stay readable.
    */
   close() {
     this.#hub.close();
@@ -1361,8 +1361,8 @@ var SharedStateClient = class {
     this.close();
   }
   /**
-   * Get the dataset of a collection, with or without a connection. However often and in whatever spelling
-   * a path is acquired, the dataset is the same; each time gives a handle of its own.
+   * Get the dataset of a collection, with or without a connection. Acquiring a path again, in whatever spelling,
+   * returns the same dataset, with another handle.
    *
    * @template {{id: string}} [T=Item]
    * @param {string} path `/app/service/collection`
@@ -1396,8 +1396,8 @@ var SharedStateClient = class {
   }
   /**
    * @internal
-   * @param {string} path in its one spelling
-   * @returns {Dataset<any> | undefined} the dataset, if it is acquired
+   * @param {string} path in normal form
+   * @returns {Dataset<any> | undefined} the dataset, if acquired
    */
   _peek(path) {
     return this.#acquired.get(path)?.ds;
@@ -1414,16 +1414,16 @@ var SharedStateClient = class {
    * @internal
    * @template {{id: string}} T
    * @param {Changes<T>} changes
-   * @returns {Changes<T>} as they are sent
+   * @returns {Changes<T>} as to be sent
    */
   _prepared(changes) {
     return with_ids(changes);
   }
   /**
-   * Give a handle back. With the last one of a dataset, the dataset is released: no longer kept in sync,
+   * Release a handle. With the last handle of a dataset, the dataset is released: no longer kept in sync, but
    * still readable.
    *
-   * @param {object} handle of `acquire`; one that was given back has no effect
+   * @param {object} handle from `acquire`; one that was already released has no effect
    */
   release(handle) {
     const stop = this.#handles.get(handle);
@@ -1443,9 +1443,10 @@ var SharedStateClient = class {
   /**
    * Read something from the server, once.
    *
-   * @template [R=unknown] what it is, such as `Todo[]`
-   * @param {string} path `/app/service/collection`: a list of items; `/app/service`: names of
-   *   collections; `/app`: names of the services that hold such; `/`: names of services; `/clock`: the server's time, in seconds since the Unix epoch
+   * @template [R=unknown] type of the result, such as `Todo[]`
+   * @param {string} path `/app/service/collection`: a list of items; `/app/service`: names of collections; `/app`:
+   *   names of services that hold some of the app; `/`: names of services; `/clock`: the server's time, in seconds
+   *   since the Unix epoch
    * @param {Until} [until] a signal that withdraws the request, unless it was sent
    * @returns {Promise<R>} Rejects with a `SharedStateError`, as `Dataset.update` does.
    */
@@ -1453,14 +1454,14 @@ var SharedStateClient = class {
     return this.#hub.request("GET", () => [path, void 0], signal);
   }
   /**
-   * Change a collection, acquired or not. See `Dataset.update`.
+   * Update a collection, acquired or not. See `Dataset.update`.
    *
    * @template {{id: string}} [T=Item]
    * @param {string} path `/app/service/collection`
    * @param {Changes<T>} changes not modified
    * @param {Until} [until] a signal that withdraws the request, unless it was sent
-   * @returns {Promise<number>} number of ids touched. Rejects with a `SharedStateError`; may be ignored, as that of
-   *   `Dataset.update`.
+   * @returns {Promise<number>} number of ids touched. Rejects with a `SharedStateError`; may be ignored, like that
+   *   of `Dataset.update`.
    */
   update(path, changes, { signal } = {}) {
     return this.#hub.request("PUT", () => [collection_path(path), this._prepared(changes)], signal);

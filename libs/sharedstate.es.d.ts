@@ -26,8 +26,8 @@ type Diff$1<T extends {
 };
 
 /**
- * A change of a collection, applied by the server as one step: everything goes if `reset`, else the ids
- * of `remove`; then the items of `insert` are set, in order. Each member may be left out. A plain object without
+ * A change of a collection, applied by the server in one step: with `reset` every item is removed, otherwise the
+ * ids of `remove`; then the items of `insert` are set, in order. All members are optional. A plain object without
  * `id` gets a random one.
  */
 type Changes$1<T extends {
@@ -38,7 +38,7 @@ type Changes$1<T extends {
      */
     remove?: readonly string[] | undefined;
     /**
-     * items; they replace those of the same id
+     * items; each replaces the one with the same id
      */
     insert?: readonly New<T>[] | undefined;
     /**
@@ -47,14 +47,14 @@ type Changes$1<T extends {
     reset?: boolean | undefined;
     /**
      * apply only if these ids (default: the whole collection) have
-     * not changed after that version; else the error is `conflict`
+     * not changed after that version; otherwise the error is `conflict`
      */
     if?: (Cursor$1 & {
         ids?: readonly string[];
     }) | undefined;
 };
 /**
- * An item, or one without its id; of a union of items, any of them.
+ * An item, with or without its id; distributes over unions.
  */
 type New<T extends {
     id: string;
@@ -103,31 +103,32 @@ declare const SharedStateError_base: new (...args: any[]) => Error & Details;
 /**
  * The only class of errors that this package creates.
  *
- * `code` says what happened to programs, `message` to people. Codes of the server: `bad_message`,
+ * `code` is for programs, `message` for people. Codes of the server: `bad_message`,
  * `bad_path`, `bad_update`, `no_service`, `unauthenticated`, `forbidden`, `conflict`, `too_large`,
  * `too_many`, `unavailable`, `internal`. Codes of this client:
  *
- * - `connection_lost`: the request was sent, and the connection was lost before the answer came. Whether it
- *   took effect is unknown (`outcome` is "unknown"); the dataset shows it once it is in sync again.
+ * - `connection_lost`: the request was sent, but the connection was lost before the answer came. Whether it took
+ *   effect is unknown (`outcome` is "unknown"); the dataset shows it once it is in sync again.
  * - `too_large`: the server closed the connection because a message was too long for it; this request was the
  *   longest unanswered one, and was not accepted.
  * - `closed`: the client was closed; the request was never sent.
- * - `unreachable`: as many attempts to connect failed as the option `retries` allows; the request was never
- *   sent. Also reported, once, if the first two attempts fail: browsers do not say why.
- * - `sent_away`: the server closed the connection with `close_code`, 4400 to 4499, which ends the attempts; `message` is its
- *   reason. What was not sent is rejected with it, and it is reported.
- * - `released`: the dataset was released before it was in sync, or is used after its release.
- * - `too_many`: the queue of requests that wait for a connection is full; the request was not sent.
- * - `bad_path`: refused before it was sent, for a reason that the server would have too; `bad_update` likewise,
- *   or the update has an unknown member, or holds what JSON cannot express; `message` names the place.
- * - `bad_url`, `bad_option`: the constructor rejects its arguments (not in the lean core).
+ * - `unreachable`: all attempts to connect that the option `retries` allows have failed; the request was never
+ *   sent. It is also reported, once, if the first two attempts fail: browsers do not say why.
+ * - `sent_away`: the server closed the connection with `close_code`, 4400 to 4499, and the client does not
+ *   reconnect; `message` is the server's reason. Requests that were not sent are rejected with it, and it is
+ *   reported.
+ * - `released`: the dataset was released before it was in sync, or was used after its release.
+ * - `too_many`: the queue of requests waiting for a connection is full; the request was not sent.
+ * - `bad_path`: refused before it was sent, for a reason that the server would give too; `bad_update` likewise, or
+ *   the update has an unknown member or a value that JSON cannot express; `message` names the place.
+ * - `bad_url`, `bad_option`: the constructor rejected its arguments (not in the lean core).
  * - `bad_message`: the server broke the protocol (reported, never a reply).
- * - `refused`: the server left a path out of the subscriptions without a reason (level 1).
- * - `failed`: the server refused a request without a code (level 1), and `message` is its reason; or it is of level 1,
- *   and has neither conditions nor transactions.
+ * - `refused`: the server omitted a path from the subscriptions without a reason (level 1).
+ * - `failed`: the server refused a request without a code (level 1), and `message` is its reason; or the request
+ *   needs conditions or transactions, which level 1 does not have.
  *
  * Further members of the reply are copied: `outcome` ("unknown") with `unavailable`; `epoch` and
- * `version`, the collection's present state, with `conflict`.
+ * `version`, the collection's current state, with `conflict`.
  */
 declare class SharedStateError extends SharedStateError_base {
     /**
@@ -156,11 +157,10 @@ type Details = {
 /** @import { Diff, Item } from "../protocol/replica.js" */
 /** @typedef {(() => void) & Disposable} Unsubscribe */
 /**
- * The local copy of one collection, kept in sync by the client that it was acquired from. After a lost
- * connection it keeps what it has, and the same object is brought up to date.
+ * The local copy of one collection, kept in sync by the client from which it was acquired. After a lost connection
+ * it keeps its items, and the same object is brought up to date.
  *
- * Items are not copied: read them, do not change them; `update` changes the collection. They are in order of
- * insertion.
+ * Items are not copied: do not modify them; `update` changes the collection. They are in order of insertion.
  *
  * @template {{id: string}} [T=Item]
  */
@@ -173,11 +173,11 @@ declare class Dataset$1<T extends {
     /** Number of items. */
     get size(): number;
     /**
-     * Resolves at the first sync, when the items are there; rejects with a `SharedStateError` if the server
-     * refuses (`bad_path`, `no_service`, `forbidden`…), with `released` or with `closed` if that comes
-     * first. May be ignored; a refusal is reported unless this promise was read. It is replaced by a new
-     * promise when the server accepts after all, at a reconnect or because the path is acquired once more, or when the client was
-     * sent away or gave up and connects again.
+     * Resolves at the first sync, when the items are available; rejects with a `SharedStateError` if the server
+     * refuses (`bad_path`, `no_service`, `forbidden`…), or with `released` or `closed` if that comes first. May be
+     * ignored; a refusal is reported unless this promise was read. After a rejection it is replaced by a new promise
+     * when the path is acquired again, when the server accepts after a reconnect, or when a client that was sent
+     * away or gave up connects again.
      *
      * @returns {Promise<void>}
      */
@@ -193,40 +193,40 @@ declare class Dataset$1<T extends {
      */
     has_item(id: string): boolean;
     /**
-     * @returns {T[]} all items, in order, in a list of your own
+     * @returns {T[]} all items, in order, in a new list
      */
     get_items(): T[];
     /**
-     * All items, in order, in a frozen list: the same list until something changes, and in the next list every
-     * item that did not change is the same object. Made when it is asked for.
+     * All items, in order, in a frozen list: the same list until something changes; an item that did not change is
+     * the same object in the next list. It is made on demand.
      *
      * @returns {readonly T[]}
      */
     get snapshot(): readonly T[];
     /**
-     * Ask the server to change the collection. The dataset changes when the server says so, and before the
-     * promise resolves. Without a connection, the request waits for one.
+     * Ask the server to change the collection. The dataset changes when the server says so, before the promise
+     * resolves. Without a connection, the request waits for one.
      *
      * @param {Changes<T>} changes not modified
      * @param {Until} [until] a signal that withdraws the request, unless it was sent
      * @returns {Promise<number>} number of ids touched. Rejects with a `SharedStateError`: `bad_update`,
-     *   `forbidden`, `conflict`, `too_many`, `unavailable`, `connection_lost` (outcome unknown), `closed`…
-     *   The promise may be ignored: nothing is raised or logged then, unless the call itself is a mistake
-     *   (another member than these).
+     *   `forbidden`, `conflict`, `too_many`, `unavailable`, `connection_lost` (outcome unknown), `closed`… The
+     *   promise may be ignored: then nothing is thrown or logged, unless the call itself is a mistake (an unknown
+     *   member).
      * @throws {SharedStateError} `released`, at once, if every handle has been released
      */
     update(changes: Changes$1<T>, until?: Until$1): Promise<number>;
     /**
      * Call a function after each change, once for each notification of the server, with a list of
-     * diffs: one for each item that was inserted, replaced or removed, never empty. The dataset shows the
-     * new state by then.
+     * diffs: one for each item that was inserted, replaced or removed, never empty. The dataset already shows the
+     * new state.
      *
      * @param {(diffs: Diff<T>[]) => unknown} callback what it throws is reported and affects nothing else
      * @returns {object} handle for `remove_callback`
      */
     add_callback(callback: (diffs: Diff$1<T>[]) => unknown): object;
     /**
-     * The same in another form: needs no `this`, so that it can be passed as a function.
+     * Like `add_callback`, but needs no `this`, so that it can be passed as a function.
      *
      * @param {(diffs: Diff<T>[]) => unknown} callback
      * @param {Until} [until] a signal that ends it
@@ -234,7 +234,7 @@ declare class Dataset$1<T extends {
      */
     subscribe: (callback: (diffs: Diff$1<T>[]) => unknown, { signal }?: Until$1) => Unsubscribe;
     /**
-     * @param {object} handle of `add_callback`; an unknown one has no effect
+     * @param {object} handle from `add_callback`; an unknown one has no effect
      */
     remove_callback(handle: object): void;
     #private;
@@ -245,13 +245,13 @@ type Unsubscribe = (() => void) & Disposable;
 /**
  * @template {{id: string}} [T=Item]
  * @typedef {object} ViewerOptions
- * @property {boolean} [delete] whether each row has a button that removes its item; default false
+ * @property {boolean} [delete] whether each row has a button to remove its item; default false
  * @property {(item: T) => string} [toString] the text of a row; default: the item as JSON
  */
 /**
- * Shows a dataset in an element of a page, one row for each item, in order. Everything is shown as text, never
- * as markup, and any id works. Rows stay the elements they are while their items change. It needs
- * no style or script that a strict Content-Security-Policy would refuse.
+ * Shows a dataset in an element of a page, one row per item, in order. Everything is shown as text, never as
+ * markup, and any id works. An item's row stays the same element while the item changes. It needs no style or
+ * script that a strict Content-Security-Policy would refuse.
  *
  * A row is `<div role="listitem" class="list-item">` with a `<span>` and, if asked for, a `<button>`.
  *
@@ -262,11 +262,11 @@ declare class DatasetViewer<T extends {
 } = Item$1> {
     /**
      * @param {import("../api/dataset.js").Dataset<T>} ds
-     * @param {HTMLElement} element what it contains is replaced
+     * @param {HTMLElement} element its content is replaced
      * @param {ViewerOptions<T>} [options]
      */
     constructor(ds: Dataset$1<T>, element: HTMLElement, options?: ViewerOptions$1<T>);
-    /** Stop following the dataset; the rows stay as they are, without effect. */
+    /** Stop following the dataset; the rows stay as they are, with their buttons disabled. */
     close(): void;
     #private;
 }
@@ -274,7 +274,7 @@ type ViewerOptions$1<T extends {
     id: string;
 } = Item$1> = {
     /**
-     * whether each row has a button that removes its item; default false
+     * whether each row has a button to remove its item; default false
      */
     delete?: boolean | undefined;
     /**
@@ -287,7 +287,7 @@ type ViewerOptions$1<T extends {
 /** @import { Dataset } from "../api/dataset.js" */
 /** @import { Item } from "../protocol/replica.js" */
 /**
- * The dataset as a transaction sees it: with what the transaction wrote so far.
+ * The dataset as a transaction sees it: with its own writes so far.
  *
  * @template {{id: string}} [T=Item]
  */
@@ -309,7 +309,7 @@ declare class Transaction$1<T extends {
     /**
      * Add to the batch that will be sent when the function returns.
      *
-     * @param {Omit<Changes<T>, "if">} changes as of `Dataset.update`
+     * @param {Omit<Changes<T>, "if">} changes as for `Dataset.update`
      * @throws {SharedStateError} `bad_update`, and nothing is added: the changes are invalid, or the function has ended
      */
     update(changes: Omit<Changes$1<T>, "if">): void;
@@ -318,8 +318,8 @@ declare class Transaction$1<T extends {
 
 /** @import { Diff, Item } from "../protocol/replica.js" */
 /**
- * A list of items that lives in one item of a collection, as its member `state`: it is always replaced as a
- * whole. Good for what belongs together and is small.
+ * A list of items stored in one item of a collection, as its member `state`, and always replaced as a whole. Good
+ * for small sets of data that belong together.
  *
  * @template {{id: string}} [T=Item]
  */
@@ -327,9 +327,9 @@ declare class SharedObject$1<T extends {
     id: string;
 } = Item$1> {
     protected constructor();
-    /** Id of the item that the list lives in. */
+    /** Id of the item that holds the list. */
     get id(): string;
-    /** @returns {T[]} the items, in a list of your own; empty if there is no such item */
+    /** @returns {T[]} the items, in a new list; empty if there is no such item */
     get_items(): T[];
     /**
      * @param {string} id
@@ -339,7 +339,7 @@ declare class SharedObject$1<T extends {
     /** @param {string} id */
     has_item(id: string): boolean;
     /**
-     * Replace the whole list. Of items with the same id the last one counts, in the place of the first.
+     * Replace the whole list. Of several items with the same id the last one counts, in the place of the first.
      *
      * @param {readonly import("../api/changes.js").New<T>[]} items not modified; one without `id` gets a random one
      * @returns {Promise<any>} as of `Dataset.update`
@@ -355,13 +355,13 @@ declare class SharedObject$1<T extends {
      * @returns {object} handle for `remove_callback`
      */
     add_callback(callback: (diffs: Diff$1<T>[]) => unknown): object;
-    /** @param {object} handle of `add_callback`; an unknown one has no effect */
+    /** @param {object} handle from `add_callback`; an unknown one has no effect */
     remove_callback(handle: object): void;
     #private;
 }
 
 /**
- * The part of a WebSocket that is used, so that any implementation will do.
+ * The part of a WebSocket that is used here; any implementation will do.
  */
 type WebSocketLike = {
     onopen: ((event: any) => void) | null;
@@ -374,19 +374,19 @@ type WebSocketLike = {
 type WebSocketClass = new (url: string) => WebSocketLike;
 
 /**
- * `idle`: not asked to connect yet; or given up, after `retries` attempts or because the server sent the client away.
- * `connecting`: not connected yet. `reconnecting`: was connected, and tries to be again. `closed`: for good.
+ * `idle`: not connecting yet; or gave up, after `retries` attempts or because the server sent the client away.
+ * `connecting`: not connected yet. `reconnecting`: was connected, and is trying again. `closed`: for good.
  */
 type Status$1 = "idle" | "connecting" | "connected" | "reconnecting" | "closed";
 type Options$1 = {
     /**
      * constructor; default: the global one. Node
-     * 20 has none: pass that of a package such as `ws`.
+     * 20 has none: pass one from a package such as `ws`.
      */
     WebSocket?: WebSocketClass | undefined;
     /**
-     * requests that may wait for a connection; default 1000. With 0, what cannot be
-     * sent at once is refused.
+     * number of requests that may wait for a connection; default 1000. With 0, what
+     * cannot be sent at once is refused.
      */
     max_queue?: number | undefined;
     /**
@@ -395,15 +395,15 @@ type Options$1 = {
      */
     retries?: number | undefined;
     /**
-     * seconds of silence after which a connection counts as
-     * dead; default 30; Infinity, or more than 74 days: never
+     * seconds of silence after which a connection counts as dead; default 30; never with
+     * Infinity or more than 74 days
      */
     timeout?: number | undefined;
     /**
-     * gets the errors that nothing else reports: what a callback threw, a
-     * refused subscription whose `ready` was never read, a message that breaks the protocol, why there is
-     * no connection (`unreachable`, `sent_away`).
-     * Default: `reportError` in a page or worker, else `console.error`.
+     * receives errors that nothing else reports: what a callback
+     * threw, a refused subscription whose `ready` was never read, a message that breaks the protocol, why there is
+     * no connection (`unreachable`, `sent_away`). Default: `reportError` in a page or worker, otherwise
+     * `console.error`.
      */
     on_error?: ((error: unknown) => void) | undefined;
     /**
@@ -415,10 +415,10 @@ type Options$1 = {
 /** @typedef {{skew: number, trans: number, at: number}} Sample */
 declare class Clock$1 {
     protected constructor();
-    /** Resolves when the first sample is there. Rejects with `closed` if the client is closed first. */
+    /** Resolves at the first sample. Rejects with `closed` if the client is closed first. */
     get ready(): Promise<void>;
     /**
-     * The server's time, in seconds since the Unix epoch. Never goes back. Before the first sample it is this
+     * The server's time, in seconds since the Unix epoch. Never goes backwards. Before the first sample it is this
      * computer's own.
      *
      * @returns {number}
@@ -426,7 +426,7 @@ declare class Clock$1 {
     now(): number;
     /** How far the server's clock is ahead of this computer's, in seconds. */
     get skew(): number;
-    /** Time that a message takes one way, in seconds, according to the best sample. */
+    /** One-way latency in seconds, according to the best sample. */
     get trans(): number;
     /** Maximum error of `skew`, in seconds; Infinity before the first sample. */
     get error(): number;
@@ -438,15 +438,15 @@ declare class Clock$1 {
 /** @import { Until } from "../util/lifetime.js" */
 /** @import { Options, Status } from "./options.js" */
 /** @import { Item } from "../protocol/replica.js" */
-/** @typedef {{path: string} & Disposable} Handle given back by `release`, or by `using` */
+/** @typedef {{path: string} & Disposable} Handle for `release`, or for `using` */
 /** @typedef {{ds: Dataset<any>, handles: number}} Acquired */
 /**
- * A connection to a SharedState server, and the datasets that it keeps in sync. It reconnects by itself
- * until it is closed. This is the core; `full.js` builds on it.
+ * A connection to a SharedState server and the datasets that it keeps in sync. It reconnects by itself until it is
+ * closed. This is the lean core; `full.js` builds on it.
  */
 declare class SharedStateClient$1 {
     /**
-     * Nothing is connected yet: `connect`, `acquire`, `get` or `update` does that.
+     * It does not connect yet: `connect`, `acquire`, `get` or `update` will.
      *
      * @param {string} url `ws://host:port` or `wss://host:port`
      * @param {Options} [options]
@@ -457,22 +457,22 @@ declare class SharedStateClient$1 {
     /**
      * Call a function with the new status each time it changes.
      *
-     * @param {(status: Status) => unknown} callback what it throws is reported and affects nothing else
+     * @param {(status: Status) => unknown} callback what it throws is reported, and affects nothing else
      * @returns {object} handle for `remove_status_callback`
      */
     add_status_callback(callback: (status: Status$1) => unknown): object;
-    /** @param {object} handle of `add_status_callback`; an unknown one has no effect */
+    /** @param {object} handle from `add_status_callback`; an unknown one has no effect */
     remove_status_callback(handle: object): void;
     /**
-     * Time of the next attempt to connect, in milliseconds since the Unix epoch, as `Date.now()` counts;
-     * undefined unless there is a pause between two attempts.
+     * Time of the next attempt to connect, in milliseconds since the Unix epoch, like `Date.now()`; undefined unless
+     * the client is pausing between two attempts.
      *
      * @returns {number | undefined}
      */
     get next_attempt(): number | undefined;
     /**
-     * Connect, and stay connected. May be called any number of times: in a pause between two attempts, the next one is
-     * made at once. `acquire`, `get` and `update` connect, too, if the client is idle.
+     * Connect, and stay connected. May be called any number of times: in a pause between two attempts, the next one
+     * is made at once. `acquire`, `get` and `update` also connect if the client is idle.
      *
      * @throws {SharedStateError} `closed` after `close`
      * @throws {TypeError} if there is no WebSocket constructor
@@ -480,13 +480,13 @@ declare class SharedStateClient$1 {
      */
     connect(): void;
     /**
-     * End the connection for good. Requests that were not sent are rejected with `closed`, those that were
-     * with `connection_lost`. Datasets keep what they have and stay readable.
+     * Close the connection for good. Requests that were not sent are rejected with `closed`, sent ones with
+     * `connection_lost`. Datasets keep their items and stay readable.
      */
     close(): void;
     /**
-     * Get the dataset of a collection, with or without a connection. However often and in whatever spelling
-     * a path is acquired, the dataset is the same; each time gives a handle of its own.
+     * Get the dataset of a collection, with or without a connection. Acquiring a path again, in whatever spelling,
+     * returns the same dataset, with another handle.
      *
      * @template {{id: string}} [T=Item]
      * @param {string} path `/app/service/collection`
@@ -498,31 +498,32 @@ declare class SharedStateClient$1 {
         id: string;
     } = Item$1>(path: string, { signal }?: Until$1): [Handle$1, Dataset$1<T>];
     /**
-     * Give a handle back. With the last one of a dataset, the dataset is released: no longer kept in sync,
+     * Release a handle. With the last handle of a dataset, the dataset is released: no longer kept in sync, but
      * still readable.
      *
-     * @param {object} handle of `acquire`; one that was given back has no effect
+     * @param {object} handle from `acquire`; one that was already released has no effect
      */
     release(handle: object): void;
     /**
      * Read something from the server, once.
      *
-     * @template [R=unknown] what it is, such as `Todo[]`
-     * @param {string} path `/app/service/collection`: a list of items; `/app/service`: names of
-     *   collections; `/app`: names of the services that hold such; `/`: names of services; `/clock`: the server's time, in seconds since the Unix epoch
+     * @template [R=unknown] type of the result, such as `Todo[]`
+     * @param {string} path `/app/service/collection`: a list of items; `/app/service`: names of collections; `/app`:
+     *   names of services that hold some of the app; `/`: names of services; `/clock`: the server's time, in seconds
+     *   since the Unix epoch
      * @param {Until} [until] a signal that withdraws the request, unless it was sent
      * @returns {Promise<R>} Rejects with a `SharedStateError`, as `Dataset.update` does.
      */
     get<R = unknown>(path: string, { signal }?: Until$1): Promise<R>;
     /**
-     * Change a collection, acquired or not. See `Dataset.update`.
+     * Update a collection, acquired or not. See `Dataset.update`.
      *
      * @template {{id: string}} [T=Item]
      * @param {string} path `/app/service/collection`
      * @param {Changes<T>} changes not modified
      * @param {Until} [until] a signal that withdraws the request, unless it was sent
-     * @returns {Promise<number>} number of ids touched. Rejects with a `SharedStateError`; may be ignored, as that of
-     *   `Dataset.update`.
+     * @returns {Promise<number>} number of ids touched. Rejects with a `SharedStateError`; may be ignored, like that
+     *   of `Dataset.update`.
      */
     update<T extends {
         id: string;
@@ -531,7 +532,7 @@ declare class SharedStateClient$1 {
     #private;
 }
 /**
- * given back by `release`, or by `using`
+ * for `release`, or for `using`
  */
 type Handle$1 = {
     path: string;
@@ -554,28 +555,27 @@ declare class Dataset<T extends {
     id: string;
 } = Item$1> extends Dataset$1<T> {
     /**
-     * The state that the dataset shows, for `if`; undefined if there is none yet, or the server is of level 1.
+     * The state that the dataset shows, for `if`; undefined before the first sync, and with a server of level 1.
      *
      * @returns {import("../api/changes.js").Cursor | undefined}
      */
     get cursor(): Cursor$1 | undefined;
     /**
-     * Read, decide and write in isolation. The function gets a `Transaction`: it reads the
-     * dataset and what was written so far through it, and writes with its `update`. When it returns, the
-     * batch is sent with the condition that nothing it read has changed. If something has, nothing is applied,
-     * and the function runs again, after a random pause: it should have no other effects. Pauses grow with the
-     * conflicts, up to a second, so that everybody gets through. Those of this dataset run one after the other, in the order
-     * in which they were asked for.
+     * Read, decide and write in isolation. The function gets a `Transaction`, through which it reads the dataset,
+     * with its own writes so far, and writes with `update`. When it returns, the batch is sent on the condition that
+     * nothing it read has changed. If something has, nothing is applied, and the function runs again after a random
+     * pause: it should have no other effects. Pauses grow with the number of conflicts, up to a second, so that
+     * every writer gets through. Transactions of one dataset run one after the other, in the order of the calls.
      *
      * @template R
      * @param {(transaction: import("./transaction.js").Transaction<T>) => R} run may be async
-     * @returns {Promise<Awaited<R>>} what the function returned. Rejects with what it threw, or as `update`;
-     *   with `conflict` after 100 runs. May be ignored.
+     * @returns {Promise<Awaited<R>>} what the function returned. Rejects with what it threw, or like `update`; with
+     *   `conflict` after 100 runs. May be ignored.
      */
     transaction<R>(run: (transaction: Transaction$1<T>) => R): Promise<Awaited<R>>;
     /**
-     * The changes as they come, for `for await`. What happens while the loop is busy is merged into one list. It ends
-     * when the dataset is released or the client closed.
+     * The changes as they arrive, for `for await`. Changes that arrive while the loop is busy are merged into one
+     * list. It ends when the dataset is released or the client is closed.
      *
      * @param {Until} [until] a signal that ends it
      * @returns {AsyncIterableIterator<Diff<T>[]>}
@@ -585,15 +585,15 @@ declare class Dataset<T extends {
     #private;
 }
 /**
- * A connection to a SharedState server, and the datasets that it keeps in sync. It connects again by
- * itself until it is closed.
+ * A connection to a SharedState server and the datasets that it keeps in sync. It reconnects by itself until it is
+ * closed.
  */
 declare class SharedStateClient extends SharedStateClient$1 {
     /** The server's clock; it costs nothing until it is used. */
     get clock(): Clock$1;
     /**
-     * Get the dataset of a collection, with or without a connection. However often and in whatever spelling
-     * a path is acquired, the dataset is the same; each time gives a handle of its own.
+     * Get the dataset of a collection, with or without a connection. Acquiring a path again, in whatever spelling,
+     * returns the same dataset, with another handle.
      *
      * @template {{id: string}} [T=Item]
      * @param {string} path `/app/service/collection`
@@ -605,14 +605,14 @@ declare class SharedStateClient extends SharedStateClient$1 {
         id: string;
     } = Item$1>(path: string, until?: Until$1): [Handle$1, Dataset<T>];
     /**
-     * Get a list that lives in one item of a collection.
+     * Get a list that is stored in one item of a collection.
      *
      * @template {{id: string}} [T=Item]
      * @param {string} path `/app/service/collection`
      * @param {string} id of the item
      * @param {Until} [until] a signal that releases the handle
-     * @returns {[Handle, SharedObject<T>]} handle for `release`, and the object: the same one each time, as long
-     *   as any handle of the collection is held
+     * @returns {[Handle, SharedObject<T>]} handle for `release`, and the object: the same one each time, while any
+     *   handle of the collection is held
      * @throws {SharedStateError} as `acquire`
      */
     acquire_object<T extends {

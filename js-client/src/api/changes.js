@@ -4,21 +4,21 @@ import { random_id } from "../util/random.js";
 /** @import { Item } from "../protocol/replica.js" */
 
 /**
- * A change of a collection, applied by the server as one step: everything goes if `reset`, else the ids
- * of `remove`; then the items of `insert` are set, in order. Each member may be left out. A plain object without
+ * A change of a collection, applied by the server in one step: with `reset` every item is removed, otherwise the
+ * ids of `remove`; then the items of `insert` are set, in order. All members are optional. A plain object without
  * `id` gets a random one.
  *
  * @template {{id: string}} [T=Item]
  * @typedef {object} Changes
  * @property {readonly string[]} [remove] ids
- * @property {readonly New<T>[]} [insert] items; they replace those of the same id
+ * @property {readonly New<T>[]} [insert] items; each replaces the one with the same id
  * @property {boolean} [reset] default false
  * @property {Cursor & {ids?: readonly string[]}} [if] apply only if these ids (default: the whole collection) have
- *   not changed after that version; else the error is `conflict`
+ *   not changed after that version; otherwise the error is `conflict`
  */
 
 /**
- * An item, or one without its id; of a union of items, any of them.
+ * An item, with or without its id; distributes over unions.
  *
  * @template {{id: string}} T
  * @typedef {T extends unknown ? T | (Omit<T, "id"> & {id?: string}) : never} New
@@ -31,14 +31,14 @@ const MEMBERS = ["insert", "remove", "reset", "if"];
 /**
  * @template {{id: string}} T
  * @param {Changes<T>} changes
- * @returns {Changes<T>} the same, with an id for each item that has none; what was given stays as it is
- * @throws {SharedStateError} `bad_update` if it has an unknown member, which a server would ignore
+ * @returns {Changes<T>} a copy with an id for each item that has none; `changes` is not modified
+ * @throws {SharedStateError} `bad_update` if it has an unknown member, which the server would ignore
  */
 export function with_ids(changes) {
   for (const name of Object.keys(changes ?? {}))
     if (!MEMBERS.includes(name))
       throw new SharedStateError("bad_update", `${name}: an update has only ${MEMBERS.join(", ")}`);
-  // What is not a list or an item is left to the server, which names the place in its answer.
+  // Whatever is not a list or an item is left to the server, which names the place in its answer.
   if (!Array.isArray(changes?.insert)) return changes;
   const insert = /** @type {any[]} */ (changes.insert).map((item) =>
     is_plain(item) && item.id === undefined ? { ...item, id: random_id() } : item,
@@ -47,7 +47,7 @@ export function with_ids(changes) {
 }
 
 /**
- * Distinguish a plain object from a list, a promise, a date, or anything with a `toJSON` of its own.
+ * Return whether this is a plain object, not a list, a promise, a date, or anything with a `toJSON` of its own.
  *
  * @param {any} item
  * @returns {boolean}

@@ -10,22 +10,22 @@ import { collection_path } from "../protocol/paths.js";
 /** @import { Options, Status } from "./options.js" */
 /** @import { Item } from "../protocol/replica.js" */
 
-/** @typedef {{path: string} & Disposable} Handle given back by `release`, or by `using` */
+/** @typedef {{path: string} & Disposable} Handle for `release`, or for `using` */
 /** @typedef {{ds: Dataset<any>, handles: number}} Acquired */
 
 /**
- * A connection to a SharedState server, and the datasets that it keeps in sync. It reconnects by itself
- * until it is closed. This is the core; `full.js` builds on it.
+ * A connection to a SharedState server and the datasets that it keeps in sync. It reconnects by itself until it is
+ * closed. This is the lean core; `full.js` builds on it.
  */
 export class SharedStateClient {
   #hub;
   /** @type {Map<string, Acquired>} by path */
   #acquired = new Map();
-  /** @type {Map<object, () => void>} what stops listening to the signal, by handle */
+  /** @type {Map<object, () => void>} functions that stop listening to the signal, by handle */
   #handles = new Map();
 
   /**
-   * Nothing is connected yet: `connect`, `acquire`, `get` or `update` does that.
+   * It does not connect yet: `connect`, `acquire`, `get` or `update` will.
    *
    * @param {string} url `ws://host:port` or `wss://host:port`
    * @param {Options} [options]
@@ -50,21 +50,21 @@ export class SharedStateClient {
   /**
    * Call a function with the new status each time it changes.
    *
-   * @param {(status: Status) => unknown} callback what it throws is reported and affects nothing else
+   * @param {(status: Status) => unknown} callback what it throws is reported, and affects nothing else
    * @returns {object} handle for `remove_status_callback`
    */
   add_status_callback(callback) {
     return this.#hub.status_callbacks.add(callback);
   }
 
-  /** @param {object} handle of `add_status_callback`; an unknown one has no effect */
+  /** @param {object} handle from `add_status_callback`; an unknown one has no effect */
   remove_status_callback(handle) {
     this.#hub.status_callbacks.remove(handle);
   }
 
   /**
-   * Time of the next attempt to connect, in milliseconds since the Unix epoch, as `Date.now()` counts;
-   * undefined unless there is a pause between two attempts.
+   * Time of the next attempt to connect, in milliseconds since the Unix epoch, like `Date.now()`; undefined unless
+   * the client is pausing between two attempts.
    *
    * @returns {number | undefined}
    */
@@ -73,8 +73,8 @@ export class SharedStateClient {
   }
 
   /**
-   * Connect, and stay connected. May be called any number of times: in a pause between two attempts, the next one is
-   * made at once. `acquire`, `get` and `update` connect, too, if the client is idle.
+   * Connect, and stay connected. May be called any number of times: in a pause between two attempts, the next one
+   * is made at once. `acquire`, `get` and `update` also connect if the client is idle.
    *
    * @throws {SharedStateError} `closed` after `close`
    * @throws {TypeError} if there is no WebSocket constructor
@@ -85,8 +85,8 @@ export class SharedStateClient {
   }
 
   /**
-   * End the connection for good. Requests that were not sent are rejected with `closed`, those that were
-   * with `connection_lost`. Datasets keep what they have and stay readable.
+   * Close the connection for good. Requests that were not sent are rejected with `closed`, sent ones with
+   * `connection_lost`. Datasets keep their items and stay readable.
    */
   close() {
     this.#hub.close();
@@ -97,8 +97,8 @@ export class SharedStateClient {
   }
 
   /**
-   * Get the dataset of a collection, with or without a connection. However often and in whatever spelling
-   * a path is acquired, the dataset is the same; each time gives a handle of its own.
+   * Get the dataset of a collection, with or without a connection. Acquiring a path again, in whatever spelling,
+   * returns the same dataset, with another handle.
    *
    * @template {{id: string}} [T=Item]
    * @param {string} path `/app/service/collection`
@@ -125,7 +125,7 @@ export class SharedStateClient {
     this.#hub.acquire(name, ds._replica);
     /** @type {Handle} */
     const handle = Object.freeze(disposable({ path: name }, () => this.release(handle)));
-    // Registered first: a signal that is aborted already releases it at once.
+    // Register first: a signal that is already aborted releases it at once.
     let stop = () => {};
     this.#handles.set(handle, () => stop());
     stop = on_abort(signal, () => this.release(handle));
@@ -134,8 +134,8 @@ export class SharedStateClient {
 
   /**
    * @internal
-   * @param {string} path in its one spelling
-   * @returns {Dataset<any> | undefined} the dataset, if it is acquired
+   * @param {string} path in normal form
+   * @returns {Dataset<any> | undefined} the dataset, if acquired
    */
   _peek(path) {
     return this.#acquired.get(path)?.ds;
@@ -154,17 +154,17 @@ export class SharedStateClient {
    * @internal
    * @template {{id: string}} T
    * @param {Changes<T>} changes
-   * @returns {Changes<T>} as they are sent
+   * @returns {Changes<T>} as to be sent
    */
   _prepared(changes) {
     return with_ids(changes);
   }
 
   /**
-   * Give a handle back. With the last one of a dataset, the dataset is released: no longer kept in sync,
+   * Release a handle. With the last handle of a dataset, the dataset is released: no longer kept in sync, but
    * still readable.
    *
-   * @param {object} handle of `acquire`; one that was given back has no effect
+   * @param {object} handle from `acquire`; one that was already released has no effect
    */
   release(handle) {
     const stop = this.#handles.get(handle);
@@ -182,9 +182,10 @@ export class SharedStateClient {
   /**
    * Read something from the server, once.
    *
-   * @template [R=unknown] what it is, such as `Todo[]`
-   * @param {string} path `/app/service/collection`: a list of items; `/app/service`: names of
-   *   collections; `/app`: names of the services that hold such; `/`: names of services; `/clock`: the server's time, in seconds since the Unix epoch
+   * @template [R=unknown] type of the result, such as `Todo[]`
+   * @param {string} path `/app/service/collection`: a list of items; `/app/service`: names of collections; `/app`:
+   *   names of services that hold some of the app; `/`: names of services; `/clock`: the server's time, in seconds
+   *   since the Unix epoch
    * @param {Until} [until] a signal that withdraws the request, unless it was sent
    * @returns {Promise<R>} Rejects with a `SharedStateError`, as `Dataset.update` does.
    */
@@ -193,14 +194,14 @@ export class SharedStateClient {
   }
 
   /**
-   * Change a collection, acquired or not. See `Dataset.update`.
+   * Update a collection, acquired or not. See `Dataset.update`.
    *
    * @template {{id: string}} [T=Item]
    * @param {string} path `/app/service/collection`
    * @param {Changes<T>} changes not modified
    * @param {Until} [until] a signal that withdraws the request, unless it was sent
-   * @returns {Promise<number>} number of ids touched. Rejects with a `SharedStateError`; may be ignored, as that of
-   *   `Dataset.update`.
+   * @returns {Promise<number>} number of ids touched. Rejects with a `SharedStateError`; may be ignored, like that
+   *   of `Dataset.update`.
    */
   update(path, changes, { signal } = {}) {
     return this.#hub.request("PUT", () => [collection_path(path), this._prepared(changes)], signal);

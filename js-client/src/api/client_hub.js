@@ -13,7 +13,7 @@ import { Connector } from "../net/connector.js";
 
 /** @typedef {{resolve: (data: unknown) => void, reject: (error: unknown) => void}} Ticket */
 
-/** Joins the core, which decides, and the connector, which does: inputs go in, effects are performed. */
+/** Joins the core, which decides, and the connector, which acts: passes inputs in and performs effects. */
 export class ClientHub {
   /** @type {Status} */
   status = "idle";
@@ -31,8 +31,8 @@ export class ClientHub {
    * @param {string} url
    * @param {Options} options
    * @param {(effect: DatasetEffect) => void} on_effect
-   * @param {(error?: SharedStateError) => void} on_connectivity gets why there is no connection, and will be none; without
-   *   an error, attempts to connect have begun
+   * @param {(error?: SharedStateError) => void} on_connectivity receives the reason why there is no connection and
+   *   will be none; without an error, attempts to connect have begun
    */
   constructor(url, options, on_effect, on_connectivity) {
     this.#url = url;
@@ -108,9 +108,9 @@ export class ClientHub {
 
   /**
    * @param {"GET" | "PUT"} cmd
-   * @param {() => [string, unknown]} make path and argument; what it throws rejects the promise, and an
-   *   unhandled rejection shows it: a mistake of the program
-   * @param {AbortSignal} [signal] takes the request back, unless it was sent
+   * @param {() => [string, unknown]} make returns path and argument; what it throws, a mistake of the program,
+   *   rejects the promise, and is shown as an unhandled rejection
+   * @param {AbortSignal} [signal] withdraws the request, unless it was sent
    * @returns {Promise<any>}
    */
   request(cmd, make, signal) {
@@ -134,7 +134,7 @@ export class ClientHub {
   }
 
   /**
-   * Perform effects, then make the calls of the application that are due.
+   * Perform effects, then make due calls of the application's functions.
    *
    * @param {Effect[]} effects
    * @param {Status} [status] the new one

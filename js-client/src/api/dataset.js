@@ -12,11 +12,10 @@ import { Replica } from "../protocol/replica.js";
 /** @typedef {(() => void) & Disposable} Unsubscribe */
 
 /**
- * The local copy of one collection, kept in sync by the client that it was acquired from. After a lost
- * connection it keeps what it has, and the same object is brought up to date.
+ * The local copy of one collection, kept in sync by the client from which it was acquired. After a lost connection
+ * it keeps its items, and the same object is brought up to date.
  *
- * Items are not copied: read them, do not change them; `update` changes the collection. They are in order of
- * insertion.
+ * Items are not copied: do not modify them; `update` changes the collection. They are in order of insertion.
  *
  * @template {{id: string}} [T=Item]
  */
@@ -32,11 +31,11 @@ export class Dataset {
   /** @type {Deferred<void>} */
   #ready = new Deferred();
   #released = false;
-  /** Whether a refusal was reported, or `ready` will reject with it. */
+  /** Whether a refusal has been reported, or `ready` will reject with it. */
   #reported = false;
   #calls;
   /**
-   * @internal called when `ready` is a new promise
+   * @internal called when `ready` becomes a new promise
    * @type {Callbacks<void>}
    */
   _renewals;
@@ -66,11 +65,11 @@ export class Dataset {
   }
 
   /**
-   * Resolves at the first sync, when the items are there; rejects with a `SharedStateError` if the server
-   * refuses (`bad_path`, `no_service`, `forbidden`…), with `released` or with `closed` if that comes
-   * first. May be ignored; a refusal is reported unless this promise was read. It is replaced by a new
-   * promise when the server accepts after all, at a reconnect or because the path is acquired once more, or when the client was
-   * sent away or gave up and connects again.
+   * Resolves at the first sync, when the items are available; rejects with a `SharedStateError` if the server
+   * refuses (`bad_path`, `no_service`, `forbidden`…), or with `released` or `closed` if that comes first. May be
+   * ignored; a refusal is reported unless this promise was read. After a rejection it is replaced by a new promise
+   * when the path is acquired again, when the server accepts after a reconnect, or when a client that was sent
+   * away or gave up connects again.
    *
    * @returns {Promise<void>}
    */
@@ -96,15 +95,15 @@ export class Dataset {
   }
 
   /**
-   * @returns {T[]} all items, in order, in a list of your own
+   * @returns {T[]} all items, in order, in a new list
    */
   get_items() {
     return [...this.#items.values()];
   }
 
   /**
-   * All items, in order, in a frozen list: the same list until something changes, and in the next list every
-   * item that did not change is the same object. Made when it is asked for.
+   * All items, in order, in a frozen list: the same list until something changes; an item that did not change is
+   * the same object in the next list. It is made on demand.
    *
    * @returns {readonly T[]}
    */
@@ -117,15 +116,15 @@ export class Dataset {
   }
 
   /**
-   * Ask the server to change the collection. The dataset changes when the server says so, and before the
-   * promise resolves. Without a connection, the request waits for one.
+   * Ask the server to change the collection. The dataset changes when the server says so, before the promise
+   * resolves. Without a connection, the request waits for one.
    *
    * @param {Changes<T>} changes not modified
    * @param {Until} [until] a signal that withdraws the request, unless it was sent
    * @returns {Promise<number>} number of ids touched. Rejects with a `SharedStateError`: `bad_update`,
-   *   `forbidden`, `conflict`, `too_many`, `unavailable`, `connection_lost` (outcome unknown), `closed`…
-   *   The promise may be ignored: nothing is raised or logged then, unless the call itself is a mistake
-   *   (another member than these).
+   *   `forbidden`, `conflict`, `too_many`, `unavailable`, `connection_lost` (outcome unknown), `closed`… The
+   *   promise may be ignored: then nothing is thrown or logged, unless the call itself is a mistake (an unknown
+   *   member).
    * @throws {SharedStateError} `released`, at once, if every handle has been released
    */
   update(changes, until) {
@@ -135,8 +134,8 @@ export class Dataset {
 
   /**
    * Call a function after each change, once for each notification of the server, with a list of
-   * diffs: one for each item that was inserted, replaced or removed, never empty. The dataset shows the
-   * new state by then.
+   * diffs: one for each item that was inserted, replaced or removed, never empty. The dataset already shows the
+   * new state.
    *
    * @param {(diffs: Diff<T>[]) => unknown} callback what it throws is reported and affects nothing else
    * @returns {object} handle for `remove_callback`
@@ -146,7 +145,7 @@ export class Dataset {
   }
 
   /**
-   * The same in another form: needs no `this`, so that it can be passed as a function.
+   * Like `add_callback`, but needs no `this`, so that it can be passed as a function.
    *
    * @param {(diffs: Diff<T>[]) => unknown} callback
    * @param {Until} [until] a signal that ends it
@@ -164,7 +163,7 @@ export class Dataset {
   };
 
   /**
-   * @param {object} handle of `add_callback`; an unknown one has no effect
+   * @param {object} handle from `add_callback`; an unknown one has no effect
    */
   remove_callback(handle) {
     this.#callbacks.remove(handle);
@@ -192,7 +191,7 @@ export class Dataset {
     }
   }
 
-  /** @internal the server is asked once more: a `ready` that failed gets another chance */
+  /** @internal the server is asked again: a `ready` that failed is replaced */
   _renew() {
     const { settled, failed } = this.#ready;
     // A `ready` that is still pending will reject.

@@ -2,8 +2,8 @@ import { SharedStateError } from "../protocol/errors.js";
 import { is_object } from "../protocol/messages.js";
 
 /**
- * `idle`: not asked to connect yet; or given up, after `retries` attempts or because the server sent the client away.
- * `connecting`: not connected yet. `reconnecting`: was connected, and tries to be again. `closed`: for good.
+ * `idle`: not connecting yet; or gave up, after `retries` attempts or because the server sent the client away.
+ * `connecting`: not connected yet. `reconnecting`: was connected, and is trying again. `closed`: for good.
  *
  * @typedef {"idle" | "connecting" | "connected" | "reconnecting" | "closed"} Status
  */
@@ -11,23 +11,23 @@ import { is_object } from "../protocol/messages.js";
 /**
  * @typedef {object} Options
  * @property {import("../net/connector.js").WebSocketClass} [WebSocket] constructor; default: the global one. Node
- *   20 has none: pass that of a package such as `ws`.
- * @property {number} [max_queue] requests that may wait for a connection; default 1000. With 0, what cannot be
- *   sent at once is refused.
+ *   20 has none: pass one from a package such as `ws`.
+ * @property {number} [max_queue] number of requests that may wait for a connection; default 1000. With 0, what
+ *   cannot be sent at once is refused.
  * @property {number} [retries] attempts in a row that may fail before the client gives up and is `idle` again;
  *   default: no limit
- * @property {number} [timeout] seconds of silence after which a connection counts as
- *   dead; default 30; Infinity, or more than 74 days: never
- * @property {(error: unknown) => void} [on_error] gets the errors that nothing else reports: what a callback threw, a
- *   refused subscription whose `ready` was never read, a message that breaks the protocol, why there is
- *   no connection (`unreachable`, `sent_away`).
- *   Default: `reportError` in a page or worker, else `console.error`.
+ * @property {number} [timeout] seconds of silence after which a connection counts as dead; default 30; never with
+ *   Infinity or more than 74 days
+ * @property {(error: unknown) => void} [on_error] receives errors that nothing else reports: what a callback
+ *   threw, a refused subscription whose `ready` was never read, a message that breaks the protocol, why there is
+ *   no connection (`unreachable`, `sent_away`). Default: `reportError` in a page or worker, otherwise
+ *   `console.error`.
  * @property {boolean} [debug] ignored: pages of the first generation pass it
  */
 
-/** @type {Record<string, any>} the minimum of a number; of anything else, a value of the same type */
+/** @type {Record<string, any>} for a number its minimum, otherwise a value of the right type */
 const MINIMUM = {
-  // What every object inherits, such as `toString`, is not an option.
+  // Members that every object inherits, such as `toString`, are not options.
   __proto__: null,
   WebSocket: check,
   max_queue: 0,
@@ -38,7 +38,7 @@ const MINIMUM = {
 };
 
 /**
- * Reject at once what would fail later or be ignored.
+ * Reject at once what would later fail or be ignored.
  *
  * @param {string} url
  * @param {Options} options

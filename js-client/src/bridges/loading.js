@@ -13,7 +13,8 @@
 /**
  * @template {{id: string}} T
  * @typedef {object} Initially
- * @property {readonly T[]} [initial] what to show until the items are there, as server-side rendering does. Default: an empty list
+ * @property {readonly T[]} [initial] what to show until the items arrive, and in server-side rendering. Default:
+ *   an empty list
  */
 
 /** @type {readonly any[]} */
@@ -25,7 +26,8 @@ const LOADED = Object.freeze({ loading: false, error: undefined });
 
 /**
  * @param {Dataset<any>} ds
- * @param {(state: Loading) => void} tell called when the state changes, never at once; it is `LOADING` at first
+ * @param {(state: Loading) => void} tell called when the state changes, never immediately; it is `LOADING` at
+ *   first
  * @returns {() => void} ends it
  */
 export function follow_loading(ds, tell) {
@@ -43,7 +45,7 @@ export function follow_loading(ds, tell) {
       () => show(LOADED),
       (error) => show(Object.freeze({ loading: false, error })),
     );
-    // After a refusal that is over already, there is nothing to wait for.
+    // After a refusal that is already over, there is nothing to wait for.
     queueMicrotask(() => pending && show(LOADING));
   };
   follow();
@@ -55,7 +57,7 @@ export function follow_loading(ds, tell) {
 }
 
 /**
- * What is shown of a collection: the initial items until there are others, or it is known that there are none.
+ * What is shown of a collection: the initial items, until there are others or there are known to be none.
  *
  * @template {{id: string}} T
  * @param {Dataset<T> | undefined} ds
@@ -68,13 +70,14 @@ export function shown_items(ds, state, initial) {
 }
 
 /**
- * Acquire a collection, and follow what is to be shown of it.
+ * Acquire a collection, and follow what to show of it.
  *
  * @template {{id: string}} T
  * @param {CoreClient} client
  * @param {string} path `/app/service/collection`
  * @param {readonly T[]} initial
- * @param {(items: readonly T[], ds: Dataset<T>, state: Loading) => void} tell called at once, and when that changes
+ * @param {(items: readonly T[], ds: Dataset<T>, state: Loading) => void} tell called at once, and after each
+ *   change
  * @returns {() => void} ends it, and releases the collection
  */
 export function follow_collection(client, path, initial, tell) {

@@ -1,4 +1,4 @@
-/** SharedState in React: hooks. Items are read through `ds.snapshot`, so that nothing is rendered needlessly. */
+/** SharedState in React: hooks. Items are read through `ds.snapshot`, which avoids needless rendering. */
 
 import { useCallback, useMemo, useSyncExternalStore } from "react";
 import { LOADING, NOTHING, follow_loading, shown_items } from "./loading.js";
@@ -16,7 +16,7 @@ const never = () => () => {};
  * The items of a dataset that was acquired elsewhere.
  *
  * @template {{id: string}} [T=Item]
- * @param {Dataset<T> | undefined} ds undefined: the initial items, as in server-side rendering
+ * @param {Dataset<T> | undefined} ds undefined: show the initial items, as in server-side rendering
  * @param {Initially<T>} [options]
  * @returns {readonly T[]} a frozen list, in order; the same one until something changes
  */
@@ -29,7 +29,7 @@ export function useItems(ds, { initial = NOTHING } = {}) {
 }
 
 /**
- * One item of a dataset: the component is rendered again only when this one changes.
+ * One item of a dataset: the component is rendered again only when this item changes.
  *
  * @template {{id: string}} [T=Item]
  * @param {Dataset<T> | undefined} ds
@@ -51,12 +51,12 @@ export function useItem(ds, id) {
  * @param {CoreClient} client
  * @param {string} path `/app/service/collection`
  * @param {Initially<T>} [options]
- * @returns {readonly [readonly T[], Dataset<T> | undefined, Loading]} the items; the dataset; whether the items are
- *   still to come, and why they cannot be loaded. All three belong to this client and path from the first render on. Until the
- *   component is mounted there is no dataset, unless it is acquired elsewhere already
+ * @returns {readonly [readonly T[], Dataset<T> | undefined, Loading]} the items; the dataset; whether the items
+ *   are still to come, and why they cannot be loaded. All three belong to this client and path from the first
+ *   render on. Until the component is mounted there is no dataset, unless it is already acquired elsewhere
  */
 export function useCollection(client, path, { initial = NOTHING } = {}) {
-  // The initial items belong to the client and path: another list of them does not acquire anew.
+  // The initial items belong to the client and path: a different list does not acquire anew.
   const store = useMemo(() => collection(client, path, initial), [client, path]);
   return useSyncExternalStore(store.subscribe, store.snapshot, store.server_snapshot);
 }

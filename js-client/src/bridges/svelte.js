@@ -1,8 +1,8 @@
 /**
  * SharedState in Svelte: stores, to be read as `$items`.
  *
- * Each subscriber first gets a constant value, so that a server renders, and a page hydrates, the same. Where there is no
- * document, as on a server, nothing comes after it, and nothing is acquired or followed.
+ * Each subscriber first gets a constant value, so that a server renders, and a page hydrates, the same. Without a
+ * document, as on a server, nothing follows, and nothing is acquired or followed.
  */
 
 import { LOADING, NOTHING, follow_collection, follow_loading } from "./loading.js";
@@ -15,7 +15,7 @@ import { collection_path } from "../protocol/paths.js";
 /** @import { Item } from "../protocol/replica.js" */
 
 /**
- * What Svelte's contract for stores asks for.
+ * Svelte's store contract.
  *
  * @template V
  * @typedef {{subscribe: (run: (value: V) => void) => () => void}} Readable
@@ -25,7 +25,7 @@ import { collection_path } from "../protocol/paths.js";
  * The items of a dataset that was acquired elsewhere.
  *
  * @template {{id: string}} [T=Item]
- * @param {Dataset<T> | undefined} ds undefined: the initial items, as in server-side rendering
+ * @param {Dataset<T> | undefined} ds undefined: show the initial items, as in server-side rendering
  * @param {Initially<T>} [options]
  * @returns {Readable<readonly T[]>} holds a frozen list, in order; first the initial items
  */
@@ -40,7 +40,7 @@ export function items(ds, { initial = NOTHING } = {}) {
 }
 
 /**
- * A collection that is kept in sync as long as the store has subscribers.
+ * A collection that is kept in sync while the store has subscribers.
  *
  * @template {{id: string}} [T=Item]
  * @param {CoreClient} client
@@ -50,12 +50,13 @@ export function items(ds, { initial = NOTHING } = {}) {
  * @throws {SharedStateError} `bad_path`
  */
 export function collection(client, path, { initial = NOTHING } = {}) {
-  const name = collection_path(path); // refused here, on a server, too
+  const name = collection_path(path); // refused here, even on a server
   return store(initial, (emit) => follow_collection(client, name, initial, emit));
 }
 
 /**
- * Whether the items of a collection are still to come, and why they cannot be loaded. It keeps the collection in sync, too.
+ * Whether the items of a collection are still to come, and why they cannot be loaded. It keeps the collection in
+ * sync too.
  *
  * @param {CoreClient} client
  * @param {string} path `/app/service/collection`
@@ -76,7 +77,8 @@ export function loading(client, path) {
 
 /**
  * @param {CoreClient} client
- * @returns {Readable<Status>} first `idle`, which is what a server renders; outside of components, ask `client.status`
+ * @returns {Readable<Status>} first `idle`, which is what a server renders; outside of components, use
+ *   `client.status`
  */
 export function status(client) {
   return store(/** @type {Status} */ ("idle"), (emit) => {
@@ -88,8 +90,9 @@ export function status(client) {
 
 /**
  * @template V
- * @param {V} first what each subscriber gets at once
- * @param {(emit: (value: V) => void) => () => void} follow begins to emit what comes after it; returns what ends that
+ * @param {V} first the value that each subscriber gets at once
+ * @param {(emit: (value: V) => void) => () => void} follow begins to emit later values; returns a function that
+ *   ends it
  * @returns {Readable<V>}
  */
 function store(first, follow) {
@@ -99,11 +102,11 @@ function store(first, follow) {
       let subscribed = true;
       let end = () => {};
       run(first);
-      // A page that hydrates is through with it by then. A component that fails on a server may never unsubscribe.
+      // By then a page has hydrated. A component that fails on a server may never unsubscribe.
       if (typeof document !== "undefined") queueMicrotask(begin);
       function begin() {
         if (subscribed) end = follow(emit);
-        if (!subscribed) end(); // ended by the value that it just got
+        if (!subscribed) end(); // the value just emitted has ended it
       }
       /** @param {V} value */
       function emit(value) {

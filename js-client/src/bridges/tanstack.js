@@ -1,9 +1,9 @@
 /**
  * SharedState as a collection of TanStack DB, for its live queries and optimistic changes.
  *
- * What the application inserts, updates and deletes is shown at once and sent as one update; when that is
- * refused, it is taken back. Of an item that is updated, only what was changed is written over what is there then, so that
- * others' changes of its other members stay. The collection is kept in sync as long as TanStack DB uses it.
+ * The application's inserts, updates and deletes are shown at once and sent as one update; if that is refused,
+ * they are rolled back. Of an updated item, only the changed members are written over its present state, so that
+ * others' changes to other members stay. The collection is kept in sync while TanStack DB uses it.
  */
 
 import { follow_loading } from "./loading.js";
@@ -17,9 +17,9 @@ import { follow_loading } from "./loading.js";
  * Options for `createCollection`.
  *
  * @template {{id: string}} [T=Item]
- * @param {SharedStateClient} client the full one
- * @param {string} path `/app/service/collection`; also the id of the collection, unless `options` has another
- * @param {Partial<CollectionConfig<T, string>>} [options] further ones
+ * @param {SharedStateClient} client a full client
+ * @param {string} path `/app/service/collection`; also the id of the collection, unless `options` has another one
+ * @param {Partial<CollectionConfig<T, string>>} [options] further options
  * @returns {CollectionConfig<T, string>}
  */
 export function collection_options(client, path, options = {}) {
@@ -35,7 +35,7 @@ export function collection_options(client, path, options = {}) {
       await ds.transaction((tx) => {
         for (const { key, changes } of transaction.mutations) {
           const item = tx.get_item(key);
-          // Deleted meanwhile: leave it so.
+          // Deleted meanwhile: leave it at that.
           if (item) tx.update({ insert: [{ ...item, ...changes }] });
         }
       });
@@ -82,7 +82,7 @@ function follow(client, path, { begin, write, commit, markReady, markError }) {
   tell(ds.snapshot.map((item) => ({ id: item.id, new: item, old: undefined })));
   const unsubscribe = ds.subscribe(tell);
   const end = follow_loading(ds, ({ loading, error }) => {
-    // After a refusal it stays in error until the items are there.
+    // After a refusal it stays in error until the items arrive.
     if (error) markError(error);
     else if (!loading) markReady();
   });

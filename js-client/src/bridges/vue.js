@@ -1,8 +1,8 @@
 /**
- * SharedState in Vue: composables. They end with the component, or the effect scope, that they are used in.
+ * SharedState in Vue: composables. They end with the component or the effect scope in which they are used.
  *
- * In a component the first value of each is constant until it is mounted, so that a server renders, and a page hydrates,
- * the same; and a server, where nothing is ever mounted, acquires and follows nothing.
+ * In a component their values are constant until it is mounted, so that a server renders, and a page hydrates, the
+ * same; a server, where nothing is ever mounted, acquires and follows nothing.
  */
 
 import {
@@ -29,7 +29,8 @@ import { collection_path } from "../protocol/paths.js";
  * The items of a dataset that was acquired elsewhere.
  *
  * @template {{id: string}} [T=Item]
- * @param {MaybeRefOrGetter<Dataset<T> | undefined>} ds undefined: the initial items, as where a server renders
+ * @param {MaybeRefOrGetter<Dataset<T> | undefined>} ds undefined: show the initial items, as in server-side
+ *   rendering
  * @param {Initially<T>} [options]
  * @returns {Readonly<ShallowRef<readonly T[]>>} holds a frozen list, in order; in a component the initial items until it
  *   is mounted
@@ -58,12 +59,12 @@ export function useItems(ds, { initial = NOTHING } = {}) {
  * @param {string} path `/app/service/collection`
  * @param {Initially<T>} [options]
  * @returns {[Readonly<ShallowRef<readonly T[]>>, Readonly<ShallowRef<Dataset<T> | undefined>>, Readonly<ShallowRef<Loading>>]}
- *   the items; the dataset; whether the items are still to come, and why they do not. In a component, until it is mounted:
- *   the initial items, no dataset, still to come
+ *   the items; the dataset; whether the items are still to come, and why they cannot be loaded. In a component, until
+ *   it is mounted: the initial items, no dataset, still to come
  * @throws {SharedStateError} `bad_path`
  */
 export function useCollection(client, path, { initial = NOTHING } = {}) {
-  const name = collection_path(path); // refused here, on a server, too
+  const name = collection_path(path); // refused here, even on a server
   const items = shallowRef(initial);
   /** @type {ShallowRef<Dataset<T> | undefined>} */
   const ds = shallowRef();
@@ -93,9 +94,9 @@ export function useStatus(client) {
 }
 
 /**
- * In a component once it is mounted, which it never is on a server; outside of components at once.
+ * Follow in a component once it is mounted, which never happens on a server; outside of components, at once.
  *
- * @param {() => unknown} follow called in the scope that is the current one now
+ * @param {() => unknown} follow called in the current scope
  */
 function once_mounted(follow) {
   const scope = getCurrentScope();

@@ -1,26 +1,26 @@
 /**
- * The server's clock, seen from here.
+ * The server's clock, as seen from here.
  *
- * A sample is a question and its answer: the server's time lies between the two moments. Half their
- * distance bounds the error, which grows with age because clocks drift. The best sample counts. Samples are taken
- * often at first, then rarely, and only while the time is asked for.
+ * A sample is a request and its answer: the server read its clock between the two moments. Half their distance
+ * bounds the error, which grows with age because clocks drift. The best sample counts. Samples are taken often at
+ * first, then rarely, and only while the clock is used.
  */
 
 import { Deferred } from "../util/deferred.js";
 
-/** How far two clocks may drift apart, in seconds per second: generous for two quartzes. */
+/** How fast two clocks may drift apart, in seconds per second: generous for two quartz clocks. */
 const DRIFT = 1e-4;
-/** Between the first samples and between the later ones, in seconds; it doubles on the way. */
+/** First and last pause between samples, in seconds; it doubles each time. */
 const SHORTEST = 0.25;
 const LONGEST = 60;
-/** Pauses up to this one follow each other whether the clock is used or not: a first estimate is several samples. */
+/** Up to this pause samples are taken whether the clock is used or not: a first estimate needs several. */
 const FIRST = 4;
 const MAX_SAMPLES = 16;
 
-/** This computer's clock: seconds since the Unix epoch that never go back. */
+/** This computer's clock: seconds since the Unix epoch, never going backwards. */
 const local = () => (performance.timeOrigin + performance.now()) / 1000;
 
-/** The wall clock less `local`, in seconds; it jumps when the computer slept or its clock was set. */
+/** The wall clock minus `local`, in seconds; it jumps when the computer slept or its clock was set. */
 const wall = () => Date.now() / 1000 - local();
 const JUMP = 0.5;
 
@@ -45,14 +45,14 @@ export class Clock {
     this.#ask = ask;
   }
 
-  /** Resolves when the first sample is there. Rejects with `closed` if the client is closed first. */
+  /** Resolves at the first sample. Rejects with `closed` if the client is closed first. */
   get ready() {
     this.#use();
     return this.#ready.promise;
   }
 
   /**
-   * The server's time, in seconds since the Unix epoch. Never goes back. Before the first sample it is this
+   * The server's time, in seconds since the Unix epoch. Never goes backwards. Before the first sample it is this
    * computer's own.
    *
    * @returns {number}
@@ -66,7 +66,7 @@ export class Clock {
     return this.#best?.skew ?? 0;
   }
 
-  /** Time that a message takes one way, in seconds, according to the best sample. */
+  /** One-way latency in seconds, according to the best sample. */
   get trans() {
     return this.#best?.trans ?? Infinity;
   }
@@ -113,7 +113,7 @@ export class Clock {
         this.#ready.resolve();
       }
     } catch (error) {
-      // No connection, or none any more: the next sample may do better. A closed client has none.
+      // No connection, or it was lost: the next sample may succeed. A closed client takes no more.
       if (/** @type {any} */ (error).code === "closed") return this.#ready.reject(error);
     }
     this.#running = false;

@@ -1,4 +1,4 @@
-/** The client with everything: the core, and what is built on it. */
+/** The full client: the core, and what is built on it. */
 
 import { plain_changes } from "./validation.js";
 import { SharedStateClient as CoreClient } from "../api/client.js";
@@ -26,14 +26,14 @@ export class Dataset extends CoreDataset {
   /** @internal recent conflicts, the duration of the last attempt in milliseconds, and the end of the last transaction */
   _contention = { conflicts: 0, attempt: 0, turn: Promise.resolve() };
   /**
-   * @internal resolves at the next version, rejects while the server refuses the subscription
+   * @internal resolves at the next version; rejects while the server refuses the subscription
    * @type {Deferred<void>}
    */
   _moved = new Deferred();
   #ended = new AbortController();
 
   /**
-   * The state that the dataset shows, for `if`; undefined if there is none yet, or the server is of level 1.
+   * The state that the dataset shows, for `if`; undefined before the first sync, and with a server of level 1.
    *
    * @returns {import("../api/changes.js").Cursor | undefined}
    */
@@ -43,17 +43,16 @@ export class Dataset extends CoreDataset {
   }
 
   /**
-   * Read, decide and write in isolation. The function gets a `Transaction`: it reads the
-   * dataset and what was written so far through it, and writes with its `update`. When it returns, the
-   * batch is sent with the condition that nothing it read has changed. If something has, nothing is applied,
-   * and the function runs again, after a random pause: it should have no other effects. Pauses grow with the
-   * conflicts, up to a second, so that everybody gets through. Those of this dataset run one after the other, in the order
-   * in which they were asked for.
+   * Read, decide and write in isolation. The function gets a `Transaction`, through which it reads the dataset,
+   * with its own writes so far, and writes with `update`. When it returns, the batch is sent on the condition that
+   * nothing it read has changed. If something has, nothing is applied, and the function runs again after a random
+   * pause: it should have no other effects. Pauses grow with the number of conflicts, up to a second, so that
+   * every writer gets through. Transactions of one dataset run one after the other, in the order of the calls.
    *
    * @template R
    * @param {(transaction: import("./transaction.js").Transaction<T>) => R} run may be async
-   * @returns {Promise<Awaited<R>>} what the function returned. Rejects with what it threw, or as `update`;
-   *   with `conflict` after 100 runs. May be ignored.
+   * @returns {Promise<Awaited<R>>} what the function returned. Rejects with what it threw, or like `update`; with
+   *   `conflict` after 100 runs. May be ignored.
    */
   transaction(run) {
     const promise = transact(this, run);
@@ -62,8 +61,8 @@ export class Dataset extends CoreDataset {
   }
 
   /**
-   * The changes as they come, for `for await`. What happens while the loop is busy is merged into one list. It ends
-   * when the dataset is released or the client closed.
+   * The changes as they arrive, for `for await`. Changes that arrive while the loop is busy are merged into one
+   * list. It ends when the dataset is released or the client is closed.
    *
    * @param {Until} [until] a signal that ends it
    * @returns {AsyncIterableIterator<Diff<T>[]>}
@@ -108,8 +107,8 @@ export class Dataset extends CoreDataset {
 }
 
 /**
- * A connection to a SharedState server, and the datasets that it keeps in sync. It connects again by
- * itself until it is closed.
+ * A connection to a SharedState server and the datasets that it keeps in sync. It reconnects by itself until it is
+ * closed.
  */
 export class SharedStateClient extends CoreClient {
   /** @type {WeakMap<object, Map<string, SharedObject<any>>>} by dataset and id */
@@ -118,7 +117,7 @@ export class SharedStateClient extends CoreClient {
   #clock;
 
   /**
-   * Nothing is connected yet: `connect`, `acquire`, `get` or `update` does that.
+   * It does not connect yet: `connect`, `acquire`, `get` or `update` will.
    *
    * @param {string} url `ws://host:port` or `wss://host:port`
    * @param {Options} [options]
@@ -135,8 +134,8 @@ export class SharedStateClient extends CoreClient {
   }
 
   /**
-   * Get the dataset of a collection, with or without a connection. However often and in whatever spelling
-   * a path is acquired, the dataset is the same; each time gives a handle of its own.
+   * Get the dataset of a collection, with or without a connection. Acquiring a path again, in whatever spelling,
+   * returns the same dataset, with another handle.
    *
    * @template {{id: string}} [T=Item]
    * @param {string} path `/app/service/collection`
@@ -149,14 +148,14 @@ export class SharedStateClient extends CoreClient {
   }
 
   /**
-   * Get a list that lives in one item of a collection.
+   * Get a list that is stored in one item of a collection.
    *
    * @template {{id: string}} [T=Item]
    * @param {string} path `/app/service/collection`
    * @param {string} id of the item
    * @param {Until} [until] a signal that releases the handle
-   * @returns {[Handle, SharedObject<T>]} handle for `release`, and the object: the same one each time, as long
-   *   as any handle of the collection is held
+   * @returns {[Handle, SharedObject<T>]} handle for `release`, and the object: the same one each time, while any
+   *   handle of the collection is held
    * @throws {SharedStateError} as `acquire`
    */
   acquire_object(path, id, until) {

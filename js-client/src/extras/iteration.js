@@ -4,13 +4,13 @@ import { on_abort } from "../util/lifetime.js";
 /** @import { Diff } from "../protocol/replica.js" */
 
 /**
- * Make callbacks an iterator. What happens while the consumer is busy is merged into one list, with one diff
- * for each id, from what the consumer saw last to what is now: a slow consumer costs no more than the
- * collection.
+ * Turn callbacks into an iterator. Changes that arrive while the consumer is busy are merged into one list, with
+ * one diff for each id, from what the consumer saw last to the present state: a slow consumer costs no more than
+ * the collection.
  *
  * @template {{id: string}} T
  * @param {(callback: (diffs: Diff<T>[]) => void) => () => void} subscribe
- * @param {(AbortSignal | undefined)[]} signals each of them ends it, after what is already there
+ * @param {(AbortSignal | undefined)[]} signals each of them ends it, after the changes already there
  * @returns {AsyncIterableIterator<Diff<T>[]>}
  */
 export function iterate(subscribe, signals) {
@@ -32,12 +32,12 @@ export function iterate(subscribe, signals) {
   /** @type {(() => void)[]} */
   const stops = [];
   for (const signal of signals) stops.push(on_abort(signal, end));
-  // Aborted already: stop listening to the signals after it, too.
+  // Already aborted: stop listening to the remaining signals too.
   if (!open) end();
   return {
     async next() {
       while (open && pending.size === 0) {
-        // Several calls may wait for the same diffs; the first takes them, the others wait on.
+        // Several calls may wait for the same diffs; the first takes them, the others keep waiting.
         await news.promise;
         if (open && pending.size === 0) news = new Deferred();
       }
@@ -67,7 +67,7 @@ function merge(pending, diff) {
   const { id } = diff;
   const before = pending.get(id);
   const { old } = before ?? diff;
-  // Came and went: no change.
+  // Inserted and removed: no change.
   if (!old && !diff.new) pending.delete(id);
   else pending.set(id, /** @type {Diff<T>} */ ({ id, new: diff.new, old }));
 }

@@ -6,8 +6,8 @@ import { Replica } from "../protocol/replica.js";
 /** @import { Diff, Item } from "../protocol/replica.js" */
 
 /**
- * A list of items that lives in one item of a collection, as its member `state`: it is always replaced as a
- * whole. Good for what belongs together and is small.
+ * A list of items stored in one item of a collection, as its member `state`, and always replaced as a whole. Good
+ * for small sets of data that belong together.
  *
  * @template {{id: string}} [T=Item]
  */
@@ -25,12 +25,12 @@ export class SharedObject {
     this.#id = id;
   }
 
-  /** Id of the item that the list lives in. */
+  /** Id of the item that holds the list. */
   get id() {
     return this.#id;
   }
 
-  /** @returns {T[]} the items, in a list of your own; empty if there is no such item */
+  /** @returns {T[]} the items, in a new list; empty if there is no such item */
   get_items() {
     return list(this.#ds.get_item(this.#id));
   }
@@ -49,7 +49,7 @@ export class SharedObject {
   }
 
   /**
-   * Replace the whole list. Of items with the same id the last one counts, in the place of the first.
+   * Replace the whole list. Of several items with the same id the last one counts, in the place of the first.
    *
    * @param {readonly import("../api/changes.js").New<T>[]} items not modified; one without `id` gets a random one
    * @returns {Promise<any>} as of `Dataset.update`
@@ -80,7 +80,7 @@ export class SharedObject {
     });
   }
 
-  /** @param {object} handle of `add_callback`; an unknown one has no effect */
+  /** @param {object} handle from `add_callback`; an unknown one has no effect */
   remove_callback(handle) {
     this.#ds.remove_callback(handle);
   }
@@ -91,7 +91,8 @@ const list = (item) => (Array.isArray(item?.state) ? single(item.state) : []);
 
 /**
  * @param {readonly any[]} items
- * @returns {any[]} one for each id, the last, in the place of the first; and what has none: other programs may put that there
+ * @returns {any[]} the last item of each id, in the place of the first; and items without id, which other programs
+ *   may have put there
  */
 const single = (items) => [
   ...new Map(items.map((each, n) => [typeof each?.id === "string" ? each.id : n, each])).values(),
@@ -101,7 +102,7 @@ const single = (items) => [
 function compare(before, after) {
   const replica = new Replica();
   const update = { remove: [], reset: true };
-  // What other programs put there need not have ids.
+  // Items from other programs may lack ids.
   /** @param {any[]} items */
   const with_id = (items) => items.filter((item) => typeof item?.id === "string");
   replica.apply({ ...update, insert: with_id(before) });

@@ -1,4 +1,4 @@
-/** What can be stored: JSON, and nothing that would be lost or changed on the way. */
+/** What can be stored: JSON values, without anything that would be lost or changed on the way. */
 
 import { SharedStateError } from "../protocol/errors.js";
 import { is_object } from "../protocol/messages.js";
@@ -6,9 +6,10 @@ import { is_object } from "../protocol/messages.js";
 /**
  * @template T
  * @param {T} value
- * @param {string} [place] of it, for people
- * @returns {T} a copy, with `toJSON` called and undefined members left out
- * @throws {SharedStateError} `bad_update`: it holds what JSON cannot express, such as NaN, a Map or a promise
+ * @param {string} [place] its place, for messages
+ * @returns {T} a copy, with `toJSON` called and undefined members omitted
+ * @throws {SharedStateError} `bad_update`: it contains something that JSON cannot express, such as NaN, a Map or a
+ *   promise
  */
 export function plain(value, place = "") {
   try {
@@ -28,7 +29,7 @@ function copy(json, place) {
     return Array.from(json, (each, n) => copy(to_json(each), `${place}[${n}]`));
   if (is_object(json)) {
     const prototype = Object.getPrototypeOf(json);
-    // Objects of another realm have an `Object` of their own.
+    // Objects of another realm have their own `Object`.
     if (!prototype || !Object.getPrototypeOf(prototype))
       return Object.fromEntries(
         Object.entries(json)

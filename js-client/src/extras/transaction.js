@@ -1,12 +1,12 @@
 /**
  * Read, decide, write: in isolation.
  *
- * What is read is remembered; the batch is sent with the condition that none of it has changed since. If it
- * has, the function is run again on what is there now, after a random pause. The pause is longer the more
- * conflicts there were lately on that dataset, and a transaction that follows them begins with one, too: else
- * the last winner would win again, and others never.
+ * Reads are recorded; the batch is sent on the condition that nothing read has changed since. If something has,
+ * the function runs again on the present state, after a random pause. The pause grows with the number of recent
+ * conflicts on that dataset, and a transaction that follows them begins with one too: otherwise the last winner
+ * would keep winning.
  *
- * Transactions of one client on one dataset do not compete: each has its turn when the one before is over.
+ * Transactions of one client on one dataset do not compete: they run one after the other.
  */
 
 import { batch_of } from "./validation.js";
@@ -14,10 +14,10 @@ import { Deferred } from "../util/deferred.js";
 import { SharedStateError } from "../protocol/errors.js";
 import { jitter } from "../util/random.js";
 
-/** Maximum of runs; each that failed lost to another writer who succeeded. */
+/** Maximum number of runs; each failed one lost to another writer, which succeeded. */
 const MAX_RUNS = 100;
 
-/** Maximum of conflicts that count for the pause: it is up to 64 times as long as an attempt takes… */
+/** Maximum number of conflicts that count for the pause, which is up to 64 times as long as an attempt takes… */
 const MAX_CONFLICTS = 6;
 
 /** …and no longer than this, in milliseconds. */
@@ -28,13 +28,13 @@ const MAX_PAUSE = 1000;
 /** @import { Item } from "../protocol/replica.js" */
 
 /**
- * The dataset as a transaction sees it: with what the transaction wrote so far.
+ * The dataset as a transaction sees it: with its own writes so far.
  *
  * @template {{id: string}} [T=Item]
  */
 export class Transaction {
   #ds;
-  /** @type {Set<string>} ids whose state in the collection was looked at */
+  /** @type {Set<string>} ids whose state in the collection was read */
   #read = new Set();
   #read_all = false;
   #reset = false;
@@ -88,7 +88,7 @@ export class Transaction {
   /**
    * Add to the batch that will be sent when the function returns.
    *
-   * @param {Omit<Changes<T>, "if">} changes as of `Dataset.update`
+   * @param {Omit<Changes<T>, "if">} changes as for `Dataset.update`
    * @throws {SharedStateError} `bad_update`, and nothing is added: the changes are invalid, or the function has ended
    */
   update(changes) {
@@ -99,7 +99,7 @@ export class Transaction {
       this.#reset = true;
       this.#insert.clear();
     }
-    // Of no effect after a reset, but for what was inserted since.
+    // After a reset this only affects items inserted since.
     for (const id of remove) {
       this.#remove.add(id);
       this.#insert.delete(id);
@@ -123,7 +123,7 @@ export class Transaction {
 }
 
 /**
- * What a transaction needs beside the lean core's dataset.
+ * What a transaction needs beyond the lean core's dataset.
  *
  * @typedef {object} Conditional
  * @property {Cursor | undefined} cursor
@@ -150,7 +150,8 @@ export async function transact(ds, run) {
     for (let runs = 1; ; runs++) {
       await ds.ready;
       const transaction = new Transaction(ds);
-      // A function that waits for something else, another transaction perhaps, or never returns, does not keep the next one waiting.
+      // A function that waits for something else, perhaps another transaction, or never returns, must not block
+      // the next one.
       const passed_on = setTimeout(turn.resolve);
       let result;
       try {
@@ -181,7 +182,7 @@ export async function transact(ds, run) {
 
 /**
  * @param {number} conflicts
- * @param {number} attempt how long one takes, in milliseconds
+ * @param {number} attempt duration of one attempt, in milliseconds
  * @returns {Promise<void>}
  */
 function pause(conflicts, attempt) {
@@ -190,7 +191,7 @@ function pause(conflicts, attempt) {
 }
 
 /**
- * Wait until the dataset shows what made the conflict: the notification may still be on its way.
+ * Wait until the dataset shows what caused the conflict: the notification may still be on its way.
  *
  * @param {Dataset<any> & Conditional} ds
  * @param {Transaction<any>["_cursor"]} before what it showed when the transaction began

@@ -16,7 +16,7 @@ import { plain } from "./plain.js";
 export function plain_changes(changes) {
   const copy = plain(changes);
   expect(is_object(copy), "update", "an object with remove, insert, reset");
-  // Dropped, as other undefined members are, it would make the update unconditional.
+  // If it were dropped, like other undefined members, the update would be unconditional.
   expect(!("if" in changes) || changes.if, "if", "a cursor");
   const prepared = with_ids(copy);
   const { insert = [] } = prepared;
@@ -25,7 +25,7 @@ export function plain_changes(changes) {
 }
 
 /**
- * The server never sees these changes as they were written, so everything is checked here.
+ * The server never sees these changes in their original form, so everything is checked here.
  *
  * @param {Changes<any>} changes of a transaction
  * @returns {{remove: string[], insert: any[], reset: boolean}} the same, complete, with an id for each item
@@ -43,7 +43,7 @@ export function batch_of(changes) {
 /**
  * @param {any} list
  * @param {string} name
- * @param {string} [member] where the ids are, if it is a list of items
+ * @param {string} [member] the place of the ids, if it is a list of items
  * @throws {SharedStateError} `bad_update`, with the place and what is there
  */
 export function expect_ids(list, name, member = "") {

@@ -3,14 +3,14 @@
 /**
  * @template {{id: string}} [T=Item]
  * @typedef {object} ViewerOptions
- * @property {boolean} [delete] whether each row has a button that removes its item; default false
+ * @property {boolean} [delete] whether each row has a button to remove its item; default false
  * @property {(item: T) => string} [toString] the text of a row; default: the item as JSON
  */
 
 /**
- * Shows a dataset in an element of a page, one row for each item, in order. Everything is shown as text, never
- * as markup, and any id works. Rows stay the elements they are while their items change. It needs
- * no style or script that a strict Content-Security-Policy would refuse.
+ * Shows a dataset in an element of a page, one row per item, in order. Everything is shown as text, never as
+ * markup, and any id works. An item's row stays the same element while the item changes. It needs no style or
+ * script that a strict Content-Security-Policy would refuse.
  *
  * A row is `<div role="listitem" class="list-item">` with a `<span>` and, if asked for, a `<button>`.
  *
@@ -26,7 +26,7 @@ export class DatasetViewer {
 
   /**
    * @param {import("../api/dataset.js").Dataset<T>} ds
-   * @param {HTMLElement} element what it contains is replaced
+   * @param {HTMLElement} element its content is replaced
    * @param {ViewerOptions<T>} [options]
    */
   constructor(ds, element, options = {}) {
@@ -39,7 +39,7 @@ export class DatasetViewer {
     this.#show(ds.get_items());
   }
 
-  /** Stop following the dataset; the rows stay as they are, without effect. */
+  /** Stop following the dataset; the rows stay as they are, with their buttons disabled. */
   close() {
     this.#ds.remove_callback(this.#callback);
     for (const button of this.#element.querySelectorAll("button")) button.disabled = true;
@@ -52,7 +52,7 @@ export class DatasetViewer {
       if (!item) this.#remove(id);
       else this.#fill(this.#rows.get(id) ?? this.#add(id), item);
     }
-    // From the end, because that is where rows move to: those that stay where they are keep the focus.
+    // From the end, because that is where rows move to: rows that stay in place keep the focus.
     let next = null;
     for (const { id } of this.#ds.get_items().reverse()) {
       const row = this.#rows.get(id) ?? this.#add(id);
@@ -89,7 +89,7 @@ export class DatasetViewer {
     button?.setAttribute("aria-label", `Delete ${item.id}`);
   }
 
-  /** Take a row away; the focus, if it is in it, goes to a neighbour. @param {string} id */
+  /** Remove a row; if it has the focus, that moves to a neighbour. @param {string} id */
   #remove(id) {
     const row = this.#rows.get(id);
     if (!row) return;

@@ -1,11 +1,11 @@
 /**
- * A connection that is made again when it is lost: the only module that knows WebSocket.
+ * A connection that is reopened when it is lost: the only module that knows WebSocket.
  *
  * - After a loss it reconnects, without limit or up to `retries`, with growing pauses; at once when the browser
  *   is online again or the page becomes visible.
- * - A silent connection is probed; if no answer comes it is dead, and dropped. So is an attempt that leads to
- *   nothing. Silence is counted in ticks of a timer, not by a clock: a page that was suspended does not take its
- *   own sleep for the server's.
+ * - A silent connection is probed; if there is no answer, it is dead and dropped. So is an attempt that leads to
+ *   nothing. Silence is counted in ticks of a timer, not by a clock: a page that was suspended must not take its
+ *   own sleep for the server's silence.
  * - Once closed it stays closed.
  */
 
@@ -13,7 +13,7 @@ import { SharedStateError } from "../protocol/errors.js";
 import { backoff } from "../util/random.js";
 
 /**
- * The part of a WebSocket that is used, so that any implementation will do.
+ * The part of a WebSocket that is used here; any implementation will do.
  *
  * @typedef {object} WebSocketLike
  * @property {((event: any) => void) | null} onopen
@@ -33,12 +33,12 @@ import { backoff } from "../util/random.js";
  * @property {() => void} opened
  * @property {(text: string) => void} text
  * @property {(closing?: Closing, error?: SharedStateError) => void} lost a connection or an attempt ended; with an
- *   error if no other follows
+ *   error if no further attempt follows
  * @property {() => void} probe send something that the server answers, if there is a connection
  * @property {(error: unknown) => void} report called with the next event
  */
 
-/** Milliseconds to wait for the closing handshake, in Node and Bun: a peer that is gone never answers it. */
+/** Milliseconds to wait for the closing handshake, in Node and Bun: a peer that is gone never answers. */
 const GOODBYE = 1000;
 
 /** The longest interval of a timer, in milliseconds: 24 days. */
@@ -49,13 +49,13 @@ export class Connector {
   #WebSocket;
   #listener;
   #retries;
-  /** Milliseconds between two ticks of the watchdog: after two of silence it probes, after three it hangs up. */
+  /** Milliseconds between ticks of the watchdog: after two silent ticks it probes, after three it hangs up. */
   #tick;
   /** @type {WebSocketLike | undefined} the present connection or attempt */
   #socket;
   /** @type {ReturnType<typeof setTimeout> | undefined} running between two attempts */
   #timer;
-  /** @type {number | undefined} when the next attempt will be, in milliseconds since the Unix epoch */
+  /** @type {number | undefined} time of the next attempt, in milliseconds since the Unix epoch */
   next_attempt;
   /** @type {ReturnType<typeof setInterval> | undefined} */
   #watchdog;
@@ -80,7 +80,7 @@ export class Connector {
   /**
    * Start the first attempt.
    *
-   * @throws what the WebSocket constructor throws for a URL that can never work; nothing is started then
+   * @throws what the WebSocket constructor throws for a URL that can never work; then nothing is started
    */
   start() {
     this.#open();
@@ -94,7 +94,7 @@ export class Connector {
     try {
       this.#socket?.send(text);
     } catch (error) {
-      // A connection that takes no text is dead: its end settles what was not sent.
+      // A connection that accepts no text is dead: its end settles what was not sent.
       this.#listener.report(error);
       this.#socket?.close();
     }
@@ -112,7 +112,7 @@ export class Connector {
   #hang_up() {
     const socket = this.#socket;
     if (!socket) return;
-    // Forgotten first: its further events, close included, are ignored.
+    // Forget it first, so that its further events, including close, are ignored.
     this.#socket = undefined;
     socket.close(1000);
     /** @type {any} */ (
@@ -121,7 +121,7 @@ export class Connector {
   }
 
   /**
-   * Make the next attempt at once, if there is a pause before it.
+   * Make the next attempt at once if it is pending.
    *
    * @returns {number | undefined} when it would have been
    */
@@ -149,13 +149,13 @@ export class Connector {
     };
     socket.onmessage = ({ data }) => {
       if (socket !== this.#socket) return;
-      // Only messages count: a server that accepts and hangs up must not be called at full speed.
+      // Only messages count: the client must not hammer a server that accepts and hangs up.
       this.#failures = this.#silence = 0;
       this.#heard = true;
-      // Binary frames are not of the protocol.
+      // Binary frames are not part of the protocol.
       if (typeof data === "string") this.#listener.text(data);
     };
-    // `close` follows. Without a listener, Node would throw.
+    // A `close` event follows. Without a listener, Node would throw.
     socket.onerror = () => {};
     socket.onclose = (event) => {
       if (socket === this.#socket) this.#lost(event);
@@ -189,7 +189,7 @@ export class Connector {
 
   #wake = () => {
     if (this.retry()) return;
-    // The network may have changed, and the connection be dead unnoticed.
+    // The network may have changed, and the connection may be dead without notice.
     this.#silence = 2;
     this.#listener.probe();
     this.#watch();

@@ -1,9 +1,9 @@
 /**
- * The client without a connection: a state machine.
+ * The client without I/O: a state machine.
  *
- * What happens (a connection, a message, a call of the application) goes in by a method; what is to be done comes
- * back as a list of effects, to be performed in order. No socket, timer, clock or randomness in here, and nothing
- * that a server sends makes a method throw. The Python client's core has the same inputs and effects.
+ * What happens (a connection, a message, a call of the application) is the input of a method; what must be done is
+ * returned as a list of effects, to be performed in order. There is no socket, timer, clock or randomness here,
+ * and nothing that a server sends makes a method throw. The Python client's core has the same inputs and effects.
  */
 
 import { fault, send_text, settled } from "./effects.js";
@@ -16,7 +16,7 @@ import { Subscription } from "./subscription.js";
 /** @import { Malformed, Notification, Reply } from "./messages.js" */
 /** @import { Replica } from "./replica.js" */
 
-/** Default for the requests that may wait for a connection: minutes of an active page. */
+/** Default number of requests that may wait for a connection: minutes of an active page. */
 export const MAX_WAITING = 1000;
 
 export class ClientProtocol {
@@ -52,7 +52,7 @@ export class ClientProtocol {
   }
 
   /**
-   * End for good: pending requests are settled, later ones refused.
+   * Close for good: pending requests are settled, later ones refused.
    *
    * @returns {Effect[]}
    */
@@ -63,7 +63,7 @@ export class ClientProtocol {
   }
 
   /**
-   * Attempts to connect have ended, for now: what waits is refused, later requests wait again.
+   * Attempts to connect have ended for now: waiting requests are refused, later ones wait again.
    *
    * @param {SharedStateError} error
    * @returns {Effect[]}
@@ -73,7 +73,7 @@ export class ClientProtocol {
   }
 
   /**
-   * Check that the server is there: any answer will do.
+   * Check that the server is alive: any answer will do.
    *
    * @returns {Effect[]}
    */
@@ -97,18 +97,18 @@ export class ClientProtocol {
   }
 
   /**
-   * Withdraw a request that was not sent yet.
+   * Withdraw a request that has not been sent yet.
    *
    * @param {unknown} ticket
-   * @returns {boolean} true if it will never be sent; else it takes its course
+   * @returns {boolean} true if it will never be sent; otherwise it takes its course
    */
   withdraw(ticket) {
     return this.#requests.withdraw(ticket);
   }
 
   /**
-   * Keep a replica in sync with a collection. Called again for a path, it has an effect only if the
-   * server had refused: it is asked once more.
+   * Keep a replica in sync with a collection. Called again for a path, it has an effect only if the server had
+   * refused, which is then asked again.
    *
    * @param {string} path normalised
    * @param {Replica} replica
@@ -158,7 +158,7 @@ export class ClientProtocol {
    */
   #subscribe(subscriptions, resume) {
     if (!this.#requests.connected || subscriptions.length === 0) return [];
-    // Numbers are the tunnels of the application's requests, strings those of the client's own.
+    // Tunnels of the application's requests are numbers, those of the client's own strings.
     const tunnel = `subs${this.#next_subs++}`;
     for (const each of subscriptions) each.ask(tunnel, resume);
     return this.#change(tunnel, subscriptions);
@@ -169,7 +169,7 @@ export class ClientProtocol {
    *
    * @param {string} tunnel
    * @param {Subscription[]} [inserted]
-   * @param {string[]} [remove] paths that are not in force any more
+   * @param {string[]} [remove] paths no longer in force
    * @returns {Effect[]}
    */
   #change(tunnel, inserted, remove) {
@@ -180,7 +180,7 @@ export class ClientProtocol {
   }
 
   /**
-   * Send a request of the client's own, if there is a connection.
+   * Send one of the client's own requests, if there is a connection.
    *
    * @param {"GET" | "PUT"} cmd
    * @param {string} path
@@ -193,7 +193,7 @@ export class ClientProtocol {
   }
 
   /**
-   * The server answered to `PUT /subs`.
+   * Handle the server's answer to `PUT /subs`.
    *
    * @param {Reply} reply
    * @returns {Effect[]}
@@ -242,7 +242,7 @@ export class ClientProtocol {
     const { path, epoch } = notification;
     this.#level = epoch === undefined ? 1 : 2;
     const subscription = this.#subscriptions.get(path);
-    // Released meanwhile: this was under way.
+    // Released meanwhile: this was still on its way.
     if (!subscription) return [];
     const outcome = subscription.receive(notification);
     if (outcome === "gap") return this.#resubscribe(subscription, epoch);
@@ -268,8 +268,8 @@ export class ClientProtocol {
   }
 
   /**
-   * Something was missed: subscribe anew. In two requests, because a server may take a path that one
-   * request removes and inserts for one that is subscribed already, and send nothing.
+   * Subscribe anew after a gap. In two requests, because a server may consider a path that one request removes and
+   * inserts as subscribed already, and send nothing.
    *
    * @param {Subscription} subscription
    * @param {string | undefined} epoch

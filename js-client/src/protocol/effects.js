@@ -5,13 +5,13 @@
  * @typedef {{kind: "send_text", text: string}} SendText
  *   send one text frame
  * @typedef {{kind: "settled", ticket: unknown, error: SharedStateError | undefined, data: unknown}} Settled
- *   a request is over, each exactly once: failed if there is an error, else `data` is its result
+ *   a request is over, exactly once for each: it failed if there is an error, otherwise `data` is its result
  * @typedef {{kind: "changed", path: string, diffs: Diff[]}} Changed
  *   a replica changed, in one step; there is at least one diff
  * @typedef {{kind: "synced", path: string}} Synced
  *   a replica is in sync, after it was not
  * @typedef {{kind: "moved", path: string}} Moved
- *   a replica came to another version with neither `changed` nor `synced` to say so
+ *   a replica came to another version, and neither `changed` nor `synced` says so
  * @typedef {{kind: "refused", path: string, error: SharedStateError}} Refused
  *   the server does not keep this replica in sync
  * @typedef {{kind: "fault", error: SharedStateError}} Fault

@@ -15,31 +15,32 @@
 /**
  * The only class of errors that this package creates.
  *
- * `code` says what happened to programs, `message` to people. Codes of the server: `bad_message`,
+ * `code` is for programs, `message` for people. Codes of the server: `bad_message`,
  * `bad_path`, `bad_update`, `no_service`, `unauthenticated`, `forbidden`, `conflict`, `too_large`,
  * `too_many`, `unavailable`, `internal`. Codes of this client:
  *
- * - `connection_lost`: the request was sent, and the connection was lost before the answer came. Whether it
- *   took effect is unknown (`outcome` is "unknown"); the dataset shows it once it is in sync again.
+ * - `connection_lost`: the request was sent, but the connection was lost before the answer came. Whether it took
+ *   effect is unknown (`outcome` is "unknown"); the dataset shows it once it is in sync again.
  * - `too_large`: the server closed the connection because a message was too long for it; this request was the
  *   longest unanswered one, and was not accepted.
  * - `closed`: the client was closed; the request was never sent.
- * - `unreachable`: as many attempts to connect failed as the option `retries` allows; the request was never
- *   sent. Also reported, once, if the first two attempts fail: browsers do not say why.
- * - `sent_away`: the server closed the connection with `close_code`, 4400 to 4499, which ends the attempts; `message` is its
- *   reason. What was not sent is rejected with it, and it is reported.
- * - `released`: the dataset was released before it was in sync, or is used after its release.
- * - `too_many`: the queue of requests that wait for a connection is full; the request was not sent.
- * - `bad_path`: refused before it was sent, for a reason that the server would have too; `bad_update` likewise,
- *   or the update has an unknown member, or holds what JSON cannot express; `message` names the place.
- * - `bad_url`, `bad_option`: the constructor rejects its arguments (not in the lean core).
+ * - `unreachable`: all attempts to connect that the option `retries` allows have failed; the request was never
+ *   sent. It is also reported, once, if the first two attempts fail: browsers do not say why.
+ * - `sent_away`: the server closed the connection with `close_code`, 4400 to 4499, and the client does not
+ *   reconnect; `message` is the server's reason. Requests that were not sent are rejected with it, and it is
+ *   reported.
+ * - `released`: the dataset was released before it was in sync, or was used after its release.
+ * - `too_many`: the queue of requests waiting for a connection is full; the request was not sent.
+ * - `bad_path`: refused before it was sent, for a reason that the server would give too; `bad_update` likewise, or
+ *   the update has an unknown member or a value that JSON cannot express; `message` names the place.
+ * - `bad_url`, `bad_option`: the constructor rejected its arguments (not in the lean core).
  * - `bad_message`: the server broke the protocol (reported, never a reply).
- * - `refused`: the server left a path out of the subscriptions without a reason (level 1).
- * - `failed`: the server refused a request without a code (level 1), and `message` is its reason; or it is of level 1,
- *   and has neither conditions nor transactions.
+ * - `refused`: the server omitted a path from the subscriptions without a reason (level 1).
+ * - `failed`: the server refused a request without a code (level 1), and `message` is its reason; or the request
+ *   needs conditions or transactions, which level 1 does not have.
  *
  * Further members of the reply are copied: `outcome` ("unknown") with `unavailable`; `epoch` and
- * `version`, the collection's present state, with `conflict`.
+ * `version`, the collection's current state, with `conflict`.
  */
 export class SharedStateError
   extends /** @type {new (...args: any[]) => Error & Details} */ (Error)
@@ -54,7 +55,7 @@ export class SharedStateError
     super(message, options);
     this.name = "SharedStateError";
     this.code = /** @type {ErrorCode} */ (code);
-    // Members of the server never replace those of every error.
+    // The server's members never replace those of every error.
     for (const [name, value] of Object.entries(members))
       if (value !== undefined && !(name in this)) /** @type {any} */ (this)[name] = value;
   }

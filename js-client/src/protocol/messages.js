@@ -8,11 +8,11 @@
 /**
  * @typedef {object} Reply
  * @property {"reply"} kind
- * @property {unknown} tunnel what the request carried
+ * @property {unknown} tunnel the tunnel of the request
  * @property {boolean} ok
  * @property {unknown} data result, or the reason as a sentence
- * @property {Record<string, unknown>} error further members of a failure
- * @property {unknown} errors refused subscriptions, a list of `[path, {code, message}]`, if it is one
+ * @property {Record<string, unknown>} error further members of an error
+ * @property {unknown} errors refused subscriptions, normally a list of `[path, {code, message}]`
  */
 
 /**
@@ -23,17 +23,17 @@
  * @property {string} path as it was subscribed
  * @property {Update} update
  * @property {string | undefined} epoch
- * @property {number | undefined} base version that it leads from
- * @property {number | undefined} version version that it leads to
+ * @property {number | undefined} base version from which it leads
+ * @property {number | undefined} version version to which it leads
  * @property {boolean} more whether further parts follow, to be applied together with this one
  */
 
-/** @typedef {{kind: "malformed", reason: string, path: unknown}} Malformed `path`: as the message has it, if it has one */
+/** @typedef {{kind: "malformed", reason: string, path: unknown}} Malformed `path`: that of the message, if any */
 
 /**
  * @param {"GET" | "PUT"} cmd
  * @param {string} path
- * @param {unknown} arg left out if undefined
+ * @param {unknown} arg omitted if undefined
  * @param {unknown} tunnel
  * @returns {string}
  * @throws {TypeError} if `arg` is not JSON (a cycle, a BigInt)
@@ -43,10 +43,10 @@ export function encode_request(cmd, path, arg, tunnel) {
 }
 
 /**
- * Read a message; never throws, whatever the text.
+ * Decode a message; never throws.
  *
  * @param {string} text
- * @returns {Reply | Notification | Malformed | undefined} undefined: of some later protocol
+ * @returns {Reply | Notification | Malformed | undefined} undefined: a message of a later protocol
  */
 export function decode(text) {
   /** @type {unknown} */
@@ -73,7 +73,7 @@ function reply(message) {
     tunnel,
     ok: message.ok === true,
     data,
-    // A conflict has the present state beside `error`; the application finds it in the error.
+    // A conflict has the current state beside `error`; the application finds it in the error.
     error: { epoch, version, ...members(error) },
     errors,
   };
@@ -85,7 +85,7 @@ function reply(message) {
  */
 function notification({ path, data, epoch, base, version, more }) {
   const { remove = [], insert = [], reset } = members(data);
-  // Read as absent, a member of the wrong type would silently change the meaning of the message.
+  // Treating a member of the wrong type as absent would silently change the meaning of the message.
   const are = (/** @type {string} */ type, /** @type {unknown[]} */ ...values) =>
     values.every((value) => value == null || typeof value === type);
   const well =
@@ -119,7 +119,7 @@ const malformed = (reason, path) => ({ kind: "malformed", reason, path });
 
 /**
  * @param {unknown} value
- * @returns {Record<string, any>} none if it has no members
+ * @returns {Record<string, any>} empty if it has no members
  */
 export const members = (value) => (is_object(value) ? value : {});
 

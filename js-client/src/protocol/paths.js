@@ -1,7 +1,7 @@
 import { SharedStateError } from "./errors.js";
 
 /**
- * Return the one spelling of a path: one slash ahead of each segment, none at the end.
+ * Return the normal form of a path: one slash before each segment, none at the end.
  *
  * @param {string} path
  * @returns {string} e.g. `/app/items/c` for `app//items/c/`; `/` if there are no segments
@@ -13,8 +13,8 @@ export function normal_path(path) {
 }
 
 /**
- * Return the one spelling of the path of a collection. Finer rules (length, forbidden characters) are left
- * to the server, the one place that knows them.
+ * Return the normal form of the path of a collection. Further rules (length, forbidden characters) are left to the
+ * server.
  *
  * @param {string} path
  * @returns {string} `/app/service/collection`

@@ -1,8 +1,8 @@
 /**
  * The local copy of one collection, and the algebra of updates on it.
  *
- * Items stand in order of insertion: replacing an item keeps its place, removing and inserting it
- * again puts it last. That is how a `Map` behaves, and a Map also takes any id, "__proto__" included.
+ * Items are in order of insertion: replacing an item keeps its place, removing and inserting it again puts it
+ * last. A `Map` behaves like that, and accepts any id, even "__proto__".
  */
 
 /**
@@ -35,8 +35,8 @@ export class Replica {
    * Apply an update as one step.
    *
    * @param {Update} update
-   * @returns {Diff[]} one for each id that the update touched. A reset gives the net difference: an
-   *   unchanged item has none, unless it has moved behind one that it was ahead of. Empty if nothing changed.
+   * @returns {Diff[]} one for each id that the update touched. A reset gives the net difference: an unchanged item
+   *   has no diff, unless it has moved behind one that it preceded. Empty if nothing changed.
    */
   apply(update) {
     return update.reset ? this.#replace(update.insert) : this.#edit(update);
@@ -64,7 +64,7 @@ export class Replica {
     for (const [id, item] of after) {
       let now = item;
       const old = before.get(id);
-      // The object that the application knows stays, so that it may compare by identity.
+      // Keep the object that the application knows, so that it can compare by identity.
       if (old !== undefined && same(old, item)) after.set(id, (now = old));
       const place = places.get(id) ?? last;
       if (now !== old || place < last) diffs.push(/** @type {Diff} */ ({ id, new: now, old }));
@@ -102,7 +102,7 @@ export class Replica {
 }
 
 /**
- * Return whether two JSON values are the same; the order of an object's members does not matter.
+ * Return whether two JSON values are equal; the order of an object's members does not matter.
  *
  * @param {unknown} a
  * @param {unknown} b
@@ -112,7 +112,7 @@ export function same(a, b) {
   try {
     return deep_same(a, b);
   } catch {
-    // Nested deeper than the stack: a diff too many does no harm, an exception here would.
+    // Nested deeper than the stack: a superfluous diff does no harm, an exception here would.
     return false;
   }
 }

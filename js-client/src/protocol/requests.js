@@ -1,13 +1,13 @@
 /**
  * The application's requests: each is settled exactly once.
  *
- * - A request waits while there is no connection, or while `WINDOW` requests are unanswered. Requests are
- *   sent in the order they were made.
- * - A request that waits survives the loss of a connection. One that was sent does not: its outcome
- *   is unknown, and sending it again could apply it twice.
+ * - A request waits while there is no connection, or while `WINDOW` requests are unanswered. Requests are sent in
+ *   the order in which they were made.
+ * - A waiting request survives the loss of a connection. One that was sent does not: its outcome is unknown, and
+ *   sending it again could apply it twice.
  * - The exception is a connection that the server closes because a message is too long: the longest unanswered
  *   request was not accepted.
- * - The text is made with the request, so that later changes by the application do not leak into it.
+ * - The text is encoded when the request is made, so that later changes by the application do not leak into it.
  */
 
 import { send_text, settled } from "./effects.js";
@@ -23,10 +23,10 @@ import { encode_request } from "./messages.js";
 /** The close code for a message that is too long (RFC 6455, section 7.4.1). */
 const TOO_BIG = 1009;
 
-/** Maximum of unanswered requests: the server has a limit too and refuses what exceeds it. */
+/** Maximum number of unanswered requests: the server has a limit too, and refuses what exceeds it. */
 export const WINDOW = 100;
 
-/** Maximum of text that waits for a connection, in UTF-16 units: a page must not grow while it is offline. */
+/** Maximum size of waiting requests, in UTF-16 units: a page must not grow while it is offline. */
 export const MAX_WAITING_LENGTH = 16 * 1024 * 1024;
 
 export class Requests {
@@ -101,7 +101,7 @@ export class Requests {
   }
 
   /**
-   * @param {SharedStateError} error of what was not sent
+   * @param {SharedStateError} error for requests that were not sent
    * @returns {Effect[]}
    */
   end(error) {
@@ -124,14 +124,14 @@ export class Requests {
 
   /**
    * @param {Reply} reply
-   * @returns {Effect[]} empty if the reply answers no request
+   * @returns {Effect[]} empty if it does not answer a request
    */
   receive(reply) {
     const request = this.#sent.get(reply.tunnel);
     if (!request) return [];
     this.#sent.delete(reply.tunnel);
     const over = settled(request.ticket, reply.ok ? undefined : error_of(reply), reply.data);
-    // Refilled by halves: taking from the front of a long list once for many requests is cheap.
+    // Refilled by halves: taking many requests from the front of a long list at once is cheap.
     return this.#sent.size > WINDOW / 2 ? [over] : [over, ...this.#fill()];
   }
 
@@ -148,7 +148,7 @@ export class Requests {
 }
 
 /**
- * The request that a server did not accept when it closed with `TOO_BIG`: one was too long for it, so the longest was.
+ * The request that a server did not accept when it closed with `TOO_BIG`: one was too long, so the longest was.
  *
  * @param {Waiting[]} requests
  * @returns {Waiting | undefined}

@@ -1,8 +1,8 @@
 /**
- * One subscription: which notifications are applied, and when to ask for a fresh start.
+ * One subscription: which notifications are applied, and when to subscribe anew.
  *
- * A notification is applied if it is a snapshot (`reset`), or leads from the version held (`base`).
- * Otherwise something was missed, a *gap*, and the subscription is made anew.
+ * A notification is applied if it is a snapshot (`reset`) or leads from the version held (`base`). Otherwise
+ * something was missed, a *gap*, and the client subscribes anew.
  *
  * | state      | notification                    | what is done                                        |
  * |------------|---------------------------------|-----------------------------------------------------|
@@ -20,20 +20,20 @@
 /** @import { Diff, Replica } from "./replica.js" */
 
 /**
- * Undefined: ignored, or kept until the rest comes.
+ * Undefined: ignored, or kept until the remaining parts arrive.
  * @typedef {"gap" | {diffs: Diff[], synced: boolean} | undefined} Outcome
  */
 
 export class Subscription {
   /** @type {"idle" | "asked" | "subscribed" | "refused"} */
   state = "idle";
-  /** @type {unknown} tunnel of the request that asked for it last */
+  /** @type {unknown} tunnel of the last request for it */
   tunnel;
   /** @type {object | undefined} what was asked for */
   sub;
-  /** @type {"nothing" | "change" | "snapshot"} what was asked for and has not come yet */
+  /** @type {"nothing" | "change" | "snapshot"} what was requested and has not arrived yet */
   #awaited = "snapshot";
-  /** @type {Notification | undefined} the parts that have come, as one */
+  /** @type {Notification | undefined} the parts that have arrived, joined */
   #parts;
 
   /**
@@ -46,7 +46,7 @@ export class Subscription {
   }
 
   /**
-   * Ask the server, with the request of that tunnel.
+   * Note that the request with this tunnel asks for it.
    *
    * @param {unknown} tunnel
    * @param {boolean} resume whether changes since the version held are enough
@@ -58,7 +58,7 @@ export class Subscription {
     this.#parts = undefined;
     const known = resume && epoch !== undefined && version !== undefined;
     this.#awaited = known ? "change" : "snapshot";
-    // A snapshot may come in parts, so that a large one does not hold up the rest.
+    // A snapshot may come in parts, so that a large one does not hold up other messages.
     this.sub = { since: known ? { epoch, version } : undefined, parts: true };
   }
 
@@ -74,7 +74,7 @@ export class Subscription {
   /**
    * What to do about a gap.
    *
-   * @param {string | undefined} epoch of the notification that showed it, if known
+   * @param {string | undefined} epoch epoch of the notification that revealed it, if known
    * @returns {"resume" | "restart" | "refuse"}
    */
   after_gap(epoch) {
@@ -90,7 +90,7 @@ export class Subscription {
     if (!this.in_force) return undefined;
     const parts = this.#parts;
     this.#parts = undefined;
-    // Parts of one snapshot name one version; anything else of this path means that it was given up.
+    // Parts of one snapshot name the same version; anything else on this path means that it was abandoned.
     const continues = parts && parts.epoch === next.epoch && parts.version === next.version;
     if (!continues && !this.#acceptable(next))
       return this.state === "subscribed" ? "gap" : undefined;
@@ -132,7 +132,7 @@ export class Subscription {
  * @returns {Notification}
  */
 function join(first, next) {
-  // The lists of `first` are only ours, so they grow in place: joining many parts stays linear.
+  // The lists of `first` belong to us, so they grow in place: joining many parts stays linear.
   for (const id of next.update.remove) first.update.remove.push(id);
   for (const item of next.update.insert) first.update.insert.push(item);
   return first;

@@ -1,12 +1,12 @@
 import { report } from "./report.js";
 
 /**
- * Calls of the application's functions, one after the other, in the order in which they became due.
+ * Calls the application's functions one after the other, in the order in which they became due.
  *
  * - The client finishes its own work on an event before the first call. So none of it is left undone, whatever a
  *   function does: throw, use the client, or never return.
- * - That happens: Firefox ends the running script without an exception when a navigation begins, and the page stays if
- *   it leads nowhere (a download, a 204). The calls that were still due are made at the next event.
+ * - The last does happen: when a navigation begins, Firefox ends the running script without an exception, and the
+ *   page stays if the navigation leads nowhere (a download, a 204). Calls still due are made at the next event.
  */
 export class CallQueue {
   /** @type {Set<() => unknown>} */
@@ -14,7 +14,7 @@ export class CallQueue {
   #running = false;
   #on_error;
 
-  /** @param {((error: unknown) => void) | undefined} on_error gets errors that nothing else handles */
+  /** @param {((error: unknown) => void) | undefined} on_error receives errors that nothing else handles */
   constructor(on_error = report) {
     this.#on_error = on_error;
   }
@@ -39,14 +39,14 @@ export class CallQueue {
 
   /** Make the calls that are due, unless one of them is being made. */
   run() {
-    // Either a call led here, and nothing will be left to do, or that call never returned.
+    // Either a call led here, and nothing will be left to do, or that call has never returned.
     if (this.#running) setTimeout(this.#run);
     else this.#run();
   }
 
   #run = () => {
     this.#running = true;
-    // Calls that are added meanwhile are made, too.
+    // Calls added meanwhile are made too.
     for (const call of this.#due) {
       this.#due.delete(call);
       try {

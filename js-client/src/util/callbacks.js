@@ -1,8 +1,8 @@
 /** @import { CallQueue } from "./call_queue.js" */
 
 /**
- * Callbacks of one kind. One that throws does not affect the others; one that is removed is not called
- * again, not even for the present event; one that is added is called from the next event on.
+ * Callbacks of one kind. One that throws does not affect the others; a removed one is not called again, not even
+ * for the current event; an added one is called from the next event on.
  *
  * @template T
  */
@@ -32,7 +32,7 @@ export class Callbacks {
     this.#callbacks.delete(handle);
   }
 
-  /** @param {T} value which they are called with when the calls that are due are made */
+  /** @param {T} value passed to the callbacks when due calls are made */
   call(value) {
     for (const handle of this.#callbacks.keys())
       this.#calls.add(() => this.#callbacks.get(handle)?.(value));

@@ -1,5 +1,5 @@
 /**
- * A promise that is settled from outside, once. Ignored, it raises no warning.
+ * A promise that is settled from outside, once. If it is ignored, there is no warning.
  *
  * @template T
  */
@@ -23,7 +23,7 @@ export class Deferred {
     this.promise.catch(() => {});
   }
 
-  /** @param {unknown} error no effect if it is settled */
+  /** @param {unknown} error has no effect once settled */
   reject(error) {
     if (this.settled) return;
     this.settled = this.failed = true;

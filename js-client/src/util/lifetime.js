@@ -1,9 +1,9 @@
-/** How long things last: until an `AbortSignal` is aborted, or a block with `using` ends. */
+/** Lifetimes: until an `AbortSignal` is aborted, or a block with `using` ends. */
 
 /** @import { Disposable } from "./disposable.js" */
 
 /**
- * The key that `using` looks for; a private one where the language has none yet.
+ * The key that `using` looks for; a substitute where the language does not have it yet.
  *
  * @type {typeof Symbol.dispose}
  */
@@ -23,7 +23,7 @@ export const disposable = (it, end) => /** @type {any} */ (Object.assign(it, { [
  */
 
 /**
- * Call a function when a signal is aborted, at once if it is already.
+ * Call a function when a signal is aborted, or at once if it already is.
  *
  * @param {AbortSignal | undefined} signal
  * @param {() => void} end

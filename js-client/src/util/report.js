@@ -4,7 +4,7 @@
  * @param {unknown} error
  */
 export function report(error) {
-  // Tools listen to this in a page and its workers. In Deno and Bun it would end the program.
+  // In a page and its workers, tools listen to this. In Deno and Bun it would end the program.
   const page = "document" in globalThis || "WorkerGlobalScope" in globalThis;
   if (page && globalThis.reportError) globalThis.reportError(error);
   else console.error(error);
