@@ -1,8 +1,8 @@
 """SharedState's protocol core: no I/O, no clock, no randomness, nothing asynchronous.
 
-Give a `Server` what happens (a connection opened, a message came, a commit ended) and perform the effects it
-returns. docs/embedding.md tells how, and which other modules are public; `sharedstate_anyio` is an embedding that uses
-all of it.
+Report what happens to a `Server` (a connection opened, a message arrived, a commit ended) and perform the effects it
+returns. docs/embedding.md explains how, and lists the other public modules; `sharedstate_anyio` is an embedding that
+uses all of it.
 """
 
 from ._version import __version__

@@ -1,6 +1,6 @@
-"""The version, in the one place where it is written; `make version` changes it and what has to follow.
+"""The single source of the version; `make version` changes it and everything that must follow.
 
-It is read by the build, too, which loads this file alone: nothing is imported here.
+The build reads it too, and loads this file alone: import nothing here.
 """
 
 __version__ = "0.2.0"

@@ -1,6 +1,6 @@
-"""What the embedding program hands in, checked before anything is done with it.
+"""Checks of the embedding program's arguments, made before anything is done with them.
 
-A mistake is a `TypeError` or a `ValueError` that names the argument, raised at once: nothing has changed then.
+A mistake raises a `TypeError` or a `ValueError` that names the argument, before anything has changed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _item = msgspec.json.Decoder(_Item)
 
 
 def expect(name: str, value: object, kind: type, article: str = "a") -> None:
-    """Check that an argument is of a type.
+    """Check that an argument is of the given type.
 
     Raises:
         TypeError: it is not.
@@ -38,7 +38,7 @@ def expect(name: str, value: object, kind: type, article: str = "a") -> None:
 
 
 def found(value: object) -> str:
-    """Return what a value is, in a few words; of what may be long or a secret only the type."""
+    """Describe a value in a few words; give only its type if it may be long or secret."""
     if value is None or isinstance(value, bool | int | float):
         return repr(value)
     return type(value).__name__
@@ -49,7 +49,7 @@ def check_seconds(now: object, name: str = "now") -> None:
 
     Raises:
         TypeError: it is not a number.
-        ValueError: it is not finite: no deadline would ever come, or all at once.
+        ValueError: it is not finite: deadlines would never come, or all at once.
     """
     if type(now) is not float:
         if isinstance(now, bool) or not isinstance(now, int | float):
@@ -62,11 +62,11 @@ def check_seconds(now: object, name: str = "now") -> None:
 def check_number(
     name: str, value: object, least: float, *, whole: bool = True, optional: bool = False
 ) -> None:
-    """Check that an argument is a finite number, not less than `least`; `optional`: or None.
+    """Check that an argument is a finite number of at least `least`, or None if `optional`.
 
     Raises:
         TypeError: it is not a number, or not a whole one.
-        ValueError: it is too small, or not finite.
+        ValueError: it is too small or not finite.
     """
     if optional and value is None:
         return
@@ -81,7 +81,7 @@ def as_condition(wanted: object, name: str = "condition") -> Condition:
     """Return the condition of an update; a cursor alone is about the whole collection.
 
     Raises:
-        TypeError: it is neither, or names no state.
+        TypeError: it is neither a condition nor a cursor, or something in it has the wrong type.
         ValueError: its version is less than 0, or a text in it is not Unicode.
     """
     condition = Condition(wanted) if isinstance(wanted, Cursor) else wanted
@@ -98,14 +98,14 @@ def as_condition(wanted: object, name: str = "condition") -> Condition:
 
 
 def check_update(update: object) -> None:
-    """Check that an argument is an update whose items can be sent: JSON text in UTF-8 under its own id.
+    """Check that an argument is an update whose items can be sent: JSON text in UTF-8, each under its own id.
 
     Raises:
-        TypeError: it, or something in it, is of another type.
-        ValueError: a text is not that of an item, or of another item.
+        TypeError: it, or something in it, has the wrong type.
+        ValueError: a text is not that of an item, or is that of another item.
     """
     expect("update", update, Update, "an")
-    assert isinstance(update, Update)  # noqa: S101  (what `expect` has just found)
+    assert isinstance(update, Update)  # noqa: S101  (for the type checker)
     remove: object = update.remove
     if isinstance(remove, str | bytes) or not isinstance(remove, Sequence):
         raise TypeError(f"remove: expected a tuple of ids, found {found(remove)}")
@@ -127,7 +127,7 @@ def check_update(update: object) -> None:
 
 
 def item_id(text: object) -> str:
-    """Return the id in an item's JSON text, which is found to be one JSON object in UTF-8.
+    """Return the id in an item's JSON text, after checking that it is one JSON object in UTF-8.
 
     Raises:
         TypeError: it is not bytes.
@@ -137,7 +137,7 @@ def item_id(text: object) -> str:
         raise TypeError(f"expected JSON text as bytes, found {found(text)}")
     try:
         if not text.isascii():
-            text.decode()  # members that are skipped are not looked at
+            text.decode()  # the decoder does not check members that it skips
         return _item.decode(text).id
     except UnicodeDecodeError as error:
         raise ValueError(f"it is not UTF-8: {error.reason}") from None
@@ -150,7 +150,7 @@ def check_text(name: str, text: object, what: str = "an id, a") -> None:
 
     Raises:
         TypeError: it is not a str.
-        ValueError: it holds half of a surrogate pair.
+        ValueError: it holds a lone surrogate.
     """
     if not isinstance(text, str):
         raise TypeError(f"{name}: expected {what} str, found {found(text)}")
@@ -179,10 +179,10 @@ def check_json(name: str, text: object) -> None:
 
 
 def messages(unsent: Iterable[bytes]) -> Sequence[bytes]:
-    """Return the messages that a transport keeps.
+    """Return the messages that a transport keeps, as a sequence.
 
     Raises:
-        TypeError: they are not bytes each.
+        TypeError: one of them is not bytes.
     """
     try:
         kept = tuple(unsent)
@@ -194,11 +194,11 @@ def messages(unsent: Iterable[bytes]) -> Sequence[bytes]:
 
 
 def service_names(services: Iterable[str]) -> tuple[str, ...]:
-    """Return names of services, each of which can stand in a path.
+    """Return the names of services, after checking that each can be a path segment.
 
     Raises:
-        TypeError: it is a single text, or not texts.
-        ValueError: one cannot be the segment of a path.
+        TypeError: `services` is a single text, or contains anything but str.
+        ValueError: a name cannot be a path segment.
     """
     if isinstance(services, str | bytes):
         raise TypeError('services: expected several names, such as ["items"], found a single text')

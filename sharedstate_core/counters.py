@@ -1,4 +1,4 @@
-"""What a server has done and has at hand, in plain numbers, for whoever watches over it."""
+"""Plain numbers for monitoring: what a server has done, and what it holds."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import NamedTuple
 
 @dataclass(slots=True)
 class Counters:
-    """What has happened since the server was made; every number only grows.
+    """What has happened since the server was created; every number only grows.
 
     Attributes:
         connections: connections opened.
         updates: updates committed.
-        rejected: updates that storage refused one by one, such as for a condition that did not hold.
-        deliveries: notifications handed to connections: one message to 1,000 subscribers counts 1,000.
-        bytes: bytes of messages handed to connections, replies too, before framing and compression.
-        blocked: times that a reader has fallen behind.
-        conflated: versions that readers who had fallen behind were told of within a later one.
-        resumes_met: subscriptions with `since` that were given what changed.
-        resumes_missed: subscriptions with `since` that had to be given everything.
+        rejected: updates that storage rejected individually, such as for a condition that did not hold.
+        deliveries: notifications given to connections: one message to 1,000 subscribers counts as 1,000.
+        bytes: bytes of messages given to connections, including replies, before framing and compression.
+        blocked: times that a reader was blocked.
+        conflated: versions that blocked readers got only as part of a later one.
+        resumes_met: subscriptions with `since` that got only what had changed.
+        resumes_missed: subscriptions with `since` that had to be sent everything.
     """
 
     connections: int = 0
@@ -34,13 +34,13 @@ class Counters:
 
 
 class Census(NamedTuple):
-    """What there is at this moment.
+    """What there is at the moment.
 
     Attributes:
         connections: open connections.
-        subscriptions: of all of them.
-        blocked: connections whose reader has fallen behind.
-        collections: collections that somebody watches, reads or writes, or did a moment ago.
+        subscriptions: subscriptions of all connections.
+        blocked: connections whose reader is blocked.
+        collections: collections that are watched, read or written, or were a moment ago.
         loaded: those of them whose content is in memory.
     """
 

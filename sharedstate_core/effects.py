@@ -1,7 +1,7 @@
-"""What the core asks its transport and its storage to do; every input returns a list of these.
+"""The effects, by which the core asks its transport and storage to act; every input returns a list of them.
 
-An adapter performs them in order, each at once, without calling the core from within. Results come back
-later as inputs that carry the effect's `ticket`.
+An adapter performs them in order, each immediately, without calling the core while doing so. Results come back later
+as inputs that carry the effect's `ticket`.
 """
 
 from collections.abc import Hashable, Sequence
@@ -14,13 +14,13 @@ from .paths import CollectionPath
 from .storage import Cursor, Write
 
 C = TypeVar("C", bound="Hashable")
-"""The transport's own handle of a connection: any hashable object."""
+"""The transport's own handle for a connection: any hashable object."""
 
 
 class Send(Struct, Generic[C], frozen=True):
     """Send one text message to each of these connections.
 
-    The message is UTF-8 and shared: frame it once, whatever the number of connections.
+    The message is in UTF-8 and shared: frame it once, however many connections there are.
     """
 
     connections: Sequence[C]
@@ -28,10 +28,10 @@ class Send(Struct, Generic[C], frozen=True):
 
 
 class AwaitDrain(Struct, Generic[C], frozen=True):
-    """Call `connection_drained` once all that was sent to the connection has left; nothing more is sent until then.
+    """Call `connection_drained` once everything sent to the connection has left; nothing more is sent until then.
 
-    If it does not leave at once, call `connection_blocked` as ever, and `connection_drained` for both. Without either
-    call for `Limits.drain_seconds` the connection is closed.
+    If it does not leave at once, call `connection_blocked` as usual; one `connection_drained` then answers both.
+    Without either call for `Limits.drain_seconds`, the connection is closed.
     """
 
     connection: C
@@ -50,9 +50,9 @@ class ResumeReading(Struct, Generic[C], frozen=True):
 
 
 class Close(Struct, Generic[C], frozen=True):
-    """Close a connection with this WebSocket close code, then report `connection_closed`.
+    """Close a connection with this WebSocket close code, then call `connection_closed`.
 
-    `at_once`: without waiting for what it was sent, whose memory is needed.
+    `at_once`: do not wait until what it was sent has left, since its memory is needed.
     """
 
     connection: C
@@ -62,7 +62,7 @@ class Close(Struct, Generic[C], frozen=True):
 
 
 class Commit(Struct, frozen=True):
-    """Store these writes in order, in one transaction; a rejected one leaves its neighbours.
+    """Store these writes in order, in one transaction; a rejected one does not affect the others.
 
     Answer with `commit_succeeded` or `commit_failed`. At most one Commit or Load is under way per collection.
     """
@@ -115,10 +115,10 @@ class ListApps(Struct, frozen=True):
 
 
 class Doubt(Struct, frozen=True):
-    """A reader claims to hold a state of a collection that storage does not hold; the reader is told everything.
+    """A reader claims to hold a state of a collection that storage does not hold; the reader is sent everything.
 
-    It is wrong, or storage has gone back while nobody was there to see it. A store may know what to make of it. There
-    is nothing to answer, and one that does not know ignores it.
+    Either the reader is wrong, or storage has gone back unobserved. A store may know what to do about it; others ignore
+    it. There is no answer.
     """
 
     collection: CollectionPath
@@ -131,15 +131,15 @@ class Doubt(Struct, frozen=True):
 
 
 class Answer(Struct, frozen=True):
-    """Tell whoever asked by a typed input (`Server.put`, `get`, `subscribe`) what came of it; once for each.
+    """Give the author of a typed input (`Server.put`, `get`, `subscribe`, `unsubscribe`) its answer, once for each.
 
     Attributes:
-        author: who, as the input was given it.
-        data: of `put` the number of ids that the update names; of `get` the JSON text of the array of all items, as
-            bytes, or a sequence of names, or of `/clock` a float; of `subscribe` None. None with an error.
+        author: the author, as passed to the input.
+        data: for `put` the number of ids that the update names; for `get` the JSON text of the array of all items, as
+            bytes, or a sequence of names, or a float for `/clock`; else None. None with an error.
         cursor: the state after the update, or the one that was read, if there is one.
-        error: why nothing was done; None if it was.
-        outcome_unknown: nobody knows whether the update was stored.
+        error: why nothing was done; None on success.
+        outcome_unknown: whether it is unknown if the update was stored.
     """
 
     author: Hashable
@@ -165,7 +165,7 @@ Effect: TypeAlias = (
 
 
 class Effects(list[Effect[C]]):
-    """The effects of one input, in order, and the time at which it came.
+    """The effects of one input, in order, and the time of the input.
 
     Attributes:
         now: seconds of the embedder's monotonic clock.

@@ -1,8 +1,8 @@
-"""What can go wrong, and whose fault it is.
+"""Errors, by who is at fault.
 
-`RequestError` is the peer's fault or the storage's: it becomes a failed reply and never
-leaves the core. `LocalProtocolError` is the fault of the program that embeds the core (an input for a
-connection that was never opened, a ticket nobody issued): it is raised to that program.
+`RequestError` is the fault of a peer or of storage: it becomes a failed reply and never leaves the core.
+`LocalProtocolError` is the fault of the embedding program (an input for a connection that was never opened, a ticket
+that was never issued): it is raised to that program.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ ErrorCode = Literal[
     "unavailable",
     "internal",
 ]
-"""The `error.code` of a failed reply; PROTOCOL.md tells what each means."""
+"""The `error.code` of a failed reply; PROTOCOL.md explains each."""
 
 CLOSE_GOING_AWAY: Final = 1001
 CLOSE_UNSUPPORTED_DATA: Final = 1003
@@ -37,14 +37,14 @@ class SharedStateError(Exception):
     """Base of every error that this package raises.
 
     Attributes:
-        code: what happened, for programs.
+        code: machine-readable code of what happened.
     """
 
     code: str = "internal"
 
 
 class LocalProtocolError(SharedStateError):
-    """The embedding program used the core against its rules; the core's state is unchanged."""
+    """The embedding program broke the core's rules; the core's state is unchanged."""
 
 
 class RequestError(SharedStateError):
@@ -62,7 +62,7 @@ class RequestError(SharedStateError):
 
 
 class Refusal(NamedTuple):
-    """What a `RequestError` says, without the error itself: its traceback would keep whatever is on the way alive."""
+    """The contents of a `RequestError`, without the exception, whose traceback would keep other objects alive."""
 
     code: ErrorCode
     message: str

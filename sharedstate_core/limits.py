@@ -1,4 +1,4 @@
-"""How much one peer may ask for. Each limit answers a request that exceeds it; none closes the server."""
+"""Limits on what peers may use: exceeding one fails a request or closes a connection, and never stops the server."""
 
 from __future__ import annotations
 
@@ -16,40 +16,39 @@ class Limits:
     """Bounds of one server; every field has a default that suits one small machine.
 
     Attributes:
-        message_bytes: longest message of a peer, in bytes of UTF-8. The transport enforces it (close code 1009),
+        message_bytes: longest message from a peer, in bytes of UTF-8. The transport enforces it (close code 1009),
             because only the transport can stop before the message is in memory.
         depth: how deep arrays and objects may nest inside one item, tunnel or subscription.
         items: ids that one update may name, `insert` and `remove` together.
         id_bytes: longest id of an item, in bytes of UTF-8.
         subscriptions: subscriptions of one connection.
-        unanswered: requests of one connection that wait for their answer. At half of it the core asks the
-            transport to pause reading; a request beyond it is answered `too_many`.
-        held_bytes: bytes of replies kept for a connection whose reader is blocked; beyond, it is closed.
-        window_bytes: bytes that one connection is given of replies and of what brings it to now, before the transport
-            has said that they have left. One message may exceed it; more wait.
+        unanswered: unanswered requests of one connection. At half of it the core asks the transport to pause reading; a
+            request beyond it is answered `too_many`.
+        held_bytes: bytes of replies kept for a connection whose reader is blocked; beyond that, it is closed.
+        window_bytes: bytes of replies and catching-up messages that one connection is given before the transport
+            reports that they have left. One message may exceed it; more wait.
         collection_items: items that a collection may hold; None for any number.
         collection_bytes: bytes of all items' texts that a collection may hold; None for any number. With either, a
-            collection is loaded before the first update, also if nobody watches it, and an update that makes it too
+            collection is loaded before its first update even if nobody watches it, and an update that makes it too
             large is refused with `too_large`. What another process commits at the same moment is not counted.
         tombstones: removed ids that one collection remembers in memory, so that a client can resume.
-        group: updates that one commit takes at the most.
-        drain_seconds: how long a connection may stay blocked without progress, or the transport may leave a
-            `AwaitDrain` without an answer, before the connection is closed; its client can resume.
+        group: maximum number of updates in one commit.
+        drain_seconds: how long a connection may stay blocked without progress, or the transport may leave an
+            `AwaitDrain` unanswered, before the connection is closed; its client can resume.
         linger_seconds: how long a collection that nobody watches stays in memory.
-        linger_bytes: memory of all such collections together; beyond, those go first that wait for the longest.
-        collections: collections that are watched, read or written at one time, whoever does; one more is answered
-            `too_many`.
-        loads: loads of one service under way at once; the others wait, fair between connections.
-        owed_bytes: what readers have not taken yet, of all connections together: of those whose sockets are full,
-            everything, and of others what exceeds the window of each; and the requests that are put off until then.
-            A message to many counts once. Beyond it, those are closed first who have made no progress for the longest.
-        pending_bytes: updates that wait for storage, of all connections together, with what each of them and each of
-            its ids takes beside its text. While as much waits, further updates are answered `unavailable`.
-        retry_seconds: first and longest pause before a failed load is tried again; it doubles each time.
-        part_bytes: size of one part of a snapshot for those who subscribe with `parts`, in bytes.
+        linger_bytes: memory of all such collections together; beyond that, those that have waited longest go first.
+        collections: collections watched, read or written at one time, by anyone; one more is answered `too_many`.
+        loads: loads of one service under way at once; the others wait, with fairness between connections.
+        owed_bytes: what readers have not taken yet, of all connections together: everything for those whose sockets are
+            full, what exceeds the window for the others, and the requests deferred until then. A message to many
+            counts once. Beyond it, connections that have made no progress for the longest are closed first.
+        pending_bytes: updates that wait for storage, of all connections together, including the overhead of each update
+            and of each of its ids. While that much waits, further updates are answered `unavailable`.
+        retry_seconds: first and longest pause before a failed load is retried; it doubles each time.
+        part_bytes: size of one part of a snapshot for subscriptions with `parts`, in bytes.
 
     Raises:
-        TypeError, ValueError: one is not a number, or too small: nothing can be done with 0 of most of them.
+        TypeError, ValueError: a limit is not a number, or is too small: most cannot be 0.
     """
 
     message_bytes: int = 4 * 1024 * 1024
@@ -86,11 +85,11 @@ class Limits:
 
 
 class LiveLimits:
-    """The limits of one server, which everybody reads here whenever they matter.
+    """The limits of one server, read here by all its parts whenever they matter.
 
     Attributes:
-        current: those in force.
-        bound_collections: whether there is a bound on what a collection may hold.
+        current: the limits in force.
+        bound_collections: whether the size of collections is bounded.
     """
 
     __slots__ = ("bound_collections", "current")
@@ -99,7 +98,7 @@ class LiveLimits:
         self.change(limits)
 
     def change(self, limits: Limits) -> None:
-        """Replace them as a whole."""
+        """Replace the limits as a whole."""
         self.current = limits
         bounds = (limits.collection_items, limits.collection_bytes)
         self.bound_collections = bounds != (None, None)

@@ -1,7 +1,7 @@
-"""Names of things: `/app/service/collection`.
+"""Paths: the names of collections, `/app/service/collection`, and of other things that can be read.
 
-Segments compare by code point. Empty segments vanish, so `app/items/c`, `/app/items/c/` and
-`/app//items/c` all name the same collection (PROTOCOL.md, "Paths").
+Segments compare by code point. Empty segments are dropped, so `app/items/c`, `/app/items/c/` and `/app//items/c` all
+name the same collection (PROTOCOL.md, "Paths").
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from typing import Final, NamedTuple
 from .errors import RequestError
 
 MAX_SEGMENT_BYTES: Final = 128
-"""The longest segment, in bytes of UTF-8: an application key and an index column both hold it."""
+"""Maximum length of a segment, in bytes of UTF-8: it must fit both an application key and an index column."""
 
 
 MAX_PATH_CHARACTERS: Final = 512
-"""The longest path as spelled, empty segments included: every notification repeats it."""
+"""Maximum length of a path as spelled, including empty segments: every notification repeats it."""
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 class CollectionPath(NamedTuple):
-    """The normal form of a collection's path; equal paths name the same collection."""
+    """A collection's path in normal form: equal paths name the same collection."""
 
     app: str
     service: str
@@ -34,7 +34,7 @@ class CollectionPath(NamedTuple):
 
 
 def split_path(text: str) -> tuple[str, ...]:
-    """Return the segments of a path, empty ones left out; three of them as a `CollectionPath`.
+    """Return the non-empty segments of a path; if there are three, as a `CollectionPath`.
 
     Raises:
         RequestError: `bad_path`, if it is longer than `MAX_PATH_CHARACTERS`, or if a segment is `.` or `..`, holds
@@ -53,7 +53,7 @@ def parse_collection_path(text: str) -> CollectionPath:
     """Return the collection that `text` names.
 
     Raises:
-        RequestError: `bad_path`, as `split_path`, or if there are not exactly three segments.
+        RequestError: `bad_path`, as for `split_path`, or if there are not exactly three segments.
     """
     segments = split_path(text)
     if not isinstance(segments, CollectionPath):
@@ -63,7 +63,7 @@ def parse_collection_path(text: str) -> CollectionPath:
     return segments
 
 
-@lru_cache(maxsize=1024)  # a connection names the same few again and again
+@lru_cache(maxsize=1024)  # connections keep naming the same few paths
 def _split(text: str) -> tuple[str, ...]:
     segments = tuple(segment for segment in text.split("/") if segment)
     for segment in segments:

@@ -1,13 +1,12 @@
-"""Updates that wait for storage: the memory they take, of all connections together.
+"""Pending updates: the memory taken by updates that wait for storage, for all connections together.
 
 The rules:
 
-1. An update counts from when its collection takes it in until storage has answered, or cannot be asked; also if its
-   author has left meanwhile.
-2. One that is put off until its author reads on counts as unsent to the author instead (`unsent_bytes`): so nobody who
-   does not read keeps others from writing.
-3. While as much waits as may, further updates are refused before they are looked at. So one update may exceed the
-   bound.
+1. An update counts from when its collection queues it until storage has answered or cannot be asked, even if its author
+   has left meanwhile.
+2. An update deferred until its author reads on counts as unsent to the author instead (`unsent_bytes`), so a peer that
+   does not read cannot keep others from writing.
+3. Once the bound is reached, further updates are refused whatever their size, so one update may exceed it.
 """
 
 from __future__ import annotations

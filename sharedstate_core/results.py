@@ -1,14 +1,14 @@
-"""What storage answers, checked at the door: before a ticket is taken, before anything has changed.
+"""Checks of storage's results, made before a ticket is closed and before anything has changed.
 
 The rules:
 
-1. An answer that cannot be one (a row that is no `Row`, a text that is not bytes, a version beyond the head, the
-   wrong number of outcomes) raises `LocalProtocolError`, which names the place. The core is as it was, and the ticket
-   still open: the embedder answers with `commit_failed` or `load_failed` or `list_failed`.
-2. Whatever passes here can be taken in, kept, and told to clients without an error.
-3. What an item's text says is not looked at: it is what storage was given. Whether a state is the right one only
-   storage can know.
-4. Rows come by the hundred thousand: what they cost here is a tenth of what it costs to take them in.
+1. An impossible result (a row that is not a `Row`, a text that is not bytes, a version beyond the head, the wrong
+   number of outcomes) raises `LocalProtocolError`, which names the place. The core is unchanged and the ticket still
+   open: the embedder answers with `commit_failed`, `load_failed` or `list_failed`.
+2. Whatever passes can be applied, kept and sent to clients without an error.
+3. The contents of an item's text are not checked: it is what storage was given. Only storage can know whether a state
+   is the right one.
+4. Rows come by the hundred thousand: checking them costs a tenth of what applying them does.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ if TYPE_CHECKING:
     from .storage import Outcome, Write
 
 MAX_VERSION: Final = 2**53 - 1
-"""The greatest whole number that every JSON reader takes as it is."""
+"""The greatest whole number that every JSON reader reads exactly."""
 
 _CODES: Final = frozenset(get_args(ErrorCode))
 
 
 def checked_commit(result: object, writes: Sequence[Write]) -> CommitResult:
-    """Return what storage says that a commit of these writes came to.
+    """Return storage's result of a commit of these writes, after checking it.
 
     Raises:
-        LocalProtocolError: it cannot have come to that.
+        LocalProtocolError: the result is impossible.
     """
     if not isinstance(result, CommitResult):
         raise _wrong("result", "a CommitResult", result)
@@ -63,10 +63,10 @@ def checked_commit(result: object, writes: Sequence[Write]) -> CommitResult:
 
 
 def checked_load(loaded: object, since: Cursor | None) -> Loaded:
-    """Return what storage holds of a collection, or what changed after `since`, which was asked for.
+    """Return storage's result of a load that asked for what changed after `since`, after checking it.
 
     Raises:
-        LocalProtocolError: it cannot hold that, or was not asked for it.
+        LocalProtocolError: the result is impossible, or is not what was asked for.
     """
     if not isinstance(loaded, Loaded):
         raise _wrong("result", "a Loaded", loaded)
@@ -84,10 +84,10 @@ def checked_load(loaded: object, since: Cursor | None) -> Loaded:
 
 
 def checked_names(names: object) -> Sequence[str]:
-    """Return names of collections.
+    """Return the names that storage listed, after checking them.
 
     Raises:
-        LocalProtocolError: they are none.
+        LocalProtocolError: they are not a sequence of Unicode texts.
     """
     listed: Sequence[str] = _listed("names", names)
     if not set(map(type, listed)) <= {str} or not _is_unicode("".join(listed)):
@@ -97,10 +97,10 @@ def checked_names(names: object) -> Sequence[str]:
 
 
 def check_change(path: object, cursor: object) -> None:
-    """Check what is said of another process's commit.
+    """Check a report of another process's commit.
 
     Raises:
-        LocalProtocolError: `path` is not a collection's, or `cursor` neither names a state nor is None.
+        LocalProtocolError: `path` is not a valid `CollectionPath`, or `cursor` is not a valid `Cursor` or None.
     """
     if not isinstance(path, CollectionPath) or set(map(type, path)) != {str}:
         raise _wrong("path", "a CollectionPath", path)
@@ -119,7 +119,7 @@ def _check_rows(rows: Sequence[Row], base: int, head: int) -> None:
     if not all(issubclass(kind, Row) for kind in kinds):
         index = [issubclass(type(row), Row) for row in rows].index(False)
         raise _wrong(f"Loaded.rows[{index}]", "a Row", rows[index])
-    # `__class__` and the bare comparisons cost half of what calls would.
+    # `__class__` and bare comparisons cost half as much as calls would.
     for row in rows:
         text, created, place, version = row.text, row.created, row.place, row.version
         if not (
@@ -135,7 +135,7 @@ def _check_rows(rows: Sequence[Row], base: int, head: int) -> None:
 
 
 def _refuse_row(rows: Sequence[Row], base: int, head: int) -> None:
-    """Raise what is wrong with the first row that something is wrong with."""
+    """Raise an error that describes the first invalid row."""
     for index, each in enumerate(rows):
         row = f"Loaded.rows[{index}]"
         id, text, version = each.id, each.text, each.version
@@ -164,7 +164,7 @@ def _check_ids(ids: Sequence[str]) -> None:
 
 
 def _check_base(base: int, loaded: Loaded, since: Cursor | None) -> None:
-    """Check that what changed after `base` was asked for, and can be told."""
+    """Check that the changes after `base` were asked for, and that all of them are known."""
     _check_version("Loaded.base", base, loaded.version)
     if since != (loaded.epoch, base):
         asked = "everything" if since is None else f"{since.version} in epoch {since.epoch!r}"
@@ -175,7 +175,7 @@ def _check_base(base: int, loaded: Loaded, since: Cursor | None) -> None:
         raise LocalProtocolError(f"Loaded.base: {problem}")
 
 
-# --- small things ---------------------------------------------------------------------------------
+# --- helpers --------------------------------------------------------------------------------------
 
 
 def _check_outcome(place: str, outcome: object) -> None:
@@ -211,7 +211,7 @@ def _is_unicode(text: str) -> bool:
 
 
 def _listed(place: str, values: object) -> Sequence[Any]:
-    """Return the elements of a sequence; what is in them is yet to be checked."""
+    """Return the elements of a sequence, which are not checked yet."""
     if values.__class__ is list or isinstance(values, tuple):
         return values
     if not isinstance(values, Sequence) or isinstance(values, str | bytes | bytearray):

@@ -1,11 +1,11 @@
-"""The words in which the core and a store speak: what is written, what came of it, what is read.
+"""The types exchanged between the core and a store: what is written, the outcome, and what is read.
 
-A store keeps, for every collection, a version and one `Row` an id. Removed ids stay as
-tombstones until they are pruned; `horizon` is the version of the newest one pruned, so that
-"what changed since N" can be told for every N from the horizon on. A store's `epoch` names one run of its
-version counts: it changes when they start anew, so that (epoch, version) names one state for ever.
+A store keeps a version for every collection, and one `Row` per id. Removed ids stay as tombstones until they are
+pruned; `horizon` is the version of the newest one pruned, so "what changed since N" is known for every N from the
+horizon on. A store's `epoch` names one run of its version counts: it changes when they start again, so that
+(epoch, version) names one state for ever.
 
-All of these but `Cursor` may gain members, with defaults, at the end: read them by name.
+All of these types but `Cursor` may gain members, with defaults, at the end: read them by name.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from .updates import Update
 
 
 class Cursor(NamedTuple):
-    """One state of a collection. Version 0 is the empty collection before its first update."""
+    """A state of a collection. Version 0 is the empty collection before its first update."""
 
     epoch: str
     version: int
@@ -28,7 +28,7 @@ class Condition(Struct, frozen=True):
     """Apply only if nothing of interest has changed after `cursor` (the `if` of an update).
 
     Attributes:
-        cursor: the state that the author had seen.
+        cursor: the state that the author has seen.
         ids: only these ids matter; None for the whole collection.
     """
 
@@ -46,19 +46,19 @@ class Write(Struct, frozen=True):
 class Committed(Struct, frozen=True):
     """The write is stored, and this is the collection's version after it.
 
-    A write raises the version by one; one whose update is a no-op leaves it.
+    A write raises the version by one, except that a no-op leaves it unchanged.
     """
 
     version: int
 
 
 class Rejected(Struct, frozen=True):
-    """The write was refused and changed nothing; its neighbours are not affected.
+    """The write was refused and changed nothing; other writes are not affected.
 
     Attributes:
-        code: `conflict` for a condition that does not hold, else what fits best.
+        code: `conflict` for a condition that does not hold, otherwise the code that fits best.
         message: one readable sentence for the author.
-        version: the collection's version at that moment.
+        version: the collection's version at that point.
     """
 
     code: ErrorCode
@@ -70,7 +70,7 @@ Outcome: TypeAlias = Committed | Rejected
 
 
 class CommitResult(Struct, frozen=True):
-    """What came of a commit: one outcome for each write, in order."""
+    """The result of a commit: one outcome for each write, in order."""
 
     epoch: str
     outcomes: Sequence[Outcome]
@@ -83,8 +83,8 @@ class Row(Struct, frozen=True, gc=False):
         id: the item's id.
         text: the item's JSON text in UTF-8; None marks a tombstone, an id that was removed.
         created: version of the update that inserted the item; a replacement keeps it, an item that was removed and
-            comes back gets a new one. Items are in the order of (created, place). In a tombstone, 0.
-        place: its place among the items which that update inserted, from 0. In a tombstone, 0.
+            comes back gets a new one. Items are in order of (created, place). In a tombstone, 0.
+        place: its place among the items that update inserted, from 0. In a tombstone, 0.
         version: version of the update that last touched the id.
     """
 
@@ -96,15 +96,15 @@ class Row(Struct, frozen=True, gc=False):
 
 
 class Loaded(Struct, frozen=True):
-    """What a store holds of a collection, read at one moment.
+    """A store's data of a collection, read at one moment.
 
     Attributes:
         epoch: the store's epoch.
         version: the collection's version; 0 if nothing was ever written.
         horizon: tombstones up to this version may be missing; 0 in a store that keeps all of them.
-        rows: in any order. With `base`, the rows (tombstones too) whose version is greater than `base`; without,
-            every row, tombstones too.
-        base: the version asked for, if the rows are only what changed since; None for everything.
+        rows: the rows, including tombstones, in any order: with `base`, those whose version is greater than `base`;
+            without it, all of them.
+        base: the version asked for, if the rows are only what has changed since; None for everything.
     """
 
     epoch: str
@@ -122,14 +122,14 @@ def condition_holds(
     horizon: int,
     versions: Sequence[int] = (),
 ) -> bool:
-    """Return whether a conditional write may be applied to a collection as it stands.
+    """Return whether a conditional write may be applied to a collection in its current state.
 
     Args:
         condition: the write's condition; None always holds.
         epoch: the store's epoch.
         version: the collection's version.
         horizon: the collection's horizon.
-        versions: the row versions (tombstones too) of those of the condition's ids which have a row.
+        versions: the row versions (including tombstones) of those of the condition's ids that have a row.
     """
     if condition is None:
         return True
@@ -138,5 +138,5 @@ def condition_holds(
     if condition.ids is None:
         return condition.cursor.version == version
     if condition.cursor.version < horizon:
-        return False  # a tombstone that would tell may be gone
+        return False  # a tombstone that matters may be gone
     return all(row_version <= condition.cursor.version for row_version in versions)

@@ -1,4 +1,4 @@
-"""Deadlines without a clock: whoever owns the time asks for the next one and says when it has come."""
+"""Deadlines without a clock: the owner of the time asks for the next one, and for those that are due."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ K = TypeVar("K", bound="Hashable")
 
 
 class Timers(Generic[K]):
-    """At most one deadline a key, in seconds of the caller's monotonic clock."""
+    """At most one deadline per key, in seconds of the caller's monotonic clock."""
 
     def __init__(self) -> None:
         self._deadlines: dict[K, float] = {}
@@ -49,7 +49,7 @@ class Timers(Generic[K]):
         return None
 
     def due(self, now: float) -> Iterator[K]:
-        """Yield the keys whose deadline has come, earliest first, each dropped before it is yielded."""
+        """Yield the keys whose deadline has passed, earliest first; each is dropped before it is yielded."""
         while (at := self.next()) is not None and at <= now:
             _, _, key = heapq.heappop(self._heap)
             del self._deadlines[key]

@@ -1,8 +1,8 @@
-"""The algebra of updates: pure functions on states, no protocol and no storage.
+"""The algebra of updates: pure functions on states, with no protocol or storage.
 
 A *state* is a dict from id to the item's JSON text, in order of insertion. An `Update` acts on states.
 Updates form a monoid (`compose`, with the empty update as unit), so that
-`apply(apply(s, u), v) == apply(s, compose(u, v))`; group commit and conflation rest on it.
+`apply(apply(s, u), v) == apply(s, compose(u, v))`; group commit and conflation rely on this.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ class Update(Struct, frozen=True):
 
     Attributes:
         remove: ids, in the order given, without repetition; empty if `reset`.
-        insert: JSON text of each item (UTF-8, one object holding that id) by id, in the order
-            they are set; an item listed twice stands at its first place with its last text.
-        reset: whether every item goes first.
+        insert: JSON text of each item (UTF-8, one object holding that id) by id, in the order in which they are set;
+            an item listed twice has its first place and its last text.
+        reset: whether to remove every item first.
     """
 
     remove: tuple[str, ...] = ()
@@ -37,12 +37,12 @@ class Update(Struct, frozen=True):
 
     @property
     def is_noop(self) -> bool:
-        """Whether the update touches nothing whatever the state: `{}` on the wire."""
+        """Whether the update touches nothing in any state: `{}` on the wire."""
         return not (self.reset or self.remove or self.insert)
 
     @property
     def touched(self) -> int:
-        """Number of ids the update names: what the reply to it tells."""
+        """Number of ids the update names, as given in the reply to it."""
         touched = len(self.insert)
         if self.remove:
             touched += sum(id not in self.insert for id in self.remove)
@@ -50,7 +50,7 @@ class Update(Struct, frozen=True):
 
 
 class Diff(NamedTuple):
-    """What happened to one id: no `old` for an insert, no `new` for a delete."""
+    """What happened to one id; `old` is None for an insert, `new` for a delete."""
 
     id: str
     new: bytes | None
@@ -58,7 +58,7 @@ class Diff(NamedTuple):
 
 
 def apply(state: State, update: Update) -> dict[str, bytes]:
-    """Return the state after `update`; replacing an item keeps its place."""
+    """Return the state after `update`; a replaced item keeps its place."""
     if update.reset:
         return dict(update.insert)
     after = dict(state)
@@ -69,7 +69,7 @@ def apply(state: State, update: Update) -> dict[str, bytes]:
 
 
 def compose(first: Update, second: Update) -> Update:
-    """Return the one update that does what `first` and then `second` do, on any state."""
+    """Return the single update that does what `first` and then `second` do, on any state."""
     if second.reset:
         return second
     insert = dict(first.insert)
@@ -83,10 +83,10 @@ def compose(first: Update, second: Update) -> Update:
 
 
 def diff(old: State, new: State) -> list[Diff]:
-    """Return the net difference: one `Diff` for each id whose text differs, or whose item has moved.
+    """Return the net change: one `Diff` for each id whose text differs or whose item has moved.
 
-    An item has moved if it stood ahead of one that is now ahead of it. Removed ids come first, in their old order, then
-    the others in their new order.
+    An item has moved if it used to be ahead of one that is now ahead of it. Removed ids come first, in their old order,
+    then the others in their new order.
     """
     found = [Diff(id, None, text) for id, text in old.items() if id not in new]
     places = {id: place for place, id in enumerate(old)}

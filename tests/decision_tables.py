@@ -23,7 +23,7 @@ TABLES: Final[dict[str, tuple[str, Table[Any]]]] = {
 
 def markdown(title: str, table: Table[Any]) -> str:
     """Return a table as it is printed; an empty cell fits whatever there is."""
-    head = [*(name.replace("_", " ") for name in table.facts), title, "since"]
+    head = [*(name.replace("_", " ") for name in table.facts), title, "because"]
     lines = [head, ["---"] * len(head)]
     for row in table.rows:
         cells = [_values(row.when.get(name, ())) for name in table.facts]

@@ -1,1 +1,1 @@
-"""What the core decides by a table: data that runs, and that ARCHITECTURE prints."""
+"""The core's decision tables: data that is both executed and printed in ARCHITECTURE."""

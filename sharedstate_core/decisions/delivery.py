@@ -25,10 +25,10 @@ DELIVERY: Final[Table[Delivery]] = Table(
         "behind": (True, False),
     },
     [
-        Row("never", "nobody takes it", {"reader": ("closed",)}),
-        Row("later", "in the order they came", {"behind": (True,)}),
-        Row("now", "its answer waits", {"what": ("update",)}),
-        Row("later", "it would wait in memory", {"reader": ("blocked",)}),
+        Row("never", "there is nobody to take it", {"reader": ("closed",)}),
+        Row("later", "something must come first", {"behind": (True,)}),
+        Row("now", "only its answer must wait", {"what": ("update",)}),
+        Row("later", "its result would wait in memory", {"reader": ("blocked",)}),
         Row("now", "nothing is in its way", {}),
     ],
 )

@@ -26,17 +26,19 @@ FLOW_CONTROL: Final[Table[Reading]] = Table(
         "unanswered": ("few", "some", "many"),
     },
     [
-        Row("as it is", "it ends", {"reader": ("closed",)}),
+        Row("as it is", "the connection is ending", {"reader": ("closed",)}),
         Row(
             "pause",
-            "whoever does not read asks no more",
+            "no more requests from a reader that does not read",
             {"reader": ("blocked",), "paused": (False,)},
         ),
-        Row("pause", "enough wait for an answer", {"unanswered": ("many",), "paused": (False,)}),
+        Row("pause", "enough are unanswered", {"unanswered": ("many",), "paused": (False,)}),
         Row("as it is", "it has not caught up", {"reader": ("blocked",)}),
         Row("as it is", "what it is owed comes first", {"owed": (True,)}),
         Row(
-            "resume", "it has caught up, and few wait", {"unanswered": ("few",), "paused": (True,)}
+            "resume",
+            "it has caught up; few are unanswered",
+            {"unanswered": ("few",), "paused": (True,)},
         ),
         Row("as it is", "neither few nor many", {}),
     ],

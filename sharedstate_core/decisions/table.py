@@ -1,7 +1,7 @@
 """Ordered decision tables: the first row that fits the facts decides.
 
-A table is data, so that the same rows are run, crossed with every combination of facts by a test, and printed in
-ARCHITECTURE. It is crossed once, when it is made: deciding is looking up.
+A table is data, so the same rows are executed, tested against every combination of facts, and printed in ARCHITECTURE.
+All combinations are computed once, when the table is created: a decision is a lookup.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 Fact: TypeAlias = str | bool
-"""One value of what is looked at."""
+"""One value of a fact."""
 
 A = TypeVar("A", bound=str)
-"""What can be decided."""
+"""The possible decisions."""
 
 
 class Row(NamedTuple, Generic[A]):
     """One row of a table.
 
     Attributes:
-        decision: what comes of it.
+        decision: the decision it makes.
         reason: why, in a few words.
-        when: the values of each fact that the row asks for; it fits whatever value the others have.
+        when: the accepted values of each fact that matters; other facts may have any value.
     """
 
     decision: A
@@ -33,7 +33,7 @@ class Row(NamedTuple, Generic[A]):
     when: Mapping[str, Sequence[Fact]]
 
     def fits(self, facts: Mapping[str, Fact]) -> bool:
-        """Return whether the row decides on these facts, unless one before it does."""
+        """Return whether the row matches these facts; it decides if no row before it matches."""
         return all(facts[name] in values for name, values in self.when.items())
 
 
@@ -41,14 +41,14 @@ class Table(Generic[A]):
     """An ordered decision table.
 
     Args:
-        facts: each fact with all values that it can have, in the order in which they are given to `decide`.
-        rows: in order; the last one fits all that is left.
+        facts: each fact with all its possible values, in the order in which `decide` takes them.
+        rows: the rows, in order; the last one matches everything left.
 
     Attributes:
-        decide: by the values of all facts, as a tuple: what comes of them.
+        decide: the decision for each tuple of the values of all facts.
 
     Raises:
-        ValueError: a row asks for what no fact can be, or a combination of facts fits no row.
+        ValueError: a row names a value that its fact cannot have, or a combination of facts matches no row.
     """
 
     def __init__(self, facts: Mapping[str, Sequence[Fact]], rows: Sequence[Row[A]]) -> None:
@@ -67,7 +67,7 @@ class Table(Generic[A]):
         return product(*self.facts.values())
 
     def row(self, combination: tuple[Fact, ...]) -> Row[A]:
-        """Return the row that decides."""
+        """Return the row that decides on a combination of facts."""
         named = dict(zip(self.facts, combination, strict=True))
         for row in self.rows:
             if row.fits(named):
