@@ -30,6 +30,7 @@ class MemoryPeer:
         self.reading = True
         self.blocked = False
         self.awaited = False
+        self.was_slow = False
         self.left = False
         self.closed_with: int | None = None
         self._transport = transport
@@ -42,7 +43,7 @@ class MemoryPeer:
 
     def await_drain(self) -> None:
         assert not self.left
-        self.awaited = True
+        self.awaited = self.was_slow = True
         self.play()
 
     def pause_reading(self) -> None:
@@ -58,7 +59,7 @@ class MemoryPeer:
     def close(self, code: int, reason: str, *, at_once: bool = False) -> None:
         assert not self.left
         assert reason
-        assert not at_once or self.blocked
+        assert not at_once or self.was_slow
         self.closed_with = code
         self.play()
 
@@ -76,7 +77,7 @@ class MemoryPeer:
 
     def block(self) -> None:
         if not self.left:
-            self.blocked = True
+            self.blocked = self.was_slow = True
             self._transport.driver.blocked(self, tuple(self.inbox), self._transport.now)
 
     def drain(self) -> None:
@@ -153,7 +154,7 @@ class Transport(Host[MemoryPeer]):
         self.driver.failed(operation, self.now, outcome_unknown=unknown)
 
     def settle(self) -> None:
-        """Let everything go well until nothing is left to do."""
+        """Let everything go well until nothing is left to do; who was closed leaves."""
         for _ in range(200):
             for operation in list(self.operations):
                 self.finish(operation)
@@ -161,6 +162,8 @@ class Transport(Host[MemoryPeer]):
                 if not peer.left:
                     peer.say()
                     peer.drain()
+                    if peer.closed_with:
+                        peer.leave()
             there = [peer for peer in self.peers if not peer.left]
             if not (self.operations or any(p.inbox or p.client.outbox for p in there)):
                 wakeup = self.driver.next_wakeup

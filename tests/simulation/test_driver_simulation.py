@@ -173,6 +173,9 @@ class DriverSimulation(RuleBasedStateMachine):
             peer.tricks.clear()
         self.come_back()
         transport.settle()
+        while any(peer.left for peer in self.peers):  # closed by what came before
+            self.come_back()
+            transport.settle()
         for peer in self.peers:
             for path in peer.client.subscribed:
                 head = transport.store.head(parse_collection_path(path))
