@@ -1,4 +1,4 @@
-"""The author of an operation, as a collection sees it; a connection's request is one."""
+"""The author of a request, as a collection sees it; a connection's request is one."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ from sharedstate_core.errors import RequestError
 
 from .author import abandon
 from .freshness import PROBE_SECONDS
-from .queue import Get, Operation
+from .queue import Get, QueuedRequest
 from .reader import Deferred
 from .state import CollectionState
 
@@ -51,9 +51,9 @@ class Collection(CollectionState[C]):
 
     # --- requests ---------------------------------------------------------------------------------
 
-    def take_in(self, operation: Operation[C]) -> None:
+    def take_in(self, request: QueuedRequest[C]) -> None:
         """Queue an update or a read; the caller then calls `proceed`."""
-        self._queue.append(operation)
+        self._queue.append(request)
 
     def subscribe(self, subscription: Subscription[C], out: Effects[C]) -> None:
         """Add a subscriber, which gets one synchronising notification and then every change."""

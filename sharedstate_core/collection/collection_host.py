@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from sharedstate_core.paths import CollectionPath
     from sharedstate_core.pending import Pending
 
-    from .queue import Operation
+    from .queue import QueuedRequest
     from .reader import Reader
 
 One_contra = TypeVar("One_contra", contravariant=True)
@@ -38,7 +38,7 @@ class CollectionHost(Protocol[C, One_contra]):
         """Return a ticket for a new storage operation of this collection."""
         ...
 
-    def request(self, path: CollectionPath, operation: Operation[C], out: Effects[C]) -> None:
+    def request(self, path: CollectionPath, request: QueuedRequest[C], out: Effects[C]) -> None:
         """Submit an update or a read of any collection."""
         ...
 

@@ -57,7 +57,7 @@ class Get(NamedTuple, Generic[C]):
         return self.author.size
 
 
-Operation: TypeAlias = Put[C] | Get[C]
+QueuedRequest: TypeAlias = Put[C] | Get[C]
 
 
 class Queue(Generic[C]):
@@ -73,13 +73,13 @@ class Queue(Generic[C]):
     def __init__(self, pending: Pending) -> None:
         self._pending = pending
         self._committing: Sequence[Put[C]] = ()
-        self.waiting: deque[Operation[C]] = deque()
+        self.waiting: deque[QueuedRequest[C]] = deque()
 
-    def append(self, operation: Operation[C]) -> None:
-        """Add an operation at the end of the queue."""
-        self.waiting.append(operation)
-        if isinstance(operation, Put):
-            self._pending.bytes += operation.size
+    def append(self, request: QueuedRequest[C]) -> None:
+        """Add a request at the end of the queue."""
+        self.waiting.append(request)
+        if isinstance(request, Put):
+            self._pending.bytes += request.size
 
     def take(self) -> None:
         """Remove the head of the queue."""
@@ -121,19 +121,19 @@ class Queue(Generic[C]):
             for put, outcome in zip(self.end_commit(), result.outcomes, strict=True)
         ]
 
-    def take_of(self, reader: Reader[C]) -> Sequence[Operation[C]]:
-        """Remove and return the operations of this reader."""
+    def take_of(self, reader: Reader[C]) -> Sequence[QueuedRequest[C]]:
+        """Remove and return the requests of this reader."""
         theirs = [each for each in self.waiting if each.author.reader is reader]
         self.waiting = deque(each for each in self.waiting if each.author.reader is not reader)
         self._forget(each for each in theirs if isinstance(each, Put))
         return theirs
 
     def fail(self, error: RequestError, out: list[Effect[C]]) -> None:
-        """Answer all waiting operations with an error."""
+        """Answer all waiting requests with an error."""
         waiting, self.waiting = self.waiting, deque()
         self._forget(each for each in waiting if isinstance(each, Put))
-        for operation in waiting:
-            operation.author.fail(error, out)
+        for request in waiting:
+            request.author.fail(error, out)
 
     def _forget(self, puts: Iterable[Put[C]]) -> None:
         """Stop counting updates that were taken out as pending."""

@@ -16,7 +16,7 @@ from msgspec import Raw
 
 from sharedstate_core.collection.author import abandon
 from sharedstate_core.collection.notices import Audience
-from sharedstate_core.collection.queue import Get, Operation, Put, put_size
+from sharedstate_core.collection.queue import Get, Put, QueuedRequest, put_size
 from sharedstate_core.collection.reader import Deferred
 from sharedstate_core.collection.subscribers import Subscription, proceed
 from sharedstate_core.decisions.delivery import DELIVERY
@@ -119,15 +119,17 @@ class Dispatcher(Generic[C]):
             case _:
                 raise RequestError("bad_path", f"path {path[:200]!r}: nothing to GET here")
 
-    def take_in(self, path: CollectionPath, operation: Operation[C], out: list[Effect[C]]) -> None:
+    def take_in(
+        self, path: CollectionPath, request: QueuedRequest[C], out: list[Effect[C]]
+    ) -> None:
         """Queue an update or a read, now or, in order of arrival, once its reader can take the answer."""
-        author, reader = operation.author, operation.author.reader
-        what: Literal["read", "update"] = "read" if isinstance(operation, Get) else "update"
+        author, reader = request.author, request.author.reader
+        what: Literal["read", "update"] = "read" if isinstance(request, Get) else "update"
         if reader is not None and _is_later(what, reader):
-            resume = partial(self._registry.request, path, operation)
-            reader.defer(Deferred(resume, partial(abandon, author), operation.size), out)
+            resume = partial(self._registry.request, path, request)
+            reader.defer(Deferred(resume, partial(abandon, author), request.size), out)
         else:
-            self._registry.take_in(path, operation)
+            self._registry.take_in(path, request)
 
     def _tell_time(self, author: Author[C], out: Effects[C]) -> None:
         time = self._clock.at(out.now)

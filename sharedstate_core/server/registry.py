@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from sharedstate_core.collection.collection_host import Deadline
-    from sharedstate_core.collection.queue import Operation
+    from sharedstate_core.collection.queue import QueuedRequest
     from sharedstate_core.collection.reader import Reader
     from sharedstate_core.counters import Counters
     from sharedstate_core.limits import Limits, LiveLimits
@@ -126,28 +126,28 @@ class Registry(Generic[C]):
         """Return all collections in memory."""
         return self._collections.values()
 
-    def take_in(self, path: CollectionPath, operation: Operation[C]) -> None:
+    def take_in(self, path: CollectionPath, request: QueuedRequest[C]) -> None:
         """Queue an update or a read of any collection; the caller then calls `flush`."""
         collection = self.open(path)
-        collection.take_in(operation)
+        collection.take_in(request)
         self._dirty[collection] = None
 
     @property
     def is_dirty(self) -> bool:
-        """Whether a collection was given an operation and has yet to proceed."""
+        """Whether a collection was given a request and has yet to proceed."""
         return bool(self._dirty)
 
     def flush(self, asker: Reader[C] | None, out: Effects[C]) -> None:
-        """Let the collections that were given operations, by `asker`, do all they can do now."""
+        """Let the collections that were given requests, by `asker`, do all they can do now."""
         while self._dirty:
             collection = next(iter(self._dirty))
             del self._dirty[collection]
             collection.proceed(out, asker)
 
-    def request(self, path: CollectionPath, operation: Operation[C], out: Effects[C]) -> None:
+    def request(self, path: CollectionPath, request: QueuedRequest[C], out: Effects[C]) -> None:
         """Queue an update or a read of any collection, and let it proceed."""
-        self.take_in(path, operation)
-        self.flush(operation.author.reader, out)
+        self.take_in(path, request)
+        self.flush(request.author.reader, out)
 
     # --- loads ------------------------------------------------------------------------------------
 
