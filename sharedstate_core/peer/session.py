@@ -117,7 +117,7 @@ class Session(Generic[C]):
             case "later":
                 self._backlog.hold(reply)
                 if self._backlog.held_bytes > self._limits.current.held_bytes:
-                    self.close("too many replies wait for a reader that does not read", out)
+                    self.close("too many unread replies", out)
                 else:
                     self._charge((reply,), out)
             case "never":
@@ -146,7 +146,7 @@ class Session(Generic[C]):
             return
         self._unsent.add(self, messages)
         for session in self._unsent.evict(self):
-            session.close("the server has no memory for slow readers", out, at_once=True)
+            session.close("the server is out of memory for slow readers", out, at_once=True)
 
     def block(self, out: list[Effect[C]]) -> None:
         """Mark the reader as blocked."""

@@ -196,7 +196,7 @@ class Server(StorageInputs[C], TypedInputs[C]):
         """Handle the passage of time: retry loads, close connections that do not drain, drop idle collections."""
         out = self._begin(now)
         for session in self._drains.due():
-            session.close("the reader did not catch up in time; come back and resume", out)
+            session.close("the reader did not catch up in time; reconnect to resume", out)
         self._registry.wake(out)
         return self._end(out)
 
