@@ -10,10 +10,13 @@ STAMPS := .stamps
 CLIENT := js-client
 TOOLS  := .tools
 
-.PHONY: serve test check test-python test-js test-browser bundles version requirements lowest release nightly soak bench bench-peers bench-results bench-page clean
+.PHONY: serve dev test check test-python test-js test-browser bundles version requirements lowest release nightly soak bench bench-peers bench-results bench-page clean
 
 serve: $(STAMPS)/serve
 	$(BIN)/sharedstate-anyio $(ARGS)
+
+# What most tests need, to run some of them by hand.
+dev: $(STAMPS)/dev $(STAMPS)/npm
 
 test: check test-python test-js test-browser
 	@echo "all checks and tests passed"

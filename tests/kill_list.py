@@ -1,6 +1,6 @@
 """The kill list: bugs planted one by one in a copy of the core, each of which the tests must find.
 
-    python tests/kill_list.py [part of a name ...]
+    python -m tests.kill_list ["part of a name" ...]
 
 Prints, for each planted bug, whether the directed tests (tests/core) and the simulation (tests/simulation) find it. The
 exit status is 1 if one survives both, or if a patch does not fit any more, as when it crashes: then mend it in
@@ -173,6 +173,10 @@ def main() -> int:
         for bug in (Bug("(nothing planted)", ()), *read_bugs(PLANTED.read_text()))
         if not arguments.names or any(name in bug.name for name in arguments.names)
     ]
+    if not wanted:
+        parser.error(
+            f"no planted bug has a name with {' or '.join(map(repr, arguments.names))} in it"
+        )
     width = max(len(bug.name) for bug in wanted)
     print(f"{'planted bug':{width}}  {'directed tests':<15} simulation")
     good = True

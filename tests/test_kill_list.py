@@ -17,6 +17,7 @@ from tests.kill_list import (
     Bug,
     Edit,
     copy_to,
+    main,
     plant,
     read_bugs,
     run,
@@ -50,6 +51,17 @@ def test_a_patch_for_lines_that_are_gone(tmp_path: Path) -> None:
     copy_to(tmp_path)
     bug = Bug("it", (Edit("timers.py", "no such line\n", ""),))
     assert not plant(bug, tmp_path / "sharedstate_core")
+
+
+def test_a_name_that_no_bug_has(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["kill_list", "nosuchname"])
+    with pytest.raises(SystemExit, match=r"^2$"):
+        main()
+    assert capsys.readouterr().err.endswith(
+        "error: no planted bug has a name with 'nosuchname' in it\n"
+    )
 
 
 def test_every_patch_fits(tmp_path: Path) -> None:
