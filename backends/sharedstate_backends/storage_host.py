@@ -2,8 +2,10 @@
 
 import logging
 import time
-from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, contextmanager
+from functools import partial
+from threading import get_ident
 from types import TracebackType
 from typing import Self
 
@@ -24,22 +26,36 @@ class StorageHost(TimedHost[P]):
     """Performs the core's storage operations and wakes it: `async with StorageHost(backends) as host`.
 
     Leaving the block cancels operations that have not ended, so call `stop` before. Its time is `time.monotonic()`.
+    What a peer's method or `answered` raises goes to the caller of the driver; where that is the host, it is logged.
 
     Args:
         backends: an open backend for each service; close them after the block.
         limits: bounds on what a peer may ask for.
-
-    Attributes:
-        driver: receives what happens.
     """
 
     def __init__(self, backends: Mapping[str, Backend], limits: Limits | None = None) -> None:
         super().__init__()
-        self.driver: Driver[P] = Driver(tuple(backends), self, limits)
+        self._driver: Driver[P] = Driver(tuple(backends), self, limits)
+        self._thread = get_ident()
         self._backends = backends
         self._stack = AsyncExitStack()
 
+    @property
+    def driver(self) -> Driver[P]:
+        """Receives what happens, in the thread of the host's event loop.
+
+        Raises:
+            RuntimeError: this is another thread; see `anyio.from_thread.run_sync` and `loop.call_soon_threadsafe`.
+        """
+        if get_ident() != self._thread:
+            raise RuntimeError(
+                "the driver belongs to another thread, that of its event loop; "
+                "call it there, for instance by anyio.from_thread.run_sync"
+            )
+        return self._driver
+
     async def __aenter__(self) -> Self:
+        self._thread = get_ident()
         self._tasks = await self._stack.enter_async_context(anyio.create_task_group())
         self._tasks.start_soon(self.keep_time)
         return self
@@ -77,15 +93,30 @@ class StorageHost(TimedHost[P]):
         log.error(text, type(subject).__name__, error, exc_info=error, extra={"fields": fields})
 
     async def _carry_out(self, operation: Operation) -> None:
-        driver = self.driver
+        driver = self._driver
         try:
             result = await perform(self._backends[operation.service], operation)
         except NotOfferedError as error:  # not a failure
             text = f"service {operation.service} {error}"
-            driver.failed(operation, time.monotonic(), text, outcome_unknown=False)
+            end: Callable[..., object] = partial(driver.failed, message=text, outcome_unknown=False)
         except Exception as error:  # noqa: BLE001  (whatever a backend raises is an outcome)
             self.report(operation, error)
-            unknown = not isinstance(error, StorageError)
-            driver.failed(operation, time.monotonic(), outcome_unknown=unknown)
+            end = partial(driver.failed, outcome_unknown=not isinstance(error, StorageError))
         else:
-            driver.succeeded(operation, result, time.monotonic())
+            end = partial(driver.succeeded, result=result)
+        with self._logged():
+            end(operation, now=time.monotonic())
+
+    def _wake(self, now: float) -> None:
+        with self._logged():
+            super()._wake(now)
+
+    @contextmanager
+    def _logged(self) -> Iterator[None]:
+        """Log what a peer's method or `answered` raises; the driver does the rest with its next input."""
+        try:
+            yield
+        except Exception as error:
+            text = "%s, while the outcome of an operation or a deadline was dealt with"
+            fields = {"event": "message_failed"}
+            log.exception(text, type(error).__name__, extra={"fields": fields})

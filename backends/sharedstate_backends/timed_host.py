@@ -11,14 +11,18 @@ from sharedstate_core.driver.peer import P
 class TimedHost(Host[P]):
     """What hosts on asyncio and trio have in common; its time is `time.monotonic()`.
 
-    Attributes:
-        driver: receives what happens; made by the derived class.
+    A derived class makes `_driver`.
     """
 
-    driver: Driver[P]
+    _driver: Driver[P]
 
     def __init__(self) -> None:
         self._changed = anyio.Event()
+
+    @property
+    def driver(self) -> Driver[P]:
+        """Receives what happens."""
+        return self._driver
 
     def wall_time(self) -> float:
         """Return seconds since the Unix epoch."""
@@ -31,11 +35,14 @@ class TimedHost(Host[P]):
     async def keep_time(self) -> None:
         """Wake the core whenever it is due."""
         while True:
-            at = self.driver.next_wakeup
+            at = self._driver.next_wakeup
             with anyio.move_on_after(None if at is None else max(0.0, at - time.monotonic())):
                 await self._change()
             if at is not None and at <= (now := time.monotonic()):
-                self.driver.wake(now)
+                self._wake(now)
+
+    def _wake(self, now: float) -> None:
+        self._driver.wake(now)
 
     async def finish(self, seconds: float) -> bool:
         """Accept nothing more, finish what was accepted, and close everybody.
@@ -47,14 +54,14 @@ class TimedHost(Host[P]):
             Whether storage has finished.
         """
         now = time.monotonic()
-        self.driver.stop(now, now + seconds)
-        while not self.driver.is_stopped:
+        self._driver.stop(now, now + seconds)
+        while not self._driver.is_stopped:
             await self._change()
-        return self.driver.is_idle
+        return self._driver.is_idle
 
     async def wait_empty(self) -> None:
         """Return once every connection has ended."""
-        while self.driver.has_peers:
+        while self._driver.has_peers:
             await self._change()
 
     async def _change(self) -> None:

@@ -46,7 +46,7 @@ class Driver(Generic[P]):
         self.server: Server[P] = Server(services, limits)
         self._host = host
         self._operations: Operations[P] = Operations(self.server)
-        self._performer: Performer[P] = Performer(host, self._operations.begin, self._tell)
+        self._performer: Performer[P] = Performer(host, self._start, self._tell)
         self._peers: set[P] = set()
         self._told: object = (None, False, False)
 
@@ -246,6 +246,16 @@ class Driver(Generic[P]):
             if peer in self._peers:
                 peer.close(CLOSE_INTERNAL_ERROR, "internal error")
             return ()  # effects from before the fault come with the next input
+
+    def _start(self, operation: Operation) -> None:
+        """Hand a storage operation to the host; one that it does not begin has failed."""
+        self._operations.begin(operation)
+        try:
+            self._host.start(operation)
+        except BaseException:
+            if self._operations.is_under_way(operation):
+                self.failed(operation, self.now, outcome_unknown=True)
+            raise
 
     def _closed(self, peer: P, now: float) -> Iterable[Effect[P]]:
         self._performer.gone.discard(peer)

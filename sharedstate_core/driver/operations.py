@@ -34,6 +34,12 @@ class Operations(Generic[P]):
         if not isinstance(operation, Doubt):
             self._under_way[operation.ticket] = operation
 
+    def is_under_way(self, operation: Operation) -> bool:
+        """Return whether the outcome of an operation has yet to come."""
+        return (
+            not isinstance(operation, Doubt) and self._under_way.get(operation.ticket) is operation
+        )
+
     def end(self, operation: Operation) -> None:
         """Record that an operation has ended, so that its outcome can be passed on.
 
@@ -42,7 +48,7 @@ class Operations(Generic[P]):
         """
         if isinstance(operation, Doubt):
             return
-        if self._under_way.get(operation.ticket) is not operation:
+        if not self.is_under_way(operation):
             raise LocalProtocolError(f"no {type(operation).__name__} like this one is under way")
         del self._under_way[operation.ticket]
 

@@ -37,7 +37,7 @@ class Performer(Generic[P]):
 
     Args:
         host: carries out what does not concern a single peer.
-        begin: records an operation before the host starts it.
+        start: begins a storage operation.
         done: called when nothing is left to do.
 
     Attributes:
@@ -46,13 +46,13 @@ class Performer(Generic[P]):
     """
 
     def __init__(
-        self, host: Host[P], begin: Callable[[Operation], None], done: Callable[[], None]
+        self, host: Host[P], start: Callable[[Operation], None], done: Callable[[], None]
     ) -> None:
         self.now = 0.0
         self.gone: set[P] = set()
         self._host = host
         self._broadcast = host.send if isinstance(host, BroadcastingHost) else None
-        self._begin = begin
+        self._start = start
         self._done = done
         self._inputs: deque[tuple[float, Input[P], tuple[Any, ...]]] = deque()
         self._effects: Iterator[Effect[P]] = iter(())
@@ -96,8 +96,7 @@ class Performer(Generic[P]):
             case Send():
                 self._send(effect.connections, effect.message)
             case Commit() | Load() | ListCollections() | ListApps() | Doubt():
-                self._begin(effect)
-                self._host.start(effect)
+                self._start(effect)
             case Answer():
                 self._host.answered(effect)
             case _ if effect.connection in self.gone:

@@ -12,6 +12,7 @@ import pytest
 from sharedstate_backends import StorageError, StorageHost, perform
 from sharedstate_backends.contract import NotOfferedError
 from sharedstate_core import (
+    Answer,
     CollectionPath,
     Commit,
     Cursor,
@@ -123,3 +124,37 @@ async def test_storage_that_hangs_is_not_waited_for() -> None:
         host.driver.put("/app/items/list", WRITE.update, time.monotonic())
         await host.stop(0.01)
         assert not host.driver.is_idle
+
+
+async def test_another_thread_is_refused_before_anything_changes() -> None:
+    backend = DictionaryBackend()
+    async with StorageHost[Any]({"items": backend}) as host:
+
+        def put() -> None:
+            host.driver.put("/app/items/list", WRITE.update, time.monotonic())
+
+        with pytest.raises(RuntimeError, match=r"another thread.*anyio\.from_thread\.run_sync"):
+            await anyio.to_thread.run_sync(put)
+        assert host.driver.is_idle
+        await anyio.to_thread.run_sync(anyio.from_thread.run_sync, put)
+        await host.stop(10)
+        assert host.driver.is_idle
+    assert [row.id for row in (await backend.load(PATH, None)).rows] == ["x"]
+
+
+async def test_an_answer_that_the_program_stumbles_over_is_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Stumbling(StorageHost[Any]):
+        def answered(self, answer: Answer) -> None:
+            heard.append(answer.author)
+            raise KeyError(answer.author)
+
+    heard: list[object] = []
+    async with Stumbling({"items": DictionaryBackend()}) as host:
+        for author in ("first", "second"):
+            host.driver.put("/app/items/list", WRITE.update, time.monotonic(), author=author)
+        await host.stop(10)
+    assert heard == ["first", "second"]
+    assert {record.__dict__["fields"]["event"] for record in caplog.records} == {"message_failed"}
+    assert "KeyError: 'second'" in caplog.text

@@ -142,6 +142,32 @@ def test_what_is_left_when_something_raises_is_done_with_the_next_input() -> Non
     assert transport.driver.is_idle
 
 
+@pytest.mark.parametrize("ended", [False, True])
+def test_an_operation_that_the_host_does_not_begin_has_failed(
+    ended: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transport = watching(1)
+    (ann,) = transport.peers
+
+    def stumble(operation: Operation) -> None:
+        if ended:
+            transport.driver.failed(operation, transport.now, outcome_unknown=False)
+        raise OSError("no task can be started")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(transport, "start", stumble)
+        with pytest.raises(OSError, match="no task can be started"):
+            put(ann, "q")
+    (refused,) = ann.client.waiting
+    transport.driver.wake(transport.now)
+    ann.drain()
+    error = (refused.reply or {})["error"]
+    assert (error["code"], error.get("outcome")) == ("unavailable", None if ended else "unknown")
+    again = put(ann, "q")
+    transport.settle()
+    assert again.ok
+
+
 # --- peers ----------------------------------------------------------------------------------------
 
 

@@ -39,7 +39,6 @@ class Hub(TimedHost[Peer], BroadcastingHost[Peer]):
         live: the configuration in force.
 
     Attributes:
-        driver: takes in what happens.
         shared: what connections need.
         errors: logs errors that may repeat.
     """
@@ -53,12 +52,12 @@ class Hub(TimedHost[Peer], BroadcastingHost[Peer]):
         super().__init__()
         self.errors = RepeatedErrors()
         self._broadcaster = Broadcaster(live)
-        self.driver: Driver[Peer] = Driver(tuple(backends), self, live.now.limits)
+        self._driver: Driver[Peer] = Driver(tuple(backends), self, live.now.limits)
         partial_messages = PartialMessages(live)
         self.shared = Shared(
-            self.driver, self._broadcaster, FairTurns(), partial_messages, self.errors, tasks
+            self._driver, self._broadcaster, FairTurns(), partial_messages, self.errors, tasks
         )
-        self._executor = Executor(backends, self.driver, tasks, self.errors)
+        self._executor = Executor(backends, self._driver, tasks, self.errors)
 
     # --- what the driver wants --------------------------------------------------------------------
 
