@@ -26,6 +26,7 @@ _NOTICE: Final = (
     '<p class="notice" role="alert">The JavaScript bundles of this server have not been built, '
     "so the demo below cannot work.</p>"
 )
+_MEMORY: Final = "Kept in memory: gone when the server stops."
 
 
 class ServiceInfo(NamedTuple):
@@ -52,7 +53,7 @@ def render_index(services: Sequence[ServiceInfo], *, complete: bool) -> str:
     rows = [
         f'<tr><th scope="row"><code>{html.escape(service.name)}</code></th>'
         f"<td>{html.escape(service.store)}</td>"
-        f"<td><code>/<i>app</i>/{html.escape(service.name)}/<i>collection</i></code></td></tr>"
+        f"<td><code>/<i>app</i><wbr>/{html.escape(service.name)}<wbr>/<i>collection</i></code></td></tr>"
         for service in services
     ]
     shown = next((service for service in services if service.in_memory), None)
@@ -61,6 +62,7 @@ def render_index(services: Sequence[ServiceInfo], *, complete: bool) -> str:
         "services": "\n".join(rows),
         "path": html.escape(f"/demo/{shown.name}/list") if shown else "",
         "service": urllib.parse.quote(shown.name, safe="") if shown else "",
+        "memory": _MEMORY if shown and shown.in_memory else "",
         "notice": "" if complete else _NOTICE,
     }
     # In one pass, so that no value is mistaken for a placeholder.

@@ -244,7 +244,7 @@ function example() {
   const client = new SharedStateClient("${address}", {on_error: ({message}) => out.textContent = message});
   const [handle, list] = client.acquire(${path});
   list.add_callback(() => out.textContent = JSON.stringify(list.get_items(), null, 2));
-  add.onclick = () => list.update({insert: [{id: "i" + Date.now(), text: "Hello"}]});
+  add.onclick = () => list.update({insert: [{text: "Hello"}]});
 </script>
 `;
 }

@@ -30,6 +30,15 @@ def test_the_demo_prefers_a_service_that_forgets(libs: Path) -> None:
     assert path() == ""
 
 
+def test_a_demo_that_is_not_kept_says_so(libs: Path) -> None:
+    def words(*services: ServiceInfo) -> str:
+        return Page(Site(services, libs=libs).respond("GET", "/")).words
+
+    assert "Kept in memory: gone when the server stops." in words(ITEMS, MEMORY)
+    assert "Kept in memory" not in words(ITEMS)
+    assert "Kept in memory" not in words()
+
+
 @pytest.mark.parametrize(
     "name", ['"><script>x()</script>', "{{path}}", "{{services}}", "&amp;", "\\1"]
 )
