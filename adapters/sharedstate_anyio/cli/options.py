@@ -29,10 +29,10 @@ Without a configuration file it serves, on http://127.0.0.1:9000/, the services 
 
 GUIDE: Final = """\
 other commands, each with a --help of its own:
-  sharedstate-anyio check [config.json]    find what is wrong with a configuration, before a start does
+  sharedstate-anyio check [config.json]    find the mistakes in a configuration before a start does
   sharedstate-anyio schema                 print the JSON Schema of the configuration, for editors
   sharedstate-anyio backup CONFIG TO       save every service in one file, while the server runs
-  sharedstate-anyio restore CONFIG FROM    put that back, while the server runs or not
+  sharedstate-anyio restore CONFIG FROM    restore that file, whether the server runs or not
   sharedstate-anyio migrate [config.json]  take over the data of an earlier SharedState, once
   sharedstate get|put|watch|dump|load|delete  read and write the collections of a running server
 
@@ -52,18 +52,18 @@ a configuration to begin with:
     ],
     "origins": ["same-host", "localhost", "https://app.example.org"]
   }
-  An item of the service "items" lives in a collection such as /myapp/items/todo: /app/service/collection.
+  An item of the service "items" belongs to a collection such as /myapp/items/todo: /app/service/collection.
   "origins" lists the pages that may connect. Nobody has to log in: a reverse proxy or "ssl" with "ca" keeps
   strangers out.
 
-what operators ask for:
+for operators:
   GET /healthz   200 while the process runs
   GET /readyz    200 while every service can store updates, else 503
-  GET /metrics   numbers for Prometheus, for this machine only unless "metrics" says otherwise
+  GET /metrics   metrics for Prometheus, only for this machine unless "metrics" says otherwise
                  (pip install 'sharedstate[metrics]')
-  SIGTERM, Ctrl-C  stop: finish what was accepted, tell the clients to come back later
-  SIGQUIT, Ctrl-\\  print where every thread is, to standard error, and go on
-  SIGHUP           read the configuration and the certificates again; the log tells what has changed
+  SIGTERM, Ctrl-C  stop: finish what was accepted, close the clients, which come back later
+  SIGQUIT, Ctrl-\\  print the stack of every thread to standard error, and go on
+  SIGHUP           reload the configuration and the certificates; the log says what has changed
 
 exit status: 0 after Ctrl-C or SIGTERM, 1 if the server cannot run, 2 for a wrong command or configuration
 """
@@ -154,19 +154,19 @@ def backup_parser() -> argparse.ArgumentParser:
     """Return the parser of `backup`."""
     parser = _command(
         "backup",
-        "Save what every service of a configuration holds, in one file. Servers may run meanwhile; "
-        "each service is saved as it is at one moment. The file takes its place when it was written, read "
-        "again and found right: whatever goes wrong, an older one stays. Services in memory are left out. "
-        "Run it as the server's user, or as root; a relative db_name begins in the folder where it is run.",
+        "Save the content of every service of a configuration in one file. Servers may run meanwhile; "
+        "each service is saved as of one moment. The file is renamed to its final name only after it has been "
+        "read back and verified, so an older one survives any failure. Services in memory are left out. "
+        "Run it as the server's user, or as root; a relative db_name is relative to the working directory.",
         "exit status: 0 if all is saved, 1 if a store cannot be read or the file cannot be written, "
-        "2 for a wrong command or configuration, and for a file that is there already, 3 if a service was left "
+        "2 for a wrong command or configuration, or if the file exists already, 3 if a service was left "
         "out whose module cannot do this, 130 after Ctrl-C or SIGTERM",
     )
     parser.add_argument("config", type=Path, metavar="CONFIG", help=CONFIG)
     parser.add_argument(
         "file", type=Path, metavar="TO", help="the file, such as sharedstate.backup.gz"
     )
-    parser.add_argument("--force", action="store_true", help="replace a file that is there already")
+    parser.add_argument("--force", action="store_true", help="replace an existing file")
     _saving(parser)
     return parser
 
@@ -175,8 +175,8 @@ def restore_parser() -> argparse.ArgumentParser:
     """Return the parser of `restore`."""
     parser = _command(
         "restore",
-        "Put back what backup has saved, also into another kind of storage. What the services of the "
-        "backup hold is replaced, all of it, and each of them whole or not at all; others stay as they are. "
+        "Restore what backup has saved, even into another kind of storage. The whole content of the services in the "
+        "backup is replaced, each of them completely or not at all; others stay as they are. "
         "The backup is read and checked before anything is touched. Servers may run meanwhile: "
         "their clients see the change as one step, within seconds.",
         "exit status: 0 if all is restored, 1 if the backup is damaged, or a store cannot be used, or "
@@ -185,7 +185,7 @@ def restore_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("config", type=Path, metavar="CONFIG", help=CONFIG)
     parser.add_argument("file", type=Path, metavar="FROM", help="what backup has written")
-    parser.add_argument("-y", "--yes", action="store_true", help="do not ask, at a terminal")
+    parser.add_argument("-y", "--yes", action="store_true", help="do not ask for confirmation")
     _saving(parser)
     return parser
 
@@ -198,18 +198,18 @@ def _saving(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="only this service; may be given several times",
     )
-    parser.add_argument("-q", "--quiet", action="store_true", help="say only what goes wrong")
+    parser.add_argument("-q", "--quiet", action="store_true", help="print only errors and warnings")
 
 
 def check_parser() -> argparse.ArgumentParser:
     """Return the parser of `check`."""
     parser = _command(
         "check",
-        "Find what is wrong with a configuration: read it, load the certificates, look up the "
+        "Find the mistakes in a configuration: read it, load the certificates, look up the "
         "addresses to listen on, import every service's module, open its storage, write a row of its own there and "
-        "close it again. Nothing is created: of a file, a database or tables that are not there yet it says so, and "
-        "whether a start can create them. A server that runs is not disturbed.",
-        "What is right is told on standard output, what is wrong on standard error, one line each "
+        "close it again. Nothing is created: if a file, a database or tables do not exist yet, it says so, and "
+        "whether a start can create them. A running server is not disturbed.",
+        "Results are printed on standard output, problems on standard error, one line each "
         "that begins with the place in the document. "
         "exit status: 0 if all is well, 1 if storage or an address cannot be used at the moment, "
         "2 for a wrong command or configuration",

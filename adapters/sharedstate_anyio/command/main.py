@@ -49,7 +49,7 @@ async def _run(options: Namespace) -> int:
         tasks.start_soon(attend)
         try:
             status = await options.run(options)
-        except Exception as error:  # noqa: BLE001  (told, or raised again, outside of the task group)
+        except Exception as error:  # noqa: BLE001  (reported, or raised again, outside of the task group)
             problem = error
         tasks.cancel_scope.cancel()
     tally = options.tally

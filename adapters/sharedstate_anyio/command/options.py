@@ -28,7 +28,7 @@ DESCRIPTION: Final = (
 
 EPILOG: Final = """
 A URL is ws://host:port or wss://host (http and https mean the same), or host:port alone. Items go in and out as JSON
-lines: one JSON object a line, its numbers kept to the last digit.
+lines: one JSON object per line, its numbers kept to the last digit.
 
 examples:
   sharedstate put localhost:9000/app/items/todo '{"id": "milk", "done": false}'
@@ -39,29 +39,29 @@ examples:
   sharedstate delete localhost:9000/app/items/todo   asks first, at a terminal
   sharedstate get localhost:9000/                    names of the services
 
-exit status: 0 done; 1 the server cannot be reached, refused or went away, or an item is not there; 2 a wrong command
+exit status: 0 done; 1 the server cannot be reached, refused or went away, or an item does not exist; 2 a wrong command
 line or line of input; 130 Ctrl-C, 143 SIGTERM, also of watch, which ends that way; 141 nobody reads the output
 
-The server itself is sharedstate-anyio; sharedstate config.json starts it, too.
+The server itself is sharedstate-anyio; sharedstate config.json starts it too.
 """
 
 PUT: Final = """
-A line is an item, {"id": …}, which is added or replaces that of the same id, or a change, done in one step:
-{"remove": [ids], "insert": [items], "reset": true, "if": {"epoch": …, "version": …, "ids": […]}}, each member optional.
+A line is an item, {"id": …}, which is added or replaces the one with the same id, or a change, made in one step:
+{"remove": [ids], "insert": [items], "reset": true, "if": {"epoch": …, "version": …, "ids": […]}}, all members optional.
 Each line is stored before the next one is sent; the first that fails ends the command.
 """
 
 LOAD: Final = """
-Items are added, or replace those of the same id, in batches. With --reset they take the place of whatever is there, in
-the order of the lines; everything is read and checked before anything is changed. A batch whose answer is lost with the
-connection is sent again. A bad line ends the command when the lines before it are stored. If --reset finds no lines,
-which a command before the pipe may be to blame for, it changes nothing unless --allow-empty is there.
+Items are added, or replace those with the same id, in batches. With --reset they replace the present content, in the
+order of the lines; everything is read and checked before anything is changed. A batch whose answer is lost with the
+connection is sent again. A bad line ends the command once the lines before it are stored. If --reset finds no lines,
+perhaps because a command before the pipe failed, it changes nothing unless --allow-empty is given.
 """
 
 
 DELETE: Final = """
-Subscribers see it as one change. The collection is still listed afterwards. It asks before, if standard input is a
-terminal. To keep a copy: sharedstate dump URL -o FILE, and load to put it back.
+Subscribers see it as one change. The collection is still listed afterwards. It asks first, if standard input is a
+terminal. To keep a copy: sharedstate dump URL -o FILE, and load to restore it.
 """
 
 
@@ -105,28 +105,30 @@ def parser() -> argparse.ArgumentParser:
     get.add_argument("target", type=_partial, metavar="URL", help="URL/app/service/collection")
     get.add_argument("ids", nargs="*", metavar="ID", help="only these items")
 
-    put = _command(commands, "put", writing.put, "make updates, one a line", PUT)
+    put = _command(commands, "put", writing.put, "make updates, one per line", PUT)
     _target(put)
     put.add_argument("changes", nargs="*", metavar="JSON", help="default: standard input")
     put.set_defaults(tally=Tally("update"))
 
-    watch = _command(commands, "watch", reading.watch, "print changes as they come, until Ctrl-C")
+    watch = _command(commands, "watch", reading.watch, "print changes as they arrive, until Ctrl-C")
     _target(watch)
-    watch.add_argument("--initial", action="store_true", help="begin with the items that are there")
+    watch.add_argument("--initial", action="store_true", help="begin with the present items")
     watch.set_defaults(patience=math.inf)
 
     load = _command(commands, "load", loading.load, "insert many items; restore a dump", LOAD)
     _target(load)
     load.add_argument("file", nargs="?", type=_file, help="default, or -: standard input")
-    load.add_argument("--reset", action="store_true", help="in place of what is there")
+    load.add_argument("--reset", action="store_true", help="replace the present content")
     load.add_argument(
-        "--allow-empty", action="store_true", help="--reset may find no lines, and empties it"
+        "--allow-empty",
+        action="store_true",
+        help="let --reset empty the collection if there are no lines",
     )
     load.add_argument(
-        "--id-field", metavar="NAME", help="make the id of this member: text, or a whole number"
+        "--id-field", metavar="NAME", help="make the id from this member: text, or a whole number"
     )
     load.add_argument(
-        "--batch", type=_count, default=500, metavar="N", help="items at once (default: 500)"
+        "--batch", type=_count, default=500, metavar="N", help="items per batch (default: 500)"
     )
     _quiet(load)
     load.set_defaults(tally=Tally("item"))
@@ -140,7 +142,7 @@ def parser() -> argparse.ArgumentParser:
         commands, "delete", deleting.delete, "remove all items of a collection", DELETE
     )
     _target(delete)
-    delete.add_argument("-y", "--yes", action="store_true", help="do not ask, at a terminal")
+    delete.add_argument("-y", "--yes", action="store_true", help="do not ask for confirmation")
     _quiet(delete)
     return made
 

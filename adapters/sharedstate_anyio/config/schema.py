@@ -125,7 +125,7 @@ def _listener() -> Schema:
             "pattern": "^0?[0-7]{3}$",
         },
         "ssl": {
-            "description": "Speak TLS, with these PEM files; with ca clients have to show a certificate, too.",
+            "description": "Speak TLS, with these PEM files; with ca clients must present a certificate too.",
             "type": ["object", "null"],
             "properties": {"cert": _FILE, "key": _FILE, "ca": {"anyOf": [_FILE, _NO_FILE]}},
             "required": ["cert", "key"],

@@ -1,4 +1,4 @@
-// The server's clock, and what it may be wrong by.
+// The server's clock, and its maximum error.
 
 import { SharedStateClient } from "/libs/sharedstate.es.min.js";
 

@@ -1,5 +1,5 @@
-// The cursors of all visitors: one item for each, written as often as the screen is drawn, and no oftener than
-// the server answers.
+// The cursors of all visitors: one item for each, written at most once per frame of the screen, and not before the
+// server has answered.
 
 import { SharedStateClient } from "/libs/sharedstate.es.min.js";
 
@@ -26,7 +26,7 @@ addEventListener("pointermove", ({ clientX, clientY }) => {
   moved = true;
 });
 
-/** Write what is new; what moves meanwhile goes with the next. */
+/** Write what is new; later moves go with the next write. */
 async function write() {
   if (!moved || writing || client.status !== "connected") return;
   moved = false;
@@ -56,7 +56,7 @@ function draw(changed) {
   count.value = cursors.size === 1 ? "1 visitor" : `${cursors.size} visitors`;
 }
 
-/** Say that we are here; clear away those who left without a word. */
+/** Renew our own cursor; remove those of visitors who left without a goodbye. */
 async function tidy() {
   moved = true;
   const now = client.clock.now();
@@ -76,7 +76,7 @@ try {
   draw(cursors.get_items());
   cursors.subscribe(draw);
   setInterval(tidy, (KEPT / 4) * 1000);
-  // Firefox has closed the connection when `pagehide` comes. If the page stays, `tidy` says so.
+  // Firefox has closed the connection when `pagehide` comes. If the page stays, `tidy` renews the cursor.
   for (const end of ["beforeunload", "pagehide"])
     addEventListener(end, () => {
       moved = false;

@@ -1,9 +1,9 @@
 // The page's live demo: two clients, each with a connection of its own, on one collection.
 //
-// 1. What comes from the server is shown by textContent and value only: it is data, never markup.
+// 1. What comes from the server is shown only by textContent and value: it is data, never markup.
 // 2. Rows are kept by id in a Map and moved, not rebuilt, so that nobody loses the focus or a word
 //    half typed because someone else changed the list.
-// 3. Nothing is shown before the server has told it: the writer's row changes with everybody's.
+// 3. Nothing is shown before the server has sent it: the writer's row changes with everybody's.
 
 import { SharedStateClient } from "/libs/sharedstate.es.js";
 
@@ -21,13 +21,13 @@ const address = `${location.protocol === "https:" ? "wss" : "ws"}://${location.h
 const byId = (id) => document.getElementById(id);
 const copyOf = (id) => byId(id).content.firstElementChild.cloneNode(true);
 
-/** Return an id nobody else draws. `crypto.randomUUID` is missing on plain http. */
+/** Return a unique id. `crypto.randomUUID` is missing on plain http. */
 function newId() {
   const numbers = crypto.getRandomValues(new Uint32Array(3));
   return Array.from(numbers, (number) => number.toString(36)).join("-");
 }
 
-/** Return the words to show for an item; other programs may put any item into the collection. */
+/** Return the text to show for an item; other programs may put any item into the collection. */
 function textOf(item) {
   return typeof item.text === "string" ? item.text : JSON.stringify(item);
 }
@@ -90,7 +90,7 @@ class Pane {
     return this.send(() => this.dataset.update(change));
   }
 
-  /** Send something; tell how long its acknowledgement took, or what went wrong. */
+  /** Send something; show how long its acknowledgement took, or what went wrong. */
   async send(ask) {
     const start = performance.now();
     this.problem.textContent = "";
@@ -177,7 +177,7 @@ class Pane {
     return row;
   }
 
-  /** Change some members of an item as it is then; a copy made now would undo what others do to its other members. */
+  /** Change some members of an item as it will be then; a copy made now would undo others' changes to its other members. */
   edit(id, members) {
     const change = (tx) => {
       const item = tx.get_item(id);
@@ -203,7 +203,7 @@ class Pane {
     row.button.setAttribute("aria-label", `Delete ${words}`);
   }
 
-  /** Take a row away; the focus, if it was in it, goes to a neighbour's button or the field above. */
+  /** Remove a row; if it has the focus, that moves to a neighbour's button or the field above. */
   remove(id, row) {
     const focused = document.activeElement;
     const near = row.element.nextElementSibling ?? row.element.previousElementSibling;
@@ -216,7 +216,7 @@ class Pane {
     }
   }
 
-  /** Light up the rows that were changed; show the last, unless someone works elsewhere in the pane. */
+  /** Highlight the changed rows; show the last one, unless someone works elsewhere in the pane. */
   light(rows) {
     for (const { element } of rows) {
       element.classList.remove("fresh");

@@ -26,8 +26,8 @@ async function send(promise) {
 const update = (changes) => send(tasks.update(changes));
 
 /**
- * Change some fields of a task as it is then, unless somebody has deleted it. A copy made here and now would undo what
- * others do to its other fields meanwhile.
+ * Change some fields of a task as it will be then, unless somebody has deleted it. A copy made now would undo others'
+ * changes to its other fields.
  */
 const change = (id, fields) =>
   send(

@@ -31,8 +31,8 @@ class Epochs:
             return
         if self._seen:
             text = (
-                "service %s: its content was replaced as a whole, under a new epoch: everybody is told what is there "
-                "now (a restore does that; storage that was set back is an error of its own in this log)"
+                "service %s: its content was replaced as a whole, under a new epoch, and every client gets it "
+                "(a restore does that; if storage was set back, this log has an error about it)"
             )
             log.warning(text, self._service, extra=about("replaced", service=self._service))
         self._seen.append(epoch)

@@ -30,7 +30,7 @@ def report(store: str, lost: Sequence[Lost]) -> None:
         what = f"what is there now is older than the epoch {before.epoch}, which was there"
     log.error(
         "%s: storage has gone back: %s; updates are lost (was a backup restored, or a replica promoted that lagged "
-        "behind?). A new epoch was drawn, and everybody is told what is there now",
+        "behind?). A new epoch was drawn, and every client gets what is there now",
         store,
         what,
         extra={
@@ -47,7 +47,7 @@ def report_doubt(store: str, path: CollectionPath, claimed: Cursor, now: State) 
     """Log that a reader was believed, and that a new epoch was drawn."""
     log.error(
         "%s: storage may have gone back before this server was started: a reader holds version %d of %s, and there is "
-        "version %d (was a backup put in place by hand?). A new epoch was drawn, and everybody is told what is there "
+        "version %d (was a backup put in place by hand?). A new epoch was drawn, and every client gets what is there "
         "now",
         store,
         claimed.version,
@@ -61,7 +61,7 @@ def report_replaced(store: str) -> None:
     """Log that a new epoch was drawn, since the store is now another file."""
     log.error(
         "%s: storage may have gone back: another file has taken its place under the running server. "
-        "A new epoch was drawn, and everybody is told what is there now",
+        "A new epoch was drawn, and every client gets what is there now",
         store,
         extra={"fields": {"event": "history_doubted"}},
     )
@@ -70,7 +70,7 @@ def report_replaced(store: str) -> None:
 def report_server(store: str, reason: str) -> None:
     """Log that a new epoch was drawn, since the database server may have lost something, for this reason."""
     log.error(
-        "%s: %s; a new epoch was drawn, and everybody is told what is there now",
+        "%s: %s; a new epoch was drawn, and every client gets what is there now",
         store,
         reason,
         extra={"fields": {"event": "history_doubted"}},
