@@ -164,7 +164,7 @@ def _note_tombstones(cursor: sqlite3.Cursor, heads: str, key: int, tombstones: i
 def _claim(name: str) -> None:
     """Create the file if it does not exist, remove a lone log, and restrict the permissions.
 
-    As root: a new file gets the owner of its folder, and an existing one keeps its owner.
+    As root: a new file gets the owner of its folder; an existing one keeps its owner, but no more than `MODE`.
     """
     file = Path(name)
     try:

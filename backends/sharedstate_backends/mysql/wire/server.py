@@ -25,7 +25,7 @@ QUESTIONS: Final = (
     f"SHOW GLOBAL STATUS WHERE variable_name IN ({_STATUS})",
     "SELECT UNIX_TIMESTAMP()",
 )
-"""Tolerance of the start, which is computed from these, in seconds: rounded, it may be off by one."""
+"""The start is computed from their answers; because of rounding it may be off by a second."""
 
 _ROUNDING: Final = 1
 
