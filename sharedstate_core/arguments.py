@@ -44,6 +44,12 @@ def found(value: object) -> str:
     return type(value).__name__
 
 
+def check_now(now: float) -> None:
+    """Check the time of an input, nearly always in one step; see `check_seconds`."""
+    if now.__class__ is not float or not math.isfinite(now):
+        check_seconds(now)
+
+
 def check_seconds(now: object, name: str = "now") -> None:
     """Check that an argument is a finite number of seconds.
 

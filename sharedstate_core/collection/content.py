@@ -95,7 +95,10 @@ class Content(Generic[C]):
         if known is None or cursor is None or cursor.epoch != known.epoch:
             self.freshness.stale = True
         elif self.replica is not None and self.replica.is_behind(cursor):
-            self.freshness.announced = cursor  # the commit under way may have brought it there
+            announced = self.freshness.announced
+            # The commit under way may have brought it there. News may overtake each other.
+            if announced is None or announced.version < cursor.version:
+                self.freshness.announced = cursor
         else:
             return False
         return True

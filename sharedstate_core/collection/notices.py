@@ -57,7 +57,7 @@ class Notices:
         return Raw(self._array(replica))
 
     def _follow(self, replica: Replica) -> None:
-        if self._of is not replica.cursor:
+        if self._of != replica.cursor:
             self._of = replica.cursor
             self.clear()
 
@@ -74,6 +74,8 @@ class Notices:
         There is one, or several if the change is large and the audience asked for parts.
         """
         self._follow(replica)
+        if not replica.reaches(cursor):
+            cursor = None
         messages = self._messages.get((audience, cursor))
         if messages is not None:
             return messages
@@ -81,10 +83,7 @@ class Notices:
         insert: Sequence[bytes] = ()
         since, size = 0, replica.bytes
         if cursor is not None:
-            change = replica.changes_since(cursor)
-            if change is None:
-                return self.messages(replica, audience, None)
-            remove, insert = change
+            remove, insert = replica.changes_since(cursor.version)
             since, size = cursor.version, sum(map(len, insert))
         if audience.parts and size > self._limits.current.part_bytes:
             change = Changes(remove, replica.texts() if cursor is None else insert)

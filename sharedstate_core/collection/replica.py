@@ -130,11 +130,8 @@ class Replica:
         """Return whether `cursor` is a later state in the same epoch, one that another process has shown."""
         return cursor is not None and cursor.epoch == self.epoch and cursor.version > self.version
 
-    def changes_since(self, cursor: Cursor) -> Changes | None:
-        """Return the net change from a state to now; None if it is not known."""
-        if not self.reaches(cursor):
-            return None
-        since = cursor.version
+    def changes_since(self, since: int) -> Changes:
+        """Return the net change from version `since`, which it `reaches`, to now."""
         live = []
         for entry in reversed(self._recent.values()):
             if entry.version <= since:

@@ -172,6 +172,8 @@ class Subscribers(Generic[C]):
     def broadcast(self, replica: Replica, out: list[Effect[C]]) -> None:
         """Send all subscribers in step the net change from their group's cursor to the replica."""
         counters, cursor = self._counters, replica.cursor
+        if not self._groups:
+            self._notices.clear()  # nobody asks for anything new, and what there is would stay
         for audience, group in self._groups.items():
             connections = group.connections
             messages = self._notices.messages(replica, audience, group.cursor)

@@ -16,6 +16,7 @@ from collections.abc import Hashable, Iterable
 from functools import partial
 from typing import Generic
 
+from sharedstate_core.arguments import check_now, expect
 from sharedstate_core.effects import Effect
 from sharedstate_core.errors import CLOSE_INTERNAL_ERROR, LocalProtocolError
 from sharedstate_core.limits import Limits
@@ -170,6 +171,7 @@ class Driver(Generic[P]):
         Raises:
             LocalProtocolError: the operation is not under way.
         """
+        check_now(now)
         self._operations.end(operation)
         refused: list[LocalProtocolError] = []
         self._performer.take(now, self._succeeded, operation, result, refused, now)
@@ -194,6 +196,10 @@ class Driver(Generic[P]):
         Raises:
             LocalProtocolError: the operation is not under way.
         """
+        check_now(now)
+        if message is not None:
+            expect("message", message, str)
+        expect("outcome_unknown", outcome_unknown, bool)
         self._operations.end(operation)
         take = partial(self._operations.failed, outcome_unknown=outcome_unknown)
         self._performer.take(now, take, operation, message, now)
@@ -258,8 +264,8 @@ class Driver(Generic[P]):
             raise
 
     def _closed(self, peer: P, now: float) -> Iterable[Effect[P]]:
-        self._performer.gone.discard(peer)
-        return self.server.connection_closed(peer, now)
+        yield from self.server.connection_closed(peer, now)
+        self._performer.gone.discard(peer)  # not before: an earlier input may have left effects
 
     def _succeeded(
         self, operation: Operation, result: Result, refused: list[LocalProtocolError], now: float
@@ -268,8 +274,10 @@ class Driver(Generic[P]):
             return self._operations.succeeded(operation, result, now)
         except LocalProtocolError as error:
             refused.append(error)
+            failed = partial(self._operations.failed, outcome_unknown=True)
+            self._performer.take(now, failed, operation, None, now)  # whatever `report` may raise
             self._host.report(operation, error)
-            return self._operations.failed(operation, None, now, outcome_unknown=True)
+            return ()
 
     def _tell(self) -> None:
         """Notify the host of changes once an input and all its effects are done."""

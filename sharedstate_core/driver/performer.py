@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, assert_never
 
+from sharedstate_core.arguments import check_now
 from sharedstate_core.effects import (
     Answer,
     AwaitDrain,
@@ -68,8 +70,10 @@ class Performer(Generic[P]):
         """Take an input now or, from within another one, once that is done.
 
         Raises:
+            TypeError, ValueError: `now` is not a time.
             Exception: whatever `take`, a peer or the host raises; what is left to do is done with the next input.
         """
+        check_now(now)
         self._inputs.append((now, take, arguments))
         if self._is_performing:
             return
@@ -114,9 +118,14 @@ class Performer(Generic[P]):
 
     def _send(self, peers: Sequence[P], message: bytes) -> None:
         if self._broadcast is None:
-            for peer in peers:
+            for index, peer in enumerate(peers):
                 if peer not in self.gone:
-                    peer.send(message)
+                    try:
+                        peer.send(message)
+                    except BaseException:
+                        rest = Send(peers[index + 1 :], message)
+                        self._effects = chain((rest,), self._effects)
+                        raise
             return
         if self.gone:
             peers = [peer for peer in peers if peer not in self.gone]

@@ -124,8 +124,9 @@ class QueuedPeer(Generic[E]):
 
     def close(self, code: int, reason: str, *, at_once: bool = False) -> None:
         """Have the writing task send the goodbye; with `at_once`, drop what is kept."""
+        if self.goodbye is None or at_once:
+            self._end(at_once)
         self.goodbye = self.goodbye or (code, reason)
-        self._end(at_once)
         if at_once:
             self._queue.clear()
             self.bytes = 0

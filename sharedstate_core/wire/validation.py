@@ -57,7 +57,7 @@ def check_condition(condition: Condition, limits: Limits) -> None:
 
 
 def check_ids(insert: Sequence[str], remove: Sequence[str], limits: Limits) -> None:
-    """Check the ids of a decoded update, in the order in which they appear.
+    """Check the ids of a decoded update: first those to insert, then those to remove, as they stand in it.
 
     Raises:
         RequestError: `bad_update`, naming the place of the fault.

@@ -78,3 +78,19 @@ def test_resumes_that_cannot_be() -> None:
     world.settle()
     counters = world.server.counters
     assert (counters.resumes_met, counters.resumes_missed) == (1, 1)
+
+
+def test_a_resume_from_what_was_just_pruned_cannot_be() -> None:
+    world = World(2, store=stored("a", "b"), limits=Limits(tombstones=0))
+    world.clients[0].put_subs({P: {}})
+    world.settle()
+    before = world.clients[0].copies[P].cursor
+    assert before is not None
+    world.clients[0].put(P, remove=["a"])
+    world.settle()
+    state = world.store.state_at(PATH, before) or {}
+    world.clients[1].copies[P] = Copy(before, state)
+    world.clients[1].put_subs({P: {}})
+    world.settle()
+    counters = world.server.counters
+    assert (counters.resumes_met, counters.resumes_missed) == (0, 1)

@@ -168,6 +168,52 @@ def test_an_operation_that_the_host_does_not_begin_has_failed(
     assert again.ok
 
 
+def test_who_stands_behind_a_peer_that_raises_gets_the_message_with_the_next_input() -> None:
+    transport = watching(3)
+    ann, bob, cec = transport.peers
+    put(cec, "q")
+
+    def fall(_: MemoryPeer) -> None:
+        raise OSError("the wire is cut")
+
+    bob.tricks.append(fall)
+    with pytest.raises(OSError, match="the wire is cut"):
+        transport.finish(only(transport))
+    before = [len(peer.inbox) for peer in (ann, bob, cec)]
+    assert before == [1, 1, 0]
+    transport.driver.wake(transport.now)
+    assert [len(peer.inbox) for peer in (ann, bob, cec)] == [1, 1, 2]
+
+
+def test_a_report_that_raises_does_not_keep_the_operation_under_way() -> None:
+    transport = watching(1)
+    asked = put(transport.peers[0], "q")
+    commit = only(transport)
+    transport.operations.clear()
+    transport.reports = None  # type: ignore[assignment]  # so that `report` stumbles
+    with pytest.raises(AttributeError):
+        transport.driver.succeeded(commit, CommitResult("epoch-1", [Committed(-1)]), transport.now)
+    transport.driver.wake(transport.now)
+    transport.settle()
+    assert asked.code == "unavailable"
+
+
+def test_effects_of_texts_that_raised_are_not_for_a_peer_that_has_left() -> None:
+    transport = watching(1)
+    (ann,) = transport.peers
+
+    def texts() -> Iterator[str]:
+        yield '{"type":"REQUEST","cmd":"GET","path":"/"}'
+        raise ValueError("the frame was not text")
+
+    transport.driver.receive(ann, texts(), transport.now)
+    assert ann.closed_with == 1011
+    ann.closed_with = None
+    ann.leave()  # `MemoryPeer.send` asserts that it has not left
+    assert transport.driver.is_idle
+    assert not transport.driver.has_peers
+
+
 # --- peers ----------------------------------------------------------------------------------------
 
 
@@ -352,3 +398,21 @@ def test_a_stop_does_not_wait_for_storage_that_hangs() -> None:
     assert ann.closed_with == 1001
     assert driver.is_stopped
     assert not driver.is_idle
+
+
+def test_an_argument_that_cannot_be_right_changes_nothing() -> None:
+    transport = watching(1)
+    asked = put(transport.peers[0], "q")
+    driver, commit, now = transport.driver, only(transport), transport.now
+    wrong: Any = OSError("the disk is full")
+    with pytest.raises(TypeError, match="message: expected a str"):
+        driver.failed(commit, now, wrong, outcome_unknown=True)
+    with pytest.raises(ValueError, match="now: expected seconds"):
+        driver.failed(commit, float("nan"), outcome_unknown=True)
+    with pytest.raises(TypeError, match="now: expected seconds"):
+        driver.succeeded(commit, CommitResult("epoch-1", [Committed(2)]), wrong)
+    with pytest.raises(ValueError, match="now: expected seconds"):
+        driver.wake(float("inf"))
+    assert driver.now == now
+    transport.settle()
+    assert asked.ok

@@ -398,3 +398,23 @@ def test_what_is_loaded_of_one_service_of_two() -> None:
     world.settle()
     assert world.server.loaded("items") == [PATH]
     assert world.server.loaded("others") == []
+
+
+@pytest.mark.parametrize("during", ["load", "commit"])
+def test_news_that_come_late_do_not_hide_newer_ones(during: str) -> None:
+    world = watching(1, "p")
+    if during == "load":
+        world.tell(PATH, vaguely=True)
+        ticket = under_way(world, Load).ticket
+    else:
+        put(world, 0, "q")
+        ticket = under_way(world, Commit).ticket
+    world.execute(ticket)
+    elsewhere(world, "r")
+    head = world.store.head(PATH)
+    for version in (head.version, head.version - 1):
+        world._perform(world.server.collection_changed(PATH, Cursor(head.epoch, version), 0.0))
+    world.finish(ticket)
+    world.finish(under_way(world, Load).ticket)
+    hear(world)
+    assert world.clients[0].copies[P].cursor == head

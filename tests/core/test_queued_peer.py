@@ -64,6 +64,18 @@ def test_beyond_the_threshold_it_is_blocked_and_when_all_is_taken_it_has_drained
     assert len(driver.told) == 2
 
 
+def test_whoever_closes_it_again_does_not_give_it_more_time() -> None:
+    peer, driver, _ = queued()
+    peer.send(b"1")
+    for code in (1003, 1009, 1003):
+        peer.close(code, "messages are text")
+    assert driver.told == [("end", False)]
+    assert peer.goodbye == (1003, "messages are text")
+    peer.close(1008, "no memory", at_once=True)
+    assert driver.told == [("end", False), ("end", True)]
+    assert peer.is_finished
+
+
 def test_progress_is_told_every_now_and_then() -> None:
     peer, driver, _ = queued(4 * PROGRESS_BYTES)
     half = b"x" * (PROGRESS_BYTES // 2)

@@ -9,7 +9,20 @@ import pytest
 from sharedstate_core import Commit, Cursor, Limits, Load, Update
 from sharedstate_core.testing import Copy, World, check_copies
 
-from .scenes import PATH, P, change, changes, hear, put, say, stored, text, under_way, watching
+from .scenes import (
+    PATH,
+    P,
+    change,
+    changes,
+    elsewhere,
+    hear,
+    put,
+    say,
+    stored,
+    text,
+    under_way,
+    watching,
+)
 
 
 def resume(world: World, epoch: str, version: int) -> list[tuple[int, int, Any]]:
@@ -187,3 +200,30 @@ def test_two_who_resume_from_the_same_state_get_the_same_message() -> None:
     one, two, three = (world.links[number].inbox[-1] for number in range(3))
     assert one is two
     assert one != three
+
+
+def test_a_load_that_brings_nothing_leaves_what_is_encoded() -> None:
+    world = watching(1, "p")
+    notices = world.server._registry._collections[PATH]._notices
+    before = dict(notices._messages)
+    assert before
+    world.tell(PATH, vaguely=True)
+    world.settle()
+    assert notices._messages == before
+
+
+def test_nothing_is_kept_encoded_of_a_state_that_is_over() -> None:
+    world = watching(2, "p")
+    for client in range(2):
+        world.clients[client].ask("GET", P)
+        world.settle()
+    notices = world.server._registry._collections[PATH]._notices
+    assert notices._bytes > 0
+    for client in range(2):
+        world.block(client)
+    elsewhere(world, "q")
+    world.tell(PATH)
+    world.carry_everything()
+    assert notices._items is None
+    assert not notices._messages
+    assert notices._bytes == 0
