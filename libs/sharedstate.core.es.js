@@ -9,7 +9,7 @@ Error {
    * @param {object} [members] further members to copy
    * @param {ErrorOptions} [options] `cause`: what led to it
    */
-  constructor(code, message, members2 = {}, options = void 0) {
+  constructor(code, message, members2 = {}, options) {
     super(message, options);
     this.name = "SharedStateError";
     this.code = /** @type {ErrorCode} */
@@ -39,7 +39,7 @@ var MEMBERS = ["insert", "remove", "reset", "if"];
 function with_ids(changes) {
   for (const name of Object.keys(changes ?? {}))
     if (!MEMBERS.includes(name))
-      throw new SharedStateError("bad_update", `${name}: an update has only ${MEMBERS.join(", ")}`);
+      throw new SharedStateError("bad_update", `${name}: expected ${MEMBERS.join(", ")}`);
   if (!Array.isArray(changes?.insert)) return changes;
   const insert = (
     /** @type {any[]} */
@@ -147,12 +147,13 @@ function on_abort(signal, end) {
 
 // src/protocol/paths.js
 function normal_path(path) {
-  if (typeof path !== "string") throw new SharedStateError("bad_path", "a path is a string");
+  if (typeof path !== "string") throw new SharedStateError("bad_path", "path: expected a string");
   return "/" + path.split("/").filter(Boolean).join("/");
 }
+var COLLECTION = /^(\/(?!\.\.?(\/|$))[^/\p{Cc}\p{Cs}]{1,128}){3}$/u;
 function collection_path(path) {
   const normal = normal_path(path);
-  if (normal.split("/").length !== 4)
+  if (!COLLECTION.test(normal))
     throw new SharedStateError("bad_path", `${path}: expected /app/service/collection`);
   return normal;
 }
@@ -223,7 +224,7 @@ function is_object(value) {
 // src/protocol/requests.js
 var TOO_BIG = 1009;
 var WINDOW = 100;
-var MAX_WAITING_LENGTH = 16 * 1024 * 1024;
+var MAX_WAITING_LENGTH = 2 ** 24;
 var Requests = class {
   #max_waiting;
   /** Whether there is a connection. */
@@ -252,11 +253,11 @@ var Requests = class {
     try {
       text = encode_request(cmd, path, arg, tunnel);
     } catch (cause) {
-      error = new SharedStateError("bad_update", "the argument is not JSON", {}, { cause });
+      error = new SharedStateError("bad_update", "not JSON", {}, { cause });
     }
     const full = this.#waiting.length >= this.#max_waiting || this.#waiting_length + text.length > MAX_WAITING_LENGTH;
     if (full && !this.connected)
-      error ??= new SharedStateError("too_many", "not connected, and the queue is full");
+      error ??= new SharedStateError("too_many", "not connected, queue full");
     if (error) return [settled(ticket, error)];
     this.#waiting.push({ tunnel, ticket, text });
     this.#waiting_length += text.length;
@@ -279,7 +280,7 @@ var Requests = class {
     return lost.map(
       (request) => settled(
         request.ticket,
-        request === too_large ? new SharedStateError("too_large", `${closing?.reason}`) : new SharedStateError("connection_lost", "connection lost; the outcome is unknown", {
+        request === too_large ? new SharedStateError("too_large", `${closing?.reason}`) : new SharedStateError("connection_lost", "connection lost, outcome unknown", {
           outcome: "unknown"
         })
       )
@@ -506,7 +507,7 @@ var ClientProtocol = class {
     if (this.#closed) return [settled(ticket, closed())];
     if (this.#level === 1 && /** @type {any} */
     arg?.if)
-      return [settled(ticket, new SharedStateError("failed", "this server knows no conditions"))];
+      return [settled(ticket, new SharedStateError("failed", "the server knows no conditions"))];
     return this.#requests.add(ticket, cmd, path, arg);
   }
   /**
@@ -656,7 +657,7 @@ var ClientProtocol = class {
    * @returns {Effect[]}
    */
   #malformed({ reason, path }) {
-    const error = new SharedStateError("bad_message", `bad message of the server: ${reason}`);
+    const error = new SharedStateError("bad_message", `bad message: ${reason}`);
     const subscription = this.#subscriptions.get(
       /** @type {string} */
       path
@@ -678,7 +679,7 @@ var ClientProtocol = class {
     const remove = this.#change("unsubscribe", void 0, [subscription.path]);
     if (remedy !== "refuse")
       return [...remove, ...this.#subscribe([subscription], remedy === "resume")];
-    const error = new SharedStateError("bad_message", "the server did not send a snapshot");
+    const error = new SharedStateError("bad_message", "the server sent no snapshot");
     return [...remove, this.#refuse(subscription, error)];
   }
 };
@@ -873,8 +874,7 @@ var ClientHub = class {
   }
   /**
    * @param {boolean} [now] whether to try at once, if there is a pause between two attempts
-   * @throws {SharedStateError} `closed` after `close`
-   * @throws {TypeError} if there is no WebSocket constructor
+   * @throws {SharedStateError} `closed` after `close`; `bad_option` if there is no WebSocket constructor
    */
   connect(now) {
     if (this.status === "closed") throw closed();
@@ -883,7 +883,7 @@ var ClientHub = class {
       return;
     }
     const { WebSocket = globalThis.WebSocket } = this.#options;
-    if (!WebSocket) throw new TypeError("no global WebSocket: pass one as options.WebSocket");
+    if (!WebSocket) throw new SharedStateError("bad_option", "WebSocket: there is none; pass one");
     const core = this.#core;
     const listener = {
       opened: () => this.perform(core.connection_opened(), "connected"),
@@ -1343,8 +1343,7 @@ var SharedStateClient = class {
    * Connect, and stay connected. May be called any number of times: in a pause between two attempts, the next one
    * is made at once. `acquire`, `get` and `update` also connect if the client is idle.
    *
-   * @throws {SharedStateError} `closed` after `close`
-   * @throws {TypeError} if there is no WebSocket constructor
+   * @throws {SharedStateError} `closed` after `close`; `bad_option` if there is no WebSocket constructor
    * @throws {DOMException} or whatever that constructor throws for a URL that it rejects
    */
   connect() {
@@ -1368,7 +1367,7 @@ var SharedStateClient = class {
    * @param {string} path `/app/service/collection`
    * @param {Until} [until] a signal that releases the handle
    * @returns {[Handle, Dataset<T>]} handle for `release`, and the dataset
-   * @throws {SharedStateError} `bad_path` unless the path has three segments; `closed` after `close`
+   * @throws {SharedStateError} `bad_path` unless the path names a collection; as `connect`
    */
   acquire(path, { signal } = {}) {
     const name = collection_path(path);

@@ -121,7 +121,7 @@ declare const SharedStateError_base: new (...args: any[]) => Error & Details;
  * - `too_many`: the queue of requests waiting for a connection is full; the request was not sent.
  * - `bad_path`: refused before it was sent, for a reason that the server would give too; `bad_update` likewise, or
  *   the update has an unknown member or a value that JSON cannot express; `message` names the place.
- * - `bad_url`, `bad_option`: the constructor rejected its arguments (not in the lean core).
+ * - `bad_url`, `bad_option`: the constructor rejected its arguments (not in the lean core), or there is no WebSocket.
  * - `bad_message`: the server broke the protocol (reported, never a reply).
  * - `refused`: the server omitted a path from the subscriptions without a reason (level 1).
  * - `failed`: the server refused a request without a code (level 1), and `message` is its reason; or the request
@@ -474,8 +474,7 @@ declare class SharedStateClient$1 {
      * Connect, and stay connected. May be called any number of times: in a pause between two attempts, the next one
      * is made at once. `acquire`, `get` and `update` also connect if the client is idle.
      *
-     * @throws {SharedStateError} `closed` after `close`
-     * @throws {TypeError} if there is no WebSocket constructor
+     * @throws {SharedStateError} `closed` after `close`; `bad_option` if there is no WebSocket constructor
      * @throws {DOMException} or whatever that constructor throws for a URL that it rejects
      */
     connect(): void;
@@ -492,7 +491,7 @@ declare class SharedStateClient$1 {
      * @param {string} path `/app/service/collection`
      * @param {Until} [until] a signal that releases the handle
      * @returns {[Handle, Dataset<T>]} handle for `release`, and the dataset
-     * @throws {SharedStateError} `bad_path` unless the path has three segments; `closed` after `close`
+     * @throws {SharedStateError} `bad_path` unless the path names a collection; as `connect`
      */
     acquire<T extends {
         id: string;
@@ -599,7 +598,7 @@ declare class SharedStateClient extends SharedStateClient$1 {
      * @param {string} path `/app/service/collection`
      * @param {Until} [until] a signal that releases the handle
      * @returns {[Handle, Dataset<T>]} handle for `release`, and the dataset
-     * @throws {SharedStateError} `bad_path` unless the path has three segments; `closed` after `close`
+     * @throws {SharedStateError} `bad_path` unless the path names a collection; as `connect`
      */
     acquire<T extends {
         id: string;

@@ -37,7 +37,7 @@ const MEMBERS = ["insert", "remove", "reset", "if"];
 export function with_ids(changes) {
   for (const name of Object.keys(changes ?? {}))
     if (!MEMBERS.includes(name))
-      throw new SharedStateError("bad_update", `${name}: an update has only ${MEMBERS.join(", ")}`);
+      throw new SharedStateError("bad_update", `${name}: expected ${MEMBERS.join(", ")}`);
   // Whatever is not a list or an item is left to the server, which names the place in its answer.
   if (!Array.isArray(changes?.insert)) return changes;
   const insert = /** @type {any[]} */ (changes.insert).map((item) =>

@@ -76,8 +76,7 @@ export class SharedStateClient {
    * Connect, and stay connected. May be called any number of times: in a pause between two attempts, the next one
    * is made at once. `acquire`, `get` and `update` also connect if the client is idle.
    *
-   * @throws {SharedStateError} `closed` after `close`
-   * @throws {TypeError} if there is no WebSocket constructor
+   * @throws {SharedStateError} `closed` after `close`; `bad_option` if there is no WebSocket constructor
    * @throws {DOMException} or whatever that constructor throws for a URL that it rejects
    */
   connect() {
@@ -104,7 +103,7 @@ export class SharedStateClient {
    * @param {string} path `/app/service/collection`
    * @param {Until} [until] a signal that releases the handle
    * @returns {[Handle, Dataset<T>]} handle for `release`, and the dataset
-   * @throws {SharedStateError} `bad_path` unless the path has three segments; `closed` after `close`
+   * @throws {SharedStateError} `bad_path` unless the path names a collection; as `connect`
    */
   acquire(path, { signal } = {}) {
     const name = collection_path(path);

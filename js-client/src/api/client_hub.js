@@ -50,8 +50,7 @@ export class ClientHub {
 
   /**
    * @param {boolean} [now] whether to try at once, if there is a pause between two attempts
-   * @throws {SharedStateError} `closed` after `close`
-   * @throws {TypeError} if there is no WebSocket constructor
+   * @throws {SharedStateError} `closed` after `close`; `bad_option` if there is no WebSocket constructor
    */
   connect(now) {
     if (this.status === "closed") throw closed();
@@ -60,7 +59,7 @@ export class ClientHub {
       return;
     }
     const { WebSocket = globalThis.WebSocket } = this.#options;
-    if (!WebSocket) throw new TypeError("no global WebSocket: pass one as options.WebSocket");
+    if (!WebSocket) throw new SharedStateError("bad_option", "WebSocket: there is none; pass one");
     const core = this.#core;
     const listener = {
       opened: () => this.perform(core.connection_opened(), "connected"),

@@ -141,7 +141,7 @@ export class SharedStateClient extends CoreClient {
    * @param {string} path `/app/service/collection`
    * @param {Until} [until] a signal that releases the handle
    * @returns {[Handle, Dataset<T>]} handle for `release`, and the dataset
-   * @throws {SharedStateError} `bad_path` unless the path has three segments; `closed` after `close`
+   * @throws {SharedStateError} `bad_path` unless the path names a collection; as `connect`
    */
   acquire(path, until) {
     return /** @type {[Handle, Dataset<T>]} */ (super.acquire(path, until));

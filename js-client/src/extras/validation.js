@@ -49,7 +49,8 @@ export function batch_of(changes) {
 export function expect_ids(list, name, member = "") {
   expect(Array.isArray(list), name, "an array");
   for (const [n, each] of list.entries()) {
-    const id = member ? each?.id : each;
+    expect(!member || is_object(each), `${name}[${n}]`, "an object");
+    const id = member ? each.id : each;
     if (!id || typeof id !== "string")
       expect(false, `${name}[${n}]${member}`, `a non-empty string, found ${JSON.stringify(id)}`);
   }

@@ -92,7 +92,7 @@ export class ClientProtocol {
     if (this.#closed) return [settled(ticket, closed())];
     // The server would ignore the condition.
     if (this.#level === 1 && /** @type {any} */ (arg)?.if)
-      return [settled(ticket, new SharedStateError("failed", "this server knows no conditions"))];
+      return [settled(ticket, new SharedStateError("failed", "the server knows no conditions"))];
     return this.#requests.add(ticket, cmd, path, arg);
   }
 
@@ -261,7 +261,7 @@ export class ClientProtocol {
    * @returns {Effect[]}
    */
   #malformed({ reason, path }) {
-    const error = new SharedStateError("bad_message", `bad message of the server: ${reason}`);
+    const error = new SharedStateError("bad_message", `bad message: ${reason}`);
     const subscription = this.#subscriptions.get(/** @type {string} */ (path));
     if (subscription?.state !== "subscribed") return [fault(error)];
     return [fault(error), ...this.#resubscribe(subscription, subscription.replica.epoch)];
@@ -281,7 +281,7 @@ export class ClientProtocol {
     const remove = this.#change("unsubscribe", undefined, [subscription.path]);
     if (remedy !== "refuse")
       return [...remove, ...this.#subscribe([subscription], remedy === "resume")];
-    const error = new SharedStateError("bad_message", "the server did not send a snapshot");
+    const error = new SharedStateError("bad_message", "the server sent no snapshot");
     return [...remove, this.#refuse(subscription, error)];
   }
 }

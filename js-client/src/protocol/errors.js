@@ -33,7 +33,7 @@
  * - `too_many`: the queue of requests waiting for a connection is full; the request was not sent.
  * - `bad_path`: refused before it was sent, for a reason that the server would give too; `bad_update` likewise, or
  *   the update has an unknown member or a value that JSON cannot express; `message` names the place.
- * - `bad_url`, `bad_option`: the constructor rejected its arguments (not in the lean core).
+ * - `bad_url`, `bad_option`: the constructor rejected its arguments (not in the lean core), or there is no WebSocket.
  * - `bad_message`: the server broke the protocol (reported, never a reply).
  * - `refused`: the server omitted a path from the subscriptions without a reason (level 1).
  * - `failed`: the server refused a request without a code (level 1), and `message` is its reason; or the request
@@ -51,7 +51,7 @@ export class SharedStateError
    * @param {object} [members] further members to copy
    * @param {ErrorOptions} [options] `cause`: what led to it
    */
-  constructor(code, message, members = {}, options = undefined) {
+  constructor(code, message, members = {}, options) {
     super(message, options);
     this.name = "SharedStateError";
     this.code = /** @type {ErrorCode} */ (code);

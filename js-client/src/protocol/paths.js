@@ -8,21 +8,26 @@ import { SharedStateError } from "./errors.js";
  * @throws {SharedStateError} `bad_path` if it is not a string
  */
 export function normal_path(path) {
-  if (typeof path !== "string") throw new SharedStateError("bad_path", "a path is a string");
+  if (typeof path !== "string") throw new SharedStateError("bad_path", "path: expected a string");
   return "/" + path.split("/").filter(Boolean).join("/");
 }
 
 /**
- * Return the normal form of the path of a collection. Further rules (length, forbidden characters) are left to the
- * server.
+ * What the server takes, in normal form: three segments, none of them `.` or `..`, longer than 128 characters, or with a
+ * control character or a lone surrogate in it. (It counts bytes of UTF-8, so that it may refuse a shorter one.)
+ */
+const COLLECTION = /^(\/(?!\.\.?(\/|$))[^/\p{Cc}\p{Cs}]{1,128}){3}$/u;
+
+/**
+ * Return the normal form of the path of a collection.
  *
  * @param {string} path
  * @returns {string} `/app/service/collection`
- * @throws {SharedStateError} `bad_path` unless there are three segments
+ * @throws {SharedStateError} `bad_path` unless it names a collection
  */
 export function collection_path(path) {
   const normal = normal_path(path);
-  if (normal.split("/").length !== 4)
+  if (!COLLECTION.test(normal))
     throw new SharedStateError("bad_path", `${path}: expected /app/service/collection`);
   return normal;
 }

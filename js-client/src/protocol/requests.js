@@ -27,7 +27,7 @@ const TOO_BIG = 1009;
 export const WINDOW = 100;
 
 /** Maximum size of waiting requests, in UTF-16 units: a page must not grow while it is offline. */
-export const MAX_WAITING_LENGTH = 16 * 1024 * 1024;
+export const MAX_WAITING_LENGTH = 2 ** 24;
 
 export class Requests {
   #max_waiting;
@@ -59,14 +59,14 @@ export class Requests {
     try {
       text = encode_request(cmd, path, arg, tunnel);
     } catch (cause) {
-      error = new SharedStateError("bad_update", "the argument is not JSON", {}, { cause });
+      error = new SharedStateError("bad_update", "not JSON", {}, { cause });
     }
     // With a connection, the queue drains at the server's pace.
     const full =
       this.#waiting.length >= this.#max_waiting ||
       this.#waiting_length + text.length > MAX_WAITING_LENGTH;
     if (full && !this.connected)
-      error ??= new SharedStateError("too_many", "not connected, and the queue is full");
+      error ??= new SharedStateError("too_many", "not connected, queue full");
     if (error) return [settled(ticket, error)];
     this.#waiting.push({ tunnel, ticket, text });
     this.#waiting_length += text.length;
@@ -93,7 +93,7 @@ export class Requests {
         request.ticket,
         request === too_large
           ? new SharedStateError("too_large", `${closing?.reason}`)
-          : new SharedStateError("connection_lost", "connection lost; the outcome is unknown", {
+          : new SharedStateError("connection_lost", "connection lost, outcome unknown", {
               outcome: "unknown",
             }),
       ),

@@ -64,7 +64,16 @@ describe("datasets", () => {
     const { client } = make();
     for (const path of ["", "/", "/app/items", "/a/b/c/d", /** @type {any} */ (3)])
       assert.throws(() => client.acquire(path), with_code("bad_path"));
+    for (const name of [".", "..", "a\0", "a\x7f", "\x85", "\ud800", "x".repeat(129)])
+      for (const path of [`/${name}/items/c`, `/app/${name}/c`, `/app/items/${name}`])
+        assert.throws(() => client.acquire(path), with_code("bad_path"), JSON.stringify(path));
     assert.equal(client.status, "idle");
+  });
+
+  test("a name may have dots, blanks and any letters in it", () => {
+    const { client } = make();
+    for (const name of ["...", ".a", "a..", "a b", "é\u200d😀", "x".repeat(128)])
+      assert.equal(client.acquire(`/app/items/${name}`)[1].path, `/app/items/${name}`);
   });
 
   test("are released with the last handle", () => {
@@ -316,7 +325,7 @@ describe("requests", () => {
   test("another member than an update has is refused, and not in silence", async (t) => {
     const { client, ds, socket } = synced();
     for (const wrong of [{ inserts: [] }, { delete: ["a"] }, { insert: [{}], Reset: true }]) {
-      const message = `${Object.keys(wrong).at(-1)}: an update has only insert, remove, reset, if`;
+      const message = `${Object.keys(wrong).at(-1)}: expected insert, remove, reset, if`;
       const expected = { name: "SharedStateError", code: "bad_update", message };
       await assert.rejects(ds.update(/** @type {any} */ (wrong)), expected);
       await assert.rejects(client.update(C, /** @type {any} */ (wrong)), expected);

@@ -116,7 +116,7 @@ test("an item with an id that is no text is refused at once", () => {
   for (const item of [null, 7, [1]])
     assert.throws(() => object.set_items(/** @type {any} */ ([item])), {
       code: "bad_update",
-      message: "items[0].id: expected a non-empty string, found undefined",
+      message: "items[0]: expected an object",
     });
   assert.equal(socket.sent.length, 0);
 });

@@ -71,7 +71,7 @@ describe("refused, with the place", () => {
     for (const item of [[1], new Date(0)])
       await assert.rejects(ds.update({ insert: [{}, /** @type {any} */ (item)] }), {
         code: "bad_update",
-        message: "insert[1].id: expected a non-empty string, found undefined",
+        message: "insert[1]: expected an object",
       });
     assert.equal(socket.sent.length, 0);
   });

@@ -249,7 +249,7 @@ describe("what is added to a transaction", () => {
     [5, "update: expected an object with remove, insert, reset"],
     [["a"], "update: expected an object with remove, insert, reset"],
     [new Map(), "update: Map is not JSON"],
-    [{ delete: ["a"] }, "delete: an update has only insert, remove, reset, if"],
+    [{ delete: ["a"] }, "delete: expected insert, remove, reset, if"],
     [{ if: { epoch: "e", version: 1 } }, "if: expected none, in a transaction"],
     [{ if: undefined }, "if: expected a cursor"],
     [{ remove: "milk" }, "remove: expected an array"],
@@ -261,13 +261,11 @@ describe("what is added to a transaction", () => {
     [{ insert: { id: "a" } }, "insert: expected an array"],
     [{ insert: "a" }, "insert: expected an array"],
     [{ insert: null }, "insert: expected an array"],
-    [{ insert: [{ id: "z" }, null] }, "insert[1].id: expected a non-empty string, found undefined"],
-    [{ insert: [["a"]] }, "insert[0].id: expected a non-empty string, found undefined"],
+    [{ insert: [{ id: "z" }, null] }, "insert[1]: expected an object"],
+    [{ insert: [["a"]] }, "insert[0]: expected an object"],
+    [{ insert: ["x"] }, "insert[0]: expected an object"],
     [{ insert: [{ id: 7 }] }, "insert[0].id: expected a non-empty string, found 7"],
-    [
-      { reset: true, remove: ["a"], insert: [{ id: "z" }, 7] },
-      "insert[1].id: expected a non-empty string, found undefined",
-    ],
+    [{ reset: true, remove: ["a"], insert: [{ id: "z" }, 7] }, "insert[1]: expected an object"],
   ];
   for (const [changes, message] of refused)
     test(`has to be changes: ${message}`, async () => {

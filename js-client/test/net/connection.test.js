@@ -289,10 +289,17 @@ describe("connect", () => {
     assert.equal(client.status, "connecting");
   });
 
-  test("says so if there is no WebSocket", (t) => {
+  test("says so if there is no WebSocket", async (t) => {
     patch(t, globalThis, "WebSocket", undefined);
     const client = new SharedStateClient("ws://host:1");
-    assert.throws(() => client.connect(), /options\.WebSocket/);
+    const error = {
+      name: "SharedStateError",
+      code: "bad_option",
+      message: "WebSocket: there is none; pass one",
+    };
+    assert.throws(() => client.connect(), error);
+    assert.throws(() => client.acquire(C), error);
+    await assert.rejects(client.get("/apps"), error);
   });
 });
 
