@@ -232,7 +232,8 @@ async def serving(
     async with anyio.create_task_group() as tasks:
         served: Served
         if module.__name__ == "asgi_app":
-            served = ServedAsgi(module.Application(backends, ["https://example.org"]), tasks)
+            application = module.Application(backends, ["https://example.org"], Seen)
+            served = ServedAsgi(application, tasks)
             await served.begin()
         else:
             served = await _serve_lines(module, backends, tasks)
