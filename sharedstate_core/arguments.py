@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from .errors import RequestError
+from .json_faults import decoder_fault
 from .paths import split_path
 from .storage import Condition, Cursor
 from .updates import Update
@@ -148,7 +149,7 @@ def item_id(text: object) -> str:
     except UnicodeDecodeError as error:
         raise ValueError(f"it is not UTF-8: {error.reason}") from None
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
-        raise ValueError(str(error)) from None
+        raise ValueError(decoder_fault(error)) from None
 
 
 def check_text(name: str, text: object, what: str = "an id, a") -> None:
@@ -181,7 +182,7 @@ def check_json(name: str, text: object) -> None:
         text.decode()
         msgspec.json.decode(text, type=msgspec.Raw)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{name}: {error}") from None
+        raise ValueError(f"{name}: {decoder_fault(error)}") from None
 
 
 def messages(unsent: Iterable[bytes]) -> Sequence[bytes]:

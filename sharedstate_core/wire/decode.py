@@ -11,10 +11,11 @@ import msgspec
 from msgspec import Raw, Struct
 
 from sharedstate_core.errors import RequestError
+from sharedstate_core.json_faults import decoder_fault
 from sharedstate_core.storage import Condition, Cursor, Write
 from sharedstate_core.updates import Update
 
-from .faults import NULL, BadMessageError, explain, head_fault, lowered, too_deep, update_fault
+from .faults import NULL, BadMessageError, explain, head_fault, too_deep, update_fault
 from .nesting import nests_deeper
 from .validation import check_condition, check_ids, check_number_of_ids
 
@@ -208,7 +209,7 @@ def decode_subscriptions(arg: Raw, limits: Limits) -> SubscriptionChanges:
     except RecursionError:
         raise RequestError("bad_message", f"arg: {too_deep(limits)}") from None
     except msgspec.ValidationError as error:
-        raise RequestError("bad_message", f"arg: {lowered(error)}") from None
+        raise RequestError("bad_message", decoder_fault(error, "arg")) from None
     if len(message.insert) + len(message.remove) > limits.items:
         raise RequestError("too_many", f"a request may name at most {limits.items} paths")
     for index, (_, sub) in enumerate(message.insert):
@@ -230,6 +231,6 @@ def decode_subscription(sub: bytes) -> SubscriptionOptions:
     try:
         message = _sub.decode(sub)
     except msgspec.ValidationError as error:
-        raise RequestError("bad_message", f"sub: {lowered(error)}") from None
+        raise RequestError("bad_message", decoder_fault(error, "sub")) from None
     since = None if message.since is None else Cursor(message.since.epoch, message.since.version)
     return SubscriptionOptions(since, message.parts)

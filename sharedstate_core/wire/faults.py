@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from sharedstate_core.errors import ErrorCode, RequestError
+from sharedstate_core.json_faults import decoder_fault
 
 from .nesting import nests_deeper
 
@@ -53,7 +54,7 @@ def explain(text: str, error: Exception, limits: Limits) -> NoReturn:
     try:
         message = json.loads(text, parse_constant=_refuse)
     except (ValueError, RecursionError):
-        raise BadMessageError("bad_message", f"not a message: {lowered(error)}") from None
+        raise BadMessageError("bad_message", f"not a message: {decoder_fault(error)}") from None
     if not isinstance(message, dict):
         raise BadMessageError("bad_message", "not a message: expected an object")
     cmd, tunnel = message.get("cmd"), message.get("tunnel")
@@ -95,16 +96,11 @@ def update_fault(arg: Raw) -> str:
 
 def head_fault(error: msgspec.ValidationError) -> str:
     """Describe what is wrong with an item's `id`, or with the item itself if it is not an object."""
-    about_id = "`id`" in str(error) or "$.id" in str(error)
-    return ".id: expected a string" if about_id else ": expected an object"
+    if "missing" in str(error):
+        return ".id: is missing"
+    return ".id: expected a string" if "$.id" in str(error) else ": expected an object"
 
 
 def too_deep(limits: Limits) -> str:
     """Return the message for something that exceeds `Limits.depth`."""
     return f"nested deeper than {limits.depth} levels"
-
-
-def lowered(error: Exception) -> str:
-    """Return the decoder's own message with a lower-case initial, to follow a colon."""
-    text = str(error)
-    return text if text[1:2].isupper() else text[:1].lower() + text[1:]

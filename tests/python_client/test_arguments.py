@@ -102,13 +102,19 @@ async def test_what_is_not_unicode_is_refused_and_leaves_nothing_behind(
     [
         (lambda c, _: c.acquire("/a/items/c", loads=5), "loads: expected a function of bytes"),
         (lambda c, _: c.get("/a/items/c", loads=5), "loads: expected a function of bytes"),
-        (lambda c, _: c.update("/a/items/c", insert=None), "insert is a list, not NoneType"),
-        (lambda _, ds: ds.update(insert=None), "insert is a list, not NoneType"),
-        (lambda _, ds: ds.update(insert=5), "insert is a list, not int"),
-        (lambda _, ds: ds.update(remove=None), "remove is a list, not NoneType"),
-        (lambda _, ds: ds.update(remove="a"), "remove is a list, not str"),
+        (
+            lambda c, _: c.update("/a/items/c", insert=None),
+            "insert: expected a list, found NoneType",
+        ),
+        (lambda _, ds: ds.update(insert=None), "insert: expected a list, found NoneType"),
+        (lambda _, ds: ds.update(insert=5), "insert: expected a list, found int"),
+        (lambda _, ds: ds.update(remove=None), "remove: expected a list, found NoneType"),
+        (lambda _, ds: ds.update(remove="a"), "remove: expected a list, found str"),
         (lambda _, ds: ds.update(reset="false"), "reset: expected a bool, found str"),
-        (lambda _, ds: ds.transaction(lambda t: t.update(remove="a")), "remove is a list, not str"),
+        (
+            lambda _, ds: ds.transaction(lambda t: t.update(remove="a")),
+            "remove: expected a list, found str",
+        ),
         (lambda _, ds: ds.transaction(lambda t: t.update(reset="false")), "reset: expected a bool"),
         (lambda _, ds: ds.transaction(lambda t: t.update(if_=ds.cursor)), "argument 'if_'"),
         (lambda _, ds: ds.transaction(5), "function: expected a function of a .*, found 5"),
@@ -130,7 +136,7 @@ async def test_calls(use: Any, problem: str) -> None:
         (b'{"id":', "truncated"),
         (b'{"id":"x"}],"reset":true,"remove":["g"', "trailing"),
         (b'{"id":"x","s":"\xff"}', "it is not UTF-8"),
-        (b'{"n":1}', "`id`"),
+        (b'{"n":1}', "id: is missing"),
     ],
 )
 async def test_texts(text: bytes, problem: str) -> None:

@@ -94,7 +94,7 @@ def make_update(
     """
     for name, value in (("insert", insert), ("remove", remove)):
         if isinstance(value, str | bytes | dict) or not isinstance(value, Iterable):
-            raise TypeError(f"{name} is a list, not {type(value).__name__}")
+            raise TypeError(f"{name}: expected a list, found {type(value).__name__}")
     expect("reset", reset, bool)
     texts = dict(_item(item, f"insert[{number}]") for number, item in enumerate(insert))
     ids = tuple(remove)

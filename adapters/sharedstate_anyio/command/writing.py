@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from sharedstate_anyio.client import Condition, ConnectionLostError, Cursor, RequestError
+from sharedstate_core.arguments import item_id
+from sharedstate_core.json_faults import decoder_fault
 
 from .failures import BAD_INPUT, FAILED, CommandError, is_in_doubt
 from .lines import STDIN, Line, parse_line, read_objects
@@ -64,12 +66,16 @@ async def _given(arguments: list[str]) -> AsyncIterator[Line]:
 
 async def _update(client: Client[bytes], path: str, line: Line) -> None:
     if "id" in line.value:
+        try:
+            item_id(line.text)
+        except ValueError as error:
+            raise CommandError(f"line {line.number}: {error}", BAD_INPUT) from None
         await client.update(path, insert=[line.text])
         return
     try:
         change = _change.decode(line.text)
     except msgspec.DecodeError as error:
-        problem = f"line {line.number} is neither an item (with an id) nor a change: {error}"
+        problem = f"line {line.number} is neither an item (with an id) nor a change: {decoder_fault(error)}"
         raise CommandError(problem, BAD_INPUT) from None
     wanted = change.condition
     await client.update(

@@ -44,7 +44,7 @@ async def test_names_and_texts_of_every_kind(file: str) -> None:
         (("app", "c", "x", '{"id":"x","a":' + "[" * 99 + "]" * 99 + "}"), "data: nested deeper"),
         (("app", "c", "x", '"x"'), "data: expected an object"),
         (("app", "c", "x", "null"), "data: expected an object"),
-        (("app", "c", "x", '{"value":1}'), "data: id: expected a string"),
+        (("app", "c", "x", '{"value":1}'), "data: id: is missing"),
         (("app", "c", "7", '{"id":7}'), "data: id: expected a string"),
         (("app", "c", "x", '{"id":"y"}'), 'data: the item says that its id is "y"'),
         (("app", "c", "x", None), "data: is missing"),
