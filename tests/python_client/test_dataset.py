@@ -146,7 +146,7 @@ async def test_bad_updates(update: dict[str, Any], place: str) -> None:
 @pytest.mark.parametrize("value", ["text", b"text", {"id": "a"}])
 async def test_one_thing_is_no_list(name: str, value: object) -> None:
     async with running() as server, connect(server.url) as client:
-        with pytest.raises(TypeError, match=f"{name} : expected a list"):
+        with pytest.raises(TypeError, match=f"{name}: expected a list"):
             await client.update(C, **{name: value})  # type: ignore[arg-type]
 
 

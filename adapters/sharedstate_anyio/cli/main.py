@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import faulthandler
 import importlib.util
 import json
@@ -103,7 +104,9 @@ def _run(arguments: list[str]) -> None:
             case StorageError() as first:
                 console.fail(with_file(first, options.config), 1, "storage_unusable")
             case ListenError() as first:
-                console.fail(str(first), 1, "address_unusable")
+                taken = first.errno == errno.EADDRINUSE and not (options.config or options.unix)
+                hint = "; choose another with --port" if taken else ""
+                console.fail(f"{first}{hint}", 1, "address_unusable")
             case first if console.style == "json":
                 text = "the server has failed"
                 log.critical(text, exc_info=first, extra=about("server_failed"))

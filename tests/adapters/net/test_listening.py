@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import socket
 from pathlib import Path
@@ -85,6 +86,17 @@ def test_what_cannot_be_listened_on(arguments: list[str], expected: str, tmp_pat
     assert expected in command.errors.splitlines()[-1]
     assert "Traceback" not in command.errors
     assert command.output == ""
+
+
+def test_a_port_that_is_taken(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        port = sock.getsockname()[1]
+        error = f"cannot listen on 127.0.0.1 port {port}: Address already in use"
+        (tmp_path / "config.json").write_text(json.dumps(document()))
+        for before, hint in ([], "; choose another with --port"), (["config.json"], ""):
+            with started(*before, "--port", str(port), folder=tmp_path) as command:
+                assert command.finish() == 1
+            assert command.errors.splitlines()[-1].endswith(error + hint)
 
 
 def test_a_missing_privilege_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
