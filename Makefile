@@ -64,7 +64,7 @@ lowest: $(STAMPS)/tools $(STAMPS)/npm $(STAMPS)/debian $(STAMPS)/runtimes
 	$(TOOLS)/bin/uv pip compile --quiet --resolution lowest-direct --python-version 3.11 --all-extras pyproject.toml -o build/lowest.txt
 	$(TOOLS)/bin/uv pip install --quiet --python build/lowest --requirement build/lowest.txt --group dev --editable .
 	build/lowest/bin/python -m pytest $(LOWEST_TESTS) -n auto --maxprocesses 4 --dist worksteal
-LOWEST_TESTS ?= tests/core tests/client tests/adapters tests/backends tests/python_client tests/command
+LOWEST_TESTS ?= tests/core tests/client tests/adapters tests/backends tests/python_client tests/client_command
 
 # What a release consists of, in dist/: see docs/releasing.md.
 release: $(STAMPS)/dev $(STAMPS)/tools $(STAMPS)/npm

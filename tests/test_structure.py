@@ -105,8 +105,8 @@ ADAPTER: Final[dict[str, set[str]]] = {
     "client": {"client/net", "logs", "tasks"},
     "": {"config", "connections", "http", "hub", "logs", "net", "ops", "storage", "tasks"}
     | {"websocket"},
-    "cli": {"", "config", "logs", "net", "ops", "storage"},
-    "command": {"cli", "client", "client/net"},
+    "server_command": {"", "config", "logs", "net", "ops", "storage"},
+    "client_command": {"client", "client/net", "server_command"},
 }
 """The folders of the adapter, and what each imports: some of those above it."""
 

@@ -25,12 +25,12 @@ SIGNALLED: Final = 128
 
 def serve() -> None:
     """Run `sharedstate-anyio`, and end the process."""
-    _run("sharedstate-anyio", "sharedstate_anyio.cli.main")
+    _run("sharedstate-anyio", "sharedstate_anyio.server_command.main")
 
 
 def command() -> None:
     """Run `sharedstate`, and end the process."""
-    _run("sharedstate", "sharedstate_anyio.command")
+    _run("sharedstate", "sharedstate_anyio.client_command")
 
 
 def _run(program: str, module: str) -> None:

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 import anyio
 import anyio.to_thread
 
-from sharedstate_anyio.cli.backup_file import Backup
 from sharedstate_anyio.client import connect
+from sharedstate_anyio.server_command.backup_file import Backup
 from tests.docs.test_operating_guide import SECONDS, TEXT, C, of_page, replaced
 from tests.support.services.command import Command, started
 from tests.support.services.servers import document, sqlite

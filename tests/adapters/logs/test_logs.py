@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 PACKAGE: Final = Path(sharedstate_anyio.__file__).parent
 
-CLIENTS: Final = {"client", "command"}
+CLIENTS: Final = {"client", "client_command"}
 """Folders whose lines are not a server's."""
 
 C = "/app/items/c"

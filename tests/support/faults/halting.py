@@ -10,8 +10,8 @@ import signal
 import sys
 from typing import Final
 
-from sharedstate_anyio.cli import main as cli
-from sharedstate_anyio.cli import migrate
+from sharedstate_anyio.server_command import main as cli
+from sharedstate_anyio.server_command import migrate
 
 MODULE: Final = __name__
 

@@ -9,7 +9,7 @@ import asyncio
 import sys
 from typing import TYPE_CHECKING, Final
 
-from sharedstate_anyio.cli import main as cli
+from sharedstate_anyio.server_command import main as cli
 from sharedstate_backends.sqlite.backend import SqliteBackend
 
 if TYPE_CHECKING:

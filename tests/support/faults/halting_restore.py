@@ -10,13 +10,13 @@ import signal
 import sys
 from typing import TYPE_CHECKING, Final
 
-from sharedstate_anyio.cli import main as cli
-from sharedstate_anyio.cli import restore
+from sharedstate_anyio.server_command import main as cli
+from sharedstate_anyio.server_command import restore
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from sharedstate_anyio.cli.saving import Talk
+    from sharedstate_anyio.server_command.saving import Talk
     from sharedstate_backends.portable import Portion
 
 MODULE: Final = __name__

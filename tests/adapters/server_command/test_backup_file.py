@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sharedstate_anyio.cli.backup_file import FORMAT, Backup, BackupError
+from sharedstate_anyio.server_command.backup_file import FORMAT, Backup, BackupError
 from tests.support.services.saved import template
 
 if TYPE_CHECKING:

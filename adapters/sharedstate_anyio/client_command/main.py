@@ -24,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the command, and end the process with its exit status."""
     given = sys.argv[1:] if argv is None else list(argv)
     if names_configuration(given):
-        from sharedstate_anyio.cli.main import main as serve  # noqa: PLC0415  (what a client does without)
+        from sharedstate_anyio.server_command.main import main as serve  # noqa: PLC0415  (what a client does without)
 
         serve(given)  # the server used to be started like this
         return

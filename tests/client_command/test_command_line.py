@@ -13,9 +13,9 @@ import anyio
 import pytest
 
 from sharedstate_anyio import parse_config, serve
-from sharedstate_anyio.cli.options import CLIENT_COMMANDS
-from sharedstate_anyio.command.options import parser
-from sharedstate_anyio.command.target import Target, parse_target
+from sharedstate_anyio.client_command.options import parser
+from sharedstate_anyio.client_command.target import Target, parse_target
+from sharedstate_anyio.server_command.options import CLIENT_COMMANDS
 from tests.support.faults.relay import relay
 from tests.support.services.command import started
 from tests.support.services.servers import document, running

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sharedstate_anyio import parse_config
-from sharedstate_anyio.cli import check as check_module
+from sharedstate_anyio.server_command import check as check_module
 from tests.support.faults import faulty_service
 from tests.support.peer import open_client
 from tests.support.services import unopenable_service

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sharedstate_anyio.client import connect
-from sharedstate_anyio.command import items
-from sharedstate_anyio.command.items import NAMED, Ids
-from sharedstate_anyio.command.lines import Line
+from sharedstate_anyio.client_command import items
+from sharedstate_anyio.client_command.items import NAMED, Ids
+from sharedstate_anyio.client_command.lines import Line
 from tests.support.services.servers import running
 from tests.support.services.shell import shell
 

@@ -9,8 +9,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from sharedstate_anyio.cli.base_parser import Parser
-from sharedstate_anyio.cli.options import CLIENT_COMMANDS
+from sharedstate_anyio.server_command.base_parser import Parser
+from sharedstate_anyio.server_command.options import CLIENT_COMMANDS
 from sharedstate_anyio.version import ShowVersion
 
 from . import deleting, loading, reading, writing

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
-from sharedstate_anyio.cli.backup_file import Backup
 from sharedstate_anyio.client import RequestError, connect
+from sharedstate_anyio.server_command.backup_file import Backup
 from sharedstate_backends.items_service import get_service
 from sharedstate_core import CollectionPath
 from tests.backends.opening import opened

@@ -351,7 +351,7 @@ async def test_a_restore_that_is_interrupted(
 
 async def test_a_command_that_is_interrupted_prints_no_traceback(tmp_path: Path) -> None:
     program = (
-        "from sharedstate_anyio.cli import main as cli\n"
+        "from sharedstate_anyio.server_command import main as cli\n"
         "def interrupted(arguments): raise KeyboardInterrupt\n"
         "cli._COMMANDS = {'check': interrupted}\ncli.main(['check'])"
     )

@@ -30,8 +30,8 @@ C = "/app/items/c"
 HURRIED = """
 #!%s
 from sharedstate_anyio import server
-from sharedstate_anyio.cli import main as cli
-from sharedstate_anyio.cli import signals
+from sharedstate_anyio.server_command import main as cli
+from sharedstate_anyio.server_command import signals
 server.FINISH_SECONDS = 0.2
 signals.LATEST_SECONDS = 1.0
 cli.main()
@@ -188,7 +188,7 @@ async def test_sigquit_shows_where_it_is_and_it_goes_on(loop: str, tmp_path: Pat
         assert await command.finished() == 0
     told = log.read_text()
     assert told.count("in main\n") == 2
-    assert "cli/main.py" in told
+    assert "server_command/main.py" in told
     assert "secret" not in told
 
 
@@ -208,6 +208,6 @@ async def test_sigquit_shows_what_a_start_waits_for(tmp_path: Path) -> None:
             connection, _ = silent.accept()
             with connection:
                 command.send(signal.SIGQUIT)
-                await until(lambda: "cli/main.py" in log.read_text())
+                await until(lambda: "server_command/main.py" in log.read_text())
                 command.send(signal.SIGTERM)
                 assert await command.finished() == 0

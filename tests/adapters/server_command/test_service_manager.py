@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sharedstate_anyio.cli.systemd import inherited_sockets, notify
+from sharedstate_anyio.server_command.systemd import inherited_sockets, notify
 from sharedstate_backends import ConfigurationError
 from tests.support.peer import works
 from tests.support.services.command import INSTALLED, one_line, without_root
