@@ -91,7 +91,8 @@ class Replica:
 
     def apply(self, update: Update, version: int) -> None:
         """Apply a committed update that made `version`."""
-        self._move_to(version)
+        self.version = version
+        self.cursor = tuple.__new__(Cursor, (self.epoch, version))  # in half the time of a call
         if update.reset:
             self._items.clear()
             self._recent.clear()
@@ -100,18 +101,19 @@ class Replica:
             self.bytes = 0
         for id in update.remove:
             self._bury(id, version)
+        items, recent = self._items, self._recent
         for place, (id, text) in enumerate(update.insert.items()):
-            entry = self._items.get(id)
-            self.bytes += len(text)
+            entry = items.get(id)
             if entry is None:
+                self.bytes += len(text)
                 row = Row(id, text, version, place, version)
                 entry = Entry(row, text, self.tombstones.pop(id, 0))
-                self._items[id] = entry
+                items[id] = entry
             else:
-                self.bytes -= len(entry.text)
+                self.bytes += len(text) - len(entry.text)
                 entry.text, entry.version = text, version
-                del self._recent[id]
-            self._recent[id] = entry
+                del recent[id]
+            recent[id] = entry
 
     def merge(self, loaded: Loaded) -> None:
         """Merge what has changed in the store since this replica's version."""

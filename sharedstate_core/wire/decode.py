@@ -17,7 +17,7 @@ from sharedstate_core.updates import Update
 
 from .faults import NULL, BadMessageError, explain, head_fault, too_deep, update_fault
 from .nesting import nests_deeper
-from .validation import check_condition, check_ids, check_number_of_ids
+from .validation import check_condition, check_number_of_ids, id_problem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -165,7 +165,6 @@ def decode_write(arg: Raw, limits: Limits) -> Write:
         raise RequestError("bad_update", too_deep(limits)) from None
     check_number_of_ids(len(message.insert) + len(message.remove), limits)
     insert: dict[str, bytes] = {}
-    ids: list[str] = []
     flat = 2 * limits.depth  # a text of this length cannot nest deeper
     for index, raw in enumerate(message.insert):
         text = bytes(raw)
@@ -175,9 +174,12 @@ def decode_write(arg: Raw, limits: Limits) -> Write:
             id = _head.decode(raw).id
         except msgspec.ValidationError as error:
             raise RequestError("bad_update", f"insert[{index}]{head_fault(error)}") from None
-        ids.append(id)
+        if problem := id_problem(id, limits):
+            raise RequestError("bad_update", f"insert[{index}].id: {problem}")
         insert[id] = text
-    check_ids(ids, message.remove, limits)
+    for index, id in enumerate(message.remove):
+        if problem := id_problem(id, limits):
+            raise RequestError("bad_update", f"remove[{index}]: {problem}")
     remove = tuple(dict.fromkeys(message.remove)) if message.remove else ()
     update = Update(remove, insert, message.reset)
     wanted = message.condition

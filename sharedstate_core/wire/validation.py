@@ -10,8 +10,6 @@ from .faults import too_deep
 from .nesting import nests_deeper
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from sharedstate_core.limits import Limits
     from sharedstate_core.storage import Condition, Write
 
@@ -54,25 +52,6 @@ def check_condition(condition: Condition, limits: Limits) -> None:
     """
     if condition.ids is not None and len(condition.ids) > limits.items:
         raise RequestError("too_many", f"a condition may name at most {limits.items} ids")
-
-
-def check_ids(insert: Sequence[str], remove: Sequence[str], limits: Limits) -> None:
-    """Check the ids of a decoded update: first those to insert, then those to remove, as they stand in it.
-
-    Raises:
-        RequestError: `bad_update`, naming the place of the fault.
-    """
-    ids = [*insert, *remove]
-    if not ids or (
-        "" not in ids and max(map(len, ids)) * 4 <= limits.id_bytes and "\0" not in "".join(ids)
-    ):
-        return  # the usual case
-    for index, id in enumerate(insert):
-        if problem := id_problem(id, limits):
-            raise RequestError("bad_update", f"insert[{index}].id: {problem}")
-    for index, id in enumerate(remove):
-        if problem := id_problem(id, limits):
-            raise RequestError("bad_update", f"remove[{index}]: {problem}")
 
 
 def id_problem(id: str, limits: Limits) -> str | None:

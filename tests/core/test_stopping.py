@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from sharedstate_core import Close, Commit, Limits, Load, Loaded, Server, Update
+from sharedstate_core import (
+    Close,
+    Commit,
+    CommitResult,
+    Committed,
+    Limits,
+    Load,
+    Loaded,
+    Server,
+    Update,
+)
 from sharedstate_core.testing import World, check_copies, check_requests
 
 from .scenes import PATH, P, put, say, stored, under_way, watching
@@ -164,17 +174,29 @@ def test_a_reader_who_catches_up_in_time_gets_what_it_is_owed() -> None:
     check_requests(world)
 
 
-def test_the_end_is_the_last_that_anybody_is_told() -> None:
+@pytest.mark.parametrize("in_step", [False, True])
+def test_the_end_is_the_last_that_anybody_is_told(in_step: bool) -> None:
     """What storage still has to say is for nobody, though the transport has not yet told that they are closed."""
     server: Server[int] = Server(["items"], Limits(linger_seconds=1))
     server.connection_opened(1)
     text = '{"type":"REQUEST","cmd":"PUT","path":"/subs","arg":{"insert":[["/a/items/c",{}]]}}'
     effects = server.receive_text(1, text, 0.0)
     (load,) = (each for each in effects if isinstance(each, Load))
+    ticket = load.ticket
+    if in_step:
+        server.load_succeeded(ticket, Loaded("e", 0, 0, []), 0.0)
+        put = '{"type":"REQUEST","cmd":"PUT","path":"/a/items/c","arg":{"insert":[{"id":"x"}]}}'
+        (commit,) = server.receive_text(1, put, 0.0)
+        assert isinstance(commit, Commit)
+        ticket = commit.ticket
     assert server.stop(1.0, 2.0) == []
     assert server.wake(1.9) == []
     assert server.wake(2.0) == [Close(1, 1001, WORDS)]
-    assert server.load_succeeded(load.ticket, Loaded("e", 0, 0, []), 3.0) == []
+    if in_step:
+        result = CommitResult("e", [Committed(1)])
+        assert server.commit_succeeded(ticket, result, 3.0) == []
+    else:
+        assert server.load_succeeded(ticket, Loaded("e", 0, 0, []), 3.0) == []
     assert server.connection_closed(1, 4.0) == []
     assert not server.is_busy
 
