@@ -73,19 +73,20 @@ class Content(Generic[C]):
         if replica is None:
             return None
         version = replica.version
-        effective: list[tuple[Update, int]] = []
+        effective: list[Update] = []
         for write, outcome in zip(writes, result.outcomes, strict=True):
             if isinstance(outcome, Committed) and not write.update.is_noop:
                 version += 1
-                effective.append((write.update, version))
+                effective.append(write.update)
             if outcome.version != version or result.epoch != replica.epoch:
                 self.freshness.stale = True
                 return None
-        for update, version in effective:
-            replica.apply(update, version)
+        if not effective:
+            return None
+        replica.follow(effective)
         if self.freshness.announced is not None:
             self._compare(replica)
-        return replica if effective else None
+        return replica
 
     def hear(self, cursor: Cursor | None) -> bool:
         """Record that another process has committed, reaching `cursor` if known; return whether that is news."""

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from sharedstate_core.storage import Cursor, Loaded, Row
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from sharedstate_core.updates import Update
 
@@ -89,10 +89,15 @@ class Replica:
         """Return the text of every item, in order of insertion."""
         return [entry.text for entry in self._items.values()]
 
+    def follow(self, updates: Iterable[Update]) -> None:
+        """Apply committed updates, each of which raises the version by one."""
+        for update in updates:
+            self.apply(update, self.version + 1)
+        self._move_to(self.version)
+
     def apply(self, update: Update, version: int) -> None:
-        """Apply a committed update that made `version`."""
+        """Apply a committed update, whose version is `version`; `follow` moves the cursor."""
         self.version = version
-        self.cursor = tuple.__new__(Cursor, (self.epoch, version))  # in half the time of a call
         if update.reset:
             self._items.clear()
             self._recent.clear()

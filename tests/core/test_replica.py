@@ -90,8 +90,7 @@ def test_pruned_tombstones_move_the_horizon_just_as_far_as_they_must(
 
 def test_a_cursor_out_of_reach_is_known_as_such() -> None:
     replica = empty()
-    for version, update in enumerate([Update(insert={"p": item("p", 1)}), Update(("p",))], 1):
-        replica.apply(update, version)
+    replica.follow([Update(insert={"p": item("p", 1)}), Update(("p",))])
     replica.prune(0)
     assert replica.cursor == ("epoch-1", 2)
     assert [replica.reaches(Cursor("epoch-1", n)) for n in range(-1, 4)] == [0, 0, 0, 1, 0]

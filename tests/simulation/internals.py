@@ -125,6 +125,7 @@ def _check_collection(world: World, collection: Collection[Connection]) -> None:
     replica = collection._content.replica
     assert all(group.cursor == collection.cursor for group in subscribers._groups.values())
     if replica is not None:
+        assert replica.cursor == (replica.epoch, replica.version)
         assert len(replica.tombstones) <= world.limits.tombstones
         stored = world.store.state_at(collection.path, replica.cursor)
         assert stored is not None
