@@ -11,7 +11,7 @@ from typing import Any
 import anyio
 import pytest
 
-from tests.support.nightly import IS_NIGHTLY
+from tests.support.nightly import IS_NIGHTLY, one_loop_by_day
 
 from .echo import echoing
 
@@ -41,7 +41,8 @@ def bad(found: dict[str, list[str]], *good: str) -> dict[str, list[str]]:
     return {case: verdict for case, verdict in found.items() if not set(good).issuperset(verdict)}
 
 
-async def test_the_base_cases() -> None:
+async def test_the_base_cases(anyio_backend_name: str) -> None:
+    one_loop_by_day(1, anyio_backend_name)  # asyncio: frames are read the same on both
     async with echoing() as port:
         found = await drive(port, BASE)
         late = bad(found, "OK", "INFORMATIONAL")
