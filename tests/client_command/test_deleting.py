@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import pty
-import subprocess
 from typing import TYPE_CHECKING
 
 import anyio
@@ -15,6 +12,7 @@ from sharedstate_backends import OutcomeUnknownError, StorageError
 from tests.support.faults import faulty_service
 from tests.support.services.servers import running
 from tests.support.services.shell import PROGRAM, SECONDS, shell
+from tests.support.terminal import answered
 
 if TYPE_CHECKING:
     from sharedstate_anyio.client import Client
@@ -85,22 +83,8 @@ async def test_not_a_collection() -> None:
 async def test_it_asks_at_a_terminal(answer: bytes, status: int, left: int, words: str) -> None:
     async with running() as server, connect(server.url) as client:
         await filled(client)
-
-        def answered() -> tuple[int, str]:
-            ours, theirs = pty.openpty()
-            command = [str(PROGRAM), "delete", server.url + C]
-            with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs) as process:
-                os.close(theirs)
-                seen = b""
-                while b"[y/N] " not in seen:
-                    seen += os.read(ours, 1000)
-                os.write(ours, answer)
-                process.wait(SECONDS)
-                seen += os.read(ours, 1000)
-                os.close(ours)
-                return process.returncode, seen.decode()
-
-        ended, seen = await anyio.to_thread.run_sync(answered)
+        command = [str(PROGRAM), "delete", server.url + C]
+        ended, seen = await anyio.to_thread.run_sync(answered, command, answer, SECONDS)
         assert f"sharedstate: Remove 3 items from {C}? [y/N] " in seen
         assert words in seen
         assert ended == status

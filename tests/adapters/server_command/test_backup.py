@@ -7,11 +7,9 @@ import hashlib
 import itertools
 import json
 import os
-import pty
 import re
 import signal
 import stat
-import subprocess
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -28,6 +26,7 @@ from tests.support.faults.stage import ROOT
 from tests.support.services.command import INSTALLED, SECONDS, one_line, started
 from tests.support.services.saved import folder, items, names, run, template
 from tests.support.services.servers import Service, document, sqlite, write_config
+from tests.support.terminal import answered
 
 from .test_backup_file import spoiled
 
@@ -216,23 +215,8 @@ async def test_a_backup_moves_no_cursor(folder: Path) -> None:
 async def test_it_asks_at_a_terminal(folder: Path, answer: bytes, status: int) -> None:
     (folder / "items.db").unlink()
 
-    def answered() -> tuple[int, str]:
-        ours, theirs = pty.openpty()
-        words = [str(INSTALLED), "restore", "config.json", "old.gz"]
-        with subprocess.Popen(
-            words, cwd=folder, stdin=theirs, stdout=theirs, stderr=theirs
-        ) as process:
-            os.close(theirs)
-            seen = b""
-            while b"[y/N] " not in seen:
-                seen += os.read(ours, 1000)
-            os.write(ours, answer)
-            process.wait(SECONDS)
-            seen += os.read(ours, 1000)
-            os.close(ours)
-            return process.returncode, seen.decode()
-
-    ended, seen = await anyio.to_thread.run_sync(answered)
+    words = [str(INSTALLED), "restore", "config.json", "old.gz"]
+    ended, seen = await anyio.to_thread.run_sync(answered, words, answer, SECONDS, folder)
     assert "items: 10 collections, 1,264 items, 8 tombstones of 20" in seen
     assert ended == status
     assert (folder / "items.db").exists() == (status == 0)
