@@ -140,6 +140,7 @@ def _response(refusal: Refusal) -> bytes:
     return (
         f"HTTP/1.1 {status.value} {status.phrase}\r\n"
         "Content-Type: text/plain; charset=utf-8\r\n"
+        "X-Content-Type-Options: nosniff\r\n"
         f"Content-Length: {len(body)}\r\n"
         f"{retry}"
         "Connection: close\r\n\r\n"

@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("sharedstate")
 
-BACKLOG: Final = 1024
-"""Connections queued by the kernel: enough for many clients that reconnect at once."""
+BACKLOG: Final = 4096
+"""Connections queued by the kernel when many clients reconnect at once, at most `net.core.somaxconn`, which is 4,096 by
+default. Clients beyond that try again after a second, then three."""
 
 ACCEPTED_AT_ONCE: Final = 8
 """Connections accepted before other tasks get a turn."""

@@ -6,6 +6,8 @@ import errno
 import json
 import os
 import socket
+import struct
+import sys
 from pathlib import Path
 
 import pytest
@@ -36,6 +38,16 @@ async def test_several_listeners(tmp_path: Path) -> None:
             await works(address)
         await works(path)
     assert not Path(path).exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel tells it only on Linux")
+def test_a_crowd_may_wait_to_be_accepted() -> None:
+    """As many as the kernel lets: it cuts the number down to its own limit."""
+    (listener,) = open_listeners(Listen("127.0.0.1", 0))
+    told = listener.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 32)
+    listener.close()
+    (allowed,) = struct.unpack("8x6I", told)[-1:]  # `tcpi_sacked`: of a listener, its backlog
+    assert allowed == min(4096, int(Path("/proc/sys/net/core/somaxconn").read_text()))
 
 
 @pytest.mark.skipif(not IPV6, reason="this machine has no IPv6")

@@ -89,6 +89,7 @@ async def refused(server: RunningServer, status: int) -> None:
             head, _, body = answer.partition(b"\r\n\r\n")
             assert f"Content-Length: {len(body)}".encode() in head.split(b"\r\n")
             assert b"Retry-After: 10" in head.split(b"\r\n")
+            assert b"X-Content-Type-Options: nosniff" in head.split(b"\r\n")
 
 
 @pytest.mark.parametrize(
