@@ -4,7 +4,7 @@ Checks shapes only. What a service's `config` may hold is up to the service: it 
 (`storage/plugins.py`).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from types import MappingProxyType
@@ -93,6 +93,11 @@ def parse_services(entries: object, errors: ErrorCollector) -> tuple[ServiceConf
             problem = f"{earlier.place} is called {shown(service.name)} too; rename one"
             errors.add(f"{service.place}.name", problem)
     return tuple(services.values())
+
+
+def open_words(services: Iterable[ServiceConfig]) -> set[str]:
+    """Return what of services is no secret, though it may stand in a `config` too: their names and modules."""
+    return {word for service in services for word in (service.name, service.module)}
 
 
 def _service(value: object, place: str) -> ServiceConfig:

@@ -21,7 +21,7 @@ from .log_queue import QueueHandler
 from .redactor import Redactor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from .formatting import Format
 
@@ -49,9 +49,9 @@ class Console:
         if not os.isatty(STDOUT):
             self._output.setFormatter(LineFormatter())
 
-    def conceal(self, configs: Iterable[Mapping[str, object]]) -> None:
-        """Redact the secrets in these configuration objects."""
-        self._redactor = Redactor(configs)
+    def conceal(self, configs: Iterable[Mapping[str, object]], public: Collection[str]) -> None:
+        """Redact the secrets in these configuration objects; see `Redactor`."""
+        self._redactor = Redactor(configs, public)
         conceal(self._redactor)
 
     def say(self, text: str, event: str, **fields: object) -> None:

@@ -31,6 +31,9 @@ LEVELS: Final = ("debug", "info", "warning", "error")
 MAX_LINE: Final = 1000
 """Longest message that is printed in full, in characters."""
 
+_OURS: Final = frozenset({"time", "level", "event"})
+"""Keys of a JSON line whose values are never the configuration's."""
+
 log = logging.getLogger("sharedstate")
 
 
@@ -41,13 +44,13 @@ class LineFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
-        text = f"{_time(record)} {record.levelname} {record.getMessage()}"
+        text = record.getMessage()
         error = _error(record)
         if error is not None:
             frames = traceback.extract_tb(error.__traceback__)
             where = " > ".join(f"{f.filename}:{f.lineno} {f.name}" for f in frames)
             text += f": {type(error).__name__}: {error} [{where}]"
-        return printable(self.redactor(text))
+        return f"{_time(record)} {record.levelname} {printable(self.redactor(text))}"
 
 
 class JsonFormatter(logging.Formatter):
@@ -73,8 +76,10 @@ class JsonFormatter(logging.Formatter):
             line["traceback"] = "".join(traceback.format_exception(error))
         if record.name != log.name:
             line["logger"] = record.name
-        shown = {k: self.redactor(v) if isinstance(v, str) else v for k, v in line.items()}
-        return json.dumps(shown, default=str)
+        for key, value in line.items():
+            if isinstance(value, str) and key not in _OURS:
+                line[key] = self.redactor(value)
+        return json.dumps(line, default=str)
 
 
 def configure(style: Format, level: str) -> None:

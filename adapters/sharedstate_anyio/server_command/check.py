@@ -16,6 +16,7 @@ import anyio
 from sharedstate_anyio.config.config import load_config
 from sharedstate_anyio.config.document import join
 from sharedstate_anyio.config.exposure import check_folders
+from sharedstate_anyio.config.services import open_words
 from sharedstate_anyio.logs.formatting import printable, shortened
 from sharedstate_anyio.logs.redactor import Redactor
 from sharedstate_anyio.net.listening import ListenError, load_certificates, open_listeners
@@ -145,7 +146,7 @@ def _check_path(path: Path) -> None:
 
 async def _service(service: ServiceConfig, file: Path | None) -> int:
     place = service.place
-    redactor = Redactor([dict(service.config)])
+    redactor = Redactor([dict(service.config)], open_words([service]))
     try:
         backend = build_backend(service)
     except ConfigurationError as error:

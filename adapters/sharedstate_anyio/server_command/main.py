@@ -21,6 +21,7 @@ from sharedstate_anyio.config.config import load_config
 from sharedstate_anyio.config.exposure import check_folders
 from sharedstate_anyio.config.listeners import override
 from sharedstate_anyio.config.schema import schema
+from sharedstate_anyio.config.services import open_words
 from sharedstate_anyio.entry import STDERR
 from sharedstate_anyio.logs.console import Console
 from sharedstate_anyio.logs.events import about
@@ -73,7 +74,7 @@ def _run(arguments: list[str]) -> None:
     faulthandler.register(signal.SIGQUIT, file=STDERR, chain=False)
     loop = _loop(options.loop)
     config = _config(options.config)
-    console.conceal(dict(service.config) for service in config.services)
+    console.conceal((dict(s.config) for s in config.services), open_words(config.services))
     try:
         listen = override(config.listen, options.host, options.port, options.unix)
         sockets = inherited_sockets()
@@ -86,7 +87,8 @@ def _run(arguments: list[str]) -> None:
     def reread() -> Config:
         new = load_config(options.config)
         check_folders(new)
-        console.conceal(dict(s.config) for s in (*config.services, *new.services))
+        services = *config.services, *new.services
+        console.conceal((dict(service.config) for service in services), open_words(services))
         again = override(new.listen, options.host, options.port, options.unix)
         return dataclasses.replace(new, listen=again)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
 
 from sharedstate_anyio.config.config import load_config
 from sharedstate_anyio.config.document import shown
+from sharedstate_anyio.config.services import open_words
 from sharedstate_anyio.logs.formatting import printable
 from sharedstate_anyio.storage.plugins import build_backend
 from sharedstate_backends import ConfigurationError, OutcomeUnknownError, StorageError
@@ -116,7 +117,7 @@ def run(console: Console, file: Path | None, work: Callable[[Config], int]) -> N
     """Do something with a configuration, and end the process with the exit status."""
     try:
         config = load_config(file)
-        console.conceal(dict(service.config) for service in config.services)
+        console.conceal((dict(s.config) for s in config.services), open_words(config.services))
         status = work(config)
     except ConfigurationError as error:
         console.fail([str(each) for each in error.each], WRONG, "configuration_wrong")

@@ -33,8 +33,8 @@ class Store:
     async def collections(self, app): ...
 
 def get_service(config):
-    if "problem" in config:
-        raise ConfigurationError(config["key"], config["problem"])
+    if "refused" in config:
+        raise ConfigurationError(*COMPLAINT)
     config["taken"] = True
     return Store(config)
 """
@@ -54,6 +54,12 @@ def plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def one(module: str = "items_service", **config: object) -> dict[str, Any]:
     return {"services": [{"name": "s", "module": module, "config": config}]}
+
+
+def complain(key: str, problem: str) -> None:
+    """Let `plug_store` say this where its configuration says `refused`."""
+    plugin: Any = importlib.import_module("plug_store")
+    plugin.COMPLAINT = (key, problem)
 
 
 def build_complaint(document: object) -> str:
@@ -167,8 +173,8 @@ def test_modules_that_are_no_service(plugins: Path, module: str, expected: str) 
 )
 def test_what_a_service_refuses_is_named_in_full(plugins: Path, key: str, place: str) -> None:
     document = one("plug_store")
-    problem = {"key": key, "problem": "is wrong;\n  mend it"}
-    document["services"].append({"name": "t", "module": "plug_store", "config": problem})
+    document["services"].append({"name": "t", "module": "plug_store", "config": {"refused": True}})
+    complain(key, "is wrong;\n  mend it")
     assert build_complaint(document) == f"{place}: is wrong; mend it"
 
 
@@ -224,5 +230,6 @@ def test_a_fault_inside_a_service_is_not_dressed_as_the_readers(plugins: Path) -
 def test_a_service_cannot_print_its_password(
     plugins: Path, secret: object, problem: str, expected: str
 ) -> None:
-    document = one("plug_store", db_password=secret, key="db_password", problem=problem)
+    document = one("plug_store", db_password=secret, refused=True)
+    complain("db_password", problem)
     assert build_complaint(document) == f"services[0].config.db_password: {expected}"
