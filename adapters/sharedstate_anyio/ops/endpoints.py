@@ -22,6 +22,7 @@ from sharedstate_anyio.http.site import path_of
 from sharedstate_anyio.storage.instrumented import Durations
 from sharedstate_anyio.version import full_version
 
+from .loop_turns import LoopTurns
 from .readiness import Readiness
 from .sizes import Sizes
 
@@ -72,6 +73,7 @@ class Endpoints:
         self._sizes = Sizes(services)
         self._live = live
         self._delays = Durations()
+        self._turns = LoopTurns()
         self._metrics: Metrics | None = None
         self._readiness = Readiness(services, tasks, hub.errors)
 
@@ -98,11 +100,18 @@ class Endpoints:
         return await self._numbers(method, given, address)
 
     async def watch_loop(self) -> None:
-        """Measure the delay of the event loop, until cancelled."""
-        while self._live.now.metrics != "off":
-            due = anyio.current_time() + DELAY_SECONDS
-            await anyio.sleep_until(due)
-            self._delays.add(max(0.0, anyio.current_time() - due))
+        """Measure the delay and the turns of the event loop, until cancelled."""
+        if not self._measures:
+            return
+        with self._turns.watch():
+            while self._measures:
+                due = anyio.current_time() + DELAY_SECONDS
+                await anyio.sleep_until(due)
+                self._delays.add(max(0.0, anyio.current_time() - due))
+
+    @property
+    def _measures(self) -> bool:
+        return self._live.now.metrics != "off"
 
     async def watch_storage(self) -> None:
         """Log when storage fails and when it recovers, until cancelled."""
@@ -141,7 +150,9 @@ class Endpoints:
                 problem = "The metrics need a package: pip install 'sharedstate[metrics]'"
                 return error_response(method, 404, problem, headers)
             version = await anyio.to_thread.run_sync(full_version)  # this may call git
-            self._metrics = Metrics(self._hub, self._services, self._secured, self._delays, version)
+            self._metrics = Metrics(
+                self._hub, self._services, self._secured, self._delays, self._turns, version
+            )
         metrics = self._metrics
         unready = await self._readiness.unready()
         text = metrics.text(unready, await self._sizes.measure(unready))

@@ -17,6 +17,8 @@ from prometheus_client.registry import Collector
 from sharedstate_anyio.net.expiry import days_left
 from sharedstate_anyio.storage.instrumented import BOUNDS, Durations
 
+from .loop_turns import GRAIN_SECONDS, LoopTurns
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
@@ -35,6 +37,7 @@ class Metrics(Collector):
         services: the backend of each service, by its name.
         secured: the certificates of the listeners that have any.
         delays: of the event loop.
+        turns: of the event loop.
         version: of the server.
 
     Attributes:
@@ -49,6 +52,7 @@ class Metrics(Collector):
         services: Mapping[str, InstrumentedBackend],
         secured: Sequence[Tls],
         delays: Durations,
+        turns: LoopTurns,
         version: str,
     ) -> None:
         self._version = version
@@ -58,6 +62,7 @@ class Metrics(Collector):
         self._unready: Collection[str] = ()
         self._sizes: Mapping[str, Mapping[str, int]] = {}
         self._delays = delays
+        self._turns = turns
         self._registry = CollectorRegistry()
         self._registry.register(self)
         ProcessCollector(registry=self._registry)
@@ -82,10 +87,23 @@ class Metrics(Collector):
         yield from self._progress()
         yield from self._storage()
         yield from self._standing()
-        name, text = "event_loop_delay_seconds", "How late the event loop runs what is due."
-        delays = HistogramMetricFamily(f"sharedstate_{name}", text)
+        yield from self._loop()
+
+    def _loop(self) -> Iterator[Metric]:
+        text = "How late the event loop runs what is due."
+        delays = HistogramMetricFamily("sharedstate_event_loop_delay_seconds", text)
         delays.add_metric([], *_histogram(self._delays))
         yield delays
+        if self._turns.is_watched:
+            text = "How long the event loop was busy from one wait to the next, in processor time."
+            turns = HistogramMetricFamily("sharedstate_event_loop_turn_seconds", text)
+            turns.add_metric([], *_histogram(self._turns.durations, GRAIN_SECONDS))
+            yield turns
+            name, text = (
+                "sharedstate_event_loop_longest_turn_seconds",
+                "The longest of these turns.",
+            )
+            yield GaugeMetricFamily(name, text, value=self._turns.longest)
 
     def _state(self) -> Iterator[Metric]:
         census = self._hub.driver.server.census()
@@ -159,7 +177,9 @@ class Metrics(Collector):
         yield from (up, commits, sizes, days)
 
 
-def _histogram(durations: Durations) -> tuple[list[tuple[str, float]], float]:
+def _histogram(
+    durations: Durations, first: float = BOUNDS[0]
+) -> tuple[list[tuple[str, float]], float]:
     ends = [*map(str, BOUNDS), "+Inf"]
     totals = map(float, accumulate(durations.counts))
-    return list(zip(ends, totals, strict=True)), durations.seconds
+    return list(zip(ends, totals, strict=True))[BOUNDS.index(first) :], durations.seconds

@@ -21,6 +21,7 @@ from tests.adapters.websocket.test_wire import (  # noqa: F401
     test_ping_and_close,
     test_pipelined_requests_are_answered_in_order,
 )
+from tests.support.asking import numbers
 from tests.support.peer import open_client
 from tests.support.services.command import started
 from tests.support.services.servers import document, write_config
@@ -48,3 +49,11 @@ async def test_the_command(tmp_path: Path) -> None:
         command.send(signal.SIGTERM)
         assert await command.finished() == 0
     assert command.errors == ""
+
+
+async def test_this_loop_does_not_tell_its_turns(tmp_path: Path) -> None:
+    options = (write_config(tmp_path, document()), "--loop", "uvloop")
+    with started(*options, folder=tmp_path) as command:
+        found = await numbers(command.port)
+    assert "event_loop_delay_seconds_count" in found
+    assert not [name for name in found if "_turn" in name]
