@@ -2,7 +2,9 @@
 
 1. Writers take the file's write lock first (BEGIN IMMEDIATE), so what they then read stays valid.
 2. After an error before COMMIT the transaction is rolled back and nothing was stored. The same holds for a COMMIT
-   that was refused because the file is locked.
+   that was refused because the file is locked, or because the disk is full: SQLite writes the commit record last, and
+   reports a full disk (SQLITE_FULL) only for what it could not write whole, never for a sync. Without its last record
+   a transaction does not count, not even for whoever recovers the log after a crash.
 3. After any other error of COMMIT the outcome is unknown: the commit record may have reached the disk. The same holds
    for a commit to a file that no longer has its name (see `files`).
 """
@@ -53,6 +55,8 @@ _REMEDIES: Final = {
     sqlite3.SQLITE_NOTADB: "is not an SQLite database; give another db_name",
 }
 _WAITED_FOR: Final = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+_CERTAIN: Final = {*_WAITED_FOR, sqlite3.SQLITE_FULL}
+"""Errors of COMMIT after which nothing was stored."""
 
 
 class WorkError(StorageError):
@@ -176,7 +180,7 @@ def _end(cursor: sqlite3.Cursor, name: str, file: DatabaseFile) -> None:
         cursor.execute("COMMIT")
     except sqlite3.Error as error:
         problem = explain(error, name)
-        certain = primary_code(error) in _WAITED_FOR
+        certain = primary_code(error) in _CERTAIN
         _roll_back(cursor)
         if certain:
             raise StorageError(problem) from error

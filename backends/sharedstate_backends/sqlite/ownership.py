@@ -17,8 +17,11 @@ from sharedstate_backends.contract import StorageError
 
 from .files import is_begun
 
-MODE: Final = 0o640
-"""Permissions of a new database: only its owner may write, and only the group may read."""
+MODE: Final = 0o600
+"""Permissions of a new database, before the umask: only its owner may use it."""
+
+WIDEST: Final = 0o640
+"""Permissions that a database keeps, at most, when root restores it."""
 
 
 def create(name: str) -> None:

@@ -26,7 +26,7 @@ from . import connection as sqlite_connection
 from . import ownership, schema
 from .connection import MEMORY, explain, primary_code
 from .files import is_begun, refuse_links
-from .ownership import MODE
+from .ownership import WIDEST
 from .rows import row_values
 from .schema import columns
 
@@ -164,7 +164,7 @@ def _note_tombstones(cursor: sqlite3.Cursor, heads: str, key: int, tombstones: i
 def _claim(name: str) -> None:
     """Create the file if it does not exist, remove a lone log, and restrict the permissions.
 
-    As root: a new file gets the owner of its folder; an existing one keeps its owner, but no more than `MODE`.
+    As root: a new file gets the owner of its folder; an existing one keeps its owner, but no more than `WIDEST`.
     """
     file = Path(name)
     try:
@@ -176,7 +176,7 @@ def _claim(name: str) -> None:
                 Path(path + suffix).unlink(missing_ok=True)
         if not file.exists():
             ownership.make(name)
-        elif os.geteuid() == 0 and file.stat().st_mode & 0o777 & ~MODE:
-            file.chmod(file.stat().st_mode & MODE)
+        elif os.geteuid() == 0 and file.stat().st_mode & 0o777 & ~WIDEST:
+            file.chmod(file.stat().st_mode & WIDEST)
     except OSError as error:
         raise StorageError(f"{file.absolute()}: cannot be made: {error.strerror}") from None

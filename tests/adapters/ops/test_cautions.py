@@ -146,7 +146,7 @@ def test_check_by_root_leaves_nothing_that_the_server_cannot_use() -> None:
             command.says("Ctrl-C")
             command.send(signal.SIGTERM)
             assert command.finish() == 0, command.errors
-        assert (file.stat().st_uid, file.stat().st_mode & 0o777) == (NOBODY, 0o640)
+        assert (file.stat().st_uid, file.stat().st_mode & 0o777) == (NOBODY, 0o600)
         program, *words = as_server()
         arguments = [*words, str(INSTALLED), "check", "config.json"]
         with started(*arguments, folder=folder, program=Path(program)) as command:

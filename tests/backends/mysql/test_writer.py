@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from sharedstate_backends import OutcomeUnknownError
+from sharedstate_backends import OutcomeUnknownError, StorageError
 from sharedstate_backends.mysql.commit.commits import Prepared
 from sharedstate_backends.mysql.commit.writer import Writer
 from sharedstate_backends.mysql.wire.address import Address
-from sharedstate_backends.mysql.wire.errors import LostError
+from sharedstate_backends.mysql.wire.errors import DatabaseError, LostError
 from sharedstate_core import CollectionPath, CommitResult
 
 if TYPE_CHECKING:
@@ -25,27 +25,51 @@ pytestmark = pytest.mark.parametrize("anyio_backend", ["asyncio"])  # the backen
 
 
 class Database:
-    """A pool, its connections and the tables; the answers to a packet lack the last one."""
+    """A pool, its connections and the tables; `error` answers the last packet of a transaction."""
+
+    def __init__(self, error: StorageError) -> None:
+        self.error = error
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Database]:
         yield self
 
     async def prepare(self, _: Database, commits: Sequence[Commit]) -> Prepared:
-        return Prepared([CommitResult("epoch", []) for _ in commits], ["COMMIT"], {}, (), {}, ())
+        results = [CommitResult("epoch", []) for _ in commits]
+        return Prepared(results, ["UPDATE", "COMMIT"], {}, (), {}, ())
 
     async def run_together(self, _: Sequence[str]) -> None:
-        raise LostError("not answered every statement")
+        raise self.error
 
     def doubt(self, commits: Sequence[Commit]) -> None:
         """Hear of no end."""
 
 
-async def test_an_answer_that_does_not_reach_to_commit_tells_nothing() -> None:
-    database = Database()
+PATH = CollectionPath("app", "items", "a")
+
+
+def writer_to(error: StorageError) -> Writer:
+    database = Database(error)
     pool, commits = cast("Pool", database), cast("Commits", database)
-    writer = Writer(Address("nowhere"), lambda: pool, commits, 2)
-    path = CollectionPath("app", "items", "a")
+    return Writer(Address("nowhere"), lambda: pool, commits, 2)
+
+
+async def test_an_answer_that_does_not_reach_to_commit_tells_nothing() -> None:
+    writer = writer_to(LostError("not answered every statement"))
     with pytest.raises(OutcomeUnknownError, match="not answered every statement"):
-        await writer.commit(path, [])
-    assert writer.doubtful == {path}
+        await writer.commit(PATH, [])
+    assert writer.doubtful == {PATH}
+
+
+@pytest.mark.parametrize("number", [1021, 1114])
+async def test_a_full_disk_is_certain_before_commit_and_only_there(number: int) -> None:
+    """What the binary log holds of a COMMIT that failed is not known."""
+    writer = writer_to(DatabaseError("the table is full", number, 0))
+    with pytest.raises(StorageError, match=r"the table is full$") as caught:
+        await writer.commit(PATH, [])
+    assert not isinstance(caught.value, OutcomeUnknownError)
+    assert not writer.doubtful
+    writer = writer_to(DatabaseError("the disk is full", number, 1))
+    with pytest.raises(OutcomeUnknownError):
+        await writer.commit(PATH, [])
+    assert writer.doubtful == {PATH}

@@ -103,7 +103,7 @@ async def test_a_restored_file_belongs_to_the_owner_of_its_folder(
     await store(new).restore(await saved(config))
     (file,) = folder.iterdir()
     about = file.stat()
-    assert (about.st_uid, about.st_gid, stat.S_IMODE(about.st_mode)) == (NOBODY, NOBODY, 0o640)
+    assert (about.st_uid, about.st_gid, stat.S_IMODE(about.st_mode)) == (NOBODY, NOBODY, 0o600)
 
 
 @as_root
@@ -178,7 +178,7 @@ async def test_a_link_that_leads_to_nothing_is_restored_to_what_it_names(
     (link := tmp_path / "link.db").symlink_to(tmp_path / "real.db")
     await store({**config, "db_name": str(link)}).restore(portions)
     assert link.is_symlink()
-    assert stat.S_IMODE((tmp_path / "real.db").stat().st_mode) == 0o640
+    assert stat.S_IMODE((tmp_path / "real.db").stat().st_mode) == 0o600
     assert await saved({**config, "db_name": str(link)}) == portions
 
 
