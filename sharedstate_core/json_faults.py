@@ -20,6 +20,12 @@ _KINDS: Final = {
 _FOUND: Final = {"int": "a number", "bool": "a boolean"}
 
 
+def fault_place(error: Exception) -> str:
+    """Return where the fault lies, such as `insert[2].id`; empty if it is the text as a whole."""
+    at = _PLACE.search(str(error))
+    return at[1] if at else ""
+
+
 def decoder_fault(error: Exception, whole: str = "") -> str:
     """Return one line, such as `since.epoch: expected a string, found a number`.
 
@@ -28,9 +34,8 @@ def decoder_fault(error: Exception, whole: str = "") -> str:
         whole: what stands for the place if the text as a whole is at fault; default: nothing.
     """
     text = str(error)
-    at = _PLACE.search(text)
-    place = at[1] if at else ""
-    problem = text[: at.start()] if at else text
+    place = fault_place(error)
+    problem = _PLACE.sub("", text)
     if missing := _MISSING.match(problem):
         place = f"{place}.{missing[1]}".lstrip(".")
         problem = "is missing"

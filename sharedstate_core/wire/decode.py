@@ -5,7 +5,7 @@ Items stay raw text: only their `id` is ever decoded. Whatever the text, nothing
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 from msgspec import Raw, Struct
@@ -15,16 +15,31 @@ from sharedstate_core.json_faults import decoder_fault
 from sharedstate_core.storage import Condition, Cursor, Write
 from sharedstate_core.updates import Update
 
-from .faults import NULL, BadMessageError, explain, head_fault, too_deep, update_fault
+from .faults import (
+    COMMANDS,
+    NULL,
+    BadMessageError,
+    Command,
+    envelope_decoder,
+    explain,
+    item_fault,
+    string_decoder,
+    too_deep,
+    update_fault,
+)
 from .nesting import nests_deeper
-from .validation import check_condition, check_number_of_ids, id_problem
+from .outline import FEW, outline_subscriptions, outline_update
+from .validation import (
+    check_number_in_condition,
+    check_number_of_ids,
+    check_number_of_paths,
+    id_problem,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sharedstate_core.limits import Limits
-
-Command: TypeAlias = Literal["GET", "PUT"]
 
 MAX_SUB_BYTES: Final = 4096
 """Maximum length of a `sub`, which the server keeps for the lifetime of the subscription."""
@@ -61,14 +76,6 @@ class SubscriptionOptions(NamedTuple):
     parts: bool
 
 
-class _Envelope(Struct):
-    type: Raw = NULL
-    cmd: Raw = NULL
-    path: Raw = NULL
-    arg: Raw = NULL
-    tunnel: Raw = NULL
-
-
 class _Head(Struct):
     id: str
 
@@ -101,9 +108,7 @@ class _Sub(Struct):
 
 
 _request = msgspec.json.Decoder(RequestMessage)
-_envelope = msgspec.json.Decoder(_Envelope)
 _head = msgspec.json.Decoder(_Head)
-_string = msgspec.json.Decoder(str)
 _update = msgspec.json.Decoder(_Update)
 _subs = msgspec.json.Decoder(_Subs)
 _sub = msgspec.json.Decoder(_Sub)
@@ -129,13 +134,13 @@ def decode_request(text: str, limits: Limits) -> RequestMessage:
 def _decode_piecemeal(text: str, limits: Limits) -> RequestMessage:
     """Decode a message member by member to find the one at fault."""
     try:
-        envelope = _envelope.decode(text)
+        envelope = envelope_decoder.decode(text)
     except RecursionError:
         raise BadMessageError("bad_message", "the message is nested too deep") from None
     except (msgspec.DecodeError, UnicodeEncodeError) as error:
         explain(text, error, limits)
     tunnel = envelope.tunnel
-    cmd = _COMMANDS.get(bytes(envelope.cmd))
+    cmd = COMMANDS.get(bytes(envelope.cmd))
     named = NULL if cmd is None else envelope.cmd
     if nests_deeper(bytes(tunnel), limits.depth):
         raise BadMessageError("bad_message", f"tunnel: {too_deep(limits)}", named)
@@ -144,13 +149,10 @@ def _decode_piecemeal(text: str, limits: Limits) -> RequestMessage:
     if cmd is None:
         raise BadMessageError("bad_message", 'cmd: expected "GET" or "PUT"', named, tunnel)
     try:
-        path = _string.decode(envelope.path)
+        path = string_decoder.decode(envelope.path)
     except msgspec.ValidationError:
         raise BadMessageError("bad_path", "path: expected a string", named, tunnel) from None
     return RequestMessage(cmd, path, envelope.arg, tunnel)
-
-
-_COMMANDS: Final[dict[bytes, Command]] = {b'"GET"': "GET", b'"PUT"': "PUT"}
 
 
 def decode_write(arg: Raw, limits: Limits) -> Write:
@@ -160,7 +162,7 @@ def decode_write(arg: Raw, limits: Limits) -> Write:
         RequestError: `bad_update`, naming the place of the fault; `too_many` for too many ids.
     """
     try:
-        message = _decode_update(arg)
+        message = _decode_update(arg if len(arg) <= FEW else outline_update(arg, limits))
     except RecursionError:
         raise RequestError("bad_update", too_deep(limits)) from None
     check_number_of_ids(len(message.insert) + len(message.remove), limits)
@@ -173,7 +175,7 @@ def decode_write(arg: Raw, limits: Limits) -> Write:
         try:
             id = _head.decode(raw).id
         except msgspec.ValidationError as error:
-            raise RequestError("bad_update", f"insert[{index}]{head_fault(error)}") from None
+            raise RequestError("bad_update", item_fault(index, error)) from None
         if problem := id_problem(id, limits):
             raise RequestError("bad_update", f"insert[{index}].id: {problem}")
         insert[id] = text
@@ -189,15 +191,15 @@ def decode_write(arg: Raw, limits: Limits) -> Write:
 def _decode_update(arg: Raw) -> _Update:
     try:
         return _update.decode(arg)
-    except msgspec.ValidationError:
-        raise RequestError("bad_update", update_fault(arg)) from None
+    except msgspec.ValidationError as error:
+        raise RequestError("bad_update", update_fault(error)) from None
 
 
 def _condition(wanted: _If, limits: Limits) -> Condition:
+    if wanted.ids is not None:
+        check_number_in_condition(len(wanted.ids), limits)
     ids = None if wanted.ids is None else tuple(dict.fromkeys(wanted.ids))
-    condition = Condition(Cursor(wanted.epoch, wanted.version), ids)
-    check_condition(condition, limits)
-    return condition
+    return Condition(Cursor(wanted.epoch, wanted.version), ids)
 
 
 def decode_subscriptions(arg: Raw, limits: Limits) -> SubscriptionChanges:
@@ -207,13 +209,12 @@ def decode_subscriptions(arg: Raw, limits: Limits) -> SubscriptionChanges:
         RequestError: `bad_message`, naming the place of the fault; `too_many` for too many paths.
     """
     try:
-        message = _subs.decode(arg)
+        message = _subs.decode(arg if len(arg) <= FEW else outline_subscriptions(arg, limits))
     except RecursionError:
         raise RequestError("bad_message", f"arg: {too_deep(limits)}") from None
     except msgspec.ValidationError as error:
         raise RequestError("bad_message", decoder_fault(error, "arg")) from None
-    if len(message.insert) + len(message.remove) > limits.items:
-        raise RequestError("too_many", f"a request may name at most {limits.items} paths")
+    check_number_of_paths(len(message.insert) + len(message.remove), limits)
     for index, (_, sub) in enumerate(message.insert):
         if nests_deeper(bytes(sub), limits.depth):
             raise RequestError("bad_message", f"insert[{index}]: {too_deep(limits)}")

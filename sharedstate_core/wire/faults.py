@@ -1,20 +1,25 @@
-"""Explain why a text is not a valid message or update: called once decoding has failed, so speed does not matter."""
+"""Explain why a text is not a valid message or update, once decoding has failed.
+
+A bad message may not cost much more than a good one: the decoder has found the place of the fault, and what is read
+again is read by the decoder, which makes nothing of what it only skips.
+"""
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Final, Literal, NoReturn, TypeAlias
 
 import msgspec
 from msgspec import Raw, Struct
 
 from sharedstate_core.errors import ErrorCode, RequestError
-from sharedstate_core.json_faults import decoder_fault
+from sharedstate_core.json_faults import decoder_fault, fault_place
 
 from .nesting import nests_deeper
 
 if TYPE_CHECKING:
     from sharedstate_core.limits import Limits
+
+Command: TypeAlias = Literal["GET", "PUT"]
 
 NULL: Final = Raw(b"null")
 
@@ -33,72 +38,85 @@ class BadMessageError(RequestError):
         self.tunnel = tunnel
 
 
-class _Members(Struct):
-    """An update whose members may be anything; they stay raw, so numbers out of range are never decoded."""
+class Envelope(Struct):
+    """A message whose members may be anything; they stay raw, so numbers out of range are never decoded."""
 
-    remove: Raw = Raw(b"[]")
-    insert: Raw = Raw(b"[]")
-    reset: Raw = Raw(b"false")
+    type: Raw = NULL
+    cmd: Raw = NULL
+    path: Raw = NULL
+    arg: Raw = NULL
+    tunnel: Raw = NULL
 
 
-_members = msgspec.json.Decoder(_Members)
-_array = msgspec.json.Decoder(list[Raw])
+envelope_decoder: Final = msgspec.json.Decoder(Envelope)
+string_decoder: Final = msgspec.json.Decoder(str)
+
+COMMANDS: Final[dict[bytes, Command]] = {b'"GET"': "GET", b'"PUT"': "PUT"}
 
 
 def explain(text: str, error: Exception, limits: Limits) -> NoReturn:
-    """Explain why a text is not a message, with what the laxer standard decoder can still read of it.
+    """Explain why a text is not a message; if lone surrogates are all that is wrong, the rest of it can be read.
 
     Raises:
         BadMessageError: always; `bad_message`, or `bad_path` if only the path is at fault.
     """
     try:
-        message = json.loads(text, parse_constant=_refuse)
-    except (ValueError, RecursionError):
+        envelope = envelope_decoder.decode(_without_surrogates(text))
+    except msgspec.ValidationError:
+        raise BadMessageError("bad_message", "not a message: expected an object") from None
+    except (msgspec.DecodeError, RecursionError):
         raise BadMessageError("bad_message", f"not a message: {decoder_fault(error)}") from None
-    if not isinstance(message, dict):
-        raise BadMessageError("bad_message", "not a message: expected an object")
-    cmd, tunnel = message.get("cmd"), message.get("tunnel")
-    known = Raw(msgspec.json.encode(cmd)) if cmd in ("GET", "PUT") else NULL
-    try:
-        echo = Raw(json.dumps(tunnel, allow_nan=False).encode())
-    except (ValueError, RecursionError):  # a number too big for Python, or nested too deep
-        echo = NULL
-    if nests_deeper(bytes(echo), limits.depth):
-        echo = NULL
-    path = message.get("path")
-    if isinstance(path, str) and any("\ud800" <= char <= "\udfff" for char in path):
-        raise BadMessageError("bad_path", "path: holds a lone surrogate", known, echo)
+    cmd = envelope.cmd if bytes(envelope.cmd) in COMMANDS else NULL
+    tunnel = _with_surrogates(envelope.tunnel)
+    if nests_deeper(bytes(tunnel), limits.depth):
+        tunnel = NULL
+    if bytes(envelope.path).startswith(b'"'):
+        try:
+            string_decoder.decode(_with_surrogates(envelope.path))
+        except msgspec.DecodeError:
+            raise BadMessageError("bad_path", "path: holds a lone surrogate", cmd, tunnel) from None
     raise BadMessageError(
-        "bad_message", "a string holds a lone surrogate, which is not Unicode text", known, echo
+        "bad_message", "a string holds a lone surrogate, which is not Unicode text", cmd, tunnel
     )
 
 
-def _refuse(name: str) -> NoReturn:
-    raise ValueError(name)  # NaN and Infinity: Python's decoder accepts them, JSON does not
+_SUBSTITUTES: Final = ((rb"\ud", rb"\ufdd0\u0"), (rb"\uD", rb"\uFDD0\u0"))
+"""What stands for the beginning of an escaped surrogate; no text holds the noncharacter U+FDD0."""
 
 
-def update_fault(arg: Raw) -> str:
-    """Describe the first member of an update that has the wrong type (the decoder reports no index)."""
-    if not bytes(arg).startswith(b"{"):
+def _without_surrogates(text: str) -> bytes:
+    data = text.encode(errors="backslashreplace")
+    for surrogate, substitute in _SUBSTITUTES:
+        data = data.replace(surrogate, substitute)
+    return data
+
+
+def _with_surrogates(raw: Raw) -> Raw:
+    data = bytes(raw)
+    for surrogate, substitute in _SUBSTITUTES:
+        data = data.replace(substitute, surrogate)
+    return Raw(data)
+
+
+def update_fault(error: msgspec.ValidationError) -> str:
+    """Describe the first member of an update that has the wrong type."""
+    place = fault_place(error)
+    if not place:
         return "expected an object with remove, insert, reset"
-    update = _members.decode(arg)
-    if not bytes(update.remove).startswith(b"["):
-        return "remove: expected an array"
-    for index, id in enumerate(_array.decode(update.remove)):
-        if not bytes(id).startswith(b'"'):
-            return f"remove[{index}]: expected a string"
-    if not bytes(update.insert).startswith(b"["):
-        return "insert: expected an array"
-    if bytes(update.reset) not in {b"true", b"false"}:
+    if place == "reset":
         return "reset: expected true or false"
-    return 'if: expected {"epoch": string, "version": whole number, "ids": array of strings}'
+    if place.startswith("if"):
+        return 'if: expected {"epoch": string, "version": whole number, "ids": array of strings}'
+    return f"{place}: expected {'a string' if place.endswith(']') else 'an array'}"
 
 
-def head_fault(error: msgspec.ValidationError) -> str:
-    """Describe what is wrong with an item's `id`, or with the item itself if it is not an object."""
+def item_fault(index: int | str, error: msgspec.ValidationError) -> str:
+    """Describe what is wrong with the `id` of an inserted item, or with the item itself if it is not an object."""
     if "missing" in str(error):
-        return ".id: is missing"
-    return ".id: expected a string" if "$.id" in str(error) else ": expected an object"
+        return f"insert[{index}].id: is missing"
+    if fault_place(error).endswith("id"):
+        return f"insert[{index}].id: expected a string"
+    return f"insert[{index}]: expected an object"
 
 
 def too_deep(limits: Limits) -> str:

@@ -10,7 +10,7 @@ from itertools import accumulate
 from operator import add
 from typing import Final
 
-_OTHERS: Final = bytes(set(range(256)) - set(b"[]{}"))
+_OTHERS: Final = bytes(set(range(256)) - set(b'[]{}"'))
 _AS_BITS: Final = bytes.maketrans(b"[{]}", b"1100")
 
 
@@ -31,8 +31,10 @@ def nests_deeper(text: bytes, depth: int) -> bool:
     if len(text) <= 2 * depth or text.count(b"{") + text.count(b"[") <= depth:
         return False
     unescaped = text.replace(b"\\\\", b"").replace(b'\\"', b"")
-    outside_strings = b"".join(unescaped.split(b'"')[::2])
-    bits = outside_strings.translate(_AS_BITS, _OTHERS)
+    marks = unescaped.translate(_AS_BITS, _OTHERS).replace(
+        b'""', b""
+    )  # nearly all strings hold none
+    bits = b"".join(marks.split(b'"')[::2])
     if len(bits) <= 2 * depth:
         return False
     bits += b"0" * (-len(bits) % 8)

@@ -11,7 +11,7 @@ from .nesting import nests_deeper
 
 if TYPE_CHECKING:
     from sharedstate_core.limits import Limits
-    from sharedstate_core.storage import Condition, Write
+    from sharedstate_core.storage import Write
 
 
 def check_bounds(write: Write, limits: Limits) -> None:
@@ -30,8 +30,8 @@ def check_bounds(write: Write, limits: Limits) -> None:
     for index, id in enumerate(update.remove):
         if problem := id_problem(id, limits):
             raise RequestError("bad_update", f"remove[{index}]: {problem}")
-    if condition is not None:
-        check_condition(condition, limits)
+    if condition is not None and condition.ids is not None:
+        check_number_in_condition(len(condition.ids), limits)
 
 
 def check_number_of_ids(number: int, limits: Limits) -> None:
@@ -44,14 +44,24 @@ def check_number_of_ids(number: int, limits: Limits) -> None:
         raise RequestError("too_many", f"an update may name at most {limits.items} ids")
 
 
-def check_condition(condition: Condition, limits: Limits) -> None:
+def check_number_in_condition(number: int, limits: Limits) -> None:
     """Check how many ids a condition names.
 
     Raises:
         RequestError: `too_many`.
     """
-    if condition.ids is not None and len(condition.ids) > limits.items:
+    if number > limits.items:
         raise RequestError("too_many", f"a condition may name at most {limits.items} ids")
+
+
+def check_number_of_paths(number: int, limits: Limits) -> None:
+    """Check how many paths a `PUT /subs` names, `insert` or `remove` or both.
+
+    Raises:
+        RequestError: `too_many`.
+    """
+    if number > limits.items:
+        raise RequestError("too_many", f"a request may name at most {limits.items} paths")
 
 
 def id_problem(id: str, limits: Limits) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import pytest
@@ -78,8 +79,7 @@ def request(cmd: str, path: str, arg: str) -> str:
             5,
         ),
         ('{"tunnel":5,"path":"\\udc00"}', "bad_path", "path: holds a lone surrogate", 5),
-        ('{"tunnel":1e999,"x":"\ud800"}', "bad_message", LONE, None),  # JSON has no such number
-        (f'{{"tunnel":{BIG},"x":"\ud800"}}', "bad_message", None, None),
+        ('{"tunnel":1e999,"x":"\ud800"}', "bad_message", LONE, math.inf),
         (f'{{"tunnel":{"[" * 65}{"]" * 65},"x":"\ud800"}}', "bad_message", LONE, None),
         ('["\ud800"]', "bad_message", "not a message: expected an object", None),
         # nesting
