@@ -259,6 +259,8 @@ async def accept_forever(
             if anyio.current_time() >= quiet_until:
                 quiet_until = anyio.current_time() + COMPLAINT_SECONDS
                 reason = error.strerror or type(error).__name__
+                if error.errno == errno.EMFILE:
+                    reason += " (raise LimitNOFILE= or ulimit -n, or lower limits.connections)"
                 text = "cannot accept connections: %s; trying again every second"
                 log.warning(text, reason, extra=about("accept_failed"))
             await anyio.sleep(PAUSE_SECONDS)

@@ -8,7 +8,6 @@ import faulthandler
 import importlib.util
 import json
 import logging
-import resource
 import signal
 import sys
 from contextlib import AsyncExitStack
@@ -26,7 +25,7 @@ from sharedstate_anyio.entry import STDERR
 from sharedstate_anyio.logs.console import Console
 from sharedstate_anyio.logs.events import about
 from sharedstate_anyio.net.listening import ListenError
-from sharedstate_anyio.ops import cautions
+from sharedstate_anyio.ops import cautions, open_files
 from sharedstate_anyio.server import serve
 from sharedstate_anyio.storage.plugins import whereabouts
 from sharedstate_anyio.version import full_version
@@ -50,9 +49,6 @@ if TYPE_CHECKING:
     from sharedstate_anyio.server import RunningServer
 
 log = logging.getLogger("sharedstate")
-
-OTHER_FILES: Final = 256
-"""Files beside the connections: databases, listeners, refused peers, what Python itself opens."""
 
 console = Console()
 
@@ -81,7 +77,9 @@ def _run(arguments: list[str]) -> None:
     except ConfigurationError as error:
         _refuse(error)
     config = dataclasses.replace(config, listen=listen)
-    _allow_files(config.transport.connections)
+    if too_few := open_files.too_few():
+        console.fail(too_few, 1, "too_few_files")
+    _allow_files(config)
     cautions.warn("running_as_root", cautions.running_as_root())
 
     def reread() -> Config:
@@ -241,17 +239,12 @@ def _reload(server: RunningServer, reread: Callable[[], Config]) -> None:
             log.error(text, each, extra=about("reload_failed"))  # noqa: TRY400
         return
     server.reload(config)
-    _allow_files(config.transport.connections)
+    _allow_files(config)
 
 
-def _allow_files(connections: int) -> None:
-    """Raise the soft limit on open files to the hard one: a socket is a file."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = connections + OTHER_FILES
-    if hard != resource.RLIM_INFINITY:
-        wanted = min(wanted, hard)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+def _allow_files(config: Config) -> None:
+    open_files.allow(config.transport.connections)
+    cautions.warn("few_open_files", open_files.fewer_than(config.transport.connections))
 
 
 def _first(error: BaseException) -> BaseException:

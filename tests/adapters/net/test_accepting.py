@@ -43,7 +43,7 @@ async def test_no_file_is_free(
         finally:
             peer.close()
     (record,) = caplog.records
-    assert "cannot accept connections: Too many open files" in record.getMessage()
+    assert "cannot accept connections: Too many open files (raise " in record.getMessage()
     caplog.clear()
 
 
