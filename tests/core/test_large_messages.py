@@ -94,6 +94,7 @@ def test_refusing_a_large_message_takes_little_memory(text: str, message: str) -
     assert reply["data"].startswith(message)
 
 
+BACKSLASH_QUOTE = '\\"'
 LONG = f'"{"x" * 90}"'
 """An element so long that few of them make a large message."""
 
@@ -112,6 +113,14 @@ IDS_WITH_PLACE, ITEMS_WITH_PLACE = many(LONG), many(f'{{"id":"1","v":{LONG}}}')
 )
 def test_the_fault_of_a_large_update_has_its_place(arg: str, message: str) -> None:
     assert receive(request(arg))["data"] == message
+
+
+def test_quotes_within_ids_do_not_count() -> None:
+    ids = ",".join(f'"{index}{BACKSLASH_QUOTE * 200}"' for index in range(300))
+    server: Server[str] = Server(["items"])
+    server.connection_opened("me")
+    effects = server.receive_text("me", request(f'{{"remove":[{ids}],"x":[{ONES}]}}'), 0.0)
+    assert not any(isinstance(effect, Send) for effect in effects)
 
 
 def test_what_is_listed_elsewhere_in_a_large_update_is_not_counted() -> None:

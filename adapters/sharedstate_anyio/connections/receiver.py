@@ -19,7 +19,7 @@ from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
 from sharedstate_anyio.hub.peer import Peer
 from sharedstate_anyio.net.sockets import RECEIVE_BYTES
 from sharedstate_anyio.websocket.fair_turns import LARGE_CHARACTERS
-from sharedstate_anyio.websocket.frame_reader import Violation
+from sharedstate_anyio.websocket.frame_reader import Compressed, Violation
 from sharedstate_anyio.websocket.frames import pong_frame
 from sharedstate_core.errors import CLOSE_TOO_BIG, CLOSE_UNSUPPORTED_DATA
 
@@ -96,7 +96,9 @@ class Receiver(Peer):
                 self._in_line = True
             if self._in_line or not turn.goes_on or not self._may_read:
                 return False
-            if (other := self._event) is not None:
+            if isinstance(self._event, Compressed):
+                self._inflate(self._event, turn)
+            elif (other := self._event) is not None:
                 self._move_on(turn)
                 self._handle(other)
         return not self._over
@@ -112,12 +114,16 @@ class Receiver(Peer):
                 yield text
 
     def _may_begin(self) -> bool:
-        """Return whether the next event may be handled now; a fragmented message counts once it is complete."""
+        """Return whether the next event may be handled now; a fragmented message counts once it is complete.
+
+        What is compressed counts as large, and is not inflated before: as a text it would wait in memory.
+        """
         event = self._event
         if isinstance(event, str):
             is_large = len(event) >= LARGE_CHARACTERS
         else:
-            is_large = isinstance(event, TextMessage) and event.message_finished
+            is_whole = isinstance(event, TextMessage) and event.message_finished
+            is_large = is_whole or isinstance(event, Compressed)
         return not is_large or self._shared.fair_turns.allows(self)
 
     def _move_on(self, turn: Turn) -> None:
@@ -132,6 +138,14 @@ class Receiver(Peer):
     def is_listening(self) -> bool:
         """Whether what the peer sends is read now: reading is not paused, and the peer is not waiting for its turn."""
         return self._may_read and not self._in_line
+
+    def _inflate(self, compressed: Compressed, turn: Turn) -> None:
+        for event in compressed.events:
+            self._handle(event)
+        if self._over:
+            self._event = None
+        else:
+            self._move_on(turn)
 
     def _handle(self, event: Heard) -> None:
         match event:

@@ -5,7 +5,8 @@ The rules:
 1. No context takeover in either direction: each message is compressed by itself. So nothing is kept between messages,
    and one compressed frame serves all peers that negotiated it.
 2. Inflation stops at the maximum message size: a decompression bomb costs no more than that.
-3. A text is compressed once, when first needed; short and very long ones are sent uncompressed.
+3. What may inflate to much is inflated when somebody takes it (`frame_reader.Compressed`); short texts are at once.
+4. A text is compressed once, when first needed; short and very long ones are sent uncompressed.
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 LEVEL: Final = 1
 """zlib's fastest level: JSON shrinks nearly as much as at the default, in a third of the time."""
+
+SHORT_BYTES: Final = 4096
+"""A text of this size takes little time and memory."""
 
 _FIN_RSV1_TEXT: Final = 0xC1
 _TAIL: Final = b"\x00\x00\xff\xff"
@@ -50,6 +54,19 @@ def compressed_text_frame(message: bytes, window_bits: int = 15) -> bytes:
     if size < 1 << 16:
         return struct.pack("!BBH", _FIN_RSV1_TEXT, 126, size) + payload
     return struct.pack("!BBQ", _FIN_RSV1_TEXT, 127, size) + payload
+
+
+def inflate_short_text(payload: bytes) -> str | None:
+    """Return the text of a compressed message; None if it is long, or anything else about it is unusual."""
+    if len(payload) > SHORT_BYTES:
+        return None
+    inflater = zlib.decompressobj(-15)
+    try:
+        text = inflater.decompress(payload + _TAIL, SHORT_BYTES)
+        is_whole = not (inflater.unconsumed_tail or inflater.eof or len(text) == SHORT_BYTES)
+        return text.decode() if is_whole else None
+    except (zlib.error, UnicodeDecodeError):
+        return None
 
 
 class Frames:

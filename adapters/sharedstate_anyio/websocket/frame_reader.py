@@ -3,6 +3,8 @@
 `WsprotoReader` leaves everything to wsproto. `FrameReader`, which connections use, itself reads what peers nearly
 always send, complete texts and pongs; every other frame goes to wsproto: fragments, pings, close frames, extensions,
 and protocol errors. So an idle connection holds no parser.
+
+What is compressed may be a thousand times as large as it is here: it stays as it came until somebody takes it.
 """
 
 from __future__ import annotations
@@ -14,6 +16,8 @@ from wsproto.connection import Connection, ConnectionState, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Ping, Pong, TextMessage
 
 from sharedstate_core.errors import CLOSE_INVALID_TEXT, CLOSE_TOO_BIG
+
+from .deflate import inflate_short_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -34,7 +38,21 @@ class Violation:
     reason: str
 
 
-Heard: TypeAlias = str | TextMessage | BytesMessage | Ping | Pong | CloseConnection | Violation
+Plain: TypeAlias = TextMessage | BytesMessage | Ping | Pong | CloseConnection | Violation
+
+
+@dataclass(frozen=True, slots=True)
+class Compressed:
+    """A piece of a compressed message, which may be large once it is inflated.
+
+    Attributes:
+        events: what is in it: inflated when they are taken, which has to be before anything else is read.
+    """
+
+    events: Iterator[Plain]
+
+
+Heard: TypeAlias = str | Compressed | Plain
 """What was read: a `str` is a complete text message, a `TextMessage` may be part of one."""
 
 
@@ -69,7 +87,7 @@ class WsprotoReader:
     def __init__(self, extensions: Sequence[Extension] = ()) -> None:
         self._connection = Connection(ConnectionType.SERVER, list(extensions))
 
-    def feed(self, data: bytes) -> Iterator[Heard]:
+    def feed(self, data: bytes) -> Iterator[Plain]:
         """See `Reader`."""
         connection = self._connection
         connection.receive_data(data)
@@ -86,11 +104,14 @@ class WsprotoReader:
 
 
 _WHOLE_TEXT: Final = 0x81
+_WHOLE_COMPRESSED_TEXT: Final = 0xC1
 _WHOLE_PONG: Final = 0x8A
 _PONG: Final = Pong()
 _FIN: Final = 0x80
 _MASKED: Final = 0x80
 _CONTROL: Final = 0x08
+_OPCODE: Final = 0x0F
+_RSV1: Final = 0x40
 
 
 class FrameReader:
@@ -100,7 +121,15 @@ class FrameReader:
         extensions: as negotiated with the peer.
     """
 
-    __slots__ = ("_extensions", "_head", "_in_message", "_left", "_wsproto")
+    __slots__ = (
+        "_extensions",
+        "_head",
+        "_in_message",
+        "_is_compressed",
+        "_left",
+        "_may_inflate",
+        "_wsproto",
+    )
 
     def __init__(self, extensions: Sequence[Extension] = ()) -> None:
         self._extensions = extensions
@@ -108,6 +137,8 @@ class FrameReader:
         self._head = b""  # the beginning of a frame, too short to know its length
         self._left = 0  # bytes still to come of the frame that wsproto reads
         self._in_message = False  # the last part of a message is still to come
+        self._is_compressed = False  # that message, or the last one
+        self._may_inflate = False  # the frame that wsproto reads is part of a compressed message
 
     def feed(self, data: bytes) -> Iterator[Heard]:
         """See `Reader`."""
@@ -126,22 +157,35 @@ class FrameReader:
                         at = stop
                         yield heard
                         continue
-                if not data[at] & _CONTROL:
-                    self._in_message = not data[at] & _FIN
+                self._begin(data[at])
                 self._left = stop - at
             piece = data[at : at + self._left]
             at += len(piece)
             self._left -= len(piece)
             if self._wsproto is None:
                 self._wsproto = WsprotoReader(self._extensions)
-            yield from self._wsproto.feed(piece)
+            events = self._wsproto.feed(piece)
+            if self._may_inflate:
+                yield Compressed(events)
+            else:
+                yield from events
             if not self._left and not self._in_message:
                 self._wsproto = None
+
+    def _begin(self, first: int) -> None:
+        """Begin a frame that wsproto reads."""
+        if not first & _CONTROL:
+            if first & _OPCODE:
+                self._is_compressed = first & _RSV1 > 0
+            self._in_message = not first & _FIN
+        self._may_inflate = self._is_compressed and not first & _CONTROL
 
     def _read(self, first: int, data: bytes, payload: int, stop: int) -> str | Pong | None:
         """Read a complete frame; return None if wsproto has to."""
         if first == _WHOLE_TEXT:
             return None if self._in_message else _text(data, payload, stop)
+        if first == _WHOLE_COMPRESSED_TEXT and self._extensions and not self._in_message:
+            return inflate_short_text(_unmasked(data, payload, stop))
         return _PONG if first == _WHOLE_PONG and stop - payload < 126 else None
 
 
@@ -170,12 +214,17 @@ def _measure(data: bytes, at: int, end: int) -> tuple[int, int]:
     return payload + size, payload
 
 
-def _text(data: bytes, start: int, stop: int) -> str | None:
-    """Return the text of a masked payload, which follows its mask; None if it is not UTF-8."""
+def _unmasked(data: bytes, start: int, stop: int) -> bytes:
+    """Return a masked payload, which follows its mask, in the clear."""
     size = stop - start
     mask = int.from_bytes((data[start - 4 : start] * (size // 4 + 1))[:size], "little")
     plain = int.from_bytes(data[start:stop], "little") ^ mask
+    return plain.to_bytes(size, "little")
+
+
+def _text(data: bytes, start: int, stop: int) -> str | None:
+    """Return the text of a masked payload; None if it is not UTF-8."""
     try:
-        return plain.to_bytes(size, "little").decode()
+        return _unmasked(data, start, stop).decode()
     except UnicodeDecodeError:
         return None

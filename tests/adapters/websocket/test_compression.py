@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import zlib
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,14 +16,16 @@ from wsproto.frame_protocol import CloseReason, FrameDecoder, Opcode, RsvBits
 from sharedstate_anyio import parse_config, serve
 from sharedstate_anyio.config.compression import DEFAULT_THRESHOLD, LONGEST_BYTES
 from sharedstate_anyio.websocket.deflate import Deflate, Frames, compressed_text_frame
+from sharedstate_anyio.websocket.fair_turns import FairTurns
 from sharedstate_anyio.websocket.frames import text_frame
 from sharedstate_backends import ConfigurationError
+from sharedstate_core.driver import Driver
 from tests.support import frames
 from tests.support.peer import Peer, open_client, open_peer, request, upgrade_request
 from tests.support.services.servers import document
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterable
 
     from sharedstate_anyio import RunningServer
 
@@ -362,3 +365,48 @@ def test_its_key() -> None:
     for wrong in bad:
         with pytest.raises(ConfigurationError, match=r"^compression: expected true, false, or"):
             parse(wrong)
+
+
+async def test_what_inflates_to_much_stays_compressed_until_its_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Many peers wait in line, each with a little that becomes much: it is inflated when it is handled."""
+    peers, handled, waiting, in_line = 8, 0, 0, 0
+    inflated: set[Deflate] = set()
+    all_wait = anyio.Event()
+    inflate_piece, receive = Deflate._inflate, Driver.receive
+    allows, wait = FairTurns.allows, FairTurns.wait
+
+    def inflate_counted(extension: Deflate, data: bytes) -> Any:
+        nonlocal waiting
+        inflated.add(extension)
+        waiting = max(waiting, len(inflated) - handled)
+        return inflate_piece(extension, data)
+
+    def receive_counted(driver: Driver[Any], peer: Any, texts: Iterable[str], now: float) -> None:
+        nonlocal handled
+        handled += 1
+        receive(driver, peer, texts, now)
+
+    async def wait_for_all(turns: FairTurns, peer: object) -> None:
+        nonlocal in_line
+        in_line += 1
+        if in_line == peers:
+            all_wait.set()
+        await all_wait.wait()
+        await wait(turns, peer)
+
+    monkeypatch.setattr(Deflate, "_inflate", inflate_counted)
+    monkeypatch.setattr(Driver, "receive", receive_counted)
+    monkeypatch.setattr(FairTurns, "wait", wait_for_all)
+    monkeypatch.setattr(
+        FairTurns, "allows", lambda turns, peer: all_wait.is_set() and allows(turns, peer)
+    )
+    bomb = compressed(request("GET", "/").ljust(100_000).encode())
+    async with compressing() as server, AsyncExitStack() as stack:
+        takers = [await stack.enter_async_context(agreed(server)) for _ in range(peers)]
+        for taker in takers:
+            await taker.peer.send(bomb)
+        for taker in takers:
+            assert (await taker.reply())[1]["ok"]
+    assert (handled, len(inflated), waiting) == (peers, peers, 1)

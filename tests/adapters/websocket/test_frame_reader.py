@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import zlib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,14 +12,30 @@ from hypothesis import strategies as st
 from wsproto.events import BytesMessage, CloseConnection, Ping, Pong, TextMessage
 
 from sharedstate_anyio.websocket.deflate import Deflate, compressed_text_frame
-from sharedstate_anyio.websocket.frame_reader import FrameReader, Reader, Violation, WsprotoReader
+from sharedstate_anyio.websocket.frame_reader import (
+    Compressed,
+    FrameReader,
+    Heard,
+    Plain,
+    Reader,
+    Violation,
+    WsprotoReader,
+)
 from tests.support import frames
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 Said = tuple[str, object]
 """What a peer said, the same however it was cut: texts and bytes are whole messages."""
+
+
+def inflated(events: Iterable[Heard]) -> Iterator[str | Plain]:
+    for heard in events:
+        if isinstance(heard, Compressed):
+            yield from heard.events
+        else:
+            yield heard
 
 
 def said(reader: Reader, pieces: Iterable[bytes]) -> list[Said]:
@@ -26,7 +43,7 @@ def said(reader: Reader, pieces: Iterable[bytes]) -> list[Said]:
     found: list[Said] = []
     part: str | bytes = ""
     for piece in pieces:
-        for heard in reader.feed(piece):
+        for heard in inflated(reader.feed(piece)):
             match heard:
                 case str():
                     found.append(("text", heard))
@@ -175,3 +192,60 @@ def test_what_is_found_late_is_found_once_it_is_asked_for() -> None:
     assert next(heard) == "one"
     assert next(heard) == "two"
     assert next(heard, None) is None
+
+
+def negotiated(limit: int = 1 << 16) -> Deflate:
+    deflate = Deflate(lambda: limit)
+    assert deflate.accept("permessage-deflate") is not None
+    return deflate
+
+
+def packed(data: bytes) -> bytes:
+    """Return the payload of a compressed message."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    return (packer.compress(data) + packer.flush(zlib.Z_SYNC_FLUSH))[:-4]
+
+
+any_compressed = st.one_of(
+    st.binary(max_size=300).map(packed),
+    st.text(max_size=300).map(lambda text: packed(text.encode())),
+    st.sampled_from([0, 1, 4095, 4096, 4097, 65_536, 65_537]).map(lambda n: packed(b" " * n)),
+    st.binary(max_size=300).map(lambda data: zlib.compress(data, wbits=-15) + b"\0"),  # has an end
+    st.binary(max_size=40),
+)
+compressed_frame = st.builds(
+    frames.encode,
+    st.sampled_from([1, 1, 1, 1, 0, 2, 9]),
+    any_compressed,
+    fin=st.sampled_from([True, True, True, False]),
+    rsv=st.sampled_from([4, 4, 4, 0]),
+)
+
+
+@given(
+    st.lists(st.one_of(compressed_frame, compressed_frame, any_frame), max_size=6),
+    st.lists(st.integers(0, 1 << 20), max_size=8),
+)
+def test_it_inflates_what_wsproto_inflates(sent: list[bytes], places: list[int]) -> None:
+    data = b"".join(sent)
+    found = said(FrameReader([negotiated()]), cut(data, places))
+    assert found == said(WsprotoReader([negotiated()]), [data])
+
+
+@pytest.mark.parametrize("pieces", [1, 2])
+def test_what_may_be_large_is_inflated_when_it_is_taken(pieces: int) -> None:
+    deflate = negotiated()
+    frame = frames.encode(frames.TEXT, packed(b" " * 60_000), rsv=4)
+    reader = FrameReader([deflate])
+    heard = [each for piece in cut(frame, [20] * (pieces - 1)) for each in reader.feed(piece)]
+    assert len(heard) == pieces
+    assert deflate._inflated == 0
+    for each in heard:
+        assert isinstance(each, Compressed)
+        list(each.events)
+    assert deflate._inflated == 60_000
+
+
+def test_a_short_compressed_message_is_read_at_once() -> None:
+    frame = frames.encode(frames.TEXT, packed(b"[1,2,3]"), rsv=4)
+    assert list(FrameReader([negotiated()]).feed(frame)) == ["[1,2,3]"]
