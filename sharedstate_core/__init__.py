@@ -23,6 +23,7 @@ from .effects import (
 )
 from .errors import ErrorCode, LocalProtocolError, RequestError, SharedStateError
 from .limits import Limits
+from .names import Paging
 from .paths import CollectionPath, parse_collection_path
 from .server.server import Server
 from .storage import (
@@ -62,6 +63,7 @@ __all__ = [
     "Loaded",
     "LocalProtocolError",
     "Outcome",
+    "Paging",
     "PauseReading",
     "Rejected",
     "RequestError",

@@ -13,6 +13,7 @@ import msgspec
 
 from .errors import RequestError
 from .json_faults import decoder_fault
+from .names import Paging
 from .paths import split_path
 from .storage import Condition, Cursor
 from .updates import Update
@@ -102,6 +103,19 @@ def as_condition(wanted: object, name: str = "condition") -> Condition:
         for index, id in enumerate(condition.ids):
             check_text(f"{name}.ids[{index}]", id, "a")
     return condition
+
+
+def check_paging(paging: object) -> None:
+    """Check that an argument names a page of a list.
+
+    Raises:
+        TypeError: it, or something in it, has the wrong type.
+        ValueError: the limit is less than 1, or the text is not Unicode.
+    """
+    expect("paging", paging, Paging)
+    assert isinstance(paging, Paging)  # noqa: S101  (for the type checker)
+    check_text("paging.after", paging.after, "a")
+    check_number("paging.limit", paging.limit, 1, optional=True)
 
 
 def check_update(update: object) -> None:

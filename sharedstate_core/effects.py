@@ -94,24 +94,28 @@ class Load(Struct, frozen=True):
 
 
 class ListCollections(Struct, frozen=True):
-    """Read the names of an app's collections in one service.
+    """Read names of an app's collections in one service: the first `limit` that follow `after`, by code point.
 
-    Answer with `list_succeeded` or `list_failed`.
+    Answer with `list_succeeded` or `list_failed`; what else is in the answer is left out.
     """
 
     ticket: int
     service: str
     app: str
+    after: str
+    limit: int
 
 
 class ListApps(Struct, frozen=True):
-    """Read the names of the apps that have collections in one service.
+    """Read names of the apps that have collections in one service: the first `limit` that follow `after`.
 
-    Answer with `list_succeeded` or `list_failed`.
+    Answer with `list_succeeded` or `list_failed`; what else is in the answer is left out.
     """
 
     ticket: int
     service: str
+    after: str
+    limit: int
 
 
 class Doubt(Struct, frozen=True):
@@ -140,6 +144,7 @@ class Answer(Struct, frozen=True):
         cursor: the state after the update, or the one that was read, if there is one.
         error: why nothing was done; None on success.
         outcome_unknown: whether it is unknown if the update was stored.
+        more: whether a list of names goes on after those in `data`.
     """
 
     author: Hashable
@@ -147,6 +152,7 @@ class Answer(Struct, frozen=True):
     cursor: Cursor | None = None
     error: RequestError | None = None
     outcome_unknown: bool = False
+    more: bool = False
 
 
 Effect: TypeAlias = (

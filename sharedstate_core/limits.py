@@ -39,6 +39,7 @@ class Limits:
         linger_bytes: memory of all such collections together; beyond that, those that have waited longest go first.
         collections: collections watched, read or written at one time, by anyone; one more is answered `too_many`.
         loads: loads of one service under way at once; the others wait, with fairness between connections.
+        names: names of collections or apps in one answer; a list that is longer comes in pages.
         owed_bytes: what readers have not taken yet, of all connections together: everything for those whose sockets are
             full, what exceeds the window for the others, and the requests deferred until then. A message to many
             counts once. Beyond it, connections that have made no progress for the longest are closed first.
@@ -68,6 +69,7 @@ class Limits:
     linger_bytes: int = 64 * 1024 * 1024
     collections: int = 200_000
     loads: int = 32
+    names: int = 10_000
     owed_bytes: int = 256 * 1024 * 1024
     pending_bytes: int = 256 * 1024 * 1024
     retry_seconds: tuple[float, float] = (0.1, 5.0)

@@ -166,6 +166,35 @@ class ListingApps(Protocol):
         ...
 
 
+class ListingPages(Protocol):
+    """An optional part of a store: it lists names in pages, so that a long list need not be read at once.
+
+    The server calls these, if the store has them, in place of `Backend.collections` and `ListingApps.apps`. Pages are
+    read at different moments; each holds what was stored when it was read.
+    """
+
+    async def collections_page(self, app: str, after: str, limit: int) -> Sequence[str]:
+        """Return the first `limit` names of `collections` that follow `after`, which need not be one of them.
+
+        Args:
+            app: the app.
+            after: the name that the page follows, by code point; empty for the beginning.
+            limit: maximum number of names; fewer mean that there are no others.
+
+        Raises:
+            StorageError: the store cannot be read now.
+        """
+        ...
+
+    async def apps_page(self, after: str, limit: int) -> Sequence[str]:
+        """Return the first `limit` names of `apps` that follow `after`; see `collections_page`.
+
+        Raises:
+            StorageError: the store cannot be read now.
+        """
+        ...
+
+
 class Pruning(Protocol):
     """An optional part of a store: it forgets collections that have become empty."""
 

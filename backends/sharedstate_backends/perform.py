@@ -7,7 +7,8 @@ from sharedstate_core.driver import Operation
 from sharedstate_core.effects import Commit, Doubt, ListApps, ListCollections, Load
 from sharedstate_core.storage import CommitResult, Loaded
 
-from .contract import Backend, Doubting, ListingApps, NotOfferedError
+from .contract import Backend, Doubting, ListingApps, ListingPages, NotOfferedError
+from .pages import page_of
 
 
 async def perform(
@@ -26,12 +27,16 @@ async def perform(
             return await backend.commit(path, writes)
         case Load(_, path, since):
             return await backend.load(path, since)
-        case ListCollections(_, _, app):
-            return await backend.collections(app)
-        case ListApps():
+        case ListCollections(_, _, app, after, limit):
+            if hasattr(backend, "collections_page"):
+                return await cast("ListingPages", backend).collections_page(app, after, limit)
+            return page_of(await backend.collections(app), after, limit)
+        case ListApps(_, _, after, limit):
+            if hasattr(backend, "apps_page"):
+                return await cast("ListingPages", backend).apps_page(after, limit)
             if not hasattr(backend, "apps"):
                 raise NotOfferedError("cannot tell which apps it has")
-            return await cast("ListingApps", backend).apps()
+            return page_of(await cast("ListingApps", backend).apps(), after, limit)
         case Doubt(path, cursor):
             if hasattr(backend, "doubt"):
                 await cast("Doubting", backend).doubt(path, cursor)

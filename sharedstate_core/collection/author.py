@@ -8,6 +8,7 @@ from sharedstate_core.effects import C, Effect
 from sharedstate_core.errors import RequestError
 
 if TYPE_CHECKING:
+    from sharedstate_core.names import Page
     from sharedstate_core.storage import Cursor
 
     from .reader import Reader
@@ -37,6 +38,10 @@ class Author(Protocol[C]):
 
     def succeed(self, data: object, out: list[Effect[C]], cursor: Cursor | None = None) -> None:
         """Report the data asked for; `cursor` is the state it shows."""
+        ...
+
+    def succeed_with_names(self, page: Page, out: list[Effect[C]]) -> None:
+        """Report the names asked for."""
         ...
 
     def fail(

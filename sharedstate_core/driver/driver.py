@@ -20,6 +20,7 @@ from sharedstate_core.arguments import check_now, expect
 from sharedstate_core.effects import Effect
 from sharedstate_core.errors import CLOSE_INTERNAL_ERROR, LocalProtocolError
 from sharedstate_core.limits import Limits
+from sharedstate_core.names import Paging
 from sharedstate_core.paths import CollectionPath
 from sharedstate_core.server.server import Server
 from sharedstate_core.storage import Condition, Cursor
@@ -131,9 +132,17 @@ class Driver(Generic[P]):
         call = partial(self.server.put, author=author, condition=condition, connection=peer)
         self._performer.take(now, call, path, update, now)
 
-    def get(self, path: str, now: float, *, author: Hashable, peer: P | None = None) -> None:
+    def get(
+        self,
+        path: str,
+        now: float,
+        *,
+        author: Hashable,
+        peer: P | None = None,
+        paging: Paging | None = None,
+    ) -> None:
         """Read a path; see `Server.get`. The data goes to `Host.answered`."""
-        call = partial(self.server.get, author=author, connection=peer)
+        call = partial(self.server.get, author=author, connection=peer, paging=paging)
         self._performer.take(now, call, path, now)
 
     def subscribe(

@@ -14,6 +14,7 @@ from sharedstate_core.errors import RequestError
 from .session import Session
 
 if TYPE_CHECKING:
+    from sharedstate_core.names import Page
     from sharedstate_core.storage import Cursor
 
 
@@ -40,6 +41,10 @@ class Caller(Struct, Generic[C], eq=False):
         """Report the data asked for; `cursor` is the state it shows."""
         data = bytes(data) if isinstance(data, Raw) else data
         self._answer(Answer(self.author, data, cursor), out)
+
+    def succeed_with_names(self, page: Page, out: list[Effect[C]]) -> None:
+        """Report the names asked for."""
+        self._answer(Answer(self.author, page.names, more=page.more), out)
 
     def acknowledge(self, touched: int, cursor: Cursor, out: list[Effect[C]]) -> None:
         """Report that an update naming `touched` ids is stored; `cursor` is the state after it."""

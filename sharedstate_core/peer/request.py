@@ -14,6 +14,7 @@ from .session import Session
 
 if TYPE_CHECKING:
     from sharedstate_core.errors import RequestError
+    from sharedstate_core.names import Page
     from sharedstate_core.storage import Cursor
 
 
@@ -44,6 +45,11 @@ class Request(Struct, Generic[C], eq=False):
     def succeed(self, data: object, out: list[Effect[C]], cursor: Cursor | None = None) -> None:
         """Answer `ok: true` with `data`."""
         message = encode.encode_reply(self.cmd, self.tunnel, data, cursor)
+        self.reader.answer(message, self.length, out)
+
+    def succeed_with_names(self, page: Page, out: list[Effect[C]]) -> None:
+        """Answer `ok: true` with names."""
+        message = encode.encode_names_reply(self.cmd, self.tunnel, page.text, more=page.more)
         self.reader.answer(message, self.length, out)
 
     def acknowledge(self, touched: int, cursor: Cursor, out: list[Effect[C]]) -> None:

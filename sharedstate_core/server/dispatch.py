@@ -20,13 +20,15 @@ from sharedstate_core.collection.queue import Get, Put, QueuedRequest, put_size
 from sharedstate_core.collection.reader import Deferred
 from sharedstate_core.collection.subscribers import Subscription, proceed
 from sharedstate_core.decisions.delivery import DELIVERY
-from sharedstate_core.effects import C, Effect, Effects, ListApps, ListCollections
+from sharedstate_core.effects import C, Effect, Effects
 from sharedstate_core.errors import RequestError
+from sharedstate_core.names import Paging
 from sharedstate_core.paths import CollectionPath, parse_collection_path, split_path
 from sharedstate_core.peer.request import Request
 from sharedstate_core.peer.subscribing import Accepted, Decision, resolve_subscriptions
 from sharedstate_core.wire.decode import (
     SubscriptionChanges,
+    decode_paging,
     decode_request,
     decode_subscriptions,
     decode_write,
@@ -34,16 +36,17 @@ from sharedstate_core.wire.decode import (
 from sharedstate_core.wire.encode import encode_subs_reply
 from sharedstate_core.wire.faults import BadMessageError
 
-from .listing import Listing, Together, every_name, holders
+from .listing import Asked, Question
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from sharedstate_core.clock import WallClock
     from sharedstate_core.collection.author import Author
     from sharedstate_core.collection.reader import Reader
     from sharedstate_core.peer.session import Session
 
+    from .listings import Listings
     from .registry import Registry
 
 
@@ -52,11 +55,13 @@ class Dispatcher(Generic[C]):
 
     Args:
         registry: holds the collections and the limits.
+        listings: answers with lists of names.
         clock: returns the time for `GET /clock`.
     """
 
-    def __init__(self, registry: Registry[C], clock: WallClock) -> None:
+    def __init__(self, registry: Registry[C], listings: Listings[C], clock: WallClock) -> None:
         self._registry = registry
+        self._listings = listings
         self._limits = registry.live_limits
         self._clock = clock
 
@@ -83,7 +88,7 @@ class Dispatcher(Generic[C]):
                 case "PUT", ("subs",):
                     self._put_subs(request, message.arg, out)
                 case "GET", _:
-                    self.get(request, message.path, out)
+                    self.get(request, message.path, message.arg, out)
                 case "PUT", _:
                     problem = f"path {message.path[:200]!r}: nothing to PUT here"
                     raise RequestError("bad_path", problem)
@@ -96,8 +101,8 @@ class Dispatcher(Generic[C]):
         size = put_size(write, len(arg) + len(request.tunnel))
         self.take_in(path, Put(request, write, size), out)
 
-    def get(self, author: Author[C], path: str, out: Effects[C]) -> None:
-        """Answer a read of any path but `/subs`, which needs a connection.
+    def get(self, author: Author[C], path: str, arg: Raw | Paging | None, out: Effects[C]) -> None:
+        """Answer a read of any path but `/subs`, which needs a connection; `arg` is for lists of names alone.
 
         Raises:
             RequestError: there is nothing to read at this path.
@@ -109,13 +114,12 @@ class Dispatcher(Generic[C]):
             case ():
                 author.succeed(self._registry.services, out)
             case ("clock",):
-                tell, reader = partial(self._tell_time, author), author.reader
-                if reader is not None and _is_later("read", reader):
-                    reader.defer(Deferred(tell, partial(abandon, author), author.size), out)
-                else:
-                    tell(out)
+                self._read(author, partial(self._tell_time, author), out)
             case (app, *services) if len(services) < 2 and app != "subs":
-                self._list(app, services, author, out)
+                paging = decode_paging(arg, self._limits.current) if isinstance(arg, Raw) else arg
+                question = self._question(app, services, paging)
+                asked = Asked(author, in_pages=paging is not None)
+                self._read(author, partial(self._listings.ask, question, asked), out)
             case _:
                 raise RequestError("bad_path", f"path {path[:200]!r}: nothing to GET here")
 
@@ -131,6 +135,16 @@ class Dispatcher(Generic[C]):
         else:
             self._registry.take_in(path, request)
 
+    def _read(
+        self, author: Author[C], answer: Callable[[Effects[C]], None], out: Effects[C]
+    ) -> None:
+        """Call `answer` now or, in order of arrival, once the reader can take what it answers."""
+        reader = author.reader
+        if reader is not None and _is_later("read", reader):
+            reader.defer(Deferred(answer, partial(abandon, author), author.size), out)
+        else:
+            answer(out)
+
     def _tell_time(self, author: Author[C], out: Effects[C]) -> None:
         time = self._clock.at(out.now)
         if time is None:
@@ -138,24 +152,21 @@ class Dispatcher(Generic[C]):
         else:
             author.succeed(time, out)
 
-    def _list(self, app: str, services: list[str], author: Author[C], out: list[Effect[C]]) -> None:
-        """Ask storage for the names of an app's collections in one service, or for the services that hold any.
+    def _question(self, app: str, services: Sequence[str], paging: Paging | None) -> Question:
+        """Return what is asked by a path: the names of an app's collections in one service, or the services with any.
 
         Without a service, an app called `apps` stands for the list of apps.
         """
         for service in services:
             self._registry.check_service(service)
-        issue, everywhere = self._registry.tickets.issue, self._registry.services
-        if not everywhere:
-            author.succeed([], out)
-        elif services:
-            out.append(ListCollections(issue(Listing(author)), services[0], app))
-        elif app == "apps":
-            for service, listing in Together(author, everywhere, every_name).listings():
-                out.append(ListApps(issue(listing), service))
-        else:
-            for service, listing in Together(author, everywhere, holders).listings():
-                out.append(ListCollections(issue(listing), service, app))
+        after, limit = paging or Paging()
+        most = self._limits.current.names
+        limit = most if limit is None else min(limit, most)
+        if services:
+            return Question("collections", tuple(services), app, after, limit)
+        if app == "apps":
+            return Question("apps", self._registry.services, "", after, limit)
+        return Question("services", self._registry.services, app, "", 0)
 
     def _put_subs(self, request: Request[C], arg: Raw, out: Effects[C]) -> None:
         """Edit or replace the subscriptions; the reply precedes their notifications."""

@@ -15,6 +15,7 @@ from sharedstate_core.peer.drains import Drains
 from sharedstate_core.peer.session import Session
 
 from .dispatch import Dispatcher
+from .listings import Listings
 from .registry import Registry
 from .shutdown import Shutdown
 
@@ -36,7 +37,8 @@ class Inputs(Generic[C]):
         self._clock = WallClock()
         self._registry: Registry[C] = Registry(names, self._limits, self.counters)
         self._tickets = self._registry.tickets
-        self._dispatcher = Dispatcher(self._registry, self._clock)
+        self._listings: Listings[C] = Listings(names, self._limits, self._tickets)
+        self._dispatcher = Dispatcher(self._registry, self._listings, self._clock)
         self._drains: Drains[Session[C]] = Drains(self._limits)
         self._sessions: dict[C, Session[C]] = {}
         self._shutdown = Shutdown(lambda: self.is_busy, close_all)
@@ -44,8 +46,10 @@ class Inputs(Generic[C]):
 
     @property
     def is_busy(self) -> bool:
-        """Whether a request still waits for storage; `stop` waits until none does."""
-        return bool(self._tickets) or any(each.is_busy for each in self._registry.all())
+        """Whether a request still waits for storage, or for its turn; `stop` waits until none does."""
+        if self._tickets or self._listings.is_answering:
+            return True
+        return any(each.is_busy for each in self._registry.all())
 
     def _begin(self, now: float) -> Effects[C]:
         """Begin a valid input, including any effects that an earlier one could not return because it raised."""

@@ -1,111 +1,152 @@
-"""Listings of names in storage: an app's collections, the services that hold any, and the apps.
+"""A list of names in storage: an app's collections, the services that hold any, and the apps.
 
 The rules:
 
-1. A listing is one operation of one storage. Its outcome comes exactly once, even if nobody waits for it any more.
-2. A request that asks several storages is answered when all of them have answered. If one fails, the request fails: an
-   answer from the others would look complete.
+1. A list is read from one service or from several, with one operation of each. The outcome of an operation comes
+   exactly once, even if nobody waits for it any more.
+2. A list from several services is complete when all of them have answered. If one fails, the list fails: an answer
+   from the others would look complete.
+3. Whoever asks for a list that is longer than an answer may be, and not for a page of it, is refused: the beginning
+   would look like the whole.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic
+from collections import deque
+from typing import TYPE_CHECKING, Generic, Literal, NamedTuple, TypeAlias
 
-from sharedstate_core.effects import C, Effect
+from sharedstate_core.effects import C, Effect, ListApps, ListCollections
+from sharedstate_core.errors import RequestError
+from sharedstate_core.names import Page, first_names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from sharedstate_core.collection.author import Author
-    from sharedstate_core.errors import RequestError
+    from sharedstate_core.collection.reader import Reader
+
+Kind: TypeAlias = Literal["collections", "apps", "services"]
+
+
+class Question(NamedTuple):
+    """What is asked: those who ask the same get the same answer.
+
+    Attributes:
+        kind: of what the names are.
+        services: the services to ask.
+        app: the app; empty for a list of apps.
+        after: the name that the answer follows.
+        limit: maximum number of names in the answer.
+    """
+
+    kind: Kind
+    services: tuple[str, ...]
+    app: str
+    after: str
+    limit: int
+
+
+class Asked(NamedTuple, Generic[C]):
+    """One who has asked, for a page or (unless `in_pages`) for the whole list."""
+
+    author: Author[C]
+    in_pages: bool
+
+    def answer(self, page: Page, out: list[Effect[C]]) -> None:
+        """Answer with names, or refuse a list that is too long."""
+        if page.more and not self.in_pages:
+            advice = 'ask for them in pages, with an arg such as {"after": ""}'
+            problem = f"more than {len(page.names)} names; {advice}"
+            self.author.fail(RequestError("too_large", problem), out)
+        else:
+            self.author.succeed_with_names(page, out)
 
 
 class Listing(Generic[C]):
-    """A listing of names in one service, for one author.
+    """A list that is asked for.
 
     Args:
-        author: the author to answer.
+        question: what is asked.
+
+    Attributes:
+        reads: what there is to read, from each service.
+        error: why it has failed, if it has.
     """
 
-    __slots__ = ("_author",)
+    def __init__(self, question: Question) -> None:
+        self.question = question
+        self.reads = [ListRead(self, service) for service in question.services]
+        self.error: RequestError | None = None
+        self._asked: dict[Reader[C] | None, deque[Asked[C]]] = {}
+        self._found: dict[str, Sequence[str]] = dict.fromkeys(question.services, ())
+        self._missing = len(self.reads)
+        self._page: Page | None = None
 
-    def __init__(self, author: Author[C]) -> None:
-        self._author = author
+    # --- who has asked ----------------------------------------------------------------------------
 
-    def succeeded(self, names: Sequence[str], out: list[Effect[C]]) -> None:
-        """Answer with the names."""
-        self._author.succeed(names, out)
+    def add(self, asked: Asked[C]) -> None:
+        """Add one who has asked."""
+        self._asked.setdefault(asked.author.reader, deque()).append(asked)
 
-    def failed(self, error: RequestError, out: list[Effect[C]]) -> None:
-        """Answer with the error."""
-        self._author.fail(error, out)
+    def remove(self, reader: Reader[C] | None) -> Iterable[Asked[C]]:
+        """Remove and return those who have asked for this reader."""
+        return self._asked.pop(reader, ())
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether anybody waits for it."""
+        return bool(self._asked)
+
+    def readers(self) -> list[Reader[C] | None]:
+        """Return the readers for whom it was asked, in order."""
+        return list(self._asked)
+
+    # --- what is read -----------------------------------------------------------------------------
+
+    def end(self, service: str, names: Sequence[str], error: RequestError | None) -> bool:
+        """Record the names or the error of one service; return whether all of them have answered."""
+        self._missing -= 1
+        self.error = self.error or error
+        self._found[service] = names
+        return self._missing == 0
+
+    @property
+    def page(self) -> Page:
+        """The answer, put together when it is first asked for."""
+        if self._page is None:
+            question, found = self.question, self._found
+            if question.kind == "services":
+                self._page = Page([service for service, names in found.items() if names])
+            else:
+                together = [name for names in found.values() for name in names]
+                limit = question.limit
+                names = first_names(together, question.after, limit + 1)
+                self._page = Page(names[:limit], more=len(names) > limit)
+        return self._page
 
 
-class Together(Generic[C]):
-    """Listings of names in several services, combined into one answer for one author.
+class ListRead(Generic[C]):
+    """What a list needs of one service.
 
-    Args:
-        author: the author to answer.
-        services: names of the services to ask.
-        combine: makes the answer from the names that each service returned, in the order of `services`.
+    Attributes:
+        listing: the list.
+        service: the service.
+        after: the name that the names follow.
+        limit: maximum number of names, one more than the answer may hold: whether there is one tells if it goes on.
     """
 
-    __slots__ = ("_author", "_combine", "_error", "_services", "_told", "_waiting")
+    __slots__ = ("after", "limit", "listing", "service")
 
-    def __init__(
-        self,
-        author: Author[C],
-        services: Sequence[str],
-        combine: Callable[[Mapping[str, Sequence[str]]], list[str]],
-    ) -> None:
-        self._author = author
-        self._services = services
-        self._combine = combine
-        self._waiting = len(services)
-        self._told: dict[str, Sequence[str]] = dict.fromkeys(services, ())
-        self._error: RequestError | None = None
+    def __init__(self, listing: Listing[C], service: str) -> None:
+        self.listing = listing
+        self.service = service
+        question = listing.question
+        some = question.kind == "services"
+        self.after, self.limit = ("", 1) if some else (question.after, question.limit + 1)
 
-    def listings(self) -> list[tuple[str, Listing[C]]]:
-        """Return the listing to request from each service."""
-        return [(service, _OneOfThem(self._author, service, self)) for service in self._services]
-
-    def has_told(
-        self, service: str, names: Sequence[str], error: RequestError | None, out: list[Effect[C]]
-    ) -> None:
-        """Record the names or the error of one service, and answer after the last one."""
-        self._waiting -= 1
-        self._error = self._error or error
-        self._told[service] = names
-        if self._waiting:
-            return
-        if self._error is not None:
-            self._author.fail(self._error, out)
-        else:
-            self._author.succeed(self._combine(self._told), out)
-
-
-class _OneOfThem(Listing[C]):
-    """The listing of one service among several."""
-
-    __slots__ = ("_all", "_service")
-
-    def __init__(self, author: Author[C], service: str, together: Together[C]) -> None:
-        super().__init__(author)
-        self._service = service
-        self._all = together
-
-    def succeeded(self, names: Sequence[str], out: list[Effect[C]]) -> None:
-        self._all.has_told(self._service, names, None, out)
-
-    def failed(self, error: RequestError, out: list[Effect[C]]) -> None:
-        self._all.has_told(self._service, (), error, out)
-
-
-def holders(told: Mapping[str, Sequence[str]]) -> list[str]:
-    """Return the services that returned any names."""
-    return [service for service, names in told.items() if names]
-
-
-def every_name(told: Mapping[str, Sequence[str]]) -> list[str]:
-    """Return every name that any service returned, without duplicates, sorted by code point."""
-    return sorted({name for names in told.values() for name in names})
+    def operation(self, ticket: int) -> ListCollections | ListApps:
+        """Return the operation of storage."""
+        if self.listing.question.kind == "apps":
+            return ListApps(ticket, self.service, self.after, self.limit)
+        app = self.listing.question.app
+        return ListCollections(ticket, self.service, app, self.after, self.limit)

@@ -1,11 +1,13 @@
-"""The load queue of a service: a bounded number of loads is under way, the rest wait, with fairness between askers.
+"""A load queue: a bounded number of loads is under way, the rest wait, with fairness between askers.
+
+Each service has one for the contents of collections and one for lists of names.
 
 The rules:
 
 1. Each asker has a line of its own, and the lines take turns. So a connection that asks for a thousand collections
    keeps another, which asks for one, waiting for one load and not for a thousand.
-2. A collection may stand in several lines: it is loaded when its turn first comes in any of them.
-3. A collection that is no longer wanted leaves at once: nothing waits here unless somebody still wants it.
+2. A load may stand in several lines: it begins when its turn first comes in any of them.
+3. A load that is no longer wanted leaves at once: nothing waits here unless somebody still wants it.
 """
 
 from __future__ import annotations
@@ -14,22 +16,20 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
-
-    from sharedstate_core.limits import LiveLimits
+    from collections.abc import Callable, Hashable
 
 T = TypeVar("T", bound="Hashable")
 
 
 class LoadQueue(Generic[T]):
-    """The loads of one service.
+    """Loads of one kind, of one service.
 
     Args:
-        limits: holds `loads`, how many may be under way at once.
+        limit: returns how many may be under way at once.
     """
 
-    def __init__(self, limits: LiveLimits) -> None:
-        self._limits = limits
+    def __init__(self, limit: Callable[[], int]) -> None:
+        self._limit = limit
         self._under_way = 0
         self._lines: OrderedDict[object, OrderedDict[T, None]] = OrderedDict()  # the next first
         self._lines_of: dict[T, set[object]] = {}
@@ -50,7 +50,7 @@ class LoadQueue(Generic[T]):
 
     @property
     def _may_begin(self) -> bool:
-        return self._under_way < self._limits.current.loads
+        return self._under_way < self._limit()
 
     def cancel(self, one: T) -> None:
         """Remove `one` from all lines, if it waits."""
@@ -59,6 +59,16 @@ class LoadQueue(Generic[T]):
             del line[one]
             if not line:
                 del self._lines[asker]
+
+    def leave(self, asker: object) -> list[T]:
+        """Remove the line of an asker and return what stood in it; what stands in no other line waits no more."""
+        line = self._lines.pop(asker, None)
+        for one in line or ():
+            lines = self._lines_of[one]
+            lines.discard(asker)
+            if not lines:
+                del self._lines_of[one]
+        return list(line or ())
 
     def release(self) -> None:
         """Record that a load has ended; the caller then takes the `next` ones."""

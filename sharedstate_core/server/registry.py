@@ -54,7 +54,9 @@ class Registry(Generic[C]):
         self.pending = Pending(limits)
         self._collections: dict[CollectionPath, Collection[C]] = {}
         self._deadlines: Timers[tuple[Deadline, Collection[C]]] = Timers()
-        self._load_queues = {name: LoadQueue[Collection[C]](limits) for name in self.services}
+        self._load_queues = {
+            name: LoadQueue[Collection[C]](lambda: limits.current.loads) for name in self.services
+        }
         self._lingering: OrderedDict[Collection[C], int] = OrderedDict()  # with the bytes of each
         self._lingering_bytes = 0
         self._dirty: dict[Collection[C], None] = {}  # yet to proceed

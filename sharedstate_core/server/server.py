@@ -83,6 +83,7 @@ class Server(StorageInputs[C], TypedInputs[C]):
         out = self._begin(now)
         del self._sessions[connection]
         session.leave(out)
+        self._listings.leave(session, out)
         gone = session.subscriptions.values()
         for subscription in gone:
             subscription.collection.unsubscribe(subscription)
@@ -184,7 +185,7 @@ class Server(StorageInputs[C], TypedInputs[C]):
 
     def next_wakeup(self) -> float | None:
         """Return the time at which to call `wake`, or None; it may change with every input."""
-        if self._late or self._registry.is_dirty:
+        if self._late or self._registry.is_dirty or self._listings.is_answering:
             return self._drains.now
         drain, deadline = self._drains.next(), self._registry.next_deadline()
         if drain is None or (deadline is not None and deadline < drain):
@@ -198,6 +199,7 @@ class Server(StorageInputs[C], TypedInputs[C]):
         for session in self._drains.due():
             session.close("the reader did not catch up in time; reconnect to resume", out)
         self._registry.wake(out)
+        self._listings.go_on(out)
         return self._end(out)
 
     # --- stopping ---------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from sharedstate_core.arguments import expect
 from sharedstate_core.effects import C, Commit, Effect, Load
 from sharedstate_core.errors import RequestError
+from sharedstate_core.names import first_names
 from sharedstate_core.paths import CollectionPath
 from sharedstate_core.results import check_change, checked_commit, checked_load, checked_names
 from sharedstate_core.storage import CommitResult, Cursor, Loaded
@@ -87,24 +88,26 @@ class StorageInputs(Inputs[C]):
     def list_succeeded(self, ticket: int, names: Sequence[str], now: float) -> list[Effect[C]]:
         """Report that a ListCollections or ListApps was carried out.
 
+        `names` are those asked for, in order. Others are left out, and any order is put right, at a cost.
+
         Raises:
-            LocalProtocolError: no such listing is under way, or `names` is not a sequence of str; in that case answer
+            LocalProtocolError: no such operation is under way, or `names` is not a sequence of str; in that case answer
                 with `list_failed`.
         """
-        listing = self._tickets.listing(ticket)
+        read = self._tickets.list_read(ticket)
         names = checked_names(names)
         out = self._begin(now)
         self._tickets.end(ticket)
-        listing.succeeded(names, out)
+        self._listings.end(read, first_names(names, read.after, read.limit), None, out)
         return self._end(out)
 
     def list_failed(self, ticket: int, message: str, now: float) -> list[Effect[C]]:
         """Report that a ListCollections or ListApps failed."""
-        listing = self._tickets.listing(ticket)
+        read = self._tickets.list_read(ticket)
         error = unavailable(message)
         out = self._begin(now)
         self._tickets.end(ticket)
-        listing.failed(error, out)
+        self._listings.end(read, (), error, out)
         return self._end(out)
 
     def collection_changed(

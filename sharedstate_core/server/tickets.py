@@ -8,7 +8,7 @@ from sharedstate_core.collection.collection import Collection
 from sharedstate_core.effects import C, Commit, Load
 from sharedstate_core.errors import LocalProtocolError
 
-from .listing import Listing
+from .listing import ListRead
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,10 +18,10 @@ Kind = TypeVar("Kind", Commit, Load)
 
 
 class Tickets(Generic[C]):
-    """The storage operations under way, of collections and of listings."""
+    """The storage operations under way, of collections and of lists."""
 
     def __init__(self) -> None:
-        self._owners: dict[int, Collection[C] | Listing[C]] = {}
+        self._owners: dict[int, Collection[C] | ListRead[C]] = {}
         self._last = 0
 
     def __len__(self) -> int:
@@ -30,7 +30,7 @@ class Tickets(Generic[C]):
     def __iter__(self) -> Iterator[int]:
         return iter(self._owners)
 
-    def issue(self, owner: Collection[C] | Listing[C]) -> int:
+    def issue(self, owner: Collection[C] | ListRead[C]) -> int:
         """Return a new ticket for an operation whose outcome goes to `owner`."""
         self._last += 1
         self._owners[self._last] = owner
@@ -47,14 +47,14 @@ class Tickets(Generic[C]):
             return owner, owner.operation
         raise LocalProtocolError(f"no {kind.__name__} with ticket {ticket!r} is under way")
 
-    def listing(self, ticket: int) -> Listing[C]:
-        """Return the listing whose ListCollections or ListApps has ended; the caller then calls `end`.
+    def list_read(self, ticket: int) -> ListRead[C]:
+        """Return the read whose ListCollections or ListApps has ended; the caller then calls `end`.
 
         Raises:
-            LocalProtocolError: no listing with this ticket is under way.
+            LocalProtocolError: no such operation with this ticket is under way.
         """
         owner = self._owner(ticket)
-        if not isinstance(owner, Listing):
+        if not isinstance(owner, ListRead):
             raise LocalProtocolError(
                 f"no ListCollections or ListApps with ticket {ticket!r} is under way"
             )
@@ -64,6 +64,6 @@ class Tickets(Generic[C]):
         """Close a ticket once its result has been checked."""
         del self._owners[ticket]
 
-    def _owner(self, ticket: int) -> Collection[C] | Listing[C] | None:
+    def _owner(self, ticket: int) -> Collection[C] | ListRead[C] | None:
         """Return the owner of a ticket, if it has one; 1.0 and True are not tickets, although they equal 1."""
         return self._owners.get(ticket) if type(ticket) is int else None

@@ -11,10 +11,11 @@ The rules:
 
 from collections.abc import Callable, Hashable
 
-from sharedstate_core.arguments import as_condition, check_update, expect
+from sharedstate_core.arguments import as_condition, check_paging, check_update, expect
 from sharedstate_core.collection.queue import Put, put_size
 from sharedstate_core.effects import C, Effect, Effects
 from sharedstate_core.errors import RequestError
+from sharedstate_core.names import Paging
 from sharedstate_core.paths import parse_collection_path
 from sharedstate_core.peer.caller import Caller
 from sharedstate_core.peer.session import Session
@@ -71,7 +72,13 @@ class TypedInputs(Inputs[C]):
         return self._ask(author, session, size, now, act)
 
     def get(
-        self, path: str, now: float, *, author: Hashable, connection: C | None = None
+        self,
+        path: str,
+        now: float,
+        *,
+        author: Hashable,
+        connection: C | None = None,
+        paging: Paging | None = None,
     ) -> list[Effect[C]]:
         """Read a collection, or any other readable path but `/subs`.
 
@@ -80,16 +87,20 @@ class TypedInputs(Inputs[C]):
             now: seconds, monotonic.
             author: gets the data in one `Answer`.
             connection: the connection that the request is made for; None for none.
+            paging: which page of a list of names; `Answer.more` then tells if it goes on. None for all of it, which is
+                answered `too_large` if it has more than `Limits.names`.
 
         Raises:
-            TypeError: the path is not a str.
+            TypeError, ValueError: an argument is invalid.
             LocalProtocolError: the connection is not open.
         """
         expect("path", path, str)
+        if paging is not None:
+            check_paging(paging)
         session = None if connection is None else self._session(connection)
 
         def act(caller: Caller[C], out: Effects[C]) -> None:
-            self._dispatcher.get(caller, path, out)
+            self._dispatcher.get(caller, path, paging, out)
 
         return self._ask(author, session, len(path), now, act)
 

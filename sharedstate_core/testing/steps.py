@@ -164,10 +164,10 @@ class Steps:
                 operation.result = self.store.commit(path, writes, reject=reject)
             case Load(_, path, since):
                 operation.result = self.store.load(path, since)
-            case ListCollections(_, service, app):
-                operation.result = self.store.collections(service, app)
-            case ListApps(_, service):
-                operation.result = self.store.apps(service)
+            case ListCollections(_, service, app, after, limit):
+                operation.result = self.store.collections(service, app, after, limit)
+            case ListApps(_, service, after, limit):
+                operation.result = self.store.apps(service, after, limit)
 
     def finish(self, ticket: int, reject: Collection[int] = ()) -> None:
         """Report the result of an operation, carrying it out first unless that has been done."""

@@ -133,19 +133,23 @@ class MemoryStore:
         rows = [row for row in table.rows.values() if row.version > since.version]
         return Loaded(self.epoch, table.version, table.horizon, rows, since.version)
 
-    def collections(self, service: str, app: str) -> list[str]:
+    def collections(
+        self, service: str, app: str, after: str = "", limit: int | None = None
+    ) -> list[str]:
         """Carry out a `ListCollections`: return the names of collections that hold an item, sorted."""
-        return sorted(
+        names = sorted(
             path.collection
             for path, table in self._tables.items()
             if (path.service, path.app) == (service, app)
+            and path.collection > after
             and any(row.text is not None for row in table.rows.values())
         )
+        return names[:limit]
 
-    def apps(self, service: str) -> list[str]:
+    def apps(self, service: str, after: str = "", limit: int | None = None) -> list[str]:
         """Carry out a `ListApps`: return the names of apps with collections that hold an item, sorted."""
-        apps = {path.app for path in self._tables if path.service == service}
-        return sorted(app for app in apps if self.collections(service, app))
+        apps = {path.app for path in self._tables if path.service == service and path.app > after}
+        return sorted(app for app in apps if self.collections(service, app))[:limit]
 
     def start_anew(self, epoch: str) -> None:
         """Lose everything; versions start again from 0 under another epoch."""

@@ -14,6 +14,7 @@ from sharedstate_core.paths import parse_collection_path
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
+    from sharedstate_core.names import Paging
     from sharedstate_core.storage import Condition, Cursor
     from sharedstate_core.updates import Update
 
@@ -57,11 +58,14 @@ class World(Steps):
             )
         )
 
-    def get(self, path: str, author: Hashable, client: int | None = None) -> None:
+    def get(
+        self, path: str, author: Hashable, client: int | None = None, paging: Paging | None = None
+    ) -> None:
         """Let the embedding program read a path, for a client's connection or for none."""
         connection = None if client is None else self.connection(client)
         self.callers.ask(author, path, None)
-        self._perform(self.server.get(path, self.now, author=author, connection=connection))
+        get = self.server.get(path, self.now, author=author, connection=connection, paging=paging)
+        self._perform(get)
 
     def advance(self, seconds: float) -> None:
         """Let time pass, waking the server whenever it asks for it."""

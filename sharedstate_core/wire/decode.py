@@ -12,6 +12,8 @@ from msgspec import Raw, Struct
 
 from sharedstate_core.errors import RequestError
 from sharedstate_core.json_faults import decoder_fault
+from sharedstate_core.names import Paging
+from sharedstate_core.paths import MAX_SEGMENT_BYTES
 from sharedstate_core.storage import Condition, Cursor, Write
 from sharedstate_core.updates import Update
 
@@ -107,11 +109,17 @@ class _Sub(Struct):
     parts: bool = False
 
 
+class _Paging(Struct):
+    after: str | None = None
+    limit: int | None = None
+
+
 _request = msgspec.json.Decoder(RequestMessage)
 _head = msgspec.json.Decoder(_Head)
 _update = msgspec.json.Decoder(_Update)
 _subs = msgspec.json.Decoder(_Subs)
 _sub = msgspec.json.Decoder(_Sub)
+_paging = msgspec.json.Decoder(_Paging)
 
 
 def decode_request(text: str, limits: Limits) -> RequestMessage:
@@ -237,3 +245,30 @@ def decode_subscription(sub: bytes) -> SubscriptionOptions:
         raise RequestError("bad_message", decoder_fault(error, "sub")) from None
     since = None if message.since is None else Cursor(message.since.epoch, message.since.version)
     return SubscriptionOptions(since, message.parts)
+
+
+def decode_paging(arg: Raw, limits: Limits) -> Paging | None:
+    """Decode the argument of a `GET` of a list of names; None if it names no part.
+
+    Level 1 has no such argument, so anything but an object is as if it were absent.
+
+    Raises:
+        RequestError: `bad_message`, naming the place of the fault.
+    """
+    if memoryview(arg)[0] != ord("{"):
+        return None
+    try:
+        message = _paging.decode(arg)
+    except RecursionError:
+        raise RequestError("bad_message", f"arg: {too_deep(limits)}") from None
+    except msgspec.DecodeError as error:
+        raise RequestError("bad_message", decoder_fault(error, "arg")) from None
+    after, limit = message.after, message.limit
+    if after is None and limit is None:
+        return None
+    if limit is not None and limit < 1:
+        raise RequestError("bad_message", "limit: expected a whole number from 1")
+    if after is not None and len(after.encode()) > MAX_SEGMENT_BYTES:
+        problem = f"longer than a name, {MAX_SEGMENT_BYTES} bytes"
+        raise RequestError("bad_message", f"after: {problem}")
+    return Paging(after or "", limit)

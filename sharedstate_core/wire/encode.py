@@ -34,6 +34,10 @@ class _Reply(Struct, tag_field="type", tag="REPLY"):
     errors: list[tuple[str, _Error]] | UnsetType = UNSET
 
 
+class _NamesReply(_Reply, tag_field="type", tag="REPLY"):
+    more: bool | UnsetType = UNSET
+
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -42,6 +46,11 @@ def encode_reply(cmd: str | Raw, tunnel: Raw, data: object, cursor: Cursor | Non
     if cursor is None:
         return _encode(_Reply(cmd, tunnel, True, data))
     return _encode(_Reply(cmd, tunnel, True, data, cursor.epoch, cursor.version))
+
+
+def encode_names_reply(cmd: str | Raw, tunnel: Raw, names: Raw, *, more: bool) -> bytes:
+    """Return the reply with a list of names, as JSON text; `more` says that the list goes on after them."""
+    return _encode(_NamesReply(cmd, tunnel, True, names, more=more or UNSET))
 
 
 def encode_subs_reply(

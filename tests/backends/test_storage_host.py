@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
-from sharedstate_backends import StorageError, StorageHost, perform
+from sharedstate_anyio.storage.instrumented import InstrumentedBackend
+from sharedstate_backends import Island, StorageError, StorageHost, perform
 from sharedstate_backends.contract import NotOfferedError
+from sharedstate_backends.pages import page_of
 from sharedstate_core import (
     Answer,
     CollectionPath,
@@ -27,7 +29,7 @@ from sharedstate_core.driver import QueuedPeer
 from tests.backends.conformance.dictionary_backend import DictionaryBackend
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 PATH = CollectionPath("app", "items", "list")
 WRITE = Write(Update(insert={"x": b'{"id":"x"}'}))
@@ -53,25 +55,67 @@ async def test_each_operation_is_carried_out() -> None:
     assert committed.outcomes[0].version == 1
     loaded: Any = await perform(backend, Load(2, PATH, None))
     assert [row.id for row in loaded.rows] == ["x"]
-    assert await perform(backend, ListCollections(3, "items", "app")) == ["list"]
-    assert await perform(backend, ListApps(4, "items")) == ["app"]
+    assert await perform(backend, ListCollections(3, "items", "app", "", 10)) == ["list"]
+    assert await perform(backend, ListApps(4, "items", "", 10)) == ["app"]
     assert await perform(backend, Doubt(PATH, Cursor("e", 9))) is None
     assert backend.doubts == [(PATH, Cursor("e", 9))]
+
+
+class InPages(DictionaryBackend):
+    """Lists names in pages, and is not asked for all of them."""
+
+    async def collections(self, app: str) -> Sequence[str]:
+        raise AssertionError(app)
+
+    async def apps(self) -> Sequence[str]:
+        raise AssertionError
+
+    async def collections_page(self, app: str, after: str, limit: int) -> Sequence[str]:
+        return [app, after, str(limit)]
+
+    async def apps_page(self, after: str, limit: int) -> Sequence[str]:
+        return [after, str(limit)]
+
+
+@pytest.mark.parametrize(
+    "wrap", [lambda each: each, Island, lambda each: InstrumentedBackend(each, "x")]
+)
+async def test_names_come_in_pages(wrap: Callable[[Any], Any]) -> None:
+    """From the store, if it has them; or out of all names."""
+    paged, plain = wrap(InPages()), Telling()
+    await paged.open()
+    assert await perform(paged, ListCollections(1, "items", "app", "x", 7)) == ["app", "x", "7"]
+    assert await perform(paged, ListApps(2, "items", "x", 7)) == ["x", "7"]
+    for name in "dbca":
+        await plain.commit(PATH._replace(collection=name), [WRITE])
+    whole = wrap(plain)
+    await whole.open()
+    assert await perform(whole, ListCollections(3, "items", "app", "", 9)) == [*"abcd"]
+    assert await perform(whole, ListCollections(4, "items", "app", "aa", 2)) == ["b", "c"]
+    assert await perform(whole, ListApps(5, "items", "", 9)) == ["app"]
+    assert await perform(whole, ListApps(6, "items", "app", 9)) == []
+    for backend in (paged, whole):
+        await backend.close()
+
+
+@pytest.mark.parametrize("names", ["abc", 7, None, {"a"}, [1, 2], ["a", None]])
+def test_what_are_no_names_the_core_refuses(names: Any) -> None:
+    assert page_of(names, "", 9) is names
 
 
 async def test_what_a_backend_need_not_have() -> None:
     backend = DictionaryBackend()
     assert await perform(backend, Doubt(PATH, Cursor("e", 9))) is None
     with pytest.raises(NotOfferedError, match="cannot tell which apps it has"):
-        await perform(backend, ListApps(1, "items"))
+        await perform(backend, ListApps(1, "items", "", 10))
 
 
 def test_operations_tell_their_service() -> None:
     operations = (
         Commit(1, PATH, [WRITE]),
         Load(2, PATH, None),
-        ListCollections(3, "items", "app"),
-        ListApps(4, "items"),
+        ListCollections(3, "items", "app", "", 10),
+        ListApps(4, "items", "", 10),
         Doubt(PATH, Cursor("e", 9)),
     )
     assert {operation.service for operation in operations} == {"items"}

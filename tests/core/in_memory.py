@@ -141,11 +141,12 @@ class Transport(Host[MemoryPeer]):
                 return self.driver.succeeded(operation, self.store.commit(path, writes), self.now)
             case Load(_, path, since):
                 return self.driver.succeeded(operation, self.store.load(path, since), self.now)
-            case ListCollections(_, service, app):
-                names = self.store.collections(service, app)
+            case ListCollections(_, service, app, after, limit):
+                names = self.store.collections(service, app, after, limit)
                 return self.driver.succeeded(operation, names, self.now)
-            case ListApps(_, service):
-                return self.driver.succeeded(operation, self.store.apps(service), self.now)
+            case ListApps(_, service, after, limit):
+                names = self.store.apps(service, after, limit)
+                return self.driver.succeeded(operation, names, self.now)
             case Doubt():
                 return self.driver.succeeded(operation, None, self.now)
 

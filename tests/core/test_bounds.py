@@ -131,7 +131,7 @@ def test_what_another_process_commits_meanwhile_is_seen() -> None:
 
 
 def test_turns() -> None:
-    queue: LoadQueue[str] = LoadQueue(LiveLimits(Limits(loads=1)))
+    queue: LoadQueue[str] = LoadQueue(lambda: 1)
     assert queue.try_acquire("a", 1)
     assert not queue.try_acquire("b", 1)
     assert not queue.try_acquire("b", 2)

@@ -241,7 +241,7 @@ def test_a_load_that_fails_is_answered_unavailable_and_not_tried_again_for_a_rea
 
 def test_the_number_of_unanswered_requests_is_bounded() -> None:
     world = World(limits=Limits(unanswered=4))
-    asked = [world.clients[0].ask("GET", "/a/items") for _ in range(5)]
+    asked = [world.clients[0].ask("GET", f"/{app}/items") for app in "abcde"]
     for _ in range(2):
         world.to_server(0)
     assert world.links[0].reading
@@ -250,9 +250,9 @@ def test_the_number_of_unanswered_requests_is_bounded() -> None:
     say(world)
     hear(world)
     assert [a.code for a in asked] == [None, None, None, None, "too_many"]
-    assert len(world.operations) == 4
-    for left, ticket in zip((3, 2, 1, 0), list(world.operations), strict=True):
+    for left in (3, 2, 1, 0):
         assert world.links[0].reading == (left < 1)
+        (ticket,) = world.operations  # the others wait for their turn
         world.finish(ticket)
     assert world.links[0].reading  # at a quarter
     hear(world)

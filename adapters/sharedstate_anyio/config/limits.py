@@ -78,6 +78,7 @@ RANGES: Final[dict[str, _Range]] = {
     "linger_bytes": _Range(0, 1 << 40),
     "collections": _Range(1, 1_000_000_000),
     "loads": _Range(1, 10_000),
+    "names": _Range(1, 100_000),
     "owed_bytes": _Range(64 * 1024, 1 << 40),
     "pending_bytes": _Range(64 * 1024, 1 << 40),
     "connections": _Range(1, 10_000_000),

@@ -15,8 +15,6 @@ from sharedstate_backends.contract import NotOfferedError
 from sharedstate_backends.perform import failure_event
 from sharedstate_core import Commit, Doubt, ListApps, ListCollections, Load
 
-from .listings import Listings
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -65,7 +63,6 @@ class Executor:
         self._tasks = tasks
         self._errors = errors
         self._doubted: set[str] = set()  # services whose store is handling a doubt
-        self._listings = Listings(tasks, self._perform, self._ended)
         self._commits = Workers(tasks, self._commit, self._committed)
 
     def start(self, operation: Operation) -> None:
@@ -76,7 +73,7 @@ class Executor:
             case Load():
                 self._tasks.start_soon(self._load, operation)
             case ListCollections() | ListApps():
-                self._listings.start(operation)
+                self._tasks.start_soon(self._list, operation)
             case Doubt():  # unless the store is still handling another one
                 if operation.service not in self._doubted:
                     self._doubted.add(operation.service)
@@ -102,6 +99,9 @@ class Executor:
         loaded = await self._perform(load)
         if self._ended(load, loaded):
             self._backends[load.service].loaded(loaded)
+
+    async def _list(self, read: ListCollections | ListApps) -> None:
+        self._ended(read, await self._perform(read))
 
     async def _doubt(self, doubt: Doubt) -> None:
         try:
@@ -152,7 +152,7 @@ def _names(operation: Operation) -> tuple[str, str]:
             return "commit", f"commit to {operation.collection}"
         case Load():
             return "load", f"load of {operation.collection}"
-        case ListCollections(_, service, app):
+        case ListCollections(_, service, app, _, _):
             return "collections", f"list of /{app}/{service}"
         case ListApps():
             return "apps", "list of apps"

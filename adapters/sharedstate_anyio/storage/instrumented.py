@@ -8,14 +8,15 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final, cast
 
 from sharedstate_backends.contract import NotOfferedError
+from sharedstate_backends.pages import page_of
 
 from . import contract_checks, proof
 from .epochs import Epochs
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping, Sequence
+    from collections.abc import Awaitable, Container, Mapping, Sequence
 
-    from sharedstate_backends import Backend, Doubting, ListingApps, Pruning
+    from sharedstate_backends import Backend, Doubting, ListingApps, ListingPages, Pruning
     from sharedstate_core import CollectionPath, CommitResult, Cursor, Loaded, Write
 
 BOUNDS: Final = (
@@ -147,12 +148,34 @@ class InstrumentedBackend:
             self._failed("collections")
             raise
 
+    async def collections_page(self, app: str, after: str, limit: int) -> Sequence[str]:
+        """List some of the collections of an app."""
+        if not hasattr(self._backend, "collections_page"):
+            return page_of(await self.collections(app), after, limit)
+        pages = cast("ListingPages", self._backend)
+        try:
+            read = pages.collections_page(app, after, limit)
+            return await contract_checks.call(read, "collections_page")
+        except Exception:
+            self._failed("collections")
+            raise
+
     async def apps(self) -> Sequence[str]:
         """List the apps."""
         if not hasattr(self._backend, "apps"):
             raise NotOfferedError("cannot tell which apps it has")
+        return await self._apps(cast("ListingApps", self._backend).apps(), "apps")
+
+    async def apps_page(self, after: str, limit: int) -> Sequence[str]:
+        """List some of the apps."""
+        if not hasattr(self._backend, "apps_page"):
+            return page_of(await self.apps(), after, limit)
+        pages = cast("ListingPages", self._backend)
+        return await self._apps(pages.apps_page(after, limit), "apps_page")
+
+    async def _apps(self, read: Awaitable[Sequence[str]], method: str) -> Sequence[str]:
         try:
-            return await contract_checks.call(cast("ListingApps", self._backend).apps(), "apps")
+            return await contract_checks.call(read, method)
         except NotOfferedError:
             raise
         except Exception:

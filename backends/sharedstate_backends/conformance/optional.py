@@ -1,5 +1,5 @@
 # ruff: noqa: S101 (asserts are how a suite of cases speaks)
-"""Cases for the optional parts of a store: listing apps, and forgetting emptied collections."""
+"""Cases for the optional parts of a store: listing apps, lists in pages, and forgetting emptied collections."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ async def forget(backend: Backend, used: Collection[CollectionPath] = ()) -> Non
 
 
 class OptionalCases(DeclaringCases):
-    """Cases of `ListingApps` and `Pruning`."""
+    """Cases of `ListingApps`, `ListingPages` and `Pruning`."""
 
     async def test_apps(self, backend: Backend) -> None:
         """Names of apps that have items, sorted by code point."""
@@ -56,6 +56,28 @@ class OptionalCases(DeclaringCases):
         await write_all(backend, path("c", app="b"), Update(reset=True))
         await write_all(backend, path("c", app="emptied"), put("x"), put(remove=["x"]))
         assert list(await apps()) == sorted(names), f"{Rule.APPS}"
+
+    async def test_pages(self, backend: Backend) -> None:
+        """Names that follow a name, whether that is listed or not, up to a limit; what is empty does not count."""
+        collections, apps = having(backend, "collections_page"), having(backend, "apps_page")
+        names = ["b", "a", "é", "Z", "\U0001f511", "\uffee", "a b", "100%", "A"]
+        for name in names:
+            await write_all(backend, path(name), put("x"))
+            await write_all(backend, path("c", app=name), put("x"))
+            await write_all(backend, path("d", app=name), put("x"))
+        await write_all(backend, path("c", app="a"), Update(reset=True))
+        for emptied in ("a a", "a c", "é é"):
+            await write_all(backend, path(emptied), put("x"), Update(reset=True))
+            await write_all(backend, path("c", app=emptied), put("x"), Update(reset=True))
+        for after in ("", "a a", "a bb", "\uffff", *names):
+            for limit in (1, 3, 100):
+                page = list(await collections("app", after, limit))
+                expected = [name for name in sorted(names) if name > after][:limit]
+                assert page == expected, f"{Rule.PAGES}: {limit} collections after {after!r}"
+                page = list(await apps(after, limit))
+                expected = [name for name in sorted([*names, "app"]) if name > after][:limit]
+                assert page == expected, f"{Rule.PAGES}: {limit} apps after {after!r}"
+        assert list(await collections("a\\'%s", "", 9)) == [], f"{Rule.PAGES}: of another app"
 
     async def test_forgotten_collections(self, backend: Backend) -> None:
         """They are empty, at a version from which they continue, and readers that held one learn that it is empty."""

@@ -19,6 +19,7 @@ class Rule(StrEnum):
     HEADS = "heads (the current cursors)"
     COLLECTIONS = "collections (names of what holds an item, sorted)"
     APPS = "apps (names of what has an item, sorted)"
+    PAGES = "pages (of such names: the first that follow one, by code point)"
     PRUNE = "prune (what is empty and not used may go, and no version comes twice)"
     NAMES = "names and ids (different if one code point is)"
     TEXTS = "texts (kept to the byte)"

@@ -16,6 +16,7 @@ from sharedstate_backends.contract import (
     Backend,
     Doubting,
     ListingApps,
+    ListingPages,
     Measurable,
     NotOfferedError,
     Probing,
@@ -24,6 +25,7 @@ from sharedstate_backends.contract import (
     Surveying,
 )
 from sharedstate_backends.legacy.migration import Migratable, Migrated, Tell
+from sharedstate_backends.pages import page_of
 from sharedstate_core.paths import CollectionPath
 from sharedstate_core.storage import CommitResult, Cursor, Loaded, Write
 
@@ -129,6 +131,23 @@ class Island:
         if not hasattr(self._backend, "apps"):
             raise NotOfferedError("cannot tell which apps it has")
         return await self._run(cast("ListingApps", self._backend).apps)
+
+    async def collections_page(self, app: str, after: str, limit: int) -> Sequence[str]:
+        """See `ListingPages.collections_page`; the page of a whole list if the backend does not have it."""
+        if not hasattr(self._backend, "collections_page"):
+            return page_of(await self.collections(app), after, limit)
+        pages = cast("ListingPages", self._backend)
+        return await self._run(pages.collections_page, app, after, limit)
+
+    async def apps_page(self, after: str, limit: int) -> Sequence[str]:
+        """See `ListingPages.apps_page`; the page of a whole list if the backend does not have it.
+
+        Raises:
+            NotOfferedError: the backend lists no apps.
+        """
+        if not hasattr(self._backend, "apps_page"):
+            return page_of(await self.apps(), after, limit)
+        return await self._run(cast("ListingPages", self._backend).apps_page, after, limit)
 
     async def prune(self, service: str, used: Container[CollectionPath]) -> bool:
         """See `Pruning.prune`; False if the backend does not have it."""

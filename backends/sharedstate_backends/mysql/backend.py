@@ -19,6 +19,7 @@ from sharedstate_backends.history.guard import Guard, whole
 from sharedstate_backends.history.log import report_server
 from sharedstate_backends.history.pruning import Pruner
 from sharedstate_backends.layout import check_table
+from sharedstate_backends.pages import ALL
 from sharedstate_backends.plan import MAX_TOMBSTONES
 from sharedstate_core.arguments import check_number, expect
 
@@ -168,13 +169,23 @@ class MysqlBackend:
 
     async def collections(self, app: str) -> Sequence[str]:
         """See `Backend.collections`."""
-        return await self._on_connection(
-            lambda connection: self._tables.collections(connection, app)
-        )
+        return await self.collections_page(app, "", ALL)
 
     async def apps(self) -> Sequence[str]:
         """See `ListingApps.apps`."""
-        return await self._on_connection(self._tables.apps)
+        return await self.apps_page("", ALL)
+
+    async def collections_page(self, app: str, after: str, limit: int) -> Sequence[str]:
+        """See `ListingPages.collections_page`."""
+        return await self._on_connection(
+            lambda connection: self._tables.collections(connection, app, after, limit)
+        )
+
+    async def apps_page(self, after: str, limit: int) -> Sequence[str]:
+        """See `ListingPages.apps_page`."""
+        return await self._on_connection(
+            lambda connection: self._tables.apps(connection, after, limit)
+        )
 
     async def commit(self, collection: CollectionPath, writes: Sequence[Write]) -> CommitResult:
         """See `Backend.commit`, in one transaction with others that wait."""

@@ -21,6 +21,7 @@ from sharedstate_backends.history.guard import Guard, whole
 from sharedstate_backends.history.log import report_replaced
 from sharedstate_backends.history.pruning import Pruner
 from sharedstate_backends.layout import check_table
+from sharedstate_backends.pages import ALL
 from sharedstate_backends.plan import MAX_TOMBSTONES
 from sharedstate_core.arguments import check_number, expect
 
@@ -165,11 +166,21 @@ class SqliteBackend:
 
     async def collections(self, app: str) -> Sequence[str]:
         """See `Backend.collections`."""
-        return await self._threads.read(lambda cursor: self._tables.collections(cursor, app))
+        return await self.collections_page(app, "", ALL)
 
     async def apps(self) -> Sequence[str]:
         """See `ListingApps.apps`."""
-        return await self._threads.read(self._tables.apps)
+        return await self.apps_page("", ALL)
+
+    async def collections_page(self, app: str, after: str, limit: int) -> Sequence[str]:
+        """See `ListingPages.collections_page`."""
+        return await self._threads.read(
+            lambda cursor: self._tables.collections(cursor, app, after, limit)
+        )
+
+    async def apps_page(self, after: str, limit: int) -> Sequence[str]:
+        """See `ListingPages.apps_page`."""
+        return await self._threads.read(lambda cursor: self._tables.apps(cursor, after, limit))
 
     async def commit(self, collection: CollectionPath, writes: Sequence[Write]) -> CommitResult:
         """See `Backend.commit`, in one transaction with others that wait."""

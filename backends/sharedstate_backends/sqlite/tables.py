@@ -50,6 +50,8 @@ class Tables:
     def __init__(self, table: str) -> None:
         self._table = table
         self._items, self._heads, self._meta = (f'"{name}"' for name in table_names(table))
+        items = f"SELECT 1 FROM {self._items} WHERE collection = head.key AND data IS NOT NULL"
+        self._holds_items = f"EXISTS ({items})"
 
     def load(
         self, cursor: sqlite3.Cursor, collection: CollectionPath, since: Cursor | None
@@ -114,20 +116,27 @@ class Tables:
             heads[path] = (state._replace(epoch=epoch), key, head)
         return [each._replace(now=each.now._replace(epoch=epoch)) for each in lost]
 
-    def collections(self, cursor: sqlite3.Cursor, app: str) -> list[str]:
-        """Return the names of the app's collections that hold an item, sorted by code point."""
+    def collections(self, cursor: sqlite3.Cursor, app: str, after: str, limit: int) -> list[str]:
+        """Return the first names of the app's collections that hold an item, sorted by code point."""
         rows = cursor.execute(
-            f"SELECT name FROM {self._heads} AS head WHERE app = ? AND EXISTS (SELECT 1 FROM {self._items} "
-            "WHERE collection = head.key AND data IS NOT NULL) ORDER BY name",
-            (app,),
+            f"SELECT name FROM {self._heads} AS head WHERE app = ? AND name > ? AND {self._holds_items} "
+            "ORDER BY name LIMIT ?",
+            (app, after, limit),
         )
         return [name for (name,) in rows.fetchall()]
 
-    def apps(self, cursor: sqlite3.Cursor) -> list[str]:
-        """Return the names of the apps with collections that hold an item, sorted by code point."""
+    def apps(self, cursor: sqlite3.Cursor, after: str, limit: int) -> list[str]:
+        """Return the first names of the apps with collections that hold an item, sorted by code point.
+
+        The index is entered once for each app; the collections of an app are passed over.
+        """
         rows = cursor.execute(
-            f"SELECT DISTINCT app FROM {self._heads} AS head WHERE EXISTS (SELECT 1 FROM {self._items} "
-            "WHERE collection = head.key AND data IS NOT NULL) ORDER BY app"
+            f"WITH RECURSIVE each (app) AS (SELECT min(app) FROM {self._heads} WHERE app > ? UNION ALL "
+            f"SELECT (SELECT min(app) FROM {self._heads} WHERE app > each.app) FROM each "
+            "WHERE each.app IS NOT NULL ORDER BY 1) "
+            f"SELECT app FROM each WHERE EXISTS (SELECT 1 FROM {self._heads} AS head "
+            f"WHERE head.app = each.app AND {self._holds_items}) LIMIT ?",
+            (after, limit),
         )
         return [app for (app,) in rows.fetchall()]
 

@@ -51,8 +51,8 @@ PATH: Final = CollectionPath("app", "items", "c")
 OPERATIONS: Final = (
     Commit(1, PATH, []),
     Load(2, PATH, None),
-    ListCollections(3, "items", "app"),
-    ListApps(4, "items"),
+    ListCollections(3, "items", "app", "", 10),
+    ListApps(4, "items", "", 10),
     Doubt(PATH, Cursor("e", 1)),
 )
 """One of each kind of storage operation."""

@@ -19,6 +19,7 @@ from anyio import to_thread
 from msgspec.structs import replace
 
 from sharedstate_backends import OutcomeUnknownError, StorageError
+from sharedstate_backends.pages import page_of
 from sharedstate_backends.plan import MAX_TOMBSTONES, Head, Known, must_prune, names, plan
 from sharedstate_core.paths import CollectionPath
 from sharedstate_core.storage import CommitResult, Cursor, Loaded, Row
@@ -248,6 +249,12 @@ class JournalBackend:
     async def apps(self) -> Sequence[str]:
         self.notice()
         return sorted({app for (app, _), each in self.stored.items() if not self.is_empty(each)})
+
+    async def collections_page(self, app: str, after: str, limit: int) -> Sequence[str]:
+        return page_of(await self.collections(app), after, limit)
+
+    async def apps_page(self, after: str, limit: int) -> Sequence[str]:
+        return page_of(await self.apps(), after, limit)
 
     async def prune(self, service: str, used: Container[CollectionPath]) -> bool:
         async with self.lock, shielded():

@@ -142,6 +142,11 @@ BREACHES: Final[list[tuple[str, Store, str, Rule | tuple[Rule, ...]]]] = [
     # `apps` and `prune`
     ("apps as made", forgetting.AppsAsMade, "apps", Rule.APPS),
     ("apps that were", forgetting.AppsThatWere, "apps", Rule.APPS),
+    ("pages from the name", looking.PagesFromTheName, "pages", Rule.PAGES),
+    ("pages of the first", looking.PagesOfTheFirst, "pages", Rule.PAGES),
+    ("pages after names that are there", looking.PagesAfterNamesThatAreThere, "pages", Rule.PAGES),
+    ("pages without limit", looking.PagesWithoutLimit, "pages", Rule.PAGES),
+    ("pages as UTF-16", looking.PagesAsUtf16, "pages", Rule.PAGES),
     ("counts anew", forgetting.CountsAnew, "forgotten_collections", Rule.PRUNE),
     ("goes on after the last one", forgetting.GoesOnAfterTheLastOne, "versions_of_what_was_forgotten", Rule.PRUNE),
     ("says that it knew", forgetting.ForgetsWhatItKnew, "forgotten_collections", Rule.PRUNE),

@@ -19,7 +19,7 @@ from .heads import Stored
 from .meta import Meta
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from sharedstate_backends.history.vectors import Lost
     from sharedstate_backends.mysql.wire.compound import Rows
@@ -44,6 +44,10 @@ class Tables:
 
     def __init__(self, table: str) -> None:
         self.items_table, self.heads_table, _ = (f"`{name}`" for name in table_names(table))
+        items = (
+            f"SELECT 1 FROM {self.items_table} WHERE collection = head.`key` AND data IS NOT NULL"
+        )
+        self._holds_items = f"EXISTS ({items})"
         self.meta = Meta(table)
         self._keys: dict[CollectionPath, int] = {}
 
@@ -145,21 +149,36 @@ class Tables:
         (noted,) = await connection.run(self.meta.select_starts)
         return self.meta.starts(noted)
 
-    async def collections(self, connection: Connection, app: str) -> list[str]:
-        """Return the names of the app's collections that hold an item, sorted by code point."""
-        (rows,) = await connection.run(
-            f"SELECT name FROM {self.heads_table} AS head WHERE app = {literal(app)} AND EXISTS "
-            f"(SELECT 1 FROM {self.items_table} WHERE collection = head.`key` AND data IS NOT NULL) ORDER BY name"
+    async def collections(
+        self, connection: Connection, app: str, after: str, limit: int
+    ) -> list[str]:
+        """Return the first names of the app's collections that hold an item, sorted by code point."""
+        names = f"SELECT name, {self._holds_items} FROM {self.heads_table} AS head FORCE INDEX (by_name)"
+        return await _first(
+            connection,
+            lambda after, number: (
+                f"{names} WHERE app = {literal(app)} AND name > {literal(after)} ORDER BY name LIMIT {number}"
+            ),
+            after,
+            limit,
         )
-        return [name.decode() for (name,) in rows]
 
-    async def apps(self, connection: Connection) -> list[str]:
-        """Return the names of the apps with collections that hold an item, sorted by code point."""
-        (rows,) = await connection.run(
-            f"SELECT DISTINCT app FROM {self.heads_table} AS head WHERE EXISTS "
-            f"(SELECT 1 FROM {self.items_table} WHERE collection = head.`key` AND data IS NOT NULL) ORDER BY app"
+    async def apps(self, connection: Connection, after: str, limit: int) -> list[str]:
+        """Return the first names of the apps with collections that hold an item, sorted by code point.
+
+        The index is entered once for each app; the collections of an app are passed over.
+        """
+        some = f"SELECT 1 FROM {self.heads_table} AS head WHERE head.app = each_app.app AND {self._holds_items}"
+        apps = f"SELECT DISTINCT app FROM {self.heads_table} FORCE INDEX (by_name)"
+        return await _first(
+            connection,
+            lambda after, number: (
+                f"SELECT app, EXISTS ({some}) FROM ({apps} WHERE app > {literal(after)} ORDER BY app "
+                f"LIMIT {number}) AS each_app ORDER BY app"
+            ),
+            after,
+            limit,
         )
-        return [app.decode() for (app,) in rows]
 
     def select_heads(self, collections: Sequence[CollectionPath]) -> str:
         """Return a query whose rows `found` reads."""
@@ -191,3 +210,25 @@ class Tables:
             self._keys[path] = key
             if len(self._keys) > MAX_REMEMBERED:
                 del self._keys[next(iter(self._keys))]
+
+
+async def _first(
+    connection: Connection, query: Callable[[str, int], str], after: str, limit: int
+) -> list[str]:
+    """Return the first names that follow `after` and are to be listed.
+
+    Args:
+        connection: where to ask.
+        query: returns the query for a number of names after one, each with whether it is to be listed.
+        after: the name that they follow.
+        limit: maximum number of names.
+    """
+    found: list[str] = []
+    while len(found) < limit:
+        wanted = limit - len(found)
+        (rows,) = await connection.run(query(after, wanted))
+        found += [name.decode() for name, is_listed in rows if is_listed]
+        if len(rows) < wanted:
+            break
+        after = rows[-1][0].decode()
+    return found

@@ -1,4 +1,4 @@
-"""Breaches in `heads` and `collections`."""
+"""Breaches in `heads`, in `collections` and in pages of it."""
 
 from __future__ import annotations
 
@@ -97,3 +97,40 @@ class ListedOfAllApps(Listing):
 class EmptiedAreListed(Listing):
     def listed(self, app: str, names: Sequence[str]) -> Sequence[str]:
         return sorted(name for owner, name in self.stored if owner == app)
+
+
+class PagesFromTheName(JournalBackend):
+    """A page begins with the name that it should follow."""
+
+    async def collections_page(self, app: str, after: str, limit: int) -> Sequence[str]:
+        return [name for name in await self.collections(app) if name >= after][:limit]
+
+
+class PagesOfTheFirst(JournalBackend):
+    """The limit counts before the rest is left out."""
+
+    async def collections_page(self, app: str, after: str, limit: int) -> Sequence[str]:
+        return [name for name in (await self.collections(app))[:limit] if name > after]
+
+
+class PagesAfterNamesThatAreThere(JournalBackend):
+    """A name that is not listed has none that follow."""
+
+    async def apps_page(self, after: str, limit: int) -> Sequence[str]:
+        apps = await self.apps()
+        if after and after not in apps:
+            return []
+        return await super().apps_page(after, limit)
+
+
+class PagesWithoutLimit(JournalBackend):
+    async def apps_page(self, after: str, limit: int) -> Sequence[str]:
+        return await super().apps_page(after, limit + 1)
+
+
+class PagesAsUtf16(JournalBackend):
+    """What follows is not told by code point."""
+
+    async def collections_page(self, app: str, after: str, limit: int) -> Sequence[str]:
+        names, first = await self.collections(app), after.encode("utf-16-be")
+        return [name for name in names if name.encode("utf-16-be") > first][:limit]
