@@ -27,8 +27,9 @@ function random_id() {
     (digit, place) => (digit === "8" ? 8 | bytes[place] & 3 : bytes[place] & 15).toString(16)
   );
 }
+var LONGEST_PAUSE = 2e4;
 function backoff(failures) {
-  return jitter(Math.min(2e4, 250 * 2 ** failures));
+  return jitter(Math.min(LONGEST_PAUSE, 250 * 2 ** failures));
 }
 function jitter(bound) {
   return Math.random() * bound;
@@ -161,7 +162,11 @@ function collection_path(path) {
 // src/protocol/effects.js
 var send_text = (text) => ({ kind: "send_text", text });
 var settled = (ticket, error, data) => ({ kind: "settled", ticket, error, data });
-var fault = (error) => ({ kind: "fault", error });
+var fault = (reason, fatal) => ({
+  kind: "fault",
+  error: new SharedStateError("bad_message", reason),
+  fatal
+});
 
 // src/protocol/messages.js
 function encode_request(cmd, path, arg, tunnel) {
@@ -176,7 +181,8 @@ function decode(text) {
   }
   if (!is_object(message)) return malformed("not an object");
   if (message.type === "REPLY") return reply(message);
-  if (message.type === "MESSAGE" && message.cmd === "NOTIFY") return notification(message);
+  if (message.type === "MESSAGE" && message.cmd === "NOTIFY")
+    return notification(message, text.length);
   return void 0;
 }
 function reply(message) {
@@ -191,7 +197,7 @@ function reply(message) {
     errors
   };
 }
-function notification({ path, data, epoch, base, version: version2, more }) {
+function notification({ path, data, epoch, base, version: version2, more }, size) {
   const { remove = [], insert = [], reset } = members(data);
   const are = (type, ...values) => values.every((value) => value == null || typeof value === type);
   const well = typeof path === "string" && is_object(data) && are("string", epoch) && are("number", base, version2) && are("boolean", reset, more) && Array.isArray(remove) && remove.every((id) => typeof id === "string") && Array.isArray(insert) && insert.every((item) => typeof item?.id === "string");
@@ -212,10 +218,15 @@ function notification({ path, data, epoch, base, version: version2, more }) {
       /** @type {number | undefined} */
       version2 ?? void 0
     ),
-    more: more === true
+    more: more === true,
+    size
   };
 }
 var malformed = (reason, path) => ({ kind: "malformed", reason, path });
+var by_path = (list) => new Map(Array.isArray(list) ? (
+  /** @type {any} */
+  list.filter(Array.isArray)
+) : []);
 var members = (value) => is_object(value) ? value : {};
 function is_object(value) {
   return typeof value === "object" && value !== null && !Array.isArray(value);
@@ -231,7 +242,7 @@ var Requests = class {
   connected = false;
   #next_tunnel = 0;
   /** @type {Map<unknown, Waiting>} by tunnel */
-  #sent = /* @__PURE__ */ new Map();
+  sent = /* @__PURE__ */ new Map();
   /** @type {Waiting[]} */
   #waiting = [];
   #waiting_length = 0;
@@ -259,7 +270,7 @@ var Requests = class {
     if (full && !this.connected)
       error ??= new SharedStateError("too_many", "not connected, queue full");
     if (error) return [settled(ticket, error)];
-    this.#waiting.push({ tunnel, ticket, text });
+    this.#waiting.push({ tunnel, ticket, text, age: 0 });
     this.#waiting_length += text.length;
     return this.#fill();
   }
@@ -274,8 +285,8 @@ var Requests = class {
    */
   connection_lost(closing) {
     this.connected = false;
-    const lost = [...this.#sent.values()];
-    this.#sent.clear();
+    const lost = [...this.sent.values()];
+    this.sent.clear();
     const too_large = closing?.code === TOO_BIG ? longest(lost) : void 0;
     return lost.map(
       (request) => settled(
@@ -311,18 +322,18 @@ var Requests = class {
    * @returns {Effect[]} empty if it does not answer a request
    */
   receive(reply2) {
-    const request = this.#sent.get(reply2.tunnel);
+    const request = this.sent.get(reply2.tunnel);
     if (!request) return [];
-    this.#sent.delete(reply2.tunnel);
+    this.sent.delete(reply2.tunnel);
     const over = settled(request.ticket, reply2.ok ? void 0 : error_of(reply2), reply2.data);
-    return this.#sent.size > WINDOW / 2 ? [over] : [over, ...this.#fill()];
+    return this.sent.size > WINDOW / 2 ? [over] : [over, ...this.#fill()];
   }
   /** @returns {Effect[]} */
   #fill() {
     if (!this.connected || this.#waiting.length === 0) return [];
-    return this.#waiting.splice(0, WINDOW - this.#sent.size).map((request) => {
+    return this.#waiting.splice(0, WINDOW - this.sent.size).map((request) => {
       const { tunnel, text } = request;
-      this.#sent.set(tunnel, request);
+      this.sent.set(tunnel, request);
       this.#waiting_length -= text.length;
       return send_text(text);
     });
@@ -342,6 +353,7 @@ function error_of({ data, error }) {
 }
 
 // src/protocol/subscription.js
+var MAX_SNAPSHOT = 2 ** 28;
 var Subscription = class {
   /** @type {"idle" | "asked" | "subscribed" | "refused"} */
   state = "idle";
@@ -353,13 +365,18 @@ var Subscription = class {
   #awaited = "snapshot";
   /** @type {Notification | undefined} the parts that have arrived, joined */
   #parts;
+  #max_snapshot;
+  /** Ticks since it was asked for. */
+  age = 0;
   /**
    * @param {string} path
    * @param {Replica} replica
+   * @param {number} max_snapshot
    */
-  constructor(path, replica) {
+  constructor(path, replica, max_snapshot) {
     this.path = path;
     this.replica = replica;
+    this.#max_snapshot = max_snapshot;
   }
   /**
    * Note that the request with this tunnel asks for it.
@@ -370,6 +387,7 @@ var Subscription = class {
   ask(tunnel, resume) {
     const { epoch, version: version2 } = this.replica;
     this.state = "asked";
+    this.age = 0;
     this.tunnel = tunnel;
     this.#parts = void 0;
     const known = resume && epoch !== void 0 && version2 !== void 0;
@@ -382,6 +400,14 @@ var Subscription = class {
   }
   connection_lost() {
     this.state = "idle";
+  }
+  /**
+   * @param {SharedStateError} error
+   * @returns {Refused}
+   */
+  refuse(error) {
+    this.state = "refused";
+    return { kind: "refused", path: this.path, error };
   }
   /**
    * What to do about a gap.
@@ -398,18 +424,16 @@ var Subscription = class {
    * @returns {Outcome}
    */
   receive(next) {
-    if (!this.in_force) return void 0;
+    if (!this.in_force) return [];
     const parts = this.#parts;
     this.#parts = void 0;
     const continues = parts && parts.epoch === next.epoch && parts.version === next.version;
-    if (!continues && !this.#acceptable(next))
-      return this.state === "subscribed" ? "gap" : void 0;
+    if (!continues && !this.#acceptable(next)) return this.state === "subscribed" ? "gap" : [];
     const whole = continues ? join(parts, next) : next;
-    if (next.more) {
-      this.#parts = whole;
-      return void 0;
-    }
-    return this.#apply(whole);
+    if (!next.more) return this.#apply(whole);
+    if (whole.size > this.#max_snapshot) return "too_large";
+    this.#parts = whole;
+    return [];
   }
   /**
    * @param {Notification} next
@@ -422,25 +446,29 @@ var Subscription = class {
   }
   /**
    * @param {Notification} whole
-   * @returns {Outcome}
+   * @returns {Effect[]}
    */
-  #apply({ update, epoch, version: version2 }) {
+  #apply({ path, update, epoch, version: version2 }) {
     const diffs = this.replica.apply(update);
     this.replica.epoch = epoch;
     this.replica.version = version2;
-    const synced = this.#awaited !== "nothing";
+    const effects = [];
+    if (diffs.length > 0) effects.push({ kind: "changed", path, diffs });
+    if (this.#awaited !== "nothing") effects.push({ kind: "synced", path });
     this.#awaited = "nothing";
-    return { diffs, synced };
+    return effects.length > 0 ? effects : [{ kind: "moved", path }];
   }
 };
 function join(first, next) {
   for (const id of next.update.remove) first.update.remove.push(id);
   for (const item of next.update.insert) first.update.insert.push(item);
+  first.size += next.size;
   return first;
 }
 
 // src/protocol/client_protocol.js
-var MAX_WAITING = 1e3;
+var MAX_QUEUE = 1e3;
+var MAX_BREACHES = 10;
 var ClientProtocol = class {
   #closed = false;
   #requests;
@@ -452,12 +480,20 @@ var ClientProtocol = class {
    * @type {1 | 2 | undefined}
    */
   #level;
-  /** @param {{max_waiting?: number}} [options] `max_waiting`: requests that may wait for a connection */
-  constructor({ max_waiting = MAX_WAITING } = {}) {
-    this.#requests = new Requests(max_waiting);
+  /** Breaches of the protocol on this connection. */
+  #breaches = 0;
+  #max_snapshot;
+  /**
+   * @param {{max_queue?: number, max_snapshot?: number}} [options] `max_queue`: requests that may wait for a
+   *   connection; `max_snapshot`: characters of JSON text that the parts of one snapshot may have
+   */
+  constructor({ max_queue = MAX_QUEUE, max_snapshot = MAX_SNAPSHOT } = {}) {
+    this.#requests = new Requests(max_queue);
+    this.#max_snapshot = max_snapshot;
   }
   /** @returns {Effect[]} */
   connection_opened() {
+    this.#breaches = 0;
     const requests = this.#requests.connection_opened();
     return [...this.#subscribe([...this.#subscriptions.values()], true), ...requests];
   }
@@ -487,6 +523,17 @@ var ClientProtocol = class {
    */
   give_up(error) {
     return this.#requests.end(error);
+  }
+  /**
+   * Some time has passed: look for what waits for an answer in vain. To be called at regular intervals.
+   *
+   * @param {number} limit intervals within which an answer has to come
+   * @returns {Effect[]}
+   */
+  tick(limit) {
+    const late = (each) => each.age++ >= limit;
+    const asked = [...this.#subscriptions.values()].filter(({ state }) => state === "asked");
+    return [...this.#requests.sent.values(), ...asked].some(late) ? [fault("no answer in time", true)] : [];
   }
   /**
    * Check that the server is alive: any answer will do.
@@ -530,7 +577,7 @@ var ClientProtocol = class {
   acquire(path, replica) {
     let subscription = this.#subscriptions.get(path);
     if (subscription && subscription.state !== "refused") return [];
-    subscription ??= new Subscription(path, replica);
+    subscription ??= new Subscription(path, replica, this.#max_snapshot);
     this.#subscriptions.set(path, subscription);
     return this.#subscribe([subscription], true);
   }
@@ -554,7 +601,7 @@ var ClientProtocol = class {
         if (message.error.epoch) this.#level = 2;
         return typeof message.tunnel === "string" ? this.#subscribed(message) : this.#requests.receive(message);
       case "malformed":
-        return this.#malformed(message);
+        return this.#breach(message);
       default:
         return [];
     }
@@ -603,10 +650,6 @@ var ClientProtocol = class {
    * @returns {Effect[]}
    */
   #subscribed(reply2) {
-    const by_path = (list) => new Map(Array.isArray(list) ? (
-      /** @type {any} */
-      list.filter(Array.isArray)
-    ) : []);
     const accepted = by_path(reply2.data);
     const errors = by_path(reply2.errors);
     const effects = [];
@@ -619,19 +662,10 @@ var ClientProtocol = class {
       } else if (asked || reply2.ok && state === "subscribed" && this.#level !== 2) {
         const error = members(errors.get(path) ?? { code: "refused" });
         const reason = { data: `${path}: not subscribed`, error };
-        effects.push(this.#refuse(subscription, error_of(reply2.ok ? reason : reply2)));
+        effects.push(subscription.refuse(error_of(reply2.ok ? reason : reply2)));
       }
     }
     return effects;
-  }
-  /**
-   * @param {Subscription} subscription
-   * @param {SharedStateError} error
-   * @returns {Effect}
-   */
-  #refuse(subscription, error) {
-    subscription.state = "refused";
-    return { kind: "refused", path: subscription.path, error };
   }
   /**
    * @param {Notification} notification
@@ -643,44 +677,48 @@ var ClientProtocol = class {
     const subscription = this.#subscriptions.get(path);
     if (!subscription) return [];
     const outcome = subscription.receive(notification2);
-    if (outcome === "gap") return this.#resubscribe(subscription, epoch);
-    if (!outcome) return [];
-    const { diffs, synced } = outcome;
-    const effects = [];
-    if (diffs.length > 0) effects.push({ kind: "changed", path, diffs });
-    if (synced) effects.push({ kind: "synced", path });
-    if (effects.length === 0) effects.push({ kind: "moved", path });
-    return effects;
+    if (outcome === "gap") return this.#breach(notification2);
+    if (outcome !== "too_large") return outcome;
+    return this.#give_up(subscription, outcome, "its parts exceed max_snapshot");
   }
   /**
-   * @param {Malformed} message
+   * The server broke the protocol: a message cannot be read, or does not follow. Mend it, up to `MAX_BREACHES` times,
+   * by subscribing anew; in two requests, because a server may consider a path that one request removes and inserts
+   * as subscribed already, and send nothing.
+   *
+   * @param {{path: unknown, epoch?: string, reason?: string}} message without a reason, it does not follow: that is
+   *   no news for the application
    * @returns {Effect[]}
    */
-  #malformed({ reason, path }) {
-    const error = new SharedStateError("bad_message", `bad message: ${reason}`);
+  #breach({ path, epoch, reason }) {
     const subscription = this.#subscriptions.get(
       /** @type {string} */
       path
     );
-    if (subscription?.state !== "subscribed") return [fault(error)];
-    return [fault(error), ...this.#resubscribe(subscription, subscription.replica.epoch)];
+    const fatal = ++this.#breaches > MAX_BREACHES || typeof path !== "string";
+    const faults = reason || fatal ? [fault(`bad message: ${reason ?? "gaps"}`, fatal)] : [];
+    if (fatal || subscription?.state !== "subscribed") return faults;
+    const remedy = subscription.after_gap(reason ? subscription.replica.epoch : epoch);
+    if (remedy === "refuse")
+      return [
+        ...faults,
+        ...this.#give_up(subscription, "bad_message", "the server sent no snapshot")
+      ];
+    subscription.state = "idle";
+    const remove = this.#change("unsubscribe", void 0, [path]);
+    return [...faults, ...remove, ...this.#subscribe([subscription], remedy === "resume")];
   }
   /**
-   * Subscribe anew after a gap. In two requests, because a server may consider a path that one request removes and
-   * inserts as subscribed already, and send nothing.
+   * Do without a subscription until it is asked for again.
    *
    * @param {Subscription} subscription
-   * @param {string | undefined} epoch
+   * @param {string} code
+   * @param {string} reason
    * @returns {Effect[]}
    */
-  #resubscribe(subscription, epoch) {
-    const remedy = subscription.after_gap(epoch);
-    subscription.state = "idle";
-    const remove = this.#change("unsubscribe", void 0, [subscription.path]);
-    if (remedy !== "refuse")
-      return [...remove, ...this.#subscribe([subscription], remedy === "resume")];
-    const error = new SharedStateError("bad_message", "the server sent no snapshot");
-    return [...remove, this.#refuse(subscription, error)];
+  #give_up(subscription, code, reason) {
+    const refused = subscription.refuse(new SharedStateError(code, reason));
+    return [...this.#change("unsubscribe", void 0, [subscription.path]), refused];
   }
 };
 
@@ -694,6 +732,8 @@ var Connector = class {
   #retries;
   /** Milliseconds between ticks of the watchdog: after two silent ticks it probes, after three it hangs up. */
   #tick;
+  /** Ticks within which an answer has to come. */
+  #patience;
   /** @type {WebSocketLike | undefined} the present connection or attempt */
   #socket;
   /** @type {ReturnType<typeof setTimeout> | undefined} running between two attempts */
@@ -705,18 +745,21 @@ var Connector = class {
   #silence = 0;
   #failures = 0;
   #heard = false;
+  /** @type {number | undefined} when the connection was opened, in milliseconds since the Unix epoch */
+  #opened;
   /**
    * @param {string} url
    * @param {WebSocketClass} WebSocket
    * @param {Listener} listener
-   * @param {{retries?: number, timeout?: number}} options
+   * @param {{retries?: number, timeout?: number, answer_timeout?: number}} options
    */
-  constructor(url, WebSocket, listener, { retries = Infinity, timeout = 30 }) {
+  constructor(url, WebSocket, listener, { retries = Infinity, timeout = 30, answer_timeout = 120 }) {
     this.#url = url;
     this.#WebSocket = WebSocket;
     this.#listener = listener;
     this.#retries = retries;
     this.#tick = timeout * 1e3 / 3;
+    this.#patience = 3 * answer_timeout / timeout;
   }
   /**
    * Start the first attempt.
@@ -745,6 +788,11 @@ var Connector = class {
     clearTimeout(this.#timer);
     this.next_attempt = void 0;
     this.#hang_up();
+  }
+  /** Take the connection for dead. */
+  drop() {
+    this.#hang_up();
+    this.#lost();
   }
   #hang_up() {
     const socket = this.#socket;
@@ -775,16 +823,18 @@ var Connector = class {
     return paused;
   }
   #open() {
-    this.next_attempt = void 0;
+    this.next_attempt = this.#opened = void 0;
     const socket = new this.#WebSocket(this.#url);
     this.#socket = socket;
     this.#silence = 0;
     socket.onopen = () => {
-      if (socket === this.#socket) this.#listener.opened();
+      if (socket !== this.#socket) return;
+      this.#opened = Date.now();
+      this.#listener.opened();
     };
     socket.onmessage = ({ data }) => {
       if (socket !== this.#socket) return;
-      this.#failures = this.#silence = 0;
+      this.#silence = 0;
       this.#heard = true;
       if (typeof data === "string") this.#listener.text(data);
     };
@@ -797,6 +847,7 @@ var Connector = class {
   /** @param {Closing} [closing] */
   #lost(closing = {}) {
     this.#socket = void 0;
+    if (this.#opened && Date.now() - this.#opened >= LONGEST_PAUSE) this.#failures = 0;
     const { code = 0, reason } = closing;
     const unreachable = new SharedStateError(
       "unreachable",
@@ -832,9 +883,8 @@ var Connector = class {
     this.#watchdog = setInterval(() => {
       if (!this.#socket) return;
       if (++this.#silence === 2) this.#listener.probe();
-      if (this.#silence < 3) return;
-      this.#hang_up();
-      this.#lost();
+      if (this.#silence > 2) this.drop();
+      else this.#listener.tick(this.#patience);
     }, this.#tick);
     this.#watchdog.unref?.();
   }
@@ -865,7 +915,7 @@ var ClientHub = class {
     this.#options = options;
     this.#on_effect = on_effect;
     this.#on_connectivity = on_connectivity;
-    this.#core = new ClientProtocol({ max_waiting: options.max_queue });
+    this.#core = new ClientProtocol(options);
     this.calls = new CallQueue(options.on_error);
     this.status_callbacks = new Callbacks(this.calls);
   }
@@ -898,6 +948,7 @@ var ClientHub = class {
         const { status } = this;
         this.perform(effects, error ? "idle" : status === "connected" ? "reconnecting" : status);
       },
+      tick: (limit) => this.perform(core.tick(limit)),
       probe: () => this.perform(core.probe()),
       report: this.calls.report
     };
@@ -955,9 +1006,9 @@ var ClientHub = class {
    * @param {Effect[]} effects
    * @param {Status} [status] the new one
    */
-  perform(effects, status = this.status) {
+  perform(effects, status) {
     for (const effect of effects) this.#perform_one(effect);
-    if (status !== this.status) this.status_callbacks.call(this.status = status);
+    if (status && status !== this.status) this.status_callbacks.call(this.status = status);
     this.calls.run();
   }
   /** @param {Effect} effect */
@@ -973,6 +1024,7 @@ var ClientHub = class {
       else resolve(effect.data);
     } else if (effect.kind === "fault") {
       this.calls.report(effect.error);
+      if (effect.fatal) this.#connector?.drop();
     } else {
       this.#on_effect(effect);
     }

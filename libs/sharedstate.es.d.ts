@@ -110,7 +110,7 @@ declare const SharedStateError_base: new (...args: any[]) => Error & Details;
  * - `connection_lost`: the request was sent, but the connection was lost before the answer came. Whether it took
  *   effect is unknown (`outcome` is "unknown"); the dataset shows it once it is in sync again.
  * - `too_large`: the server closed the connection because a message was too long for it; this request was the
- *   longest unanswered one, and was not accepted.
+ *   longest unanswered one, and was not accepted. Or the parts of a dataset's snapshot exceed `max_snapshot`.
  * - `closed`: the client was closed; the request was never sent.
  * - `unreachable`: all attempts to connect that the option `retries` allows have failed; the request was never
  *   sent. It is also reported, once, if the first two attempts fail: browsers do not say why.
@@ -122,7 +122,7 @@ declare const SharedStateError_base: new (...args: any[]) => Error & Details;
  * - `bad_path`: refused before it was sent, for a reason that the server would give too; `bad_update` likewise, or
  *   the update has an unknown member or a value that JSON cannot express; `message` names the place.
  * - `bad_url`, `bad_option`: the constructor rejected its arguments (not in the lean core), or there is no WebSocket.
- * - `bad_message`: the server broke the protocol (reported, never a reply).
+ * - `bad_message`: the server broke the protocol (reported, never a reply), or does not answer.
  * - `refused`: the server omitted a path from the subscriptions without a reason (level 1).
  * - `failed`: the server refused a request without a code (level 1), and `message` is its reason; or the request
  *   needs conditions or transactions, which level 1 does not have.
@@ -391,7 +391,7 @@ type Options$1 = {
     max_queue?: number | undefined;
     /**
      * attempts in a row that may fail before the client gives up and is `idle` again;
-     * default: no limit
+     * default: no limit. A connection that stands for less than 20 s is a failure, too
      */
     retries?: number | undefined;
     /**
@@ -399,6 +399,16 @@ type Options$1 = {
      * Infinity or more than 74 days
      */
     timeout?: number | undefined;
+    /**
+     * seconds within which the server must answer each request, or the connection
+     * counts as dead; default 120, measured in thirds of `timeout`
+     */
+    answer_timeout?: number | undefined;
+    /**
+     * characters of JSON text that the parts of one snapshot may have together; one
+     * with more is refused, `too_large`; default 268,435,456
+     */
+    max_snapshot?: number | undefined;
     /**
      * receives errors that nothing else reports: what a callback
      * threw, a refused subscription whose `ready` was never read, a message that breaks the protocol, why there is

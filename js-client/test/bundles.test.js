@@ -12,9 +12,9 @@ import { BUNDLES, FILES, build } from "../scripts/bundles.js";
  * What a page may have to load, minified and compressed, in bytes. Raise it only for something worth its weight; look
  * first for what is said twice. The full one has been raised from 8 KiB for what costs edits or leaves a page in the
  * dark without it: transactions of one page in turn, what cannot be stored refused by its place, the reason why there is
- * no connection.
+ * no connection. Both have been raised, by 5 %, for what bounds a server that misbehaves.
  */
-const BUDGETS = { "sharedstate.core.es.min.js": 6097, "sharedstate.es.min.js": 9 * 1024 };
+const BUDGETS = { "sharedstate.core.es.min.js": 6400, "sharedstate.es.min.js": 9.5 * 1024 };
 
 const folder = mkdtempSync(join(tmpdir(), "sharedstate-test-"));
 after(() => rmSync(folder, { recursive: true }));

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import Final
+
+import msgspec
+from msgspec import Raw
 
 _ESCAPE: Final = re.compile(
     r"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(?P<lone>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
@@ -11,6 +15,9 @@ _ESCAPE: Final = re.compile(
 _BRACKET: Final = re.compile(r'"(?:[^"\\]|\\.)*+"?|(?P<open>[\[{])|(?P<close>[\]}])', re.DOTALL)
 _SHALLOW: Final = 5
 """Deeper than any member of a message except items, values and details."""
+
+_members = msgspec.json.Decoder(dict[str, Raw])
+_list = msgspec.json.Decoder(list[Raw])
 
 
 def well_formed(text: str) -> str:
@@ -32,3 +39,24 @@ def shallow(text: str) -> str:
             if depth == _SHALLOW:
                 start = found.end()
     return "".join((*kept, text[start:])) if depth <= _SHALLOW else text
+
+
+def unique(text: str) -> str:
+    """Return a message that spells no member of itself, its `data` or an item twice: the last counts, as in JavaScript.
+
+    Raises:
+        msgspec.DecodeError: it is not an object.
+    """
+    message = _members.decode(text)
+    if "data" in message:
+        with suppress(msgspec.ValidationError):
+            message["data"] = _unique_data(message["data"])
+    return msgspec.json.encode(message).decode()
+
+
+def _unique_data(text: Raw) -> Raw:
+    data = _members.decode(text)
+    if "insert" in data:
+        items = [_members.decode(item) for item in _list.decode(data["insert"])]
+        data["insert"] = Raw(msgspec.json.encode(items))
+    return Raw(msgspec.json.encode(data))

@@ -43,6 +43,7 @@ class Notification(NamedTuple):
         base: the version it leads from; None from a level 1 server.
         cursor: the state it leads to; None from a level 1 server.
         more: whether another part follows.
+        size: characters of the message, or of all parts that were joined.
     """
 
     path: str
@@ -50,6 +51,7 @@ class Notification(NamedTuple):
     base: int | None
     cursor: Cursor | None
     more: bool
+    size: int
 
 
 class Reply(NamedTuple):
@@ -134,9 +136,17 @@ def decode(text: str) -> Notification | Reply | None:
 
 def _read(text: str) -> Notification | Reply | None:
     try:
-        message = _message.decode(text)
+        return _read_strictly(text)
+    except msgspec.ValidationError:
+        text = lenient.unique(text)
+    try:
+        return _read_strictly(text)
     except msgspec.ValidationError as error:
         return _read_loosely(text, str(error))
+
+
+def _read_strictly(text: str) -> Notification | Reply | None:
+    message = _message.decode(text)
     cursor = None
     if message.epoch is not None and message.version is not None:
         cursor = Cursor(message.epoch, message.version)
@@ -145,13 +155,12 @@ def _read(text: str) -> Notification | Reply | None:
         tunnel = _tunnel_of(message.tunnel)
         return Reply(tunnel, message.ok, message.data, cursor, message.error or {}, errors)
     if message.type == "MESSAGE" and message.cmd == "NOTIFY":
-        try:
-            data = _data.decode(message.data)
-            insert = {_head.decode(raw).id: bytes(raw) for raw in data.insert}
-        except msgspec.ValidationError as error:
-            raise MalformedError(str(error), message.path) from None
+        data = _data.decode(message.data)
+        insert = {_head.decode(raw).id: bytes(raw) for raw in data.insert}
         update = Update(tuple(data.remove), insert, bool(data.reset))
-        return Notification(message.path, update, message.base, cursor, bool(message.more))
+        return Notification(
+            message.path, update, message.base, cursor, bool(message.more), len(text)
+        )
     return None
 
 

@@ -9,7 +9,7 @@ The rules:
 """
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Final, Literal
 
 from sharedstate_core.arguments import as_condition, check_json, check_number, check_update, expect
 from sharedstate_core.errors import LocalProtocolError
@@ -18,27 +18,37 @@ from sharedstate_core.updates import Update
 
 from . import messages, tunnels
 from .effects import ClientEffect, Fault, Settled
-from .requests import MAX_WAITING, Requests, ServerRefusedError
+from .requests import MAX_QUEUE, Requests, ServerRefusedError
 from .subscriptions import Subscriptions
+
+MAX_SNAPSHOT: Final = 256 * 1024 * 1024
+"""Default number of characters of JSON text that the parts of one snapshot may have: a million items of 250."""
+
+MAX_BREACHES: Final = 10
+"""How often a server may break the protocol on one connection: once more, and the connection must be closed."""
 
 
 class ClientProtocol:
     """One client of one server, over any number of consecutive connections.
 
     Args:
-        max_waiting: number of requests that may wait for a connection; one more is settled with `too_many`.
+        max_queue: number of requests that may wait for a connection; one more is settled with `too_many`.
+        max_snapshot: characters of JSON text that the parts of one snapshot may have; a collection with more is
+            refused, `too_large`.
 
     Raises:
-        TypeError, ValueError: `max_waiting` is not a whole number from 0. Every method raises these for an argument
-            that does not match its signature, and nothing has changed then.
+        TypeError, ValueError: `max_queue` is not a whole number from 0, or `max_snapshot` from 1. Every method raises
+            these for an argument that does not match its signature, and nothing has changed then.
         LocalProtocolError: raised by every input after `close`.
     """
 
-    def __init__(self, max_waiting: int = MAX_WAITING) -> None:
-        check_number("max_waiting", max_waiting, 0)
+    def __init__(self, max_queue: int = MAX_QUEUE, max_snapshot: int = MAX_SNAPSHOT) -> None:
+        check_number("max_queue", max_queue, 0)
+        check_number("max_snapshot", max_snapshot, 1)
         self._connected = self._closed = False
-        self._requests = Requests(max_waiting)
-        self._subscriptions = Subscriptions()
+        self._requests = Requests(max_queue)
+        self._subscriptions = Subscriptions(max_snapshot)
+        self._breaches = 0
 
     # --- the connection ---------------------------------------------------------------------------
 
@@ -48,6 +58,7 @@ class ClientProtocol:
         if self._connected:
             raise LocalProtocolError("the connection is open already")
         self._connected = True
+        self._breaches = 0
         out: list[ClientEffect] = []
         self._subscriptions.connection_opened(out)
         self._requests.connection_opened(out)
@@ -64,6 +75,17 @@ class ClientProtocol:
         self._subscriptions.connection_lost()
         self._requests.connection_lost(out, reason, too_big=too_big)
         return out
+
+    def tick(self, limit: int) -> list[ClientEffect]:
+        """Report that some time has passed, to look for what waits for an answer in vain; call it at regular intervals.
+
+        Args:
+            limit: number of whole intervals within which each answer has to come.
+        """
+        self._check_open()
+        check_number("limit", limit, 1)
+        late = [self._requests.tick(limit), self._subscriptions.tick(limit)]
+        return [Fault("no answer in time", fatal=True)] if any(late) else []
 
     def close(self) -> list[ClientEffect]:
         """Close the client for good: every request is settled, those never sent with a `ClosedError`.
@@ -182,12 +204,12 @@ class ClientProtocol:
             message = messages.decode(text)
         except messages.MalformedError as error:
             problem = f"the server sent a bad message: {error}"
-            out.append(Fault(problem, fatal=error.path is None))
-            if error.path is not None:
-                self._subscriptions.missed(error.path, out)
+            if not self._breach(problem, out, fatal=error.path is None) and error.path is not None:
+                self._subscriptions.missed(error.path, None, out)
             return out
         if isinstance(message, messages.Notification):
-            self._subscriptions.notified(message, out)
+            if not self._subscriptions.notified(message, out) and not self._breach(None, out):
+                self._subscriptions.missed(message.path, message.cursor, out)
         elif isinstance(message, messages.Reply):
             self._replied(message, out)
         return out
@@ -202,7 +224,21 @@ class ClientProtocol:
         elif not reply.ok:  # it could not read something we sent
             problem = f"the server refuses a request that was never sent: {tunnels.describe(reply)}"
             is_waiting = self._requests.unanswered > 0 or self._subscriptions.is_waiting
-            out.append(Fault(problem, fatal=is_waiting))  # a request might wait forever
+            self._breach(problem, out, fatal=is_waiting)  # a request might wait forever
+
+    def _breach(self, problem: str | None, out: list[ClientEffect], *, fatal: bool = False) -> bool:
+        """Count a breach of the protocol; return whether it is fatal, as is one too many.
+
+        Args:
+            problem: what to say about it; None for a gap, which is no news as long as it is mended.
+            out: receives the effects.
+            fatal: whether it cannot be mended.
+        """
+        self._breaches += 1
+        fatal = fatal or self._breaches > MAX_BREACHES
+        if problem is not None or fatal:
+            out.append(Fault(problem or "the server leaves out changes", fatal=fatal))
+        return fatal
 
     def _check_open(self) -> None:
         if self._closed:

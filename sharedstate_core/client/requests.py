@@ -12,7 +12,7 @@ The rules:
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from sharedstate_core.errors import RequestError, SharedStateError
 from sharedstate_core.storage import Cursor
@@ -23,8 +23,8 @@ from .effects import ClientEffect, SendText, Settled
 WINDOW: Final = 100
 """Maximum number of unanswered requests: the server has a limit too, and refuses what exceeds it."""
 
-MAX_WAITING: Final = 1_000
-MAX_WAITING_BYTES: Final = 16 * 1024 * 1024
+MAX_QUEUE: Final = 1_000
+MAX_QUEUE_BYTES: Final = 16 * 1024 * 1024
 """Maximum number and bytes of requests that wait for a connection: a program must not grow while offline."""
 
 
@@ -75,14 +75,21 @@ class ServerRefusedError(RequestError):
         }
 
 
+class _Sent(NamedTuple):
+    message: bytes
+    tick: int
+    """After how many ticks it was sent."""
+
+
 class Requests:
     """The requests that wait or are unanswered."""
 
-    def __init__(self, max_waiting: int) -> None:
-        self._max_waiting = max_waiting
+    def __init__(self, max_queue: int) -> None:
+        self._max_queue = max_queue
         self._connected = False
         self._last_ticket = 0
-        self._sent: dict[int, bytes] = {}
+        self._ticks = 0
+        self._sent: dict[int, _Sent] = {}
         self._waiting: OrderedDict[int, bytes] = OrderedDict()
         self._waiting_bytes = 0
 
@@ -106,8 +113,8 @@ class Requests:
         ticket = self.issue()
         message = messages.encode_request(cmd, path, arg, ticket)
         full = (
-            len(self._waiting) >= self._max_waiting
-            or self._waiting_bytes + len(message) > MAX_WAITING_BYTES
+            len(self._waiting) >= self._max_queue
+            or self._waiting_bytes + len(message) > MAX_QUEUE_BYTES
         )
         if full and not self._connected:
             error = RequestError("too_many", "not connected, and the queue is full")
@@ -141,12 +148,21 @@ class Requests:
         """Settle the requests that were sent: their outcome is unknown, except for one that was too long."""
         self._connected = False
         lost, self._sent = self._sent, {}
-        longest = max(lost, key=lambda ticket: len(lost[ticket]), default=None) if too_big else None
+        longest = None
+        if too_big:
+            longest = max(lost, key=lambda ticket: len(lost[ticket].message), default=None)
         for ticket in lost:
             error: SharedStateError = ConnectionLostError(reason)
             if ticket == longest:
                 error = RequestError("too_large", reason)
             out.append(Settled(ticket, error=error))
+
+    def tick(self, limit: int) -> bool:
+        """Record that a tick has passed; return whether a request has been unanswered for `limit` whole ticks."""
+        oldest = next(iter(self._sent.values()), None)
+        is_late = oldest is not None and self._ticks - oldest.tick >= limit
+        self._ticks += 1
+        return is_late
 
     def close(self, out: list[ClientEffect]) -> None:
         """Settle the waiting requests, which are never sent."""
@@ -171,5 +187,5 @@ class Requests:
         while self._connected and self._waiting and len(self._sent) < WINDOW:
             ticket, message = self._waiting.popitem(last=False)
             self._waiting_bytes -= len(message)
-            self._sent[ticket] = message
+            self._sent[ticket] = _Sent(message, self._ticks)
             out.append(SendText(message))

@@ -10,6 +10,8 @@ something was missed, a *gap*, and the client subscribes again: first from the v
 | asked | other | ignored: it belongs to the previous subscription |
 | subscribed | snapshot, from the version held, or without `base` (level 1) | applied |
 | subscribed | other | gap |
+
+Parts are kept up to `max_snapshot` characters of their messages; a subscription with more is refused.
 """
 
 from __future__ import annotations
@@ -35,9 +37,10 @@ class Subscription:
         cursor: the state held, if known.
         awaited: what was asked for and has not come yet.
         since: the state to resume from in the latest request.
+        age: ticks since the latest request.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, max_snapshot: int) -> None:
         self.path = path
         self.state: Literal["idle", "asked", "subscribed", "refused"] = "idle"
         self.tunnel: str | None = None
@@ -45,11 +48,13 @@ class Subscription:
         self.cursor: Cursor | None = None
         self.awaited: Literal["nothing", "change", "snapshot"] = "snapshot"
         self.since: Cursor | None = None
+        self.age = 0
+        self._max_snapshot = max_snapshot
         self._parts: Notification | None = None
 
     def ask(self, tunnel: str, *, resume: bool) -> None:
         """Record that the server is asked for the subscription; with `resume`, from the state held, if any."""
-        self.state, self.tunnel, self._parts = "asked", tunnel, None
+        self.state, self.tunnel, self.age, self._parts = "asked", tunnel, 0, None
         self.since = self.cursor if resume else None
         self.awaited = "snapshot" if self.since is None else "change"
 
@@ -62,22 +67,29 @@ class Subscription:
         """Record that the subscription is gone; the replica stays."""
         self.state, self._parts = "idle", None
 
-    def receive(self, notification: Notification) -> Sequence[Diff] | Literal["gap"] | None:
+    def receive(
+        self, notification: Notification
+    ) -> Sequence[Diff] | Literal["gap", "too_large"] | None:
         """Apply a notification, if it fits.
 
         Returns:
-            The diffs, one for each id that changed; `gap`; or None if it was ignored or is incomplete.
+            The diffs, one for each id that changed; `gap`; `too_large` if its parts exceed `max_snapshot`; or None if
+            it was ignored or is incomplete.
         """
         if not self.is_in_force:
             return None
         parts, self._parts = self._parts, None
         if parts is not None and parts.cursor == notification.cursor:
             notification = parts._replace(
-                update=_join(parts.update, notification.update), more=notification.more
+                update=_join(parts.update, notification.update),
+                more=notification.more,
+                size=parts.size + notification.size,
             )
         elif not self._acceptable(notification):
             return "gap" if self.state == "subscribed" else None
         if notification.more:
+            if notification.size > self._max_snapshot:
+                return "too_large"
             self._parts = notification
             return None
         self.cursor = notification.cursor

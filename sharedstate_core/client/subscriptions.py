@@ -22,17 +22,23 @@ from .subscription import Subscription
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from sharedstate_core.storage import Cursor
+
     from .effects import ClientEffect
 
 
 class Subscriptions:
     """All held collections, by path; methods add their effects to `out`.
 
+    Args:
+        max_snapshot: characters of JSON text that the parts of one snapshot may have.
+
     Attributes:
         level: the protocol level that the server has shown; None before.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, max_snapshot: int) -> None:
+        self._max_snapshot = max_snapshot
         self.level: Literal[1, 2] | None = None
         self._connected = False
         self._by_path: dict[str, Subscription] = {}
@@ -63,6 +69,14 @@ class Subscriptions:
         self._connected = True
         self._subscribe(self._by_path.values(), out, resume=True)
 
+    def tick(self, limit: int) -> bool:
+        """Record that a tick has passed; return whether a request has been unanswered for `limit` whole ticks."""
+        asked = [each for each in self._by_path.values() if each.state == "asked"]
+        is_late = any(each.age >= limit for each in asked)
+        for each in asked:
+            each.age += 1
+        return is_late
+
     def connection_lost(self) -> None:
         """Record that the subscriptions are gone; the replicas stay."""
         self._connected = False
@@ -78,7 +92,7 @@ class Subscriptions:
             RequestError: `bad_path`.
         """
         name = str(parse_collection_path(path))
-        subscription = self._by_path.setdefault(name, Subscription(name))
+        subscription = self._by_path.setdefault(name, Subscription(name, self._max_snapshot))
         if subscription.state in {"idle", "refused"}:
             self._subscribe([subscription], out, resume=True)
 
@@ -95,17 +109,17 @@ class Subscriptions:
 
     # --- messages of the server -------------------------------------------------------------------
 
-    def notified(self, notification: messages.Notification, out: list[ClientEffect]) -> None:
-        """Handle a notification."""
+    def notified(self, notification: messages.Notification, out: list[ClientEffect]) -> bool:
+        """Handle a notification; return False if there is a gap before it."""
         self.level = 1 if notification.cursor is None else 2
         subscription = self._by_path.get(notification.path)
         if subscription is None:
-            return  # no longer held: this was under way
+            return True  # no longer held: this was under way
         diffs = subscription.receive(notification)
         if diffs == "gap":
-            held, came = subscription.cursor, notification.cursor
-            same_epoch = held is not None and came is not None and held.epoch == came.epoch
-            self._resubscribe(subscription, out, resume=same_epoch)
+            return False
+        if diffs == "too_large":
+            self._give_up(subscription, RequestError(diffs, "its parts exceed max_snapshot"), out)
         elif diffs is not None:
             if diffs:
                 out.append(Changed(subscription.path, diffs))
@@ -114,12 +128,21 @@ class Subscriptions:
                 out.append(Synced(subscription.path))
             elif not diffs:
                 out.append(Moved(subscription.path))
+        return True
 
-    def missed(self, path: str, out: list[ClientEffect]) -> None:
-        """Subscribe again to a path, if it is subscribed, because a notification for it could not be read."""
+    def missed(self, path: str, cursor: Cursor | None, out: list[ClientEffect]) -> None:
+        """Subscribe again to a path, if it is subscribed, because it has missed something.
+
+        Args:
+            path: the path.
+            cursor: the state that it should be in, if known; without it, it resumes from the state that it is in.
+            out: receives the effects.
+        """
         subscription = self._by_path.get(path)
         if subscription is not None and subscription.state == "subscribed":
-            self._resubscribe(subscription, out, resume=True)
+            held = subscription.cursor
+            same_epoch = cursor is None or (held is not None and held.epoch == cursor.epoch)
+            self._resubscribe(subscription, out, resume=same_epoch)
 
     def issued(self, tunnel: str) -> bool:
         """Return whether a request for subscriptions has ever carried this tunnel, on any connection."""
@@ -156,14 +179,21 @@ class Subscriptions:
             out: receives the effects.
             resume: whether to resume from the version held, unless that was what was asked for last.
         """
+        if subscription.awaited == "snapshot":  # asking again would be no use
+            problem = RequestError("bad_message", "the server did not send a snapshot")
+            self._give_up(subscription, problem, out)
+            return
         subscription.state = "idle"
         self._unsubscribe(subscription.path, out)
-        if subscription.awaited == "snapshot":  # asking again would be no use
-            subscription.state = "refused"
-            problem = RequestError("bad_message", "the server did not send a snapshot")
-            out.append(Refused(subscription.path, problem))
-            return
         self._subscribe([subscription], out, resume=resume and subscription.awaited == "nothing")
+
+    def _give_up(
+        self, subscription: Subscription, problem: RequestError, out: list[ClientEffect]
+    ) -> None:
+        """Do without a subscription until it is asked for again."""
+        subscription.state = "refused"
+        self._unsubscribe(subscription.path, out)
+        out.append(Refused(subscription.path, problem))
 
     def _subscribe(
         self, subscriptions: Iterable[Subscription], out: list[ClientEffect], *, resume: bool

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from sharedstate_core import Cursor
     from sharedstate_core.client import ClientEffect
 
-MAX_WAITING = 3
+MAX_QUEUE = 3
 
 
 class Supervised(Client):
@@ -46,7 +46,7 @@ class Supervised(Client):
 
     def __init__(self) -> None:
         super().__init__()
-        self.witness = Witness(MAX_WAITING)
+        self.witness = Witness(MAX_QUEUE)
         self.damaged: set[str] = set()
         self.incomplete: set[str] = set()
         self.refused: set[str] = set()

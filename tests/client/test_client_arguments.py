@@ -34,7 +34,7 @@ def opened() -> ClientProtocol:
     ("value", "error"), [("3", TypeError), (True, TypeError), (-1, ValueError)]
 )
 def test_how_much_may_wait(value: Any, error: type[Exception]) -> None:
-    with pytest.raises(error, match="max_waiting: expected a whole number from 0"):
+    with pytest.raises(error, match="max_queue: expected a whole number from 0"):
         ClientProtocol(value)
     ClientProtocol(0)
 

@@ -109,7 +109,7 @@ def test_what_was_released_and_acquired_again_starts_from_nothing() -> None:
 
 
 def test_a_request_that_waits_can_be_withdrawn() -> None:
-    client = ClientProtocol(max_waiting=2)
+    client = ClientProtocol(max_queue=2)
     kept, _ = client.request("GET", PATH)
     ticket, _ = client.request("GET", "/app/items/withdrawn")
     assert client.withdraw(ticket)

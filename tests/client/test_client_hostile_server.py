@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sharedstate_core import Update
-from sharedstate_core.client import requests
+from sharedstate_core.client import ClientEffect, Fault, protocol, requests
 
 from .witness import Subs, Witness
 
 WINDOW = 3  # unanswered requests at the most, so that some wait in spite of a connection
+BREACHES = 3
 places = st.integers(0, 9)
 
 
@@ -119,7 +120,7 @@ def garbled(draw: st.DrawFn) -> str:
 
 
 messages = (notifications() | notifications() | replies() | mutated()).map(json.dumps) | garbled()
-deeds = st.sampled_from(["agree"] * 4 + ["acquire", "release", "put", "get", "link"])
+deeds = st.sampled_from(["agree"] * 4 + ["acquire", "release", "put", "get", "link", "tick"])
 
 
 @given(
@@ -128,6 +129,7 @@ deeds = st.sampled_from(["agree"] * 4 + ["acquire", "release", "put", "get", "li
 def test_a_hostile_server_cannot_break_a_client(steps: list[tuple[str, str]]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(requests, "WINDOW", WINDOW)
+        patch.setattr(protocol, "MAX_BREACHES", BREACHES)
         _face(steps)
 
 
@@ -151,26 +153,44 @@ def test_a_server_that_numbers_nothing_any_more(reset: bool) -> None:
 
 
 def _face(steps: list[tuple[str, str]]) -> None:
-    witness = Witness(max_waiting=2)
+    witness = Witness(max_queue=2)
     witness.acquire(HELD[0])
     witness.opened()
     for deed, what in steps:
         if deed in {"message", "agree"} and witness.connected:
-            witness.receive(what if deed == "message" else _agreement(witness))
-        elif deed == "link":
-            witness.lost() if witness.connected else witness.opened()
-        elif deed == "acquire":
-            witness.acquire(what)
-        elif deed == "release" and what in witness.shadows:
-            witness.release(what)
-        elif deed == "put":
-            witness.update(what, Update(("p",)))
-        elif deed == "get":
-            witness.get(what)
+            effects = witness.receive(what if deed == "message" else _agreement(witness))
+            _hang_up(witness, effects)
+        elif deed == "tick":
+            _hang_up(witness, witness.protocol.tick(2))
+        else:
+            _use(witness, deed, what)
     if witness.connected:
         witness.lost()
     for path in list(witness.shadows):
         witness.release(path)
+
+
+def _use(witness: Witness, deed: str, what: str) -> None:
+    """Do what an application does, or a network."""
+    match deed:
+        case "link":
+            witness.lost() if witness.connected else witness.opened()
+        case "acquire":
+            witness.acquire(what)
+        case "release" if what in witness.shadows:
+            witness.release(what)
+        case "put":
+            witness.update(what, Update(("p",)))
+        case "get":
+            witness.get(what)
+        case _:
+            pass  # there is nothing to receive, or to release
+
+
+def _hang_up(witness: Witness, effects: list[ClientEffect]) -> None:
+    """Do what a fatal fault demands."""
+    if witness.connected and any(isinstance(each, Fault) and each.fatal for each in effects):
+        witness.lost()
 
 
 def _agreement(witness: Witness) -> str:

@@ -60,7 +60,7 @@ def test_a_lost_connection_settles_what_was_sent() -> None:
 
 
 def test_requests_wait_for_a_connection_in_order_and_in_bounds() -> None:
-    client = ClientProtocol(max_waiting=2)
+    client = ClientProtocol(max_queue=2)
     tickets = [client.request("GET", f"/a/b/{n}")[0] for n in range(2)]
     ticket, [refused] = client.request("GET", PATH)
     assert isinstance(refused, Settled)

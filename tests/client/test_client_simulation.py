@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from sharedstate_core import CollectionPath, Commit, Condition, Cursor, Limits, Update
-from sharedstate_core.client import requests
+from sharedstate_core.client import protocol, requests
 from sharedstate_core.testing import (
     Copy,
     MemoryStore,
@@ -62,6 +62,9 @@ class Simulation(RuleBasedStateMachine):
         super().__init__()
         self.patch = pytest.MonkeyPatch()
         self.patch.setattr(requests, "WINDOW", WINDOW)
+        self.patch.setattr(
+            protocol, "MAX_BREACHES", 1000
+        )  # what is stolen here is no server's fault
         self.world = World(0, limits=LIMITS, store=MemoryStore(tombstones=4))
         self.clients = [Supervised() for _ in range(CLIENTS)]
         for client in self.clients:

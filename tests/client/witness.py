@@ -51,8 +51,8 @@ class Witness:
         subs: every change of subscriptions sent on this connection.
     """
 
-    def __init__(self, max_waiting: int = 1000) -> None:
-        self.protocol = ClientProtocol(max_waiting)
+    def __init__(self, max_queue: int = 1000) -> None:
+        self.protocol = ClientProtocol(max_queue)
         self.connected = False
         self.shadows: dict[str, dict[str, bytes]] = {}
         self.owed: set[str] = set()

@@ -144,6 +144,8 @@ def test_the_cmd_is_named_if_it_can_be_read(text: str, cmd: str | None) -> None:
         ('{"insert":[{"Id":"p"}]}', "bad_update", "insert[0].id: is missing"),
         ('{"insert":[{"id":null}]}', "bad_update", "insert[0].id: expected a string"),
         ('{"insert":[{"id":{"id":"p"}}]}', "bad_update", "insert[0].id: expected a string"),
+        ('{"insert":[{"id":7,"id":"p"}]}', "bad_update", "insert[0].id: expected a string"),
+        ('{"insert":[{"id":"p","id":7}]}', "bad_update", "insert[0].id: expected a string"),
         ('{"insert":[{"id":""}]}', "bad_update", "insert[0].id: expected a non-empty string"),
         (
             '{"insert":[{"id":"\\u0000"}]}',

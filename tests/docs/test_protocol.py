@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from pathlib import Path
 from typing import Final, get_args
 
 import pytest
 
+from sharedstate_anyio.client import connect
+from sharedstate_anyio.client.net import connector
 from sharedstate_anyio.client.net.link import SENT_AWAY
 from sharedstate_core import Commit, Effect, ErrorCode, Limits, Load, Send, Server, errors
+from sharedstate_core.client import protocol
 from sharedstate_core.paths import MAX_PATH_CHARACTERS, MAX_SEGMENT_BYTES
 from sharedstate_core.peer.subscribing import MAX_SPELLINGS
 from sharedstate_core.testing import MemoryStore
 from sharedstate_core.wire.decode import MAX_SUB_BYTES
 
-PAGE: Final = (Path(__file__).parents[2] / "PROTOCOL.md").read_text("utf-8")
+ROOT: Final = Path(__file__).parents[2]
+PAGE: Final = (ROOT / "PROTOCOL.md").read_text("utf-8")
 LIMITS: Final = Limits()
 
 
@@ -123,3 +128,25 @@ def test_close_codes() -> None:
 def test_limits(words: str, bound: str) -> None:
     (row,) = [row for row in table("10. Limits") if row[0].startswith(words)]
     assert row[1] == bound
+
+
+def test_bounds_of_clients() -> None:
+    """The page, the Python client and the JavaScript client have the same ones."""
+    bounds = [row[1] for row in table("13.3 A server that misbehaves")]
+    defaults = inspect.signature(connect).parameters
+    snapshot, answer = (defaults[name].default for name in ("max_snapshot", "answer_timeout"))
+    assert snapshot == protocol.MAX_SNAPSHOT
+    assert bounds == [
+        f"`max_snapshot`: {snapshot:,} characters of the messages, for one path",
+        f"{protocol.MAX_BREACHES} on one connection",
+        "1",
+        f"`answer_timeout`: {answer:.0f} s",
+        f"{connector.LONGEST_PAUSE:.0f} s",
+    ]
+    for module, words in {
+        "protocol/subscription.js": f"MAX_SNAPSHOT = 2 ** {snapshot.bit_length() - 1};",
+        "protocol/client_protocol.js": f"MAX_BREACHES = {protocol.MAX_BREACHES};",
+        "net/connector.js": f"answer_timeout = {answer:.0f} ",
+        "util/random.js": f"LONGEST_PAUSE = {connector.LONGEST_PAUSE * 1000:_.0f};",
+    }.items():
+        assert words in (ROOT / "js-client/src" / module).read_text("utf-8")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from contextlib import asynccontextmanager, contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 from wsproto import ConnectionType, WSConnection
-from wsproto.events import AcceptConnection
+from wsproto.events import AcceptConnection, TextMessage
 
 from tests.support.services.command import Command, started
 from tests.support.services.servers import document, sqlite, until
@@ -55,6 +55,15 @@ async def answering(data: bytes) -> AsyncIterator[int]:
         tasks.start_soon(listener.serve, handle)
         yield listener.extra(anyio.abc.SocketAttribute.local_port)
         tasks.cancel_scope.cancel()
+
+
+async def next_request(stream: anyio.abc.SocketStream, websocket: WSConnection) -> Any:
+    """Return what a client asks next."""
+    while True:
+        for event in websocket.events():
+            if isinstance(event, TextMessage):
+                return json.loads(event.data)
+        websocket.receive_data(await stream.receive())
 
 
 @asynccontextmanager

@@ -22,6 +22,12 @@ from tests.support.services.servers import running
         ({"connect_timeout": 0}, ValueError, "connect_timeout: expected a number"),
         ({"ping_interval": None}, TypeError, "ping_interval: expected a number"),
         ({"ping_timeout": float("nan")}, ValueError, "ping_timeout: expected a number"),
+        (
+            {"answer_timeout": 0},
+            ValueError,
+            "answer_timeout: expected a number from 0.001, found 0",
+        ),
+        ({"max_snapshot": 0}, ValueError, "max_snapshot: expected a whole number from 1, found 0"),
         ({"ssl_context": True}, TypeError, "ssl_context: expected an SSLContext, found True"),
         ({"headers": {"A": 3}}, TypeError, r"headers\['A'\]: expected a str, found 3"),
         ({"headers": {b"A": "3"}}, TypeError, "headers: a name: expected a str, found bytes"),

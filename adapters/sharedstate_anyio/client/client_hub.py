@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from itertools import chain
-from typing import TYPE_CHECKING, Literal, assert_never
+from typing import TYPE_CHECKING, Final, Literal, assert_never
 from weakref import WeakSet
 
 import anyio
@@ -23,7 +23,7 @@ from sharedstate_core.client import (
     Settled,
     Synced,
 )
-from sharedstate_core.errors import CLOSE_INVALID_TEXT
+from sharedstate_core.errors import CLOSE_POLICY
 
 from .changes import StatusChanges
 from .loop_affinity import LoopAffinity
@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("sharedstate.client")
 
+TICKS: Final = 4
+"""How often a link is looked at within `answer_timeout`: an answer is late after as long, or a quarter more."""
+
 
 class _Answer:
     """A call waiting for its request to be settled."""
@@ -54,14 +57,15 @@ class ClientHub:
 
     Args:
         max_queue: requests that may wait for a connection.
+        max_snapshot: characters of JSON text that the parts of one snapshot may have.
 
     Attributes:
         affinity: the event loop in which this was made.
     """
 
-    def __init__(self, max_queue: int) -> None:
+    def __init__(self, max_queue: int, max_snapshot: int) -> None:
         self.affinity = LoopAffinity()
-        self._protocol = ClientProtocol(max_queue)
+        self._protocol = ClientProtocol(max_queue, max_snapshot)
         self._link: Link | None = None
         self._answers: dict[int, _Answer] = {}
         self._replicas: dict[str, list[Replica]] = {}
@@ -96,13 +100,17 @@ class ClientHub:
         self._perform(self._protocol.connection_opened())
         self._set_status("connected")
 
-    def received(self, text: str) -> bool:
-        """A message has arrived; return whether it was an answer or news of a subscription."""
-        if self._closed:
-            return False  # it arrived while the block was ending
-        effects = self._protocol.receive_text(text)
-        self._perform(effects)
-        return not all(isinstance(effect, SendText | Fault) for effect in effects)
+    def received(self, text: str) -> None:
+        """A message has arrived."""
+        if not self._closed:  # it arrived while the block was ending
+            self._perform(self._protocol.receive_text(text))
+
+    async def watch(self, answer_timeout: float) -> None:
+        """Give up each link on which a request is not answered in time."""
+        while True:
+            await anyio.sleep(answer_timeout / TICKS)
+            if self._link is not None:
+                self._perform(self._protocol.tick(TICKS))
 
     def lost(self, end: End) -> None:
         """The link has ended."""
@@ -231,4 +239,4 @@ class ClientHub:
     def _report_fault(self, fault: Fault) -> None:
         log.warning("%s", fault.problem, extra=about("server_misunderstood"))
         if fault.fatal and self._link is not None:
-            self._link.give_up(CLOSE_INVALID_TEXT, "it sent a message that cannot be read")
+            self._link.give_up(CLOSE_POLICY, fault.problem)

@@ -34,6 +34,8 @@ async def connect(
     connect_timeout: float = 10.0,
     ping_interval: float = 20.0,
     ping_timeout: float = 20.0,
+    answer_timeout: float = 120.0,
+    max_snapshot: int = 256 * 1024 * 1024,
     loads: Callable[[bytes], ItemT] | None = None,
 ) -> AsyncIterator[Client[ItemT]]:
     """Run a client for the length of an `async with` block, on asyncio or trio.
@@ -54,6 +56,10 @@ async def connect(
         connect_timeout: time limit for one attempt to connect, in seconds.
         ping_interval: seconds of silence after which the server is pinged.
         ping_timeout: seconds within which it must answer before the connection counts as lost.
+        answer_timeout: seconds within which the server must answer each request, or the connection counts as lost; it
+            may take a quarter more until that is noticed.
+        max_snapshot: characters of JSON text that the parts of one snapshot may have together; a collection with more
+            is refused with `too_large`.
         loads: makes an item from its JSON text, which also gives the type of items; default: a `dict` of Python values.
             With `bytes`, items are their JSON text, to the last digit.
 
@@ -68,6 +74,7 @@ async def connect(
     if headers is not None:
         expect("headers", headers, Mapping)
     check_number("max_queue", max_queue, 0)
+    check_number("answer_timeout", answer_timeout, 0.001, whole=False)
     if loads is not None:
         check_loads(loads)
     options = LinkOptions(
@@ -78,17 +85,18 @@ async def connect(
         ping_interval=ping_interval,
         ping_timeout=ping_timeout,
     )
-    hub = ClientHub(max_queue)
+    hub = ClientHub(max_queue, max_snapshot)
     pause = Pause()
     client: Client[ItemT] = Client(hub, pause, loads or values.loads)
     link = await open_link(address, options) if wait else None
-    async with _kept_connected(client, hub, Connector(hub, address, options, pause, link)):
+    connector = Connector(hub, address, options, pause, link)
+    async with _kept_connected(client, hub, connector, answer_timeout):
         yield client
 
 
 @asynccontextmanager
 async def _kept_connected(
-    client: Client[Any], hub: ClientHub, connector: Connector
+    client: Client[Any], hub: ClientHub, connector: Connector, answer_timeout: float
 ) -> AsyncIterator[None]:
     """Run the client's tasks for the length of a block; a failure of the connector cancels it."""
     async with anyio.create_task_group() as tasks:
@@ -96,6 +104,7 @@ async def _kept_connected(
             with anyio.CancelScope() as block:
                 tasks.start_soon(connector.run, block)
                 tasks.start_soon(client.clock.run)
+                tasks.start_soon(hub.watch, answer_timeout)
                 yield
             await connector.goodbye()
         finally:

@@ -39,7 +39,7 @@ export class ClientHub {
     this.#options = options;
     this.#on_effect = on_effect;
     this.#on_connectivity = on_connectivity;
-    this.#core = new ClientProtocol({ max_waiting: options.max_queue });
+    this.#core = new ClientProtocol(options);
     this.calls = new CallQueue(options.on_error);
     this.status_callbacks = new Callbacks(this.calls);
   }
@@ -77,6 +77,7 @@ export class ClientHub {
         const { status } = this;
         this.perform(effects, error ? "idle" : status === "connected" ? "reconnecting" : status);
       },
+      tick: (/** @type {number} */ limit) => this.perform(core.tick(limit)),
       probe: () => this.perform(core.probe()),
       report: this.calls.report,
     };
@@ -138,9 +139,9 @@ export class ClientHub {
    * @param {Effect[]} effects
    * @param {Status} [status] the new one
    */
-  perform(effects, status = this.status) {
+  perform(effects, status) {
     for (const effect of effects) this.#perform_one(effect);
-    if (status !== this.status) this.status_callbacks.call((this.status = status));
+    if (status && status !== this.status) this.status_callbacks.call((this.status = status));
     this.calls.run();
   }
 
@@ -154,6 +155,7 @@ export class ClientHub {
       else resolve(effect.data);
     } else if (effect.kind === "fault") {
       this.calls.report(effect.error);
+      if (effect.fatal) this.#connector?.drop();
     } else {
       this.#on_effect(effect);
     }

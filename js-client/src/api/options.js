@@ -15,9 +15,13 @@ import { is_object } from "../protocol/messages.js";
  * @property {number} [max_queue] number of requests that may wait for a connection; default 1000. With 0, what
  *   cannot be sent at once is refused.
  * @property {number} [retries] attempts in a row that may fail before the client gives up and is `idle` again;
- *   default: no limit
+ *   default: no limit. A connection that stands for less than 20 s is a failure, too
  * @property {number} [timeout] seconds of silence after which a connection counts as dead; default 30; never with
  *   Infinity or more than 74 days
+ * @property {number} [answer_timeout] seconds within which the server must answer each request, or the connection
+ *   counts as dead; default 120, measured in thirds of `timeout`
+ * @property {number} [max_snapshot] characters of JSON text that the parts of one snapshot may have together; one
+ *   with more is refused, `too_large`; default 268,435,456
  * @property {(error: unknown) => void} [on_error] receives errors that nothing else reports: what a callback
  *   threw, a refused subscription whose `ready` was never read, a message that breaks the protocol, why there is
  *   no connection (`unreachable`, `sent_away`). Default: `reportError` in a page or worker, otherwise
@@ -33,6 +37,8 @@ const MINIMUM = {
   max_queue: 0,
   retries: 0,
   timeout: 0.001,
+  answer_timeout: 0.001,
+  max_snapshot: 1,
   on_error: check,
   debug: true,
 };

@@ -2,7 +2,8 @@
  * A connection that is reopened when it is lost: the only module that knows WebSocket.
  *
  * - After a loss it reconnects, without limit or up to `retries`, with growing pauses; at once when the browser
- *   is online again or the page becomes visible.
+ *   is online again or the page becomes visible. Pauses start over after a connection that has stood for as long as
+ *   the longest of them, whatever the server said: a client must not hammer one that accepts and hangs up.
  * - A silent connection is probed; if there is no answer, it is dead and dropped. So is an attempt that leads to
  *   nothing. Silence is counted in ticks of a timer, not by a clock: a page that was suspended must not take its
  *   own sleep for the server's silence.
@@ -10,7 +11,7 @@
  */
 
 import { SharedStateError } from "../protocol/errors.js";
-import { backoff } from "../util/random.js";
+import { LONGEST_PAUSE, backoff } from "../util/random.js";
 
 /**
  * The part of a WebSocket that is used here; any implementation will do.
@@ -34,6 +35,8 @@ import { backoff } from "../util/random.js";
  * @property {(text: string) => void} text
  * @property {(closing?: Closing, error?: SharedStateError) => void} lost a connection or an attempt ended; with an
  *   error if no further attempt follows
+ * @property {(limit: number) => void} tick called at regular intervals while there is a connection; `limit`: how many
+ *   of them an answer may take
  * @property {() => void} probe send something that the server answers, if there is a connection
  * @property {(error: unknown) => void} report called with the next event
  */
@@ -51,6 +54,8 @@ export class Connector {
   #retries;
   /** Milliseconds between ticks of the watchdog: after two silent ticks it probes, after three it hangs up. */
   #tick;
+  /** Ticks within which an answer has to come. */
+  #patience;
   /** @type {WebSocketLike | undefined} the present connection or attempt */
   #socket;
   /** @type {ReturnType<typeof setTimeout> | undefined} running between two attempts */
@@ -62,19 +67,27 @@ export class Connector {
   #silence = 0;
   #failures = 0;
   #heard = false;
+  /** @type {number | undefined} when the connection was opened, in milliseconds since the Unix epoch */
+  #opened;
 
   /**
    * @param {string} url
    * @param {WebSocketClass} WebSocket
    * @param {Listener} listener
-   * @param {{retries?: number, timeout?: number}} options
+   * @param {{retries?: number, timeout?: number, answer_timeout?: number}} options
    */
-  constructor(url, WebSocket, listener, { retries = Infinity, timeout = 30 }) {
+  constructor(
+    url,
+    WebSocket,
+    listener,
+    { retries = Infinity, timeout = 30, answer_timeout = 120 },
+  ) {
     this.#url = url;
     this.#WebSocket = WebSocket;
     this.#listener = listener;
     this.#retries = retries;
     this.#tick = (timeout * 1000) / 3;
+    this.#patience = (3 * answer_timeout) / timeout;
   }
 
   /**
@@ -109,6 +122,12 @@ export class Connector {
     this.#hang_up();
   }
 
+  /** Take the connection for dead. */
+  drop() {
+    this.#hang_up();
+    this.#lost();
+  }
+
   #hang_up() {
     const socket = this.#socket;
     if (!socket) return;
@@ -140,17 +159,18 @@ export class Connector {
   }
 
   #open() {
-    this.next_attempt = undefined;
+    this.next_attempt = this.#opened = undefined;
     const socket = new this.#WebSocket(this.#url);
     this.#socket = socket;
     this.#silence = 0;
     socket.onopen = () => {
-      if (socket === this.#socket) this.#listener.opened();
+      if (socket !== this.#socket) return;
+      this.#opened = Date.now();
+      this.#listener.opened();
     };
     socket.onmessage = ({ data }) => {
       if (socket !== this.#socket) return;
-      // Only messages count: the client must not hammer a server that accepts and hangs up.
-      this.#failures = this.#silence = 0;
+      this.#silence = 0;
       this.#heard = true;
       // Binary frames are not part of the protocol.
       if (typeof data === "string") this.#listener.text(data);
@@ -165,6 +185,7 @@ export class Connector {
   /** @param {Closing} [closing] */
   #lost(closing = {}) {
     this.#socket = undefined;
+    if (this.#opened && Date.now() - this.#opened >= LONGEST_PAUSE) this.#failures = 0;
     const { code = 0, reason } = closing;
     const unreachable = new SharedStateError(
       "unreachable",
@@ -206,9 +227,8 @@ export class Connector {
     this.#watchdog = setInterval(() => {
       if (!this.#socket) return;
       if (++this.#silence === 2) this.#listener.probe();
-      if (this.#silence < 3) return;
-      this.#hang_up();
-      this.#lost();
+      if (this.#silence > 2) this.drop();
+      else this.#listener.tick(this.#patience);
     }, this.#tick);
     // In Node, only the connection should keep a program running.
     /** @type {any} */ (this.#watchdog).unref?.();

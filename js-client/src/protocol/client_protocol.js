@@ -8,16 +8,19 @@
 
 import { fault, send_text, settled } from "./effects.js";
 import { SharedStateError } from "./errors.js";
-import { decode, encode_request, members } from "./messages.js";
+import { by_path, decode, encode_request, members } from "./messages.js";
 import { Requests, closed, error_of } from "./requests.js";
-import { Subscription } from "./subscription.js";
+import { MAX_SNAPSHOT, Subscription } from "./subscription.js";
 
 /** @import { Effect } from "./effects.js" */
-/** @import { Malformed, Notification, Reply } from "./messages.js" */
+/** @import { Notification, Reply } from "./messages.js" */
 /** @import { Replica } from "./replica.js" */
 
 /** Default number of requests that may wait for a connection: minutes of an active page. */
-export const MAX_WAITING = 1000;
+export const MAX_QUEUE = 1000;
+
+/** How often a server may break the protocol on one connection: once more, and the connection is dropped. */
+const MAX_BREACHES = 10;
 
 export class ClientProtocol {
   #closed = false;
@@ -30,14 +33,22 @@ export class ClientProtocol {
    * @type {1 | 2 | undefined}
    */
   #level;
+  /** Breaches of the protocol on this connection. */
+  #breaches = 0;
+  #max_snapshot;
 
-  /** @param {{max_waiting?: number}} [options] `max_waiting`: requests that may wait for a connection */
-  constructor({ max_waiting = MAX_WAITING } = {}) {
-    this.#requests = new Requests(max_waiting);
+  /**
+   * @param {{max_queue?: number, max_snapshot?: number}} [options] `max_queue`: requests that may wait for a
+   *   connection; `max_snapshot`: characters of JSON text that the parts of one snapshot may have
+   */
+  constructor({ max_queue = MAX_QUEUE, max_snapshot = MAX_SNAPSHOT } = {}) {
+    this.#requests = new Requests(max_queue);
+    this.#max_snapshot = max_snapshot;
   }
 
   /** @returns {Effect[]} */
   connection_opened() {
+    this.#breaches = 0;
     const requests = this.#requests.connection_opened();
     return [...this.#subscribe([...this.#subscriptions.values()], true), ...requests];
   }
@@ -70,6 +81,20 @@ export class ClientProtocol {
    */
   give_up(error) {
     return this.#requests.end(error);
+  }
+
+  /**
+   * Some time has passed: look for what waits for an answer in vain. To be called at regular intervals.
+   *
+   * @param {number} limit intervals within which an answer has to come
+   * @returns {Effect[]}
+   */
+  tick(limit) {
+    const late = (/** @type {{age: number}} */ each) => each.age++ >= limit;
+    const asked = [...this.#subscriptions.values()].filter(({ state }) => state === "asked");
+    return [...this.#requests.sent.values(), ...asked].some(late)
+      ? [fault("no answer in time", true)]
+      : [];
   }
 
   /**
@@ -117,7 +142,7 @@ export class ClientProtocol {
   acquire(path, replica) {
     let subscription = this.#subscriptions.get(path);
     if (subscription && subscription.state !== "refused") return [];
-    subscription ??= new Subscription(path, replica);
+    subscription ??= new Subscription(path, replica, this.#max_snapshot);
     this.#subscriptions.set(path, subscription);
     return this.#subscribe([subscription], true);
   }
@@ -145,7 +170,7 @@ export class ClientProtocol {
           ? this.#subscribed(message)
           : this.#requests.receive(message);
       case "malformed":
-        return this.#malformed(message);
+        return this.#breach(message);
       default:
         return [];
     }
@@ -199,12 +224,6 @@ export class ClientProtocol {
    * @returns {Effect[]}
    */
   #subscribed(reply) {
-    /**
-     * @param {any} list of pairs, the path first
-     * @returns {Map<unknown, unknown>}
-     */
-    const by_path = (list) =>
-      new Map(Array.isArray(list) ? /** @type {any} */ (list.filter(Array.isArray)) : []);
     const accepted = by_path(reply.data);
     const errors = by_path(reply.errors);
     /** @type {Effect[]} */
@@ -218,20 +237,10 @@ export class ClientProtocol {
       } else if (asked || (reply.ok && state === "subscribed" && this.#level !== 2)) {
         const error = members(errors.get(path) ?? { code: "refused" });
         const reason = { data: `${path}: not subscribed`, error };
-        effects.push(this.#refuse(subscription, error_of(reply.ok ? reason : reply)));
+        effects.push(subscription.refuse(error_of(reply.ok ? reason : reply)));
       }
     }
     return effects;
-  }
-
-  /**
-   * @param {Subscription} subscription
-   * @param {SharedStateError} error
-   * @returns {Effect}
-   */
-  #refuse(subscription, error) {
-    subscription.state = "refused";
-    return { kind: "refused", path: subscription.path, error };
   }
 
   /**
@@ -245,43 +254,47 @@ export class ClientProtocol {
     // Released meanwhile: this was still on its way.
     if (!subscription) return [];
     const outcome = subscription.receive(notification);
-    if (outcome === "gap") return this.#resubscribe(subscription, epoch);
-    if (!outcome) return [];
-    const { diffs, synced } = outcome;
-    /** @type {Effect[]} */
-    const effects = [];
-    if (diffs.length > 0) effects.push({ kind: "changed", path, diffs });
-    if (synced) effects.push({ kind: "synced", path });
-    if (effects.length === 0) effects.push({ kind: "moved", path });
-    return effects;
+    if (outcome === "gap") return this.#breach(notification);
+    if (outcome !== "too_large") return outcome;
+    return this.#give_up(subscription, outcome, "its parts exceed max_snapshot");
   }
 
   /**
-   * @param {Malformed} message
+   * The server broke the protocol: a message cannot be read, or does not follow. Mend it, up to `MAX_BREACHES` times,
+   * by subscribing anew; in two requests, because a server may consider a path that one request removes and inserts
+   * as subscribed already, and send nothing.
+   *
+   * @param {{path: unknown, epoch?: string, reason?: string}} message without a reason, it does not follow: that is
+   *   no news for the application
    * @returns {Effect[]}
    */
-  #malformed({ reason, path }) {
-    const error = new SharedStateError("bad_message", `bad message: ${reason}`);
+  #breach({ path, epoch, reason }) {
     const subscription = this.#subscriptions.get(/** @type {string} */ (path));
-    if (subscription?.state !== "subscribed") return [fault(error)];
-    return [fault(error), ...this.#resubscribe(subscription, subscription.replica.epoch)];
+    // Without a path, nobody knows for whom it was: something may wait for it for ever.
+    const fatal = ++this.#breaches > MAX_BREACHES || typeof path !== "string";
+    const faults = reason || fatal ? [fault(`bad message: ${reason ?? "gaps"}`, fatal)] : [];
+    if (fatal || subscription?.state !== "subscribed") return faults;
+    const remedy = subscription.after_gap(reason ? subscription.replica.epoch : epoch);
+    if (remedy === "refuse")
+      return [
+        ...faults,
+        ...this.#give_up(subscription, "bad_message", "the server sent no snapshot"),
+      ];
+    subscription.state = "idle";
+    const remove = this.#change("unsubscribe", undefined, [path]);
+    return [...faults, ...remove, ...this.#subscribe([subscription], remedy === "resume")];
   }
 
   /**
-   * Subscribe anew after a gap. In two requests, because a server may consider a path that one request removes and
-   * inserts as subscribed already, and send nothing.
+   * Do without a subscription until it is asked for again.
    *
    * @param {Subscription} subscription
-   * @param {string | undefined} epoch
+   * @param {string} code
+   * @param {string} reason
    * @returns {Effect[]}
    */
-  #resubscribe(subscription, epoch) {
-    const remedy = subscription.after_gap(epoch);
-    subscription.state = "idle";
-    const remove = this.#change("unsubscribe", undefined, [subscription.path]);
-    if (remedy !== "refuse")
-      return [...remove, ...this.#subscribe([subscription], remedy === "resume")];
-    const error = new SharedStateError("bad_message", "the server sent no snapshot");
-    return [...remove, this.#refuse(subscription, error)];
+  #give_up(subscription, code, reason) {
+    const refused = subscription.refuse(new SharedStateError(code, reason));
+    return [...this.#change("unsubscribe", undefined, [subscription.path]), refused];
   }
 }

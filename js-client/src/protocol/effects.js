@@ -14,12 +14,13 @@
  *   a replica came to another version, and neither `changed` nor `synced` says so
  * @typedef {{kind: "refused", path: string, error: SharedStateError}} Refused
  *   the server does not keep this replica in sync
- * @typedef {{kind: "fault", error: SharedStateError}} Fault
- *   the server broke the protocol, and no request is to blame
+ * @typedef {{kind: "fault", error: SharedStateError, fatal: boolean}} Fault
+ *   the server broke the protocol, and no request is to blame; if it is fatal, the connection must be dropped
  * @typedef {SendText | Settled | Changed | Synced | Moved | Refused | Fault} Effect
  */
 
-/** @import { SharedStateError } from "./errors.js" */
+import { SharedStateError } from "./errors.js";
+
 /** @import { Diff } from "./replica.js" */
 
 /**
@@ -37,7 +38,12 @@ export const send_text = (text) => ({ kind: "send_text", text });
 export const settled = (ticket, error, data) => ({ kind: "settled", ticket, error, data });
 
 /**
- * @param {SharedStateError} error
+ * @param {string} reason
+ * @param {boolean} fatal
  * @returns {Fault}
  */
-export const fault = (error) => ({ kind: "fault", error });
+export const fault = (reason, fatal) => ({
+  kind: "fault",
+  error: new SharedStateError("bad_message", reason),
+  fatal,
+});

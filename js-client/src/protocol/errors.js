@@ -22,7 +22,7 @@
  * - `connection_lost`: the request was sent, but the connection was lost before the answer came. Whether it took
  *   effect is unknown (`outcome` is "unknown"); the dataset shows it once it is in sync again.
  * - `too_large`: the server closed the connection because a message was too long for it; this request was the
- *   longest unanswered one, and was not accepted.
+ *   longest unanswered one, and was not accepted. Or the parts of a dataset's snapshot exceed `max_snapshot`.
  * - `closed`: the client was closed; the request was never sent.
  * - `unreachable`: all attempts to connect that the option `retries` allows have failed; the request was never
  *   sent. It is also reported, once, if the first two attempts fail: browsers do not say why.
@@ -34,7 +34,7 @@
  * - `bad_path`: refused before it was sent, for a reason that the server would give too; `bad_update` likewise, or
  *   the update has an unknown member or a value that JSON cannot express; `message` names the place.
  * - `bad_url`, `bad_option`: the constructor rejected its arguments (not in the lean core), or there is no WebSocket.
- * - `bad_message`: the server broke the protocol (reported, never a reply).
+ * - `bad_message`: the server broke the protocol (reported, never a reply), or does not answer.
  * - `refused`: the server omitted a path from the subscriptions without a reason (level 1).
  * - `failed`: the server refused a request without a code (level 1), and `message` is its reason; or the request
  *   needs conditions or transactions, which level 1 does not have.

@@ -26,6 +26,7 @@
  * @property {number | undefined} base version from which it leads
  * @property {number | undefined} version version to which it leads
  * @property {boolean} more whether further parts follow, to be applied together with this one
+ * @property {number} size characters of its text
  */
 
 /** @typedef {{kind: "malformed", reason: string, path: unknown}} Malformed `path`: that of the message, if any */
@@ -58,7 +59,8 @@ export function decode(text) {
   }
   if (!is_object(message)) return malformed("not an object");
   if (message.type === "REPLY") return reply(message);
-  if (message.type === "MESSAGE" && message.cmd === "NOTIFY") return notification(message);
+  if (message.type === "MESSAGE" && message.cmd === "NOTIFY")
+    return notification(message, text.length);
   return undefined;
 }
 
@@ -81,9 +83,10 @@ function reply(message) {
 
 /**
  * @param {Record<string, unknown>} message
+ * @param {number} size
  * @returns {Notification | Malformed}
  */
-function notification({ path, data, epoch, base, version, more }) {
+function notification({ path, data, epoch, base, version, more }, size) {
   const { remove = [], insert = [], reset } = members(data);
   // Treating a member of the wrong type as absent would silently change the meaning of the message.
   const are = (/** @type {string} */ type, /** @type {unknown[]} */ ...values) =>
@@ -107,6 +110,7 @@ function notification({ path, data, epoch, base, version, more }) {
     base: /** @type {number | undefined} */ (base ?? undefined),
     version: /** @type {number | undefined} */ (version ?? undefined),
     more: more === true,
+    size,
   };
 }
 
@@ -116,6 +120,13 @@ function notification({ path, data, epoch, base, version, more }) {
  * @returns {Malformed}
  */
 const malformed = (reason, path) => ({ kind: "malformed", reason, path });
+
+/**
+ * @param {any} list of pairs, the path first
+ * @returns {Map<unknown, unknown>}
+ */
+export const by_path = (list) =>
+  new Map(Array.isArray(list) ? /** @type {any} */ (list.filter(Array.isArray)) : []);
 
 /**
  * @param {unknown} value

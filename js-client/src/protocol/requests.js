@@ -17,7 +17,7 @@ import { encode_request } from "./messages.js";
 /** @import { Effect } from "./effects.js" */
 /** @import { Reply } from "./messages.js" */
 
-/** @typedef {{tunnel: number, ticket: unknown, text: string}} Waiting */
+/** @typedef {{tunnel: number, ticket: unknown, text: string, age: number}} Waiting `age`: ticks since it was sent */
 /** @typedef {{code?: number, reason?: string}} Closing how the server ended a connection, if it said so */
 
 /** The close code for a message that is too long (RFC 6455, section 7.4.1). */
@@ -35,7 +35,7 @@ export class Requests {
   connected = false;
   #next_tunnel = 0;
   /** @type {Map<unknown, Waiting>} by tunnel */
-  #sent = new Map();
+  sent = new Map();
   /** @type {Waiting[]} */
   #waiting = [];
   #waiting_length = 0;
@@ -68,7 +68,7 @@ export class Requests {
     if (full && !this.connected)
       error ??= new SharedStateError("too_many", "not connected, queue full");
     if (error) return [settled(ticket, error)];
-    this.#waiting.push({ tunnel, ticket, text });
+    this.#waiting.push({ tunnel, ticket, text, age: 0 });
     this.#waiting_length += text.length;
     return this.#fill();
   }
@@ -85,8 +85,8 @@ export class Requests {
    */
   connection_lost(closing) {
     this.connected = false;
-    const lost = [...this.#sent.values()];
-    this.#sent.clear();
+    const lost = [...this.sent.values()];
+    this.sent.clear();
     const too_large = closing?.code === TOO_BIG ? longest(lost) : undefined;
     return lost.map((request) =>
       settled(
@@ -127,20 +127,20 @@ export class Requests {
    * @returns {Effect[]} empty if it does not answer a request
    */
   receive(reply) {
-    const request = this.#sent.get(reply.tunnel);
+    const request = this.sent.get(reply.tunnel);
     if (!request) return [];
-    this.#sent.delete(reply.tunnel);
+    this.sent.delete(reply.tunnel);
     const over = settled(request.ticket, reply.ok ? undefined : error_of(reply), reply.data);
     // Refilled by halves: taking many requests from the front of a long list at once is cheap.
-    return this.#sent.size > WINDOW / 2 ? [over] : [over, ...this.#fill()];
+    return this.sent.size > WINDOW / 2 ? [over] : [over, ...this.#fill()];
   }
 
   /** @returns {Effect[]} */
   #fill() {
     if (!this.connected || this.#waiting.length === 0) return [];
-    return this.#waiting.splice(0, WINDOW - this.#sent.size).map((request) => {
+    return this.#waiting.splice(0, WINDOW - this.sent.size).map((request) => {
       const { tunnel, text } = request;
-      this.#sent.set(tunnel, request);
+      this.sent.set(tunnel, request);
       this.#waiting_length -= text.length;
       return send_text(text);
     });

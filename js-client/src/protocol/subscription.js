@@ -14,15 +14,22 @@
  * | subscribed | other, right after asking so    | gap: ask for a snapshot                             |
  * | subscribed | other, right after asking that  | refused: asking again would not help                |
  * | refused    | any                             | ignored, until asked again: new connection, `acquire` |
+ *
+ * Parts are kept up to `max_snapshot` characters of their messages; a subscription with more is refused.
  */
 
+/** @import { Effect, Refused } from "./effects.js" */
+/** @import { SharedStateError } from "./errors.js" */
 /** @import { Notification } from "./messages.js" */
-/** @import { Diff, Replica } from "./replica.js" */
+/** @import { Replica } from "./replica.js" */
 
 /**
- * Undefined: ignored, or kept until the remaining parts arrive.
- * @typedef {"gap" | {diffs: Diff[], synced: boolean} | undefined} Outcome
+ * No effects: ignored, or kept until the remaining parts arrive.
+ * @typedef {"gap" | "too_large" | Effect[]} Outcome
  */
+
+/** Default number of characters of JSON text that the parts of one snapshot may have: a million items of 250. */
+export const MAX_SNAPSHOT = 2 ** 28;
 
 export class Subscription {
   /** @type {"idle" | "asked" | "subscribed" | "refused"} */
@@ -35,14 +42,19 @@ export class Subscription {
   #awaited = "snapshot";
   /** @type {Notification | undefined} the parts that have arrived, joined */
   #parts;
+  #max_snapshot;
+  /** Ticks since it was asked for. */
+  age = 0;
 
   /**
    * @param {string} path
    * @param {Replica} replica
+   * @param {number} max_snapshot
    */
-  constructor(path, replica) {
+  constructor(path, replica, max_snapshot) {
     this.path = path;
     this.replica = replica;
+    this.#max_snapshot = max_snapshot;
   }
 
   /**
@@ -54,6 +66,7 @@ export class Subscription {
   ask(tunnel, resume) {
     const { epoch, version } = this.replica;
     this.state = "asked";
+    this.age = 0;
     this.tunnel = tunnel;
     this.#parts = undefined;
     const known = resume && epoch !== undefined && version !== undefined;
@@ -72,6 +85,15 @@ export class Subscription {
   }
 
   /**
+   * @param {SharedStateError} error
+   * @returns {Refused}
+   */
+  refuse(error) {
+    this.state = "refused";
+    return { kind: "refused", path: this.path, error };
+  }
+
+  /**
    * What to do about a gap.
    *
    * @param {string | undefined} epoch epoch of the notification that revealed it, if known
@@ -87,19 +109,17 @@ export class Subscription {
    * @returns {Outcome}
    */
   receive(next) {
-    if (!this.in_force) return undefined;
+    if (!this.in_force) return [];
     const parts = this.#parts;
     this.#parts = undefined;
     // Parts of one snapshot name the same version; anything else on this path means that it was abandoned.
     const continues = parts && parts.epoch === next.epoch && parts.version === next.version;
-    if (!continues && !this.#acceptable(next))
-      return this.state === "subscribed" ? "gap" : undefined;
+    if (!continues && !this.#acceptable(next)) return this.state === "subscribed" ? "gap" : [];
     const whole = continues ? join(parts, next) : next;
-    if (next.more) {
-      this.#parts = whole;
-      return undefined;
-    }
-    return this.#apply(whole);
+    if (!next.more) return this.#apply(whole);
+    if (whole.size > this.#max_snapshot) return "too_large";
+    this.#parts = whole;
+    return [];
   }
 
   /**
@@ -114,15 +134,18 @@ export class Subscription {
 
   /**
    * @param {Notification} whole
-   * @returns {Outcome}
+   * @returns {Effect[]}
    */
-  #apply({ update, epoch, version }) {
+  #apply({ path, update, epoch, version }) {
     const diffs = this.replica.apply(update);
     this.replica.epoch = epoch;
     this.replica.version = version;
-    const synced = this.#awaited !== "nothing";
+    /** @type {Effect[]} */
+    const effects = [];
+    if (diffs.length > 0) effects.push({ kind: "changed", path, diffs });
+    if (this.#awaited !== "nothing") effects.push({ kind: "synced", path });
     this.#awaited = "nothing";
-    return { diffs, synced };
+    return effects.length > 0 ? effects : [{ kind: "moved", path }];
   }
 }
 
@@ -135,5 +158,6 @@ function join(first, next) {
   // The lists of `first` belong to us, so they grow in place: joining many parts stays linear.
   for (const id of next.update.remove) first.update.remove.push(id);
   for (const item of next.update.insert) first.update.insert.push(item);
+  first.size += next.size;
   return first;
 }

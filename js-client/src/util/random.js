@@ -14,6 +14,9 @@ export function random_id() {
   );
 }
 
+/** In milliseconds. */
+export const LONGEST_PAUSE = 20_000;
+
 /**
  * Return the pause before the next attempt to connect: evenly distributed between 0 and a bound that doubles with
  * each failure ("full jitter"), so that the clients of a restarted server do not all come back at once.
@@ -22,7 +25,7 @@ export function random_id() {
  * @returns {number} milliseconds
  */
 export function backoff(failures) {
-  return jitter(Math.min(20_000, 250 * 2 ** failures));
+  return jitter(Math.min(LONGEST_PAUSE, 250 * 2 ** failures));
 }
 
 /**

@@ -105,7 +105,7 @@ test("the function that gets errors", async () => {
   const client = new SharedStateClient("ws://host:1", options);
   const [, ds] = client.acquire(C);
   const socket = FakeWebSocket.last.open().serve();
-  cut_short(() => socket.say("{"));
+  cut_short(() => socket.say(notify({ insert: [7] }, {}, "/app/items/nobody's")));
   let told = 0;
   ds.add_callback(() => told++);
   socket.say(notify({ insert: [{ id: "a" }] }, at("e", 1, 2)));

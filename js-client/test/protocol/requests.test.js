@@ -92,7 +92,7 @@ describe("requests", () => {
   });
 
   test("beyond the bound are refused while there is no connection", () => {
-    const core = new ClientProtocol({ max_waiting: 2 });
+    const core = new ClientProtocol({ max_queue: 2 });
     assert.deepEqual([...put(core, 1), ...put(core, 2)], []);
     const [effect] = put(core, 3);
     assert.ok(effect.kind === "settled" && effect.ticket === 3);
@@ -112,7 +112,7 @@ describe("requests", () => {
   });
 
   test("a burst goes out at the server's pace, whole and in order", () => {
-    const core = new ClientProtocol({ max_waiting: 2 });
+    const core = new ClientProtocol({ max_queue: 2 });
     core.connection_opened();
     /** @type {number[]} */
     const seen = [];

@@ -35,8 +35,8 @@ class Speaker(Protocol):
         """A link is open."""
         ...
 
-    def received(self, text: str) -> bool:
-        """A message has come through it; return whether it was of use."""
+    def received(self, text: str) -> None:
+        """A message has come through it."""
         ...
 
     def lost(self, end: End) -> None:
@@ -109,19 +109,12 @@ class Connector:
             failures += 1
 
     async def _converse(self, link: Link) -> bool:
-        """Converse until the link ends; return whether it was of use.
+        """Converse until the link ends; return whether it has stood for as long as the longest pause.
 
-        It was if it brought what was asked for, or lasted: a client must not keep calling a server that hangs up at
-        once. A link that the client had to drop would have to be dropped the next time too.
+        Until one has, pauses grow, whatever the server says: a client must not keep calling one that hangs up.
         """
-        useful = False
         began = anyio.current_time()
-
-        def received(text: str) -> None:
-            nonlocal useful
-            useful |= self._speaker.received(text)
-
-        end = await link.run(received)
+        end = await link.run(self._speaker.received)
         self._speaker.lost(end)
         if end.sent_away is not None and not self._closing:
             problem = f"{self._address} sends this client away: {end.reason}"
@@ -133,8 +126,7 @@ class Connector:
             log.log(level, text, self._address, end.reason, extra=about("connection_lost"))
             if news:
                 self._told = end.reason
-        lasted = anyio.current_time() - began >= LONGEST_PAUSE
-        return lasted or (useful and not end.hung_up)
+        return anyio.current_time() - began >= LONGEST_PAUSE
 
     async def goodbye(self) -> None:
         """Close the connection in order, if that does not take long."""

@@ -109,7 +109,7 @@ class Link:
         self._text: list[str] = []
         self._text_size = 0
         self._ending = False
-        self._given_up = False
+        self._reading = anyio.CancelScope()
         self._end = End("the server went away")
 
     def send(self, message: bytes) -> None:
@@ -124,8 +124,8 @@ class Link:
 
     def give_up(self, code: int, problem: str) -> None:
         """Hang up because of what the server sent, without waiting for its answer."""
-        self._given_up = True
         self._end = End(f"the server was hung up on: {problem}", hung_up=True)
+        self._reading.cancel()
         self.close(code, problem)
 
     async def run(self, received: Callable[[str], None]) -> End:
@@ -134,7 +134,8 @@ class Link:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._write)
                 tasks.start_soon(self._watch, tasks.cancel_scope)
-                await self._read(received)
+                with self._reading:
+                    await self._read(received)
                 self._ending = True
                 self._wanted.set()
                 with anyio.move_on_after(GOODBYE_SECONDS):
@@ -178,7 +179,7 @@ class Link:
                     self._text.clear()
                     self._text_size = 0
                     received(text)
-                    return not self._given_up
+                    return not self._reading.cancel_called
             case BytesMessage():
                 self.give_up(CLOSE_UNSUPPORTED_DATA, "it sent a binary message")
                 return False
