@@ -23,6 +23,7 @@ from .effects import (
 )
 from .errors import ErrorCode, LocalProtocolError, RequestError, SharedStateError
 from .limits import Limits
+from .messages import Message, Spliced
 from .names import Paging
 from .paths import CollectionPath, parse_collection_path
 from .server.server import Server
@@ -62,6 +63,7 @@ __all__ = [
     "Load",
     "Loaded",
     "LocalProtocolError",
+    "Message",
     "Outcome",
     "Paging",
     "PauseReading",
@@ -72,6 +74,7 @@ __all__ = [
     "Send",
     "Server",
     "SharedStateError",
+    "Spliced",
     "Update",
     "Write",
     "__version__",

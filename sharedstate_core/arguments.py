@@ -209,7 +209,7 @@ def messages(unsent: Iterable[bytes]) -> Sequence[bytes]:
         kept = tuple(unsent)
     except TypeError:
         raise TypeError(f"unsent: expected several messages, found {found(unsent)}") from None
-    if not set(map(type, kept)) <= {bytes, bytearray, memoryview}:
+    if not all(issubclass(kind, bytes | bytearray | memoryview) for kind in set(map(type, kept))):
         raise TypeError("unsent: expected several messages, each of bytes")
     return kept
 

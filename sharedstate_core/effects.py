@@ -10,6 +10,7 @@ from typing import Generic, TypeAlias, TypeVar
 from msgspec import Struct
 
 from .errors import RequestError
+from .messages import Message
 from .paths import CollectionPath
 from .storage import Cursor, Write
 
@@ -20,11 +21,12 @@ C = TypeVar("C", bound="Hashable")
 class Send(Struct, Generic[C], frozen=True):
     """Send one text message to each of these connections.
 
-    The message is in UTF-8 and shared: frame it once, however many connections there are.
+    The message is in UTF-8 and shared: frame it once, however many connections there are. A long one comes in pieces,
+    which it shares with others (`Spliced`); `bytes(message)` is the text in any case, and copies only a long one.
     """
 
     connections: Sequence[C]
-    message: bytes
+    message: Message
 
 
 class AwaitDrain(Struct, Generic[C], frozen=True):

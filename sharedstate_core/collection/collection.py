@@ -32,6 +32,7 @@ from .state import CollectionState
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sharedstate_core.messages import Message
     from sharedstate_core.paths import CollectionPath
     from sharedstate_core.storage import CommitResult, Cursor, Loaded
 
@@ -70,7 +71,7 @@ class Collection(CollectionState[C]):
         """Keep nothing but a cursor for this subscriber until `catch_up`."""
         self._subscribers.suspend(subscription)
 
-    def catch_up(self, subscription: Subscription[C], out: list[Effect[C]]) -> Sequence[bytes]:
+    def catch_up(self, subscription: Subscription[C], out: list[Effect[C]]) -> Sequence[Message]:
         """Return what brings a subscriber up to date, for the caller to send; nothing yet without content."""
         replica = self._content.replica
         if replica is None or self._freshness.is_awaited(subscription, replica):
@@ -257,7 +258,8 @@ class Collection(CollectionState[C]):
             if self._content.replica is None:
                 self._host.forget(self)
             else:
-                self._notices.clear()  # not counted in `memory`; encoded again when somebody comes back
+                if self.memory > self._limits.current.linger_bytes:
+                    self._notices.clear()  # the content alone may fit
                 self._host.linger(self, now)
 
     def _is_idle(self) -> bool:

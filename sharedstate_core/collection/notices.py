@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from msgspec import Raw
-
 from sharedstate_core.wire.encode import encode_items, encode_notification
-
-from .replica import Changes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sharedstate_core.limits import LiveLimits
+    from sharedstate_core.messages import Items, Message
     from sharedstate_core.storage import Cursor
 
     from .replica import Replica
@@ -35,86 +32,121 @@ class Audience(NamedTuple):
     parts: bool
 
 
+class Part(NamedTuple):
+    """One step of a net change, without the path: the same for every audience that takes it in the same parts.
+
+    Attributes:
+        base: the version it continues from.
+        remove: ids to remove.
+        items: the items to set after that.
+        reset: whether everything is removed before.
+        more: whether another part follows.
+    """
+
+    base: int
+    remove: Sequence[str]
+    items: Items
+    reset: bool
+    more: bool
+
+
 class Notices:
     """The encoded messages about one replica in its current state."""
 
     def __init__(self, limits: LiveLimits) -> None:
         self._limits = limits
         self._of: Cursor | None = None  # the state they are about
-        self._items: bytes | None = None
-        self._messages: dict[tuple[Audience, Cursor | None], Sequence[bytes]] = {}
+        self._items: Items | None = None
+        self._parts: dict[tuple[bool, Cursor | None], Sequence[Part]] = {}
+        self._messages: dict[tuple[Audience, Cursor | None], Sequence[Message]] = {}
         self._bytes = 0
+
+    @property
+    def bytes(self) -> int:
+        """Approximate memory that the encoded texts take."""
+        return self._bytes if self._items is None else self._bytes + self._items.size
 
     def clear(self) -> None:
         """Discard everything; it is encoded again when needed."""
         self._items = None
+        self._clear_changes()
+
+    def _clear_changes(self) -> None:
+        self._parts.clear()
         self._messages.clear()
         self._bytes = 0
 
-    def items(self, replica: Replica) -> Raw:
+    def items(self, replica: Replica) -> Items:
         """Return the JSON array of all items."""
         self._follow(replica)
-        return Raw(self._array(replica))
+        return self._array(replica)
 
     def _follow(self, replica: Replica) -> None:
         if self._of != replica.cursor:
             self._of = replica.cursor
             self.clear()
 
-    def _array(self, replica: Replica) -> bytes:
+    def _array(self, replica: Replica) -> Items:
         if self._items is None:
             self._items = encode_items(replica.texts())
         return self._items
 
     def messages(
         self, replica: Replica, audience: Audience, cursor: Cursor | None
-    ) -> Sequence[bytes]:
+    ) -> Sequence[Message]:
         """Return the notifications that lead an audience from `cursor` (None: from nothing) to the replica.
 
         There is one, or several if the change is large and the audience asked for parts.
         """
         self._follow(replica)
-        if not replica.reaches(cursor):
-            cursor = None
         messages = self._messages.get((audience, cursor))
         if messages is not None:
             return messages
-        remove: Sequence[str] = ()
-        insert: Sequence[bytes] = ()
-        since, size = 0, replica.bytes
-        if cursor is not None:
-            remove, insert = replica.changes_since(cursor.version)
-            since, size = cursor.version, sum(map(len, insert))
-        if audience.parts and size > self._limits.current.part_bytes:
-            change = Changes(remove, replica.texts() if cursor is None else insert)
-            messages = self._in_parts(audience.path, change, cursor, replica.cursor)
-        else:
-            array = self._array(replica) if cursor is None else encode_items(insert)
-            reset = cursor is None
-            messages = (
-                encode_notification(
-                    audience.path, remove, array, since, replica.cursor, reset=reset
-                ),
-            )
         if len(self._messages) >= KEPT_DELTAS or self._bytes > KEPT_BYTES:
-            self._messages.clear()
-            self._bytes = 0
+            self._clear_changes()
+        path, in_parts = audience
+        parts = self._parts.get((in_parts, cursor)) or self._encode(replica, cursor, in_parts)
+        now, messages = replica.cursor, []
+        for base, remove, items, reset, more in parts:
+            messages.append(
+                encode_notification(path, remove, items, base, now, reset=reset, more=more)
+            )
         self._messages[audience, cursor] = messages
-        self._bytes += sum(map(len, messages))
         return messages
 
-    def _in_parts(
-        self, path: str, change: Changes, cursor: Cursor | None, now: Cursor
-    ) -> Sequence[bytes]:
-        remove, insert = change
-        starts, since = self._starts(insert), 0 if cursor is None else cursor.version
-        parts = []
+    def _encode(self, replica: Replica, cursor: Cursor | None, in_parts: bool) -> Sequence[Part]:
+        """Encode the net change, once for all spellings of the path, and keep it."""
+        key = in_parts, cursor
+        base, reset, size = 0, True, replica.bytes
+        remove: Sequence[str] = ()
+        insert: Sequence[bytes] | None = None
+        if cursor is not None and replica.reaches(cursor):
+            remove, insert = replica.changes_since(cursor.version)
+            base, reset, size = cursor.version, False, sum(map(len, insert))
+        elif (in_parts, None) in self._parts:
+            return self._parts[in_parts, None]
+        else:
+            key = in_parts, None
+        parts: Sequence[Part]
+        if in_parts and size > self._limits.current.part_bytes:
+            texts = replica.texts() if insert is None else insert
+            parts = self._divide(texts, remove, base, reset=reset)
+            self._bytes += size
+        elif insert is None:
+            parts = (Part(base, remove, self._array(replica), reset, False),)
+        else:
+            parts = (Part(base, remove, encode_items(insert), reset, False),)
+            self._bytes += size
+        self._parts[key] = parts
+        return parts
+
+    def _divide(
+        self, texts: Sequence[bytes], remove: Sequence[str], base: int, *, reset: bool
+    ) -> Sequence[Part]:
+        starts, parts = self._starts(texts), []
         for start, end in zip(starts, [*starts[1:], None], strict=True):
-            array = encode_items(insert[start:end])
-            reset, more = cursor is None and start == 0, end is not None
-            parts.append(
-                encode_notification(path, remove, array, since, now, reset=reset, more=more)
-            )
+            items = encode_items(texts[start:end])
+            parts.append(Part(base, remove, items, reset and start == 0, end is not None))
             remove = ()
         return parts
 

@@ -9,6 +9,7 @@ from sharedstate_core.effects import C, Effect, Effects
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from sharedstate_core.messages import Message
     from sharedstate_core.paths import CollectionPath
     from sharedstate_core.storage import Cursor
 
@@ -61,7 +62,7 @@ class Reader(Protocol[C]):
         """Whether one of its requests is deferred, so that all later ones must be."""
         ...
 
-    def take(self, messages: Sequence[bytes], out: list[Effect[C]]) -> None:
+    def take(self, messages: Sequence[Message], out: list[Effect[C]]) -> None:
         """Send messages meant for this reader alone, which may block it."""
         ...
 

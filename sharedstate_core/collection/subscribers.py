@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from sharedstate_core.counters import Counters
+    from sharedstate_core.messages import Message
     from sharedstate_core.paths import CollectionPath
     from sharedstate_core.storage import Cursor
 
@@ -39,7 +40,7 @@ class Watched(Protocol[C]):
         """Keep nothing but a cursor for this subscriber until `catch_up`."""
         ...
 
-    def catch_up(self, subscription: Subscription[C], out: list[Effect[C]]) -> Sequence[bytes]:
+    def catch_up(self, subscription: Subscription[C], out: list[Effect[C]]) -> Sequence[Message]:
         """Return what brings a subscriber up to date, for the caller to send; nothing yet without content."""
         ...
 
@@ -154,10 +155,10 @@ class Subscribers(Generic[C]):
         if subscription.reader.state == "ready":
             self.waiting[subscription] = None
 
-    def sync(self, subscription: Subscription[C], replica: Replica) -> Sequence[bytes]:
+    def sync(self, subscription: Subscription[C], replica: Replica) -> Sequence[Message]:
         """Return what brings one subscriber to the replica's state, for the caller to send; it is in step then."""
         audience, cursor = subscription.audience, subscription.cursor
-        messages: Sequence[bytes] = ()
+        messages: Sequence[Message] = ()
         if subscription.is_new or cursor != replica.cursor:
             messages = self._notices.messages(replica, audience, cursor)
             self._count_catch_up(subscription, replica, len(messages))

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Generic
 
 from sharedstate_core.effects import Answer
+from sharedstate_core.messages import Message
 
 from .operations import Operation
 from .peer import P
@@ -40,5 +41,8 @@ class BroadcastingHost(Host[P]):
     """A host that sends a message to all its readers itself, so that it can be framed once."""
 
     @abstractmethod
-    def send(self, peers: Sequence[P], message: bytes) -> None:
-        """Send a message to these peers, in place of each one's `Peer.send`; a peer may leave meanwhile."""
+    def send(self, peers: Sequence[P], message: Message) -> None:
+        """Send a message to these peers, in place of each one's `Peer.send`; a peer may leave meanwhile.
+
+        A long one comes in pieces, which it shares with others: see `Spliced`.
+        """

@@ -28,6 +28,8 @@ from .peer import P
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from sharedstate_core.messages import Message
+
     from .host import Host
     from .operations import Operation
 
@@ -116,12 +118,13 @@ class Performer(Generic[P]):
             case _:
                 assert_never(effect)
 
-    def _send(self, peers: Sequence[P], message: bytes) -> None:
+    def _send(self, peers: Sequence[P], message: Message) -> None:
         if self._broadcast is None:
+            text = bytes(message)
             for index, peer in enumerate(peers):
                 if peer not in self.gone:
                     try:
-                        peer.send(message)
+                        peer.send(text)
                     except BaseException:
                         rest = Send(peers[index + 1 :], message)
                         self._effects = chain((rest,), self._effects)

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Generic
 
 from sharedstate_core.collection.reader import Deferred
 from sharedstate_core.effects import C
+from sharedstate_core.messages import pieces_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence, Sized
 
     from sharedstate_core.collection.subscribers import Subscription
+    from sharedstate_core.messages import Message
 
 
 class HeldReply:
@@ -24,7 +26,7 @@ class HeldReply:
     __slots__ = ("message",)
     __match_args__ = ("message",)
 
-    def __init__(self, message: bytes) -> None:
+    def __init__(self, message: Message) -> None:
         self.message = message
 
 
@@ -60,7 +62,7 @@ class Backlog(Generic[C]):
         """Remove a subscription from the queue, if it is there."""
         self._queue.pop(subscription, None)
 
-    def hold(self, reply: bytes) -> None:
+    def hold(self, reply: Message) -> None:
         """Add a reply to the queue."""
         self._queue[HeldReply(reply)] = None
         self.held_bytes += len(reply)
@@ -86,7 +88,7 @@ class Backlog(Generic[C]):
         kept: list[Sized] = []
         for each in self._queue:
             if isinstance(each, HeldReply):
-                kept.append(each.message)
+                kept.extend(pieces_of((each.message,)))
             elif isinstance(each, Deferred):
                 kept.append(each)
         return kept

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import TYPE_CHECKING, Generic
 
-from msgspec import Raw, Struct
+from msgspec import Struct
 
 from sharedstate_core.collection.queue import REQUEST_BYTES
 from sharedstate_core.effects import Answer, C, Effect
 from sharedstate_core.errors import RequestError
+from sharedstate_core.messages import Items
 
 from .session import Session
 
@@ -39,7 +40,7 @@ class Caller(Struct, Generic[C], eq=False):
 
     def succeed(self, data: object, out: list[Effect[C]], cursor: Cursor | None = None) -> None:
         """Report the data asked for; `cursor` is the state it shows."""
-        data = bytes(data) if isinstance(data, Raw) else data
+        data = bytes(data) if isinstance(data, Items) else data
         self._answer(Answer(self.author, data, cursor), out)
 
     def succeed_with_names(self, page: Page, out: list[Effect[C]]) -> None:

@@ -8,12 +8,14 @@ from msgspec import Raw, Struct
 
 from sharedstate_core.collection.queue import REQUEST_BYTES
 from sharedstate_core.effects import C, Effect
+from sharedstate_core.messages import Items
 from sharedstate_core.wire import encode
 
 from .session import Session
 
 if TYPE_CHECKING:
     from sharedstate_core.errors import RequestError
+    from sharedstate_core.messages import Message
     from sharedstate_core.names import Page
     from sharedstate_core.storage import Cursor
 
@@ -38,13 +40,17 @@ class Request(Struct, Generic[C], eq=False):
         """Approximate memory it takes, in bytes, without what it asks for."""
         return REQUEST_BYTES + len(self.tunnel)
 
-    def answer(self, message: bytes, out: list[Effect[C]]) -> None:
+    def answer(self, message: Message, out: list[Effect[C]]) -> None:
         """Answer with an encoded reply."""
         self.reader.answer(message, self.length, out)
 
     def succeed(self, data: object, out: list[Effect[C]], cursor: Cursor | None = None) -> None:
         """Answer `ok: true` with `data`."""
-        message = encode.encode_reply(self.cmd, self.tunnel, data, cursor)
+        message: Message
+        if isinstance(data, Items):
+            message = encode.encode_items_reply(self.cmd, self.tunnel, data, cursor)
+        else:
+            message = encode.encode_reply(self.cmd, self.tunnel, data, cursor)
         self.reader.answer(message, self.length, out)
 
     def succeed_with_names(self, page: Page, out: list[Effect[C]]) -> None:

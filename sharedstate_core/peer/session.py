@@ -30,6 +30,7 @@ from sharedstate_core.effects import (
     Send,
 )
 from sharedstate_core.errors import CLOSE_POLICY, RequestError
+from sharedstate_core.messages import pieces_of
 
 from .backlog import Backlog, HeldReply
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
     from sharedstate_core.counters import Counters
     from sharedstate_core.limits import LiveLimits
+    from sharedstate_core.messages import Message
     from sharedstate_core.paths import CollectionPath
     from sharedstate_core.storage import Cursor
 
@@ -94,7 +96,7 @@ class Session(Generic[C]):
         if self._unanswered > limit:
             raise RequestError("too_many", f"more than {limit} requests wait for an answer")
 
-    def answer(self, reply: bytes, size: int, out: list[Effect[C]]) -> None:
+    def answer(self, reply: Message, size: int, out: list[Effect[C]]) -> None:
         """Send the reply to a request, which counts as answered then."""
         self.send(reply, out)
         self.answered(size, out)
@@ -108,7 +110,7 @@ class Session(Generic[C]):
 
     # --- output -----------------------------------------------------------------------------------
 
-    def send(self, reply: bytes, out: list[Effect[C]]) -> None:
+    def send(self, reply: Message, out: list[Effect[C]]) -> None:
         """Send a reply, or hold it while the reader is blocked."""
         match DELIVERY.decide[self.state, "reply", False]:
             case "now":
@@ -119,18 +121,18 @@ class Session(Generic[C]):
                 if self._backlog.held_bytes > self._limits.current.held_bytes:
                     self.close("too many unread replies", out)
                 else:
-                    self._charge((reply,), out)
+                    self._charge(tuple(pieces_of((reply,))), out)
             case "never":
                 pass
 
-    def take(self, messages: Sequence[bytes], out: list[Effect[C]]) -> None:
+    def take(self, messages: Sequence[Message], out: list[Effect[C]]) -> None:
         """Send messages meant for this reader alone, which may block it."""
         if messages:
             to_it = (self.connection,)
             out.extend(Send(to_it, message) for message in messages)
             self._given(sum(map(len, messages)), messages, out)
 
-    def _given(self, size: int, messages: Sequence[bytes], out: list[Effect[C]]) -> None:
+    def _given(self, size: int, messages: Sequence[Message], out: list[Effect[C]]) -> None:
         """Count what this reader alone was given; once the window is full, wait until it has left."""
         self._window += size
         self._counters.bytes += size
@@ -138,7 +140,7 @@ class Session(Generic[C]):
             self.block(out)
             out.append(AwaitDrain(self.connection))
             self._drains.expect(self)
-            self._charge(messages, out)
+            self._charge(tuple(pieces_of(messages)), out)
 
     def _charge(self, messages: Sequence[Sized], out: list[Effect[C]]) -> None:
         """Count what is kept in memory for this reader; if the server's bound is exceeded, other readers are closed."""

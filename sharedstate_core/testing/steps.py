@@ -238,11 +238,12 @@ class Steps:
         for effect in effects:
             match effect:
                 case Send():
-                    is_reply = effect.message.startswith(b'{"type":"REPLY"')
+                    text = bytes(effect.message)
+                    is_reply = text.startswith(b'{"type":"REPLY"')
                     for connection in effect.connections:
                         self.sent.deliveries += not is_reply
-                        self.sent.bytes += len(effect.message)
-                        self._send(connection, effect.message)
+                        self.sent.bytes += len(text)
+                        self._send(connection, text)
                 case AwaitDrain():
                     self._link(effect.connection).draining = True
                 case PauseReading() | ResumeReading():

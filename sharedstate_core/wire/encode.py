@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
+from sharedstate_core.messages import PIECE_BYTES, SPLICED_BYTES, Items, Spliced
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from sharedstate_core.errors import Refusal, RequestError
+    from sharedstate_core.messages import Message
     from sharedstate_core.storage import Cursor
 
 
@@ -53,6 +56,15 @@ def encode_names_reply(cmd: str | Raw, tunnel: Raw, names: Raw, *, more: bool) -
     return _encode(_NamesReply(cmd, tunnel, True, names, more=more or UNSET))
 
 
+def encode_items_reply(cmd: str | Raw, tunnel: Raw, items: Items, cursor: Cursor | None) -> Message:
+    """Return a reply with `ok: true` whose data are items; a long one shares their text."""
+    if items.size < SPLICED_BYTES:
+        return encode_reply(cmd, tunnel, Raw(bytes(items)), cursor)
+    head, tail = encode_reply(cmd, tunnel, None, cursor).rsplit(b'"data":null', 1)
+    head += b'"data":'
+    return Spliced((head, *items.pieces, tail), len(head) + items.size + len(tail))
+
+
 def encode_subs_reply(
     tunnel: Raw,
     subs: Iterable[tuple[str, bytes]],
@@ -90,36 +102,40 @@ def encode_subscription(since: Cursor | None, *, parts: bool) -> bytes:
     return _encode(sub)
 
 
-def encode_items(texts: Iterable[bytes]) -> bytes:
-    """Return a JSON array of items."""
-    return b"[%b]" % b",".join(texts)
+def encode_items(texts: Sequence[bytes]) -> Items:
+    """Return a JSON array of items; a long one in pieces of about `PIECE_BYTES`."""
+    text = b"[%b]" % b",".join(texts)
+    if len(text) <= PIECE_BYTES:
+        return Items((text,), len(text))
+    starts = range(0, len(text), PIECE_BYTES)
+    return Items(tuple(text[start : start + PIECE_BYTES] for start in starts), len(text))
 
 
 def encode_notification(
     path: str,
     remove: Sequence[str],
-    items: bytes,
+    items: Items,
     base: int,
     cursor: Cursor,
     *,
     reset: bool = False,
     more: bool = False,
-) -> bytes:
+) -> Message:
     """Return a notification that leads from `base` to `cursor`.
 
-    It is assembled by hand so that `items`, an array from `encode_items`, is copied only once.
+    It is assembled by hand so that `items` are copied only once, and not at all if they are long.
     """
-    parts = (
-        b'{"type":"MESSAGE","cmd":"NOTIFY","path":',
+    head = b'{"type":"MESSAGE","cmd":"NOTIFY","path":%b,"data":{"remove":%b,"insert":' % (
         _encode(path),
-        b',"data":{"remove":',
         _encode(remove) if remove else b"[]",
-        b',"insert":',
-        items,
-        b',"reset":true},"epoch":' if reset else b',"reset":false},"epoch":',
-        _encode(cursor.epoch),
-        b',"base":%d,"version":%d,"more":true}' % (base, cursor.version)
-        if more
-        else b',"base":%d,"version":%d}' % (base, cursor.version),
     )
-    return b"".join(parts)
+    tail = b',"reset":%b},"epoch":%b,"base":%d,"version":%d%b}' % (
+        b"true" if reset else b"false",
+        _encode(cursor.epoch),
+        base,
+        cursor.version,
+        b',"more":true' if more else b"",
+    )
+    if items.size < SPLICED_BYTES:
+        return b"".join((head, *items.pieces, tail))
+    return Spliced((head, *items.pieces, tail), len(head) + items.size + len(tail))

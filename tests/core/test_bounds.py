@@ -153,7 +153,7 @@ def test_turns() -> None:
 
 
 def test_collections_that_nobody_watches_go_when_they_take_too_much() -> None:
-    world = World(1, limits=Limits(linger_bytes=3 * 4096, linger_seconds=1000))
+    world = World(1, limits=Limits(linger_bytes=3 * 4100, linger_seconds=1000))
     for name in "abcd":
         world.clients[0].ask("GET", path(name))
         world.settle()

@@ -25,7 +25,7 @@ def receive(text: str, limits: Limits | None = None) -> Any:
         return effect.writes
     assert isinstance(effect, Send)
     assert effect.connections == ("me",)
-    return json.loads(effect.message, parse_constant=pytest.fail)
+    return json.loads(bytes(effect.message), parse_constant=pytest.fail)
 
 
 def request(cmd: str, path: str, arg: str) -> str:

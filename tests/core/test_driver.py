@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from sharedstate_core.driver import Operation
+    from sharedstate_core.messages import Message
 
 
 def watching(peers: int, limits: Limits | None = None) -> Transport:
@@ -72,13 +73,13 @@ def test_a_peer_that_leaves_from_within_is_left_alone() -> None:
 
 
 class Broadcasting(Transport, BroadcastingHost[MemoryPeer]):
-    def send(self, peers: Sequence[MemoryPeer], message: bytes) -> None:
+    def send(self, peers: Sequence[MemoryPeer], message: Message) -> None:
         self.sent.append((len(peers), message))
         for peer in peers:
             if not peer.left:
-                peer.send(message)
+                peer.send(bytes(message))
 
-    sent: list[tuple[int, bytes]]
+    sent: list[tuple[int, Message]]
 
 
 def test_a_host_may_send_to_all_by_itself() -> None:

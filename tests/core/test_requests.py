@@ -61,7 +61,7 @@ def test_nobody_has_said_what_time_it_is() -> None:
     text = '{"type":"REQUEST","cmd":"GET","path":"/clock"}'
     (effect,) = server.receive_text("me", text, 0.0)
     assert isinstance(effect, Send)
-    assert b'"code":"unavailable"' in effect.message
+    assert b'"code":"unavailable"' in bytes(effect.message)
 
 
 @pytest.mark.parametrize(

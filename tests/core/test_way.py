@@ -49,4 +49,4 @@ def test_an_update_does_not_look_at_all_items(sub: str, monkeypatch: pytest.Monk
 
 
 def _messages(effects: Sequence[object]) -> list[bytes]:
-    return [effect.message for effect in effects if isinstance(effect, Send)]
+    return [bytes(effect.message) for effect in effects if isinstance(effect, Send)]

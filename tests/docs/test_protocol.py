@@ -38,7 +38,7 @@ def test_the_conversation() -> None:
             for effect in effects:
                 match effect:
                     case Send():
-                        inbox.append(effect.message.decode())
+                        inbox.append(bytes(effect.message).decode())
                     case Commit():
                         result = store.commit(effect.collection, effect.writes)
                         perform(server.commit_succeeded(effect.ticket, result, 0.0), inbox)

@@ -56,6 +56,7 @@ class Peer:
             raise
         self._sock.setblocking(False)
         self._frames = FrameReader()
+        self._fragments: list[bytes] = []
 
     async def send(self, data: bytes) -> None:
         """Send everything."""
@@ -83,19 +84,26 @@ class Peer:
         return data
 
     async def frame(self) -> Frame:
-        """Return the next frame.
+        """Return the next frame; the fragments of a message as one, after control frames between them.
 
         Raises:
             EOFError: the connection has ended.
         """
-        while (frame := self._frames.next()) is None:
-            data = await self.receive()
-            if not data:
-                raise EOFError
-            self._frames.feed(data)
-        assert not frame.masked, "a server does not mask"
-        assert frame.fin, "this server sends whole messages"
-        return frame
+        while True:
+            while (frame := self._frames.next()) is None:
+                data = await self.receive()
+                if not data:
+                    raise EOFError
+                self._frames.feed(data)
+            assert not frame.masked, "a server does not mask"
+            if frame.opcode in (frames.CONTINUATION, frames.TEXT):
+                assert (frame.opcode == frames.TEXT) == (not self._fragments), "out of order"
+                self._fragments.append(frame.payload)
+                if frame.fin:
+                    whole, self._fragments = b"".join(self._fragments), []
+                    return Frame(frames.TEXT, whole)
+            else:
+                return frame
 
     async def upgrade(self, target: str = "/", *, behind: bytes = b"") -> None:
         """Make it a WebSocket; `behind` goes out in one piece with the request."""

@@ -70,6 +70,7 @@ class SecurePeer(Peer):
     def __init__(self, stream: TLSStream) -> None:
         self._stream = stream
         self._frames = FrameReader()
+        self._fragments: list[bytes] = []
 
     async def send(self, data: bytes) -> None:
         with anyio.fail_after(SECONDS):

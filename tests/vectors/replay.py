@@ -100,8 +100,8 @@ class Replay:
     def _note(self, effect: ClientEffect, then: dict[str, Any]) -> None:
         match effect:
             case SendText():
-                self.texts.append(effect.message.decode())
-                message = json.loads(effect.message)
+                self.texts.append(bytes(effect.message).decode())
+                message = json.loads(bytes(effect.message))
                 self._tunnels.append(message.pop("tunnel"))
                 if message["arg"] is None:
                     del message["arg"]

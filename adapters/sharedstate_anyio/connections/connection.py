@@ -131,12 +131,14 @@ class Connection(Receiver):
     # --- ending -----------------------------------------------------------------------------------
 
     def close(self, code: int, reason: str, *, at_once: bool = False) -> None:
-        """Send a close frame; the peer has `CLOSE_SECONDS` to answer. `at_once`: end the connection now."""
+        """Send a close frame; the peer has `CLOSE_SECONDS` to answer. `at_once`: without what is queued before it."""
         if self._reader is not None and not self._closing:
+            if at_once:
+                self._cut()
             self._say_close(code, reason)
             self._shared.partial_messages.drop(self)
             self.resume_reading()
-        if at_once:
+        elif at_once:
             self.abort()
 
     def _say_close(self, code: int, reason: str | None) -> None:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from sharedstate_anyio.config.live import LiveConfig
     from sharedstate_anyio.storage.instrumented import InstrumentedBackend
     from sharedstate_core.driver import Operation
+    from sharedstate_core.messages import Message
 
 
 class Hub(TimedHost[Peer], BroadcastingHost[Peer]):
@@ -61,7 +62,7 @@ class Hub(TimedHost[Peer], BroadcastingHost[Peer]):
 
     # --- what the driver wants --------------------------------------------------------------------
 
-    def send(self, peers: Sequence[Peer], message: bytes) -> None:
+    def send(self, peers: Sequence[Peer], message: Message) -> None:
         """Send a message, framed once."""
         self._broadcaster.send(peers, message)
 

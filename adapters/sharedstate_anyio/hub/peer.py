@@ -27,4 +27,4 @@ class Peer(Writer):
 
     @abstractmethod
     def close(self, code: int, reason: str, *, at_once: bool = False) -> None:
-        """Send a close frame, and end if there is no answer; `at_once`: end now."""
+        """Send a close frame, and end if there is no answer; `at_once`: without what is queued before it."""

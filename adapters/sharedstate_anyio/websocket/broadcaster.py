@@ -16,15 +16,17 @@ import anyio
 import anyio.lowlevel
 
 from sharedstate_anyio.config.compression import LONGEST_BYTES
+from sharedstate_core.messages import Spliced
 
 from .deflate import Frames
-from .frames import LARGE_BYTES, text_frame, text_head
+from .frames import LARGE_BYTES, fragments, text_frame
 from .writer import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sharedstate_anyio.config.live import LiveConfig
+    from sharedstate_core.messages import Message
 
 FLUSHED_AT_ONCE: Final = 250
 """Sockets written to before others get a turn: about a millisecond."""
@@ -44,17 +46,18 @@ class Broadcaster:
         self._flushing = False
         self._wanted = anyio.Event()
 
-    def send(self, connections: Sequence[Writer], message: bytes) -> None:
+    def send(self, connections: Sequence[Writer], message: Message) -> None:
         """Send a message, framed once, to each of these connections."""
         compression = self._live.now.compression
         if compression is not None and len(message) <= LONGEST_BYTES:
-            frames = Frames(message, text_frame(message), compression)
+            text = bytes(message)
+            frames = Frames(text, text_frame(text), compression)
             for connection in connections:
                 connection.send_frame(frames.for_window(connection.window_bits))
-        elif len(message) >= LARGE_BYTES:
-            head = text_head(len(message))
+        elif isinstance(message, Spliced) or len(message) >= LARGE_BYTES:
+            pieces = fragments(message.pieces if isinstance(message, Spliced) else (message,))
             for connection in connections:
-                connection.send_large(head, message)
+                connection.send_pieces(pieces)
         else:
             self._send_to_each(connections, text_frame(message))
 

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Final, Protocol, cast
 
 import anyio
 
-from .frames import LARGE_BYTES, close_frame
+from .frames import LARGE_BYTES, Head, close_frame
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from sharedstate_anyio.net.sockets import Stream
 
@@ -90,11 +90,11 @@ class Writer(ABC):
         if not self._closing:
             self._append(frame)
 
-    def send_large(self, head: bytes, message: bytes) -> None:
-        """Queue a frame in two pieces, without copying them."""
+    def send_pieces(self, pieces: Sequence[bytes]) -> None:
+        """Queue whole frames in pieces, without copying them; see `frames.fragments`."""
         if not self._closing:
-            self._append(head)
-            self._append(message)
+            for piece in pieces:
+                self._append(piece)
 
     def await_drain(self) -> None:
         """Report once all that is queued has been sent."""
@@ -131,6 +131,14 @@ class Writer(ABC):
         """Queue a close frame, and accept nothing after it."""
         self._append(close_frame(code, reason))
         self._closing = True
+
+    def _cut(self) -> None:
+        """Drop what is queued, except for the rest of the frame that the socket is taking: a close frame may follow."""
+        rest = bytes(self._rest)  # a copy: the message itself is let go
+        if isinstance(self._rest.obj, Head) and self.queued:
+            rest += self.queued[0]
+        self._rest = memoryview(rest)
+        self.queued = [] if rest else None
 
     def _drop(self) -> None:
         """Send nothing more, not even what is queued."""

@@ -105,7 +105,7 @@ async def live_through(steps: list[Step]) -> None:
                         add(sent, {peer: text_frame(message) for peer in to})
                     case "large head":
                         for peer in who:
-                            connections[peer].send_large(b"head", message)
+                            connections[peer].send_pieces((b"head", message))
                         add(sent, dict.fromkeys(who, b"head" + message))
                     case "read":
                         add(read, {peer: received(pairs[peer][1], size) for peer in who})
