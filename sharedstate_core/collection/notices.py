@@ -62,7 +62,7 @@ class Notices:
         self._bytes = 0
 
     @property
-    def bytes(self) -> int:
+    def memory(self) -> int:
         """Approximate memory that the encoded texts take."""
         return self._bytes if self._items is None else self._bytes + self._items.size
 

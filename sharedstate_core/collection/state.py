@@ -44,7 +44,7 @@ class CollectionState(Generic[C]):
     @property
     def memory(self) -> int:
         """Approximate memory it takes, in bytes."""
-        return self._content.memory + self._notices.bytes
+        return self._content.memory + self._notices.memory
 
     @property
     def subscriptions(self) -> int:

@@ -76,7 +76,7 @@ def receive(text: str, limits: Limits | None = None) -> dict[str, Any]:
     server.connection_opened("me")
     (effect,) = server.receive_text("me", text, 0.0)
     assert isinstance(effect, Send)
-    reply = json.loads(effect.message)
+    reply = json.loads(bytes(effect.message))
     assert isinstance(reply, dict)
     return reply
 
@@ -143,5 +143,5 @@ def test_the_tunnel_of_a_message_with_a_lone_surrogate_is_returned(tunnel: str) 
     text = request('{"insert":[{"id":"1","v":"\\udc00"}]}', tunnel=tunnel)
     (effect,) = server.receive_text("me", text, 0.0)
     assert isinstance(effect, Send)
-    assert b'"tunnel":%b,' % tunnel.encode() in effect.message
-    assert LONE.encode() in effect.message
+    assert b'"tunnel":%b,' % tunnel.encode() in bytes(effect.message)
+    assert LONE.encode() in bytes(effect.message)

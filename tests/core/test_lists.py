@@ -124,9 +124,11 @@ def test_what_is_no_page_is_refused(arg: str) -> None:
     text = f'{{"type":"REQUEST","cmd":"GET","path":"/a/items","arg":{arg}}}'
     (effect,) = server.receive_text("me", text, 0.0)
     assert isinstance(effect, Send)
-    assert b'"code":"bad_message"' in effect.message
+    assert b'"code":"bad_message"' in bytes(effect.message)
     place, _, _ = arg.strip('{"').partition('"')
-    assert f'"data":"{place}: '.encode() in effect.message or b"surrogate" in effect.message
+    assert f'"data":"{place}: '.encode() in bytes(effect.message) or b"surrogate" in bytes(
+        effect.message
+    )
 
 
 def test_the_apps_of_all_services_come_in_pages_together() -> None:
@@ -392,7 +394,7 @@ def test_an_author_in_the_program_is_answered_though_its_connection_has_left() -
 
 
 def given(effects: Sequence[Effect[Any]]) -> int:
-    return sum(len(effect.message) for effect in effects if isinstance(effect, Send))
+    return sum(len(bytes(effect.message)) for effect in effects if isinstance(effect, Send))
 
 
 def test_one_input_answers_only_so_many() -> None:
