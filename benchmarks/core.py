@@ -19,14 +19,16 @@ from sharedstate_core import (
     Server,
     Update,
 )
+from sharedstate_core.collection.loading import load
 from sharedstate_core.collection.notices import Audience, Notices
-from sharedstate_core.collection.replica import Replica
 from sharedstate_core.limits import LiveLimits
 from sharedstate_core.results import checked_load
 from sharedstate_core.wire.decode import decode_request, decode_write
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from sharedstate_core.collection.replica import Replica
 
 EPOCH: Final = "epoch"
 PATH: Final = "/app/items/list"
@@ -161,12 +163,12 @@ def snapshots() -> Iterator[Result]:
         "take over a load of 100,000",
         "item",
         100_000,
-        lambda: Replica(checked_load(Loaded(EPOCH, 1, 0, rows), None)),
+        lambda: _taken_in(rows),
     )
     texts = [row.text or b"" for row in rows]
     joined = measure("bytes.join of 100,000 items", "item", 100_000, lambda: b",".join(texts))
     yield joined
-    replica = Replica(Loaded(EPOCH, 1, 0, rows))
+    replica = _taken_in(rows)
 
     def encode() -> object:
         notices = Notices(LiveLimits(Limits()))
@@ -180,4 +182,16 @@ def _rows(count: int) -> list[Row]:
 
 
 def _replica(count: int) -> Replica:
-    return Replica(Loaded(EPOCH, 1, 0, _rows(count)))
+    return _taken_in(_rows(count))
+
+
+def _taken_in(rows: list[Row]) -> Replica:
+    size = Limits().turn_items
+    work = load(checked_load(Loaded(EPOCH, 1, 0, rows), None, size), None, size)
+    for _ in range(10 * len(rows)):
+        try:
+            next(work)
+        except StopIteration as end:
+            replica: Replica = end.value
+            return replica
+    raise AssertionError("it goes on and on")

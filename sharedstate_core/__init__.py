@@ -18,6 +18,7 @@ from .effects import (
     ListCollections,
     Load,
     PauseReading,
+    Refused,
     ResumeReading,
     Send,
 )
@@ -67,6 +68,7 @@ __all__ = [
     "Outcome",
     "Paging",
     "PauseReading",
+    "Refused",
     "Rejected",
     "RequestError",
     "ResumeReading",

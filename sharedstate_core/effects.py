@@ -9,7 +9,7 @@ from typing import Generic, TypeAlias, TypeVar
 
 from msgspec import Struct
 
-from .errors import RequestError
+from .errors import LocalProtocolError, RequestError
 from .messages import Message
 from .paths import CollectionPath
 from .storage import Cursor, Write
@@ -136,6 +136,16 @@ class Doubt(Struct, frozen=True):
         return self.collection.service
 
 
+class Refused(Struct, frozen=True):
+    """Log that the result of a large load, taken in by turns, has turned out to be impossible.
+
+    The load counts as failed, and is retried like any other. There is no answer.
+    """
+
+    load: Load
+    error: LocalProtocolError
+
+
 class Answer(Struct, frozen=True):
     """Give the author of a typed input (`Server.put`, `get`, `subscribe`, `unsubscribe`) its answer, once for each.
 
@@ -168,6 +178,7 @@ Effect: TypeAlias = (
     | ListCollections
     | ListApps
     | Doubt
+    | Refused
     | Answer
 )
 

@@ -46,6 +46,8 @@ class Limits:
         pending_bytes: updates that wait for storage, of all connections together, including the overhead of each update
             and of each of its ids. While that much waits, further updates are answered `unavailable`.
         retry_seconds: first and longest pause before a failed load is retried; it doubles each time.
+        turn_items: items of a large collection that are dealt with in one turn; the rest waits until others have had
+            theirs.
         part_bytes: size of one part of a snapshot for subscriptions with `parts`, in bytes.
 
     Raises:
@@ -73,6 +75,7 @@ class Limits:
     owed_bytes: int = 256 * 1024 * 1024
     pending_bytes: int = 256 * 1024 * 1024
     retry_seconds: tuple[float, float] = (0.1, 5.0)
+    turn_items: int = 1_000
     part_bytes: int = 256 * 1024
 
     def __post_init__(self) -> None:

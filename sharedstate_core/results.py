@@ -8,7 +8,8 @@ The rules:
 2. Whatever passes can be applied, kept and sent to clients without an error.
 3. The contents of an item's text are not checked: it is what storage was given. Only storage can know whether a state
    is the right one.
-4. Rows come by the hundred thousand: checking them costs a tenth of what applying them does.
+4. Rows come by the hundred thousand: checking them costs a tenth of what applying them does. What is too much for one
+   turn is checked by portions, while it is taken in.
 """
 
 from __future__ import annotations
@@ -62,8 +63,10 @@ def checked_commit(result: object, writes: Sequence[Write]) -> CommitResult:
     return result if outcomes is result.outcomes else CommitResult(result.epoch, outcomes)
 
 
-def checked_load(loaded: object, since: Cursor | None) -> Loaded:
+def checked_load(loaded: object, since: Cursor | None, at_once: int | None = None) -> Loaded:
     """Return storage's result of a load that asked for what changed after `since`, after checking it.
+
+    With more rows than `at_once` the rows are left to `check_rows`; None for any number.
 
     Raises:
         LocalProtocolError: the result is impossible, or is not what was asked for.
@@ -78,8 +81,8 @@ def checked_load(loaded: object, since: Cursor | None) -> Loaded:
     if base is not None:
         _check_base(base, loaded, since)
     listed: Sequence[Row] = _listed("Loaded.rows", rows)
-    if listed:
-        _check_rows(listed, base or 0, version)
+    if listed and (at_once is None or len(listed) <= at_once):
+        check_rows(listed, base or 0, version)
     return loaded if listed is rows else replace(loaded, rows=listed)
 
 
@@ -114,11 +117,16 @@ def check_change(path: object, cursor: object) -> None:
 # --- rows -----------------------------------------------------------------------------------------
 
 
-def _check_rows(rows: Sequence[Row], base: int, head: int) -> None:
+def check_rows(rows: Sequence[Row], base: int, head: int, start: int = 0) -> None:
+    """Check rows of a load, of which the first is at the index `start`, for versions after `base` and up to `head`.
+
+    Raises:
+        LocalProtocolError: one is impossible, or two of them have the same id.
+    """
     kinds = dict.fromkeys(map(type, rows))
     if not all(issubclass(kind, Row) for kind in kinds):
         index = [issubclass(type(row), Row) for row in rows].index(False)
-        raise _wrong(f"Loaded.rows[{index}]", "a Row", rows[index])
+        raise _wrong(f"Loaded.rows[{start + index}]", "a Row", rows[index])
     # `__class__` and bare comparisons cost half as much as calls would.
     for row in rows:
         text, created, place, version = row.text, row.created, row.place, row.version
@@ -130,13 +138,13 @@ def _check_rows(rows: Sequence[Row], base: int, head: int) -> None:
             and 0 <= created <= version
             and place >= 0
         ):
-            _refuse_row(rows, base, head)
-    _check_ids([row.id for row in rows])
+            _refuse_row(rows, base, head, start)
+    _check_ids([row.id for row in rows], start)
 
 
-def _refuse_row(rows: Sequence[Row], base: int, head: int) -> None:
+def _refuse_row(rows: Sequence[Row], base: int, head: int, start: int) -> None:
     """Raise an error that describes the first invalid row."""
-    for index, each in enumerate(rows):
+    for index, each in enumerate(rows, start):
         row = f"Loaded.rows[{index}]"
         id, text, version = each.id, each.text, each.version
         created, place = each.created, each.place
@@ -151,15 +159,15 @@ def _refuse_row(rows: Sequence[Row], base: int, head: int) -> None:
         _check_version(f"{row}.place", place)
 
 
-def _check_ids(ids: Sequence[str]) -> None:
+def _check_ids(ids: Sequence[str], start: int) -> None:
     if len(set(ids)) < len(ids):
         seen: set[str] = set()
-        for index, id in enumerate(ids):
+        for index, id in enumerate(ids, start):
             if id in seen:
                 raise LocalProtocolError(f"Loaded.rows[{index}].id: another row has this id")
             seen.add(id)
     if not _is_unicode("".join(ids)):
-        for index, id in enumerate(ids):
+        for index, id in enumerate(ids, start):
             _check_text(f"Loaded.rows[{index}].id", id)
 
 

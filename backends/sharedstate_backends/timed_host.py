@@ -1,11 +1,16 @@
 """A driver's host on anyio: it provides the time, wakes the core, and stops it in order."""
 
 import time
+from typing import Final
 
 import anyio
+import anyio.lowlevel
 
 from sharedstate_core.driver import Driver, Host
 from sharedstate_core.driver.peer import P
+
+TURNS_BETWEEN: Final = 6
+"""Turns of the loop that an update takes: it is read, stored by another thread, applied, sent."""
 
 
 class TimedHost(Host[P]):
@@ -33,9 +38,14 @@ class TimedHost(Host[P]):
         self._changed.set()
 
     async def keep_time(self) -> None:
-        """Wake the core whenever it is due."""
+        """Wake the core whenever it is due; if it is due at once, everybody else has some turns of the loop before."""
         while True:
             at = self._driver.next_wakeup
+            if at is not None and at <= time.monotonic():
+                for _ in range(TURNS_BETWEEN):
+                    await anyio.lowlevel.checkpoint()
+                self._wake(time.monotonic())
+                continue
             with anyio.move_on_after(None if at is None else max(0.0, at - time.monotonic())):
                 await self._change()
             if at is not None and at <= (now := time.monotonic()):

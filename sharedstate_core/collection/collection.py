@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING
 
 from sharedstate_core.decisions.collection_step import COLLECTION_STEP, Asked, Step
 from sharedstate_core.decisions.delivery import DELIVERY
-from sharedstate_core.effects import C, Commit, Doubt, Effect, Effects, Load
-from sharedstate_core.errors import RequestError
+from sharedstate_core.effects import C, Commit, Doubt, Effect, Effects, Load, Refused
+from sharedstate_core.errors import LocalProtocolError, RequestError
 
 from .author import abandon
 from .freshness import PROBE_SECONDS
@@ -110,11 +110,29 @@ class Collection(CollectionState[C]):
         self.proceed(out)
 
     def load_succeeded(self, loaded: Loaded, out: Effects[C]) -> None:
-        """Handle the content from the load under way; see `results`."""
-        self.operation = None
-        before = self.cursor
-        replica = self._content.load(loaded)
-        is_news = before != replica.cursor
+        """Take in the content from the load under way, in turns if it is large; see `results`."""
+        size = self._limits.current.turn_items
+        self._loading = self._content.load(loaded, size)
+        self.go_on(out, to_the_end=len(loaded.rows) <= size)
+
+    def go_on(self, out: Effects[C], *, to_the_end: bool = False) -> None:
+        """Take in another portion of the load under way, which goes on until all are."""
+        load, loading = self.operation, self._loading
+        assert isinstance(load, Load) and loading is not None  # noqa: S101, PT018  (for the type checker)
+        try:
+            next(loading)
+            while to_the_end:
+                next(loading)
+        except StopIteration as end:
+            self._loaded(end.value, is_news=load.since != end.value.cursor, out=out)
+        except LocalProtocolError as error:
+            out.append(Refused(load, error))
+            self.load_failed(RequestError("unavailable", "the storage is not available"), out)
+        else:
+            self._host.take_turns(self)
+
+    def _loaded(self, replica: Replica, *, is_news: bool, out: Effects[C]) -> None:
+        self._end_load()
         if self._freshness.succeeded(replica, is_news=is_news):
             self._host.set_deadline(self, "probe", out.now + PROBE_SECONDS)
         if is_news:
@@ -123,7 +141,7 @@ class Collection(CollectionState[C]):
 
     def load_failed(self, error: RequestError, out: Effects[C]) -> None:
         """Handle the failure of the load under way; it is retried while there are subscribers."""
-        self.operation = None
+        self._end_load()
         pause = self._freshness.failed(*self._limits.current.retry_seconds)
         self._content.doubt()
         self._queue.fail(error, out)
@@ -131,6 +149,10 @@ class Collection(CollectionState[C]):
             self._freshness.retrying = True
             self._host.set_deadline(self, "retry", out.now + pause)
         self.proceed(out)
+
+    def _end_load(self) -> None:
+        self.operation = self._loading = None
+        self._host.end_load(self)
 
     def changed_elsewhere(self, cursor: Cursor | None, out: Effects[C]) -> None:
         """Record that another process has committed; `cursor` is the state it reached, if known."""

@@ -50,6 +50,14 @@ class CollectionHost(Protocol[C, One_contra]):
         """Remove this collection from the load queue."""
         ...
 
+    def end_load(self, collection: One_contra) -> None:
+        """Record that a load of this collection has ended."""
+        ...
+
+    def take_turns(self, collection: One_contra) -> None:
+        """Call this collection's `go_on` once, when others have had their turns."""
+        ...
+
     def set_deadline(self, collection: One_contra, which: Deadline, at: float) -> None:
         """Schedule a call of this collection's `deadline` for the time `at`."""
         ...

@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING, Final, Generic
 from sharedstate_core.effects import C
 from sharedstate_core.storage import CommitResult, Committed, Cursor, Loaded
 
+from . import loading
 from .freshness import Freshness
-from .replica import Replica
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sharedstate_core.storage import Write
     from sharedstate_core.updates import Update
+
+    from .loading import Loading
+    from .replica import Replica
 
 COLLECTION_BYTES: Final = 4096
 ENTRY_BYTES: Final = 400
@@ -58,14 +61,18 @@ class Content(Generic[C]):
 
     # --- storage results --------------------------------------------------------------------------
 
-    def load(self, loaded: Loaded) -> Replica:
-        """Apply the result of a load and return the replica."""
-        if self.replica is None or loaded.base is None:
-            self.replica = Replica(loaded)
-        else:
-            self.replica.merge(loaded)
-        self._compare(self.replica)
-        return self.replica
+    def load(self, loaded: Loaded, size: int) -> Loading:
+        """Apply the result of a load by portions of `size` rows; until that is done, there is no content.
+
+        Raises:
+            LocalProtocolError: a row is impossible.
+        """
+        known, self.replica = self.replica, None
+        work = loading.load(loaded, None if loaded.base is None else known, size)
+        del loaded, known  # the rows go as they are taken in
+        self.replica = replica = yield from work
+        self._compare(replica)
+        return replica
 
     def follow(self, writes: Sequence[Write], result: CommitResult) -> Replica | None:
         """Apply a commit and return the replica if it changed; a result that does not follow on makes it stale."""

@@ -18,11 +18,15 @@ from itertools import islice
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from sharedstate_core.storage import Cursor, Loaded, Row
+from msgspec import Struct
+
+from sharedstate_core.errors import LocalProtocolError
+from sharedstate_core.storage import Cursor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from sharedstate_core.storage import Loaded, Row
     from sharedstate_core.updates import Update
 
 
@@ -38,27 +42,30 @@ class Changes(NamedTuple):
     insert: Sequence[bytes]
 
 
-class Entry:
-    """One live item. `removed`: the last version before `created` that removed this id, else 0."""
+class Entry(Struct, gc=False):
+    """One live item. `removed`: the last version before `created` that removed this id, else 0.
 
-    __slots__ = ("created", "id", "place", "removed", "text", "version")
+    The garbage collector need not know it: a million of them neither trigger nor prolong a collection.
+    """
 
-    def __init__(self, row: Row, text: bytes, removed: int) -> None:
-        self.id = row.id
-        self.text = text
-        self.created = row.created
-        self.place = row.place
-        self.version = row.version
-        self.removed = removed
+    id: str
+    text: bytes
+    created: int
+    place: int
+    version: int
+    removed: int
 
 
-_insertion: Final = attrgetter("created", "place")
-_version: Final = attrgetter("version")
+insertion: Final = attrgetter("created", "place")
+last_change: Final = attrgetter("version")
 """Sort keys of entries and rows."""
 
 
 class Replica:
     """One collection in memory. It only ever holds committed states.
+
+    Args:
+        head: what a load says of the collection as a whole; `loading` takes in its rows.
 
     Attributes:
         cursor: the state it holds; its parts are `epoch` and `version`.
@@ -67,15 +74,14 @@ class Replica:
         bytes: total length of all items' texts.
     """
 
-    def __init__(self, loaded: Loaded) -> None:
-        self.epoch = loaded.epoch
-        self._move_to(loaded.version)
-        self.horizon = loaded.horizon
+    def __init__(self, head: Loaded) -> None:
+        self.epoch = head.epoch
+        self.move_to(head.version)
+        self.horizon = head.horizon
         self.bytes = 0
         self._items: dict[str, Entry] = {}
         self._recent: dict[str, Entry] = {}
         self.tombstones: dict[str, int] = {}
-        self._fill(loaded.rows)
 
     def __len__(self) -> int:
         return len(self._items)
@@ -93,7 +99,7 @@ class Replica:
         """Apply committed updates, each of which raises the version by one."""
         for update in updates:
             self.apply(update, self.version + 1)
-        self._move_to(self.version)
+        self.move_to(self.version)
 
     def apply(self, update: Update, version: int) -> None:
         """Apply a committed update, whose version is `version`; `follow` moves the cursor."""
@@ -111,19 +117,13 @@ class Replica:
             entry = items.get(id)
             if entry is None:
                 self.bytes += len(text)
-                row = Row(id, text, version, place, version)
-                entry = Entry(row, text, self.tombstones.pop(id, 0))
+                entry = Entry(id, text, version, place, version, self.tombstones.pop(id, 0))
                 items[id] = entry
             else:
                 self.bytes += len(text) - len(entry.text)
                 entry.text, entry.version = text, version
                 del recent[id]
             recent[id] = entry
-
-    def merge(self, loaded: Loaded) -> None:
-        """Merge what has changed in the store since this replica's version."""
-        self._move_to(loaded.version)
-        self._merge(loaded.rows)
 
     def reaches(self, cursor: Cursor | None) -> bool:
         """Return whether the net change from `cursor` to now is known."""
@@ -149,7 +149,7 @@ class Replica:
             if version <= since:
                 break
             remove.append(id)
-        live.sort(key=_insertion)
+        live.sort(key=insertion)
         remove.extend(entry.id for entry in live if entry.removed > since)
         return Changes(remove, [entry.text for entry in live])
 
@@ -160,39 +160,57 @@ class Replica:
             for id in list(islice(self.tombstones, surplus)):
                 self.horizon = self.tombstones.pop(id)
 
-    def _fill(self, rows: Sequence[Row]) -> None:
-        """Fill in everything a store holds; each id occurs once."""
-        removed = sorted((row for row in rows if row.text is None), key=_version)
-        self.tombstones = {row.id: row.version for row in removed}
-        for row in sorted(rows, key=_insertion):
-            if row.text is not None:
-                # A store does not record when the id was last removed: assume the latest possible version.
-                self._items[row.id] = Entry(row, row.text, row.created)
-                self.bytes += len(row.text)
-        self._recent = {entry.id: entry for entry in sorted(self._items.values(), key=_version)}
+    # --- rows from a store ------------------------------------------------------------------------
 
-    def _merge(self, rows: Sequence[Row]) -> None:
-        for row in sorted((row for row in rows if row.text is None), key=_version):
+    def bury(self, rows: Sequence[Row], base: int) -> None:
+        """Take in tombstones that are newer than `base`; they come in order of version.
+
+        Raises:
+            LocalProtocolError: an id comes twice.
+        """
+        for row in rows:
+            if self.tombstones.get(row.id, 0) > base:
+                raise _twice()
             self._bury(row.id, row.version)
             self.tombstones.pop(row.id, None)
             self.tombstones[row.id] = row.version
-        live = [row for row in rows if row.text is not None]
-        for row in sorted(live, key=_insertion):
-            assert row.text is not None  # noqa: S101  (for the type checker)
-            known = self._items.get(row.id)
-            self.bytes += len(row.text)
-            if known is not None and known.created == row.created:
-                self.bytes -= len(known.text)
-                known.text, known.version = row.text, row.version
-                continue
-            self._bury(row.id, row.version)
-            self.tombstones.pop(row.id, None)
-            self._items[row.id] = Entry(row, row.text, row.created)  # removed: as in `_fill`
-        for row in sorted(live, key=_version):
-            self._recent.pop(row.id, None)
-            self._recent[row.id] = self._items[row.id]
 
-    def _move_to(self, version: int) -> None:
+    def place(self, rows: Sequence[Row], base: int) -> list[Entry]:
+        """Take in live rows that are newer than `base`, and return their entries, for `touch`.
+
+        They come in order of insertion, after all tombstones.
+
+        Raises:
+            LocalProtocolError: an id comes twice.
+        """
+        items, tombstones, entries = self._items, self.tombstones, []
+        for row in rows:
+            id, text, created, version = row.id, row.text, row.created, row.version
+            assert text is not None  # noqa: S101  (for the type checker)
+            self.bytes += len(text)
+            entry = items.get(id)
+            if (entry.version if entry else tombstones.get(id, 0)) > base:
+                raise _twice()
+            if entry is not None and entry.created == created:
+                self.bytes -= len(entry.text)
+                entry.text, entry.version = text, version
+            else:
+                self._bury(id, version)
+                tombstones.pop(id, None)
+                # A store does not record when the id was last removed: assume the latest possible version.
+                entry = items[id] = Entry(id, text, created, row.place, version, created)
+            entries.append(entry)
+        return entries
+
+    def touch(self, entries: Iterable[Entry]) -> None:
+        """Let these be the ones that changed last, in order of version."""
+        recent = self._recent
+        for entry in entries:
+            recent.pop(entry.id, None)
+            recent[entry.id] = entry
+
+    def move_to(self, version: int) -> None:
+        """Move the cursor."""
         self.version = version
         self.cursor = Cursor(self.epoch, version)
 
@@ -202,3 +220,7 @@ class Replica:
             self.bytes -= len(entry.text)
             del self._recent[id]
             self.tombstones[id] = version
+
+
+def _twice() -> LocalProtocolError:
+    return LocalProtocolError("Loaded.rows: two rows have the same id")

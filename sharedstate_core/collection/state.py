@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from sharedstate_core.pending import Pending
     from sharedstate_core.storage import Cursor
 
+    from .loading import Loading
+
 
 class CollectionState(Generic[C]):
     """The parts of a `Collection`.
@@ -40,6 +42,7 @@ class CollectionState(Generic[C]):
         self._queue: Queue[C] = Queue(pending)
         self._answers: Acknowledgements[C] = Acknowledgements(path, self._subscribers, counters)
         self.operation: Commit | Load | None = None
+        self._loading: Loading | None = None
 
     @property
     def memory(self) -> int:

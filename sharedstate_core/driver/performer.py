@@ -18,6 +18,7 @@ from sharedstate_core.effects import (
     ListCollections,
     Load,
     PauseReading,
+    Refused,
     ResumeReading,
     Send,
 )
@@ -105,6 +106,8 @@ class Performer(Generic[P]):
                 self._start(effect)
             case Answer():
                 self._host.answered(effect)
+            case Refused():
+                self._host.report(effect.load, effect.error)
             case _ if effect.connection in self.gone:
                 pass
             case AwaitDrain():

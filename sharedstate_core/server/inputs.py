@@ -47,7 +47,7 @@ class Inputs(Generic[C]):
     @property
     def is_busy(self) -> bool:
         """Whether a request still waits for storage, or for its turn; `stop` waits until none does."""
-        if self._tickets or self._listings.is_answering:
+        if self._tickets or self._listings.is_answering or self._registry.turns:
             return True
         return any(each.is_busy for each in self._registry.all())
 

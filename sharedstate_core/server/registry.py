@@ -22,6 +22,7 @@ from sharedstate_core.timers import Timers
 
 from .load_queue import LoadQueue
 from .tickets import Tickets
+from .turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Collection as Names
@@ -43,6 +44,7 @@ class Registry(Generic[C]):
         live_limits: the server's limits.
         tickets: the tickets of the storage operations under way.
         pending: memory taken by updates that wait for storage.
+        turns: the collections that have long work to do.
     """
 
     def __init__(self, services: Names[str], limits: LiveLimits, counters: Counters) -> None:
@@ -52,6 +54,8 @@ class Registry(Generic[C]):
         self.tickets: Tickets[C] = Tickets()
         self.issue = self.tickets.issue
         self.pending = Pending(limits)
+        self.turns: Turns[Collection[C]] = Turns()
+        self.take_turns = self.turns.add
         self._collections: dict[CollectionPath, Collection[C]] = {}
         self._deadlines: Timers[tuple[Deadline, Collection[C]]] = Timers()
         self._load_queues = {
@@ -135,9 +139,9 @@ class Registry(Generic[C]):
         self._dirty[collection] = None
 
     @property
-    def is_dirty(self) -> bool:
-        """Whether a collection was given a request and has yet to proceed."""
-        return bool(self._dirty)
+    def is_unfinished(self) -> bool:
+        """Whether a collection was given a request and has yet to proceed, or has long work to go on with."""
+        return bool(self._dirty or self.turns)
 
     def flush(self, asker: Reader[C] | None, out: Effects[C]) -> None:
         """Let the collections that were given requests, by `asker`, do all they can do now."""
@@ -162,7 +166,7 @@ class Registry(Generic[C]):
         self._load_queues[collection.path.service].cancel(collection)
 
     def end_load(self, collection: Collection[C]) -> None:
-        """Record that a load has ended; call `go_on_loading` once the collection has its result."""
+        """Record that a load has ended; the input that ends it calls `go_on_loading` when all else is done."""
         self._load_queues[collection.path.service].release()
 
     def go_on_loading(self, service: str, out: Effects[C]) -> None:
@@ -182,8 +186,11 @@ class Registry(Generic[C]):
         return self._deadlines.next()
 
     def wake(self, out: Effects[C]) -> None:
-        """Handle the passage of time: retry loads, drop idle collections."""
+        """Handle the passage of time: retry loads, drop idle collections, give one collection a turn of its work."""
         self.flush(None, out)
+        if (collection := self.turns.next()) is not None:
+            collection.go_on(out)
+            self.go_on_loading(collection.path.service, out)
         for which, collection in self._deadlines.due(out.now):
             collection.deadline(which, out)
 

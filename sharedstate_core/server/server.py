@@ -185,7 +185,7 @@ class Server(StorageInputs[C], TypedInputs[C]):
 
     def next_wakeup(self) -> float | None:
         """Return the time at which to call `wake`, or None; it may change with every input."""
-        if self._late or self._registry.is_dirty or self._listings.is_answering:
+        if self._late or self._registry.is_unfinished or self._listings.is_answering:
             return self._drains.now
         drain, deadline = self._drains.next(), self._registry.next_deadline()
         if drain is None or (deadline is not None and deadline < drain):
@@ -194,7 +194,11 @@ class Server(StorageInputs[C], TypedInputs[C]):
         return end if drain is None or (end is not None and end < drain) else drain
 
     def wake(self, now: float) -> list[Effect[C]]:
-        """Handle the passage of time: retry loads, close connections that do not drain, drop idle collections."""
+        """Handle the passage of time: retry loads, close connections that do not drain, drop idle collections.
+
+        Each call also does one portion of the long work there is, such as to take in a large load; while there is more,
+        `next_wakeup` asks for another call at once. Let others have their turns in between.
+        """
         out = self._begin(now)
         for session in self._drains.due():
             session.close("the reader did not catch up in time; reconnect to resume", out)

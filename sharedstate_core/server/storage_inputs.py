@@ -63,13 +63,14 @@ class StorageInputs(Inputs[C]):
         Raises:
             LocalProtocolError: no such Load is under way, or `loaded` is impossible: rows must have the right types,
                 each id once and no version beyond `loaded.version`, and there may be a `base` only if it was asked
-                for. In that case answer with `load_failed`.
+                for. In that case answer with `load_failed`. Of more than `Limits.turn_items` rows each is looked at
+                in a later turn, for which `next_wakeup` asks: an impossible one fails the load then, and is reported
+                by a `Refused`.
         """
         collection, load = self._tickets.collection(ticket, Load)
-        loaded = checked_load(loaded, load.since)
+        loaded = checked_load(loaded, load.since, self._limits.current.turn_items)
         out = self._begin(now)
         self._tickets.end(ticket)
-        self._registry.end_load(collection)
         collection.load_succeeded(loaded, out)
         self._registry.go_on_loading(collection.path.service, out)
         return self._end(out)
@@ -80,7 +81,6 @@ class StorageInputs(Inputs[C]):
         error = unavailable(message)
         out = self._begin(now)
         self._tickets.end(ticket)
-        self._registry.end_load(collection)
         collection.load_failed(error, out)
         self._registry.go_on_loading(collection.path.service, out)
         return self._end(out)

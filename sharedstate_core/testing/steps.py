@@ -25,6 +25,7 @@ from sharedstate_core.effects import (
     ListCollections,
     Load,
     PauseReading,
+    Refused,
     ResumeReading,
     Send,
 )
@@ -71,6 +72,7 @@ class Steps:
         self._untold: set[CollectionPath] = set()
         self._asked_for: set[CollectionPath] = set()
         self.doubts = 0
+        self.refused = 0
         self._closing: list[int] = []
         self.stopping: Stopping | None = None
         self.late: list[Asked] = []
@@ -254,6 +256,8 @@ class Steps:
                     self._begin(effect)
                 case Doubt():
                     self._doubt(effect)
+                case Refused():
+                    self.refused += 1
                 case Answer():
                     self.callers.hear(effect)
                 case _:

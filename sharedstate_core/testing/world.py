@@ -37,6 +37,7 @@ class World(Steps):
         callers: the authors of `put` and `get`, and their answers.
         sent: what the server has sent: `deliveries` and `bytes` only.
         doubts: number of `Doubt` effects.
+        refused: number of `Refused` effects.
         stopping: the orderly stop under way; None before one, and after a restart.
         late: requests that arrived while a server was stopping, which are not accepted.
     """
@@ -76,6 +77,10 @@ class World(Steps):
         self.now = until
         if self.stopping is not None and self.stopping.until <= until:
             self.stopping.check_ended(self.links)
+
+    def turn(self) -> None:
+        """Let the server go on with one portion of the long work that it has to do, if any."""
+        self._perform(self.server.wake(self.now))
 
     def stop(self, seconds: float) -> None:
         """Stop the server, giving it `seconds` to finish what it has accepted; `restart` then makes a new one."""

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from sharedstate_anyio.storage.instrumented import InstrumentedBackend
 from sharedstate_backends import Island, StorageError, StorageHost, perform
 from sharedstate_backends.contract import NotOfferedError
 from sharedstate_backends.pages import page_of
+from sharedstate_backends.timed_host import TURNS_BETWEEN
 from sharedstate_core import (
     Answer,
     CollectionPath,
     Commit,
     Cursor,
     Doubt,
+    Limits,
     ListApps,
     ListCollections,
     Load,
@@ -202,3 +206,36 @@ async def test_an_answer_that_the_program_stumbles_over_is_logged(
     assert heard == ["first", "second"]
     assert {record.__dict__["fields"]["event"] for record in caplog.records} == {"message_failed"}
     assert "KeyError: 'second'" in caplog.text
+
+
+class Woken(StorageHost[Any]):
+    """Notes at which turn of another task the core is woken."""
+
+    def __init__(self, backend: DictionaryBackend) -> None:
+        super().__init__({"items": backend}, Limits(turn_items=1))
+        self.turn = 0
+        self.woken: list[int] = []
+        self.answer: Answer | None = None
+
+    def _wake(self, now: float) -> None:
+        self.woken.append(self.turn)
+        super()._wake(now)
+
+    def answered(self, answer: Answer) -> None:
+        self.answer = answer
+
+
+async def test_others_have_their_turns_while_a_large_collection_is_loaded() -> None:
+    backend, count = DictionaryBackend(), 5
+    items = {f"{n}": b'{"id":"%d"}' % n for n in range(count)}
+    await backend.commit(PATH, [Write(Update(insert=items))])
+    async with Woken(backend) as host:
+        host.driver.get("/app/items/list", time.monotonic(), author="ann")
+        with anyio.fail_after(20):
+            while host.answer is None:
+                host.turn += 1
+                await anyio.lowlevel.checkpoint()
+    assert host.answer.data == b"[%b]" % b",".join(items.values())
+    assert len(host.woken) >= 3 * count - 1
+    between = [after - before for before, after in itertools.pairwise(host.woken)]
+    assert min(between) >= TURNS_BETWEEN - 1

@@ -7,13 +7,27 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from sharedstate_core import CollectionPath, Cursor, Loaded, Row, Update, Write
+from sharedstate_core.collection import loading
 from sharedstate_core.collection.replica import Replica
+from sharedstate_core.results import checked_load
 from sharedstate_core.testing import MemoryStore
 
 from .histories import HISTORIES, Model, id_of, item, states_of
 
 PATH = CollectionPath("a", "items", "c")
 KEEPS = st.sampled_from([0, 1, 2, 100])
+
+
+def taken_in(loaded: Loaded, known: Replica | None = None, size: int = 1000) -> Replica:
+    """Return the replica that a load leads to."""
+    work = loading.load(checked_load(loaded, None if known is None else known.cursor), known, size)
+    for _ in range(10 * len(loaded.rows) + 10):
+        try:
+            next(work)
+        except StopIteration as end:
+            replica: Replica = end.value
+            return replica
+    raise AssertionError("it goes on and on")
 
 
 def empty() -> Replica:
@@ -101,36 +115,38 @@ def test_a_cursor_out_of_reach_is_known_as_such() -> None:
     assert not replica.is_behind(None)
 
 
-@given(st.lists(st.tuples(HISTORIES, st.booleans()), max_size=6), KEEPS, st.randoms())
+@given(
+    st.lists(st.tuples(HISTORIES, st.booleans()), max_size=6),
+    KEEPS,
+    st.randoms(),
+    st.integers(1, 4),
+)
 def test_what_a_store_tells_is_what_the_model_holds(
-    turns: list[tuple[list[Update], bool]], tombstones: int, random: object
+    turns: list[tuple[list[Update], bool]], tombstones: int, random: object, size: int
 ) -> None:
-    """Some updates are seen one by one, others only by loading what changed since; rows come in any order."""
+    """Some updates are seen one by one, others by loading what changed since, in any order and by portions."""
     store, replica = MemoryStore(tombstones=tombstones), empty()
     for history, watched in turns:
         for update in history:
             store.commit(PATH, [Write(update)])
             if watched and not update.is_noop:
-                replica.apply(update, replica.version + 1)
+                replica.follow([update])
         loaded = store.load(PATH, replica.cursor)
         rows = list(loaded.rows)
         random.shuffle(rows)  # type: ignore[attr-defined]
         loaded = replace(loaded, rows=rows)
-        if loaded.base is None:
-            replica = Replica(loaded)
-        else:
-            replica.merge(loaded)
+        replica = taken_in(loaded, None if loaded.base is None else replica, size)
         states = [list(version.state.items()) for version in store.history(PATH)]
         check_every_version(replica, states)
         assert len(replica.tombstones) <= len(set("pqrstu"))
-        check_every_version(Replica(store.load(PATH, None)), states)
+        check_every_version(taken_in(store.load(PATH, None), size=size), states)
 
 
 def test_a_load_counts_the_tombstones_it_brings() -> None:
     rows = [Row("p", None, 0, 0, 2), Row("q", item("q", 1), 1, 1, 1)]
-    replica = Replica(Loaded("epoch-1", 2, 1, rows))
+    replica = taken_in(Loaded("epoch-1", 2, 1, rows))
     assert (len(replica), len(replica.tombstones), replica.horizon) == (1, 1, 1)
-    replica.merge(Loaded("epoch-1", 3, 1, [Row("q", None, 0, 0, 3)], base=2))
+    taken_in(Loaded("epoch-1", 3, 1, [Row("q", None, 0, 0, 3)], base=2), replica)
     assert (len(replica), len(replica.tombstones)) == (0, 2)
 
 

@@ -30,7 +30,9 @@ def check_internals(world: World) -> None:
     _check_census(world)
     _check_sessions(world)
     _check_bounds(world)
-    for collection in server._registry._collections.values():
+    collections = server._registry._collections.values()
+    assert set(server._registry.turns._line) <= set(collections)
+    for collection in collections:
         _check_collection(world, collection)
 
 
@@ -121,10 +123,13 @@ def _check_collection(world: World, collection: Collection[Connection]) -> None:
     assert collection.is_busy == bool(
         collection._queue.waiting or collection._answers.held or isinstance(operation, Commit)
     )
-    assert (collection in under_way) == bool(operation)
+    is_taking_turns = collection._loading is not None
+    assert is_taking_turns == (collection in server._registry.turns._line)
+    assert (collection in under_way) == (operation is not None and not is_taking_turns)
     replica = collection._content.replica
-    assert all(group.cursor == collection.cursor for group in subscribers._groups.values())
+    assert replica is None or not is_taking_turns
     if replica is not None:
+        assert all(group.cursor == replica.cursor for group in subscribers._groups.values())
         assert replica.cursor == (replica.epoch, replica.version)
         assert len(replica.tombstones) <= world.limits.tombstones
         stored = world.store.state_at(collection.path, replica.cursor)
@@ -137,6 +142,7 @@ def check_empty(server: Server[Connection]) -> None:
     assert not server._sessions
     assert not server._registry._collections
     assert not server._tickets
+    assert not server._registry.turns
     assert server.next_wakeup() is None
     assert not server._registry._lingering
     assert not server._unsent._given

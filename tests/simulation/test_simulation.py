@@ -9,6 +9,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from msgspec.structs import replace
 
 from sharedstate_core import (
     CollectionPath,
@@ -43,6 +44,7 @@ SPELLINGS = ("/a/items/c", "a/items//c/", "/a/items/d")
 LIMITS = Limits(
     tombstones=3,
     part_bytes=40,
+    turn_items=2,
     unanswered=8,
     held_bytes=1500,
     window_bytes=400,
@@ -209,7 +211,17 @@ class Simulation(RuleBasedStateMachine):
     @rule(
         place=places,
         fate=st.sampled_from(
-            ["finish", "finish", "execute", "reject", "fail", "lose", "lose applied", "nonsense"]
+            [
+                "finish",
+                "finish",
+                "execute",
+                "reject",
+                "fail",
+                "lose",
+                "lose applied",
+                "nonsense",
+                "nonsense at the end",
+            ]
         ),
         reject=st.sets(st.integers(0, 2), min_size=1, max_size=2),
     )
@@ -220,6 +232,8 @@ class Simulation(RuleBasedStateMachine):
         commits, done = isinstance(operation.effect, Commit), operation.result is not None
         if fate == "nonsense":
             self._answer_nonsense(ticket)
+        elif fate == "nonsense at the end":
+            self._answer_nonsense_at_the_end(ticket)
         elif fate == "execute" and not done:
             self.world.execute(ticket)
         elif fate in {"execute", "finish"}:
@@ -236,6 +250,10 @@ class Simulation(RuleBasedStateMachine):
         self.world.commit_elsewhere(path, self._typed(update))
         if told != "later":
             self.world.tell(path, vaguely=told == "vaguely")
+
+    @rule()
+    def turn(self) -> None:
+        self.world.turn()
 
     @rule(path=collections)
     def forget(self, path: CollectionPath) -> None:
@@ -304,6 +322,16 @@ class Simulation(RuleBasedStateMachine):
         }[type(self.world.operations[ticket].effect)]
         with pytest.raises(LocalProtocolError):
             answer(ticket, nonsense, self.world.now)  # type: ignore[operator]
+
+    def _answer_nonsense_at_the_end(self, ticket: int) -> None:
+        """A large load is taken in, until its last row shows that it cannot be."""
+        operation = self.world.operations[ticket]
+        if operation.result is None:
+            self.world.execute(ticket)
+        loaded = operation.result
+        if isinstance(loaded, Loaded) and len(loaded.rows) >= LIMITS.turn_items:
+            operation.result = replace(loaded, rows=[*loaded.rows, loaded.rows[0]])
+        self.world.finish(ticket)
 
     def _client(self, client: int) -> Client:
         return self.world.clients[client]

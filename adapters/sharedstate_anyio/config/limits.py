@@ -73,6 +73,7 @@ RANGES: Final[dict[str, _Range]] = {
     "collection_bytes": _Range(1024, 1 << 53),
     "tombstones": _Range(0, 10_000_000),
     "part_bytes": _Range(1024, 1 << 30),
+    "turn_items": _Range(10, 1_000_000),
     "drain_seconds": _Range(1, 3600, whole=False),
     "linger_seconds": _Range(0, 86_400, whole=False),
     "linger_bytes": _Range(0, 1 << 40),

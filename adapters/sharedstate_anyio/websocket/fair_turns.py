@@ -21,8 +21,7 @@ from typing import Final
 import anyio
 import anyio.lowlevel
 
-TURNS_BETWEEN: Final = 6
-"""Turns of the loop that an update takes: it is read, stored by another thread, applied, sent."""
+from sharedstate_backends.timed_host import TURNS_BETWEEN
 
 LARGE_CHARACTERS: Final = 4096
 """Shorter messages take little time, or their senders are in line already."""

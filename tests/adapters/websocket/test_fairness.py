@@ -14,7 +14,8 @@ import pytest
 from sharedstate_anyio.connections import turn as turn_module
 from sharedstate_anyio.connections.turn import HANDLED_AT_ONCE, TURN_SECONDS
 from sharedstate_anyio.hub.executor import Executor
-from sharedstate_anyio.websocket.fair_turns import LARGE_CHARACTERS, TURNS_BETWEEN, FairTurns
+from sharedstate_anyio.websocket.fair_turns import LARGE_CHARACTERS, FairTurns
+from sharedstate_backends.timed_host import TURNS_BETWEEN
 from sharedstate_core.driver import Driver
 from tests.support import frames
 from tests.support.peer import open_client, open_clients, open_peer, request

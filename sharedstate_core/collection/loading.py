@@ -1,0 +1,60 @@
+"""Loading a replica by portions: its owner decides when each of them has its turn.
+
+The rules:
+
+1. Rows come in any order. They are checked and sorted by portions, then taken in: tombstones, items in order of
+   insertion, and the order of the last changes.
+2. Until all of it is done, the replica is in no state that there ever was: nobody may see it.
+3. A row that is impossible ends the work, wherever it stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING, TypeAlias
+
+from sharedstate_core.results import check_rows
+
+from .replica import Entry, Replica, insertion, last_change
+from .runs import Runs
+
+if TYPE_CHECKING:
+    from sharedstate_core.storage import Loaded, Row
+
+Loading: TypeAlias = Generator[None, None, Replica]
+"""Yields between portions, and returns the replica."""
+
+
+def load(loaded: Loaded, known: Replica | None, size: int) -> Loading:
+    """Return the replica that a load leads to.
+
+    Args:
+        loaded: the result of the load, after `checked_load`.
+        known: the replica that changes, if the rows are only what has changed since; else None.
+        size: rows that one portion takes, about.
+
+    Raises:
+        LocalProtocolError: a row is impossible; `known` may be of no use any more.
+    """
+    base = loaded.base or 0
+    removed: Runs[Row] = Runs(last_change)
+    live: Runs[Row] = Runs(insertion)
+    for start in range(0, len(loaded.rows), size):
+        rows = loaded.rows[start : start + size]
+        check_rows(rows, base, loaded.version, start)
+        removed.add([row for row in rows if row.text is None])
+        live.add([row for row in rows if row.text is not None])
+        yield
+    replica = Replica(loaded) if known is None else known
+    for tombstones in removed.portions(size):
+        replica.bury(tombstones, base)
+        yield
+    recent: Runs[Entry] = Runs(last_change)
+    for items in live.portions(size):
+        recent.add(replica.place(items, base))
+        yield
+    for entries in recent.portions(size):
+        replica.touch(entries)
+        yield
+    replica.move_to(loaded.version)
+    return replica
