@@ -47,7 +47,8 @@ class Tables:
         items = (
             f"SELECT 1 FROM {self.items_table} WHERE collection = head.`key` AND data IS NOT NULL"
         )
-        self._holds_items = f"EXISTS ({items})"
+        # An EXISTS may become a join, for which MariaDB reads the whole table of items.
+        self._holds_items = f"({items} LIMIT 1) IS NOT NULL"
         self.meta = Meta(table)
         self._keys: dict[CollectionPath, int] = {}
 
@@ -168,12 +169,15 @@ class Tables:
 
         The index is entered once for each app; the collections of an app are passed over.
         """
-        some = f"SELECT 1 FROM {self.heads_table} AS head WHERE head.app = each_app.app AND {self._holds_items}"
+        some = (
+            f"SELECT 1 FROM {self.heads_table} AS head FORCE INDEX (by_name) "
+            f"WHERE head.app = each_app.app AND {self._holds_items} LIMIT 1"
+        )
         apps = f"SELECT DISTINCT app FROM {self.heads_table} FORCE INDEX (by_name)"
         return await _first(
             connection,
             lambda after, number: (
-                f"SELECT app, EXISTS ({some}) FROM ({apps} WHERE app > {literal(after)} ORDER BY app "
+                f"SELECT app, ({some}) FROM ({apps} WHERE app > {literal(after)} ORDER BY app "
                 f"LIMIT {number}) AS each_app ORDER BY app"
             ),
             after,
