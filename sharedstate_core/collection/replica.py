@@ -2,10 +2,12 @@
 
 The rules:
 
-1. `_items` holds the live entries in order of insertion; `_recent` holds the same entries with the most recently
-   changed last; `tombstones` holds the removed ids with the version that removed them, newest last.
-2. To find what has changed since N, walk `_recent` and `tombstones` backwards until an entry is not newer than N: the
-   cost is proportional to the change, whatever the size of the collection.
+1. `_items` holds the live entries in order of insertion. They are linked in another order, too, that of their last
+   change: from `_newest` on, each knows the id of the one before it. `tombstones` holds the removed ids with the
+   version that removed them, newest last.
+2. To find what has changed since N, walk the links and `tombstones` backwards until an entry is not newer than N: the
+   cost is proportional to the change, whatever the size of the collection, and whatever was changed before. (A dict in
+   which what has changed is put last keeps a dead slot for each time it was.)
 3. `horizon` is the version of the newest forgotten tombstone. For a cursor before it the net change is unknown, so it
    gets everything. A reset forgets all tombstones at once.
 4. An entry whose id was removed after N and inserted again is in both `remove` and `insert`, and inserts are in order
@@ -14,7 +16,7 @@ The rules:
 
 from __future__ import annotations
 
-from itertools import islice
+from collections import OrderedDict
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -43,9 +45,15 @@ class Changes(NamedTuple):
 
 
 class Entry(Struct, gc=False):
-    """One live item. `removed`: the last version before `created` that removed this id, else 0.
+    """One live item.
 
-    The garbage collector need not know it: a million of them neither trigger nor prolong a collection.
+    The garbage collector need not know it: a million of them neither trigger nor prolong a collection. So it holds no
+    other entry, only ids of others.
+
+    Attributes:
+        removed: the last version before `created` that removed this id, else 0.
+        older: id of the entry whose last change came before; None for the first.
+        newer: id of the entry whose last change came after; None for the last.
     """
 
     id: str
@@ -54,6 +62,8 @@ class Entry(Struct, gc=False):
     place: int
     version: int
     removed: int
+    older: str | None = None
+    newer: str | None = None
 
 
 insertion: Final = attrgetter("created", "place")
@@ -80,8 +90,8 @@ class Replica:
         self.horizon = head.horizon
         self.bytes = 0
         self._items: dict[str, Entry] = {}
-        self._recent: dict[str, Entry] = {}
-        self.tombstones: dict[str, int] = {}
+        self._newest: Entry | None = None
+        self.tombstones: OrderedDict[str, int] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._items)
@@ -106,24 +116,26 @@ class Replica:
         self.version = version
         if update.reset:
             self._items.clear()
-            self._recent.clear()
+            self._newest = None
             self.tombstones.clear()
             self.horizon = version
             self.bytes = 0
         for id in update.remove:
             self._bury(id, version)
-        items, recent = self._items, self._recent
+        items = self._items
         for place, (id, text) in enumerate(update.insert.items()):
             entry = items.get(id)
             if entry is None:
                 self.bytes += len(text)
                 entry = Entry(id, text, version, place, version, self.tombstones.pop(id, 0))
                 items[id] = entry
+                self._link(entry)
             else:
                 self.bytes += len(text) - len(entry.text)
                 entry.text, entry.version = text, version
-                del recent[id]
-            recent[id] = entry
+                if entry is not self._newest:
+                    self._unlink(entry)
+                    self._link(entry)
 
     def reaches(self, cursor: Cursor | None) -> bool:
         """Return whether the net change from `cursor` to now is known."""
@@ -140,10 +152,10 @@ class Replica:
     def changes_since(self, since: int) -> Changes:
         """Return the net change from version `since`, which it `reaches`, to now."""
         live = []
-        for entry in reversed(self._recent.values()):
-            if entry.version <= since:
-                break
+        entry = self._newest
+        while entry is not None and entry.version > since:
             live.append(entry)
+            entry = None if entry.older is None else self._items[entry.older]
         remove = []
         for id, version in reversed(self.tombstones.items()):
             if version <= since:
@@ -155,10 +167,8 @@ class Replica:
 
     def prune(self, keep: int) -> None:
         """Forget the oldest tombstones beyond `keep`, moving the horizon accordingly."""
-        surplus = len(self.tombstones) - keep
-        if surplus > 0:
-            for id in list(islice(self.tombstones, surplus)):
-                self.horizon = self.tombstones.pop(id)
+        while len(self.tombstones) > keep:
+            _, self.horizon = self.tombstones.popitem(last=False)
 
     # --- rows from a store ------------------------------------------------------------------------
 
@@ -204,10 +214,9 @@ class Replica:
 
     def touch(self, entries: Iterable[Entry]) -> None:
         """Let these be the ones that changed last, in order of version."""
-        recent = self._recent
         for entry in entries:
-            recent.pop(entry.id, None)
-            recent[entry.id] = entry
+            self._unlink(entry)
+            self._link(entry)
 
     def move_to(self, version: int) -> None:
         """Move the cursor."""
@@ -218,8 +227,32 @@ class Replica:
         entry = self._items.pop(id, None)
         if entry is not None:
             self.bytes -= len(entry.text)
-            del self._recent[id]
+            self._unlink(entry)
             self.tombstones[id] = version
+
+    # --- the order of the last change -------------------------------------------------------------
+
+    def _link(self, entry: Entry) -> None:
+        """Make an entry that is not linked the newest one."""
+        newest = self._newest
+        entry.newer = None
+        if newest is None:
+            entry.older = None
+        else:
+            entry.older = newest.id
+            newest.newer = entry.id
+        self._newest = entry
+
+    def _unlink(self, entry: Entry) -> None:
+        """Take an entry from among its neighbours, if it is linked."""
+        items, older, newer = self._items, entry.older, entry.newer
+        before = None if older is None else items[older]
+        if before is not None:
+            before.newer = newer
+        if newer is not None:
+            items[newer].older = older
+        elif entry is self._newest:
+            self._newest = before
 
 
 def _twice() -> LocalProtocolError:

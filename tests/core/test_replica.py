@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -11,6 +12,7 @@ from sharedstate_core.collection import loading
 from sharedstate_core.collection.replica import Replica
 from sharedstate_core.results import checked_load
 from sharedstate_core.testing import MemoryStore
+from tests.support.work import work_of
 
 from .histories import HISTORIES, Model, id_of, item, states_of
 
@@ -162,3 +164,33 @@ def test_tombstones_do_not_grow_with_the_rate_of_updates() -> None:
         replica.prune(3)
     assert len(replica.tombstones) == 3
     assert len(replica) == 8
+
+
+def many(number: int) -> Replica:
+    """Return a collection of that many items, each inserted by an update of its own."""
+    rows = [Row(f"i{n}", item(f"i{n}", 0), n, 0, n) for n in range(1, number + 1)]
+    return taken_in(Loaded("epoch-1", number, 0, rows))
+
+
+@pytest.mark.parametrize("hot", [1, 3])
+def test_what_was_changed_often_leaves_nothing_behind(hot: int) -> None:
+    """A dictionary as a queue keeps a slot for each time its last one was put last, and walks over all of them."""
+    replica = many(10_000)
+    for turn in range(15_000):
+        id = f"i{turn % hot + 1}"
+        replica.apply(Update(insert={id: item(id, turn)}), replica.version + 1)
+    now = replica.version
+    assert len(replica.changes_since(now - 1).insert) == 1
+    assert work_of(lambda: replica.changes_since(now - 1)) < 100
+    assert len(replica.changes_since(now - 10).insert) == hot
+
+
+def test_tombstones_that_are_forgotten_leave_nothing_behind() -> None:
+    replica = many(20_000)
+    for number in range(1, 15_001):
+        replica.apply(Update((f"i{number}",)), replica.version + 1)
+        replica.prune(1000)
+    replica.apply(Update(("i15001",)), replica.version + 1)
+    assert work_of(lambda: replica.prune(1000)) < 100
+    assert len(replica.tombstones) == 1000
+    assert replica.horizon == replica.version - 1000
