@@ -22,6 +22,7 @@ from sharedstate_core.decisions.collection_step import COLLECTION_STEP, Asked, S
 from sharedstate_core.decisions.delivery import DELIVERY
 from sharedstate_core.effects import C, Commit, Doubt, Effect, Effects, Load, Refused
 from sharedstate_core.errors import LocalProtocolError, RequestError
+from sharedstate_core.messages import SPLICED_BYTES
 
 from .author import abandon
 from .freshness import PROBE_SECONDS
@@ -76,6 +77,8 @@ class Collection(CollectionState[C]):
         replica = self._content.replica
         if replica is None or self._freshness.is_awaited(subscription, replica):
             self._subscribers.await_content(subscription)
+            return ()
+        if replica.bytes >= SPLICED_BYTES and not subscription.reader.has_room(out):
             return ()
         self._freshness.drop(subscription)
         cursor = subscription.cursor
@@ -260,6 +263,8 @@ class Collection(CollectionState[C]):
             return
         assert replica is not None  # noqa: S101  (without content the next step is another)
         reader = head.author.reader
+        if reader and replica.bytes >= SPLICED_BYTES:
+            reader.has_room(out)  # if not, it is blocked
         if reader and DELIVERY.decide[reader.state, "read", False] == "later":
             self._defer(reader, out)
             return

@@ -62,6 +62,10 @@ class Reader(Protocol[C]):
         """Whether one of its requests is deferred, so that all later ones must be."""
         ...
 
+    def has_room(self, out: list[Effect[C]]) -> bool:
+        """Return whether something large may be begun for this reader; if not, it is blocked until its turn comes."""
+        ...
+
     def take(self, messages: Sequence[Message], out: list[Effect[C]]) -> None:
         """Send messages meant for this reader alone, which may block it."""
         ...

@@ -45,7 +45,7 @@ class Drains(Generic[S]):
         """Drop the deadline of a reader that has caught up or gone."""
         self._deadlines.cancel(session)
 
-    def next(self) -> float | None:
+    def next_deadline(self) -> float | None:
         """Return the earliest deadline, or None."""
         return self._deadlines.next()
 

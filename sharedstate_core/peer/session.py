@@ -33,6 +33,7 @@ from sharedstate_core.errors import CLOSE_POLICY, RequestError
 from sharedstate_core.messages import pieces_of
 
 from .backlog import Backlog, HeldReply
+from .unsent_bytes import LEAST_WINDOW
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence, Sized
@@ -75,8 +76,12 @@ class Session(Generic[C]):
         self._unanswered = 0
         self._unanswered_bytes = 0
         self.is_paused = False
+        self._is_full = False  # the transport has not passed on everything
+        self._in_line = False  # for room
+        self._has_turn = False  # to begin something large, whether there is room or not
         self._window = 0
         self._backlog: Backlog[C] = Backlog()
+        unsent.readers += 1
 
     # --- requests ---------------------------------------------------------------------------------
 
@@ -136,7 +141,10 @@ class Session(Generic[C]):
         """Count what this reader alone was given; once the window is full, wait until it has left."""
         self._window += size
         self._counters.bytes += size
-        if self._window > self._limits.current.window_bytes and self.state == "ready":
+        most = self._limits.current.window_bytes
+        if self._window > LEAST_WINDOW:
+            most = self._unsent.window
+        if self._window > most and self.state == "ready":
             self.block(out)
             out.append(AwaitDrain(self.connection))
             self._drains.expect(self)
@@ -146,12 +154,27 @@ class Session(Generic[C]):
         """Count what is kept in memory for this reader; if the server's bound is exceeded, other readers are closed."""
         if self.state == "ready":  # draining: `drain` counts in the end what is still owed
             return
-        self._unsent.add(self, messages)
-        for session in self._unsent.evict(self):
-            session.close("the server is out of memory for slow readers", out, at_once=True)
+        self._unsent.add(self, messages, self._drains.now)
+        for session in self._unsent.evict(self._drains.now, self):
+            session.give_up(out)
 
     def block(self, out: list[Effect[C]]) -> None:
-        """Mark the reader as blocked."""
+        """Mark the reader as blocked: it takes nothing until it has drained."""
+        self._is_full = True
+        self._hold_back(out)
+
+    def has_room(self, out: list[Effect[C]]) -> bool:
+        """Return whether something large may be begun for this reader; if not, it is blocked until its turn comes."""
+        if self._unsent.is_free or self._has_turn:
+            self._has_turn = False
+            return True
+        if self.state == "ready":
+            self._in_line = True
+            self._unsent.queue(self, self._drains.now)
+            self._hold_back(out)
+        return False
+
+    def _hold_back(self, out: list[Effect[C]]) -> None:
         if self.state != "ready":
             return
         self.state = "blocked"
@@ -167,10 +190,25 @@ class Session(Generic[C]):
         self._charge([*unsent, *self._backlog.kept()], out)
 
     def drain(self, out: Effects[C]) -> None:
-        """Give a reader that has caught up what it is owed, until the window is full."""
-        self.state = "ready"
+        """Give a reader that has caught up what it is owed, unless it waits in line for room."""
+        self._is_full = False
         self._window = 0
         self._unsent.release(self)
+        if self._in_line:
+            self._unsent.add(self, self._backlog.kept(), self._drains.now)
+        else:
+            self._give(out)
+
+    def go_on(self, out: Effects[C]) -> None:
+        """Give a reader that has waited in line for room what it is owed, once it has caught up."""
+        self._in_line, self._has_turn = False, True
+        if not self._is_full and self.state == "blocked":
+            self._unsent.release(self)
+            self._give(out)
+
+    def _give(self, out: Effects[C]) -> None:
+        """Give the reader what it is owed, until the window is full."""
+        self.state = "ready"
         while self._backlog and self.state == "ready":
             match owed := self._backlog.take():
                 case Subscription():
@@ -179,14 +217,16 @@ class Session(Generic[C]):
                     self.send(message, out)
                 case Deferred():
                     owed.resume(out)
+        self._has_turn = False
         if kept := self._backlog.kept():
-            self._unsent.add(self, kept)
+            self._unsent.add(self, kept, self._drains.now)
         self._control_flow(out)
 
     def leave(self, out: list[Effect[C]]) -> None:
         """Clean up after a connection that has ended: what is deferred is abandoned, and its authors are informed."""
         self.state = "closed"
-        self._unsent.release(self)
+        self._unsent.forget(self)
+        self._unsent.readers -= 1
         self._drains.cancel(self)
         while self._backlog:
             match owed := self._backlog.take():
@@ -202,6 +242,10 @@ class Session(Generic[C]):
         if self.state != "closed":
             self.state = "closed"
             out.append(Close(self.connection, code, reason, at_once))
+
+    def give_up(self, out: list[Effect[C]]) -> None:
+        """Close the connection at once, since others need the memory."""
+        self.close("the server is out of memory for slow readers", out, at_once=True)
 
     # --- the backlog ------------------------------------------------------------------------------
 

@@ -187,11 +187,14 @@ class Server(StorageInputs[C], TypedInputs[C]):
         """Return the time at which to call `wake`, or None; it may change with every input."""
         if self._late or self._registry.is_unfinished or self._listings.is_answering:
             return self._drains.now
-        drain, deadline = self._drains.next(), self._registry.next_deadline()
-        if drain is None or (deadline is not None and deadline < drain):
-            drain = deadline
-        end = self._shutdown.next_deadline()
-        return end if drain is None or (end is not None and end < drain) else drain
+        if self._unsent.may_go_on:
+            return self._drains.now
+        first: float | None = None
+        for each in (self._drains, self._unsent, self._registry, self._shutdown):
+            deadline = each.next_deadline()
+            if deadline is not None and (first is None or deadline < first):
+                first = deadline
+        return first
 
     def wake(self, now: float) -> list[Effect[C]]:
         """Handle the passage of time: retry loads, close connections that do not drain, drop idle collections.
@@ -202,6 +205,10 @@ class Server(StorageInputs[C], TypedInputs[C]):
         out = self._begin(now)
         for session in self._drains.due():
             session.close("the reader did not catch up in time; reconnect to resume", out)
+        for session in self._unsent.evict(now):
+            session.give_up(out)
+        if (first := self._unsent.next(now)) is not None:
+            first.go_on(out)
         self._registry.wake(out)
         self._listings.go_on(out)
         return self._end(out)

@@ -241,13 +241,14 @@ def spelling(number: int) -> str:
 
 
 def test_messages_of_their_own_for_many_slow_readers() -> None:
-    """Each spells the path in another way; beyond the bound the oldest of those that do not read go."""
+    """Each spells the path in another way; beyond the bound those that do not read go, the oldest first."""
     world = large(6, 4000)
     for client in range(6):
         world.clients[client].put_subs({spelling(client): {}})
         say(world, client)
         while world.operations:
             finish(world)
+        world.advance(1.1)
     closed = [client for client in range(6) if world.links[client].closed_with is not None]
     assert closed == [0, 1, 2]
 
@@ -300,6 +301,8 @@ def test_broadcasts_that_wait_for_their_readers_count() -> None:
     world = World(6, limits=Limits(owed_bytes=4000), store=stored("p"))
     for client in range(6):
         blocked_with_a_broadcast(world, client)
+        world.advance(1.1)
+    world.advance(2)
     closed = [client for client in range(6) if world.links[client].closed_with is not None]
     assert closed == [0, 1, 2]
     world.settle()
@@ -317,6 +320,9 @@ def test_who_makes_progress_stays_and_what_has_left_does_not_count() -> None:
     assert world.server._unsent.bytes < before - 1000
     for client in (2, 3):
         blocked_with_a_broadcast(world, client, 1500)
+    world.advance(2)
+    world.block(0)
+    world.advance(2)
     closed = [client for client in range(4) if world.links[client].closed_with is not None]
     assert closed == [1]
 
@@ -374,12 +380,13 @@ def test_nothing_is_left_of_who_is_gone() -> None:
     first, second = object(), object()
     shared = b"x" * 60
     for _ in range(2):
-        unsent.add(first, [shared])  # type: ignore[arg-type]
-    unsent.add(second, [shared, b"y" * 30])  # type: ignore[arg-type]
+        unsent.add(first, [shared], 0.0)  # type: ignore[arg-type]
+    unsent.add(second, [shared, b"y" * 30], 0.0)  # type: ignore[arg-type]
     assert unsent.bytes == 90
-    assert unsent.evict(second) == []  # type: ignore[arg-type]
-    unsent.add(second, [b"z" * 30])  # type: ignore[arg-type]
-    assert unsent.evict(second) == [first]  # type: ignore[arg-type]
+    assert unsent.evict(9.0, second) == []  # type: ignore[arg-type]
+    unsent.add(second, [b"z" * 30], 0.0)  # type: ignore[arg-type]
+    assert unsent.evict(2.9, second) == []  # type: ignore[arg-type]
+    assert unsent.evict(3.0, second) == [first]  # type: ignore[arg-type]
     for each in (first, second, second):
         unsent.release(each)  # type: ignore[arg-type]
     assert unsent.bytes == 0

@@ -27,8 +27,19 @@ from .scenes import PATH, P, hear, put, say, stored, under_way, watching
 
 PACKAGE = Path(sharedstate_core.__file__).parent
 ALLOWED = {
-    *("__future__", "abc", "collections", "collections.abc", "dataclasses", "functools", "heapq"),
-    *("itertools", "json", "math", "msgspec", "msgspec.structs", "operator", "re", "typing"),
+    *("__future__", "abc", "collections", "collections.abc", "contextlib", "dataclasses"),
+    *(
+        "functools",
+        "heapq",
+        "itertools",
+        "json",
+        "math",
+        "msgspec",
+        "msgspec.structs",
+        "operator",
+        "re",
+        "typing",
+    ),
     *("typing_extensions", "sharedstate_core"),
 }
 """What the core may import: nothing that does I/O, reads a clock, draws a random number or knows an event loop."""

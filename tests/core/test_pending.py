@@ -155,6 +155,7 @@ def test_what_is_put_off_until_its_author_reads_is_owed_to_the_author() -> None:
     for client in range(3):
         put_off(world, client)
         assert waiting(world) == 0
+        world.advance(1.1)
     assert [link.closed_with for link in world.links] == [1008, None, None, None]
     asked = put(world, 3, "q")
     world.finish(under_way(world, Commit).ticket)
