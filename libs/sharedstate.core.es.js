@@ -1498,11 +1498,14 @@ var SharedStateClient = class {
    * @param {string} path `/app/service/collection`: a list of items; `/app/service`: names of collections; `/app`:
    *   names of services that hold some of the app; `/`: names of services; `/clock`: the server's time, in seconds
    *   since the Unix epoch
-   * @param {Until} [until] a signal that withdraws the request, unless it was sent
+   * @param {Until & {after?: string, limit?: number}} [options] `signal` withdraws the request, unless it was sent.
+   *   `after` and `limit` ask for a page of a long list of names: at most so many that follow one, by code point; the
+   *   first page is after `""`, the page after the last name is empty. A list that is too long without is `too_large`.
    * @returns {Promise<R>} Rejects with a `SharedStateError`, as `Dataset.update` does.
    */
-  get(path, { signal } = {}) {
-    return this.#hub.request("GET", () => [path, void 0], signal);
+  get(path, options) {
+    const { signal, ...page } = { ...options };
+    return this.#hub.request("GET", () => [path, options && page], signal);
   }
   /**
    * Update a collection, acquired or not. See `Dataset.update`.

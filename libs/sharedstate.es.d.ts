@@ -520,10 +520,15 @@ declare class SharedStateClient$1 {
      * @param {string} path `/app/service/collection`: a list of items; `/app/service`: names of collections; `/app`:
      *   names of services that hold some of the app; `/`: names of services; `/clock`: the server's time, in seconds
      *   since the Unix epoch
-     * @param {Until} [until] a signal that withdraws the request, unless it was sent
+     * @param {Until & {after?: string, limit?: number}} [options] `signal` withdraws the request, unless it was sent.
+     *   `after` and `limit` ask for a page of a long list of names: at most so many that follow one, by code point; the
+     *   first page is after `""`, the page after the last name is empty. A list that is too long without is `too_large`.
      * @returns {Promise<R>} Rejects with a `SharedStateError`, as `Dataset.update` does.
      */
-    get<R = unknown>(path: string, { signal }?: Until$1): Promise<R>;
+    get<R = unknown>(path: string, options?: Until$1 & {
+        after?: string;
+        limit?: number;
+    }): Promise<R>;
     /**
      * Update a collection, acquired or not. See `Dataset.update`.
      *
@@ -613,6 +618,17 @@ declare class SharedStateClient extends SharedStateClient$1 {
     acquire<T extends {
         id: string;
     } = Item$1>(path: string, until?: Until$1): [Handle$1, Dataset<T>];
+    /**
+     * Go through a list of names page by page, however long it is: `for await (const names of client.pages(path))`. Names
+     * are sorted by code point. Each page is what is there when it is read.
+     *
+     * @param {string} path `/app/service`: names of collections; `/apps`: names of apps
+     * @param {{limit?: number} & Until} [options] `limit`: names of a page at most; default: as many as the server gives
+     * @returns {AsyncGenerator<string[], void, void>} Throws as `get` rejects.
+     */
+    pages(path: string, options?: {
+        limit?: number;
+    } & Until$1): AsyncGenerator<string[], void, void>;
     /**
      * Get a list that is stored in one item of a collection.
      *

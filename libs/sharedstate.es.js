@@ -1558,11 +1558,14 @@ var SharedStateClient = class {
    * @param {string} path `/app/service/collection`: a list of items; `/app/service`: names of collections; `/app`:
    *   names of services that hold some of the app; `/`: names of services; `/clock`: the server's time, in seconds
    *   since the Unix epoch
-   * @param {Until} [until] a signal that withdraws the request, unless it was sent
+   * @param {Until & {after?: string, limit?: number}} [options] `signal` withdraws the request, unless it was sent.
+   *   `after` and `limit` ask for a page of a long list of names: at most so many that follow one, by code point; the
+   *   first page is after `""`, the page after the last name is empty. A list that is too long without is `too_large`.
    * @returns {Promise<R>} Rejects with a `SharedStateError`, as `Dataset.update` does.
    */
-  get(path, { signal } = {}) {
-    return this.#hub.request("GET", () => [path, void 0], signal);
+  get(path, options) {
+    const { signal, ...page } = { ...options };
+    return this.#hub.request("GET", () => [path, options && page], signal);
   }
   /**
    * Update a collection, acquired or not. See `Dataset.update`.
@@ -2109,6 +2112,27 @@ var SharedStateClient2 = class extends SharedStateClient {
       /** @type {[Handle, Dataset<T>]} */
       super.acquire(path, until)
     );
+  }
+  /**
+   * Go through a list of names page by page, however long it is: `for await (const names of client.pages(path))`. Names
+   * are sorted by code point. Each page is what is there when it is read.
+   *
+   * @param {string} path `/app/service`: names of collections; `/apps`: names of apps
+   * @param {{limit?: number} & Until} [options] `limit`: names of a page at most; default: as many as the server gives
+   * @returns {AsyncGenerator<string[], void, void>} Throws as `get` rejects.
+   */
+  async *pages(path, options) {
+    let after = "";
+    for (; ; ) {
+      const names = (
+        /** @type {string[]} */
+        await this.get(path, { ...options, after })
+      );
+      const last = names.at(-1);
+      if (last === void 0 || last === after) return;
+      yield names;
+      after = last;
+    }
   }
   /**
    * Get a list that is stored in one item of a collection.

@@ -14,6 +14,7 @@ import pytest
 
 from sharedstate_anyio.client import connect
 from sharedstate_backends import StorageError
+from sharedstate_core import Limits
 from tests.python_client.support import start
 from tests.support.faults import faulty_service
 from tests.support.services.servers import running
@@ -255,3 +256,18 @@ async def test_storage_that_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(store, "collections", counted)
         url = f"{server.url}app/items/c"
         assert await shell("get", url, "--patience", "0.1") == (0, "", "")
+
+
+async def test_a_list_of_names_is_printed_however_long() -> None:
+    async with running(limits=Limits(names=2)) as server, connect(server.url) as client:
+        names = ["Z", "a", "b", "c\\d", "é"]
+        for name in names:
+            await client.update(f"/app/items/{name}", insert=[b'{"id":"x"}'])
+            await client.update(f"/{name}/items/c", insert=[b'{"id":"x"}'])
+        status, output, errors = await shell("get", f"{server.url}app/items")
+        assert (status, errors) == (0, "")
+        assert [json.loads(line) for line in output.splitlines()] == names
+        _, output, _ = await shell("get", f"{server.url}apps")
+        assert [json.loads(line) for line in output.splitlines()] == sorted([*names, "app"])
+        assert await shell("get", f"{server.url}nobody/items") == (0, "", "")
+        assert await shell("get", f"{server.url}app") == (0, '"items"\n', "")

@@ -15,6 +15,8 @@ from sharedstate_anyio.client import (
     RequestError,
     connect,
 )
+from sharedstate_core import Limits
+from sharedstate_core.server import dispatch
 from tests.support.peer import open_client
 from tests.support.services.servers import running
 
@@ -182,6 +184,36 @@ async def test_items_as_text() -> None:
         assert ds["a"] == text
         assert await anext(changes) == [Diff("a", text, None)]
         assert await client.get(C) == ds.get_items()
+
+
+@pytest.mark.parametrize("knows_pages", [True, False])
+async def test_long_lists_come_in_pages(
+    monkeypatch: pytest.MonkeyPatch, *, knows_pages: bool
+) -> None:
+    """A server that knows none gives all of them at once, again and again."""
+    if not knows_pages:
+        monkeypatch.setattr(dispatch, "decode_paging", lambda *_: None)
+    limits = Limits(names=3 if knows_pages else 100)
+    async with running(limits=limits) as server, connect(server.url) as client:
+        names = ["Z", "a", "b", "c", "\uffee", "\U0001f511"]
+        for name in names:
+            await client.update(f"/app/items/{name}", insert=[{"id": "x"}])
+        pages = [page async for page in client.pages("app/items/")]
+        assert pages == ([names[:3], names[3:]] if knows_pages else [names])
+        if knows_pages:
+            smaller = [page async for page in client.pages("/app/items", limit=2)]
+            assert smaller == [names[:2], names[2:4], names[4:]]
+            with pytest.raises(RequestError) as refused:
+                await client.get("/app/items")
+            assert refused.value.code == "too_large"
+        assert [page async for page in client.pages("/apps")] == [["app"]]
+        assert [page async for page in client.pages("/nobody/items")] == []
+        for path, limit in (("/app/items", 0), ("/app/items", "3")):
+            with pytest.raises((TypeError, ValueError), match=r"^limit: expected"):
+                await anext(client.pages(path, limit=limit))  # type: ignore[arg-type]
+        with pytest.raises(RequestError) as refused:
+            await anext(client.pages("/clock"))
+        assert refused.value.code == "bad_message"
 
 
 async def test_asking() -> None:

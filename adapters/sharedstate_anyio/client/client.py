@@ -13,7 +13,7 @@ from sharedstate_core import (
     SharedStateError,
     parse_collection_path,
 )
-from sharedstate_core.arguments import expect
+from sharedstate_core.arguments import check_number, expect
 from sharedstate_core.paths import split_path
 
 from . import values
@@ -29,6 +29,7 @@ T = TypeVar("T")
 
 _COLLECTION_SEGMENTS: Final = 3
 _texts = msgspec.json.Decoder(list[msgspec.Raw])
+_names = msgspec.json.Decoder(list[str])
 
 
 class _Held(NamedTuple):
@@ -171,8 +172,8 @@ class Client(Generic[ItemT_co]):
 
         Args:
             path: `/app/service/collection`: a list of items, as the client's `loads` makes them; `/app/service`: names
-                of collections; `/app`: names of services that hold some of the app; `/`: names of services; `/clock`:
-                the server's time, in seconds since the Unix epoch.
+                of collections (`too_large` if there are very many, see `pages`); `/app`: names of services that hold
+                some of the app; `/`: names of services; `/clock`: the server's time, in seconds since the Unix epoch.
             loads: makes the result from the JSON text of the whole answer instead, which also gives its type.
 
         Raises:
@@ -194,6 +195,37 @@ class Client(Generic[ItemT_co]):
             raise RequestError("bad_message", f"not a list of items: {answer[:100]!r}") from None
         read = Reader(self._loads, path)
         return [read(bytes(text)) for text in texts]
+
+    async def pages(self, path: str, *, limit: int | None = None) -> AsyncIterator[list[str]]:
+        """Yield a list of names page by page, however long it is: `async for names in client.pages("/app/service")`.
+
+        Names are sorted by code point. Each page is what is there when it is read.
+
+        Args:
+            path: `/app/service`: names of collections; `/apps`: names of apps.
+            limit: maximum number of names in a page; None for as many as the server gives.
+
+        Raises:
+            ValueError: the limit is less than 1.
+            RequestError, ConnectionLostError, ClosedError: as `get`; `bad_message` if an answer is no list of names.
+        """
+        check_number("limit", limit, 1, optional=True)
+        path = "/" + "/".join(split_path(path))
+        after = ""
+        while True:
+            arg = msgspec.json.encode({"after": after, "limit": limit})
+            answer = await self._hub.request("GET", path, arg)
+            try:
+                names = [name for name in _names.decode(answer) if name > after]
+            except msgspec.DecodeError:
+                problem = f"not a list of names: {answer[:100]!r}"
+                raise RequestError("bad_message", problem) from None
+            if (
+                not names
+            ):  # also from a server that knows no pages, and has given all of them at once
+                return
+            yield names
+            after = max(names)
 
     async def update(
         self,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Iterable
 
-    from sharedstate_anyio.client import Diff
+    from sharedstate_anyio.client import Client, Diff
 
 
 async def get(options: Namespace) -> int:
@@ -28,6 +28,9 @@ async def get(options: Namespace) -> int:
         raise CommandError("ids are of items: expected URL/app/service/collection", 2)
     how = connecting(options)
     async with session(url, how) as client:
+        if path == "/apps" or path.count("/") == 2:
+            await _print_names(client, path, how.patience)
+            return 0
         if not collection:
             texts = await answered(client, how.patience, client.get(path, loads=_elements))
         else:
@@ -38,6 +41,13 @@ async def get(options: Namespace) -> int:
     for id in missing if collection else ():
         say(f"{path} has no item {id!r}")
     return FAILED if collection and missing else 0
+
+
+async def _print_names(client: Client[bytes], path: str, patience: float) -> None:
+    """Print a list of names, page by page."""
+    pages = client.pages(path)
+    while names := await answered(client, patience, anext(pages, None)):
+        await _print(map(msgspec.json.encode, names))
 
 
 def _elements(data: bytes) -> list[bytes]:

@@ -174,7 +174,7 @@ async def acquired(client: Client[bytes], path: str, patience: float) -> Dataset
         while True:
             await anyio.sleep(patience)
             try:
-                await client.get(what)
+                await client.get(what)  # a list that is too large is an answer, too
             except ConnectionLostError:
                 continue
             except RequestError as error:

@@ -148,6 +148,26 @@ export class SharedStateClient extends CoreClient {
   }
 
   /**
+   * Go through a list of names page by page, however long it is: `for await (const names of client.pages(path))`. Names
+   * are sorted by code point. Each page is what is there when it is read.
+   *
+   * @param {string} path `/app/service`: names of collections; `/apps`: names of apps
+   * @param {{limit?: number} & Until} [options] `limit`: names of a page at most; default: as many as the server gives
+   * @returns {AsyncGenerator<string[], void, void>} Throws as `get` rejects.
+   */
+  async *pages(path, options) {
+    let after = "";
+    for (;;) {
+      const names = /** @type {string[]} */ (await this.get(path, { ...options, after }));
+      const last = names.at(-1);
+      // A server that knows no pages gives all names, each time.
+      if (last === undefined || last === after) return;
+      yield names;
+      after = last;
+    }
+  }
+
+  /**
    * Get a list that is stored in one item of a collection.
    *
    * @template {{id: string}} [T=Item]

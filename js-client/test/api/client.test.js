@@ -307,6 +307,21 @@ describe("requests", () => {
     assert.deepEqual(await Promise.all([clock, update, root]), [0, 1, 2]);
   });
 
+  test("get asks for a page of a list", async () => {
+    const { client } = make();
+    const { signal } = new AbortController();
+    const page = client.get("/app/items", { after: "", limit: 2 });
+    const rest = client.get("/app/items", { after: "b", signal });
+    const socket = FakeWebSocket.last.open();
+    assert.deepEqual(
+      socket.sent.map(({ arg }) => arg),
+      [{ after: "", limit: 2 }, { after: "b" }],
+    );
+    socket.say(reply(socket.sent[0].tunnel, ["a", "b"], { more: true }));
+    socket.say(reply(socket.sent[1].tunnel, ["c"]));
+    assert.deepEqual([await page, await rest], [["a", "b"], ["c"]]);
+  });
+
   test("failures reject; ignored ones disturb nobody", async () => {
     const { client, ds, socket } = synced();
     const message = "insert[0].id: may not contain the character U+0000";

@@ -220,6 +220,43 @@ describe("signals", () => {
   });
 });
 
+describe("a long list comes in pages", () => {
+  /** @param {(after: string) => string[]} page what the server answers */
+  const read = async (page) => {
+    const { client } = make();
+    const told = [];
+    const asked = [];
+    const pages = client.pages("/app/items", { limit: 2 });
+    client.connect();
+    const socket = FakeWebSocket.last.open();
+    for (;;) {
+      const next = pages.next();
+      const { arg, tunnel } = socket.sent.at(-1);
+      asked.push(arg);
+      assert.ok(asked.length < 10);
+      socket.say(reply(tunnel, page(arg.after)));
+      const { done, value } = await next;
+      if (done) return { told, asked };
+      told.push(value);
+    }
+  };
+
+  test("until there are no more", async () => {
+    const names = ["Z", "a", "b", "\uffee", "\u{1f511}"];
+    const { told, asked } = await read((after) =>
+      names.slice(names.indexOf(after) + 1).slice(0, 2),
+    );
+    assert.deepEqual(told, [names.slice(0, 2), names.slice(2, 4), names.slice(4)]);
+    assert.deepEqual(asked[1], { limit: 2, after: "a" });
+  });
+
+  test("of a server that knows no pages, once", async () => {
+    const names = ["a", "b", "c"];
+    assert.deepEqual((await read(() => names)).told, [names]);
+    assert.deepEqual((await read(() => [])).told, []);
+  });
+});
+
 describe("a signal takes a request back", () => {
   test("unless it was sent", async () => {
     const { client } = make();
