@@ -63,7 +63,7 @@ class Registry(Generic[C]):
         }
         self._lingering: OrderedDict[Collection[C], int] = OrderedDict()  # with the bytes of each
         self._lingering_bytes = 0
-        self._dirty: dict[Collection[C], None] = {}  # yet to proceed
+        self._dirty: OrderedDict[Collection[C], None] = OrderedDict()  # yet to proceed
 
     def __len__(self) -> int:
         return len(self._collections)
@@ -146,8 +146,7 @@ class Registry(Generic[C]):
     def flush(self, asker: Reader[C] | None, out: Effects[C]) -> None:
         """Let the collections that were given requests, by `asker`, do all they can do now."""
         while self._dirty:
-            collection = next(iter(self._dirty))
-            del self._dirty[collection]
+            collection, _ = self._dirty.popitem(last=False)
             collection.proceed(out, asker)
 
     def request(self, path: CollectionPath, request: QueuedRequest[C], out: Effects[C]) -> None:

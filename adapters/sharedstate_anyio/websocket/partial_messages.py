@@ -13,6 +13,7 @@ The rules:
 from __future__ import annotations
 
 import io
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Final, Protocol
 
 import anyio
@@ -68,7 +69,7 @@ class PartialMessages:
     def __init__(self, live: LiveConfig) -> None:
         self._live = live
         self.bytes = 0
-        self._messages: dict[Sender, _Message] = {}  # in the order in which they began
+        self._messages: OrderedDict[Sender, _Message] = OrderedDict()  # as they began
         self._seconds = live.now.transport.message_seconds
         self._wheel = _wheel(self._seconds)
 

@@ -168,7 +168,12 @@ class Writer(ABC):
     def _next(self, queued: list[bytes]) -> bytes:
         """Take what goes to the socket next: all that is queued, joined, except that large pieces are not copied."""
         if len(queued) > 1 and max(map(len, queued)) >= LARGE_BYTES:
-            return queued.pop(0)
+            small = next(index for index, piece in enumerate(queued) if len(piece) >= LARGE_BYTES)
+            if small and isinstance(queued[small - 1], Head):
+                small -= 1  # see `_cut`
+            taken = max(1, small)
+            self.queued = queued[taken:]
+            return queued[0] if taken == 1 else b"".join(queued[:taken])
         self.queued = [] if self._closing else None
         return queued[0] if len(queued) == 1 else b"".join(queued)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections import OrderedDict
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Final
@@ -45,7 +46,7 @@ class Memory:
         self.epoch: str | None = None
         self.latest: CollectionPath | None = None
         self._size = size
-        self._entries: dict[CollectionPath, _Entry] = {}
+        self._entries: OrderedDict[CollectionPath, _Entry] = OrderedDict()  # the latest last
         self._round: list[CollectionPath] = []
 
     def states(self, paths: Sequence[CollectionPath]) -> dict[CollectionPath, State]:
@@ -131,8 +132,11 @@ class Memory:
 
     def _entry(self, path: CollectionPath) -> _Entry:
         """Return an entry, which is now the most recently used."""
-        entry = self._entries.pop(path, None) or _Entry()
-        self._entries[path] = entry
-        if len(self._entries) > self._size:
-            del self._entries[next(iter(self._entries))]
+        entry = self._entries.get(path)
+        if entry is None:
+            entry = self._entries[path] = _Entry()
+            if len(self._entries) > self._size:
+                self._entries.popitem(last=False)
+        else:
+            self._entries.move_to_end(path)
         return entry

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 from unittest.mock import patch
 
 import anyio
@@ -20,8 +20,9 @@ from sharedstate_anyio.hub.shared import Shared
 from sharedstate_anyio.logs.repeated_errors import RepeatedErrors
 from sharedstate_anyio.websocket import broadcaster as broadcaster_module
 from sharedstate_anyio.websocket.fair_turns import FairTurns
-from sharedstate_anyio.websocket.frames import LARGE_BYTES, text_frame
+from sharedstate_anyio.websocket.frames import LARGE_BYTES, Head, text_frame
 from sharedstate_anyio.websocket.partial_messages import PartialMessages
+from sharedstate_anyio.websocket.writer import Writer
 
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
@@ -142,3 +143,34 @@ def add(texts: list[bytes], more: dict[int, bytes]) -> None:
 async def turns(number: int) -> None:
     for _ in range(number):
         await checkpoint()
+
+
+class Listed(Writer):
+    """A connection whose socket takes everything, and lists what it was offered."""
+
+    def __init__(self) -> None:
+        self.sent_pieces: list[bytes] = []
+        super().__init__(cast("Any", self), cast("Any", self))
+
+    def send(self, data: bytes) -> int:
+        self.sent_pieces.append(data)
+        return len(data)
+
+    def queue(self, connection: Writer) -> None: ...
+
+    def blocked(self) -> None: ...
+
+    def progressed(self) -> None: ...
+
+    def drained(self) -> None: ...
+
+    def abort(self) -> None: ...
+
+
+def test_a_large_message_does_not_send_small_ones_one_by_one() -> None:
+    small, large = b"x" * 100, b"y" * LARGE_BYTES
+    connection = Listed()
+    for piece in [*[small] * 1000, large, *[small] * 1000, Head(b"h"), large, small]:
+        connection.send_frame(piece)
+    connection.flush()
+    assert connection.sent_pieces == [small * 1000, large, small * 1000, b"h", large, small]

@@ -7,6 +7,7 @@ another it goes on only if that was drawn later: then nobody takes a cursor for 
 from __future__ import annotations
 
 import random
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
@@ -24,6 +25,7 @@ from sharedstate_backends.history.vectors import (
     with_writer,
 )
 from sharedstate_core.paths import CollectionPath
+from tests.support.work import work_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -258,6 +260,16 @@ def test_memory_is_bounded_and_forgets_what_was_used_least_lately() -> None:
     memory.note(paths[1], None, state)
     memory.note(paths[2], None, state)
     assert memory.writer(paths[0]) != writer, "a name that was forgotten is not used again"
+
+
+def test_what_was_forgotten_is_not_walked_over() -> None:
+    size = 1000
+    memory = Memory(size)
+    for number in range(4 * size):
+        memory.note(CollectionPath("app", "items", f"{number}"), None, State("e", 1, "w:1"))
+    new = CollectionPath("app", "items", "new")
+    note = partial(memory.note, new, None, State("e", 1, "w:1"))
+    assert work_of(note, of=("sharedstate_backends",)) < 100
 
 
 def test_heads_of_an_epoch_that_is_over_are_not_compared_any_more() -> None:

@@ -6,6 +6,7 @@ speed of a commit depends on the memory.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class Memory:
     """The heads after our last commits."""
 
     def __init__(self) -> None:
-        self._left: dict[CollectionPath, Left] = {}
+        self._left: OrderedDict[CollectionPath, Left] = OrderedDict()
 
     def take(self, paths: Iterable[CollectionPath]) -> dict[CollectionPath, Left]:
         """Return and forget what is known of these collections: it is about to change."""
@@ -57,6 +58,6 @@ class Memory:
 
     def keep(self, left: Mapping[CollectionPath, Left]) -> None:
         """Remember what was stored."""
-        self._left |= left
+        self._left.update(left)
         while len(self._left) > MAX_REMEMBERED:
-            del self._left[next(iter(self._left))]
+            self._left.popitem(last=False)

@@ -6,6 +6,7 @@ Heads are looked up by their remembered keys, and by name only if a key is unkno
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
 from sharedstate_backends.history.memory import MAX_REMEMBERED
@@ -50,7 +51,7 @@ class Tables:
         # An EXISTS may become a join, for which MariaDB reads the whole table of items.
         self._holds_items = f"({items} LIMIT 1) IS NOT NULL"
         self.meta = Meta(table)
-        self._keys: dict[CollectionPath, int] = {}
+        self._keys: OrderedDict[CollectionPath, int] = OrderedDict()
 
     async def load(
         self, connection: Connection, collection: CollectionPath, since: Cursor | None
@@ -213,7 +214,7 @@ class Tables:
         if self._keys.get(path) != key:
             self._keys[path] = key
             if len(self._keys) > MAX_REMEMBERED:
-                del self._keys[next(iter(self._keys))]
+                self._keys.popitem(last=False)
 
 
 async def _first(
