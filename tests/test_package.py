@@ -142,7 +142,9 @@ def test_both_names_of_the_server_are_one_program(installed: Path, tmp_path: Pat
 
 async def fetch(port: int, target: str) -> bytes:
     async with open_peer(port) as peer:
-        await peer.send(f"GET {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode())
+        await peer.send(
+            f"GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()
+        )
         head, _, body = (await peer.receive_all()).partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 200 "), head
     return body

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from sharedstate_core import Limits, SharedStateError
 
     from .config.config import Config, load_config, parse_config
+    from .config.hosts import Hosts
     from .config.limits import TransportLimits
     from .config.listeners import Certificates, Listen
     from .config.origins import Origins
@@ -26,6 +27,7 @@ __all__ = [
     "Certificates",
     "Config",
     "ConfigurationError",
+    "Hosts",
     "Limits",
     "Listen",
     "ListenError",
@@ -47,6 +49,7 @@ _HOMES = {
     "Certificates": ".config.listeners",
     "Config": ".config.config",
     "ConfigurationError": "sharedstate_backends",
+    "Hosts": ".config.hosts",
     "Limits": "sharedstate_core",
     "Listen": ".config.listeners",
     "ListenError": ".net.listening",

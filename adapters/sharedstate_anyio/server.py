@@ -13,10 +13,10 @@ from sharedstate_backends import Backend
 from sharedstate_backends.error_collector import ErrorCollector
 from sharedstate_core.driver import Driver
 
+from .config.addresses import address_of, is_loopback
 from .config.config import Config
 from .config.exposure import check_folders
 from .config.live import LiveConfig
-from .config.origins import is_loopback
 from .config.reload import Reload, compare
 from .config.services import ServiceConfig
 from .connections.acceptor import Acceptor
@@ -109,7 +109,7 @@ class RunningServer:
         Certificate files that cannot be used are logged and change nothing.
 
         Args:
-            config: a new configuration; its limits, origins, compression, metrics and files take effect at once.
+            config: a new configuration; its limits, origins, hosts, compression, metrics and files take effect at once.
 
         Returns:
             What has changed and what needs a restart; None without a configuration.
@@ -198,11 +198,11 @@ async def serve(
 
 
 def _in_force(config: Config, sockets: Sequence[socket.socket]) -> Config:
-    """Do not trust names if the server is for this machine only; see `Origins.trusts_names`."""
-    local = not sockets and all(
-        listen.unix is None and is_loopback(listen.host) for listen in config.listen
-    )
-    return replace(config, origins=replace(config.origins, trusts_names=not local))
+    """Add the names that the server has anyway to those of the configuration."""
+    hosts = [listen.host for listen in config.listen if listen.unix is None]
+    local = not sockets and len(hosts) == len(config.listen) and all(map(is_loopback, hosts))
+    names = [host for host in hosts if address_of(host) is None]
+    return replace(config, hosts=config.hosts.with_own(config.origins, names, local=local))
 
 
 async def _open(stack: AsyncExitStack, backend: Backend, service: ServiceConfig) -> None:

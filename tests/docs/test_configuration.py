@@ -50,7 +50,8 @@ def rows() -> dict[str, tuple[str, str, str]]:
 def keys() -> dict[str, Any]:
     """Return what the schema says of each key."""
     found = {
-        key: SCHEMA["properties"][key] for key in ("compression", "origins", "metrics", "files")
+        key: SCHEMA["properties"][key]
+        for key in ("compression", "origins", "hosts", "metrics", "files")
     }
     found["services"] = SCHEMA["properties"]["services"] | {"items": {}}
     found["$schema"] = SCHEMA["properties"]["$schema"]

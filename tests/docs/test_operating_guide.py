@@ -194,6 +194,10 @@ async def use(port: int, context: ssl.SSLContext | None) -> None:
         async with reached(port, context) as peer:
             await peer.send(upgrade_request(Origin=origin))
             assert (await peer.receive()).split(b" ", 2)[1] == expected
+    for host, let_in in ("app.example.org", True), ("evil.example", False):
+        async with reached(port, context) as peer:
+            await peer.send(upgrade_request(Host=host, Origin=f"https://{host}"))
+            assert ((await peer.receive()).split(b" ", 2)[1] == b"101") == let_in
     async with reached(port, context) as peer:
         await peer.upgrade()
         for _ in range(3):

@@ -16,10 +16,10 @@ async def ask(
     port: int, target: str, method: str = "GET", **headers: str
 ) -> tuple[int, dict[str, str], str]:
     """Ask a server on this machine by HTTP; return status, headers in lower case, body."""
-    fields = {"Connection": "close", **headers}
+    fields = {"Host": "localhost", "Connection": "close", **headers}
     lines = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in fields.items())
     async with open_peer(port) as peer:
-        await peer.send(f"{method} {target} HTTP/1.1\r\nHost: a\r\n{lines}\r\n".encode())
+        await peer.send(f"{method} {target} HTTP/1.1\r\n{lines}\r\n".encode())
         head, _, body = (await peer.receive_all()).partition(b"\r\n\r\n")
     first, *rest = head.decode().split("\r\n")
     pairs = (line.split(": ", 1) for line in rest)

@@ -25,6 +25,7 @@ from .audience import AUDIENCES, Audience, parse_audience
 from .compression import parse_compression
 from .document import decode, kind, object_at
 from .folders import check_own_file, parse_files
+from .hosts import Hosts, parse_hosts
 from .limits import TransportLimits, parse_limits
 from .listeners import DEFAULT_HOST, DEFAULT_PORT, Listen, parse_listeners
 from .origins import Origins, parse_origins
@@ -44,6 +45,7 @@ class Config:
         compression: size in bytes from which messages are compressed; None: never.
         metrics: who may read the metrics.
         files: folders to serve, by their URL path, such as `{"/": "./public"}`.
+        hosts: names under which it answers, besides those that it has anyway.
 
     Raises:
         TypeError: an attribute has another type.
@@ -59,6 +61,7 @@ class Config:
     compression: int | None = None
     metrics: Audience = "local"
     files: Mapping[str, str | PathLike[str]] = field(default_factory=dict)
+    hosts: Hosts = field(default_factory=Hosts)
 
     def __post_init__(self) -> None:
         for name, entry_type in (("listen", Listen), ("services", ServiceConfig)):
@@ -70,12 +73,17 @@ class Config:
             raise ValueError("listen: expected at least one Listen, found none")
         expect("limits", self.limits, Limits)
         expect("origins", self.origins, Origins, "an")
+        expect("hosts", self.hosts, Hosts)
         expect("transport", self.transport, TransportLimits)
         check_number("compression", self.compression, 0, optional=True)
         if self.metrics not in AUDIENCES:
             raise ValueError(f"metrics: expected one of {AUDIENCES}, found {self.metrics!r}")
         object.__setattr__(self, "files", MappingProxyType(parse_files(self.files)))
 
+
+_OPTIONAL: Final = (
+    *("service", "limits", "origins", "hosts", "compression", "metrics", "files", "$schema"),
+)
 
 DEFAULT_DOCUMENT: Final[Mapping[str, object]] = {
     "service": {"host": DEFAULT_HOST, "port": DEFAULT_PORT},
@@ -142,8 +150,8 @@ def parse_config(document: object, errors: ErrorCollector | None = None) -> Conf
 
     Args:
         document: `{"service": {"host", "port", ...}, "services": [{"name", "module", "config", "poll_seconds"}, ...],
-            "limits": {...}, "origins": [...], "compression": ..., "metrics": ..., "files": {...}, "$schema": ...}`.
-            Everything but `services`, with names and modules, is optional.
+            "limits": {...}, "origins": [...], "hosts": [...], "compression": ..., "metrics": ..., "files": {...},
+            "$schema": ...}`. Everything but `services`, with names and modules, is optional.
         errors: collects mistakes instead of raising them. The result then has defaults in place of wrong values, and
             leaves out services with mistakes.
 
@@ -158,8 +166,7 @@ def parse_config(document: object, errors: ErrorCollector | None = None) -> Conf
 
 def _parse(document: object, errors: ErrorCollector) -> Config:
     attempt = errors.attempt
-    optional = ("service", "limits", "origins", "compression", "metrics", "files", "$schema")
-    top = object_at(document, "", errors, optional=optional, required=("services",))
+    top = object_at(document, "", errors, optional=_OPTIONAL, required=("services",))
     if not isinstance(top.get("$schema", ""), str):
         problem = f"expected the address of a JSON Schema, found {kind(top['$schema'])}"
         errors.add("$schema", problem)
@@ -173,8 +180,17 @@ def _parse(document: object, errors: ErrorCollector) -> Config:
     listeners = attempt(parse_listeners, top.get("service", {})) or (Listen(),)
     metrics = attempt(parse_audience, top.get("metrics", "local")) or "local"
     files = attempt(parse_files, top.get("files", {})) or {}
+    hosts = attempt(parse_hosts, top.get("hosts", [])) or Hosts()
     return Config(
-        listeners, services, limits, origins or Origins(), transport, compression, metrics, files
+        listeners,
+        services,
+        limits,
+        origins or Origins(),
+        transport,
+        compression,
+        metrics,
+        files,
+        hosts,
     )
 
 

@@ -4,7 +4,6 @@ A browser lets any page open a WebSocket to any server, so the server has to dec
 programs send no Origin, or any they like: this protects people who browse, but authenticates nobody.
 """
 
-import ipaddress
 import logging
 import re
 from collections.abc import Iterable
@@ -12,9 +11,11 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from sharedstate_anyio.logs.events import about
+from sharedstate_anyio.logs.once import Once
 from sharedstate_backends import ConfigurationError
 from sharedstate_backends.error_collector import ErrorCollector
 
+from .addresses import is_loopback
 from .document import kind, shown
 
 log = logging.getLogger("sharedstate")
@@ -24,9 +25,6 @@ NULL: Final = "null"
 SAME_HOST: Final = "same-host"
 LOCALHOST: Final = "localhost"
 DEFAULT: Final = (SAME_HOST, LOCALHOST)
-
-TOLD_ORIGINS: Final = 100
-"""Maximum number of refused origins that are logged, once each: invented ones cannot fill the log."""
 
 _ORIGIN: Final = re.compile(
     r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<host>\[[0-9a-f:.]+\]|[a-z0-9._~%-]+)(?::(?P<port>\d{1,5}))?"
@@ -40,15 +38,19 @@ class Origins:
 
     Attributes:
         allowed: origins such as `https://app.example.org`, and the words `*` (every page), `null`
-            (files, and frames without an origin), `same-host` (pages from the host that the request names,
-            whatever their port), `localhost` (pages from this machine, whatever their port).
-        trusts_names: whether `same-host` applies to names too, not only to addresses. The owner of a name can point it
-            at the browser's own machine (DNS rebinding), and a server that listens only there has no name of its own.
+            (files, and frames without an origin), `same-host` (pages from the host that the request names, which has
+            to be one of the server's `Hosts`, whatever their port), `localhost` (pages from this machine, whatever
+            their port).
     """
 
     allowed: frozenset[str] = frozenset(DEFAULT)
-    trusts_names: bool = True
-    _told: set[str] = field(default_factory=set, compare=False, repr=False)
+    _told: Once = field(default_factory=Once, compare=False, repr=False)
+
+    @property
+    def hosts(self) -> set[str]:
+        """The hosts of all origins in the list; `*` for every one."""
+        found = {_host(origin) for origin in self.allowed} | (self.allowed & {ANY})
+        return {host for host in found if host is not None}
 
     def refusal(self, headers: Iterable[tuple[bytes, bytes]]) -> str | None:
         """Return the reason to refuse this handshake; None if it is allowed.
@@ -69,8 +71,7 @@ class Origins:
             f"pages of the origin {shown(b', '.join(sent).decode('latin-1'))} are not served here; "
             'the key "origins" of the configuration lists those that are'
         )
-        if reason not in self._told and len(self._told) < TOLD_ORIGINS:
-            self._told.add(reason)
+        if self._told.is_new(reason):
             log.info("refused: %s", reason, extra=about("origin_refused"))
         return reason
 
@@ -83,18 +84,9 @@ class Origins:
         name = _host(origin)
         return (
             origin in self.allowed
-            or (
-                SAME_HOST in self.allowed
-                and name == _host(f"http://{host.lower()}")
-                and (self.trusts_names or _address(name) is not None)
-            )
-            or (LOCALHOST in self.allowed and _is_loopback(name))
+            or (SAME_HOST in self.allowed and name == _host(f"http://{host.lower()}"))
+            or (LOCALHOST in self.allowed and is_loopback(name))
         )
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether a host to listen on is reachable only from its own machine."""
-    return _is_loopback(host.lower())
 
 
 def parse_origins(value: object) -> Origins:
@@ -140,19 +132,3 @@ def _normal(origin: str) -> str | None:
 def _host(origin: str) -> str | None:
     match = _ORIGIN.fullmatch(origin)
     return match["host"] if match else None
-
-
-def _is_loopback(name: str | None) -> bool:
-    if name is None:
-        return False
-    address = _address(name)
-    if address is not None:
-        return address.is_loopback
-    return name == "localhost" or name.endswith(".localhost")
-
-
-def _address(name: str | None) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        return ipaddress.ip_address((name or "").strip("[]"))
-    except ValueError:
-        return None

@@ -39,7 +39,7 @@ def compare(old: Config, new: Config) -> Reload:
     changed = [f"limits.{key}" for key in keys if key not in _AT_START]
     changed += [
         key
-        for key in ("origins", "compression", "metrics", "files")
+        for key in ("origins", "hosts", "compression", "metrics", "files")
         if getattr(old, key) != getattr(new, key)
     ]
     waiting = [f"limits.{key}" for key in keys if key in _AT_START]

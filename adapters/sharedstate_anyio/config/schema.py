@@ -50,6 +50,7 @@ def schema() -> Schema:
             },
             "limits": _limits(),
             "origins": _origins(),
+            "hosts": _hosts(),
             "compression": {
                 "description": "Compress messages: true, or the size in bytes from which to compress.",
                 "anyOf": [{"type": "boolean"}, _whole(0, LONGEST_BYTES)],
@@ -240,6 +241,20 @@ def _origins() -> Schema:
         "description": "Pages that may open a WebSocket.",
         "anyOf": [{"const": ANY}, {"type": "array", "items": {"anyOf": [words, origin]}}],
         "default": list(DEFAULT),
+    }
+
+
+def _hosts() -> Schema:
+    name = {
+        "type": "string",
+        "pattern": r"^([A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?|\*)$",
+        "examples": ["state.example.org"],
+    }
+    return {
+        "description": "Names under which the server answers, besides addresses, loopback names, those of its "
+        "origins and of its listeners.",
+        "anyOf": [{"const": ANY}, {"type": "array", "items": name}],
+        "default": [],
     }
 
 

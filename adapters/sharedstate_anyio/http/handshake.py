@@ -11,6 +11,7 @@ import anyio
 import h11
 
 from sharedstate_anyio.net.sockets import finish, receive, send_all
+from sharedstate_anyio.net.tls import TlsSocket
 from sharedstate_anyio.websocket.deflate import Deflate
 from sharedstate_anyio.websocket.frame_reader import FrameReader
 from sharedstate_anyio.websocket.upgrade import (
@@ -24,6 +25,7 @@ from .answers import Answers
 from .exchange import Exchange
 from .request_head import Head, read_head
 from .responses import error_response
+from .site import path_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -51,6 +53,10 @@ _REASONS: Final = {
     501: "the only supported Transfer-Encoding is chunked",
 }
 """Messages to the peer, by status: h11's own may show a Python object."""
+
+
+NAMELESS: Final = frozenset({"/healthz", "/readyz"})
+"""Paths at which the server answers under any name: load balancers invent one, and there is nothing to protect."""
 
 
 class Endpoints(Protocol):
@@ -163,7 +169,8 @@ async def _converse(
                 return await _open(sock, head, live, scope)
             go_on()
             with context.answers.one():
-                response = await _response(request, context, address)
+                response = _misdirected(request, sock, live)
+                response = response or await _response(request, context, address)
                 keep = _may_stay(context, address)
                 if not await exchange.answer(response, keep=keep, progress=go_on):
                     go_on()
@@ -190,6 +197,19 @@ def _may_stay(context: ConnectionContext, address: str) -> bool:
     return context.live.now.transport.idle_seconds > 0 and context.keeps(address)
 
 
+def _misdirected(request: h11.Request, sock: Stream, live: LiveConfig) -> Response | None:
+    """Return the answer to a request that was meant for another server, going by its name."""
+    headers = list(request.headers)
+    reason = _wrong_name(headers, sock, live)
+    if reason is None or path_of(request.target.decode("ascii")) in NAMELESS:
+        return None
+    return error_response(request.method.decode("ascii"), 421, reason, headers)
+
+
+def _wrong_name(headers: Headers, sock: Stream, live: LiveConfig) -> str | None:
+    return live.now.hosts.refusal(headers, secure=isinstance(sock, TlsSocket))
+
+
 async def _response(request: h11.Request, context: ConnectionContext, address: str) -> Response:
     headers = list(request.headers)
     method, target = request.method.decode("ascii"), request.target.decode("ascii")
@@ -207,6 +227,8 @@ async def _open(
     live: LiveConfig,
     scope: anyio.CancelScope,
 ) -> Opened:
+    if (reason := _wrong_name(head.headers, sock, live)) is not None:
+        raise UpgradeError(reason, 421)
     if (reason := live.now.origins.refusal(head.headers)) is not None:
         raise UpgradeError(reason, 403)
     deflate = Deflate(lambda: live.now.limits.message_bytes)

@@ -3,8 +3,8 @@
 The rules:
 
 1. Anybody may request `/readyz`, as often as they like; see `readiness`.
-2. `/metrics` is for this machine, unless the configuration says otherwise. A request whose headers say that a proxy has
-   forwarded it counts as coming from elsewhere.
+2. `/metrics` is for this machine, unless the configuration says otherwise. A request counts as coming from elsewhere if
+   its headers say that a proxy has forwarded it, or if it names any other host than this machine.
 3. Neither reveals the content of a collection, the text of an error, or who is connected.
 """
 
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 import anyio.to_thread
 
+from sharedstate_anyio.config.addresses import host_of, is_loopback
 from sharedstate_anyio.config.document import shown
 from sharedstate_anyio.http.responses import complete, error_response, text_response
 from sharedstate_anyio.http.site import path_of
@@ -43,9 +44,8 @@ if TYPE_CHECKING:
 DELAY_SECONDS: Final = 0.5
 """Interval at which the delay of the event loop is measured, in seconds."""
 
-_FORWARDED: Final = frozenset(
-    [b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip"]
-)
+_FORWARDED: Final = (b"forwarded", b"via", b"x-forwarded-", b"x-real-ip", b"x-original-")
+"""Beginnings of the headers that proxies add."""
 
 
 class Endpoints:
@@ -137,7 +137,7 @@ class Endpoints:
             return error_response(method, 404, problem, headers)
         if audience == "local" and not _is_local(headers, address):
             problem = (
-                "The metrics are for this machine only; "
+                "The metrics are for this machine only, asked as localhost; "
                 'the key "metrics" of the configuration may say "anyone".'
             )
             return error_response(method, 403, problem, headers)
@@ -160,6 +160,9 @@ class Endpoints:
 
 
 def _is_local(headers: Iterable[tuple[bytes, bytes]], address: str) -> bool:
-    if any(name in _FORWARDED for name, _ in headers):
-        return False
+    for name, value in headers:
+        if name.startswith(_FORWARDED):
+            return False
+        if name == b"host" and value and not is_loopback(host_of(value.decode("latin-1"))):
+            return False
     return not address or ipaddress.ip_network(address).is_loopback

@@ -201,8 +201,8 @@ def test_names_that_no_host_has(host: str) -> None:
         (
             [],
             (
-                'expected an object with "services", "service", "limits", "origins", "compression", '
-                '"metrics", "files", "$schema", found a list'
+                'expected an object with "services", "service", "limits", "origins", "hosts", '
+                '"compression", "metrics", "files", "$schema", found a list'
             ),
         ),
         ({}, "services: is missing; add it"),
@@ -211,7 +211,10 @@ def test_names_that_no_host_has(host: str) -> None:
         ({"service": {}, "servces": []}, 'servces: unknown key; did you mean "services"?'),
         (
             {**one(), "port": 1},
-            "port: unknown key; known here: $schema, compression, files, limits, metrics, origins, service, services",
+            (
+                "port: unknown key; known here: $schema, compression, files, hosts, limits, metrics, origins, "
+                "service, services"
+            ),
         ),
         (
             {**one(), "metrics": "all"},

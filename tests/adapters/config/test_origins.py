@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
-from dataclasses import replace
 
 import pytest
 
 from sharedstate_anyio import parse_config, serve
-from sharedstate_anyio.config.origins import TOLD_ORIGINS, Origins
+from sharedstate_anyio.config.origins import Origins
+from sharedstate_anyio.logs.once import LIMIT
 from sharedstate_backends import ConfigurationError
 from tests.support.peer import Client, open_peer, upgrade_request
-from tests.support.services.servers import document, running, sqlite
+from tests.support.services.servers import document, running
 
 
 def parse(origins: object) -> Origins:
@@ -114,34 +114,26 @@ def test_a_list_stands_instead_of_the_default() -> None:
     assert allows(parse([]), None)
 
 
-def test_a_server_for_this_machine_has_no_name_of_its_own() -> None:
-    """Whoever owns a name can let it point to the browser's machine (DNS rebinding)."""
-    local = replace(parse(["same-host"]), trusts_names=False)
-    assert not allows(local, "http://state.example.org")
-    for host in ("127.0.0.1", "192.168.1.7", "[::1]"):
-        headers = [(b"host", f"{host}:9000".encode()), (b"origin", f"http://{host}:80".encode())]
-        assert local.refusal(headers) is None
-
-
-@pytest.mark.parametrize(
-    ("service", "status"),
-    [
-        ({"host": "127.0.0.1"}, b"403"),
-        ({"host": "localhost"}, b"403"),
-        ({"host": "0.0.0.0"}, b"101"),
-    ],
-)
-async def test_names_are_trusted_where_others_can_connect(
-    service: dict[str, object], status: bytes, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
+async def test_a_name_that_others_point_at_the_server_is_not_its_own(
+    host: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    document = {"service": {"port": 0} | service, "services": [sqlite()]}
-    async with serve(parse_config(document)) as server, open_peer(server.port) as peer:
-        upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-        key = "Sec-WebSocket-Key: c2l4dGVlbiBieXRlcyBvaw==\r\n"
-        where = f"Host: evil.test:{server.port}\r\nOrigin: http://evil.test:8000\r\n"
-        await peer.send(f"GET / HTTP/1.1\r\n{where}{upgrade}{key}\r\n".encode())
-        assert (await peer.receive()).split()[1] == status
+    """Whoever owns a name can let it point to the browser's machine (DNS rebinding)."""
+    config = parse_config({**document(), "service": {"host": host, "port": 0}})
+    async with serve(config) as server:
+        for name, status in (("evil.test", b"421"), ("127.0.0.1", b"101")):
+            async with open_peer(server.port) as peer:
+                where = f"{name}:{server.port}"
+                await peer.send(upgrade_request(Host=where, Origin=f"http://{name}:8000"))
+                assert (await peer.receive()).split()[1] == status
     caplog.clear()  # that anybody may come in
+
+
+def test_what_hosts_are_named() -> None:
+    listed = parse(["https://app.example.org:8443", "http://[::1]", "null", "same-host"])
+    assert listed.hosts == {"app.example.org", "[::1]"}
+    assert parse("*").hosts == {"*"}
+    assert Origins().hosts == set()
 
 
 @pytest.mark.parametrize(
@@ -198,7 +190,7 @@ async def test_origins_of_the_configuration_are_in_force() -> None:
 def test_the_log_is_bounded(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     origins = Origins()
-    for number in range(TOLD_ORIGINS + 50):
+    for number in range(LIMIT + 50):
         assert not allows(origins, f"https://evil{number}.example\x1b[2J")
-    assert len(caplog.records) == TOLD_ORIGINS
+    assert len(caplog.records) == LIMIT
     assert all(record.getMessage().isprintable() for record in caplog.records)

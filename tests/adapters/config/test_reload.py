@@ -50,9 +50,9 @@ def test_what_is_said() -> None:
     )
 
 
-@pytest.mark.parametrize("key", [*RANGES, "origins", "compression", "metrics"])
+@pytest.mark.parametrize("key", [*RANGES, "origins", "hosts", "compression", "metrics"])
 def test_every_key_is_spoken_of(key: str) -> None:
-    values = {"origins": "*", "compression": True, "metrics": "off"}
+    values = {"origins": "*", "hosts": "*", "compression": True, "metrics": "off"}
     if key in values:
         outcome = compare(changed(), changed(**{key: values[key]}))
         assert outcome.changed == (key,)
@@ -86,7 +86,7 @@ async def test_what_holds_from_then_on(caplog: pytest.LogCaptureFixture) -> None
         assert await upgraded(server.port, "http://localhost") == 403
         assert await upgraded(server.port, "https://example.org") == 101
         async with open_peer(server.port) as peer:
-            await peer.send(b"GET / HTTP/1.1\r\nHost: a\r\nA: %b\r\n\r\n" % (b"x" * 1200))
+            await peer.send(b"GET / HTTP/1.1\r\nHost: localhost\r\nA: %b\r\n\r\n" % (b"x" * 1200))
             assert (await peer.receive())[9:12] == b"431"
         await client.send_text(request("GET", "/" + "x" * 1100))
         with pytest.raises(ClosedError) as closed:

@@ -63,6 +63,7 @@ DOCUMENTS: Final[list[dict[str, Any]]] = [
             {"name": "other", "module": "some.plugin", "config": {"any": ["thing"]}},
         ],
         "origins": ["https://App.example.org:8443", "same-host", "null", "http://[::1]"],
+        "hosts": ["state.example.org", "Nas."],
         "metrics": "anyone",
         "compression": 512,
         "files": {"/": "public", "/docs/v1": "/srv/docs"},
@@ -72,6 +73,7 @@ DOCUMENTS: Final[list[dict[str, Any]]] = [
         "services": [service(**MYSQL)],
         "limits": {key: least for key, (least, _, _) in RANGES.items()},
         "origins": "*",
+        "hosts": "*",
     },
     {
         "service": {
@@ -113,7 +115,7 @@ JUNK: Final[list[Any]] = [
 KEYS: Final = sorted(
     {"unknown", "listen", "unix", "mode", "host", "port", "ssl", "ssl.enabled", "ssl.cert", "ca"}
     | {"/libs", "/libs/", "/libs/mine"}
-    | {"poll_seconds", "config", "metrics", "origins", "limits", "service", *KINDS}
+    | {"poll_seconds", "config", "metrics", "origins", "hosts", "limits", "service", *KINDS}
 )
 
 

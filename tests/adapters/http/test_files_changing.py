@@ -63,7 +63,7 @@ async def test_a_link_put_there_in_the_midst_of_a_large_file(
 
     monkeypatch.setattr(safe_open.OpenFile, "read", read_and_swap)
     async with serving(public) as server, open_peer(server.port) as peer:
-        await peer.send(b"GET /docs/large.bin HTTP/1.1\r\nHost: a\r\n\r\n")
+        await peer.send(b"GET /docs/large.bin HTTP/1.1\r\nHost: localhost\r\n\r\n")
         _, _, body = (await peer.receive_all()).partition(b"\r\n\r\n")
         assert len(body) == safe_open.PIECE_BYTES
     (line,) = errors(caplog)
@@ -122,7 +122,7 @@ async def test_a_large_file_that_changes_meanwhile_is_not_mixed(
 
     monkeypatch.setattr(safe_open.OpenFile, "read", read_and_change)
     async with serving(public) as server, open_peer(server.port) as peer:
-        await peer.send(b"GET /large.bin HTTP/1.1\r\nHost: a\r\n\r\n")
+        await peer.send(b"GET /large.bin HTTP/1.1\r\nHost: localhost\r\n\r\n")
         head, _, body = (await peer.receive_all()).partition(b"\r\n\r\n")
         assert b"content-length: %d" % LARGE in head.lower()
         assert len(body) == safe_open.PIECE_BYTES

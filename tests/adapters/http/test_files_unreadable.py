@@ -100,7 +100,7 @@ async def test_a_later_piece_that_cannot_be_read_is_a_line_of_the_log(
     async with serving(public) as server:
         for _ in range(3):
             async with open_peer(server.port) as peer:
-                await peer.send(b"GET /large.bin HTTP/1.1\r\nHost: a\r\n\r\n")
+                await peer.send(b"GET /large.bin HTTP/1.1\r\nHost: localhost\r\n\r\n")
                 _, _, body = (await peer.receive_all()).partition(b"\r\n\r\n")
                 assert len(body) == 2 * safe_open.PIECE_BYTES
         assert errors(caplog) == [
@@ -114,7 +114,7 @@ async def test_a_later_piece_that_cannot_be_read_is_a_line_of_the_log(
 async def test_who_leaves_amid_a_large_file_is_no_line_of_the_log(public: Path) -> None:
     (public / "large.bin").write_bytes(b"x" * 20_000_000)
     async with serving(public) as server, open_peer(server.port, buffer=65536) as peer:
-        await peer.send(b"GET /large.bin HTTP/1.1\r\nHost: a\r\n\r\n")
+        await peer.send(b"GET /large.bin HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert await peer.receive()
         peer.reset()
 
@@ -133,7 +133,7 @@ async def test_a_disk_that_stands_still_keeps_nobody_else_waiting(
         async with serving(public) as server:
             peers = [Peer(server.port) for _ in range(files.THREADS + 2)]
             for peer in peers:
-                await peer.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                await peer.send(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
             async with open_client(server.port) as client:
                 for _ in range(10):
                     assert await client.get("/") == ["items"]

@@ -70,7 +70,7 @@ class Browser:
 
 
 def request(target: str, method: str = "GET", more: str = "") -> bytes:
-    return f"{method} {target} HTTP/1.1\r\nHost: a\r\n{more}\r\n".encode()
+    return f"{method} {target} HTTP/1.1\r\nHost: localhost\r\n{more}\r\n".encode()
 
 
 async def test_one_after_the_other() -> None:
@@ -220,7 +220,7 @@ async def test_who_asks_for_nothing_more(idle_seconds: float) -> None:
         assert await browser.is_over()
 
 
-@pytest.mark.parametrize("begun", [b"G", b"GET / HTTP/1.1\r\nHost: a\r\n"])
+@pytest.mark.parametrize("begun", [b"G", b"GET / HTTP/1.1\r\nHost: localhost\r\n"])
 async def test_a_slow_head_is_dropped(begun: bytes) -> None:
     """Also that of a later request, and one that begins together with the first."""
     transport = TransportLimits(head_seconds=0.2)

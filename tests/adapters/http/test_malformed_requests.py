@@ -25,6 +25,9 @@ async def answer(server: RunningServer, data: bytes) -> tuple[int, bytes]:
     version, status, rest = got.split(b" ", 2)
     assert version == b"HTTP/1.1"
     assert b"\r\nconnection: close\r\n" in rest.lower()
+    if int(status) >= 400:
+        assert b"\r\nX-Content-Type-Options: nosniff\r\n" in rest
+        assert b"bytearray" not in rest
     return int(status), rest
 
 
@@ -67,12 +70,12 @@ async def test_a_bad_handshake(changes: dict[str, str | None], status: int) -> N
         b"hello\r\n\r\n",
         b"\r\n\r\n\r\nGET\r\n\r\n",
         b"GET / HTTP/1.1\r\n\r\n",
-        b"GET / HTTP/1.1\r\nHost: a\r\nHost : b\r\n\r\n",
-        b"GET / HTTP/1.1\r\nHost: a\r\nA: \x00\r\n\r\n",
-        b"GET /\xff HTTP/1.1\r\nHost: a\r\n\r\n",
-        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n",
-        b"CONNECT example.org:80 HTTP/1.1\r\nHost: a\r\n\r\n",
-        b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nHost : b\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nA: \x00\r\n\r\n",
+        b"GET /\xff HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
+        b"CONNECT example.org:80 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n",
     ],
 )
 async def test_what_is_no_request(data: bytes) -> None:
@@ -88,8 +91,12 @@ async def test_what_is_no_request_is_told_in_our_own_words() -> None:
     async with with_canary() as (server, _):
         for data, status, words in (
             (b"hello\r\n\r\n", 400, BROKEN_RULE),
-            (b"GET / HTTP/1.1\r\nHost: a\r\nHost : b\r\n\r\n", 400, BROKEN_RULE),
-            (b"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n", 501, "chunked"),
+            (b"GET / HTTP/1.1\r\nHost: localhost\r\nHost : b\r\n\r\n", 400, BROKEN_RULE),
+            (
+                b"GET / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip\r\n\r\n",
+                501,
+                "chunked",
+            ),
             (b"A" * 100_000, 431, "the head of the request is too long"),
         ):
             got, rest = await answer(server, data)
@@ -114,8 +121,9 @@ async def test_a_huge_head() -> None:
             (17_000, 431),
             (60_000, 431),
         ):  # whole, in one segment
-            head = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nCookie: %b\r\n\r\n" % (
-                b"c" * size
+            head = (
+                b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nCookie: %b\r\n\r\n"
+                % (b"c" * size)
             )
             status, _ = await answer(server, head)
             assert status == expected
@@ -131,7 +139,7 @@ async def test_half_a_head_and_gone() -> None:
                     await canary.sing()
 
 
-@pytest.mark.parametrize("head", [b"", b"GET / HTTP/1.1\r\nHost: a\r\n"])
+@pytest.mark.parametrize("head", [b"", b"GET / HTTP/1.1\r\nHost: localhost\r\n"])
 async def test_a_slow_head_is_dropped(head: bytes) -> None:
     transport = TransportLimits(head_seconds=0.05)
     async with running(transport=transport) as server, open_peer(server.port) as peer:
@@ -157,7 +165,7 @@ async def test_a_slow_head_is_dropped(head: bytes) -> None:
     ],
 )
 async def test_plain_http(line: str, status: int) -> None:
-    request = f"{line} HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nab".encode()
+    request = f"{line} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\nab".encode()
     async with with_canary() as (server, _):
         got, rest = await answer(server, request)
         assert got == status

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def serving(metrics: str) -> AsyncIterator[RunningServer]:
-    async with serve(parse_config({**document(), "metrics": metrics})) as server:
+    known = {"hosts": ["app.example.org"]}
+    async with serve(parse_config({**document(), "metrics": metrics, **known})) as server:
         yield server
 
 
@@ -32,6 +33,13 @@ async def serving(metrics: str) -> AsyncIterator[RunningServer]:
         ("local", {"X_Forwarded_For": "10.0.0.1"}, 403, '"anyone"'),
         ("local", {"FORWARDED": "for=10.0.0.1"}, 403, "this machine only"),
         ("local", {"via": "1.1 proxy"}, 403, "this machine only"),
+        ("local", {"X_Forwarded_Proto": "https"}, 403, "this machine only"),
+        ("local", {"X_Original_Host": "app.example.org"}, 403, "this machine only"),
+        ("local", {"Host": "app.example.org"}, 403, "this machine only, asked as localhost"),
+        ("local", {"Host": "192.168.1.7:9000"}, 403, "this machine only"),
+        ("local", {"Host": "LOCALHOST.:9000"}, 200, "process_open_fds"),
+        ("local", {"Host": "[::1]:9000"}, 200, "process_open_fds"),
+        ("anyone", {"Host": "app.example.org"}, 200, "process_open_fds"),
         ("anyone", {"X_Forwarded_For": "10.0.0.1"}, 200, "process_open_fds"),
         ("off", {}, 404, 'The key "metrics"'),
     ],

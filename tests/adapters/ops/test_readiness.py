@@ -111,7 +111,7 @@ async def test_not_ready_while_stopping() -> None:
         tunnel = await client.send("PUT", C, {"insert": [{"id": "a"}]})
         await until(lambda: store.committing["c"] == 1)
         async with open_peer(server.port) as peer:
-            await peer.send(b"GET /readyz HTTP/1.1\r\nHost: a\r\n")
+            await peer.send(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\n")
             await client.get("/")
             end()
             await until(lambda: not listens(server.port))

@@ -143,9 +143,9 @@ async def test_a_download_is_finished(
             open_peer(command.port, buffer=65536) as peer,
             open_peer(command.port) as waiting,
         ):
-            await waiting.send(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+            await waiting.send(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
             assert (await waiting.receive()).endswith(b"ok\n")
-            await peer.send(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n")
+            await peer.send(b"GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n")
             first = await peer.receive()
             command.send(signal.SIGTERM)
             command.says("SIGTERM: finishing")
@@ -164,7 +164,7 @@ async def test_who_does_not_read_an_answer_does_not_keep_the_server(
     files = {"/": str(tmp_path / "public")}
     async with serve(parse_config({**document(), "files": files})) as running:
         peer = Peer(running.port, buffer=65536)
-        await peer.send(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n")
+        await peer.send(b"GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert await peer.receive()
     with contextlib.suppress(ConnectionResetError):
         assert len(await peer.receive_all()) < len(large)

@@ -121,6 +121,7 @@ async def test_nobody_there(port: int) -> None:
         (b"SSH-2.0-x\r\n\r\n", "not a WebSocket server"),
         (b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok", "answers 200"),
         (b"HTTP/1.1 403 No\r\ncontent-length: 0\r\n\r\n", "answers 403"),
+        (b"HTTP/1.1 421 No\r\ncontent-length: 0\r\n\r\n", 'the key "hosts" of its configuration'),
         (b"HTTP/1.1 400 No\r\ncontent-length: 0\r\n\r\n", "if it speaks TLS, write wss://"),
         (
             b"HTTP/1.1 301 No\r\nLocation: https://host/x/\r\ncontent-length: 0\r\n\r\n",

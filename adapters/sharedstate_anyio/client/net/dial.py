@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -80,9 +81,11 @@ async def _shake_hands(stream: ByteStream, address: Address, options: LinkOption
 
 
 def _hint(rejected: RejectConnection, address: Address) -> str:
-    """Return a hint, if a reverse proxy or a wrong scheme may be the cause."""
+    """Return a hint, if a reverse proxy, a name or a wrong scheme may be the cause."""
     for name, value in rejected.headers:
         if name.lower() == b"location":
             return f"; it points to {value.decode('latin-1')[:200]!r}"
+    if rejected.status_code == HTTPStatus.MISDIRECTED_REQUEST:
+        return '; it does not know that name: the key "hosts" of its configuration lists those that it knows'
     plain = not address.tls and address.socket is None
     return "; if it speaks TLS, write wss://" if rejected.status_code == 400 and plain else ""
