@@ -246,7 +246,8 @@ type Unsubscribe = (() => void) & Disposable;
  * @template {{id: string}} [T=Item]
  * @typedef {object} ViewerOptions
  * @property {boolean} [delete] whether each row has a button to remove its item; default false
- * @property {(item: T) => string} [toString] the text of a row; default: the item as JSON
+ * @property {(item: T) => string} [toString] the text of a row; default: the item as JSON. Anything else that it returns is
+ *   shown as JSON, and if it throws, that is reported and the item shown as JSON
  */
 /**
  * Shows a dataset in an element of a page, one row per item, in order. Everything is shown as text, never as
@@ -278,7 +279,8 @@ type ViewerOptions$1<T extends {
      */
     delete?: boolean | undefined;
     /**
-     * the text of a row; default: the item as JSON
+     * the text of a row; default: the item as JSON. Anything else that it returns is
+     * shown as JSON, and if it throws, that is reported and the item shown as JSON
      */
     toString?: ((item: T) => string) | undefined;
 };

@@ -2262,10 +2262,19 @@ var SHAREDSTATE = (() => {
     }
     /** @param {HTMLElement} row @param {T} item */
     #fill(row, item) {
-      const text = Object.hasOwn(this.#options, "toString") ? String(this.#options.toString?.(item)) : JSON.stringify(item);
       const [span, button] = row.children;
-      span.textContent = text;
+      span.textContent = this.#text(item);
       button?.setAttribute("aria-label", `Delete ${item.id}`);
+    }
+    /** @param {T} item @returns {string} */
+    #text(item) {
+      let shown = item;
+      try {
+        if (Object.hasOwn(this.#options, "toString")) shown = this.#options.toString?.(item);
+      } catch (error) {
+        report(error);
+      }
+      return typeof shown === "string" ? shown : `${JSON.stringify(shown)}`;
     }
     /** Remove a row; if it has the focus, that moves to a neighbour. @param {string} id */
     #remove(id) {

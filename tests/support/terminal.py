@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pty
 import subprocess
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -28,3 +29,18 @@ def answered(
         seen += os.read(ours, 1000)
         os.close(ours)
         return process.returncode, seen.decode()
+
+
+def shown(command: list[str], seconds: float) -> tuple[int, str]:
+    """Return the exit status of a program that only prints to a terminal, and what it has printed."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs
+    ) as process:
+        os.close(theirs)
+        seen = b""
+        with suppress(OSError):  # the end of a terminal, on Linux
+            while data := os.read(ours, 1000):
+                seen += data
+        os.close(ours)
+        return process.wait(seconds), seen.decode()

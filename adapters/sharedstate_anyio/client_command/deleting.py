@@ -60,7 +60,7 @@ async def _agreed(question: str) -> bool:
     """Ask, if standard input is a terminal."""
     if not (os.isatty(STDIN) and sys.stderr is not None and sys.stderr.isatty()):
         return True
-    print(f"sharedstate: {question} [y/N] ", end="", file=sys.stderr, flush=True)
+    say(f"{question} [y/N] ", end="")
     await anyio.wait_readable(STDIN)
     return os.read(STDIN, ANSWER_BYTES).strip().lower() in {b"y", b"yes"}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import json
 import os
+import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -41,6 +42,12 @@ PRETTY: Final = (
 )
 
 _raw = msgspec.json.Decoder(msgspec.Raw)
+
+_MOVING: Final = re.compile(
+    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]"
+)
+"""What a terminal obeys instead of showing it: control characters other than JSON's white space, line separators, and
+those that turn the direction of writing."""
 
 
 class Line(NamedTuple):
@@ -128,14 +135,15 @@ async def _read(fd: int) -> bytes:
 async def write_lines(fd: int, texts: Iterable[bytes]) -> None:
     """Write JSON texts to a pipe, a terminal or a file, one per line, while other tasks run.
 
-    It can be interrupted only between two lines, unless they are long.
+    A terminal gets them `harmless`. It can be interrupted only between two lines, unless they are long.
 
     Raises:
         OSError: the reader is gone (`BrokenPipeError`), or writing fails.
     """
     rest = bytearray()
+    people = os.isatty(fd)
     for text in texts:
-        line = one_line(text)
+        line = one_line(harmless(text) if people else text)
         if rest and len(rest) + len(line) > WRITE_BYTES:
             await _write(fd, rest)
             rest.clear()
@@ -149,6 +157,16 @@ async def _write(fd: int, data: bytes | bytearray) -> None:
         with suppress(PermissionError):  # a regular file is always writable
             await anyio.wait_writable(fd)
         start += os.write(fd, data[start : start + WRITE_BYTES])
+
+
+def harmless(text: bytes) -> bytes:
+    """Return the JSON text of the same value, with escapes for what could repaint a terminal."""
+    words = text.decode()
+    return _MOVING.sub(_escaped, words).encode() if _MOVING.search(words) else text
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return f"\\u{ord(found[0]):04x}"
 
 
 def one_line(text: bytes) -> bytes:

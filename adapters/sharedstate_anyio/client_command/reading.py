@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from .failures import FAILED, CommandError
-from .lines import STDOUT, one_line, write_lines
+from .lines import STDOUT, harmless, one_line, write_lines
 from .session import acquired, answered, connecting, say, session
 
 if TYPE_CHECKING:
@@ -85,7 +85,8 @@ def _save(file: Path, texts: Iterable[bytes]) -> None:
         file = file.resolve()  # a link is kept
         if file.exists() and not file.is_file():
             with file.open("wb") as stream:
-                stream.writelines(map(one_line, texts))
+                shown = map(harmless, texts) if stream.isatty() else texts
+                stream.writelines(map(one_line, shown))
             return
         fd, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
         try:

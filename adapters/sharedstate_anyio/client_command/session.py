@@ -11,6 +11,7 @@ import anyio
 
 from sharedstate_anyio.client import ConnectionLostError, RequestError, connect
 from sharedstate_anyio.client.net.address import parse_address
+from sharedstate_anyio.logs.formatting import printable
 
 from .failures import BAD_INPUT, CommandError
 
@@ -69,10 +70,10 @@ def _no_password() -> str:
     raise ValueError("the key is encrypted")
 
 
-def say(message: str) -> None:
-    """Print a message for the user."""
+def say(message: str, end: str = "\n") -> None:
+    """Print a message for the user: names in it, and words of a server, may hold anything."""
     if sys.stderr is not None:
-        print(f"sharedstate: {message}", file=sys.stderr, flush=True)
+        print(f"sharedstate: {printable(message)}", end=end, file=sys.stderr, flush=True)
 
 
 @asynccontextmanager

@@ -10,12 +10,26 @@ const address = `${location.protocol === "https:" ? "wss" : "ws"}://${location.h
 const problem = document.getElementById("problem");
 const fail = (error) => (problem.textContent = error.message);
 const client = new SharedStateClient(address, { on_error: fail });
-const [, cursors] = client.acquire(`/demo/${service}/cursors`);
 const numbers = crypto.getRandomValues(new Uint32Array(2));
 const me = { id: numbers.join("-"), hue: numbers[0] % 360, x: 0.5, y: 0.5, at: 0 };
 const count = document.getElementById("count");
+const cursors = acquire(`/demo/${service}/cursors`);
 const template = document.getElementById("cursor").content.firstElementChild;
 const shown = new Map(); // elements by id
+
+/** Return the dataset of a path; if it is none, say so, and go no further. */
+function acquire(path) {
+  try {
+    return client.acquire(path)[1];
+  } catch (error) {
+    count.value = "";
+    fail(error);
+    throw error;
+  }
+}
+
+/** Return a number; for anything else that somebody has put there, 0. */
+const number = (value) => (Number.isFinite(value) ? value : 0);
 
 let moved = true;
 let writing = true; // until we know what is there, and what time it is
@@ -49,9 +63,9 @@ function draw(changed) {
       shown.get(id).classList.toggle("me", id === me.id);
     }
     const { style } = shown.get(id);
-    style.left = `${100 * Number(item.x)}%`;
-    style.top = `${100 * Number(item.y)}%`;
-    style.color = `hsl(${Number(item.hue)} 80% 50%)`;
+    style.left = `${100 * number(item.x)}%`;
+    style.top = `${100 * number(item.y)}%`;
+    style.color = `hsl(${number(item.hue)} 80% 50%)`;
   }
   count.value = cursors.size === 1 ? "1 visitor" : `${cursors.size} visitors`;
 }
@@ -60,7 +74,7 @@ function draw(changed) {
 async function tidy() {
   moved = true;
   const now = client.clock.now();
-  const gone = cursors.get_items().filter(({ at }) => !(Math.abs(now - at) < KEPT));
+  const gone = cursors.get_items().filter(({ at }) => !(Math.abs(now - number(at)) < KEPT));
   const remove = gone.map(({ id }) => id).filter((id) => id !== me.id);
   if (remove.length > 0) await cursors.update({ remove }).catch(() => {});
 }

@@ -9,6 +9,7 @@ import { SharedStateClient } from "/libs/sharedstate.es.js";
 
 const PATH = document.body.dataset.path;
 const MAX_ROWS = 200; // what a demo can show; the rest is counted
+const MAX_TEXT = 1000; // characters of a text; longer ones are cut, and cannot be edited here
 const WORDS = {
   idle: "Not connected",
   connecting: "Connecting …",
@@ -29,7 +30,8 @@ function newId() {
 
 /** Return the text to show for an item; other programs may put any item into the collection. */
 function textOf(item) {
-  return typeof item.text === "string" ? item.text : JSON.stringify(item);
+  const text = typeof item.text === "string" ? item.text : JSON.stringify(item);
+  return text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text;
 }
 
 function showStatus(element, status) {
@@ -196,6 +198,7 @@ class Pane {
     if (!typing) {
       row.text.value = words;
     }
+    row.text.readOnly = words.length > MAX_TEXT;
     row.box.checked = item.done === true;
     row.element.classList.toggle("done", row.box.checked);
     row.box.setAttribute("aria-label", `Done: ${words}`);

@@ -8,8 +8,19 @@ const address = `${location.protocol === "https:" ? "wss" : "ws"}://${location.h
 const problem = document.getElementById("problem");
 const fail = (error) => (problem.textContent = error.message);
 const client = new SharedStateClient(address, { on_error: fail });
-const [, ds] = client.acquire(`/demo/${service}/switch`);
 const value = document.getElementById("value");
+const ds = acquire(`/demo/${service}/switch`);
+
+/** Return the dataset of a path; if it is none, say so, and go no further. */
+function acquire(path) {
+  try {
+    return client.acquire(path)[1];
+  } catch (error) {
+    value.textContent = "";
+    fail(error);
+    throw error;
+  }
+}
 
 function show() {
   const item = ds.get_item("myid");

@@ -1,4 +1,5 @@
-// A shared to-do list: one item for each task, `{id, text, done, at}`.
+// A shared to-do list: one item for each task, `{id, text, done, at}`. But anybody may write anything: what is not as it
+// should be is shown as JSON, and always as text.
 
 import { SharedStateClient } from "/libs/sharedstate.es.min.js";
 
@@ -7,10 +8,22 @@ const address = `${location.protocol === "https:" ? "wss" : "ws"}://${location.h
 
 const find = (id) => document.getElementById(id);
 const fail = (error) => (find("problem").textContent = error.message);
+const MAX_TEXT = 1000; // characters of a text; longer ones are cut, and cannot be edited here
 const client = new SharedStateClient(address, { on_error: fail });
-const [, tasks] = client.acquire(`/demo/${service}/todo`);
+const tasks = acquire(`/demo/${service}/todo`);
 const rows = new Map(); // elements by id
 let waiting = 0; // changes without an answer
+
+/** Return the dataset of a path; if it is none, say so, and go no further. */
+function acquire(path) {
+  try {
+    return client.acquire(path)[1];
+  } catch (error) {
+    find("left").value = "";
+    fail(error);
+    throw error;
+  }
+}
 
 /** Show what went wrong with a promise, and nothing once all is well again. */
 const watch = (promise) => promise.then(() => (find("problem").textContent = ""), fail);
@@ -47,11 +60,17 @@ function addRow(id) {
   return row;
 }
 
+function nameOf(task) {
+  const name = typeof task.text === "string" ? task.text : JSON.stringify(task);
+  return name.length > MAX_TEXT ? `${name.slice(0, MAX_TEXT)}…` : name;
+}
+
 function fill(row, task) {
   const [done, text, remove] = row.children;
-  const name = String(task.text);
+  const name = nameOf(task);
   done.checked = task.done === true;
   if (text !== document.activeElement) text.value = name; // who is typing is not interrupted
+  text.readOnly = name.length > MAX_TEXT;
   done.setAttribute("aria-label", `Done: ${name}`);
   text.setAttribute("aria-label", `Text of ${name}`);
   remove.setAttribute("aria-label", `Delete ${name}`);
@@ -66,7 +85,8 @@ function show(diffs) {
       rows.delete(id);
     }
   }
-  const all = tasks.get_items().sort((a, b) => a.at - b.at);
+  const time = ({ at }) => (Number.isFinite(at) ? at : 0);
+  const all = tasks.get_items().sort((a, b) => time(a) - time(b));
   all.forEach(({ id }, place) => {
     const [row, there] = [rows.get(id), find("tasks").children[place]];
     if (row !== there) find("tasks").insertBefore(row, there ?? null);

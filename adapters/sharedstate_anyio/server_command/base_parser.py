@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any, Final, NoReturn
 
+from sharedstate_anyio.logs.formatting import printable
+
 WRONG: Final = 2
 """Status after a wrong command line."""
 
@@ -26,4 +28,4 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print the error on one line, and end the process."""
-        self.exit(WRONG, f"{self.prog}: {message} ({self.prog} --help tells more)\n")
+        self.exit(WRONG, f"{self.prog}: {printable(message)} ({self.prog} --help tells more)\n")

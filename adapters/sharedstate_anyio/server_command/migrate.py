@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
+from sharedstate_anyio.logs.formatting import printable
 from sharedstate_anyio.storage.plugins import build_backends
 
 if TYPE_CHECKING:
@@ -46,4 +47,4 @@ def _summarise(name: str, done: Migrated) -> None:
 
 
 def _say(name: str, line: str) -> None:
-    print(f"{name}: {line}", flush=True)
+    print(printable(f"{name}: {line}"), flush=True)

@@ -1,10 +1,13 @@
+import { report } from "../util/report.js";
+
 /** @import { Item } from "../protocol/replica.js" */
 
 /**
  * @template {{id: string}} [T=Item]
  * @typedef {object} ViewerOptions
  * @property {boolean} [delete] whether each row has a button to remove its item; default false
- * @property {(item: T) => string} [toString] the text of a row; default: the item as JSON
+ * @property {(item: T) => string} [toString] the text of a row; default: the item as JSON. Anything else that it returns is
+ *   shown as JSON, and if it throws, that is reported and the item shown as JSON
  */
 
 /**
@@ -81,12 +84,22 @@ export class DatasetViewer {
 
   /** @param {HTMLElement} row @param {T} item */
   #fill(row, item) {
-    const text = Object.hasOwn(this.#options, "toString")
-      ? String(this.#options.toString?.(item))
-      : JSON.stringify(item);
     const [span, button] = row.children;
-    span.textContent = text;
+    span.textContent = this.#text(item);
     button?.setAttribute("aria-label", `Delete ${item.id}`);
+  }
+
+  /** @param {T} item @returns {string} */
+  #text(item) {
+    /** @type {unknown} */
+    let shown = item;
+    try {
+      if (Object.hasOwn(this.#options, "toString")) shown = this.#options.toString?.(item);
+    } catch (error) {
+      // One item, which anybody may have stored, must not keep the others from being shown.
+      report(error);
+    }
+    return typeof shown === "string" ? shown : `${JSON.stringify(shown)}`;
   }
 
   /** Remove a row; if it has the focus, that moves to a neighbour. @param {string} id */
