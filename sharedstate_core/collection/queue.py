@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeAlias
 
 from sharedstate_core.effects import C, Effect
@@ -13,7 +13,7 @@ from .acknowledgements import Settled
 from .quota import Quota
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from sharedstate_core.limits import LiveLimits
     from sharedstate_core.pending import Pending
@@ -67,23 +67,45 @@ class Queue(Generic[C]):
         pending: counts the updates, including those of the commit under way.
 
     Attributes:
-        waiting: all of them, in order of arrival.
+        waiting: all of them, in order of arrival; behind the head there may be some that were taken out.
     """
 
     def __init__(self, pending: Pending) -> None:
         self._pending = pending
         self._committing: Sequence[Put[C]] = ()
         self.waiting: deque[QueuedRequest[C]] = deque()
+        # The rest is there from when a reader's requests are first taken out until the queue is empty.
+        self._of: dict[Reader[C] | None, deque[QueuedRequest[C]]] | None = None
+        self._taken: Counter[int] = Counter()  # how often a request was taken out, by its identity
+        self._taken_out = 0  # all of these together
+
+    def __iter__(self) -> Iterator[QueuedRequest[C]]:
+        """Return the requests, in order of arrival."""
+        taken = self._taken.copy()
+        for request in self.waiting:
+            if taken[id(request)]:
+                taken[id(request)] -= 1
+            else:
+                yield request
 
     def append(self, request: QueuedRequest[C]) -> None:
         """Add a request at the end of the queue."""
         self.waiting.append(request)
+        if self._of is not None:
+            self._of.setdefault(request.author.reader, deque()).append(request)
         if isinstance(request, Put):
             self._pending.bytes += request.size
 
     def take(self) -> None:
         """Remove the head of the queue."""
-        self.waiting.popleft()
+        head = self.waiting.popleft()
+        if self._of is not None:
+            reader = head.author.reader
+            theirs = self._of[reader]
+            theirs.popleft()
+            if not theirs:
+                del self._of[reader]
+            self._skip_taken()
 
     def begin_commit(
         self, replica: Replica | None, live: LiveLimits, out: list[Effect[C]]
@@ -122,15 +144,41 @@ class Queue(Generic[C]):
         ]
 
     def take_of(self, reader: Reader[C]) -> Sequence[QueuedRequest[C]]:
-        """Remove and return the requests of this reader."""
-        theirs = [each for each in self.waiting if each.author.reader is reader]
-        self.waiting = deque(each for each in self.waiting if each.author.reader is not reader)
+        """Remove and return the requests of this reader, without looking at those of others more than once."""
+        if self._of is None:
+            self._of = {}
+            for request in self.waiting:
+                self._of.setdefault(request.author.reader, deque()).append(request)
+        theirs = self._of.pop(reader, ())
+        self._taken.update(map(id, theirs))
+        self._taken_out += len(theirs)
+        self._skip_taken()
         self._forget(each for each in theirs if isinstance(each, Put))
-        return theirs
+        return tuple(theirs)
+
+    def _skip_taken(self) -> None:
+        """See to it that the head is a request that waits, and that most of the others do."""
+        waiting, taken = self.waiting, self._taken
+        while waiting and (times := taken.get(id(waiting[0]))):
+            self._taken_out -= 1
+            if times > 1:
+                taken[id(waiting.popleft())] = times - 1
+            else:
+                del taken[id(waiting.popleft())]
+        if 2 * self._taken_out > len(waiting) + 64:
+            left = list(self)
+            waiting.clear()
+            waiting.extend(left)
+            taken.clear()
+            self._taken_out = 0
+        if not waiting:
+            self._of = None
 
     def fail(self, error: RequestError, out: list[Effect[C]]) -> None:
         """Answer all waiting requests with an error."""
-        waiting, self.waiting = self.waiting, deque()
+        waiting = list(self)
+        self.waiting, self._of, self._taken_out = deque(), None, 0
+        self._taken.clear()
         self._forget(each for each in waiting if isinstance(each, Put))
         for request in waiting:
             request.author.fail(error, out)

@@ -87,7 +87,7 @@ def _check_bounds(world: World) -> None:
     assert outstanding.bytes <= limits.owed_bytes * 3 // 2 or len(counted) == 1
     collections = server._registry._collections.values()
     queues = [each._queue for each in collections]
-    puts = [put for queue in queues for put in (*queue._committing, *queue.waiting)]
+    puts = [put for queue in queues for put in (*queue._committing, *queue)]
     assert server._registry.pending.bytes == sum(put.size for put in puts if isinstance(put, Put))
     loading = [each for each in server._registry._collections.values() if each._freshness.loading]
     for turns in server._registry._load_queues.values():
