@@ -24,6 +24,7 @@ from typing import NamedTuple
 ROOT = Path(__file__).parent.parent
 COPIED = (
     "sharedstate_core",
+    "benchmarks",
     "tests/core",
     "tests/simulation",
     "tests/conftest.py",

@@ -85,6 +85,7 @@ STEPS = {
     "asking for a type": "isinstance(words, str)",
     "numbers": "1 + N * 2",
     "a generator left alone": "return delegated(many)",
+    "a generator that returns": "return returned(2)",
 }
 HEAD = f"""
 import json
@@ -103,6 +104,10 @@ def nothing(*_):
 
 def delegated(many):
     yield from many
+
+def returned(many):
+    got = yield from returned(many - 1) if many else "x"
+    return got or "done"
 
 """
 
@@ -207,6 +212,14 @@ def test_what_is_suspended_in_a_block_goes_on_after_it(does: Any) -> None:
         assert next(going) == 0
     assert list(going) == list(range(1, N))
     assert 0 < meter.take() < 10
+
+
+def test_what_a_generator_returns_is_returned(does: Any) -> None:
+    with counting(of=("work_doing",)):
+        going = does["a generator that returns"](*given())
+        assert next(going) == "x"
+        with pytest.raises(StopIteration, match="done"):
+            next(going)
 
 
 def test_a_count_tells_where_it_was_made() -> None:

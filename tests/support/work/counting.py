@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache, cached_property, partial
 from pathlib import Path
-from types import CodeType, FunctionType, ModuleType
+from types import CodeType, FunctionType, GeneratorType, ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
 from . import costs
@@ -107,6 +107,10 @@ class Hooks:
         for value in values:
             self._add(frame, 1)
             yield value
+
+    def delegate(self, values: Iterable[Any]) -> Iterable[Any]:
+        """Yield from something; a generator counts for itself, and what it returns is wanted."""
+        return values if isinstance(values, GeneratorType) else self.walk(values)
 
     def step(self) -> None:
         """Begin another turn of a loop."""

@@ -10,7 +10,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PREFIX: Final = "__work_"
-HOOKS: Final = ("call", "walk", "step", "made", "operate", "equal", "contains", "delete")
+HOOKS: Final = (
+    "call",
+    "walk",
+    "delegate",
+    "step",
+    "made",
+    "operate",
+    "equal",
+    "contains",
+    "delete",
+)
 """The names that rewritten code calls, each as `__work_NAME__`."""
 
 OF_ITS_FRAME: Final = frozenset(["super", "locals", "vars", "globals", "dir", "eval", "exec"])
@@ -100,7 +110,7 @@ class _Rewriter(ast.NodeTransformer):
 
     def visit_YieldFrom(self, node: ast.YieldFrom) -> ast.YieldFrom:
         self.generic_visit(node)
-        node.value = _at(_hook("walk", node.value), node.value)
+        node.value = _at(_hook("delegate", node.value), node.value)
         return node
 
     # --- copies -----------------------------------------------------------------------------------
