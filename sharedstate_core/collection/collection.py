@@ -20,36 +20,29 @@ from typing import TYPE_CHECKING
 
 from sharedstate_core.decisions.collection_step import COLLECTION_STEP, Asked, Step
 from sharedstate_core.decisions.delivery import DELIVERY
-from sharedstate_core.effects import C, Commit, Doubt, Effect, Effects, Load, Refused
-from sharedstate_core.errors import LocalProtocolError, RequestError
+from sharedstate_core.effects import C, Commit, Doubt, Effect, Effects
+from sharedstate_core.errors import RequestError
 from sharedstate_core.messages import SPLICED_BYTES
 
 from .author import abandon
-from .freshness import PROBE_SECONDS
+from .long_work import LongWork
 from .queue import Get, QueuedRequest
 from .reader import Deferred
-from .state import CollectionState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sharedstate_core.messages import Message
-    from sharedstate_core.paths import CollectionPath
-    from sharedstate_core.storage import CommitResult, Cursor, Loaded
+    from sharedstate_core.storage import CommitResult, Cursor
 
-    from .collection_host import CollectionHost, Deadline
+    from .collection_host import Deadline
     from .reader import Reader
     from .replica import Replica
     from .subscribers import Subscription
 
 
-class Collection(CollectionState[C]):
+class Collection(LongWork[C]):
     """The state machine of one collection."""
-
-    def __init__(self, path: CollectionPath, host: CollectionHost[C, Collection[C]]) -> None:
-        super().__init__(path, host.live_limits, host.counters, host.pending)
-        self._host = host
-        self._is_in_line = False  # for a load
 
     # --- requests ---------------------------------------------------------------------------------
 
@@ -77,6 +70,11 @@ class Collection(CollectionState[C]):
         replica = self._content.replica
         if replica is None or self._freshness.is_awaited(subscription, replica):
             self._subscribers.await_content(subscription)
+            return ()
+        if self._notices.takes_turns(replica, subscription.audience.parts, subscription.cursor):
+            self._subscribers.await_content(subscription)
+            if self.operation is None:
+                self._host.take_turns(self)
             return ()
         if replica.bytes >= SPLICED_BYTES and not subscription.reader.has_room(out):
             return ()
@@ -112,51 +110,6 @@ class Collection(CollectionState[C]):
             put.author.fail(error, out, outcome_unknown=outcome_unknown)
         self.proceed(out)
 
-    def load_succeeded(self, loaded: Loaded, out: Effects[C]) -> None:
-        """Take in the content from the load under way, in turns if it is large; see `results`."""
-        size = self._limits.current.turn_items
-        self._loading = self._content.load(loaded, size)
-        self.go_on(out, to_the_end=len(loaded.rows) <= size)
-
-    def go_on(self, out: Effects[C], *, to_the_end: bool = False) -> None:
-        """Take in another portion of the load under way, which goes on until all are."""
-        load, loading = self.operation, self._loading
-        assert isinstance(load, Load) and loading is not None  # noqa: S101, PT018  (for the type checker)
-        try:
-            next(loading)
-            while to_the_end:
-                next(loading)
-        except StopIteration as end:
-            self._loaded(end.value, is_news=load.since != end.value.cursor, out=out)
-        except LocalProtocolError as error:
-            out.append(Refused(load, error))
-            self.load_failed(RequestError("unavailable", "the storage is not available"), out)
-        else:
-            self._host.take_turns(self)
-
-    def _loaded(self, replica: Replica, *, is_news: bool, out: Effects[C]) -> None:
-        self._end_load()
-        if self._freshness.succeeded(replica, is_news=is_news):
-            self._host.set_deadline(self, "probe", out.now + PROBE_SECONDS)
-        if is_news:
-            self._broadcast(replica, out)
-        self.proceed(out)
-
-    def load_failed(self, error: RequestError, out: Effects[C]) -> None:
-        """Handle the failure of the load under way; it is retried while there are subscribers."""
-        self._end_load()
-        pause = self._freshness.failed(*self._limits.current.retry_seconds)
-        self._content.doubt()
-        self._queue.fail(error, out)
-        if self._subscribers.count:
-            self._freshness.retrying = True
-            self._host.set_deadline(self, "retry", out.now + pause)
-        self.proceed(out)
-
-    def _end_load(self) -> None:
-        self.operation = self._loading = None
-        self._host.end_load(self)
-
     def changed_elsewhere(self, cursor: Cursor | None, out: Effects[C]) -> None:
         """Record that another process has committed; `cursor` is the state it reached, if known."""
         if self._content.hear(cursor):  # no news must not prolong its lingering
@@ -178,7 +131,7 @@ class Collection(CollectionState[C]):
 
     def proceed(self, out: Effects[C], asker: Reader[C] | None = None) -> None:
         """Do all that can be done now, up to the next storage operation; `asker` is the reader that asked, if any."""
-        if self._subscribers.waiting and self._content.replica is not None:
+        if self._subscribers.waiting:
             self._catch_up_waiting(out)
         may_probe = True
         while self.operation is None:
@@ -196,10 +149,9 @@ class Collection(CollectionState[C]):
                     return
                 case "probe":
                     may_probe = self._load(asker, out, probe=True)
-                case "answer" | "commit":
+                case "encode" | "answer" | "commit" as step:
                     self._leave_line(may_probe=may_probe)
-                    self._freshness.just_loaded = False
-                    self._serve(out)
+                    self._serve(step, out)
                 case "rest":
                     self._leave_line(may_probe=may_probe)
                     self._rest(out.now)
@@ -220,8 +172,9 @@ class Collection(CollectionState[C]):
         else:
             content = "none"
         probe = may_probe and bool(freshness.ahead) and freshness.wants_probe
+        unencoded = (asked == "read" or bool(self._subscribers.waiting)) and bool(self.unencoded())
         return COLLECTION_STEP.decide[
-            content, watched, asked, freshness.retrying, probe, freshness.just_loaded
+            content, watched, asked, freshness.retrying, probe, freshness.just_loaded, unencoded
         ]
 
     def _leave_line(self, *, may_probe: bool) -> None:
@@ -231,6 +184,8 @@ class Collection(CollectionState[C]):
             self._host.want_no_load(self)
 
     def _catch_up_waiting(self, out: list[Effect[C]]) -> None:
+        if self._content.replica is None or self.operation == "encode":
+            return
         for subscription in list(self._subscribers.waiting):
             reader = subscription.reader
             if reader.state == "ready":  # an earlier iteration may have blocked it
@@ -242,18 +197,12 @@ class Collection(CollectionState[C]):
         if has_content or not self._subscribers.count:
             self._answers.release(out)
 
-    def _load(self, asker: Reader[C] | None, out: list[Effect[C]], *, probe: bool) -> bool:
-        """Begin a load or join the load queue; return whether it has begun."""
-        self._is_in_line = not self._host.begin_load(self, asker)
-        if self._is_in_line:
-            return False
-        self._freshness.begin(probe=probe)
-        self.operation = Load(self._host.issue(self), self.path, self.cursor)
-        out.append(self.operation)
-        return True
-
-    def _serve(self, out: list[Effect[C]]) -> None:
-        """Answer the read at the head of the queue, or commit the updates there."""
+    def _serve(self, step: Step, out: Effects[C]) -> None:
+        """Answer the read at the head of the queue, or commit the updates there, or encode what takes turns."""
+        if step == "encode":
+            self._encode(out)
+            return
+        self._freshness.just_loaded = False
         head, replica = self._queue.waiting[0], self._content.replica
         if not isinstance(head, Get):
             writes = self._queue.begin_commit(replica, self._limits, out)

@@ -62,17 +62,18 @@ class Content(Generic[C]):
     # --- storage results --------------------------------------------------------------------------
 
     def load(self, loaded: Loaded, size: int) -> Loading:
-        """Apply the result of a load by portions of `size` rows; until that is done, there is no content.
+        """Apply the result of a load by portions of `size` rows; until `show` there is no content.
 
         Raises:
             LocalProtocolError: a row is impossible.
         """
         known, self.replica = self.replica, None
-        work = loading.load(loaded, None if loaded.base is None else known, size)
-        del loaded, known  # the rows go as they are taken in
-        self.replica = replica = yield from work
+        return loading.load(loaded, None if loaded.base is None else known, size)
+
+    def show(self, replica: Replica) -> None:
+        """Have this content, which has been loaded."""
+        self.replica = replica
         self._compare(replica)
-        return replica
 
     def follow(self, writes: Sequence[Write], result: CommitResult) -> Replica | None:
         """Apply a commit and return the replica if it changed; a result that does not follow on makes it stale."""

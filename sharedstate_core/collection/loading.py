@@ -26,7 +26,7 @@ Loading: TypeAlias = Generator[None, None, Replica]
 
 
 def load(loaded: Loaded, known: Replica | None, size: int) -> Loading:
-    """Return the replica that a load leads to.
+    """Return the replica that a load leads to, at once if it is no more than one portion.
 
     Args:
         loaded: the result of the load, after `checked_load`.
@@ -36,7 +36,7 @@ def load(loaded: Loaded, known: Replica | None, size: int) -> Loading:
     Raises:
         LocalProtocolError: a row is impossible; `known` may be of no use any more.
     """
-    base = loaded.base or 0
+    base, is_large = loaded.base or 0, len(loaded.rows) > size
     removed: Runs[Row] = Runs(last_change)
     live: Runs[Row] = Runs(insertion)
     for start in range(0, len(loaded.rows), size):
@@ -44,17 +44,21 @@ def load(loaded: Loaded, known: Replica | None, size: int) -> Loading:
         check_rows(rows, base, loaded.version, start)
         removed.add([row for row in rows if row.text is None])
         live.add([row for row in rows if row.text is not None])
-        yield
+        if is_large:
+            yield
     replica = Replica(loaded) if known is None else known
     for tombstones in removed.portions(size):
         replica.bury(tombstones, base)
-        yield
+        if is_large:
+            yield
     recent: Runs[Entry] = Runs(last_change)
     for items in live.portions(size):
         recent.add(replica.place(items, base))
-        yield
+        if is_large:
+            yield
     for entries in recent.portions(size):
         replica.touch(entries)
-        yield
+        if is_large:
+            yield
     replica.move_to(loaded.version)
     return replica

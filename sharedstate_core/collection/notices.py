@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sharedstate_core.wire.encode import encode_items, encode_notification
 
+from .encoding import Part, encode, few_since, is_large
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Generator, Sequence
 
     from sharedstate_core.limits import LiveLimits
     from sharedstate_core.messages import Items, Message
@@ -32,24 +34,6 @@ class Audience(NamedTuple):
     parts: bool
 
 
-class Part(NamedTuple):
-    """One step of a net change, without the path: the same for every audience that takes it in the same parts.
-
-    Attributes:
-        base: the version it continues from.
-        remove: ids to remove.
-        items: the items to set after that.
-        reset: whether everything is removed before.
-        more: whether another part follows.
-    """
-
-    base: int
-    remove: Sequence[str]
-    items: Items
-    reset: bool
-    more: bool
-
-
 class Notices:
     """The encoded messages about one replica in its current state."""
 
@@ -59,12 +43,17 @@ class Notices:
         self._items: Items | None = None
         self._parts: dict[tuple[bool, Cursor | None], Sequence[Part]] = {}
         self._messages: dict[tuple[Audience, Cursor | None], Sequence[Message]] = {}
-        self._bytes = 0
+        self._bytes = 0  # of net changes
+        self._few_since: int | None = None  # from here on, no net change takes turns
 
     @property
     def memory(self) -> int:
         """Approximate memory that the encoded texts take."""
-        return self._bytes if self._items is None else self._bytes + self._items.size
+        whole = {id(items): items.size for items in (self._items,) if items is not None}
+        for (_, cursor), parts in self._parts.items():
+            if cursor is None:
+                whole |= {id(part.items): part.items.size for part in parts}
+        return self._bytes + sum(whole.values())
 
     def clear(self) -> None:
         """Discard everything; it is encoded again when needed."""
@@ -84,12 +73,50 @@ class Notices:
     def _follow(self, replica: Replica) -> None:
         if self._of != replica.cursor:
             self._of = replica.cursor
+            self._few_since = None
             self.clear()
 
     def _array(self, replica: Replica) -> Items:
         if self._items is None:
             self._items = encode_items(replica.texts())
         return self._items
+
+    def takes_turns(self, replica: Replica, in_parts: bool, cursor: Cursor | None) -> bool:
+        """Return whether the net change from `cursor` has to be encoded by `encode` before anybody can be told."""
+        limits = self._limits.current
+        if not is_large(replica, limits):
+            return False
+        self._follow(replica)
+        if cursor is not None and replica.reaches(cursor):
+            if self._few_since is None:
+                self._few_since = few_since(replica, limits)
+            return cursor.version < self._few_since and (in_parts, cursor) not in self._parts
+        return (in_parts, None) not in self._parts and (in_parts or self._items is None)
+
+    def encode(
+        self, replica: Replica, in_parts: bool, cursor: Cursor | None
+    ) -> Generator[None, None, None]:
+        """Encode the net change from `cursor` by portions; nothing may change in the replica meanwhile."""
+        self._follow(replica)
+        since = None
+        if cursor is None or not replica.reaches(cursor):
+            cursor = None
+        else:
+            since = cursor.version
+        parts = yield from encode(replica, since, self._limits.current, in_parts=in_parts)
+        self._make_room()
+        self._parts[in_parts, cursor] = parts
+        if since is not None:
+            self._bytes += sum(part.items.size for part in parts)
+        elif not in_parts:
+            self._items = parts[0].items
+
+    def _make_room(self) -> None:
+        """Discard net changes if there are too many, but not what everybody gets who comes new."""
+        if len(self._parts) >= KEPT_DELTAS or self._bytes > KEPT_BYTES:
+            snapshots = {key: parts for key, parts in self._parts.items() if key[1] is None}
+            self._clear_changes()
+            self._parts = snapshots
 
     def messages(
         self, replica: Replica, audience: Audience, cursor: Cursor | None
@@ -102,10 +129,13 @@ class Notices:
         messages = self._messages.get((audience, cursor))
         if messages is not None:
             return messages
-        if len(self._messages) >= KEPT_DELTAS or self._bytes > KEPT_BYTES:
-            self._clear_changes()
+        if len(self._messages) >= KEPT_DELTAS:
+            self._messages.clear()
         path, in_parts = audience
-        parts = self._parts.get((in_parts, cursor)) or self._encode(replica, cursor, in_parts)
+        parts = self._parts.get((in_parts, cursor))
+        if parts is None:
+            self._make_room()
+            parts = self._encode(replica, cursor, in_parts)
         now, messages = replica.cursor, []
         for base, remove, items, reset, more in parts:
             messages.append(
@@ -131,7 +161,7 @@ class Notices:
         if in_parts and size > self._limits.current.part_bytes:
             texts = replica.texts() if insert is None else insert
             parts = self._divide(texts, remove, base, reset=reset)
-            self._bytes += size
+            self._bytes += 0 if reset else size
         elif insert is None:
             parts = (Part(base, remove, self._array(replica), reset, False),)
         else:

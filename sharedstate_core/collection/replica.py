@@ -26,7 +26,7 @@ from sharedstate_core.errors import LocalProtocolError
 from sharedstate_core.storage import Cursor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from sharedstate_core.storage import Loaded, Row
     from sharedstate_core.updates import Update
@@ -105,6 +105,26 @@ class Replica:
         """Return the text of every item, in order of insertion."""
         return [entry.text for entry in self._items.values()]
 
+    def each_text(self) -> Iterator[bytes]:
+        """Yield the text of every item, in order of insertion; nothing may change meanwhile."""
+        return (entry.text for entry in self._items.values())
+
+    def newest(self) -> Iterator[Entry]:
+        """Yield all entries, those that changed last first; nothing may change meanwhile."""
+        entry = self._newest
+        while entry is not None:
+            yield entry
+            entry = None if entry.older is None else self._items[entry.older]
+
+    def removed_since(self, since: int) -> list[str]:
+        """Return the ids that were removed after version `since`, and are not there again."""
+        removed = []
+        for id, version in reversed(self.tombstones.items()):
+            if version <= since:
+                break
+            removed.append(id)
+        return removed
+
     def follow(self, updates: Iterable[Update]) -> None:
         """Apply committed updates, each of which raises the version by one."""
         for update in updates:
@@ -156,11 +176,7 @@ class Replica:
         while entry is not None and entry.version > since:
             live.append(entry)
             entry = None if entry.older is None else self._items[entry.older]
-        remove = []
-        for id, version in reversed(self.tombstones.items()):
-            if version <= since:
-                break
-            remove.append(id)
+        remove = self.removed_since(since)
         live.sort(key=insertion)
         remove.extend(entry.id for entry in live if entry.removed > since)
         return Changes(remove, [entry.text for entry in live])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias
 
 from sharedstate_core.effects import C, Commit, Load
 
@@ -13,13 +13,16 @@ from .queue import Queue
 from .subscribers import Subscribers
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from sharedstate_core.counters import Counters
     from sharedstate_core.limits import LiveLimits
     from sharedstate_core.paths import CollectionPath
     from sharedstate_core.pending import Pending
     from sharedstate_core.storage import Cursor
 
-    from .loading import Loading
+
+Operation: TypeAlias = Commit | Load | Literal["encode"]
 
 
 class CollectionState(Generic[C]):
@@ -27,7 +30,8 @@ class CollectionState(Generic[C]):
 
     Attributes:
         path: its name.
-        operation: the storage operation under way, if any.
+        operation: the storage operation under way, or "encode" while something large is encoded by turns; None if
+            the next step may be taken.
     """
 
     def __init__(
@@ -41,8 +45,8 @@ class CollectionState(Generic[C]):
         self._subscribers: Subscribers[C] = Subscribers(self._notices, counters)
         self._queue: Queue[C] = Queue(pending)
         self._answers: Acknowledgements[C] = Acknowledgements(path, self._subscribers, counters)
-        self.operation: Commit | Load | None = None
-        self._loading: Loading | None = None
+        self.operation: Operation | None = None
+        self._work: Generator[None, None, Any] | None = None  # of the operation, if it is long
 
     @property
     def memory(self) -> int:

@@ -170,6 +170,10 @@ class Subscribers(Generic[C]):
         group.add(subscription.reader.connection)
         return messages
 
+    def in_step(self) -> set[tuple[bool, Cursor]]:
+        """Return whether those in step are told in parts, and from which cursor on."""
+        return {(audience.parts, group.cursor) for audience, group in self._groups.items()}
+
     def broadcast(self, replica: Replica, out: list[Effect[C]]) -> None:
         """Send all subscribers in step the net change from their group's cursor to the replica."""
         counters, cursor = self._counters, replica.cursor

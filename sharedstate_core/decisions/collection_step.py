@@ -9,6 +9,8 @@ The facts:
 - `asked`: the kind of the request at the head of the queue.
 - `retrying`: whether a load has failed and waits to be retried.
 - `probe`: whether a subscriber claims to have seen more, and storage should be probed for it.
+- `unencoded`: whether somebody, a subscriber or the read at the head of the queue, waits for so much that it is encoded
+  by turns, and that has not been done.
 - `just_loaded`: whether no request has been served since the last load: loads and requests take turns.
 """
 
@@ -20,7 +22,7 @@ from .table import Row, Table
 
 Content: TypeAlias = Literal["none", "missing", "current", "outdated"]
 Asked: TypeAlias = Literal["nothing", "read", "update"]
-Step: TypeAlias = Literal["forget", "refuse", "load", "probe", "answer", "commit", "rest"]
+Step: TypeAlias = Literal["forget", "refuse", "load", "probe", "encode", "answer", "commit", "rest"]
 
 YES: Final = (True,)
 NO: Final = (False,)
@@ -33,8 +35,19 @@ COLLECTION_STEP: Final[Table[Step]] = Table(
         "retrying": (True, False),
         "probe": (True, False),
         "just_loaded": (True, False),
+        "unencoded": (True, False),
     },
     [
+        Row(
+            "encode",
+            "it has already waited for a load",
+            {"content": ("outdated",), "just_loaded": YES, "unencoded": YES},
+        ),
+        Row(
+            "answer",
+            "it has already waited for a load",
+            {"content": ("outdated",), "asked": ("read",), "just_loaded": YES},
+        ),
         Row("forget", "nobody needs it", {"content": ("outdated",), "watched": NO}),
         Row(
             "refuse",
@@ -42,16 +55,12 @@ COLLECTION_STEP: Final[Table[Step]] = Table(
             {"content": ("missing", "outdated"), "retrying": YES},
         ),
         Row(
-            "answer",
-            "it has already waited for a load",
-            {"content": ("outdated",), "asked": ("read",), "just_loaded": YES},
-        ),
-        Row(
             "commit",
             "it has already waited for a load",
             {"content": ("outdated",), "asked": ("update",), "just_loaded": YES},
         ),
         Row("load", "the content is needed", {"content": ("missing", "outdated")}),
+        Row("encode", "it takes turns", {"unencoded": YES}),
         Row("probe", "it is its turn", {"probe": YES, "just_loaded": NO}),
         Row("probe", "nothing else waits", {"probe": YES, "asked": ("nothing",)}),
         Row("answer", "the content is current", {"asked": ("read",)}),

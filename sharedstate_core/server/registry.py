@@ -209,6 +209,7 @@ class Registry(Generic[C]):
         """Drop a collection, which holds nothing of value."""
         self._wake_up(collection)
         self._dirty.pop(collection, None)
+        self.turns.discard(collection)
         for which in DEADLINES:
             self._deadlines.cancel((which, collection))
         del self._collections[collection.path]

@@ -28,6 +28,10 @@ class Turns(Generic[T]):
         """Let `one` have a turn after all that stand in line."""
         self._line[one] = None
 
+    def discard(self, one: T) -> None:
+        """Remove `one`, if it stands in line."""
+        self._line.pop(one, None)
+
     def next(self) -> T | None:
         """Remove and return whose turn it is; None if nobody has anything to do."""
         return self._line.popitem(last=False)[0] if self._line else None

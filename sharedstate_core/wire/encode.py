@@ -105,10 +105,14 @@ def encode_subscription(since: Cursor | None, *, parts: bool) -> bytes:
 def encode_items(texts: Sequence[bytes]) -> Items:
     """Return a JSON array of items; a long one in pieces of about `PIECE_BYTES`."""
     text = b"[%b]" % b",".join(texts)
+    return Items(pieces(text), len(text))
+
+
+def pieces(text: bytes) -> tuple[bytes, ...]:
+    """Cut a long text into pieces of `PIECE_BYTES`."""
     if len(text) <= PIECE_BYTES:
-        return Items((text,), len(text))
-    starts = range(0, len(text), PIECE_BYTES)
-    return Items(tuple(text[start : start + PIECE_BYTES] for start in starts), len(text))
+        return (text,)
+    return tuple(text[at : at + PIECE_BYTES] for at in range(0, len(text), PIECE_BYTES))
 
 
 def encode_notification(

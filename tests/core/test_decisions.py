@@ -25,10 +25,10 @@ def test_what_a_collection_does_next() -> None:
     for combination in COLLECTION_STEP.combinations():
         facts = dict(zip(COLLECTION_STEP.facts, combination, strict=True))
         content, asked, just_loaded = facts["content"], facts["asked"], facts["just_loaded"]
-        if (content in {"none", "missing"} and just_loaded) or (
-            content == "none" and (facts["watched"] or asked == "read")
-        ):
-            continue  # a load has brought content; and content is missing if somebody needs it
+        if content in {"none", "missing"} and (just_loaded or facts["unencoded"]):
+            continue  # a load has brought content; without it there is nothing to encode
+        if content == "none" and (facts["watched"] or asked == "read"):
+            continue  # content is missing if somebody needs it
         assert COLLECTION_STEP.decide[combination] == next_step(facts), facts
         crossed += 1
     assert crossed > 100
@@ -36,17 +36,23 @@ def test_what_a_collection_does_next() -> None:
 
 def next_step(facts: dict[str, Any]) -> str:
     """Say what comes next, as a chain of questions."""
+    if facts["content"] == "outdated" and facts["just_loaded"]:
+        if facts["unencoded"]:
+            return "encode"
+        if facts["asked"] == "read":
+            return "answer"
     if facts["content"] == "outdated" and not facts["watched"]:
         return "forget"
     needs_load = facts["content"] in {"missing", "outdated"}
     if needs_load and facts["retrying"]:
         return "refuse"
-    somebody_waits = facts["asked"] != "nothing"
-    if not (facts["just_loaded"] and somebody_waits):
-        if needs_load:
-            return "load"
-        if facts["probe"]:
-            return "probe"
+    comes_first = not (facts["just_loaded"] and facts["asked"] != "nothing")
+    if needs_load and comes_first:
+        return "load"
+    if facts["unencoded"]:
+        return "encode"
+    if facts["probe"] and comes_first:
+        return "probe"
     return {"nothing": "rest", "read": "answer", "update": "commit"}[facts["asked"]]
 
 

@@ -125,15 +125,16 @@ def _check_collection(world: World, collection: Collection[Connection]) -> None:
     operation = collection.operation
     assert collection._freshness.loading == isinstance(operation, Load)
     assert bool(collection._queue._committing) == isinstance(operation, Commit)
+    assert operation != "encode" or collection._work is not None
     under_way = server._tickets._owners.values()
     assert collection.is_busy == bool(
         collection._queue.waiting or collection._answers.held or isinstance(operation, Commit)
     )
-    is_taking_turns = collection._loading is not None
-    assert is_taking_turns == (collection in server._registry.turns._line)
+    is_taking_turns = collection._work is not None
+    assert not is_taking_turns or collection in server._registry.turns._line
     assert (collection in under_way) == (operation is not None and not is_taking_turns)
     replica = collection._content.replica
-    assert replica is None or not is_taking_turns
+    assert not (is_taking_turns and isinstance(operation, Load) and replica)
     if replica is not None:
         assert all(group.cursor == replica.cursor for group in subscribers._groups.values())
         assert replica.cursor == (replica.epoch, replica.version)

@@ -1,0 +1,119 @@
+"""Encoding by portions what is too much for one turn: all items of a replica, or what has changed in it.
+
+Nothing may change in the replica until it is done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from itertools import islice, takewhile
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+
+from sharedstate_core.messages import Items
+from sharedstate_core.wire.encode import pieces
+
+from .replica import insertion
+from .runs import Runs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from sharedstate_core.limits import Limits
+
+    from .replica import Entry, Replica
+
+TURN_BYTES: Final = 1024 * 1024
+"""Text that one turn encodes, about."""
+
+
+class Part(NamedTuple):
+    """One step of a net change, without the path: the same for every audience that takes it in the same parts.
+
+    Attributes:
+        base: the version it continues from.
+        remove: ids to remove.
+        items: the items to set after that.
+        reset: whether everything is removed before.
+        more: whether another part follows.
+    """
+
+    base: int
+    remove: Sequence[str]
+    items: Items
+    reset: bool
+    more: bool
+
+
+Encoding: TypeAlias = Generator[None, None, Sequence[Part]]
+"""Yields between portions, and returns the net change."""
+
+
+def is_large(replica: Replica, limits: Limits) -> bool:
+    """Return whether all items of a replica are too much for one turn."""
+    return len(replica) > limits.turn_items or replica.bytes > TURN_BYTES
+
+
+def few_since(replica: Replica, limits: Limits) -> int:
+    """Return the first version since which no more has changed than one turn encodes."""
+    size = 0
+    for count, entry in enumerate(replica.newest()):
+        size += len(entry.text)
+        if count >= limits.turn_items or size > TURN_BYTES:
+            return entry.version
+    return 0
+
+
+def encode(replica: Replica, since: int | None, limits: Limits, *, in_parts: bool) -> Encoding:
+    """Return the net change from version `since`, which the replica reaches, or everything.
+
+    Args:
+        replica: what is encoded.
+        since: the version; None for everything.
+        limits: say how much one portion, and one part, may be.
+        in_parts: whether the change is divided if it is large; otherwise it is one part.
+    """
+    texts, remove, base = replica.each_text(), [], 0
+    if since is not None:
+        base, remove = since, replica.removed_since(since)
+        changed: Runs[Entry] = Runs(insertion)
+        newest = takewhile(lambda entry: entry.version > since, replica.newest())
+        while entries := list(islice(newest, limits.turn_items)):
+            remove.extend(entry.id for entry in entries if entry.removed > since)
+            changed.add(entries)
+            yield
+        each = changed.portions(limits.turn_items)
+        texts = (entry.text for entries in each for entry in entries)
+    arrays: list[Items] = []
+    text: list[bytes] = []
+    for batch, ends in _batches(texts, limits, in_parts=in_parts):
+        joined = b",".join(batch)
+        text += pieces(b"%b%b%b" % (b"," if text else b"[", joined, b"]" if ends else b""))
+        if ends:
+            arrays.append(Items(tuple(text), sum(map(len, text))))
+            text = []
+        else:
+            yield
+    last = len(arrays) - 1
+    return [
+        Part(base, () if n else remove, items, since is None and n == 0, n < last)
+        for n, items in enumerate(arrays)
+    ]
+
+
+def _batches(
+    texts: Iterable[bytes], limits: Limits, *, in_parts: bool
+) -> Iterator[tuple[list[bytes], bool]]:
+    """Yield what one turn encodes, and whether a part ends with it."""
+    batch: list[bytes] = []
+    part = size = 0
+    for text in texts:
+        if in_parts and part >= limits.part_bytes:
+            yield batch, True
+            batch, part, size = [], 0, 0
+        elif len(batch) >= limits.turn_items or size > TURN_BYTES:
+            yield batch, False
+            batch, size = [], 0
+        batch.append(text)
+        part += len(text)
+        size += len(text)
+    yield batch, True

@@ -1,0 +1,142 @@
+"""What a collection does by turns: to take in a load, and to encode what is too much for one turn.
+
+The rules:
+
+1. While it goes on, nothing else of the collection begins, as with any operation: what is encoded stays as it is.
+2. While a load is taken in there is no content, and nobody is told anything.
+3. Whoever waits for something that takes turns to encode waits as for content.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any
+
+from sharedstate_core.effects import C, Effect, Effects, Load, Refused
+from sharedstate_core.errors import LocalProtocolError, RequestError
+
+from .freshness import PROBE_SECONDS
+from .queue import Get
+from .state import CollectionState
+
+if TYPE_CHECKING:
+    from sharedstate_core.paths import CollectionPath
+    from sharedstate_core.storage import Cursor, Loaded
+
+    from .collection_host import CollectionHost
+    from .loading import Loading
+    from .reader import Reader
+    from .replica import Replica
+
+
+class LongWork(CollectionState[C]):
+    """The loads of a collection, and what it encodes by turns."""
+
+    def __init__(self, path: CollectionPath, host: CollectionHost[C, Any]) -> None:
+        super().__init__(path, host.live_limits, host.counters, host.pending)
+        self._host = host
+        self._is_in_line = False  # for a load
+
+    @abstractmethod
+    def proceed(self, out: Effects[C], asker: Reader[C] | None = None) -> None:
+        """Do all that can be done now, up to the next operation."""
+
+    @abstractmethod
+    def _broadcast(self, replica: Replica, out: list[Effect[C]]) -> None:
+        """Send all subscribers in step the net change to the replica."""
+
+    # --- loads ------------------------------------------------------------------------------------
+
+    def _load(self, asker: Reader[C] | None, out: list[Effect[C]], *, probe: bool) -> bool:
+        """Begin a load or join the load queue; return whether it has begun."""
+        self._is_in_line = not self._host.begin_load(self, asker)
+        if self._is_in_line:
+            return False
+        self._freshness.begin(probe=probe)
+        self.operation = Load(self._host.issue(self), self.path, self.cursor)
+        out.append(self.operation)
+        return True
+
+    def load_succeeded(self, loaded: Loaded, out: Effects[C]) -> None:
+        """Take in the content from the load under way, in turns if it is large; see `results`."""
+        work = self._content.load(loaded, self._limits.current.turn_items)
+        self._work = self._with_news(work)
+        self.go_on(out)
+
+    def _with_news(self, work: Loading) -> Loading:
+        """Load, and encode what subscribers in step are to be told of it, if that takes turns."""
+        replica = yield from work
+        for in_parts, cursor in self._subscribers.in_step():
+            if self._notices.takes_turns(replica, in_parts, cursor):
+                yield from self._notices.encode(replica, in_parts, cursor)
+        return replica
+
+    def go_on(self, out: Effects[C]) -> None:
+        """Do another portion of the long work under way, or all that can be done now."""
+        operation, work = self.operation, self._work
+        if work is None:
+            self.proceed(out)
+            return
+        try:
+            next(work)
+        except StopIteration as end:
+            self._work = None
+            if isinstance(operation, Load):
+                self._loaded(end.value, is_news=operation.since != end.value.cursor, out=out)
+            else:
+                self.operation = None
+                self.proceed(out)
+        except LocalProtocolError as error:
+            assert isinstance(operation, Load)  # noqa: S101  (for the type checker)
+            out.append(Refused(operation, error))
+            self.load_failed(RequestError("unavailable", "the storage is not available"), out)
+        else:
+            self._host.take_turns(self)
+
+    def _loaded(self, replica: Replica, *, is_news: bool, out: Effects[C]) -> None:
+        self._end_load()
+        self._content.show(replica)
+        if self._freshness.succeeded(replica, is_news=is_news):
+            self._host.set_deadline(self, "probe", out.now + PROBE_SECONDS)
+        if is_news:
+            self._broadcast(replica, out)
+        self.proceed(out)
+
+    def load_failed(self, error: RequestError, out: Effects[C]) -> None:
+        """Handle the failure of the load under way; it is retried while there are subscribers."""
+        self._end_load()
+        pause = self._freshness.failed(*self._limits.current.retry_seconds)
+        self._content.doubt()
+        self._queue.fail(error, out)
+        if self._subscribers.count:
+            self._freshness.retrying = True
+            self._host.set_deadline(self, "retry", out.now + pause)
+        self.proceed(out)
+
+    def _end_load(self) -> None:
+        self.operation = self._work = None
+        self._host.end_load(self)
+
+    # --- encoding ---------------------------------------------------------------------------------
+
+    def unencoded(self) -> tuple[bool, Cursor | None] | None:
+        """Return what somebody waits for that takes turns to encode: whether in parts, and from which cursor."""
+        replica, notices = self._content.replica, self._notices
+        if replica is None:
+            return None
+        for each in self._subscribers.waiting:
+            wanted = each.audience.parts, each.cursor
+            if not self._freshness.is_awaited(each, replica) and notices.takes_turns(
+                replica, *wanted
+            ):
+                return wanted
+        waiting = self._queue.waiting
+        asks = bool(waiting) and isinstance(waiting[0], Get)
+        return (False, None) if asks and notices.takes_turns(replica, False, None) else None
+
+    def _encode(self, out: Effects[C]) -> None:
+        """Begin to encode what somebody waits for."""
+        replica, wanted = self._content.replica, self.unencoded()
+        assert replica is not None and wanted is not None  # noqa: S101, PT018  (that is why it is the next step)
+        self.operation, self._work = "encode", self._notices.encode(replica, *wanted)
+        self.go_on(out)
