@@ -2,9 +2,9 @@
 
     python -m tests.kill_list ["part of a name" ...]
 
-Prints, for each planted bug, whether the directed tests (tests/core) and the simulation (tests/simulation) find it. The
-exit status is 1 if one survives both, or if a patch does not fit any more, as when it crashes: then mend it in
-`planted_bugs.txt`.
+Prints, for each planted bug, whether the directed tests (tests/core) and the simulation (tests/simulation) find it; of
+one in the client core, tests/client and tests/vectors. The exit status is 1 if one survives both, or if a patch does
+not fit any more, as when it crashes: then mend it in `planted_bugs.txt`.
 """
 
 from __future__ import annotations
@@ -27,6 +27,9 @@ COPIED = (
     "benchmarks",
     "tests/core",
     "tests/simulation",
+    "tests/client",
+    "tests/vectors",
+    "js-client/src/protocol",
     "tests/conftest.py",
     "tests/decision_tables.py",
     "tests/kill_report.py",
@@ -35,6 +38,8 @@ COPIED = (
 )
 PLANTED = Path(__file__).parent / "planted_bugs.txt"
 SUITES = ("tests/core", "tests/simulation")
+CLIENT_SUITES = ("tests/client", "tests/vectors")
+"""Those for bugs in `client/`."""
 LONGEST = 300
 """Seconds that a suite may take: many times what it takes without a bug."""
 
@@ -152,7 +157,8 @@ def try_bug(bug: Bug, *, first: bool) -> Found:
         if not plant(bug, folder / "sharedstate_core"):
             return Found(bug.name, ("does not apply",) * len(SUITES), is_good=False)
         told: list[str] = []
-        for suite in SUITES:
+        in_client = any(edit.module.startswith("client/") for edit in bug.edits)
+        for suite in CLIENT_SUITES if in_client else SUITES:
             if not (first and KILLED in told):
                 told.append(run(folder, suite))
     is_good = KILLED in told and set(told) <= {KILLED, SURVIVED}

@@ -21,6 +21,7 @@ from tests.kill_list import (
     plant,
     read_bugs,
     run,
+    try_bug,
 )
 
 if TYPE_CHECKING:
@@ -45,6 +46,21 @@ def test_what_comes_of_a_patch(new: str, word: str, tmp_path: Path) -> None:
     copy_to(tmp_path)
     assert plant(Bug("it", (Edit("timers.py", OLD, new),)), tmp_path / "sharedstate_core")
     assert re.match(word, run(tmp_path, "tests/core/test_timers.py"))
+
+
+def test_a_bug_in_the_client_is_for_the_tests_of_the_client(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tried = []
+
+    def note(_: Path, suite: str) -> str:
+        tried.append(suite)
+        return SURVIVED
+
+    monkeypatch.setattr("tests.kill_list.run", note)
+    [bug] = [each for each in read_bugs(PLANTED.read_text()) if "waits for an answer" in each.name]
+    assert not try_bug(bug, first=False).is_good
+    assert tried == ["tests/client", "tests/vectors"]
 
 
 def test_a_patch_for_lines_that_are_gone(tmp_path: Path) -> None:

@@ -106,10 +106,10 @@ class ClientHub:
             self._perform(self._protocol.receive_text(text))
 
     async def watch(self, answer_timeout: float) -> None:
-        """Give up each link on which a request is not answered in time."""
+        """Give up each link on which a request is not answered in time; the time of a long message does not count."""
         while True:
             await anyio.sleep(answer_timeout / TICKS)
-            if self._link is not None:
+            if self._link is not None and not self._link.is_receiving():
                 self._perform(self._protocol.tick(TICKS))
 
     def lost(self, end: End) -> None:

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import anyio
 import pytest
 from wsproto.events import Ping, TextMessage
 
 from sharedstate_anyio.client import ConnectionLostError, RequestError, connect
+from sharedstate_anyio.client.client_hub import ClientHub
 from sharedstate_anyio.client.net import connector
+from sharedstate_anyio.client.net.address import parse_address
+from sharedstate_anyio.client.net.dial import open_link
+from sharedstate_anyio.client.net.link import CHUNK_BYTES, LinkOptions
 from sharedstate_core.client.protocol import MAX_BREACHES
+from sharedstate_core.errors import CLOSE_POLICY
 from tests.client.by_hand import notification, subscribed
 from tests.python_client.support import next_request, reaches, websockets
 from tests.support.services.servers import until
 
 if TYPE_CHECKING:
     from wsproto import WSConnection
+
+    from sharedstate_anyio.client.net.link import Link
 
 C = "/app/items/list"
 
@@ -112,3 +119,69 @@ async def test_chains_that_break_for_ever(
     warnings = [each for each in caplog.records if each.levelno >= logging.WARNING]
     assert len(warnings) <= 2 * len(failures) + 2
     caplog.clear()
+
+
+async def test_the_time_in_which_a_message_arrives_does_not_count(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    link = ScriptedLink()
+    hub = ClientHub(max_queue=1, max_snapshot=1)
+    hub.opened(cast("Link", link))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(hub.watch, 0.001)
+        tasks.start_soon(refused, hub)
+        await until(lambda: link.asked > 50)
+        assert link.problem == ""
+        link.receiving = False
+        await until(lambda: link.problem == "no answer in time")
+        hub.close()
+        tasks.cancel_scope.cancel()
+    caplog.clear()
+
+
+async def refused(hub: ClientHub) -> None:
+    with pytest.raises(ConnectionLostError):
+        await hub.request("GET", C)
+
+
+class ScriptedLink:
+    """A link on which a message arrives for as long as the test likes."""
+
+    def __init__(self) -> None:
+        self.receiving = True
+        self.asked = 0
+        self.problem = ""
+
+    def send(self, message: bytes) -> None:
+        assert message
+
+    def is_receiving(self) -> bool:
+        self.asked += 1
+        return self.receiving
+
+    def give_up(self, code: int, problem: str) -> None:
+        assert code == CLOSE_POLICY
+        self.problem = problem
+
+
+async def test_a_message_arrives_while_it_brings_enough() -> None:
+    sends, receive = anyio.create_memory_object_stream[tuple[str, bool]](10)
+
+    async def talk(stream: anyio.abc.SocketStream, websocket: WSConnection) -> None:
+        async for text, finished in receive:
+            await stream.send(websocket.send(TextMessage(text, message_finished=finished)))
+
+    texts: list[str] = []
+    async with sends, receive, websockets(talk) as port, anyio.create_task_group() as tasks:
+        link = await open_link(parse_address(f"127.0.0.1:{port}"), LinkOptions())
+        tasks.start_soon(link.run, texts.append)
+        assert not link.is_receiving()
+        for _ in range(3):
+            await sends.send(("x" * CHUNK_BYTES, False))
+            await until(link.is_receiving)
+            assert not link.is_receiving(), "nothing more has come"
+        await sends.send(("", True))
+        await until(lambda: len(texts) == 1)
+        assert not link.is_receiving()
+        tasks.cancel_scope.cancel()
+    assert texts == ["x" * 3 * CHUNK_BYTES]

@@ -107,7 +107,7 @@ class Link:
         self._drained = anyio.Event()
         self._heard = anyio.Event()
         self._text: list[str] = []
-        self._text_size = 0
+        self._text_size = self._text_seen = 0
         self._ending = False
         self._reading = anyio.CancelScope()
         self._end = End("the server went away")
@@ -127,6 +127,11 @@ class Link:
         self._end = End(f"the server was hung up on: {problem}", hung_up=True)
         self._reading.cancel()
         self.close(code, problem)
+
+    def is_receiving(self) -> bool:
+        """Return whether a message is arriving that has brought `CHUNK_BYTES` more since this was last asked."""
+        before, self._text_seen = self._text_seen, self._text_size
+        return self._text_size - before >= CHUNK_BYTES
 
     async def run(self, received: Callable[[str], None]) -> End:
         """Carry messages until the link has ended; return why."""
@@ -173,7 +178,8 @@ class Link:
                     problem = f"its message is longer than max_message, {limit} bytes"
                     self.give_up(CLOSE_TOO_BIG, problem)
                     return False
-                self._text.append(event.data)
+                if event.data:  # frames without any, which do not count, must not pile up
+                    self._text.append(event.data)
                 if event.message_finished:
                     text = "".join(self._text)
                     self._text.clear()
