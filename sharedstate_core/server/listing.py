@@ -69,17 +69,15 @@ class Listing(Generic[C]):
         question: what is asked.
 
     Attributes:
-        reads: what there is to read, from each service.
         error: why it has failed, if it has.
     """
 
     def __init__(self, question: Question) -> None:
         self.question = question
-        self.reads = [ListRead(self, service) for service in question.services]
         self.error: RequestError | None = None
         self._asked: dict[Reader[C] | None, deque[Asked[C]]] = {}
         self._found: dict[str, Sequence[str]] = dict.fromkeys(question.services, ())
-        self._missing = len(self.reads)
+        self._missing = len(question.services)
         self._page: Page | None = None
 
     # --- who has asked ----------------------------------------------------------------------------
@@ -103,6 +101,11 @@ class Listing(Generic[C]):
 
     # --- what is read -----------------------------------------------------------------------------
 
+    @property
+    def reads(self) -> list[ListRead[C]]:
+        """What there is to read, from each service; made anew each time, since a list that kept it would be a cycle."""
+        return [ListRead(self, service) for service in self.question.services]
+
     def end(self, service: str, names: Sequence[str], error: RequestError | None) -> bool:
         """Record the names or the error of one service; return whether all of them have answered."""
         self._missing -= 1
@@ -125,24 +128,28 @@ class Listing(Generic[C]):
         return self._page
 
 
-class ListRead(Generic[C]):
-    """What a list needs of one service.
+class ListRead(NamedTuple, Generic[C]):
+    """What a list needs of one service; the same read of the same list is equal.
 
     Attributes:
         listing: the list.
         service: the service.
-        after: the name that the names follow.
-        limit: maximum number of names, one more than the answer may hold: whether there is one tells if it goes on.
     """
 
-    __slots__ = ("after", "limit", "listing", "service")
+    listing: Listing[C]
+    service: str
 
-    def __init__(self, listing: Listing[C], service: str) -> None:
-        self.listing = listing
-        self.service = service
-        question = listing.question
-        some = question.kind == "services"
-        self.after, self.limit = ("", 1) if some else (question.after, question.limit + 1)
+    @property
+    def after(self) -> str:
+        """The name that the names follow."""
+        question = self.listing.question
+        return "" if question.kind == "services" else question.after
+
+    @property
+    def limit(self) -> int:
+        """Maximum number of names, one more than the answer may hold: whether there is one tells if it goes on."""
+        question = self.listing.question
+        return 1 if question.kind == "services" else question.limit + 1
 
     def operation(self, ticket: int) -> ListCollections | ListApps:
         """Return the operation of storage."""

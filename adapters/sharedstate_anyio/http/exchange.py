@@ -65,7 +65,7 @@ class Exchange:
             h11.RemoteProtocolError: it is not HTTP.
             UpgradeError: the head is too long.
         """
-        while (event := self._http.next_event()) is h11.NEED_DATA:
+        while (event := self._next_event()) is h11.NEED_DATA:
             self.feed(await receive(self._sock))
         if self._taken - len(self.rest) > self._head_bytes:
             raise UpgradeError("the head of the request is too long", 431)
@@ -131,6 +131,14 @@ class Exchange:
         if self._has_two_lengths:
             return False
         try:
-            return isinstance(self._http.next_event(), h11.EndOfMessage)
+            return isinstance(self._next_event(), h11.EndOfMessage)
         except h11.RemoteProtocolError:
             return False
+
+    def _next_event(self) -> object:
+        try:
+            return self._http.next_event()
+        except h11.RemoteProtocolError as error:
+            # A frame of h11 that the traceback holds refers to the error: both would wait for the garbage collector.
+            error.__traceback__ = None
+            raise
