@@ -13,6 +13,7 @@ import re
 import socket
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Final, Self
 
 from sharedstate_anyio.logs.events import about
@@ -25,6 +26,12 @@ from .document import kind, shown
 from .origins import ANY, Origins
 
 log = logging.getLogger("sharedstate")
+
+LONGEST: Final = 255
+"""Longest name, in characters (RFC 1035)."""
+
+REMEMBERED: Final = 256
+"""Maximum number of hosts whose kind is cached: it takes longer to find out than all else."""
 
 _NAME: Final = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*", re.IGNORECASE)
 
@@ -70,9 +77,9 @@ class Hosts:
         return None
 
     def _answers_to(self, host: str | None) -> bool:
-        if host is None:
+        if host is None or len(host) > LONGEST:
             return False
-        return not host or host in self.names or is_loopback(host) or address_of(host) is not None
+        return not host or host in self.names or _is_fixed(host)
 
     def _refuse(self, authority: str) -> str:
         reason = (
@@ -82,6 +89,12 @@ class Hosts:
         if self._told.is_new(reason):
             log.warning("refused: %s", reason, extra=about("host_refused"))
         return reason
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _is_fixed(host: str) -> bool:
+    """Return whether nobody can point a host elsewhere: it is an address, or a loopback name."""
+    return address_of(host) is not None or is_loopback(host)
 
 
 def parse_hosts(value: object) -> Hosts:

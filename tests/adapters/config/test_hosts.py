@@ -74,6 +74,7 @@ def test_nobody_can_point_these_elsewhere(name: str) -> None:
         *(EVIL, f"{EVIL}:9000", "localhost.evil.example", "127.0.0.1.evil.example", "nas", "a b"),
         *("evillocalhost", "127.1", "0x7f000001", "1.2.3", "[::1", "::1]", "[evil.example]", "[]"),
         *("127.0.0.1@evil.example", "evil.example@127.0.0.1", "localhost/", "localhost\t", "*"),
+        *("a" * 16_000, "1" * 256 + ".localhost"),
         *("127.0.0.1:9000:1", "127.0.0.1:x", "l\xf6calhost", "\x00", ".", "..", "localhost.."),
     ],
 )
