@@ -1,4 +1,7 @@
-"""Deadlines without a clock: the owner of the time asks for the next one, and for those that are due."""
+"""Deadlines without a clock: the owner of the time asks for the next one, and for those that are due.
+
+Whatever only grows may be the time, versions too.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,9 @@ class Timers(Generic[K]):
 
     def __len__(self) -> int:
         return len(self._deadlines)
+
+    def __contains__(self, key: K) -> bool:
+        return key in self._deadlines
 
     def __iter__(self) -> Iterator[K]:
         return iter(self._deadlines)

@@ -58,7 +58,8 @@ class Acknowledgements(Generic[C]):
     """The answers to updates of one collection.
 
     Attributes:
-        held: the answers that wait.
+        held: the answers that wait until there is content.
+        behind: those that wait until their readers have caught up, by reader.
     """
 
     def __init__(
@@ -68,13 +69,16 @@ class Acknowledgements(Generic[C]):
         self._subscribers = subscribers
         self._counters = counters
         self.held: list[Settled[C]] = []
+        self.behind: dict[Reader[C], list[Settled[C]]] = {}
 
     def hold(self, answers: Sequence[Settled[C]]) -> None:
         """Keep answers to stored updates that subscribers must see first."""
         self.held.extend(answers)
 
     def release(self, out: list[Effect[C]]) -> None:
-        """Give the held answers."""
+        """Give the held answers, and those of readers who have caught up."""
+        for reader in self._subscribers.waiting.take_caught_up():
+            self.give(self.behind.pop(reader, ()), out)
         answers, self.held = self.held, []
         self.give(answers, out)
 
@@ -82,16 +86,20 @@ class Acknowledgements(Generic[C]):
         """Answer the authors; those that wait for content or are blocked are answered after their net change."""
         for answer in answers:
             reader = answer.author.reader
-            if reader is None or self._may_hear(reader):
+            if reader is None:
+                answer.give(self._counters, out)
+            elif reader in self.behind:
+                self.behind[reader].append(answer)
+            elif self._may_hear(reader):
                 answer.give(self._counters, out)
             elif reader.state == "blocked":
                 self._defer(answer, reader, out)
             else:
-                self.held.append(answer)
+                self.behind[reader] = [answer]
+                self._subscribers.waiting.expect(reader)
 
     def _may_hear(self, reader: Reader[C]) -> bool:
-        waits = self._subscribers.waiting
-        behind = bool(waits) and any(each.reader is reader for each in waits)
+        behind = reader in self._subscribers.waiting.behind
         return DELIVERY.decide[reader.state, "reply", behind] != "later"
 
     def _give_drained(self, answer: Settled[C], reader: Reader[C], out: Effects[C]) -> None:

@@ -68,8 +68,9 @@ class Collection(LongWork[C]):
     def catch_up(self, subscription: Subscription[C], out: list[Effect[C]]) -> Sequence[Message]:
         """Return what brings a subscriber up to date, for the caller to send; nothing yet without content."""
         replica = self._content.replica
-        if replica is None or self._freshness.is_awaited(subscription, replica):
-            self._subscribers.await_content(subscription)
+        claimed = self._freshness.awaited_version(subscription, replica)
+        if replica is None or claimed is not None:
+            self._subscribers.await_content(subscription, claimed)
             return ()
         if self._notices.takes_turns(replica, subscription.audience.parts, subscription.cursor):
             self._subscribers.await_content(subscription)
@@ -131,11 +132,11 @@ class Collection(LongWork[C]):
 
     def proceed(self, out: Effects[C], asker: Reader[C] | None = None) -> None:
         """Do all that can be done now, up to the next storage operation; `asker` is the reader that asked, if any."""
-        if self._subscribers.waiting:
+        if self._subscribers.waiting.for_content:
             self._catch_up_waiting(out)
         may_probe = True
         while self.operation is None:
-            if self._answers.held:
+            if self._answers.held or self._subscribers.waiting.caught_up:
                 self._release_answers(out)
             match self._next_step(may_probe=may_probe):
                 case "forget":
@@ -172,7 +173,9 @@ class Collection(LongWork[C]):
         else:
             content = "none"
         probe = may_probe and bool(freshness.ahead) and freshness.wants_probe
-        unencoded = (asked == "read" or bool(self._subscribers.waiting)) and bool(self.unencoded())
+        unencoded = (asked == "read" or bool(self._subscribers.waiting.for_content)) and bool(
+            self.unencoded()
+        )
         return COLLECTION_STEP.decide[
             content, watched, asked, freshness.retrying, probe, freshness.just_loaded, unencoded
         ]
@@ -186,7 +189,7 @@ class Collection(LongWork[C]):
     def _catch_up_waiting(self, out: list[Effect[C]]) -> None:
         if self._content.replica is None or self.operation == "encode":
             return
-        for subscription in list(self._subscribers.waiting):
+        for subscription in list(self._subscribers.waiting.for_content):
             reader = subscription.reader
             if reader.state == "ready":  # an earlier iteration may have blocked it
                 reader.take(self.catch_up(subscription, out), out)
@@ -239,7 +242,7 @@ class Collection(LongWork[C]):
                 self._host.linger(self, now)
 
     def _is_idle(self) -> bool:
-        waits = self._queue.waiting or self._answers.held
+        waits = self._queue.waiting or self._answers.held or self._answers.behind
         return not (self.operation or waits or self._subscribers.count)
 
     def _broadcast(self, replica: Replica, out: list[Effect[C]]) -> None:

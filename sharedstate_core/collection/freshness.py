@@ -66,9 +66,12 @@ class Freshness(Generic[C]):
 
     # --- what follows from them -------------------------------------------------------------------
 
-    def is_awaited(self, subscription: Subscription[C], replica: Replica) -> bool:
-        """Return whether a subscriber waits for a load that settles its claim."""
-        return subscription in self.ahead and replica.is_behind(subscription.cursor)
+    def awaited_version(self, subscription: Subscription[C], replica: Replica | None) -> int | None:
+        """Return what a subscriber claims to hold if it waits for that, or for a load that settles its claim."""
+        cursor = subscription.cursor
+        if replica is None or cursor is None or subscription not in self.ahead:
+            return None
+        return cursor.version if replica.is_behind(cursor) else None
 
     @property
     def wants_probe(self) -> bool:

@@ -96,6 +96,7 @@ class LongWork(CollectionState[C]):
     def _loaded(self, replica: Replica, *, is_news: bool, out: Effects[C]) -> None:
         self._end_load()
         self._content.show(replica)
+        self._subscribers.waiting.wake()
         if self._freshness.succeeded(replica, is_news=is_news):
             self._host.set_deadline(self, "probe", out.now + PROBE_SECONDS)
         if is_news:
@@ -124,11 +125,10 @@ class LongWork(CollectionState[C]):
         replica, notices = self._content.replica, self._notices
         if replica is None:
             return None
-        for each in self._subscribers.waiting:
+        for each in self._subscribers.waiting.for_content:
             wanted = each.audience.parts, each.cursor
-            if not self._freshness.is_awaited(each, replica) and notices.takes_turns(
-                replica, *wanted
-            ):
+            claimed = self._freshness.awaited_version(each, replica)
+            if claimed is None and notices.takes_turns(replica, *wanted):
                 return wanted
         waiting = self._queue.waiting
         asks = bool(waiting) and isinstance(waiting[0], Get)

@@ -71,5 +71,5 @@ class CollectionState(Generic[C]):
     @property
     def is_busy(self) -> bool:
         """Whether a request waits for storage here."""
-        is_committing = isinstance(self.operation, Commit)
-        return bool(is_committing or self._queue.waiting or self._answers.held)
+        is_committing, answers = isinstance(self.operation, Commit), self._answers
+        return bool(is_committing or self._queue.waiting or answers.held or answers.behind)

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Generic, Protocol
 
 from sharedstate_core.effects import C, Effect, Effects, Send
 
+from .waiting import Waiting
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -129,15 +131,15 @@ class Group(Generic[C]):
 class Subscribers(Generic[C]):
     """All subscriptions of one collection, and the messages sent to them.
 
-    Each is in step (in a group), waiting (for content), or of a blocked reader (in neither place, costing nothing
-    here until the reader drains).
+    Each is in step (in a group), waiting, or of a blocked reader (in neither place, costing nothing here until the
+    reader drains).
     """
 
     def __init__(self, notices: Notices, counters: Counters) -> None:
         self._notices = notices
         self._counters = counters
         self._groups: dict[Audience, Group[C]] = {}
-        self.waiting: dict[Subscription[C], None] = {}
+        self.waiting: Waiting[C, Subscription[C]] = Waiting()
         self.count = 0
 
     def add(self, subscription: Subscription[C]) -> None:
@@ -150,10 +152,13 @@ class Subscribers(Generic[C]):
         self.count -= 1
         self._leave(subscription)
 
-    def await_content(self, subscription: Subscription[C]) -> None:
-        """Let a subscription wait for content, unless its reader is blocked and will ask again."""
+    def await_content(self, subscription: Subscription[C], claimed: int | None = None) -> None:
+        """Let a subscription wait for content, or for the version that it claims to hold already.
+
+        Not if its reader is blocked: it will ask again.
+        """
         if subscription.reader.state == "ready":
-            self.waiting[subscription] = None
+            self.waiting.add(subscription, claimed)
 
     def sync(self, subscription: Subscription[C], replica: Replica) -> Sequence[Message]:
         """Return what brings one subscriber to the replica's state, for the caller to send; it is in step then."""
@@ -162,7 +167,7 @@ class Subscribers(Generic[C]):
         if subscription.is_new or cursor != replica.cursor:
             messages = self._notices.messages(replica, audience, cursor)
             self._count_catch_up(subscription, replica, len(messages))
-        self.waiting.pop(subscription, None)
+        self.waiting.discard(subscription)
         subscription.is_new = False
         group = self._groups.get(audience)
         if group is None:
@@ -187,6 +192,8 @@ class Subscribers(Generic[C]):
                 out.append(Send(connections, message))
                 counters.bytes += len(connections) * len(message)
             counters.deliveries += len(connections) * len(messages)
+        if self.waiting.behind:
+            self.waiting.wake(replica.version)
 
     def _count_catch_up(
         self, subscription: Subscription[C], replica: Replica, messages: int
@@ -209,7 +216,7 @@ class Subscribers(Generic[C]):
         self._leave(subscription)
 
     def _leave(self, subscription: Subscription[C]) -> None:
-        self.waiting.pop(subscription, None)
+        self.waiting.discard(subscription)
         group = self._groups.get(subscription.audience)
         if group is not None and group.discard(subscription.reader.connection):
             subscription.cursor = group.cursor

@@ -3,9 +3,22 @@
 from __future__ import annotations
 
 import json
+from functools import partial
+from typing import Any
 
-from sharedstate_core import Commit, Limits, Load
+from sharedstate_core import (
+    Commit,
+    CommitResult,
+    Committed,
+    Effect,
+    Limits,
+    Load,
+    Loaded,
+    Send,
+    Server,
+)
 from sharedstate_core.testing import World, check_copies
+from tests.support.work import work_of
 
 from .scenes import (
     PATH,
@@ -150,3 +163,78 @@ def test_what_is_asked_has_its_turn_between_looks_and_loads() -> None:
     world.finish(under_way(world, Load).ticket)
     assert steps(world)[-1] == (4, 6, "pqsrut")
     assert later.ok
+
+
+CLAIMED = 520
+"""Version that the first of many claims to hold; each of the others claims one more."""
+
+
+def asking(server: Server[int], peer: int, path: str, arg: dict[str, Any]) -> list[Effect[int]]:
+    message = {"type": "REQUEST", "cmd": "PUT", "path": path, "arg": arg, "tunnel": peer}
+    return server.receive_text(peer, json.dumps(message), 0.0)
+
+
+def committed(server: Server[int]) -> list[Effect[int]]:
+    """Let the commit under way succeed."""
+    collection = server._registry.get(PATH)
+    assert collection is not None
+    assert collection.cursor is not None
+    assert isinstance(collection.operation, Commit)
+    writes, version = collection.operation.writes, collection.cursor.version
+    outcomes = [Committed(version + 1 + number) for number in range(len(writes))]
+    result = CommitResult("epoch-1", outcomes)
+    return server.commit_succeeded(collection.operation.ticket, result, 0.0)
+
+
+def claimants(number: int) -> Server[int]:
+    """Return a server on which that many claim to hold later versions; half of them have written, and are not answered.
+
+    Nobody looks into it: storage has just shown that the first of them was wrong.
+    """
+    server: Server[int] = Server(["items"])
+    for peer in range(number):
+        server.connection_opened(peer)
+    load = asking(server, 0, "/subs", {"insert": [[P, {}]]})[-1]
+    assert isinstance(load, Load)
+    server.load_succeeded(load.ticket, Loaded("epoch-1", 1, 0, []), 0.0)
+    probes = []
+    for peer in range(1, number):
+        since = {"since": {"epoch": "epoch-1", "version": CLAIMED + peer}}
+        effects = asking(server, peer, "/subs", {"insert": [[P, since]]})
+        probes += [effect for effect in effects if isinstance(effect, Load)]
+    (probe,) = probes
+    server.load_succeeded(probe.ticket, Loaded("epoch-1", 1, 0, [], base=1), 0.0)
+    for peer in range(2, number // 2):
+        asking(server, peer, P, {"insert": [{"id": f"{peer}"}]})
+    committed(server)
+    return server
+
+
+def test_claims_cost_others_nothing() -> None:
+    """Their answers wait, each for its own reader, and nobody else's work grows."""
+    few, many = claimants(20), claimants(1000)
+    of_few, of_many = (work_of(partial(committed, server)) for server in (few, many))
+    assert of_many < 60 * of_few, "fifty times as many updates"
+    for server in (few, many):
+        ask = partial(asking, server, 0, P, {"insert": [{"id": "mine"}]})
+        assert work_of(ask) < 500
+        assert work_of(partial(committed, server)) < 500
+
+
+def test_a_claim_that_is_met_is_answered() -> None:
+    server = claimants(1000)
+    asking(server, 7, P, {"remove": ["7"]})  # again
+    for _ in range(2):
+        committed(server)
+    for version in range(501, 600):
+        asking(server, 0, P, {"insert": [{"id": "mine"}]})
+        sent = [effect for effect in committed(server) if isinstance(effect, Send)]
+        heard = [each for each in sent if len(each.connections) == 1 and each.connections != (0,)]
+        kinds = [json.loads(bytes(each.message))["type"] for each in heard]
+        peer = version - CLAIMED
+        if peer < 2:
+            assert not heard
+        else:
+            answers = ["REPLY"] * (2 if peer == 7 else 1)
+            assert kinds == ["MESSAGE", *answers], version
+            assert {each.connections for each in heard} == {(peer,)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from sharedstate_core.collection.queue import Put
@@ -118,7 +119,12 @@ def _check_collection(world: World, collection: Collection[Connection]) -> None:
         for audience, group in subscribers._groups.items()
         for connection in group.connections
     }
-    waiting = {(s.audience, s.reader.connection) for s in subscribers.waiting}
+    there = [*subscribers.waiting.for_content, *subscribers.waiting._ahead]
+    waiting = {(s.audience, s.reader.connection) for s in there}
+    assert len(there) == len(waiting)
+    behind = subscribers.waiting.behind
+    assert behind == Counter(s.reader for s in there)
+    assert set(collection._answers.behind) <= {*behind, *subscribers.waiting.caught_up}
     awake = {(s.audience, s.reader.connection) for s in expected if s.reader.state == "ready"}
     assert not in_step & waiting
     assert in_step | waiting == awake
@@ -128,7 +134,10 @@ def _check_collection(world: World, collection: Collection[Connection]) -> None:
     assert operation != "encode" or collection._work is not None
     under_way = server._tickets._owners.values()
     assert collection.is_busy == bool(
-        collection._queue.waiting or collection._answers.held or isinstance(operation, Commit)
+        collection._queue.waiting
+        or collection._answers.held
+        or collection._answers.behind
+        or isinstance(operation, Commit)
     )
     is_taking_turns = collection._work is not None
     assert not is_taking_turns or collection in server._registry.turns._line
