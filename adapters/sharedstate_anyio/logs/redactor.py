@@ -11,10 +11,11 @@ from __future__ import annotations
 import json
 import re
 import urllib.parse
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator
 
 HIDDEN: Final = "***"
 
@@ -77,20 +78,26 @@ class Redactor:
 def _secrets(value: object, shown: set[str], *, certain: bool) -> Iterator[_Secret]:
     """Yield what is to be left out, and add to `shown` what is harmless."""
     match value:
-        case dict():
+        case Mapping():
             for key, member in value.items():
                 if not certain and _is_harmless(str(key), member):
                     shown.add(str(member))
                 else:
                     named = certain or bool(_SECRET_KEY.search(str(key)))
                     yield from _secrets(member, shown, certain=named)
-        case list():
+        case list() | tuple() | set() | frozenset():
             for element in value:
                 yield from _secrets(element, shown, certain=certain)
         case int() if value not in {0, 1} and (certain or abs(value) >= 1000):  # True is 1
             yield _Secret(str(value), certain)
+        case bytes():
+            yield from _secrets(value.decode("latin-1"), shown, certain=certain)
         case str() if value:
-            yield _Secret(value, certain)
+            yield from (
+                _Secret(part, certain)
+                for part in {value, *map(str.strip, value.splitlines())}
+                if part.strip()
+            )
             for password in _IN_URL.findall(value):
                 yield from (
                     _Secret(each, True) for each in (password, urllib.parse.unquote(password))

@@ -6,6 +6,7 @@ import json
 import logging
 import re
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
@@ -95,8 +96,27 @@ def test_a_quoted_secret_of_a_url_is_left_out_as_it_is_meant() -> None:
     assert redact("refused: s3same/open, s3same%2Fopen") == "refused: ***, ***"
 
 
+def test_a_line_of_a_secret_is_left_out() -> None:
+    redact = Redactor([{"pem": "-----BEGIN KEY-----\nMIIEvQIBADANBg\r\nkqhkiG9w0BAQEF\n"}])
+    assert redact("bad base64: kqhkiG9w0BAQEF, MIIEvQIBADANBg.") == "bad base64: ***, ***."
+
+
+def test_what_a_program_may_hand_in() -> None:
+    """Its configuration need not come from JSON."""
+    config = {"a": ("first-one", {"second-one"}), "b": MappingProxyType({"c": b"third-one"})}
+    assert Redactor([config])("first-one second-one third-one") == "*** *** ***"
+
+
 def test_numbers_and_words_that_are_no_secrets() -> None:
-    config = {"retries": 25, "fast": True, "share": 0.25, "none": None, "empty": "", "mode": "list"}
+    config = {
+        "retries": 25,
+        "fast": True,
+        "share": 0.25,
+        "none": None,
+        "empty": "",
+        "gap": " ",
+        "mode": "list",
+    }
     text = "25 of 1 True 0.25 None: it listens"
     assert Redactor([config])(text) == text
     assert Redactor([{"pin": 4711}])("4711, 47112") == "***, 47112"
