@@ -67,6 +67,15 @@ def test_files(loop: str, tmp_path: Path) -> None:
     run_scenario("files", loop, tmp_path, SECONDS, SHAREDSTATE_CONFIG="config.json")
 
 
+@pytest.mark.parametrize("loop", ["asyncio", "trio"])
+def test_rebinding(loop: str, tmp_path: Path) -> None:
+    """A server that others can reach, and that knows one name of its own."""
+    listen = {"host": "0.0.0.0", "port": 0}
+    content = {**document(), "service": listen, "hosts": ["state.example"]}
+    (tmp_path / "config.json").write_text(json.dumps(content))
+    run_scenario("rebinding", loop, tmp_path, SECONDS, SHAREDSTATE_CONFIG="config.json")
+
+
 def run_scenario(name: str, loop: str, folder: Path, seconds: float, **extra: str) -> str:
     """Run a scenario in a folder of its own, with further variables; return what it printed."""
     assert CHROMIUM, "the browser tests need Chromium: apt-get install chromium"
