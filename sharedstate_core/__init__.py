@@ -27,6 +27,7 @@ from .limits import Limits
 from .messages import Message, Spliced
 from .names import Paging
 from .paths import CollectionPath, parse_collection_path
+from .portions import Portions
 from .server.server import Server
 from .storage import (
     CommitResult,
@@ -68,6 +69,7 @@ __all__ = [
     "Outcome",
     "Paging",
     "PauseReading",
+    "Portions",
     "Refused",
     "Rejected",
     "RequestError",

@@ -22,6 +22,7 @@ from msgspec.structs import replace
 from .arguments import found
 from .errors import ErrorCode, LocalProtocolError
 from .paths import CollectionPath
+from .portions import Portions
 from .storage import CommitResult, Committed, Cursor, Loaded, Rejected, Row
 
 if TYPE_CHECKING:
@@ -220,7 +221,7 @@ def _is_unicode(text: str) -> bool:
 
 def _listed(place: str, values: object) -> Sequence[Any]:
     """Return the elements of a sequence, which are not checked yet."""
-    if values.__class__ is list or isinstance(values, tuple):
+    if values.__class__ is list or isinstance(values, tuple | Portions):
         return values
     if not isinstance(values, Sequence) or isinstance(values, str | bytes | bytearray):
         raise _wrong(place, "a sequence", values)

@@ -103,7 +103,7 @@ class Loaded(Struct, frozen=True):
         version: the collection's version; 0 if nothing was ever written.
         horizon: tombstones up to this version may be missing; 0 in a store that keeps all of them.
         rows: the rows, including tombstones, in any order: with `base`, those whose version is greater than `base`;
-            without it, all of them.
+            without it, all of them. Very many come best in `Portions`.
         base: the version asked for, if the rows are only what has changed since; None for everything.
     """
 

@@ -10,9 +10,10 @@ The rules:
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
+from sharedstate_core.portions import Portions
 from sharedstate_core.results import check_rows
 
 from .replica import Entry, Replica, insertion, last_change
@@ -39,9 +40,10 @@ def load(loaded: Loaded, known: Replica | None, size: int) -> Loading:
     base, is_large = loaded.base or 0, len(loaded.rows) > size
     removed: Runs[Row] = Runs(last_change)
     live: Runs[Row] = Runs(insertion)
-    for start in range(0, len(loaded.rows), size):
-        rows = loaded.rows[start : start + size]
+    start = 0
+    for rows in _portions(loaded.rows, size):
         check_rows(rows, base, loaded.version, start)
+        start += len(rows)
         removed.add([row for row in rows if row.text is None])
         live.add([row for row in rows if row.text is not None])
         if is_large:
@@ -62,3 +64,13 @@ def load(loaded: Loaded, known: Replica | None, size: int) -> Loading:
             yield
     replica.move_to(loaded.version)
     return replica
+
+
+def _portions(rows: Sequence[Row], size: int) -> Iterator[Sequence[Row]]:
+    """Yield rows by portions; what comes in `Portions` is let go."""
+    if isinstance(rows, Portions):
+        while portion := rows.take():
+            yield from _portions(portion, size)
+    else:
+        for start in range(0, len(rows), size):
+            yield rows[start : start + size]

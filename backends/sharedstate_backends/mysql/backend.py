@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 import anyio
 
+from sharedstate_backends import paging
 from sharedstate_backends.collection_limit import MAX_COLLECTIONS
 from sharedstate_backends.contract import StorageError
 from sharedstate_backends.history.guard import Guard, whole
@@ -26,6 +27,7 @@ from sharedstate_core.arguments import check_number, expect
 from . import dump, migration, probe, restore, survey
 from .commit.commits import Commits
 from .commit.writer import Writer
+from .pages import Pages
 from .pruning import MysqlPruning
 from .tables.schema import create_database, prepare
 from .tables.tables import Tables
@@ -145,14 +147,8 @@ class MysqlBackend:
 
     async def load(self, collection: CollectionPath, since: Cursor | None) -> Loaded:
         """See `Backend.load`."""
-
-        async def load(connection: Connection) -> tuple[Loaded, _Heads]:
-            if collection in self._writer.doubtful:
-                await self._tables.settle(connection, collection)
-                self._writer.doubtful.discard(collection)
-            return await self._tables.load(connection, collection, since)
-
-        return await self._guard.read([collection], lambda: self._on_connection(load))
+        pages = Pages(self._tables, self._on_connection, self._writer.doubtful, collection)
+        return await self._guard.read([collection], lambda: paging.load(pages, since))
 
     async def heads(self, collections: Sequence[CollectionPath]) -> Mapping[CollectionPath, Cursor]:
         """See `Backend.heads`."""

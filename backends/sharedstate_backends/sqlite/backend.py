@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import anyio
 
+from sharedstate_backends import paging
 from sharedstate_backends.collection_limit import MAX_COLLECTIONS
 from sharedstate_backends.contract import OutcomeUnknownError, StorageError
 from sharedstate_backends.history.guard import Guard, whole
@@ -29,6 +30,7 @@ from . import connection as sqlite_connection
 from . import files, migration, portable, schema, survey
 from .commits import Commits
 from .connection import MEMORY, UNCERTAIN
+from .pages import Pages
 from .pruning import SqlitePruning
 from .tables import Tables
 from .threads import Threads
@@ -147,11 +149,8 @@ class SqliteBackend:
 
     async def load(self, collection: CollectionPath, since: Cursor | None) -> Loaded:
         """See `Backend.load`."""
-
-        def load(cursor: sqlite3.Cursor) -> tuple[Loaded, _Heads]:
-            return self._tables.load(cursor, collection, since)
-
-        return await self._guard.read([collection], lambda: self._threads.read(load))
+        pages = Pages(self._tables, self._threads, collection)
+        return await self._guard.read([collection], lambda: paging.load(pages, since))
 
     async def heads(self, collections: Sequence[CollectionPath]) -> Mapping[CollectionPath, Cursor]:
         """See `Backend.heads`."""

@@ -6,8 +6,7 @@
 
 from __future__ import annotations
 
-from itertools import starmap
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from sharedstate_backends.contract import StorageError
 from sharedstate_backends.history.vectors import (
@@ -19,6 +18,7 @@ from sharedstate_backends.history.vectors import (
     starts,
 )
 from sharedstate_backends.layout import table_names
+from sharedstate_backends.paging import Begun
 from sharedstate_backends.plan import Head
 from sharedstate_core.storage import Loaded, Row
 
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
     from sharedstate_core.paths import CollectionPath
     from sharedstate_core.storage import Cursor
+
+    Place: TypeAlias = tuple[int | None, int, int | None]
+    """A collection's key, a version, and the last row of it that was read; None for all of them."""
 
     Found: TypeAlias = tuple[State, int | None, Head]
     """What is known of a collection besides its rows: its state, its key (None before the first write), and the part of
@@ -54,21 +57,40 @@ class Tables:
         self._holds_items = f"EXISTS ({items})"
 
     def load(
-        self, cursor: sqlite3.Cursor, collection: CollectionPath, since: Cursor | None
-    ) -> tuple[Loaded, dict[CollectionPath, State]]:
-        """Return the result of `Backend.load`, the head, and `STARTS`."""
+        self,
+        cursor: sqlite3.Cursor,
+        collection: CollectionPath,
+        since: Cursor | None,
+        limit: int | None,
+    ) -> Begun[Mapping[CollectionPath, State]]:
+        """See `Paged.begin`."""
         heads = self.read_heads(cursor, [collection, STARTS])
         (epoch, _, _), key, (version, horizon, _) = heads[collection]
         base = None
         if since and since.epoch == epoch and horizon <= since.version <= version:
             base = since.version
-        rows = cursor.execute(
-            f"SELECT id, data, created, place, version FROM {self._items} "
-            "WHERE collection = ? AND version > ?",
-            (key, base or 0),
-        )
-        loaded = Loaded(epoch, version, horizon, list(starmap(Row, rows)), base)
-        return loaded, {path: state for path, (state, _, _) in heads.items()}
+        rows, place = self.page(cursor, (key, base or 0, None), version, limit)
+        loaded = Loaded(epoch, version, horizon, rows, base)
+        return Begun(loaded, {path: state for path, (state, _, _) in heads.items()}, place)
+
+    def page(
+        self, cursor: sqlite3.Cursor, place: Place, upto: int, limit: int | None
+    ) -> tuple[list[Row], Place | None]:
+        """See `Paged.page`; without a limit, return all the rest."""
+        key, version, last = place
+        found: list[tuple[Any, ...]] = []
+        conditions = [("version = ? AND rowid > ?", (version, last))] if last is not None else []
+        conditions.append(("version > ? AND version <= ?", (version, upto)))
+        for condition, values in conditions:
+            found += cursor.execute(
+                f"SELECT id, data, created, place, version, rowid FROM {self._items} "
+                f"WHERE collection = ? AND {condition} ORDER BY version, rowid LIMIT ?",
+                (key, *values, -1 if limit is None else limit - len(found)),
+            )
+        rows = [Row(*row[:5]) for row in found]
+        if limit is None or len(rows) < limit:
+            return rows, None
+        return rows, (key, found[-1][4], found[-1][5])
 
     def heads(
         self, cursor: sqlite3.Cursor, collections: Sequence[CollectionPath]

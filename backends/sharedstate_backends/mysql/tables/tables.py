@@ -7,12 +7,13 @@ Heads are looked up by their remembered keys, and by name only if a key is unkno
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sharedstate_backends.history.memory import MAX_REMEMBERED
 from sharedstate_backends.history.vectors import STARTS, State, absent
 from sharedstate_backends.layout import table_names
 from sharedstate_backends.mysql.wire.packets import literal
+from sharedstate_backends.paging import Begun
 from sharedstate_backends.plan import Head
 from sharedstate_core.storage import Loaded, Row
 
@@ -27,6 +28,21 @@ if TYPE_CHECKING:
     from sharedstate_backends.mysql.wire.connection import Connection
     from sharedstate_core.paths import CollectionPath
     from sharedstate_core.storage import Cursor
+
+
+class Place(NamedTuple):
+    """Where a page of rows ends.
+
+    Attributes:
+        key: the collection's.
+        version: the version of the last row.
+        last: what else its order depends on: when it was created, and its id; None if no row of this version is read.
+    """
+
+    key: int | None
+    version: int
+    last: tuple[int, bytes] | None
+
 
 _ASKED: Final = 500
 """Maximum number of collections in one query: few enough for the planner to look each up."""
@@ -54,9 +70,13 @@ class Tables:
         self._keys: OrderedDict[CollectionPath, int] = OrderedDict()
 
     async def load(
-        self, connection: Connection, collection: CollectionPath, since: Cursor | None
-    ) -> tuple[Loaded, dict[CollectionPath, State]]:
-        """Return the result of `Backend.load`, the head, and `STARTS`."""
+        self,
+        connection: Connection,
+        collection: CollectionPath,
+        since: Cursor | None,
+        limit: int | None,
+    ) -> Begun[Mapping[CollectionPath, State]]:
+        """See `Paged.begin`."""
         _, _, noted, heads = await connection.run_together(
             [
                 "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ",
@@ -73,14 +93,36 @@ class Tables:
         base = None
         if since and since.epoch == epoch and horizon <= since.version <= version:
             base = since.version
-        select_rows = (
-            f"SELECT id, data, created, place, version FROM {self.items_table} "
-            f"WHERE collection = {literal(key)} AND version > {base or 0}"
-        )
-        rows, _ = await connection.run_together([select_rows, "COMMIT"])
-        each = [Row(id.decode(), *rest) for id, *rest in rows]
-        loaded = Loaded(epoch, version, horizon, each, base)
-        return loaded, {collection: state, STARTS: starts}
+        place = Place(key, base or 0, None)
+        (select,) = self._selects(place, version)
+        found, _ = await connection.run_together([_limited(select, limit), "COMMIT"])
+        rows, end = _page(key, found, limit)
+        loaded = Loaded(epoch, version, horizon, rows, base)
+        return Begun(loaded, {collection: state, STARTS: starts}, end)
+
+    async def page(
+        self, connection: Connection, place: Place, upto: int, limit: int
+    ) -> tuple[list[Row], Place | None]:
+        """See `Paged.page`."""
+        found: Rows = []
+        for select in self._selects(place, upto):
+            if len(found) < limit:
+                found += (await connection.run(_limited(select, limit - len(found))))[0]
+        return _page(place.key, found, limit)
+
+    def _selects(self, place: Place, upto: int) -> list[str]:
+        """Return the queries for the rows after a place; each is a range of an index, in its order."""
+        key, version, last = place
+        conditions = [f"version > {version} AND version <= {upto}"]
+        if last is not None:
+            created, id = last
+            same = f"version = {version} AND created"
+            conditions[:0] = [f"{same} = {created} AND id > {literal(id)}", f"{same} > {created}"]
+        columns = "id, data, created, place, version"
+        return [
+            f"SELECT {columns} FROM {self.items_table} WHERE collection = {literal(key)} AND {condition}"
+            for condition in conditions
+        ]
 
     async def settle(self, connection: Connection, collection: CollectionPath) -> None:
         """Make sure that a commit of unknown outcome is stored now, or never will be.
@@ -237,3 +279,16 @@ async def _first(
             break
         after = rows[-1][0].decode()
     return found
+
+
+def _page(key: int | None, found: Rows, limit: int | None) -> tuple[list[Row], Place | None]:
+    """Return what a query found as rows, and where they end; None if there is no more."""
+    rows = [Row(id.decode(), *rest) for id, *rest in found]
+    if limit is None or len(rows) < limit:
+        return rows, None
+    last = rows[-1]
+    return rows, Place(key, last.version, (last.created, last.id.encode()))
+
+
+def _limited(select: str, limit: int | None) -> str:
+    return select if limit is None else f"{select} ORDER BY version, created, id LIMIT {limit}"
