@@ -262,6 +262,29 @@ async def test_a_lock_held_by_somebody(mysql: dict[str, Any], shared_mariadb: Ma
         assert await write_all(backend, path("locked"), put("b")) == 2
 
 
+@pytest.mark.parametrize(("number", "table"), [(1114, ""), (1021, "_collections")])
+async def test_a_full_table_is_certain(
+    number: int, table: str, mysql: dict[str, Any], shared_mariadb: MariaDb
+) -> None:
+    """It is refused before COMMIT, and the connection goes on."""
+    async with opened(get_service(mysql)) as backend:
+        await write_all(backend, path(), put("a"))
+        trigger, on = f"{mysql['db_table']}_full", f"{mysql['db_table']}{table}"
+        for event in ("INSERT", "UPDATE"):
+            shared_mariadb.sql(
+                f"CREATE TRIGGER {trigger}_{event} BEFORE {event} ON {on} FOR EACH ROW "
+                f"SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = {number}, MESSAGE_TEXT = 'it is full'",
+                "sharedstate",
+            )
+        with pytest.raises(StorageError, match=r"make room \(.*it is full\)$"):
+            await backend.commit(path(), [Write(put("b"))])
+        for event in ("INSERT", "UPDATE"):
+            shared_mariadb.sql(f"DROP TRIGGER {trigger}_{event}", "sharedstate")
+        assert [row.id for row in (await backend.load(path(), None)).rows] == ["a"]
+        await write_all(backend, path(), put("c"))
+        assert [row.id for row in (await backend.load(path(), None)).rows] == ["a", "c"]
+
+
 async def test_a_load_after_doubt_waits_for_the_end(
     mysql: dict[str, Any], shared_mariadb: MariaDb
 ) -> None:
