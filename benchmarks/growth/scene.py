@@ -159,9 +159,10 @@ def subscribe(paths: Iterable[str], since: int | None = None) -> str:
     sub: dict[str, object] = {}
     if since is not None:
         sub["since"] = {"epoch": EPOCH, "version": since}
-    return request("PUT", "/subs", json.dumps({"insert": [[path, sub] for path in paths]}))
+    insert = [[path, sub] for path in paths]
+    return request("PUT", "/subs", json.dumps({"insert": insert, "brief": True}))
 
 
 def unsubscribe(*paths: str) -> str:
     """Return the request that ends subscriptions."""
-    return request("PUT", "/subs", json.dumps({"remove": paths}))
+    return request("PUT", "/subs", json.dumps({"remove": paths, "brief": True}))

@@ -33,6 +33,7 @@ from sharedstate_core.errors import CLOSE_POLICY, RequestError
 from sharedstate_core.messages import pieces_of
 
 from .backlog import Backlog, HeldReply
+from .subscriptions import Subscriptions
 from .unsent_bytes import LEAST_WINDOW
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class Session(Generic[C]):
         drains: Drains[Session[C]],
     ) -> None:
         self.connection = connection
-        self.subscriptions: dict[str, Subscription[C]] = {}
+        self.subscriptions: Subscriptions[C] = Subscriptions()
         self.state: ReaderState = "ready"
         self._limits = limits
         self._counters = counters
@@ -255,7 +256,7 @@ class Session(Generic[C]):
 
     def owes(self, path: CollectionPath, cursor: Cursor) -> bool:
         """Return whether a subscription to a collection has yet to be brought to this state."""
-        return any(
+        return path in self.subscriptions.spellings and any(
             subscription.collection.path == path
             and subscription in self._backlog
             and not subscription.holds(cursor)

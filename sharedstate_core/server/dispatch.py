@@ -173,8 +173,9 @@ class Dispatcher(Generic[C]):
         changes = decode_subscriptions(arg, self._limits.current)
 
         def reply(decision: Decision[C]) -> None:
-            subs = [(path, entry.sub) for path, entry in decision.kept.items()]
-            message = encode_subs_reply(request.tunnel, subs, decision.refused.items())
+            before = request.reader.subscriptions
+            subs = decision.listed_subs() if changes.brief else decision.all_subs(before)
+            message = encode_subs_reply(request.tunnel, subs.items(), decision.refused.items())
             request.answer(message, out)
 
         self.change_subscriptions(request.reader, changes, reply, out)
@@ -187,7 +188,7 @@ class Dispatcher(Generic[C]):
         out: Effects[C],
     ) -> None:
         """Edit or replace the subscriptions of a connection; `reply` is called before their notifications."""
-        before = session.subscriptions
+        subscriptions = session.subscriptions
         reserved: set[CollectionPath] = set()
 
         def parse(path: str) -> CollectionPath:
@@ -195,22 +196,26 @@ class Dispatcher(Generic[C]):
             self._registry.reserve(parsed, reserved)
             return parsed
 
-        decision = resolve_subscriptions(before, changes, self._limits.current.subscriptions, parse)
-        kept = decision.kept
+        most = self._limits.current.subscriptions
+        decision = resolve_subscriptions(subscriptions, changes, most, parse)
         reply(decision)
-        gone = [each for path, each in before.items() if kept.get(path) is not each]
+        gone = decision.gone(subscriptions)
         for subscription in gone:
             session.disown(subscription)
             subscription.collection.unsubscribe(subscription)
-        session.subscriptions = {
-            path: self._begin(session, path, entry) if isinstance(entry, Accepted) else entry
-            for path, entry in kept.items()
-        }
-        for path, subscription in session.subscriptions.items():
-            if isinstance(kept[path], Accepted):
-                if session.state == "blocked":
-                    session.owe(subscription)
-                subscription.collection.subscribe(subscription, out)
+        for path in decision.dropped:
+            subscriptions.drop(path)
+        begun = []
+        for path, entry in decision.listed.items():
+            if isinstance(entry, Accepted):
+                begun.append(self._begin(session, path, entry))
+                subscriptions.put(path, begun[-1])
+            else:
+                subscriptions.put(path, entry)
+        for subscription in begun:
+            if session.state == "blocked":
+                session.owe(subscription)
+            subscription.collection.subscribe(subscription, out)
         proceed(gone, out)  # only now: a new subscription may have replaced one of these
 
     def _begin(self, session: Session[C], path: str, wanted: Accepted) -> Subscription[C]:

@@ -64,11 +64,12 @@ class Subscribe(NamedTuple):
 
 
 class SubscriptionChanges(NamedTuple):
-    """The argument of `PUT /subs`."""
+    """The argument of `PUT /subs`. `brief`: the answer tells of `insert` alone, not of all subscriptions."""
 
     insert: Sequence[Subscribe]
     remove: Sequence[str]
     reset: bool
+    brief: bool = False
 
 
 class SubscriptionOptions(NamedTuple):
@@ -102,6 +103,7 @@ class _Subs(Struct):
     insert: list[tuple[str, Raw]] = []
     remove: list[str] = []
     reset: bool = False
+    brief: bool = False
 
 
 class _Sub(Struct):
@@ -227,7 +229,7 @@ def decode_subscriptions(arg: Raw, limits: Limits) -> SubscriptionChanges:
         if nests_deeper(bytes(sub), limits.depth):
             raise RequestError("bad_message", f"insert[{index}]: {too_deep(limits)}")
     insert = [Subscribe(path, bytes(sub)) for path, sub in message.insert]
-    return SubscriptionChanges(insert, message.remove, message.reset)
+    return SubscriptionChanges(insert, message.remove, message.reset, message.brief)
 
 
 def decode_subscription(sub: bytes) -> SubscriptionOptions:

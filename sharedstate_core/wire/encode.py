@@ -70,7 +70,7 @@ def encode_subs_reply(
     subs: Iterable[tuple[str, bytes]],
     errors: Iterable[tuple[str, Refusal]],
 ) -> bytes:
-    """Return the reply to `PUT /subs`: the current subscriptions, and the ones that were refused."""
+    """Return the reply to `PUT /subs`: the subscriptions that it tells of, and the ones that were refused."""
     refused = [(path, _Error(error.code, error.message)) for path, error in errors]
     data = [(path, Raw(sub)) for path, sub in subs]
     return _encode(_Reply("PUT", tunnel, True, data, errors=refused or UNSET))

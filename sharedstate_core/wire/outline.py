@@ -45,6 +45,7 @@ class _Subs(Struct, omit_defaults=True):
     insert: Raw = _NOTHING
     remove: Raw = _NOTHING
     reset: Raw = _NOTHING
+    brief: Raw = _NOTHING
 
 
 class _Item(Struct, gc=False):

@@ -25,11 +25,7 @@ LARGEST = 100_000
 LONGEST = 75_000
 """Units of one input: 10 ms at the most."""
 
-STEEP = frozenset(
-    {
-        "a subscription over others of its connection",
-    }
-)
+STEEP: frozenset[str] = frozenset()
 """What still grows faster than it may."""
 
 LONG = frozenset(

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import gc
+import json
+from functools import partial
 from typing import Any
 
-from sharedstate_core import Limits, Load, RequestError
+import pytest
+
+from sharedstate_core import Effect, Limits, Load, RequestError, Send, Server
 from sharedstate_core.testing import World
+from tests.support.work import work_of
 
 from .scenes import PATH, P, change, changes, hear, kinds, put, say, stored, under_way, watching
 
@@ -245,3 +250,71 @@ def test_a_collection_lingers_and_is_forgotten() -> None:
     world.advance(5)
     assert not world.server._registry._collections
     assert world.server.next_wakeup() is None
+
+
+def test_a_brief_answer_tells_of_what_was_listed() -> None:
+    world = watching(1, "p")
+    edit = {"insert": [[OTHER, {}], ["/a/nothing/c", {}]], "brief": True}
+    reply = put_subs(world, edit)
+    assert reply["data"] == [[OTHER, {}]]
+    assert [path for path, _ in reply["errors"]] == ["/a/nothing/c"]
+    assert put_subs(world, {"remove": [OTHER], "brief": True})["data"] == []
+    assert put_subs(world, {"insert": [[P, {}]], "reset": True, "brief": True})["data"] == [[P, {}]]
+    assert put_subs(world, {"insert": [[P, {}]], "brief": True})["data"] == [[P, {}]], (
+        "there already"
+    )
+    assert put_subs(world, {"insert": [[OTHER, {}]]})["data"] == [[P, {}], [OTHER, {}]]
+
+
+def test_brief_is_true_or_false() -> None:
+    reply = put_subs(watching(1), {"brief": 1})
+    assert reply["error"]["message"] == "brief: expected true or false, found a number"
+
+
+def test_an_edit_costs_what_it_names() -> None:
+    """However many other subscriptions there are: what ends, what begins, and what is refused."""
+
+    def work(others: int) -> list[int]:
+        server: Server[int] = Server(["items"], Limits(loads=2000))
+        server.connection_opened(0)
+        ask = partial(asking, server)
+        ask({"insert": [[f"/a/items/{number}", {}] for number in range(others)]})
+        edits: list[dict[str, Any]] = [
+            {"insert": [[P, {}], [SPELLED, {}]]},
+            {"insert": [[P, {"parts": True}]]},
+            {"insert": [[P, 7]]},
+            {"remove": [SPELLED], "insert": [[SPELLED, {}]]},
+            {"remove": [SPELLED]},
+        ]
+        return [work_of(partial(ask, edit | {"brief": True})) for edit in edits]
+
+    assert work(900) == pytest.approx(work(10), rel=0.1)
+
+
+def asking(server: Server[int], arg: dict[str, Any]) -> list[Effect[int]]:
+    message = {"type": "REQUEST", "cmd": "PUT", "path": "/subs", "arg": arg, "tunnel": 1}
+    return server.receive_text(0, json.dumps(message), 0.0)
+
+
+def test_so_many_refusals_are_explained() -> None:
+    """Of twenty thousand paths that are wrong, a thousand are looked at."""
+    paths = [[f"{number}", {}] for number in range(20_000)]
+    server: Server[int] = Server(["items"])
+    server.connection_opened(0)
+    (reply,) = (e for e in asking(server, {"insert": paths}) if isinstance(e, Send))
+    errors = json.loads(bytes(reply.message))["errors"]
+    assert [error["code"] for _, error in errors] == ["bad_path"] * 1000 + ["too_many"] * 19_000
+
+
+def test_the_spellings_that_are_left_count() -> None:
+    world = World(store=stored("p"))
+    spelled = [f"{'/' * number}a/items/c" for number in range(2, 7)]
+    assert len(put_subs(world, {"insert": [[path, {}] for path in spelled]})["data"]) == 4
+    assert len(put_subs(world, {"insert": [[spelled[4], {}]]})["errors"]) == 1
+    edit = {"remove": [spelled[0]], "insert": [[spelled[4], {}]]}
+    assert len(put_subs(world, edit)["data"]) == 4
+    assert len(put_subs(world, {"insert": [[spelled[0], {}]]})["errors"]) == 1
+    assert (
+        len(put_subs(world, {"insert": [[path, {}] for path in spelled], "reset": True})["errors"])
+        == 1
+    )
