@@ -21,7 +21,7 @@ PIECE_BYTES: Final = 128 * 1024
 
 
 class Items(Struct, frozen=True, eq=False):
-    """A JSON array of items, in pieces.
+    """A JSON array of items, or of names, in pieces.
 
     Attributes:
         pieces: the text, to be joined; the same objects in every message that contains it.

@@ -8,8 +8,8 @@ from sharedstate_core.effects import C, Effect
 from sharedstate_core.errors import RequestError
 
 if TYPE_CHECKING:
-    from sharedstate_core.names import Page
     from sharedstate_core.storage import Cursor
+    from sharedstate_core.wire.page import Page
 
     from .reader import Reader
 

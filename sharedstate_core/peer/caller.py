@@ -15,8 +15,8 @@ from sharedstate_core.messages import Items
 from .session import Session
 
 if TYPE_CHECKING:
-    from sharedstate_core.names import Page
     from sharedstate_core.storage import Cursor
+    from sharedstate_core.wire.page import Page
 
 
 class Caller(Struct, Generic[C], eq=False):

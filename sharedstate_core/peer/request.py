@@ -16,8 +16,8 @@ from .session import Session
 if TYPE_CHECKING:
     from sharedstate_core.errors import RequestError
     from sharedstate_core.messages import Message
-    from sharedstate_core.names import Page
     from sharedstate_core.storage import Cursor
+    from sharedstate_core.wire.page import Page
 
 
 class Request(Struct, Generic[C], eq=False):

@@ -118,6 +118,7 @@ class Dispatcher(Generic[C]):
             case (app, *services) if len(services) < 2 and app != "subs":
                 paging = decode_paging(arg, self._limits.current) if isinstance(arg, Raw) else arg
                 question = self._question(app, services, paging)
+                self._registry.pending.admit()
                 asked = Asked(author, in_pages=paging is not None)
                 self._read(author, partial(self._listings.ask, question, asked), out)
             case _:

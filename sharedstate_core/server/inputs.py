@@ -37,7 +37,9 @@ class Inputs(Generic[C]):
         self._clock = WallClock()
         self._registry: Registry[C] = Registry(names, self._limits, self.counters)
         self._tickets = self._registry.tickets
-        self._listings: Listings[C] = Listings(names, self._limits, self._tickets)
+        self._listings: Listings[C] = Listings(
+            names, self._limits, self._tickets, self._registry.pending
+        )
         self._dispatcher = Dispatcher(self._registry, self._listings, self._clock)
         self._drains: Drains[Session[C]] = Drains(self._limits)
         self._sessions: dict[C, Session[C]] = {}

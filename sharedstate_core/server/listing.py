@@ -13,17 +13,21 @@ The rules:
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Generic, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, Generic, Literal, NamedTuple, TypeAlias
 
 from sharedstate_core.effects import C, Effect, ListApps, ListCollections
 from sharedstate_core.errors import RequestError
-from sharedstate_core.names import Page, first_names
+from sharedstate_core.names import first_names
+from sharedstate_core.wire.page import Page
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from sharedstate_core.collection.author import Author
     from sharedstate_core.collection.reader import Reader
+
+LISTING_BYTES: Final = 1500
+"""Approximate memory that a list takes while somebody waits for it, without its names."""
 
 Kind: TypeAlias = Literal["collections", "apps", "services"]
 
@@ -52,14 +56,23 @@ class Asked(NamedTuple, Generic[C]):
     author: Author[C]
     in_pages: bool
 
+    @property
+    def size(self) -> int:
+        """Approximate memory it takes until it is answered, in bytes."""
+        return LISTING_BYTES + self.author.size
+
+    def takes(self, page: Page) -> bool:
+        """Return whether this page may be its answer."""
+        return self.in_pages or not page.more
+
     def answer(self, page: Page, out: list[Effect[C]]) -> None:
         """Answer with names, or refuse a list that is too long."""
-        if page.more and not self.in_pages:
+        if self.takes(page):
+            self.author.succeed_with_names(page, out)
+        else:
             advice = 'ask for them in pages, with an arg such as {"after": ""}'
             problem = f"more than {len(page.names)} names; {advice}"
             self.author.fail(RequestError("too_large", problem), out)
-        else:
-            self.author.succeed_with_names(page, out)
 
 
 class Listing(Generic[C]):

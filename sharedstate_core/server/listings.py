@@ -17,11 +17,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, Generic
 
 from sharedstate_core.collection.author import abandon
-from sharedstate_core.collection.queue import REQUEST_BYTES
 from sharedstate_core.collection.reader import Deferred
 from sharedstate_core.decisions.delivery import DELIVERY
 from sharedstate_core.effects import C, Effect, Effects
-from sharedstate_core.names import Page
+from sharedstate_core.messages import SPLICED_BYTES
+from sharedstate_core.wire.page import Page
 
 from .listing import Asked, Listing, ListRead
 from .load_queue import LoadQueue
@@ -32,12 +32,16 @@ if TYPE_CHECKING:
     from sharedstate_core.collection.reader import Reader
     from sharedstate_core.errors import RequestError
     from sharedstate_core.limits import LiveLimits
+    from sharedstate_core.pending import Pending
 
     from .listing import Question
     from .tickets import Tickets
 
 AT_ONCE: Final = 1
 """Lists that are read from one service at once: each may cost as much as the load of a large collection."""
+
+ANSWER_BYTES: Final = 4096
+"""What an answer costs by itself, as bytes of names that cost as much: one input gives few of them, however short."""
 
 
 class Listings(Generic[C]):
@@ -47,11 +51,19 @@ class Listings(Generic[C]):
         services: names of the services.
         limits: `window_bytes` is about what one input gives to all who have asked.
         tickets: issues the tickets of the operations.
+        pending: counts what waits for storage.
     """
 
-    def __init__(self, services: Iterable[str], limits: LiveLimits, tickets: Tickets[C]) -> None:
+    def __init__(
+        self,
+        services: Iterable[str],
+        limits: LiveLimits,
+        tickets: Tickets[C],
+        pending: Pending,
+    ) -> None:
         self._limits = limits
         self._tickets = tickets
+        self._pending = pending
         self._queues = {name: LoadQueue[ListRead[C]](lambda: AT_ONCE) for name in services}
         self._shared: dict[Question, Listing[C]] = {}  # those that have not begun
         self._ended: deque[tuple[Listing[C], deque[Asked[C]]]] = (
@@ -72,6 +84,7 @@ class Listings(Generic[C]):
         if listing is None:
             listing = self._shared[question] = Listing(question)
         listing.add(asked)
+        self._pending.bytes += asked.size
         for read in listing.reads:
             if self._queues[read.service].try_acquire(read, asked.author.reader):
                 self._begin(read, out)
@@ -87,6 +100,7 @@ class Listings(Generic[C]):
         gone = [read.listing for queue in self._queues.values() for read in queue.leave(reader)]
         for listing in dict.fromkeys(gone):
             for asked in listing.remove(reader):
+                self._pending.bytes -= asked.size
                 abandon(asked.author, out)
             if not listing.is_wanted:
                 self._cancel(listing)
@@ -122,31 +136,47 @@ class Listings(Generic[C]):
         given, limit = 0, self._limits.current.window_bytes
         while self._ended and given <= limit:
             listing, waiting = self._ended[0]
-            given += self._answer(listing, waiting, out)
+            given += ANSWER_BYTES + self._answer_first(listing, waiting, out)
             if not waiting:
                 self._ended.popleft()
 
-    def _answer(self, listing: Listing[C], waiting: deque[Asked[C]], out: Effects[C]) -> int:
-        """Answer the first who waits, or defer all that wait for the same reader; return the bytes it was given."""
-        asked = waiting.popleft()
-        reader = asked.author.reader
-        match "now" if reader is None else DELIVERY.decide[reader.state, "read", False]:
-            case "never":
-                abandon(asked.author, out)
-                return 0
-            case "later" if reader is not None:
-                theirs = [asked]
-                while waiting and waiting[0].author.reader is reader:
-                    theirs.append(waiting.popleft())
-                again = [self._deferred(listing.question, each) for each in theirs]
-                reader.defer_again(again, out)
-                return 0
+    def _answer_first(self, listing: Listing[C], waiting: deque[Asked[C]], out: Effects[C]) -> int:
+        """Answer the first who waits, or defer all that wait for the same reader; return the bytes that were given."""
+        reader = waiting[0].author.reader
+        if reader is not None and reader.state == "closed":
+            abandon(self._take(waiting).author, out)
+            return 0
+        size = 0
+        if listing.error is None and waiting[0].takes(listing.page) and reader is not None:
+            size = listing.page.text.size
+            if size >= SPLICED_BYTES:
+                reader.has_room(out)  # if not, it is blocked
+        if reader is not None and DELIVERY.decide[reader.state, "read", False] == "later":
+            self._defer(reader, listing.question, waiting, out)
+            return 0
+        asked = self._take(waiting)
         if listing.error is not None:
             asked.author.fail(listing.error, out)
-            return REQUEST_BYTES
-        asked.answer(listing.page, out)
-        return REQUEST_BYTES + listing.page.size
+        else:
+            asked.answer(listing.page, out)
+        return size
 
-    def _deferred(self, question: Question, asked: Asked[C]) -> Deferred[C]:
-        ask = partial(self.ask, question, asked)
-        return Deferred(ask, partial(abandon, asked.author), asked.author.size)
+    def _defer(
+        self,
+        reader: Reader[C],
+        question: Question,
+        waiting: deque[Asked[C]],
+        out: Effects[C],
+    ) -> None:
+        """Defer those who wait first, for the same reader: they ask again when it can take the answer."""
+        again: list[Deferred[C]] = []
+        while waiting and waiting[0].author.reader is reader:
+            asked = self._take(waiting)
+            ask = partial(self.ask, question, asked)
+            again.append(Deferred(ask, partial(abandon, asked.author), asked.author.size))
+        reader.defer_again(again, out)
+
+    def _take(self, waiting: deque[Asked[C]]) -> Asked[C]:
+        asked = waiting.popleft()
+        self._pending.bytes -= asked.size
+        return asked

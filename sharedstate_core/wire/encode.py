@@ -51,17 +51,22 @@ def encode_reply(cmd: str | Raw, tunnel: Raw, data: object, cursor: Cursor | Non
     return _encode(_Reply(cmd, tunnel, True, data, cursor.epoch, cursor.version))
 
 
-def encode_names_reply(cmd: str | Raw, tunnel: Raw, names: Raw, *, more: bool) -> bytes:
-    """Return the reply with a list of names, as JSON text; `more` says that the list goes on after them."""
-    return _encode(_NamesReply(cmd, tunnel, True, names, more=more or UNSET))
+def encode_names_reply(cmd: str | Raw, tunnel: Raw, names: Items, *, more: bool) -> Message:
+    """Return the reply with a list of names, a long one in pieces; `more` says that the list goes on after them."""
+    return _with_items(_encode(_NamesReply(cmd, tunnel, True, None, more=more or UNSET)), names)
 
 
 def encode_items_reply(cmd: str | Raw, tunnel: Raw, items: Items, cursor: Cursor | None) -> Message:
     """Return a reply with `ok: true` whose data are items; a long one shares their text."""
-    if items.size < SPLICED_BYTES:
-        return encode_reply(cmd, tunnel, Raw(bytes(items)), cursor)
-    head, tail = encode_reply(cmd, tunnel, None, cursor).rsplit(b'"data":null', 1)
+    return _with_items(encode_reply(cmd, tunnel, None, cursor), items)
+
+
+def _with_items(reply: bytes, items: Items) -> Message:
+    """Put an array in the place of a reply's data, which are null."""
+    head, tail = reply.rsplit(b'"data":null', 1)
     head += b'"data":'
+    if items.size < SPLICED_BYTES:
+        return b"".join((head, *items.pieces, tail))
     return Spliced((head, *items.pieces, tail), len(head) + items.size + len(tail))
 
 

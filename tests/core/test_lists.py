@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +19,9 @@ from sharedstate_core import (
     Server,
     Update,
 )
-from sharedstate_core.names import Page
+from sharedstate_core.messages import SPLICED_BYTES, Spliced
 from sharedstate_core.testing import MemoryStore, World
+from sharedstate_core.wire.page import Page
 
 from .scenes import hear, say, text, under_way
 
@@ -459,3 +461,84 @@ def test_a_connection_gets_no_more_than_its_window_of_lists() -> None:
     assert sum(map(len, world.links[0].inbox)) < 2048
     world.settle()
     assert all(each.ok for each in asked)
+
+
+LONG = [f"{number:0120}" for number in range(SPLICED_BYTES // 120 + 10)]
+"""Names whose list is long enough to be spliced."""
+
+
+def long_lists(clients: int, **limits: Any) -> World:
+    store = MemoryStore()
+    store.collections = lambda *_: LONG  # type: ignore[method-assign]
+    return World(clients, limits=Limits(**limits), store=store)
+
+
+def test_a_long_list_is_the_same_text_in_all_answers() -> None:
+    server: Server[int] = Server(["items"])
+    for connection in range(3):
+        server.connection_opened(connection)
+    request = '{"type":"REQUEST","cmd":"GET","path":"/%s/items","tunnel":%d}'
+    (first,) = server.receive_text(0, request % ("first", 0), 0.0)
+    for connection in range(3):
+        server.receive_text(connection, request % ("a", connection), 0.0)
+    assert isinstance(first, ListCollections)
+    read, *_ = server.list_succeeded(first.ticket, [], 0.0)
+    assert isinstance(read, ListCollections)
+    sent = server.list_succeeded(read.ticket, LONG, 0.0)
+    messages = [effect.message for effect in sent if isinstance(effect, Send)]
+    for number, message in enumerate(messages):
+        assert isinstance(message, Spliced)
+        reply = json.loads(bytes(message))
+        assert (reply["data"], reply["tunnel"]) == (LONG, number)
+        assert len(bytes(message)) == len(message)
+    bodies = [message.pieces[1:-1] for message in messages if isinstance(message, Spliced)]
+    assert len(bodies) == 3
+    assert all(one is other for body in bodies for one, other in zip(body, bodies[0], strict=True))
+
+
+def test_those_who_read_long_lists_wait_for_room_and_are_not_closed() -> None:
+    world = long_lists(8, owed_bytes=2 * SPLICED_BYTES, window_bytes=1000)
+    asked = [client.ask("GET", f"/a{n}/items") for n, client in enumerate(world.clients)]
+    for client in range(8):
+        say(world, client)
+    served = 0
+    for _ in range(8):
+        while world.operations:
+            finish(world)
+        world.advance(0.0)
+        waiting = [message for link in world.links for message in link.inbox]
+        assert sum(map(len, waiting)) < 4 * SPLICED_BYTES
+        for client in range(8):
+            hear(world, client)
+            if world.links[client].draining:
+                served += 1
+                world.drain(client)
+        world.advance(0.0)
+    assert served == 8
+    assert all(each.ok for each in asked)
+    assert all(link.closed_with is None for link in world.links)
+
+
+@pytest.mark.parametrize("end", ["answered", "failed", "left", "deferred"])
+def test_who_waits_for_a_list_counts_as_waiting_for_storage(end: str) -> None:
+    world = World(3, limits=Limits(pending_bytes=6000), store=holding("/a/items/c"))
+    pending = world.server._registry.pending
+    asked = [world.clients[0].ask("GET", f"/{app}/items") for app in "abcde"]
+    say(world)
+    assert pending.bytes > 6000
+    hear(world)
+    assert [each.code for each in asked] == [None, None, None, "unavailable", "unavailable"]
+    assert world.clients[1].ask("GET", "/").reply is None
+    if end == "left":
+        world.cut(0)
+    if end == "deferred":
+        world.block(0)
+    while world.operations:
+        (ticket,) = world.operations
+        if end == "failed":
+            world.fail(ticket)
+        else:
+            world.finish(ticket)
+    assert pending.bytes == 0
+    world.settle()
+    assert pending.bytes == 0
