@@ -10,9 +10,12 @@ from sharedstate_core.collection.reader import Deferred
 from sharedstate_core.collection.subscribers import Subscription
 from sharedstate_core.effects import Commit, Load
 from sharedstate_core.peer.backlog import HeldReply
+from sharedstate_core.server.listing import ListRead
+from sharedstate_core.server.listings import AT_ONCE
 
 if TYPE_CHECKING:
     from sharedstate_core.collection.collection import Collection
+    from sharedstate_core.server.listing import Asked
     from sharedstate_core.server.server import Server
     from sharedstate_core.testing import Connection, World
 
@@ -89,7 +92,9 @@ def _check_bounds(world: World) -> None:
     collections = server._registry._collections.values()
     queues = [each._queue for each in collections]
     puts = [put for queue in queues for put in (*queue._committing, *queue)]
-    assert server._registry.pending.bytes == sum(put.size for put in puts if isinstance(put, Put))
+    pending = sum(put.size for put in puts if isinstance(put, Put))
+    pending += sum(asked.size for asked in _who_asked_for_lists(world))
+    assert server._registry.pending.bytes == pending
     loading = [each for each in server._registry._collections.values() if each._freshness.loading]
     for turns in server._registry._load_queues.values():
         assert turns._under_way == len(loading) <= limits.loads
@@ -102,6 +107,22 @@ def _check_bounds(world: World) -> None:
         <= limits.linger_bytes
     )
     assert all(not each._subscribers.count for each in server._registry._lingering)
+
+
+def _who_asked_for_lists(world: World) -> list[Asked[Connection]]:
+    """Return all who wait for a list of names, and check that none that has left waits for its turn."""
+    server = world.server
+    listings, queues = server._listings, server._listings._queues.values()
+    reads = [read for read in server._tickets._owners.values() if isinstance(read, ListRead)]
+    for service, queue in listings._queues.items():
+        assert queue._under_way == sum(read.service == service for read in reads) <= AT_ONCE
+        assert len(queue) == 0 or queue._under_way == AT_ONCE
+        assert set(queue._lines) <= {*server._sessions.values(), None}
+    reads += [read for queue in queues for read in queue._lines_of]
+    waiting = {read.listing for read in reads}
+    assert set(listings._shared.values()) <= waiting
+    asked = [each for listing in waiting for line in listing._asked.values() for each in line]
+    return asked + [each for _, line in listings._ended for each in line]
 
 
 def _check_collection(world: World, collection: Collection[Connection]) -> None:

@@ -55,10 +55,12 @@ LIMITS = Limits(
     linger_seconds=5,
     linger_bytes=5000,
     loads=1,
+    names=1,
     retry_seconds=(0.5, 2),
 )
 
 clients = st.integers(0, CLIENTS - 1)
+LISTS = ["/a/items", "/b/items", "/a", "/apps"]
 collections = st.sampled_from(COLLECTIONS)
 spellings = st.sampled_from(SPELLINGS)
 ids = st.sampled_from("pqrstu")
@@ -151,12 +153,13 @@ class Simulation(RuleBasedStateMachine):
 
     @rule(
         client=clients,
-        path=st.sampled_from([*SPELLINGS, "/a/items", "/a", "/apps", "/clock", "/subs"]),
+        path=st.sampled_from([*SPELLINGS, *LISTS, "/clock", "/subs"]),
+        arg=st.sampled_from([None, None, {"after": ""}, {"after": "c", "limit": 1}]),
         arrives=st.booleans(),
     )
-    def get(self, client: int, path: str, arrives: bool) -> None:
+    def get(self, client: int, path: str, arg: object, arrives: bool) -> None:
         if self._online(client):
-            self._client(client).ask("GET", path)
+            self._client(client).ask("GET", path, arg)
             self._carry(client, arrives)
 
     @rule(
