@@ -100,18 +100,16 @@ class Endpoints:
         return await self._numbers(method, given, address)
 
     async def watch_loop(self) -> None:
-        """Measure the delay and the turns of the event loop, until cancelled."""
-        if not self._measures:
-            return
-        with self._turns.watch():
-            while self._measures:
+        """Measure the delay of the event loop, until cancelled, and end the measuring of its turns."""
+        try:
+            while True:
                 due = anyio.current_time() + DELAY_SECONDS
                 await anyio.sleep_until(due)
                 self._delays.add(max(0.0, anyio.current_time() - due))
-
-    @property
-    def _measures(self) -> bool:
-        return self._live.now.metrics != "off"
+                if self._live.now.metrics == "off":
+                    self._turns.end()
+        finally:
+            self._turns.end()
 
     async def watch_storage(self) -> None:
         """Log when storage fails and when it recovers, until cancelled."""
@@ -154,6 +152,7 @@ class Endpoints:
                 self._hub, self._services, self._secured, self._delays, self._turns, version
             )
         metrics = self._metrics
+        self._turns.begin()  # which costs a little, in vain if nobody asks
         unready = await self._readiness.unready()
         text = metrics.text(unready, await self._sizes.measure(unready))
         return complete(method, 200, text, [(b"Content-Type", metrics.content_type)])

@@ -6,13 +6,14 @@ The rules:
    longer.
 2. Asking for that time is a slow system call. So it is asked for when turns have taken `GRAIN_SECONDS` by the clock on
    the wall; a shorter turn counts as one of that length at the most, and a longer one never as less than it took.
-3. asyncio and trio say when they wait; uvloop does not, and is not watched.
+3. It costs half a microsecond a turn, a whole one on trio: a loop is watched once somebody asks for metrics.
+4. asyncio and trio say when they wait; uvloop does not, and is not watched.
 """
 
 from __future__ import annotations
 
 import asyncio
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from time import monotonic, thread_time
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -37,11 +38,15 @@ class LoopTurns:
         is_watched: whether the loop is watched now.
     """
 
-    __slots__ = ("_began", "_durations", "_short", "_spent", "_unasked", "is_watched", "longest")
+    __slots__ = (
+        *("_began", "_durations", "_short", "_spent", "_unasked", "_watching"),
+        *("is_watched", "longest"),
+    )
 
     def __init__(self) -> None:
         self.longest = 0.0
         self.is_watched = False
+        self._watching = ExitStack()
         self._durations = Durations()
         self._short = 0  # turns that are not in `_durations` yet
         self._began = self._spent = 0.0
@@ -54,15 +59,20 @@ class LoopTurns:
         self._short = 0
         return self._durations
 
-    @contextmanager
-    def watch(self) -> Iterator[None]:
-        """Watch the loop that runs, from its own thread, while the block lasts."""
+    def begin(self) -> None:
+        """Watch the loop that runs, from its own thread, until `end`."""
+        if self.is_watched:
+            return
         self._began, self._unasked, self._spent = monotonic(), 0.0, thread_time()
         loop = anyio.lowlevel.current_token().native_token
         is_asyncio = isinstance(loop, asyncio.AbstractEventLoop)
-        with _on_asyncio(loop, self) if is_asyncio else _on_trio(self) as self.is_watched:
-            yield
+        watching = _on_asyncio(loop, self) if is_asyncio else _on_trio(self)
+        self.is_watched = self._watching.enter_context(watching)
+
+    def end(self) -> None:
+        """Watch it no more."""
         self.is_watched = False
+        self._watching.close()
 
     # trio knows an instrument by the names of its methods.
 

@@ -113,20 +113,23 @@ async def test_two_servers_in_one_loop(anyio_backend_name: str) -> None:
 
     note()
     one, other = LoopTurns(), LoopTurns()
-    with one.watch():
-        await anyio.sleep(0)
-        alone = sum(one.durations.counts)
-        assert alone > 0 == sum(other.durations.counts)
-        with other.watch():
-            assert one.is_watched
-            assert other.is_watched
-            await anyio.sleep(0)
-            both = sum(one.durations.counts)
-            assert both - alone == sum(other.durations.counts) > 0
-        assert not other.is_watched
-        told = sum(other.durations.counts)
-        await anyio.sleep(0)
-        assert sum(one.durations.counts) > both
+    one.begin()
+    one.begin()
+    await anyio.sleep(0)
+    alone = sum(one.durations.counts)
+    assert alone > 0 == sum(other.durations.counts)
+    other.begin()
+    assert one.is_watched
+    assert other.is_watched
+    await anyio.sleep(0)
+    both = sum(one.durations.counts)
+    assert both - alone == sum(other.durations.counts) > 0
+    other.end()
+    assert not other.is_watched
+    told = sum(other.durations.counts)
+    await anyio.sleep(0)
+    assert sum(one.durations.counts) > both
+    one.end()
     await anyio.sleep(0)
     assert sum(other.durations.counts) == told
     note()
