@@ -1,6 +1,7 @@
 """Benchmarks of SharedState.
 
 python -m benchmarks list                        what there is to measure
+python -m benchmarks growth [--quick]            how costs grow; exits with 1 if one grows faster than it may
 python -m benchmarks [SUITE ...] [--json FILE]   measure (default: all but `peers`; `all`: these, too)
 python -m benchmarks compare BEFORE AFTER        two files, row by row; exits with 1 if a row got worse, 0 if none
 python -m benchmarks report FILE [PAGE]          tables for people, as Markdown; PAGE: put them there
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 from benchmarks import connections, core, fanout, ingest, mysql, slow, snapshot, transport, update
 from benchmarks.chart import chart
 from benchmarks.compare import NOISE, compare
+from benchmarks.growth import suite as growth
 from benchmarks.measure import Run, machine, table
 from benchmarks.peers import contenders
 from benchmarks.peers import suite as peers
@@ -38,10 +40,13 @@ SUITES: Final[dict[str, tuple[Callable[[], Iterable[Result]], str]]] = {
     "slow": (slow.run, "what 100 of 1,000 readers who stop reading do to the others (wall clock)"),
     "ingest": (ingest.run, "updates stored in SQLite, beside the bare driver (wall clock)"),
     "mysql": (mysql.run, "the same in MariaDB, on one of its own (wall clock)"),
+    "growth": (growth.run, "how costs grow with what there is; what a stranger waits (wall clock)"),
     "peers": (peers.run, "the same crowd before other servers (first: make bench-peers)"),
 }
 NOT_BY_DEFAULT: Final = frozenset({"peers"})
 ALL: Final = "all"
+QUICK: Final = {"growth": growth.quick}
+"""Suites that there are in small."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -75,6 +80,7 @@ def _measure(words: Sequence[str]) -> int:
     parser = _parser("")
     parser.add_argument("suites", nargs="*", metavar="SUITE", help=", ".join(SUITES))
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to FILE")
+    parser.add_argument("--quick", action="store_true", help=f"in small: {', '.join(QUICK)}")
     options = parser.parse_args(words)
     suites = options.suites or [name for name in SUITES if name not in NOT_BY_DEFAULT]
     if suites == [ALL]:
@@ -88,7 +94,7 @@ def _measure(words: Sequence[str]) -> int:
         run.results[name] = []
         if name == "peers":
             run.machine["peers"] = contenders.versions()
-        for result in SUITES[name][0]():
+        for result in (QUICK if options.quick else {}).get(name, SUITES[name][0])():
             run.results[name].append(result)
             spent = time.monotonic() - start
             line = f"[{spent:4.0f} s] {name}: {result.name}: {result.cost:.2f} {result.measure}"
@@ -97,7 +103,10 @@ def _measure(words: Sequence[str]) -> int:
                 run.dump(options.json)
     print(", ".join(f"{key} {value}" for key, value in run.machine.items()))
     print(table([result for results in run.results.values() for result in results]))
-    return 0
+    faults = list(growth.faults(run.results.get("growth", ())))
+    for fault in faults:
+        print(f"! {fault}")
+    return 1 if faults else 0
 
 
 def _compare(words: Sequence[str]) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from benchmarks.growth.fit import EXPONENT
+
 if TYPE_CHECKING:
     from benchmarks.measure import Result, Run
 
@@ -31,7 +33,7 @@ def compare(before: Run, after: Run, noise: float = NOISE) -> tuple[str, int]:
             lines.append(f"  {name:<76} only in the run {where}")
             continue
         one, two = old[key], new[key]
-        ratio = two.cost / one.cost if one.cost else float("inf") if two.cost else 1.0
+        ratio = _ratio(one, two)
         mark = ""
         if ratio > bound:
             mark, worse = "WORSE", worse + 1
@@ -47,6 +49,13 @@ def compare(before: Run, after: Run, noise: float = NOISE) -> tuple[str, int]:
     head = f"  {'':<76} {'before':>10} {'after':>10} {'':<3} {'ratio':>6}"
     tail = f"{worse} worse, {better} better, by more than {noise:g} %"
     return "\n".join([*differing, head, *lines, tail]), worse
+
+
+def _ratio(before: Result, after: Result) -> float:
+    """Return what a row costs now as a multiple; of an exponent, what ten times the size costs now."""
+    if before.measure == EXPONENT:
+        return float(10 ** (after.cost - before.cost))
+    return after.cost / before.cost if before.cost else float("inf") if after.cost else 1.0
 
 
 def _rows(run: Run) -> dict[tuple[str, str], Result]:

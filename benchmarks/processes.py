@@ -41,20 +41,22 @@ class Process:
         pages = Path(f"/proc/{self._process.pid}/statm").read_text("ascii").split()[1]
         return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
-    def command(self, line: str) -> None:
-        """Send it one line and wait for one."""
+    def command(self, line: str) -> str:
+        """Send it one line, wait for one and return it."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(line + "\n")
         self._process.stdin.flush()
-        if not self._process.stdout.readline():
+        if not (answer := self._process.stdout.readline()):
             raise RuntimeError("the process has ended")
+        return answer
 
 
 @contextmanager
 def program(*command: str | Path, until: str = "") -> Iterator[Process]:
     """Run a program that prints `port N` before it prints `until`; it is killed at the end."""
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    packages = (ROOT, ROOT / "adapters", ROOT / "backends")  # these, whatever is installed
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, packages))}
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
     ) as process:

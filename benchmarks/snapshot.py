@@ -1,4 +1,4 @@
-"""What it costs to tell new subscribers a large collection, once it is loaded: processor time per item."""
+"""What a large collection costs once it is loaded: to tell new subscribers all of it, a change to one who has it."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ ITEMS: Final = 100_000
 CLIENTS: Final = 50
 LOOPS: Final = ("asyncio", "trio")
 ROUNDS: Final = 5
+UPDATES: Final = 200
 BYTES: Final = sum(len(item(n)) + 1 for n in range(ITEMS)) + 100
 """Of a snapshot, about; it is at least as long."""
 
@@ -48,6 +49,18 @@ def _snapshots(folder: Path, loop: str) -> Iterator[Result]:
         yield Result(f"snapshot of {case}, first since a change", first, "item")
         yield Result(f"snapshot of {case}, again", again, "item")
         yield Result(f"snapshot of {case}, {CLIENTS} clients at once", many, "client, item")
+        yield Result(f"an update of {case}, told to one", _delta(process, keeper), "update")
+
+
+def _delta(process: Process, keeper: Crowd) -> float:
+    """Return the microseconds that an update costs in the best round."""
+    best = float("inf")
+    for _ in range(ROUNDS):
+        spent = process.cpu()
+        for _ in range(UPDATES):
+            _change(keeper.clients[0])
+        best = min(best, (process.cpu() - spent) / UPDATES * 1e6)
+    return best
 
 
 def _change(client: Client) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from benchmarks.measure import Result
 
-from .fit import exponent
+from .fit import EXPONENT, exponent
 from .operations import OPERATIONS
 
 if TYPE_CHECKING:
@@ -19,9 +19,6 @@ SECONDS: Final = 0.3
 TIMES: Final = (3, 300)
 """How long, and how many times at least and at most, an operation is done at one size; the quickest one counts."""
 
-EXPONENT: Final = "exponent"
-"""What rows are counted in that tell how a cost grows."""
-
 
 def growing(largest: int) -> Iterator[Result]:
     """Yield what each operation costs at its smallest and at its largest size, and the exponent over all of them.
@@ -31,6 +28,8 @@ def growing(largest: int) -> Iterator[Result]:
     """
     for operation in OPERATIONS:
         costs = {size: _cost(operation, size) for size in operation.sizes if size <= largest}
+        if len(costs) < 2:
+            continue
         (first, smallest), *_, (last, most) = costs.items()
         few = Result(f"{operation.title}, {first:,}", smallest * 1e6, operation.name)
         yield few
@@ -50,13 +49,3 @@ def _cost(operation: Operation, size: int) -> float:
         best = min(best, time.perf_counter() - start)
         times += 1
     return best
-
-
-def steep(results: list[Result]) -> list[str]:
-    """Return a line for each operation that grows faster than it may."""
-    bounds = {operation.title: operation.bound for operation in OPERATIONS}
-    return [
-        f"{result.case}: exponent {result.cost:.2f}, at most {bound}"
-        for result in results
-        if result.measure == EXPONENT and result.cost > (bound := bounds[result.case])
-    ]

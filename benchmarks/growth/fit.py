@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from math import log
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+EXPONENT: Final = "exponent"
+"""What rows are counted in that tell how a cost grows."""
+
+TURNS: Final = "turns"
+"""What rows are counted in that tell of turns of the loop that are too long."""
 
 
 def exponent(costs: Mapping[int, float]) -> float:

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from benchmarks import connections, fanout, slow, snapshot, update
+from benchmarks.growth import core, waits
+from benchmarks.growth import suite as growth
+from benchmarks.growth.operations import OPERATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -47,7 +50,26 @@ def test_snapshot(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(snapshot, "BYTES", 3000 * 90)
     monkeypatch.setattr(snapshot, "CLIENTS", 3)
     monkeypatch.setattr(snapshot, "ROUNDS", 1)
-    assert len(costs(snapshot.run())) == 6
+    monkeypatch.setattr(snapshot, "UPDATES", 3)
+    assert len(costs(snapshot.run())) == 8
+
+
+def test_growth(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(core, "SECONDS", 0.0)
+    small = {"ITEMS": (20, 90), "ROUNDS": 1, "READERS": 2, "LEAVING": 2, "STORM": 3}
+    for name, value in {**small, "SUBSCRIPTIONS": 5, "POLL_SECONDS": 0.01}.items():
+        monkeypatch.setattr(waits, name, value)
+    found = costs(growth.run(100))
+    timed = [each for each in OPERATIONS if each.sizes[1] <= 100]
+    assert {each.title for each in timed} <= found.keys()
+    for operation in timed:
+        assert f"{operation.title}, {operation.sizes[0]:,}" in found
+    for loop in ("asyncio", "trio"):
+        for name in ("a first load", "its end", "a join after a change", "2 GETs at once"):
+            assert found[f"a stranger's wait: {name}, 90 items, {loop}"] > 0
+            assert f"a stranger's wait: {name} over items, {loop}" in found
+        assert found[f"a stranger's wait: 2 with 5 subscriptions leave, {loop}"] > 0
+        assert found[f"a stranger's wait: 3 come, {loop}"] > 0
 
 
 def test_update(monkeypatch: pytest.MonkeyPatch) -> None:

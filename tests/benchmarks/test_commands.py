@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
@@ -10,6 +11,7 @@ import pytest
 
 from benchmarks import __main__ as command
 from benchmarks.compare import compare
+from benchmarks.growth.fit import EXPONENT, TURNS, exponent
 from benchmarks.measure import Result, Run, machine
 from benchmarks.peers import contenders
 from benchmarks.peers import suite as peers
@@ -56,6 +58,49 @@ def test_rows_of_one_name_are_held_apart_by_the_row_above() -> None:
     text, worse = compare(before, after)
     assert worse == 1
     assert re.search(r"mysql: b, cpu .* WORSE", text)
+
+
+def test_compare_takes_an_exponent_as_what_ten_times_the_size_costs() -> None:
+    def grows(exponent: float) -> Run:
+        return Run({}, {"growth": [Result("an update over items", exponent, "", measure=EXPONENT)]})
+
+    assert compare(grows(0.001), grows(0.003), 1)[1] == 0
+    assert compare(grows(0.0), grows(0.5))[1] == 1
+    assert "3.16  WORSE" in compare(grows(-0.1), grows(0.4))[0]
+
+
+@pytest.mark.parametrize(
+    ("exponents", "slope"),
+    [({10: 3.0, 1000: 3.0}, 0), ({1: 2.0, 10: 20.0, 100: 200.0}, 1), ({2: 4.0, 4: 16.0}, 2)],
+)
+def test_an_exponent_is_fitted(exponents: dict[int, float], slope: float) -> None:
+    assert exponent(exponents) == pytest.approx(slope, abs=1e-9)
+
+
+def test_growth_fails_if_a_cost_grows_faster_than_it_may_or_a_turn_is_long(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = [
+        Result("an update over items", 0.04, "items", measure=EXPONENT),
+        Result("a stranger's wait: a first load", 300.0, "the longest", measure="ms"),
+        Result(" turns of more than 10 ms", 0.0, "round", measure=TURNS),
+        Result("a stranger's wait over items, trio", 1.0, "items", measure=EXPONENT),
+    ]
+    bad = [
+        Result("an update over items", 0.5, "items", measure=EXPONENT),
+        good[1],
+        Result(" turns of more than 10 ms", 2.0, "round", measure=TURNS),
+    ]
+    for results, code in ((good, 0), (bad, 1)):
+        monkeypatch.setitem(command.SUITES, "growth", (partial(list, results), "in small"))
+        assert command.main(["growth"]) == code
+    told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("! ")]
+    assert told == [
+        "! an update over items: exponent 0.50, at most 0.05 is well",
+        "! a stranger's wait: a first load: 2 turns of more than 10 ms",
+    ]
+    monkeypatch.setitem(command.QUICK, "growth", lambda: good)
+    assert command.main(["growth", "--quick"]) == 0
 
 
 def test_exit_code_of_compare(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from benchmarks.growth.operations import Operation
 
 LARGE = 1_000
-"""The largest size at which work is counted, if there are two up to this one; a count needs no more."""
+"""The largest size at which work is counted, but of items: below some thousands they take other ways."""
 
 LARGEST = 100_000
 """The largest size at which inputs are counted one by one."""
@@ -31,9 +31,6 @@ STEEP: frozenset[str] = frozenset()
 LONG = frozenset(
     {
         "an update over items in it",  # a valid message of the allowed size
-        "a join after a change over items",
-        "a GET after a change over items",
-        "a first load over items",
         "leaving over subscriptions",
     }
 )
@@ -60,8 +57,9 @@ def count(operation: Operation, size: int) -> Counted:
 
 
 def sizes(operation: Operation) -> list[int]:
-    few = [size for size in operation.sizes if size <= LARGE]
-    return few if len(few) > 1 else list(operation.sizes[:2])
+    if operation.over == "items":
+        return [size for size in operation.sizes if LARGE < size <= LARGEST]
+    return [size for size in operation.sizes if size <= LARGE]
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda each: each.title)
