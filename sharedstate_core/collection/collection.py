@@ -140,8 +140,7 @@ class Collection(LongWork[C]):
                 self._release_answers(out)
             match self._next_step(may_probe=may_probe):
                 case "forget":
-                    self._content.forget()
-                    self._notices.clear()
+                    self.forget_content()
                 case "refuse":
                     self._queue.fail(RequestError("unavailable", "the storage cannot be read"), out)
                     return

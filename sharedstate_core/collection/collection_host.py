@@ -8,6 +8,7 @@ from sharedstate_core.effects import C, Effects
 
 if TYPE_CHECKING:
     from sharedstate_core.counters import Counters
+    from sharedstate_core.leftovers import Leftovers
     from sharedstate_core.limits import Limits, LiveLimits
     from sharedstate_core.paths import CollectionPath
     from sharedstate_core.pending import Pending
@@ -28,6 +29,7 @@ class CollectionHost(Protocol[C, One_contra]):
     live_limits: LiveLimits
     counters: Counters
     pending: Pending
+    leftovers: Leftovers
 
     @property
     def limits(self) -> Limits:

@@ -13,6 +13,7 @@ from .freshness import Freshness
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sharedstate_core.leftovers import Leftovers
     from sharedstate_core.storage import Write
     from sharedstate_core.updates import Update
 
@@ -27,12 +28,16 @@ ENTRY_BYTES: Final = 400
 class Content(Generic[C]):
     """A replica, if there is one, and what is known about storage.
 
+    Args:
+        leftovers: takes what is no longer needed.
+
     Attributes:
         replica: the committed state in memory; None without content.
         freshness: whether storage may hold more.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, leftovers: Leftovers) -> None:
+        self._leftovers = leftovers
         self.replica: Replica | None = None
         self.freshness: Freshness[C] = Freshness()
 
@@ -52,6 +57,8 @@ class Content(Generic[C]):
 
     def forget(self) -> None:
         """Drop the content."""
+        if self.replica is not None:
+            self.replica.empty()
         self.replica = None
         self.freshness.forget()
 
@@ -68,7 +75,10 @@ class Content(Generic[C]):
             LocalProtocolError: a row is impossible.
         """
         known, self.replica = self.replica, None
-        return loading.load(loaded, None if loaded.base is None else known, size)
+        if known is not None and loaded.base is None:
+            known.empty()
+            known = None
+        return loading.load(loaded, known, size, self._leftovers)
 
     def show(self, replica: Replica) -> None:
         """Have this content, which has been loaded."""

@@ -53,14 +53,30 @@ def is_large(replica: Replica, limits: Limits) -> bool:
     return len(replica) > limits.turn_items or replica.bytes > TURN_BYTES
 
 
-def few_since(replica: Replica, limits: Limits) -> int:
-    """Return the first version since which no more has changed than one turn encodes."""
-    size = 0
-    for count, entry in enumerate(replica.newest()):
-        size += len(entry.text)
-        if count >= limits.turn_items or size > TURN_BYTES:
-            return entry.version
-    return 0
+class Recent:
+    """Tells since which versions little enough has changed for one turn; it looks no further back than it must.
+
+    Args:
+        replica: does not change meanwhile.
+        limits: say how much is too much.
+    """
+
+    def __init__(self, replica: Replica, limits: Limits) -> None:
+        self._newest = replica.newest()
+        self._entry = next(self._newest, None)
+        self._items = limits.turn_items
+        self._bytes = TURN_BYTES
+
+    def covers(self, since: int) -> bool:
+        """Return whether the net change from version `since` is little enough."""
+        entry = self._entry
+        while entry is not None and entry.version > since:
+            if self._items < 1 or self._bytes < 1:
+                return False
+            self._items -= 1
+            self._bytes -= len(entry.text)
+            entry = self._entry = next(self._newest, None)
+        return True
 
 
 def encode(replica: Replica, since: int | None, limits: Limits, *, in_parts: bool) -> Encoding:

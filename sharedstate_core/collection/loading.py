@@ -20,19 +20,23 @@ from .replica import Entry, Replica, insertion, last_change
 from .runs import Runs
 
 if TYPE_CHECKING:
+    from sharedstate_core.leftovers import Leftovers
     from sharedstate_core.storage import Loaded, Row
 
 Loading: TypeAlias = Generator[None, None, Replica]
 """Yields between portions, and returns the replica."""
 
 
-def load(loaded: Loaded, known: Replica | None, size: int) -> Loading:
+def load(
+    loaded: Loaded, known: Replica | None, size: int, leftovers: Leftovers | None = None
+) -> Loading:
     """Return the replica that a load leads to, at once if it is no more than one portion.
 
     Args:
         loaded: the result of the load, after `checked_load`.
         known: the replica that changes, if the rows are only what has changed since; else None.
         size: rows that one portion takes, about.
+        leftovers: for the replica.
 
     Raises:
         LocalProtocolError: a row is impossible; `known` may be of no use any more.
@@ -48,7 +52,7 @@ def load(loaded: Loaded, known: Replica | None, size: int) -> Loading:
         live.add([row for row in rows if row.text is not None])
         if is_large:
             yield
-    replica = Replica(loaded) if known is None else known
+    replica = Replica(loaded, leftovers) if known is None else known
     for tombstones in removed.portions(size):
         replica.bury(tombstones, base)
         if is_large:

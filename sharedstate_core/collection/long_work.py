@@ -33,7 +33,7 @@ class LongWork(CollectionState[C]):
     """The loads of a collection, and what it encodes by turns."""
 
     def __init__(self, path: CollectionPath, host: CollectionHost[C, Any]) -> None:
-        super().__init__(path, host.live_limits, host.counters, host.pending)
+        super().__init__(path, host.live_limits, host.counters, host.pending, host.leftovers)
         self._host = host
         self._is_in_line = False  # for a load
 

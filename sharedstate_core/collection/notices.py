@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sharedstate_core.wire.encode import encode_items, encode_notification
 
-from .encoding import Part, encode, few_since, is_large
+from .encoding import Part, Recent, encode, is_large
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -44,7 +44,7 @@ class Notices:
         self._parts: dict[tuple[bool, Cursor | None], Sequence[Part]] = {}
         self._messages: dict[tuple[Audience, Cursor | None], Sequence[Message]] = {}
         self._bytes = 0  # of net changes
-        self._few_since: int | None = None  # from here on, no net change takes turns
+        self._recent: Recent | None = None
 
     @property
     def memory(self) -> int:
@@ -73,7 +73,7 @@ class Notices:
     def _follow(self, replica: Replica) -> None:
         if self._of != replica.cursor:
             self._of = replica.cursor
-            self._few_since = None
+            self._recent = None
             self.clear()
 
     def _array(self, replica: Replica) -> Items:
@@ -88,9 +88,9 @@ class Notices:
             return False
         self._follow(replica)
         if cursor is not None and replica.reaches(cursor):
-            if self._few_since is None:
-                self._few_since = few_since(replica, limits)
-            return cursor.version < self._few_since and (in_parts, cursor) not in self._parts
+            if self._recent is None:
+                self._recent = Recent(replica, limits)
+            return (in_parts, cursor) not in self._parts and not self._recent.covers(cursor.version)
         return (in_parts, None) not in self._parts and (in_parts or self._items is None)
 
     def encode(

@@ -28,6 +28,7 @@ from sharedstate_core.storage import Cursor
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from sharedstate_core.leftovers import Leftovers
     from sharedstate_core.storage import Loaded, Row
     from sharedstate_core.updates import Update
 
@@ -76,6 +77,7 @@ class Replica:
 
     Args:
         head: what a load says of the collection as a whole; `loading` takes in its rows.
+        leftovers: takes the entries that are no longer needed, if they are many.
 
     Attributes:
         cursor: the state it holds; its parts are `epoch` and `version`.
@@ -84,7 +86,8 @@ class Replica:
         bytes: total length of all items' texts.
     """
 
-    def __init__(self, head: Loaded) -> None:
+    def __init__(self, head: Loaded, leftovers: Leftovers | None = None) -> None:
+        self._leftovers = leftovers
         self.epoch = head.epoch
         self.move_to(head.version)
         self.horizon = head.horizon
@@ -135,11 +138,9 @@ class Replica:
         """Apply a committed update, whose version is `version`; `follow` moves the cursor."""
         self.version = version
         if update.reset:
-            self._items.clear()
-            self._newest = None
+            self.empty()
             self.tombstones.clear()
             self.horizon = version
-            self.bytes = 0
         for id in update.remove:
             self._bury(id, version)
         items = self._items
@@ -156,6 +157,14 @@ class Replica:
                 if entry is not self._newest:
                     self._unlink(entry)
                     self._link(entry)
+
+    def empty(self) -> None:
+        """Let go of all items."""
+        items, self._items = self._items, {}
+        self._newest = None
+        self.bytes = 0
+        if self._leftovers is not None:
+            self._leftovers.add(items)
 
     def reaches(self, cursor: Cursor | None) -> bool:
         """Return whether the net change from `cursor` to now is known."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from sharedstate_core.counters import Counters
+    from sharedstate_core.leftovers import Leftovers
     from sharedstate_core.limits import LiveLimits
     from sharedstate_core.paths import CollectionPath
     from sharedstate_core.pending import Pending
@@ -35,11 +36,16 @@ class CollectionState(Generic[C]):
     """
 
     def __init__(
-        self, path: CollectionPath, limits: LiveLimits, counters: Counters, pending: Pending
+        self,
+        path: CollectionPath,
+        limits: LiveLimits,
+        counters: Counters,
+        pending: Pending,
+        leftovers: Leftovers,
     ) -> None:
         self.path = path
         self._limits = limits
-        self._content: Content[C] = Content()
+        self._content: Content[C] = Content(leftovers)
         self._freshness = self._content.freshness
         self._notices = Notices(limits)
         self._subscribers: Subscribers[C] = Subscribers(self._notices, counters)
@@ -47,6 +53,11 @@ class CollectionState(Generic[C]):
         self._answers: Acknowledgements[C] = Acknowledgements(path, self._subscribers, counters)
         self.operation: Operation | None = None
         self._work: Generator[None, None, Any] | None = None  # of the operation, if it is long
+
+    def forget_content(self) -> None:
+        """Drop the content and all that was encoded of it; it takes turns to be freed if it is large."""
+        self._content.forget()
+        self._notices.clear()
 
     @property
     def memory(self) -> int:

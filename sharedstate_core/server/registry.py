@@ -17,6 +17,7 @@ from sharedstate_core.collection.collection import Collection
 from sharedstate_core.collection.collection_host import DEADLINES
 from sharedstate_core.effects import C, Effects
 from sharedstate_core.errors import RequestError
+from sharedstate_core.leftovers import Leftovers
 from sharedstate_core.pending import Pending
 from sharedstate_core.timers import Timers
 
@@ -45,6 +46,7 @@ class Registry(Generic[C]):
         tickets: the tickets of the storage operations under way.
         pending: memory taken by updates that wait for storage.
         turns: the collections that have long work to do.
+        leftovers: what has yet to be freed.
     """
 
     def __init__(self, services: Names[str], limits: LiveLimits, counters: Counters) -> None:
@@ -54,6 +56,7 @@ class Registry(Generic[C]):
         self.tickets: Tickets[C] = Tickets()
         self.issue = self.tickets.issue
         self.pending = Pending(limits)
+        self.leftovers = Leftovers(limits)
         self.turns: Turns[Collection[C]] = Turns()
         self.take_turns = self.turns.add
         self._collections: dict[CollectionPath, Collection[C]] = {}
@@ -140,8 +143,8 @@ class Registry(Generic[C]):
 
     @property
     def is_unfinished(self) -> bool:
-        """Whether a collection was given a request and has yet to proceed, or has long work to go on with."""
-        return bool(self._dirty or self.turns)
+        """Whether a collection was given a request and has yet to proceed, or there is long work to go on with."""
+        return bool(self._dirty or self.turns or self.leftovers)
 
     def flush(self, asker: Reader[C] | None, out: Effects[C]) -> None:
         """Let the collections that were given requests, by `asker`, do all they can do now."""
@@ -187,6 +190,7 @@ class Registry(Generic[C]):
     def wake(self, out: Effects[C]) -> None:
         """Handle the passage of time: retry loads, drop idle collections, give one collection a turn of its work."""
         self.flush(None, out)
+        self.leftovers.free()
         if (collection := self.turns.next()) is not None:
             collection.go_on(out)
             self.go_on_loading(collection.path.service, out)
@@ -212,4 +216,5 @@ class Registry(Generic[C]):
         self.turns.discard(collection)
         for which in DEADLINES:
             self._deadlines.cancel((which, collection))
+        collection.forget_content()
         del self._collections[collection.path]

@@ -8,6 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from sharedstate_core import Commit, Limits, Load, Loaded, LocalProtocolError, Row, Update
+from sharedstate_core.leftovers import FASTER
 from sharedstate_core.testing import World, check_copies, check_requests
 from tests.core.in_memory import Transport
 
@@ -276,3 +277,48 @@ def test_the_next_load_begins_when_a_large_one_is_complete() -> None:
     turns(world)
     assert under_way(world, Load).collection.collection == "other"
     world.settle()
+
+
+@pytest.mark.parametrize("fate", ["forgotten", "reset", "replaced"])
+def test_what_is_large_is_freed_by_turns(fate: str) -> None:
+    ids = [f"{n:02}" for n in range(40)]
+    world = watching(1, *ids, limits=LIMITS)
+    replica = world.server._registry._collections[PATH]._content.replica
+    assert replica is not None
+    freed: list[int] = []
+    for id in ids:
+        replica._items[id].text = NotedText(replica._items[id].text)
+        replica._items[id].text.freed = freed  # type: ignore[attr-defined]
+    del replica
+    if fate == "forgotten":
+        world.cut(0)
+        world.advance(LIMITS.linger_seconds - 1)
+        world.now += 1
+        world.turn()
+    elif fate == "reset":
+        world.clients[0].put(P, reset=True)
+        say(world)
+        world.finish(under_way(world, Commit).ticket)
+    else:
+        world.start_anew("epoch-2")
+        world.tell(PATH)
+        world.finish(under_way(world, Load).ticket)
+    assert not freed
+    found = []
+    while world.server.next_wakeup() == world.now:
+        freed.clear()
+        world.turn()
+        found.append(len(freed))
+        assert len(found) < 100
+    assert sum(found) == len(ids)
+    assert max(found) <= FASTER * SIZE
+    world.settle()
+
+
+class NotedText(bytes):
+    """A text that notes when it is freed."""
+
+    freed: list[int]
+
+    def __del__(self) -> None:
+        self.freed.append(1)
