@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from sharedstate_anyio.storage.contract_checks import BrokenContractError, call
 from sharedstate_backends import StorageError
-from sharedstate_core import CommitResult, Committed, Loaded, Row
+from sharedstate_core import CommitResult, Committed, Loaded, Row, Server
 from tests.support.asking import numbers
 from tests.support.faults import faulty_service
 from tests.support.peer import open_client
@@ -176,6 +176,51 @@ async def test_listings_come_one_at_a_time() -> None:
         assert highest == 1
         assert began <= 4
         assert {name.split()[0] for (name,) in told} == {"a", "b"}
+
+
+async def test_lists_are_not_read_for_those_who_have_left_and_others_need_not_wait(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of those who ask for many, each has a turn; who comes last with one list waits for few."""
+    read: list[str] = []
+    gate, left = anyio.Event(), anyio.Event()
+    closed = Server.connection_closed
+
+    def leave(*arguments: Any) -> Any:
+        left.set()
+        return closed(*arguments)
+
+    monkeypatch.setattr(Server, "connection_closed", leave)
+
+    async def collections(app: str) -> list[str]:
+        read.append(app)
+        await gate.wait()
+        return []
+
+    async with running(faulty_service.SERVICE) as server:
+        store: Any = faulty_service.stores["it"]
+        store.collections = collections
+        async with open_client(server.port) as stays, open_client(server.port) as late:
+            async with open_client(server.port) as leaves:
+                for number in range(40):
+                    await leaves.send("GET", f"/leaves{number}/items")
+                await leaves.send("GET", "/")
+                assert (await leaves.message())["data"] == ["items"]
+            await left.wait()
+            for number in range(40):
+                await stays.send("GET", f"/stays{number}/items")
+            await stays.send("GET", "/")
+            assert (await stays.message())["data"] == ["items"]
+            await late.send("GET", "/late/items")
+            await late.send("GET", "/")
+            assert (await late.message())["data"] == ["items"]
+            assert read == ["leaves0"]
+            gate.set()
+            assert (await late.message())["data"] == []
+            for _ in range(40):
+                await stays.message()
+        assert read.index("late") <= 3
+        assert len(read) == 1 + 40 + 1
 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
