@@ -17,11 +17,11 @@ class Portions(Sequence[Row]):
     """A sequence of rows, which is emptied as it is taken.
 
     Args:
-        portions: lists of rows, which belong to it from now on.
+        portions: lists of rows, which belong to it from now on. They are not copied.
     """
 
     def __init__(self, portions: Iterable[list[Row]]) -> None:
-        self._portions = deque(filter(None, map(list, portions)))
+        self._portions = deque(filter(None, portions))
         self._count = sum(map(len, self._portions))
 
     def __len__(self) -> int:

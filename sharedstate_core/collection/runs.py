@@ -52,5 +52,9 @@ class Runs(Generic[T]):
 
 
 def _drained(run: deque[list[T]]) -> Iterator[T]:
+    """Yield all of a run, and keep nothing of what was: runs may all end at the same moment."""
     while run:
-        yield from run.popleft()
+        portion = run.popleft()
+        portion.reverse()
+        while portion:
+            yield portion.pop()

@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from msgspec.structs import replace
 
-from sharedstate_core import Commit, Limits, Load, Loaded, LocalProtocolError, Row, Update
+from sharedstate_core import (
+    Commit,
+    Limits,
+    Load,
+    Loaded,
+    LocalProtocolError,
+    Portions,
+    Row,
+    Update,
+)
+from sharedstate_core.collection.runs import Runs
 from sharedstate_core.leftovers import FASTER
 from sharedstate_core.testing import World, check_copies, check_requests
 from tests.core.in_memory import Transport
@@ -322,3 +332,34 @@ class NotedText(bytes):
 
     def __del__(self) -> None:
         self.freed.append(1)
+
+
+def test_runs_keep_nothing_of_what_they_have_given() -> None:
+    """They may all end at the same moment, and would free all then."""
+    freed: list[int] = []
+    runs: Runs[NotedText] = Runs(lambda text: text)
+    for start in range(4):
+        portion = [NotedText(b"%02d" % n) for n in range(start, 40, 4)]
+        for each in portion:
+            each.freed = freed
+        runs.add(portion)
+    del portion, each
+    largest = 0
+    for _ in runs.portions(4):
+        largest = max(largest, len(freed))
+        freed.clear()
+    assert largest <= 8
+
+
+def test_portions_are_a_sequence_that_is_emptied() -> None:
+    rows = [Row(f"{n}", b"{}", 1, n, 1) for n in range(5)]
+    first, second = rows[:3], rows[3:]
+    portions = Portions([first, [], second])
+    assert (len(portions), list(portions), portions[3], portions[-1]) == (5, rows, *rows[3:])
+    assert portions[1:4] == rows[1:4]
+    for index in (5, -6):
+        with pytest.raises(IndexError):
+            portions[index]
+    assert portions.take() is first  # not copied
+    assert (len(portions), list(portions)) == (2, second)
+    assert (portions.take(), portions.take(), len(portions)) == (second, [], 0)
