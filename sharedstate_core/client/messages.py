@@ -264,6 +264,8 @@ def encode_update(update: Update, condition: Condition | None) -> bytes:
 def encode_subscribe(subs: Mapping[str, Cursor | None], *, whole: bool) -> bytes:
     """Return the argument of a `PUT /subs` that adds these paths, resuming where there is a cursor.
 
+    A server that knows `brief` answers with these alone.
+
     Args:
         subs: the cursor to resume from, if any, by path.
         whole: whether these replace all subscriptions.
@@ -274,12 +276,14 @@ def encode_subscribe(subs: Mapping[str, Cursor | None], *, whole: bool) -> bytes
         if cursor is not None:
             sub["since"] = {"epoch": cursor.epoch, "version": cursor.version}
         insert.append((path, sub))
-    return _encode({"insert": insert, "reset": True} if whole else {"insert": insert})
+    return _encode(
+        {"insert": insert, "reset": True} if whole else {"insert": insert, "brief": True}
+    )
 
 
 def encode_unsubscribe(path: str) -> bytes:
     """Return the argument of a `PUT /subs` that drops a path."""
-    return _encode({"remove": [path]})
+    return _encode({"remove": [path], "brief": True})
 
 
 def accepted_paths(data: Raw) -> Collection[str] | None:

@@ -4,7 +4,7 @@ The rules:
 
 1. A subscription ends with its connection; the replica survives and resumes on the next one.
 2. Until the server has shown that it speaks level 2, every request names all subscriptions, as level 1 requires; after
-   that, requests name only what changes.
+   that, requests name only what changes, and cost the same however many there are.
 """
 
 from __future__ import annotations
@@ -43,6 +43,9 @@ class Subscriptions:
         self._connected = False
         self._by_path: dict[str, Subscription] = {}
         self._asked = 0
+        self._unanswered: dict[
+            str, list[Subscription]
+        ] = {}  # what each request asked for, by tunnel
 
     @property
     def is_waiting(self) -> bool:
@@ -80,6 +83,7 @@ class Subscriptions:
     def connection_lost(self) -> None:
         """Record that the subscriptions are gone; the replicas stay."""
         self._connected = False
+        self._unanswered.clear()
         for subscription in self._by_path.values():
             subscription.connection_lost()
 
@@ -151,7 +155,12 @@ class Subscriptions:
     def answered(self, reply: messages.Reply, out: list[ClientEffect]) -> None:
         """Handle the reply to a request for subscriptions."""
         accepted = messages.accepted_paths(reply.data)
-        for subscription in self._by_path.values():
+        those = self._unanswered.pop(str(reply.tunnel), [])
+        if self.level != 2:
+            those = list(self._by_path.values())  # a server of level 1 tells of all of them
+        for subscription in those:
+            if self._by_path.get(subscription.path) is not subscription:
+                continue  # released meanwhile
             asked = subscription.state == "asked" and subscription.tunnel == reply.tunnel
             if reply.ok and (accepted is None or subscription.path in accepted):
                 if asked:
@@ -206,6 +215,7 @@ class Subscriptions:
         for each in asked:
             each.ask(tunnel, resume=resume)
         if asked:
+            self._unanswered[tunnel] = asked
             subs = {each.path: each.since for each in asked}
             arg = self._whole_list() or messages.encode_subscribe(subs, whole=False)
             out.append(SendText(messages.encode_request("PUT", "/subs", arg, tunnel)))

@@ -14,8 +14,9 @@ from sharedstate_core.client import (
     Refused,
     Synced,
 )
+from tests.support.work import work_of
 
-from .by_hand import PATH, in_sync, notification, sent, subscribed, text, told
+from .by_hand import PATH, in_sync, notification, reply, sent, subscribed, text, told
 
 
 def test_acquire_subscribes_and_a_snapshot_synchronises() -> None:
@@ -115,7 +116,7 @@ def test_a_gap_is_mended_from_the_version_held_then_from_nothing_then_given_up()
     client = in_sync("a")
     gap = notification([{"id": "b"}], base=7, version=8)
     first, second = sent(client.receive_text(gap))
-    assert first["arg"] == {"remove": [PATH]}
+    assert first["arg"] == {"remove": [PATH], "brief": True}
     assert second["arg"]["insert"][0][1]["since"] == {"epoch": "e", "version": 5}
     assert client.receive_text(gap) == []  # of the subscription before
     client.receive_text(subscribed(second))
@@ -152,7 +153,7 @@ def test_a_level_1_server() -> None:
 def test_release() -> None:
     client = in_sync("a")
     [request] = sent(client.release(PATH))
-    assert request["arg"] == {"remove": [PATH]}
+    assert request["arg"] == {"remove": [PATH], "brief": True}
     assert client.receive_text(notification([{"id": "b"}], base=5, version=6)) == []
     with pytest.raises(LocalProtocolError):
         client.items(PATH)
@@ -189,3 +190,42 @@ def test_a_failed_subs_request_refuses_its_paths() -> None:
     [refused] = client.receive_text(subscribed(request, ok=False, error=error))
     assert isinstance(refused, Refused)
     assert str(refused.error) == "too many"
+
+
+def test_once_the_server_speaks_level_2_requests_name_what_changes_and_answers_are_brief() -> None:
+    client = in_sync("a")
+    [request] = sent(client.acquire("/app/items/other"))
+    assert request["arg"] == {"insert": [["/app/items/other", {"parts": True}]], "brief": True}
+    assert client.receive_text(subscribed(request)) == []
+    [request] = sent(client.release("/app/items/other"))
+    assert request["arg"] == {"remove": ["/app/items/other"], "brief": True}
+
+
+def test_an_acquire_costs_the_same_however_many_collections_are_held() -> None:
+    def work(held: int) -> list[float]:
+        client = in_sync("a")
+        for number in range(held):
+            [request] = sent(client.acquire(f"/app/items/{number}"))
+            client.receive_text(subscribed(request))
+        found: list[float] = [work_of(lambda: client.acquire("/app/items/more"))]
+        client.release("/app/items/more")
+        [request] = sent(client.acquire("/app/items/more"))
+        answer = subscribed(request)
+        found.append(work_of(lambda: client.receive_text(answer)))
+        found.append(work_of(lambda: client.release("/app/items/more")))
+        return found
+
+    for many, few in zip(work(900), work(10), strict=True):
+        assert many < few + 100, (many, few)
+
+
+def test_what_was_released_is_not_refused() -> None:
+    client = in_sync("a")
+    [request] = sent(client.acquire("/app/items/other"))
+    client.release("/app/items/other")
+    assert client.receive_text(reply(request["tunnel"], [])) == []
+    [first] = sent(client.acquire("/app/items/other"))
+    client.release("/app/items/other")
+    [second] = sent(client.acquire("/app/items/other"))
+    assert client.receive_text(reply(first["tunnel"], [])) == []
+    assert client.receive_text(subscribed(second)) == []
