@@ -99,7 +99,7 @@ ADAPTER: Final[dict[str, set[str]]] = {
     "http": {"config", "logs", "net", "websocket"},
     "storage": {"config", "logs"},
     "hub": {"config", "logs", "storage", "tasks", "websocket"},
-    "ops": {"config", "http", "hub", "logs", "net", "storage"},
+    "ops": {"config", "http", "hub", "logs", "net", "storage", "tasks"},
     "connections": {"config", "http", "hub", "logs", "net", "websocket"},
     "client/net": {"logs"},
     "client": {"client/net", "logs", "tasks"},

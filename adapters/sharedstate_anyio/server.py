@@ -59,11 +59,13 @@ class RunningServer:
         config: Config,
         backends: Mapping[str, Backend],
         change: Callable[[Config], None],
+        size: Callable[[], int],
     ) -> None:
         self._listeners = listeners
         self._config = config
         self._backends = backends
         self._change = change
+        self._size = size
 
     @property
     def addresses(self) -> list[tuple[str, int]]:
@@ -102,6 +104,11 @@ class RunningServer:
                     f"{scheme}://[{host}]:{port}/" if ":" in host else f"{scheme}://{host}:{port}/"
                 )
         return ""
+
+    @property
+    def size(self) -> int:
+        """The number of connections, subscriptions and collections in memory, all together; 0: it rests."""
+        return self._size()
 
     def reload(self, config: Config | None = None) -> Reload | None:
         """Reload the certificates, for new connections, and adopt a configuration, if one is given.
@@ -194,7 +201,7 @@ async def serve(
                 live.now = _in_force(new, sockets)
                 driver.change_limits(new.limits)
 
-            yield RunningServer(listeners, config, made, change)
+            yield RunningServer(listeners, config, made, change, driver.server.size)
 
 
 def _in_force(config: Config, sockets: Sequence[socket.socket]) -> Config:

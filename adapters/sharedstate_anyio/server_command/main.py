@@ -25,7 +25,7 @@ from sharedstate_anyio.entry import STDERR
 from sharedstate_anyio.logs.console import Console
 from sharedstate_anyio.logs.events import about
 from sharedstate_anyio.net.listening import ListenError
-from sharedstate_anyio.ops import cautions, open_files
+from sharedstate_anyio.ops import cautions, garbage, open_files
 from sharedstate_anyio.server import serve
 from sharedstate_anyio.storage.plugins import whereabouts
 from sharedstate_anyio.version import full_version
@@ -180,6 +180,7 @@ async def _serve(
 ) -> None:
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(serve(config, sockets=sockets))
+        await stack.enter_async_context(garbage.looked_for(lambda: server.size))
         with anyio.open_signal_receiver(*SIGNALS) as signals:
             shutdown.started()
             try:
