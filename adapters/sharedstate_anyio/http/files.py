@@ -141,6 +141,8 @@ class Files:
                         limiter=self._threads,
                     )
                 except (OSError, ValueError) as error:
+                    # A frame of anyio in the traceback refers to the error: both would wait for the garbage collector.
+                    error.__traceback__ = None
                     return self._failed(error, prefix, path, (method, headers))
         return None
 

@@ -18,15 +18,17 @@ from tests.support.cycles import no_cycles
 from tests.support.peer import SECONDS, open_client, open_peer, upgrade_request
 from tests.support.secure import secured
 from tests.support.services import babbling_service
-from tests.support.services.servers import document, until
+from tests.support.services.servers import document, sqlite, until
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Awaitable, Callable
+    from pathlib import Path
 
     from sharedstate_anyio import Config
     from tests.support.peer import Client
     from tests.support.secure import Authority
+    from tests.support.services.mariadb import MariaDb
 
 C: Final = "/app/items/c"
 GOODBYE: Final = frames.encode_close(1000)
@@ -282,3 +284,45 @@ async def test_who_spoke_tls_leaves_no_cycles(authority: Authority) -> None:
                 await peer.receive_all()
 
     await _leaves_nothing(secured(authority.write()), play)
+
+
+async def stores(port: int) -> None:
+    """Write, read, list, and meet a conflict."""
+
+    async def act(client: Client) -> None:
+        await client.subscribe(C)
+        await client.put(C, {"insert": [{"id": "a"}]})
+        assert not (await client.ask("PUT", C, {"insert": [{"id": "a"}], "if": {"a": None}}))["ok"]
+        await client.put(C, {"remove": ["a"]})
+        for path in ("/app/items/other", "/app/items", "/apps"):
+            await client.get(path)
+
+    await _with_client(port, act)
+
+
+async def test_sqlite_leaves_no_cycles(tmp_path: Path) -> None:
+    in_file = document(sqlite(file=tmp_path / "items.db"))
+    await _leaves_nothing(parse_config({**in_file, "limits": LIMITS}), stores)
+
+
+async def test_mariadb_leaves_no_cycles(shared_mariadb: MariaDb) -> None:
+    config = shared_mariadb.config(db_table="cycles")
+    in_mariadb = document({"name": "items", "module": "items_service", "config": config})
+    await _leaves_nothing(parse_config({**in_mariadb, "limits": LIMITS}), stores)
+
+
+async def test_files_leave_no_cycles(tmp_path: Path) -> None:
+    (tmp_path / "large.bin").write_bytes(bytes(1 << 20))
+
+    async def play(port: int) -> None:
+        for path in ("/large.bin", "/nowhere.html", "/nowhere/"):
+            async with open_peer(port) as peer:
+                head = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
+                await peer.send(head.encode())
+                await peer.receive_all()
+        async with open_peer(port) as peer:
+            await peer.send(b"GET /large.bin HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+            await peer.receive()
+            peer.reset()
+
+    await _leaves_nothing(parse_config({**document(), "files": {"/": str(tmp_path)}}), play)
