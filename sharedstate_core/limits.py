@@ -22,6 +22,9 @@ class Limits:
         items: ids that one update may name, `insert` and `remove` together.
         id_bytes: longest id of an item, in bytes of UTF-8.
         subscriptions: subscriptions of one connection.
+        subscription_bytes: memory of all subscriptions of all connections, and of the collections in use, without their
+            content, about 4.5 KiB for each that is watched by one connection. Beyond it, further subscriptions are
+            refused, `too_many`.
         unanswered: unanswered requests of one connection. At half of it the core asks the transport to pause reading; a
             request beyond it is answered `too_many`.
         held_bytes: bytes of replies kept for a connection whose reader is blocked; beyond that, it is closed.
@@ -44,7 +47,8 @@ class Limits:
             full, what exceeds the window for the others, and the requests deferred until then. A message to many
             counts once. Beyond it, connections that have made no progress for the longest are closed first.
         pending_bytes: updates that wait for storage, of all connections together, including the overhead of each update
-            and of each of its ids. While that much waits, further updates are answered `unavailable`.
+            and of each of its ids; and as much again for reads. While that much waits, further ones are answered
+            `unavailable`.
         retry_seconds: first and longest pause before a failed load is retried; it doubles each time.
         turn_items: items of a large collection that are dealt with in one turn; the rest waits until others have had
             theirs.
@@ -59,6 +63,7 @@ class Limits:
     items: int = 20_000
     id_bytes: int = 255
     subscriptions: int = 1_000
+    subscription_bytes: int = 512 * 1024 * 1024
     unanswered: int = 256
     held_bytes: int = 16 * 1024 * 1024
     window_bytes: int = 1024 * 1024

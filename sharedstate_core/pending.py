@@ -1,12 +1,13 @@
-"""Pending updates: the memory taken by updates that wait for storage, for all connections together.
+"""Pending requests: the memory taken by updates and reads that wait for storage, for all connections together.
 
 The rules:
 
-1. An update counts from when its collection queues it until storage has answered or cannot be asked, even if its author
-   has left meanwhile.
-2. An update deferred until its author reads on counts as unsent to the author instead (`unsent_bytes`), so a peer that
+1. A request counts from when its collection queues it; an update until storage has answered or cannot be asked, even if
+   its author has left meanwhile, a read until it is answered.
+2. What is deferred until its author reads on counts as unsent to the author instead (`unsent_bytes`), so a peer that
    does not read cannot keep others from writing.
-3. Once the bound is reached, further updates are refused whatever their size, so one update may exceed it.
+3. Updates and reads are counted each by themselves: updates that wait do not keep anybody from reading.
+4. Once the bound is reached, further ones are refused whatever their size, so one may exceed it.
 """
 
 from __future__ import annotations
@@ -20,12 +21,18 @@ if TYPE_CHECKING:
 
 
 class Pending:
-    """Counts the bytes; the bound is `Limits.pending_bytes`."""
+    """Counts the bytes; the bound of either kind is `Limits.pending_bytes`.
 
-    __slots__ = ("_limits", "bytes")
+    Attributes:
+        bytes: memory of the updates.
+        read_bytes: memory of the reads, with the tunnels they brought.
+    """
+
+    __slots__ = ("_limits", "bytes", "read_bytes")
 
     def __init__(self, limits: LiveLimits) -> None:
         self.bytes = 0
+        self.read_bytes = 0
         self._limits = limits
 
     def admit(self) -> None:
@@ -34,7 +41,18 @@ class Pending:
         Raises:
             RequestError: `unavailable`.
         """
+        self._check(self.bytes, "updates")
+
+    def admit_read(self) -> None:
+        """Refuse one more read if there is no room for it.
+
+        Raises:
+            RequestError: `unavailable`.
+        """
+        self._check(self.read_bytes, "reads")
+
+    def _check(self, used: int, what: str) -> None:
         limit = self._limits.current.pending_bytes
-        if self.bytes >= limit:
-            text = f"the storage queue is full ({limit} bytes of updates); try again later"
+        if used >= limit:
+            text = f"the storage queue is full ({limit} bytes of {what}); try again later"
             raise RequestError("unavailable", text)

@@ -13,7 +13,7 @@ from .acknowledgements import Settled
 from .quota import Quota
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from sharedstate_core.limits import LiveLimits
     from sharedstate_core.pending import Pending
@@ -64,7 +64,7 @@ class Queue(Generic[C]):
     """The updates and reads that wait.
 
     Args:
-        pending: counts the updates, including those of the commit under way.
+        pending: counts them, including the updates of the commit under way.
 
     Attributes:
         waiting: all of them, in order of arrival; behind the head there may be some that were taken out.
@@ -95,10 +95,14 @@ class Queue(Generic[C]):
             self._of.setdefault(request.author.reader, deque()).append(request)
         if isinstance(request, Put):
             self._pending.bytes += request.size
+        else:
+            self._pending.read_bytes += request.size
 
     def take(self) -> None:
         """Remove the head of the queue."""
         head = self.waiting.popleft()
+        if isinstance(head, Get):
+            self._pending.read_bytes -= head.size
         if self._of is not None:
             reader = head.author.reader
             theirs = self._of[reader]
@@ -153,7 +157,7 @@ class Queue(Generic[C]):
         self._taken.update(map(id, theirs))
         self._taken_out += len(theirs)
         self._skip_taken()
-        self._forget(each for each in theirs if isinstance(each, Put))
+        self._forget(theirs)
         return tuple(theirs)
 
     def _skip_taken(self) -> None:
@@ -179,10 +183,11 @@ class Queue(Generic[C]):
         waiting = list(self)
         self.waiting, self._of, self._taken_out = deque(), None, 0
         self._taken.clear()
-        self._forget(each for each in waiting if isinstance(each, Put))
+        self._forget(waiting)
         for request in waiting:
             request.author.fail(error, out)
 
-    def _forget(self, puts: Iterable[Put[C]]) -> None:
-        """Stop counting updates that were taken out as pending."""
-        self._pending.bytes -= sum([put.size for put in puts])
+    def _forget(self, requests: Sequence[QueuedRequest[C]]) -> None:
+        """Stop counting requests that were taken out as pending."""
+        self._pending.bytes -= sum([each.size for each in requests if isinstance(each, Put)])
+        self._pending.read_bytes -= sum([each.size for each in requests if isinstance(each, Get)])

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic, Protocol
+from typing import TYPE_CHECKING, Final, Generic, Protocol
 
 from sharedstate_core.effects import C, Effect, Effects, Send
 
 from .waiting import Waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from sharedstate_core.counters import Counters
     from sharedstate_core.messages import Message
@@ -19,6 +19,15 @@ if TYPE_CHECKING:
     from .notices import Audience, Notices
     from .reader import Reader
     from .replica import Replica
+
+
+SUBSCRIPTION_BYTES: Final = 450
+"""Approximate memory that a subscription takes in addition to its path and its options."""
+
+
+def subscription_size(path: str, sub: bytes) -> int:
+    """Return the approximate memory that a subscription takes, in bytes, without its collection."""
+    return SUBSCRIPTION_BYTES + len(path) + len(sub)
 
 
 class Watched(Protocol[C]):
@@ -78,6 +87,11 @@ class Subscription(Generic[C]):
         self.sub = sub
         self.cursor = cursor
         self.is_new = True
+
+    @property
+    def size(self) -> int:
+        """Approximate memory it takes, in bytes, without its collection."""
+        return subscription_size(self.audience.path, self.sub)
 
     def holds(self, cursor: Cursor) -> bool:
         """Return whether it has been brought to this state or a later one."""
@@ -222,9 +236,3 @@ class Subscribers(Generic[C]):
             subscription.cursor = group.cursor
             if not group:
                 del self._groups[subscription.audience]
-
-
-def proceed(gone: Iterable[Subscription[C]], out: Effects[C]) -> None:
-    """Let the collections of removed subscriptions do all they can do now."""
-    for collection in dict.fromkeys(each.collection for each in gone):
-        collection.proceed(out)

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
     from .subscriptions import Subscriptions
 
+MOST_CHARACTERS: Final = 4096
+"""Longest path and options of a subscription together, in characters: they are kept as they were spelled."""
+
 MAX_SPELLINGS: Final = 4
 """Spellings of one collection's path that a connection may subscribe to: each gets its own messages."""
 
@@ -68,7 +71,7 @@ def resolve_subscriptions(
     before: Subscriptions[C],
     changes: SubscriptionChanges,
     most: int,
-    parse: Callable[[str], CollectionPath],
+    parse: Callable[[str, bytes], CollectionPath],
 ) -> Decision[C]:
     """Decide what a request changes; what it costs depends on what it names alone.
 
@@ -76,7 +79,8 @@ def resolve_subscriptions(
         before: the present subscriptions.
         changes: what the peer asks for; each path is decided independently.
         most: number of subscriptions that a connection may have.
-        parse: returns the collection that a path names, or raises RequestError.
+        parse: returns the collection that a path names, for a new subscription with these options, or raises
+            RequestError.
     """
     listed: dict[str, Subscription[C] | Accepted] = {}
     refused: dict[str, Refusal] = {}
@@ -127,10 +131,18 @@ def _decide(
     sub: bytes,
     known: Subscription[C] | None,
     spellings: _Spellings[C],
-    parse: Callable[[str], CollectionPath],
+    parse: Callable[[str, bytes], CollectionPath],
 ) -> Subscription[C] | Accepted:
-    collection = parse(path) if known is None else known.collection.path
+    if known is None or known.sub != sub:
+        _check_length(path, sub)
+    collection = parse(path, sub) if known is None else known.collection.path
     spellings.add(collection)
     if known is not None and known.sub == sub:
         return known
     return Accepted(collection, sub, decode_subscription(sub))
+
+
+def _check_length(path: str, sub: bytes) -> None:
+    if len(path) + len(sub) > MOST_CHARACTERS:
+        problem = f"path and options of a subscription have more than {MOST_CHARACTERS} characters"
+        raise RequestError("too_large", problem)

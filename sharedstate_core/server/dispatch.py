@@ -18,7 +18,7 @@ from sharedstate_core.collection.author import abandon
 from sharedstate_core.collection.notices import Audience
 from sharedstate_core.collection.queue import Get, Put, QueuedRequest, put_size
 from sharedstate_core.collection.reader import Deferred
-from sharedstate_core.collection.subscribers import Subscription, proceed
+from sharedstate_core.collection.subscribers import Subscription, subscription_size
 from sharedstate_core.decisions.delivery import DELIVERY
 from sharedstate_core.effects import C, Effect, Effects
 from sharedstate_core.errors import RequestError
@@ -109,7 +109,7 @@ class Dispatcher(Generic[C]):
         """
         match split_path(path):
             case CollectionPath() as collection:
-                self._registry.reserve(collection)
+                self._registry.admit_read(collection)
                 self.take_in(collection, Get(author), out)
             case ():
                 author.succeed(self._registry.services, out)
@@ -118,7 +118,7 @@ class Dispatcher(Generic[C]):
             case (app, *services) if len(services) < 2 and app != "subs":
                 paging = decode_paging(arg, self._limits.current) if isinstance(arg, Raw) else arg
                 question = self._question(app, services, paging)
-                self._registry.pending.admit()
+                self._registry.pending.admit_read()
                 asked = Asked(author, in_pages=paging is not None)
                 self._read(author, partial(self._listings.ask, question, asked), out)
             case _:
@@ -191,10 +191,14 @@ class Dispatcher(Generic[C]):
         """Edit or replace the subscriptions of a connection; `reply` is called before their notifications."""
         subscriptions = session.subscriptions
         reserved: set[CollectionPath] = set()
+        more = 0
 
-        def parse(path: str) -> CollectionPath:
+        def parse(path: str, sub: bytes) -> CollectionPath:
+            nonlocal more
             parsed = parse_collection_path(path)
             self._registry.reserve(parsed, reserved)
+            more += subscription_size(path, sub)
+            self._registry.check_room(more, len(reserved))
             return parsed
 
         most = self._limits.current.subscriptions
@@ -217,11 +221,12 @@ class Dispatcher(Generic[C]):
             if session.state == "blocked":
                 session.owe(subscription)
             subscription.collection.subscribe(subscription, out)
-        proceed(gone, out)  # only now: a new subscription may have replaced one of these
+        self._registry.let_go(gone, out)  # only now: a new one may have taken its place
 
     def _begin(self, session: Session[C], path: str, wanted: Accepted) -> Subscription[C]:
         since, parts = wanted.options
         collection = self._registry.open(wanted.path)
+        self._registry.subscribed += subscription_size(path, wanted.sub)
         return Subscription(session, collection, Audience(path, parts), wanted.sub, since)
 
 

@@ -84,7 +84,7 @@ class Listings(Generic[C]):
         if listing is None:
             listing = self._shared[question] = Listing(question)
         listing.add(asked)
-        self._pending.bytes += asked.size
+        self._pending.read_bytes += asked.size
         for read in listing.reads:
             if self._queues[read.service].try_acquire(read, asked.author.reader):
                 self._begin(read, out)
@@ -100,7 +100,7 @@ class Listings(Generic[C]):
         gone = [read.listing for queue in self._queues.values() for read in queue.leave(reader)]
         for listing in dict.fromkeys(gone):
             for asked in listing.remove(reader):
-                self._pending.bytes -= asked.size
+                self._pending.read_bytes -= asked.size
                 abandon(asked.author, out)
             if not listing.is_wanted:
                 self._cancel(listing)
@@ -178,5 +178,5 @@ class Listings(Generic[C]):
 
     def _take(self, waiting: deque[Asked[C]]) -> Asked[C]:
         asked = waiting.popleft()
-        self._pending.bytes -= asked.size
+        self._pending.read_bytes -= asked.size
         return asked

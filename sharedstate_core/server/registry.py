@@ -11,10 +11,12 @@ The rules:
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Generic
+from itertools import islice
+from typing import TYPE_CHECKING, Final, Generic
 
 from sharedstate_core.collection.collection import Collection
 from sharedstate_core.collection.collection_host import DEADLINES
+from sharedstate_core.collection.content import COLLECTION_BYTES
 from sharedstate_core.effects import C, Effects
 from sharedstate_core.errors import RequestError
 from sharedstate_core.leftovers import Leftovers
@@ -32,9 +34,13 @@ if TYPE_CHECKING:
     from sharedstate_core.collection.collection_host import Deadline
     from sharedstate_core.collection.queue import QueuedRequest
     from sharedstate_core.collection.reader import Reader
+    from sharedstate_core.collection.subscribers import Subscription, Watched
     from sharedstate_core.counters import Counters
     from sharedstate_core.limits import Limits, LiveLimits
     from sharedstate_core.paths import CollectionPath
+
+AT_ONCE: Final = 100
+"""Collections that are left, or whose time has come, in one input; for the others the core asks to be woken."""
 
 
 class Registry(Generic[C]):
@@ -47,6 +53,7 @@ class Registry(Generic[C]):
         pending: memory taken by updates that wait for storage.
         turns: the collections that have long work to do.
         leftovers: what has yet to be freed.
+        subscribed: memory taken by subscriptions, in bytes, without their collections.
     """
 
     def __init__(self, services: Names[str], limits: LiveLimits, counters: Counters) -> None:
@@ -67,6 +74,8 @@ class Registry(Generic[C]):
         self._lingering: OrderedDict[Collection[C], int] = OrderedDict()  # with the bytes of each
         self._lingering_bytes = 0
         self._dirty: OrderedDict[Collection[C], None] = OrderedDict()  # yet to proceed
+        self._left: OrderedDict[Watched[C], None] = OrderedDict()  # by subscribers: yet to proceed
+        self.subscribed = 0
 
     def __len__(self) -> int:
         return len(self._collections)
@@ -94,11 +103,28 @@ class Registry(Generic[C]):
         self.check_service(path.service)
         new = beside if beside is not None else set()
         if path not in new:
-            in_use = len(self._collections) - len(self._lingering) + len(new)
             limit = self.limits.collections
-            if in_use >= limit:
+            if self._in_use + len(new) >= limit:
                 raise RequestError("too_many", f"at most {limit} collections in use")
             new.add(path)
+
+    @property
+    def _in_use(self) -> int:
+        return len(self._collections) - len(self._lingering)
+
+    def check_room(self, more: int, beside: int) -> None:
+        """Refuse one more subscription if there is no room for it.
+
+        Args:
+            more: memory of subscriptions that are about to begin, in bytes.
+            beside: number of collections about to come into use.
+
+        Raises:
+            RequestError: `too_many`.
+        """
+        used = self.subscribed + more + COLLECTION_BYTES * (self._in_use + beside)
+        if used > self.limits.subscription_bytes:
+            raise RequestError("too_many", "the server has no memory for more subscriptions")
 
     def admit(self, path: CollectionPath) -> None:
         """Refuse an update to a collection that cannot be used, or one for which there is no room.
@@ -108,6 +134,15 @@ class Registry(Generic[C]):
         """
         self.reserve(path)
         self.pending.admit()
+
+    def admit_read(self, path: CollectionPath) -> None:
+        """Refuse a read of a collection that cannot be used, or one for which there is no room.
+
+        Raises:
+            RequestError: it is refused.
+        """
+        self.reserve(path)
+        self.pending.admit_read()
 
     def check_service(self, service: str) -> None:
         """Refuse a service that does not exist.
@@ -127,6 +162,18 @@ class Registry(Generic[C]):
         self._wake_up(collection)
         return collection
 
+    def let_go(self, gone: Iterable[Subscription[C]], out: Effects[C]) -> None:
+        """Let the collections of removed subscriptions do all they can do now, many of them in later turns."""
+        for subscription in gone:
+            self.subscribed -= subscription.size
+            self._left[subscription.collection] = None
+        self._settle_left(out)
+
+    def _settle_left(self, out: Effects[C]) -> None:
+        for _ in range(min(AT_ONCE, len(self._left))):
+            collection, _ = self._left.popitem(last=False)
+            collection.proceed(out)
+
     def get(self, path: CollectionPath) -> Collection[C] | None:
         """Return a collection if it is in memory."""
         return self._collections.get(path)
@@ -144,7 +191,7 @@ class Registry(Generic[C]):
     @property
     def is_unfinished(self) -> bool:
         """Whether a collection was given a request and has yet to proceed, or there is long work to go on with."""
-        return bool(self._dirty or self.turns or self.leftovers)
+        return bool(self._dirty or self._left or self.turns or self.leftovers)
 
     def flush(self, asker: Reader[C] | None, out: Effects[C]) -> None:
         """Let the collections that were given requests, by `asker`, do all they can do now."""
@@ -194,7 +241,8 @@ class Registry(Generic[C]):
         if (collection := self.turns.next()) is not None:
             collection.go_on(out)
             self.go_on_loading(collection.path.service, out)
-        for which, collection in self._deadlines.due(out.now):
+        self._settle_left(out)
+        for which, collection in islice(self._deadlines.due(out.now), AT_ONCE):
             collection.deadline(which, out)
 
     def linger(self, collection: Collection[C], now: float) -> None:
@@ -214,6 +262,7 @@ class Registry(Generic[C]):
         self._wake_up(collection)
         self._dirty.pop(collection, None)
         self.turns.discard(collection)
+        self._left.pop(collection, None)
         for which in DEADLINES:
             self._deadlines.cancel((which, collection))
         collection.forget_content()

@@ -14,10 +14,10 @@ The rules:
 
 from collections.abc import Collection as Names
 from collections.abc import Iterable
+from itertools import islice
 from math import isfinite
 
 from sharedstate_core.arguments import check_seconds, expect, messages
-from sharedstate_core.collection.subscribers import Subscription, proceed
 from sharedstate_core.counters import Census
 from sharedstate_core.effects import C, Effect, Effects
 from sharedstate_core.errors import CLOSE_GOING_AWAY, LocalProtocolError
@@ -25,6 +25,7 @@ from sharedstate_core.limits import Limits
 from sharedstate_core.peer.session import Session
 from sharedstate_core.peer.unsent_bytes import UnsentBytes
 
+from .registry import AT_ONCE
 from .storage_inputs import StorageInputs
 from .typed_inputs import TypedInputs
 
@@ -84,10 +85,9 @@ class Server(StorageInputs[C], TypedInputs[C]):
         del self._sessions[connection]
         session.leave(out)
         self._listings.leave(session, out)
-        gone = session.subscriptions.values()
-        for subscription in gone:
+        for subscription in session.subscriptions.values():
             subscription.collection.unsubscribe(subscription)
-        proceed(gone, out)
+        self._registry.let_go(session.subscriptions.values(), out)
         session.subscriptions.clear()
         return self._end(out)
 
@@ -203,7 +203,7 @@ class Server(StorageInputs[C], TypedInputs[C]):
         `next_wakeup` asks for another call at once. Let others have their turns in between.
         """
         out = self._begin(now)
-        for session in self._drains.due():
+        for session in islice(self._drains.due(), AT_ONCE):
             session.close("the reader did not catch up in time; reconnect to resume", out)
         for session in self._unsent.evict(now):
             session.give_up(out)
@@ -257,11 +257,11 @@ class Server(StorageInputs[C], TypedInputs[C]):
         return len(self._sessions) + subscriptions + len(self._registry)
 
     def _close_all(self, out: Effects[C]) -> None:
-        gone: list[Subscription[C]] = []
-        for session in self._sessions.values():
+        sessions = self._sessions.values()
+        gone = [each for session in sessions for each in session.subscriptions.values()]
+        for session in sessions:
             session.close("the server is shutting down", out, CLOSE_GOING_AWAY)
-            gone += session.subscriptions.values()
             session.subscriptions.clear()
         for subscription in gone:
             subscription.collection.unsubscribe(subscription)
-        proceed(gone, out)
+        self._registry.let_go(gone, out)

@@ -31,7 +31,6 @@ STEEP: frozenset[str] = frozenset()
 LONG = frozenset(
     {
         "an update over items in it",  # a valid message of the allowed size
-        "leaving over subscriptions",
     }
 )
 """What takes one long input at a large size."""

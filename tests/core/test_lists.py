@@ -525,7 +525,7 @@ def test_who_waits_for_a_list_counts_as_waiting_for_storage(end: str) -> None:
     pending = world.server._registry.pending
     asked = [world.clients[0].ask("GET", f"/{app}/items") for app in "abcde"]
     say(world)
-    assert pending.bytes > 6000
+    assert pending.read_bytes > 6000
     hear(world)
     assert [each.code for each in asked] == [None, None, None, "unavailable", "unavailable"]
     assert world.clients[1].ask("GET", "/").reply is None
@@ -539,6 +539,6 @@ def test_who_waits_for_a_list_counts_as_waiting_for_storage(end: str) -> None:
             world.fail(ticket)
         else:
             world.finish(ticket)
-    assert pending.bytes == 0
+    assert pending.read_bytes == 0
     world.settle()
-    assert pending.bytes == 0
+    assert pending.read_bytes == 0

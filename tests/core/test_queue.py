@@ -75,7 +75,8 @@ def test_it_is_a_list_from_which_a_reader_s_requests_can_be_taken(steps: list[An
         assert [id(each) for each in queue] == [id(each) for each in model]
         assert bool(queue.waiting) == bool(model)
         assert not model or queue.waiting[0] is model[0]
-        assert pending.bytes == 7 * sum(isinstance(each, Put) for each in model)
+        assert pending.bytes == sum(each.size for each in model if isinstance(each, Put))
+        assert pending.read_bytes == sum(each.size for each in model if isinstance(each, Get))
         assert len(queue.waiting) <= 3 * len(model) + 64
 
 

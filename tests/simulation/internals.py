@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from sharedstate_core.collection.queue import Put
+from sharedstate_core.collection.queue import Get, Put
 from sharedstate_core.collection.reader import Deferred
 from sharedstate_core.collection.subscribers import Subscription
 from sharedstate_core.effects import Commit, Load
@@ -89,12 +89,17 @@ def _check_bounds(world: World) -> None:
     given = {id(each): len(each) for _, kept in counted for each in kept.messages}
     assert outstanding.bytes == sum(given.values())
     assert outstanding.bytes <= limits.owed_bytes * 3 // 2 or len(counted) == 1
+    subscriptions = [each for it in server._sessions.values() for each in it.subscriptions.values()]
+    assert server._registry.subscribed == sum(each.size for each in subscriptions)
     collections = server._registry._collections.values()
+    assert server._registry._left.keys() <= set(collections)
     queues = [each._queue for each in collections]
     puts = [put for queue in queues for put in (*queue._committing, *queue)]
-    pending = sum(put.size for put in puts if isinstance(put, Put))
-    pending += sum(asked.size for asked in _who_asked_for_lists(world))
-    assert server._registry.pending.bytes == pending
+    pending = server._registry.pending
+    assert pending.bytes == sum(put.size for put in puts if isinstance(put, Put))
+    reads = sum(get.size for queue in queues for get in queue if isinstance(get, Get))
+    reads += sum(asked.size for asked in _who_asked_for_lists(world))
+    assert pending.read_bytes == reads
     loading = [each for each in server._registry._collections.values() if each._freshness.loading]
     for turns in server._registry._load_queues.values():
         assert turns._under_way == len(loading) <= limits.loads
@@ -184,6 +189,6 @@ def check_empty(server: Server[Connection]) -> None:
     assert not server._registry._lingering
     assert not server._unsent._kept
     assert not server._unsent._line
-    assert server._registry.pending.bytes == 0
+    assert server._registry.pending.bytes == server._registry.pending.read_bytes == 0
     assert not any(map(len, server._registry._load_queues.values()))
     assert not server.is_busy

@@ -66,6 +66,7 @@ RANGES: Final[dict[str, _Range]] = {
     "items": _Range(1, 1_000_000),
     "id_bytes": _Range(8, 255),  # what an index column of every store can hold
     "subscriptions": _Range(1, 1_000_000),
+    "subscription_bytes": _Range(1024 * 1024, 1 << 40),
     "unanswered": _Range(8, 100_000),
     "held_bytes": _Range(64 * 1024, 1 << 32),
     "window_bytes": _Range(1024, 1 << 32),

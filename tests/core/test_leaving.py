@@ -1,0 +1,122 @@
+"""Many subscriptions: what they keep in memory is bounded, and who leaves keeps nobody waiting."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from sharedstate_core import Limits
+from sharedstate_core.server.registry import AT_ONCE
+from sharedstate_core.testing import World
+from tests.support.work import work_of
+
+from .scenes import P, hear, replies, say
+
+MANY = 5 * AT_ONCE
+
+
+def path(number: int) -> str:
+    return f"/a/items/{number}"
+
+
+def subscribed(count: int, limits: Limits | None = None) -> World:
+    world = World(2, limits=limits)
+    world.clients[0].put_subs({path(number): {} for number in range(count)})
+    world.settle()
+    return world
+
+
+def test_the_collections_of_who_leaves_are_left_in_turns() -> None:
+    world = subscribed(MANY, Limits(linger_seconds=0))
+    world.server.connection_closed(world.connection(0), world.now)
+    counts = [world.server.census().collections]
+    while (at := world.server.next_wakeup()) is not None and at <= world.now:
+        world.server.wake(world.now)
+        counts.append(world.server.census().collections)
+    assert counts[0] >= MANY - AT_ONCE
+    assert max(before - after for before, after in pairwise(counts)) <= 2 * AT_ONCE
+    assert counts[-1] == 0
+    assert world.server._registry.subscribed == 0
+
+
+def test_what_is_left_in_turns_may_be_watched_again_meanwhile() -> None:
+    world = subscribed(MANY, Limits(linger_seconds=0))
+    world.clients[0].put_subs({}, [path(number) for number in range(MANY)])
+    say(world)
+    last = path(MANY - 1)
+    world.clients[1].put_subs({last: {}})
+    say(world, 1)
+    world.settle()
+    world.advance(0)
+    assert world.server.census().collections == 1
+    assert last in world.clients[1].copies
+
+
+def leaving(count: int) -> int:
+    world = subscribed(count)
+    return int(work_of(lambda: world.server.connection_closed(world.connection(0), world.now)))
+
+
+def test_the_work_of_one_leave_is_that_of_a_few_collections() -> None:
+    """Beyond them a subscription costs little."""
+    few, many = leaving(AT_ONCE), leaving(MANY)
+    assert many < 3 * few
+
+
+def test_collections_whose_time_has_come_together_go_in_turns() -> None:
+    world = subscribed(MANY, Limits(linger_seconds=10))
+    world.server.connection_closed(world.connection(0), world.now)
+    while world.server._registry._left:
+        world.server.wake(world.now)
+    assert world.server.census().collections == MANY
+    world.now += 10
+    world.server.wake(world.now)
+    assert world.server.census().collections >= MANY - AT_ONCE
+    assert world.server.next_wakeup() <= world.now  # type: ignore[operator]
+    world.advance(0)
+    assert world.server.census().collections == 0
+
+
+def test_the_memory_of_all_subscriptions_is_bounded() -> None:
+    """Some are refused, the others stay, and what ends makes room."""
+    room = 20
+    world = subscribed(MANY, Limits(subscription_bytes=room * 5000))
+    assert room - 5 < len(world.clients[0].copies) < room + 5
+    assert world.server.census().subscriptions == len(world.clients[0].copies)
+    world.clients[1].put_subs({P: {}})
+    world.settle()
+    assert not world.clients[1].copies
+    world.clients[0].put_subs({}, list(world.clients[0].copies))
+    world.clients[1].put_subs({P: {}})
+    world.settle()
+    assert world.server._registry.subscribed < 1000
+
+
+@pytest.mark.parametrize("long", ["path", "options"])
+def test_a_subscription_is_short(long: str) -> None:
+    """It is kept as it was spelled."""
+    world = World(1)
+    path, sub = ("/" * 4096 + P, {}) if long == "path" else (P, {"x": "y" * 4096})
+    world.clients[0].put_subs({path: sub, "/a/items/d": {}})
+    say(world)
+    (reply,) = hear(world)
+    assert [name for name, _ in reply["data"]] == ["/a/items/d"]
+    ((_, error),) = reply["errors"]
+    assert error["code"] == "too_large"
+
+
+def test_reads_that_wait_count_like_updates() -> None:
+    """With the tunnels that they bring."""
+    world = World(2, limits=Limits(pending_bytes=2000))
+    for client in range(2):
+        for _ in range(3):
+            world.clients[client].ask("GET", path(client))
+        say(world, client)
+    refused = [asked.reply for asked in world.clients[1].asked if hear(world, 1) or asked.reply]
+    assert [message["error"]["code"] for message in refused if message] == ["unavailable"] * 2
+    for ticket in list(world.operations):
+        world.finish(ticket)
+    hear(world)
+    assert replies(world) == [(0, True), (1, True), (2, True)]
+    assert world.server._registry.pending.read_bytes == 0
