@@ -137,7 +137,9 @@ class Listings(Generic[C]):
         while self._ended and given <= limit:
             listing, waiting = self._ended[0]
             given += ANSWER_BYTES + self._answer_first(listing, waiting, out)
-            if not waiting:
+            if waiting:
+                self._ended.rotate(-1)  # whoever waits for another list comes next
+            else:
                 self._ended.popleft()
 
     def _answer_first(self, listing: Listing[C], waiting: deque[Asked[C]], out: Effects[C]) -> int:

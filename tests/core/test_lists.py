@@ -423,6 +423,26 @@ def test_one_input_answers_only_so_many() -> None:
     assert not server.is_busy
 
 
+def test_who_waits_for_another_list_does_not_wait_for_all_answers_to_the_first() -> None:
+    server: Server[int] = Server(["items", "others"], Limits(window_bytes=10_000))
+    names = [f"{number:0100}" for number in range(50)]
+    request = '{"type":"REQUEST","cmd":"GET","path":"/%s"}'
+    for connection in range(101):
+        server.connection_opened(connection)
+    (first,) = server.receive_text(0, request % "b/items", 0.0)
+    for connection in range(1, 100):
+        server.receive_text(connection, request % "a/items", 0.0)
+    (other,) = server.receive_text(100, request % "a/others", 0.0)
+    assert isinstance(first, ListCollections)
+    assert isinstance(other, ListCollections)
+    second, *_ = server.list_succeeded(first.ticket, [], 0.0)
+    assert isinstance(second, ListCollections)
+    server.list_succeeded(second.ticket, names, 0.0)
+    effects = [*server.list_succeeded(other.ticket, names, 0.0), *server.wake(0.0)]
+    assert (100,) in [each.connections for each in effects if isinstance(each, Send)]
+    assert server.next_wakeup() == 0.0, "the others still wait"
+
+
 def test_a_reader_who_cannot_take_a_list_asks_again_when_it_can() -> None:
     """Until then the list is kept nowhere; and what it gets is what there is then."""
     world = many(20, clients=2)
