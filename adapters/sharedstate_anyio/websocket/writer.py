@@ -4,8 +4,8 @@ The rules:
 
 1. `send_frame` only queues; the broadcaster flushes what one turn of the loop produced in one piece.
 2. What goes to many is offered to one socket after the other by the shortest path, `offer_to_all`.
-3. What the socket does not accept at once is kept, and the connection is *blocked*: the core sends it nothing more, and
-   a task waits until the socket has accepted the rest.
+3. What the socket does not accept at once, or is too much for one turn of the loop, is kept, and the connection is
+   *blocked*: the core sends it nothing more, and a task waits until the socket has accepted the rest.
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 PROGRESS_BYTES: Final = 64 * 1024
 """What a slow reader must read within `Limits.drain_seconds` to count as alive."""
+
+TURN_BYTES: Final = 2 * 1024 * 1024
+"""What one turn of the loop gives to one socket, though it may accept more: a peer may read as fast as we send."""
 
 _NOTHING: Final = memoryview(b"")
 
@@ -152,23 +155,25 @@ class Writer(ABC):
         """Offer what is queued to the socket, unless it is full."""
         if self._rest:
             return
+        room = TURN_BYTES
         while self.queued:
             data = self._next(self.queued)
             try:
-                sent = self.sock.send(data)
+                sent = self.sock.send(data) if room > 0 else 0
             except OSError as error:
                 self._failed(data, error)
                 return
             if sent < len(data):
                 self._keep(memoryview(data)[sent:])
                 return
+            room -= sent
         if self._draining:
             self._report_drained()
 
     def _next(self, queued: list[bytes]) -> bytes:
         """Take what goes to the socket next: all that is queued, joined, except that large pieces are not copied."""
-        if len(queued) > 1 and max(map(len, queued)) >= LARGE_BYTES:
-            small = next(index for index, piece in enumerate(queued) if len(piece) >= LARGE_BYTES)
+        large = (index for index, piece in enumerate(queued) if len(piece) >= LARGE_BYTES)
+        if len(queued) > 1 and (small := next(large, -1)) >= 0:
             if small and isinstance(queued[small - 1], Head):
                 small -= 1  # see `_cut`
             taken = max(1, small)
