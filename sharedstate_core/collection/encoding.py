@@ -100,13 +100,16 @@ def encode(replica: Replica, since: int | None, limits: Limits, *, in_parts: boo
         each = changed.portions(limits.turn_items)
         texts = (entry.text for entries in each for entry in entries)
     arrays: list[Items] = []
-    text: list[bytes] = []
+    done: list[bytes] = []
+    rest = b"["  # of the array, not enough for a piece
     for batch, ends in _batches(texts, limits, in_parts=in_parts):
-        joined = b",".join(batch)
-        text += pieces(b"%b%b%b" % (b"," if text else b"[", joined, b"]" if ends else b""))
+        text = b"%b%b%b" % (rest, b",".join(batch), b"]" if ends else b",")
+        *whole, rest = pieces(text)
+        done += whole
         if ends:
-            arrays.append(Items(tuple(text), sum(map(len, text))))
-            text = []
+            done.append(rest)
+            arrays.append(Items(tuple(done), sum(map(len, done))))
+            done, rest = [], b"["
         else:
             yield
     last = len(arrays) - 1

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
-from sharedstate_core import Commit, Cursor, Limits, Load, Update
+from sharedstate_core import Commit, Cursor, Limits, Load, Loaded, Update
 from sharedstate_core.collection import encoding
 from sharedstate_core.collection.replica import Changes, Replica
+from sharedstate_core.messages import PIECE_BYTES
 from sharedstate_core.testing import World, check_copies, check_requests
 
 from .scenes import PATH, P, changes, hear, put, say, stored, text, under_way, watching
@@ -208,6 +209,27 @@ def test_a_read_that_nobody_else_needs_is_answered_although_others_write_meanwhi
         world.turn()
     hear(world)
     assert asked.ok
+
+
+@pytest.mark.parametrize("in_parts", [False, True])
+def test_pieces_are_as_long_as_those_of_what_is_encoded_at_once(in_parts: bool) -> None:
+    """A transport that joins small pieces would copy all of it."""
+    replica = Replica(Loaded(EPOCH, 1, 0, []))
+    texts = {f"{n}": text(f"{n:0200}") for n in range(2000)}
+    replica.follow([Update(insert=texts)])
+    work = encoding.encode(replica, None, Limits(turn_items=100), in_parts=in_parts)
+    for _ in range(100):
+        try:
+            next(work)
+        except StopIteration as end:
+            parts = end.value
+            break
+    assert len(parts) == 1 + in_parts
+    items = [json.loads(bytes(part.items)) for part in parts]
+    assert [item for part in items for item in part] == [*map(json.loads, texts.values())]
+    for part in parts:
+        assert {len(piece) for piece in part.items.pieces[:-1]} == {PIECE_BYTES}
+        assert part.items.size == sum(map(len, part.items.pieces))
 
 
 def test_large_texts_have_turns_however_few(monkeypatch: pytest.MonkeyPatch) -> None:
