@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
@@ -204,6 +205,14 @@ def test_blocks_do_not_nest_and_end_whatever_happens() -> None:
     with pytest.raises(ZeroDivisionError), counting():
         raise ZeroDivisionError
     assert work_of(lambda: watching(1, "a")) > 0
+
+
+def test_other_threads_do_not_count(does: Any) -> None:
+    with counting(of=("work_doing",)) as meter, ThreadPoolExecutor(1) as pool:
+        pool.submit(does["a loop"], *given()).result()
+        assert meter.take() == 0
+        does["a loop"](*given())
+        assert meter.take() >= N
 
 
 def test_what_is_suspended_in_a_block_goes_on_after_it(does: Any) -> None:

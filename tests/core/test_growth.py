@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks.growth.fit import exponent
 from benchmarks.growth.operations import OPERATIONS
-from tests.support.work import Work, counting
+from tests.support.work import LONG_TURN, Work, counting
 
 if TYPE_CHECKING:
     from benchmarks.growth.operations import Operation
@@ -21,9 +21,6 @@ LARGE = 1_000
 
 LARGEST = 100_000
 """The largest size at which inputs are counted one by one."""
-
-LONGEST = 75_000
-"""Units of one input: 10 ms at the most."""
 
 STEEP: frozenset[str] = frozenset()
 """What still grows faster than it may."""
@@ -76,4 +73,4 @@ ALONE = [each for each in OPERATIONS if each.over not in {"subscribers", "collec
 def test_no_input_is_long(operation: Operation) -> None:
     size = max(size for size in operation.sizes if size <= LARGEST)
     largest = count(operation, size).largest
-    assert (largest > LONGEST) == (operation.title in LONG), largest
+    assert (largest > LONG_TURN) == (operation.title in LONG), largest

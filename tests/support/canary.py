@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 from sharedstate_core import Limits
 from tests.support.peer import Client, open_client
 from tests.support.services.servers import running
+from tests.support.work import LONG_TURN
+from tests.support.work.turns import counting_turns
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -37,12 +39,14 @@ class Canary:
 
 @asynccontextmanager
 async def with_canary() -> AsyncIterator[tuple[RunningServer, Canary]]:
-    """Run a server with a canary, which is still alive at the end."""
+    """Run a server with a canary, which is alive at the end and never had to wait for a long turn of the loop."""
     limits = Limits(message_bytes=LIMIT)
     async with running(limits=limits) as server, open_client(server.port) as client:
         await client.subscribe("/canary/items/c")
         await client.notification()
         canary = Canary(client)
-        await canary.sing()
-        yield server, canary
-        await canary.sing()
+        with counting_turns() as turns:
+            await canary.sing()
+            yield server, canary
+            await canary.sing()
+        assert max(turns) < LONG_TURN, max(turns)
