@@ -30,6 +30,8 @@ MAX_SPELLINGS: Final = 4
 MAX_EXPLAINED: Final = 1000
 """Refusals of one request that tell what is wrong with their paths; beyond it, paths are not looked at."""
 
+_NO_MORE: Final = Refusal("too_many", f"more than {MAX_EXPLAINED} paths are refused")
+
 
 class Accepted(NamedTuple):
     """A subscription that has passed every check and is about to begin."""
@@ -93,11 +95,12 @@ def resolve_subscriptions(
     leaving = [each for path in {**dropped, **known} if (each := before.get(path)) is not None]
     room = most - len(before) + len(leaving)
     spellings = _Spellings(before, leaving)
+    full = Refusal("too_many", f"at most {most} subscriptions")
     for path, sub in wanted.items():
         if len(listed) >= room:
-            refused[path] = Refusal("too_many", f"at most {most} subscriptions")
+            refused[path] = full
         elif len(refused) >= MAX_EXPLAINED:
-            refused[path] = Refusal("too_many", f"more than {MAX_EXPLAINED} paths are refused")
+            refused[path] = _NO_MORE
         else:
             try:
                 listed[path] = _decide(path, sub, known.get(path), spellings, parse)
