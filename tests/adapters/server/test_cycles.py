@@ -292,7 +292,9 @@ async def stores(port: int) -> None:
     async def act(client: Client) -> None:
         await client.subscribe(C)
         await client.put(C, {"insert": [{"id": "a"}]})
-        assert not (await client.ask("PUT", C, {"insert": [{"id": "a"}], "if": {"a": None}}))["ok"]
+        since = {"epoch": (await client.notification())["epoch"], "version": 0, "ids": ["a"]}
+        conflict = await client.ask("PUT", C, {"insert": [{"id": "a"}], "if": since})
+        assert conflict["error"]["code"] == "conflict"
         await client.put(C, {"remove": ["a"]})
         for path in ("/app/items/other", "/app/items", "/apps"):
             await client.get(path)

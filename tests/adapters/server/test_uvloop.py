@@ -8,6 +8,10 @@ from pathlib import Path
 import anyio
 import pytest
 
+from tests.adapters.server.test_cycles import (  # noqa: F401
+    test_storage_that_fails_leaves_no_cycles,
+    test_who_has_left_leaves_no_cycles,
+)
 from tests.adapters.websocket.test_conversation import (  # noqa: F401  (to be run here)
     test_a_subscriber_is_synchronised_once_then_told_every_change,
 )
