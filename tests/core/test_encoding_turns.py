@@ -153,6 +153,16 @@ def test_a_small_change_has_no_turns() -> None:
     assert (told["base"], [item["id"] for item in told["data"]["insert"]]) == (len(IDS), ["z"])
 
 
+def test_a_small_change_does_not_wait_for_a_commit() -> None:
+    world = settled()
+    put(world, 0, "y")
+    world.clients[1].put_subs({P: {"since": {"epoch": EPOCH, "version": len(IDS) - 1}}})
+    say(world, 1)
+    _, told = unheard(world, 1)
+    assert [item["id"] for item in told["data"]["insert"]] == [IDS[-1], "z"]
+    under_way(world, Commit)
+
+
 def test_what_is_encoded_once_has_no_turns() -> None:
     world = settled()
     for client in (1, 2):
