@@ -100,9 +100,10 @@ class LiveLimits:
     Attributes:
         current: the limits in force.
         bound_collections: whether the size of collections is bounded.
+        turn_readers: readers to whom one turn gives something of their own, and groups that it tells of a change.
     """
 
-    __slots__ = ("bound_collections", "current")
+    __slots__ = ("bound_collections", "current", "turn_readers")
 
     def __init__(self, limits: Limits) -> None:
         self.change(limits)
@@ -112,6 +113,7 @@ class LiveLimits:
         self.current = limits
         bounds = (limits.collection_items, limits.collection_bytes)
         self.bound_collections = bounds != (None, None)
+        self.turn_readers = max(1, limits.turn_items // 10)
 
 
 def _check_pauses(value: object) -> None:

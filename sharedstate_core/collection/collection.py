@@ -16,6 +16,7 @@ The rules:
 from __future__ import annotations
 
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from sharedstate_core.decisions.collection_step import COLLECTION_STEP, Asked, Step
@@ -69,7 +70,7 @@ class Collection(LongWork[C]):
         """Return what brings a subscriber up to date, for the caller to send; nothing yet without content."""
         replica = self._content.replica
         claimed = self._freshness.awaited_version(subscription, replica)
-        if replica is None or claimed is not None:
+        if replica is None or claimed is not None or self.operation == "tell":
             self._subscribers.await_content(subscription, claimed)
             return ()
         if self._notices.takes_turns(replica, subscription.audience.parts, subscription.cursor):
@@ -94,7 +95,7 @@ class Collection(LongWork[C]):
         replica = self._content.follow(commit.writes, result)
         if replica is not None:
             self._broadcast(replica, out)
-        if self._freshness.stale or self._content.replica is None:
+        if self._freshness.stale or self._content.replica is None or self.operation == "tell":
             self._answers.hold(answers)  # subscribers must see the updates first
         else:
             self._answers.give(answers, out)
@@ -186,12 +187,16 @@ class Collection(LongWork[C]):
             self._host.want_no_load(self)
 
     def _catch_up_waiting(self, out: list[Effect[C]]) -> None:
-        if self._content.replica is None or self.operation == "encode":
+        if self._content.replica is None or isinstance(self.operation, str):
             return
-        for subscription in list(self._subscribers.waiting.for_content):
+        waiting = self._subscribers.waiting.for_content
+        before, most = len(waiting), self._limits.turn_readers
+        for subscription in list(islice(waiting, most)):
             reader = subscription.reader
             if reader.state == "ready":  # an earlier iteration may have blocked it
                 reader.take(self.catch_up(subscription, out), out)
+        if before > most and len(waiting) < before:
+            self._host.take_turns(self)
 
     def _release_answers(self, out: list[Effect[C]]) -> None:
         """Give the held answers once the subscribers have seen the updates they acknowledge."""
@@ -245,8 +250,12 @@ class Collection(LongWork[C]):
         return not (self.operation or waits or self._subscribers.count)
 
     def _broadcast(self, replica: Replica, out: list[Effect[C]]) -> None:
-        """Send all subscribers in step the net change to the replica."""
-        self._subscribers.broadcast(replica, out)
+        """Send all subscribers in step the net change to the replica, by turns if they are in many groups."""
+        if not self._subscribers.broadcast(replica, out, self._limits.turn_readers):
+            self.operation = "tell"
+            self._host.take_turns(self)
+            return
+        self.operation = None
         keep = self._limits.current.tombstones
         if len(replica.tombstones) > keep:
             replica.prune(keep)

@@ -1,10 +1,11 @@
-"""What a collection does by turns: to take in a load, and to encode what is too much for one turn.
+"""What a collection does by turns: to take in a load, to encode what is too much for one turn, to tell many groups.
 
 The rules:
 
 1. While it goes on, nothing else of the collection begins, as with any operation: what is encoded stays as it is.
 2. While a load is taken in there is no content, and nobody is told anything.
 3. Whoever waits for something that takes turns to encode waits as for content.
+4. Subscribers in many groups are told by turns, with nothing new before all have been told; answers wait for that.
 """
 
 from __future__ import annotations
@@ -75,6 +76,8 @@ class LongWork(CollectionState[C]):
         """Do another portion of the long work under way, or all that can be done now."""
         operation, work = self.operation, self._work
         if work is None:
+            if operation == "tell" and self._content.replica is not None:
+                self._broadcast(self._content.replica, out)
             self.proceed(out)
             return
         try:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sharedstate_core.storage import Cursor
 
 
-Operation: TypeAlias = Commit | Load | Literal["encode"]
+Operation: TypeAlias = Commit | Load | Literal["encode", "tell"]
 
 
 class CollectionState(Generic[C]):
@@ -31,8 +31,8 @@ class CollectionState(Generic[C]):
 
     Attributes:
         path: its name.
-        operation: the storage operation under way, or "encode" while something large is encoded by turns; None if
-            the next step may be taken.
+        operation: the storage operation under way, or "encode" while something large is encoded by turns, or "tell"
+            while many are told of a change by turns; None if the next step may be taken.
     """
 
     def __init__(

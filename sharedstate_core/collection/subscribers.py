@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from itertools import islice
 from typing import TYPE_CHECKING, Final, Generic, Protocol
 
 from sharedstate_core.effects import C, Effect, Effects, Send
@@ -152,7 +154,7 @@ class Subscribers(Generic[C]):
     def __init__(self, notices: Notices, counters: Counters) -> None:
         self._notices = notices
         self._counters = counters
-        self._groups: dict[Audience, Group[C]] = {}
+        self._groups: OrderedDict[Audience, Group[C]] = OrderedDict()  # those told last are last
         self.waiting: Waiting[C, Subscription[C]] = Waiting()
         self.count = 0
 
@@ -193,12 +195,19 @@ class Subscribers(Generic[C]):
         """Return whether those in step are told in parts, and from which cursor on."""
         return {(audience.parts, group.cursor) for audience, group in self._groups.items()}
 
-    def broadcast(self, replica: Replica, out: list[Effect[C]]) -> None:
-        """Send all subscribers in step the net change from their group's cursor to the replica."""
-        counters, cursor = self._counters, replica.cursor
-        if not self._groups:
+    def broadcast(self, replica: Replica, out: list[Effect[C]], most: int) -> bool:
+        """Send subscribers in step the net change from their group's cursor to the replica, to `most` groups.
+
+        Returns:
+            Whether all have been told.
+        """
+        counters, cursor, groups = self._counters, replica.cursor, self._groups
+        if not groups:
             self._notices.clear()  # nobody asks for anything new, and what there is would stay
-        for audience, group in self._groups.items():
+        for audience, group in list(islice(groups.items(), most)):
+            if group.cursor == cursor:
+                break
+            groups.move_to_end(audience)
             connections = group.connections
             messages = self._notices.messages(replica, audience, group.cursor)
             group.cursor = cursor
@@ -208,6 +217,7 @@ class Subscribers(Generic[C]):
             counters.deliveries += len(connections) * len(messages)
         if self.waiting.behind:
             self.waiting.wake(replica.version)
+        return not groups or next(iter(groups.values())).cursor == cursor
 
     def _count_catch_up(
         self, subscription: Subscription[C], replica: Replica, messages: int

@@ -110,7 +110,7 @@ def test_nobody_sees_what_is_not_complete() -> None:
         say(world, 1)
         assert [m["cmd"] for m in hear(world, 1)] == ["PUT"]
         world.turn()
-    assert turns(world) == 0
+    assert turns(world) <= 1  # two are told, one in each turn
     for client in (0, 1):
         ((base, _, data),) = changes(world, client)
         assert (base, [item["id"] for item in data["insert"]]) == (0, list(IDS))

@@ -165,15 +165,18 @@ def _check_collection(world: World, collection: Collection[Connection]) -> None:
         or collection._answers.behind
         or isinstance(operation, Commit)
     )
-    is_taking_turns = collection._work is not None
+    is_telling = operation == "tell"
+    is_taking_turns = collection._work is not None or is_telling
     assert not is_taking_turns or collection in server._registry.turns._line
     assert (collection in under_way) == (operation is not None and not is_taking_turns)
     replica = collection._content.replica
     assert not (is_taking_turns and isinstance(operation, Load) and replica)
     if replica is not None:
-        assert all(group.cursor == replica.cursor for group in subscribers._groups.values())
+        told = [group.cursor == replica.cursor for group in subscribers._groups.values()]
+        assert told == sorted(told)
+        assert is_telling or all(told)
         assert replica.cursor == (replica.epoch, replica.version)
-        assert len(replica.tombstones) <= world.limits.tombstones
+        assert is_telling or len(replica.tombstones) <= world.limits.tombstones
         stored = world.store.state_at(collection.path, replica.cursor)
         assert stored is not None
         assert list(replica.texts()) == list(stored.values())
