@@ -259,10 +259,12 @@ def test_large_texts_have_turns_however_few(monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_collection_that_is_gone_has_no_turn() -> None:
     world = watching(2, *IDS, limits=Limits(turn_items=SIZE, linger_bytes=0))
     world.block(1)
-    put(world, 0, *IDS)
-    world.carry_everything()
+    for id in IDS:
+        put(world, 0, id)
+        world.carry_everything()
     world.drain(1)
-    for client in (0, 1):
+    assert world.server.next_wakeup() == world.now
+    for client in (1, 0):
         world.cut(client)
     assert not world.server.is_in_use(PATH)
     turns(world)
