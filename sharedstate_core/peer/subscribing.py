@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
     from .subscriptions import Subscriptions
 
-MOST_CHARACTERS: Final = 4096
-"""Longest path and options of a subscription together, in characters: they are kept as they were spelled."""
-
 MAX_SPELLINGS: Final = 4
 """Spellings of one collection's path that a connection may subscribe to: each gets its own messages."""
 
@@ -136,16 +133,8 @@ def _decide(
     spellings: _Spellings[C],
     parse: Callable[[str, bytes], CollectionPath],
 ) -> Subscription[C] | Accepted:
-    if known is None or known.sub != sub:
-        _check_length(path, sub)
     collection = parse(path, sub) if known is None else known.collection.path
     spellings.add(collection)
     if known is not None and known.sub == sub:
         return known
     return Accepted(collection, sub, decode_subscription(sub))
-
-
-def _check_length(path: str, sub: bytes) -> None:
-    if len(path) + len(sub) > MOST_CHARACTERS:
-        problem = f"path and options of a subscription have more than {MOST_CHARACTERS} characters"
-        raise RequestError("too_large", problem)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-import pytest
-
 from sharedstate_core import Limits
 from sharedstate_core.server.registry import AT_ONCE
 from sharedstate_core.testing import World
@@ -91,19 +89,6 @@ def test_the_memory_of_all_subscriptions_is_bounded() -> None:
     world.clients[1].put_subs({P: {}})
     world.settle()
     assert world.server._registry.subscribed < 1000
-
-
-@pytest.mark.parametrize("long", ["path", "options"])
-def test_a_subscription_is_short(long: str) -> None:
-    """It is kept as it was spelled."""
-    world = World(1)
-    path, sub = ("/" * 4096 + P, {}) if long == "path" else (P, {"x": "y" * 4096})
-    world.clients[0].put_subs({path: sub, "/a/items/d": {}})
-    say(world)
-    (reply,) = hear(world)
-    assert [name for name, _ in reply["data"]] == ["/a/items/d"]
-    ((_, error),) = reply["errors"]
-    assert error["code"] == "too_large"
 
 
 def test_reads_that_wait_count_like_updates() -> None:

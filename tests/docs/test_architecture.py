@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
+from sharedstate_anyio.config.limits import TransportLimits
+from sharedstate_core import Limits
 from tests.decision_tables import TABLES, markdown
 
 ROOT = Path(__file__).parents[2]
@@ -62,3 +65,35 @@ def test_every_module_has_its_line(heading: str, package: str, without: tuple[st
         if not name.startswith(without) and not Path(name).name.startswith("_")
     }
     assert sorted(named) == sorted(modules_there)
+
+
+def accounts() -> list[list[str]]:
+    """Return the rows of the table of what is counted in bytes."""
+    _, _, section = PAGE.partition("#### What is counted in bytes\n")
+    rows = [line for line in section.partition("\n### ")[0].splitlines() if line.startswith("| ")]
+    return [[cell.strip() for cell in row.strip("|").split(" |")] for row in rows[1:]]
+
+
+@pytest.mark.parametrize("row", accounts(), ids=lambda row: row[0])
+def test_an_account_has_a_bound_a_place_and_a_test(row: list[str]) -> None:
+    _, of_one, of_all, beyond, where, held_by = row
+    limits = {field.name: field for kind in (Limits, TransportLimits) for field in fields(kind)}
+    named = re.findall("`([a-z]+_?[a-z]*)`", f"{of_one} {of_all}")
+    assert named or "128 KiB" in of_one
+    assert named == [name for name in named if name in limits]
+    assert beyond
+    (module,) = re.findall("`(.*?)`", where)
+    assert [*ROOT.glob(f"sharedstate_core/{module}"), *ROOT.glob(f"adapters/*/{module}")]
+    tests = re.findall(r"\]\((.*?)\)", held_by)
+    assert tests
+    for test in tests:
+        text = (ROOT / test).read_text()
+        assert any(name in text for name in named or ["PIECE_BYTES"]), test
+
+
+def test_every_limit_of_memory_has_its_account() -> None:
+    cells = " ".join(cell for row in accounts() for cell in row[1:3])
+    elsewhere = {"id_bytes", "part_bytes"}  # of one message, which is counted
+    for field in [*fields(Limits), *fields(TransportLimits)]:
+        if field.name.endswith("_bytes") and field.name not in elsewhere:
+            assert f"`{field.name}`" in cells, field.name
