@@ -64,6 +64,14 @@ class CollectionHost(Protocol[C, One_contra]):
         """Schedule a call of this collection's `deadline` for the time `at`."""
         ...
 
+    def loaded(self, collection: One_contra) -> None:
+        """Record that the content of this collection is in memory."""
+        ...
+
+    def unloaded(self, collection: One_contra) -> None:
+        """Record that it is not any more."""
+        ...
+
     def linger(self, collection: One_contra, now: float) -> None:
         """Drop this unused collection after a while."""
         ...

@@ -46,6 +46,11 @@ class LongWork(CollectionState[C]):
     def _broadcast(self, replica: Replica, out: list[Effect[C]]) -> None:
         """Send all subscribers in step the net change to the replica."""
 
+    def forget_content(self) -> None:
+        """Drop the content and all that was encoded of it; it takes turns to be freed if it is large."""
+        super().forget_content()
+        self._host.unloaded(self)
+
     # --- loads ------------------------------------------------------------------------------------
 
     def _load(self, asker: Reader[C] | None, out: list[Effect[C]], *, probe: bool) -> bool:
@@ -99,6 +104,7 @@ class LongWork(CollectionState[C]):
     def _loaded(self, replica: Replica, *, is_news: bool, out: Effects[C]) -> None:
         self._end_load()
         self._content.show(replica)
+        self._host.loaded(self)
         self._subscribers.waiting.wake()
         if self._freshness.succeeded(replica, is_news=is_news):
             self._host.set_deadline(self, "probe", out.now + PROBE_SECONDS)

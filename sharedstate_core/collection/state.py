@@ -65,16 +65,6 @@ class CollectionState(Generic[C]):
         return self._content.memory + self._notices.memory
 
     @property
-    def subscriptions(self) -> int:
-        """Number of subscriptions."""
-        return self._subscribers.count
-
-    @property
-    def is_loaded(self) -> bool:
-        """Whether the content is in memory."""
-        return self._content.replica is not None
-
-    @property
     def cursor(self) -> Cursor | None:
         """The state in memory, from which a load under way was asked to continue; None without content."""
         return self._content.cursor

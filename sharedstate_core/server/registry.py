@@ -71,6 +71,7 @@ class Registry(Generic[C]):
         self._load_queues = {
             name: LoadQueue[Collection[C]](lambda: limits.current.loads) for name in self.services
         }
+        self._loaded: dict[str, dict[CollectionPath, None]] = {name: {} for name in self.services}
         self._lingering: OrderedDict[Collection[C], int] = OrderedDict()  # with the bytes of each
         self._lingering_bytes = 0
         self._dirty: OrderedDict[Collection[C], None] = OrderedDict()  # yet to proceed
@@ -223,6 +224,23 @@ class Registry(Generic[C]):
         queue = self._load_queues[service]
         while (collection := queue.next()) is not None:
             collection.proceed(out)
+
+    def loaded(self, collection: Collection[C]) -> None:
+        """Record that the content of a collection is in memory."""
+        self._loaded[collection.path.service][collection.path] = None
+
+    def unloaded(self, collection: Collection[C]) -> None:
+        """Record that it is not any more."""
+        self._loaded[collection.path.service].pop(collection.path, None)
+
+    def all_loaded(self, service: str) -> list[CollectionPath]:
+        """Return the collections of a service whose content is in memory."""
+        return list(self._loaded[service])
+
+    @property
+    def number_loaded(self) -> int:
+        """Number of collections whose content is in memory."""
+        return sum(map(len, self._loaded.values()))
 
     # --- deadlines --------------------------------------------------------------------------------
 

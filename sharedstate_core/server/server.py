@@ -241,20 +241,20 @@ class Server(StorageInputs[C], TypedInputs[C]):
         return self._shutdown.is_over
 
     def census(self) -> Census:
-        """Count connections and collections as they are now, looking at each of them."""
-        collections = self._registry.all()
+        """Count connections and collections as they are now; what it costs depends on the connections alone."""
+        sessions = self._sessions.values()
         return Census(
-            connections=len(self._sessions),
-            subscriptions=sum(collection.subscriptions for collection in collections),
-            blocked=sum(session.state == "blocked" for session in self._sessions.values()),
+            connections=len(sessions),
+            subscriptions=sum(len(session.subscriptions) for session in sessions),
+            blocked=sum(session.state == "blocked" for session in sessions),
             collections=len(self._registry),
-            loaded=sum(collection.is_loaded for collection in collections),
+            loaded=self._registry.number_loaded,
         )
 
     def size(self) -> int:
-        """Return the number of connections, subscriptions and collections, all together; cheaper than `census`."""
-        subscriptions = sum(len(session.subscriptions) for session in self._sessions.values())
-        return len(self._sessions) + subscriptions + len(self._registry)
+        """Return the number of connections, subscriptions and collections, all together."""
+        connections, subscriptions, _, collections, _ = self.census()
+        return connections + subscriptions + collections
 
     def _close_all(self, out: Effects[C]) -> None:
         sessions = self._sessions.values()

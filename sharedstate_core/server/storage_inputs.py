@@ -138,11 +138,7 @@ class StorageInputs(Inputs[C]):
             ValueError: there is no such service.
         """
         self._check_service("service", service)
-        return [
-            collection.path
-            for collection in self._registry.all()
-            if collection.path.service == service and collection.is_loaded
-        ]
+        return self._registry.all_loaded(service)
 
     def _check_service(self, name: str, service: str) -> None:
         known = self._registry.services

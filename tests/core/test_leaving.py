@@ -105,3 +105,10 @@ def test_reads_that_wait_count_like_updates() -> None:
     hear(world)
     assert replies(world) == [(0, True), (1, True), (2, True)]
     assert world.server._registry.pending.read_bytes == 0
+
+
+def test_counting_what_there_is_looks_at_no_collection() -> None:
+    few, many = subscribed(10).server, subscribed(MANY).server
+    assert many.census().loaded == MANY
+    assert work_of(many.census) == work_of(few.census)
+    assert work_of(lambda: many.loaded("items")) < 3 * MANY

@@ -46,7 +46,14 @@ def _check_census(world: World) -> None:
     assert census.subscriptions == sum(len(session.subscriptions) for session in sessions)
     waits = world.server._unsent._line
     assert census.blocked == sum(each._is_full or each in waits for each in sessions)
-    assert census.loaded <= census.collections == len(world.server._registry._collections)
+    collections = world.server._registry._collections.values()
+    assert census.collections == len(collections)
+    loaded = {each.path for each in collections if each._content.replica is not None}
+    loading = {each.path for each in collections if isinstance(each.operation, Load)}
+    services = world.server._registry.services
+    known = {path for service in services for path in world.server.loaded(service)}
+    assert loaded <= known <= loaded | loading
+    assert census.loaded == len(known)
 
 
 def _check_sessions(world: World) -> None:
