@@ -69,6 +69,13 @@ def inflate_short_text(payload: bytes) -> str | None:
         return None
 
 
+LARGEST_WINDOW: Final = 15
+"""Bits of the window that nearly everybody has."""
+
+SMALL_WINDOW_BYTES: Final = 64 * 1024
+"""Longest message that is compressed for smaller windows, too: that takes six times as long for each of six."""
+
+
 class Frames:
     """One message in the forms that its readers have negotiated, each made once.
 
@@ -89,6 +96,8 @@ class Frames:
     def for_window(self, window_bits: int) -> bytes:
         """Return the frame for a reader with this window; 0 for one without compression."""
         if not window_bits or not self._worth:
+            return self._plain
+        if window_bits < LARGEST_WINDOW and len(self._message) > SMALL_WINDOW_BYTES:
             return self._plain
         frame = self._made.get(window_bits)
         if frame is None:

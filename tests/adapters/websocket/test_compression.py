@@ -15,7 +15,12 @@ from wsproto.frame_protocol import CloseReason, FrameDecoder, Opcode, RsvBits
 
 from sharedstate_anyio import parse_config, serve
 from sharedstate_anyio.config.compression import DEFAULT_THRESHOLD, LONGEST_BYTES
-from sharedstate_anyio.websocket.deflate import Deflate, Frames, compressed_text_frame
+from sharedstate_anyio.websocket.deflate import (
+    SMALL_WINDOW_BYTES,
+    Deflate,
+    Frames,
+    compressed_text_frame,
+)
 from sharedstate_anyio.websocket.fair_turns import FairTurns
 from sharedstate_anyio.websocket.frames import text_frame
 from sharedstate_backends import ConfigurationError
@@ -249,6 +254,17 @@ def test_what_is_worth_compressing() -> None:
         assert (found.for_window(15) != plain) is worth
         assert found.for_window(0) is plain
         assert found.for_window(15) is found.for_window(15)
+
+
+@pytest.mark.parametrize("bits", range(9, 15))
+def test_a_small_window_is_for_short_messages(bits: int) -> None:
+    """It takes many times as long, and one message may be asked for in all of them."""
+    for size, worth in [(SMALL_WINDOW_BYTES, True), (SMALL_WINDOW_BYTES + 1, False)]:
+        message = b"a" * size
+        plain = text_frame(message)
+        found = Frames(message, plain, 100)
+        assert (found.for_window(bits) != plain) is worth
+        assert found.for_window(15) != plain
 
 
 # Bad input
