@@ -3,7 +3,7 @@
 The rules:
 
 1. A request counts from when its collection queues it; an update until storage has answered or cannot be asked, even if
-   its author has left meanwhile, a read until it is answered.
+   its author has left meanwhile, and then its author alone until it may be answered; a read until it is answered.
 2. What is deferred until its author reads on counts as unsent to the author instead (`unsent_bytes`), so a peer that
    does not read cannot keep others from writing.
 3. Updates and reads are counted each by themselves: updates that wait do not keep anybody from reading.

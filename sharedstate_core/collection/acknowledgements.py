@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from sharedstate_core.counters import Counters
     from sharedstate_core.paths import CollectionPath
+    from sharedstate_core.pending import Pending
 
     from .author import Author
     from .reader import Reader
@@ -63,23 +64,32 @@ class Acknowledgements(Generic[C]):
     """
 
     def __init__(
-        self, path: CollectionPath, subscribers: Subscribers[C], counters: Counters
+        self,
+        path: CollectionPath,
+        subscribers: Subscribers[C],
+        counters: Counters,
+        pending: Pending,
     ) -> None:
         self._path = path
         self._subscribers = subscribers
         self._counters = counters
+        self._pending = pending
         self.held: list[Settled[C]] = []
         self.behind: dict[Reader[C], list[Settled[C]]] = {}
 
     def hold(self, answers: Sequence[Settled[C]]) -> None:
         """Keep answers to stored updates that subscribers must see first."""
         self.held.extend(answers)
+        self._pending.bytes += _size(answers)
 
     def release(self, out: list[Effect[C]]) -> None:
         """Give the held answers, and those of readers who have caught up."""
         for reader in self._subscribers.waiting.take_caught_up():
-            self.give(self.behind.pop(reader, ()), out)
+            caught_up = self.behind.pop(reader, ())
+            self._pending.bytes -= _size(caught_up)
+            self.give(caught_up, out)
         answers, self.held = self.held, []
+        self._pending.bytes -= _size(answers)
         self.give(answers, out)
 
     def give(self, answers: Sequence[Settled[C]], out: list[Effect[C]]) -> None:
@@ -90,12 +100,14 @@ class Acknowledgements(Generic[C]):
                 answer.give(self._counters, out)
             elif reader in self.behind:
                 self.behind[reader].append(answer)
+                self._pending.bytes += answer.author.size
             elif self._may_hear(reader):
                 answer.give(self._counters, out)
             elif reader.state == "blocked":
                 self._defer(answer, reader, out)
             else:
                 self.behind[reader] = [answer]
+                self._pending.bytes += answer.author.size
                 self._subscribers.waiting.expect(reader)
 
     def _may_hear(self, reader: Reader[C]) -> bool:
@@ -112,3 +124,7 @@ class Acknowledgements(Generic[C]):
         resume = partial(self._give_drained, answer, reader)
         give = partial(answer.give, self._counters)
         reader.defer(Deferred(resume, give, answer.author.size, requests=0), out)
+
+
+def _size(answers: Sequence[Settled[C]]) -> int:
+    return sum(answer.author.size for answer in answers)

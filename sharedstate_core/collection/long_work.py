@@ -115,6 +115,8 @@ class LongWork(CollectionState[C]):
     def load_failed(self, error: RequestError, out: Effects[C]) -> None:
         """Handle the failure of the load under way; it is retried while there are subscribers."""
         self._end_load()
+        if self._content.replica is None:
+            self._host.unloaded(self)  # if there was any: what was loaded last has been used up
         pause = self._freshness.failed(*self._limits.current.retry_seconds)
         self._content.doubt()
         self._queue.fail(error, out)

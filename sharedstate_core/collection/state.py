@@ -50,7 +50,9 @@ class CollectionState(Generic[C]):
         self._notices = Notices(limits)
         self._subscribers: Subscribers[C] = Subscribers(self._notices, counters)
         self._queue: Queue[C] = Queue(pending)
-        self._answers: Acknowledgements[C] = Acknowledgements(path, self._subscribers, counters)
+        self._answers: Acknowledgements[C] = Acknowledgements(
+            path, self._subscribers, counters, pending
+        )
         self.operation: Operation | None = None
         self._work: Generator[None, None, Any] | None = None  # of the operation, if it is long
 
@@ -68,9 +70,3 @@ class CollectionState(Generic[C]):
     def cursor(self) -> Cursor | None:
         """The state in memory, from which a load under way was asked to continue; None without content."""
         return self._content.cursor
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether a request waits for storage here."""
-        is_committing, answers = isinstance(self.operation, Commit), self._answers
-        return bool(is_committing or self._queue.waiting or answers.held or answers.behind)

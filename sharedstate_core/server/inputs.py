@@ -49,9 +49,9 @@ class Inputs(Generic[C]):
     @property
     def is_busy(self) -> bool:
         """Whether a request still waits for storage, or for its turn; `stop` waits until none does."""
-        if self._tickets or self._listings.is_answering or self._registry.turns:
-            return True
-        return any(each.is_busy for each in self._registry.all())
+        pending, turns = self._registry.pending, self._registry.turns
+        waits = pending.bytes or pending.read_bytes
+        return bool(waits or self._tickets or self._listings.is_answering or turns)
 
     def _begin(self, now: float) -> Effects[C]:
         """Begin a valid input, including any effects that an earlier one could not return because it raised."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from sharedstate_core.collection.queue import Get, Put
@@ -103,7 +104,10 @@ def _check_bounds(world: World) -> None:
     queues = [each._queue for each in collections]
     puts = [put for queue in queues for put in (*queue._committing, *queue)]
     pending = server._registry.pending
-    assert pending.bytes == sum(put.size for put in puts if isinstance(put, Put))
+    answers = [each._answers for each in collections]
+    held = [a for each in answers for a in (*each.held, *chain(*each.behind.values()))]
+    waits = sum(put.size for put in puts if isinstance(put, Put))
+    assert pending.bytes == waits + sum(answer.author.size for answer in held)
     reads = sum(get.size for queue in queues for get in queue if isinstance(get, Get))
     reads += sum(asked.size for asked in _who_asked_for_lists(world))
     assert pending.read_bytes == reads
@@ -166,12 +170,6 @@ def _check_collection(world: World, collection: Collection[Connection]) -> None:
     assert bool(collection._queue._committing) == isinstance(operation, Commit)
     assert operation != "encode" or collection._work is not None
     under_way = server._tickets._owners.values()
-    assert collection.is_busy == bool(
-        collection._queue.waiting
-        or collection._answers.held
-        or collection._answers.behind
-        or isinstance(operation, Commit)
-    )
     is_telling = operation == "tell"
     is_taking_turns = collection._work is not None or is_telling
     assert not is_taking_turns or collection in server._registry.turns._line
