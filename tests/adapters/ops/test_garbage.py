@@ -126,10 +126,17 @@ def often(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("often", "unpaced")
 async def test_nobody_is_there(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, "sharedstate")
-    async with running() as server, looked_for(lambda: server.size):
+    seen: list[int] = []
+
+    def held() -> int:
+        seen.append(server.size)
+        return seen[-1]
+
+    async with running() as server, looked_for(held):
         async with open_client(server.port) as client:
             await client.get("/")
             assert server.size == 1
+            await until(lambda: 1 in seen)
             knot = Knot()
             gc.collect(1)
             left = weakref.ref(knot)
