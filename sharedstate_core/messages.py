@@ -60,6 +60,11 @@ Message: TypeAlias = bytes | Spliced
 """One text message, in UTF-8: `len` is its size, `bytes` its text."""
 
 
+def splice(head: bytes, items: Items, tail: bytes) -> Spliced:
+    """Return the message that consists of these three; the items are not copied."""
+    return Spliced((head, *items.pieces, tail), len(head) + items.size + len(tail))
+
+
 def pieces_of(messages: Iterable[Message]) -> Iterator[bytes]:
     """Yield what keeps memory occupied while these messages are kept."""
     for message in messages:

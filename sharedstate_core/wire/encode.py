@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from sharedstate_core.messages import PIECE_BYTES, SPLICED_BYTES, Items, Spliced
+from sharedstate_core.messages import PIECE_BYTES, SPLICED_BYTES, Items, splice
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -67,7 +67,7 @@ def _with_items(reply: bytes, items: Items) -> Message:
     head += b'"data":'
     if items.size < SPLICED_BYTES:
         return b"".join((head, *items.pieces, tail))
-    return Spliced((head, *items.pieces, tail), len(head) + items.size + len(tail))
+    return splice(head, items, tail)
 
 
 def encode_subs_reply(
@@ -147,4 +147,4 @@ def encode_notification(
     )
     if items.size < SPLICED_BYTES:
         return b"".join((head, *items.pieces, tail))
-    return Spliced((head, *items.pieces, tail), len(head) + items.size + len(tail))
+    return splice(head, items, tail)

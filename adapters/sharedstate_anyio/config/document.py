@@ -14,13 +14,15 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from sharedstate_backends.contract import ConfigurationError
+from sharedstate_backends.error_collector import ErrorCollector
 
 from . import other_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
-    from sharedstate_backends.error_collector import ErrorCollector
+ANY: Final = "*"
+"""In place of a list: whatever there is."""
 
 MAX_UNKNOWN: Final = 10
 """Maximum number of unknown keys per object that are reported individually."""
@@ -128,6 +130,29 @@ def object_at(
         if key not in value and key not in meant:
             errors.add(join(place, key), "is missing; add it")
     return {key: member for key, member in value.items() if key in required + optional}
+
+
+def any_or_some(
+    value: object, key: str, kinds: str, read: Callable[[object, str], str]
+) -> frozenset[str]:
+    """Return the entries of a member that is `"*"`, for any, or a list of some.
+
+    Args:
+        value: the member.
+        key: its key.
+        kinds: what the entries are, in the plural.
+        read: returns an entry, checked; it gets the place of the entry, too.
+
+    Raises:
+        ConfigurationError: it is neither, or an entry is invalid; `key` is its place.
+    """
+    if value == ANY:
+        return frozenset([ANY])
+    if not isinstance(value, list):
+        raise ConfigurationError(key, f'expected "*" or a list of {kinds}, found {kind(value)}')
+    with ErrorCollector() as errors:
+        entries = [errors.attempt(read, entry, f"{key}[{i}]") for i, entry in enumerate(value)]
+    return frozenset(entry for entry in entries if entry is not None)
 
 
 def nearest(word: str, known: Collection[str]) -> str | None:

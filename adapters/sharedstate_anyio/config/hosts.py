@@ -19,11 +19,10 @@ from typing import Final, Self
 from sharedstate_anyio.logs.events import about
 from sharedstate_anyio.logs.once import Once
 from sharedstate_backends import ConfigurationError
-from sharedstate_backends.error_collector import ErrorCollector
 
 from .addresses import address_of, host_of, is_loopback
-from .document import kind, shown
-from .origins import ANY, Origins
+from .document import ANY, any_or_some, shown
+from .origins import Origins
 
 log = logging.getLogger("sharedstate")
 
@@ -103,13 +102,7 @@ def parse_hosts(value: object) -> Hosts:
     Raises:
         ConfigurationError: an entry is invalid; `key` is its place.
     """
-    if value == ANY:
-        return Hosts(frozenset([ANY]))
-    if not isinstance(value, list):
-        raise ConfigurationError("hosts", f'expected "*" or a list of names, found {kind(value)}')
-    with ErrorCollector() as errors:
-        read = [errors.attempt(_entry, entry, f"hosts[{i}]") for i, entry in enumerate(value)]
-    return Hosts(frozenset(entry for entry in read if entry is not None))
+    return Hosts(any_or_some(value, "hosts", "names", _entry))
 
 
 def _entry(entry: object, place: str) -> str:

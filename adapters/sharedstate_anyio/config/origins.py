@@ -13,14 +13,12 @@ from typing import Final
 from sharedstate_anyio.logs.events import about
 from sharedstate_anyio.logs.once import Once
 from sharedstate_backends import ConfigurationError
-from sharedstate_backends.error_collector import ErrorCollector
 
 from .addresses import is_loopback
-from .document import kind, shown
+from .document import ANY, any_or_some, shown
 
 log = logging.getLogger("sharedstate")
 
-ANY: Final = "*"
 NULL: Final = "null"
 SAME_HOST: Final = "same-host"
 LOCALHOST: Final = "localhost"
@@ -95,14 +93,7 @@ def parse_origins(value: object) -> Origins:
     Raises:
         ConfigurationError: an entry is invalid; `key` is its place.
     """
-    if value == ANY:
-        return Origins(frozenset([ANY]))
-    if not isinstance(value, list):
-        problem = f'expected "*" or a list of origins, found {kind(value)}'
-        raise ConfigurationError("origins", problem)
-    with ErrorCollector() as errors:
-        read = [errors.attempt(_entry, entry, f"origins[{i}]") for i, entry in enumerate(value)]
-    return Origins(frozenset(entry for entry in read if entry is not None))
+    return Origins(any_or_some(value, "origins", "origins", _entry))
 
 
 def _entry(entry: object, place: str) -> str:

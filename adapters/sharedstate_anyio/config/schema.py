@@ -18,10 +18,11 @@ from sharedstate_core.paths import MAX_SEGMENT_BYTES
 
 from .audience import AUDIENCES
 from .compression import LONGEST_BYTES
+from .document import ANY
 from .folders import OWN_PATTERN, PATH_PATTERN
 from .limits import RANGES, TransportLimits
 from .listeners import DEFAULT_HOST, DEFAULT_MODE, DEFAULT_PORT, UNIX_BYTES
-from .origins import ANY, DEFAULT, LOCALHOST, NULL, SAME_HOST
+from .origins import DEFAULT, LOCALHOST, NULL, SAME_HOST
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
