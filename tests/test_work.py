@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from types import FunctionType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
@@ -16,7 +17,7 @@ from tests.support.work import counting, work_of
 from tests.support.work.counting import functions_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 N = 10_000
 BYTES = N // 64
@@ -113,26 +114,34 @@ def returned(many):
 """
 
 
-@pytest.fixture(scope="module")
-def does(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+class Doing(NamedTuple):
     """A package with a function for each of the three tables."""
-    folder = tmp_path_factory.mktemp("packages")
-    (folder / "work_doing").mkdir()
+
+    package: str
+    functions: dict[str, Callable[..., Any]]
+
+    def __call__(self, name: str) -> Any:
+        return self.functions[name](*given())
+
+
+@pytest.fixture(scope="module")
+def does(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doing]:
+    """A package of another name each time, since what is known of a package stays known."""
+    folder = tmp_path_factory.mktemp("work_doing")
     arguments = "many, table, keys, dead, text, texts, words"
     functions = [
         f"def f{number}({arguments}):\n    {body}\n"
         for number, body in enumerate([*WALKS.values(), *COPIES.values(), *STEPS.values()])
     ]
-    (folder / "work_doing" / "__init__.py").write_text(HEAD + "\n".join(functions), "utf-8")
-    sys.path.insert(0, str(folder))
+    (folder / "__init__.py").write_text(HEAD + "\n".join(functions), "utf-8")
+    sys.path.insert(0, str(folder.parent))
     try:
-        import work_doing  # type: ignore[import-not-found]
-
+        module = importlib.import_module(folder.name)
         names = [*WALKS, *COPIES, *STEPS]
-        yield {name: getattr(work_doing, f"f{number}") for number, name in enumerate(names)}
+        yield Doing(folder.name, {n: getattr(module, f"f{k}") for k, n in enumerate(names)})
     finally:
-        sys.path.remove(str(folder))
-        del sys.modules["work_doing"]
+        sys.path.remove(str(folder.parent))
+        del sys.modules[folder.name]
 
 
 def given() -> tuple[object, ...]:
@@ -146,21 +155,21 @@ def given() -> tuple[object, ...]:
 
 
 @pytest.mark.parametrize("name", WALKS)
-def test_going_over_all_counts(does: Any, name: str) -> None:
-    work = work_of(lambda: does[name](*given()), of=("work_doing",))
+def test_going_over_all_counts(does: Doing, name: str) -> None:
+    work = work_of(lambda: does(name), of=(does.package,))
     assert N <= work <= 5 * N, work
 
 
 @pytest.mark.parametrize("name", COPIES)
-def test_copying_counts(does: Any, name: str) -> None:
-    work = work_of(lambda: does[name](*given()), of=("work_doing",))
+def test_copying_counts(does: Doing, name: str) -> None:
+    work = work_of(lambda: does(name), of=(does.package,))
     assert BYTES <= work <= 5 * BYTES, work
 
 
 @pytest.mark.parametrize("name", STEPS)
-def test_a_step_counts_little(does: Any, name: str) -> None:
-    with counting(of=("work_doing",)) as meter:
-        does[name](*given())
+def test_a_step_counts_little(does: Doing, name: str) -> None:
+    with counting(of=(does.package,)) as meter:
+        does(name)
     assert meter.take() <= 10
 
 
@@ -207,25 +216,25 @@ def test_blocks_do_not_nest_and_end_whatever_happens() -> None:
     assert work_of(lambda: watching(1, "a")) > 0
 
 
-def test_other_threads_do_not_count(does: Any) -> None:
-    with counting(of=("work_doing",)) as meter, ThreadPoolExecutor(1) as pool:
-        pool.submit(does["a loop"], *given()).result()
+def test_other_threads_do_not_count(does: Doing) -> None:
+    with counting(of=(does.package,)) as meter, ThreadPoolExecutor(1) as pool:
+        pool.submit(does, "a loop").result()
         assert meter.take() == 0
-        does["a loop"](*given())
+        does("a loop")
         assert meter.take() >= N
 
 
-def test_what_is_suspended_in_a_block_goes_on_after_it(does: Any) -> None:
-    with counting(of=("work_doing",)) as meter:
-        going = does["a generator left alone"](*given())
+def test_what_is_suspended_in_a_block_goes_on_after_it(does: Doing) -> None:
+    with counting(of=(does.package,)) as meter:
+        going = does("a generator left alone")
         assert next(going) == 0
     assert list(going) == list(range(1, N))
     assert 0 < meter.take() < 10
 
 
-def test_what_a_generator_returns_is_returned(does: Any) -> None:
-    with counting(of=("work_doing",)):
-        going = does["a generator that returns"](*given())
+def test_what_a_generator_returns_is_returned(does: Doing) -> None:
+    with counting(of=(does.package,)):
+        going = does("a generator that returns")
         assert next(going) == "x"
         with pytest.raises(StopIteration, match="done"):
             next(going)
