@@ -1,0 +1,146 @@
+"""Compression is no way to make the server inflate a bomb."""
+
+from __future__ import annotations
+
+import zlib
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import pytest
+from wsproto.frame_protocol import CloseReason, FrameDecoder, Opcode, RsvBits
+
+from sharedstate_anyio import parse_config, serve
+from sharedstate_anyio.websocket.deflate import Deflate
+from sharedstate_anyio.websocket.fair_turns import FairTurns
+from sharedstate_core.driver import Driver
+from tests.support import frames
+from tests.support.compression import agreed, compressed, compressing, deflate
+from tests.support.peer import open_client, request
+from tests.support.services.servers import document
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+BOMB = deflate(b" " * 64 * 1024 * 1024, 9)
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (frames.encode(frames.TEXT, BOMB, rsv=4), 1009),
+        (frames.encode(frames.TEXT, BOMB[:1000], rsv=4, fin=False), 1009),
+        (compressed(b" " * 20_001), 1009),
+        (frames.encode(frames.TEXT, b"\xff\xff\xff\xff", rsv=4), 1007),
+        (compressed(b"\xff"), 1007),
+        (frames.encode(frames.BINARY, deflate(b"{}"), rsv=4), 1003),
+        (frames.encode(frames.PING, b"", rsv=4), 1002),
+        (frames.encode(frames.TEXT, b"{", fin=False) + frames.encode(0, b"}", rsv=4), 1002),
+        (frames.encode(frames.TEXT, b"{}", rsv=2), 1002),
+        (
+            # A final block, and then more and more that zlib would collect.
+            frames.encode(frames.TEXT, zlib.compress(b"{}", wbits=-15), rsv=4, fin=False)
+            + frames.encode(frames.CONTINUATION, b"x" * 1000, fin=False),
+            1007,
+        ),
+    ],
+)
+async def test_a_broken_rule_gets_its_close_code(data: bytes, code: int) -> None:
+    async with (
+        compressing(message_bytes=20_000) as server,
+        open_client(server.port) as canary,
+        agreed(server) as taker,
+    ):
+        await taker.peer.send(data)
+        assert (await taker.peer.closed()).close_code == code
+        assert await canary.get("/") == ["items"]
+
+
+async def test_the_longest_message_compressed() -> None:
+    text = request("GET", "/").ljust(20_000).encode()
+    async with compressing(message_bytes=20_000) as server, agreed(server) as taker:
+        await taker.peer.send(compressed(text))
+        assert (await taker.reply())[1]["ok"]
+
+
+async def test_another_bound_holds_for_open_connections() -> None:
+    short, long = (request("GET", "/").ljust(size).encode() for size in (2000, 20_000))
+    before, after = (
+        parse_config({**document(), "compression": True, "limits": {"message_bytes": limit}})
+        for limit in (4000, 20_000)
+    )
+    async with serve(before) as server, agreed(server) as taker, agreed(server) as other:
+        server.reload(after)
+        await taker.peer.send(compressed(long))
+        assert (await taker.reply())[1]["ok"]
+        server.reload(before)
+        await taker.peer.send(compressed(short))
+        assert (await taker.reply())[1]["ok"]
+        await taker.peer.send(compressed(long))
+        assert (await taker.peer.closed()).close_code == 1009
+        await other.peer.send(frames.encode(frames.TEXT, BOMB[:20_000], rsv=4, fin=False))
+        assert (await other.peer.closed()).close_code == 1009
+
+
+@pytest.mark.parametrize("less", [0, 1, 500, 999, 1000, 1001, 2000])
+def test_a_bound_that_comes_down_amid_a_message(less: int) -> None:
+    """What is inflated of it already may be as much, or more: no more than one byte comes then."""
+    limit = 1000
+    extension = Deflate(lambda: limit)
+    extension.accept("permessage-deflate")
+    packer = zlib.compressobj(wbits=-15)
+    first = packer.compress(b" " * 1000) + packer.flush(zlib.Z_SYNC_FLUSH)
+    frame = FrameDecoder(client=False)
+    extension.frame_inbound_header(frame, Opcode.TEXT, RsvBits(True, False, False), 0)
+    assert extension.frame_inbound_payload_data(frame, first) == b" " * 1000
+    limit = less
+    rest = packer.compress(b"x" * 500_000) + packer.flush()
+    found = extension.frame_inbound_payload_data(frame, rest)
+    assert found is CloseReason.MESSAGE_TOO_BIG
+    assert extension._inflated <= max(1000, less) + 1
+
+
+async def test_what_inflates_to_much_stays_compressed_until_its_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Many peers wait in line, each with a little that becomes much: it is inflated when it is handled."""
+    peers, handled, waiting, in_line = 8, 0, 0, 0
+    inflated: set[Deflate] = set()
+    all_wait = anyio.Event()
+    inflate_piece, receive = Deflate._inflate, Driver.receive
+    allows, wait = FairTurns.allows, FairTurns.wait
+
+    def inflate_counted(extension: Deflate, data: bytes) -> Any:
+        nonlocal waiting
+        inflated.add(extension)
+        waiting = max(waiting, len(inflated) - handled)
+        return inflate_piece(extension, data)
+
+    def receive_counted(driver: Driver[Any], peer: Any, texts: Iterable[str], now: float) -> None:
+        nonlocal handled
+        handled += 1
+        receive(driver, peer, texts, now)
+
+    async def wait_for_all(turns: FairTurns, peer: object) -> None:
+        nonlocal in_line
+        in_line += 1
+        if in_line == peers:
+            all_wait.set()
+        await all_wait.wait()
+        await wait(turns, peer)
+
+    monkeypatch.setattr(Deflate, "_inflate", inflate_counted)
+    monkeypatch.setattr(Driver, "receive", receive_counted)
+    monkeypatch.setattr(FairTurns, "wait", wait_for_all)
+    monkeypatch.setattr(
+        FairTurns, "allows", lambda turns, peer: all_wait.is_set() and allows(turns, peer)
+    )
+    bomb = compressed(request("GET", "/").ljust(100_000).encode())
+    async with compressing() as server, AsyncExitStack() as stack:
+        takers = [await stack.enter_async_context(agreed(server)) for _ in range(peers)]
+        for taker in takers:
+            await taker.peer.send(bomb)
+        for taker in takers:
+            assert (await taker.reply())[1]["ok"]
+    assert (handled, len(inflated), waiting) == (peers, peers, 1)
