@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sharedstate_anyio import RunningServer
 
 LIMIT: Final = 12_000
-"""The longest message that the server takes, in bytes."""
+"""The longest message that the server takes unless a test says otherwise, in bytes."""
 
 
 class Canary:
@@ -38,9 +38,10 @@ class Canary:
 
 
 @asynccontextmanager
-async def with_canary() -> AsyncIterator[tuple[RunningServer, Canary]]:
+async def with_canary(
+    limits: Limits = Limits(message_bytes=LIMIT),  # noqa: B008  (it is not changed)
+) -> AsyncIterator[tuple[RunningServer, Canary]]:
     """Run a server with a canary, which is alive at the end and never had to wait for a long turn of the loop."""
-    limits = Limits(message_bytes=LIMIT)
     async with running(limits=limits) as server, open_client(server.port) as client:
         await client.subscribe("/canary/items/c")
         await client.notification()
