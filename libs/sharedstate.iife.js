@@ -419,7 +419,7 @@ var SHAREDSTATE = (() => {
     }
     /** @returns {Effect[]} */
     #fill() {
-      if (!this.connected || this.#waiting.length === 0) return [];
+      if (!this.connected) return [];
       return this.#waiting.splice(0, WINDOW - this.sent.size).map((request) => {
         const { tunnel, text } = request;
         this.sent.set(tunnel, request);
@@ -455,8 +455,6 @@ var SHAREDSTATE = (() => {
     /** @type {Notification | undefined} the parts that have arrived, joined */
     #parts;
     #max_snapshot;
-    /** Ticks since it was asked for. */
-    age = 0;
     /**
      * @param {string} path
      * @param {Replica} replica
@@ -468,16 +466,13 @@ var SHAREDSTATE = (() => {
       this.#max_snapshot = max_snapshot;
     }
     /**
-     * Note that the request with this tunnel asks for it.
+     * Note that it is asked for.
      *
-     * @param {unknown} tunnel
      * @param {boolean} resume whether changes since the version held are enough
      */
-    ask(tunnel, resume) {
+    ask(resume) {
       const { epoch, version: version2 } = this.replica;
       this.state = "asked";
-      this.age = 0;
-      this.tunnel = tunnel;
       this.#parts = void 0;
       const known = resume && epoch !== void 0 && version2 !== void 0;
       this.#awaited = known ? "change" : "snapshot";
@@ -486,9 +481,6 @@ var SHAREDSTATE = (() => {
     /** Whether the server keeps it, or was asked to. */
     get in_force() {
       return this.state === "asked" || this.state === "subscribed";
-    }
-    connection_lost() {
-      this.state = "idle";
     }
     /**
      * @param {SharedStateError} error
@@ -565,6 +557,11 @@ var SHAREDSTATE = (() => {
     #subscriptions = /* @__PURE__ */ new Map();
     #next_subs = 0;
     /**
+     * Changes of the server's list without an answer: what they name, and ticks since. By tunnel.
+     * @type {Map<unknown, {named: Subscription[], age: number}>}
+     */
+    #unanswered = /* @__PURE__ */ new Map();
+    /**
      * The protocol level that the server has shown. Until it is 2, the server may know only whole lists of subscriptions.
      * @type {1 | 2 | undefined}
      */
@@ -591,7 +588,8 @@ var SHAREDSTATE = (() => {
      * @returns {Effect[]}
      */
     connection_lost(closing) {
-      for (const subscription of this.#subscriptions.values()) subscription.connection_lost();
+      for (const each of this.#subscriptions.values()) each.state = "idle";
+      this.#unanswered.clear();
       return this.#requests.connection_lost(closing);
     }
     /**
@@ -621,8 +619,7 @@ var SHAREDSTATE = (() => {
      */
     tick(limit) {
       const late = (each) => each.age++ >= limit;
-      const asked = [...this.#subscriptions.values()].filter(({ state }) => state === "asked");
-      return [...this.#requests.sent.values(), ...asked].some(late) ? [fault("no answer in time", true)] : [];
+      return [...this.#requests.sent.values(), ...this.#unanswered.values()].some(late) ? [fault("no answer in time", true)] : [];
     }
     /**
      * Check that the server is alive: any answer will do.
@@ -630,7 +627,7 @@ var SHAREDSTATE = (() => {
      * @returns {Effect[]}
      */
     probe() {
-      return this.#ask("GET", "/clock", void 0, "probe");
+      return this.#requests.connected ? [send_text(encode_request("GET", "/clock", void 0, "probe"))] : [];
     }
     /**
      * @param {unknown} ticket returned by the `settled` effect of this request
@@ -665,7 +662,7 @@ var SHAREDSTATE = (() => {
      */
     acquire(path, replica) {
       let subscription = this.#subscriptions.get(path);
-      if (subscription && subscription.state !== "refused") return [];
+      if (subscription?.in_force) return [];
       subscription ??= new Subscription(path, replica, this.#max_snapshot);
       this.#subscriptions.set(path, subscription);
       return this.#subscribe([subscription], true);
@@ -675,7 +672,9 @@ var SHAREDSTATE = (() => {
      * @returns {Effect[]}
      */
     release(path) {
-      return this.#subscriptions.delete(path) ? this.#change("unsubscribe", void 0, [path]) : [];
+      const subscription = this.#subscriptions.get(path);
+      this.#subscriptions.delete(path);
+      return subscription ? this.#unsubscribe(subscription) : [];
     }
     /**
      * @param {string} text one text frame
@@ -702,38 +701,39 @@ var SHAREDSTATE = (() => {
      */
     #subscribe(subscriptions, resume) {
       if (!this.#requests.connected || subscriptions.length === 0) return [];
-      const tunnel = `subs${this.#next_subs++}`;
-      for (const each of subscriptions) each.ask(tunnel, resume);
-      return this.#change(tunnel, subscriptions);
+      for (const each of subscriptions) each.ask(resume);
+      return this.#change(subscriptions);
     }
     /**
-     * Change the server's list of subscriptions.
+     * @param {Subscription} subscription
+     * @returns {Effect[]}
+     */
+    #unsubscribe(subscription) {
+      subscription.state = "idle";
+      return this.#change(void 0, [subscription.path]);
+    }
+    /**
+     * Change the server's list of subscriptions, if there is a connection. Once the server is known to speak level 2,
+     * request and answer are about the change alone, however many subscriptions there are.
      *
-     * @param {string} tunnel
      * @param {Subscription[]} [inserted]
      * @param {string[]} [remove] paths no longer in force
      * @returns {Effect[]}
      */
-    #change(tunnel, inserted, remove) {
+    #change(inserted, remove) {
+      if (!this.#requests.connected) return [];
+      const tunnel = `subs${this.#next_subs++}`;
+      for (const each of inserted ?? []) each.tunnel = tunnel;
       const whole = this.#level !== 2;
       if (whole) inserted = [...this.#subscriptions.values()].filter((each) => each.in_force);
+      this.#unanswered.set(tunnel, { named: inserted ?? [], age: 0 });
       const insert = inserted?.map(({ path, sub }) => [path, sub]);
-      return this.#ask("PUT", "/subs", whole ? { insert, reset: true } : { insert, remove }, tunnel);
+      const arg = whole ? { insert, reset: true } : { insert, remove, brief: true };
+      return [send_text(encode_request("PUT", "/subs", arg, tunnel))];
     }
     /**
-     * Send one of the client's own requests, if there is a connection.
-     *
-     * @param {"GET" | "PUT"} cmd
-     * @param {string} path
-     * @param {unknown} arg
-     * @param {string} tunnel
-     * @returns {Effect[]}
-     */
-    #ask(cmd, path, arg, tunnel) {
-      return this.#requests.connected ? [send_text(encode_request(cmd, path, arg, tunnel))] : [];
-    }
-    /**
-     * Handle the server's answer to `PUT /subs`.
+     * Handle the server's answer to `PUT /subs`: it lists what the request named and is subscribed now. More may be in
+     * the list, from a server that does not know `brief`.
      *
      * @param {Reply} reply
      * @returns {Effect[]}
@@ -741,14 +741,16 @@ var SHAREDSTATE = (() => {
     #subscribed(reply2) {
       const accepted = by_path(reply2.data);
       const errors = by_path(reply2.errors);
+      const request = this.#unanswered.get(reply2.tunnel);
+      this.#unanswered.delete(reply2.tunnel);
       const effects = [];
-      for (const subscription of this.#subscriptions.values()) {
-        const { path, state, tunnel } = subscription;
-        const asked = state === "asked" && tunnel === reply2.tunnel;
+      for (const subscription of request?.named ?? []) {
+        const { path, state } = subscription;
+        const asked = state === "asked" && subscription.tunnel === reply2.tunnel;
         const listed = accepted.has(path) || !Array.isArray(reply2.data);
         if (reply2.ok && listed) {
           if (asked) subscription.state = "subscribed";
-        } else if (asked || reply2.ok && state === "subscribed" && this.#level !== 2) {
+        } else if (asked || reply2.ok && state === "subscribed") {
           const error = members(errors.get(path) ?? { code: "refused" });
           const reason = { data: `${path}: not subscribed`, error };
           effects.push(subscription.refuse(error_of(reply2.ok ? reason : reply2)));
@@ -793,9 +795,11 @@ var SHAREDSTATE = (() => {
           ...faults,
           ...this.#give_up(subscription, "bad_message", "the server sent no snapshot")
         ];
-      subscription.state = "idle";
-      const remove = this.#change("unsubscribe", void 0, [path]);
-      return [...faults, ...remove, ...this.#subscribe([subscription], remedy === "resume")];
+      return [
+        ...faults,
+        ...this.#unsubscribe(subscription),
+        ...this.#subscribe([subscription], remedy === "resume")
+      ];
     }
     /**
      * Do without a subscription until it is asked for again.
@@ -806,8 +810,8 @@ var SHAREDSTATE = (() => {
      * @returns {Effect[]}
      */
     #give_up(subscription, code, reason) {
-      const refused = subscription.refuse(new SharedStateError(code, reason));
-      return [...this.#change("unsubscribe", void 0, [subscription.path]), refused];
+      const unsubscribe = this.#unsubscribe(subscription);
+      return [...unsubscribe, subscription.refuse(new SharedStateError(code, reason))];
     }
   };
 

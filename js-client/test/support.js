@@ -93,8 +93,8 @@ export const subs = (requests) => requests.map(({ cmd, path, arg }) => ({ cmd, p
  */
 export function assert_asked_anew(effects, sub) {
   assert.deepEqual(subs(sent(effects)), [
-    { cmd: "PUT", path: "/subs", remove: [C] },
-    { cmd: "PUT", path: "/subs", insert: [[C, sub]] },
+    { cmd: "PUT", path: "/subs", remove: [C], brief: true },
+    { cmd: "PUT", path: "/subs", insert: [[C, sub]], brief: true },
   ]);
 }
 
@@ -113,7 +113,7 @@ export const turn = () => new Promise((resolve) => setImmediate(resolve));
 /**
  * Set a member of an object until the end of the test.
  *
- * @param {import("node:test").TestContext} t @param {object} object @param {string} name @param {any} value
+ * @param {import("node:test").TestContext} t @param {object} object @param {PropertyKey} name @param {any} value
  */
 export function patch(t, object, name, value) {
   const before = Object.getOwnPropertyDescriptor(object, name);
@@ -122,6 +122,28 @@ export function patch(t, object, name, value) {
     Reflect.deleteProperty(object, name);
     if (before) Object.defineProperty(object, name, before);
   });
+}
+
+/**
+ * Count the walks through maps of some size, until the end of the test.
+ *
+ * @param {import("node:test").TestContext} t @param {number} size entries from which a map counts
+ * @returns {{count: number}} how many there were so far
+ */
+export function walks_through_maps(t, size) {
+  const walks = { count: 0 };
+  for (const name of /** @type {const} */ ([
+    ...["entries", "keys", "values", "forEach"],
+    Symbol.iterator,
+  ])) {
+    const walk = /** @type {any} */ (Map.prototype)[name];
+    const counted = /** @this {Map<any, any>} */ function (/** @type {unknown[]} */ ...given) {
+      walks.count += Number(this.size >= size);
+      return walk.apply(this, given);
+    };
+    patch(t, Map.prototype, name, counted);
+  }
+  return walks;
 }
 
 /** There is a document, as in a page, in each test of this suite; nothing happens in it. */

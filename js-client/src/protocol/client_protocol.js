@@ -29,6 +29,11 @@ export class ClientProtocol {
   #subscriptions = new Map();
   #next_subs = 0;
   /**
+   * Changes of the server's list without an answer: what they name, and ticks since. By tunnel.
+   * @type {Map<unknown, {named: Subscription[], age: number}>}
+   */
+  #unanswered = new Map();
+  /**
    * The protocol level that the server has shown. Until it is 2, the server may know only whole lists of subscriptions.
    * @type {1 | 2 | undefined}
    */
@@ -58,7 +63,8 @@ export class ClientProtocol {
    * @returns {Effect[]}
    */
   connection_lost(closing) {
-    for (const subscription of this.#subscriptions.values()) subscription.connection_lost();
+    for (const each of this.#subscriptions.values()) each.state = "idle";
+    this.#unanswered.clear();
     return this.#requests.connection_lost(closing);
   }
 
@@ -91,8 +97,7 @@ export class ClientProtocol {
    */
   tick(limit) {
     const late = (/** @type {{age: number}} */ each) => each.age++ >= limit;
-    const asked = [...this.#subscriptions.values()].filter(({ state }) => state === "asked");
-    return [...this.#requests.sent.values(), ...asked].some(late)
+    return [...this.#requests.sent.values(), ...this.#unanswered.values()].some(late)
       ? [fault("no answer in time", true)]
       : [];
   }
@@ -103,7 +108,9 @@ export class ClientProtocol {
    * @returns {Effect[]}
    */
   probe() {
-    return this.#ask("GET", "/clock", undefined, "probe");
+    return this.#requests.connected
+      ? [send_text(encode_request("GET", "/clock", undefined, "probe"))]
+      : [];
   }
 
   /**
@@ -141,7 +148,7 @@ export class ClientProtocol {
    */
   acquire(path, replica) {
     let subscription = this.#subscriptions.get(path);
-    if (subscription && subscription.state !== "refused") return [];
+    if (subscription?.in_force) return [];
     subscription ??= new Subscription(path, replica, this.#max_snapshot);
     this.#subscriptions.set(path, subscription);
     return this.#subscribe([subscription], true);
@@ -152,7 +159,9 @@ export class ClientProtocol {
    * @returns {Effect[]}
    */
   release(path) {
-    return this.#subscriptions.delete(path) ? this.#change("unsubscribe", undefined, [path]) : [];
+    const subscription = this.#subscriptions.get(path);
+    this.#subscriptions.delete(path);
+    return subscription ? this.#unsubscribe(subscription) : [];
   }
 
   /**
@@ -183,42 +192,43 @@ export class ClientProtocol {
    */
   #subscribe(subscriptions, resume) {
     if (!this.#requests.connected || subscriptions.length === 0) return [];
-    // Tunnels of the application's requests are numbers, those of the client's own strings.
-    const tunnel = `subs${this.#next_subs++}`;
-    for (const each of subscriptions) each.ask(tunnel, resume);
-    return this.#change(tunnel, subscriptions);
+    for (const each of subscriptions) each.ask(resume);
+    return this.#change(subscriptions);
   }
 
   /**
-   * Change the server's list of subscriptions.
+   * @param {Subscription} subscription
+   * @returns {Effect[]}
+   */
+  #unsubscribe(subscription) {
+    subscription.state = "idle";
+    return this.#change(undefined, [subscription.path]);
+  }
+
+  /**
+   * Change the server's list of subscriptions, if there is a connection. Once the server is known to speak level 2,
+   * request and answer are about the change alone, however many subscriptions there are.
    *
-   * @param {string} tunnel
    * @param {Subscription[]} [inserted]
    * @param {string[]} [remove] paths no longer in force
    * @returns {Effect[]}
    */
-  #change(tunnel, inserted, remove) {
+  #change(inserted, remove) {
+    if (!this.#requests.connected) return [];
+    // Tunnels of the application's requests are numbers, those of the client's own strings.
+    const tunnel = `subs${this.#next_subs++}`;
+    for (const each of inserted ?? []) each.tunnel = tunnel;
     const whole = this.#level !== 2;
     if (whole) inserted = [...this.#subscriptions.values()].filter((each) => each.in_force);
+    this.#unanswered.set(tunnel, { named: inserted ?? [], age: 0 });
     const insert = inserted?.map(({ path, sub }) => [path, sub]);
-    return this.#ask("PUT", "/subs", whole ? { insert, reset: true } : { insert, remove }, tunnel);
+    const arg = whole ? { insert, reset: true } : { insert, remove, brief: true };
+    return [send_text(encode_request("PUT", "/subs", arg, tunnel))];
   }
 
   /**
-   * Send one of the client's own requests, if there is a connection.
-   *
-   * @param {"GET" | "PUT"} cmd
-   * @param {string} path
-   * @param {unknown} arg
-   * @param {string} tunnel
-   * @returns {Effect[]}
-   */
-  #ask(cmd, path, arg, tunnel) {
-    return this.#requests.connected ? [send_text(encode_request(cmd, path, arg, tunnel))] : [];
-  }
-
-  /**
-   * Handle the server's answer to `PUT /subs`.
+   * Handle the server's answer to `PUT /subs`: it lists what the request named and is subscribed now. More may be in
+   * the list, from a server that does not know `brief`.
    *
    * @param {Reply} reply
    * @returns {Effect[]}
@@ -226,15 +236,17 @@ export class ClientProtocol {
   #subscribed(reply) {
     const accepted = by_path(reply.data);
     const errors = by_path(reply.errors);
+    const request = this.#unanswered.get(reply.tunnel);
+    this.#unanswered.delete(reply.tunnel);
     /** @type {Effect[]} */
     const effects = [];
-    for (const subscription of this.#subscriptions.values()) {
-      const { path, state, tunnel } = subscription;
-      const asked = state === "asked" && tunnel === reply.tunnel;
+    for (const subscription of request?.named ?? []) {
+      const { path, state } = subscription;
+      const asked = state === "asked" && subscription.tunnel === reply.tunnel;
       const listed = accepted.has(path) || !Array.isArray(reply.data);
       if (reply.ok && listed) {
         if (asked) subscription.state = "subscribed";
-      } else if (asked || (reply.ok && state === "subscribed" && this.#level !== 2)) {
+      } else if (asked || (reply.ok && state === "subscribed")) {
         const error = members(errors.get(path) ?? { code: "refused" });
         const reason = { data: `${path}: not subscribed`, error };
         effects.push(subscription.refuse(error_of(reply.ok ? reason : reply)));
@@ -280,9 +292,11 @@ export class ClientProtocol {
         ...faults,
         ...this.#give_up(subscription, "bad_message", "the server sent no snapshot"),
       ];
-    subscription.state = "idle";
-    const remove = this.#change("unsubscribe", undefined, [path]);
-    return [...faults, ...remove, ...this.#subscribe([subscription], remedy === "resume")];
+    return [
+      ...faults,
+      ...this.#unsubscribe(subscription),
+      ...this.#subscribe([subscription], remedy === "resume"),
+    ];
   }
 
   /**
@@ -294,7 +308,7 @@ export class ClientProtocol {
    * @returns {Effect[]}
    */
   #give_up(subscription, code, reason) {
-    const refused = subscription.refuse(new SharedStateError(code, reason));
-    return [...this.#change("unsubscribe", undefined, [subscription.path]), refused];
+    const unsubscribe = this.#unsubscribe(subscription);
+    return [...unsubscribe, subscription.refuse(new SharedStateError(code, reason))];
   }
 }

@@ -137,7 +137,7 @@ export class Requests {
 
   /** @returns {Effect[]} */
   #fill() {
-    if (!this.connected || this.#waiting.length === 0) return [];
+    if (!this.connected) return [];
     return this.#waiting.splice(0, WINDOW - this.sent.size).map((request) => {
       const { tunnel, text } = request;
       this.sent.set(tunnel, request);

@@ -43,8 +43,6 @@ export class Subscription {
   /** @type {Notification | undefined} the parts that have arrived, joined */
   #parts;
   #max_snapshot;
-  /** Ticks since it was asked for. */
-  age = 0;
 
   /**
    * @param {string} path
@@ -58,16 +56,13 @@ export class Subscription {
   }
 
   /**
-   * Note that the request with this tunnel asks for it.
+   * Note that it is asked for.
    *
-   * @param {unknown} tunnel
    * @param {boolean} resume whether changes since the version held are enough
    */
-  ask(tunnel, resume) {
+  ask(resume) {
     const { epoch, version } = this.replica;
     this.state = "asked";
-    this.age = 0;
-    this.tunnel = tunnel;
     this.#parts = undefined;
     const known = resume && epoch !== undefined && version !== undefined;
     this.#awaited = known ? "change" : "snapshot";
@@ -78,10 +73,6 @@ export class Subscription {
   /** Whether the server keeps it, or was asked to. */
   get in_force() {
     return this.state === "asked" || this.state === "subscribed";
-  }
-
-  connection_lost() {
-    this.state = "idle";
   }
 
   /**

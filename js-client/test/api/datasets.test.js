@@ -77,7 +77,7 @@ describe("datasets", () => {
     ds.update({});
     assert.equal(socket.sent.length, 1, "only the update");
     client.release(second);
-    assert.deepEqual(socket.sent[1].arg, { remove: [C] });
+    assert.deepEqual(socket.sent[1].arg, { remove: [C], brief: true });
     assert.throws(() => ds.update({}), with_code("released"));
     socket.say(notify({ remove: ["a"] }, at("e", 1, 2)));
     assert.equal(ds.size, 1);

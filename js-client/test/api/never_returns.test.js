@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { runInNewContext } from "node:vm";
 import { SharedStateClient } from "../../src/index.js";
-import { C, FakeWebSocket, at, notify, reply, synced, turn, with_code } from "../support.js";
+import { C, FakeWebSocket, at, notify, reply, synced, turn, until, with_code } from "../support.js";
 
 beforeEach(() => {
   FakeWebSocket.made = [];
@@ -49,8 +49,7 @@ test("a callback of changes: the others are called with the next event, nothing 
   cut_short(() => change({ insert: [{ id: "a" }] }));
   assert.equal(ds.size, 1, "the change itself was made before");
   change({ insert: [{ id: "b" }] });
-  await turn();
-  await turn();
+  await until(() => second.length >= 2);
   assert.deepEqual(first, ["a", "b"]);
   assert.deepEqual(second, ["a", "b"]);
   const update = ds.update({ remove: ["a"] });
@@ -72,7 +71,7 @@ test("what was asked for before is answered, at once and after close", async () 
   assert.equal(await answered, 0);
   client.close();
   await assert.rejects(unanswered, with_code("connection_lost"));
-  await turn();
+  await until(() => statuses.length > 0);
   assert.deepEqual(statuses, ["closed"]);
 });
 
@@ -109,7 +108,7 @@ test("the function that gets errors", async () => {
   let told = 0;
   ds.add_callback(() => told++);
   socket.say(notify({ insert: [{ id: "a" }] }, at("e", 1, 2)));
-  await turn();
+  await until(() => told > 0);
   assert.equal(told, 1);
 });
 

@@ -12,6 +12,7 @@ describe("reconnecting", () => {
     const opened = core.connection_opened();
     assert.deepEqual(sent(opened)[0].arg, {
       insert: [[C, { since: { epoch: "e", version: 3 }, parts: true }]],
+      brief: true,
     });
     accept(core, opened);
     const effects = core.receive_text(

@@ -69,7 +69,9 @@ describe("subscribing", () => {
 
   test("once unsubscribed, what is under way is ignored", () => {
     const { core, replica } = subscribed();
-    assert.deepEqual(subs(sent(core.release(C))), [{ cmd: "PUT", path: "/subs", remove: [C] }]);
+    assert.deepEqual(subs(sent(core.release(C))), [
+      { cmd: "PUT", path: "/subs", remove: [C], brief: true },
+    ]);
     assert.deepEqual(core.receive_text(notify({ remove: ["a"] }, at("e", 3, 4))), []);
     assert.deepEqual(core.release(C), []);
     assert.equal(ids(replica), "ab");
