@@ -35,7 +35,7 @@ class Limits:
             collection is loaded before its first update even if nobody watches it, and an update that makes it too
             large is refused with `too_large`. What another process commits at the same moment is not counted.
         tombstones: removed ids that one collection remembers in memory, so that a client can resume.
-        group: maximum number of updates in one commit.
+        group: maximum number of updates in one commit; fewer if they are large, about 1 MiB together.
         drain_seconds: how long a connection may stay blocked without progress, or the transport may leave an
             `AwaitDrain` unanswered, before the connection is closed; its client can resume.
         linger_seconds: how long a collection that nobody watches stays in memory.

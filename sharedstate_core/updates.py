@@ -41,6 +41,11 @@ class Update(Struct, frozen=True):
         return not (self.reset or self.remove or self.insert)
 
     @property
+    def listed(self) -> int:
+        """Number of ids that it lists, one that is removed and inserted twice: it costs that much."""
+        return len(self.insert) + len(self.remove)
+
+    @property
     def touched(self) -> int:
         """Number of ids the update names, as given in the reply to it."""
         touched = len(self.insert)

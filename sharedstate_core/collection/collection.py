@@ -29,6 +29,7 @@ from .author import abandon
 from .long_work import LongWork
 from .queue import Get, QueuedRequest
 from .reader import Deferred
+from .replica import Replica
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
 
     from .collection_host import Deadline
     from .reader import Reader
-    from .replica import Replica
     from .subscribers import Subscription
 
 
@@ -70,7 +70,8 @@ class Collection(LongWork[C]):
         """Return what brings a subscriber up to date, for the caller to send; nothing yet without content."""
         replica = self._content.replica
         claimed = self._freshness.awaited_version(subscription, replica)
-        if replica is None or claimed is not None or self.operation == "tell":
+        is_moving = self.operation == "apply" or self.operation == "tell"
+        if replica is None or claimed is not None or is_moving:
             self._subscribers.await_content(subscription, claimed)
             return ()
         if self._notices.takes_turns(replica, subscription.audience.parts, subscription.cursor):
@@ -91,11 +92,14 @@ class Collection(LongWork[C]):
     def commit_succeeded(self, commit: Commit, result: CommitResult, out: Effects[C]) -> None:
         """Handle the outcomes of the commit under way, one for each write: committed or rejected; see `results`."""
         self.operation = None
+        size = self._limits.current.turn_items if self._queue.is_commit_large else None
         answers = self._queue.settle(result)
-        replica = self._content.follow(commit.writes, result)
-        if replica is not None:
-            self._broadcast(replica, out)
-        if self._freshness.stale or self._content.replica is None or self.operation == "tell":
+        moved = self._content.follow(commit.writes, result, size)
+        if isinstance(moved, Replica):
+            self._broadcast(moved, out)
+        elif moved is not None:
+            self._apply(moved)
+        if self._freshness.stale or self._content.replica is None or self.operation is not None:
             self._answers.hold(answers)  # subscribers must see the updates first
         else:
             self._answers.give(answers, out)
@@ -250,12 +254,14 @@ class Collection(LongWork[C]):
         return not (self.operation or waits or self._subscribers.count)
 
     def _broadcast(self, replica: Replica, out: list[Effect[C]]) -> None:
-        """Send all subscribers in step the net change to the replica, by turns if they are in many groups."""
-        if not self._subscribers.broadcast(replica, out, self._limits.turn_readers):
+        """Send all subscribers in step the net change to the replica, and forget old tombstones, by turns if many."""
+        is_done = self._subscribers.broadcast(replica, out, self._limits.turn_readers)
+        limits = self._limits.current
+        if is_done and (beyond := len(replica.tombstones) - limits.tombstones) > 0:
+            replica.prune(limits.tombstones + max(0, beyond - limits.turn_items))
+            is_done = beyond <= limits.turn_items
+        if is_done:
+            self.operation = None
+        else:
             self.operation = "tell"
             self._host.take_turns(self)
-            return
-        self.operation = None
-        keep = self._limits.current.tombstones
-        if len(replica.tombstones) > keep:
-            replica.prune(keep)

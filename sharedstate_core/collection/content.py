@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Generic
 from sharedstate_core.effects import C
 from sharedstate_core.storage import CommitResult, Committed, Cursor, Loaded
 
-from . import loading
+from . import applying, loading
 from .freshness import Freshness
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sharedstate_core.storage import Write
     from sharedstate_core.updates import Update
 
+    from .applying import Applying
     from .loading import Loading
     from .replica import Replica
 
@@ -81,12 +82,17 @@ class Content(Generic[C]):
         return loading.load(loaded, known, size, self._leftovers)
 
     def show(self, replica: Replica) -> None:
-        """Have this content, which has been loaded."""
+        """Have this content, which has been loaded, or to which a commit was applied."""
         self.replica = replica
         self._compare(replica)
 
-    def follow(self, writes: Sequence[Write], result: CommitResult) -> Replica | None:
-        """Apply a commit and return the replica if it changed; a result that does not follow on makes it stale."""
+    def follow(
+        self, writes: Sequence[Write], result: CommitResult, size: int | None = None
+    ) -> Replica | Applying | None:
+        """Apply a commit and return the replica if it changed; a result that does not follow on makes it stale.
+
+        With a `size`, return how to apply it by portions of so many ids; until `show` nobody may see the replica.
+        """
         replica = self.replica
         if replica is None:
             return None
@@ -101,6 +107,8 @@ class Content(Generic[C]):
                 return None
         if not effective:
             return None
+        if size is not None:
+            return applying.apply(replica, effective, size)
         replica.follow(effective)
         if self.freshness.announced is not None:
             self._compare(replica)

@@ -1,4 +1,4 @@
-"""What a collection does by turns: to take in a load, to encode what is too much for one turn, to tell many groups.
+"""What a collection does by turns: to take in a load, or a large commit, to encode what is large, to tell many groups.
 
 The rules:
 
@@ -6,6 +6,7 @@ The rules:
 2. While a load is taken in there is no content, and nobody is told anything.
 3. Whoever waits for something that takes turns to encode waits as for content.
 4. Subscribers in many groups are told by turns, with nothing new before all have been told; answers wait for that.
+5. While a large commit is applied, what there is in memory is no state: nobody is shown it.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from sharedstate_core.paths import CollectionPath
     from sharedstate_core.storage import Cursor, Loaded
 
+    from .applying import Applying
     from .collection_host import CollectionHost
     from .loading import Loading
     from .reader import Reader
@@ -69,8 +71,13 @@ class LongWork(CollectionState[C]):
         self._work = self._with_news(work)
         self.go_on(out)
 
-    def _with_news(self, work: Loading) -> Loading:
-        """Load, and encode what subscribers in step are to be told of it, if that takes turns."""
+    def _apply(self, work: Applying) -> None:
+        """Begin to apply a large commit."""
+        self.operation, self._work = "apply", self._with_news(work)
+        self._host.take_turns(self)
+
+    def _with_news(self, work: Loading | Applying) -> Loading:
+        """Load or apply, and encode what subscribers in step are to be told of it, if that takes turns."""
         replica = yield from work
         for in_parts, cursor in self._subscribers.in_step():
             if self._notices.takes_turns(replica, in_parts, cursor):
@@ -91,6 +98,10 @@ class LongWork(CollectionState[C]):
             self._work = None
             if isinstance(operation, Load):
                 self._loaded(end.value, is_news=operation.since != end.value.cursor, out=out)
+            elif operation == "apply":
+                self._content.show(end.value)
+                self._broadcast(end.value, out)
+                self._host.take_turns(self)  # for the answers
             else:
                 self.operation = None
                 self.proceed(out)

@@ -28,6 +28,9 @@ REQUEST_BYTES: Final = 500
 ID_BYTES: Final = 130
 """Approximate memory that each id named by an update takes in addition to its text."""
 
+GROUP_BYTES: Final = 1024 * 1024
+"""Memory of the updates of one commit, unless it has a single one."""
+
 
 def put_size(write: Write, text: int) -> int:
     """Return the approximate memory, in bytes, of an update that came as `text` bytes of text."""
@@ -68,12 +71,14 @@ class Queue(Generic[C]):
 
     Attributes:
         waiting: all of them, in order of arrival; behind the head there may be some that were taken out.
+        is_commit_large: whether to apply the commit under way is too much for one turn.
     """
 
     def __init__(self, pending: Pending) -> None:
         self._pending = pending
         self._committing: Sequence[Put[C]] = ()
         self.waiting: deque[QueuedRequest[C]] = deque()
+        self.is_commit_large = False
         # The rest is there from when a reader's requests are first taken out until the queue is empty.
         self._of: dict[Reader[C] | None, deque[QueuedRequest[C]]] | None = None
         self._taken: Counter[int] = Counter()  # how often a request was taken out, by its identity
@@ -114,12 +119,18 @@ class Queue(Generic[C]):
     def begin_commit(
         self, replica: Replica | None, live: LiveLimits, out: list[Effect[C]]
     ) -> list[Write]:
-        """Take the updates at the head for one commit, refusing those that would make the collection too large."""
+        """Take the updates at the head for one commit, refusing those that would make the collection too large.
+
+        It takes up to `Limits.group` of them, which take up to `GROUP_BYTES`, but at least one.
+        """
         limits = live.current
+        size = ids = 0
         quota = Quota(replica, limits) if replica is not None and live.bound_collections else None
         puts: list[Put[C]] = []
         waiting = self.waiting
         while len(puts) < limits.group and waiting and isinstance(head := waiting[0], Put):
+            if puts and size + head.size > GROUP_BYTES:
+                break
             if quota is not None:
                 if puts and (puts[-1].write.condition or head.write.condition):
                     break  # what is stored then depends on its outcome
@@ -130,7 +141,10 @@ class Queue(Generic[C]):
                     continue
             self.take()
             puts.append(head)
+            size += head.size
+            ids += len(head.write.update.insert) + len(head.write.update.remove)
         self._committing = puts
+        self.is_commit_large = size > GROUP_BYTES or ids > limits.turn_items // 2
         return [put.write for put in puts]
 
     def end_commit(self) -> Sequence[Put[C]]:

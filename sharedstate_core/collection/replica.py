@@ -134,8 +134,14 @@ class Replica:
             self.apply(update, self.version + 1)
         self.move_to(self.version)
 
-    def apply(self, update: Update, version: int) -> None:
-        """Apply a committed update, whose version is `version`; `follow` moves the cursor."""
+    def apply(self, update: Update, version: int, place: int = 0) -> None:
+        """Apply a committed update, whose version is `version`, or a piece of it; the cursor is moved by who asks.
+
+        Args:
+            update: all of it, or some of its removals, or some of its items.
+            version: the version it leads to.
+            place: the place of its first item among those of the whole update.
+        """
         self.version = version
         if update.reset:
             self.empty()
@@ -144,11 +150,11 @@ class Replica:
         for id in update.remove:
             self._bury(id, version)
         items = self._items
-        for place, (id, text) in enumerate(update.insert.items()):
+        for at, (id, text) in enumerate(update.insert.items(), place):
             entry = items.get(id)
             if entry is None:
                 self.bytes += len(text)
-                entry = Entry(id, text, version, place, version, self.tombstones.pop(id, 0))
+                entry = Entry(id, text, version, at, version, self.tombstones.pop(id, 0))
                 items[id] = entry
                 self._link(entry)
             else:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sharedstate_core.storage import Cursor
 
 
-Operation: TypeAlias = Commit | Load | Literal["encode", "tell"]
+Operation: TypeAlias = Commit | Load | Literal["encode", "apply", "tell"]
 
 
 class CollectionState(Generic[C]):
@@ -31,8 +31,9 @@ class CollectionState(Generic[C]):
 
     Attributes:
         path: its name.
-        operation: the storage operation under way, or "encode" while something large is encoded by turns, or "tell"
-            while many are told of a change by turns; None if the next step may be taken.
+        operation: the storage operation under way, or "encode" while something large is encoded by turns, "apply"
+            while a large commit is applied by turns, "tell" while many are told of a change by turns; None if the next
+            step may be taken.
     """
 
     def __init__(

@@ -21,7 +21,7 @@ def check_bounds(write: Write, limits: Limits) -> None:
         RequestError: `bad_update`, naming the place of the fault; `too_many` for too many ids.
     """
     update, condition = write.update, write.condition
-    check_number_of_ids(len(update.insert) + len(update.remove), limits)
+    check_number_of_ids(update.listed, limits)
     for id, text in update.insert.items():
         if problem := id_problem(id, limits):
             raise RequestError("bad_update", f"insert[{id!r}]: {problem}")
