@@ -36,12 +36,11 @@ def main() -> None:
     parser.add_argument("--loop", default="asyncio", choices=["asyncio", "trio"])
     parser.add_argument("--seed", type=int, default=0)
     command = Path(sys.executable).with_name("sharedstate-anyio")
-    parser.add_argument("--program", type=Path, default=command, help="the server's command")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "config.json"
         file.write_text(json.dumps(_document()), "utf-8")
-        with program(args.program, file, "--loop", args.loop, until="Ctrl-C") as server:
+        with program(command, file, "--loop", args.loop, until="Ctrl-C") as server:
             _run(server, args)
 
 
