@@ -5,7 +5,7 @@ The rules:
 1. Each peer gets its frames in the order in which they were sent.
 2. The first message of a turn that goes to many is not queued for each of them but offered to their sockets directly;
    being the oldest of the turn, it goes before all that is queued.
-3. Others get their turn after `FLUSHED_AT_ONCE` sockets.
+3. Others get their turn after `FLUSHED_AT_ONCE` sockets, or as soon as those accepted `FLUSHED_BYTES`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from sharedstate_core.messages import Message
 
 FLUSHED_AT_ONCE: Final = 250
-"""Sockets written to before others get a turn: about a millisecond."""
+FLUSHED_BYTES: Final = 2 * 1024 * 1024
+"""Sockets written to, and bytes that they accepted, before others get a turn: about a millisecond."""
 
 
 class Broadcaster:
@@ -92,7 +93,9 @@ class Broadcaster:
             for start in range(0, len(connections), FLUSHED_AT_ONCE):
                 Writer.offer_to_all(connections[start : start + FLUSHED_AT_ONCE], frame)
                 await anyio.lowlevel.checkpoint()
-        for number, connection in enumerate(queued, 1):
-            connection.flush()
-            if number % FLUSHED_AT_ONCE == 0:
+        room = FLUSHED_BYTES
+        for connection in queued:
+            room -= connection.flush() + FLUSHED_BYTES // FLUSHED_AT_ONCE
+            if room <= 0:
+                room = FLUSHED_BYTES
                 await anyio.lowlevel.checkpoint()

@@ -151,24 +151,25 @@ class Writer(ABC):
 
     # --- to the socket ----------------------------------------------------------------------------
 
-    def flush(self) -> None:
-        """Offer what is queued to the socket, unless it is full."""
+    def flush(self) -> int:
+        """Offer what is queued to the socket, unless it is full; return how many bytes it has accepted."""
         if self._rest:
-            return
-        room = TURN_BYTES
+            return 0
+        accepted = 0
         while self.queued:
             data = self._next(self.queued)
             try:
-                sent = self.sock.send(data) if room > 0 else 0
+                sent = self.sock.send(data) if accepted < TURN_BYTES else 0
             except OSError as error:
                 self._failed(data, error)
-                return
+                return accepted
+            accepted += sent
             if sent < len(data):
                 self._keep(memoryview(data)[sent:])
-                return
-            room -= sent
+                return accepted
         if self._draining:
             self._report_drained()
+        return accepted
 
     def _next(self, queued: list[bytes]) -> bytes:
         """Take what goes to the socket next: all that is queued, joined, except that large pieces are not copied."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from contextlib import ExitStack
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, cast
 from unittest.mock import patch
 
@@ -19,6 +20,7 @@ from sharedstate_anyio.connections.connection import Connection
 from sharedstate_anyio.hub.shared import Shared
 from sharedstate_anyio.logs.repeated_errors import RepeatedErrors
 from sharedstate_anyio.websocket import broadcaster as broadcaster_module
+from sharedstate_anyio.websocket.broadcaster import FLUSHED_BYTES
 from sharedstate_anyio.websocket.fair_turns import FairTurns
 from sharedstate_anyio.websocket.frames import LARGE_BYTES, Head, text_frame
 from sharedstate_anyio.websocket.partial_messages import PartialMessages
@@ -174,3 +176,21 @@ def test_a_large_message_does_not_send_small_ones_one_by_one() -> None:
         connection.send_frame(piece)
     connection.flush()
     assert connection.sent_pieces == [small * 1000, large, small * 1000, b"h", large, small]
+
+
+async def test_a_long_message_to_many_goes_out_in_several_turns() -> None:
+    connections = [Listed() for _ in range(40)]
+    pieces = [b"x" * LARGE_BYTES] * (FLUSHED_BYTES // (4 * LARGE_BYTES))
+    broadcaster = broadcaster_module.Broadcaster(LiveConfig(Config()))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(broadcaster.flush_forever)
+        for connection in connections:
+            connection.send_pieces(pieces)
+            broadcaster.queue(connection)
+        sizes = [0]
+        while sizes[-1] < 40 * FLUSHED_BYTES // 4:
+            await checkpoint()
+            sizes.append(sum(len(piece) for each in connections for piece in each.sent_pieces))
+        tasks.cancel_scope.cancel()
+    # On trio, the flushing task may run twice between two turns of this one.
+    assert max(more - size for size, more in pairwise(sizes)) <= 2 * FLUSHED_BYTES
