@@ -33,11 +33,11 @@ class Subscription:
 
     Attributes:
         state: see the table above.
+        tunnel: that of the latest request for it.
         items: item texts by id, in order of insertion.
         cursor: the state held, if known.
         awaited: what was asked for and has not come yet.
         since: the state to resume from in the latest request.
-        age: ticks since the latest request.
     """
 
     def __init__(self, path: str, max_snapshot: int) -> None:
@@ -48,13 +48,12 @@ class Subscription:
         self.cursor: Cursor | None = None
         self.awaited: Literal["nothing", "change", "snapshot"] = "snapshot"
         self.since: Cursor | None = None
-        self.age = 0
         self._max_snapshot = max_snapshot
         self._parts: Notification | None = None
 
-    def ask(self, tunnel: str, *, resume: bool) -> None:
+    def ask(self, *, resume: bool) -> None:
         """Record that the server is asked for the subscription; with `resume`, from the state held, if any."""
-        self.state, self.tunnel, self.age, self._parts = "asked", tunnel, 0, None
+        self.state, self._parts = "asked", None
         self.since = self.cursor if resume else None
         self.awaited = "snapshot" if self.since is None else "change"
 

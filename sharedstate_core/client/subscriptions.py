@@ -5,6 +5,7 @@ The rules:
 1. A subscription ends with its connection; the replica survives and resumes on the next one.
 2. Until the server has shown that it speaks level 2, every request names all subscriptions, as level 1 requires; after
    that, requests name only what changes, and cost the same however many there are.
+3. An answer is about what its request named, whatever else it lists.
 """
 
 from __future__ import annotations
@@ -27,6 +28,16 @@ if TYPE_CHECKING:
     from .effects import ClientEffect
 
 
+class _Request:
+    """A request for subscriptions that has no answer yet."""
+
+    __slots__ = ("age", "named")
+
+    def __init__(self, named: list[Subscription]) -> None:
+        self.named = named  # those that the answer tells of
+        self.age = 0  # ticks since it was sent
+
+
 class Subscriptions:
     """All held collections, by path; methods add their effects to `out`.
 
@@ -43,14 +54,12 @@ class Subscriptions:
         self._connected = False
         self._by_path: dict[str, Subscription] = {}
         self._asked = 0
-        self._unanswered: dict[
-            str, list[Subscription]
-        ] = {}  # what each request asked for, by tunnel
+        self._unanswered: dict[str, _Request] = {}  # by tunnel
 
     @property
     def is_waiting(self) -> bool:
         """Whether an answer is outstanding."""
-        return any(each.state == "asked" for each in self._by_path.values())
+        return bool(self._unanswered)
 
     def held(self, path: str) -> Subscription:
         """Return the subscription of a path.
@@ -74,9 +83,8 @@ class Subscriptions:
 
     def tick(self, limit: int) -> bool:
         """Record that a tick has passed; return whether a request has been unanswered for `limit` whole ticks."""
-        asked = [each for each in self._by_path.values() if each.state == "asked"]
-        is_late = any(each.age >= limit for each in asked)
-        for each in asked:
+        is_late = any(each.age >= limit for each in self._unanswered.values())
+        for each in self._unanswered.values():
             each.age += 1
         return is_late
 
@@ -107,9 +115,9 @@ class Subscriptions:
             RequestError: `bad_path`.
             LocalProtocolError: it is not held.
         """
-        name = self.held(path).path
-        del self._by_path[name]
-        self._unsubscribe(name, out)
+        subscription = self.held(path)
+        del self._by_path[subscription.path]
+        self._unsubscribe(subscription, out)
 
     # --- messages of the server -------------------------------------------------------------------
 
@@ -155,17 +163,13 @@ class Subscriptions:
     def answered(self, reply: messages.Reply, out: list[ClientEffect]) -> None:
         """Handle the reply to a request for subscriptions."""
         accepted = messages.accepted_paths(reply.data)
-        those = self._unanswered.pop(str(reply.tunnel), [])
-        if self.level != 2:
-            those = list(self._by_path.values())  # a server of level 1 tells of all of them
-        for subscription in those:
-            if self._by_path.get(subscription.path) is not subscription:
-                continue  # released meanwhile
+        request = self._unanswered.pop(str(reply.tunnel), None)
+        for subscription in request.named if request else ():
             asked = subscription.state == "asked" and subscription.tunnel == reply.tunnel
             if reply.ok and (accepted is None or subscription.path in accepted):
                 if asked:
                     subscription.state = "subscribed"
-            elif asked or (reply.ok and subscription.state == "subscribed" and self.level != 2):
+            elif asked or (reply.ok and subscription.state == "subscribed"):
                 subscription.state = "refused"
                 error: Any = reply.errors.get(subscription.path) if reply.ok else reply.error
                 reason = error if isinstance(error, dict) else {}
@@ -192,44 +196,45 @@ class Subscriptions:
             problem = RequestError("bad_message", "the server did not send a snapshot")
             self._give_up(subscription, problem, out)
             return
-        subscription.state = "idle"
-        self._unsubscribe(subscription.path, out)
+        self._unsubscribe(subscription, out)
         self._subscribe([subscription], out, resume=resume and subscription.awaited == "nothing")
 
     def _give_up(
         self, subscription: Subscription, problem: RequestError, out: list[ClientEffect]
     ) -> None:
         """Do without a subscription until it is asked for again."""
+        self._unsubscribe(subscription, out)
         subscription.state = "refused"
-        self._unsubscribe(subscription.path, out)
         out.append(Refused(subscription.path, problem))
 
     def _subscribe(
         self, subscriptions: Iterable[Subscription], out: list[ClientEffect], *, resume: bool
     ) -> None:
-        if not self._connected:
-            return
+        asked = list(subscriptions)
+        if self._connected and asked:
+            for each in asked:
+                each.ask(resume=resume)
+            self._change(asked, None, out)
+
+    def _unsubscribe(self, subscription: Subscription, out: list[ClientEffect]) -> None:
+        subscription.state = "idle"
+        if self._connected:
+            self._change([], subscription.path, out)
+
+    def _change(
+        self, named: list[Subscription], removed: str | None, out: list[ClientEffect]
+    ) -> None:
+        """Ask for these subscriptions, or for the end of one; at level 1, for all that is to be in force then."""
         self._asked += 1
         tunnel = tunnels.subscribing(self._asked)
-        asked = list(subscriptions)
-        for each in asked:
-            each.ask(tunnel, resume=resume)
-        if asked:
-            self._unanswered[tunnel] = asked
-            subs = {each.path: each.since for each in asked}
-            arg = self._whole_list() or messages.encode_subscribe(subs, whole=False)
-            out.append(SendText(messages.encode_request("PUT", "/subs", arg, tunnel)))
-
-    def _unsubscribe(self, path: str, out: list[ClientEffect]) -> None:
-        """Have the server drop a path that is no longer in force here."""
-        if self._connected:
-            arg = self._whole_list() or messages.encode_unsubscribe(path)
-            out.append(SendText(messages.encode_request("PUT", "/subs", arg, tunnels.UNSUBSCRIBE)))
-
-    def _whole_list(self) -> bytes | None:
-        """Return the argument that names all subscriptions; None for a server known to speak level 2."""
-        if self.level == 2:
-            return None
-        in_force = (each for each in self._by_path.values() if each.is_in_force)
-        subs = {each.path: each.since for each in in_force}
-        return messages.encode_subscribe(subs, whole=True)
+        for each in named:
+            each.tunnel = tunnel
+        whole = self.level != 2
+        if whole:
+            named = [each for each in self._by_path.values() if each.is_in_force]
+        if whole or removed is None:
+            arg = messages.encode_subscribe({each.path: each.since for each in named}, whole=whole)
+        else:
+            arg = messages.encode_unsubscribe(removed)
+        self._unanswered[tunnel] = _Request(named)
+        out.append(SendText(messages.encode_request("PUT", "/subs", arg, tunnel)))

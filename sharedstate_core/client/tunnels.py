@@ -7,7 +7,6 @@ from typing import Final
 
 from . import messages
 
-UNSUBSCRIBE: Final = "unsubscribe"
 _SUBSCRIBE: Final = "subs"
 
 _DIGITS: Final = 20
@@ -26,7 +25,7 @@ def is_own(tunnel: str, asked: int) -> bool:
     """Return whether the client has sent this tunnel, having made `asked` requests for subscriptions."""
     number = tunnel.removeprefix(_SUBSCRIBE)
     if number == tunnel or not number.isdecimal() or len(number) > _DIGITS:
-        return tunnel == UNSUBSCRIBE
+        return False
     return 0 < int(number) <= asked
 
 

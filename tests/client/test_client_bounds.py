@@ -144,3 +144,16 @@ def test_a_subscription_that_is_never_answered() -> None:
     for _ in range(TICKS):
         assert client.tick(TICKS) == [], "it is asked for anew, and the time begins anew"
     assert faults(client.tick(TICKS)) == [True]
+
+
+def test_a_removal_that_is_never_answered() -> None:
+    client = ClientProtocol()
+    client.connection_opened()
+    [request] = sent(client.acquire(PATH))
+    client.receive_text(subscribed(request))
+    [removal] = sent(client.release(PATH))
+    for _ in range(TICKS):
+        assert client.tick(TICKS) == []
+    assert faults(client.tick(TICKS)) == [True]
+    client.receive_text(reply(removal["tunnel"], []))
+    assert client.tick(TICKS) == []

@@ -86,6 +86,8 @@ def test_only_the_reply_to_the_last_asking_counts(old: str) -> None:
     client = ClientProtocol()
     client.connection_opened()
     client.acquire(PATH)
+    client.connection_lost()
+    client.connection_opened()
     refusal = {"type": "REPLY", "tunnel": old, "ok": False, "data": "no"}
     effects = client.receive_text(json.dumps(refusal))
     nobody_asked = old != "subs1"

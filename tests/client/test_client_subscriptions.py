@@ -229,3 +229,35 @@ def test_what_was_released_is_not_refused() -> None:
     [second] = sent(client.acquire("/app/items/other"))
     assert client.receive_text(reply(first["tunnel"], [])) == []
     assert client.receive_text(subscribed(second)) == []
+
+
+def test_an_answer_is_about_what_its_request_named_whatever_the_server_has_shown_since() -> None:
+    client = in_sync("a")
+    [request] = sent(client.acquire("/app/items/other"))
+    client.receive_text(notification(remove=["a"], base=None))  # as from a server of level 1
+    assert client.receive_text(subscribed(request)) == []
+
+
+def test_an_answer_to_a_whole_list_tells_of_what_has_ended_too() -> None:
+    client = ClientProtocol()
+    client.connection_opened()
+    [request] = sent(client.acquire(PATH))
+    client.receive_text(subscribed(request))
+    [request] = sent(client.acquire("/app/items/other"))
+    [refused] = client.receive_text(reply(request["tunnel"], [["/app/items/other", {}]]))
+    assert isinstance(refused, Refused)
+    assert refused.path == PATH
+
+
+def test_an_answer_to_an_earlier_request_does_not_count_for_what_was_asked_for_again() -> None:
+    client = ClientProtocol()
+    client.connection_opened()
+    [first] = sent(client.acquire(PATH))
+    [both] = sent(client.acquire("/app/items/other"))
+    [refused] = client.receive_text(reply(first["tunnel"], []))
+    assert isinstance(refused, Refused)
+    [again] = sent(client.acquire(PATH))
+    others = [["/app/items/other", {}]]
+    assert client.receive_text(reply(both["tunnel"], others)) == []
+    [refused] = client.receive_text(reply(again["tunnel"], others))
+    assert isinstance(refused, Refused)
