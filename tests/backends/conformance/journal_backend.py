@@ -98,10 +98,13 @@ class JournalBackend:
 
     def _read(self) -> None:
         self.descriptor = os.open(self.file, os.O_RDWR | os.O_CREAT, 0o640)
+        self._read_lines()
+
+    def _read_lines(self) -> None:
         whole, _, torn = self.file.read_bytes().rpartition(b"\n")
         self.size = len(whole) + bool(whole)
         if torn:
-            os.ftruncate(self.descriptor, self.size)
+            os.truncate(self.file, self.size)
         self.stored.clear()
         self.floor = 0
         for line in whole.splitlines():
@@ -123,8 +126,11 @@ class JournalBackend:
         self.write_line(json.dumps(self.epoch).encode() + b"\n")
 
     def notice(self) -> None:
-        """Begin an epoch if somebody has put an older file in place; nobody else makes it shorter."""
-        if self.descriptor is not None and self.file.stat().st_size < self.size:
+        """Begin an epoch if somebody has put an older file in place; nobody else makes it shorter.
+
+        First the size that it had, then the one that it has: a commit in another thread makes both larger.
+        """
+        if self.descriptor is not None and self.size > self.file.stat().st_size:
             os.close(self.descriptor)
             self._read()
             self.begin_epoch()
@@ -239,16 +245,17 @@ class JournalBackend:
         self.notice()
         return sorted(
             name
-            for (owner, name), collection in self.stored.items()
+            for (owner, name), collection in list(self.stored.items())
             if owner == app and not self.is_empty(collection)
         )
 
     def is_empty(self, collection: Collection) -> bool:
-        return all(row.text is None for row in collection.rows.values())
+        return all(row.text is None for row in list(collection.rows.values()))
 
     async def apps(self) -> Sequence[str]:
         self.notice()
-        return sorted({app for (app, _), each in self.stored.items() if not self.is_empty(each)})
+        stored = list(self.stored.items())  # to which a commit in another thread may add
+        return sorted({app for (app, _), each in stored if not self.is_empty(each)})
 
     async def collections_page(self, app: str, after: str, limit: int) -> Sequence[str]:
         return page_of(await self.collections(app), after, limit)

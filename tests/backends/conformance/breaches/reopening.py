@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import anyio
@@ -94,9 +93,7 @@ class LocksNothing(JournalBackend):
     """Each reads the file before it does anything, but nothing keeps the other from doing so at the same time."""
 
     async def refresh(self) -> None:
-        if self.descriptor is not None:
-            os.close(self.descriptor)
-        self._read()
+        self._read_lines()
 
     async def commit(self, path: CollectionPath, writes: Sequence[Write]) -> CommitResult:
         await self.refresh()
