@@ -6,7 +6,7 @@ The long form, with nodes that are killed, stand still and are cut off, is `pyth
 from __future__ import annotations
 
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
@@ -14,10 +14,12 @@ import pytest
 from sharedstate_backends import StorageError
 from sharedstate_backends.conformance.model import path, put, write_all
 from sharedstate_backends.items_service import get_service
+from sharedstate_backends.mysql.commit import commits
+from sharedstate_backends.mysql.commit.locking import lock
 from sharedstate_backends.mysql.wire import connection as mysql_connection
 from sharedstate_backends.mysql.wire.connection import Connection
 from tests.backends.opening import opened
-from tests.backends.rooms import come_and_go
+from tests.backends.rooms import come_and_go, prune
 from tests.support.faults.contention import Tally, contend
 from tests.support.faults.galera_runs import run
 from tests.support.services.galera import cluster, settled
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
 
     from sharedstate_backends import Backend
+    from sharedstate_backends.mysql.commit.locking import Locked
     from sharedstate_backends.mysql.wire.compound import Rows
     from tests.support.services.galera import Node
 
@@ -79,6 +82,37 @@ async def test_several_statements_in_a_packet_would_lose_updates(
 async def test_rooms_come_and_go(nodes: list[Node]) -> None:
     async with stores(nodes, "rooms") as backends:
         await come_and_go(backends, 100)
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.parametrize("remains", ["of the beginning", "of a backup that had no floor"])
+async def test_a_room_that_came_and_went_at_another_node_meanwhile(
+    nodes: list[Node], monkeypatch: pytest.MonkeyPatch, remains: str
+) -> None:
+    """A commit that has found nothing goes on from what another node has forgotten since."""
+    table = f"meanwhile_{len(remains)}"
+    waiting = True
+
+    async def find_and_wait(*args: Any) -> Locked:
+        nonlocal waiting
+        found = await lock(*args)
+        if waiting and path() in found.heads:
+            waiting = False
+            for update in (put("a"), put(remove=["a"])):
+                await write_all(there, path(), update)
+            await prune(there)
+            await here.heads([path("elsewhere")])  # this node has applied it
+        return found
+
+    monkeypatch.setattr(commits, "lock", find_and_wait)
+    async with stores(nodes, table) as (here, there, _):
+        if remains == "of a backup that had no floor":
+            nodes[0].sql(
+                f"DELETE FROM {table}_meta WHERE name IN ('floor', 'starts')", "sharedstate"
+            )
+            await write_all(here, path("elsewhere"), put("a"))
+        assert await write_all(here, path(), put("b")) > 2
+        assert not waiting
 
 
 async def test_what_one_node_acknowledged_the_others_tell(nodes: list[Node]) -> None:

@@ -3,6 +3,10 @@
 
 A process that draws a new epoch locks these rows and checks again first, so that only one of several draws it. Commits
 that read heads share the lock on the epoch's row, so that none uses an epoch that a restore has replaced.
+
+They share the lock on the floor's row, too: in a Galera cluster that is all by which another node that prunes (see
+`history`) aborts a commit that begins at the earlier floor. What is missing cannot be locked, so whoever opens the
+store or draws an epoch makes sure that there is a floor; both change rows that those who found none have locked.
 """
 
 from __future__ import annotations
@@ -78,7 +82,7 @@ class Meta:
         reason = "" if is_new else doubts(server, noted, is_opening=is_opening)
         changes = notes(server, noted, is_opening=is_opening)
         if is_opening:
-            changes["starts"] = with_start(noted.get("starts", ""))
+            changes |= {"starts": with_start(noted.get("starts", ""))} | _floor(noted)
         if reason:
             changes |= _renewed(noted)
         await connection.run_together([*self._put(changes), "COMMIT"])
@@ -137,4 +141,9 @@ class Meta:
 def _renewed(noted: Mapping[str, str], lost: Iterable[str] = ()) -> dict[str, str]:
     """Return a new epoch and the list of former ones, including these, which the store has lost."""
     former = with_epochs(noted.get("former_epochs", ""), [*lost, noted.get("epoch", "")])
-    return {"epoch": new_epoch(), "former_epochs": former}
+    return {"epoch": new_epoch(), "former_epochs": former} | _floor(noted)
+
+
+def _floor(noted: Mapping[str, str]) -> dict[str, str]:
+    """Return the floor, to be written even if it is 0."""
+    return {"floor": noted.get("floor", "0")}
