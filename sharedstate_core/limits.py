@@ -21,7 +21,7 @@ class Limits:
         depth: how deep arrays and objects may nest inside one item, tunnel or subscription.
         items: ids that one update may name, `insert` and `remove` together.
         id_bytes: longest id of an item, in bytes of UTF-8.
-        subscriptions: subscriptions of one connection.
+        subscriptions: subscriptions of one connection; one request may name twice as many paths.
         subscription_bytes: memory of all subscriptions of all connections, and of the collections in use, without their
             content, about 4.5 KiB for each that is watched by one connection. Beyond it, further subscriptions are
             refused, `too_many`.

@@ -51,11 +51,13 @@ class Collection(LongWork[C]):
         """Queue an update or a read; the caller then calls `proceed`."""
         self._queue.append(request)
 
-    def subscribe(self, subscription: Subscription[C], out: Effects[C]) -> None:
-        """Add a subscriber, which gets one synchronising notification and then every change."""
+    def subscribe(self, subscription: Subscription[C]) -> None:
+        """Add a subscriber, which gets one synchronising notification and then every change.
+
+        The caller then calls `proceed`.
+        """
         self._freshness.note_ahead(subscription, self._content.replica)
         self._subscribers.add(subscription)
-        self.proceed(out, subscription.reader)
 
     def unsubscribe(self, subscription: Subscription[C]) -> None:
         """Remove a subscriber; the caller then calls `proceed`."""

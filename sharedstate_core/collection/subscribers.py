@@ -41,8 +41,11 @@ class Watched(Protocol[C]):
 
     path: CollectionPath
 
-    def subscribe(self, subscription: Subscription[C], out: Effects[C]) -> None:
-        """Add a subscriber, which gets one synchronising notification and then every change."""
+    def subscribe(self, subscription: Subscription[C]) -> None:
+        """Add a subscriber, which gets one synchronising notification and then every change.
+
+        The caller then calls `proceed`.
+        """
         ...
 
     def unsubscribe(self, subscription: Subscription[C]) -> None:
@@ -57,8 +60,8 @@ class Watched(Protocol[C]):
         """Return what brings a subscriber up to date, for the caller to send; nothing yet without content."""
         ...
 
-    def proceed(self, out: Effects[C]) -> None:
-        """Do all that can be done now that subscribers have left."""
+    def proceed(self, out: Effects[C], asker: Reader[C] | None = None) -> None:
+        """Do all that can be done now that subscribers have come, `asker` last, or left."""
         ...
 
 

@@ -220,13 +220,12 @@ class Dispatcher(Generic[C]):
         for subscription in begun:
             if session.state == "blocked":
                 session.owe(subscription)
-            subscription.collection.subscribe(subscription, out)
-        self._registry.let_go(gone, out)  # only now: a new one may have taken its place
+            subscription.collection.subscribe(subscription)
+        self._registry.change_subscribers(begun, gone, out)
 
     def _begin(self, session: Session[C], path: str, wanted: Accepted) -> Subscription[C]:
         since, parts = wanted.options
         collection = self._registry.open(wanted.path)
-        self._registry.subscribed += subscription_size(path, wanted.sub)
         return Subscription(session, collection, Audience(path, parts), wanted.sub, since)
 
 

@@ -75,7 +75,8 @@ class Registry(Generic[C]):
         self._lingering: OrderedDict[Collection[C], int] = OrderedDict()  # with the bytes of each
         self._lingering_bytes = 0
         self._dirty: OrderedDict[Collection[C], None] = OrderedDict()  # yet to proceed
-        self._left: OrderedDict[Watched[C], None] = OrderedDict()  # by subscribers: yet to proceed
+        # With other subscribers than before, and whoever came last: yet to proceed.
+        self._changed: OrderedDict[Watched[C], Reader[C] | None] = OrderedDict()
         self.subscribed = 0
 
     def __len__(self) -> int:
@@ -163,17 +164,22 @@ class Registry(Generic[C]):
         self._wake_up(collection)
         return collection
 
-    def let_go(self, gone: Iterable[Subscription[C]], out: Effects[C]) -> None:
-        """Let the collections of removed subscriptions do all they can do now, many of them in later turns."""
+    def change_subscribers(
+        self, begun: Iterable[Subscription[C]], gone: Iterable[Subscription[C]], out: Effects[C]
+    ) -> None:
+        """Let the collections of new and removed subscriptions do all they can do now, many of them in later turns."""
+        for subscription in begun:
+            self.subscribed += subscription.size
+            self._changed[subscription.collection] = subscription.reader
         for subscription in gone:
             self.subscribed -= subscription.size
-            self._left[subscription.collection] = None
-        self._settle_left(out)
+            self._changed.setdefault(subscription.collection)
+        self._settle(out)
 
-    def _settle_left(self, out: Effects[C]) -> None:
-        for _ in range(min(AT_ONCE, len(self._left))):
-            collection, _ = self._left.popitem(last=False)
-            collection.proceed(out)
+    def _settle(self, out: Effects[C]) -> None:
+        for _ in range(min(AT_ONCE, len(self._changed))):
+            collection, asker = self._changed.popitem(last=False)
+            collection.proceed(out, asker)
 
     def get(self, path: CollectionPath) -> Collection[C] | None:
         """Return a collection if it is in memory."""
@@ -192,7 +198,7 @@ class Registry(Generic[C]):
     @property
     def is_unfinished(self) -> bool:
         """Whether a collection was given a request and has yet to proceed, or there is long work to go on with."""
-        return bool(self._dirty or self._left or self.turns or self.leftovers)
+        return bool(self._dirty or self._changed or self.turns or self.leftovers)
 
     def flush(self, asker: Reader[C] | None, out: Effects[C]) -> None:
         """Let the collections that were given requests, by `asker`, do all they can do now."""
@@ -259,7 +265,7 @@ class Registry(Generic[C]):
         if (collection := self.turns.next()) is not None:
             collection.go_on(out)
             self.go_on_loading(collection.path.service, out)
-        self._settle_left(out)
+        self._settle(out)
         for which, collection in islice(self._deadlines.due(out.now), AT_ONCE):
             collection.deadline(which, out)
 
@@ -280,7 +286,7 @@ class Registry(Generic[C]):
         self._wake_up(collection)
         self._dirty.pop(collection, None)
         self.turns.discard(collection)
-        self._left.pop(collection, None)
+        self._changed.pop(collection, None)
         for which in DEADLINES:
             self._deadlines.cancel((which, collection))
         collection.forget_content()

@@ -87,7 +87,7 @@ class Server(StorageInputs[C], TypedInputs[C]):
         self._listings.leave(session, out)
         for subscription in session.subscriptions.values():
             subscription.collection.unsubscribe(subscription)
-        self._registry.let_go(session.subscriptions.values(), out)
+        self._registry.change_subscribers((), session.subscriptions.values(), out)
         session.subscriptions.clear()
         return self._end(out)
 
@@ -264,4 +264,4 @@ class Server(StorageInputs[C], TypedInputs[C]):
             session.subscriptions.clear()
         for subscription in gone:
             subscription.collection.unsubscribe(subscription)
-        self._registry.let_go(gone, out)
+        self._registry.change_subscribers((), gone, out)

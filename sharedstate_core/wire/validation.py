@@ -60,8 +60,9 @@ def check_number_of_paths(number: int, limits: Limits) -> None:
     Raises:
         RequestError: `too_many`.
     """
-    if number > limits.items:
-        raise RequestError("too_many", f"a request may name at most {limits.items} paths")
+    most = 2 * limits.subscriptions  # to replace all there can be
+    if number > most:
+        raise RequestError("too_many", f"a request may name at most {most} paths")
 
 
 def id_problem(id: str, limits: Limits) -> str | None:

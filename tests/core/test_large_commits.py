@@ -133,10 +133,16 @@ def test_who_subscribes_meanwhile_sees_all_or_nothing() -> None:
 
 def test_a_slow_reader_that_catches_up_meanwhile_sees_all_or_nothing() -> None:
     for turns in range(10):
-        world = watching(2, "a", limits=Limits(turn_items=2))
+        world = watching(2, "a", limits=Limits(turn_items=20))
+        world.clients[1].put_subs({}, reset=True)
+        world.settle()
         world.block(1)
+        world.clients[1].put_subs({P: {}})
+        say(world, 1)
+        world.server.change_limits(Limits(turn_items=2))
         put(world, 0, *"bcdefghi")
         world.finish(under_way(world, Commit).ticket)
+        world.server.change_limits(Limits(turn_items=20))
         for _ in range(turns):
             world.turn()
         world.drain(1)

@@ -30,7 +30,7 @@ MEMBERS, PAIRS, ONES = many('"a":1'), many('["",0]'), many("1")
 
 TOO_MANY_IDS = "an update may name at most 20000 ids"
 TOO_MANY_IN_IF = "a condition may name at most 20000 ids"
-TOO_MANY_PATHS = "a request may name at most 20000 paths"
+TOO_MANY_PATHS = "a request may name at most 2000 paths"
 LONE = "a string holds a lone surrogate, which is not Unicode text"
 TRUNCATED = "not a message: input data was truncated"
 

@@ -65,7 +65,7 @@ def test_the_work_of_one_leave_is_that_of_a_few_collections() -> None:
 def test_collections_whose_time_has_come_together_go_in_turns() -> None:
     world = subscribed(MANY, Limits(linger_seconds=10))
     world.server.connection_closed(world.connection(0), world.now)
-    while world.server._registry._left:
+    while world.server._registry._changed:
         world.server.wake(world.now)
     assert world.server.census().collections == MANY
     world.now += 10

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from sharedstate_core import Effect, Limits, Load, RequestError, Send, Server
+from sharedstate_core.server.registry import AT_ONCE
 from sharedstate_core.testing import World
-from tests.support.work import work_of
+from tests.support.work import LONG_TURN, work_of
 
 from .scenes import PATH, P, change, changes, hear, kinds, put, say, stored, under_way, watching
 
@@ -194,10 +195,49 @@ def test_what_a_connection_has_us_keep_is_bounded() -> None:
 
 
 def test_the_paths_of_one_request_are_bounded() -> None:
-    world = World(limits=Limits(items=3))
-    reply = put_subs(world, {"insert": [[P, {}]] * 2, "remove": [P] * 2})
+    world = World(limits=Limits(subscriptions=2))
+    reply = put_subs(world, {"insert": [[P, {}]] * 3, "remove": [P] * 2})
     assert reply["error"]["code"] == "too_many"
-    assert put_subs(world, {"insert": [[P, {}]] * 2, "remove": [P]})["ok"]
+    assert put_subs(world, {"insert": [[P, {}]] * 2, "remove": [P] * 2})["ok"]
+
+
+def test_a_request_may_replace_all_subscriptions_that_there_can_be() -> None:
+    world = World(limits=Limits(subscriptions=5))
+    for name in "de":
+        paths = [f"/a/items/{name}{number}" for number in range(5)]
+        reply = put_subs(world, {"insert": [[path, {}] for path in paths]})
+        edit = {"remove": paths, "insert": [[f"{path}-other", {}] for path in paths]}
+        assert len(put_subs(world, edit)["data"]) == len(reply["data"]) == 5
+        assert put_subs(world, {"reset": True})["data"] == []
+
+
+def test_the_first_of_too_many_subscriptions_are_accepted() -> None:
+    """Clients of level 1 name all they want, and have what there is room for."""
+    world = World(limits=Limits(subscriptions=5))
+    paths = [f"/a/items/{number}" for number in range(10)]
+    reply = put_subs(world, {"insert": [[path, {}] for path in paths], "reset": True})
+    assert [path for path, _ in reply["data"]] == paths[:5]
+    assert [path for path, _ in reply["errors"]] == paths[5:]
+
+
+def test_many_paths_are_refused_for_little_work() -> None:
+    server: Server[int] = Server(["items"])
+    server.connection_opened(0)
+    paths = [[f"/a/items/{number}", {}] for number in range(20_000)]
+    assert work_of(lambda: asking(server, {"insert": paths})) < LONG_TURN
+
+
+def test_many_new_subscriptions_begin_by_turns() -> None:
+    """All of them at once are 1,000 loads, or as many contents that are told."""
+    server: Server[int] = Server(["items"], Limits(loads=1000))
+    server.connection_opened(0)
+    effects = asking(server, {"insert": [[f"/a/items/{n}", {}] for n in range(1000)]})
+    assert isinstance(effects[0], Send)
+    begun = [len(effects) - 1]
+    while server.next_wakeup() == 0.0:
+        begun.append(len(server.wake(0.0)))
+    assert max(begun) == AT_ONCE
+    assert sum(begun) == 1000
 
 
 def test_a_refusal_leaves_no_garbage() -> None:
@@ -279,6 +319,8 @@ def test_an_edit_costs_what_it_names() -> None:
         server.connection_opened(0)
         ask = partial(asking, server)
         ask({"insert": [[f"/a/items/{number}", {}] for number in range(others)]})
+        while server.next_wakeup() == 0.0:
+            server.wake(0.0)
         edits: list[dict[str, Any]] = [
             {"insert": [[P, {}], [SPELLED, {}]]},
             {"insert": [[P, {"parts": True}]]},
@@ -299,7 +341,7 @@ def asking(server: Server[int], arg: dict[str, Any]) -> list[Effect[int]]:
 def test_so_many_refusals_are_explained() -> None:
     """Of twenty thousand paths that are wrong, a thousand are looked at."""
     paths = [[f"{number}", {}] for number in range(20_000)]
-    server: Server[int] = Server(["items"])
+    server: Server[int] = Server(["items"], Limits(subscriptions=10_000))
     server.connection_opened(0)
     (reply,) = (e for e in asking(server, {"insert": paths}) if isinstance(e, Send))
     errors = json.loads(bytes(reply.message))["errors"]

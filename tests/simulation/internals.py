@@ -100,7 +100,7 @@ def _check_bounds(world: World) -> None:
     subscriptions = [each for it in server._sessions.values() for each in it.subscriptions.values()]
     assert server._registry.subscribed == sum(each.size for each in subscriptions)
     collections = server._registry._collections.values()
-    assert server._registry._left.keys() <= set(collections)
+    assert server._registry._changed.keys() <= set(collections)
     queues = [each._queue for each in collections]
     puts = [put for queue in queues for put in (*queue._committing, *queue)]
     pending = server._registry.pending
