@@ -98,7 +98,7 @@ ADAPTER: Final[dict[str, set[str]]] = {
     "websocket": {"config", "net"},
     "http": {"config", "logs", "net", "websocket"},
     "storage": {"config", "logs"},
-    "hub": {"config", "logs", "storage", "tasks", "websocket"},
+    "hub": {"config", "logs", "net", "storage", "tasks", "websocket"},
     "ops": {"config", "http", "hub", "logs", "net", "storage", "tasks"},
     "connections": {"config", "http", "hub", "logs", "net", "websocket"},
     "client/net": {"logs"},

@@ -244,7 +244,7 @@ async def _accepting(
         secured = [each.tls for each in listeners if each.tls is not None]
         endpoints = Endpoints(hub, backends, secured, context.live, own)
         files = Files(context.live, hub.errors)
-        context = replace(context, endpoints=endpoints, files=files)
+        context = replace(context, endpoints=endpoints, files=files, gate=hub.shared.gate)
         acceptor = Acceptor(hub, context, peers)
         accepting = anyio.CancelScope()
 

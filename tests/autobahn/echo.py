@@ -17,6 +17,7 @@ from sharedstate_anyio.http.handshake import ConnectionContext
 from sharedstate_anyio.http.site import Site
 from sharedstate_anyio.hub.shared import Shared
 from sharedstate_anyio.logs.repeated_errors import RepeatedErrors
+from sharedstate_anyio.net.gate import Gate
 from sharedstate_anyio.net.listening import accept_forever, open_listeners
 from sharedstate_anyio.websocket.broadcaster import Broadcaster
 from sharedstate_anyio.websocket.deflate import compressed_text_frame
@@ -64,11 +65,13 @@ class EchoDriver:
 
 def shared(tasks: TaskGroup, live: LiveConfig) -> Shared:
     """Return what the connections share."""
-    broadcaster, fair_turns = Broadcaster(live), FairTurns()
+    broadcaster, gate, fair_turns = Broadcaster(live), Gate(), FairTurns()
+    tasks.start_soon(gate.run)
     tasks.start_soon(fair_turns.run)
     tasks.start_soon(broadcaster.flush_forever)
     driver = cast("Driver[Peer]", EchoDriver())
-    return Shared(driver, broadcaster, fair_turns, PartialMessages(live), RepeatedErrors(), tasks)
+    partial = PartialMessages(live)
+    return Shared(driver, broadcaster, gate, fair_turns, partial, RepeatedErrors(), tasks)
 
 
 class EchoConnection(Connection):
@@ -104,10 +107,10 @@ async def echoing(compression: int | None = None) -> AsyncIterator[int]:
     """Run the endpoint on a free port."""
     limits, transport = Limits(message_bytes=LONGEST), TransportLimits(ping_seconds=0)
     live = LiveConfig(Config(limits=limits, transport=transport, compression=compression))
-    context = ConnectionContext(live, Site([]), KeepAlive(transport))
     (listener,) = open_listeners(Listen("127.0.0.1", 0))
     async with anyio.create_task_group() as tasks:
         everything = shared(tasks, live)
+        context = ConnectionContext(live, Site([]), KeepAlive(transport), gate=everything.gate)
 
         def accepted(sock: socket.socket, _host: str, _tls: object) -> None:
             tasks.start_soon(EchoConnection(sock, everything).run, context, "")

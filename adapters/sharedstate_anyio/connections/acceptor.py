@@ -100,7 +100,7 @@ class Acceptor:
         secured = False
         try:
             with anyio.move_on_after(self._context.live.now.transport.head_seconds):
-                await stream.handshake()
+                await stream.handshake(self._context.gate)
                 secured = True
         except PlainTextError:
             refusal = PLAIN_TEXT

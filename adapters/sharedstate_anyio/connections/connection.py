@@ -78,6 +78,7 @@ class Connection(Receiver):
         del opened
         self._shared.driver.opened(self)
         keep_alive.watch(self)
+        gate = self._shared.gate
         try:
             while not self._over:
                 if self._resumed is not None:
@@ -85,8 +86,8 @@ class Connection(Receiver):
                 elif self._in_line:
                     await self._shared.fair_turns.wait(self)
                     self._in_line = False
-                elif self._handle_events():
-                    await while_readable(self.sock, self._read)
+                elif await gate.serve(self._handle_events):
+                    await while_readable(self.sock, self._read, gate)
                 else:
                     await anyio.lowlevel.checkpoint()
             if self._closing:
@@ -94,8 +95,12 @@ class Connection(Receiver):
         finally:
             keep_alive.forget(self)
             self._shared.partial_messages.drop(self)
-            self._shared.driver.closed(self, time.monotonic())
+            with anyio.CancelScope(shield=True):
+                await gate.serve(self._left)
             self.flush()
+
+    def _left(self) -> None:
+        self._shared.driver.closed(self, time.monotonic())
 
     # --- writing ----------------------------------------------------------------------------------
 

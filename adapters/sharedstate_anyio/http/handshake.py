@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 import anyio
 import h11
 
+from sharedstate_anyio.net.gate import Gate
 from sharedstate_anyio.net.sockets import finish, receive, send_all
 from sharedstate_anyio.net.tls import TlsSocket
 from sharedstate_anyio.websocket.deflate import Deflate
@@ -44,6 +45,9 @@ if TYPE_CHECKING:
 
 ANSWER_SECONDS: Final = 30.0
 """How long a peer may take to read its answer, or a piece of a large one."""
+
+REQUEST_WEIGHT: Final = 2
+"""What a request weighs at the gate, beside a message."""
 
 BROKEN_RULE: Final = (
     "the request breaks the rules of HTTP/1.1 (RFC 9112): its first line, a header, or no Host"
@@ -86,6 +90,7 @@ class ConnectionContext:
         endpoints: answers requests of operators.
         files: serves the folders of the configuration.
         answers: the HTTP answers in progress.
+        gate: lets so many requests in at a time.
         keeps: returns whether a connection from an address may stay open for another request: not when the server is
             full or stopping.
     """
@@ -96,6 +101,7 @@ class ConnectionContext:
     endpoints: Endpoints | None = None
     files: Files | None = None
     answers: Answers = field(default_factory=Answers)
+    gate: Gate = field(default_factory=Gate)
     keeps: Callable[[str], bool] = lambda _: False
 
 
@@ -146,6 +152,7 @@ async def _converse(
     limits = live.now.transport
     scope.deadline = anyio.current_time() + limits.head_seconds
     data = await receive(sock)
+    await context.gate.enter(REQUEST_WEIGHT)
     head = read_head(data, limits.head_bytes)
     if head is not None and asks_for_websocket(head.headers):
         with contextlib.suppress(
@@ -180,6 +187,7 @@ async def _converse(
             scope.deadline = math.inf
             if not await exchange.another(live.now.transport.idle_seconds):
                 break
+            await context.gate.enter(REQUEST_WEIGHT)
             scope.deadline = anyio.current_time() + live.now.transport.head_seconds
     except h11.RemoteProtocolError as error:
         status = error.error_status_hint

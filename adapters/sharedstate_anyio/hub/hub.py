@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from sharedstate_anyio.logs.repeated_errors import RepeatedErrors
+from sharedstate_anyio.net.gate import Gate
 from sharedstate_anyio.websocket.broadcaster import Broadcaster
 from sharedstate_anyio.websocket.fair_turns import FairTurns
 from sharedstate_anyio.websocket.partial_messages import PartialMessages
@@ -56,7 +57,13 @@ class Hub(TimedHost[Peer], BroadcastingHost[Peer]):
         self._driver: Driver[Peer] = Driver(tuple(backends), self, live.now.limits)
         partial_messages = PartialMessages(live)
         self.shared = Shared(
-            self._driver, self._broadcaster, FairTurns(), partial_messages, self.errors, tasks
+            self._driver,
+            self._broadcaster,
+            Gate(),
+            FairTurns(),
+            partial_messages,
+            self.errors,
+            tasks,
         )
         self._executor = Executor(backends, self._driver, tasks, self.errors)
 
@@ -86,5 +93,6 @@ class Hub(TimedHost[Peer], BroadcastingHost[Peer]):
             tasks.start_soon(self.errors.run)
             tasks.start_soon(self._broadcaster.flush_forever)
             tasks.start_soon(self.shared.partial_messages.run)
+            tasks.start_soon(self.shared.gate.run)
             tasks.start_soon(self.shared.fair_turns.run)
             tasks.start_soon(self.keep_time)

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
     from sharedstate_anyio.logs.repeated_errors import RepeatedErrors
+    from sharedstate_anyio.net.gate import Gate
     from sharedstate_anyio.websocket.broadcaster import Broadcaster
     from sharedstate_anyio.websocket.fair_turns import FairTurns
     from sharedstate_anyio.websocket.partial_messages import PartialMessages
@@ -24,6 +25,7 @@ class Shared:
     Attributes:
         driver: receives what happens to it.
         broadcaster: sends what this turn of the loop queues.
+        gate: lets so many peers in at a time.
         fair_turns: the line of peers whose messages take long.
         partial_messages: messages that are not complete yet.
         errors: logs errors that may repeat.
@@ -32,6 +34,7 @@ class Shared:
 
     driver: Driver[Peer]
     broadcaster: Broadcaster
+    gate: Gate
     fair_turns: FairTurns
     partial_messages: PartialMessages
     errors: RepeatedErrors

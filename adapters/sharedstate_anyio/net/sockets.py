@@ -19,6 +19,8 @@ except ImportError:
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .gate import Gate
+
 RECEIVE_BYTES: Final = 64 * 1024
 """Maximum of bytes per read, before other connections get a turn."""
 
@@ -75,8 +77,8 @@ async def receive(sock: Stream) -> bytes:
     return data
 
 
-async def while_readable(sock: Stream, read: Callable[[], bool]) -> None:
-    """Call `read` now, and again whenever there may be data to read, until it returns False.
+async def while_readable(sock: Stream, read: Callable[[], bool], gate: Gate) -> None:
+    """Call `read` now, and again whenever there may be data to read, until it returns False: if the gate is open.
 
     While data is available it is called repeatedly, with turns of others in between. On asyncio the loop calls it, not
     the task that waits here: that saves a task switch and a registration with the kernel each time.
@@ -86,36 +88,63 @@ async def while_readable(sock: Stream, read: Callable[[], bool]) -> None:
     """
     loop = anyio.lowlevel.current_token().native_token
     if isinstance(loop, asyncio.AbstractEventLoop) and not isinstance(loop, _WITHOUT_READERS):
-        if read():
-            await _while_registered(loop, sock.fileno(), read)
+        if await gate.serve(read):
+            await _Reading(loop, sock.fileno(), read, gate).wait()
     else:
-        while read():
+        while await gate.serve(read):
             await anyio.wait_readable(sock)
 
 
-async def _while_registered(
-    loop: asyncio.AbstractEventLoop, number: int, read: Callable[[], bool]
-) -> None:
-    end = loop.create_future()
+class _Reading:
+    """A socket that stays registered with asyncio's loop, except while it stands in line at the gate."""
 
-    def ready() -> None:
+    __slots__ = ("_end", "_gate", "_loop", "_number", "_read")
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, number: int, read: Callable[[], bool], gate: Gate
+    ) -> None:
+        self._loop = loop
+        self._number = number
+        self._read = read
+        self._gate = gate
+        self._end = loop.create_future()
+
+    async def wait(self) -> None:
+        """Return once `read` has returned False."""
         try:
-            if end.done() or read():
-                return
-        except Exception as error:  # noqa: BLE001  (the waiting task raises it)
-            end.set_exception(error)
-        else:
-            end.set_result(None)
-        loop.remove_reader(number)
+            self._register()
+            await self._end
+        finally:
+            self._loop.remove_reader(self._number)
 
-    context = contextvars.copy_context()
-    if current_async_library_cvar is not None:
-        context.run(current_async_library_cvar.set, "asyncio")
-    context.run(loop.add_reader, number, ready)
-    try:
-        await end
-    finally:
-        loop.remove_reader(number)
+    def _register(self) -> None:
+        context = contextvars.copy_context()
+        if current_async_library_cvar is not None:
+            context.run(current_async_library_cvar.set, "asyncio")
+        context.run(self._loop.add_reader, self._number, self._ready)
+
+    def _ready(self) -> None:
+        if self._gate.is_open:
+            if not self._reads_on():
+                self._loop.remove_reader(self._number)
+        elif not self._end.done():
+            self._loop.remove_reader(self._number)  # the loop would report it in each turn
+            self._gate.line_up(self._called)
+
+    def _called(self) -> None:
+        if not self._end.done() and self._reads_on():
+            self._register()
+
+    def _reads_on(self) -> bool:
+        """Read; return whether to go on. What comes of it otherwise goes to the task that waits."""
+        try:
+            if self._end.done() or self._gate.let_in(self._read):
+                return True
+        except Exception as error:  # noqa: BLE001  (the waiting task raises it)
+            self._end.set_exception(error)
+        else:
+            self._end.set_result(None)
+        return False
 
 
 async def send_all(sock: Stream, data: bytes) -> None:

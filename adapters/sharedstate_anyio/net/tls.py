@@ -27,6 +27,8 @@ from .sockets import receive, send_all
 if TYPE_CHECKING:
     from sharedstate_anyio.config.listeners import Certificates
 
+    from .gate import Gate
+
 log = logging.getLogger("sharedstate")
 
 CHUNK_BYTES: Final = 64 * 1024
@@ -37,6 +39,9 @@ UNTAKEN_BYTES: Final = 64 * 1024
 
 HANDSHAKE_FIRST_BYTE: Final = 0x16
 """First byte of a TLS connection: the record type `handshake`."""
+
+HANDSHAKE_WEIGHT: Final = 16
+"""What a step of the handshake weighs at the gate, beside a message: a signature takes up to a millisecond."""
 
 
 class PlainTextError(Exception):
@@ -148,8 +153,8 @@ class TlsSocket:
                 self.shutdown(socket.SHUT_RDWR)
         self._sock.close()
 
-    async def handshake(self) -> None:
-        """Shake hands.
+    async def handshake(self, gate: Gate) -> None:
+        """Shake hands, through the gate.
 
         Raises:
             PlainTextError: the peer does not speak TLS.
@@ -159,6 +164,7 @@ class TlsSocket:
         if data and data[0] != HANDSHAKE_FIRST_BYTE:
             raise PlainTextError
         while data:
+            await gate.enter(HANDSHAKE_WEIGHT)
             self._incoming.write(data)
             try:
                 self._tls.do_handshake()

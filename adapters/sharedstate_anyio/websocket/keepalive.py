@@ -9,10 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Protocol
 
 import anyio
+import anyio.lowlevel
 
 from sharedstate_core.errors import CLOSE_POLICY
 
-from .wheel import Wheel
+from .wheel import AT_ONCE, Wheel
 
 if TYPE_CHECKING:
     from sharedstate_anyio.config.limits import TransportLimits
@@ -69,8 +70,10 @@ class KeepAlive:
         """
         while self._ping_seconds:
             await anyio.sleep(self._wheel.tick)
-            for connection in self._wheel.advance():
+            for number, connection in enumerate(self._wheel.advance(), 1):
                 self._visit(connection)
+                if number % AT_ONCE == 0:
+                    await anyio.lowlevel.checkpoint()
 
     def _visit(self, connection: Pinged) -> None:
         left = self._awaited.pop(connection, None)

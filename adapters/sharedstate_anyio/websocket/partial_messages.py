@@ -17,10 +17,11 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Final, Protocol
 
 import anyio
+import anyio.lowlevel
 
 from sharedstate_core.errors import CLOSE_POLICY
 
-from .wheel import Wheel
+from .wheel import AT_ONCE, Wheel
 
 if TYPE_CHECKING:
     from sharedstate_anyio.config.live import LiveConfig
@@ -112,17 +113,19 @@ class PartialMessages:
         """Enforce the deadlines, until cancelled."""
         while True:
             await anyio.sleep(self._wheel.tick)
-            self._tick()
+            await self._tick()
 
-    def _tick(self) -> None:
+    async def _tick(self) -> None:
         seconds = self._live.now.transport.message_seconds
         if seconds != self._seconds:
             self._seconds = seconds
             self._wheel = _wheel(seconds)
             for connection in self._messages:  # their time limits start anew
                 self._expect(connection)
-        for connection in self._wheel.advance():
+        for number, connection in enumerate(self._wheel.advance(), 1):
             self._visit(connection)
+            if number % AT_ONCE == 0:
+                await anyio.lowlevel.checkpoint()
 
     def _visit(self, connection: Sender) -> None:
         if connection.is_listening:

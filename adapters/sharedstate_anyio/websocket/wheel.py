@@ -7,12 +7,15 @@ is one reference in a set, so a deadline costs no task, no timer and next to no 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Hashable, Iterator
 
 T = TypeVar("T", bound="Hashable")
+
+AT_ONCE: Final = 100
+"""Entries that are visited before others get a turn."""
 
 
 class Wheel(Generic[T]):
@@ -46,10 +49,15 @@ class Wheel(Generic[T]):
             if not self._due[due]:
                 del self._due[due]
 
-    def advance(self) -> list[T]:
-        """Let one tick pass; return the entries due now, which are no longer on the wheel."""
-        self._now += 1
-        due = list(self._due.pop(self._now, ()))
-        for entry in due:
+    def advance(self) -> Iterator[T]:
+        """Let one tick pass, and yield the entries that are due now.
+
+        Each leaves the wheel when its turn comes; until then it can be moved, or removed.
+        """
+        self._now = tick = self._now + 1
+        while entries := self._due.get(tick):
+            entry = entries.pop()
             del self._where[entry]
-        return due
+            if not entries:
+                del self._due[tick]
+            yield entry

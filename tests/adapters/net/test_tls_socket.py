@@ -12,6 +12,7 @@ import anyio
 import pytest
 
 from sharedstate_anyio.config.listeners import Certificates
+from sharedstate_anyio.net.gate import Gate
 from sharedstate_anyio.net.sockets import receive, send_all
 from sharedstate_anyio.net.tls import CHUNK_BYTES, UNTAKEN_BYTES, Tls, TlsSocket
 
@@ -87,7 +88,7 @@ async def test_nothing_is_lost_or_doubled_when_the_socket_is_full(authority: Aut
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(read)
-            await stream.handshake()
+            await stream.handshake(Gate())
             for piece in pieces:
                 rest = memoryview(piece)
                 while rest:
@@ -111,7 +112,7 @@ async def test_what_arrives_in_single_bytes(authority: Authority) -> None:
         reader = Reader(theirs, trusted)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(reader.handshake)
-            await stream.handshake()
+            await stream.handshake(Gate())
         reader.tls.write(b"hello")
         for byte in reader.outgoing.read():
             theirs.send(bytes([byte]))
@@ -128,7 +129,7 @@ async def test_damaged_records_end_the_connection(authority: Authority, damage: 
         reader = Reader(theirs, trusted)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(reader.handshake)
-            await stream.handshake()
+            await stream.handshake(Gate())
         theirs.send(damage)
         with pytest.raises(OSError):  # noqa: PT011
             stream.recv(1000)

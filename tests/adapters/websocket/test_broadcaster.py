@@ -19,6 +19,7 @@ from sharedstate_anyio.config.live import LiveConfig
 from sharedstate_anyio.connections.connection import Connection
 from sharedstate_anyio.hub.shared import Shared
 from sharedstate_anyio.logs.repeated_errors import RepeatedErrors
+from sharedstate_anyio.net.gate import Gate
 from sharedstate_anyio.websocket import broadcaster as broadcaster_module
 from sharedstate_anyio.websocket.broadcaster import FLUSHED_BYTES
 from sharedstate_anyio.websocket.fair_turns import FairTurns
@@ -53,6 +54,7 @@ def shared(tasks: TaskGroup, broadcaster: broadcaster_module.Broadcaster) -> Sha
     return Shared(
         driver,
         broadcaster,
+        Gate(),
         FairTurns(),
         PartialMessages(LiveConfig(Config())),
         RepeatedErrors(),

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import socket
+from collections import Counter
 from itertools import pairwise
 
+import anyio
+import anyio.lowlevel
 import pytest
 
 from sharedstate_anyio.config.config import Config
@@ -14,6 +17,7 @@ from sharedstate_anyio.connections.connection import Connection
 from sharedstate_anyio.websocket.broadcaster import Broadcaster
 from sharedstate_anyio.websocket.frames import PING
 from sharedstate_anyio.websocket.keepalive import KeepAlive
+from sharedstate_anyio.websocket.wheel import AT_ONCE
 from tests.support import frames
 from tests.support.peer import Client, open_client, open_peer
 from tests.support.services.servers import running
@@ -131,3 +135,39 @@ async def test_who_cannot_answer_is_not_judged(obstacle: str) -> None:
         keep_alive.forget(connection)
         assert len(keep_alive._wheel) == 0
         assert not keep_alive._awaited
+
+
+class Idle:
+    """A peer that is pinged, and forgets the time."""
+
+    is_silent = False
+
+    def __init__(self, pinged: Counter[int], turn: list[int]) -> None:
+        self._pinged = pinged
+        self._turn = turn
+
+    def ping(self) -> bool:
+        self._pinged[self._turn[0]] += 1
+        return False
+
+    def close(self, code: int, reason: str) -> None:
+        raise AssertionError(f"it is not silent: {code} {reason}")
+
+
+async def test_those_who_came_together_are_pinged_by_turns_and_not_once_they_have_left() -> None:
+    keep_alive = KeepAlive(TransportLimits(ping_seconds=0.01, pong_seconds=0.01))
+    pinged, turn = Counter[int](), [0]
+    peers = [Idle(pinged, turn) for _ in range(10 * AT_ONCE)]
+    for peer in peers:
+        keep_alive.watch(peer)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(keep_alive.run)
+        while not pinged:
+            turn[0] += 1
+            await anyio.lowlevel.checkpoint()
+        for peer in peers:
+            keep_alive.forget(peer)
+        await anyio.sleep(0.05)
+        tasks.cancel_scope.cancel()
+    assert list(pinged.values()) == [AT_ONCE]
+    assert len(keep_alive._wheel) == 0

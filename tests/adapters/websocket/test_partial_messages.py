@@ -111,20 +111,20 @@ def allowing(seconds: float) -> Config:
     return Config(transport=TransportLimits(message_seconds=seconds))
 
 
-def turn(partial_messages: PartialMessages, ticks: int) -> None:
+async def turn(partial_messages: PartialMessages, ticks: int) -> None:
     """Let time pass."""
     for _ in range(ticks):
-        partial_messages._tick()
+        await partial_messages._tick()
 
 
 @pytest.mark.parametrize("obstacle", ["paused", "progress", "none"])
-def test_who_makes_progress_or_is_not_read_from_stays(obstacle: str) -> None:
+async def test_who_makes_progress_or_is_not_read_from_stays(obstacle: str) -> None:
     partial_messages = PartialMessages(LiveConfig(allowing(10)))
     connection = Slow()
     partial_messages.add(connection, "é")
     connection.is_listening = obstacle != "paused"
     for _ in range(5):
-        turn(partial_messages, 9)
+        await turn(partial_messages, 9)
         if obstacle == "progress":
             partial_messages.add(connection, "x" * PROGRESS_BYTES)
         else:
@@ -137,26 +137,26 @@ def test_who_makes_progress_or_is_not_read_from_stays(obstacle: str) -> None:
     assert partial_messages.bytes == 2 + more
     assert partial_messages.take(connection) == "é" + "x" * more
     assert partial_messages.bytes == 0
-    turn(partial_messages, 100)
+    await turn(partial_messages, 100)
     assert not connection.closed
 
 
-def test_another_time_holds_with_the_next_tick_also_for_a_message_that_has_begun() -> None:
+async def test_another_time_holds_with_the_next_tick_also_for_a_message_that_has_begun() -> None:
     live = LiveConfig(allowing(3600))
     partial_messages = PartialMessages(live)
     connection, later = Slow(), Slow()
     partial_messages.add(connection, "x")
     live.now = allowing(2)
-    turn(partial_messages, 1)
+    await turn(partial_messages, 1)
     assert partial_messages._wheel.tick == 0.5
-    turn(partial_messages, 3)
+    await turn(partial_messages, 3)
     live.now = allowing(2)  # as it is: nothing begins anew
     partial_messages.add(later, "x")
     assert [connection.closed, later.closed] == ["", ""]
-    turn(partial_messages, 1)
+    await turn(partial_messages, 1)
     assert [connection.closed, later.closed] == ["a message did not arrive in time", ""]
     live.now = allowing(0.04)
-    turn(partial_messages, 5)
+    await turn(partial_messages, 5)
     assert later.closed
     assert partial_messages.bytes == 0
 

@@ -29,7 +29,7 @@ def test_entries_come_when_they_are_due(steps: list[tuple[str, int, float]], tic
         else:
             now += 1
             expected = {entry for entry, at in due.items() if at == now}
-            came = wheel.advance()
+            came = list(wheel.advance())
             assert set(came) == expected
             assert len(came) == len(expected)
             due = {entry: at for entry, at in due.items() if at != now}
