@@ -17,7 +17,6 @@ from sharedstate_core import (
     Row,
     Update,
 )
-from sharedstate_core.collection.runs import Runs
 from sharedstate_core.leftovers import FASTER
 from sharedstate_core.testing import World, check_copies, check_requests
 from tests.core.in_memory import Transport
@@ -332,23 +331,6 @@ class NotedText(bytes):
 
     def __del__(self) -> None:
         self.freed.append(1)
-
-
-def test_runs_keep_nothing_of_what_they_have_given() -> None:
-    """They may all end at the same moment, and would free all then."""
-    freed: list[int] = []
-    runs: Runs[NotedText] = Runs(lambda text: text)
-    for start in range(4):
-        portion = [NotedText(b"%02d" % n) for n in range(start, 40, 4)]
-        for each in portion:
-            each.freed = freed
-        runs.add(portion)
-    del portion, each
-    largest = 0
-    for _ in runs.portions(4):
-        largest = max(largest, len(freed))
-        freed.clear()
-    assert largest <= 8
 
 
 def test_portions_are_a_sequence_that_is_emptied() -> None:

@@ -40,6 +40,7 @@ CONSTANT: Final = frozenset(
         *(getattr(builtins, name) for name in _CONSTANT.split()),
         heapq.heappush,
         heapq.heappop,
+        heapq.heapreplace,
         math.isfinite,
     ]
 )
