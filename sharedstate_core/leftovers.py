@@ -29,16 +29,19 @@ class Leftovers:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def add(self, entries: dict[str, Any]) -> None:
-        """Let go of a dict, which belongs to this from now on: at once, or by turns if it is large."""
-        if len(entries) > self._limits.current.turn_items:
-            self._waiting.append(entries)
+    def add(self, *dicts: dict[str, Any]) -> None:
+        """Let go of dicts, which belong to this from now on: at once, or by turns if they are large together."""
+        if sum(map(len, dicts)) > self._limits.current.turn_items:
+            self._waiting.extend(dicts)
 
     def free(self) -> None:
         """Free as much as one turn may."""
-        if self._waiting:
+        left = FASTER * self._limits.current.turn_items
+        while left and self._waiting:
             entries = self._waiting[0]
-            for _ in range(min(FASTER * self._limits.current.turn_items, len(entries))):
+            count = min(left, len(entries))
+            for _ in range(count):
                 entries.popitem()
+            left -= count
             if not entries:
                 self._waiting.popleft()

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 N = 10_000
+FULL = 43_690
+"""Entries of a dict that is full."""
+
 BYTES = N // 64
 """What so many bytes count."""
 
@@ -55,6 +58,8 @@ WALKS = {
     "delegating": "list(delegated(many))",
     "through a partial": "partial(sorted, many)()",
     "removing from a deque": "deque(many).remove(N - 1)",
+    "a dict that grows": "full[-1] = 1",
+    "a dict that grows for a default": "full.setdefault(-1, 1)",
     "dead slots before the first": "next(iter(dead))",
     "dead slots of values": "\n    for _ in reversed(dead.values()): break",
 }
@@ -74,6 +79,7 @@ STEPS = {
     "len": "len(many)",
     "asking for a key": "table.get(1), 1 in table, table[1]",
     "setting a key": "table[1] = 2",
+    "setting a key of a full dict": "\n    full[1] = 2\n    full[1] += 1\n    full.setdefault(2)",
     "deleting a key": "del table[1]",
     "a view": "table.values()",
     "the first": "next(iter(table))",
@@ -128,7 +134,7 @@ class Doing(NamedTuple):
 def does(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doing]:
     """A package of another name each time, since what is known of a package stays known."""
     folder = tmp_path_factory.mktemp("work_doing")
-    arguments = "many, table, keys, dead, text, texts, words"
+    arguments = "many, table, keys, dead, full, text, texts, words"
     functions = [
         f"def f{number}({arguments}):\n    {body}\n"
         for number, body in enumerate([*WALKS.values(), *COPIES.values(), *STEPS.values()])
@@ -151,7 +157,8 @@ def given() -> tuple[object, ...]:
         del dead[each]
     text = b"x" * N
     texts = [b"x" * (N // 10)] * 10
-    return many, dict.fromkeys(many), set(many), dead, text, texts, text.decode()
+    full = dict.fromkeys(range(FULL))
+    return many, dict.fromkeys(many), set(many), dead, full, text, texts, text.decode()
 
 
 @pytest.mark.parametrize("name", WALKS)

@@ -253,7 +253,7 @@ OPERATIONS: Final = (
     Operation("a join after a change", "subscribers", MANY, _join_over_subscribers, ALMOST_FLAT),
     Operation("a GET after a change", "items", ITEMS, _get, LINEAR),
     Operation("a first load", "items", ITEMS, _first_load, LINEAR),
-    Operation("a load of changes", "items", ITEMS, _load_of_changes, FLAT),
+    Operation("a load of changes", "items", ITEMS, _load_of_changes, ALMOST_FLAT),
     Operation(
         "a subscription",
         "others of its connection",

@@ -2,9 +2,9 @@
 
 The rules:
 
-1. `_items` holds the live entries in order of insertion. They are linked in another order, too, that of their last
-   change: from `_newest` on, each knows the id of the one before it. `tombstones` holds the removed ids with the
-   version that removed them, newest last.
+1. `_items` holds the live entries in order of insertion: a dict, or a `LargeDict` if they are many. They are linked in
+   another order, too, that of their last change: from `_newest` on, each knows the id of the one before it.
+   `tombstones` holds the removed ids with the version that removed them, newest last.
 2. To find what has changed since N, walk the links and `tombstones` backwards until an entry is not newer than N: the
    cost is proportional to the change, whatever the size of the collection, and whatever was changed before. (A dict in
    which what has changed is put last keeps a dead slot for each time it was.)
@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from msgspec import Struct
 
 from sharedstate_core.errors import LocalProtocolError
+from sharedstate_core.large_dict import MANY, LargeDict
 from sharedstate_core.storage import Cursor
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ class Replica:
         self.move_to(head.version)
         self.horizon = head.horizon
         self.bytes = 0
-        self._items: dict[str, Entry] = {}
+        self._items: dict[str, Entry] | LargeDict[str, Entry] = {}
         self._newest: Entry | None = None
         self.tombstones: OrderedDict[str, int] = OrderedDict()
 
@@ -163,6 +164,8 @@ class Replica:
                 if entry is not self._newest:
                     self._unlink(entry)
                     self._link(entry)
+        if len(items) > MANY:
+            self._make_room()
 
     def empty(self) -> None:
         """Let go of all items."""
@@ -170,7 +173,7 @@ class Replica:
         self._newest = None
         self.bytes = 0
         if self._leftovers is not None:
-            self._leftovers.add(items)
+            self._leftovers.add(*([items] if isinstance(items, dict) else items.dicts()))
 
     def reaches(self, cursor: Cursor | None) -> bool:
         """Return whether the net change from `cursor` to now is known."""
@@ -236,11 +239,14 @@ class Replica:
                 self.bytes -= len(entry.text)
                 entry.text, entry.version = text, version
             else:
-                self._bury(id, version)
+                if entry is not None:
+                    self._bury(id, version)
                 tombstones.pop(id, None)
                 # A store does not record when the id was last removed: assume the latest possible version.
                 entry = items[id] = Entry(id, text, created, row.place, version, created)
             entries.append(entry)
+        if len(items) > MANY:
+            self._make_room()
         return entries
 
     def touch(self, entries: Iterable[Entry]) -> None:
@@ -253,6 +259,11 @@ class Replica:
         """Move the cursor."""
         self.version = version
         self.cursor = Cursor(self.epoch, version)
+
+    def _make_room(self) -> None:
+        """Let the items be in more than one dict from now on."""
+        if isinstance(self._items, dict):
+            self._items = LargeDict(self._items)
 
     def _bury(self, id: str, version: int) -> None:
         entry = self._items.pop(id, None)

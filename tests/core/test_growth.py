@@ -11,6 +11,7 @@ import pytest
 
 from benchmarks.growth.fit import exponent
 from benchmarks.growth.operations import OPERATIONS
+from benchmarks.growth.scene import PATH, Scene, request
 from tests.support.work import LONG_TURN, Work, counting
 
 if TYPE_CHECKING:
@@ -74,3 +75,14 @@ def test_no_input_is_long(operation: Operation) -> None:
     size = max(size for size in operation.sizes if size <= LARGEST)
     largest = count(operation, size).largest
     assert (largest > LONG_TURN) == (operation.title in LONG), largest
+
+
+def test_no_insertion_moves_all_that_is_there() -> None:
+    """A plain dict of 349,525 entries has no room left, and moves all of them for the next one."""
+    scene = Scene(349_400, 10)
+    connection = scene.connect(PATH)
+    with counting() as meter:
+        for number in range(200):
+            scene.say(connection, request("PUT", PATH, f'{{"insert":[{{"id":"n{number}"}}]}}'))
+            work = meter.take()
+            assert work < LONG_TURN // 3, work

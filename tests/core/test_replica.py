@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+from unittest.mock import patch
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,8 +20,21 @@ from tests.support.work import work_of
 
 from .histories import HISTORIES, Model, id_of, item, states_of
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 PATH = CollectionPath("a", "items", "c")
 KEEPS = st.sampled_from([0, 1, 2, 100])
+
+
+@pytest.fixture(scope="module", params=["few", "many"], autouse=True)
+def _number_of_items(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Both ways to keep items; the second begins at four of them."""
+    with ExitStack() as stack:
+        if request.param == "many":
+            stack.enter_context(patch("sharedstate_core.collection.replica.MANY", 3))
+            stack.enter_context(patch.multiple("sharedstate_core.large_dict", PART=3, SHARD=2))
+        yield
 
 
 def taken_in(loaded: Loaded, known: Replica | None = None, size: int = 1000) -> Replica:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import pytest
 from msgspec.structs import replace
@@ -288,8 +289,17 @@ def test_the_next_load_begins_when_a_large_one_is_complete() -> None:
     world.settle()
 
 
+@pytest.mark.parametrize("many", [10, 100])
 @pytest.mark.parametrize("fate", ["forgotten", "reset", "replaced"])
-def test_what_is_large_is_freed_by_turns(fate: str) -> None:
+def test_what_is_large_is_freed_by_turns(fate: str, many: int) -> None:
+    with (
+        patch.multiple("sharedstate_core.large_dict", PART=3, SHARD=2),
+        patch("sharedstate_core.collection.replica.MANY", many),
+    ):
+        free_by_turns(fate)
+
+
+def free_by_turns(fate: str) -> None:
     ids = [f"{n:02}" for n in range(40)]
     world = watching(1, *ids, limits=LIMITS)
     replica = world.server._registry._collections[PATH]._content.replica

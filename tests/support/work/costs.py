@@ -46,7 +46,7 @@ CONSTANT: Final = frozenset(
 )
 _CONSTANT_METHODS: Final = """
     add append appendleft cast close discard endswith get isascii items keys move_to_end popitem popleft
-    release send setdefault startswith throw values
+    release send startswith throw values
 """
 CONSTANT_METHODS: Final = frozenset(_CONSTANT_METHODS.split())
 """By their names alone: no type that matters here has a slow one."""
@@ -76,6 +76,8 @@ def of_call(function: Any, args: tuple[Any, ...]) -> tuple[int, bool]:
     if not isinstance(function, BuiltinFunctionType):
         return len(args), False
     name, owner = function.__name__, function.__self__
+    if name == "setdefault":
+        return growth(owner, args[0]), False
     if function is iter:
         return sum(map(dead_slots, args)), False
     if function in CONSTANT or name in CONSTANT_METHODS or _takes_one(name, owner, args):
@@ -121,3 +123,15 @@ def dead_slots(value: object) -> int:
         return 0
     keys = _Keys.from_address(_Dict.from_address(id(held)).keys)
     return max(0, int(keys.entries) - len(held))
+
+
+ENTRIES_OF_A_UNIT: Final = 3
+"""Entries that a dictionary moves in the time of one unit."""
+
+
+def growth(value: object, key: object) -> int:
+    """Return the units that a dictionary takes to make room for a key, if it has none: it moves all that it holds."""
+    if not isinstance(value, dict) or key in value:
+        return 0
+    keys = _Keys.from_address(_Dict.from_address(id(value)).keys)
+    return 0 if keys.usable > 0 else len(value) // ENTRIES_OF_A_UNIT

@@ -121,6 +121,10 @@ class Hooks:
         self._add(sys._getframe(1), costs.size(value))
         return value
 
+    def into(self, container: Any) -> Any:
+        """Return what takes the place of a container into which something is about to be put."""
+        return _Into(container, self._add) if isinstance(container, dict) else container
+
     def operate(self, name: str, left: Any, right: Any) -> Any:
         """Apply an operator; in place, it goes over what it adds alone."""
         if isinstance(left, costs.TEXTS + costs.CONTAINERS):
@@ -146,6 +150,21 @@ class Hooks:
         """Delete a part of something."""
         if isinstance(container, costs.SEARCHED):
             self._add(sys._getframe(1), costs.size(container))
+
+
+class _Into:
+    """A dictionary that takes something in, or lets it be changed, and counts what it moves for that."""
+
+    def __init__(self, held: dict[Any, Any], add: Callable[[FrameType, int], None]) -> None:
+        self._held = held
+        self._add = add
+
+    def __getitem__(self, key: Any) -> Any:
+        return self._held[key]
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self._add(sys._getframe(1), costs.growth(self._held, key))
+        self._held[key] = value
 
 
 _hooks: Final = Hooks()

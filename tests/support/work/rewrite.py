@@ -16,6 +16,7 @@ HOOKS: Final = (
     "delegate",
     "step",
     "made",
+    "into",
     "operate",
     "equal",
     "contains",
@@ -117,6 +118,8 @@ class _Rewriter(ast.NodeTransformer):
 
     def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
         self.generic_visit(node)
+        if isinstance(node.ctx, ast.Store):
+            node.value = _at(_hook("into", node.value), node.value)
         is_slice = isinstance(node.slice, ast.Slice) and isinstance(node.ctx, ast.Load)
         return _at(_hook("made", node), node) if is_slice else node
 

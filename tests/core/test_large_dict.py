@@ -1,0 +1,97 @@
+"""A large dict is a dict, in pieces that stay small."""
+
+from __future__ import annotations
+
+import gc
+from unittest.mock import patch
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sharedstate_core import large_dict
+from sharedstate_core.large_dict import PART, SHARD, LargeDict
+
+KEYS = st.integers(0, 40)
+STEPS = st.lists(st.tuples(KEYS, st.one_of(st.integers(), st.none())), max_size=150)
+"""Keys and their new values; None to remove one."""
+
+A_SHARD = 2 * SHARD + 500
+"""Keys of a shard at the most: chance decides, and half a thousand more is ten times what is usual."""
+
+
+small = patch.multiple(large_dict, PART=3, SHARD=2)
+
+
+@small
+@given(st.dictionaries(KEYS, st.integers(), max_size=6), STEPS)
+def test_it_does_what_a_dict_does(
+    first: dict[int, int], steps: list[tuple[int, int | None]]
+) -> None:
+    model, held = dict(first), LargeDict(first)
+    for key, value in steps:
+        if value is not None:
+            model[key] = held[key] = value
+        else:
+            assert held.pop(key, None) == model.pop(key, None)
+        assert len(held) == len(model)
+        assert list(held.values()) == list(model.values())
+        for each in range(41):
+            assert held.get(each) == model.get(each)
+            if each in model:
+                assert held[each] == model[each]
+            else:
+                with pytest.raises(KeyError):
+                    held[each]
+
+
+@small
+@given(st.dictionaries(KEYS, st.integers(), max_size=6), STEPS)
+def test_whoever_takes_it_apart_gets_all_of_it(
+    first: dict[int, int], steps: list[tuple[int, int | None]]
+) -> None:
+    model, held = dict(first), LargeDict(first)
+    for key, value in steps:
+        if value is not None:
+            model[key] = held[key] = value
+    dicts = {id(each): each for each in held.dicts()}
+    indexed = len(model) - len(first)
+    assert sum(map(len, dicts.values())) == len(model) + indexed
+
+
+def test_pieces_stay_of_a_size() -> None:
+    held: LargeDict[str, int] = LargeDict({})
+    for key in range(300_000):
+        held[str(key)] = key
+        if key % 10_000 == 9_999:
+            assert max(map(len, held.dicts())) <= A_SHARD
+            assert min(map(len, held._index)) >= SHARD - 500
+    assert max(map(len, held._parts.values())) == PART
+
+
+def test_one_insertion_divides_one_piece() -> None:
+    held: LargeDict[str, int] = LargeDict({})
+    for key in range(200_000):
+        before = list(held._index) if key > 190_000 else ()
+        held[str(key)] = key
+        if before:
+            pairs = zip(before, held._index, strict=False)
+            assert len({id(one) for one, other in pairs if one is not other}) <= 1
+
+
+def test_what_comes_and_goes_leaves_nothing_behind() -> None:
+    held: LargeDict[int, int] = LargeDict({})
+    for key in range(100_000):
+        held[key] = key
+        held.pop(key - 3_000, None)
+    assert len(held) == 3_000
+    assert len(held.dicts()) < 10
+
+
+def test_it_holds_nothing_that_the_collector_of_garbage_looks_at() -> None:
+    held: LargeDict[str, bytes] = LargeDict({})
+    for key in range(50_000):
+        held[str(key)] = b"x"
+    dicts = held.dicts()
+    assert len(dicts) > 20
+    assert not any(map(gc.is_tracked, dicts))
