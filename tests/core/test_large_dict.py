@@ -59,24 +59,17 @@ def test_whoever_takes_it_apart_gets_all_of_it(
     assert sum(map(len, dicts.values())) == len(model) + indexed
 
 
-def test_pieces_stay_of_a_size() -> None:
+def test_pieces_stay_small_and_are_divided_one_after_the_other() -> None:
     held: LargeDict[str, int] = LargeDict({})
-    for key in range(300_000):
-        held[str(key)] = key
-        if key % 10_000 == 9_999:
-            assert max(map(len, held.dicts())) <= A_SHARD
-            assert min(map(len, held._index)) >= SHARD - 500
-    assert max(map(len, held._parts.values())) == PART
-
-
-def test_one_insertion_divides_one_piece() -> None:
-    held: LargeDict[str, int] = LargeDict({})
+    shards = 1
     for key in range(200_000):
-        before = list(held._index) if key > 190_000 else ()
         held[str(key)] = key
-        if before:
-            pairs = zip(before, held._index, strict=False)
-            assert len({id(one) for one, other in pairs if one is not other}) <= 1
+        if key % 1_000 == 999:
+            assert max(map(len, held.dicts())) <= A_SHARD
+            before, shards = shards, len(set(map(id, held._index)))
+            assert shards <= before + 1
+    assert shards == 200_000 // SHARD
+    assert max(map(len, held._parts.values())) == PART
 
 
 def test_what_comes_and_goes_leaves_nothing_behind() -> None:
