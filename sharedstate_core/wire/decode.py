@@ -29,7 +29,7 @@ from .faults import (
     too_deep,
     update_fault,
 )
-from .nesting import nests_deeper
+from .nesting import may_nest_deeper, nests_deeper
 from .outline import FEW, outline_subscriptions, outline_update
 from .validation import (
     check_number_in_condition,
@@ -177,18 +177,24 @@ def decode_write(arg: Raw, limits: Limits) -> Write:
         raise RequestError("bad_update", too_deep(limits)) from None
     check_number_of_ids(len(message.insert) + len(message.remove), limits)
     insert: dict[str, bytes] = {}
+    bracketed: list[bytes] = []
+    fault: str | None = None
     flat = 2 * limits.depth  # a text of this length cannot nest deeper
     for index, raw in enumerate(message.insert):
         text = bytes(raw)
-        if len(text) > flat and nests_deeper(text, limits.depth):
-            raise RequestError("bad_update", f"insert[{index}]: {too_deep(limits)}")
+        if len(text) > flat and may_nest_deeper(text, limits.depth):
+            bracketed.append(text)
         try:
             id = _head.decode(raw).id
         except msgspec.ValidationError as error:
-            raise RequestError("bad_update", item_fault(index, error)) from None
+            fault = item_fault(index, error)
+            break
         if problem := id_problem(id, limits):
-            raise RequestError("bad_update", f"insert[{index}].id: {problem}")
+            fault = f"insert[{index}].id: {problem}"
+            break
         insert[id] = text
+    if bracketed or fault is not None:
+        _check_items(bracketed, fault, message.insert, limits)
     for index, id in enumerate(message.remove):
         if problem := id_problem(id, limits):
             raise RequestError("bad_update", f"remove[{index}]: {problem}")
@@ -196,6 +202,21 @@ def decode_write(arg: Raw, limits: Limits) -> Write:
     update = Update(remove, insert, message.reset)
     wanted = message.condition
     return Write(update, None if wanted is None else _condition(wanted, limits))
+
+
+def _check_items(
+    bracketed: Sequence[bytes], fault: str | None, insert: Sequence[Raw], limits: Limits
+) -> None:
+    """Check texts with many brackets all at once: one by one they would cost several times as much.
+
+    Raises:
+        RequestError: one nests too deep, or there is another fault, which comes later.
+    """
+    if nests_deeper(b"".join(bracketed), limits.depth):
+        index = next(n for n, raw in enumerate(insert) if nests_deeper(bytes(raw), limits.depth))
+        fault = f"insert[{index}]: {too_deep(limits)}"
+    if fault is not None:
+        raise RequestError("bad_update", fault)
 
 
 def _decode_update(arg: Raw) -> _Update:

@@ -23,18 +23,19 @@ _RISE: Final = bytes(_rises(brackets)[-1] & 0xFF for brackets in range(256))
 _PEAK: Final = bytes(max(0, *_rises(brackets)) for brackets in range(256))
 
 
-def nests_deeper(text: bytes, depth: int) -> bool:
-    """Return whether arrays and objects of a valid JSON text nest more than `depth` levels.
+def may_nest_deeper(text: bytes, depth: int) -> bool:
+    """Return whether a text holds enough brackets to nest more than `depth` levels: nearly no text does."""
+    return len(text) > 2 * depth and text.count(b"{") + text.count(b"[") > depth
 
-    Short texts and texts with few brackets, which is nearly all of them, cost next to nothing.
+
+def nests_deeper(text: bytes, depth: int) -> bool:
+    """Return whether arrays and objects of a valid JSON text, or of several in a row, nest more than `depth` levels.
+
+    Short texts and texts with few brackets cost next to nothing.
     """
-    if len(text) <= 2 * depth or text.count(b"{") + text.count(b"[") <= depth:
+    if not may_nest_deeper(text, depth):
         return False
-    unescaped = text.replace(b"\\\\", b"").replace(b'\\"', b"")
-    marks = unescaped.translate(_AS_BITS, _OTHERS).replace(
-        b'""', b""
-    )  # nearly all strings hold none
-    bits = b"".join(marks.split(b'"')[::2])
+    bits = _brackets(text)
     if len(bits) <= 2 * depth:
         return False
     bits += b"0" * (-len(bits) % 8)
@@ -42,3 +43,13 @@ def nests_deeper(text: bytes, depth: int) -> bool:
     before = accumulate(memoryview(packed.translate(_RISE)).cast("b"), initial=0)
     deepest: int = max(map(add, packed.translate(_PEAK), before))
     return deepest > depth
+
+
+def _brackets(text: bytes) -> bytes:
+    """Return each bracket outside strings as a digit, 1 for those that open."""
+    if b"\\" in text:
+        text = text.replace(b"\\\\", b"").replace(b'\\"', b"")
+    marks = text.translate(_AS_BITS, _OTHERS)
+    if b'"' not in marks:
+        return marks
+    return b"".join(marks.replace(b'""', b"").split(b'"')[::2])  # nearly all strings hold none

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from sharedstate_core import Limits, Send, Server
+from tests.support.work import work_of
 
 BYTES = 1 << 20
 P = "/a/items/c"
@@ -145,3 +146,25 @@ def test_the_tunnel_of_a_message_with_a_lone_surrogate_is_returned(tunnel: str) 
     assert isinstance(effect, Send)
     assert b'"tunnel":%b,' % tunnel.encode() in bytes(effect.message)
     assert LONE.encode() in bytes(effect.message)
+
+
+def test_many_items_with_brackets_cost_what_one_does() -> None:
+    """To see how deep each of them nests took a third of the work."""
+
+    def work(value: str) -> int:
+        server: Server[str] = Server(["items"])
+        server.connection_opened("me")
+        items = ",".join(f'{{"id":"{number}","v":[{value}1]}}' for number in range(4000))
+        return work_of(lambda: server.receive_text("me", request(f'{{"insert":[{items}]}}'), 0.0))
+
+    assert work("[]," * 70) < 2.5 * work("11," * 70)
+
+
+def test_the_first_item_that_nests_too_deep_is_named() -> None:
+    deep, flat = f'"v":{"[" * 64}{"]" * 64}', f'"v":[{"[]," * 70}1]'
+    for rest in ("", ',{"id":7}'):
+        items = f'{{"id":"1",{flat}}},{{"id":"2",{deep}}},{{"id":"3",{flat}}},{{"id":"4",{deep}}}'
+        reply = receive(request(f'{{"insert":[{items}{rest}]}}'))
+        assert reply["data"] == "insert[1]: nested deeper than 64 levels"
+    reply = receive(request(f'{{"insert":[{{"id":7}},{items}]}}'))
+    assert reply["data"] == "insert[0].id: expected a string"
