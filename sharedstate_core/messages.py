@@ -21,7 +21,7 @@ PIECE_BYTES: Final = 128 * 1024
 
 
 class Items(Struct, frozen=True, eq=False):
-    """A JSON array of items, or of names, in pieces.
+    """A JSON array of items, or of ids or names, in pieces.
 
     Attributes:
         pieces: the text, to be joined; the same objects in every message that contains it.
@@ -60,9 +60,20 @@ Message: TypeAlias = bytes | Spliced
 """One text message, in UTF-8: `len` is its size, `bytes` its text."""
 
 
-def splice(head: bytes, items: Items, tail: bytes) -> Spliced:
-    """Return the message that consists of these three; the items are not copied."""
-    return Spliced((head, *items.pieces, tail), len(head) + items.size + len(tail))
+def splice(*texts: bytes | Items) -> Message:
+    """Return the message that consists of these, one after another; long arrays are not copied."""
+    pieces: list[bytes] = []
+    short: list[bytes] = []
+    for text in texts:
+        if isinstance(text, bytes):
+            short.append(text)
+        elif text.size < SPLICED_BYTES:
+            short += text.pieces
+        else:
+            pieces += (b"".join(short), *text.pieces)
+            short = []
+    rest = b"".join(short)
+    return Spliced((*pieces, rest), sum(map(len, texts))) if pieces else rest
 
 
 def pieces_of(messages: Iterable[Message]) -> Iterator[bytes]:

@@ -10,7 +10,7 @@ from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from sharedstate_core.messages import Items
-from sharedstate_core.wire.encode import pieces
+from sharedstate_core.wire.encode import NO_NAMES, encode_names, pieces
 
 from .replica import insertion
 from .runs import Runs
@@ -31,14 +31,14 @@ class Part(NamedTuple):
 
     Attributes:
         base: the version it continues from.
-        remove: ids to remove.
+        remove: the ids to remove.
         items: the items to set after that.
         reset: whether everything is removed before.
         more: whether another part follows.
     """
 
     base: int
-    remove: Sequence[str]
+    remove: Items
     items: Items
     reset: bool
     more: bool
@@ -88,7 +88,7 @@ def encode(replica: Replica, since: int | None, limits: Limits, *, in_parts: boo
         limits: say how much one portion, and one part, may be.
         in_parts: whether the change is divided if it is large; otherwise it is one part.
     """
-    texts, remove, base = replica.each_text(), [], 0
+    texts, removed, base = replica.each_text(), NO_NAMES, 0
     if since is not None:
         base, remove = since, replica.removed_since(since)
         changed: Runs[Entry] = Runs(insertion)
@@ -97,6 +97,7 @@ def encode(replica: Replica, since: int | None, limits: Limits, *, in_parts: boo
             remove.extend(entry.id for entry in entries if entry.removed > since)
             changed.add(entries)
             yield
+        removed = encode_names(remove)
         each = changed.portions(limits.turn_items)
         texts = (entry.text for entries in each for entry in entries)
     arrays: list[Items] = []
@@ -114,7 +115,7 @@ def encode(replica: Replica, since: int | None, limits: Limits, *, in_parts: boo
             yield
     last = len(arrays) - 1
     return [
-        Part(base, () if n else remove, items, since is None and n == 0, n < last)
+        Part(base, NO_NAMES if n else removed, items, since is None and n == 0, n < last)
         for n, items in enumerate(arrays)
     ]
 

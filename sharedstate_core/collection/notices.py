@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from sharedstate_core.wire.encode import encode_items, encode_notification
+from sharedstate_core.wire.encode import NO_NAMES, encode_items, encode_names, encode_notification
 
 from .encoding import Part, Recent, encode, is_large
 
@@ -148,10 +148,11 @@ class Notices:
         """Encode the net change, once for all spellings of the path, and keep it."""
         key = in_parts, cursor
         base, reset, size = 0, True, replica.bytes
-        remove: Sequence[str] = ()
+        remove = NO_NAMES
         insert: Sequence[bytes] | None = None
         if cursor is not None and replica.reaches(cursor):
-            remove, insert = replica.changes_since(cursor.version)
+            removed, insert = replica.changes_since(cursor.version)
+            remove = encode_names(removed)
             base, reset, size = cursor.version, False, sum(map(len, insert))
         elif (in_parts, None) in self._parts:
             return self._parts[in_parts, None]
@@ -171,13 +172,13 @@ class Notices:
         return parts
 
     def _divide(
-        self, texts: Sequence[bytes], remove: Sequence[str], base: int, *, reset: bool
+        self, texts: Sequence[bytes], remove: Items, base: int, *, reset: bool
     ) -> Sequence[Part]:
         starts, parts = self._starts(texts), []
         for start, end in zip(starts, [*starts[1:], None], strict=True):
             items = encode_items(texts[start:end])
             parts.append(Part(base, remove, items, reset and start == 0, end is not None))
-            remove = ()
+            remove = NO_NAMES
         return parts
 
     def _starts(self, texts: Sequence[bytes]) -> list[int]:

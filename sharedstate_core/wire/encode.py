@@ -5,7 +5,7 @@ Items are raw text and are sent exactly as they were received.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
@@ -41,6 +41,8 @@ class _NamesReply(_Reply, tag_field="type", tag="REPLY"):
     more: bool | UnsetType = UNSET
 
 
+NO_NAMES: Final = Items((b"[]",), 2)
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -65,8 +67,6 @@ def _with_items(reply: bytes, items: Items) -> Message:
     """Put an array in the place of a reply's data, which are null."""
     head, tail = reply.rsplit(b'"data":null', 1)
     head += b'"data":'
-    if items.size < SPLICED_BYTES:
-        return b"".join((head, *items.pieces, tail))
     return splice(head, items, tail)
 
 
@@ -113,6 +113,14 @@ def encode_items(texts: Sequence[bytes]) -> Items:
     return Items(pieces(text), len(text))
 
 
+def encode_names(names: Sequence[str]) -> Items:
+    """Return a JSON array of ids, or of names; a long one in pieces of about `PIECE_BYTES`."""
+    if not names:
+        return NO_NAMES
+    text = _encode(names)
+    return Items(pieces(text), len(text))
+
+
 def pieces(text: bytes) -> tuple[bytes, ...]:
     """Cut a long text into pieces of `PIECE_BYTES`."""
     if len(text) <= PIECE_BYTES:
@@ -122,7 +130,7 @@ def pieces(text: bytes) -> tuple[bytes, ...]:
 
 def encode_notification(
     path: str,
-    remove: Sequence[str],
+    remove: Items,
     items: Items,
     base: int,
     cursor: Cursor,
@@ -132,12 +140,10 @@ def encode_notification(
 ) -> Message:
     """Return a notification that leads from `base` to `cursor`.
 
-    It is assembled by hand so that `items` are copied only once, and not at all if they are long.
+    It is assembled by hand so that `remove` and `items` are copied only once, and not at all if they are long.
     """
-    head = b'{"type":"MESSAGE","cmd":"NOTIFY","path":%b,"data":{"remove":%b,"insert":' % (
-        _encode(path),
-        _encode(remove) if remove else b"[]",
-    )
+    head = b'{"type":"MESSAGE","cmd":"NOTIFY","path":%b,"data":{"remove":' % _encode(path)
+    middle = b',"insert":'
     tail = b',"reset":%b},"epoch":%b,"base":%d,"version":%d%b}' % (
         b"true" if reset else b"false",
         _encode(cursor.epoch),
@@ -145,6 +151,6 @@ def encode_notification(
         cursor.version,
         b',"more":true' if more else b"",
     )
-    if items.size < SPLICED_BYTES:
-        return b"".join((head, *items.pieces, tail))
-    return splice(head, items, tail)
+    if remove.size + items.size < SPLICED_BYTES:
+        return b"".join((head, *remove.pieces, middle, *items.pieces, tail))
+    return splice(head, remove, middle, items, tail)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from sharedstate_core.messages import Items
-
-from .encode import pieces
+from .encode import encode_names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from sharedstate_core.messages import Items
 
 
 class Page:
@@ -33,6 +31,5 @@ class Page:
     def text(self) -> Items:
         """The names as a JSON array, encoded when it is first asked for."""
         if self._text is None:
-            text = msgspec.json.encode(self.names)
-            self._text = Items(pieces(text), len(text))
+            self._text = encode_names(self.names)
         return self._text

@@ -81,6 +81,31 @@ def test_notifications_under_every_spelling_share_it(sub: dict[str, bool]) -> No
     assert memory(sent) < ITEMS * (SIZE + 100) + READERS * 10 * HEAD_BYTES
 
 
+def test_ids_that_were_removed_are_shared() -> None:
+    """Everybody comes back with another spelling of the path, and has seen what is gone."""
+    removed = [f"{n:0250}" for n in range(1000)]
+    server = Server[int](["items"])
+    since = {"epoch": "epoch", "version": 1}
+    effects: list[object] = []
+    for reader in range(READERS):
+        server.connection_opened(reader)
+        asked = ask("PUT", "/subs", {"insert": [["/" * (reader + 1) + P[1:], {"since": since}]]})
+        effects += server.receive_text(reader, asked, 0.0)
+    (load,) = (each for each in effects if isinstance(each, Load))
+    rows = [Row(id, None, 0, 0, 2) for id in removed] + [Row("a", b'{"id":"a"}', 2, 0, 2)]
+    told = server.load_succeeded(load.ticket, Loaded("epoch", 2, 0, rows), 0.0)
+    sent = [each for each in told if isinstance(each, Send)]
+    for _ in range(10):
+        sent += [each for each in server.wake(0.0) if isinstance(each, Send)]
+    assert len(sent) == READERS
+    assert memory(sent) < 1000 * 300 + READERS * HEAD_BYTES
+    for each in sent:
+        assert len(bytes(each.message)) == len(each.message)
+        data = json.loads(bytes(each.message))["data"]
+        assert set(removed) <= {*data["remove"]}
+        assert data["insert"] == [{"id": "a"}]
+
+
 def test_what_waits_for_a_reader_counts_once_for_all() -> None:
     """They are all given more than the window, and the bound counts what is really there."""
     server = Server[int](["items"])
