@@ -5,11 +5,13 @@ The rules:
 1. Each peer gets its frames in the order in which they were sent.
 2. The first message of a turn that goes to many is not queued for each of them but offered to their sockets directly;
    being the oldest of the turn, it goes before all that is queued.
-3. Others get their turn after `FLUSHED_AT_ONCE` sockets, or as soon as those accepted `FLUSHED_BYTES`.
+3. Others get their turn after `FLUSHED_AT_ONCE` sockets, after `KEPT_AT_ONCE` that do not accept everything, or as
+   soon as those accepted `FLUSHED_BYTES`.
 """
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -20,7 +22,7 @@ from sharedstate_core.messages import Spliced
 
 from .deflate import Frames
 from .frames import LARGE_BYTES, fragments, text_frame
-from .writer import Writer
+from .writer import KEPT_AT_ONCE, Writer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from sharedstate_core.messages import Message
 
 FLUSHED_AT_ONCE: Final = 250
-FLUSHED_BYTES: Final = 2 * 1024 * 1024
+FLUSHED_BYTES: Final = 1024 * 1024
 """Sockets written to, and bytes that they accepted, before others get a turn: about a millisecond."""
 
 
@@ -90,12 +92,14 @@ class Broadcaster:
         if self._oldest is not None:
             frame, connections = self._oldest
             self._oldest = None
-            for start in range(0, len(connections), FLUSHED_AT_ONCE):
-                Writer.offer_to_all(connections[start : start + FLUSHED_AT_ONCE], frame)
+            left = iter(connections)
+            while Writer.offer_to_all(islice(left, FLUSHED_AT_ONCE), frame):
                 await anyio.lowlevel.checkpoint()
         room = FLUSHED_BYTES
         for connection in queued:
             room -= connection.flush() + FLUSHED_BYTES // FLUSHED_AT_ONCE
+            if connection.is_blocked:
+                room -= FLUSHED_BYTES // KEPT_AT_ONCE
             if room <= 0:
                 room = FLUSHED_BYTES
                 await anyio.lowlevel.checkpoint()

@@ -18,7 +18,7 @@ import anyio
 from .frames import LARGE_BYTES, Head, close_frame
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterator, Sequence
 
     from sharedstate_anyio.net.sockets import Stream
 
@@ -27,6 +27,9 @@ PROGRESS_BYTES: Final = 64 * 1024
 
 TURN_BYTES: Final = 2 * 1024 * 1024
 """What one turn of the loop gives to one socket, though it may accept more: a peer may read as fast as we send."""
+
+KEPT_AT_ONCE: Final = 32
+"""Sockets that do not accept everything, before others get a turn: each costs a task and an input of the core."""
 
 _NOTHING: Final = memoryview(b"")
 
@@ -105,9 +108,12 @@ class Writer(ABC):
         self._broadcaster.queue(self)
 
     @staticmethod
-    def offer_to_all(connections: Iterable[Writer], frame: bytes) -> None:
-        """Offer a frame to these sockets; it precedes what their connections have queued in this turn."""
-        size = len(frame)
+    def offer_to_all(connections: Iterator[Writer], frame: bytes) -> bool:
+        """Offer a frame to these sockets; it precedes what their connections have queued in this turn.
+
+        Stops behind `KEPT_AT_ONCE` that could not simply take it. Returns whether there was any connection at all.
+        """
+        connection, size, left = None, len(frame), KEPT_AT_ONCE
         for connection in connections:
             if connection.queued is None:
                 try:
@@ -115,13 +121,18 @@ class Writer(ABC):
                 except OSError as error:
                     connection._failed(frame, error)  # noqa: SLF001  (of our own kind)
                 else:
-                    if sent < size:
-                        connection._keep(memoryview(frame)[sent:])  # noqa: SLF001
+                    if sent == size:
+                        continue
+                    connection._keep(memoryview(frame)[sent:])  # noqa: SLF001
             elif connection.queued:
                 connection.queued.insert(0, frame)  # before a close frame too: that came later
                 connection.flush()
             else:
                 connection.send_frame(frame)
+            left -= 1
+            if not left:
+                break
+        return connection is not None
 
     def _append(self, piece: bytes) -> None:
         if self.queued:

@@ -25,7 +25,7 @@ from sharedstate_anyio.websocket.broadcaster import FLUSHED_BYTES
 from sharedstate_anyio.websocket.fair_turns import FairTurns
 from sharedstate_anyio.websocket.frames import LARGE_BYTES, Head, text_frame
 from sharedstate_anyio.websocket.partial_messages import PartialMessages
-from sharedstate_anyio.websocket.writer import Writer
+from sharedstate_anyio.websocket.writer import KEPT_AT_ONCE, Writer
 
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
@@ -196,3 +196,35 @@ async def test_a_long_message_to_many_goes_out_in_several_turns() -> None:
         tasks.cancel_scope.cancel()
     # On trio, the flushing task may run twice between two turns of this one.
     assert max(more - size for size, more in pairwise(sizes)) <= 2 * FLUSHED_BYTES
+
+
+class Full(Listed):
+    """A connection whose socket takes nothing."""
+
+    blocks = 0
+
+    def send(self, _: bytes) -> int:
+        raise BlockingIOError
+
+    def blocked(self) -> None:
+        Full.blocks += 1
+
+
+@pytest.mark.parametrize("to", ["all", "each"])
+async def test_many_that_cannot_take_it_are_kept_in_several_turns(to: str) -> None:
+    Full.blocks, blocks = 0, [0]
+    connections = [Full() for _ in range(10 * KEPT_AT_ONCE)]
+    broadcaster = broadcaster_module.Broadcaster(LiveConfig(Config()))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(broadcaster.flush_forever)
+        if to == "all":
+            broadcaster.send(connections, b"news")
+        for connection in connections if to == "each" else ():
+            connection.send_frame(b"news")
+            broadcaster.queue(connection)
+        while blocks[-1] < len(connections):
+            await checkpoint()
+            blocks.append(Full.blocks)
+        tasks.cancel_scope.cancel()
+    # On trio, the flushing task may run twice between two turns of this one.
+    assert max(more - few for few, more in pairwise(blocks)) <= 2 * KEPT_AT_ONCE
