@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .replica import Replica
 
 
-SUBSCRIPTION_BYTES: Final = 450
+SUBSCRIPTION_BYTES: Final = 500
 """Approximate memory that a subscription takes in addition to its path and its options."""
 
 

@@ -49,6 +49,6 @@ class Drains(Generic[S]):
         """Return the earliest deadline, or None."""
         return self._deadlines.next()
 
-    def due(self) -> Iterator[S]:
-        """Yield the sessions whose deadline has passed, each once."""
-        return self._deadlines.due(self.now)
+    def due(self, most: int) -> Iterator[S]:
+        """Yield the sessions whose deadline has passed, each once, `most` in one turn."""
+        return self._deadlines.due(self.now, most)

@@ -256,11 +256,9 @@ class Session(Generic[C]):
 
     def owes(self, path: CollectionPath, cursor: Cursor) -> bool:
         """Return whether a subscription to a collection has yet to be brought to this state."""
-        return path in self.subscriptions.spellings and any(
-            subscription.collection.path == path
-            and subscription in self._backlog
-            and not subscription.holds(cursor)
-            for subscription in self.subscriptions.values()
+        return any(
+            subscription in self._backlog and not subscription.holds(cursor)
+            for subscription in self.subscriptions.of.get(path, ())
         )
 
     def disown(self, subscription: Subscription[C]) -> None:

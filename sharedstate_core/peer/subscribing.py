@@ -111,7 +111,7 @@ class _Spellings(Generic[C]):
     """How many spellings of each collection's path there are, without those subscriptions that leave."""
 
     def __init__(self, before: Subscriptions[C], leaving: Iterable[Subscription[C]]) -> None:
-        self._before = before.spellings
+        self._before = before.of
         self._more = Counter[CollectionPath]()
         self._more.subtract(each.collection.path for each in leaving)
 
@@ -122,7 +122,7 @@ class _Spellings(Generic[C]):
             RequestError: `too_many`.
         """
         self._more[collection] += 1
-        if self._before.get(collection, 0) + self._more[collection] > MAX_SPELLINGS:
+        if len(self._before.get(collection, ())) + self._more[collection] > MAX_SPELLINGS:
             raise RequestError("too_many", f"at most {MAX_SPELLINGS} spellings of {collection}")
 
 

@@ -1,4 +1,4 @@
-"""The subscriptions of one connection, by path as spelled, and how many of them are of the same collection."""
+"""The subscriptions of one connection, by path as spelled, and those that are of the same collection."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ class Subscriptions(Generic[C]):
     """A mapping; to add or to drop one costs the same, however many there are.
 
     Attributes:
-        spellings: how many there are of each collection.
+        of: those of each collection.
     """
 
-    __slots__ = ("_by_path", "spellings")
+    __slots__ = ("_by_path", "of")
 
     def __init__(self) -> None:
         self._by_path: dict[str, Subscription[C]] = {}
-        self.spellings: dict[CollectionPath, int] = {}
+        self.of: dict[CollectionPath, tuple[Subscription[C], ...]] = {}
 
     def __len__(self) -> int:
         return len(self._by_path)
@@ -53,7 +53,7 @@ class Subscriptions(Generic[C]):
         self._forget(self._by_path.get(path))
         self._by_path[path] = subscription
         collection = subscription.collection.path
-        self.spellings[collection] = self.spellings.get(collection, 0) + 1
+        self.of[collection] = (*self.of.get(collection, ()), subscription)
 
     def drop(self, path: str) -> None:
         """Remove the subscription to a path, if there is one."""
@@ -62,11 +62,11 @@ class Subscriptions(Generic[C]):
     def clear(self) -> None:
         """Remove all of them."""
         self._by_path.clear()
-        self.spellings.clear()
+        self.of.clear()
 
     def _forget(self, subscription: Subscription[C] | None) -> None:
         if subscription is not None:
             collection = subscription.collection.path
-            self.spellings[collection] -= 1
-            if not self.spellings[collection]:
-                del self.spellings[collection]
+            others = tuple(each for each in self.of.pop(collection) if each is not subscription)
+            if others:
+                self.of[collection] = others

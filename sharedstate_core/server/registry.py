@@ -11,7 +11,6 @@ The rules:
 from __future__ import annotations
 
 from collections import OrderedDict
-from itertools import islice
 from typing import TYPE_CHECKING, Final, Generic
 
 from sharedstate_core.collection.collection import Collection
@@ -266,7 +265,7 @@ class Registry(Generic[C]):
             collection.go_on(out)
             self.go_on_loading(collection.path.service, out)
         self._settle(out)
-        for which, collection in islice(self._deadlines.due(out.now), AT_ONCE):
+        for which, collection in self._deadlines.due(out.now, AT_ONCE):
             collection.deadline(which, out)
 
     def linger(self, collection: Collection[C], now: float) -> None:

@@ -14,7 +14,6 @@ The rules:
 
 from collections.abc import Collection as Names
 from collections.abc import Iterable
-from itertools import islice
 from math import isfinite
 
 from sharedstate_core.arguments import check_seconds, expect, messages
@@ -203,7 +202,7 @@ class Server(StorageInputs[C], TypedInputs[C]):
         `next_wakeup` asks for another call at once. Let others have their turns in between.
         """
         out = self._begin(now)
-        for session in islice(self._drains.due(), AT_ONCE):
+        for session in self._drains.due(AT_ONCE):
             session.close("the reader did not catch up in time; reconnect to resume", out)
         for session in self._unsent.evict(now):
             session.give_up(out)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sharedstate_core import Commit, Limits, Load, Update
 from sharedstate_core.collection.subscribers import Subscription
 from sharedstate_core.testing import World, check_copies, check_requests
+from tests.support.work import work_of
 
 from .scenes import PATH, P, hear, kinds, put, say, stored, under_way, watching
 
@@ -189,3 +190,19 @@ def test_an_acknowledgement_comes_after_a_subscription_that_took_the_place_of_an
     heard = kinds(hear(world))
     assert heard.index("NOTIFY") < heard.index(asked.tunnel)
     check_copies(world)
+
+
+def test_answers_that_waited_do_not_look_for_what_is_owed_among_all_subscriptions() -> None:
+    def work(others: int) -> int:
+        world = watching(1)
+        client = world.clients[0]
+        client.put_subs({P: {}, **{f"/a/items/{number}": {} for number in range(others)}})
+        world.settle()
+        for number in range(50):
+            put(world, 0, str(number))
+        world.block(0)
+        world.finish(under_way(world, Commit).ticket)
+        world.finish(under_way(world, Commit).ticket)
+        return work_of(lambda: world.server.connection_drained(world.connection(0), world.now))
+
+    assert work(50) < 2 * work(1)

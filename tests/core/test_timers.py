@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sharedstate_core.timers import Timers
+from tests.support.work import work_of
 
 KEYS = st.sampled_from("abcdefgh")
 TIMES = st.integers(0, 20)
@@ -53,6 +54,38 @@ def test_moving_a_deadline_again_and_again_takes_no_memory() -> None:
     timers.set("still", 7)
     for at in range(10_000):
         timers.set("moved", at)
-    assert len(timers._heap) <= 64 + 2 * 2
+    assert len(timers._heap) + len(timers._old) <= 2 * (64 + 2 * 2)
     assert list(timers.due(9_998)) == ["still"]
     assert list(timers.due(9_999)) == ["moved"]
+
+
+MANY = 500
+
+
+def test_no_deadline_takes_long_however_many_were_moved() -> None:
+    timers: Timers[int] = Timers()
+    for key in range(MANY):
+        timers.set(key, 0)
+    for turn in range(7):
+        for key in range(MANY):
+            assert work_of(lambda: timers.set(key, MANY * turn + key)) < 100  # noqa: B023
+            assert len(timers._heap) + len(timers._old) < 5 * MANY
+    assert list(timers.due(6 * MANY + 10)) == list(range(11))
+
+
+def test_deadlines_that_were_moved_come_up_by_turns() -> None:
+    timers: Timers[int] = Timers()
+    timers.set(-1, 0)
+    for at in (1, 2):
+        for key in range(MANY):
+            timers.set(key, at)
+    assert list(timers.due(0)) == [-1]
+    assert work_of(timers.next) < 1500
+    came: list[int] = []
+    turns = 0
+    while (first := timers.next()) is not None:
+        assert first <= 2
+        assert work_of(lambda: came.extend(timers.due(2, 100))) < 1500
+        turns += 1
+    assert came == list(range(MANY))
+    assert turns > MANY / 100
