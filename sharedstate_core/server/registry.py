@@ -197,7 +197,8 @@ class Registry(Generic[C]):
     @property
     def is_unfinished(self) -> bool:
         """Whether a collection was given a request and has yet to proceed, or there is long work to go on with."""
-        return bool(self._dirty or self._changed or self.turns or self.leftovers)
+        more = self._dirty or self._changed or self.turns or self.leftovers
+        return bool(more or self._is_crowded)
 
     def flush(self, asker: Reader[C] | None, out: Effects[C]) -> None:
         """Let the collections that were given requests, by `asker`, do all they can do now."""
@@ -267,15 +268,26 @@ class Registry(Generic[C]):
         self._settle(out)
         for which, collection in self._deadlines.due(out.now, AT_ONCE):
             collection.deadline(which, out)
+        self._make_room(AT_ONCE)
 
     def linger(self, collection: Collection[C], now: float) -> None:
-        """Keep an unused collection for a while, within the memory bound."""
+        """Keep an unused collection for a while, within the memory bound; if many have to go for it, in later turns."""
         self._wake_up(collection)
         self._lingering[collection] = collection.memory
         self._lingering_bytes += self._lingering[collection]
         self.set_deadline(collection, "linger", now + self.limits.linger_seconds)
-        while self._lingering_bytes > self.limits.linger_bytes:
+        self._make_room(1)
+
+    def _make_room(self, most: int) -> None:
+        """Drop those that have lingered for the longest, until there is room for the others: `most` of them."""
+        while most and self._is_crowded:
             self.forget(next(iter(self._lingering)))
+            most -= 1
+
+    @property
+    def _is_crowded(self) -> bool:
+        """Whether more lingers than there is memory for."""
+        return self._lingering_bytes > self.limits.linger_bytes
 
     def _wake_up(self, collection: Collection[C]) -> None:
         self._lingering_bytes -= self._lingering.pop(collection, 0)

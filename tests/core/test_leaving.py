@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from sharedstate_core import Limits
+from sharedstate_core import Limits, Load
+from sharedstate_core.collection.content import COLLECTION_BYTES
 from sharedstate_core.server.registry import AT_ONCE
 from sharedstate_core.testing import World
 from tests.support.work import work_of
 
-from .scenes import P, hear, replies, say
+from .scenes import PATH, P, hear, replies, say, under_way
 
 MANY = 5 * AT_ONCE
 
@@ -74,6 +75,28 @@ def test_collections_whose_time_has_come_together_go_in_turns() -> None:
     assert world.server.next_wakeup() <= world.now  # type: ignore[operator]
     world.advance(0)
     assert world.server.census().collections == 0
+
+
+def test_collections_that_have_to_go_together_go_in_turns() -> None:
+    """Something large has come to linger, and all that did so before make room."""
+    world = subscribed(MANY, Limits(linger_bytes=2 * MANY * COLLECTION_BYTES))
+    world.clients[0].put_subs({}, [path(number) for number in range(MANY)])
+    world.settle()
+    while world.server.next_wakeup() == world.now:
+        world.server.wake(world.now)
+    assert world.server.census().collections == MANY
+    world.server.change_limits(Limits(linger_bytes=2 * COLLECTION_BYTES))
+    world.clients[1].ask("GET", P)
+    say(world, 1)
+    world.finish(under_way(world, Load).ticket)
+    counts = [world.server.census().collections]
+    while world.server.next_wakeup() == world.now:
+        world.server.wake(world.now)
+        counts.append(world.server.census().collections)
+    assert counts[0] == MANY
+    assert max(before - after for before, after in pairwise(counts)) == AT_ONCE
+    assert counts[-1] == 1
+    assert world.server.is_in_use(PATH)
 
 
 def test_the_memory_of_all_subscriptions_is_bounded() -> None:
