@@ -69,8 +69,10 @@ class Content(Generic[C]):
 
     # --- storage results --------------------------------------------------------------------------
 
-    def load(self, loaded: Loaded, size: int) -> Loading:
+    def load(self, loaded: Loaded, size: int, keep: int) -> Loading:
         """Apply the result of a load by portions of `size` rows; until `show` there is no content.
+
+        If that is all there is, no more than `keep` tombstones are remembered.
 
         Raises:
             LocalProtocolError: a row is impossible.
@@ -79,7 +81,7 @@ class Content(Generic[C]):
         if known is not None and loaded.base is None:
             known.empty()
             known = None
-        return loading.load(loaded, known, size, self._leftovers)
+        return loading.load(loaded, known, size, keep, self._leftovers)
 
     def show(self, replica: Replica) -> None:
         """Have this content, which has been loaded, or to which a commit was applied."""

@@ -5,7 +5,8 @@ The rules:
 1. Rows come in any order. They are checked and sorted by portions, then taken in: tombstones, items in order of
    insertion, and the order of the last changes.
 2. Until all of it is done, the replica is in no state that there ever was: nobody may see it.
-3. A row that is impossible ends the work, wherever it stands.
+3. Tombstones that a new replica would not remember are forgotten as they come: a store may have kept very many.
+4. A row that is impossible ends the work, wherever it stands.
 """
 
 from __future__ import annotations
@@ -28,7 +29,11 @@ Loading: TypeAlias = Generator[None, None, Replica]
 
 
 def load(
-    loaded: Loaded, known: Replica | None, size: int, leftovers: Leftovers | None = None
+    loaded: Loaded,
+    known: Replica | None,
+    size: int,
+    keep: int | None = None,
+    leftovers: Leftovers | None = None,
 ) -> Loading:
     """Return the replica that a load leads to, at once if it is no more than one portion.
 
@@ -36,6 +41,7 @@ def load(
         loaded: the result of the load, after `checked_load`.
         known: the replica that changes, if the rows are only what has changed since; else None.
         size: rows that one portion takes, about.
+        keep: tombstones that a new replica remembers at the most; None for all.
         leftovers: for the replica.
 
     Raises:
@@ -55,6 +61,8 @@ def load(
     replica = Replica(loaded, leftovers) if known is None else known
     for tombstones in removed.portions(size):
         replica.bury(tombstones, base)
+        if known is None and keep is not None:
+            replica.prune(keep)
         if is_large:
             yield
     recent: Runs[Entry] = Runs(last_change)

@@ -67,7 +67,8 @@ class LongWork(CollectionState[C]):
 
     def load_succeeded(self, loaded: Loaded, out: Effects[C]) -> None:
         """Take in the content from the load under way, in turns if it is large; see `results`."""
-        work = self._content.load(loaded, self._limits.current.turn_items)
+        limits = self._limits.current
+        work = self._content.load(loaded, limits.turn_items, limits.tombstones)
         self._work = self._with_news(work)
         self.go_on(out)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 import pytest
@@ -21,7 +21,7 @@ from tests.support.work import work_of
 from .histories import HISTORIES, Model, id_of, item, states_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 PATH = CollectionPath("a", "items", "c")
 KEEPS = st.sampled_from([0, 1, 2, 100])
@@ -167,6 +167,27 @@ def test_a_load_counts_the_tombstones_it_brings() -> None:
     assert (len(replica), len(replica.tombstones), replica.horizon) == (1, 1, 1)
     taken_in(Loaded("epoch-1", 3, 1, [Row("q", None, 0, 0, 3)], base=2), replica)
     assert (len(replica), len(replica.tombstones)) == (0, 2)
+
+
+def test_a_load_forgets_at_once_the_tombstones_that_are_too_many() -> None:
+    made: list[Replica] = []
+    rows = [Row(f"i{n}", None, 0, 0, n) for n in range(1, 101)]
+    head = Loaded("epoch-1", 101, 0, [*rows, Row("p", item("p", 0), 101, 0, 101)])
+    with patch.object(Replica, "__init__", _noting(made)):
+        for _ in loading.load(head, None, 10, keep=20):
+            assert all(len(each.tombstones) <= 20 for each in made)
+    (replica,) = made
+    assert (len(replica), len(replica.tombstones), replica.horizon) == (1, 20, 80)
+
+
+def _noting(made: list[Replica]) -> Callable[..., None]:
+    begin = Replica.__init__
+
+    def noting(replica: Replica, *args: Any) -> None:
+        made.append(replica)
+        begin(replica, *args)
+
+    return noting
 
 
 def test_tombstones_do_not_grow_with_the_rate_of_updates() -> None:

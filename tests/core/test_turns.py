@@ -188,6 +188,20 @@ def test_a_large_change_is_merged_by_turns() -> None:
     check_copies(world)
 
 
+def test_who_is_in_step_hears_of_more_removals_than_are_remembered() -> None:
+    world = watching(1, *IDS, limits=Limits(turn_items=SIZE, tombstones=1))
+    world.commit_elsewhere(PATH, Update(tuple(IDS[2:])))
+    world.tell(PATH)
+    hear(world)
+    world.finish(under_way(world, Load).ticket)
+    turns(world)
+    ((base, _, data),) = changes(world)
+    assert (base, data["reset"], sorted(data["remove"])) == (len(IDS), False, list(IDS[2:]))
+    replica = world.server._registry._collections[PATH]._content.replica
+    assert replica is not None
+    assert len(replica.tombstones) == 1
+
+
 WRONG = [Row("z", b"{}", 1, 0, 99), Row("a", b"{}", 1, 0, 1), Row("a", None, 0, 0, 1), None]
 
 
