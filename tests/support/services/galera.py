@@ -96,6 +96,8 @@ def _options(number: int, ports: list[int]) -> list[str]:
         f"--wsrep-node-address=127.0.0.1:{ports[number]}",
         "--wsrep-sst-method=copy",
         "--wsrep-slave-threads=2",
+        # A node that has missed to abort what is in the way of another node's commit looks again after this time.
+        "--innodb-lock-wait-timeout=1",
         "--binlog-format=ROW",
         "--innodb-autoinc-lock-mode=2",
     ]
