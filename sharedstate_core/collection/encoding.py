@@ -9,8 +9,7 @@ from collections.abc import Generator, Sequence
 from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
-from sharedstate_core.messages import Items
-from sharedstate_core.wire.encode import NO_NAMES, encode_names, pieces
+from sharedstate_core.wire.encode import NO_NAMES, Array
 
 from .replica import insertion
 from .runs import Runs
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from sharedstate_core.limits import Limits
+    from sharedstate_core.messages import Items
 
     from .replica import Entry, Replica
 
@@ -48,8 +48,10 @@ Encoding: TypeAlias = Generator[None, None, Sequence[Part]]
 """Yields between portions, and returns the net change."""
 
 
-def is_large(replica: Replica, limits: Limits) -> bool:
-    """Return whether all items of a replica are too much for one turn."""
+def is_large(replica: Replica, limits: Limits, *, removed: bool = False) -> bool:
+    """Return whether all items of a replica, or else what was `removed`, are too much for one turn."""
+    if removed and len(replica.tombstones) > limits.turn_items:
+        return True
     return len(replica) > limits.turn_items or replica.bytes > TURN_BYTES
 
 
@@ -66,9 +68,15 @@ class Recent:
         self._entry = next(self._newest, None)
         self._items = limits.turn_items
         self._bytes = TURN_BYTES
+        versions = reversed(replica.tombstones.values())
+        self._removed = next(
+            islice(versions, limits.turn_items, None), 0
+        )  # one more than a turn takes
 
     def covers(self, since: int) -> bool:
         """Return whether the net change from version `since` is little enough."""
+        if self._removed > since:
+            return False
         entry = self._entry
         while entry is not None and entry.version > since:
             if self._items < 1 or self._bytes < 1:
@@ -88,32 +96,32 @@ def encode(replica: Replica, since: int | None, limits: Limits, *, in_parts: boo
         limits: say how much one portion, and one part, may be.
         in_parts: whether the change is divided if it is large; otherwise it is one part.
     """
-    texts, removed, base = replica.each_text(), NO_NAMES, 0
-    if since is not None:
-        base, remove = since, replica.removed_since(since)
+    base, remove = since or 0, Array()
+    if since is None:
+        texts = replica.each_text()
+    else:
+        gone = replica.removed_since(since)
+        while ids := list(islice(gone, limits.turn_items)):
+            remove.add_names(ids)
+            yield
         changed: Runs[Entry] = Runs(insertion)
         newest = takewhile(lambda entry: entry.version > since, replica.newest())
         while entries := list(islice(newest, limits.turn_items)):
-            remove.extend(entry.id for entry in entries if entry.removed > since)
+            remove.add_names([entry.id for entry in entries if entry.removed > since])
             changed.add(entries)
             yield
-        removed = encode_names(remove)
         each = changed.portions(limits.turn_items)
         texts = (entry.text for entries in each for entry in entries)
     arrays: list[Items] = []
-    done: list[bytes] = []
-    rest = b"["  # of the array, not enough for a piece
-    for batch, ends in _batches(texts, limits, in_parts=in_parts):
-        text = b"%b%b%b" % (rest, b",".join(batch), b"]" if ends else b",")
-        *whole, rest = pieces(text)
-        done += whole
-        if ends:
-            done.append(rest)
-            arrays.append(Items(tuple(done), sum(map(len, done))))
-            done, rest = [], b"["
-        else:
+    array = Array()
+    for batch, ends_part, ends_turn in _batches(texts, limits, in_parts=in_parts):
+        array.add_items(batch)
+        if ends_part:
+            arrays.append(array.end())
+            array = Array()
+        if ends_turn:
             yield
-    last = len(arrays) - 1
+    removed, last = remove.end(), len(arrays) - 1
     return [
         Part(base, NO_NAMES if n else removed, items, since is None and n == 0, n < last)
         for n, items in enumerate(arrays)
@@ -122,18 +130,22 @@ def encode(replica: Replica, since: int | None, limits: Limits, *, in_parts: boo
 
 def _batches(
     texts: Iterable[bytes], limits: Limits, *, in_parts: bool
-) -> Iterator[tuple[list[bytes], bool]]:
-    """Yield what one turn encodes, and whether a part ends with it."""
+) -> Iterator[tuple[list[bytes], bool, bool]]:
+    """Yield what is added at once, whether a part ends with it, and whether the turn does."""
     batch: list[bytes] = []
-    part = size = 0
+    part = count = size = 0
     for text in texts:
-        if in_parts and part >= limits.part_bytes:
-            yield batch, True
-            batch, part, size = [], 0, 0
-        elif len(batch) >= limits.turn_items or size > TURN_BYTES:
-            yield batch, False
-            batch, size = [], 0
+        ends_part = in_parts and part >= limits.part_bytes
+        ends_turn = count >= limits.turn_items or size > TURN_BYTES
+        if ends_part or ends_turn:
+            yield batch, ends_part, ends_turn
+            batch = []
+            if ends_part:
+                part = 0
+            if ends_turn:
+                count = size = 0
         batch.append(text)
         part += len(text)
         size += len(text)
-    yield batch, True
+        count += 1
+    yield batch, True, False

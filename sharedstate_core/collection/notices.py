@@ -83,11 +83,11 @@ class Notices:
 
     def takes_turns(self, replica: Replica, in_parts: bool, cursor: Cursor | None) -> bool:
         """Return whether the net change from `cursor` has to be encoded by `encode` before anybody can be told."""
-        limits = self._limits.current
-        if not is_large(replica, limits):
+        limits, is_known = self._limits.current, replica.reaches(cursor)
+        if not is_large(replica, limits, removed=is_known):
             return False
         self._follow(replica)
-        if cursor is not None and replica.reaches(cursor):
+        if cursor is not None and is_known:
             if self._recent is None:
                 self._recent = Recent(replica, limits)
             return (in_parts, cursor) not in self._parts and not self._recent.covers(cursor.version)

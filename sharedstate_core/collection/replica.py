@@ -120,14 +120,12 @@ class Replica:
             yield entry
             entry = None if entry.older is None else self._items[entry.older]
 
-    def removed_since(self, since: int) -> list[str]:
-        """Return the ids that were removed after version `since`, and are not there again."""
-        removed = []
+    def removed_since(self, since: int) -> Iterator[str]:
+        """Yield the ids removed after version `since` that are not there again; nothing may change meanwhile."""
         for id, version in reversed(self.tombstones.items()):
             if version <= since:
                 break
-            removed.append(id)
-        return removed
+            yield id
 
     def follow(self, updates: Iterable[Update]) -> None:
         """Apply committed updates, each of which raises the version by one."""
@@ -146,7 +144,6 @@ class Replica:
         self.version = version
         if update.reset:
             self.empty()
-            self.tombstones.clear()
             self.horizon = version
         for id in update.remove:
             self._bury(id, version)
@@ -168,12 +165,14 @@ class Replica:
             self._make_room()
 
     def empty(self) -> None:
-        """Let go of all items."""
+        """Let go of all items, and of what was removed."""
         items, self._items = self._items, {}
+        tombstones, self.tombstones = self.tombstones, OrderedDict()
         self._newest = None
         self.bytes = 0
         if self._leftovers is not None:
             self._leftovers.add(*([items] if isinstance(items, dict) else items.dicts()))
+            self._leftovers.add(tombstones)
 
     def reaches(self, cursor: Cursor | None) -> bool:
         """Return whether the net change from `cursor` to now is known."""
@@ -194,7 +193,7 @@ class Replica:
         while entry is not None and entry.version > since:
             live.append(entry)
             entry = None if entry.older is None else self._items[entry.older]
-        remove = self.removed_since(since)
+        remove = list(self.removed_since(since))
         live.sort(key=insertion)
         remove.extend(entry.id for entry in live if entry.removed > since)
         return Changes(remove, [entry.text for entry in live])

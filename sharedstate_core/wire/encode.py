@@ -121,6 +121,33 @@ def encode_names(names: Sequence[str]) -> Items:
     return Items(pieces(text), len(text))
 
 
+class Array:
+    """A JSON array that is encoded by portions, in pieces of about `PIECE_BYTES`."""
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+        self._rest = b"["  # not enough for a piece
+
+    def add_items(self, texts: Sequence[bytes]) -> None:
+        """Add items."""
+        self._add(b",".join(texts))
+
+    def add_names(self, names: Sequence[str]) -> None:
+        """Add ids, or names."""
+        self._add(_encode(names)[1:-1])
+
+    def _add(self, text: bytes) -> None:
+        if text:
+            comma = b"," if self._pieces or self._rest != b"[" else b""
+            *whole, self._rest = pieces(b"%b%b%b" % (self._rest, comma, text))
+            self._pieces += whole
+
+    def end(self) -> Items:
+        """Return all of it."""
+        self._pieces.append(self._rest + b"]")
+        return Items(tuple(self._pieces), sum(map(len, self._pieces)))
+
+
 def pieces(text: bytes) -> tuple[bytes, ...]:
     """Cut a long text into pieces of `PIECE_BYTES`."""
     if len(text) <= PIECE_BYTES:

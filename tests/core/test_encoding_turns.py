@@ -12,6 +12,7 @@ from sharedstate_core.collection import encoding
 from sharedstate_core.collection.replica import Changes, Replica
 from sharedstate_core.messages import PIECE_BYTES
 from sharedstate_core.testing import World, check_copies, check_requests
+from tests.support.work import Work, counting
 
 from .scenes import PATH, P, changes, hear, put, say, stored, text, under_way, watching
 from .test_turns import IDS, LIMITS, SIZE, turns
@@ -254,6 +255,64 @@ def test_large_texts_have_turns_however_few(monkeypatch: pytest.MonkeyPatch) -> 
     world.settle()
     check_copies(world)
     check_requests(world)
+
+
+def test_parts_have_turns_however_short(looked_at: list[int]) -> None:
+    """A part may end before the turn does."""
+    replica = Replica(Loaded(EPOCH, 1, 0, []))
+    replica.follow([Update(insert={f"{n}": text(f"{n:0200}") for n in range(1000)})])
+    limits = Limits(turn_items=100, part_bytes=2000)
+    looked_at.clear()
+    found = []
+    for _ in encoding.encode(replica, None, limits, in_parts=True):
+        found.append(len(looked_at))
+        looked_at.clear()
+    assert len(found) >= 1000 / 100 - 1
+    assert max(found) <= 100 + 1
+
+
+def most(removed: int, since: int) -> Work:
+    """Return the work of the turn that does most when somebody comes back from before many items were removed."""
+    ids = [f"{n:09}" for n in range(removed)]
+    world = World(2, limits=Limits(turn_items=50, tombstones=100_000), store=stored("p"))
+    world.clients[0].put_subs({P: {}})
+    for _ in range(2):
+        put(world, 0, *ids)
+        world.settle()
+        world.clients[0].put(P, remove=ids)
+        world.settle()
+    works = []
+    world.clients[1].put_subs({P: {"since": {"epoch": EPOCH, "version": since}}})
+    with counting() as meter:
+        say(world, 1)
+        while world.server.next_wakeup() == world.now:
+            works.append(meter.take())
+            world.turn()
+        works.append(meter.take())
+    _, told = unheard(world, 1)
+    assert sorted(told["data"]["remove"]) == ids
+    return max(works)
+
+
+@pytest.mark.parametrize("since", [1, 4])
+def test_what_was_removed_is_told_by_turns(since: int) -> None:
+    few, many = most(200, since), most(2000, since)
+    assert many < 2 * few, (few, many)
+
+
+def test_many_that_were_removed_do_not_keep_a_newcomer_waiting_for_a_commit() -> None:
+    world = watching(2, *IDS, limits=LIMITS)
+    world.clients[1].put_subs({}, remove=[P])
+    world.clients[0].put(P, remove=IDS)
+    world.settle()
+    put(world, 0, "y")
+    commit = under_way(world, Commit)
+    world.clients[1].put_subs({P: {}})
+    say(world, 1)
+    assert len(changes(world, 1)) == 1
+    world.finish(commit.ticket)
+    world.settle()
+    check_copies(world)
 
 
 def test_a_collection_that_is_gone_has_no_turn() -> None:

@@ -348,6 +348,34 @@ def free_by_turns(fate: str) -> None:
     world.settle()
 
 
+@pytest.mark.parametrize("fate", ["forgotten", "reset"])
+def test_what_was_removed_is_freed_by_turns(fate: str) -> None:
+    world = watching(1, *IDS, limits=LIMITS)
+    replica = world.server._registry._collections[PATH]._content.replica
+    assert replica is not None
+    freed: list[int] = []
+    for n in range(40):
+        text = NotedText(b"")
+        text.freed = freed
+        replica.tombstones[f"{n}"] = text  # type: ignore[assignment]
+    del replica, text
+    if fate == "forgotten":
+        world.cut(0)
+        world.advance(LIMITS.linger_seconds - 1)
+        world.now += 1
+    else:
+        world.clients[0].put(P, reset=True)
+        say(world)
+        world.finish(under_way(world, Commit).ticket)
+    found = [len(freed)]
+    while (at := world.server.next_wakeup()) is not None and at <= world.now:
+        freed.clear()
+        world.turn()
+        found.append(len(freed))
+    assert sum(found) == 40
+    assert max(found) <= FASTER * SIZE
+
+
 class NotedText(bytes):
     """A text that notes when it is freed."""
 
