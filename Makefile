@@ -80,13 +80,15 @@ release: $(STAMPS)/dev $(STAMPS)/tools $(STAMPS)/npm
 	cd dist && sha256sum * > SHA256SUMS
 	$(BIN)/python -m tests.release dist
 
-# The long run: 20,000 histories in the simulation, Autobahn with compression, every planted bug must be found; a crowd
+# The long run: 20,000 histories in the simulation, Autobahn with compression, every planted bug must be found; no cost
+# grows faster than it may; a crowd
 # that means harm; a Galera cluster whose nodes fail, and databases that are set back; every fault of storage, and every browser engine, on both
 # loops; the lowest versions, and a release as it would be made now.
 nightly: $(STAMPS)/dev $(STAMPS)/debian $(STAMPS)/unpacked lowest release
 	$(BIN)/python -m pytest tests/docs/test_monitoring.py
 	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest tests/simulation tests/core tests/client tests/autobahn
 	$(BIN)/python -m tests.kill_list
+	$(BIN)/python -m benchmarks growth --quick
 	$(BIN)/python -m tests.support.faults.galera_runs
 	$(BIN)/python -m tests.support.hostile
 	$(BIN)/python -m tests.support.hostile --loop trio --seed 1

@@ -38,14 +38,14 @@ def growing(largest: int) -> Iterator[Result]:
 
 
 def _cost(operation: Operation, size: int) -> float:
-    """Return the seconds of the quickest of several times."""
+    """Return the seconds of processor time of the quickest of several times."""
     _, ready = operation.prepare(size)
     best, times, end = float("inf"), 0, time.perf_counter() + SECONDS
     least, most = TIMES
     while times < least or (times < most and time.perf_counter() < end):
         do = ready()
-        start = time.perf_counter()
+        start = time.thread_time()
         do()
-        best = min(best, time.perf_counter() - start)
+        best = min(best, time.thread_time() - start)
         times += 1
     return best

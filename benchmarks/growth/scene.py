@@ -138,7 +138,7 @@ class Scene:
         return Loaded(EPOCH, version, 0, self._rows)
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=4)  # the sizes of most operations
 def rows(count: int, size: int) -> Sequence[Row]:
     """Return the items of a collection as a store tells them."""
     return [Row(f"item{n}", item(n, size).encode(), 1, n, 1) for n in range(count)]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from benchmarks.measure import Result
 
 LARGEST: Final = 1_000_000
-QUICK: Final = 10_000
+QUICK: Final = 100_000
 """The largest collection, in items; with `--quick`."""
 
 

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 LOOPS: Final = ("asyncio", "trio")
 ITEMS: Final = (10_000, 100_000, 1_000_000)
 ROUNDS: Final = 3
+ROUNDS_OF_MANY: Final = 2
+"""With more than `FEW_ITEMS`: each takes several seconds."""
+
 READERS: Final = 20
 LEAVING: Final = 100
 SUBSCRIPTIONS: Final = 1_000
@@ -90,14 +93,17 @@ class Place:
         command = (sys.executable, "-m", "benchmarks.growth.stranger", str(self.process.port))
         self._stranger: Process = stack.enter_context(program(*command))
 
-    def least(self, scenario: Callable[[], Iterator[None]]) -> tuple[float, float]:
+    def least(
+        self, scenario: Callable[[], Iterator[None]], rounds: int = ROUNDS
+    ) -> tuple[float, float]:
         """Return what the stranger waited in the best of several rounds, in µs, and the fewest long turns of one.
 
         Args:
             scenario: yields when all is ready, and when what is measured is over.
+            rounds: how many.
         """
         waits, turns = [], []
-        for _ in range(ROUNDS):
+        for _ in range(rounds):
             steps = scenario()
             next(steps)
             before = self._long_turns()
@@ -145,6 +151,7 @@ async def _fill(config: dict[str, object], items: int) -> None:
 
 def _with_items(place: Place, items: int) -> Iterator[tuple[str, tuple[float, float]]]:
     port, last = place.process.port, b'"item%d"' % (items - 1)
+    rounds = ROUNDS if items <= FEW_ITEMS else ROUNDS_OF_MANY
 
     def load() -> Iterator[None]:
         yield
@@ -158,8 +165,8 @@ def _with_items(place: Place, items: int) -> Iterator[tuple[str, tuple[float, fl
         place.until("loaded_collections", 0)
         yield
 
-    yield "a first load", place.least(load)
-    yield "its end", place.least(let_go)
+    yield "a first load", place.least(load, rounds)
+    yield "its end", place.least(let_go, rounds)
     with Crowd(port, 1, subscribe(PATH), ready=last) as keeper:
 
         def ask(frames: bytes, count: int = 1) -> Iterator[None]:
@@ -174,8 +181,8 @@ def _with_items(place: Place, items: int) -> Iterator[tuple[str, tuple[float, fl
                     reader.join()
                 yield
 
-        yield "a join after a change", place.least(lambda: ask(subscribe(PATH)))
-        yield "a GET after a change", place.least(lambda: ask(GET))
+        yield "a join after a change", place.least(lambda: ask(subscribe(PATH)), rounds)
+        yield "a GET after a change", place.least(lambda: ask(GET), rounds)
         if items <= FEW_ITEMS:
             yield f"{READERS} GETs at once", place.least(lambda: ask(GET, READERS))
 
