@@ -39,15 +39,19 @@ class LargeDict(Generic[K, V]):
 
     Args:
         entries: what is in it at first; belongs to it from now on.
+        expected: how many more will come soon; as many shards as they need are there at once.
     """
 
-    def __init__(self, entries: dict[K, V]) -> None:
+    def __init__(self, entries: dict[K, V], expected: int = 0) -> None:
+        shards = 1
+        while shards * SHARD < expected:
+            shards *= 2
         self._parts: dict[int, dict[K, V]] = {0: entries, 1: {}}
         self._last = 1
-        self._index: list[dict[K, int]] = [{}]
-        self._mask = 0
+        self._index: list[dict[K, int]] = [{} for _ in range(shards)]
+        self._mask = shards - 1
         self._indexed = 0
-        self._room = SHARD
+        self._room = shards * SHARD
         self._next = 0  # to be divided, when there is no room left
 
     def __len__(self) -> int:

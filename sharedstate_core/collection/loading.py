@@ -50,15 +50,17 @@ def load(
     base, is_large = loaded.base or 0, len(loaded.rows) > size
     removed: Runs[Row] = Runs(last_change)
     live: Runs[Row] = Runs(insertion)
-    start = 0
+    start = items = 0
     for rows in _portions(loaded.rows, size):
         check_rows(rows, base, loaded.version, start)
         start += len(rows)
         removed.add([row for row in rows if row.text is None])
-        live.add([row for row in rows if row.text is not None])
+        found = [row for row in rows if row.text is not None]
+        items += len(found)
+        live.add(found)
         if is_large:
             yield
-    replica = Replica(loaded, leftovers) if known is None else known
+    replica = Replica(loaded, leftovers, items) if known is None else known
     for tombstones in removed.portions(size):
         replica.bury(tombstones, base)
         if known is None and keep is not None:
@@ -66,8 +68,8 @@ def load(
         if is_large:
             yield
     recent: Runs[Entry] = Runs(last_change)
-    for items in live.portions(size):
-        recent.add(replica.place(items, base))
+    for placed in live.portions(size):
+        recent.add(replica.place(placed, base))
         if is_large:
             yield
     for entries in recent.portions(size):

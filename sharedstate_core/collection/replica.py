@@ -79,6 +79,7 @@ class Replica:
     Args:
         head: what a load says of the collection as a whole; `loading` takes in its rows.
         leftovers: takes the entries that are no longer needed, if they are many.
+        expected: how many items will come soon.
 
     Attributes:
         cursor: the state it holds; its parts are `epoch` and `version`.
@@ -87,13 +88,15 @@ class Replica:
         bytes: total length of all items' texts.
     """
 
-    def __init__(self, head: Loaded, leftovers: Leftovers | None = None) -> None:
+    def __init__(self, head: Loaded, leftovers: Leftovers | None = None, expected: int = 0) -> None:
         self._leftovers = leftovers
         self.epoch = head.epoch
         self.move_to(head.version)
         self.horizon = head.horizon
         self.bytes = 0
         self._items: dict[str, Entry] | LargeDict[str, Entry] = {}
+        if expected > MANY:
+            self._items = LargeDict({}, expected)
         self._newest: Entry | None = None
         self.tombstones: OrderedDict[str, int] = OrderedDict()
 

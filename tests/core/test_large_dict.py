@@ -24,11 +24,11 @@ small = patch.multiple(large_dict, PART=3, SHARD=2)
 
 
 @small
-@given(st.dictionaries(KEYS, st.integers(), max_size=6), STEPS)
+@given(st.dictionaries(KEYS, st.integers(), max_size=6), STEPS, st.integers(0, 20))
 def test_it_does_what_a_dict_does(
-    first: dict[int, int], steps: list[tuple[int, int | None]]
+    first: dict[int, int], steps: list[tuple[int, int | None]], expected: int
 ) -> None:
-    model, held = dict(first), LargeDict(first)
+    model, held = dict(first), LargeDict(first, expected)
     for key, value in steps:
         if value is not None:
             model[key] = held[key] = value
@@ -70,6 +70,15 @@ def test_pieces_stay_small_and_are_divided_one_after_the_other() -> None:
             assert shards <= before + 1
     assert shards == 200_000 // SHARD
     assert max(map(len, held._parts.values())) == PART
+
+
+def test_what_is_expected_is_not_moved_when_it_comes() -> None:
+    held: LargeDict[str, int] = LargeDict({}, 100_000)
+    shards = list(held._index)
+    for key in range(100_000):
+        held[str(key)] = key
+    assert list(map(id, held._index)) == list(map(id, shards))
+    assert SHARD // 2 - 250 < min(map(len, shards)) < max(map(len, shards)) < A_SHARD
 
 
 def test_what_comes_and_goes_leaves_nothing_behind() -> None:
