@@ -19,6 +19,7 @@ from sharedstate_core import (
     Server,
     Update,
 )
+from sharedstate_core.collection.encoded import Encoded
 from sharedstate_core.collection.loading import load
 from sharedstate_core.collection.notices import Audience, Notices
 from sharedstate_core.limits import LiveLimits
@@ -171,7 +172,8 @@ def snapshots() -> Iterator[Result]:
     replica = _taken_in(rows)
 
     def encode() -> object:
-        notices = Notices(LiveLimits(Limits()))
+        limits = LiveLimits(Limits())
+        notices = Notices(limits, Encoded(limits))
         return notices.messages(replica, Audience(PATH, parts=False), None)
 
     yield measure("encode a snapshot of 100,000", "item", 100_000, encode).against(joined)

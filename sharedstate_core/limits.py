@@ -7,7 +7,7 @@ from typing import Final
 
 from .arguments import check_number
 
-_FROM_ZERO: Final = {"depth", "linger_bytes", "linger_seconds", "tombstones"}
+_FROM_ZERO: Final = {"depth", "encoded_bytes", "linger_bytes", "linger_seconds", "tombstones"}
 _OR_NONE: Final = {"collection_bytes", "collection_items"}
 
 
@@ -40,6 +40,9 @@ class Limits:
             `AwaitDrain` unanswered, before the connection is closed; its client can resume.
         linger_seconds: how long a collection that nobody watches stays in memory.
         linger_bytes: memory of all such collections together; beyond that, those that have waited longest go first.
+        encoded_bytes: memory of what is kept encoded in case somebody asks for it again, of all collections together;
+            beyond that, what was asked for the longest ago goes first, and is encoded again when it is needed. What
+            one collection keeps may exceed it.
         collections: collections watched, read or written at one time, by anyone; one more is answered `too_many`.
         loads: loads of one service under way at once; the others wait, with fairness between connections.
         names: names of collections or apps in one answer; a list that is longer comes in pages.
@@ -74,6 +77,7 @@ class Limits:
     drain_seconds: float = 30.0
     linger_seconds: float = 30.0
     linger_bytes: int = 64 * 1024 * 1024
+    encoded_bytes: int = 128 * 1024 * 1024
     collections: int = 200_000
     loads: int = 32
     names: int = 10_000

@@ -247,8 +247,6 @@ class Collection(LongWork[C]):
             if self._content.replica is None:
                 self._host.forget(self)
             else:
-                if self.memory > self._limits.current.linger_bytes:
-                    self._notices.clear()  # the content alone may fit
                 self._host.linger(self, now)
 
     def _is_idle(self) -> bool:

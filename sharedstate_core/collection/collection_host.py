@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from sharedstate_core.paths import CollectionPath
     from sharedstate_core.pending import Pending
 
+    from .encoded import Encoded
     from .queue import QueuedRequest
     from .reader import Reader
 
@@ -30,6 +31,7 @@ class CollectionHost(Protocol[C, One_contra]):
     counters: Counters
     pending: Pending
     leftovers: Leftovers
+    encoded: Encoded
 
     @property
     def limits(self) -> Limits:

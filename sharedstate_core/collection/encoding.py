@@ -9,7 +9,7 @@ from collections.abc import Generator, Sequence
 from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
-from sharedstate_core.wire.encode import NO_NAMES, Array
+from sharedstate_core.wire.encode import NO_NAMES, Array, encode_items
 
 from .replica import insertion
 from .runs import Runs
@@ -149,3 +149,21 @@ def _batches(
         size += len(text)
         count += 1
     yield batch, True, False
+
+
+def divide(
+    texts: Sequence[bytes], remove: Items, base: int, part_bytes: int, *, reset: bool
+) -> Sequence[Part]:
+    """Return a net change, encoded at once, in parts that are not much larger than `part_bytes`."""
+    starts, size = [0], 0
+    for index, text in enumerate(texts):
+        if size >= part_bytes:
+            starts.append(index)
+            size = 0
+        size += len(text)
+    parts = []
+    for start, end in zip(starts, [*starts[1:], None], strict=True):
+        items = encode_items(texts[start:end])
+        removed = remove if start == 0 else NO_NAMES
+        parts.append(Part(base, removed, items, reset and start == 0, end is not None))
+    return parts

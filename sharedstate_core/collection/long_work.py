@@ -36,7 +36,9 @@ class LongWork(CollectionState[C]):
     """The loads of a collection, and what it encodes by turns."""
 
     def __init__(self, path: CollectionPath, host: CollectionHost[C, Any]) -> None:
-        super().__init__(path, host.live_limits, host.counters, host.pending, host.leftovers)
+        super().__init__(
+            path, host.live_limits, host.counters, host.pending, host.leftovers, host.encoded
+        )
         self._host = host
         self._is_in_line = False  # for a load
 

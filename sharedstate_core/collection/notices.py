@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from msgspec import Struct
+
+from sharedstate_core.messages import SPLICED_BYTES, Message
 from sharedstate_core.wire.encode import NO_NAMES, encode_items, encode_names, encode_notification
 
-from .encoding import Part, Recent, encode, is_large
+from .encoding import Part, Recent, divide, encode, is_large
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Generator
 
     from sharedstate_core.limits import LiveLimits
-    from sharedstate_core.messages import Items, Message
+    from sharedstate_core.messages import Items, Spliced
     from sharedstate_core.storage import Cursor
 
+    from .encoded import Encoded
     from .replica import Replica
 
-KEPT_DELTAS: Final = 64
+KEPT_CHANGES: Final = 64
 KEPT_BYTES: Final = 16 * 1024 * 1024
 """Bounds on the net changes kept encoded for one version, without the latest: enough for a crowd that reconnects."""
+
+KEPT_SPELLINGS: Final = 64
+"""Spellings of the path for which the messages of one change are kept."""
+
+CHANGE_BYTES: Final = 800
+MESSAGE_BYTES: Final = 150
+POINTER_BYTES: Final = 8
+"""Approximate memory that a net change, each of its messages, and each piece of these, takes beside the text."""
 
 
 class Audience(NamedTuple):
@@ -34,36 +47,47 @@ class Audience(NamedTuple):
     parts: bool
 
 
-class Notices:
-    """The encoded messages about one replica in its current state."""
+class Change(Struct):
+    """A net change, encoded.
 
-    def __init__(self, limits: LiveLimits) -> None:
+    Attributes:
+        parts: what it consists of.
+        bytes: approximate memory that all of it takes, without the array of all items.
+        messages: the notifications made of the parts, for each spelling of the path.
+    """
+
+    parts: Sequence[Part]
+    bytes: int
+    messages: dict[str, Sequence[Message]] = {}
+
+
+class Notices:
+    """The encoded messages about one replica in its current state.
+
+    Args:
+        limits: the server's limits.
+        encoded: counts what is kept, for all collections together.
+
+    Attributes:
+        bytes: approximate memory of what this one keeps.
+    """
+
+    def __init__(self, limits: LiveLimits, encoded: Encoded) -> None:
         self._limits = limits
+        self._encoded = encoded
         self._of: Cursor | None = None  # the state they are about
         self._items: Items | None = None
-        self._parts: dict[tuple[bool, Cursor | None], Sequence[Part]] = {}
-        self._messages: dict[tuple[Audience, Cursor | None], Sequence[Message]] = {}
-        self._bytes = 0  # of net changes
+        self._changes: dict[tuple[bool, Cursor | None], Change] = {}
         self._recent: Recent | None = None
-
-    @property
-    def memory(self) -> int:
-        """Approximate memory that the encoded texts take."""
-        whole = {id(items): items.size for items in (self._items,) if items is not None}
-        for (_, cursor), parts in self._parts.items():
-            if cursor is None:
-                whole |= {id(part.items): part.items.size for part in parts}
-        return self._bytes + sum(whole.values())
+        self.bytes = 0
 
     def clear(self) -> None:
         """Discard everything; it is encoded again when needed."""
         self._items = None
-        self._clear_changes()
-
-    def _clear_changes(self) -> None:
-        self._parts.clear()
-        self._messages.clear()
-        self._bytes = 0
+        self._changes.clear()
+        self._encoded.bytes -= self.bytes
+        self.bytes = 0
+        self._encoded.line.pop(self, None)
 
     def items(self, replica: Replica) -> Items:
         """Return the JSON array of all items."""
@@ -75,11 +99,21 @@ class Notices:
             self._of = replica.cursor
             self._recent = None
             self.clear()
+        line = self._encoded.line
+        line[self] = None
+        line.move_to_end(self)
 
     def _array(self, replica: Replica) -> Items:
         if self._items is None:
-            self._items = encode_items(replica.texts())
+            return self._keep_array(encode_items(replica.texts()))
         return self._items
+
+    def _keep_array(self, items: Items) -> Items:
+        self._items = items
+        size = CHANGE_BYTES + items.size
+        self.bytes += size
+        self._encoded.bytes += size
+        return items
 
     def takes_turns(self, replica: Replica, in_parts: bool, cursor: Cursor | None) -> bool:
         """Return whether the net change from `cursor` has to be encoded by `encode` before anybody can be told."""
@@ -87,11 +121,12 @@ class Notices:
         if not is_large(replica, limits, removed=is_known):
             return False
         self._follow(replica)
+        known = self._changes
         if cursor is not None and is_known:
             if self._recent is None:
                 self._recent = Recent(replica, limits)
-            return (in_parts, cursor) not in self._parts and not self._recent.covers(cursor.version)
-        return (in_parts, None) not in self._parts and (in_parts or self._items is None)
+            return (in_parts, cursor) not in known and not self._recent.covers(cursor.version)
+        return (in_parts, None) not in known and (in_parts or self._items is None)
 
     def encode(
         self, replica: Replica, in_parts: bool, cursor: Cursor | None
@@ -104,19 +139,27 @@ class Notices:
         else:
             since = cursor.version
         parts = yield from encode(replica, since, self._limits.current, in_parts=in_parts)
-        self._make_room()
-        self._parts[in_parts, cursor] = parts
-        if since is not None:
-            self._bytes += sum(part.items.size for part in parts)
-        elif not in_parts:
-            self._items = parts[0].items
+        size = sum(part.items.size for part in parts)
+        if since is None and not in_parts:
+            self._keep_array(parts[0].items)
+            size = 0
+        change = Change(parts, CHANGE_BYTES + parts[0].remove.size + size)
+        self._changes[in_parts, cursor] = change
+        self.bytes += change.bytes
+        self._encoded.bytes += change.bytes
+        self._make_room(change)
 
-    def _make_room(self) -> None:
-        """Discard net changes if there are too many, but not what everybody gets who comes new."""
-        if len(self._parts) >= KEPT_DELTAS or self._bytes > KEPT_BYTES:
-            snapshots = {key: parts for key, parts in self._parts.items() if key[1] is None}
-            self._clear_changes()
-            self._parts = snapshots
+    def _make_room(self, change: Change) -> None:
+        """Discard net changes other than this one if there are too many, but not what everybody gets who comes new."""
+        others = [
+            key for key, each in self._changes.items() if key[1] is not None and each is not change
+        ]
+        size = sum(self._changes[key].bytes for key in others)
+        if len(others) >= KEPT_CHANGES or size > KEPT_BYTES:
+            for key in others:
+                del self._changes[key]
+            self.bytes -= size
+            self._encoded.bytes -= size
 
     def messages(
         self, replica: Replica, audience: Audience, cursor: Cursor | None
@@ -126,25 +169,26 @@ class Notices:
         There is one, or several if the change is large and the audience asked for parts.
         """
         self._follow(replica)
-        messages = self._messages.get((audience, cursor))
-        if messages is not None:
-            return messages
-        if len(self._messages) >= KEPT_DELTAS:
-            self._messages.clear()
         path, in_parts = audience
-        parts = self._parts.get((in_parts, cursor))
-        if parts is None:
-            self._make_room()
-            parts = self._encode(replica, cursor, in_parts)
-        now, messages = replica.cursor, []
-        for base, remove, items, reset, more in parts:
-            messages.append(
-                encode_notification(path, remove, items, base, now, reset=reset, more=more)
-            )
-        self._messages[audience, cursor] = messages
-        return messages
+        change = self._changes.get((in_parts, cursor)) or self._encode(replica, cursor, in_parts)
+        kept = change.messages.get(path)
+        if kept is None:
+            kept, now, size = [], replica.cursor, 0
+            for base, remove, items, reset, more in change.parts:
+                text = encode_notification(path, remove, items, base, now, reset=reset, more=more)
+                kept.append(text)
+                own = len(text) if isinstance(text, bytes) else _own_bytes(text, remove, items)
+                size += MESSAGE_BYTES + own
+            if len(change.messages) < KEPT_SPELLINGS:
+                change.messages[path] = kept
+                change.bytes += size
+                self.bytes += size
+                self._encoded.bytes += size
+            if len(self._changes) > 1:
+                self._make_room(change)
+        return kept
 
-    def _encode(self, replica: Replica, cursor: Cursor | None, in_parts: bool) -> Sequence[Part]:
+    def _encode(self, replica: Replica, cursor: Cursor | None, in_parts: bool) -> Change:
         """Encode the net change, once for all spellings of the path, and keep it."""
         key = in_parts, cursor
         base, reset, size = 0, True, replica.bytes
@@ -154,40 +198,29 @@ class Notices:
             removed, insert = replica.changes_since(cursor.version)
             remove = encode_names(removed)
             base, reset, size = cursor.version, False, sum(map(len, insert))
-        elif (in_parts, None) in self._parts:
-            return self._parts[in_parts, None]
+        elif (in_parts, None) in self._changes:
+            return self._changes[in_parts, None]
         else:
             key = in_parts, None
         parts: Sequence[Part]
-        if in_parts and size > self._limits.current.part_bytes:
+        part_bytes = self._limits.current.part_bytes
+        if in_parts and size > part_bytes:
             texts = replica.texts() if insert is None else insert
-            parts = self._divide(texts, remove, base, reset=reset)
-            self._bytes += 0 if reset else size
+            parts = divide(texts, remove, base, part_bytes, reset=reset)
+            size = sum(part.items.size for part in parts)
         elif insert is None:
             parts = (Part(base, remove, self._array(replica), reset, False),)
+            size = 0
         else:
-            parts = (Part(base, remove, encode_items(insert), reset, False),)
-            self._bytes += size
-        self._parts[key] = parts
-        return parts
+            items = encode_items(insert)
+            parts, size = (Part(base, remove, items, reset, False),), items.size
+        change = self._changes[key] = Change(parts, CHANGE_BYTES + remove.size + size)
+        self.bytes += change.bytes
+        self._encoded.bytes += change.bytes
+        return change
 
-    def _divide(
-        self, texts: Sequence[bytes], remove: Items, base: int, *, reset: bool
-    ) -> Sequence[Part]:
-        starts, parts = self._starts(texts), []
-        for start, end in zip(starts, [*starts[1:], None], strict=True):
-            items = encode_items(texts[start:end])
-            parts.append(Part(base, remove, items, reset and start == 0, end is not None))
-            remove = NO_NAMES
-        return parts
 
-    def _starts(self, texts: Sequence[bytes]) -> list[int]:
-        """Return the index at which each part begins; no part is much larger than `Limits.part_bytes`."""
-        part_bytes = self._limits.current.part_bytes
-        starts, size = [0], 0
-        for index, text in enumerate(texts):
-            if size >= part_bytes:
-                starts.append(index)
-                size = 0
-            size += len(text)
-        return starts
+def _own_bytes(message: Spliced, *arrays: Items) -> int:
+    """Return the memory that a message takes beside the arrays that it shares with others."""
+    shared = sum(array.size for array in arrays if array.size >= SPLICED_BYTES)
+    return message.size - shared + POINTER_BYTES * len(message.pieces)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from sharedstate_core.pending import Pending
     from sharedstate_core.storage import Cursor
 
+    from .encoded import Encoded
+
 
 Operation: TypeAlias = Commit | Load | Literal["encode", "apply", "tell"]
 
@@ -43,12 +45,13 @@ class CollectionState(Generic[C]):
         counters: Counters,
         pending: Pending,
         leftovers: Leftovers,
+        encoded: Encoded,
     ) -> None:
         self.path = path
         self._limits = limits
         self._content: Content[C] = Content(leftovers)
         self._freshness = self._content.freshness
-        self._notices = Notices(limits)
+        self._notices = Notices(limits, encoded)
         self._subscribers: Subscribers[C] = Subscribers(self._notices, counters)
         self._queue: Queue[C] = Queue(pending)
         self._answers: Acknowledgements[C] = Acknowledgements(
@@ -64,8 +67,8 @@ class CollectionState(Generic[C]):
 
     @property
     def memory(self) -> int:
-        """Approximate memory it takes, in bytes."""
-        return self._content.memory + self._notices.memory
+        """Approximate memory that its content takes, in bytes; what is encoded of it counts by itself (`encoded`)."""
+        return self._content.memory
 
     @property
     def cursor(self) -> Cursor | None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, Generic
 from sharedstate_core.collection.collection import Collection
 from sharedstate_core.collection.collection_host import DEADLINES
 from sharedstate_core.collection.content import COLLECTION_BYTES
+from sharedstate_core.collection.encoded import Encoded
 from sharedstate_core.effects import C, Effects
 from sharedstate_core.errors import RequestError
 from sharedstate_core.leftovers import Leftovers
@@ -52,6 +53,7 @@ class Registry(Generic[C]):
         pending: memory taken by updates that wait for storage.
         turns: the collections that have long work to do.
         leftovers: what has yet to be freed.
+        encoded: memory of what is kept encoded.
         subscribed: memory taken by subscriptions, in bytes, without their collections.
     """
 
@@ -63,6 +65,7 @@ class Registry(Generic[C]):
         self.issue = self.tickets.issue
         self.pending = Pending(limits)
         self.leftovers = Leftovers(limits)
+        self.encoded = Encoded(limits)
         self.turns: Turns[Collection[C]] = Turns()
         self.take_turns = self.turns.add
         self._collections: dict[CollectionPath, Collection[C]] = {}
@@ -198,7 +201,7 @@ class Registry(Generic[C]):
     def is_unfinished(self) -> bool:
         """Whether a collection was given a request and has yet to proceed, or there is long work to go on with."""
         more = self._dirty or self._changed or self.turns or self.leftovers
-        return bool(more or self._is_crowded)
+        return bool(more or self._is_crowded or self.encoded.is_over)
 
     def flush(self, asker: Reader[C] | None, out: Effects[C]) -> None:
         """Let the collections that were given requests, by `asker`, do all they can do now."""
@@ -262,6 +265,7 @@ class Registry(Generic[C]):
         """Handle the passage of time: retry loads, drop idle collections, give one collection a turn of its work."""
         self.flush(None, out)
         self.leftovers.free()
+        self.encoded.trim()
         if (collection := self.turns.next()) is not None:
             collection.go_on(out)
             self.go_on_loading(collection.path.service, out)

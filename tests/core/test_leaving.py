@@ -85,7 +85,7 @@ def test_collections_that_have_to_go_together_go_in_turns() -> None:
     while world.server.next_wakeup() == world.now:
         world.server.wake(world.now)
     assert world.server.census().collections == MANY
-    world.server.change_limits(Limits(linger_bytes=2 * COLLECTION_BYTES))
+    world.server.change_limits(Limits(linger_bytes=COLLECTION_BYTES))
     world.clients[1].ask("GET", P)
     say(world, 1)
     world.finish(under_way(world, Load).ticket)

@@ -121,6 +121,10 @@ def _check_bounds(world: World) -> None:
     assert lingering == sum(server._registry._lingering.values())
     assert lingering <= limits.linger_bytes or server._registry.is_unfinished
     assert all(not each._subscribers.count for each in server._registry._lingering)
+    encoded = server._registry.encoded
+    assert encoded.bytes == sum(each._notices.bytes for each in collections)
+    assert {each._notices for each in collections if each._notices.bytes} <= {*encoded.line}
+    assert {*encoded.line} <= {each._notices for each in collections}
 
 
 def _who_asked_for_lists(world: World) -> list[Asked[Connection]]:

@@ -54,6 +54,7 @@ LIMITS = Limits(
     drain_seconds=10,
     linger_seconds=5,
     linger_bytes=5000,
+    encoded_bytes=2000,
     loads=1,
     names=1,
     retry_seconds=(0.5, 2),

@@ -78,6 +78,7 @@ RANGES: Final[dict[str, _Range]] = {
     "drain_seconds": _Range(1, 3600, whole=False),
     "linger_seconds": _Range(0, 86_400, whole=False),
     "linger_bytes": _Range(0, 1 << 40),
+    "encoded_bytes": _Range(0, 1 << 40),
     "collections": _Range(1, 1_000_000_000),
     "loads": _Range(1, 10_000),
     "names": _Range(1, 100_000),

@@ -1,0 +1,56 @@
+"""What is kept encoded in case somebody asks for it again: the memory of it, for all collections together.
+
+The rules:
+
+1. Everything that is kept counts, each text once.
+2. Beyond the bound the collections that were asked for theirs the longest ago discard all of it, by turns. It is
+   encoded again when somebody asks.
+3. The collection that was asked last keeps its own whatever its size: it may be telling many of it.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Final, Protocol
+
+if TYPE_CHECKING:
+    from sharedstate_core.limits import LiveLimits
+
+AT_ONCE: Final = 100
+"""Collections that discard their texts in one turn."""
+
+
+class Keeper(Protocol):
+    """Who keeps encoded texts."""
+
+    def clear(self) -> None:
+        """Discard all of them, and leave the line."""
+        ...
+
+
+class Encoded:
+    """Counts the bytes; the bound is `Limits.encoded_bytes`.
+
+    Attributes:
+        bytes: memory of everything that is kept.
+        line: those that keep something, whoever was asked last at the end.
+    """
+
+    __slots__ = ("_limits", "bytes", "line")
+
+    def __init__(self, limits: LiveLimits) -> None:
+        self._limits = limits
+        self.bytes = 0
+        self.line: OrderedDict[Keeper, None] = OrderedDict()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether `trim` has something to do."""
+        return self.bytes > self._limits.current.encoded_bytes and len(self.line) > 1
+
+    def trim(self) -> None:
+        """Let those discard their texts that were asked the longest ago, as many as one turn may, until all fits."""
+        for _ in range(AT_ONCE):
+            if not self.is_over:
+                return
+            next(iter(self.line)).clear()
