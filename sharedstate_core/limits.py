@@ -104,10 +104,11 @@ class LiveLimits:
     Attributes:
         current: the limits in force.
         bound_collections: whether the size of collections is bounded.
+        turn_requests: waiting requests of a collection that one turn answers.
         turn_readers: readers to whom one turn gives something of their own, and groups that it tells of a change.
     """
 
-    __slots__ = ("bound_collections", "current", "turn_readers")
+    __slots__ = ("bound_collections", "current", "turn_readers", "turn_requests")
 
     def __init__(self, limits: Limits) -> None:
         self.change(limits)
@@ -118,6 +119,7 @@ class LiveLimits:
         bounds = (limits.collection_items, limits.collection_bytes)
         self.bound_collections = bounds != (None, None)
         self.turn_readers = max(1, limits.turn_items // 10)
+        self.turn_requests = max(1, limits.turn_items // 2)
 
 
 def _check_pauses(value: object) -> None:

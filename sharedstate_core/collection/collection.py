@@ -139,17 +139,19 @@ class Collection(LongWork[C]):
 
     def proceed(self, out: Effects[C], asker: Reader[C] | None = None) -> None:
         """Do all that can be done now, up to the next storage operation; `asker` is the reader that asked, if any."""
-        if self._subscribers.waiting.for_content:
-            self._catch_up_waiting(out)
-        may_probe = True
+        self._catch_up_waiting(out)
+        may_probe, left = True, self._limits.turn_requests
         while self.operation is None:
+            if not left:
+                self._host.take_turns(self)
+                return
             if self._answers.held or self._subscribers.waiting.caught_up:
                 self._release_answers(out)
             match self._next_step(may_probe=may_probe):
                 case "forget":
                     self.forget_content()
                 case "refuse":
-                    self._queue.fail(RequestError("unavailable", "the storage cannot be read"), out)
+                    self._refuse(RequestError("unavailable", "the storage cannot be read"), out)
                     return
                 case "load":
                     self._load(asker, out, probe=False)
@@ -159,6 +161,7 @@ class Collection(LongWork[C]):
                 case "encode" | "answer" | "commit" as step:
                     self._leave_line(may_probe=may_probe)
                     self._serve(step, out)
+                    left -= left if step == "commit" and self._queue.waiting else 1
                 case "rest":
                     self._leave_line(may_probe=may_probe)
                     self._rest(out.now)
@@ -193,9 +196,9 @@ class Collection(LongWork[C]):
             self._host.want_no_load(self)
 
     def _catch_up_waiting(self, out: list[Effect[C]]) -> None:
-        if self._content.replica is None or isinstance(self.operation, str):
-            return
         waiting = self._subscribers.waiting.for_content
+        if not waiting or self._content.replica is None or isinstance(self.operation, str):
+            return
         before, most = len(waiting), self._limits.turn_readers
         for subscription in list(islice(waiting, most)):
             reader = subscription.reader

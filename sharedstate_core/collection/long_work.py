@@ -41,6 +41,7 @@ class LongWork(CollectionState[C]):
         )
         self._host = host
         self._is_in_line = False  # for a load
+        self._refusal: RequestError | None = None  # of all that waited, by turns
 
     @abstractmethod
     def proceed(self, out: Effects[C], asker: Reader[C] | None = None) -> None:
@@ -93,6 +94,8 @@ class LongWork(CollectionState[C]):
         if work is None:
             if operation == "tell" and self._content.replica is not None:
                 self._broadcast(self._content.replica, out)
+            elif self._refusal is not None:
+                self._refuse(self._refusal, out)
             self.proceed(out)
             return
         try:
@@ -133,11 +136,20 @@ class LongWork(CollectionState[C]):
             self._host.unloaded(self)  # if there was any: what was loaded last has been used up
         pause = self._freshness.failed(*self._limits.current.retry_seconds)
         self._content.doubt()
-        self._queue.fail(error, out)
+        self._refuse(error, out)
         if self._subscribers.count:
             self._freshness.retrying = True
             self._host.set_deadline(self, "retry", out.now + pause)
         self.proceed(out)
+
+    def _refuse(self, error: RequestError, out: Effects[C]) -> None:
+        """Refuse all that waits, by turns."""
+        self._queue.fail(error, out, self._limits.turn_requests)
+        if self._queue.waiting:
+            self.operation, self._refusal = "refuse", error
+            self._host.take_turns(self)
+        else:
+            self.operation = self._refusal = None
 
     def _end_load(self) -> None:
         self.operation = self._work = None

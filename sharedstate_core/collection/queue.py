@@ -121,7 +121,8 @@ class Queue(Generic[C]):
     ) -> list[Write]:
         """Take the updates at the head for one commit, refusing those that would make the collection too large.
 
-        It takes up to `Limits.group` of them, which take up to `GROUP_BYTES`, but at least one.
+        It looks at those that take up to `GROUP_BYTES`, but at least one, and takes up to `Limits.group`: none if all
+            are refused.
         """
         limits = live.current
         size = ids = 0
@@ -129,15 +130,14 @@ class Queue(Generic[C]):
         puts: list[Put[C]] = []
         waiting = self.waiting
         while len(puts) < limits.group and waiting and isinstance(head := waiting[0], Put):
-            if puts and size + head.size > GROUP_BYTES:
+            if size and size + head.size > GROUP_BYTES:
                 break
             if quota is not None:
                 if puts and (puts[-1].write.condition or head.write.condition):
                     break  # what is stored then depends on its outcome
                 if problem := quota.refusal(head.write.update):
-                    self.take()
-                    self._forget((head,))
-                    head.author.fail(RequestError("too_large", problem), out)
+                    size += head.size
+                    self._fail_head(RequestError("too_large", problem), out)
                     continue
             self.take()
             puts.append(head)
@@ -192,14 +192,18 @@ class Queue(Generic[C]):
         if not waiting:
             self._of = None
 
-    def fail(self, error: RequestError, out: list[Effect[C]]) -> None:
-        """Answer all waiting requests with an error."""
-        waiting = list(self)
-        self.waiting, self._of, self._taken_out = deque(), None, 0
-        self._taken.clear()
-        self._forget(waiting)
-        for request in waiting:
-            request.author.fail(error, out)
+    def fail(self, error: RequestError, out: list[Effect[C]], most: int) -> None:
+        """Answer waiting requests with an error, as many as this."""
+        for _ in range(min(most, len(self.waiting))):
+            if self.waiting:
+                self._fail_head(error, out)
+
+    def _fail_head(self, error: RequestError, out: list[Effect[C]]) -> None:
+        head = self.waiting[0]
+        self.take()
+        if isinstance(head, Put):
+            self._forget((head,))
+        head.author.fail(error, out)
 
     def _forget(self, requests: Sequence[QueuedRequest[C]]) -> None:
         """Stop counting requests that were taken out as pending."""

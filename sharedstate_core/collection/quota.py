@@ -31,7 +31,7 @@ class Quota:
         An update that does not make the collection larger is always admitted.
         """
         sizes = dict.fromkeys(update.remove, 0)
-        sizes.update((id, len(text)) for id, text in update.insert.items())
+        sizes.update(zip(update.insert, map(len, update.insert.values()), strict=True))
         items, length = (0, 0) if update.reset else (self._items, self._bytes)
         for id, size in sizes.items():
             before = 0 if update.reset else self._size(id)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .encoded import Encoded
 
 
-Operation: TypeAlias = Commit | Load | Literal["encode", "apply", "tell"]
+Operation: TypeAlias = Commit | Load | Literal["encode", "apply", "tell", "refuse"]
 
 
 class CollectionState(Generic[C]):
@@ -34,8 +34,8 @@ class CollectionState(Generic[C]):
     Attributes:
         path: its name.
         operation: the storage operation under way, or "encode" while something large is encoded by turns, "apply"
-            while a large commit is applied by turns, "tell" while many are told of a change by turns; None if the next
-            step may be taken.
+            while a large commit is applied by turns, "tell" while many are told of a change by turns, "refuse" while
+            all that waited is refused by turns; None if the next step may be taken.
     """
 
     def __init__(

@@ -68,7 +68,7 @@ def test_it_is_a_list_from_which_a_reader_s_requests_can_be_taken(steps: list[An
                     assert model.pop(0).write is write
                 queue.end_commit()
             case "fail":
-                queue.fail(RequestError("unavailable", "x"), [])
+                queue.fail(RequestError("unavailable", "x"), [], len(queue.waiting))
                 model.clear()
             case _:
                 pass
