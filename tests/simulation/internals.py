@@ -173,7 +173,7 @@ def _check_collection(world: World, collection: Collection[Connection]) -> None:
     assert operation != "encode" or collection._work is not None
     under_way = server._tickets._owners.values()
     is_telling = operation == "tell"
-    is_taking_turns = collection._work is not None or is_telling
+    is_taking_turns = collection._work is not None or operation in ("tell", "refuse")
     assert not is_taking_turns or collection in server._registry.turns._line
     assert (collection in under_way) == (operation is not None and not is_taking_turns)
     replica = collection._content.replica
