@@ -165,6 +165,8 @@ class Transport(Host[MemoryPeer]):
                     peer.drain()
                     if peer.closed_with:
                         peer.leave()
+            if (due := self.driver.next_wakeup) is not None and due <= self.now:
+                self.driver.wake(self.now)  # who is not read now may wait for it
             there = [peer for peer in self.peers if not peer.left]
             if not (self.operations or any(p.inbox or p.client.outbox for p in there)):
                 wakeup = self.driver.next_wakeup
