@@ -22,6 +22,7 @@ from sharedstate_core import (
 from sharedstate_core.collection.encoded import Encoded
 from sharedstate_core.collection.loading import load
 from sharedstate_core.collection.notices import Audience, Notices
+from sharedstate_core.leftovers import Leftovers
 from sharedstate_core.limits import LiveLimits
 from sharedstate_core.results import checked_load
 from sharedstate_core.wire.decode import decode_request, decode_write
@@ -173,7 +174,7 @@ def snapshots() -> Iterator[Result]:
 
     def encode() -> object:
         limits = LiveLimits(Limits())
-        notices = Notices(limits, Encoded(limits))
+        notices = Notices(limits, Encoded(limits, Leftovers(limits)))
         return notices.messages(replica, Audience(PATH, parts=False), None)
 
     yield measure("encode a snapshot of 100,000", "item", 100_000, encode).against(joined)

@@ -14,6 +14,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
+    from sharedstate_core.leftovers import Leftovers
     from sharedstate_core.limits import LiveLimits
 
 AT_ONCE: Final = 100
@@ -31,15 +32,20 @@ class Keeper(Protocol):
 class Encoded:
     """Counts the bytes; the bound is `Limits.encoded_bytes`.
 
+    Args:
+        limits: the server's limits.
+        leftovers: takes long texts that are no longer kept.
+
     Attributes:
         bytes: memory of everything that is kept.
         line: those that keep something, whoever was asked last at the end.
     """
 
-    __slots__ = ("_limits", "bytes", "line")
+    __slots__ = ("_limits", "bytes", "leftovers", "line")
 
-    def __init__(self, limits: LiveLimits) -> None:
+    def __init__(self, limits: LiveLimits, leftovers: Leftovers) -> None:
         self._limits = limits
+        self.leftovers = leftovers
         self.bytes = 0
         self.line: OrderedDict[Keeper, None] = OrderedDict()
 

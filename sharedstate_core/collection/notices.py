@@ -13,7 +13,7 @@ from sharedstate_core.wire.encode import NO_NAMES, encode_items, encode_names, e
 from .encoding import Part, Recent, divide, encode, is_large
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterable
 
     from sharedstate_core.limits import LiveLimits
     from sharedstate_core.messages import Items, Spliced
@@ -28,6 +28,9 @@ KEPT_BYTES: Final = 16 * 1024 * 1024
 
 KEPT_SPELLINGS: Final = 64
 """Spellings of the path for which the messages of one change are kept."""
+
+LARGE_BYTES: Final = 256 * 1024
+"""What is discarded is freed by turns if it is more than this."""
 
 CHANGE_BYTES: Final = 800
 MESSAGE_BYTES: Final = 150
@@ -83,11 +86,23 @@ class Notices:
 
     def clear(self) -> None:
         """Discard everything; it is encoded again when needed."""
+        if self.bytes > LARGE_BYTES:
+            self._leave(self._changes.values())
         self._items = None
         self._changes.clear()
         self._encoded.bytes -= self.bytes
         self.bytes = 0
         self._encoded.line.pop(self, None)
+
+    def _leave(self, changes: Iterable[Change]) -> None:
+        """Have the texts of changes freed by turns."""
+        leave = self._encoded.leftovers.add_texts
+        if self._items is not None:
+            leave(self._items.pieces)
+        for change in changes:
+            for part in change.parts:
+                leave(part.remove.pieces)
+                leave(part.items.pieces)
 
     def items(self, replica: Replica) -> Items:
         """Return the JSON array of all items."""
@@ -156,8 +171,7 @@ class Notices:
         ]
         size = sum(self._changes[key].bytes for key in others)
         if len(others) >= KEPT_CHANGES or size > KEPT_BYTES:
-            for key in others:
-                del self._changes[key]
+            self._leave([self._changes.pop(key) for key in others])
             self.bytes -= size
             self._encoded.bytes -= size
 

@@ -65,7 +65,7 @@ class Registry(Generic[C]):
         self.issue = self.tickets.issue
         self.pending = Pending(limits)
         self.leftovers = Leftovers(limits)
-        self.encoded = Encoded(limits)
+        self.encoded = Encoded(limits, self.leftovers)
         self.turns: Turns[Collection[C]] = Turns()
         self.take_turns = self.turns.add
         self._collections: dict[CollectionPath, Collection[C]] = {}

@@ -13,11 +13,13 @@ from sharedstate_core.collection.notices import (
     KEPT_BYTES,
     KEPT_CHANGES,
     KEPT_SPELLINGS,
+    LARGE_BYTES,
     MESSAGE_BYTES,
     Audience,
     Notices,
 )
 from sharedstate_core.collection.replica import Replica
+from sharedstate_core.leftovers import TEXTS, Leftovers
 from sharedstate_core.limits import LiveLimits
 from sharedstate_core.messages import pieces_of
 from sharedstate_core.testing import World, check_copies
@@ -85,7 +87,7 @@ def check_count(encoded: Encoded, every: Iterable[Notices]) -> None:
 @pytest.mark.parametrize("part_bytes", [1000, 1 << 20])
 def test_everything_that_is_kept_is_counted(length: int, part_bytes: int) -> None:
     limits = LiveLimits(Limits(part_bytes=part_bytes, tombstones=100_000))
-    encoded, replica = Encoded(limits), changed(length=length)
+    encoded, replica = Encoded(limits, Leftovers(limits)), changed(length=length)
     notices = Notices(limits, encoded)
     ask(notices, replica, 3, [2 * VERSIONS, 2 * VERSIONS - 1, 0])
     check_count(encoded, [notices])
@@ -102,7 +104,7 @@ def test_everything_that_is_kept_is_counted(length: int, part_bytes: int) -> Non
 @pytest.mark.parametrize("in_parts", [False, True])
 @pytest.mark.parametrize("cursor", [None, Cursor(EPOCH, VERSIONS)])
 def test_what_is_encoded_by_turns_is_counted(*, in_parts: bool, cursor: Cursor | None) -> None:
-    encoded, replica = Encoded(LIMITS), changed()
+    encoded, replica = Encoded(LIMITS, Leftovers(LIMITS)), changed()
     notices = Notices(LIMITS, encoded)
     for _ in notices.encode(replica, in_parts, cursor):
         pass
@@ -113,7 +115,7 @@ def test_what_is_encoded_by_turns_is_counted(*, in_parts: bool, cursor: Cursor |
 
 
 def test_one_collection_keeps_a_few_changes_and_spellings() -> None:
-    encoded, replica = Encoded(LIMITS), changed()
+    encoded, replica = Encoded(LIMITS, Leftovers(LIMITS)), changed()
     notices = Notices(LIMITS, encoded)
     ask(notices, replica, KEPT_SPELLINGS + 10, [2 * VERSIONS])
     (change, _) = notices._changes.values()
@@ -125,7 +127,7 @@ def test_one_collection_keeps_a_few_changes_and_spellings() -> None:
 
 
 def test_one_collection_keeps_few_large_changes() -> None:
-    encoded, replica = Encoded(LIMITS), changed(ids=200)
+    encoded, replica = Encoded(LIMITS, Leftovers(LIMITS)), changed(ids=200)
     notices = Notices(LIMITS, encoded)
     most = 0
     for version in range(VERSIONS, VERSIONS + 50):
@@ -136,7 +138,7 @@ def test_one_collection_keeps_few_large_changes() -> None:
 
 
 def test_all_collections_together_keep_what_was_asked_for_last() -> None:
-    encoded, replica = Encoded(LIMITS), changed()
+    encoded, replica = Encoded(LIMITS, Leftovers(LIMITS)), changed()
     every = [Notices(LIMITS, encoded) for _ in range(50)]
     ask(every[0], replica, 2, [VERSIONS])
     one = encoded.bytes
@@ -153,7 +155,7 @@ def test_all_collections_together_keep_what_was_asked_for_last() -> None:
 
 def test_the_last_one_keeps_its_own_whatever_its_size() -> None:
     limits = LiveLimits(Limits(encoded_bytes=0))
-    encoded, replica = Encoded(limits), changed()
+    encoded, replica = Encoded(limits, Leftovers(limits)), changed()
     for _ in range(2):
         notices = Notices(limits, encoded)
         ask(notices, replica, 1, [VERSIONS])
@@ -164,7 +166,7 @@ def test_the_last_one_keeps_its_own_whatever_its_size() -> None:
 
 def test_many_small_ones_go_by_turns() -> None:
     limits = LiveLimits(Limits(encoded_bytes=1_000_000))
-    encoded, replica = Encoded(limits), changed(ids=1, length=1)
+    encoded, replica = Encoded(limits, Leftovers(limits)), changed(ids=1, length=1)
     every = [Notices(limits, encoded) for _ in range(3 * AT_ONCE)]
     for notices in every:
         ask(notices, replica, 1, [replica.version - 1])
@@ -174,6 +176,34 @@ def test_many_small_ones_go_by_turns() -> None:
         encoded.trim()
         assert len(encoded.line) == max(1, len(every) - turn * AT_ONCE)
     assert not encoded.is_over
+
+
+@pytest.mark.parametrize("fate", ["changed", "too many"])
+@pytest.mark.parametrize("in_parts", [False, True])
+def test_what_is_long_is_freed_by_turns(fate: str, *, in_parts: bool) -> None:
+    limits = LiveLimits(Limits(part_bytes=1000))
+    leftovers, replica = Leftovers(limits), changed()
+    size = LARGE_BYTES // VERSIONS
+    replica.follow([Update(insert={f"{n}": text("x" * size)}) for n in range(VERSIONS)])
+    notices = Notices(limits, Encoded(limits, leftovers))
+    audience = Audience("a/items/c", in_parts)
+    notices.messages(replica, audience, Cursor(EPOCH, VERSIONS))
+    (change,) = notices._changes.values()
+    kept = {
+        id(piece) for part in change.parts for piece in (*part.remove.pieces, *part.items.pieces)
+    }
+    if fate == "changed":
+        replica.follow([Update(("1",))])
+        notices.items(replica)
+    else:
+        for version in range(VERSIONS + 1, VERSIONS + 2 + KEPT_CHANGES):
+            notices.messages(replica, audience, Cursor(EPOCH, version))
+    assert {id(text) for text in leftovers._texts} >= kept
+    count = len(leftovers)
+    while count:
+        leftovers.free()
+        assert len(leftovers) == max(0, count - TEXTS)
+        count = len(leftovers)
 
 
 def test_a_server_keeps_no_more_than_it_may() -> None:
