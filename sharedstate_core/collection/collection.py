@@ -202,7 +202,7 @@ class Collection(LongWork[C]):
         before, most = len(waiting), self._limits.turn_readers
         for subscription in list(islice(waiting, most)):
             reader = subscription.reader
-            if reader.state == "ready":  # an earlier iteration may have blocked it
+            if reader.is_open:  # an earlier iteration may have blocked it
                 reader.take(self.catch_up(subscription, out), out)
         if before > most and len(waiting) < before:
             self._host.take_turns(self)

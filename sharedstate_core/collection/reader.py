@@ -70,6 +70,11 @@ class Reader(Protocol[C]):
         """Send messages meant for this reader alone, which may block it."""
         ...
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it can be shown content: it is ready, or gets what it is owed by turns."""
+        ...
+
     def owes(self, path: CollectionPath, cursor: Cursor) -> bool:
         """Return whether one of its subscriptions to a collection has yet to be brought to this state."""
         ...

@@ -38,9 +38,10 @@ class Backlog(Generic[C]):
         requests: number of deferred requests.
     """
 
-    __slots__ = ("_queue", "held_bytes", "requests")
+    __slots__ = ("_kept", "_queue", "held_bytes", "requests")
 
     def __init__(self) -> None:
+        self._kept = 0  # number of those that take memory
         self.held_bytes = 0
         self.requests = 0
         self._queue: OrderedDict[HeldReply | Deferred[C] | Subscription[C], None] = OrderedDict()
@@ -65,11 +66,13 @@ class Backlog(Generic[C]):
     def hold(self, reply: Message) -> None:
         """Add a reply to the queue."""
         self._queue[HeldReply(reply)] = None
+        self._kept += 1
         self.held_bytes += len(reply)
 
     def defer(self, deferred: Deferred[C], *, first: bool = False) -> None:
         """Defer something; with `first`, ahead of everything in the queue."""
         self.requests += deferred.requests
+        self._kept += 1
         self._queue[deferred] = None
         if first:
             self._queue.move_to_end(deferred, last=False)
@@ -77,6 +80,7 @@ class Backlog(Generic[C]):
     def take(self) -> HeldReply | Deferred[C] | Subscription[C]:
         """Remove and return the head of the queue."""
         owed, _ = self._queue.popitem(last=False)
+        self._kept -= isinstance(owed, HeldReply | Deferred)
         if isinstance(owed, HeldReply):
             self.held_bytes -= len(owed.message)
         elif isinstance(owed, Deferred):
@@ -86,7 +90,7 @@ class Backlog(Generic[C]):
     def kept(self) -> Sequence[Sized]:
         """Return everything that takes memory: the messages of held replies, and what is deferred."""
         kept: list[Sized] = []
-        for each in self._queue:
+        for each in self._queue if self._kept else ():
             if isinstance(each, HeldReply):
                 kept.extend(pieces_of((each.message,)))
             elif isinstance(each, Deferred):

@@ -5,8 +5,8 @@ The rules:
 1. Every request is answered exactly once, unless the connection ends first.
 2. Nothing is sent while the reader is blocked. What it is owed waits in order: a subscription costs nothing but its
    cursor; replies are held, bounded in number and bytes; a read, and every request after it, is deferred.
-3. When the reader has drained, it gets what it is owed, in that order. Its subscriptions come before any later
-   acknowledgement: a writer's own copy shows an update before the reply confirms it.
+3. When the reader has drained, it gets what it is owed, in that order, and by turns if it is much. Its subscriptions
+   come before any later acknowledgement: a writer's own copy shows an update before the reply confirms it.
 4. One input never gives a connection much more than `Limits.window_bytes`: beyond that the session blocks itself until
    the transport reports that all of it has left. It has as long for that as any slow reader.
 """
@@ -37,7 +37,7 @@ from .subscriptions import Subscriptions
 from .unsent_bytes import LEAST_WINDOW
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence, Sized
+    from collections.abc import Callable, Iterable, Sequence, Sized
 
     from sharedstate_core.counters import Counters
     from sharedstate_core.limits import LiveLimits
@@ -66,6 +66,7 @@ class Session(Generic[C]):
         counters: Counters,
         unsent: UnsentBytes[Session[C]],
         drains: Drains[Session[C]],
+        take_turns: Callable[[Session[C]], None],
     ) -> None:
         self.connection = connection
         self.subscriptions: Subscriptions[C] = Subscriptions()
@@ -74,12 +75,16 @@ class Session(Generic[C]):
         self._counters = counters
         self._unsent = unsent
         self._drains = drains
+        self._take_turns = take_turns
         self._unanswered = 0
         self._unanswered_bytes = 0
         self.is_paused = False
         self._is_full = False  # the transport has not passed on everything
         self._in_line = False  # for room
         self._has_turn = False  # to begin something large, whether there is room or not
+        self._is_halfway = (
+            False  # it has drained, and gets more of what it is owed in its next turn
+        )
         self._window = 0
         self._backlog: Backlog[C] = Backlog()
         unsent.readers += 1
@@ -145,7 +150,7 @@ class Session(Generic[C]):
         most = self._limits.current.window_bytes
         if self._window > LEAST_WINDOW:
             most = self._unsent.window
-        if self._window > most and self.state == "ready":
+        if self._window > most and self.is_open:
             self.block(out)
             out.append(AwaitDrain(self.connection))
             self._drains.expect(self)
@@ -159,6 +164,11 @@ class Session(Generic[C]):
         for session in self._unsent.evict(self._drains.now, self):
             session.give_up(out)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it can be shown content: it is ready, or gets what it is owed by turns."""
+        return self.state == "ready" or self._is_halfway
+
     def block(self, out: list[Effect[C]]) -> None:
         """Mark the reader as blocked: it takes nothing until it has drained."""
         self._is_full = True
@@ -169,16 +179,16 @@ class Session(Generic[C]):
         if self._unsent.is_free or self._has_turn:
             self._has_turn = False
             return True
-        if self.state == "ready":
+        if self.is_open:
             self._in_line = True
             self._unsent.queue(self, self._drains.now)
             self._hold_back(out)
         return False
 
     def _hold_back(self, out: list[Effect[C]]) -> None:
-        if self.state != "ready":
+        if not self.is_open:
             return
-        self.state = "blocked"
+        self.state, self._is_halfway = "blocked", False
         self._counters.blocked += 1
         for subscription in self.subscriptions.values():
             subscription.collection.suspend(subscription)
@@ -207,10 +217,22 @@ class Session(Generic[C]):
             self._unsent.release(self)
             self._give(out)
 
+    def take_turn(self, out: Effects[C]) -> None:
+        """Give a reader more of what it is owed, unless it has been blocked again or is gone."""
+        if self._is_halfway:
+            self._unsent.release(self)
+            self._give(out)
+
     def _give(self, out: Effects[C]) -> None:
-        """Give the reader what it is owed, until the window is full."""
-        self.state = "ready"
+        """Give the reader what it is owed, until the window is full or its turn is over."""
+        self.state, self._is_halfway = "ready", False
+        left = self._limits.turn_readers
         while self._backlog and self.state == "ready":
+            if not left:
+                self.state, self._is_halfway = "blocked", True
+                self._take_turns(self)
+                break
+            left -= 1
             match owed := self._backlog.take():
                 case Subscription():
                     self.take(owed.collection.catch_up(owed, out), out)
@@ -225,7 +247,7 @@ class Session(Generic[C]):
 
     def leave(self, out: list[Effect[C]]) -> None:
         """Clean up after a connection that has ended: what is deferred is abandoned, and its authors are informed."""
-        self.state = "closed"
+        self.state, self._is_halfway = "closed", False
         self._unsent.forget(self)
         self._unsent.readers -= 1
         self._drains.cancel(self)
@@ -241,7 +263,7 @@ class Session(Generic[C]):
     ) -> None:
         """Give up the connection; its client may come back and resume."""
         if self.state != "closed":
-            self.state = "closed"
+            self.state, self._is_halfway = "closed", False
             out.append(Close(self.connection, code, reason, at_once))
 
     def give_up(self, out: list[Effect[C]]) -> None:

@@ -18,6 +18,7 @@ from .dispatch import Dispatcher
 from .listings import Listings
 from .registry import Registry
 from .shutdown import Shutdown
+from .turns import Turns
 
 
 class Inputs(Generic[C]):
@@ -43,6 +44,7 @@ class Inputs(Generic[C]):
         self._dispatcher = Dispatcher(self._registry, self._listings, self._clock)
         self._drains: Drains[Session[C]] = Drains(self._limits)
         self._sessions: dict[C, Session[C]] = {}
+        self._owed: Turns[Session[C]] = Turns()  # readers who get more of what they are owed
         self._shutdown = Shutdown(lambda: self.is_busy, close_all)
         self._late: list[Effect[C]] = []  # of an input that raised
 
@@ -51,7 +53,8 @@ class Inputs(Generic[C]):
         """Whether a request still waits for storage, or for its turn; `stop` waits until none does."""
         pending, turns = self._registry.pending, self._registry.turns
         waits = pending.bytes or pending.read_bytes
-        return bool(waits or self._tickets or self._listings.is_answering or turns)
+        takes_turns = self._listings.is_answering or turns or self._owed
+        return bool(waits or self._tickets or takes_turns)
 
     def _begin(self, now: float) -> Effects[C]:
         """Begin a valid input, including any effects that an earlier one could not return because it raised."""

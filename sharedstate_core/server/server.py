@@ -69,7 +69,7 @@ class Server(StorageInputs[C], TypedInputs[C]):
         if connection in self._sessions:
             raise LocalProtocolError(f"connection {connection!r} is open already")
         session = self._sessions[connection] = Session(
-            connection, self._limits, self.counters, self._unsent, self._drains
+            connection, self._limits, self.counters, self._unsent, self._drains, self._owed.add
         )
         self.counters.connections += 1
         out: list[Effect[C]] = []
@@ -83,6 +83,7 @@ class Server(StorageInputs[C], TypedInputs[C]):
         out = self._begin(now)
         del self._sessions[connection]
         session.leave(out)
+        self._owed.discard(session)
         self._listings.leave(session, out)
         for subscription in session.subscriptions.values():
             subscription.collection.unsubscribe(subscription)
@@ -186,7 +187,7 @@ class Server(StorageInputs[C], TypedInputs[C]):
         """Return the time at which to call `wake`, or None; it may change with every input."""
         if self._late or self._registry.is_unfinished or self._listings.is_answering:
             return self._drains.now
-        if self._unsent.may_go_on:
+        if self._unsent.may_go_on or self._owed:
             return self._drains.now
         first: float | None = None
         for each in (self._drains, self._unsent, self._registry, self._shutdown):
@@ -208,6 +209,8 @@ class Server(StorageInputs[C], TypedInputs[C]):
             session.give_up(out)
         if (first := self._unsent.next(now)) is not None:
             first.go_on(out)
+        if (owed := self._owed.next()) is not None:
+            owed.take_turn(out)
         self._registry.wake(out)
         self._listings.go_on(out)
         return self._end(out)

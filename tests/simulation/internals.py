@@ -46,7 +46,8 @@ def _check_census(world: World) -> None:
     assert census.connections == len(sessions)
     assert census.subscriptions == sum(len(session.subscriptions) for session in sessions)
     waits = world.server._unsent._line
-    assert census.blocked == sum(each._is_full or each in waits for each in sessions)
+    blocked = [each._is_full or each in waits or each._is_halfway for each in sessions]
+    assert census.blocked == sum(blocked)
     collections = world.server._registry._collections.values()
     assert census.collections == len(collections)
     loaded = {each.path for each in collections if each._content.replica is not None}
@@ -58,18 +59,22 @@ def _check_census(world: World) -> None:
 
 
 def _check_sessions(world: World) -> None:
-    limits = world.limits
-    for session in world.server._sessions.values():
+    limits, server = world.limits, world.server
+    assert set(server._owed._line) <= set(server._sessions.values())
+    for session in server._sessions.values():
         link = world.links[session.connection.client]
         blocked = session.state == "blocked"
         assert session._is_full == (link.blocked or link.draining)
-        assert session._in_line == (session in world.server._unsent._line)
-        assert blocked == (session._is_full or session._in_line)
+        assert session._in_line == (session in server._unsent._line)
+        halfway = session._is_halfway
+        assert not halfway or session in server._owed._line
+        assert blocked == (session._is_full or session._in_line or halfway)
         assert session.is_paused == (not link.reading)
         assert not blocked or session.is_paused
         assert session._backlog.held_bytes <= limits.held_bytes
         owed = set(session.subscriptions.values()) if blocked else set()
-        assert {each for each in session._backlog if isinstance(each, Subscription)} == owed
+        found = {each for each in session._backlog if isinstance(each, Subscription)}
+        assert found <= owed if halfway else found == owed
         assert blocked or not session._backlog
         held = [len(each.message) for each in session._backlog if isinstance(each, HeldReply)]
         assert session._backlog.held_bytes == sum(held)
@@ -80,7 +85,7 @@ def _check_sessions(world: World) -> None:
         assert session._unanswered or not session._unanswered_bytes
         for path, subscription in session.subscriptions.items():
             assert subscription.audience.path == path
-            assert subscription.collection in world.server._registry._collections.values()
+            assert subscription.collection in server._registry._collections.values()
 
 
 def _check_bounds(world: World) -> None:
@@ -164,7 +169,12 @@ def _check_collection(world: World, collection: Collection[Connection]) -> None:
     behind = subscribers.waiting.behind
     assert behind == Counter(s.reader for s in there)
     assert set(collection._answers.behind) <= {*behind, *subscribers.waiting.caught_up}
-    awake = {(s.audience, s.reader.connection) for s in expected if s.reader.state == "ready"}
+    awake = {
+        (subscription.audience, session.connection)
+        for session in server._sessions.values()
+        for subscription in expected & {*session.subscriptions.values()}
+        if session.is_open and subscription not in session._backlog
+    }
     assert not in_step & waiting
     assert in_step | waiting == awake
     operation = collection.operation
@@ -199,6 +209,7 @@ def check_empty(server: Server[Connection]) -> None:
     assert not server._registry._lingering
     assert not server._unsent._kept
     assert not server._unsent._line
+    assert not server._owed
     assert server._registry.pending.bytes == server._registry.pending.read_bytes == 0
     assert not any(map(len, server._registry._load_queues.values()))
     assert not server.is_busy
