@@ -26,10 +26,12 @@ class Items(Struct, frozen=True, eq=False):
     Attributes:
         pieces: the text, to be joined; the same objects in every message that contains it.
         size: total bytes of the pieces.
+        borrowed: of these, bytes of long items, which are pieces themselves.
     """
 
     pieces: tuple[bytes, ...]
     size: int
+    borrowed: int = 0
 
     def __bytes__(self) -> bytes:
         return self.pieces[0] if len(self.pieces) == 1 else b"".join(self.pieces)

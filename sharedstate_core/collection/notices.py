@@ -125,7 +125,7 @@ class Notices:
 
     def _keep_array(self, items: Items) -> Items:
         self._items = items
-        size = CHANGE_BYTES + items.size
+        size = CHANGE_BYTES + items.size - items.borrowed
         self.bytes += size
         self._encoded.bytes += size
         return items
@@ -154,7 +154,7 @@ class Notices:
         else:
             since = cursor.version
         parts = yield from encode(replica, since, self._limits.current, in_parts=in_parts)
-        size = sum(part.items.size for part in parts)
+        size = sum(part.items.size - part.items.borrowed for part in parts)
         if since is None and not in_parts:
             self._keep_array(parts[0].items)
             size = 0
@@ -221,13 +221,14 @@ class Notices:
         if in_parts and size > part_bytes:
             texts = replica.texts() if insert is None else insert
             parts = divide(texts, remove, base, part_bytes, reset=reset)
-            size = sum(part.items.size for part in parts)
+            size = sum(part.items.size - part.items.borrowed for part in parts)
         elif insert is None:
             parts = (Part(base, remove, self._array(replica), reset, False),)
             size = 0
         else:
             items = encode_items(insert)
-            parts, size = (Part(base, remove, items, reset, False),), items.size
+            parts = (Part(base, remove, items, reset, False),)
+            size = items.size - items.borrowed
         change = self._changes[key] = Change(parts, CHANGE_BYTES + remove.size + size)
         self.bytes += change.bytes
         self._encoded.bytes += change.bytes

@@ -5,6 +5,7 @@ Items are raw text and are sent exactly as they were received.
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -108,9 +109,14 @@ def encode_subscription(since: Cursor | None, *, parts: bool) -> bytes:
 
 
 def encode_items(texts: Sequence[bytes]) -> Items:
-    """Return a JSON array of items; a long one in pieces of about `PIECE_BYTES`."""
-    text = b"[%b]" % b",".join(texts)
-    return Items(pieces(text), len(text))
+    """Return a JSON array of items; a long one in pieces of about `PIECE_BYTES`, and long items are not copied."""
+    text = b",".join(texts)
+    if len(text) <= PIECE_BYTES or max(map(len, texts)) <= PIECE_BYTES:
+        text = b"[%b]" % text
+        return Items(pieces(text), len(text))
+    array = Array()
+    array.add_items(texts)
+    return array.end()
 
 
 def encode_names(names: Sequence[str]) -> Items:
@@ -122,15 +128,34 @@ def encode_names(names: Sequence[str]) -> Items:
 
 
 class Array:
-    """A JSON array that is encoded by portions, in pieces of about `PIECE_BYTES`."""
+    """A JSON array that is encoded by portions, in pieces of about `PIECE_BYTES`; a longer item is a piece itself."""
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
+        self._borrowed = 0
         self._rest = b"["  # not enough for a piece
 
     def add_items(self, texts: Sequence[bytes]) -> None:
         """Add items."""
-        self._add(b",".join(texts))
+        if max(map(len, texts), default=0) <= PIECE_BYTES:
+            self._add(b",".join(texts))
+            return
+        for is_long, group in groupby(texts, lambda text: len(text) > PIECE_BYTES):
+            if is_long:
+                self._borrow(group)
+            else:
+                self._add(b",".join(group))
+
+    def _borrow(self, texts: Iterable[bytes]) -> None:
+        """Add long items, which are not copied."""
+        for text in texts:
+            self._pieces += (self._rest + self._comma, text)
+            self._rest = b""
+            self._borrowed += len(text)
+
+    @property
+    def _comma(self) -> bytes:
+        return b"," if self._pieces or self._rest != b"[" else b""
 
     def add_names(self, names: Sequence[str]) -> None:
         """Add ids, or names."""
@@ -138,14 +163,13 @@ class Array:
 
     def _add(self, text: bytes) -> None:
         if text:
-            comma = b"," if self._pieces or self._rest != b"[" else b""
-            *whole, self._rest = pieces(b"%b%b%b" % (self._rest, comma, text))
+            *whole, self._rest = pieces(b"%b%b%b" % (self._rest, self._comma, text))
             self._pieces += whole
 
     def end(self) -> Items:
         """Return all of it."""
         self._pieces.append(self._rest + b"]")
-        return Items(tuple(self._pieces), sum(map(len, self._pieces)))
+        return Items(tuple(self._pieces), sum(map(len, self._pieces)), self._borrowed)
 
 
 def pieces(text: bytes) -> tuple[bytes, ...]:

@@ -21,7 +21,7 @@ from sharedstate_core.collection.notices import (
 from sharedstate_core.collection.replica import Replica
 from sharedstate_core.leftovers import TEXTS, Leftovers
 from sharedstate_core.limits import LiveLimits
-from sharedstate_core.messages import pieces_of
+from sharedstate_core.messages import PIECE_BYTES, pieces_of
 from sharedstate_core.testing import World, check_copies
 
 from .scenes import hear, put, say, text
@@ -112,6 +112,21 @@ def test_what_is_encoded_by_turns_is_counted(*, in_parts: bool, cursor: Cursor |
     check_count(encoded, [notices])
     notices.messages(replica, Audience("a/items/c", in_parts), cursor)
     check_count(encoded, [notices])
+
+
+@pytest.mark.parametrize("by_turns", [False, True])
+def test_long_items_are_counted_as_content_alone(*, by_turns: bool) -> None:
+    encoded, replica = Encoded(LIMITS, Leftovers(LIMITS)), changed()
+    notices = Notices(LIMITS, encoded)
+    replica.follow([Update(insert={f"{n}": text("x" * PIECE_BYTES)}) for n in range(5)])
+    for cursor in (None, Cursor(EPOCH, replica.version - 5)):
+        for in_parts in (False, True):
+            if by_turns:
+                for _ in notices.encode(replica, in_parts, cursor):
+                    pass
+            notices.messages(replica, Audience("a/items/c", in_parts), cursor)
+    assert sum({id(text): len(text) for text in texts_of(notices)}.values()) > 5 * PIECE_BYTES
+    assert encoded.bytes == notices.bytes < PIECE_BYTES
 
 
 def test_one_collection_keeps_a_few_changes_and_spellings() -> None:

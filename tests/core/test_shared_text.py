@@ -7,7 +7,8 @@ import json
 import pytest
 
 from sharedstate_core import Commit, CommitResult, Committed, Load, Loaded, Row, Send, Server
-from sharedstate_core.messages import SPLICED_BYTES, pieces_of
+from sharedstate_core.messages import PIECE_BYTES, SPLICED_BYTES, pieces_of
+from sharedstate_core.wire.encode import Array, encode_items
 
 P = "/a/items/c"
 ITEM = b'{"id":"%d","text":"%b"}'
@@ -104,6 +105,33 @@ def test_ids_that_were_removed_are_shared() -> None:
         data = json.loads(bytes(each.message))["data"]
         assert set(removed) <= {*data["remove"]}
         assert data["insert"] == [{"id": "a"}]
+
+
+LONG = PIECE_BYTES + 1
+LENGTHS = [[LONG], [LONG, LONG], [1, LONG, 1], [LONG, 1, 1, LONG], [1, 1, 2 * LONG, 3 * LONG, 1]]
+
+
+@pytest.mark.parametrize("by_turns", [False, True])
+@pytest.mark.parametrize("lengths", LENGTHS, ids=str)
+def test_long_items_are_not_copied(lengths: list[int], *, by_turns: bool) -> None:
+    texts = [ITEM % (n, b"x" * length) for n, length in enumerate(lengths)]
+    if by_turns:
+        array = Array()
+        for text in texts:
+            array.add_items([text])
+        found = [array.end()]
+        array = Array()
+        array.add_items(texts)
+        found.append(array.end())
+    else:
+        found = [encode_items(texts)]
+    long = [text for text in texts if len(text) > PIECE_BYTES]
+    for items in found:
+        assert [piece for piece in items.pieces if len(piece) > PIECE_BYTES] == long
+        assert {id(text) for text in long} <= {id(piece) for piece in items.pieces}
+        assert bytes(items) == b"[" + b",".join(texts) + b"]"
+        assert len(items) == len(bytes(items))
+        assert items.borrowed == sum(map(len, long))
 
 
 def test_what_waits_for_a_reader_counts_once_for_all() -> None:
