@@ -156,12 +156,13 @@ def test_all_collections_together_keep_what_was_asked_for_last() -> None:
     encoded, replica = Encoded(LIMITS, Leftovers(LIMITS)), changed()
     every = [Notices(LIMITS, encoded) for _ in range(50)]
     ask(every[0], replica, 2, [VERSIONS])
-    one = encoded.bytes
+    one, first = encoded.bytes, [*every[0]._changes.values()]
     for notices in every[1:]:
         ask(notices, replica, 2, [VERSIONS])
         ask(every[0], replica, 2, [VERSIONS])  # it is asked again and again
         encoded.trim()
         check_count(encoded, every)
+        assert [*every[0]._changes.values()] == first
         assert encoded.bytes <= LIMITS.current.encoded_bytes
     kept = [number for number, notices in enumerate(every) if notices.bytes]
     fit = LIMITS.current.encoded_bytes // one
