@@ -5,7 +5,8 @@ A plain dict that has no room left moves all that it holds: 700,000 entries take
 The rules:
 
 1. Entries stand in *parts*, plain dicts, in order of insertion. The first is the dict that was about to become too
-   large, as it is; it gets nothing new. Each later one takes what comes until it is full, and is dropped once empty.
+   large, as it is; it gets nothing new. Each later one takes what comes until it is full. It is made anew, in a smaller
+   dict, when only few entries are left, and dropped once empty: no dict becomes smaller by itself.
 2. The *index* tells in which part a key is: in the first, if anywhere, when the index does not have it.
 3. The index is made of *shards*, plain dicts, too: the last bits of a key's hash say which. Whenever it has `SHARD`
    keys more, one shard is divided by one bit more; next time it is the next one's turn, and after all of them it begins
@@ -26,6 +27,9 @@ MANY: Final = 65_536
 
 PART: Final = 1_300
 """Entries of a later part when it is full: as many as a dict of its size has room for, nearly."""
+
+SHRUNK: Final = frozenset(PART >> times for times in (2, 4, 6, 8))
+"""Entries with which a later part is made anew."""
 
 SHARD: Final = 2_500
 """Keys of a shard, on average, when all have been divided as often; it grows to twice as many."""
@@ -87,8 +91,11 @@ class LargeDict(Generic[K, V]):
         value = part.pop(key, default)
         if number:
             self._indexed -= 1
-            if not part and number < self._last:
-                del self._parts[number]
+            if number < self._last:
+                if not part:
+                    del self._parts[number]
+                elif len(part) in SHRUNK:
+                    self._parts[number] = dict(part)
         return value
 
     def values(self) -> Iterator[V]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 from unittest.mock import patch
 
 import pytest
@@ -20,7 +21,7 @@ A_SHARD = 2 * SHARD + 500
 """Keys of a shard at the most: chance decides, and half a thousand more is ten times what is usual."""
 
 
-small = patch.multiple(large_dict, PART=3, SHARD=2)
+small = patch.multiple(large_dict, PART=5, SHRUNK={1, 2}, SHARD=2)
 
 
 @small
@@ -88,6 +89,17 @@ def test_what_comes_and_goes_leaves_nothing_behind() -> None:
         held.pop(key - 3_000, None)
     assert len(held) == 3_000
     assert len(held.dicts()) < 10
+
+
+def test_few_that_stay_do_not_keep_the_room_of_many_that_left() -> None:
+    held: LargeDict[int, int] = LargeDict({})
+    for start in range(0, 400 * PART, PART):
+        for key in range(start, start + PART):
+            held[key] = key
+        for key in range(start - PART + 1, start):
+            held.pop(key, None)
+    assert list(held.values())[:399] == list(range(0, 399 * PART, PART))
+    assert sum(map(sys.getsizeof, held._parts.values())) < 400 * 500
 
 
 def test_it_holds_nothing_that_the_collector_of_garbage_looks_at() -> None:
