@@ -27,8 +27,8 @@ class TransportLimits:
         ping_seconds: interval between pings of a connection; 0: none are sent.
         pong_seconds: how long after a ping a peer may stay silent before it is dropped.
         message_seconds: time within which a message that has begun to arrive must be complete, or bring 64 KiB more.
-        unfinished_bytes: bytes of incomplete messages, of all connections together; beyond it, the connections whose
-            messages began first are closed. A single message may exceed it.
+        unfinished_bytes: bytes of incomplete messages, and of what inflates them, of all connections together; beyond
+            it, the connections whose messages began first are closed. A single message may exceed it.
 
     Raises:
         TypeError, ValueError: a limit is not a number, or is too small.

@@ -94,7 +94,7 @@ class Connection(Receiver):
                 await self.sent()
         finally:
             keep_alive.forget(self)
-            self._shared.partial_messages.drop(self)
+            self._forget_message()
             with anyio.CancelScope(shield=True):
                 await gate.serve(self._left)
             self.flush()
@@ -141,7 +141,7 @@ class Connection(Receiver):
             if at_once:
                 self._cut()
             self._say_close(code, reason)
-            self._shared.partial_messages.drop(self)
+            self._forget_message()
             self.resume_reading()
         elif at_once:
             self.abort()

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from sharedstate_anyio.hub.shared import Shared
     from sharedstate_anyio.net.sockets import Stream
-    from sharedstate_anyio.websocket.frame_reader import Heard, Reader
+    from sharedstate_anyio.websocket.frame_reader import FrameReader, Heard
 
 
 class Receiver(Peer):
@@ -50,7 +50,7 @@ class Receiver(Peer):
     def __init__(self, sock: Stream, shared: Shared) -> None:
         super().__init__(sock, shared.broadcaster)
         self._shared = shared
-        self._reader: Reader | None = None
+        self._reader: FrameReader | None = None
         self._events: Iterator[Heard] = iter(())
         self._event: Heard | None = None  # the first event not handled yet
         self._heard = False
@@ -75,7 +75,7 @@ class Receiver(Peer):
         self._feed(self._reader, data)
         return self._handle_events()
 
-    def _feed(self, reader: Reader, data: bytes) -> None:
+    def _feed(self, reader: FrameReader, data: bytes) -> None:
         self._events = reader.feed(data)
         self._event = next(self._events, None)
 
@@ -140,12 +140,14 @@ class Receiver(Peer):
         return self._may_read and not self._in_line
 
     def _inflate(self, compressed: Compressed, turn: Turn) -> None:
-        for event in compressed.events:
+        for event in compressed.events if not self._closing else ():
             self._handle(event)
         if self._over:
             self._event = None
-        else:
-            self._move_on(turn)
+            return
+        if not (compressed.is_last or self._closing):
+            self._shared.partial_messages.inflate(self)
+        self._move_on(turn)
 
     def _handle(self, event: Heard) -> None:
         match event:
@@ -189,6 +191,12 @@ class Receiver(Peer):
             self._refuse()
         elif event.message_finished:
             self._shared.driver.receive(self, (partial_messages.take(self),), time.monotonic())
+
+    def _forget_message(self) -> None:
+        """Read no messages any more, and forget the one that has begun."""
+        if self._reader is not None:
+            self._reader.ignore_messages()
+        self._shared.partial_messages.drop(self)
 
     def _refuse(self) -> None:
         limit = self._message_bytes()

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
     from sharedstate_anyio.config.live import LiveConfig
     from sharedstate_anyio.net.sockets import Stream
-    from sharedstate_anyio.websocket.frame_reader import Reader
     from sharedstate_anyio.websocket.keepalive import KeepAlive
 
     from .files import Files
@@ -114,7 +113,7 @@ class Opened(NamedTuple):
         window_bits: window for compressed messages to the peer; 0: it accepts none.
     """
 
-    reader: Reader
+    reader: FrameReader
     data: bytes
     window_bits: int
 
@@ -243,7 +242,7 @@ async def _open(
     extensions: list[Extension] = [] if live.now.compression is None else [deflate]
     await send_all(sock, accept(head.headers, extensions))
     scope.deadline = math.inf
-    reader = FrameReader(extensions if deflate.enabled() else ())
+    reader = FrameReader([deflate] if deflate.enabled() else ())
     return Opened(reader, head.rest, deflate.window_bits)
 
 

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 LEVEL: Final = 1
 """zlib's fastest level: JSON shrinks nearly as much as at the default, in a third of the time."""
 
+INFLATER_BYTES: Final = 48 * 1024
+"""Memory that zlib takes at the most to inflate a message, as long as not all of it has come."""
+
 SHORT_BYTES: Final = 4096
 """A text of this size takes little time and memory."""
 
@@ -199,6 +202,10 @@ class Deflate(Extension):
         data = self._inflate(_TAIL)
         self._inflater = None
         return data
+
+    def forget(self) -> None:
+        """Forget a message of which part has come; the rest of it must not come."""
+        self._inflater = None
 
     def _inflate(self, data: bytes) -> bytes | CloseReason:
         assert self._inflater is not None  # noqa: S101

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from wsproto.extensions import Extension
 
+    from .deflate import Deflate
+
 
 @dataclass(frozen=True, slots=True)
 class Violation:
@@ -47,9 +49,11 @@ class Compressed:
 
     Attributes:
         events: what is in it: inflated when they are taken, which has to be before anything else is read.
+        is_last: whether the message is complete with it; until then the reader holds what inflates it.
     """
 
     events: Iterator[Plain]
+    is_last: bool
 
 
 Heard: TypeAlias = str | Compressed | Plain
@@ -124,14 +128,16 @@ class FrameReader:
     __slots__ = (
         "_extensions",
         "_head",
+        "_ignores",
         "_in_message",
         "_is_compressed",
         "_left",
         "_may_inflate",
+        "_skips",
         "_wsproto",
     )
 
-    def __init__(self, extensions: Sequence[Extension] = ()) -> None:
+    def __init__(self, extensions: Sequence[Deflate] = ()) -> None:
         self._extensions = extensions
         self._wsproto: WsprotoReader | None = None  # while it has read part of something
         self._head = b""  # the beginning of a frame, too short to know its length
@@ -139,6 +145,18 @@ class FrameReader:
         self._in_message = False  # the last part of a message is still to come
         self._is_compressed = False  # that message, or the last one
         self._may_inflate = False  # the frame that wsproto reads is part of a compressed message
+        self._ignores = False  # messages
+        self._skips = False  # the frame under way
+
+    def ignore_messages(self) -> None:
+        """Read nothing but control frames from the next frame on, and free what a message that has begun takes.
+
+        wsproto's objects wait for the garbage collector; they are small.
+        """
+        for extension in self._extensions:
+            extension.forget()
+        self._extensions, self._wsproto = (), None
+        self._ignores = self._skips = True
 
     def feed(self, data: bytes) -> Iterator[Heard]:
         """See `Reader`."""
@@ -162,15 +180,21 @@ class FrameReader:
             piece = data[at : at + self._left]
             at += len(piece)
             self._left -= len(piece)
-            if self._wsproto is None:
-                self._wsproto = WsprotoReader(self._extensions)
-            events = self._wsproto.feed(piece)
-            if self._may_inflate:
-                yield Compressed(events)
-            else:
-                yield from events
-            if not self._left and not self._in_message:
-                self._wsproto = None
+            if not self._skips:
+                yield from self._pass_on(piece)
+
+    def _pass_on(self, piece: bytes) -> Iterator[Heard]:
+        """Have wsproto read a piece of a frame."""
+        if self._wsproto is None:
+            self._wsproto = WsprotoReader(self._extensions)
+        events = self._wsproto.feed(piece)
+        is_last = not (self._left or self._in_message)
+        if self._may_inflate:
+            yield Compressed(events, is_last)
+        else:
+            yield from events
+        if is_last:
+            self._wsproto = None
 
     def _begin(self, first: int) -> None:
         """Begin a frame that wsproto reads."""
@@ -179,6 +203,7 @@ class FrameReader:
                 self._is_compressed = first & _RSV1 > 0
             self._in_message = not first & _FIN
         self._may_inflate = self._is_compressed and not first & _CONTROL
+        self._skips = self._ignores and not first & _CONTROL
 
     def _read(self, first: int, data: bytes, payload: int, stop: int) -> str | Pong | None:
         """Read a complete frame; return None if wsproto has to."""

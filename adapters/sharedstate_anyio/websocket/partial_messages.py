@@ -4,9 +4,10 @@ The rules:
 
 1. What arrives complete in one read is never kept here.
 2. Each connection has at most one message here; its maximum length is checked elsewhere.
-3. Beyond `TransportLimits.unfinished_bytes` the connections whose messages began first are closed; they may reconnect.
+3. What inflates a message while it arrives counts along with it.
+4. Beyond `TransportLimits.unfinished_bytes` the connections whose messages began first are closed; they may reconnect.
    The growing message stays, so that a single one may exceed the limit.
-4. Within `TransportLimits.message_seconds` a message must be complete or bring `PROGRESS_BYTES` more, unless we are not
+5. Within `TransportLimits.message_seconds` a message must be complete or bring `PROGRESS_BYTES` more, unless we are not
    reading from its connection.
 """
 
@@ -21,6 +22,7 @@ import anyio.lowlevel
 
 from sharedstate_core.errors import CLOSE_POLICY
 
+from .deflate import INFLATER_BYTES
 from .wheel import AT_ONCE, Wheel
 
 if TYPE_CHECKING:
@@ -47,13 +49,14 @@ class Sender(Protocol):
 
 
 class _Message:
-    __slots__ = ("buffer", "progress", "size")
+    __slots__ = ("buffer", "inflater", "progress", "size")
 
     def __init__(self) -> None:
         # One buffer, not a list: a million pieces of one character must not cost a million objects. And not of
         # characters, of which each may take four bytes.
         self.buffer = io.BytesIO()
         self.size = 0
+        self.inflater = 0  # bytes
         self.progress = 0
 
 
@@ -79,10 +82,7 @@ class PartialMessages:
 
     def add(self, connection: Sender, text: str) -> int:
         """Append to the message of a connection; return its size so far, in bytes."""
-        message = self._messages.get(connection)
-        if message is None:
-            message = self._messages[connection] = _Message()
-            self._expect(connection)
+        message = self._begun(connection)
         data = text.encode()
         message.buffer.write(data)
         message.size += len(data)
@@ -90,11 +90,15 @@ class PartialMessages:
         if message.progress >= PROGRESS_BYTES:
             message.progress = 0
             self._expect(connection)
-        self.bytes += len(data)
-        while self.bytes > self._live.now.transport.unfinished_bytes and len(self._messages) > 1:
-            first = next(each for each in self._messages if each is not connection)
-            self._end(first, "the server has no memory for unfinished messages")
+        self._count(connection, len(data))
         return message.size
+
+    def inflate(self, connection: Sender) -> None:
+        """Count what inflates the message of a connection, too; there may be no text of it yet."""
+        message = self._begun(connection)
+        if not message.inflater:
+            message.inflater = INFLATER_BYTES
+            self._count(connection, INFLATER_BYTES)
 
     def take(self, connection: Sender) -> str:
         """Return and forget the message, which is now complete."""
@@ -106,8 +110,21 @@ class PartialMessages:
         """Forget the message of a connection, if any."""
         message = self._messages.pop(connection, None)
         if message is not None:
-            self.bytes -= message.size
+            self.bytes -= message.size + message.inflater
             self._wheel.remove(connection)
+
+    def _begun(self, connection: Sender) -> _Message:
+        message = self._messages.get(connection)
+        if message is None:
+            message = self._messages[connection] = _Message()
+            self._expect(connection)
+        return message
+
+    def _count(self, connection: Sender, size: int) -> None:
+        self.bytes += size
+        while self.bytes > self._live.now.transport.unfinished_bytes and len(self._messages) > 1:
+            first = next(each for each in self._messages if each is not connection)
+            self._end(first, "the server has no memory for unfinished messages")
 
     async def run(self) -> None:
         """Enforce the deadlines, until cancelled."""

@@ -11,13 +11,14 @@ import pytest
 from wsproto.frame_protocol import CloseReason, FrameDecoder, Opcode, RsvBits
 
 from sharedstate_anyio import parse_config, serve
-from sharedstate_anyio.websocket.deflate import Deflate
+from sharedstate_anyio.websocket.deflate import INFLATER_BYTES, Deflate
 from sharedstate_anyio.websocket.fair_turns import FairTurns
+from sharedstate_anyio.websocket.partial_messages import PartialMessages
 from sharedstate_core.driver import Driver
 from tests.support import frames
-from tests.support.compression import agreed, compressed, compressing, deflate
+from tests.support.compression import TAIL, agreed, compressed, compressing, deflate
 from tests.support.peer import open_client, request
-from tests.support.services.servers import document
+from tests.support.services.servers import document, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -144,3 +145,55 @@ async def test_what_inflates_to_much_stays_compressed_until_its_turn(
         for taker in takers:
             assert (await taker.reply())[1]["ok"]
     assert (handled, len(inflated), waiting) == (peers, peers, 1)
+
+
+async def test_what_inflates_an_unfinished_message_is_counted_and_freed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of those who have sent little, or nothing of a message but its beginning, the first are sent away.
+
+    They do not answer the close frame at once, and go on sending: what has inflated their messages is gone, as it is
+    for somebody who leaves.
+    """
+    monkeypatch.setattr("sharedstate_anyio.connections.connection.CLOSE_SECONDS", 3600)
+    extensions: list[Deflate] = []
+    accounts: list[PartialMessages] = []
+
+    class Noted(Deflate):
+        def __init__(self, *args: Any) -> None:
+            super().__init__(*args)
+            extensions.append(self)
+
+    class Account(PartialMessages):
+        def __init__(self, *args: Any) -> None:
+            super().__init__(*args)
+            accounts.append(self)
+
+    monkeypatch.setattr("sharedstate_anyio.http.handshake.Deflate", Noted)
+    monkeypatch.setattr("sharedstate_anyio.hub.hub.PartialMessages", Account)
+    text = request("GET", "/", tunnel="x").encode()
+    begun = frames.encode(frames.TEXT, deflate(text[:1]) + TAIL, rsv=4, fin=False)
+    rest = frames.encode(frames.CONTINUATION, deflate(text[1:]))
+    async with (
+        compressing(unfinished_bytes=3 * INFLATER_BYTES + 3) as server,
+        AsyncExitStack() as stack,
+    ):
+        takers = [await stack.enter_async_context(agreed(server)) for _ in range(5)]
+        for number, taker in enumerate(takers, 1):
+            await taker.peer.send(begun if number % 2 else begun[:6])
+            await until(lambda: accounts[0].bytes // INFLATER_BYTES == min(number, 3))  # noqa: B023
+        for taker, extension in zip(takers[:2], extensions[:2], strict=True):
+            assert (await taker.peer.frame()).close_code == 1008
+            assert extension._inflater is None
+            await taker.peer.send(begun[6:] if taker is takers[1] else begun)
+            await taker.peer.send(frames.encode_close(1008))
+            assert await taker.peer.receive() == b""
+            assert extension._inflater is None
+        takers[2].peer.close()
+        await until(lambda: extensions[2]._inflater is None)
+        await takers[3].peer.send(begun[6:] + rest)
+        await takers[4].peer.send(rest)
+        for taker in takers[3:]:
+            assert (await taker.reply())[1]["ok"]
+        assert accounts[0].bytes == 0
+        assert not any(extension._inflater for extension in extensions)

@@ -246,6 +246,30 @@ def test_what_may_be_large_is_inflated_when_it_is_taken(pieces: int) -> None:
     assert deflate._inflated == 60_000
 
 
+@given(
+    st.lists(any_frame, max_size=3),
+    st.lists(st.one_of(compressed_frame, any_frame), max_size=3),
+    st.lists(st.integers(0, 1 << 20), max_size=8),
+)
+def test_who_ignores_messages_hears_what_controls(
+    pings: list[bytes], sent: list[bytes], places: list[int]
+) -> None:
+    """Also amid a message, whose remaining bytes are no frames."""
+    deflate = negotiated()
+    reader = FrameReader([deflate])
+    first = frames.encode(frames.TEXT, packed(b" " * 60_000), rsv=4, fin=False)
+    for heard in reader.feed(first[:-5]):
+        assert isinstance(heard, Compressed)
+        list(heard.events)
+    assert deflate._inflater is not None
+    reader.ignore_messages()
+    controls = [each for each in pings if each[0] & 8]
+    data = first[-5:] + b"".join([*controls, *(each for each in sent if not each[0] & 8)])
+    found = said(reader, cut(data, places))
+    assert [each for each in found if each[0] != "text"] == said(WsprotoReader(), controls)
+    assert deflate._inflater is None
+
+
 def test_a_short_compressed_message_is_read_at_once() -> None:
     frame = frames.encode(frames.TEXT, packed(b"[1,2,3]"), rsv=4)
     assert list(FrameReader([negotiated()]).feed(frame)) == ["[1,2,3]"]
