@@ -227,9 +227,10 @@ compressed_frame = st.builds(
     st.lists(st.integers(0, 1 << 20), max_size=8),
 )
 def test_it_inflates_what_wsproto_inflates(sent: list[bytes], places: list[int]) -> None:
-    data = b"".join(sent)
-    found = said(FrameReader([negotiated()]), cut(data, places))
-    assert found == said(WsprotoReader([negotiated()]), [data])
+    """Cut in the same places: of two broken rules in one frame, that decides which is found first."""
+    pieces = cut(b"".join(sent), places)
+    found = said(FrameReader([negotiated()]), pieces)
+    assert found == said(WsprotoReader([negotiated()]), pieces)
 
 
 @pytest.mark.parametrize("pieces", [1, 2])
