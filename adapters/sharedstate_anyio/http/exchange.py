@@ -6,7 +6,8 @@ The rules:
    once the last has been answered. Meanwhile at most one read's worth of them is kept.
 2. A connection is kept for another request if the last one was valid and had no body, and if neither side wants it
    closed: the peer by its version or its `Connection` header, we by any of the bounds.
-3. At the end we shut down our direction and read what the peer still sends, so that the last answer arrives.
+3. A long body is not copied: what all peers get exists once, however many of them read it slowly.
+4. At the end we shut down our direction and read what the peer still sends, so that the last answer arrives.
 """
 
 from __future__ import annotations
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 REQUESTS: Final = 1000
 """Maximum number of answers on one connection, as in nginx: then its memory is released, and a load balancer can choose
 anew."""
+
+SHORT_BYTES: Final = 4096
+"""A body of this size goes out along with the head: a copy costs less than a system call."""
 
 
 class Exchange:
@@ -94,17 +98,16 @@ class Exchange:
         self._left -= 1
         keep = keep and self._left > 0 and response.status != 400 and self._has_no_body()
         headers = response.headers if keep else [*response.headers, (b"connection", b"close")]
-        data = http.send(h11.Response(status_code=response.status, headers=headers)) or b""
-        data += http.send(h11.Data(data=response.body)) or b""
-        while response.rest is not None:
-            await send_all(self._sock, data)
+        head = http.send(h11.Response(status_code=response.status, headers=headers)) or b""
+        body = http.send(h11.Data(data=response.body)) or b""  # the very same object
+        if len(body) <= SHORT_BYTES:
+            head, body = head + body, b""
+        await send_all(self._sock, head)
+        await send_all(self._sock, body)
+        while response.rest is not None and (piece := await response.rest.read()):
             progress()
-            data = await response.rest.read()
-            if not data:
-                break
-            data = http.send(h11.Data(data=data)) or b""
-        data += http.send(h11.EndOfMessage()) or b""
-        await send_all(self._sock, data)
+            await send_all(self._sock, http.send(h11.Data(data=piece)) or b"")
+        http.send(h11.EndOfMessage())
         if not keep or set(http.states.values()) != {h11.DONE}:
             return False
         http.start_next_cycle()

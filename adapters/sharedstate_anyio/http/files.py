@@ -67,11 +67,11 @@ _NOT_THERE: Final = {EINVAL, ELOOP, EMLINK, ENAMETOOLONG, ENXIO}
 
 
 class _Pieces:
-    """The rest of a large file.
+    """A large file.
 
     Args:
         file: the whole file.
-        start: where the rest begins, in bytes.
+        first: its first piece.
         threads: limits the threads that read it.
         failed: called with the reason if it cannot be read.
     """
@@ -79,12 +79,13 @@ class _Pieces:
     def __init__(
         self,
         file: File,
-        start: int,
+        first: bytes,
         threads: anyio.CapacityLimiter,
         failed: Callable[[OSError], None],
     ) -> None:
         self._file = file
-        self._at = start
+        self._first = first
+        self._at = 0
         self._threads = threads
         self._failed = failed
 
@@ -92,15 +93,20 @@ class _Pieces:
         """See `Pieces`."""
         if self._at == self._file.size:
             return b""
+        data, self._first = self._first, b""
+        if not data:
+            data = await self._read()
+        self._at += len(data)
+        return data
+
+    async def _read(self) -> bytes:
         try:
-            data = await anyio.to_thread.run_sync(
+            return await anyio.to_thread.run_sync(
                 self._file.read, self._at, abandon_on_cancel=True, limiter=self._threads
             )
         except OSError as error:
             self._failed(error)
             raise
-        self._at += len(data)
-        return data
 
 
 class Files:
@@ -219,9 +225,10 @@ class Files:
         if method == "HEAD":
             return Response(HTTPStatus.OK, described)
         first = opened.read(0)
-        begun = len(first)
-        rest = _Pieces(file, begun, self._threads, cut) if begun < file.size else None
-        return Response(HTTPStatus.OK, described, first, rest)
+        if len(first) == file.size:
+            return Response(HTTPStatus.OK, described, first)
+        pieces = _Pieces(file, first, self._threads, cut)
+        return Response(HTTPStatus.OK, described, rest=pieces)
 
 
 def _is_name(name: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import urllib.parse
@@ -11,7 +12,12 @@ import anyio
 import pytest
 
 from sharedstate_anyio import parse_config, serve
+from sharedstate_anyio.config.config import Config
+from sharedstate_anyio.config.live import LiveConfig
+from sharedstate_anyio.http.files import Files
+from sharedstate_anyio.http.safe_open import PIECE_BYTES
 from sharedstate_anyio.http.site import BUNDLES
+from sharedstate_anyio.logs.repeated_errors import RepeatedErrors
 from tests.support.asking import ask
 from tests.support.folders import LARGE, serving
 from tests.support.peer import open_client, open_peer
@@ -297,6 +303,20 @@ async def test_a_large_file_comes_piece_by_piece(public: Path) -> None:
             got += await peer.receive()
         assert b"content-length: %d\r\n" % LARGE in got.lower()
         assert (await ask(server.port, "/large.bin", "HEAD"))[2] == ""
+
+
+async def test_a_large_file_has_one_piece_in_memory(public: Path) -> None:
+    """Of many `connections`, each keeps one: the first, too, is gone once it has been taken."""
+    files = Files(LiveConfig(Config(files={"/": public})), RepeatedErrors())
+    response = await files.respond("GET", "/large.bin", [])
+    assert response is not None
+    assert response.rest is not None
+    pieces = []
+    while piece := await response.rest.read():
+        assert not any(each in pieces for each in gc.get_referents(response, response.rest))
+        pieces.append(piece)
+    assert b"".join(pieces) == (public / "large.bin").read_bytes()
+    assert {len(piece) for piece in pieces[:-1]} == {PIECE_BYTES}
 
 
 async def test_who_reads_slowly_keeps_no_file_open(public: Path) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import anyio
+import anyio.lowlevel
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -12,6 +14,9 @@ from hypothesis import strategies as st
 from sharedstate_anyio import parse_config
 from sharedstate_anyio.config.limits import TransportLimits
 from sharedstate_anyio.http import exchange
+from sharedstate_anyio.http.handshake import REQUEST_WEIGHT
+from sharedstate_anyio.net.gate import AT_ONCE
+from sharedstate_anyio.net.sockets import send_all
 from tests.support.peer import Client, open_client, open_peer, upgrade_request
 from tests.support.secure import Authority, open_secure_peer
 from tests.support.services.servers import document, ending, running
@@ -20,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sharedstate_anyio import RunningServer
+    from sharedstate_anyio.net.sockets import Stream
     from tests.support.peer import Peer
 
 SECONDS = 20.0
@@ -303,3 +309,58 @@ async def test_over_tls(tmp_path: Path) -> None:
         assert (await browser.ask("/")).closes is False
         await peer.upgrade()
         assert await Client(peer).get("/") == ["items"]
+
+
+# Many of them
+
+
+async def test_who_reads_slowly_keeps_no_copy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the `connections` that ask for the same and do not read, each is sent what there is once."""
+    sent: list[bytes] = []
+
+    async def send(sock: Stream, data: bytes) -> None:
+        sent.append(data)
+        await send_all(sock, data)
+
+    monkeypatch.setattr(exchange, "send_all", send)
+    target = "/libs/sharedstate.es.js.map"
+    async with running() as server:
+        answers = [await asked_alone(server, target) for _ in range(2)]
+        short = await asked_alone(server, "/healthz")
+    long = [data for data in sent if len(data) > exchange.SHORT_BYTES]
+    assert [data == answer.body for data, answer in zip(long, answers, strict=True)] == [True] * 2
+    assert long[0] is long[1]
+    assert any(data.endswith(b"\r\n\r\n" + short.body) for data in sent)
+
+
+async def test_what_many_ask_for_at_once_is_answered_by_turns(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each of them has sent several requests, and none of them waits for anything."""
+    herd, each, answered, most = 150, 40, 0, 0
+    answer = exchange.Exchange.answer
+
+    async def answer_counted(self: exchange.Exchange, *args: Any, **options: Any) -> bool:
+        nonlocal answered
+        answered += 1
+        return await answer(self, *args, **options)
+
+    async def count() -> None:
+        nonlocal answered, most
+        while True:
+            most, answered = max(most, answered), 0
+            await anyio.lowlevel.checkpoint()
+
+    monkeypatch.setattr(exchange.Exchange, "answer", answer_counted)
+    async with running() as server, AsyncExitStack() as stack:
+        peers = [await stack.enter_async_context(open_peer(server.port)) for _ in range(herd)]
+        await anyio.wait_all_tasks_blocked()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(count)
+            for peer in peers:
+                await peer.send(request("/healthz") * each)
+            for peer in peers:
+                browser = Browser(peer)
+                assert [(await browser.answer()).status for _ in range(each)] == [200] * each
+            tasks.cancel_scope.cancel()
+    assert most <= 3 * AT_ONCE // REQUEST_WEIGHT, most  # two turns may be counted as one
