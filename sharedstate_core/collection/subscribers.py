@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from .replica import Replica
 
 
-SUBSCRIPTION_BYTES: Final = 500
-"""Approximate memory that a subscription takes in addition to its path and its options."""
+SUBSCRIPTION_BYTES: Final = 610
+"""Approximate memory that a subscription takes in addition to its path and its options, with the 110 for its place in
+the backlog of a blocked reader."""
 
 
 def subscription_size(path: str, sub: bytes) -> int:

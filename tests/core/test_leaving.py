@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import gc
+import json
+import tracemalloc
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
-from sharedstate_core import Limits, Load
+from sharedstate_core import AwaitDrain, Limits, Load, Server
 from sharedstate_core.collection.content import COLLECTION_BYTES
 from sharedstate_core.server.registry import AT_ONCE
-from sharedstate_core.testing import World
+from sharedstate_core.testing import MemoryStore, World
 from tests.support.work import work_of
 
 from .scenes import PATH, P, hear, replies, say, under_way
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sharedstate_core import Effect
 
 MANY = 5 * AT_ONCE
 
@@ -112,6 +121,46 @@ def test_the_memory_of_all_subscriptions_is_bounded() -> None:
     world.clients[1].put_subs({P: {}})
     world.settle()
     assert world.server._registry.subscribed < 1000
+
+
+def test_it_is_about_the_memory_that_subscriptions_take() -> None:
+    """Also once their readers are blocked, and owed something for each."""
+    count, readers = 700, 5
+    server: Server[int] = Server(["items"], Limits(subscription_bytes=1 << 30))
+    store = MemoryStore()
+    message = {"insert": [[path(number), {}] for number in range(count)], "brief": True}
+    text = json.dumps({"type": "REQUEST", "cmd": "PUT", "path": "/subs", "arg": message})
+
+    def settle(effects: Sequence[Effect[int]]) -> None:
+        loads = [each for each in effects if isinstance(each, Load)]
+        drains = {each.connection for each in effects if isinstance(each, AwaitDrain)}
+        for load in loads:
+            loaded = store.load(load.collection, load.since)
+            settle(server.load_succeeded(load.ticket, loaded, 0.0))
+        for connection in drains:
+            settle(server.connection_drained(connection, 0.0))
+
+    def subscribe(connection: int) -> None:
+        server.connection_opened(connection)
+        settle(server.receive_text(connection, text, 0.0))
+        while server.next_wakeup() == 0.0:
+            settle(server.wake(0.0))
+
+    subscribe(0)  # so that the collections are there
+    registry = server._registry
+    tracemalloc.start()
+    try:
+        before, counted = tracemalloc.get_traced_memory()[0], registry.subscribed
+        for connection in range(1, 1 + readers):
+            subscribe(connection)
+            server.connection_blocked(connection, 0.0, ())
+        gc.collect()
+        taken = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+    counted = registry.subscribed - counted
+    assert server.census().subscriptions == (1 + readers) * count
+    assert counted / 1.5 < taken < counted * 1.02, (taken, counted)
 
 
 def test_reads_that_wait_count_like_updates() -> None:
