@@ -68,8 +68,13 @@ class Collection(LongWork[C]):
         """Keep nothing but a cursor for this subscriber until `catch_up`."""
         self._subscribers.suspend(subscription)
 
-    def catch_up(self, subscription: Subscription[C], out: list[Effect[C]]) -> Sequence[Message]:
-        """Return what brings a subscriber up to date, for the caller to send; nothing yet without content."""
+    def catch_up(
+        self, subscription: Subscription[C], out: list[Effect[C]], *, proceeds: bool = False
+    ) -> Sequence[Message]:
+        """Return what brings a subscriber up to date, for the caller to send; nothing yet without content.
+
+        If it has to be encoded by turns, the collection will `proceed`, unless it does so now.
+        """
         replica = self._content.replica
         claimed = self._freshness.awaited_version(subscription, replica)
         is_moving = self.operation == "apply" or self.operation == "tell"
@@ -78,7 +83,7 @@ class Collection(LongWork[C]):
             return ()
         if self._notices.takes_turns(replica, subscription.audience.parts, subscription.cursor):
             self._subscribers.await_content(subscription)
-            if self.operation is None:
+            if self.operation is None and not proceeds:
                 self._host.take_turns(self)
             return ()
         if replica.bytes >= SPLICED_BYTES and not subscription.reader.has_room(out):
@@ -203,7 +208,7 @@ class Collection(LongWork[C]):
         for subscription in list(islice(waiting, most)):
             reader = subscription.reader
             if reader.is_open:  # an earlier iteration may have blocked it
-                reader.take(self.catch_up(subscription, out), out)
+                reader.take(self.catch_up(subscription, out, proceeds=True), out)
         if before > most and len(waiting) < before:
             self._host.take_turns(self)
 

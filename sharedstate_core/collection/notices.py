@@ -154,6 +154,7 @@ class Notices:
         else:
             since = cursor.version
         parts = yield from encode(replica, since, self._limits.current, in_parts=in_parts)
+        self._follow(replica)  # since others may have had it discard what it kept meanwhile
         size = sum(part.items.size - part.items.borrowed for part in parts)
         if since is None and not in_parts:
             self._keep_array(parts[0].items)

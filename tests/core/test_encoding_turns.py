@@ -94,6 +94,18 @@ def test_a_newcomer_is_told_by_turns(sub: dict[str, Any], looked_at: list[int]) 
     assert items == ([*IDS[1:], "z"] if "since" in sub else [*IDS, "z"])
 
 
+def test_who_waits_for_storage_takes_no_turns(looked_at: list[int]) -> None:
+    world = settled()
+    world.commit_elsewhere(PATH, Update(insert={"y": text("y")}))
+    world.tell(PATH)
+    world.fail(under_way(world, Load).ticket)
+    world.clients[1].put_subs({P: {}})
+    say(world, 1)
+    assert counted_turns(world, looked_at) in ([], [0])
+    world.settle()
+    check_copies(world)
+
+
 def test_reads_are_answered_by_turns_and_share_them(looked_at: list[int]) -> None:
     world = settled()
     for client in (1, 2):

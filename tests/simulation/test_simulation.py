@@ -308,9 +308,11 @@ class Simulation(RuleBasedStateMachine):
         check_rest(world)
         for client in range(CLIENTS):
             world.cut(client)
-        for ticket in list(world.operations):
-            world.finish(ticket)
         world.advance(LIMITS.linger_seconds)
+        while world.operations:  # another may follow, also after turns
+            for ticket in list(world.operations):
+                world.finish(ticket)
+            world.advance(LIMITS.linger_seconds)
         check_empty(world.server)
 
     # --- helpers ----------------------------------------------------------------------------------
