@@ -84,7 +84,6 @@ def big(number: int) -> dict[str, object]:
 
 
 async def test_others_do_not_notice_and_it_catches_up(watched: list[Watched]) -> None:
-    count = 50
     async with (
         running() as server,
         open_client(server.port, buffer=SMALL) as slow,
@@ -94,17 +93,20 @@ async def test_others_do_not_notice_and_it_catches_up(watched: list[Watched]) ->
         for client, copy in zip((slow, reader), copies, strict=True):
             await client.subscribe(C)
             copy.take(await client.notification())
-        for number in range(count):
-            await writer.put(C, big(number))
+        count = blocked = 0
+        while blocked < 20:  # the kernel may take some hundred kilobytes, and then a little more
+            assert count < 1000, "the slow one is not slow enough for this test"
+            await writer.put(C, big(count))
+            count += 1
             message = await reader.notification()
-            assert message["version"] == number + 1, "the reader is told of each"
+            assert message["version"] == count, "the reader is told of each"
             reader_copy.take(message)
-        assert watched[0].kept > 0, "the slow one is not slow enough for this test"
+            blocked = blocked + 1 if watched[0].kept else 0
         assert watched[0].most_kept < 3 * BIG
         while slow_copy.version < count:
             slow_copy.take(await slow.notification())
         assert slow_copy.state == reader_copy.state
-        assert len(slow_copy.seen) < count / 2, "what it missed came as one change"
+        assert len(slow_copy.seen) < count - 15, "what it missed came as one change"
         await writer.put(C, {"insert": [{"id": "after"}]})
         message = await slow.notification()
         assert (message["base"], message["version"]) == (count, count + 1)
