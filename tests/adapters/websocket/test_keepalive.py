@@ -169,5 +169,6 @@ async def test_those_who_came_together_are_pinged_by_turns_and_not_once_they_hav
             keep_alive.forget(peer)
         await anyio.sleep(0.05)
         tasks.cancel_scope.cancel()
-    assert list(pinged.values()) == [AT_ONCE]
+    # On trio, it may run twice between two turns of this task.
+    assert AT_ONCE <= pinged.total() <= 2 * AT_ONCE
     assert len(keep_alive._wheel) == 0
