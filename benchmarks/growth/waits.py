@@ -9,7 +9,6 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
-import urllib.request
 from collections import defaultdict
 from contextlib import ExitStack
 from functools import partial
@@ -118,21 +117,13 @@ class Place:
     def until(self, name: str, most: float) -> None:
         """Wait until a metric is as low as that."""
         for _ in range(int(SECONDS / POLL_SECONDS)):
-            if self.numbers()[f"sharedstate_{name}"] <= most:
+            if self.process.metrics()[f"sharedstate_{name}"] <= most:
                 return
             time.sleep(POLL_SECONDS)
         raise RuntimeError(f"{name} did not come down to {most}")
 
-    def numbers(self) -> dict[str, float]:
-        """Return the metrics of the server, by name and labels."""
-        url = f"http://127.0.0.1:{self.process.port}/metrics"
-        with urllib.request.urlopen(url) as response:
-            lines = response.read().decode().splitlines()
-        pairs = (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
-        return {name: float(value) for name, value in pairs}
-
     def _long_turns(self) -> float:
-        found, name = self.numbers(), "sharedstate_event_loop_turn_seconds"
+        found, name = self.process.metrics(), "sharedstate_event_loop_turn_seconds"
         return found[f"{name}_count"] - found[f'{name}_bucket{{le="{TURN}"}}']
 
 

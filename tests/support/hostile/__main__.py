@@ -7,7 +7,6 @@ import json
 import sys
 import tempfile
 import time
-import urllib.request
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -57,13 +56,13 @@ def _run(server: Process, args: argparse.Namespace) -> None:
         canary.command("")
         time.sleep(QUIET_SECONDS)
         _tell("quiet", server, canary)
-        before, _ = server.memory(), _numbers(server.port)  # which begins to count turns
+        before, _ = server.memory(), server.metrics()  # which begins to count turns
         anyio.run(partial(crowd.send_messages, server.port, args.messages, seed=args.seed))
         _tell(f"{args.messages:,} messages", server, canary)
         anyio.run(partial(crowd.connect, server.port, args.connections, seed=args.seed))
         _tell(f"{args.connections:,} connections", server, canary)
         time.sleep(1)
-        left = _numbers(server.port)
+        left = server.metrics()
         turns = f"{TURNS}_count", f'{TURNS}_bucket{{le="0.01"}}', LONGEST
         count, short, longest = (left[name] for name in turns)
         print(
@@ -80,13 +79,6 @@ def _tell(name: str, server: Process, canary: Process) -> None:
         f"server {server.memory() / (1 << 20):.0f} MiB, {server.cpu():.1f} s of CPU",
         flush=True,
     )
-
-
-def _numbers(port: int) -> dict[str, float]:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as response:
-        lines = response.read().decode().splitlines()
-    pairs = (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
-    return {name: float(value) for name, value in pairs}
 
 
 if __name__ == "__main__":
