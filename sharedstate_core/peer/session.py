@@ -157,10 +157,14 @@ class Session(Generic[C]):
             self._charge(tuple(pieces_of(messages)), out)
 
     def _charge(self, messages: Sequence[Sized], out: list[Effect[C]]) -> None:
-        """Count what is kept in memory for this reader; if the server's bound is exceeded, other readers are closed."""
+        """Count what is kept in memory for this reader, too."""
         if self.state == "ready":  # draining: `drain` counts in the end what is still owed
             return
         self._unsent.add(self, messages, self._drains.now)
+        self._evict(out)
+
+    def _evict(self, out: list[Effect[C]]) -> None:
+        """Close other readers if the server's bound is exceeded."""
         for session in self._unsent.evict(self._drains.now, self):
             session.give_up(out)
 
@@ -197,8 +201,8 @@ class Session(Generic[C]):
 
     def keep(self, unsent: Iterable[bytes], out: list[Effect[C]]) -> None:
         """Count what the transport keeps for the reader instead of what it was given; this is progress, too."""
-        self._unsent.release(self)
-        self._charge([*unsent, *self._backlog.kept()], out)
+        self._unsent.keep(self, [*unsent, *self._backlog.kept()], self._drains.now)
+        self._evict(out)
 
     def drain(self, out: Effects[C]) -> None:
         """Give a reader that has caught up what it is owed, unless it waits in line for room."""

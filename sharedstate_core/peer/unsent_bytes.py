@@ -17,6 +17,7 @@ The rules:
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
+from operator import is_
 from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
@@ -80,17 +81,38 @@ class UnsentBytes(Generic[S]):
             if self._times[id(message)] == 1:
                 self.bytes += len(message)
 
+    def keep(self, session: S, messages: Sequence[Sized], now: float) -> None:
+        """Count these for a reader instead of what was counted for it; that it got some of it is progress.
+
+        What leaves was the first to be counted, as a rule: the rest is only compared then, not counted anew.
+        """
+        kept = self._line.get(session)
+        if kept is None:
+            earlier = self._kept.pop(session, None)
+            kept = self._kept[session] = _Kept([] if earlier is None else earlier.messages, now)
+        counted = kept.messages
+        gone = len(counted) - len(messages)
+        is_rest = gone >= 0 and all(map(is_, counted[gone:], messages))
+        self._discount(counted, gone if is_rest else len(counted))
+        if not is_rest:
+            self.add(session, messages, now)
+
     def release(self, session: S) -> None:
         """Count a reader no more: it has taken everything. It stays in line."""
         kept = self._line.get(session)
-        if kept is None and (kept := self._kept.pop(session, None)) is None:
-            return
-        for message in kept.messages:
+        if kept is None:
+            kept = self._kept.pop(session, None)
+        if kept is not None:
+            self._discount(kept.messages, len(kept.messages))
+
+    def _discount(self, counted: list[Sized], number: int) -> None:
+        """Stop counting the first so many of what is counted for a reader."""
+        for message in counted[:number]:
             self._times[id(message)] -= 1
             if not self._times[id(message)]:
                 del self._times[id(message)]
                 self.bytes -= len(message)
-        kept.messages.clear()
+        del counted[:number]
 
     def forget(self, session: S) -> None:
         """Count a reader no more, and let it wait no more: it is gone."""

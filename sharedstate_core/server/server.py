@@ -101,9 +101,9 @@ class Server(StorageInputs[C], TypedInputs[C]):
         Args:
             connection: the reader's connection.
             now: seconds, monotonic.
-            unsent: all messages that the transport keeps in memory for the reader, counted against `Limits.owed_bytes`.
-                One that several readers share counts once if it is the same object. None if unknown: then broadcasts
-                are not counted.
+            unsent: all messages that the transport keeps in memory for the reader, counted against `Limits.owed_bytes`;
+                what leaves next comes first, or it takes longer to count. One that several readers share counts once if
+                it is the same object. None if unknown: then broadcasts are not counted.
         """
         session = self._session(connection)
         kept = None if unsent is None else messages(unsent)

@@ -17,7 +17,7 @@ except ImportError:
     current_async_library_cvar = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from .gate import Gate
 
@@ -31,6 +31,10 @@ LINGER_BYTES: Final = 1024 * 1024
 
 _WITHOUT_READERS: Final = getattr(asyncio, "ProactorEventLoop", ())
 """The event loop of Windows, which reports readiness of sockets in another way."""
+
+
+_TAKES_SEVERAL: Final = hasattr(socket.socket, "sendmsg")
+"""Not on Windows."""
 
 
 class Stream(Protocol):
@@ -54,6 +58,20 @@ class Stream(Protocol):
 
     def close(self) -> None:
         """Close the socket."""
+
+
+def send_some(sock: Stream, pieces: Sequence[bytes | memoryview]) -> int:
+    """Send the first of these pieces, and those behind it if the socket takes several at once.
+
+    Returns:
+        The number of bytes accepted.
+
+    Raises:
+        BlockingIOError: none are.
+    """
+    if _TAKES_SEVERAL and isinstance(sock, socket.socket):
+        return sock.sendmsg(pieces)
+    return sock.send(pieces[0])
 
 
 async def receive(sock: Stream) -> bytes:

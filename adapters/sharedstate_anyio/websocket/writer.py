@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Final, Protocol, cast
 
 import anyio
 
+from sharedstate_anyio.net.sockets import send_some
+
 from .frames import LARGE_BYTES, Head, close_frame
 
 if TYPE_CHECKING:
@@ -30,6 +32,9 @@ TURN_BYTES: Final = 2 * 1024 * 1024
 
 KEPT_AT_ONCE: Final = 32
 """Sockets that do not accept everything, before others get a turn: each costs a task and an input of the core."""
+
+OFFERED_AT_ONCE: Final = 64
+"""Pieces behind the first one that a socket is offered in one system call: half of them are heads."""
 
 _NOTHING: Final = memoryview(b"")
 
@@ -83,11 +88,10 @@ class Writer(ABC):
 
     @property
     def unsent(self) -> list[bytes]:
-        """What is kept for the socket: the objects themselves, which other connections may share."""
-        kept = list(self.queued or ())
+        """What is kept for the socket, in order: the objects themselves, which other connections may share."""
         if self._rest:
-            kept.append(cast("bytes", self._rest.obj))
-        return kept
+            return [cast("bytes", self._rest.obj), *(self.queued or ())]
+        return list(self.queued or ())
 
     # --- what is sent -----------------------------------------------------------------------------
 
@@ -170,14 +174,16 @@ class Writer(ABC):
         while self.queued:
             data = self._next(self.queued)
             try:
-                sent = self.sock.send(data) if accepted < TURN_BYTES else 0
+                sent = self._offer(data) if accepted < TURN_BYTES else 0
             except OSError as error:
                 self._failed(data, error)
                 return accepted
             accepted += sent
-            if sent < len(data):
-                self._keep(memoryview(data)[sent:])
+            if rest := self._after(data, sent):
+                self._keep(rest)
                 return accepted
+        if not self._closing:
+            self.queued = None
         if self._draining:
             self._report_drained()
         return accepted
@@ -191,8 +197,29 @@ class Writer(ABC):
             taken = max(1, small)
             self.queued = queued[taken:]
             return queued[0] if taken == 1 else b"".join(queued[:taken])
-        self.queued = [] if self._closing else None
+        self.queued = []
         return queued[0] if len(queued) == 1 else b"".join(queued)
+
+    def _offer(self, data: bytes | memoryview) -> int:
+        """Offer this to the socket, and some of what is queued behind it; return how many bytes it has accepted."""
+        if self.queued:
+            return send_some(self.sock, (data, *self.queued[:OFFERED_AT_ONCE]))
+        return self.sock.send(data)
+
+    def _after(self, data: bytes | memoryview, sent: int) -> memoryview:
+        """Return the rest of the piece that the socket is taking, once it has accepted so many bytes from `data` on."""
+        sent -= len(data)
+        if sent <= 0 or not self.queued:
+            return memoryview(data)[len(data) + sent :]
+        taken = 0
+        for piece in self.queued:
+            taken += 1
+            sent -= len(piece)
+            if sent <= 0:
+                break
+        rest = memoryview(piece)[len(piece) + sent :]
+        self.queued = self.queued[taken:]
+        return rest
 
     def _failed(self, data: bytes, error: OSError) -> None:
         """Keep what a full socket has not accepted; a broken one ends the connection."""
@@ -213,17 +240,16 @@ class Writer(ABC):
             while self._rest:
                 await anyio.wait_writable(self.sock)
                 try:
-                    sent = self.sock.send(self._rest)
+                    sent = self._offer(self._rest)
                 except (BlockingIOError, InterruptedError):
                     continue
-                self._rest = self._rest[sent:]
+                self._rest = self._after(self._rest, sent)
                 unreported += sent
                 if unreported >= PROGRESS_BYTES:
                     unreported = 0
                     self.progressed()
                 if not self._rest and self.queued:
                     self._rest = memoryview(self._next(self.queued))
-                    self.queued = self.queued or []
         except (OSError, ValueError, anyio.ClosedResourceError):
             self.abort()
             return
