@@ -78,6 +78,8 @@ def test_a_reader_that_makes_progress_goes_to_the_end() -> None:
     deadline = unsent.next_deadline()
     unsent.keep("a", PIECES[1:2], 5.0)
     assert unsent.next_deadline() == (deadline or 0.0) + 1.0  # that of the other
+    unsent.keep("b", PIECES[2:3], 6.0)
+    assert unsent.next_deadline() == (deadline or 0.0) + 5.0
 
 
 def test_what_leaves_one_after_another_is_not_counted_anew() -> None:
