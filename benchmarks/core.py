@@ -16,6 +16,7 @@ from sharedstate_core import (
     Load,
     Loaded,
     Row,
+    Send,
     Server,
     Update,
 )
@@ -28,8 +29,9 @@ from sharedstate_core.results import checked_load
 from sharedstate_core.wire.decode import decode_request, decode_write
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
+    from sharedstate_core import Effect
     from sharedstate_core.collection.replica import Replica
 
 EPOCH: Final = "epoch"
@@ -96,20 +98,32 @@ def growing() -> Iterator[Result]:
         first = first or result
 
 
-def _updates(subscribers: int, items: int = 0) -> Callable[[], None]:
+def _updates(subscribers: int, items: int = 0) -> Callable[[], object]:
     """Return what updates one of a hundred items of a collection that has so many subscribers and items."""
     server = _subscribed(subscribers, items)
     numbers, versions = itertools.cycle(range(100)), itertools.count(2)
 
-    def update() -> None:
+    def update() -> int:
+        messages = 0
         for effect in server.receive_text(0, _PUTS[next(numbers)], 0.0):
             if isinstance(effect, Commit):
                 result = CommitResult(EPOCH, [Committed(next(versions))])
-                sent = server.commit_succeeded(effect.ticket, result, 0.0)
-                if any(isinstance(each, AwaitDrain) for each in sent):
-                    server.connection_drained(0, 0.0)  # or its updates would soon be refused
+                messages += _delivered(server, server.commit_succeeded(effect.ticket, result, 0.0))
+        return messages
 
+    assert update() == 2, "it is told, and answered"
     return update
+
+
+def _delivered(server: Server[int], effects: Sequence[Effect[int]]) -> int:
+    """Take everything that connections are sent; return the number of messages, each of them counted once."""
+    messages = 0
+    for effect in effects:
+        if isinstance(effect, Send):
+            messages += 1
+        elif isinstance(effect, AwaitDrain):
+            messages += _delivered(server, server.connection_drained(effect.connection, 0.0))
+    return messages
 
 
 _PUTS: Final = [_put(number) for number in range(100)]
@@ -125,9 +139,9 @@ def _subscribed(count: int, items: int) -> Server[int]:
         for effect in server.receive_text(connection, subscribe, 0.0):
             if isinstance(effect, Load):
                 loaded = Loaded(EPOCH, 1, 0, _rows(items))
-                for sent in server.load_succeeded(effect.ticket, loaded, 0.0):
-                    if isinstance(sent, AwaitDrain):
-                        server.connection_drained(connection, 0.0)
+                _delivered(server, server.load_succeeded(effect.ticket, loaded, 0.0))
+    while server.next_wakeup() == 0.0:  # what is large takes turns
+        _delivered(server, server.wake(0.0))
     return server
 
 
