@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from functools import partial
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -33,6 +34,10 @@ def main() -> None:
     parser.add_argument("messages", type=int, nargs="?", default=20_000)
     parser.add_argument("connections", type=int, nargs="?", default=5_000)
     parser.add_argument("--loop", default="asyncio", choices=["asyncio", "trio"])
+    rate = (
+        "messages, and then connections, a second, at the most; without it as many as there can be"
+    )
+    parser.add_argument("--rate", type=float, default=inf, help=rate)
     parser.add_argument("--seed", type=int, default=0)
     command = Path(sys.executable).with_name("sharedstate-anyio")
     args = parser.parse_args()
@@ -57,9 +62,10 @@ def _run(server: Process, args: argparse.Namespace) -> None:
         time.sleep(QUIET_SECONDS)
         _tell("quiet", server, canary)
         before, _ = server.memory(), server.metrics()  # which begins to count turns
-        anyio.run(partial(crowd.send_messages, server.port, args.messages, seed=args.seed))
+        how = {"seed": args.seed, "rate": args.rate}
+        anyio.run(partial(crowd.send_messages, server.port, args.messages, **how))
         _tell(f"{args.messages:,} messages", server, canary)
-        anyio.run(partial(crowd.connect, server.port, args.connections, seed=args.seed))
+        anyio.run(partial(crowd.connect, server.port, args.connections, **how))
         _tell(f"{args.connections:,} connections", server, canary)
         time.sleep(1)
         left = server.metrics()

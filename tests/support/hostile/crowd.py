@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from math import inf
 from random import Random
 from typing import TYPE_CHECKING, Final
 
@@ -30,8 +31,14 @@ LOOK_SECONDS: Final = 0.05
 """How long somebody reads before leaving."""
 
 
-async def send_messages(port: int, count: int, *, seed: int, together: int = 4) -> None:
-    """Send so many hostile messages over a few connections at once; each must be answered, or its connection closed."""
+async def send_messages(
+    port: int, count: int, *, seed: int, together: int = 4, rate: float = inf
+) -> None:
+    """Send so many hostile messages over a few connections at once; each must be answered, or its connection closed.
+
+    They are no more than `rate` a second.
+    """
+    pause = together * BATCH / rate
 
     async def one(number: int) -> None:
         random, left = Random(f"{seed} {number}"), count // together
@@ -40,6 +47,7 @@ async def send_messages(port: int, count: int, *, seed: int, together: int = 4) 
                 await peer.upgrade()
                 while left > 0 and await _asked(peer, random, size := min(BATCH, left)):
                     left -= size
+                    await anyio.sleep(pause)
                 left -= 1
 
     await _all(one, together)
@@ -66,8 +74,13 @@ def _is_reply(frame: Frame) -> bool:
     return frame.opcode == frames.TEXT and frame.payload.startswith(b'{"type":"REPLY"')
 
 
-async def connect(port: int, count: int, *, seed: int, together: int = 4) -> None:
-    """Make so many odd connections, a few at a time; each must end, those that only stop sending by the server."""
+async def connect(
+    port: int, count: int, *, seed: int, together: int = 4, rate: float = inf
+) -> None:
+    """Make so many odd connections, a few at a time; each must end, those that only stop sending by the server.
+
+    They are no more than `rate` a second.
+    """
 
     async def one(number: int) -> None:
         random = Random(f"{seed} {number}")
@@ -79,6 +92,7 @@ async def connect(port: int, count: int, *, seed: int, together: int = 4) -> Non
                         await peer.send(piece)
                         await anyio.lowlevel.checkpoint()
                     await _end(peer, end)
+            await anyio.sleep(together / rate)
 
     await _all(one, together)
 
