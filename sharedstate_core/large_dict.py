@@ -20,7 +20,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 MANY: Final = 65_536
 """Entries that are better kept in a plain dict, which is faster."""
@@ -83,6 +83,32 @@ class LargeDict(Generic[K, V]):
         self._indexed += 1
         if self._indexed > self._room:
             self._divide()
+
+    def add(self, keys: Sequence[K], values: Sequence[V]) -> bool:
+        """Add keys that are not in it; return False if one is, and then it is of no use any more."""
+        first = self._parts[0]
+        if first and any(map(first.__contains__, keys)):
+            return False
+        start = 0
+        while start < len(keys):
+            last = self._parts[self._last]
+            if len(last) >= PART:
+                self._last += 1
+                last = self._parts[self._last] = {}
+            end = start + min(PART - len(last), self._room + 1 - self._indexed)
+            fitting = keys[start:end]
+            index, mask, number = self._index, self._mask, self._last
+            for key in fitting:
+                shard = index[hash(key) & mask]
+                if key in shard:
+                    return False
+                shard[key] = number
+            last.update(zip(fitting, values[start:end], strict=True))
+            self._indexed += len(fitting)
+            if self._indexed > self._room:
+                self._divide()
+            start = end
+        return True
 
     def pop(self, key: K, default: None) -> V | None:
         """Remove a key and return its value; None if there is none."""

@@ -38,7 +38,7 @@ def load(
     """Return the replica that a load leads to, at once if it is no more than one portion.
 
     Args:
-        loaded: the result of the load, after `checked_load`.
+        loaded: the result of the load, after `checked_load` of `size` rows at once: more are checked here.
         known: the replica that changes, if the rows are only what has changed since; else None.
         size: rows that one portion takes, about.
         keep: tombstones that a new replica remembers at the most; None for all.
@@ -50,12 +50,11 @@ def load(
     base, is_large = loaded.base or 0, len(loaded.rows) > size
     removed: Runs[Row] = Runs(last_change)
     live: Runs[Row] = Runs(insertion)
-    start = items = 0
-    for rows in _portions(loaded.rows, size):
-        check_rows(rows, base, loaded.version, start)
-        start += len(rows)
-        removed.add([row for row in rows if row.text is None])
+    items = 0
+    for rows in _checked(loaded, base, size) if is_large else [loaded.rows]:
         found = [row for row in rows if row.text is not None]
+        gone = len(rows) - len(found)
+        removed.add([row for row in rows if row.text is None] if gone else [])
         items += len(found)
         live.add(found)
         if is_large:
@@ -78,6 +77,15 @@ def load(
             yield
     replica.move_to(loaded.version)
     return replica
+
+
+def _checked(loaded: Loaded, base: int, size: int) -> Iterator[Sequence[Row]]:
+    """Yield rows by portions, after checking them."""
+    start = 0
+    for rows in _portions(loaded.rows, size):
+        check_rows(rows, base, loaded.version, start)
+        start += len(rows)
+        yield rows
 
 
 def _portions(rows: Sequence[Row], size: int) -> Iterator[Sequence[Row]]:

@@ -72,6 +72,8 @@ insertion: Final = attrgetter("created", "place")
 last_change: Final = attrgetter("version")
 """Sort keys of entries and rows."""
 
+text_of: Final = attrgetter("text")
+
 
 class Replica:
     """One collection in memory. It only ever holds committed states.
@@ -110,18 +112,18 @@ class Replica:
 
     def texts(self) -> Sequence[bytes]:
         """Return the text of every item, in order of insertion."""
-        return [entry.text for entry in self._items.values()]
+        return list(map(text_of, self._items.values()))
 
     def each_text(self) -> Iterator[bytes]:
         """Yield the text of every item, in order of insertion; nothing may change meanwhile."""
-        return (entry.text for entry in self._items.values())
+        return map(text_of, self._items.values())
 
-    def newest(self) -> Iterator[Entry]:
-        """Yield all entries, those that changed last first; nothing may change meanwhile."""
-        entry = self._newest
-        while entry is not None:
+    def newest(self, since: int = 0) -> Iterator[Entry]:
+        """Yield the entries that changed after version `since`, the last first; nothing may change meanwhile."""
+        entry, items = self._newest, self._items
+        while entry is not None and entry.version > since:
             yield entry
-            entry = None if entry.older is None else self._items[entry.older]
+            entry = None if entry.older is None else items[entry.older]
 
     def removed_since(self, since: int) -> Iterator[str]:
         """Yield the ids removed after version `since` that are not there again; nothing may change meanwhile."""
@@ -229,33 +231,66 @@ class Replica:
         Raises:
             LocalProtocolError: an id comes twice.
         """
-        items, tombstones, entries = self._items, self.tombstones, []
+        items, tombstones = self._items, self.tombstones
+        # A store does not record when the id was last removed: assume the latest possible version.
+        if base == 0:  # there was nothing before
+            if tombstones and any(row.id in tombstones for row in rows):
+                raise _twice()
+            entries = [
+                Entry(row.id, row.text or b"", row.created, row.place, row.version, row.created)
+                for row in rows
+            ]
+            self._add(entries)
+            return entries
+        entries, new = [], []
         for row in rows:
-            id, text, created, version = row.id, row.text, row.created, row.version
-            assert text is not None  # noqa: S101  (for the type checker)
-            self.bytes += len(text)
+            id, version = row.id, row.version
             entry = items.get(id)
             if (entry.version if entry else tombstones.get(id, 0)) > base:
                 raise _twice()
-            if entry is not None and entry.created == created:
-                self.bytes -= len(entry.text)
+            if entry is not None and entry.created == row.created:
+                text = row.text or b""
+                self.bytes += len(text) - len(entry.text)
                 entry.text, entry.version = text, version
             else:
                 if entry is not None:
                     self._bury(id, version)
                 tombstones.pop(id, None)
-                # A store does not record when the id was last removed: assume the latest possible version.
-                entry = items[id] = Entry(id, text, created, row.place, version, created)
+                entry = Entry(id, row.text or b"", row.created, row.place, version, row.created)
+                new.append(entry)
             entries.append(entry)
-        if len(items) > MANY:
-            self._make_room()
+        self._add(new)
         return entries
+
+    def _add(self, entries: Sequence[Entry]) -> None:
+        """Add new entries, at the end."""
+        items, ids = self._items, [entry.id for entry in entries]
+        self.bytes += sum([len(entry.text) for entry in entries])
+        if isinstance(items, LargeDict):
+            if not items.add(ids, entries):
+                raise _twice()
+            return
+        count = len(items) + len(ids)
+        items.update(zip(ids, entries, strict=True))
+        if len(items) < count:
+            raise _twice()
+        if count > MANY:
+            self._make_room()
 
     def touch(self, entries: Iterable[Entry]) -> None:
         """Let these be the ones that changed last, in order of version."""
+        newest = self._newest
         for entry in entries:
-            self._unlink(entry)
-            self._link(entry)
+            if entry.newer is not None or entry is newest:  # it is linked
+                self._newest = newest
+                self._unlink(entry)
+                newest, entry.newer = self._newest, None
+            if newest is None:
+                entry.older = None
+            else:
+                entry.older, newest.newer = newest.id, entry.id
+            newest = entry
+        self._newest = newest
 
     def move_to(self, version: int) -> None:
         """Move the cursor."""

@@ -47,6 +47,30 @@ def test_it_does_what_a_dict_does(
 
 
 @small
+@given(
+    st.dictionaries(KEYS, st.integers(), max_size=6),
+    st.lists(st.lists(KEYS, unique=True, max_size=15), max_size=6),
+    st.integers(0, 20),
+)
+def test_keys_may_come_together(
+    first: dict[int, int], batches: list[list[int]], expected: int
+) -> None:
+    model, held = dict(first), LargeDict(first, expected)
+    for keys in batches:
+        new = model.keys().isdisjoint(keys)
+        assert held.add(keys, [-key for key in keys]) == new
+        if not new:
+            return
+        model.update((key, -key) for key in keys)
+        assert len(held) == len(model)
+        assert list(held.values()) == list(model.values())
+        assert [held.get(each) for each in range(41)] == [model.get(each) for each in range(41)]
+    shards = set(map(id, held._index))
+    assert len(held) - len(first) <= len(shards) * large_dict.SHARD
+    assert max(map(len, list(held._parts.values())[1:])) <= large_dict.PART
+
+
+@small
 @given(st.dictionaries(KEYS, st.integers(), max_size=6), STEPS)
 def test_whoever_takes_it_apart_gets_all_of_it(
     first: dict[int, int], steps: list[tuple[int, int | None]]

@@ -11,7 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from sharedstate_core import CollectionPath, Cursor, Loaded, Row, Update, Write
+from sharedstate_core import (
+    CollectionPath,
+    Cursor,
+    Loaded,
+    LocalProtocolError,
+    Row,
+    Update,
+    Write,
+)
 from sharedstate_core.collection import loading
 from sharedstate_core.collection.replica import Replica
 from sharedstate_core.results import checked_load
@@ -159,6 +167,20 @@ def test_what_a_store_tells_is_what_the_model_holds(
         check_every_version(replica, states)
         assert len(replica.tombstones) <= len(set("pqrstu"))
         check_every_version(taken_in(store.load(PATH, None), size=size), states)
+
+
+@pytest.mark.parametrize("base", [None, 0, 1])
+@pytest.mark.parametrize("twice", [b"{}", None])
+@pytest.mark.parametrize("many", [2, 3, 100])
+def test_an_id_comes_once(base: int | None, twice: bytes | None, many: int) -> None:
+    rows = [Row(f"i{n}", b"{}", 2, n, 2) for n in range(12)]
+    again = Row("i1", twice, 0 if twice is None else 2, 0 if twice is None else 20, 2)
+    known = Replica(Loaded("epoch-1", base or 0, 0, []))
+    with patch("sharedstate_core.collection.replica.MANY", many):
+        loaded = Loaded("epoch-1", 2, 0, [*rows, again], base)
+        with pytest.raises(LocalProtocolError, match="same id"):
+            for _ in loading.load(loaded, None if base is None else known, 3):
+                pass
 
 
 def test_a_load_counts_the_tombstones_it_brings() -> None:
