@@ -5,17 +5,18 @@ Nothing may change in the replica until it is done.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Generator, Sequence
-from itertools import islice, takewhile
+from itertools import accumulate, chain, islice
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from sharedstate_core.wire.encode import NO_NAMES, Array, encode_items
 
-from .replica import insertion
+from .replica import insertion, text_of
 from .runs import Runs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from sharedstate_core.limits import Limits
     from sharedstate_core.messages import Items
@@ -105,22 +106,25 @@ def encode(replica: Replica, since: int | None, limits: Limits, *, in_parts: boo
             remove.add_names(ids)
             yield
         changed: Runs[Entry] = Runs(insertion)
-        newest = takewhile(lambda entry: entry.version > since, replica.newest())
+        newest = replica.newest(since)
         while entries := list(islice(newest, limits.turn_items)):
             remove.add_names([entry.id for entry in entries if entry.removed > since])
             changed.add(entries)
             yield
         each = changed.portions(limits.turn_items)
-        texts = (entry.text for entries in each for entry in entries)
+        texts = map(text_of, chain.from_iterable(each))
     arrays: list[Items] = []
-    array = Array()
-    for batch, ends_part, ends_turn in _batches(texts, limits, in_parts=in_parts):
-        array.add_items(batch)
-        if ends_part:
-            arrays.append(array.end())
-            array = Array()
-        if ends_turn:
+    array, part = Array(), 0
+    for batch, is_last in _batches(texts, limits.turn_items):
+        for some, size in _cut(batch, limits.part_bytes, part) if in_parts else [(batch, 0)]:
+            if part >= limits.part_bytes:
+                arrays.append(array.end())
+                array, part = Array(), 0
+            array.add_items(some)
+            part += size
+        if not is_last:
             yield
+    arrays.append(array.end())
     removed, last = remove.end(), len(arrays) - 1
     return [
         Part(base, NO_NAMES if n else removed, items, since is None and n == 0, n < last)
@@ -128,27 +132,33 @@ def encode(replica: Replica, since: int | None, limits: Limits, *, in_parts: boo
     ]
 
 
-def _batches(
-    texts: Iterable[bytes], limits: Limits, *, in_parts: bool
-) -> Iterator[tuple[list[bytes], bool, bool]]:
-    """Yield what is added at once, whether a part ends with it, and whether the turn does."""
-    batch: list[bytes] = []
-    part = count = size = 0
-    for text in texts:
-        ends_part = in_parts and part >= limits.part_bytes
-        ends_turn = count >= limits.turn_items or size > TURN_BYTES
-        if ends_part or ends_turn:
-            yield batch, ends_part, ends_turn
-            batch = []
-            if ends_part:
-                part = 0
-            if ends_turn:
-                count = size = 0
-        batch.append(text)
-        part += len(text)
-        size += len(text)
-        count += 1
-    yield batch, True, False
+def _batches(texts: Iterator[bytes], most: int) -> Iterator[tuple[list[bytes], bool]]:
+    """Yield what one turn encodes, `most` texts or fewer if they are long, and whether it is known to be the last."""
+    while taken := list(islice(texts, most)):
+        is_end = len(taken) < most
+        if sum(map(len, taken)) <= TURN_BYTES:
+            yield taken, is_end
+        else:
+            rest = len(taken)
+            for batch, _ in _cut(taken, TURN_BYTES + 1, 0):
+                rest -= len(batch)
+                yield batch, is_end and not rest
+
+
+def _cut(texts: list[bytes], size: int, first: int) -> Iterator[tuple[list[bytes], int]]:
+    """Yield texts, and how long they are together: each time as few as reach `size`, or all that are left.
+
+    Args:
+        texts: are not empty.
+        size: bytes.
+        first: bytes that are there before the first time; if it is `size` already, it does not count.
+    """
+    ends = list(accumulate(map(len, texts), initial=0))
+    start, missing = 0, size - first if first < size else size
+    while start < len(texts):
+        end = min(bisect_left(ends, ends[start] + missing, start + 1), len(texts))
+        yield texts[start:end], ends[end] - ends[start]
+        start, missing = end, size
 
 
 def divide(

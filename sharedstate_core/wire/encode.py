@@ -44,6 +44,9 @@ class _NamesReply(_Reply, tag_field="type", tag="REPLY"):
 
 NO_NAMES: Final = Items((b"[]",), 2)
 
+JOINED: Final = 1_000
+"""Items that are joined at a time: a long text is not copied as a whole."""
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -110,12 +113,14 @@ def encode_subscription(since: Cursor | None, *, parts: bool) -> bytes:
 
 def encode_items(texts: Sequence[bytes]) -> Items:
     """Return a JSON array of items; a long one in pieces of about `PIECE_BYTES`, and long items are not copied."""
-    text = b",".join(texts)
-    if len(text) <= PIECE_BYTES or max(map(len, texts)) <= PIECE_BYTES:
-        text = b"[%b]" % text
-        return Items(pieces(text), len(text))
+    if len(texts) <= JOINED:
+        text = b",".join(texts)
+        if len(text) <= PIECE_BYTES or max(map(len, texts)) <= PIECE_BYTES:
+            text = b"[%b]" % text
+            return Items(pieces(text), len(text))
     array = Array()
-    array.add_items(texts)
+    for start in range(0, len(texts), JOINED):
+        array.add_items(texts[start : start + JOINED])
     return array.end()
 
 
@@ -138,13 +143,20 @@ class Array:
     def add_items(self, texts: Sequence[bytes]) -> None:
         """Add items."""
         if max(map(len, texts), default=0) <= PIECE_BYTES:
-            self._add(b",".join(texts))
+            self._join(texts)
             return
         for is_long, group in groupby(texts, lambda text: len(text) > PIECE_BYTES):
             if is_long:
                 self._borrow(group)
             else:
-                self._add(b",".join(group))
+                self._join(group)
+
+    def _join(self, texts: Iterable[bytes]) -> None:
+        """Add short items."""
+        if self._comma:
+            self._cut(b",".join((self._rest, *texts)))
+        else:
+            self._cut(b"[" + b",".join(texts))
 
     def _borrow(self, texts: Iterable[bytes]) -> None:
         """Add long items, which are not copied."""
@@ -159,12 +171,13 @@ class Array:
 
     def add_names(self, names: Sequence[str]) -> None:
         """Add ids, or names."""
-        self._add(_encode(names)[1:-1])
+        if names:
+            self._cut(b"%b%b%b" % (self._rest, self._comma, _encode(names)[1:-1]))
 
-    def _add(self, text: bytes) -> None:
-        if text:
-            *whole, self._rest = pieces(b"%b%b%b" % (self._rest, self._comma, text))
-            self._pieces += whole
+    def _cut(self, text: bytes) -> None:
+        """Make pieces of a text that begins with the rest."""
+        *whole, self._rest = pieces(text)
+        self._pieces += whole
 
     def end(self) -> Items:
         """Return all of it."""

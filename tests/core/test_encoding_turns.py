@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any, NoReturn
+from unittest.mock import patch
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sharedstate_core import Commit, Cursor, Limits, Load, Loaded, Update
 from sharedstate_core.collection import encoding
 from sharedstate_core.collection.replica import Changes, Replica
 from sharedstate_core.messages import PIECE_BYTES
 from sharedstate_core.testing import World, check_copies, check_requests
+from sharedstate_core.wire.encode import NO_NAMES
 from tests.support.work import Work, counting
 
 from .scenes import PATH, P, changes, hear, put, say, stored, text, under_way, watching
 from .test_turns import IDS, LIMITS, SIZE, turns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 EPOCH = "epoch-1"
 
@@ -43,7 +47,7 @@ def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         seen.extend(1 for _ in found.insert)
         return found
 
-    monkeypatch.setattr(Replica, "newest", lambda self: counted(newest(self)))
+    monkeypatch.setattr(Replica, "newest", lambda *args: counted(newest(*args)))
     monkeypatch.setattr(Replica, "each_text", lambda self: counted(each_text(self)))
     monkeypatch.setattr(Replica, "texts", at_once)
     monkeypatch.setattr(Replica, "changes_since", changes_of_a_commit)
@@ -240,19 +244,45 @@ def test_pieces_are_as_long_as_those_of_what_is_encoded_at_once(in_parts: bool) 
     replica = Replica(Loaded(EPOCH, 1, 0, []))
     texts = {f"{n}": text(f"{n:0200}") for n in range(2000)}
     replica.follow([Update(insert=texts)])
-    work = encoding.encode(replica, None, Limits(turn_items=100), in_parts=in_parts)
-    for _ in range(100):
-        try:
-            next(work)
-        except StopIteration as end:
-            parts = end.value
-            break
+    parts = taken(encoding.encode(replica, None, Limits(turn_items=100), in_parts=in_parts))
     assert len(parts) == 1 + in_parts
     items = [json.loads(bytes(part.items)) for part in parts]
     assert [item for part in items for item in part] == [*map(json.loads, texts.values())]
     for part in parts:
         assert {len(piece) for piece in part.items.pieces[:-1]} == {PIECE_BYTES}
         assert part.items.size == sum(map(len, part.items.pieces))
+
+
+@given(
+    st.lists(st.integers(1, 60).map(lambda n: b"x" * n), max_size=40),
+    st.integers(1, 150),
+    st.integers(1, 12),
+    st.integers(1, 150),
+)
+def test_parts_are_the_same_by_turns(
+    texts: list[bytes], part_bytes: int, turn_items: int, turn_bytes: int
+) -> None:
+    replica = Replica(Loaded(EPOCH, 1, 0, []))
+    replica.follow([Update(insert={f"{n}": text for n, text in enumerate(texts)})])
+    limits = Limits(turn_items=turn_items, part_bytes=part_bytes)
+    at_once = encoding.divide(texts, NO_NAMES, 0, part_bytes, reset=True)
+    with patch.object(encoding, "TURN_BYTES", turn_bytes):
+        for in_parts in (False, True):
+            parts = taken(encoding.encode(replica, None, limits, in_parts=in_parts))
+            assert b"[%b]" % b",".join(texts) == bytes(parts[0].items) or in_parts
+    assert [bytes(each.items) for each in parts] == [bytes(each.items) for each in at_once]
+    assert [each[3:] for each in parts] == [each[3:] for each in at_once]
+
+
+def taken(work: encoding.Encoding) -> Sequence[encoding.Part]:
+    """Return what is encoded by turns."""
+    for _ in range(1000):
+        try:
+            next(work)
+        except StopIteration as end:
+            parts: Sequence[encoding.Part] = end.value
+            return parts
+    raise AssertionError("it goes on and on")
 
 
 def test_large_texts_have_turns_however_few(monkeypatch: pytest.MonkeyPatch) -> None:
