@@ -41,7 +41,8 @@ class Pending:
         Raises:
             RequestError: `unavailable`.
         """
-        self._check(self.bytes, "updates")
+        if self.bytes >= self._limits.current.pending_bytes:
+            raise self._full("updates")
 
     def admit_read(self) -> None:
         """Refuse one more read if there is no room for it.
@@ -49,10 +50,10 @@ class Pending:
         Raises:
             RequestError: `unavailable`.
         """
-        self._check(self.read_bytes, "reads")
+        if self.read_bytes >= self._limits.current.pending_bytes:
+            raise self._full("reads")
 
-    def _check(self, used: int, what: str) -> None:
+    def _full(self, what: str) -> RequestError:
         limit = self._limits.current.pending_bytes
-        if used >= limit:
-            text = f"the storage queue is full ({limit} bytes of {what}); try again later"
-            raise RequestError("unavailable", text)
+        text = f"the storage queue is full ({limit} bytes of {what}); try again later"
+        return RequestError("unavailable", text)

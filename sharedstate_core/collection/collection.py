@@ -150,9 +150,17 @@ class Collection(LongWork[C]):
             if not left:
                 self._host.take_turns(self)
                 return
-            if self._answers.held or self._subscribers.waiting.caught_up:
+            if self._answers.held or self._waiting.caught_up:
                 self._release_answers(out)
             match self._next_step(may_probe=may_probe):
+                case "commit" | "answer" | "encode" as step:
+                    self._leave_line(may_probe=may_probe)
+                    self._serve(step, out)
+                    left -= left if step == "commit" and self._queue.waiting else 1
+                case "rest":
+                    self._leave_line(may_probe=may_probe)
+                    self._rest(out.now)
+                    return
                 case "forget":
                     self.forget_content()
                 case "refuse":
@@ -163,14 +171,6 @@ class Collection(LongWork[C]):
                     return
                 case "probe":
                     may_probe = self._load(asker, out, probe=True)
-                case "encode" | "answer" | "commit" as step:
-                    self._leave_line(may_probe=may_probe)
-                    self._serve(step, out)
-                    left -= left if step == "commit" and self._queue.waiting else 1
-                case "rest":
-                    self._leave_line(may_probe=may_probe)
-                    self._rest(out.now)
-                    return
 
     def _next_step(self, *, may_probe: bool) -> Step:
         """Return the next step; `may_probe` is false if a probe already stands in line."""
@@ -187,9 +187,9 @@ class Collection(LongWork[C]):
         else:
             content = "none"
         probe = may_probe and bool(freshness.ahead) and freshness.wants_probe
-        unencoded = (asked == "read" or bool(self._subscribers.waiting.for_content)) and bool(
-            self.unencoded()
-        )
+        unencoded = False
+        if asked == "read" or self._waiting.for_content:
+            unencoded = self.unencoded() is not None
         return COLLECTION_STEP.decide[
             content, watched, asked, freshness.retrying, probe, freshness.just_loaded, unencoded
         ]
@@ -201,7 +201,7 @@ class Collection(LongWork[C]):
             self._host.want_no_load(self)
 
     def _catch_up_waiting(self, out: list[Effect[C]]) -> None:
-        waiting = self._subscribers.waiting.for_content
+        waiting = self._waiting.for_content
         if not waiting or self._content.replica is None or isinstance(self.operation, str):
             return
         before, most = len(waiting), self._limits.turn_readers

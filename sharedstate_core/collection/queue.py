@@ -125,7 +125,7 @@ class Queue(Generic[C]):
             are refused.
         """
         limits = live.current
-        size = ids = 0
+        size = 0
         quota = Quota(replica, limits) if replica is not None and live.bound_collections else None
         puts: list[Put[C]] = []
         waiting = self.waiting
@@ -142,9 +142,11 @@ class Queue(Generic[C]):
             self.take()
             puts.append(head)
             size += head.size
-            ids += len(head.write.update.insert) + len(head.write.update.remove)
         self._committing = puts
-        self.is_commit_large = size > GROUP_BYTES or ids > limits.turn_items // 2
+        most = limits.turn_items // 2
+        self.is_commit_large = size > GROUP_BYTES or (
+            size > ID_BYTES * most and sum([put.write.update.listed for put in puts]) > most
+        )
         return [put.write for put in puts]
 
     def end_commit(self) -> Sequence[Put[C]]:
@@ -207,5 +209,9 @@ class Queue(Generic[C]):
 
     def _forget(self, requests: Sequence[QueuedRequest[C]]) -> None:
         """Stop counting requests that were taken out as pending."""
-        self._pending.bytes -= sum([each.size for each in requests if isinstance(each, Put)])
-        self._pending.read_bytes -= sum([each.size for each in requests if isinstance(each, Get)])
+        pending = self._pending
+        for each in requests:
+            if isinstance(each, Put):
+                pending.bytes -= each.size
+            else:
+                pending.read_bytes -= each.size

@@ -198,7 +198,7 @@ class Replica:
         while entry is not None and entry.version > since:
             live.append(entry)
             entry = None if entry.older is None else self._items[entry.older]
-        remove = list(self.removed_since(since))
+        remove = list(self.removed_since(since)) if self.tombstones else []
         live.sort(key=insertion)
         remove.extend(entry.id for entry in live if entry.removed > since)
         return Changes(remove, [entry.text for entry in live])

@@ -53,6 +53,7 @@ class CollectionState(Generic[C]):
         self._freshness = self._content.freshness
         self._notices = Notices(limits, encoded)
         self._subscribers: Subscribers[C] = Subscribers(self._notices, counters)
+        self._waiting = self._subscribers.waiting
         self._queue: Queue[C] = Queue(pending)
         self._answers: Acknowledgements[C] = Acknowledgements(
             path, self._subscribers, counters, pending

@@ -134,7 +134,8 @@ def decode_request(text: str, limits: Limits) -> RequestMessage:
         message = _request.decode(text)
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
         return _decode_piecemeal(text, limits)
-    if message.tunnel is not NULL and nests_deeper(bytes(message.tunnel), limits.depth):
+    tunnel = message.tunnel
+    if len(tunnel) > 2 * limits.depth and nests_deeper(bytes(tunnel), limits.depth):
         raise BadMessageError(
             "bad_message", f"tunnel: {too_deep(limits)}", Raw(b'"%b"' % message.cmd.encode())
         )

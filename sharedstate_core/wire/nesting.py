@@ -25,7 +25,7 @@ _PEAK: Final = bytes(max(0, *_rises(brackets)) for brackets in range(256))
 
 def may_nest_deeper(text: bytes, depth: int) -> bool:
     """Return whether a text holds enough brackets to nest more than `depth` levels: nearly no text does."""
-    return len(text) > 2 * depth and text.count(b"{") + text.count(b"[") > depth
+    return text.count(b"{") + text.count(b"[") > depth
 
 
 def nests_deeper(text: bytes, depth: int) -> bool:
@@ -33,7 +33,7 @@ def nests_deeper(text: bytes, depth: int) -> bool:
 
     Short texts and texts with few brackets cost next to nothing.
     """
-    if not may_nest_deeper(text, depth):
+    if len(text) <= 2 * depth or not may_nest_deeper(text, depth):
         return False
     bits = _brackets(text)
     if len(bits) <= 2 * depth:
