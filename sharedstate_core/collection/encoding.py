@@ -8,9 +8,9 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Generator, Sequence
 from itertools import accumulate, chain, islice
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
-from sharedstate_core.wire.encode import NO_NAMES, Array, encode_items
+from sharedstate_core.wire.encode import NO_NAMES, Array, Part, encode_items
 
 from .replica import insertion, text_of
 from .runs import Runs
@@ -25,24 +25,6 @@ if TYPE_CHECKING:
 
 TURN_BYTES: Final = 1024 * 1024
 """Text that one turn encodes, about."""
-
-
-class Part(NamedTuple):
-    """One step of a net change, without the path: the same for every audience that takes it in the same parts.
-
-    Attributes:
-        base: the version it continues from.
-        remove: the ids to remove.
-        items: the items to set after that.
-        reset: whether everything is removed before.
-        more: whether another part follows.
-    """
-
-    base: int
-    remove: Items
-    items: Items
-    reset: bool
-    more: bool
 
 
 Encoding: TypeAlias = Generator[None, None, Sequence[Part]]

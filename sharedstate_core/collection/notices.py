@@ -8,9 +8,15 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from msgspec import Struct
 
 from sharedstate_core.messages import SPLICED_BYTES, Message
-from sharedstate_core.wire.encode import NO_NAMES, encode_items, encode_names, encode_notification
+from sharedstate_core.wire.encode import (
+    NO_NAMES,
+    Part,
+    encode_items,
+    encode_names,
+    encode_notification,
+)
 
-from .encoding import Part, Recent, divide, encode, is_large
+from .encoding import Recent, divide, encode, is_large
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
@@ -86,13 +92,16 @@ class Notices:
 
     def clear(self) -> None:
         """Discard everything; it is encoded again when needed."""
+        self._encoded.bytes -= self.bytes
+        self._encoded.line.pop(self, None)
+        self._discard()
+
+    def _discard(self) -> None:
         if self.bytes > LARGE_BYTES:
             self._leave(self._changes.values())
         self._items = None
         self._changes.clear()
-        self._encoded.bytes -= self.bytes
         self.bytes = 0
-        self._encoded.line.pop(self, None)
 
     def _leave(self, changes: Iterable[Change]) -> None:
         """Have the texts of changes freed by turns."""
@@ -106,14 +115,18 @@ class Notices:
 
     def items(self, replica: Replica) -> Items:
         """Return the JSON array of all items."""
+        before = self.bytes
         self._follow(replica)
-        return self._array(replica)
+        items = self._array(replica)
+        self._encoded.bytes += self.bytes - before
+        return items
 
     def _follow(self, replica: Replica) -> None:
+        """Discard what is about another state; the caller then counts the difference."""
         if self._of != replica.cursor:
             self._of = replica.cursor
             self._recent = None
-            self.clear()
+            self._discard()
         line = self._encoded.line
         line[self] = None
         line.move_to_end(self)
@@ -125,9 +138,7 @@ class Notices:
 
     def _keep_array(self, items: Items) -> Items:
         self._items = items
-        size = CHANGE_BYTES + items.size - items.borrowed
-        self.bytes += size
-        self._encoded.bytes += size
+        self.bytes += CHANGE_BYTES + items.size - items.borrowed
         return items
 
     def takes_turns(self, replica: Replica, in_parts: bool, cursor: Cursor | None) -> bool:
@@ -135,7 +146,9 @@ class Notices:
         limits, is_known = self._limits.current, replica.reaches(cursor)
         if not is_large(replica, limits, removed=is_known):
             return False
+        before = self.bytes
         self._follow(replica)
+        self._encoded.bytes += self.bytes - before
         known = self._changes
         if cursor is not None and is_known:
             if self._recent is None:
@@ -147,23 +160,23 @@ class Notices:
         self, replica: Replica, in_parts: bool, cursor: Cursor | None
     ) -> Generator[None, None, None]:
         """Encode the net change from `cursor` by portions; nothing may change in the replica meanwhile."""
-        self._follow(replica)
         since = None
         if cursor is None or not replica.reaches(cursor):
             cursor = None
         else:
             since = cursor.version
         parts = yield from encode(replica, since, self._limits.current, in_parts=in_parts)
+        before = self.bytes
         self._follow(replica)  # since others may have had it discard what it kept meanwhile
-        size = sum(part.items.size - part.items.borrowed for part in parts)
+        size = _own_bytes(parts)
         if since is None and not in_parts:
             self._keep_array(parts[0].items)
             size = 0
         change = Change(parts, CHANGE_BYTES + parts[0].remove.size + size)
         self._changes[in_parts, cursor] = change
         self.bytes += change.bytes
-        self._encoded.bytes += change.bytes
         self._make_room(change)
+        self._encoded.bytes += self.bytes - before
 
     def _make_room(self, change: Change) -> None:
         """Discard net changes other than this one if there are too many, but not what everybody gets who comes new."""
@@ -174,7 +187,6 @@ class Notices:
         if len(others) >= KEPT_CHANGES or size > KEPT_BYTES:
             self._leave([self._changes.pop(key) for key in others])
             self.bytes -= size
-            self._encoded.bytes -= size
 
     def messages(
         self, replica: Replica, audience: Audience, cursor: Cursor | None
@@ -183,60 +195,63 @@ class Notices:
 
         There is one, or several if the change is large and the audience asked for parts.
         """
+        before = self.bytes
         self._follow(replica)
         path, in_parts = audience
         change = self._changes.get((in_parts, cursor)) or self._encode(replica, cursor, in_parts)
         kept = change.messages.get(path)
         if kept is None:
-            kept, now, size = [], replica.cursor, 0
-            for base, remove, items, reset, more in change.parts:
-                text = encode_notification(path, remove, items, base, now, reset=reset, more=more)
+            kept, size = [], 0
+            for part in change.parts:
+                text = encode_notification(path, part, replica.cursor)
                 kept.append(text)
-                own = len(text) if isinstance(text, bytes) else _own_bytes(text, remove, items)
-                size += MESSAGE_BYTES + own
+                size += len(text) if isinstance(text, bytes) else _bytes_beside(text, part)
             if len(change.messages) < KEPT_SPELLINGS:
                 change.messages[path] = kept
+                size += MESSAGE_BYTES * len(kept)
                 change.bytes += size
                 self.bytes += size
-                self._encoded.bytes += size
             if len(self._changes) > 1:
                 self._make_room(change)
+        self._encoded.bytes += self.bytes - before
         return kept
 
     def _encode(self, replica: Replica, cursor: Cursor | None, in_parts: bool) -> Change:
         """Encode the net change, once for all spellings of the path, and keep it."""
-        key = in_parts, cursor
-        base, reset, size = 0, True, replica.bytes
-        remove = NO_NAMES
-        insert: Sequence[bytes] | None = None
-        if cursor is not None and replica.reaches(cursor):
-            removed, insert = replica.changes_since(cursor.version)
-            remove = encode_names(removed)
-            base, reset, size = cursor.version, False, sum(map(len, insert))
-        elif (in_parts, None) in self._changes:
-            return self._changes[in_parts, None]
-        else:
-            key = in_parts, None
+        key, part_bytes = (in_parts, cursor), self._limits.current.part_bytes
         parts: Sequence[Part]
-        part_bytes = self._limits.current.part_bytes
-        if in_parts and size > part_bytes:
-            texts = replica.texts() if insert is None else insert
-            parts = divide(texts, remove, base, part_bytes, reset=reset)
-            size = sum(part.items.size - part.items.borrowed for part in parts)
-        elif insert is None:
-            parts = (Part(base, remove, self._array(replica), reset, False),)
-            size = 0
+        if cursor is None or not replica.reaches(cursor):
+            key = in_parts, None
+            if key in self._changes:
+                return self._changes[key]
+            remove = NO_NAMES
+            if in_parts and replica.bytes > part_bytes:
+                parts = divide(replica.texts(), remove, 0, part_bytes, reset=True)
+                size = _own_bytes(parts)
+            else:
+                parts, size = (Part(0, remove, self._array(replica), reset=True),), 0
         else:
-            items = encode_items(insert)
-            parts = (Part(base, remove, items, reset, False),)
-            size = items.size - items.borrowed
+            removed, insert = replica.changes_since(cursor.version)
+            remove = encode_names(removed) if removed else NO_NAMES
+            if in_parts and sum(map(len, insert)) > part_bytes:
+                parts = divide(insert, remove, cursor.version, part_bytes, reset=False)
+                size = _own_bytes(parts)
+            else:
+                items = encode_items(insert)
+                parts = (Part(cursor.version, remove, items),)
+                size = items.size - items.borrowed
         change = self._changes[key] = Change(parts, CHANGE_BYTES + remove.size + size)
         self.bytes += change.bytes
-        self._encoded.bytes += change.bytes
         return change
 
 
-def _own_bytes(message: Spliced, *arrays: Items) -> int:
+def _own_bytes(parts: Sequence[Part]) -> int:
+    """Return the memory that the items of a net change take, without what is not copied."""
+    return sum(part.items.size - part.items.borrowed for part in parts)
+
+
+def _bytes_beside(message: Spliced, part: Part) -> int:
     """Return the memory that a message takes beside the arrays that it shares with others."""
+    arrays = part.remove, part.items
     shared = sum(array.size for array in arrays if array.size >= SPLICED_BYTES)
     return message.size - shared + POINTER_BYTES * len(message.pieces)

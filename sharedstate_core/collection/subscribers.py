@@ -208,10 +208,12 @@ class Subscribers(Generic[C]):
         counters, cursor, groups = self._counters, replica.cursor, self._groups
         if not groups:
             self._notices.clear()  # nobody asks for anything new, and what there is would stay
-        for audience, group in list(islice(groups.items(), most)):
+        by_turns = len(groups) > most
+        for audience, group in list(islice(groups.items(), most)) if by_turns else groups.items():
             if group.cursor == cursor:
                 break
-            groups.move_to_end(audience)
+            if by_turns:
+                groups.move_to_end(audience)
             connections = group.connections
             messages = self._notices.messages(replica, audience, group.cursor)
             group.cursor = cursor
@@ -221,7 +223,7 @@ class Subscribers(Generic[C]):
             counters.deliveries += len(connections) * len(messages)
         if self.waiting.behind:
             self.waiting.wake(replica.version)
-        return not groups or next(iter(groups.values())).cursor == cursor
+        return not by_turns or next(iter(groups.values())).cursor == cursor
 
     def _count_catch_up(
         self, subscription: Subscription[C], replica: Replica, messages: int

@@ -114,9 +114,10 @@ def encode_subscription(since: Cursor | None, *, parts: bool) -> bytes:
 def encode_items(texts: Sequence[bytes]) -> Items:
     """Return a JSON array of items; a long one in pieces of about `PIECE_BYTES`, and long items are not copied."""
     if len(texts) <= JOINED:
-        text = b",".join(texts)
-        if len(text) <= PIECE_BYTES or max(map(len, texts)) <= PIECE_BYTES:
-            text = b"[%b]" % text
+        text = b"[%b]" % b",".join(texts)
+        if len(text) <= PIECE_BYTES:
+            return Items((text,), len(text))
+        if max(map(len, texts)) <= PIECE_BYTES:
             return Items(pieces(text), len(text))
     array = Array()
     for start in range(0, len(texts), JOINED):
@@ -192,28 +193,38 @@ def pieces(text: bytes) -> tuple[bytes, ...]:
     return tuple(text[at : at + PIECE_BYTES] for at in range(0, len(text), PIECE_BYTES))
 
 
-def encode_notification(
-    path: str,
-    remove: Items,
-    items: Items,
-    base: int,
-    cursor: Cursor,
-    *,
-    reset: bool = False,
-    more: bool = False,
-) -> Message:
-    """Return a notification that leads from `base` to `cursor`.
+class Part(Struct, frozen=True, eq=False):
+    """One step of a net change, without the path: the same for every audience that takes it in the same parts.
+
+    Attributes:
+        base: the version it continues from.
+        remove: the ids to remove.
+        items: the items to set after that.
+        reset: whether everything is removed before.
+        more: whether another part follows.
+    """
+
+    base: int
+    remove: Items
+    items: Items
+    reset: bool = False
+    more: bool = False
+
+
+def encode_notification(path: str, part: Part, cursor: Cursor) -> Message:
+    """Return a notification whose last part leads to `cursor`.
 
     It is assembled by hand so that `remove` and `items` are copied only once, and not at all if they are long.
     """
+    remove, items = part.remove, part.items
     head = b'{"type":"MESSAGE","cmd":"NOTIFY","path":%b,"data":{"remove":' % _encode(path)
     middle = b',"insert":'
     tail = b',"reset":%b},"epoch":%b,"base":%d,"version":%d%b}' % (
-        b"true" if reset else b"false",
+        b"true" if part.reset else b"false",
         _encode(cursor.epoch),
-        base,
+        part.base,
         cursor.version,
-        b',"more":true' if more else b"",
+        b',"more":true' if part.more else b"",
     )
     if remove.size + items.size < SPLICED_BYTES:
         return b"".join((head, *remove.pieces, middle, *items.pieces, tail))

@@ -15,7 +15,7 @@ from sharedstate_core.collection import encoding
 from sharedstate_core.collection.replica import Changes, Replica
 from sharedstate_core.messages import PIECE_BYTES
 from sharedstate_core.testing import World, check_copies, check_requests
-from sharedstate_core.wire.encode import NO_NAMES
+from sharedstate_core.wire.encode import NO_NAMES, Part
 from tests.support.work import Work, counting
 
 from .scenes import PATH, P, changes, hear, put, say, stored, text, under_way, watching
@@ -271,16 +271,18 @@ def test_parts_are_the_same_by_turns(
             parts = taken(encoding.encode(replica, None, limits, in_parts=in_parts))
             assert b"[%b]" % b",".join(texts) == bytes(parts[0].items) or in_parts
     assert [bytes(each.items) for each in parts] == [bytes(each.items) for each in at_once]
-    assert [each[3:] for each in parts] == [each[3:] for each in at_once]
+    assert [(each.reset, each.more) for each in parts] == [
+        (each.reset, each.more) for each in at_once
+    ]
 
 
-def taken(work: encoding.Encoding) -> Sequence[encoding.Part]:
+def taken(work: encoding.Encoding) -> Sequence[Part]:
     """Return what is encoded by turns."""
     for _ in range(1000):
         try:
             next(work)
         except StopIteration as end:
-            parts: Sequence[encoding.Part] = end.value
+            parts: Sequence[Part] = end.value
             return parts
     raise AssertionError("it goes on and on")
 
