@@ -62,6 +62,8 @@ class Timers(Generic[K]):
 
     def next(self) -> float | None:
         """Return the earliest deadline, or None; if many were moved or dropped, it may be an earlier time."""
+        if not (self._heap or self._old):
+            return None
         for _ in range(_LOOKED_AT):
             heap = self._earliest()
             if not heap or self._counts(*heap[0]):

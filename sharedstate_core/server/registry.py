@@ -291,7 +291,7 @@ class Registry(Generic[C]):
     @property
     def _is_crowded(self) -> bool:
         """Whether more lingers than there is memory for."""
-        return self._lingering_bytes > self.limits.linger_bytes
+        return self._lingering_bytes > self.live_limits.current.linger_bytes
 
     def _wake_up(self, collection: Collection[C]) -> None:
         self._lingering_bytes -= self._lingering.pop(collection, 0)
