@@ -35,6 +35,11 @@ FLUSHED_BYTES: Final = 1024 * 1024
 """Sockets written to, and bytes that they accepted, before others get a turn: about a millisecond."""
 
 
+_FLUSHED: Final = FLUSHED_BYTES // FLUSHED_AT_ONCE
+_KEPT: Final = FLUSHED_BYTES // KEPT_AT_ONCE
+"""What a socket takes from the bytes of a turn because it is there, and because it does not accept everything."""
+
+
 class Broadcaster:
     """Frames the messages of one server and flushes its sockets.
 
@@ -97,9 +102,9 @@ class Broadcaster:
                 await anyio.lowlevel.checkpoint()
         room = FLUSHED_BYTES
         for connection in queued:
-            room -= connection.flush() + FLUSHED_BYTES // FLUSHED_AT_ONCE
+            room -= connection.flush() + _FLUSHED
             if connection.is_blocked:
-                room -= FLUSHED_BYTES // KEPT_AT_ONCE
+                room -= _KEPT
             if room <= 0:
                 room = FLUSHED_BYTES
                 await anyio.lowlevel.checkpoint()

@@ -190,8 +190,8 @@ class Writer(ABC):
 
     def _next(self, queued: list[bytes]) -> bytes:
         """Take what goes to the socket next: all that is queued, joined, except that large pieces are not copied."""
-        large = (index for index, piece in enumerate(queued) if len(piece) >= LARGE_BYTES)
-        if len(queued) > 1 and (small := next(large, -1)) >= 0:
+        if len(queued) > 1 and max(map(len, queued)) >= LARGE_BYTES:
+            small = next(at for at, piece in enumerate(queued) if len(piece) >= LARGE_BYTES)
             if small and isinstance(queued[small - 1], Head):
                 small -= 1  # see `_cut`
             taken = max(1, small)
