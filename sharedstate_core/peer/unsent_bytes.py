@@ -16,7 +16,7 @@ The rules:
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from operator import is_
 from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
 
@@ -59,7 +59,7 @@ class UnsentBytes(Generic[S]):
         self._limits = limits
         self._kept: OrderedDict[S, _Kept] = OrderedDict()  # the longest without progress first
         self._line: OrderedDict[S, _Kept] = OrderedDict()  # readers in line are not in `_kept`
-        self._times: Counter[int] = Counter()  # that a piece is kept, by its identity
+        self._times: dict[int, int] = {}  # that a piece is kept, by its identity
 
     # --- what is kept -----------------------------------------------------------------------------
 
@@ -75,10 +75,11 @@ class UnsentBytes(Generic[S]):
         kept = self._line.get(session) or self._kept.get(session)
         if kept is None:
             kept = self._kept[session] = _Kept([], now)
+        times = self._times
         for message in messages:
             kept.messages.append(message)
-            self._times[id(message)] += 1
-            if self._times[id(message)] == 1:
+            times[id(message)] = number = times.get(id(message), 0) + 1
+            if number == 1:
                 self.bytes += len(message)
 
     def keep(self, session: S, messages: Sequence[Sized], now: float) -> None:
@@ -107,10 +108,11 @@ class UnsentBytes(Generic[S]):
 
     def _discount(self, counted: list[Sized], number: int) -> None:
         """Stop counting the first so many of what is counted for a reader."""
+        times = self._times
         for message in counted[:number]:
-            self._times[id(message)] -= 1
-            if not self._times[id(message)]:
-                del self._times[id(message)]
+            times[id(message)] = others = times[id(message)] - 1
+            if not others:
+                del times[id(message)]
                 self.bytes -= len(message)
         del counted[:number]
 
