@@ -190,15 +190,18 @@ class Writer(ABC):
 
     def _next(self, queued: list[bytes]) -> bytes:
         """Take what goes to the socket next: all that is queued, joined, except that large pieces are not copied."""
-        if len(queued) > 1 and max(map(len, queued)) >= LARGE_BYTES:
-            small = next(at for at, piece in enumerate(queued) if len(piece) >= LARGE_BYTES)
+        if len(queued) == 1:
+            self.queued = []
+            return queued[0]
+        large = (at for at, piece in enumerate(queued) if len(piece) >= LARGE_BYTES)
+        if (small := next(large, -1)) >= 0:
             if small and isinstance(queued[small - 1], Head):
                 small -= 1  # see `_cut`
             taken = max(1, small)
             self.queued = queued[taken:]
             return queued[0] if taken == 1 else b"".join(queued[:taken])
         self.queued = []
-        return queued[0] if len(queued) == 1 else b"".join(queued)
+        return b"".join(queued)
 
     def _offer(self, data: bytes | memoryview) -> int:
         """Offer this to the socket, and some of what is queued behind it; return how many bytes it has accepted."""
