@@ -35,11 +35,6 @@ FLUSHED_BYTES: Final = 1024 * 1024
 """Sockets written to, and bytes that they accepted, before others get a turn: about a millisecond."""
 
 
-_FLUSHED: Final = FLUSHED_BYTES // FLUSHED_AT_ONCE
-_KEPT: Final = FLUSHED_BYTES // KEPT_AT_ONCE
-"""What a socket takes from the bytes of a turn because it is there, and because it does not accept everything."""
-
-
 class Broadcaster:
     """Frames the messages of one server and flushes its sockets.
 
@@ -102,9 +97,9 @@ class Broadcaster:
                 await anyio.lowlevel.checkpoint()
         room = FLUSHED_BYTES
         for connection in queued:
-            room -= connection.flush() + _FLUSHED
+            room -= connection.flush() + FLUSHED_BYTES // FLUSHED_AT_ONCE
             if connection.is_blocked:
-                room -= _KEPT
+                room -= FLUSHED_BYTES // KEPT_AT_ONCE
             if room <= 0:
                 room = FLUSHED_BYTES
                 await anyio.lowlevel.checkpoint()
