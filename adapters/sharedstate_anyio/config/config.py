@@ -22,6 +22,7 @@ from sharedstate_core import Limits
 from sharedstate_core.arguments import check_number, expect
 
 from .audience import AUDIENCES, Audience, parse_audience
+from .auth import AuthConfig, check_auth, parse_auth
 from .compression import parse_compression
 from .document import decode, kind, object_at
 from .folders import check_own_file, parse_files
@@ -46,6 +47,7 @@ class Config:
         metrics: who may read the metrics.
         files: folders to serve, by their URL path, such as `{"/": "./public"}`.
         hosts: names under which it answers, besides those that it has anyway.
+        auth: how it learns who somebody is; None: nobody has to sign in, and nobody can.
 
     Raises:
         TypeError: an attribute has another type.
@@ -62,6 +64,7 @@ class Config:
     metrics: Audience = "local"
     files: Mapping[str, str | PathLike[str]] = field(default_factory=dict)
     hosts: Hosts = field(default_factory=Hosts)
+    auth: AuthConfig | None = None
 
     def __post_init__(self) -> None:
         for name, entry_type in (("listen", Listen), ("services", ServiceConfig)):
@@ -74,6 +77,8 @@ class Config:
         expect("limits", self.limits, Limits)
         expect("origins", self.origins, Origins, "an")
         expect("hosts", self.hosts, Hosts)
+        if self.auth is not None:
+            expect("auth", self.auth, AuthConfig, "an")
         expect("transport", self.transport, TransportLimits)
         check_number("compression", self.compression, 0, optional=True)
         if self.metrics not in AUDIENCES:
@@ -82,7 +87,17 @@ class Config:
 
 
 _OPTIONAL: Final = (
-    *("service", "limits", "origins", "hosts", "compression", "metrics", "files", "$schema"),
+    *(
+        "service",
+        "limits",
+        "origins",
+        "hosts",
+        "compression",
+        "metrics",
+        "files",
+        "auth",
+        "$schema",
+    ),
 )
 
 DEFAULT_DOCUMENT: Final[Mapping[str, object]] = {
@@ -151,7 +166,7 @@ def parse_config(document: object, errors: ErrorCollector | None = None) -> Conf
     Args:
         document: `{"service": {"host", "port", ...}, "services": [{"name", "module", "config", "poll_seconds"}, ...],
             "limits": {...}, "origins": [...], "hosts": [...], "compression": ..., "metrics": ..., "files": {...},
-            "$schema": ...}`. Everything but `services`, with names and modules, is optional.
+            "auth": {...}, "$schema": ...}`. Everything but `services`, with names and modules, is optional.
         errors: collects mistakes instead of raising them. The result then has defaults in place of wrong values, and
             leaves out services with mistakes.
 
@@ -181,6 +196,9 @@ def _parse(document: object, errors: ErrorCollector) -> Config:
     metrics = attempt(parse_audience, top.get("metrics", "local")) or "local"
     files = attempt(parse_files, top.get("files", {})) or {}
     hosts = attempt(parse_hosts, top.get("hosts", [])) or Hosts()
+    auth = attempt(parse_auth, top["auth"]) if "auth" in top else None
+    if auth is not None:
+        attempt(check_auth, auth, listeners, origins or Origins())
     return Config(
         listeners,
         services,
@@ -191,6 +209,7 @@ def _parse(document: object, errors: ErrorCollector) -> Config:
         metrics,
         files,
         hosts,
+        auth,
     )
 
 

@@ -47,9 +47,13 @@ def compare(old: Config, new: Config) -> Reload:
         waiting.append("service")
     if old.services != new.services:
         waiting.append("services")
+    if old.auth != new.auth:
+        waiting.append("auth")
     kept = {key: getattr(old.transport, key) for key in _AT_START}
     transport = replace(new.transport, **kept)
-    config = replace(new, listen=old.listen, services=old.services, transport=transport)
+    config = replace(
+        new, listen=old.listen, services=old.services, transport=transport, auth=old.auth
+    )
     return Reload(config, tuple(changed), tuple(waiting))
 
 

@@ -1,8 +1,8 @@
 """The configuration as a JSON Schema (draft 2020-12), for editors; a test compares it with the parser.
 
 It accepts what `parse_config` accepts and, of `items_service`, what can be checked without looking at files. It cannot
-express that names of services are distinct, that the length of paths is counted in bytes, or that `80.0` is not an
-integer.
+express that names of services are distinct, that the length of paths is counted in bytes, that `80.0` is not an
+integer, or that a listener that is trusted has to exist.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from sharedstate_core import Limits
 from sharedstate_core.paths import MAX_SEGMENT_BYTES
 
 from .audience import AUDIENCES
+from .auth_schema import auth_schema, jwt_schema, static_key_schema
 from .compression import LONGEST_BYTES
 from .document import ANY
 from .folders import OWN_PATTERN, PATH_PATTERN
@@ -70,6 +71,10 @@ def schema() -> Schema:
                 "default": {},
                 "examples": [{"/": "./public"}],
             },
+            "auth": {
+                "description": "How the server learns who somebody is; without it nobody has to sign in.",
+                "$ref": "#/$defs/auth",
+            },
         },
         "required": ["services"],
         "additionalProperties": False,
@@ -77,6 +82,9 @@ def schema() -> Schema:
             "listener": _listener(),
             "service": _service(),
             "items_service": config_schema(),
+            "auth": auth_schema(),
+            "jwt": jwt_schema(),
+            "static_key": static_key_schema(),
         },
     }
 
