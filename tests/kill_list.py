@@ -2,9 +2,11 @@
 
     python -m tests.kill_list ["part of a name" ...]
 
-Prints, for each planted bug, whether the directed tests (tests/core) and the simulation (tests/simulation) find it; of
-one in the client core, tests/client and tests/vectors. The exit status is 1 if one survives both, or if a patch does
-not fit any more, as when it crashes: then mend it in `planted_bugs.txt`.
+Tries each planted bug with the test file that is known to find it; if that is silent, with the directed tests
+(tests/core) and then the simulation (tests/simulation), for a bug in the client core with tests/client and
+tests/vectors. Prints which file found it, and, where that is another one, what to write into `planted_bugs.txt`. With
+`--all`, both suites are tried whole. The exit status is 1 if one survives, or if a patch does not fit any more, as
+when it crashes: then mend it there.
 """
 
 from __future__ import annotations
@@ -60,14 +62,28 @@ class Bug(NamedTuple):
 
     name: str
     edits: tuple[Edit, ...]
+    finder: str = ""
+    """The test file that is known to find it."""
+
+
+class Outcome(NamedTuple):
+    """What came of one run of tests: a word, and the file of the test that failed."""
+
+    word: str
+    finder: str = ""
 
 
 class Found(NamedTuple):
-    """What came of one planted bug: a word for each suite, and whether all is as it should be."""
+    """What came of one planted bug: what each run said, and whether all is as it should be."""
 
-    name: str
-    words: tuple[str, ...]
+    bug: Bug
+    outcomes: tuple[Outcome, ...]
     is_good: bool
+
+    @property
+    def finder(self) -> str:
+        """The first file that found it."""
+        return next((each.finder for each in self.outcomes if each.finder), "")
 
 
 def read_bugs(text: str) -> list[Bug]:
@@ -75,13 +91,14 @@ def read_bugs(text: str) -> list[Bug]:
     lines = [line for line in text.splitlines(keepends=True) if not line.startswith("# ")]
     bugs = []
     for block in re.split(r"^=== ", "".join(lines), flags=re.MULTILINE)[1:]:
-        name, *changes = re.split(r"^--- ", block.rstrip() + "\n", flags=re.MULTILINE)
+        head, *changes = re.split(r"^--- ", block.rstrip() + "\n", flags=re.MULTILINE)
+        name, _, finder = head.strip().partition("\nfound by ")
         edits = []
         for change in changes:
             module, rest = change.split("\n", 1)
             old, new = rest.split("+++\n")
             edits.append(Edit(module, old, new))
-        bugs.append(Bug(name.strip(), tuple(edits)))
+        bugs.append(Bug(name, tuple(edits), finder))
     return bugs
 
 
@@ -107,8 +124,8 @@ def plant(bug: Bug, package: Path) -> bool:
     return True
 
 
-def run(folder: Path, suite: str) -> str:
-    """Run one suite against the copy; return a word for what came of it, more of them if that is a fault of the list.
+def run(folder: Path, suite: str) -> Outcome:
+    """Run one suite against the copy; return what came of it, in more words if that is a fault of the list.
 
     A bug is killed if a test fails, or if the suite does not end. But not if the patch itself crashes, because it does
     not fit the code any more (a name that is not there, another signature): that tells nothing of the tests.
@@ -139,40 +156,52 @@ def run(folder: Path, suite: str) -> str:
             command, cwd=folder, env=environment, capture_output=True, check=False, timeout=LONGEST
         ).returncode
     except subprocess.TimeoutExpired:
-        return KILLED
+        return Outcome(KILLED, suite)
     if status == PASSED:
-        return SURVIVED
+        return Outcome(SURVIVED)
     said = report.read_text() if report.exists() else ""
     if status != FAILED or not said:
-        return f"pytest exit status {status}"
+        return Outcome(f"pytest exit status {status}")
     report.unlink()
-    return KILLED if said.startswith("found ") else said.strip()
+    if not said.startswith("found "):
+        return Outcome(said.strip())
+    return Outcome(KILLED, said.removeprefix("found ").partition("::")[0])
 
 
-def try_bug(bug: Bug, *, first: bool) -> Found:
-    """Plant one bug and see which suites find it; with `first`, no more suites than that takes."""
+def try_bug(bug: Bug, *, every_suite: bool) -> Found:
+    """Plant one bug and see what finds it: the file that is known to, then the suites, until one does."""
+    in_client = any(edit.module.startswith("client/") for edit in bug.edits)
+    suites = CLIENT_SUITES if in_client else SUITES
+    outcomes: list[Outcome] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         copy_to(folder)
         if not plant(bug, folder / "sharedstate_core"):
-            return Found(bug.name, ("does not apply",) * len(SUITES), is_good=False)
-        told: list[str] = []
-        in_client = any(edit.module.startswith("client/") for edit in bug.edits)
-        for suite in CLIENT_SUITES if in_client else SUITES:
-            if not (first and KILLED in told):
-                told.append(run(folder, suite))
-    is_good = KILLED in told and set(told) <= {KILLED, SURVIVED}
-    told += ["not tried"] * (len(SUITES) - len(told))
-    return Found(bug.name, tuple(told), is_good if bug.edits else set(told) == {SURVIVED})
+            return Found(bug, (Outcome("does not apply"),), is_good=False)
+        for suite in suites if every_suite or not bug.finder else (bug.finder, *suites):
+            outcomes.append(run(folder, suite))
+            if outcomes[-1].word != SURVIVED and not every_suite:
+                break
+    words = {each.word for each in outcomes}
+    is_good = words == {SURVIVED} if not bug.edits else KILLED in words <= {KILLED, SURVIVED}
+    return Found(bug, tuple(outcomes), is_good)
+
+
+def told(found: Found) -> str:
+    """Say in a line what came of a bug."""
+    words = ", ".join(f"{each.word} {each.finder}".rstrip() for each in found.outcomes)
+    if not found.is_good:
+        return f"{words}   <-- look here"
+    if found.finder != found.bug.finder:
+        return f"{words}   <-- found by {found.finder}"
+    return words
 
 
 def main() -> int:
     """Try all, or those whose name holds one of the given words."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", help="only bugs whose name contains one of these")
-    parser.add_argument(
-        "--first", action="store_true", help="stop at the first suite that finds a bug"
-    )
+    parser.add_argument("--all", action="store_true", help="try every suite with every bug")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     arguments = parser.parse_args()
     wanted = [
@@ -185,12 +214,10 @@ def main() -> int:
             f"no planted bug has a name with {' or '.join(map(repr, arguments.names))} in it"
         )
     width = max(len(bug.name) for bug in wanted)
-    print(f"{'planted bug':{width}}  {'directed tests':<15} simulation")
     good = True
     with ThreadPoolExecutor(arguments.jobs) as pool:
-        for found in pool.map(partial(try_bug, first=arguments.first), wanted):
-            mark = "" if found.is_good else "   <-- look here"
-            print(f"{found.name:{width}}  {found.words[0]:<15} {found.words[1]}{mark}", flush=True)
+        for found in pool.map(partial(try_bug, every_suite=arguments.all), wanted):
+            print(f"{found.bug.name:{width}}  {told(found)}", flush=True)
             good = good and found.is_good
     return 0 if good else 1
 

@@ -1,4 +1,4 @@
-"""A pytest plugin for the kill list: what a test failed with goes to the file KILL_REPORT, a line each."""
+"""A pytest plugin for the kill list: what a test failed with, and where, goes to the file KILL_REPORT, a line each."""
 
 from __future__ import annotations
 
@@ -31,5 +31,5 @@ def pytest_runtest_makereport(
         in_core = "/sharedstate_core/" in place and "/testing/" not in place
         word = "crashed" if in_core and isinstance(error, MISFITS) else "found"
         with Path(os.environ["KILL_REPORT"]).open("a") as file:
-            file.write(f"{word} {item.name}: {type(error).__name__}: {str(error)[:200]!r}\n")
+            file.write(f"{word} {item.nodeid}: {type(error).__name__}: {str(error)[:200]!r}\n")
     return report

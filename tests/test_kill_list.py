@@ -16,11 +16,13 @@ from tests.kill_list import (
     SURVIVED,
     Bug,
     Edit,
+    Outcome,
     copy_to,
     main,
     plant,
     read_bugs,
     run,
+    told,
     try_bug,
 )
 
@@ -45,7 +47,39 @@ OLD = "        self._deadlines.pop(key, None)\n"
 def test_what_comes_of_a_patch(new: str, word: str, tmp_path: Path) -> None:
     copy_to(tmp_path)
     assert plant(Bug("it", (Edit("timers.py", OLD, new),)), tmp_path / "sharedstate_core")
-    assert re.match(word, run(tmp_path, "tests/core/test_timers.py"))
+    outcome = run(tmp_path, "tests/core/test_timers.py")
+    assert re.match(word, outcome.word)
+    assert outcome.finder == ("tests/core/test_timers.py" if word == KILLED else "")
+
+
+@pytest.mark.parametrize(
+    ("finds", "tried"),
+    [
+        ("tests/core/test_one.py", ["tests/core/test_one.py"]),
+        ("tests/core", ["tests/core/test_one.py", "tests/core"]),
+        ("tests/simulation", ["tests/core/test_one.py", "tests/core", "tests/simulation"]),
+        ("none", ["tests/core/test_one.py", "tests/core", "tests/simulation"]),
+    ],
+)
+def test_what_is_known_to_find_a_bug_is_tried_first(
+    finds: str, tried: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    def note(_: Path, suite: str) -> Outcome:
+        seen.append(suite)
+        return Outcome(KILLED, suite) if suite == finds else Outcome(SURVIVED)
+
+    monkeypatch.setattr("tests.kill_list.run", note)
+    bug = Bug("it", (Edit("timers.py", OLD, ""),), "tests/core/test_one.py")
+    found = try_bug(bug, every_suite=False)
+    assert seen == tried
+    assert found.is_good == (finds != "none")
+    assert ("look here" in told(found)) == (finds == "none")
+    assert ("found by" in told(found)) == (finds in ("tests/core", "tests/simulation"))
+    seen.clear()
+    try_bug(bug, every_suite=True)
+    assert seen == ["tests/core", "tests/simulation"]
 
 
 def test_a_bug_in_the_client_is_for_the_tests_of_the_client(
@@ -53,13 +87,13 @@ def test_a_bug_in_the_client_is_for_the_tests_of_the_client(
 ) -> None:
     tried = []
 
-    def note(_: Path, suite: str) -> str:
+    def note(_: Path, suite: str) -> Outcome:
         tried.append(suite)
-        return SURVIVED
+        return Outcome(SURVIVED)
 
     monkeypatch.setattr("tests.kill_list.run", note)
     [bug] = [each for each in read_bugs(PLANTED.read_text()) if "waits for an answer" in each.name]
-    assert not try_bug(bug, first=False).is_good
+    assert not try_bug(bug._replace(finder=""), every_suite=False).is_good
     assert tried == ["tests/client", "tests/vectors"]
 
 
@@ -88,5 +122,6 @@ def test_every_patch_fits(tmp_path: Path) -> None:
             (core / module).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / "sharedstate_core" / module, core / module)
         assert plant(bug, core), bug.name
+        assert not bug.finder or (ROOT / bug.finder).is_file(), bug.name
         for module in modules:
             ast.parse((core / module).read_text(), bug.name)
