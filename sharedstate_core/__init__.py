@@ -6,9 +6,11 @@ uses all of it.
 """
 
 from ._version import __version__
+from .access import Access
 from .counters import Census, Counters
 from .effects import (
     Answer,
+    Authenticate,
     AwaitDrain,
     Close,
     Commit,
@@ -22,7 +24,7 @@ from .effects import (
     ResumeReading,
     Send,
 )
-from .errors import ErrorCode, LocalProtocolError, RequestError, SharedStateError
+from .errors import AuthReason, ErrorCode, LocalProtocolError, RequestError, SharedStateError
 from .limits import Limits
 from .messages import Message, Spliced
 from .names import Paging
@@ -44,7 +46,10 @@ from .storage import (
 from .updates import Diff, Update, apply, compose, diff
 
 __all__ = [
+    "Access",
     "Answer",
+    "AuthReason",
+    "Authenticate",
     "AwaitDrain",
     "Census",
     "Close",

@@ -63,6 +63,26 @@ class Close(Struct, Generic[C], frozen=True):
     at_once: bool = False
 
 
+class Authenticate(Struct, Generic[C], frozen=True):
+    """Find out whose connection this is; until the outcome, what it sends waits.
+
+    Answer with `authenticated` or `authentication_failed`.
+
+    Attributes:
+        ticket: names the question.
+        connection: the connection.
+        token: what its client has sent as proof, a secret; None if the proof came with the connection itself.
+    """
+
+    ticket: int
+    connection: C
+    token: str | None
+
+    def __repr__(self) -> str:
+        token = None if self.token is None else "***"
+        return f"Authenticate(ticket={self.ticket}, connection={self.connection!r}, token={token})"
+
+
 class Commit(Struct, frozen=True):
     """Store these writes in order, in one transaction; a rejected one does not affect the others.
 
@@ -173,6 +193,7 @@ Effect: TypeAlias = (
     | PauseReading[C]
     | ResumeReading[C]
     | Close[C]
+    | Authenticate[C]
     | Commit
     | Load
     | ListCollections

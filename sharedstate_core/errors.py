@@ -24,6 +24,10 @@ ErrorCode = Literal[
 ]
 """The `error.code` of a failed reply; PROTOCOL.md explains each."""
 
+AuthReason = Literal["missing", "invalid", "expired", "revoked", "unavailable"]
+"""The `error.reason` of `unauthenticated`: there is no token; it is not valid; it has expired; the user was sent away;
+it could not be verified at the moment."""
+
 CLOSE_GOING_AWAY: Final = 1001
 CLOSE_UNSUPPORTED_DATA: Final = 1003
 CLOSE_INVALID_TEXT: Final = 1007
@@ -31,6 +35,9 @@ CLOSE_POLICY: Final = 1008
 CLOSE_TOO_BIG: Final = 1009
 CLOSE_INTERNAL_ERROR: Final = 1011
 """WebSocket close codes that the server uses (RFC 6455, section 7.4.1)."""
+
+CLOSE_SENT_AWAY: Final = 4403
+"""The close code that asks the client not to come back by itself."""
 
 
 class SharedStateError(Exception):
@@ -53,12 +60,14 @@ class RequestError(SharedStateError):
     Attributes:
         code: one of `ErrorCode`.
         message: one readable sentence, without a final full stop.
+        reason: of `unauthenticated`, one of `AuthReason`.
     """
 
-    def __init__(self, code: ErrorCode, message: str) -> None:
+    def __init__(self, code: ErrorCode, message: str, reason: AuthReason | None = None) -> None:
         super().__init__(message)
         self.code: ErrorCode = code
         self.message = message
+        self.reason = reason
 
 
 class Refusal(NamedTuple):
@@ -66,3 +75,9 @@ class Refusal(NamedTuple):
 
     code: ErrorCode
     message: str
+    reason: AuthReason | None = None
+
+    @classmethod
+    def of(cls, error: RequestError) -> Refusal:
+        """Return the contents of an error."""
+        return cls(error.code, error.message, error.reason)

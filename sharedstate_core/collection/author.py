@@ -8,6 +8,8 @@ from sharedstate_core.effects import C, Effect
 from sharedstate_core.errors import RequestError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sharedstate_core.storage import Cursor
     from sharedstate_core.wire.page import Page
 
@@ -20,7 +22,13 @@ def abandon(author: Author[C], out: list[Effect[C]]) -> None:
 
 
 class Author(Protocol[C]):
-    """The author of an update or a read, which is answered exactly once."""
+    """The author of an update or a read, which is answered exactly once.
+
+    Attributes:
+        refusal: asked before content is given: returns why it may not be; None if it may in any case.
+    """
+
+    refusal: Callable[[], RequestError | None] | None
 
     @property
     def reader(self) -> Reader[C] | None:

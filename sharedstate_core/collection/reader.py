@@ -9,6 +9,7 @@ from sharedstate_core.effects import C, Effect, Effects
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from sharedstate_core.identity import Identity
     from sharedstate_core.messages import Message
     from sharedstate_core.paths import CollectionPath
     from sharedstate_core.storage import Cursor
@@ -52,10 +53,12 @@ class Reader(Protocol[C]):
     Attributes:
         connection: the transport's handle.
         state: whether it can take something now.
+        identity: its user.
     """
 
     connection: C
     state: ReaderState
+    identity: Identity
 
     @property
     def has_deferred(self) -> bool:

@@ -5,8 +5,8 @@ The facts:
 - `reader`: *ready*; *blocked*, if it cannot take anything now; or *closed*, if it was given up or has gone.
 - `paused`: whether the transport was asked to pause reading.
 - `owed`: whether something waits until the reader can take it.
-- `unanswered`: the number and bytes of unanswered requests: *many* is more than half of what is allowed, *few* no more
-  than a quarter.
+- `unanswered`: the number and bytes of unanswered requests: *many* is more than half of what is allowed, or any at all
+  while it is not known whose connection it is; *few* no more than a quarter.
 """
 
 from __future__ import annotations

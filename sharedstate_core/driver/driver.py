@@ -12,16 +12,18 @@ The rules:
 """
 
 from collections.abc import Collection as Names
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Mapping
 from functools import partial
-from typing import Generic
+from typing import Any, Generic
 
+from sharedstate_core.access import Access
 from sharedstate_core.arguments import check_now, expect
-from sharedstate_core.effects import Effect
-from sharedstate_core.errors import CLOSE_INTERNAL_ERROR, LocalProtocolError
+from sharedstate_core.effects import Authenticate, Effect
+from sharedstate_core.errors import CLOSE_INTERNAL_ERROR, AuthReason, LocalProtocolError
 from sharedstate_core.limits import Limits
 from sharedstate_core.names import Paging
 from sharedstate_core.paths import CollectionPath
+from sharedstate_core.server.identity_inputs import check_user
 from sharedstate_core.server.server import Server
 from sharedstate_core.storage import Condition, Cursor
 from sharedstate_core.updates import Update
@@ -39,13 +41,20 @@ class Driver(Generic[P]):
         services: names of the services.
         host: carries out what does not concern a single peer.
         limits: bounds on what a peer may ask for; None for the defaults.
+        access: who has to sign in; None if nobody does. With it, the host has to `authenticate`.
 
     Attributes:
         server: the core, for inspection only: call none of its inputs.
     """
 
-    def __init__(self, services: Names[str], host: Host[P], limits: Limits | None = None) -> None:
-        self.server: Server[P] = Server(services, limits)
+    def __init__(
+        self,
+        services: Names[str],
+        host: Host[P],
+        limits: Limits | None = None,
+        access: Access | None = None,
+    ) -> None:
+        self.server: Server[P] = Server(services, limits, access)
         self._host = host
         self._operations: Operations[P] = Operations(self.server)
         self._performer: Performer[P] = Performer(host, self._start, self._tell)
@@ -68,8 +77,10 @@ class Driver(Generic[P]):
 
     # --- peers ------------------------------------------------------------------------------------
 
-    def opened(self, peer: P) -> None:
+    def opened(self, peer: P, *, has_proof: bool = False) -> None:
         """Register a new connection; after `stop` it is closed at once.
+
+        `has_proof`: whether it came with a proof of whose it is; see `Server.connection_opened`.
 
         Raises:
             LocalProtocolError: it is already open.
@@ -77,7 +88,8 @@ class Driver(Generic[P]):
         if peer in self._peers:
             raise LocalProtocolError(f"{peer!r} is open already")
         self._peers.add(peer)
-        self._performer.take(self.now, self.server.connection_opened, peer)
+        opened = partial(self.server.connection_opened, has_proof=has_proof)
+        self._performer.take(self.now, opened, peer)
 
     def receive(self, peer: P, texts: Iterable[str], now: float) -> None:
         """Handle complete text messages that arrived together from one peer; their updates are committed together.
@@ -165,6 +177,36 @@ class Driver(Generic[P]):
         """End a subscription of a peer; see `Server.unsubscribe`."""
         call = partial(self.server.unsubscribe, author=author)
         self._performer.take(now, call, peer, path, now)
+
+    # --- users ------------------------------------------------------------------------------------
+
+    def authenticated(
+        self,
+        question: Authenticate[P],
+        user: Mapping[str, Any] | None,
+        now: float,
+        expires: float | None = None,
+    ) -> None:
+        """Report whose connection it is; see `Server.authenticated`.
+
+        Raises:
+            TypeError, ValueError: `user` is not a JSON object with an `id`: report `authentication_failed` instead.
+        """
+        if user is not None:
+            check_user(user)
+        self._performer.take(now, self._authenticated, question.ticket, user, now, expires)
+
+    def authentication_failed(
+        self, question: Authenticate[P], reason: AuthReason, now: float
+    ) -> None:
+        """Report that it is not known whose connection it is; see `Server.authentication_failed`."""
+        fail = self.server.authentication_failed
+        self._performer.take(now, fail, question.ticket, reason, now)
+
+    def send_away(self, peer: P, now: float) -> None:
+        """Sign out a peer's user and close it with 4403; see `Server.send_away`."""
+        if peer in self._peers:
+            self._performer.take(now, self.server.send_away, peer, now)
 
     # --- storage ----------------------------------------------------------------------------------
 
@@ -261,6 +303,12 @@ class Driver(Generic[P]):
             if peer in self._peers:
                 peer.close(CLOSE_INTERNAL_ERROR, "internal error")
             return ()  # effects from before the fault come with the next input
+
+    def _authenticated(
+        self, ticket: int, user: Mapping[str, Any] | None, now: float, expires: float | None
+    ) -> Iterable[Effect[P]]:
+        self.server.set_clock(self._host.wall_time(), now)
+        return self.server.authenticated(ticket, user, now, expires)
 
     def _start(self, operation: Operation) -> None:
         """Hand a storage operation to the host; one that it does not begin has failed."""

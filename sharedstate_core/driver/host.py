@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Generic
 
-from sharedstate_core.effects import Answer
+from sharedstate_core.effects import Answer, Authenticate
 from sharedstate_core.messages import Message
 
 from .operations import Operation
@@ -29,6 +29,13 @@ class Host(ABC, Generic[P]):
     @abstractmethod
     def wall_time(self) -> float:
         """Return seconds since the Unix epoch; called for each input that may need the time."""
+
+    def authenticate(self, question: Authenticate[P]) -> None:
+        """Begin to find out whose connection it is; report to `Driver.authenticated` or `authentication_failed`.
+
+        Asked only if the driver was given an `Access`.
+        """
+        raise NotImplementedError("a host for a driver with an Access has to authenticate")
 
     def answered(self, answer: Answer) -> None:
         """Receive the answer to a `Driver.put`, `get`, `subscribe` or `unsubscribe` that had an author."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias, assert_never
 from sharedstate_core.arguments import check_now
 from sharedstate_core.effects import (
     Answer,
+    Authenticate,
     AwaitDrain,
     Close,
     Commit,
@@ -98,12 +99,14 @@ class Performer(Generic[P]):
             self.now, take, arguments = self._inputs.popleft()
             self._effects = iter(take(*arguments))
 
-    def _perform(self, effect: Effect[P]) -> None:
+    def _perform(self, effect: Effect[P]) -> None:  # noqa: C901  (one arm each)
         match effect:
             case Send():
                 self._send(effect.connections, effect.message)
             case Commit() | Load() | ListCollections() | ListApps() | Doubt():
                 self._start(effect)
+            case Authenticate():
+                self._host.authenticate(effect)
             case Answer():
                 self._host.answered(effect)
             case Refused():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Generic
 
 from msgspec import Struct
@@ -27,11 +27,13 @@ class Caller(Struct, Generic[C], eq=False):
             must be shown an update before the author is answered; None without a connection.
         author: whom the embedder answers; None for nobody.
         length: approximate bytes charged to the connection until the answer.
+        refusal: asked before content is given: returns why it may not be.
     """
 
     reader: Session[C] | None
     author: Hashable | None
     length: int
+    refusal: Callable[[], RequestError | None] | None = None
 
     @property
     def size(self) -> int:
@@ -39,12 +41,16 @@ class Caller(Struct, Generic[C], eq=False):
         return REQUEST_BYTES
 
     def succeed(self, data: object, out: list[Effect[C]], cursor: Cursor | None = None) -> None:
-        """Report the data asked for; `cursor` is the state it shows."""
+        """Report the data asked for, unless it may not be seen; `cursor` is the state it shows."""
+        if self._is_refused(out):
+            return
         data = bytes(data) if isinstance(data, Items) else data
         self._answer(Answer(self.author, data, cursor), out)
 
     def succeed_with_names(self, page: Page, out: list[Effect[C]]) -> None:
-        """Report the names asked for."""
+        """Report the names asked for, unless they may not be seen."""
+        if self._is_refused(out):
+            return
         self._answer(Answer(self.author, page.names, more=page.more), out)
 
     def acknowledge(self, touched: int, cursor: Cursor, out: list[Effect[C]]) -> None:
@@ -60,8 +66,16 @@ class Caller(Struct, Generic[C], eq=False):
         outcome_unknown: bool = False,
     ) -> None:
         """Report that nothing was done or, with `outcome_unknown`, that the outcome is unknown."""
-        plain = RequestError(error.code, error.message)  # without what the traceback keeps alive
+        plain = RequestError(
+            error.code, error.message, error.reason
+        )  # without what the traceback keeps alive
         self._answer(Answer(self.author, None, cursor, plain, outcome_unknown), out)
+
+    def _is_refused(self, out: list[Effect[C]]) -> bool:
+        error = None if self.refusal is None else self.refusal()
+        if error is not None:
+            self.fail(error, out)
+        return error is not None
 
     def _answer(self, answer: Answer, out: list[Effect[C]]) -> None:
         if answer.author is not None:

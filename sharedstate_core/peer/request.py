@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Generic
 
 from msgspec import Raw, Struct
 
 from sharedstate_core.collection.queue import REQUEST_BYTES
 from sharedstate_core.effects import C, Effect
+from sharedstate_core.errors import RequestError
 from sharedstate_core.messages import Items
 from sharedstate_core.wire import encode
 
 from .session import Session
 
 if TYPE_CHECKING:
-    from sharedstate_core.errors import RequestError
     from sharedstate_core.messages import Message
     from sharedstate_core.storage import Cursor
     from sharedstate_core.wire.page import Page
@@ -28,12 +29,14 @@ class Request(Struct, Generic[C], eq=False):
         cmd: the command as received.
         tunnel: JSON text of the tunnel.
         length: length of the message, in characters.
+        refusal: asked before content is given: returns why it may not be.
     """
 
     reader: Session[C]
     cmd: str | Raw
     tunnel: Raw
     length: int
+    refusal: Callable[[], RequestError | None] | None = None
 
     @property
     def size(self) -> int:
@@ -45,7 +48,9 @@ class Request(Struct, Generic[C], eq=False):
         self.reader.answer(message, self.length, out)
 
     def succeed(self, data: object, out: list[Effect[C]], cursor: Cursor | None = None) -> None:
-        """Answer `ok: true` with `data`."""
+        """Answer `ok: true` with `data`, unless it may not be seen."""
+        if self._is_refused(out):
+            return
         message: Message
         if isinstance(data, Items):
             message = encode.encode_items_reply(self.cmd, self.tunnel, data, cursor)
@@ -54,7 +59,9 @@ class Request(Struct, Generic[C], eq=False):
         self.reader.answer(message, self.length, out)
 
     def succeed_with_names(self, page: Page, out: list[Effect[C]]) -> None:
-        """Answer `ok: true` with names."""
+        """Answer `ok: true` with names, unless they may not be seen."""
+        if self._is_refused(out):
+            return
         message = encode.encode_names_reply(self.cmd, self.tunnel, page.text, more=page.more)
         self.reader.answer(message, self.length, out)
 
@@ -76,3 +83,9 @@ class Request(Struct, Generic[C], eq=False):
             self.cmd, self.tunnel, error, cursor, outcome_unknown=outcome_unknown
         )
         self.reader.answer(message, self.length, out)
+
+    def _is_refused(self, out: list[Effect[C]]) -> bool:
+        error = None if self.refusal is None else self.refusal()
+        if error is not None:
+            self.fail(error, out)
+        return error is not None

@@ -30,9 +30,11 @@ from sharedstate_core.effects import (
     Send,
 )
 from sharedstate_core.errors import CLOSE_POLICY, RequestError
+from sharedstate_core.identity import NOBODY
 from sharedstate_core.messages import pieces_of
 
 from .backlog import Backlog, HeldReply
+from .signing_in import SigningIn
 from .subscriptions import Subscriptions
 from .unsent_bytes import LEAST_WINDOW
 
@@ -56,6 +58,9 @@ class Session(Generic[C]):
         connection: the transport's handle.
         subscriptions: by path, as spelled.
         state: whether it can take something now.
+        identity: whose connection it is.
+        id: the public name of its client's session; None if the client has not given a key.
+        signing_in: what waits until it is known whose connection it is; None if nothing has to.
         is_paused: whether the transport was asked to pause reading.
     """
 
@@ -71,6 +76,9 @@ class Session(Generic[C]):
         self.connection = connection
         self.subscriptions: Subscriptions[C] = Subscriptions()
         self.state: ReaderState = "ready"
+        self.identity = NOBODY
+        self.id: str | None = None
+        self.signing_in: SigningIn[C] | None = None
         self._limits = limits
         self._counters = counters
         self._unsent = unsent
@@ -118,6 +126,27 @@ class Session(Generic[C]):
         self._unanswered_bytes -= size
         if self.is_paused:
             self._control_flow(out)
+
+    # --- signing in -------------------------------------------------------------------------------
+
+    def begin_signing_in(self, out: list[Effect[C]]) -> None:
+        """Let all later requests wait, and read no more of them, until `end_signing_in`."""
+        self.signing_in = SigningIn()
+        self._control_flow(out)
+
+    def wait_to_sign_in(self, request: Deferred[C], out: list[Effect[C]]) -> None:
+        """Let a request wait, which came although reading should have paused: not too many of them."""
+        waiting, limits = self.signing_in, self._limits.current
+        assert waiting is not None  # noqa: S101  (the caller has asked)
+        waiting.add(request)
+        if len(waiting) > limits.unanswered or waiting.bytes > limits.held_bytes:
+            self.close("too many requests before it is known whose they are", out)
+
+    def end_signing_in(self, out: list[Effect[C]]) -> Iterable[Deferred[C]]:
+        """Read on, and return what has waited."""
+        waiting, self.signing_in = self.signing_in, None
+        self._control_flow(out)
+        return () if waiting is None else waiting.take()
 
     # --- output -----------------------------------------------------------------------------------
 
@@ -261,6 +290,9 @@ class Session(Generic[C]):
                     owed.abandon(out)
                 case _:
                     pass
+        if self.signing_in is not None:
+            for request in self.signing_in.take():
+                request.abandon(out)
 
     def close(
         self, reason: str, out: list[Effect[C]], code: int = CLOSE_POLICY, *, at_once: bool = False
@@ -322,6 +354,8 @@ class Session(Generic[C]):
     def _waiting_for_answers(self) -> Unanswered:
         number, size = self._unanswered, self._unanswered_bytes
         limits = self._limits.current
+        if self.signing_in is not None:
+            return "many"
         if number > limits.unanswered // 2 or size > limits.held_bytes // 2:
             return "many"
         if number <= limits.unanswered // 4 and size <= limits.held_bytes // 4:

@@ -102,7 +102,7 @@ def resolve_subscriptions(
             try:
                 listed[path] = _decide(path, sub, known.get(path), spellings, parse)
             except RequestError as error:
-                refused[path] = Refusal(error.code, error.message)
+                refused[path] = Refusal.of(error)
     dropped.update((path, None) for path in refused if path in known)
     return Decision(dropped, listed, refused)
 

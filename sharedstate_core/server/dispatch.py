@@ -10,9 +10,9 @@ The rules:
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Generic, Literal
+from typing import TYPE_CHECKING, Final, Generic, Literal
 
-from msgspec import Raw
+from msgspec import UNSET, Raw
 
 from sharedstate_core.collection.author import abandon
 from sharedstate_core.collection.notices import Audience
@@ -22,17 +22,20 @@ from sharedstate_core.collection.subscribers import Subscription, subscription_s
 from sharedstate_core.decisions.delivery import DELIVERY
 from sharedstate_core.effects import C, Effect, Effects
 from sharedstate_core.errors import RequestError
+from sharedstate_core.identity import NOBODY, public_id
 from sharedstate_core.names import Paging
 from sharedstate_core.paths import CollectionPath, parse_collection_path, split_path
 from sharedstate_core.peer.request import Request
 from sharedstate_core.peer.subscribing import Accepted, Decision, resolve_subscriptions
 from sharedstate_core.wire.decode import (
+    RequestMessage,
     SubscriptionChanges,
     decode_paging,
     decode_request,
     decode_subscriptions,
     decode_write,
 )
+from sharedstate_core.wire.decode_session import decode_session
 from sharedstate_core.wire.encode import encode_subs_reply
 from sharedstate_core.wire.faults import BadMessageError
 
@@ -46,8 +49,14 @@ if TYPE_CHECKING:
     from sharedstate_core.collection.reader import Reader
     from sharedstate_core.peer.session import Session
 
+    from .identities import Identities
     from .listings import Listings
     from .registry import Registry
+    from .rights import Rights
+
+
+RESERVED: Final = {"subs", "session"}
+"""Names that no app can have, since something else is read there."""
 
 
 class Dispatcher(Generic[C]):
@@ -57,13 +66,24 @@ class Dispatcher(Generic[C]):
         registry: holds the collections and the limits.
         listings: answers with lists of names.
         clock: returns the time for `GET /clock`.
+        identities: knows whose the connections are.
+        rights: what they may do.
     """
 
-    def __init__(self, registry: Registry[C], listings: Listings[C], clock: WallClock) -> None:
+    def __init__(
+        self,
+        registry: Registry[C],
+        listings: Listings[C],
+        clock: WallClock,
+        identities: Identities[C],
+        rights: Rights[C],
+    ) -> None:
         self._registry = registry
         self._listings = listings
         self._limits = registry.live_limits
         self._clock = clock
+        self._identities = identities
+        self.rights = rights
 
     def receive(self, session: Session[C], text: str, out: Effects[C]) -> None:
         """Handle one message: answer it now, or set under way what it asks for."""
@@ -79,14 +99,12 @@ class Dispatcher(Generic[C]):
         request = Request(session, message.cmd, tunnel, size)
         try:
             session.check_admission()
-            match message.cmd, split_path(message.path):
+            segments = split_path(message.path)
+            match message.cmd, segments:
                 case "PUT", CollectionPath() as path:
                     self._put(path, message.arg, request, out)
-                case "GET", ("subs",):
-                    subs = session.subscriptions.items()
-                    request.succeed([(path, Raw(known.sub)) for path, known in subs], out)
-                case "PUT", ("subs",):
-                    self._put_subs(request, message.arg, out)
+                case _, ("subs" | "session",):
+                    self._receive_own(message, request, out)
                 case "GET", _:
                     self.get(request, message.path, message.arg, out)
                 case "PUT", _:
@@ -95,19 +113,39 @@ class Dispatcher(Generic[C]):
         except RequestError as error:
             request.fail(error, out)
 
+    def _receive_own(self, message: RequestMessage, request: Request[C], out: Effects[C]) -> None:
+        """Handle a request for what a connection has of its own: its subscriptions, its session."""
+        session = request.reader
+        match message.cmd, split_path(message.path):
+            case "PUT", ("subs",):
+                self._put_subs(request, message.arg, out)
+            case "GET", ("subs",):
+                self.rights.admit(session)
+                subs = session.subscriptions.items()
+                request.succeed([(path, Raw(known.sub)) for path, known in subs], out)
+            case "PUT", _:
+                self._put_session(request, message.arg, out)
+            case _:
+                request.succeed(self._identities.describe(session), out)
+
     def _put(self, path: CollectionPath, arg: Raw, request: Request[C], out: Effects[C]) -> None:
+        if self.rights.are_limited:
+            self.rights.admit(request.reader)
         self._registry.admit(path)
         write = decode_write(arg, self._limits.current)
         size = put_size(write, len(arg) + len(request.tunnel))
         self.take_in(path, Put(request, write, size), out)
 
     def get(self, author: Author[C], path: str, arg: Raw | Paging | None, out: Effects[C]) -> None:
-        """Answer a read of any path but `/subs`, which needs a connection; `arg` is for lists of names alone.
+        """Answer a read of any path but those of a connection itself; `arg` is for lists of names alone.
 
         Raises:
             RequestError: there is nothing to read at this path.
         """
-        match split_path(path):
+        segments = split_path(path)
+        if self.rights.are_limited and segments != ("clock",):
+            self.rights.guard(author)
+        match segments:
             case CollectionPath() as collection:
                 self._registry.admit_read(collection)
                 self.take_in(collection, Get(author), out)
@@ -115,7 +153,7 @@ class Dispatcher(Generic[C]):
                 author.succeed(self._registry.services, out)
             case ("clock",):
                 self._read(author, partial(self._tell_time, author), out)
-            case (app, *services) if len(services) < 2 and app != "subs":
+            case (app, *services) if len(services) < 2 and app not in RESERVED:
                 paging = decode_paging(arg, self._limits.current) if isinstance(arg, Raw) else arg
                 question = self._question(app, services, paging)
                 self._registry.pending.admit_read()
@@ -169,8 +207,23 @@ class Dispatcher(Generic[C]):
             return Question("apps", self._registry.services, "", after, limit)
         return Question("services", self._registry.services, app, "", 0)
 
+    def _put_session(self, request: Request[C], arg: Raw, out: Effects[C]) -> None:
+        """Note the session, and find out whose connection it is."""
+        session = request.reader
+        key, token = decode_session(arg, self._limits.current)
+        if key is not None:
+            session.id = public_id(key)
+        if token is UNSET or self._identities.access is None:
+            request.succeed(self._identities.describe(session), out)
+        elif token is None:
+            self._identities.change(session, NOBODY, out)
+            request.succeed(self._identities.describe(session), out)
+        else:
+            self._identities.look_into(session, request, token, out)
+
     def _put_subs(self, request: Request[C], arg: Raw, out: Effects[C]) -> None:
         """Edit or replace the subscriptions; the reply precedes their notifications."""
+        self.rights.admit(request.reader)
         changes = decode_subscriptions(arg, self._limits.current)
 
         def reply(decision: Decision[C]) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Collection as Names
 from math import isfinite
 from typing import Generic
 
+from sharedstate_core.access import Access
 from sharedstate_core.arguments import check_seconds, expect, service_names
 from sharedstate_core.clock import WallClock
 from sharedstate_core.counters import Counters
@@ -15,8 +16,10 @@ from sharedstate_core.peer.drains import Drains
 from sharedstate_core.peer.session import Session
 
 from .dispatch import Dispatcher
+from .identities import Identities
 from .listings import Listings
 from .registry import Registry
+from .rights import Rights
 from .shutdown import Shutdown
 from .turns import Turns
 
@@ -28,10 +31,13 @@ class Inputs(Generic[C]):
         self,
         services: Names[str],
         limits: Limits | None,
+        access: Access | None,
         close_all: Callable[[Effects[C]], None],
     ) -> None:
         if limits is not None:
             expect("limits", limits, Limits)
+        if access is not None:
+            expect("access", access, Access, "an")
         self._limits = LiveLimits(limits or Limits())
         self.counters = Counters()
         names = service_names(services)
@@ -41,7 +47,13 @@ class Inputs(Generic[C]):
         self._listings: Listings[C] = Listings(
             names, self._limits, self._tickets, self._registry.pending
         )
-        self._dispatcher = Dispatcher(self._registry, self._listings, self._clock)
+        rights = Rights(access, self._registry)
+        self._identities: Identities[C] = Identities(
+            access, self._limits, self._clock, self._tickets.issue, rights.take_back
+        )
+        self._dispatcher = Dispatcher(
+            self._registry, self._listings, self._clock, self._identities, rights
+        )
         self._drains: Drains[Session[C]] = Drains(self._limits)
         self._sessions: dict[C, Session[C]] = {}
         self._owed: Turns[Session[C]] = Turns()  # readers who get more of what they are owed

@@ -14,9 +14,12 @@ The rules:
 
 from collections.abc import Collection as Names
 from collections.abc import Iterable
+from functools import partial
 from math import isfinite
 
+from sharedstate_core.access import Access
 from sharedstate_core.arguments import check_seconds, expect, messages
+from sharedstate_core.collection.reader import Deferred
 from sharedstate_core.counters import Census
 from sharedstate_core.effects import C, Effect, Effects
 from sharedstate_core.errors import CLOSE_GOING_AWAY, LocalProtocolError
@@ -24,28 +27,36 @@ from sharedstate_core.limits import Limits
 from sharedstate_core.peer.session import Session
 from sharedstate_core.peer.unsent_bytes import UnsentBytes
 
+from .identity_inputs import IdentityInputs
 from .registry import AT_ONCE
 from .storage_inputs import StorageInputs
 from .typed_inputs import TypedInputs
 
 
-class Server(StorageInputs[C], TypedInputs[C]):
+class Server(StorageInputs[C], IdentityInputs[C], TypedInputs[C]):
     """All connections and collections of one server process.
 
     Args:
         services: names of the services; a path that names another is answered `no_service`.
         limits: bounds on what a peer may ask for; None for the defaults.
+        access: who has to sign in; None if nobody does, and everybody may do everything.
 
     Attributes:
         counters: what it has done so far.
 
     Raises:
-        TypeError: `services` is a single str or contains anything but str, or `limits` is not a `Limits`.
+        TypeError: `services` is a single str or contains anything but str, or `limits` or `access` is not
+            what it should be.
         ValueError: a name cannot be a path segment.
     """
 
-    def __init__(self, services: Names[str], limits: Limits | None = None) -> None:
-        super().__init__(services, limits, self._close_all)
+    def __init__(
+        self,
+        services: Names[str],
+        limits: Limits | None = None,
+        access: Access | None = None,
+    ) -> None:
+        super().__init__(services, limits, access, self._close_all)
         self._unsent: UnsentBytes[Session[C]] = UnsentBytes(self._limits)
 
     @property
@@ -60,8 +71,13 @@ class Server(StorageInputs[C], TypedInputs[C]):
 
     # --- connections ------------------------------------------------------------------------------
 
-    def connection_opened(self, connection: C) -> list[Effect[C]]:
+    def connection_opened(self, connection: C, *, has_proof: bool = False) -> list[Effect[C]]:
         """Register a new connection; after `stop` it is closed at once.
+
+        Args:
+            connection: the connection.
+            has_proof: whether it came with a proof of whose it is, such as a cookie, to be looked into first: see
+                `Authenticate`. That matters only with an `Access`.
 
         Raises:
             LocalProtocolError: this connection is already open.
@@ -75,6 +91,8 @@ class Server(StorageInputs[C], TypedInputs[C]):
         out: list[Effect[C]] = []
         if self._shutdown.has_begun:
             session.close("the server is shutting down", out, CLOSE_GOING_AWAY)
+        else:
+            self._identities.opened(session, out, has_proof=has_proof)
         return out
 
     def connection_closed(self, connection: C, now: float) -> list[Effect[C]]:
@@ -84,6 +102,7 @@ class Server(StorageInputs[C], TypedInputs[C]):
         del self._sessions[connection]
         session.leave(out)
         self._owed.discard(session)
+        self._identities.leave(session)
         self._listings.leave(session, out)
         for subscription in session.subscriptions.values():
             subscription.collection.unsubscribe(subscription)
@@ -152,13 +171,14 @@ class Server(StorageInputs[C], TypedInputs[C]):
                     expect("text", text, str)
         elif isinstance(texts, str | bytes):
             raise TypeError("texts: expected several texts; receive_text takes a single one")
+        take = self._dispatcher.receive if session.signing_in is None else self._take_later
         out = self._begin(now)
         try:
             for text in texts:
                 if text.__class__ is not str:  # from an iterator, not checked before
                     expect("text", text, str)
                 if not (session.state == "closed" or self._shutdown.has_begun):
-                    self._dispatcher.receive(session, text, out)
+                    take(session, text, out)
                 if session.state == "closed" or session.is_paused:
                     break
         except BaseException:
@@ -166,6 +186,16 @@ class Server(StorageInputs[C], TypedInputs[C]):
             raise
         self._registry.flush(session, out)
         return self._end(out)
+
+    def _take_later(self, session: Session[C], text: str, out: Effects[C]) -> None:
+        """Let a message wait until it is known whose connection it is."""
+        take = partial(self._take_now, session, text)
+        session.wait_to_sign_in(Deferred(take, _nobody_asks, len(text)), out)
+
+    def _take_now(self, session: Session[C], text: str, out: Effects[C]) -> None:
+        """Take a message that has waited."""
+        if not (session.state == "closed" or self._shutdown.has_begun):
+            self._dispatcher.receive(session, text, out)
 
     # --- time -------------------------------------------------------------------------------------
 
@@ -187,10 +217,10 @@ class Server(StorageInputs[C], TypedInputs[C]):
         """Return the time at which to call `wake`, or None; it may change with every input."""
         if self._late or self._registry.is_unfinished or self._listings.is_answering:
             return self._drains.now
-        if self._unsent.may_go_on or self._owed:
+        if self._unsent.may_go_on or self._owed or self._identities.is_waiting:
             return self._drains.now
         first: float | None = None
-        for each in (self._drains, self._unsent, self._registry, self._shutdown):
+        for each in (self._drains, self._unsent, self._registry, self._shutdown, self._identities):
             deadline = each.next_deadline()
             if deadline is not None and (first is None or deadline < first):
                 first = deadline
@@ -212,6 +242,7 @@ class Server(StorageInputs[C], TypedInputs[C]):
         if (owed := self._owed.next()) is not None:
             owed.take_turn(out)
         self._registry.wake(out)
+        self._identities.wake(AT_ONCE, out)
         self._listings.go_on(out)
         return self._end(out)
 
@@ -267,3 +298,7 @@ class Server(StorageInputs[C], TypedInputs[C]):
         for subscription in gone:
             subscription.collection.unsubscribe(subscription)
         self._registry.change_subscribers((), gone, out)
+
+
+def _nobody_asks(out: list[Effect[C]]) -> None:
+    """Do nothing: a message of a connection that has ended has no author to be informed."""

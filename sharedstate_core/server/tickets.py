@@ -1,27 +1,30 @@
-"""The owners of tickets: the outcome of a storage operation goes to the owner of its ticket, once."""
+"""The owners of tickets: the outcome of a question to the embedder goes to the owner of its ticket, once."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 from sharedstate_core.collection.collection import Collection
 from sharedstate_core.effects import C, Commit, Load
 from sharedstate_core.errors import LocalProtocolError
 
+from .identities import Proof
 from .listing import ListRead
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+Owner: TypeAlias = Collection[C] | ListRead[C] | Proof[C]
+
 Kind = TypeVar("Kind", Commit, Load)
 
 
 class Tickets(Generic[C]):
-    """The storage operations under way, of collections and of lists."""
+    """The storage operations under way, of collections and of lists, and the proofs that are looked into."""
 
     def __init__(self) -> None:
-        self._owners: dict[int, Collection[C] | ListRead[C]] = {}
+        self._owners: dict[int, Owner[C]] = {}
         self._last = 0
 
     def __len__(self) -> int:
@@ -30,8 +33,8 @@ class Tickets(Generic[C]):
     def __iter__(self) -> Iterator[int]:
         return iter(self._owners)
 
-    def issue(self, owner: Collection[C] | ListRead[C]) -> int:
-        """Return a new ticket for an operation whose outcome goes to `owner`."""
+    def issue(self, owner: Owner[C]) -> int:
+        """Return a new ticket for a question whose outcome goes to `owner`."""
         self._last += 1
         self._owners[self._last] = owner
         return self._last
@@ -60,10 +63,21 @@ class Tickets(Generic[C]):
             )
         return owner
 
+    def proof(self, ticket: int) -> Proof[C]:
+        """Return the proof that was looked into; the caller then calls `end`.
+
+        Raises:
+            LocalProtocolError: none with this ticket is looked into.
+        """
+        owner = self._owner(ticket)
+        if not isinstance(owner, Proof):
+            raise LocalProtocolError(f"no Authenticate with ticket {ticket!r} is under way")
+        return owner
+
     def end(self, ticket: int) -> None:
         """Close a ticket once its result has been checked."""
         del self._owners[ticket]
 
-    def _owner(self, ticket: int) -> Collection[C] | ListRead[C] | None:
+    def _owner(self, ticket: int) -> Owner[C] | None:
         """Return the owner of a ticket, if it has one; 1.0 and True are not tickets, although they equal 1."""
         return self._owners.get(ticket) if type(ticket) is int else None

@@ -10,9 +10,12 @@ The rules:
 """
 
 from collections.abc import Callable, Hashable
+from functools import partial
 
 from sharedstate_core.arguments import as_condition, check_paging, check_update, expect
+from sharedstate_core.collection.author import abandon
 from sharedstate_core.collection.queue import Put, put_size
+from sharedstate_core.collection.reader import Deferred
 from sharedstate_core.effects import C, Effect, Effects
 from sharedstate_core.errors import RequestError
 from sharedstate_core.names import Paging
@@ -64,6 +67,7 @@ class TypedInputs(Inputs[C]):
         session = None if connection is None else self._session(connection)
 
         def act(caller: Caller[C], out: Effects[C]) -> None:
+            self._dispatcher.rights.admit(session)
             check_bounds(write, self._limits.current)
             collection = parse_collection_path(path)
             self._registry.admit(collection)
@@ -147,6 +151,8 @@ class TypedInputs(Inputs[C]):
         session = self._session(connection)
 
         def act(caller: Caller[C], out: Effects[C]) -> None:
+            self._dispatcher.rights.admit(session)
+
             def reply(decision: Decision[C]) -> None:
                 refused = [decision.refused.get(path) for path, _ in changes.insert]
                 if refused and refused[0] is not None:
@@ -171,13 +177,25 @@ class TypedInputs(Inputs[C]):
         caller = Caller(session, author, size)
         if session is not None:
             session.asked(size, out)
+        take = partial(self._take, caller, act)
+        if session is not None and session.signing_in is not None:
+            session.wait_to_sign_in(Deferred(take, partial(abandon, caller), size), out)
+        else:
+            take(out)
+        self._registry.flush(session, out)
+        return self._end(out)
+
+    def _take(
+        self,
+        caller: Caller[C],
+        act: Callable[[Caller[C], Effects[C]], None],
+        out: Effects[C],
+    ) -> None:
         try:
             self._check_admission(caller)
             act(caller, out)
         except RequestError as error:
             caller.fail(error, out)
-        self._registry.flush(session, out)
-        return self._end(out)
 
     def _check_admission(self, caller: Caller[C]) -> None:
         """Refuse a request after `stop`, or for a connection with too many unanswered requests."""

@@ -33,15 +33,20 @@ class Client:
         wanted: the `sub` of each path that it wants, by path as spelled, without `since`.
         subscribed: the subscriptions that the server has confirmed on this connection.
         asked: every request ever sent, in order.
+        token: what it shows as proof of who it is, first on every connection; None for nothing.
+        user: who it is, as the server has told it.
     """
 
     def __init__(self) -> None:
+        self.token: str | None = None
+        self.user: dict[str, Any] | None = None
         self.outbox: deque[str] = deque()
         self.copies: dict[str, Copy] = {}
         self.wanted: dict[str, dict[str, Any]] = {}
         self.subscribed: dict[str, Subscribed] = {}
         self.asked: list[Asked] = []
         self._connections = 0
+        self._emptied: str | None = None
         self._waiting: dict[int, Asked] = {}
 
     # --- the connection ---------------------------------------------------------------------------
@@ -49,11 +54,14 @@ class Client:
     def connected(self) -> None:
         """Start on a new connection: ask for everything wanted, resuming where a copy is held."""
         self._connections += 1
+        if self.token is not None:
+            self.ask("PUT", "/session", {"token": self.token})
         if self.wanted:
             self.put_subs(dict(self.wanted), reset=True)
 
     def disconnected(self) -> None:
         """Drop everything that was under way on a connection that is gone."""
+        self._emptied = None
         self.outbox.clear()
         self.subscribed.clear()
         self._waiting.clear()
@@ -131,11 +139,20 @@ class Client:
             ContractError: the message breaks the protocol.
         """
         told = _decode(message)
+        emptied, self._emptied = self._emptied, None
+        if emptied is not None:
+            ends = (told.cmd, told.path) == ("END", emptied)
+            check(ends, f"{emptied}: emptied in the state that it is in, and it does not end")
         if told.type == "REPLY":
             self._answered(told, message)
-        else:
-            check((told.type, told.cmd) == ("MESSAGE", "NOTIFY"), f"what is this? {message!r}")
+        elif told.type == "MESSAGE" and told.cmd == "NOTIFY":
             self._notified(told)
+        elif told.type == "MESSAGE" and told.cmd == "END":
+            self._ended(told)
+        elif told.type == "MESSAGE" and told.cmd == "SESSION":
+            self.user = msgspec.json.decode(told.data)["user"]
+        else:
+            raise ContractError(f"what is this? {message!r}")
 
     def _answered(self, told: _Message, message: bytes) -> None:
         asked = self._waiting.pop(msgspec.json.decode(told.tunnel), None)
@@ -145,6 +162,8 @@ class Client:
         check(told.cmd == asked.cmd, f"a reply names another cmd: {message!r}")
         if asked.ok and asked.cmd == "PUT" and asked.path == "/subs":
             self._confirmed(asked)
+        elif asked.ok and asked.path == "/session":
+            self.user = msgspec.json.decode(told.data)["user"]
         elif asked.ok and asked.cmd == "PUT":
             self._acknowledged(asked)
         elif asked.ok and asked.cursor is not None:
@@ -176,6 +195,14 @@ class Client:
                 f"{path}: acknowledged at {written}, but the writer's own copy is at {held}",
             )
 
+    def _ended(self, told: _Message) -> None:
+        """Check that nothing is left of what a subscription has shown, which the server has ended."""
+        subscribed = self.subscribed.pop(told.path, None)
+        check(subscribed is not None, f"{told.path}: the end of what is not subscribed")
+        self.wanted.pop(told.path, None)
+        copy = self.copies.pop(told.path, None)
+        check(copy is None or not copy.state, f"{told.path}: it has ended, but shows something")
+
     def _notified(self, told: _Message) -> None:
         path, now = told.path, Cursor(told.epoch, told.version)
         subscribed = self.subscribed.get(path)
@@ -196,7 +223,10 @@ class Client:
             check(held == based, f"{path}: a change from {based}, but the copy is at {held}")
         if held is not None and held.epoch == now.epoch:
             grown = now.version > held.version or (now == held and not is_live)
-            check(grown, f"{path}: from {held} to {now}")
+            if now == held and is_live and parts[-1] == Update((), {}, True):
+                self._emptied = path  # before it ends
+            else:
+                check(grown, f"{path}: from {held} to {now}")
         for part in parts:
             copy.state = apply(copy.state, part)
         copy.cursor = now

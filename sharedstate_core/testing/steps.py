@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, assert_never
 from sharedstate_core.counters import Counters
 from sharedstate_core.effects import (
     Answer,
+    Authenticate,
     AwaitDrain,
     Close,
     Commit,
@@ -41,8 +42,11 @@ from .links import Connection, Link, Operation
 from .store import MemoryStore
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
+    from typing import Any
 
+    from sharedstate_core.access import Access
+    from sharedstate_core.errors import AuthReason
     from sharedstate_core.paths import CollectionPath
     from sharedstate_core.updates import Update
 
@@ -60,6 +64,7 @@ class Steps:
         limits: Limits | None = None,
         store: MemoryStore | None = None,
         services: Sequence[str] = ("items",),
+        access: Access | None = None,
     ) -> None:
         self.limits = limits or Limits()
         self.store = store or MemoryStore()
@@ -67,7 +72,9 @@ class Steps:
         self.clients = [Client() for _ in range(clients)]
         self.links = [Link() for _ in range(clients)]
         self.operations: dict[int, Operation] = {}
+        self.proofs: dict[int, Authenticate[Connection]] = {}
         self._services = services
+        self._access = access
         self._connections = 0
         self._untold: set[CollectionPath] = set()
         self._asked_for: set[CollectionPath] = set()
@@ -84,7 +91,7 @@ class Steps:
 
     def _server(self) -> Server[Connection]:
         """Return a new server, whose wall clock shows the same as the monotonic one."""
-        server: Server[Connection] = Server(self._services, self.limits)
+        server: Server[Connection] = Server(self._services, self.limits, self._access)
         server.set_clock(self.now, self.now)
         return server
 
@@ -155,6 +162,26 @@ class Steps:
         if connection is None:
             raise ValueError(f"client {client} has no connection")
         return connection
+
+    # --- users ------------------------------------------------------------------------------------
+
+    def accept(
+        self, ticket: int, user: Mapping[str, Any] | None = None, expires: float | None = None
+    ) -> None:
+        """Report whose connection it is; by default the user whose id is the token."""
+        token = self.proofs.pop(ticket).token
+        if user is None and token is not None:
+            user = {"id": token}
+        self._perform(self.server.authenticated(ticket, user, self.now, expires))
+
+    def decline(self, ticket: int, reason: AuthReason = "invalid") -> None:
+        """Report that a proof is not one."""
+        del self.proofs[ticket]
+        self._perform(self.server.authentication_failed(ticket, reason, self.now))
+
+    def send_away(self, client: int) -> None:
+        """Let the embedding program sign out a client's user for good."""
+        self._perform(self.server.send_away(self.connection(client), self.now))
 
     # --- storage ----------------------------------------------------------------------------------
 
@@ -254,6 +281,8 @@ class Steps:
                     self._close(effect)
                 case Commit() | Load() | ListCollections() | ListApps():
                     self._begin(effect)
+                case Authenticate():
+                    self.proofs[effect.ticket] = effect
                 case Doubt():
                     self._doubt(effect)
                 case Refused():

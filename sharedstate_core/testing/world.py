@@ -32,8 +32,10 @@ class World(Steps):
         limits: the server's limits; None for the defaults.
         store: the store to start with; None for an empty one.
         services: names of the services.
+        access: who has to sign in; None if nobody does.
 
     Attributes:
+        proofs: what the server wants to know of whose connection it is, by ticket.
         callers: the authors of `put` and `get`, and their answers.
         sent: what the server has sent: `deliveries` and `bytes` only.
         doubts: number of `Doubt` effects.
@@ -102,6 +104,7 @@ class World(Steps):
                 self.clients[client].disconnected()
         self.stopping = None
         self.operations.clear()
+        self.proofs.clear()
         self.callers.waiting.clear()
         self._untold.clear()
         self.server = self._server()
@@ -138,7 +141,9 @@ class World(Steps):
         """Let everything under way arrive, and everything that follows from it."""
         moved = True
         while moved:
-            moved = bool(self.operations)
+            moved = bool(self.operations or self.proofs)
+            for ticket in list(self.proofs):
+                self.accept(ticket)
             for ticket in list(self.operations):
                 self.finish(ticket)
             for client, link in enumerate(self.links):

@@ -21,10 +21,13 @@ if TYPE_CHECKING:
     from sharedstate_core.storage import Cursor
 
 
-class _Error(Struct, omit_defaults=True):
+class Error(Struct, omit_defaults=True):
+    """An error, as it is told."""
+
     code: str
     message: str
     outcome: str | UnsetType = UNSET
+    reason: str | UnsetType = UNSET
 
 
 class _Reply(Struct, tag_field="type", tag="REPLY"):
@@ -34,8 +37,8 @@ class _Reply(Struct, tag_field="type", tag="REPLY"):
     data: Any
     epoch: str | UnsetType = UNSET
     version: int | UnsetType = UNSET
-    error: _Error | UnsetType = UNSET
-    errors: list[tuple[str, _Error]] | UnsetType = UNSET
+    error: Error | UnsetType = UNSET
+    errors: list[tuple[str, Error]] | UnsetType = UNSET
 
 
 class _NamesReply(_Reply, tag_field="type", tag="REPLY"):
@@ -48,6 +51,11 @@ JOINED: Final = 1_000
 """Items that are joined at a time: a long text is not copied as a whole."""
 
 _encode = msgspec.json.Encoder().encode
+
+
+def error_of(error: RequestError | Refusal) -> Error:
+    """Return an error as it is told."""
+    return Error(error.code, error.message, reason=error.reason or UNSET)
 
 
 def encode_reply(cmd: str | Raw, tunnel: Raw, data: object, cursor: Cursor | None = None) -> bytes:
@@ -80,7 +88,7 @@ def encode_subs_reply(
     errors: Iterable[tuple[str, Refusal]],
 ) -> bytes:
     """Return the reply to `PUT /subs`: the subscriptions that it tells of, and the ones that were refused."""
-    refused = [(path, _Error(error.code, error.message)) for path, error in errors]
+    refused = [(path, error_of(error)) for path, error in errors]
     data = [(path, Raw(sub)) for path, sub in subs]
     return _encode(_Reply("PUT", tunnel, True, data, errors=refused or UNSET))
 
@@ -94,7 +102,9 @@ def encode_failure(
     outcome_unknown: bool = False,
 ) -> bytes:
     """Return a reply with `ok: false`."""
-    detail = _Error(error.code, error.message, "unknown" if outcome_unknown else UNSET)
+    detail = error_of(error)
+    if outcome_unknown:
+        detail.outcome = "unknown"
     reply = _Reply(cmd, tunnel, False, error.message, error=detail)
     if cursor is not None:
         reply.epoch, reply.version = cursor.epoch, cursor.version

@@ -27,9 +27,19 @@ from .scenes import PATH, P, hear, put, say, stored, under_way, watching
 
 PACKAGE = Path(sharedstate_core.__file__).parent
 ALLOWED = {
-    *("__future__", "abc", "bisect", "collections", "collections.abc", "contextlib", "dataclasses"),
+    *(
+        "__future__",
+        "abc",
+        "base64",
+        "bisect",
+        "collections",
+        "collections.abc",
+        "contextlib",
+        "dataclasses",
+    ),
     *(
         "functools",
+        "hashlib",
         "heapq",
         "itertools",
         "json",

@@ -46,11 +46,11 @@ def inserting(ids: int, size: int = 0, name: str = "") -> str:
     return request(f'{{"insert":[{items}]}}')
 
 
-def commit(server: Server[str], texts: list[str]) -> tuple[Commit, list[Work]]:
-    """Ask for updates, and carry out the commit: the work of each input from storage's answer on."""
+def commit(server: Server[str], texts: list[str], version: int = 1) -> tuple[Commit, list[Work]]:
+    """Ask for updates at a version, and carry out the commit: the work of each input from storage's answer on."""
     (asked,) = server.receive_texts("me", texts, 0.0)
     assert isinstance(asked, Commit)
-    result = CommitResult("e", [Committed(2 + n) for n, _ in enumerate(asked.writes)])
+    result = CommitResult("e", [Committed(n) for n, _ in enumerate(asked.writes, version + 1)])
     told: list[Effect[str]] = []
     work = [work_of(lambda: told.extend(server.commit_succeeded(asked.ticket, result, 0.0)))]
     while server.next_wakeup() == 0.0:
@@ -185,6 +185,29 @@ def test_news_of_the_same_commit_is_no_reason_to_load() -> None:
     assert not world.operations
     world.settle()
     check_copies(world)
+
+
+def test_news_of_a_large_commit_that_come_before_its_outcome_are_no_reason_to_load() -> None:
+    world = watching(1, "a", limits=Limits(turn_items=2))
+    put(world, 0, *"bcdefghi")
+    commit = under_way(world, Commit)
+    world.execute(commit.ticket)
+    world.server.collection_changed(PATH, world.store.head(PATH), world.now)
+    world.finish(commit.ticket)
+    while world.server.next_wakeup() == world.now:
+        world.turn()
+    assert not world.operations
+    world.settle()
+    check_copies(world)
+
+
+def test_many_tombstones_are_forgotten_by_turns() -> None:
+    server = server_with(2 * MANY)
+    for version, first in enumerate((0, MANY), 1):
+        ids = [f"r{n}" for n in range(first, first + MANY)]
+        _, work = commit(server, [request(json.dumps({"remove": ids}))], version)
+        assert max(work) < LONG_TURN
+        server.change_limits(Limits(tombstones=10, unanswered=MANY))
 
 
 def test_portions_do_what_the_whole_does() -> None:

@@ -1,0 +1,30 @@
+"""Who has to sign in: what the embedder demands of connections."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .arguments import check_number, expect
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What a server that knows its users demands.
+
+    Attributes:
+        required: whether a connection may do nothing but sign in, and ask for the time, until it has a user.
+        deadline_seconds: with `required`, how long a connection may be without a user before it is closed.
+        grace_seconds: how long a connection keeps its user once the user's token has expired.
+
+    Raises:
+        TypeError, ValueError: a value is not what it should be.
+    """
+
+    required: bool = False
+    deadline_seconds: float = 10.0
+    grace_seconds: float = 30.0
+
+    def __post_init__(self) -> None:
+        expect("required", self.required, bool)
+        check_number("deadline_seconds", self.deadline_seconds, 0.001, whole=False)
+        check_number("grace_seconds", self.grace_seconds, 0, whole=False)

@@ -1,0 +1,91 @@
+"""Encode what a client is told about itself: whose connection it is, and what it may no longer read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+from msgspec import Struct
+
+from .encode import Error, error_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sharedstate_core.errors import RequestError
+    from sharedstate_core.limits import Limits
+    from sharedstate_core.storage import Cursor
+
+_encode: Final = msgspec.json.Encoder().encode
+
+
+class _Data(Struct):
+    id: str | None
+    user: Any
+    expires: float | None
+    features: Sequence[str]
+    limits: dict[str, int]
+
+
+class _Changed(Struct):
+    user: Any
+    expires: float | None
+
+
+class _Session(Struct, tag_field="type", tag="MESSAGE"):
+    cmd: str
+    data: _Changed
+    reason: str
+
+
+class _End(Struct, tag_field="type", tag="MESSAGE"):
+    cmd: str
+    path: str
+    error: Error
+
+
+def session_data(
+    id: str | None,
+    user: Mapping[str, Any] | None,
+    expires: float | None,
+    features: Sequence[str],
+    limits: Limits,
+) -> object:
+    """Return the `data` of the reply to `PUT /session` and `GET /session`."""
+    known = {
+        "message_bytes": limits.message_bytes,
+        "items": limits.items,
+        "id_bytes": limits.id_bytes,
+        "depth": limits.depth,
+        "subscriptions": limits.subscriptions,
+        "unanswered": limits.unanswered,
+    }
+    return _Data(id, user, expires, features, known)
+
+
+def encode_session_message(
+    user: Mapping[str, Any] | None, expires: float | None, reason: str
+) -> bytes:
+    """Return the message that says who the client is, without its having asked."""
+    return _encode(_Session("SESSION", _Changed(user, expires), reason))
+
+
+def encode_emptying(path: str, cursor: Cursor) -> bytes:
+    """Return a notification that leaves nothing of what a subscription has shown."""
+    epoch = _encode(cursor.epoch)
+    data = b'{"remove":[],"insert":[],"reset":true}'
+    return (
+        b'{"type":"MESSAGE","cmd":"NOTIFY","path":%b,"data":%b,"epoch":%b,"base":0,"version":%d}'
+        % (
+            _encode(path),
+            data,
+            epoch,
+            cursor.version,
+        )
+    )
+
+
+def encode_end(path: str, error: RequestError) -> bytes:
+    """Return the message that the server has ended a subscription."""
+    return _encode(_End("END", path, error_of(error)))
