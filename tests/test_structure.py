@@ -94,6 +94,7 @@ ADAPTER: Final[dict[str, set[str]]] = {
     "logs": set(),
     "tasks": set(),
     "config": {"logs"},
+    "auth": {"config", "logs"},
     "net": {"config", "logs"},
     "websocket": {"config", "net"},
     "http": {"config", "logs", "net", "websocket"},

@@ -1,0 +1,76 @@
+"""The words: what is shown, who it names, and why it names nobody."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Reason: TypeAlias = Literal["missing", "invalid", "expired", "revoked", "unavailable"]
+
+TOKEN_BYTES: Final = 8 * 1024
+"""Longest token: a longer one is refused before anything looks at it."""
+
+MAX_LEVELS: Final = 32
+"""Levels of nesting in a user."""
+
+
+class Unauthenticated(Exception):  # noqa: N818  (what the wire calls it)
+    """What was shown names nobody.
+
+    Attributes:
+        reason: `missing`: there is no token; `invalid`; `expired`; `revoked`; `unavailable`: it cannot be told at the
+            moment, and the same token may be valid later.
+        text: one line for whoever showed it; never holds any part of it.
+    """
+
+    def __init__(self, reason: Reason, text: str) -> None:
+        super().__init__(text)
+        self.reason: Reason = reason
+        self.text = text
+
+
+def is_deep(value: object, levels: int = MAX_LEVELS) -> bool:
+    """Return whether JSON is nested deeper than users may be."""
+    if isinstance(value, dict):
+        return levels == 0 or any(is_deep(member, levels - 1) for member in value.values())
+    if isinstance(value, list):
+        return levels == 0 or any(is_deep(element, levels - 1) for element in value)
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class AuthRequest:
+    """What a connection shows.
+
+    Attributes:
+        token: the token; None: there is none.
+        headers: of the handshake, names in lower case; several of one name are joined by `, `. The header that names
+            a user is left out unless a trusted proxy has set it.
+        cookies: of the handshake, by name; of several with one name the first.
+        peer: address of the peer; empty for a UNIX socket.
+        origin: the page that opened the connection, as its browser says; None: it is no browser.
+        user: id of a user, as a trusted proxy says; None if there is a token.
+    """
+
+    token: str | None = field(default=None, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    cookies: Mapping[str, str] = field(default_factory=dict, repr=False)
+    peer: str = ""
+    origin: str | None = None
+    user: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who somebody is.
+
+    Attributes:
+        user: JSON, with an `id` that is a text of 1 to 255 characters. Many may share it: nobody changes it.
+        expires: until when that is so, in seconds since the Unix epoch; None: for ever.
+    """
+
+    user: dict[str, Any]
+    expires: float | None = None
