@@ -9,7 +9,9 @@ what was known, and its place keeps where and why.
 from __future__ import annotations
 
 from math import copysign, isfinite, isnan
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from msgspec import Struct
 
 from .bounds import MAX_DEPTH, MAX_QUOTED
 from .operations import operation_of
@@ -39,11 +41,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-class _Known(NamedTuple):
+class _Known(Struct, frozen=True, gc=False):
     value: Value
 
 
 _Result: TypeAlias = Node | _Known | Failure
+
+_INT_BITS: Final = 1_024
+"""Python refuses to write numbers of very many digits."""
 
 _FLIPPED: Final = {"==": "==", "!=": "!=", "<": ">", ">": "<", "<=": ">=", ">=": "<="}
 
@@ -157,7 +162,7 @@ class _Specialiser:
 
     def _quoted(self, value: Value, place: Place, depth: int) -> Node:
         self._left -= 1
-        if self._left < 0 or depth > MAX_DEPTH:
+        if self._left < 0 or depth > MAX_DEPTH or _is_long(value):
             raise Fault("what is known is too large to become part of an expression")
         if isinstance(value, float) and not isfinite(value):
             above = 0.0 if isnan(value) else copysign(1.0, value)
@@ -170,6 +175,10 @@ class _Specialiser:
             values = tuple(self._quoted(each, place, depth + 1) for each in value.values())
             return MapOf(tuple(value), values, place)
         raise Fault("what is known is not a JSON value")
+
+
+def _is_long(value: Value) -> bool:
+    return isinstance(value, int) and value.bit_length() > _INT_BITS
 
 
 def _failing(failure: Failure) -> Node:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from math import copysign
 from typing import Final, TypeAlias
 
 from msgspec import Struct
@@ -32,11 +33,12 @@ class Literal(Node, frozen=True, eq=False):
     place: Place = NOWHERE
 
     def __eq__(self, other: object) -> bool:
-        return (
-            isinstance(other, Literal)
-            and self.value.__class__ is other.value.__class__
-            and repr(self.value) == repr(other.value)
-        )
+        if not isinstance(other, Literal) or self.value.__class__ is not other.value.__class__:
+            return False
+        one, another = self.value, other.value
+        if isinstance(one, float) and isinstance(another, float):
+            return one == another and copysign(1.0, one) == copysign(1.0, another)
+        return one == another
 
     def __ne__(self, other: object) -> bool:
         return not self == other  # that of the base compares fields

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sharedstate_core.expressions.bounds import MAX_QUOTED
@@ -22,8 +22,6 @@ from .expression_trees import SAMPLES
 if TYPE_CHECKING:
     from .expression_trees import Sample
 
-OFTEN = settings(max_examples=settings().max_examples * 2)
-
 
 def value_of(tree: Node, values: dict[str, Any]) -> str:
     """Return the value as a text that is the same for what is the same; an error is an error."""
@@ -37,7 +35,6 @@ def test_what_is_printed_is_read_again(sample: Sample) -> None:
     assert text_of(parse(sample.text)) == sample.text
 
 
-@OFTEN
 @given(SAMPLES)
 def test_what_is_left_has_the_same_value(sample: Sample) -> None:
     known = {name: sample.values[name] for name in sample.known}

@@ -1,0 +1,81 @@
+"""What rules allow and their author probably does not mean."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sharedstate_core.expressions.printer import text_of
+from sharedstate_core.expressions.specialiser import specialise
+from sharedstate_core.expressions.tree import Binary, Literal, Name, Node, Select, nodes_of
+
+from .entry import DENIED
+from .faults import RuleFault
+from .keys import RIGHTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from .entry import Entry
+
+
+def hints(entries: Sequence[Entry]) -> Iterator[RuleFault]:
+    """Yield one for each thing that is probably not meant."""
+    for index, entry in enumerate(entries):
+        earlier = (each for each in entries[:index] if each.pattern.covers(entry.pattern))
+        if (first := next(earlier, None)) is not None:
+            text = f"no path reaches this entry: {first.name} matches all of {entry.pattern.text}"
+            yield RuleFault(f"{entry.name}.path", text)
+        for name in entry.unused:
+            yield RuleFault(f"{entry.name}.let.{name}", "nothing looks at it")
+        yield from _given_away(entry)
+        yield from _never(entry)
+
+
+def _given_away(entry: Entry) -> Iterator[RuleFault]:
+    """Yield the members by which an update asks whose an item is, and which people may set all the same."""
+    for member in _owners(entry.tree("update")):
+        if member in entry.stamps.members:
+            continue
+        if member not in _members(entry.tree("update"), "new"):
+            asks = f"it asks for item.{member}, and not for new.{member}"
+            text = f"people can give items away: {asks}; add new.{member} == item.{member}"
+            yield RuleFault(entry.source("update"), text)
+        insert = entry.tree("insert")
+        if insert != DENIED and member not in _members(insert, "new"):
+            text = (
+                f"people can insert items in the name of others: it does not ask for new.{member}"
+            )
+            yield RuleFault(entry.source("insert"), text)
+
+
+def _owners(tree: Node) -> dict[str, None]:
+    """Return the members of `item` that are compared with something of the user, in order."""
+    owners: dict[str, None] = {}
+    for node in nodes_of(tree):
+        if isinstance(node, Binary) and node.op in {"==", "in"}:
+            for mine, other in ((node.left, node.right), (node.right, node.left)):
+                if any(isinstance(each, Name) and each.name == "user" for each in nodes_of(other)):
+                    owners.update(dict.fromkeys(_members(mine, "item")))
+    return owners
+
+
+def _members(tree: Node, name: str) -> list[str]:
+    """Return the members of a name that an expression looks at."""
+    return [
+        node.member
+        for node in nodes_of(tree)
+        if isinstance(node, Select) and isinstance(node.of, Name) and node.of.name == name
+    ]
+
+
+def _never(entry: Entry) -> Iterator[RuleFault]:
+    """Yield the rules that are false or an error whatever they look at, without saying so."""
+    told: set[str] = set()
+    for key in RIGHTS:
+        tree, source = entry.tree(key), entry.source(key)
+        if key not in entry.trees or isinstance(tree, Literal) or source in told:
+            continue
+        left = text_of(specialise(tree, {}))
+        if left in {"false", "null.error"}:
+            told.add(source)
+            yield RuleFault(source, "it is never true")

@@ -1,0 +1,144 @@
+"""All rules: which entry decides on a collection, and what it says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Self, TypeAlias
+
+from sharedstate_core.expressions.explain import Step, explain
+from sharedstate_core.expressions.specialiser import specialise
+
+from .faults import Faults, RuleFault, RulesError
+from .grant import Grant
+from .hints import hints
+from .reading import read_entries
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from typing import Any
+
+    from sharedstate_core.expressions.tree import Node
+    from sharedstate_core.paths import CollectionPath
+
+    from .entry import Entry
+
+    User: TypeAlias = Mapping[str, Any] | None
+
+LISTED: Final = "list"
+
+
+class Rules:
+    """The rules of a server.
+
+    Attributes:
+        entries: in order; the first that matches decides.
+    """
+
+    def __init__(self, entries: Iterable[Entry]) -> None:
+        self.entries = tuple(entries)
+
+    @classmethod
+    def parse(cls, config: object, place: str = "rules") -> Self:
+        """Read rules.
+
+        Args:
+            config: a list of objects, as JSON has them, with these keys; all but `path` may be missing.
+
+                - `path`: the collections it decides on: `/app/service/collection`, with `*` or `{name}` (a variable)
+                  for a segment or for a part of one.
+                - `read`, `insert`, `update`, `remove`: an expression, true or false; missing, it is denied.
+                - `write`: stands for each of `insert`, `update` and `remove` that is missing.
+                - `admin`: whether somebody is told why something is denied, and may list names where `list` is missing.
+                - `list`: whether the names of all collections that the path matches may be listed; it must end in `/*`
+                  or in a variable alone, whose value is not known.
+                - `let`: names that stand for expressions in the others, and in one another.
+                - `stamp`: members that the server sets in every item that is inserted or updated, each an expression,
+                  such as `{"by": "user.id", "at": "now"}`; or `{"insert": {...}, "update": {...}}` to tell the two
+                  apart. No client sets any of them: see `Grant.stamped`.
+
+                Expressions look at `user` (null, or the claims with `id`), the variables of the path, `item` (what is
+                stored: update, remove), `new` (what would be: insert, update), `now` (seconds since the Unix epoch,
+                a double) and `session` (the public name of the session, a string); the last two not in `read`, `list`
+                and `admin`.
+            place: of the list in the configuration, for errors.
+
+        Raises:
+            RulesError: with all mistakes.
+        """
+        faults = Faults()
+        entries = read_entries(config, place, faults)
+        if faults.found:
+            raise RulesError(faults.found)
+        return cls(entries)
+
+    def entry(self, path: CollectionPath) -> Match | None:
+        """Return what decides on a collection; None if nothing does, and everything is denied."""
+        for entry in self.entries:
+            if (variables := entry.pattern.match(path)) is not None:
+                return Match(entry, variables)
+        return None
+
+    def may_list(self, app: str | None, service: str | None, user: User) -> bool:
+        """Return whether a user may list names: the collections of an app and service, or what is above them.
+
+        The first entry decides that matches all the collections whose names, or whose apps' or services', would be in
+        the list; those that match only some of them are passed over. If it has no `list`, its `admin` does.
+
+        Args:
+            app: the app whose services or collections are listed; None for a list of apps.
+            service: the service whose collections are listed; None for a list of services or of apps.
+            user: None, or the claims.
+        """
+        for entry in self.entries:
+            if (variables := entry.pattern.match((app, service, None))) is not None:
+                key = LISTED if LISTED in entry.trees else "admin"
+                return entry.allows(key, {**variables, "user": user})
+        return False
+
+    def warnings(self) -> list[RuleFault]:
+        """Return what is allowed, but probably not meant."""
+        return list(hints(self.entries))
+
+
+class Match:
+    """The entry that decides on a collection.
+
+    Attributes:
+        entry: the entry.
+        variables: the variables of its path, with their values.
+    """
+
+    __slots__ = ("entry", "variables")
+
+    def __init__(self, entry: Entry, variables: Mapping[str, str]) -> None:
+        self.entry = entry
+        self.variables = variables
+
+    def may_read(self, user: User) -> bool:
+        """Return whether a user (None, or the claims with `id`) may read the whole collection."""
+        return self.entry.allows("read", {**self.variables, "user": user})
+
+    def readable(self, user: User) -> Node:
+        """Return what is left of `read` for a user: the literal true, or else it is denied, since none reads items."""
+        return specialise(self.entry.tree("read"), {**self.variables, "user": user})
+
+    def is_admin(self, user: User) -> bool:
+        """Return whether a user may be told why something is denied."""
+        return self.entry.allows("admin", {**self.variables, "user": user})
+
+    def for_user(self, user: User, session: str) -> Grant:
+        """Return what a session may write; to be kept, since it takes a fraction of a millisecond.
+
+        Args:
+            user: None, or the claims with `id`; they must not change afterwards.
+            session: public name of the session.
+        """
+        return Grant(self.entry, {**self.variables, "user": user, "session": session})
+
+    def explain(self, key: str, values: Mapping[str, object]) -> Iterator[Step]:
+        """Yield each part of a rule with its value.
+
+        Args:
+            key: `read`, `insert`, `update`, `remove`, `list` or `admin`.
+            values: those of `user`, `session`, `item`, `new` and `now`, as far as the rule looks at them.
+        """
+        return explain(self.entry.tree(key), {**self.variables, **values})
