@@ -106,7 +106,7 @@ ADAPTER: Final[dict[str, set[str]]] = {
     "client": {"client/net", "logs", "tasks"},
     "": {"config", "connections", "http", "hub", "logs", "net", "ops", "storage", "tasks"}
     | {"websocket"},
-    "server_command": {"", "config", "logs", "net", "ops", "storage"},
+    "server_command": {"", "auth", "config", "logs", "net", "ops", "storage"},
     "client_command": {"client", "client/net", "logs", "server_command"},
 }
 """The folders of the adapter, and what each imports: some of those above it."""

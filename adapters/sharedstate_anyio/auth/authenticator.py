@@ -75,8 +75,9 @@ class Authenticator:
             key_set = errors.attempt(self._wanted_key_set, config)
             verifier = errors.attempt(_verifier, config, key_set)
             asked = errors.attempt(self._wanted_function, config)
+            static = errors.attempt(StaticKeys, config.keys)
         self._cache = Cache()
-        self._static = StaticKeys(config.keys)
+        self._static = static or StaticKeys()
         self._jwt, self._function = verifier, asked
         self._config = config
         if key_set is not self._key_set:

@@ -19,6 +19,7 @@ import msgspec
 
 from sharedstate_anyio.config.auth import MAX_ID
 from sharedstate_backends.contract import ConfigurationError
+from sharedstate_core.server.identity_inputs import MAX_USER_BYTES
 
 from .faults import describe
 from .identity import Identity, Unauthenticated, is_deep
@@ -38,9 +39,6 @@ TASKS: Final = 64
 """Calls of an async function at a time."""
 HUNG: Final = 32
 """Threads that may hang beside those."""
-USER_BYTES: Final = 64 * 1024
-"""Longest user, as JSON text: each connection keeps it, and tells it to its client."""
-
 _TEXTS: Final[dict[Reason, str]] = {
     "missing": "there is no token",
     "invalid": "the token is not valid",
@@ -175,8 +173,8 @@ def _as_json(user: dict[Any, Any]) -> dict[str, Any]:
         text = msgspec.json.encode(user)
     except (TypeError, ValueError, RecursionError):
         raise _NonsenseError("returned what is no JSON") from None
-    if len(text) > USER_BYTES:
-        raise _NonsenseError(f"returned more than {USER_BYTES:,} bytes of JSON")
+    if len(text) > MAX_USER_BYTES:
+        raise _NonsenseError(f"returned more than {MAX_USER_BYTES:,} bytes of JSON")
     copy: dict[str, Any] = msgspec.json.decode(text)
     if is_deep(copy):
         raise _NonsenseError("returned what is nested too deep")

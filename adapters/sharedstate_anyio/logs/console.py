@@ -49,9 +49,14 @@ class Console:
         if not os.isatty(STDOUT):
             self._output.setFormatter(LineFormatter())
 
-    def conceal(self, configs: Iterable[Mapping[str, object]], public: Collection[str]) -> None:
+    def conceal(
+        self,
+        configs: Iterable[Mapping[str, object]],
+        public: Collection[str],
+        members: Collection[str] = (),
+    ) -> None:
         """Redact the secrets in these configuration objects; see `Redactor`."""
-        self._redactor = Redactor(configs, public)
+        self._redactor = Redactor(configs, public, members)
         conceal(self._redactor)
 
     def say(self, text: str, event: str, **fields: object) -> None:

@@ -4,6 +4,8 @@
    but not if it holds a password or lines, or is under a key that names a secret.
 2. All else is left out, in every spelling. Nobody can list the names that keys of secrets have.
 3. What stands openly elsewhere, such as the name of a service, is shown, unless its key names a secret.
+4. Nothing is shown that has the form of a JSON Web Token, or stands where tokens are sent: in `Authorization`, in
+   cookies, in a query.
 """
 
 from __future__ import annotations
@@ -40,6 +42,23 @@ _IN_URL: Final = re.compile(r"://[^/@\s]*?:([^/@\s]+)@")
 _PAIR: Final = re.compile(r"(\w+)=([^\s;&=][^\s;&]*)")
 _NEVER: Final[re.Pattern[str]] = re.compile(r"(?!)")
 
+# A JSON object in base64url begins with `e`, then mostly `yJ`; without that it takes capitals to tell it from a host.
+_JWT: Final = re.compile(
+    r"(?<![\w-])(?:e[wy](?=[a-z_-]*[A-Z0-9])[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)+|eyJ[A-Za-z0-9_-]{8,})"
+)
+# As a line of a request's head, or as Python or JSON shows a pair; `auth.cookie: ` is a place in the configuration.
+_PAIRED: Final = r"(?:\\*['\"]\s*[:,=]\s*b?\\*['\"]|\s*:\s*)"
+_AUTHORIZATION: Final = re.compile(
+    rf"(?P<before>(?<![\w.])(?:proxy-)?authorization{_PAIRED})(?:\w+ +)?[^\s'\",;\\]+",
+    re.IGNORECASE,
+)
+_COOKIE: Final = re.compile(
+    rf"(?P<before>(?<![\w.])(?:set-)?cookie{_PAIRED})(?:=\\?\"[^\"\r\n]*\"|[^'\"\r\n\\])+",
+    re.IGNORECASE,
+)
+_BEARER: Final = re.compile(r"(?P<before>\bbearer +)[A-Za-z0-9._~+/-]{6,}=*", re.IGNORECASE)
+_MEMBERS: Final = ("token", "access_token", "id_token", "refresh_token")
+
 
 class _Secret(NamedTuple):
     """A value to leave out; `certain` if the name of its key says that it is a secret."""
@@ -58,10 +77,14 @@ class Redactor:
     Args:
         configs: objects of the configuration, each of a service.
         public: what is shown anyway, unless its key names a secret: names of services and their modules.
+        members: names of cookies, and of members of a query, that hold a token.
     """
 
     def __init__(
-        self, configs: Iterable[Mapping[str, object]] = (), public: Collection[str] = ()
+        self,
+        configs: Iterable[Mapping[str, object]] = (),
+        public: Collection[str] = (),
+        members: Collection[str] = (),
     ) -> None:
         shown: set[str] = set(public)
         found = [secret for config in configs for secret in _secrets(config, shown, certain=False)]
@@ -69,10 +92,18 @@ class Redactor:
         longest_first = sorted(kept, key=lambda secret: len(secret.text), reverse=True)
         spellings = [spelling for secret in longest_first for spelling in _spellings(secret)]
         self._pattern = re.compile("|".join(dict.fromkeys(spellings))) if spellings else _NEVER
+        names = "|".join(re.escape(name) for name in members)
+        own = rf"|(?<![\w.-])(?:{names})=" if names else ""
+        of_a_query = "|".join(_MEMBERS)
+        member = re.compile(rf"(?P<before>[?&](?:{of_a_query})={own})[^\s&;,'\"#]+")
+        self._places = (_AUTHORIZATION, _COOKIE, _BEARER, member)
 
     def __call__(self, text: str) -> str:
         """Return the text without secrets."""
-        return self._pattern.sub(HIDDEN, text)
+        text = _JWT.sub(HIDDEN, self._pattern.sub(HIDDEN, text))
+        for place in self._places:
+            text = place.sub(rf"\g<before>{HIDDEN}", text)
+        return text
 
 
 def _secrets(value: object, shown: set[str], *, certain: bool) -> Iterator[_Secret]:

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
+from sharedstate_anyio.auth import Authenticator
 from sharedstate_anyio.config.config import load_config
 from sharedstate_anyio.config.document import join
 from sharedstate_anyio.config.exposure import check_folders
 from sharedstate_anyio.config.services import open_words
 from sharedstate_anyio.logs.formatting import printable, shortened
 from sharedstate_anyio.logs.redactor import Redactor
+from sharedstate_anyio.logs.repeated_errors import RepeatedErrors
 from sharedstate_anyio.net.listening import ListenError, load_certificates, open_listeners
 from sharedstate_anyio.ops import cautions
 from sharedstate_anyio.storage.contract_checks import BrokenContractError, call
@@ -36,6 +38,7 @@ from sharedstate_backends.error_collector import ErrorCollector
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from sharedstate_anyio.config.auth import AuthConfig
     from sharedstate_anyio.config.config import Config
     from sharedstate_anyio.config.listeners import Listen
     from sharedstate_anyio.config.services import ServiceConfig
@@ -67,7 +70,8 @@ async def check(file: Path | None) -> int:
     wrong = {re.split(r"[.\[]", each.key)[0] for each in errors.found}
     # Listeners that cannot be read are replaced by the default, which nobody asked for.
     listens = _listeners(config.listen) if "service" not in wrong else ALL_WELL
-    return max(status, listens, await check_services(config, file))
+    signs = await _auth(config.auth) if config.auth is not None else ALL_WELL
+    return max(status, listens, signs, await check_services(config, file))
 
 
 def with_file(error: StorageError, file: Path | None) -> str:
@@ -102,6 +106,18 @@ async def check_services(config: Config, file: Path | None = None) -> int:
     for service in config.services:
         status = max(status, await _service(service, file))
     return status
+
+
+async def _auth(auth: AuthConfig) -> int:
+    """Load what verifies tokens, and fetch published keys, once."""
+    try:
+        authenticator = Authenticator(auth, RepeatedErrors())
+    except ConfigurationError as error:
+        return _complain(error.each)
+    if (problem := await authenticator.check()) is not None:
+        return _fault(problem, UNUSABLE)
+    ways = [key for key in ("jwt", "keys", "header", "python") if getattr(auth, key)]
+    return _well(f"auth: {', '.join(ways)}")
 
 
 def _listener(listen: Listen, place: str, opened: list[Listener]) -> int:

@@ -20,7 +20,6 @@ from sharedstate_anyio.config.config import load_config
 from sharedstate_anyio.config.exposure import check_folders
 from sharedstate_anyio.config.listeners import override
 from sharedstate_anyio.config.schema import schema
-from sharedstate_anyio.config.services import open_words
 from sharedstate_anyio.entry import STDERR
 from sharedstate_anyio.logs.console import Console
 from sharedstate_anyio.logs.events import about
@@ -33,12 +32,14 @@ from sharedstate_backends import ConfigurationError, OutcomeUnknownError, Storag
 
 from .backup import backup_command
 from .check import check, with_file
+from .concealing import conceal
 from .migrate import migrate
 from .options import check_parser, migrate_parser, parse_serve, schema_parser
 from .restore import restore_command
 from .saving import INTERRUPTED
 from .signals import SIGNALS, Shutdown
 from .systemd import inherited_sockets, notify, reloading
+from .token import token_command
 
 if TYPE_CHECKING:
     import socket
@@ -70,7 +71,7 @@ def _run(arguments: list[str]) -> None:
     faulthandler.register(signal.SIGQUIT, file=STDERR, chain=False)
     loop = _loop(options.loop)
     config = _config(options.config)
-    console.conceal((dict(s.config) for s in config.services), open_words(config.services))
+    conceal(console, config)
     try:
         listen = override(config.listen, options.host, options.port, options.unix)
         sockets = inherited_sockets()
@@ -85,8 +86,7 @@ def _run(arguments: list[str]) -> None:
     def reread() -> Config:
         new = load_config(options.config)
         check_folders(new)
-        services = *config.services, *new.services
-        console.conceal((dict(service.config) for service in services), open_words(services))
+        conceal(console, config, new)
         again = override(new.listen, options.host, options.port, options.unix)
         return dataclasses.replace(new, listen=again)
 
@@ -157,6 +157,7 @@ _COMMANDS: Final[Mapping[str, Callable[[Sequence[str]], NoReturn]]] = {
     "schema": _schema,
     "backup": partial(backup_command, console),
     "restore": partial(restore_command, console),
+    "token": partial(token_command, console),
 }
 
 

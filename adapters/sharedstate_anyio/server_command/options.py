@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 CONFIG: Final = "as for the server"
 
+MAX_DAYS: Final = 36_500
+
 CLIENT_COMMANDS: Final = ("get", "put", "watch", "load", "dump", "delete")
 """The commands of `sharedstate`."""
 
@@ -31,6 +33,7 @@ GUIDE: Final = """\
 other commands, each with a --help of its own:
   sharedstate-anyio check [config.json]    find the mistakes in a configuration before a start does
   sharedstate-anyio schema                 print the JSON Schema of the configuration, for editors
+  sharedstate-anyio token CONFIG --user ID  sign a token for somebody, with the configuration's secret
   sharedstate-anyio backup CONFIG TO       save every service in one file, while the server runs
   sharedstate-anyio restore CONFIG FROM    restore that file, whether the server runs or not
   sharedstate-anyio migrate [config.json]  take over the data of an earlier SharedState, once
@@ -218,6 +221,35 @@ def check_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def token_parser() -> argparse.ArgumentParser:
+    """Return the parser of `token`."""
+    parser = _command(
+        "token",
+        "Sign a token for somebody with the first secret of the configuration's auth.jwt, and print it. "
+        "Whoever has the token is that user, until it expires: hand it over as you would a password.",
+        "example: sharedstate-anyio token config.json --user ann --claim role=editor --days 30. "
+        "exit status: 0 if it is printed, 2 for a wrong command or configuration",
+    )
+    parser.add_argument("config", type=Path, metavar="CONFIG", help=CONFIG)
+    parser.add_argument("--user", required=True, metavar="ID", help="whom the token names")
+    parser.add_argument(
+        "--claim",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="what else it says of the user, for rules; the value is JSON if it can be, else a text; "
+        "may be given several times",
+    )
+    parser.add_argument(
+        "--days",
+        type=_days,
+        default=30.0,
+        metavar="N",
+        help="how long it is valid (default: 30); fractions are allowed",
+    )
+    return parser
+
+
 def schema_parser() -> argparse.ArgumentParser:
     """Return the parser of `schema`."""
     return _command(
@@ -231,6 +263,17 @@ def schema_parser() -> argparse.ArgumentParser:
 
 def _command(name: str, description: str, epilog: str) -> Parser:
     return Parser(prog=f"sharedstate-anyio {name}", description=description, epilog=epilog)
+
+
+def _days(text: str) -> float:
+    try:
+        days = float(text)
+    except ValueError:
+        days = 0.0
+    if not 0 < days <= MAX_DAYS:
+        problem = f"expected a number of days, more than 0 and up to {MAX_DAYS:,}, found {text!r}"
+        raise argparse.ArgumentTypeError(problem)
+    return days
 
 
 def _port(text: str) -> int:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
 
 from sharedstate_anyio.config.config import load_config
 from sharedstate_anyio.config.document import shown
-from sharedstate_anyio.config.services import open_words
 from sharedstate_anyio.logs.formatting import printable
 from sharedstate_anyio.storage.plugins import build_backend
 from sharedstate_backends import ConfigurationError, OutcomeUnknownError, StorageError
@@ -16,6 +15,7 @@ from sharedstate_backends.portable import portable
 
 from .backup_file import BackupError
 from .check import with_file
+from .concealing import conceal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -117,7 +117,7 @@ def run(console: Console, file: Path | None, work: Callable[[Config], int]) -> N
     """Do something with a configuration, and end the process with the exit status."""
     try:
         config = load_config(file)
-        console.conceal((dict(s.config) for s in config.services), open_words(config.services))
+        conceal(console, config)
         status = work(config)
     except ConfigurationError as error:
         console.fail([str(each) for each in error.each], WRONG, "configuration_wrong")

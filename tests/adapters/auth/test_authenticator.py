@@ -71,6 +71,17 @@ async def test_a_static_key() -> None:
         assert await reason(authenticator, token) == "invalid"
 
 
+def test_users_of_static_keys_are_bounded() -> None:
+    deep: Any = 1
+    for _ in range(33):
+        deep = [deep]
+    for more in ("x" * 16_384, deep):
+        with pytest.raises(
+            ConfigurationError, match=r"auth.keys\[1\].user: is nested too deep, or"
+        ):
+            made(keys=(STATIC, StaticKey("0" * 64, {"id": "a", "more": more})))
+
+
 async def test_whom_a_proxy_names() -> None:
     authenticator = made(header="x-user", trusted=frozenset({"unix"}))
     assert await authenticator.authenticate(AuthRequest(user="ann")) == Identity({"id": "ann"})

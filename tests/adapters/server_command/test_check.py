@@ -22,6 +22,7 @@ from tests.support.services.servers import (
     sqlite,
     write_config,
 )
+from tests.support.tokens import Signer, key_set
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,6 +68,30 @@ def test_all_is_well(tmp_path: Path) -> None:
     _, well, _ = check(tmp_path, document(sqlite("items", "my.db")))
     assert well[1] == "services[0]: items: SQLite file"
     assert not list(tmp_path.glob("my.db-*")), "it was closed"
+
+
+def test_who_is_there(tmp_path: Path) -> None:
+    keys = [{"sha256": "0" * 64, "user": {"id": "a"}}]
+    published = tmp_path / "keys.json"
+    published.write_bytes(key_set(Signer("ES256", "a")))
+
+    def said(**auth: object) -> tuple[list[str], list[str]]:
+        """Return what is said of `auth`, well and wrong."""
+        _, *lines = check(tmp_path, {**document(), "auth": auth})
+        well, wrong = ([each for each in some if each.startswith("auth")] for some in lines)
+        return well, [each for each in wrong if "not yet" not in each]
+
+    jwks = {"jwks": str(published), "audience": "sharedstate"}
+    assert said(jwt=jwks, keys=keys) == (["auth: jwt, keys"], [])
+    published.write_text("{}")
+    assert said(jwt=jwks) == ([], ["auth.jwt.jwks: it is no key set: it has no list of keys"])
+    assert said(python="no_such:f")[1] == [
+        "auth.python: importing no_such failed: ModuleNotFoundError: No module named 'no_such'"
+    ]
+    assert said(jwt={"key": "absent"})[1] == [
+        "auth.jwt.key: cannot be read: No such file or directory; check 'absent'"
+    ]
+    assert said(jwt={"secret": "short"})[1][0].startswith("auth.jwt.secret: has 5 characters")
 
 
 def test_without_a_file_it_is_the_default(tmp_path: Path) -> None:

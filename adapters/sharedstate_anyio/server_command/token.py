@@ -1,0 +1,101 @@
+"""The command `sharedstate-anyio token`: a token for somebody, signed with the secret of a configuration.
+
+The token is held against that configuration before it is printed: what the server would refuse is not handed out.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+import msgspec
+
+from sharedstate_anyio.auth.identity import TOKEN_BYTES, Unauthenticated
+from sharedstate_anyio.auth.token_parts import take_apart
+from sharedstate_anyio.config.config import load_config
+from sharedstate_backends import ConfigurationError
+
+from .concealing import conceal
+from .options import token_parser
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sharedstate_anyio.config.jwt import JwtConfig
+    from sharedstate_anyio.logs.console import Console
+
+PLACE: Final = "auth.jwt"
+DAY_SECONDS: Final = 86_400
+RESERVED: Final = ("id", "sub", "iss", "aud", "exp", "nbf", "iat", "jti")
+"""Claims that the command sets itself, or that are no claims about a user."""
+
+
+def token_command(console: Console, arguments: Sequence[str]) -> NoReturn:
+    """Run `sharedstate-anyio token`."""
+    options = token_parser().parse_args(arguments)
+    try:
+        config = load_config(options.config)
+        conceal(console, config)
+        if config.auth is None or config.auth.jwt is None:
+            problem = 'is missing: there is no secret to sign with; add "jwt": {"secret": ...}'
+            raise ConfigurationError(PLACE, problem)
+        rules = config.auth.jwt
+        token = make_token(rules, options.user, _claims(options.claim, rules), options.days)
+    except ConfigurationError as error:
+        console.fail([str(each) for each in error.each], 2, "configuration_wrong")
+    print(token)
+    raise SystemExit(0)
+
+
+def make_token(rules: JwtConfig, user: str, claims: dict[str, Any], days: float) -> str:
+    """Return a token that is valid from now on.
+
+    Args:
+        rules: of the configuration; it has a secret.
+        user: the id.
+        claims: what else the token says of the user.
+        days: how long it is valid.
+
+    Raises:
+        ConfigurationError: it cannot be signed, or the server would refuse it.
+    """
+    try:
+        from sharedstate_anyio.auth.jwt_tokens import (  # noqa: PLC0415  (needs PyJWT)
+            JwtVerifier,
+            load_keys,
+            sign,
+        )
+    except ImportError:
+        raise ConfigurationError(PLACE, "needs PyJWT: pip install 'sharedstate[jwt]'") from None
+    now = time.time()
+    content = {**claims, rules.user: user, "iat": int(now), "exp": int(now + days * DAY_SECONDS)}
+    content |= {"iss": rules.issuer[0]} if rules.issuer else {}
+    content |= {"aud": rules.audience[0]} if rules.audience else {}
+    token = sign(rules, content, PLACE)
+    if len(token) > TOKEN_BYTES:
+        problem = f"the token has {len(token):,} bytes, of which {TOKEN_BYTES:,} are allowed"
+        raise ConfigurationError("--claim", problem)
+    try:
+        verifier = JwtVerifier(rules, load_keys(rules, PLACE), None)
+        verifier.identity(take_apart(token), now)
+    except Unauthenticated as error:
+        raise ConfigurationError("--user", f"the server would refuse it: {error.text}") from None
+    return token
+
+
+def _claims(texts: Sequence[str], rules: JwtConfig) -> dict[str, Any]:
+    """Read `name=value` of each option; a value is JSON if it can be, and else a text."""
+    found: dict[str, Any] = {}
+    for text in texts:
+        name, is_pair, value = text.partition("=")
+        if not name or not is_pair:
+            raise ConfigurationError("--claim", f"expected name=value, found {text!r}")
+        if name in RESERVED or name == rules.user:
+            raise ConfigurationError("--claim", f"{name} is not for you to set; leave it out")
+        if name in found:
+            raise ConfigurationError("--claim", f"{name} is there twice; a list is {name}='[1, 2]'")
+        try:
+            found[name] = msgspec.json.decode(value)
+        except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
+            found[name] = value
+    return found
