@@ -142,4 +142,5 @@ def sign(config: JwtConfig, claims: dict[str, Any], place: str) -> str:
         raise ConfigurationError(place, problem)
     where, secret = secrets[0]
     key = _key(from_secret, secret, config.algorithms, where)
-    return jwt.encode(claims, secret, algorithm=min(key.algorithms))
+    token: str = jwt.encode(claims, secret, algorithm=min(key.algorithms))
+    return token
