@@ -20,7 +20,7 @@ MAX_DEPTH: Final = 60
 MAX_MADE: Final = 65_536
 """Maximum length of what `+` makes: characters of a string, items of a list."""
 
-MAX_COMPARED: Final = 10_000
+MAX_COMPARED: Final = 1_000
 """Maximum number of values in two lists or maps that are found to be equal."""
 
 MAX_QUOTED: Final = 10_000

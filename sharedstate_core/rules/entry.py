@@ -1,13 +1,14 @@
-"""One entry of the rules, read and ready."""
+"""One entry of the rules, read and ready: what all sessions share."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from msgspec import Struct
 
 from sharedstate_core.expressions.evaluator import Program
-from sharedstate_core.expressions.tree import Literal, Node
+from sharedstate_core.expressions.places import Failure, Place
+from sharedstate_core.expressions.tree import And, Literal, Node
 
 from .patterns import Pattern
 
@@ -17,12 +18,85 @@ if TYPE_CHECKING:
 DENIED: Final = Literal(False)
 """What holds where an entry does not say."""
 
+_FALSE: Final = "it is false"
+_MISSING: Final = "the entry does not say, and so it is denied"
+
+
+class Denied(NamedTuple):
+    """Why something is denied; for administrators and logs, since it shows the rules.
+
+    Attributes:
+        rule: the place in the configuration, such as `rules[2].update`, which may not be there.
+        part: the part of the expression that is false or has no value.
+        reason: why, in words.
+    """
+
+    rule: str
+    part: Place
+    reason: str
+
+    def __str__(self) -> str:
+        failure = str(Failure(self.part, self.reason))
+        return failure if self.part.source.name == self.rule else f"{self.rule}: {failure}"
+
+
+class Rule:
+    """The expression of one key.
+
+    Attributes:
+        place: in the configuration, such as `rules[2].update`; it may be `write`, or a key that is not there.
+        tree: the expression, without the names of `let`.
+    """
+
+    __slots__ = ("_parts", "_program", "place", "tree")
+
+    def __init__(self, place: str, tree: Node) -> None:
+        self.place = place
+        self.tree = tree
+        self._program = Program(tree)
+        self._parts: tuple[Program, ...] = ()
+
+    @property
+    def is_given(self) -> bool:
+        """Whether the entry says anything."""
+        return self.tree is not DENIED
+
+    def check(self, values: Mapping[str, object]) -> Denied | None:
+        """Return why something is denied; None if it is allowed.
+
+        Args:
+            values: those of all names that the expression looks at.
+        """
+        decided = self._program.decide(values)
+        if decided is True:
+            return None
+        if isinstance(decided, Failure):
+            return Denied(self.place, decided.place, decided.reason)
+        return Denied(self.place, self._false_part(values), _FALSE if self.is_given else _MISSING)
+
+    def constant(self, values: Mapping[str, object]) -> bool | None:
+        """Return the answer if it does not depend on further values; None if it may, and if it is an error.
+
+        What has no value is an error, which is absorbed only where it does not matter.
+
+        Args:
+            values: those of some names.
+        """
+        decided = self._program.decide(values)
+        return None if isinstance(decided, Failure) else decided
+
+    def _false_part(self, values: Mapping[str, object]) -> Place:
+        if isinstance(self.tree, And) and not self._parts:
+            self._parts = tuple(map(Program, self.tree.parts))
+        false = (part.tree.at for part in self._parts if part.evaluate(values) is False)
+        return next(false, self.tree.at)
+
 
 class Stamps(Struct, frozen=True):
     """Members that the server sets, with their expressions, in an insert and in an update."""
 
-    insert: dict[str, Node] = {}
-    update: dict[str, Node] = {}
+    insert: dict[str, Program] = {}
+    update: dict[str, Program] = {}
 
     @property
     def members(self) -> frozenset[str]:
@@ -41,30 +115,17 @@ class Entry(Struct, frozen=True, eq=False):
     Attributes:
         name: where it stands, such as `rules[2]`.
         pattern: of the paths that it decides on.
-        trees: the expression of each of `RIGHTS` that it gives, without the names of `let`.
-        written: the key that gives each of them, which is `write` for some.
+        rules: what it says on each of `RIGHTS`.
         stamps: members that the server sets.
-        programs: these expressions, ready to be evaluated.
         unused: names of `let` that no expression looks at.
     """
 
     name: str
     pattern: Pattern
-    trees: dict[str, Node]
-    written: dict[str, str]
+    rules: dict[str, Rule]
     stamps: Stamps
-    programs: dict[str, Program]
     unused: tuple[str, ...] = ()
 
-    def tree(self, key: str) -> Node:
-        """Return the expression of a right."""
-        return self.trees.get(key, DENIED)
-
     def allows(self, key: str, values: Mapping[str, object]) -> bool:
-        """Return whether a right that looks at nothing but these values is given; an error denies."""
-        program = self.programs.get(key)
-        return program is not None and program.evaluate(values) is True
-
-    def source(self, key: str) -> str:
-        """Return the place of a right in the configuration; where it would be, if it is not given."""
-        return f"{self.name}.{self.written.get(key, key)}"
+        """Return whether a right is given to everything, with these values; an error denies."""
+        return self.rules[key].constant(values) is True

@@ -10,7 +10,6 @@ from sharedstate_core.expressions.tree import Binary, Literal, Name, Node, Selec
 
 from .entry import DENIED
 from .faults import RuleFault
-from .keys import RIGHTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,19 +32,19 @@ def hints(entries: Sequence[Entry]) -> Iterator[RuleFault]:
 
 def _given_away(entry: Entry) -> Iterator[RuleFault]:
     """Yield the members by which an update asks whose an item is, and which people may set all the same."""
-    for member in _owners(entry.tree("update")):
+    update, insert = entry.rules["update"], entry.rules["insert"]
+    for member in _owners(update.tree):
         if member in entry.stamps.members:
             continue
-        if member not in _members(entry.tree("update"), "new"):
+        if member not in _members(update.tree, "new"):
             asks = f"it asks for item.{member}, and not for new.{member}"
             text = f"people can give items away: {asks}; add new.{member} == item.{member}"
-            yield RuleFault(entry.source("update"), text)
-        insert = entry.tree("insert")
-        if insert != DENIED and member not in _members(insert, "new"):
+            yield RuleFault(update.place, text)
+        if insert.tree != DENIED and member not in _members(insert.tree, "new"):
             text = (
                 f"people can insert items in the name of others: it does not ask for new.{member}"
             )
-            yield RuleFault(entry.source("insert"), text)
+            yield RuleFault(insert.place, text)
 
 
 def _owners(tree: Node) -> dict[str, None]:
@@ -71,11 +70,9 @@ def _members(tree: Node, name: str) -> list[str]:
 def _never(entry: Entry) -> Iterator[RuleFault]:
     """Yield the rules that are false or an error whatever they look at, without saying so."""
     told: set[str] = set()
-    for key in RIGHTS:
-        tree, source = entry.tree(key), entry.source(key)
-        if key not in entry.trees or isinstance(tree, Literal) or source in told:
+    for rule in entry.rules.values():
+        if isinstance(rule.tree, Literal) or rule.place in told:
             continue
-        left = text_of(specialise(tree, {}))
-        if left in {"false", "null.error"}:
-            told.add(source)
-            yield RuleFault(source, "it is never true")
+        if text_of(specialise(rule.tree, {})) in {"false", "null.error"}:
+            told.add(rule.place)
+            yield RuleFault(rule.place, "it is never true")

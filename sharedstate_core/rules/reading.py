@@ -11,7 +11,7 @@ from sharedstate_core.expressions.places import ExpressionError, Place, Source
 from sharedstate_core.expressions.substitution import substituted
 from sharedstate_core.expressions.tree import Literal, Name, Node, names_of, nodes_of
 
-from .entry import Entry, Stamps
+from .entry import DENIED, Entry, Rule, Stamps
 from .keys import ALLOWED, KEYS, RIGHTS, VALUES, WRITES, why_not
 from .patterns import Pattern
 
@@ -28,11 +28,6 @@ MAX_NAMES: Final = 100
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _KINDS: Final = {bool: "a boolean", int: "a number", float: "a number", type(None): "null"}
-
-
-def _written(key: str, config: Mapping[str, object]) -> str:
-    """Return the key that gives a right, if one does."""
-    return "write" if key in WRITES and key not in config else key
 
 
 def kind_of(value: object) -> str:
@@ -84,14 +79,12 @@ class _Reader:
         if pattern is None:
             return None  # which variables there are is not known
         self._read_lets(config.get("let", {}))
-        trees = self._rights(config, pattern)
+        rules = self._rights(config, pattern)
         stamps = self._stamps(config.get("stamp", {}))
         if len(self._faults.found) > before:
             return None
         unused = tuple(name for name in self._lets if name not in self._used)
-        written = {key: _written(key, config) for key in trees}
-        programs = {key: Program(tree) for key, tree in trees.items()}
-        return Entry(self._place, pattern, trees, written, stamps, programs, unused)
+        return Entry(self._place, pattern, rules, stamps, unused)
 
     def _pattern(self, config: Mapping[str, object]) -> Pattern | None:
         place, text = f"{self._place}.path", config.get("path")
@@ -165,13 +158,14 @@ class _Reader:
 
     # --- the keys ---
 
-    def _rights(self, config: Mapping[str, object], pattern: Pattern) -> dict[str, Node]:
-        trees: dict[str, Node] = {}
+    def _rights(self, config: Mapping[str, object], pattern: Pattern) -> dict[str, Rule]:
+        rules: dict[str, Rule] = {}
         for key in RIGHTS:
-            if (written := _written(key, config)) in config:
-                tree = self._checked(key, f"{self._place}.{written}", config[written])
-                if tree is not None:
-                    trees[key] = tree
+            written = "write" if key in WRITES and key not in config and "write" in config else key
+            place, tree = f"{self._place}.{written}", None
+            if written in config:
+                tree = self._checked(key, place, config[written])
+            rules[key] = Rule(place, DENIED if tree is None else tree)
         if "write" in config and all(key in config for key in WRITES):
             self._faults.add(
                 f"{self._place}.write", "insert, update and remove are given, all three"
@@ -179,7 +173,7 @@ class _Reader:
         if "list" in config and not pattern.is_whole:
             problem = "it is about all names, so the path must end in /* or in a variable alone"
             self._faults.add(f"{self._place}.list", problem)
-        return trees
+        return rules
 
     def _stamps(self, config: object) -> Stamps:
         place = f"{self._place}.stamp"
@@ -195,8 +189,8 @@ class _Reader:
         members = self._members(place, config)
         return Stamps(members, members)
 
-    def _members(self, place: str, config: object) -> dict[str, Node]:
-        members: dict[str, Node] = {}
+    def _members(self, place: str, config: object) -> dict[str, Program]:
+        members: dict[str, Program] = {}
         for member, value in (self._small_object(config, place) or {}).items():
             at = f"{place}.{member}"
             if member == "id":
@@ -206,7 +200,7 @@ class _Reader:
             elif not isinstance(value, str):
                 self._faults.add(at, f"expected a text, found {kind_of(value)}")
             elif (tree := self._checked("stamp", at, value)) is not None:
-                members[member] = tree
+                members[member] = Program(tree)
         return members
 
     def _checked(self, key: str, place: str, value: object) -> Node | None:

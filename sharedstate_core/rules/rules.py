@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Self, TypeAlias
+from typing import TYPE_CHECKING, Self, TypeAlias
 
 from sharedstate_core.expressions.explain import Step, explain
 from sharedstate_core.expressions.specialiser import specialise
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from .entry import Entry
 
     User: TypeAlias = Mapping[str, Any] | None
-
-LISTED: Final = "list"
 
 
 class Rules:
@@ -90,7 +88,7 @@ class Rules:
         """
         for entry in self.entries:
             if (variables := entry.pattern.match((app, service, None))) is not None:
-                key = LISTED if LISTED in entry.trees else "admin"
+                key = "list" if entry.rules["list"].is_given else "admin"
                 return entry.allows(key, {**variables, "user": user})
         return False
 
@@ -119,14 +117,14 @@ class Match:
 
     def readable(self, user: User) -> Node:
         """Return what is left of `read` for a user: the literal true, or else it is denied, since none reads items."""
-        return specialise(self.entry.tree("read"), {**self.variables, "user": user})
+        return specialise(self.entry.rules["read"].tree, {**self.variables, "user": user})
 
     def is_admin(self, user: User) -> bool:
         """Return whether a user may be told why something is denied."""
         return self.entry.allows("admin", {**self.variables, "user": user})
 
     def for_user(self, user: User, session: str) -> Grant:
-        """Return what a session may write; to be kept, since it takes a fraction of a millisecond.
+        """Return what a session may write.
 
         Args:
             user: None, or the claims with `id`; they must not change afterwards.
@@ -141,4 +139,4 @@ class Match:
             key: `read`, `insert`, `update`, `remove`, `list` or `admin`.
             values: those of `user`, `session`, `item`, `new` and `now`, as far as the rule looks at them.
         """
-        return explain(self.entry.tree(key), {**self.variables, **values})
+        return explain(self.entry.rules[key].tree, {**self.variables, **values})

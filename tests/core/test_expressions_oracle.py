@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sharedstate_core.expressions.evaluator import Program
 from sharedstate_core.expressions.parser import parse
-from sharedstate_core.expressions.places import Failure
+from sharedstate_core.expressions.places import ExpressionError, Failure
 
 from .expression_trees import KINDS, SAMPLES
 
@@ -49,3 +50,38 @@ def exact(value: Any) -> Any:
 def test_both_have_the_same_value_or_an_error(sample: Sample) -> None:
     text = sample.text
     assert exact(ours(text, sample.values)) == exact(theirs(text, sample.values)), text
+
+
+TOKENS: Final = (
+    *("!", "-", "+", "%", "<", "==", "in", "&&", "||", "?", ":", "(", ")", "[", "]", "{", "}", ","),
+    *(
+        ".",
+        ".a",
+        " ",
+        "0",
+        "1",
+        "2.5",
+        "1e3",
+        "'",
+        '"',
+        "'a'",
+        "\\n",
+        "null",
+        "true",
+        "a",
+        "has(",
+        "size(",
+    ),
+)
+
+
+@given(SAMPLES, st.integers(0, 1000), st.sampled_from(TOKENS), st.integers(0, 2))
+def test_whatever_is_read_is_cel(sample: Sample, place: int, token: str, gone: int) -> None:
+    """Something is put in somewhere: nearly always it is refused, or means something else."""
+    place %= len(sample.text) + 1
+    text = sample.text[:place] + token + sample.text[place + gone :]
+    try:
+        value = ours(text, sample.values)
+    except ExpressionError:
+        return
+    assert exact(value) == exact(theirs(text, sample.values)), text
