@@ -37,7 +37,7 @@ def read_object(text: bytes, what: str) -> dict[str, Any]:
     """
     try:
         msgspec.json.decode(text)  # refuses what is no Unicode, or no number
-        value = json.loads(text, object_pairs_hook=_once)
+        value = _READER.decode(text.decode())
     except (msgspec.DecodeError, ValueError, RecursionError):
         _refuse(f"{what} of the token cannot be read")
     if not isinstance(value, dict):
@@ -52,6 +52,9 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(members) < len(pairs):
         raise ValueError
     return members
+
+
+_READER: Final = json.JSONDecoder(object_pairs_hook=_once)
 
 
 def identity_of(claims: dict[str, Any], rules: JwtConfig, now: float) -> Identity:

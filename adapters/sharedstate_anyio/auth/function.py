@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import math
+import sys
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import anyio
@@ -113,6 +114,10 @@ class Function:
                 reason = error.reason if error.reason in _TEXTS else "invalid"
             except _NonsenseError as error:
                 reason = self._complain("nonsense", str(error))
+            except anyio.get_cancelled_exc_class() as error:
+                if _is_cancelled():
+                    raise
+                reason = self._complain("cancelled", f"raised {describe(error, request)}")
             except (Exception, SystemExit) as error:  # noqa: BLE001  (it is not ours)
                 reason = self._complain(type(error).__name__, f"raised {describe(error, request)}")
         if scope.cancelled_caught:
@@ -165,6 +170,19 @@ class Function:
         fields = {"event": "authenticate_failed", "function": self._name}
         self._errors.report(("authenticate", kind), f"{self._name} {problem}", None, fields)
         return "unavailable"
+
+
+def _is_cancelled() -> bool:
+    """Return whether somebody wants this task to end; on asyncio, what it waits for may have been cancelled instead."""
+    if anyio.current_effective_deadline() == -math.inf:
+        return True
+    if "asyncio" not in sys.modules:
+        return True
+    try:
+        task = sys.modules["asyncio"].current_task()
+    except RuntimeError:  # no loop of asyncio runs here
+        return True
+    return task is None or task.cancelling() > 0
 
 
 def _as_json(user: dict[Any, Any]) -> dict[str, Any]:

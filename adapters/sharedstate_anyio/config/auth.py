@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 MAX_ID: Final = 255
 """Longest id of a user, in characters."""
-MAX_KEYS: Final = 1000
+MAX_KEYS: Final = 100
 """Maximum number of static keys: whoever shows a token is held against all of them."""
 UNIX: Final = "unix"
 """Stands for every UNIX socket, among the trusted listeners."""

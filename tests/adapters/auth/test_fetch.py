@@ -13,6 +13,8 @@ from anyio.streams.tls import TLSStream
 
 from sharedstate_anyio.auth import Authenticator, AuthRequest, Unauthenticated
 from sharedstate_anyio.auth.fetch import MAX_BYTES, FetchError, fetch, loader
+from sharedstate_anyio.auth.key_set import KeySet
+from sharedstate_anyio.auth.verification_keys import from_jwk
 from sharedstate_anyio.config.auth import AuthConfig
 from sharedstate_anyio.config.jwt import JwtConfig
 from sharedstate_anyio.logs.repeated_errors import RepeatedErrors
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def provider(
-    answer: Callable[[bytes], bytes], secured: ssl.SSLContext | None = None
+    answer: Callable[[bytes], bytes], secured: ssl.SSLContext | None = None, port: int = 0
 ) -> AsyncIterator[str]:
     """Run a server that answers each request with the bytes that a function returns, and hangs up."""
 
@@ -55,7 +57,7 @@ async def provider(
                     )
                 )
 
-    listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
+    listener = await anyio.create_tcp_listener(local_host="127.0.0.1", local_port=port)
     port = listener.extra(SocketAttribute.local_port)
     async with listener, anyio.create_task_group() as tasks:
         tasks.start_soon(listener.serve, serve)
@@ -143,6 +145,35 @@ async def test_from_a_file(tmp_path: Path) -> None:
     file.write_bytes(b"x" * (MAX_BYTES + 1))
     with pytest.raises(FetchError, match="it is longer than"):
         await loader(str(file))()
+
+
+async def test_a_provider_that_is_away_and_back(caplog: pytest.LogCaptureFixture) -> None:
+    first, second = Signer("ES256", "a"), Signer("ES256", "b")
+    port, now = free_port(), [0.0]
+    keys = KeySet(
+        loader(f"http://127.0.0.1:{port}/"), lambda jwk: from_jwk(jwk, ()), "p", lambda: now[0]
+    )
+
+    async def refusal(kid: str) -> str:
+        with pytest.raises(Unauthenticated) as caught:
+            await keys.find(kid)
+        return caught.value.reason
+
+    async with anyio.create_task_group() as tasks:
+        async with provider(lambda _: ok(key_set(first)), port=port):
+            tasks.start_soon(keys.run)
+            old = await keys.find("a")
+        now[0] = 10
+        assert await refusal("b") == "unavailable"
+        assert await keys.find("a") is old
+        now[0] = 3600
+        async with provider(lambda _: ok(key_set(second)), port=port):
+            assert (await keys.find("b")).alive
+        assert not old.alive
+        tasks.cancel_scope.cancel()
+    assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
+    assert "p: its server cannot be reached" in caplog.text
+    caplog.clear()
 
 
 async def test_tokens_of_an_identity_provider(

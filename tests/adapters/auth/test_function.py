@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import threading
@@ -201,6 +202,29 @@ async def test_an_async_one_that_hangs(
 
     assert (await refusal(asked(hang)))[0] == "unavailable"
     assert complaint(caplog) == "m:f did not answer within 0.01 s"
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_what_it_waits_for_may_be_cancelled(caplog: pytest.LogCaptureFixture) -> None:
+    async def wait(_: AuthRequest) -> None:
+        task = asyncio.ensure_future(asyncio.sleep(60))
+        asyncio.get_running_loop().call_soon(task.cancel)
+        await task
+
+    assert (await refusal(asked(wait)))[0] == "unavailable"
+    assert complaint(caplog).startswith("m:f raised CancelledError: ")
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_whoever_asks_may_be_cancelled_by_other_means() -> None:
+    async def hang(_: AuthRequest) -> None:
+        await anyio.sleep_forever()
+
+    task = asyncio.ensure_future(asked(hang).ask(AuthRequest()))
+    await anyio.wait_all_tasks_blocked()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
 
 
 async def test_threads_that_hang_are_counted(

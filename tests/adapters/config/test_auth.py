@@ -107,7 +107,7 @@ def test_all_of_it() -> None:
             'auth.trusted[0]: expected "unix" or "host:port"',
         ),
         ({"header": "Cookie", "trusted": ["127.0.0.1:0"]}, "means something else"),
-        ({"keys": []}, "auth.keys: expected a list of 1 to 1,000, found 0"),
+        ({"keys": []}, "auth.keys: expected a list of 1 to 100, found 0"),
         ({"keys": [{"sha256": HASH, "user": {}}]}, "auth.keys[0].user.id: expected a text"),
         (
             {"keys": [{"sha256": HASH, "user": {"id": "a"}}] * 2},
