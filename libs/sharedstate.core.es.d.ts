@@ -9,6 +9,7 @@ declare const SharedStateError_base: new (...args: any[]) => Error & Details;
  * @typedef {object} Details members that some errors have
  * @property {number} [close_code]
  * @property {unknown} [outcome]
+ * @property {unknown} [reason]
  * @property {unknown} [epoch]
  * @property {unknown} [version]
  */
@@ -59,6 +60,7 @@ type ErrorCode = "bad_message" | "bad_path" | "bad_update" | "no_service" | "una
 type Details = {
     close_code?: number | undefined;
     outcome?: unknown;
+    reason?: unknown;
     epoch?: unknown;
     version?: unknown;
 };

@@ -97,6 +97,7 @@ declare const SharedStateError_base: new (...args: any[]) => Error & Details;
  * @typedef {object} Details members that some errors have
  * @property {number} [close_code]
  * @property {unknown} [outcome]
+ * @property {unknown} [reason]
  * @property {unknown} [epoch]
  * @property {unknown} [version]
  */
@@ -147,6 +148,7 @@ type ErrorCode$1 = "bad_message" | "bad_path" | "bad_update" | "no_service" | "u
 type Details = {
     close_code?: number | undefined;
     outcome?: unknown;
+    reason?: unknown;
     epoch?: unknown;
     version?: unknown;
 };

@@ -94,9 +94,13 @@ var SHAREDSTATE = (() => {
     }
     if (!is_object(message)) return malformed("not an object");
     if (message.type === "REPLY") return reply(message);
-    if (message.type === "MESSAGE" && message.cmd === "NOTIFY")
-      return notification(message, text.length);
-    return void 0;
+    const cmd = message.type === "MESSAGE" && message.cmd;
+    if (cmd === "NOTIFY") return notification(message, text.length);
+    const { path, data, error, reason } = message;
+    if (cmd === "END") return { kind: "end", path, error: members(error) };
+    if (cmd !== "SESSION") return void 0;
+    const { user, expires } = members(data);
+    return { kind: "session", user, expires, reason };
   }
   function reply(message) {
     const { tunnel, data, error, errors, epoch, version: version2 } = message;
@@ -136,9 +140,9 @@ var SHAREDSTATE = (() => {
     };
   }
   var malformed = (reason, path) => ({ kind: "malformed", reason, path });
-  var by_path = (list2) => new Map(Array.isArray(list2) ? (
+  var by_path = (list3) => new Map(Array.isArray(list3) ? (
     /** @type {any} */
-    list2.filter(Array.isArray)
+    list3.filter(Array.isArray)
   ) : []);
   var members = (value) => is_object(value) ? value : {};
   function is_object(value) {
@@ -192,9 +196,9 @@ var SHAREDSTATE = (() => {
     expect(typeof reset === "boolean", "reset", "true or false");
     return { remove, insert, reset };
   }
-  function expect_ids(list2, name, member = "") {
-    expect(Array.isArray(list2), name, "an array");
-    for (const [n, each] of list2.entries()) {
+  function expect_ids(list3, name, member = "") {
+    expect(Array.isArray(list3), name, "an array");
+    for (const [n, each] of list3.entries()) {
       expect(!member || is_object(each), `${name}[${n}]`, "an object");
       const id = member ? each.id : each;
       if (!id || typeof id !== "string")
@@ -321,14 +325,41 @@ var SHAREDSTATE = (() => {
     fatal
   });
 
+  // src/protocol/bounds.js
+  function fault_of(arg, text, bounds) {
+    const { message_bytes, items = Infinity, id_bytes, depth = Infinity } = bounds;
+    const [insert, remove, ids] = [arg?.insert, arg?.remove, arg?.if?.ids].map(list);
+    if (insert.length + remove.length > items || ids.length > items)
+      return new SharedStateError("too_many", `more than ${items} ids`);
+    const bad = (place, problem) => new SharedStateError("bad_update", `${place}: ${problem}`);
+    const long = `longer than ${id_bytes} bytes of UTF-8`;
+    const may_nest = text.length > 2 * depth;
+    for (const [n, item] of insert.entries()) {
+      if (is_long(item?.id, id_bytes)) return bad(`insert[${n}].id`, long);
+      if (may_nest && nests_deeper(item, depth))
+        return bad(`insert[${n}]`, `nested more than ${depth} levels deep`);
+    }
+    for (const [n, id] of remove.entries())
+      if (is_long(id, id_bytes)) return bad(`remove[${n}]`, long);
+    return is_long(text, message_bytes) ? new SharedStateError("too_large", `the message has more than ${message_bytes} bytes`) : void 0;
+  }
+  var is_long = (text, most = Infinity) => typeof text === "string" && text.length * 3 > most && new Blob([text]).size > most;
+  var list = (value) => Array.isArray(value) ? value : [];
+  var nests_deeper = (value, levels) => typeof value === "object" && value !== null && (levels === 0 || Object.values(value).some((each) => nests_deeper(each, levels - 1)));
+
   // src/protocol/requests.js
   var TOO_BIG = 1009;
   var WINDOW = 100;
+  var RESERVED = 4;
   var MAX_WAITING_LENGTH = 2 ** 24;
   var Requests = class {
     #max_waiting;
     /** Whether there is a connection. */
     connected = false;
+    /** Whether nothing is sent until it is known whose the connection is. */
+    held = false;
+    /** @type {import("./bounds.js").Bounds} what the server takes */
+    bounds = {};
     #next_tunnel = 0;
     /** @type {Map<unknown, Waiting>} by tunnel */
     sent = /* @__PURE__ */ new Map();
@@ -355,12 +386,24 @@ var SHAREDSTATE = (() => {
       } catch (cause) {
         error = new SharedStateError("bad_update", "not JSON", {}, { cause });
       }
+      error ??= fault_of(arg, text, this.bounds);
       const full = this.#waiting.length >= this.#max_waiting || this.#waiting_length + text.length > MAX_WAITING_LENGTH;
-      if (full && !this.connected)
-        error ??= new SharedStateError("too_many", "not connected, queue full");
+      if (full && (!this.connected || this.held))
+        error ??= new SharedStateError("too_many", "not connected, or not signed in; queue full");
       if (error) return [settled(ticket, error)];
       this.#waiting.push({ tunnel, ticket, text, age: 0 });
       this.#waiting_length += text.length;
+      return this.#fill();
+    }
+    /**
+     * What is known of the connection has changed.
+     *
+     * @param {{bounds: import("./bounds.js").Bounds, held: boolean}} session
+     * @returns {Effect[]} what may be sent now
+     */
+    adjust({ bounds, held }) {
+      this.bounds = bounds;
+      this.held = held;
       return this.#fill();
     }
     /** @returns {Effect[]} */
@@ -415,12 +458,17 @@ var SHAREDSTATE = (() => {
       if (!request) return [];
       this.sent.delete(reply2.tunnel);
       const over = settled(request.ticket, reply2.ok ? void 0 : error_of(reply2), reply2.data);
-      return this.sent.size > WINDOW / 2 ? [over] : [over, ...this.#fill()];
+      return this.sent.size > this.#window / 2 ? [over] : [over, ...this.#fill()];
+    }
+    get #window() {
+      const { unanswered = Infinity } = this.bounds;
+      return Math.max(1, Math.min(WINDOW, unanswered - RESERVED));
     }
     /** @returns {Effect[]} */
     #fill() {
-      if (!this.connected) return [];
-      return this.#waiting.splice(0, WINDOW - this.sent.size).map((request) => {
+      const room = this.#window - this.sent.size;
+      if (!this.connected || this.held || room <= 0) return [];
+      return this.#waiting.splice(0, room).map((request) => {
         const { tunnel, text } = request;
         this.sent.set(tunnel, request);
         this.#waiting_length -= text.length;
@@ -441,6 +489,147 @@ var SHAREDSTATE = (() => {
     return new SharedStateError(code, reason ?? "the server refused", error);
   }
 
+  // src/protocol/session.js
+  var LATER = ["unavailable", "internal", "too_many"];
+  var token_wanted = (reason) => ({ kind: "token_wanted", reason });
+  var Session = class {
+    #key;
+    /** @type {Bounds} what the server takes, as far as it has said */
+    bounds = {};
+    /** @type {unknown[]} what the server can do beyond level 2 */
+    features = [];
+    /** Whether the application's requests wait for a token to be accepted. */
+    held = false;
+    /** Whether the server has said anything on this connection. */
+    heard = false;
+    #connected = false;
+    #asked = 0;
+    /** @type {string | undefined} the tunnel of the latest request */
+    #unanswered;
+    #age = 0;
+    /** @type {string | null | undefined} as shown last */
+    #token;
+    /** Whether the server has ever answered. */
+    #known = false;
+    #avoid = false;
+    /** Whether another token was asked for since one was accepted. */
+    #again = false;
+    #gave_up = false;
+    /** @param {string} [key] its secret name; without one, nothing is said */
+    constructor(key) {
+      this.#key = key;
+    }
+    /** @param {string | null} [token] @returns {Effect[]} */
+    connection_opened(token) {
+      this.#connected = true;
+      this.heard = this.#again = this.#gave_up = false;
+      const avoid = this.#avoid && token === void 0;
+      this.#avoid = false;
+      this.held = !!this.#key && typeof token === "string";
+      this.#token = token;
+      return avoid ? [] : this.#ask();
+    }
+    connection_lost() {
+      this.#avoid = !!this.#unanswered && !this.heard && !this.#known;
+      this.#unanswered = void 0;
+      this.#connected = this.held = false;
+    }
+    /** @param {string | null} token @returns {Effect[]} */
+    sign_in(token) {
+      this.#token = token;
+      if (token === null) this.held = false;
+      if (this.#connected) return this.#ask();
+      return token === null ? [identified()] : [];
+    }
+    /**
+     * A tick has passed.
+     *
+     * @param {number} limit
+     * @returns {boolean} whether a server that knows sessions owes an answer; any other counts as one that knows none
+     */
+    tick(limit) {
+      const late = !!this.#unanswered && this.#age++ >= limit;
+      if (late) this.overtaken();
+      return late && this.#known;
+    }
+    /** @returns {Effect[]} */
+    #ask() {
+      if (!this.#key) return [];
+      this.#age = 0;
+      const tunnel = this.#unanswered = `session${this.#asked++}`;
+      const arg = { key: this.#key, token: this.#token };
+      return [send_text(encode_request("PUT", "/session", arg, tunnel))];
+    }
+    /**
+     * The server has answered what was asked later: it knows no sessions, if it has not answered.
+     *
+     * @returns {boolean} whether that is news
+     */
+    overtaken() {
+      if (!this.#unanswered || this.#known) return false;
+      this.#unanswered = void 0;
+      this.held = false;
+      return true;
+    }
+    /**
+     * @param {Reply} reply
+     * @returns {Effect[] | undefined} undefined: it is not the answer, or a later one counts
+     */
+    receive(reply2) {
+      if (!this.#unanswered || reply2.tunnel !== this.#unanswered) return void 0;
+      this.#unanswered = void 0;
+      if (!reply2.ok) return this.#refused(reply2);
+      const { features, limits, user, expires } = members(reply2.data);
+      this.#known = true;
+      this.#again = this.#gave_up = this.held = false;
+      this.features = Array.isArray(features) ? features : [];
+      this.bounds = Object.fromEntries(
+        Object.entries(members(limits)).filter(([, most]) => Number.isInteger(most) && most > 0)
+      );
+      return [identified(user, expires)];
+    }
+    /** @param {Reply} reply @returns {Effect[]} */
+    #refused(reply2) {
+      const error = error_of(reply2);
+      const { code } = error;
+      const { reason } = reply2.error;
+      const later = LATER.includes(code);
+      if (typeof this.#token === "string" && (later || code === "unauthenticated")) {
+        this.#known = true;
+        if (later || reason === "unavailable") return [token_wanted("unavailable")];
+        if (this.#again || reason === "revoked") {
+          this.#gave_up = true;
+          return [{ kind: "unauthenticated", error }];
+        }
+        this.#again = true;
+        return [token_wanted(typeof reason === "string" ? reason : "invalid")];
+      }
+      this.held = this.#known = false;
+      this.features = [];
+      this.bounds = {};
+      return [identified()];
+    }
+    /**
+     * @param {Told} message
+     * @returns {Effect[]}
+     */
+    told({ user, expires, reason }) {
+      if (!this.#connected) return [];
+      const effects = [identified(user, expires)];
+      const has_token = typeof this.#token === "string";
+      if (reason === "expired") this.held = has_token;
+      const over = reason === "expired" || reason === "expires";
+      if (over && has_token && !this.#unanswered && !this.#gave_up)
+        effects.push(token_wanted(reason));
+      return effects;
+    }
+  };
+  var identified = (user, expires) => ({
+    kind: "identified",
+    user: typeof user?.id === "string" ? user : null,
+    expires: typeof expires === "number" ? expires : null
+  });
+
   // src/protocol/subscription.js
   var MAX_SNAPSHOT = 2 ** 28;
   var Subscription = class {
@@ -455,6 +644,8 @@ var SHAREDSTATE = (() => {
     /** @type {Notification | undefined} the parts that have arrived, joined */
     #parts;
     #max_snapshot;
+    /** Whether it was refused, or ended, for the sake of who asked. */
+    denied = false;
     /**
      * @param {string} path
      * @param {Replica} replica
@@ -473,6 +664,7 @@ var SHAREDSTATE = (() => {
     ask(resume) {
       const { epoch, version: version2 } = this.replica;
       this.state = "asked";
+      this.denied = false;
       this.#parts = void 0;
       const known = resume && epoch !== void 0 && version2 !== void 0;
       this.#awaited = known ? "change" : "snapshot";
@@ -484,11 +676,23 @@ var SHAREDSTATE = (() => {
     }
     /**
      * @param {SharedStateError} error
-     * @returns {Refused}
+     * @param {boolean} [ended] whether the server has ended it
+     * @returns {Effect[]}
      */
-    refuse(error) {
+    refuse(error, ended = false) {
       this.state = "refused";
-      return { kind: "refused", path: this.path, error };
+      this.denied = ended || error.code === "unauthenticated" || error.code === "forbidden";
+      return [...this.denied ? this.forget() : [], { kind: "refused", path: this.path, error }];
+    }
+    /**
+     * Hold nothing any more, at no state.
+     *
+     * @returns {Effect[]}
+     */
+    forget() {
+      const diffs = this.replica.apply({ remove: [], insert: [], reset: true });
+      this.replica.epoch = this.replica.version = this.#parts = void 0;
+      return diffs.length > 0 ? [{ kind: "changed", path: this.path, diffs }] : [];
     }
     /**
      * What to do about a gap.
@@ -569,25 +773,45 @@ var SHAREDSTATE = (() => {
     /** Breaches of the protocol on this connection. */
     #breaches = 0;
     #max_snapshot;
+    #session;
+    /** Paths that the server takes at most, as it has said. */
+    #most = Infinity;
     /**
-     * @param {{max_queue?: number, max_snapshot?: number}} [options] `max_queue`: requests that may wait for a
-     *   connection; `max_snapshot`: characters of JSON text that the parts of one snapshot may have
+     * @param {{max_queue?: number, max_snapshot?: number, key?: string}} [options] `max_queue`: requests that may wait for a
+     *   connection; `max_snapshot`: characters of JSON text that the parts of one snapshot may have; `key`: the
+     *   secret name of the client's session, without which it keeps to no limits of the server and shows no token
      */
-    constructor({ max_queue = MAX_QUEUE, max_snapshot = MAX_SNAPSHOT } = {}) {
+    constructor({ max_queue = MAX_QUEUE, max_snapshot = MAX_SNAPSHOT, key } = {}) {
+      this.#session = new Session(key);
       this.#requests = new Requests(max_queue);
       this.#max_snapshot = max_snapshot;
     }
-    /** @returns {Effect[]} */
-    connection_opened() {
+    /**
+     * @param {string | null} [token] shows whose it is, null: nobody's; without it, nothing is said about that
+     * @returns {Effect[]}
+     */
+    connection_opened(token) {
       this.#breaches = 0;
+      const session = this.#session.connection_opened(token);
+      this.#requests.adjust(this.#session);
       const requests = this.#requests.connection_opened();
-      return [...this.#subscribe([...this.#subscriptions.values()], true), ...requests];
+      return [...session, ...this.#subscribe([...this.#subscriptions.values()], true), ...requests];
+    }
+    /**
+     * Show another token on this connection; null signs out. The next connection begins with its own.
+     *
+     * @param {string | null} token
+     * @returns {Effect[]}
+     */
+    sign_in(token) {
+      return this.#closed ? [] : this.#keep(this.#session.sign_in(token));
     }
     /**
      * @param {import("./requests.js").Closing} [closing]
      * @returns {Effect[]}
      */
     connection_lost(closing) {
+      this.#session.connection_lost();
       for (const each of this.#subscriptions.values()) each.state = "idle";
       this.#unanswered.clear();
       return this.#requests.connection_lost(closing);
@@ -619,7 +843,8 @@ var SHAREDSTATE = (() => {
      */
     tick(limit) {
       const late = (each) => each.age++ >= limit;
-      return [...this.#requests.sent.values(), ...this.#unanswered.values()].some(late) ? [fault("no answer in time", true)] : [];
+      const unanswered = [...this.#requests.sent.values(), ...this.#unanswered.values()];
+      return this.#session.tick(limit) || unanswered.some(late) ? [fault("no answer in time", true)] : this.#keep([]);
     }
     /**
      * Check that the server is alive: any answer will do.
@@ -674,20 +899,24 @@ var SHAREDSTATE = (() => {
     release(path) {
       const subscription = this.#subscriptions.get(path);
       this.#subscriptions.delete(path);
-      return subscription ? this.#unsubscribe(subscription) : [];
+      return subscription ? [...this.#unsubscribe(subscription), ...this.#use_room()] : [];
     }
     /**
      * @param {string} text one text frame
      * @returns {Effect[]}
      */
     receive_text(text) {
+      this.#session.heard = true;
       const message = decode(text);
       switch (message?.kind) {
         case "notification":
           return this.#notified(message);
         case "reply":
-          if (message.error.epoch) this.#level = 2;
-          return typeof message.tunnel === "string" ? this.#subscribed(message) : this.#requests.receive(message);
+          return this.#replied(message);
+        case "session":
+          return this.#keep(this.#session.told(message));
+        case "end":
+          return this.#ended(message);
         case "malformed":
           return this.#breach(message);
         default:
@@ -695,11 +924,70 @@ var SHAREDSTATE = (() => {
       }
     }
     /**
+     * @param {Reply} reply
+     * @returns {Effect[]}
+     */
+    #replied(reply2) {
+      const { tunnel, ok } = reply2;
+      if (reply2.error.epoch) this.#level = 2;
+      const session = this.#session.receive(reply2);
+      if (session) {
+        const denied = [...this.#subscriptions.values()].filter((each) => ok && each.denied);
+        return this.#keep([...session, ...this.#subscribe(denied, true)]);
+      }
+      const is_own = this.#unanswered.has(tunnel) || this.#requests.sent.has(tunnel);
+      const over = is_own ? this.#session.held : !ok && tunnel == null;
+      const effects = over && this.#session.overtaken() ? this.#keep([]) : [];
+      const answered = typeof tunnel === "string" ? this.#subscribed(reply2) : this.#requests.receive(reply2);
+      return [...effects, ...answered];
+    }
+    /**
+     * Go on as far as it is known whose the connection is, and what the server takes.
+     *
+     * @param {Effect[]} effects
+     * @returns {Effect[]} with what follows
+     */
+    #keep(effects) {
+      const { subscriptions = Infinity } = this.#session.bounds;
+      const raised = subscriptions !== this.#most;
+      this.#most = subscriptions;
+      return [...effects, ...this.#use_room(raised), ...this.#requests.adjust(this.#session)];
+    }
+    /**
+     * Ask for paths that have waited, if there may be room for them.
+     *
+     * @param {boolean} [raised]
+     * @returns {Effect[]}
+     */
+    #use_room(raised) {
+      if (!raised && this.#subscriptions.size < this.#most) return [];
+      const waiting = [...this.#subscriptions.values()].filter(({ state }) => state === "idle");
+      return this.#subscribe(waiting, true);
+    }
+    /**
+     * @param {import("./messages.js").End} message
+     * @returns {Effect[]}
+     */
+    #ended({ path, error }) {
+      const subscription = this.#subscriptions.get(
+        /** @type {string} */
+        path
+      );
+      if (subscription?.state === "asked") return subscription.forget();
+      if (subscription?.state !== "subscribed") return [];
+      const reason = error_of({ data: `${path}: ended by the server`, error });
+      return [...subscription.refuse(reason, true), ...this.#use_room()];
+    }
+    /**
      * @param {Subscription[]} subscriptions
      * @param {boolean} resume
      * @returns {Effect[]}
      */
     #subscribe(subscriptions, resume) {
+      if (this.#subscriptions.size > this.#most) {
+        const taken = [...this.#subscriptions.values()].filter((each) => each.in_force).length;
+        for (const each of subscriptions.splice(Math.max(0, this.#most - taken))) each.state = "idle";
+      }
       if (!this.#requests.connected || subscriptions.length === 0) return [];
       for (const each of subscriptions) each.ask(resume);
       return this.#change(subscriptions);
@@ -753,10 +1041,10 @@ var SHAREDSTATE = (() => {
         } else if (asked || reply2.ok && state === "subscribed") {
           const error = members(errors.get(path) ?? { code: "refused" });
           const reason = { data: `${path}: not subscribed`, error };
-          effects.push(subscription.refuse(error_of(reply2.ok ? reason : reply2)));
+          effects.push(...subscription.refuse(error_of(reply2.ok ? reason : reply2)));
         }
       }
-      return effects;
+      return [...effects, ...this.#use_room()];
     }
     /**
      * @param {Notification} notification
@@ -811,7 +1099,7 @@ var SHAREDSTATE = (() => {
      */
     #give_up(subscription, code, reason) {
       const unsubscribe = this.#unsubscribe(subscription);
-      return [...unsubscribe, subscription.refuse(new SharedStateError(code, reason))];
+      return [...unsubscribe, ...subscription.refuse(new SharedStateError(code, reason))];
     }
   };
 
@@ -1008,7 +1296,7 @@ var SHAREDSTATE = (() => {
       this.#options = options;
       this.#on_effect = on_effect;
       this.#on_connectivity = on_connectivity;
-      this.#core = new ClientProtocol(options);
+      this.#core = new ClientProtocol({ ...options, key: random_id() });
       this.calls = new CallQueue(options.on_error);
       this.status_callbacks = new Callbacks(this.calls);
     }
@@ -1118,7 +1406,7 @@ var SHAREDSTATE = (() => {
       } else if (effect.kind === "fault") {
         this.calls.report(effect.error);
         if (effect.fatal) this.#connector?.drop();
-      } else {
+      } else if ("path" in effect) {
         this.#on_effect(effect);
       }
     }
@@ -1792,7 +2080,7 @@ var SHAREDSTATE = (() => {
     }
     /** @returns {T[]} the items, in a new list; empty if there is no such item */
     get_items() {
-      return list(this.#ds.get_item(this.#id));
+      return list2(this.#ds.get_item(this.#id));
     }
     /**
      * @param {string} id
@@ -1836,7 +2124,7 @@ var SHAREDSTATE = (() => {
     add_callback(callback) {
       return this.#ds.add_callback((diffs) => {
         const change = diffs.find(({ id }) => id === this.#id);
-        const own = change ? compare(list(change.old), list(change.new)) : [];
+        const own = change ? compare(list2(change.old), list2(change.new)) : [];
         if (own.length > 0) callback(own);
       });
     }
@@ -1845,7 +2133,7 @@ var SHAREDSTATE = (() => {
       this.#ds.remove_callback(handle);
     }
   };
-  var list = (item) => Array.isArray(item?.state) ? single(item.state) : [];
+  var list2 = (item) => Array.isArray(item?.state) ? single(item.state) : [];
   var single = (items) => [
     ...new Map(items.map((each, n) => [typeof each?.id === "string" ? each.id : n, each])).values()
   ];

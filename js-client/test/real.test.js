@@ -19,6 +19,7 @@ async function serve(t, port = 0) {
   server.on("connection", (socket) =>
     socket.on("message", (text) => {
       const { path, tunnel, arg } = JSON.parse(String(text));
+      if (path === "/session") return;
       if (path === "/subs") {
         socket.send(reply(tunnel, arg.insert));
         const insert = [...items.values()];

@@ -171,6 +171,8 @@ export class FakeWebSocket {
   onclose = null;
   /** @type {any[]} what the client sent, parsed */
   sent = [];
+  /** @type {any[]} the same, of `/session` */
+  sessions = [];
   closed = false;
 
   /** @param {string} url */
@@ -185,7 +187,8 @@ export class FakeWebSocket {
 
   /** @param {string} text */
   send(text) {
-    this.sent.push(JSON.parse(text));
+    const request = JSON.parse(text);
+    (request.path === "/session" ? this.sessions : this.sent).push(request);
   }
 
   close() {

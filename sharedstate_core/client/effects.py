@@ -3,9 +3,9 @@
 The JavaScript client's core has the same effects (`protocol/effects.js`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from sharedstate_core.errors import SharedStateError
 from sharedstate_core.storage import Cursor
@@ -68,6 +68,37 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
+class Identified:
+    """It is known whose the connection is, or that has changed.
+
+    Attributes:
+        user: what the server knows of the user; None for nobody.
+        expires: when the token does, in seconds since the Unix epoch by the server's clock; None for never.
+    """
+
+    user: Mapping[str, Any] | None
+    expires: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class TokenWanted:
+    """Another token is needed, by `sign_in`; what waits for it goes on waiting.
+
+    Attributes:
+        reason: why: `expires` or `expired`, or that of a refusal; with `unavailable`, after a pause.
+    """
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unauthenticated:
+    """A second token in a row was refused: no other is asked for on this connection."""
+
+    error: SharedStateError
+
+
+@dataclass(frozen=True, slots=True)
 class Fault:
     """The server broke the protocol, and no request is to blame.
 
@@ -81,5 +112,16 @@ class Fault:
     fatal: bool = False
 
 
-ClientEffect: TypeAlias = SendText | Settled | Changed | Synced | Moved | Refused | Fault
+ClientEffect: TypeAlias = (
+    SendText
+    | Settled
+    | Changed
+    | Synced
+    | Moved
+    | Refused
+    | Identified
+    | TokenWanted
+    | Unauthenticated
+    | Fault
+)
 """What a method of `ClientProtocol` returns a list of."""

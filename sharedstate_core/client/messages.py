@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
@@ -54,6 +54,26 @@ class Notification(NamedTuple):
     size: int
 
 
+class SessionMessage(NamedTuple):
+    """The user has changed, or is about to.
+
+    Attributes:
+        user, expires: as sent.
+        reason: why.
+    """
+
+    user: Any
+    expires: Any
+    reason: str
+
+
+class End(NamedTuple):
+    """The server has ended a subscription."""
+
+    path: str
+    error: Mapping[str, Any]
+
+
 class Reply(NamedTuple):
     """The answer to the request with this tunnel."""
 
@@ -78,6 +98,7 @@ class _Message(Struct):
     more: bool | None = None
     error: dict[str, Any] | None = None
     errors: list[tuple[str, Any]] | None = None
+    reason: str | None = None
 
 
 class _Loose(Struct):
@@ -93,6 +114,7 @@ class _Loose(Struct):
     version: Raw = NULL
     error: Raw = NULL
     errors: Raw = NULL
+    reason: Raw = NULL
 
 
 class _Data(Struct):
@@ -113,7 +135,10 @@ _tunnel: msgspec.json.Decoder[int | str | None] = msgspec.json.Decoder(int | str
 _encode = msgspec.json.Encoder().encode
 
 
-def decode(text: str) -> Notification | Reply | None:
+Message: TypeAlias = "Notification | Reply | SessionMessage | End"
+
+
+def decode(text: str) -> Message | None:
     """Decode one message from a server; None for a kind that this client does not know.
 
     A lone surrogate, which is not Unicode text, is read as U+FFFD.
@@ -134,7 +159,7 @@ def decode(text: str) -> Notification | Reply | None:
         raise MalformedError(str(error)) from None
 
 
-def _read(text: str) -> Notification | Reply | None:
+def _read(text: str) -> Message | None:
     try:
         return _read_strictly(text)
     except msgspec.ValidationError:
@@ -145,7 +170,7 @@ def _read(text: str) -> Notification | Reply | None:
         return _read_loosely(text, str(error))
 
 
-def _read_strictly(text: str) -> Notification | Reply | None:
+def _read_strictly(text: str) -> Message | None:
     message = _message.decode(text)
     cursor = None
     if message.epoch is not None and message.version is not None:
@@ -161,10 +186,15 @@ def _read_strictly(text: str) -> Notification | Reply | None:
         return Notification(
             message.path, update, message.base, cursor, bool(message.more), len(text)
         )
+    if message.type == "MESSAGE" and message.cmd == "SESSION":
+        said = members(message.data)
+        return SessionMessage(said.get("user"), said.get("expires"), message.reason or "")
+    if message.type == "MESSAGE" and message.cmd == "END":
+        return End(message.path, message.error or {})
     return None
 
 
-def _read_loosely(text: str, problem: str) -> Reply | None:
+def _read_loosely(text: str, problem: str) -> Message | None:
     """Decode a message in which a member has the wrong type.
 
     A reply still settles its request, which would never be settled otherwise: it is a success only if `ok` is true,
@@ -179,13 +209,22 @@ def _read_loosely(text: str, problem: str) -> Reply | None:
         if isinstance(epoch, str) and isinstance(version, int) and not isinstance(version, bool):
             cursor = Cursor(epoch, version)
         error = _value(message.error)
-        members = error if isinstance(error, dict) else {}
+        details = error if isinstance(error, dict) else {}
         errors = _by_path(_value(message.errors)) or {}
         tunnel, ok = _tunnel_of(message.tunnel), _value(message.ok) is True
-        return Reply(tunnel, ok, message.data, cursor, members, errors)
+        return Reply(tunnel, ok, message.data, cursor, details, errors)
     if type_ == "MESSAGE" and _value(message.cmd) == "NOTIFY":
         path = _value(message.path)
         raise MalformedError(problem, path if isinstance(path, str) else None)
+    if type_ == "MESSAGE" and _value(message.cmd) == "SESSION":
+        said, why = members(message.data), _value(message.reason)
+        return SessionMessage(
+            said.get("user"), said.get("expires"), why if isinstance(why, str) else ""
+        )
+    if type_ == "MESSAGE" and _value(message.cmd) == "END":
+        path, error = _value(message.path), _value(message.error)
+        if isinstance(path, str):
+            return End(path, error if isinstance(error, dict) else {})
     return None
 
 
@@ -193,7 +232,7 @@ def _read_deep(text: str) -> Reply | None:
     """Decode a message that is nested too deep: which request or path it is for, but not its contents."""
     problem = "it is nested too deep"
     reply = _read_loosely(lenient.shallow(text), problem)
-    if reply is None:
+    if not isinstance(reply, Reply):
         return None
     error = {"code": "bad_message", "message": f"the server's answer cannot be read: {problem}"}
     return reply._replace(ok=False, data=NULL, error=error)
@@ -251,6 +290,12 @@ def encode_request(cmd: Literal["GET", "PUT"], path: str, arg: bytes, tunnel: in
     return _encode(_Request(cmd, path, Raw(arg), tunnel))
 
 
+def encode_session(key: str | None, token: str | UnsetType | None) -> bytes:
+    """Return the argument of `PUT /session`."""
+    arg = {"key": key}
+    return _encode(arg if isinstance(token, UnsetType) else arg | {"token": token})
+
+
 def encode_update(update: Update, condition: Condition | None) -> bytes:
     """Return the argument of a `PUT` to a collection."""
     wanted: _If | UnsetType = UNSET
@@ -284,6 +329,12 @@ def encode_subscribe(subs: Mapping[str, Cursor | None], *, whole: bool) -> bytes
 def encode_unsubscribe(path: str) -> bytes:
     """Return the argument of a `PUT /subs` that drops a path."""
     return _encode({"remove": [path], "brief": True})
+
+
+def members(raw: Raw) -> dict[str, Any]:
+    """Return the members of an object; none if it is something else."""
+    value = _value(raw)
+    return value if isinstance(value, dict) else {}
 
 
 def accepted_paths(data: Raw) -> Collection[str] | None:

@@ -11,14 +11,18 @@ The rules:
 from collections.abc import Mapping
 from typing import Final, Literal
 
+from msgspec import UNSET, UnsetType
+
 from sharedstate_core.arguments import as_condition, check_json, check_number, check_update, expect
 from sharedstate_core.errors import LocalProtocolError
 from sharedstate_core.storage import Condition, Cursor
 from sharedstate_core.updates import Update
 
 from . import messages, tunnels
+from .bounds import update_fault
 from .effects import ClientEffect, Fault, Settled
 from .requests import MAX_QUEUE, Requests, ServerRefusedError
+from .session import Session
 from .subscriptions import Subscriptions
 
 MAX_SNAPSHOT: Final = 256 * 1024 * 1024
@@ -35,6 +39,8 @@ class ClientProtocol:
         max_queue: number of requests that may wait for a connection; one more is settled with `too_many`.
         max_snapshot: characters of JSON text that the parts of one snapshot may have; a collection with more is
             refused, `too_large`.
+        key: the secret name of the client's session, 22 characters or more that nobody can guess; None for a client
+            that does without one, keeps to no limits of the server and shows no token.
 
     Raises:
         TypeError, ValueError: `max_queue` is not a whole number from 0, or `max_snapshot` from 1. Every method raises
@@ -42,24 +48,40 @@ class ClientProtocol:
         LocalProtocolError: raised by every input after `close`.
     """
 
-    def __init__(self, max_queue: int = MAX_QUEUE, max_snapshot: int = MAX_SNAPSHOT) -> None:
+    def __init__(
+        self,
+        max_queue: int = MAX_QUEUE,
+        max_snapshot: int = MAX_SNAPSHOT,
+        key: str | None = None,
+    ) -> None:
         check_number("max_queue", max_queue, 0)
         check_number("max_snapshot", max_snapshot, 1)
+        if key is not None:
+            expect("key", key, str)
         self._connected = self._closed = False
         self._requests = Requests(max_queue)
         self._subscriptions = Subscriptions(max_snapshot)
+        self._session = Session(key)
         self._breaches = 0
 
     # --- the connection ---------------------------------------------------------------------------
 
-    def connection_opened(self) -> list[ClientEffect]:
-        """Report a new connection: subscriptions are resumed, then waiting requests are sent."""
+    def connection_opened(self, token: str | UnsetType | None = UNSET) -> list[ClientEffect]:
+        """Report a new connection: the session is named, subscriptions are resumed, then waiting requests are sent.
+
+        Args:
+            token: shows whose it is; None for nobody. Without it, nothing is said about that.
+        """
         self._check_open()
+        if not isinstance(token, UnsetType | None):
+            expect("token", token, str)
         if self._connected:
             raise LocalProtocolError("the connection is open already")
         self._connected = True
         self._breaches = 0
         out: list[ClientEffect] = []
+        self._session.connection_opened(token, out)
+        self._requests.adjust(self._session.bounds, held=self._session.is_held)
         self._subscriptions.connection_opened(out)
         self._requests.connection_opened(out)
         return out
@@ -72,8 +94,19 @@ class ClientProtocol:
         """
         self._connected = False
         out: list[ClientEffect] = []
+        self._session.connection_lost()
         self._subscriptions.connection_lost()
         self._requests.connection_lost(out, reason, too_big=too_big)
+        return out
+
+    def sign_in(self, token: str | None) -> list[ClientEffect]:
+        """Show another token on this connection; None signs out. The next connection begins with its own."""
+        self._check_open()
+        if token is not None:
+            expect("token", token, str)
+        out: list[ClientEffect] = []
+        self._session.sign_in(token, out)
+        self._keep_to_session(out)
         return out
 
     def tick(self, limit: int) -> list[ClientEffect]:
@@ -84,8 +117,14 @@ class ClientProtocol:
         """
         self._check_open()
         check_number("limit", limit, 1)
-        late = [self._requests.tick(limit), self._subscriptions.tick(limit)]
-        return [Fault("no answer in time", fatal=True)] if any(late) else []
+        all_late = (
+            each.tick(limit) for each in (self._requests, self._subscriptions, self._session)
+        )
+        if any([*all_late]):
+            return [Fault("no answer in time", fatal=True)]
+        out: list[ClientEffect] = []
+        self._keep_to_session(out)
+        return out
 
     def close(self) -> list[ClientEffect]:
         """Close the client for good: every request is settled, those never sent with a `ClosedError`.
@@ -160,6 +199,9 @@ class ClientProtocol:
             ticket = self._requests.issue()
             error = ServerRefusedError({}, "this server knows no conditions")
             return ticket, [Settled(ticket, error=error)]
+        if (fault := update_fault(update, wanted, self._session.bounds)) is not None:
+            ticket = self._requests.issue()
+            return ticket, [Settled(ticket, error=fault)]
         return self._request("PUT", path, messages.encode_update(update, wanted))
 
     def request(
@@ -200,6 +242,7 @@ class ClientProtocol:
         self._check_open()
         expect("text", text, str)
         out: list[ClientEffect] = []
+        self._session.heard()
         try:
             message = messages.decode(text)
         except messages.MalformedError as error:
@@ -212,19 +255,44 @@ class ClientProtocol:
                 self._subscriptions.missed(message.path, message.cursor, out)
         elif isinstance(message, messages.Reply):
             self._replied(message, out)
+        elif isinstance(message, messages.SessionMessage):
+            self._session.told(message, out)
+            self._keep_to_session(out)
+        elif isinstance(message, messages.End):
+            self._subscriptions.ended(message, out)
         return out
 
     def _replied(self, reply: messages.Reply, out: list[ClientEffect]) -> None:
         if reply.cursor is not None:
             self._subscriptions.level = 2
         if isinstance(reply.tunnel, int) and self._requests.issued(reply.tunnel):
+            self._overtaken(out)
             self._requests.receive(reply, out)
         elif isinstance(reply.tunnel, str) and self._subscriptions.issued(reply.tunnel):
+            self._overtaken(out)
             self._subscriptions.answered(reply, out)
+        elif isinstance(reply.tunnel, str) and self._session.issued(reply.tunnel):
+            if self._session.answered(reply, out):
+                self._subscriptions.user_changed(out)
+            self._keep_to_session(out)
+        elif not reply.ok and reply.tunnel is None and self._session.blamed():
+            self._keep_to_session(out)
         elif not reply.ok:  # it could not read something we sent
             problem = f"the server refuses a request that was never sent: {tunnels.describe(reply)}"
             is_waiting = self._requests.unanswered > 0 or self._subscriptions.is_waiting
             self._breach(problem, out, fatal=is_waiting)  # a request might wait forever
+
+    def _overtaken(self, out: list[ClientEffect]) -> None:
+        if self._session.is_held:
+            self._session.overtaken()
+            self._keep_to_session(out)
+
+    def _keep_to_session(self, out: list[ClientEffect]) -> None:
+        """Go on as far as it is known whose the connection is, and what the server takes."""
+        session = self._session
+        self._subscriptions.adjust(session.bounds.subscriptions, out)
+        self._requests.adjust(session.bounds, held=session.is_held)
+        self._requests.go_on(out)
 
     def _breach(self, problem: str | None, out: list[ClientEffect], *, fatal: bool = False) -> bool:
         """Count a breach of the protocol; return whether it is fatal, as is one too many.

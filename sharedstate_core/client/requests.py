@@ -2,8 +2,8 @@
 
 The rules:
 
-1. A request waits while there is no connection or while `WINDOW` requests are unanswered; requests are sent in the
-   order they were made.
+1. A request waits while there is no connection, while a token waits to be accepted, or while `WINDOW` requests are
+   unanswered; requests are sent in the order they were made.
 2. A waiting request survives the loss of the connection and may be withdrawn. One that was sent does not survive: its
    outcome is unknown, and sending it again could apply it twice.
 3. The exception is a connection that the server closes because a message is too long: one of the unanswered requests
@@ -18,10 +18,14 @@ from sharedstate_core.errors import RequestError, SharedStateError
 from sharedstate_core.storage import Cursor
 
 from . import messages
+from .bounds import UNKNOWN, Bounds, message_fault
 from .effects import ClientEffect, SendText, Settled
 
 WINDOW: Final = 100
 """Maximum number of unanswered requests: the server has a limit too, and refuses what exceeds it."""
+
+RESERVED: Final = 4
+"""How many unanswered requests of the server's limit are left for the client's own."""
 
 MAX_QUEUE: Final = 1_000
 MAX_QUEUE_BYTES: Final = 16 * 1024 * 1024
@@ -92,6 +96,9 @@ class Requests:
         self._sent: dict[int, _Sent] = {}
         self._waiting: OrderedDict[int, bytes] = OrderedDict()
         self._waiting_bytes = 0
+        self._held = False
+        self._window = WINDOW
+        self._bounds = UNKNOWN
 
     def __len__(self) -> int:
         return len(self._sent) + len(self._waiting)
@@ -112,12 +119,16 @@ class Requests:
         """Make a request; its ticket is its tunnel."""
         ticket = self.issue()
         message = messages.encode_request(cmd, path, arg, ticket)
+        if (fault := message_fault(len(message), self._bounds)) is not None:
+            out.append(Settled(ticket, error=fault))
+            return ticket
         full = (
             len(self._waiting) >= self._max_queue
             or self._waiting_bytes + len(message) > MAX_QUEUE_BYTES
         )
-        if full and not self._connected:
-            error = RequestError("too_many", "not connected, and the queue is full")
+        if full and not (self._connected and not self._held):
+            waits_for = "not signed in" if self._connected else "not connected"
+            error = RequestError("too_many", f"{waits_for}, and the queue is full")
             out.append(Settled(ticket, error=error))
         else:
             self._waiting[ticket] = message
@@ -140,6 +151,16 @@ class Requests:
     def connection_opened(self, out: list[ClientEffect]) -> None:
         """Send the waiting requests."""
         self._connected = True
+        self._fill(out)
+
+    def adjust(self, bounds: Bounds, *, held: bool) -> None:
+        """Keep to what the server takes; `held`: nothing is sent until it knows whose the connection is."""
+        self._bounds, self._held = bounds, held
+        most = WINDOW if bounds.unanswered is None else min(WINDOW, bounds.unanswered - RESERVED)
+        self._window = max(1, most)
+
+    def go_on(self, out: list[ClientEffect]) -> None:
+        """Send what waits, as far as may be."""
         self._fill(out)
 
     def connection_lost(
@@ -184,7 +205,9 @@ class Requests:
         self._fill(out)
 
     def _fill(self, out: list[ClientEffect]) -> None:
-        while self._connected and self._waiting and len(self._sent) < WINDOW:
+        if self._held:
+            return
+        while self._connected and self._waiting and len(self._sent) < self._window:
             ticket, message = self._waiting.popitem(last=False)
             self._waiting_bytes -= len(message)
             self._sent[ticket] = _Sent(message, self._ticks)

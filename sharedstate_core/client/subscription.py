@@ -38,6 +38,7 @@ class Subscription:
         cursor: the state held, if known.
         awaited: what was asked for and has not come yet.
         since: the state to resume from in the latest request.
+        is_denied: whether it was refused, or ended, for the sake of who asked.
     """
 
     def __init__(self, path: str, max_snapshot: int) -> None:
@@ -48,12 +49,14 @@ class Subscription:
         self.cursor: Cursor | None = None
         self.awaited: Literal["nothing", "change", "snapshot"] = "snapshot"
         self.since: Cursor | None = None
+        self.is_denied = False
         self._max_snapshot = max_snapshot
         self._parts: Notification | None = None
 
     def ask(self, *, resume: bool) -> None:
         """Record that the server is asked for the subscription; with `resume`, from the state held, if any."""
         self.state, self._parts = "asked", None
+        self.is_denied = False
         self.since = self.cursor if resume else None
         self.awaited = "snapshot" if self.since is None else "change"
 
@@ -65,6 +68,12 @@ class Subscription:
     def connection_lost(self) -> None:
         """Record that the subscription is gone; the replica stays."""
         self.state, self._parts = "idle", None
+
+    def forget(self) -> Sequence[Diff]:
+        """Hold nothing any more, at no state, and return what has gone."""
+        before, self.items = self.items, {}
+        self.cursor = self._parts = None
+        return diff(before, self.items)
 
     def receive(
         self, notification: Notification

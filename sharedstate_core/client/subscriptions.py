@@ -6,11 +6,14 @@ The rules:
 2. Until the server has shown that it speaks level 2, every request names all subscriptions, as level 1 requires; after
    that, requests name only what changes, and cost the same however many there are.
 3. An answer is about what its request named, whatever else it lists.
+4. What this user may not read is no longer held: it is emptied when the server refuses it or ends it, and asked for
+   again for another user.
+5. Of more than the server takes the first are asked for, and the others when there is room.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from sharedstate_core.errors import LocalProtocolError, RequestError
 from sharedstate_core.paths import parse_collection_path
@@ -26,6 +29,10 @@ if TYPE_CHECKING:
     from sharedstate_core.storage import Cursor
 
     from .effects import ClientEffect
+
+
+DENIALS: Final = frozenset({"unauthenticated", "forbidden"})
+"""Codes of a refusal for the sake of who asks."""
 
 
 class _Request:
@@ -51,6 +58,7 @@ class Subscriptions:
     def __init__(self, max_snapshot: int) -> None:
         self._max_snapshot = max_snapshot
         self.level: Literal[1, 2] | None = None
+        self._most: int | None = None
         self._connected = False
         self._by_path: dict[str, Subscription] = {}
         self._asked = 0
@@ -118,6 +126,18 @@ class Subscriptions:
         subscription = self.held(path)
         del self._by_path[subscription.path]
         self._unsubscribe(subscription, out)
+        self._use_room(out)
+
+    def adjust(self, most: int | None, out: list[ClientEffect]) -> None:
+        """Ask for at most so many paths at a time, as the server has said."""
+        if most != self._most:
+            self._most = most
+            self._use_room(out, raised=True)
+
+    def user_changed(self, out: list[ClientEffect]) -> None:
+        """Ask again for what the former user was denied."""
+        denied = [each for each in self._by_path.values() if each.is_denied]
+        self._subscribe(denied, out, resume=True)
 
     # --- messages of the server -------------------------------------------------------------------
 
@@ -141,6 +161,20 @@ class Subscriptions:
             elif not diffs:
                 out.append(Moved(subscription.path))
         return True
+
+    def ended(self, message: messages.End, out: list[ClientEffect]) -> None:
+        """Handle the end of a subscription, by the server."""
+        subscription = self._by_path.get(message.path)
+        if subscription is None:
+            return
+        if subscription.state == "asked":  # the end is that of an earlier subscription
+            self._forget(subscription, out)
+        elif subscription.state == "subscribed":
+            subscription.state = "refused"
+            self._deny(subscription, out)
+            text = f"{subscription.path}: ended by the server"
+            out.append(Refused(subscription.path, ServerRefusedError(message.error, text)))
+            self._use_room(out)
 
     def missed(self, path: str, cursor: Cursor | None, out: list[ClientEffect]) -> None:
         """Subscribe again to a path, if it is subscribed, because it has missed something.
@@ -178,7 +212,10 @@ class Subscriptions:
                     f"{subscription.path}: not subscribed",
                     otherwise="refused" if reply.ok else "failed",
                 )
+                if refused.code in DENIALS:
+                    self._deny(subscription, out)
                 out.append(Refused(subscription.path, refused))
+        self._use_room(out)
 
     # --- requests to the server -------------------------------------------------------------------
 
@@ -210,11 +247,35 @@ class Subscriptions:
     def _subscribe(
         self, subscriptions: Iterable[Subscription], out: list[ClientEffect], *, resume: bool
     ) -> None:
-        asked = list(subscriptions)
+        asked = self._with_room(list(subscriptions))
         if self._connected and asked:
             for each in asked:
                 each.ask(resume=resume)
             self._change(asked, None, out)
+
+    def _with_room(self, wanted: list[Subscription]) -> list[Subscription]:
+        """Return the first of them, as many as the server takes; the others wait, idle."""
+        if self._most is None or len(self._by_path) <= self._most:
+            return wanted
+        room = max(0, self._most - sum(each.is_in_force for each in self._by_path.values()))
+        for each in wanted[room:]:
+            each.state = "idle"
+        return wanted[:room]
+
+    def _use_room(self, out: list[ClientEffect], *, raised: bool = False) -> None:
+        """Ask for what waits, if there may be room for it."""
+        if raised or (self._most is not None and len(self._by_path) >= self._most):
+            waiting = [each for each in self._by_path.values() if each.state == "idle"]
+            self._subscribe(waiting, out, resume=True)
+
+    def _deny(self, subscription: Subscription, out: list[ClientEffect]) -> None:
+        """Hold nothing any more of what this user may not read."""
+        subscription.is_denied = True
+        self._forget(subscription, out)
+
+    def _forget(self, subscription: Subscription, out: list[ClientEffect]) -> None:
+        if gone := subscription.forget():
+            out.append(Changed(subscription.path, gone))
 
     def _unsubscribe(self, subscription: Subscription, out: list[ClientEffect]) -> None:
         subscription.state = "idle"

@@ -1,6 +1,6 @@
 """The tunnels of the client's requests, by which it recognises the replies.
 
-The application's requests have numbers, their tickets; the client's own requests, for subscriptions, have texts.
+The application's requests have numbers, their tickets; the client's own, for subscriptions and its session, have texts.
 """
 
 from typing import Final
@@ -8,6 +8,7 @@ from typing import Final
 from . import messages
 
 _SUBSCRIBE: Final = "subs"
+_SESSION: Final = "session"
 
 _DIGITS: Final = 20
 """Maximum number of digits in a request's number."""
@@ -21,9 +22,23 @@ def subscribing(number: int) -> str:
     return f"{_SUBSCRIBE}{number}"
 
 
+def signing_in(number: int) -> str:
+    """Return the tunnel of the request for a session with this number."""
+    return f"{_SESSION}{number}"
+
+
 def is_own(tunnel: str, asked: int) -> bool:
     """Return whether the client has sent this tunnel, having made `asked` requests for subscriptions."""
-    number = tunnel.removeprefix(_SUBSCRIBE)
+    return _is_issued(tunnel, _SUBSCRIBE, asked)
+
+
+def is_own_session(tunnel: str, asked: int) -> bool:
+    """Return whether the client has sent this tunnel, having made `asked` requests for its session."""
+    return _is_issued(tunnel, _SESSION, asked)
+
+
+def _is_issued(tunnel: str, prefix: str, asked: int) -> bool:
+    number = tunnel.removeprefix(prefix)
     if number == tunnel or not number.isdecimal() or len(number) > _DIGITS:
         return False
     return 0 < int(number) <= asked

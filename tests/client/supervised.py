@@ -16,11 +16,14 @@ from sharedstate_core.client import (
     Changed,
     ConnectionLostError,
     Fault,
+    Identified,
     Moved,
     Refused,
     SendText,
     Settled,
     Synced,
+    TokenWanted,
+    Unauthenticated,
 )
 from sharedstate_core.client.requests import ServerRefusedError
 from sharedstate_core.testing import Asked, Client, ContractError, Copy, Link, Subscribed, World
@@ -74,7 +77,7 @@ class Supervised(Client):
     def receive(self, message: bytes) -> None:
         effects = self.witness.receive(message.decode())
         told = msgspec.json.decode(message)
-        if told["type"] == "MESSAGE" and told["data"]["reset"]:
+        if told.get("cmd") == "NOTIFY" and told["data"]["reset"]:
             diffs = [each for one in effects if isinstance(one, Changed) for each in one.diffs]
             check(all(diff.new != diff.old for diff in diffs), f"no net difference: {diffs}")
         self._perform(effects)
@@ -138,7 +141,7 @@ class Supervised(Client):
                     del self.wanted[path]
                 case Fault(problem):
                     raise ContractError(f"the server is blamed: {problem}")
-                case Changed() | Moved():
+                case Changed() | Moved() | Identified() | TokenWanted() | Unauthenticated():
                     pass  # the witness has applied it
         self._look()
 
@@ -194,7 +197,9 @@ class Supervised(Client):
             cursor, items = protocol.cursor(path), protocol.items(path)
             before = self.copies.get(path, Copy()).cursor
             if cursor is None:
-                check(before is None and not items, f"{path} shows {items}, but cannot tell what")
+                let_go = before is None or path in self.refused
+                check(let_go and not items, f"{path} shows {items}, but cannot tell what")
+                self.copies.pop(path, None)
                 continue
             forward = before is None or age(before) <= age(cursor)
             check(forward, f"{path} goes back from {before} to {cursor}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
+from msgspec import UNSET
 
 from sharedstate_core.client import (
     Changed,
@@ -12,11 +13,14 @@ from sharedstate_core.client import (
     ClientProtocol,
     ConnectionLostError,
     Fault,
+    Identified,
     Moved,
     Refused,
     SendText,
     Settled,
     Synced,
+    TokenWanted,
+    Unauthenticated,
 )
 from sharedstate_core.paths import parse_collection_path
 from sharedstate_core.testing import ContractError
@@ -52,7 +56,7 @@ class Witness:
     """
 
     def __init__(self, max_queue: int = 1000) -> None:
-        self.protocol = ClientProtocol(max_queue)
+        self.protocol = ClientProtocol(max_queue, key="a-key-for-the-session")
         self.connected = False
         self.shadows: dict[str, dict[str, bytes]] = {}
         self.owed: set[str] = set()
@@ -66,12 +70,13 @@ class Witness:
 
     # --- inputs -----------------------------------------------------------------------------------
 
-    def opened(self) -> list[ClientEffect]:
+    def opened(self, token: str | None = None) -> list[ClientEffect]:
         self.connected = True
-        effects = self._checked(self.protocol.connection_opened())
+        effects = self._checked(self.protocol.connection_opened(token or UNSET))
         wanted = {path for subs in self.subs for path in subs.insert}
         check(wanted == set(self.shadows), f"{wanted} is asked for, {set(self.shadows)} is held")
-        order = [b'"/subs"' in effect.message for effect in effects if isinstance(effect, SendText)]
+        texts = [effect.message for effect in effects if isinstance(effect, SendText)]
+        order = [b'"/subs"' in text for text in texts if b'"/session"' not in text]
         check(order == sorted(order, reverse=True), "requests go before subscriptions")
         return effects
 
@@ -136,6 +141,8 @@ class Witness:
                     self.owed.discard(path)
                 case Fault(problem):
                     check(problem, "a fault without a word")
+                case Identified() | TokenWanted() | Unauthenticated():
+                    pass
         self._check_replicas()
         unsettled = sum(settled is None for settled in self.tickets.values())
         check(self.protocol.unsettled == unsettled, f"{unsettled} requests are not settled")
@@ -149,6 +156,8 @@ class Witness:
             unsettled = self.tickets[request["tunnel"]] is None
             check(unsettled and request["tunnel"] not in self.on_wire, f"{message!r} is sent twice")
             self.on_wire.append(request["tunnel"])
+            return
+        if request["path"] == "/session":
             return
         check((request["cmd"], request["path"]) == ("PUT", "/subs"), f"what is {message!r}?")
         arg = {"insert": [], "remove": []} | request["arg"]

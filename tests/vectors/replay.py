@@ -12,11 +12,14 @@ from sharedstate_core.client import (
     ClientEffect,
     ClientProtocol,
     Fault,
+    Identified,
     Moved,
     Refused,
     SendText,
     Settled,
     Synced,
+    TokenWanted,
+    Unauthenticated,
 )
 from sharedstate_core.errors import CLOSE_TOO_BIG
 
@@ -69,11 +72,13 @@ class Replay:
 
     def _input(self, kind: str, what: Any) -> list[ClientEffect]:
         match kind:
+            case "session":
+                self.client = ClientProtocol(key=what["key"])
+                return []
+            case "sign_in":
+                return self.client.sign_in(what["token"])
             case "connection":
-                if what == "opened":
-                    return self.client.connection_opened()
-                code = None if what == "lost" else what["closed"]
-                return self.client.connection_lost(too_big=code == CLOSE_TOO_BIG)
+                return self._connection(what)
             case "receive":
                 return self._receive(copy.deepcopy(what))
             case "receive_text":
@@ -92,12 +97,20 @@ class Replay:
         self._tickets[ticket] = what["ticket"]
         return effects
 
+    def _connection(self, what: Any) -> list[ClientEffect]:
+        if what == "opened":
+            return self.client.connection_opened()
+        if "opened" in what:
+            return self.client.connection_opened(what["opened"]["token"])
+        code = None if what == "lost" else what["closed"]
+        return self.client.connection_lost(too_big=code == CLOSE_TOO_BIG)
+
     def _receive(self, message: dict[str, Any]) -> list[ClientEffect]:
         if isinstance(message.get("tunnel"), dict):
             message["tunnel"] = self.tunnel(message["tunnel"]["sent"])
         return self.client.receive_text(compact(message))
 
-    def _note(self, effect: ClientEffect, then: dict[str, Any]) -> None:
+    def _note(self, effect: ClientEffect, then: dict[str, Any]) -> None:  # noqa: C901
         match effect:
             case SendText():
                 self.texts.append(bytes(effect.message).decode())
@@ -120,6 +133,12 @@ class Replay:
                 then.setdefault("settled", []).append(self._settled(effect))
             case Fault():
                 then["fault"] = True
+            case Identified(user, expires):
+                then.setdefault("identified", []).append({"user": user, "expires": expires})
+            case TokenWanted(reason):
+                then.setdefault("token_wanted", []).append(reason)
+            case Unauthenticated():
+                then["unauthenticated"] = True
             case Moved():
                 pass  # the replica shows it
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import secrets
 from itertools import chain
 from typing import TYPE_CHECKING, Final, Literal, assert_never
 from weakref import WeakSet
@@ -17,11 +18,14 @@ from sharedstate_core.client import (
     ClientProtocol,
     ClosedError,
     Fault,
+    Identified,
     Moved,
     Refused,
     SendText,
     Settled,
     Synced,
+    TokenWanted,
+    Unauthenticated,
 )
 from sharedstate_core.errors import CLOSE_POLICY
 
@@ -65,7 +69,7 @@ class ClientHub:
 
     def __init__(self, max_queue: int, max_snapshot: int) -> None:
         self.affinity = LoopAffinity()
-        self._protocol = ClientProtocol(max_queue, max_snapshot)
+        self._protocol = ClientProtocol(max_queue, max_snapshot, secrets.token_urlsafe())
         self._link: Link | None = None
         self._answers: dict[int, _Answer] = {}
         self._replicas: dict[str, list[Replica]] = {}
@@ -231,6 +235,8 @@ class ClientHub:
                 case Changed() | Synced() | Moved() | Refused():
                     for replica in self._replicas[effect.path]:
                         replica.handle(effect)
+                case Identified() | TokenWanted() | Unauthenticated():
+                    pass
                 case Fault():
                     self._report_fault(effect)
                 case _:

@@ -1,5 +1,6 @@
 import { Callbacks } from "../util/callbacks.js";
 import { CallQueue } from "../util/call_queue.js";
+import { random_id } from "../util/random.js";
 import { on_abort } from "../util/lifetime.js";
 import { SharedStateError } from "../protocol/errors.js";
 import { normal_path } from "../protocol/paths.js";
@@ -39,7 +40,7 @@ export class ClientHub {
     this.#options = options;
     this.#on_effect = on_effect;
     this.#on_connectivity = on_connectivity;
-    this.#core = new ClientProtocol(options);
+    this.#core = new ClientProtocol({ ...options, key: random_id() });
     this.calls = new CallQueue(options.on_error);
     this.status_callbacks = new Callbacks(this.calls);
   }
@@ -156,7 +157,7 @@ export class ClientHub {
     } else if (effect.kind === "fault") {
       this.calls.report(effect.error);
       if (effect.fatal) this.#connector?.drop();
-    } else {
+    } else if ("path" in effect) {
       this.#on_effect(effect);
     }
   }

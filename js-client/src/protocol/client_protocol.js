@@ -10,6 +10,7 @@ import { fault, send_text, settled } from "./effects.js";
 import { SharedStateError } from "./errors.js";
 import { by_path, decode, encode_request, members } from "./messages.js";
 import { Requests, closed, error_of } from "./requests.js";
+import { Session } from "./session.js";
 import { MAX_SNAPSHOT, Subscription } from "./subscription.js";
 
 /** @import { Effect } from "./effects.js" */
@@ -41,21 +42,41 @@ export class ClientProtocol {
   /** Breaches of the protocol on this connection. */
   #breaches = 0;
   #max_snapshot;
+  #session;
+  /** Paths that the server takes at most, as it has said. */
+  #most = Infinity;
 
   /**
-   * @param {{max_queue?: number, max_snapshot?: number}} [options] `max_queue`: requests that may wait for a
-   *   connection; `max_snapshot`: characters of JSON text that the parts of one snapshot may have
+   * @param {{max_queue?: number, max_snapshot?: number, key?: string}} [options] `max_queue`: requests that may wait for a
+   *   connection; `max_snapshot`: characters of JSON text that the parts of one snapshot may have; `key`: the
+   *   secret name of the client's session, without which it keeps to no limits of the server and shows no token
    */
-  constructor({ max_queue = MAX_QUEUE, max_snapshot = MAX_SNAPSHOT } = {}) {
+  constructor({ max_queue = MAX_QUEUE, max_snapshot = MAX_SNAPSHOT, key } = {}) {
+    this.#session = new Session(key);
     this.#requests = new Requests(max_queue);
     this.#max_snapshot = max_snapshot;
   }
 
-  /** @returns {Effect[]} */
-  connection_opened() {
+  /**
+   * @param {string | null} [token] shows whose it is, null: nobody's; without it, nothing is said about that
+   * @returns {Effect[]}
+   */
+  connection_opened(token) {
     this.#breaches = 0;
+    const session = this.#session.connection_opened(token);
+    this.#requests.adjust(this.#session);
     const requests = this.#requests.connection_opened();
-    return [...this.#subscribe([...this.#subscriptions.values()], true), ...requests];
+    return [...session, ...this.#subscribe([...this.#subscriptions.values()], true), ...requests];
+  }
+
+  /**
+   * Show another token on this connection; null signs out. The next connection begins with its own.
+   *
+   * @param {string | null} token
+   * @returns {Effect[]}
+   */
+  sign_in(token) {
+    return this.#closed ? [] : this.#keep(this.#session.sign_in(token));
   }
 
   /**
@@ -63,6 +84,7 @@ export class ClientProtocol {
    * @returns {Effect[]}
    */
   connection_lost(closing) {
+    this.#session.connection_lost();
     for (const each of this.#subscriptions.values()) each.state = "idle";
     this.#unanswered.clear();
     return this.#requests.connection_lost(closing);
@@ -97,9 +119,10 @@ export class ClientProtocol {
    */
   tick(limit) {
     const late = (/** @type {{age: number}} */ each) => each.age++ >= limit;
-    return [...this.#requests.sent.values(), ...this.#unanswered.values()].some(late)
+    const unanswered = [...this.#requests.sent.values(), ...this.#unanswered.values()];
+    return this.#session.tick(limit) || unanswered.some(late)
       ? [fault("no answer in time", true)]
-      : [];
+      : this.#keep([]);
   }
 
   /**
@@ -161,7 +184,7 @@ export class ClientProtocol {
   release(path) {
     const subscription = this.#subscriptions.get(path);
     this.#subscriptions.delete(path);
-    return subscription ? this.#unsubscribe(subscription) : [];
+    return subscription ? [...this.#unsubscribe(subscription), ...this.#use_room()] : [];
   }
 
   /**
@@ -169,15 +192,17 @@ export class ClientProtocol {
    * @returns {Effect[]}
    */
   receive_text(text) {
+    this.#session.heard = true;
     const message = decode(text);
     switch (message?.kind) {
       case "notification":
         return this.#notified(message);
       case "reply":
-        if (message.error.epoch) this.#level = 2;
-        return typeof message.tunnel === "string"
-          ? this.#subscribed(message)
-          : this.#requests.receive(message);
+        return this.#replied(message);
+      case "session":
+        return this.#keep(this.#session.told(message));
+      case "end":
+        return this.#ended(message);
       case "malformed":
         return this.#breach(message);
       default:
@@ -186,11 +211,75 @@ export class ClientProtocol {
   }
 
   /**
+   * @param {Reply} reply
+   * @returns {Effect[]}
+   */
+  #replied(reply) {
+    const { tunnel, ok } = reply;
+    if (reply.error.epoch) this.#level = 2;
+    const session = this.#session.receive(reply);
+    if (session) {
+      const denied = [...this.#subscriptions.values()].filter((each) => ok && each.denied);
+      return this.#keep([...session, ...this.#subscribe(denied, true)]);
+    }
+    const is_own = this.#unanswered.has(tunnel) || this.#requests.sent.has(tunnel);
+    // What cannot be told may be the refusal of a session; a token that is waited for is not answered any more.
+    const over = is_own ? this.#session.held : !ok && tunnel == null;
+    const effects = over && this.#session.overtaken() ? this.#keep([]) : [];
+    const answered =
+      typeof tunnel === "string" ? this.#subscribed(reply) : this.#requests.receive(reply);
+    return [...effects, ...answered];
+  }
+
+  /**
+   * Go on as far as it is known whose the connection is, and what the server takes.
+   *
+   * @param {Effect[]} effects
+   * @returns {Effect[]} with what follows
+   */
+  #keep(effects) {
+    const { subscriptions = Infinity } = this.#session.bounds;
+    const raised = subscriptions !== this.#most;
+    this.#most = subscriptions;
+    return [...effects, ...this.#use_room(raised), ...this.#requests.adjust(this.#session)];
+  }
+
+  /**
+   * Ask for paths that have waited, if there may be room for them.
+   *
+   * @param {boolean} [raised]
+   * @returns {Effect[]}
+   */
+  #use_room(raised) {
+    if (!raised && this.#subscriptions.size < this.#most) return [];
+    const waiting = [...this.#subscriptions.values()].filter(({ state }) => state === "idle");
+    return this.#subscribe(waiting, true);
+  }
+
+  /**
+   * @param {import("./messages.js").End} message
+   * @returns {Effect[]}
+   */
+  #ended({ path, error }) {
+    const subscription = this.#subscriptions.get(/** @type {string} */ (path));
+    // The end of an earlier subscription, while another one is asked for.
+    if (subscription?.state === "asked") return subscription.forget();
+    if (subscription?.state !== "subscribed") return [];
+    const reason = error_of({ data: `${path}: ended by the server`, error });
+    return [...subscription.refuse(reason, true), ...this.#use_room()];
+  }
+
+  /**
    * @param {Subscription[]} subscriptions
    * @param {boolean} resume
    * @returns {Effect[]}
    */
   #subscribe(subscriptions, resume) {
+    if (this.#subscriptions.size > this.#most) {
+      const taken = [...this.#subscriptions.values()].filter((each) => each.in_force).length;
+      // The others wait.
+      for (const each of subscriptions.splice(Math.max(0, this.#most - taken))) each.state = "idle";
+    }
     if (!this.#requests.connected || subscriptions.length === 0) return [];
     for (const each of subscriptions) each.ask(resume);
     return this.#change(subscriptions);
@@ -249,10 +338,10 @@ export class ClientProtocol {
       } else if (asked || (reply.ok && state === "subscribed")) {
         const error = members(errors.get(path) ?? { code: "refused" });
         const reason = { data: `${path}: not subscribed`, error };
-        effects.push(subscription.refuse(error_of(reply.ok ? reason : reply)));
+        effects.push(...subscription.refuse(error_of(reply.ok ? reason : reply)));
       }
     }
-    return effects;
+    return [...effects, ...this.#use_room()];
   }
 
   /**
@@ -309,6 +398,6 @@ export class ClientProtocol {
    */
   #give_up(subscription, code, reason) {
     const unsubscribe = this.#unsubscribe(subscription);
-    return [...unsubscribe, subscription.refuse(new SharedStateError(code, reason))];
+    return [...unsubscribe, ...subscription.refuse(new SharedStateError(code, reason))];
   }
 }

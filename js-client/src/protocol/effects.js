@@ -14,14 +14,22 @@
  *   a replica came to another version, and neither `changed` nor `synced` says so
  * @typedef {{kind: "refused", path: string, error: SharedStateError}} Refused
  *   the server does not keep this replica in sync
+ * @typedef {{kind: "identified", user: User | null, expires: number | null}} Identified
+ *   it is known whose the connection is, or that has changed; `expires`: by the server's clock
+ * @typedef {{kind: "token_wanted", reason: string}} TokenWanted
+ *   another token is needed, by `sign_in`; with the reason "unavailable", after a pause
+ * @typedef {{kind: "unauthenticated", error: SharedStateError}} Unauthenticated
+ *   a second token in a row was refused: no other is asked for on this connection
  * @typedef {{kind: "fault", error: SharedStateError, fatal: boolean}} Fault
  *   the server broke the protocol, and no request is to blame; if it is fatal, the connection must be dropped
- * @typedef {SendText | Settled | Changed | Synced | Moved | Refused | Fault} Effect
+ * @typedef {SendText | Settled | Changed | Synced | Moved | Refused | Identified | TokenWanted | Unauthenticated | Fault} Effect
  */
 
 import { SharedStateError } from "./errors.js";
 
 /** @import { Diff } from "./replica.js" */
+
+/** @typedef {{id: string, [member: string]: any}} User what the server knows of a user */
 
 /**
  * @param {string} text

@@ -8,6 +8,7 @@
  * @typedef {object} Details members that some errors have
  * @property {number} [close_code]
  * @property {unknown} [outcome]
+ * @property {unknown} [reason]
  * @property {unknown} [epoch]
  * @property {unknown} [version]
  */

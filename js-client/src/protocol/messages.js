@@ -29,6 +29,8 @@
  * @property {number} size characters of its text
  */
 
+/** @typedef {{kind: "session", user: unknown, expires: unknown, reason: unknown}} Session the user has changed, or will */
+/** @typedef {{kind: "end", path: unknown, error: Record<string, unknown>}} End the server has ended a subscription */
 /** @typedef {{kind: "malformed", reason: string, path: unknown}} Malformed `path`: that of the message, if any */
 
 /**
@@ -47,7 +49,7 @@ export function encode_request(cmd, path, arg, tunnel) {
  * Decode a message; never throws.
  *
  * @param {string} text
- * @returns {Reply | Notification | Malformed | undefined} undefined: a message of a later protocol
+ * @returns {Reply | Notification | Session | End | Malformed | undefined} undefined: a message of a later protocol
  */
 export function decode(text) {
   /** @type {unknown} */
@@ -59,9 +61,13 @@ export function decode(text) {
   }
   if (!is_object(message)) return malformed("not an object");
   if (message.type === "REPLY") return reply(message);
-  if (message.type === "MESSAGE" && message.cmd === "NOTIFY")
-    return notification(message, text.length);
-  return undefined;
+  const cmd = message.type === "MESSAGE" && message.cmd;
+  if (cmd === "NOTIFY") return notification(message, text.length);
+  const { path, data, error, reason } = message;
+  if (cmd === "END") return { kind: "end", path, error: members(error) };
+  if (cmd !== "SESSION") return undefined;
+  const { user, expires } = members(data);
+  return { kind: "session", user, expires, reason };
 }
 
 /**

@@ -1,8 +1,8 @@
 /**
  * The application's requests: each is settled exactly once.
  *
- * - A request waits while there is no connection, or while `WINDOW` requests are unanswered. Requests are sent in
- *   the order in which they were made.
+ * - A request waits while there is no connection, while a token waits to be accepted, or while `WINDOW` requests are
+ *   unanswered. Requests are sent in the order in which they were made.
  * - A waiting request survives the loss of a connection. One that was sent does not: its outcome is unknown, and
  *   sending it again could apply it twice.
  * - The exception is a connection that the server closes because a message is too long: the longest unanswered
@@ -10,6 +10,7 @@
  * - The text is encoded when the request is made, so that later changes by the application do not leak into it.
  */
 
+import { fault_of } from "./bounds.js";
 import { send_text, settled } from "./effects.js";
 import { SharedStateError } from "./errors.js";
 import { encode_request } from "./messages.js";
@@ -26,6 +27,9 @@ const TOO_BIG = 1009;
 /** Maximum number of unanswered requests: the server has a limit too, and refuses what exceeds it. */
 export const WINDOW = 100;
 
+/** How many unanswered requests of the server's limit are left for the client's own. */
+const RESERVED = 4;
+
 /** Maximum size of waiting requests, in UTF-16 units: a page must not grow while it is offline. */
 export const MAX_WAITING_LENGTH = 2 ** 24;
 
@@ -33,6 +37,10 @@ export class Requests {
   #max_waiting;
   /** Whether there is a connection. */
   connected = false;
+  /** Whether nothing is sent until it is known whose the connection is. */
+  held = false;
+  /** @type {import("./bounds.js").Bounds} what the server takes */
+  bounds = {};
   #next_tunnel = 0;
   /** @type {Map<unknown, Waiting>} by tunnel */
   sent = new Map();
@@ -61,15 +69,28 @@ export class Requests {
     } catch (cause) {
       error = new SharedStateError("bad_update", "not JSON", {}, { cause });
     }
+    error ??= fault_of(arg, text, this.bounds);
     // With a connection, the queue drains at the server's pace.
     const full =
       this.#waiting.length >= this.#max_waiting ||
       this.#waiting_length + text.length > MAX_WAITING_LENGTH;
-    if (full && !this.connected)
-      error ??= new SharedStateError("too_many", "not connected, queue full");
+    if (full && (!this.connected || this.held))
+      error ??= new SharedStateError("too_many", "not connected, or not signed in; queue full");
     if (error) return [settled(ticket, error)];
     this.#waiting.push({ tunnel, ticket, text, age: 0 });
     this.#waiting_length += text.length;
+    return this.#fill();
+  }
+
+  /**
+   * What is known of the connection has changed.
+   *
+   * @param {{bounds: import("./bounds.js").Bounds, held: boolean}} session
+   * @returns {Effect[]} what may be sent now
+   */
+  adjust({ bounds, held }) {
+    this.bounds = bounds;
+    this.held = held;
     return this.#fill();
   }
 
@@ -132,13 +153,19 @@ export class Requests {
     this.sent.delete(reply.tunnel);
     const over = settled(request.ticket, reply.ok ? undefined : error_of(reply), reply.data);
     // Refilled by halves: taking many requests from the front of a long list at once is cheap.
-    return this.sent.size > WINDOW / 2 ? [over] : [over, ...this.#fill()];
+    return this.sent.size > this.#window / 2 ? [over] : [over, ...this.#fill()];
+  }
+
+  get #window() {
+    const { unanswered = Infinity } = this.bounds;
+    return Math.max(1, Math.min(WINDOW, unanswered - RESERVED));
   }
 
   /** @returns {Effect[]} */
   #fill() {
-    if (!this.connected) return [];
-    return this.#waiting.splice(0, WINDOW - this.sent.size).map((request) => {
+    const room = this.#window - this.sent.size;
+    if (!this.connected || this.held || room <= 0) return [];
+    return this.#waiting.splice(0, room).map((request) => {
       const { tunnel, text } = request;
       this.sent.set(tunnel, request);
       this.#waiting_length -= text.length;

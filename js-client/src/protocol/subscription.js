@@ -18,7 +18,7 @@
  * Parts are kept up to `max_snapshot` characters of their messages; a subscription with more is refused.
  */
 
-/** @import { Effect, Refused } from "./effects.js" */
+/** @import { Effect } from "./effects.js" */
 /** @import { SharedStateError } from "./errors.js" */
 /** @import { Notification } from "./messages.js" */
 /** @import { Replica } from "./replica.js" */
@@ -43,6 +43,8 @@ export class Subscription {
   /** @type {Notification | undefined} the parts that have arrived, joined */
   #parts;
   #max_snapshot;
+  /** Whether it was refused, or ended, for the sake of who asked. */
+  denied = false;
 
   /**
    * @param {string} path
@@ -63,6 +65,7 @@ export class Subscription {
   ask(resume) {
     const { epoch, version } = this.replica;
     this.state = "asked";
+    this.denied = false;
     this.#parts = undefined;
     const known = resume && epoch !== undefined && version !== undefined;
     this.#awaited = known ? "change" : "snapshot";
@@ -77,11 +80,25 @@ export class Subscription {
 
   /**
    * @param {SharedStateError} error
-   * @returns {Refused}
+   * @param {boolean} [ended] whether the server has ended it
+   * @returns {Effect[]}
    */
-  refuse(error) {
+  refuse(error, ended = false) {
     this.state = "refused";
-    return { kind: "refused", path: this.path, error };
+    this.denied = ended || error.code === "unauthenticated" || error.code === "forbidden";
+    // What this user may not read is no longer held.
+    return [...(this.denied ? this.forget() : []), { kind: "refused", path: this.path, error }];
+  }
+
+  /**
+   * Hold nothing any more, at no state.
+   *
+   * @returns {Effect[]}
+   */
+  forget() {
+    const diffs = this.replica.apply({ remove: [], insert: [], reset: true });
+    this.replica.epoch = this.replica.version = this.#parts = undefined;
+    return diffs.length > 0 ? [{ kind: "changed", path: this.path, diffs }] : [];
   }
 
   /**

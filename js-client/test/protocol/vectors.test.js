@@ -36,6 +36,9 @@ class Replay {
       synced: of(effects, "synced").map(({ path }) => path),
       refused: of(effects, "refused").map(({ path, error }) => ({ path, code: error.code })),
       settled: of(effects, "settled").map((effect) => this.#settled(effect)),
+      identified: of(effects, "identified").map(({ user, expires }) => ({ user, expires })),
+      token_wanted: of(effects, "token_wanted").map(({ reason }) => reason),
+      unauthenticated: of(effects, "unauthenticated").length > 0,
       fault: of(effects, "fault").length > 0,
       replicas: Object.fromEntries([...this.#replicas].map(([path, it]) => [path, shown(it)])),
     };
@@ -49,8 +52,14 @@ class Replay {
   #perform(kind, what) {
     const core = this.#core;
     switch (kind) {
+      case "session":
+        this.#core = new ClientProtocol(what);
+        return [];
+      case "sign_in":
+        return core.sign_in(what.token);
       case "connection":
         if (what === "opened") return core.connection_opened();
+        if (what.opened) return core.connection_opened(what.opened.token);
         return core.connection_lost({ code: what.closed });
       case "receive":
         return core.receive_text(JSON.stringify(this.#with_tunnel(what)));
@@ -116,6 +125,9 @@ function expected(step, before) {
   const replicas = Object.entries({ ...before, ...step.replicas });
   return {
     ...{ sent, changed, synced, refused, settled, fault: step.fault ?? false },
+    identified: step.identified ?? [],
+    token_wanted: step.token_wanted ?? [],
+    unauthenticated: step.unauthenticated ?? false,
     replicas: Object.fromEntries(replicas.filter(([, replica]) => replica !== null)),
   };
 }

@@ -66,13 +66,25 @@ async def test_a_silent_wire_is_given_up() -> None:
 
 
 async def test_a_server_that_refuses_a_message() -> None:
-    """What is too long for the server costs the connection; the reason is told, and the client comes back."""
+    """What is too long for a server whose limits are not known yet costs the connection; the client comes back."""
+    async with running() as server, connect(server.url, wait=False) as client:
+        with pytest.raises(RequestError, match="a message may have at most 4194304") as refused:
+            await client.update(C, insert=[{"id": "a", "text": "x" * 5_000_000}])
+        assert refused.value.code == "too_large"
+        assert await client.update(C, insert=[{"id": "b", "text": "x" * 3_000_000}]) == 1
+
+
+async def test_a_message_that_the_server_would_refuse() -> None:
+    """It is refused at home, and costs nothing of what else is under way."""
     async with running() as server, connect(server.url) as client:
         ds = await client.acquire(C)
-        with pytest.raises(RequestError, match="a message may have at most 4194304") as refused:
+        statuses = client.status_changes()
+        with pytest.raises(RequestError, match="this server takes 4194304") as refused:
             await ds.update(insert=[{"id": "a", "text": "x" * 5_000_000}])
         assert refused.value.code == "too_large"
         assert await ds.update(insert=[{"id": "b", "text": "x" * 3_000_000}]) == 1
+        assert list(ds) == ["b"]
+    assert [status async for status in statuses] == ["closed"]
 
 
 async def test_a_message_too_long_for_the_client(caplog: pytest.LogCaptureFixture) -> None:
@@ -282,7 +294,7 @@ async def test_text_that_is_no_json_ends_the_connection(caplog: pytest.LogCaptur
         while True:
             websocket.receive_data(await stream.receive())
             for event in websocket.events():
-                if isinstance(event, TextMessage):
+                if isinstance(event, TextMessage) and "/session" not in event.data:
                     await stream.send(websocket.send(TextMessage(answers.pop(0))))
 
     async with websockets(talk) as port, connect(f"ws://127.0.0.1:{port}") as client:

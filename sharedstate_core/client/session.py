@@ -1,0 +1,201 @@
+"""Whose connection it is, and what its server can do: what a client says, and is told, through `/session`.
+
+The rules:
+
+1. Each connection begins with `PUT /session`, and what else there is to say follows at once. Nothing depends on an
+   answer: a server that does not know the path refuses it, or says nothing.
+2. While a token is shown, the application's requests wait until the server has accepted it, or has shown that it knows
+   no sessions: it has answered something that was asked later.
+3. After a token that is refused another one is wanted. If that is refused too, none is until the next connection.
+4. A server that hangs up before it has said a word may do so because of `/session`. The next connection does without,
+   unless there is a token, or the server has ever answered it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import UNSET, UnsetType
+
+from . import messages, tunnels
+from .bounds import UNKNOWN, bounds_of
+from .effects import Identified, SendText, TokenWanted, Unauthenticated
+from .requests import ServerRefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .effects import ClientEffect
+
+_LATER: Final = frozenset({"unavailable", "internal", "too_many"})
+"""Codes of a server that knows sessions, but cannot look into a token now."""
+
+
+class Session:
+    """The session of one client, over all its connections; methods add their effects to `out`.
+
+    Args:
+        key: its secret name; None for a client that does without sessions.
+
+    Attributes:
+        bounds: what the server takes, as far as it has said.
+        features: what it can do beyond level 2.
+        user: whose the latest connection was, as far as known.
+        is_held: whether the application's requests wait for a token to be accepted.
+    """
+
+    def __init__(self, key: str | None) -> None:
+        self._key = key
+        self.bounds = UNKNOWN
+        self.features: frozenset[str] = frozenset()
+        self.user: Mapping[str, Any] | None = None
+        self.is_held = False
+        self._connected = False
+        self._asked = 0
+        self._unanswered: str | None = None  # the tunnel of the latest request
+        self._age = 0
+        self._token: str | UnsetType | None = UNSET  # as shown last
+        self._is_known = False  # whether the server has ever answered
+        self._heard = False  # whether it has said anything on this connection
+        self._avoid = False
+        self._again = False  # whether another token was asked for since one was accepted
+        self._gave_up = False
+
+    # --- the connection ---------------------------------------------------------------------------
+
+    def connection_opened(self, token: str | UnsetType | None, out: list[ClientEffect]) -> None:
+        """Say who it is; UNSET says nothing about that."""
+        self._connected = True
+        self._heard = self._again = self._gave_up = False
+        self._token = token
+        avoid, self._avoid = self._avoid, False
+        self.is_held = self._key is not None and isinstance(token, str)
+        if self._key is not None and not (avoid and token is UNSET):
+            self._ask(out)
+
+    def connection_lost(self) -> None:
+        """Record that what was asked will not be answered."""
+        if self._unanswered is not None and not self._heard and not self._is_known:
+            self._avoid = True
+        self._unanswered = None
+        self._connected = self.is_held = False
+
+    def sign_in(self, token: str | None, out: list[ClientEffect]) -> None:
+        """Show another token; None signs out. Requests that wait for one go on waiting until it is accepted."""
+        self._token = token
+        if token is None:
+            self.is_held = False
+        if self._connected and self._key is not None:
+            self._ask(out)
+        elif token is None:
+            self._identify(None, None, out)
+
+    def tick(self, limit: int) -> bool:
+        """Record that a tick has passed; return whether a server that knows sessions owes an answer for `limit` ticks.
+
+        Any other counts by then as one that knows none.
+        """
+        is_late = self._unanswered is not None and self._age >= limit
+        self._age += 1
+        if is_late and not self._is_known:
+            self.overtaken()
+        return is_late and self._is_known
+
+    def _ask(self, out: list[ClientEffect]) -> None:
+        self._asked += 1
+        self._age = 0
+        self._unanswered = tunnel = tunnels.signing_in(self._asked)
+        arg = messages.encode_session(self._key, self._token)
+        out.append(SendText(messages.encode_request("PUT", "/session", arg, tunnel)))
+
+    # --- messages of the server -------------------------------------------------------------------
+
+    def heard(self) -> None:
+        """Record that the server has said something."""
+        self._heard = True
+
+    def issued(self, tunnel: str) -> bool:
+        """Return whether this tunnel was ever used for a session, on any connection."""
+        return tunnels.is_own_session(tunnel, self._asked)
+
+    def overtaken(self) -> None:
+        """Record that the server has answered what was asked later: it knows no sessions, if it has not answered."""
+        if self._unanswered is not None and not self._is_known:
+            self._unanswered = None
+            self.is_held = False
+
+    def blamed(self) -> bool:
+        """Return whether a refusal of something that cannot be told is that of a session; it is over then."""
+        if self._unanswered is None or self._is_known:
+            return False
+        self.overtaken()
+        return True
+
+    def answered(self, reply: messages.Reply, out: list[ClientEffect]) -> bool:
+        """Handle the reply to a request; return whether a user was accepted, or nobody."""
+        if reply.tunnel != self._unanswered:
+            return False  # a later one counts
+        self._unanswered = None
+        if not reply.ok:
+            self._refused(reply, out)
+            return False
+        data = messages.members(reply.data)
+        self._is_known = True
+        self._again = self._gave_up = self.is_held = False
+        features = data.get("features")
+        self.features = frozenset(
+            each for each in (features if isinstance(features, list) else ()) if type(each) is str
+        )
+        self.bounds = bounds_of(data.get("limits"))
+        self._identify(data.get("user"), data.get("expires"), out)
+        return True
+
+    def _refused(self, reply: messages.Reply, out: list[ClientEffect]) -> None:
+        code, reason = reply.error.get("code"), reply.error.get("reason")
+        if isinstance(self._token, str) and (code == "unauthenticated" or code in _LATER):
+            self._is_known = True
+            error = ServerRefusedError(reply.error, messages.reason(reply))
+            if code in _LATER or reason == "unavailable":
+                out.append(TokenWanted("unavailable"))
+            elif self._again or reason == "revoked":
+                self._gave_up = True
+                out.append(Unauthenticated(error))
+            else:
+                self._again = True
+                out.append(TokenWanted(reason if isinstance(reason, str) else "invalid"))
+            return
+        self.is_held = self._is_known = False
+        self.features, self.bounds = frozenset(), UNKNOWN
+        self._identify(None, None, out)
+
+    def told(self, message: messages.SessionMessage, out: list[ClientEffect]) -> None:
+        """Handle the message that the user has changed, or is about to."""
+        if not self._connected:
+            return
+        self._identify(message.user, message.expires, out)
+        if message.reason == "expired":
+            self.is_held = isinstance(self._token, str)
+        wanted = message.reason in {"expires", "expired"} and self._unanswered is None
+        if wanted and not self._gave_up and isinstance(self._token, str):
+            out.append(TokenWanted(message.reason))
+
+    def _identify(self, user: Any, expires: Any, out: list[ClientEffect]) -> None:
+        known = isinstance(user, dict) and isinstance(user.get("id"), str)
+        self.user = user if known else None
+        is_time = isinstance(expires, int | float) and not isinstance(expires, bool)
+        out.append(Identified(self.user, float(expires) if is_time else None))
+
+
+REFRESH_SECONDS: Final = 60.0
+"""How long before its end a token is replaced at the latest."""
+
+
+def refresh_after(expires: float, now: float) -> float:
+    """Return in how many seconds a token should be replaced that is shown now: before the last minute, or quarter.
+
+    Args:
+        expires: when it expires, by the server's clock.
+        now: what time that clock shows.
+    """
+    life = max(0.0, expires - now)
+    return life - min(REFRESH_SECONDS, life / 4)
