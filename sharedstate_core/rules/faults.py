@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sharedstate_core.errors import SharedStateError
 
+from .keys import WRITES
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -44,7 +46,7 @@ class RulesError(SharedStateError, ValueError):
 
 
 class Faults:
-    """Collects mistakes.
+    """Collects mistakes, each once: what is written for several keys is read for each of them.
 
     Attributes:
         found: those so far.
@@ -55,11 +57,15 @@ class Faults:
 
     def add(self, place: str, problem: str) -> None:
         """Collect one."""
-        self.found.append(RuleFault(place, problem))
+        self._collect(RuleFault(place, problem))
 
     def add_expression(self, place: str, error: ExpressionError) -> None:
         """Collect one in an expression; it may stand in another text than that of the key at fault."""
         source = error.place.source.name
         via = "" if source in {place, ""} else f" of {source}"
         problem = f"{error.place.words}{via}: {error.problem}"
-        self.found.append(RuleFault(place, problem, error.pointed))
+        self._collect(RuleFault(place, problem, error.pointed))
+
+    def _collect(self, fault: RuleFault) -> None:
+        if fault not in self.found[-len(WRITES) :]:
+            self.found.append(fault)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self, TypeAlias
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, Self, TypeAlias
 
 from sharedstate_core.expressions.explain import Step, explain
 from sharedstate_core.expressions.specialiser import specialise
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
     User: TypeAlias = Mapping[str, Any] | None
 
 
+_REMEMBERED: Final = 1_024
+"""Collections whose entry is remembered: connections keep naming the same few."""
+
+
 class Rules:
     """The rules of a server.
 
@@ -33,6 +38,7 @@ class Rules:
 
     def __init__(self, entries: Iterable[Entry]) -> None:
         self.entries = tuple(entries)
+        self._remembered = lru_cache(_REMEMBERED)(self._first)
 
     @classmethod
     def parse(cls, config: object, place: str = "rules") -> Self:
@@ -70,6 +76,9 @@ class Rules:
 
     def entry(self, path: CollectionPath) -> Match | None:
         """Return what decides on a collection; None if nothing does, and everything is denied."""
+        return self._remembered(path)
+
+    def _first(self, path: CollectionPath) -> Match | None:
         for entry in self.entries:
             if (variables := entry.pattern.match(path)) is not None:
                 return Match(entry, variables)

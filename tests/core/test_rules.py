@@ -351,6 +351,7 @@ ANY: Final = "/*/*/{c}"
             "[0].read: expected an expression, true or false, found null",
         ),
         ({"path": ANY, "read": "c ="}, "[0].read: column 3: a single =; write == to compare"),
+        ({"path": ANY, "write": "c ="}, "[0].write: column 3: a single =; write == to compare"),
         (
             {"path": ANY, "read": "d"},
             "[0].read: column 1: unknown name `d`; known here: c, item, new",
