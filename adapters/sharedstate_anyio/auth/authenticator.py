@@ -118,6 +118,8 @@ class Authenticator:
 
     async def _authenticate(self, request: AuthRequest) -> Identity | None:
         token = request.token
+        if request.fault is not None:
+            raise Unauthenticated("invalid", request.fault)
         if token is None:
             if request.user is not None:
                 return Identity({"id": request.user})

@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl
 
 from sharedstate_anyio.config.auth import MAX_ID
 
-from .identity import AuthRequest, Unauthenticated
+from .identity import AuthRequest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,9 +33,8 @@ def credentials(
     *,
     peer: str = "",
     trusted: bool = False,
-    token: str | None = None,
 ) -> AuthRequest:
-    """Return what a connection shows.
+    """Return what a handshake shows; the token of a message is put into it by `with_token`.
 
     Args:
         auth: what counts.
@@ -43,10 +42,6 @@ def credentials(
         target: what the handshake asks for, with its query.
         peer: address of the peer.
         trusted: whether it has passed a proxy that signs people in; see `AuthConfig.trusts`.
-        token: that of a message, which takes precedence over the handshake.
-
-    Raises:
-        Unauthenticated: the handshake says two things.
     """
     joined: dict[str, str] = {}
     proxied: list[str] = []
@@ -61,14 +56,23 @@ def credentials(
     if trusted and auth.header is not None and proxied:
         joined[auth.header] = ", ".join(proxied)
     cookies = _cookies(joined.get("cookie", ""))
-    user = None
-    if token is None:
+    token = user = fault = None
+    try:
         token = _bearer(joined) or (cookies.get(auth.cookie) if auth.cookie else None) or None
-    if token is None and trusted:
-        user = _user(proxied)
-    if token is None and user is None and auth.query is not None:
-        token = _member(target, auth.query) or None
-    return AuthRequest(token, joined, cookies, peer, joined.get("origin"), user)
+        if token is None and trusted:
+            user = _user(proxied)
+        if token is None and user is None and auth.query is not None:
+            token = _member(target, auth.query) or None
+    except _AmbiguousError as error:
+        fault = str(error)
+    origin = joined.get("origin")
+    if auth.python is None:
+        joined, cookies = {}, {}
+    return AuthRequest(token, joined, cookies, peer, origin, user, fault)
+
+
+class _AmbiguousError(Exception):
+    """A handshake says two things; the text holds nothing of them."""
 
 
 def _bearer(headers: dict[str, str]) -> str | None:
@@ -77,7 +81,7 @@ def _bearer(headers: dict[str, str]) -> str | None:
     if scheme.lower() != "bearer":
         return None
     if "," in token:
-        raise Unauthenticated("invalid", "there are two headers Authorization")
+        raise _AmbiguousError("there are two headers Authorization")
     return token.strip() or None
 
 
@@ -87,10 +91,10 @@ def _user(proxied: list[str]) -> str | None:
         problem = (
             "there are two headers that name a user: the proxy has to replace what clients send"
         )
-        raise Unauthenticated("invalid", problem)
+        raise _AmbiguousError(problem)
     name = proxied[0] if proxied else ""
     if len(name) > MAX_ID:
-        raise Unauthenticated("invalid", f"the id of a user has at most {MAX_ID} characters")
+        raise _AmbiguousError(f"the id of a user has at most {MAX_ID} characters")
     return name or None
 
 
@@ -99,10 +103,10 @@ def _member(target: str, name: str) -> str | None:
     try:
         members = parse_qsl(query.partition("#")[0], max_num_fields=MAX_MEMBERS)
     except ValueError:
-        raise Unauthenticated("invalid", "the query has too many members") from None
+        raise _AmbiguousError("the query has too many members") from None
     found = [value for key, value in members if key == name]
     if len(found) > 1:
-        raise Unauthenticated("invalid", "there are two tokens in the query")
+        raise _AmbiguousError("there are two tokens in the query")
     return found[0] if found else None
 
 

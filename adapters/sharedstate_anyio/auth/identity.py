@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 if TYPE_CHECKING:
@@ -47,12 +47,13 @@ class AuthRequest:
 
     Attributes:
         token: the token; None: there is none.
-        headers: of the handshake, names in lower case; several of one name are joined by `, `. The header that names
-            a user is left out unless a trusted proxy has set it.
-        cookies: of the handshake, by name; of several with one name the first.
+        headers: of the handshake, for a function that is configured, else empty; names in lower case; several of one
+            name are joined by `, `. The header that names a user is left out unless a trusted proxy has set it.
+        cookies: likewise, by name; of several with one name the first.
         peer: address of the peer; empty for a UNIX socket.
         origin: the page that opened the connection, as its browser says; None: it is no browser.
         user: id of a user, as a trusted proxy says; None if there is a token.
+        fault: why what the handshake shows is nothing, in words for its client; None if nothing is wrong with it.
     """
 
     token: str | None = field(default=None, repr=False)
@@ -61,6 +62,11 @@ class AuthRequest:
     peer: str = ""
     origin: str | None = None
     user: str | None = None
+    fault: str | None = None
+
+    def with_token(self, token: str) -> AuthRequest:
+        """Return the same with the token of a message, which takes precedence over the handshake."""
+        return replace(self, token=token, user=None, fault=None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from sharedstate_anyio.auth import AuthRequest, Unauthenticated, credentials
+from sharedstate_anyio.auth import Authenticator, AuthRequest, Unauthenticated, credentials
 from sharedstate_anyio.config.auth import AuthConfig
+from sharedstate_anyio.logs.repeated_errors import RepeatedErrors
 
 ALL = AuthConfig(cookie="session", header="x-remote-user", query="token", python="m:f")
 NONE = AuthConfig(python="m:f")
@@ -27,7 +28,11 @@ def names(request: AuthRequest) -> tuple[str | None, str | None]:
 
 
 def test_the_first_that_is_there_counts() -> None:
-    assert names(shown(BEARER, COOKIE, PROXY, token="of-the-message")) == ("of-the-message", None)
+    for request in (shown(BEARER, COOKIE), shown(PROXY), shown(BEARER, BEARER)):
+        later = request.with_token("of-the-message")
+        assert names(later) == ("of-the-message", None)
+        assert later.fault is None
+        assert later.headers == request.headers
     assert names(shown(BEARER, COOKIE, PROXY)) == ("of-the-header", None)
     assert names(shown(COOKIE, PROXY)) == ("of-the-cookie", None)
     assert names(shown(PROXY)) == (None, "ann")
@@ -42,7 +47,7 @@ def test_what_the_configuration_does_not_name_does_not_count() -> None:
 
 def test_an_empty_token_of_a_message_is_one() -> None:
     """Else the handshake would say who is there, against what the client has said."""
-    assert names(shown(BEARER, token="")) == ("", None)
+    assert names(shown(BEARER).with_token("")) == ("", None)
 
 
 def test_at_other_listeners_anybody_can_send_the_header() -> None:
@@ -62,11 +67,14 @@ def test_at_other_listeners_anybody_can_send_the_header() -> None:
         ((), "/?" + "a=b&" * 101, "the query has too many members"),
     ],
 )
-def test_what_is_said_twice_is_refused(
+async def test_what_is_said_twice_is_refused(
     headers: tuple[tuple[bytes, bytes], ...], target: str, said: str
 ) -> None:
+    request = shown(*headers, target=target)
+    assert names(request) == (None, None)
+    config = AuthConfig(header="x-remote-user", trusted=frozenset({"unix"}))
     with pytest.raises(Unauthenticated, match=said) as caught:
-        shown(*headers, target=target)
+        await Authenticator(config, RepeatedErrors()).authenticate(request)
     assert caught.value.reason == "invalid"
 
 
@@ -95,6 +103,13 @@ def test_all_that_a_function_may_see() -> None:
     assert (request.peer, request.origin) == ("::1", "https://a.b")
     assert request.headers["x-many"] == "1, 2"
     assert request.cookies == {"a": "1", "b": "2=3"}
+
+
+def test_headers_are_for_a_function_only() -> None:
+    """Each connection keeps what it shows."""
+    config = AuthConfig(cookie="session", keys=())
+    request = shown(COOKIE, (b"origin", b"https://a.b"), auth=config)
+    assert request == AuthRequest("of-the-cookie", {}, {}, "", "https://a.b")
 
 
 def test_it_does_not_show_what_is_secret() -> None:

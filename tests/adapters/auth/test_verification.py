@@ -8,9 +8,15 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import anyio
+import jwt as pyjwt
+import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sharedstate_anyio.auth import Authenticator, AuthRequest, Identity, Unauthenticated
+from sharedstate_anyio.auth.claims import identity_of, read_object
 from sharedstate_anyio.config.auth import AuthConfig
 from sharedstate_anyio.config.jwt import JwtConfig
 from sharedstate_anyio.logs.repeated_errors import RepeatedErrors
@@ -269,6 +275,57 @@ async def test_the_claim_that_is_the_id() -> None:
     found = await who(Signer("HS256").token(claims(sub=42)))
     assert found is not None
     assert found.user == {"id": "42"}
+
+
+# By chance
+
+_times = st.one_of(st.integers(-10, 2_000), st.floats(), st.none(), st.just("5"), st.booleans())
+_contents = st.fixed_dictionaries(
+    {},
+    optional={
+        "sub": st.one_of(st.text(max_size=5), st.integers(), st.none()),
+        "exp": _times,
+        "nbf": _times,
+        "iss": st.sampled_from(["me", "you", None, ["me"]]),
+        "aud": st.sampled_from(["us", "them", None, ["us", "them"], [], {"us": 1}]),
+        "x": st.recursive(st.none() | st.floats() | st.text(max_size=3), st.lists, max_leaves=3),
+    },
+)
+
+
+@given(st.data())
+def test_whatever_is_changed_is_refused(data: st.DataObject) -> None:
+    """And nothing but `Unauthenticated` is ever raised."""
+    shown = list(Signer("HS256").token(claims(exp=4_000_000_000)))
+    before = "".join(shown)
+    for _ in range(data.draw(st.integers(1, 3))):
+        place = data.draw(st.integers(0, len(shown) - 1))
+        shown[place : place + data.draw(st.integers(0, 2))] = data.draw(st.text(max_size=2))
+        shown = shown or ["x"]
+    after = "".join(shown)
+    if after != before:
+        reason, _ = anyio.run(partial(refusal, after))
+        assert reason == "invalid"
+
+
+@given(_contents, st.integers(0, 2_000))
+def test_what_is_accepted_another_library_accepts(content: dict[str, Any], now: int) -> None:
+    rules = JwtConfig(issuer=("me",), audience=("us",), leeway_seconds=7)
+    text = json.dumps(content).encode()
+    try:
+        found = identity_of(read_object(text, "the content"), rules, now)
+    except Unauthenticated:
+        return
+    shown = token({"alg": "HS256"}, text, Signer("HS256").sign)
+    options: Any = {"verify_exp": False, "verify_nbf": False, "verify_sub": False}
+    decoded = pyjwt.decode(
+        shown, SECRET, algorithms=["HS256"], audience="us", issuer="me", options=options
+    )
+    assert decoded == content
+    assert found.user["id"] == str(content["sub"])
+    assert content.get("nbf", 0) <= now + 7
+    assert found.expires is None or found.expires > now
+    assert msgspec.json.decode(msgspec.json.encode(found.user)) == found.user
 
 
 # Files
