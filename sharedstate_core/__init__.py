@@ -6,7 +6,6 @@ uses all of it.
 """
 
 from ._version import __version__
-from .access import Access
 from .counters import Census, Counters
 from .effects import (
     Answer,
@@ -30,6 +29,7 @@ from .messages import Message, Spliced
 from .names import Paging
 from .paths import CollectionPath, parse_collection_path
 from .portions import Portions
+from .server.access import Access
 from .server.server import Server
 from .storage import (
     CommitResult,

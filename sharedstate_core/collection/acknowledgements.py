@@ -8,55 +8,37 @@ subscriptions waits for content or is still owed the net change.
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Generic, NamedTuple
+from typing import TYPE_CHECKING, Generic
 
 from sharedstate_core.decisions.delivery import DELIVERY
 from sharedstate_core.effects import C, Effect, Effects
 from sharedstate_core.errors import RequestError
-from sharedstate_core.storage import Committed, Cursor, Outcome
+from sharedstate_core.storage import Committed
 
 from .reader import Deferred
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from sharedstate_core.counters import Counters
     from sharedstate_core.paths import CollectionPath
     from sharedstate_core.pending import Pending
 
-    from .author import Author
     from .reader import Reader
+    from .settled import Settled
     from .subscribers import Subscribers
-
-
-class Settled(NamedTuple, Generic[C]):
-    """The outcome of an update and the state after it; the update itself is no longer kept.
-
-    Attributes:
-        author: the author of the update.
-        touched: number of ids the update named.
-        outcome: the outcome of the write.
-        cursor: the state after it.
-    """
-
-    author: Author[C]
-    touched: int
-    outcome: Outcome
-    cursor: Cursor
-
-    def give(self, counters: Counters, out: list[Effect[C]]) -> None:
-        """Answer the author."""
-        author, touched, outcome, cursor = self
-        if isinstance(outcome, Committed):
-            counters.updates += 1
-            author.acknowledge(touched, cursor, out)
-        else:
-            counters.rejected += 1
-            author.fail(RequestError(outcome.code, outcome.message), out, cursor)
 
 
 class Acknowledgements(Generic[C]):
     """The answers to updates of one collection.
+
+    Args:
+        path: its name.
+        subscribers: its subscribers.
+        counters: count the updates.
+        pending: counts what is kept.
+        give_later: gives an answer that was deferred, by the collection as it is in memory then: meanwhile this one may
+            have been forgotten.
 
     Attributes:
         held: the answers that wait until there is content.
@@ -69,11 +51,13 @@ class Acknowledgements(Generic[C]):
         subscribers: Subscribers[C],
         counters: Counters,
         pending: Pending,
+        give_later: Callable[[CollectionPath, Settled[C], Effects[C]], None],
     ) -> None:
         self._path = path
         self._subscribers = subscribers
         self._counters = counters
         self._pending = pending
+        self._give_later = give_later
         self.held: list[Settled[C]] = []
         self.behind: dict[Reader[C], list[Settled[C]]] = {}
 
@@ -97,12 +81,12 @@ class Acknowledgements(Generic[C]):
         for answer in answers:
             reader = answer.author.reader
             if reader is None:
-                answer.give(self._counters, out)
+                answer_author(answer, self._counters, out)
             elif reader in self.behind:
                 self.behind[reader].append(answer)
                 self._pending.bytes += answer.author.size
             elif self._may_hear(reader):
-                answer.give(self._counters, out)
+                answer_author(answer, self._counters, out)
             elif reader.state == "blocked":
                 self._defer(answer, reader, out)
             else:
@@ -118,12 +102,23 @@ class Acknowledgements(Generic[C]):
         if reader.owes(self._path, answer.cursor):
             self._defer(answer, reader, out)
         else:
-            self.give([answer], out)
+            self._give_later(self._path, answer, out)
 
     def _defer(self, answer: Settled[C], reader: Reader[C], out: list[Effect[C]]) -> None:
         resume = partial(self._give_drained, answer, reader)
-        give = partial(answer.give, self._counters)
+        give = partial(answer_author, answer, self._counters)
         reader.defer(Deferred(resume, give, answer.author.size, requests=0), out)
+
+
+def answer_author(answer: Settled[C], counters: Counters, out: list[Effect[C]]) -> None:
+    """Answer the author of an update."""
+    author, touched, outcome, cursor = answer
+    if isinstance(outcome, Committed):
+        counters.updates += 1
+        author.acknowledge(touched, cursor, out)
+    else:
+        counters.rejected += 1
+        author.fail(RequestError(outcome.code, outcome.message), out, cursor)
 
 
 def _size(answers: Sequence[Settled[C]]) -> int:

@@ -27,9 +27,9 @@ from sharedstate_core.messages import SPLICED_BYTES
 
 from .author import abandon
 from .long_work import LongWork
-from .queue import Get, QueuedRequest
 from .reader import Deferred
 from .replica import Replica
+from .waiting_requests import Get, QueuedRequest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from .collection_host import Deadline
     from .reader import Reader
+    from .settled import Settled
     from .subscribers import Subscription
 
 
@@ -93,6 +94,10 @@ class Collection(LongWork[C]):
         if cursor is not None and replica.is_behind(cursor):  # only after a probe
             out.append(Doubt(self.path, cursor))
         return self._subscribers.sync(subscription, replica)
+
+    def give(self, answer: Settled[C], out: Effects[C]) -> None:
+        """Answer the author of an update, once its reader has been shown it."""
+        self._answers.give((answer,), out)
 
     # --- storage results --------------------------------------------------------------------------
 
@@ -182,7 +187,7 @@ class Collection(LongWork[C]):
             content = "outdated"
         elif self._content.replica is not None:
             content = "current"
-        elif watched or asked == "read" or (head and self._limits.bound_collections):
+        elif watched or asked == "read" or (head and self._needs_content(head)):
             content = "missing"
         else:
             content = "none"
@@ -193,6 +198,10 @@ class Collection(LongWork[C]):
         return COLLECTION_STEP.decide[
             content, watched, asked, freshness.retrying, probe, freshness.just_loaded, unencoded
         ]
+
+    def _needs_content(self, head: QueuedRequest[C]) -> bool:
+        """Return whether an update depends on what is stored."""
+        return self._limits.bound_collections or head.looks
 
     def _leave_line(self, *, may_probe: bool) -> None:
         """Leave the load queue, unless a probe waits there for its turn."""
@@ -227,7 +236,9 @@ class Collection(LongWork[C]):
         head, replica = self._queue.waiting[0], self._content.replica
         if not isinstance(head, Get):
             writes = self._queue.begin_commit(replica, self._limits, out)
-            if writes:
+            if not writes and self._queue.waiting and self._queue.waiting[0] is head:
+                self._check(head, out)
+            elif writes:
                 self.operation = Commit(self._host.issue(self), self.path, writes)
                 out.append(self.operation)
             return

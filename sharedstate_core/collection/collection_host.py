@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from sharedstate_core.pending import Pending
 
     from .encoded import Encoded
-    from .queue import QueuedRequest
     from .reader import Reader
+    from .settled import Settled
+    from .waiting_requests import QueuedRequest
 
 One_contra = TypeVar("One_contra", contravariant=True)
 """The collection."""
@@ -44,6 +45,10 @@ class CollectionHost(Protocol[C, One_contra]):
 
     def request(self, path: CollectionPath, request: QueuedRequest[C], out: Effects[C]) -> None:
         """Submit an update or a read of any collection."""
+        ...
+
+    def give(self, path: CollectionPath, answer: Settled[C], out: Effects[C]) -> None:
+        """Give the author of a stored update an answer that was deferred, by the collection as it is in memory now."""
         ...
 
     def begin_load(self, collection: One_contra, asker: Reader[C] | None) -> bool:

@@ -1,4 +1,4 @@
-"""What a collection does by turns: to take in a load, or a large commit, to encode what is large, to tell many groups.
+"""What a collection does by turns: to check, take in or encode what is large, to tell many groups.
 
 The rules:
 
@@ -6,7 +6,8 @@ The rules:
 2. While a load is taken in there is no content, and nobody is told anything.
 3. Whoever waits for something that takes turns to encode waits as for content.
 4. Subscribers in many groups are told by turns, with nothing new before all have been told; answers wait for that.
-5. While a large commit is applied, what there is in memory is no state: nobody is shown it.
+5. A large update is checked on what is in memory, which stays as it is.
+6. While a large commit is applied, what there is in memory is no state: nobody is shown it.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ from typing import TYPE_CHECKING, Any
 from sharedstate_core.effects import C, Effect, Effects, Load, Refused
 from sharedstate_core.errors import LocalProtocolError, RequestError
 
+from .checking import check_put
 from .freshness import PROBE_SECONDS
-from .queue import Get
 from .state import CollectionState
+from .waiting_requests import Get
 
 if TYPE_CHECKING:
     from sharedstate_core.paths import CollectionPath
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from .loading import Loading
     from .reader import Reader
     from .replica import Replica
+    from .waiting_requests import Put
 
 
 class LongWork(CollectionState[C]):
@@ -37,7 +40,13 @@ class LongWork(CollectionState[C]):
 
     def __init__(self, path: CollectionPath, host: CollectionHost[C, Any]) -> None:
         super().__init__(
-            path, host.live_limits, host.counters, host.pending, host.leftovers, host.encoded
+            path,
+            host.live_limits,
+            host.counters,
+            host.pending,
+            host.leftovers,
+            host.encoded,
+            host.give,
         )
         self._host = host
         self._is_in_line = False  # for a load
@@ -111,6 +120,10 @@ class LongWork(CollectionState[C]):
             else:
                 self.operation = None
                 self.proceed(out)
+        except RequestError as error:
+            self.operation = self._work = None
+            self._queue.fail_head(error, out, self.cursor)
+            self.proceed(out)
         except LocalProtocolError as error:
             assert isinstance(operation, Load)  # noqa: S101  (for the type checker)
             out.append(Refused(operation, error))
@@ -154,6 +167,14 @@ class LongWork(CollectionState[C]):
     def _end_load(self) -> None:
         self.operation = self._work = None
         self._host.end_load(self)
+
+    # --- checks -----------------------------------------------------------------------------------
+
+    def _check(self, put: Put[C], out: Effects[C]) -> None:
+        """Begin to check the head of the queue, which stays there meanwhile."""
+        replica = self._content.replica if put.looks else None
+        self.operation, self._work = "check", check_put(put, replica, out.now)
+        self.go_on(out)
 
     # --- encoding ---------------------------------------------------------------------------------
 

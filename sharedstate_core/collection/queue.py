@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, Generic
 
-from sharedstate_core.effects import C, Effect
+from sharedstate_core.effects import C, Effect, Effects
 from sharedstate_core.errors import RequestError
-from sharedstate_core.storage import CommitResult, Cursor, Write
+from sharedstate_core.storage import CommitResult, Cursor, Outcome, Rejected, Write
 
-from .acknowledgements import Settled
+from .checking import TRIES, Checks
 from .quota import Quota
+from .settled import Settled
+from .waiting_requests import ID_BYTES, Get, Put, QueuedRequest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -18,49 +20,13 @@ if TYPE_CHECKING:
     from sharedstate_core.limits import LiveLimits
     from sharedstate_core.pending import Pending
 
-    from .author import Author
     from .reader import Reader
     from .replica import Replica
 
-REQUEST_BYTES: Final = 500
-"""Approximate memory that a request takes in addition to its text."""
-
-ID_BYTES: Final = 130
-"""Approximate memory that each id named by an update takes in addition to its text."""
+CHANGES: Final = "what the rules look at keeps changing, at another server; nothing was applied"
 
 GROUP_BYTES: Final = 1024 * 1024
 """Memory of the updates of one commit, unless it has a single one."""
-
-
-def put_size(write: Write, text: int) -> int:
-    """Return the approximate memory, in bytes, of an update that came as `text` bytes of text."""
-    update, condition = write.update, write.condition
-    ids = len(update.insert) + len(update.remove)
-    if condition is not None and condition.ids:
-        ids += len(condition.ids)
-    return REQUEST_BYTES + text + ID_BYTES * ids
-
-
-class Put(NamedTuple, Generic[C]):
-    """A waiting update and its `put_size`."""
-
-    author: Author[C]
-    write: Write
-    size: int
-
-
-class Get(NamedTuple, Generic[C]):
-    """A waiting read."""
-
-    author: Author[C]
-
-    @property
-    def size(self) -> int:
-        """Approximate memory it takes, in bytes."""
-        return self.author.size
-
-
-QueuedRequest: TypeAlias = Put[C] | Get[C]
 
 
 class Queue(Generic[C]):
@@ -117,37 +83,49 @@ class Queue(Generic[C]):
             self._skip_taken()
 
     def begin_commit(
-        self, replica: Replica | None, live: LiveLimits, out: list[Effect[C]]
+        self, replica: Replica | None, live: LiveLimits, out: Effects[C]
     ) -> list[Write]:
-        """Take the updates at the head for one commit, refusing those that would make the collection too large.
+        """Take the updates at the head for one commit, refusing what is too large or not allowed.
 
         It looks at those that take up to `GROUP_BYTES`, but at least one, and takes up to `Limits.group`: none if all
-            are refused.
+        are refused, or if the head has yet to be checked, by turns.
         """
         limits = live.current
         size = 0
         quota = Quota(replica, limits) if replica is not None and live.bound_collections else None
         puts: list[Put[C]] = []
         waiting = self.waiting
+        checks: Checks[C] | None = None
         while len(puts) < limits.group and waiting and isinstance(head := waiting[0], Put):
             if size and size + head.size > GROUP_BYTES:
                 break
-            if quota is not None:
-                if puts and (puts[-1].write.condition or head.write.condition):
-                    break  # what is stored then depends on its outcome
-                if problem := quota.refusal(head.write.update):
+            if head.permit is not None or checks is not None:
+                checks = checks or Checks(replica, out.now, puts)
+                try:
+                    if not checks.admit(head):
+                        break
+                except RequestError as error:
                     size += head.size
-                    self._fail_head(RequestError("too_large", problem), out)
+                    self.fail_head(error, out, None if replica is None else replica.cursor)
+                    continue
+            if quota is not None:
+                if puts and (puts[-1].stored.condition or head.stored.condition):
+                    break  # what is stored then depends on its outcome
+                if problem := quota.refusal(head.stored.update):
+                    size += head.size
+                    self.fail_head(RequestError("too_large", problem), out)
                     continue
             self.take()
             puts.append(head)
+            if checks is not None:
+                checks.add(head)
             size += head.size
         self._committing = puts
         most = limits.turn_items // 2
         self.is_commit_large = size > GROUP_BYTES or (
             size > ID_BYTES * most and sum([put.write.update.listed for put in puts]) > most
         )
-        return [put.write for put in puts]
+        return [put.checked or put.write for put in puts]
 
     def end_commit(self) -> Sequence[Put[C]]:
         """End the commit under way and return its updates."""
@@ -156,12 +134,44 @@ class Queue(Generic[C]):
         return puts
 
     def settle(self, result: CommitResult) -> list[Settled[C]]:
-        """End the commit under way and return the outcome of each of its updates."""
-        epoch = result.epoch
+        """End the commit under way and return the outcome of each of its updates.
+
+        One that was rejected since what its check has looked at has changed meanwhile waits at the head again.
+        """
+        epoch, puts = result.epoch, self.end_commit()
+        outcomes = result.outcomes
+        if any(put.checked for put in puts):
+            puts, outcomes = self._check_again(puts, outcomes)
         return [
             Settled(put.author, put.write.update.touched, outcome, Cursor(epoch, outcome.version))
-            for put, outcome in zip(self.end_commit(), result.outcomes, strict=True)
+            for put, outcome in zip(puts, outcomes, strict=True)
         ]
+
+    def _check_again(
+        self, puts: Sequence[Put[C]], outcomes: Sequence[Outcome]
+    ) -> tuple[Sequence[Put[C]], Sequence[Outcome]]:
+        """Put back what has to be checked again, if nothing later of the same reader is stored; return the rest."""
+        ended: list[tuple[Put[C], Outcome]] = []
+        overtaken: set[Reader[C] | None] = set()
+        for put, outcome in zip(reversed(puts), reversed(outcomes), strict=True):
+            reader = put.author.reader
+            if not put.was_checked_in_vain(outcome):
+                ended.append((put, outcome))
+            elif reader in overtaken or put.tries >= TRIES:
+                ended.append((put, Rejected("unavailable", CHANGES, outcome.version)))
+            else:
+                put.checked = None
+                self._put_back(put)
+            overtaken.add(reader)
+        ended.reverse()
+        return [put for put, _ in ended], [outcome for _, outcome in ended]
+
+    def _put_back(self, put: Put[C]) -> None:
+        """Let an update wait at the head once more."""
+        self.waiting.appendleft(put)
+        if self._of is not None:
+            self._of.setdefault(put.author.reader, deque()).appendleft(put)
+        self._pending.bytes += put.size
 
     def take_of(self, reader: Reader[C]) -> Sequence[QueuedRequest[C]]:
         """Remove and return the requests of this reader, without looking at those of others more than once."""
@@ -198,14 +208,17 @@ class Queue(Generic[C]):
         """Answer waiting requests with an error, as many as this."""
         for _ in range(min(most, len(self.waiting))):
             if self.waiting:
-                self._fail_head(error, out)
+                self.fail_head(error, out)
 
-    def _fail_head(self, error: RequestError, out: list[Effect[C]]) -> None:
+    def fail_head(
+        self, error: RequestError, out: list[Effect[C]], cursor: Cursor | None = None
+    ) -> None:
+        """Answer the head of the queue with an error; `cursor` is the state that it is about."""
         head = self.waiting[0]
         self.take()
         if isinstance(head, Put):
             self._forget((head,))
-        head.author.fail(error, out)
+        head.author.fail(error, out, cursor)
 
     def _forget(self, requests: Sequence[QueuedRequest[C]]) -> None:
         """Stop counting requests that were taken out as pending."""

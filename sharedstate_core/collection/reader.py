@@ -54,11 +54,13 @@ class Reader(Protocol[C]):
         connection: the transport's handle.
         state: whether it can take something now.
         identity: its user.
+        id: the public name of its client's session; None if it has none.
     """
 
     connection: C
     state: ReaderState
     identity: Identity
+    id: str | None
 
     @property
     def has_deferred(self) -> bool:

@@ -110,6 +110,20 @@ class Replica:
         entry = self._items.get(id)
         return 0 if entry is None else len(entry.text)
 
+    def text(self, id: str) -> bytes | None:
+        """Return an item's text; None if there is no such item."""
+        entry = self._items.get(id)
+        return None if entry is None else entry.text
+
+    def version_of(self, id: str) -> int:
+        """Return the version that changed an id last, or removed it; 0 if that is not remembered."""
+        entry = self._items.get(id)
+        return self.tombstones.get(id, 0) if entry is None else entry.version
+
+    def items(self) -> Iterator[tuple[str, bytes]]:
+        """Yield the id and the text of every item, in order of insertion; nothing may change meanwhile."""
+        return ((entry.id, entry.text) for entry in self._items.values())
+
     def texts(self) -> Sequence[bytes]:
         """Return the text of every item, in order of insertion."""
         return list(map(text_of, self._items.values()))

@@ -13,9 +13,10 @@ from .queue import Queue
 from .subscribers import Subscribers
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
     from sharedstate_core.counters import Counters
+    from sharedstate_core.effects import Effects
     from sharedstate_core.leftovers import Leftovers
     from sharedstate_core.limits import LiveLimits
     from sharedstate_core.paths import CollectionPath
@@ -23,9 +24,10 @@ if TYPE_CHECKING:
     from sharedstate_core.storage import Cursor
 
     from .encoded import Encoded
+    from .settled import Settled
 
 
-Operation: TypeAlias = Commit | Load | Literal["encode", "apply", "tell", "refuse"]
+Operation: TypeAlias = Commit | Load | Literal["check", "encode", "apply", "tell", "refuse"]
 
 
 class CollectionState(Generic[C]):
@@ -33,9 +35,9 @@ class CollectionState(Generic[C]):
 
     Attributes:
         path: its name.
-        operation: the storage operation under way, or "encode" while something large is encoded by turns, "apply"
-            while a large commit is applied by turns, "tell" while many are told of a change by turns, "refuse" while
-            all that waited is refused by turns; None if the next step may be taken.
+        operation: the storage operation under way; or, by turns, "check" while a large update is checked, "encode"
+            while something large is encoded, "apply" while a large commit is applied, "tell" while many are told of a
+            change, "refuse" while all that waited is refused; None if the next step may be taken.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class CollectionState(Generic[C]):
         pending: Pending,
         leftovers: Leftovers,
         encoded: Encoded,
+        give_later: Callable[[CollectionPath, Settled[C], Effects[C]], None],
     ) -> None:
         self.path = path
         self._limits = limits
@@ -56,7 +59,7 @@ class CollectionState(Generic[C]):
         self._waiting = self._subscribers.waiting
         self._queue: Queue[C] = Queue(pending)
         self._answers: Acknowledgements[C] = Acknowledgements(
-            path, self._subscribers, counters, pending
+            path, self._subscribers, counters, pending, give_later
         )
         self.operation: Operation | None = None
         self._work: Generator[None, None, Any] | None = None  # of the operation, if it is long

@@ -4,7 +4,7 @@ The facts:
 
 - `content`: what is in memory is *current*, or *outdated* if storage is known to hold something else. Without content
   it is *missing* if it is needed, by a subscriber or by the request at the head of the queue (a read, or an update
-  where the size of collections is bounded), else *none*.
+  where the size of collections is bounded, or whose author may make it only if what is stored allows it), else *none*.
 - `watched`: whether there are subscribers.
 - `asked`: the kind of the request at the head of the queue.
 - `retrying`: whether a load has failed and waits to be retried.

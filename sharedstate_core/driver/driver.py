@@ -16,13 +16,13 @@ from collections.abc import Hashable, Iterable, Mapping
 from functools import partial
 from typing import Any, Generic
 
-from sharedstate_core.access import Access
 from sharedstate_core.arguments import check_now, expect
 from sharedstate_core.effects import Authenticate, Effect
 from sharedstate_core.errors import CLOSE_INTERNAL_ERROR, AuthReason, LocalProtocolError
 from sharedstate_core.limits import Limits
 from sharedstate_core.names import Paging
 from sharedstate_core.paths import CollectionPath
+from sharedstate_core.server.access import Access
 from sharedstate_core.server.identity_inputs import check_user
 from sharedstate_core.server.server import Server
 from sharedstate_core.storage import Condition, Cursor

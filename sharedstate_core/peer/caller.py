@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Generic
 
 from msgspec import Struct
 
-from sharedstate_core.collection.queue import REQUEST_BYTES
+from sharedstate_core.collection.waiting_requests import REQUEST_BYTES
 from sharedstate_core.effects import Answer, C, Effect
 from sharedstate_core.errors import RequestError
 from sharedstate_core.messages import Items

@@ -10,6 +10,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, TypeAlias
 
 from sharedstate_core.expressions.places import Failure
+from sharedstate_core.expressions.tree import names_of
 
 from .entry import Denied
 
@@ -70,6 +71,23 @@ class Grant:
             or rules["update"].constant(values) is not True
             or stamps.insert != stamps.update
         )
+
+    @property
+    def removal_depends_on_item(self) -> bool:
+        """Whether it matters for a removal what is stored."""
+        reads_item = "item" in names_of(self._entry.rules["remove"].tree)
+        return reads_item and self.always("remove") is None
+
+    @property
+    def depends_on_items(self) -> bool:
+        """Whether any answer may depend on what is stored, or on whether anything is."""
+        rules, stamps = self._entry.rules, self._entry.stamps
+        if self.removal_depends_on_item or stamps.insert != stamps.update:
+            return True
+        tree, insert = rules["update"].tree, self.always("insert")
+        if rules["insert"].tree == tree and "item" not in names_of(tree):
+            return False
+        return insert is None or insert is not self.always("update")
 
     def check_insert(self, new: Item, now: float) -> Denied | None:
         """Return why an item may not be inserted under an id that is not there; None if it may.

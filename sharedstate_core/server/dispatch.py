@@ -16,9 +16,9 @@ from msgspec import UNSET, Raw
 
 from sharedstate_core.collection.author import abandon
 from sharedstate_core.collection.notices import Audience
-from sharedstate_core.collection.queue import Get, Put, QueuedRequest, put_size
 from sharedstate_core.collection.reader import Deferred
 from sharedstate_core.collection.subscribers import Subscription, subscription_size
+from sharedstate_core.collection.waiting_requests import Get, Put, QueuedRequest, put_size
 from sharedstate_core.decisions.delivery import DELIVERY
 from sharedstate_core.effects import C, Effect, Effects
 from sharedstate_core.errors import RequestError
@@ -129,12 +129,13 @@ class Dispatcher(Generic[C]):
                 request.succeed(self._identities.describe(session), out)
 
     def _put(self, path: CollectionPath, arg: Raw, request: Request[C], out: Effects[C]) -> None:
+        permit = None
         if self.rights.are_limited:
-            self.rights.admit(request.reader)
+            permit = self.rights.permit(request.reader, path)
         self._registry.admit(path)
         write = decode_write(arg, self._limits.current)
         size = put_size(write, len(arg) + len(request.tunnel))
-        self.take_in(path, Put(request, write, size), out)
+        self.take_in(path, Put(request, write, size, permit), out)
 
     def get(self, author: Author[C], path: str, arg: Raw | Paging | None, out: Effects[C]) -> None:
         """Answer a read of any path but those of a connection itself; `arg` is for lists of names alone.
@@ -144,7 +145,7 @@ class Dispatcher(Generic[C]):
         """
         segments = split_path(path)
         if self.rights.are_limited and segments != ("clock",):
-            self.rights.guard(author)
+            self.rights.guard(author, segments)
         match segments:
             case CollectionPath() as collection:
                 self._registry.admit_read(collection)
@@ -249,6 +250,8 @@ class Dispatcher(Generic[C]):
         def parse(path: str, sub: bytes) -> CollectionPath:
             nonlocal more
             parsed = parse_collection_path(path)
+            if self.rights.are_limited:
+                self.rights.check_read(session, parsed)
             self._registry.reserve(parsed, reserved)
             more += subscription_size(path, sub)
             self._registry.check_room(more, len(reserved))

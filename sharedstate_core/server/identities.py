@@ -21,11 +21,12 @@ from sharedstate_core.wire.encode_session import encode_session_message, session
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from sharedstate_core.access import Access
     from sharedstate_core.clock import WallClock
     from sharedstate_core.limits import LiveLimits
     from sharedstate_core.peer.request import Request
     from sharedstate_core.peer.session import Session
+
+    from .access import Access
 
 
 class Proof(NamedTuple, Generic[C]):

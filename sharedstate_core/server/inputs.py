@@ -5,7 +5,6 @@ from collections.abc import Collection as Names
 from math import isfinite
 from typing import Generic
 
-from sharedstate_core.access import Access
 from sharedstate_core.arguments import check_seconds, expect, service_names
 from sharedstate_core.clock import WallClock
 from sharedstate_core.counters import Counters
@@ -15,6 +14,7 @@ from sharedstate_core.limits import Limits, LiveLimits
 from sharedstate_core.peer.drains import Drains
 from sharedstate_core.peer.session import Session
 
+from .access import Access
 from .dispatch import Dispatcher
 from .identities import Identities
 from .listings import Listings
@@ -47,7 +47,7 @@ class Inputs(Generic[C]):
         self._listings: Listings[C] = Listings(
             names, self._limits, self._tickets, self._registry.pending
         )
-        rights = Rights(access, self._registry)
+        rights = Rights(access, self._registry, self._clock)
         self._identities: Identities[C] = Identities(
             access, self._limits, self._clock, self._tickets.issue, rights.take_back
         )

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final, Generic
 
+from sharedstate_core.collection.acknowledgements import answer_author
 from sharedstate_core.collection.collection import Collection
 from sharedstate_core.collection.collection_host import DEADLINES
 from sharedstate_core.collection.content import COLLECTION_BYTES
@@ -32,9 +33,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from sharedstate_core.collection.collection_host import Deadline
-    from sharedstate_core.collection.queue import QueuedRequest
     from sharedstate_core.collection.reader import Reader
+    from sharedstate_core.collection.settled import Settled
     from sharedstate_core.collection.subscribers import Subscription, Watched
+    from sharedstate_core.collection.waiting_requests import QueuedRequest
     from sharedstate_core.counters import Counters
     from sharedstate_core.limits import Limits, LiveLimits
     from sharedstate_core.paths import CollectionPath
@@ -213,6 +215,14 @@ class Registry(Generic[C]):
         """Queue an update or a read of any collection, and let it proceed."""
         self.take_in(path, request)
         self.flush(request.author.reader, out)
+
+    def give(self, path: CollectionPath, answer: Settled[C], out: Effects[C]) -> None:
+        """Give the author of a stored update an answer that was deferred, by the collection as it is in memory now."""
+        collection = self._collections.get(path)
+        if collection is None:
+            answer_author(answer, self.counters, out)
+        else:
+            collection.give(answer, out)
 
     # --- loads ------------------------------------------------------------------------------------
 

@@ -6,25 +6,61 @@ The rules:
    user may have changed.
 2. A subscription that its reader may no longer see ends: a notification empties what it has shown, and a message says
    why.
+3. Where there are rules, what none of them allows is denied.
 """
 
 from __future__ import annotations
 
-from functools import partial
-from typing import TYPE_CHECKING, Generic
+from collections import OrderedDict
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Final, Generic, TypeAlias
 
 from sharedstate_core.effects import C, Effects
+from sharedstate_core.errors import RequestError
+from sharedstate_core.paths import CollectionPath
 from sharedstate_core.wire.encode_session import encode_emptying, encode_end
 
+from .item_permit import ItemPermit
+
 if TYPE_CHECKING:
-    from sharedstate_core.access import Access
+    from collections.abc import Callable
+
+    from sharedstate_core.clock import WallClock
     from sharedstate_core.collection.author import Author
+    from sharedstate_core.collection.permit import Permit
     from sharedstate_core.collection.reader import Reader
     from sharedstate_core.collection.subscribers import Subscription
-    from sharedstate_core.errors import RequestError
+    from sharedstate_core.identity import Identity
     from sharedstate_core.peer.session import Session
+    from sharedstate_core.rules.rules import Match, User
 
+    from .access import Access
     from .registry import Registry
+
+KEPT: Final = 10_000
+"""Users and collections for which is kept what the rules say of them."""
+
+Segments: TypeAlias = "tuple[str, ...]"
+"""What is read: a collection, or the app and service whose names are listed."""
+
+
+class _Known:
+    """What the rules say of a user and a collection, as far as somebody has asked."""
+
+    def __init__(
+        self, match: Match | None, user: User, permit: Callable[[Match], Permit | None]
+    ) -> None:
+        self.may_read = match is not None and match.may_read(user)
+        self._match = match
+        self._permit = permit
+
+    @cached_property
+    def permit(self) -> Permit | None:
+        """What the user may change; None for nothing."""
+        return None if self._match is None else self._permit(self._match)
+
+
+_Key: TypeAlias = "tuple[Identity, str | None, CollectionPath]"
 
 
 class Rights(Generic[C]):
@@ -33,15 +69,18 @@ class Rights(Generic[C]):
     Args:
         access: what is demanded; None if everybody may do everything.
         registry: holds the collections.
+        clock: what time it is.
 
     Attributes:
         are_limited: whether anybody may do less than everything.
     """
 
-    def __init__(self, access: Access | None, registry: Registry[C]) -> None:
-        self.are_limited = access is not None
+    def __init__(self, access: Access | None, registry: Registry[C], clock: WallClock) -> None:
+        self.are_limited = access is not None and access.limits_anybody
         self._access = access
         self._registry = registry
+        self._clock = clock
+        self._known: OrderedDict[_Key, _Known] = OrderedDict()
 
     def admit(self, session: Reader[C] | None) -> None:
         """Refuse a request of a connection that has to sign in first.
@@ -49,32 +88,94 @@ class Rights(Generic[C]):
         Raises:
             RequestError: `unauthenticated`.
         """
-        error = None if session is None else self._refusal(session)
-        if error is not None:
-            raise error
+        access = self._access
+        if session is None or access is None or not access.required:
+            return
+        if session.identity.user is None:
+            raise session.identity.refusal()
 
-    def guard(self, author: Author[C]) -> None:
+    def check_read(self, session: Reader[C], segments: Segments) -> None:
+        """Refuse to show something to a connection.
+
+        Raises:
+            RequestError: `unauthenticated` or `forbidden`.
+        """
+        self.admit(session)
+        rules = None if self._access is None else self._access.rules
+        if rules is None or not segments:
+            return
+        identity = session.identity
+        if isinstance(segments, CollectionPath):
+            allowed, what = self._look_up(session, segments).may_read, "read this collection"
+        else:
+            app, service = (*segments, None)[:2]
+            app = None if segments == ("apps",) else app
+            allowed, what = rules.may_list(app, service, identity.user), "list these names"
+        if not allowed:
+            if identity.user is None:
+                raise identity.refusal()
+            raise RequestError("forbidden", f"you may not {what}")
+
+    def guard(self, author: Author[C], segments: Segments) -> None:
         """Refuse a read, and have content withheld if, when there is an answer, it may no longer be seen.
 
         Raises:
-            RequestError: `unauthenticated`.
+            RequestError: `unauthenticated` or `forbidden`.
         """
         session = author.reader
         if session is not None:
-            self.admit(session)
-            author.refusal = partial(self._refusal, session)
+            self.check_read(session, segments)
+            author.refusal = partial(self._refusal, session, segments)
 
-    def _refusal(self, session: Reader[C]) -> RequestError | None:
-        access = self._access
-        if access is None or not access.required or session.identity.user is not None:
+    def _refusal(self, session: Reader[C], segments: Segments) -> RequestError | None:
+        try:
+            self.check_read(session, segments)
+        except RequestError as error:
+            return error
+        return None
+
+    def permit(self, session: Reader[C], path: CollectionPath) -> Permit | None:
+        """Return what a connection may do to a collection; None for everything.
+
+        Raises:
+            RequestError: `unauthenticated` or `forbidden`: it may do nothing.
+        """
+        self.admit(session)
+        if self._access is None or self._access.rules is None:
             return None
-        return session.identity.refusal()
+        known = self._look_up(session, path)
+        if known.permit is None:
+            if session.identity.user is None:
+                raise session.identity.refusal()
+            raise RequestError("forbidden", "you may not change this collection")
+        return known.permit
+
+    def _look_up(self, session: Reader[C], path: CollectionPath) -> _Known:
+        """Return what the rules say, which is kept for as long as there is room."""
+        identity = session.identity
+        key = identity, session.id, path
+        known = self._known.get(key)
+        if known is None:
+            assert self._access is not None and self._access.rules is not None  # noqa: S101, PT018  (the callers ask)
+            permit = partial(self._permit, identity, session.id)
+            known = _Known(self._access.rules.entry(path), identity.user, permit)
+            self._known[key] = known
+            if len(self._known) > KEPT:
+                self._known.popitem(last=False)
+        return known
+
+    def _permit(self, identity: Identity, session: str | None, match: Match) -> Permit | None:
+        user = identity.user
+        grant = match.for_user(user, session or "")
+        if not any(grant.always(write) is not False for write in ("insert", "update", "remove")):
+            return None
+        return ItemPermit(grant, identity, self._clock, explains=match.is_admin(user))
 
     def take_back(self, session: Session[C], out: Effects[C]) -> None:
         """End the subscriptions that a connection, which has another user now, may not have."""
         lost: list[Subscription[C]] = []
         for path, subscription in [*session.subscriptions.items()]:
-            error = self._refusal(session)
+            error = self._refusal(session, subscription.collection.path)
             if error is None:
                 continue
             lost.append(subscription)

@@ -17,7 +17,6 @@ from collections.abc import Iterable
 from functools import partial
 from math import isfinite
 
-from sharedstate_core.access import Access
 from sharedstate_core.arguments import check_seconds, expect, messages
 from sharedstate_core.collection.reader import Deferred
 from sharedstate_core.counters import Census
@@ -27,6 +26,7 @@ from sharedstate_core.limits import Limits
 from sharedstate_core.peer.session import Session
 from sharedstate_core.peer.unsent_bytes import UnsentBytes
 
+from .access import Access
 from .identity_inputs import IdentityInputs
 from .registry import AT_ONCE
 from .storage_inputs import StorageInputs

@@ -14,8 +14,8 @@ from functools import partial
 
 from sharedstate_core.arguments import as_condition, check_paging, check_update, expect
 from sharedstate_core.collection.author import abandon
-from sharedstate_core.collection.queue import Put, put_size
 from sharedstate_core.collection.reader import Deferred
+from sharedstate_core.collection.waiting_requests import Put, put_size
 from sharedstate_core.effects import C, Effect, Effects
 from sharedstate_core.errors import RequestError
 from sharedstate_core.names import Paging
@@ -67,11 +67,13 @@ class TypedInputs(Inputs[C]):
         session = None if connection is None else self._session(connection)
 
         def act(caller: Caller[C], out: Effects[C]) -> None:
-            self._dispatcher.rights.admit(session)
             check_bounds(write, self._limits.current)
             collection = parse_collection_path(path)
             self._registry.admit(collection)
-            self._dispatcher.take_in(collection, Put(caller, write, size), out)
+            permit = (
+                None if session is None else self._dispatcher.rights.permit(session, collection)
+            )
+            self._dispatcher.take_in(collection, Put(caller, write, size, permit), out)
 
         return self._ask(author, session, size, now, act)
 

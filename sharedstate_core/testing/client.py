@@ -175,6 +175,9 @@ class Client:
         before = {} if asked.arg["reset"] else dict(self.subscribed)
         for path in asked.arg["remove"]:
             before.pop(path, None)
+        for path, error in asked.reply.get("errors", ()):
+            if error["code"] in {"unauthenticated", "forbidden"}:
+                self.copies.pop(path, None)  # nobody may go on showing what may no longer be read
         kept = self.subscribed if asked.arg["reset"] else before
         self.subscribed = {
             path: kept[path] if path in kept and kept[path].sub == sub else Subscribed(sub)

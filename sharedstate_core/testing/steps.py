@@ -45,9 +45,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from typing import Any
 
-    from sharedstate_core.access import Access
     from sharedstate_core.errors import AuthReason
     from sharedstate_core.paths import CollectionPath
+    from sharedstate_core.server.access import Access
     from sharedstate_core.updates import Update
 
     from .records import Asked

@@ -371,3 +371,33 @@ def test_a_collection_that_is_gone_has_no_turn() -> None:
         world.cut(client)
     assert not world.server.is_in_use(PATH)
     turns(world)
+
+
+def test_a_newcomer_does_not_wait_for_what_was_removed() -> None:
+    world = watching(2, *"abcdefgh", limits=Limits(turn_items=3))
+    world.clients[1].put_subs({}, reset=True)
+    for id in "abcde":
+        put(world, 0, remove=[id])
+    world.settle()
+    world.clients[1].copies.clear()
+    world.clients[1].put_subs({P: {"parts": True}})
+    say(world, 1)
+    assert len(changes(world, 1)) == 1
+
+
+def test_an_update_from_before_the_subscription_is_acknowledged_after_it_is_shown() -> None:
+    """Its collection was not in memory any more when the subscription came, and is another object now."""
+    world = World(1, limits=Limits(turn_items=2))
+    world.block(0)
+    asked = put(world, 0, "p", "q", "r")
+    for ticket in [*world.operations]:
+        world.finish(ticket)
+    assert world.server.census().collections == 0
+    world.clients[0].put_subs({P: {}})
+    say(world)
+    for ticket in [*world.operations]:
+        world.finish(ticket)
+    world.drain(0)
+    world.settle()
+    assert asked.ok
+    check_copies(world)

@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sharedstate_core import Commit, Limits, RequestError, Update, Write
-from sharedstate_core.collection.queue import Get, Put, Queue
+from sharedstate_core.collection.queue import Queue
+from sharedstate_core.collection.waiting_requests import Get, Put
+from sharedstate_core.effects import Effects
 from sharedstate_core.limits import LiveLimits
 from sharedstate_core.pending import Pending
 from tests.support.work import work_of
@@ -63,7 +65,7 @@ def test_it_is_a_list_from_which_a_reader_s_requests_can_be_taken(steps: list[An
                         queue.append(each)
                         model.append(each)
             case "commit":
-                writes = queue.begin_commit(None, limits, [])
+                writes = queue.begin_commit(None, limits, Effects())
                 for write in writes:
                     assert model.pop(0).write is write
                 queue.end_commit()

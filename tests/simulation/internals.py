@@ -6,9 +6,9 @@ from collections import Counter
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from sharedstate_core.collection.queue import Get, Put
 from sharedstate_core.collection.reader import Deferred
 from sharedstate_core.collection.subscribers import Subscription
+from sharedstate_core.collection.waiting_requests import Get, Put
 from sharedstate_core.effects import Commit, Load
 from sharedstate_core.peer.backlog import HeldReply
 from sharedstate_core.server.listing import ListRead

@@ -1,0 +1,44 @@
+"""What one author may do to one collection, as the collection sees it."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Permit(Protocol):
+    """What one author may do to one collection.
+
+    Attributes:
+        looks: whether it depends on what is stored.
+    """
+
+    looks: bool
+
+    def insert(self, id: str, new: bytes, now: float) -> bytes:
+        """Return the text of an item that is to be inserted, as it is to be stored.
+
+        Args:
+            id: its id.
+            new: its text, as the author wants it.
+            now: seconds, monotonic.
+
+        Raises:
+            RequestError: the author may not insert it.
+        """
+        ...
+
+    def update(self, id: str, old: bytes, new: bytes, now: float) -> bytes:
+        """Return the text of an item that is to be replaced, as it is to be stored.
+
+        Raises:
+            RequestError: the author may not replace it.
+        """
+        ...
+
+    def remove(self, id: str, old: bytes | None, now: float) -> None:
+        """Check that an item may be removed; it may not be there.
+
+        Raises:
+            RequestError: the author may not remove it.
+        """
+        ...

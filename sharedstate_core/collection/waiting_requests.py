@@ -1,0 +1,84 @@
+"""What waits in the queue of a collection: updates and reads."""
+
+from __future__ import annotations
+
+from typing import Final, Generic, NamedTuple, TypeAlias
+
+from msgspec import Struct
+
+from sharedstate_core.effects import C
+from sharedstate_core.storage import Outcome, Rejected, Write
+
+from .author import Author
+from .permit import Permit
+
+REQUEST_BYTES: Final = 500
+"""Approximate memory that a request takes in addition to its text."""
+
+ID_BYTES: Final = 130
+"""Approximate memory that each id named by an update takes in addition to its text."""
+
+
+def put_size(write: Write, text: int) -> int:
+    """Return the approximate memory, in bytes, of an update that came as `text` bytes of text."""
+    update, condition = write.update, write.condition
+    ids = len(update.insert) + len(update.remove)
+    if condition is not None and condition.ids:
+        ids += len(condition.ids)
+    return REQUEST_BYTES + text + ID_BYTES * ids
+
+
+class Put(Struct, Generic[C], eq=False):
+    """A waiting update.
+
+    Attributes:
+        author: who asks for it.
+        write: what the author wants.
+        size: its `put_size`.
+        permit: what the author may do; None for everything.
+        checked: what storage is asked for, once it has been checked; the same as `write` without a permit.
+        tries: how often it has been checked in vain.
+    """
+
+    author: Author[C]
+    write: Write
+    size: int
+    permit: Permit | None = None
+    checked: Write | None = None
+    tries: int = 0
+
+    @property
+    def looks(self) -> bool:
+        """Whether it cannot be checked without knowing what is stored."""
+        return self.permit is not None and self.permit.looks
+
+    def was_checked_in_vain(self, outcome: Outcome) -> bool:
+        """Return whether storage has rejected it, perhaps because what the check has looked at has changed."""
+        if not (self.looks and isinstance(outcome, Rejected) and outcome.code == "conflict"):
+            return False
+        self.tries += 1
+        return True
+
+    @property
+    def stored(self) -> Write:
+        """What storage is asked for."""
+        return self.checked or self.write
+
+
+class Get(NamedTuple, Generic[C]):
+    """A waiting read."""
+
+    author: Author[C]
+
+    @property
+    def looks(self) -> bool:
+        """Whether it cannot be checked without knowing what is stored."""
+        return False
+
+    @property
+    def size(self) -> int:
+        """Approximate memory it takes, in bytes."""
+        return self.author.size
+
+
+QueuedRequest: TypeAlias = Put[C] | Get[C]

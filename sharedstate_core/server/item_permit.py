@@ -1,0 +1,94 @@
+"""What the rules let a session do with the items of a collection, one by one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from sharedstate_core.errors import RequestError
+from sharedstate_core.rules.entry import Denied
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sharedstate_core.clock import WallClock
+    from sharedstate_core.identity import Identity
+    from sharedstate_core.rules.grant import Grant
+
+_decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
+_encode: Final = msgspec.json.Encoder().encode
+
+
+class ItemPermit:
+    """A `Permit` by rules.
+
+    Args:
+        grant: the rules, for this session and collection.
+        identity: the user.
+        clock: what time it is.
+        explains: whether the user is told which rule has denied something.
+    """
+
+    def __init__(
+        self, grant: Grant, identity: Identity, clock: WallClock, *, explains: bool
+    ) -> None:
+        self._grant = grant
+        self._identity = identity
+        self._clock = clock
+        self._explains = explains
+        self.looks = grant.depends_on_items
+        self._looks_at_removed = grant.removal_depends_on_item
+
+    def insert(self, id: str, new: bytes, now: float) -> bytes:
+        """Return the text of an item that is to be inserted, as it is to be stored."""
+        time = self._time(now)
+        text, item = self._stamped(id, new, None, time)
+        self._check("insert", id, self._grant.check_insert(item, time))
+        return text
+
+    def update(self, id: str, old: bytes, new: bytes, now: float) -> bytes:
+        """Return the text of an item that is to be replaced, as it is to be stored."""
+        time, stored = self._time(now), _item(old)
+        text, item = self._stamped(id, new, stored, time)
+        self._check("update", id, self._grant.check_update(stored, item, time))
+        return text
+
+    def remove(self, id: str, old: bytes | None, now: float) -> None:
+        """Check that an item may be removed; one that is not there may be, unless nobody may remove anything."""
+        if old is not None or not self._looks_at_removed:
+            item = {} if old is None else _item(old)
+            self._check("remove", id, self._grant.check_remove(item, self._time(now)))
+
+    def _stamped(
+        self, id: str, new: bytes, stored: Mapping[str, object] | None, time: float
+    ) -> tuple[bytes, Mapping[str, object]]:
+        try:
+            item: Mapping[str, object] = _item(new)
+        except msgspec.DecodeError as error:
+            raise RequestError("bad_update", f"insert {id!r}: {error}") from None
+        if not self._grant.has_stamps:
+            return new, item
+        stamped = self._grant.stamped(item, stored, time)
+        if isinstance(stamped, Denied):
+            self._check("insert" if stored is None else "update", id, stamped)
+        assert not isinstance(stamped, Denied)  # noqa: S101  (that has been checked)
+        return _encode(stamped), stamped
+
+    def _check(self, what: str, id: str, denied: Denied | None) -> None:
+        if denied is None:
+            return
+        if self._identity.user is None:
+            raise self._identity.refusal()
+        why = f": {denied}" if self._explains else ""
+        raise RequestError("forbidden", f"you may not {what} {id!r}{why}")
+
+    def _time(self, now: float) -> float:
+        time = self._clock.at(now)
+        if time is None:
+            raise RequestError("unavailable", "this server's clock is not set")
+        return time
+
+
+def _item(text: bytes) -> dict[str, Any]:
+    return _decode(text)
