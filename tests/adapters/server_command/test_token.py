@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,8 +18,6 @@ from tests.support.services.servers import document, write_config
 from tests.support.tokens import SECRET, Signer
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from sharedstate_anyio.auth import Identity
 
 DAY = 86_400
@@ -55,6 +56,13 @@ async def test_it_is_valid(tmp_path: Path) -> None:
     assert found.user == {"id": "ann", "role": "editor"}
     assert found.expires is not None
     assert before + 30 * DAY - 1 <= found.expires - 10 <= time.time() + 30 * DAY
+
+
+async def test_the_example_of_the_guide(tmp_path: Path) -> None:
+    guide = Path(__file__).parents[3] / "docs/configuration.md"
+    (line,) = re.findall("(?m)^sharedstate-anyio token config.json (.*)$", guide.read_text("utf-8"))
+    found = await who(tmp_path, {"jwt": {"secret": SECRET}}, *shlex.split(line))
+    assert found.user == {"id": "ann", "role": "editor", "rooms": ["r1", "r2"]}
 
 
 async def test_values_are_json_if_they_can_be(tmp_path: Path) -> None:
