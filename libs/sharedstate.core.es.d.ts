@@ -1,4 +1,12 @@
 /*! SharedState client 0.2.0, BSD-2-Clause */
+/**
+ * null: nobody; undefined: nothing is said about that
+ */
+type Token = string | null | undefined;
+type TokenFunction = (ask: {
+    reason: string;
+}) => Token | Promise<Token>;
+
 declare const SharedStateError_base: new (...args: any[]) => Error & Details;
 /**
  * @typedef {"bad_message" | "bad_path" | "bad_update" | "no_service" | "unauthenticated" | "forbidden" | "conflict"
@@ -53,6 +61,9 @@ declare class SharedStateError extends SharedStateError_base {
     constructor(code: string, message: string, members?: object, options?: ErrorOptions);
     code: ErrorCode;
 }
+/** To be thrown by the function `token`: nobody is signed in, and it is not asked again until `connect` is called. */
+declare class Unauthorized extends Error {
+}
 type ErrorCode = "bad_message" | "bad_path" | "bad_update" | "no_service" | "unauthenticated" | "forbidden" | "conflict" | "too_large" | "too_many" | "unavailable" | "internal" | "connection_lost" | "closed" | "unreachable" | "sent_away" | "released" | "bad_url" | "bad_option" | "refused" | "failed";
 /**
  * members that some errors have
@@ -92,6 +103,14 @@ type Diff<T extends {
 };
 
 /**
+ * what the server knows of a user
+ */
+type User = {
+    id: string;
+    [member: string]: any;
+};
+
+/**
  * The part of a WebSocket that is used here; any implementation will do.
  */
 type WebSocketLike = {
@@ -107,8 +126,9 @@ type WebSocketClass = new (url: string) => WebSocketLike;
 /**
  * `idle`: not connecting yet; or gave up, after `retries` attempts or because the server sent the client away.
  * `connecting`: not connected yet. `reconnecting`: was connected, and is trying again. `closed`: for good.
+ * `unauthenticated`: connected, but the server has refused the token, or the function `token` has thrown `Unauthorized`.
  */
-type Status = "idle" | "connecting" | "connected" | "reconnecting" | "closed";
+type Status = "idle" | "connecting" | "connected" | "unauthenticated" | "reconnecting" | "closed";
 type Options = {
     /**
      * constructor; default: the global one. Node
@@ -140,6 +160,14 @@ type Options = {
      * with more is refused, `too_large`; default 268,435,456
      */
     max_snapshot?: number | undefined;
+    /**
+     * shows the server whose the connections are: a string, or
+     * a function, plain or async, that returns one, or null for nobody. It is asked at every attempt to connect, never
+     * twice at once, and before a token expires; `reason` tells why: "connect", "expires", or what the server says of the last
+     * one ("expired", "invalid"…). What it throws is reported, and it is asked again after a pause, unless it is an
+     * `Unauthorized`
+     */
+    token?: string | TokenFunction | undefined;
     /**
      * receives errors that nothing else reports: what a callback
      * threw, a refused subscription whose `ready` was never read, a message that breaks the protocol, why there is
@@ -309,6 +337,7 @@ type Unsubscribe = (() => void) & Disposable;
 /** @import { Disposable } from "../util/disposable.js" */
 /** @import { Until } from "../util/lifetime.js" */
 /** @import { Options, Status } from "./options.js" */
+/** @import { User } from "../protocol/effects.js" */
 /** @import { Item } from "../protocol/replica.js" */
 /** @typedef {{path: string} & Disposable} Handle for `release`, or for `using` */
 /** @typedef {{ds: Dataset<any>, handles: number}} Acquired */
@@ -336,6 +365,27 @@ declare class SharedStateClient {
     /** @param {object} handle from `add_status_callback`; an unknown one has no effect */
     remove_status_callback(handle: object): void;
     /**
+     * Whose the connection is, as far as the server has said: an object with an `id`, and what else the server knows of
+     * the user; null for nobody. It stays while the connection is lost.
+     *
+     * @returns {User | null}
+     */
+    get user(): User | null;
+    /**
+     * Call a function with the new user each time it changes.
+     *
+     * @param {(user: User | null) => unknown} callback what it throws is reported, and affects nothing else
+     * @returns {object} handle for `remove_user_callback`
+     */
+    add_user_callback(callback: (user: User | null) => unknown): object;
+    /** @param {object} handle from `add_user_callback`; an unknown one has no effect */
+    remove_user_callback(handle: object): void;
+    /**
+     * Sign out, on this connection and later ones: what nobody may read becomes empty. `connect` asks for a token again, if
+     * there is a function `token`.
+     */
+    sign_out(): void;
+    /**
      * Time of the next attempt to connect, in milliseconds since the Unix epoch, like `Date.now()`; undefined unless
      * the client is pausing between two attempts.
      *
@@ -344,7 +394,8 @@ declare class SharedStateClient {
     get next_attempt(): number | undefined;
     /**
      * Connect, and stay connected. May be called any number of times: in a pause between two attempts, the next one
-     * is made at once. `acquire`, `get` and `update` also connect if the client is idle.
+     * is made at once, and if nobody is signed in, a token is asked for. `acquire`, `get` and `update` also connect if the
+     * client is idle.
      *
      * @throws {SharedStateError} `closed` after `close`; `bad_option` if there is no WebSocket constructor
      * @throws {DOMException} or whatever that constructor throws for a URL that it rejects
@@ -417,4 +468,4 @@ type Handle = {
 /** @type {string} the version of this package, as in `package.json`: without a commit, for bundles are reproducible */
 declare const version: string;
 
-export { Dataset, SharedStateClient, SharedStateError, version };
+export { Dataset, SharedStateClient, SharedStateError, Unauthorized, version };

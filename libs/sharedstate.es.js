@@ -18,6 +18,8 @@ Error {
       if (value !== void 0 && !(name in this)) this[name] = value;
   }
 };
+var Unauthorized = class extends Error {
+};
 
 // src/util/random.js
 function random_id() {
@@ -272,19 +274,6 @@ function on_abort(signal, end) {
   if (signal?.aborted) end();
   else signal?.addEventListener("abort", end, { once: true });
   return () => signal?.removeEventListener("abort", end);
-}
-
-// src/protocol/paths.js
-function normal_path(path) {
-  if (typeof path !== "string") throw new SharedStateError("bad_path", "path: expected a string");
-  return "/" + path.split("/").filter(Boolean).join("/");
-}
-var COLLECTION = /^(\/(?!\.\.?(\/|$))[^/\p{Cc}\p{Cs}]{1,128}){3}$/u;
-function collection_path(path) {
-  const normal = normal_path(path);
-  if (!COLLECTION.test(normal))
-    throw new SharedStateError("bad_path", `${path}: expected /app/service/collection`);
-  return normal;
 }
 
 // src/protocol/effects.js
@@ -600,6 +589,246 @@ var identified = (user, expires) => ({
   user: typeof user?.id === "string" ? user : null,
   expires: typeof expires === "number" ? expires : null
 });
+var REFRESH = 60;
+function refresh_after(expires, now) {
+  const life = Math.max(0, expires - now);
+  return life - Math.min(REFRESH, life / 4);
+}
+
+// src/api/sign_in.js
+var MAX_PAUSE = 2 ** 31 - 1;
+var SignIn = class {
+  #source;
+  #shower;
+  /** Whether nobody is signed in from now on, by choice. */
+  #stopped = false;
+  /** @type {Promise<Token> | undefined} while the function is asked */
+  #asked;
+  /** @type {Promise<Token> | undefined} what it answers for the present attempt */
+  #next;
+  /** @type {object | undefined} the present connection or attempt */
+  #connection;
+  #open = false;
+  /** @type {ReturnType<typeof setTimeout> | undefined} until another token is asked for */
+  #timer;
+  /** @type {object | undefined} what the timer is for */
+  #term;
+  #failures = 0;
+  /** @param {string | TokenFunction | undefined} source @param {Shower} shower */
+  constructor(source, shower) {
+    this.#source = source;
+    this.#shower = shower;
+  }
+  /** An attempt to connect begins. */
+  attempt() {
+    this.lost();
+    this.#connection = {};
+    this.#next = void 0;
+    if (typeof this.#source !== "function" || this.#stopped) return;
+    this.#next = this.#ask("connect");
+    this.#next.catch(() => {
+    });
+  }
+  /** It has led to a connection, which begins once there is a token. */
+  opened() {
+    this.#open = true;
+    if (this.#stopped) this.#shower.show(null);
+    else if (typeof this.#source !== "function") this.#shower.show(this.#source);
+    else this.#show(this.#next ?? this.#ask("connect"));
+  }
+  /** The connection is gone. */
+  lost() {
+    this.#connection = void 0;
+    this.#open = false;
+    this.#rest();
+  }
+  /** Nobody is signed in from now on. */
+  stop() {
+    this.#stopped = true;
+    this.#rest();
+  }
+  /** Ask again, whatever came of it before. */
+  resume() {
+    this.#stopped = false;
+    if (this.#open) this.wanted("connect");
+  }
+  /**
+   * The connection needs another token.
+   *
+   * @param {string} reason
+   */
+  wanted(reason) {
+    this.#rest();
+    const later = reason === "unavailable";
+    if (this.#stopped || this.#source === void 0) return;
+    if (typeof this.#source === "string" && !later && reason !== "connect") {
+      if (reason !== "expires") this.#shower.failed();
+    } else if (later) {
+      this.#after(backoff(this.#failures++), reason);
+    } else {
+      this.#show(this.#ask(reason));
+    }
+  }
+  /**
+   * A token was accepted, if there was one.
+   *
+   * @param {number | null} expires by the server's clock
+   */
+  accepted(expires) {
+    this.#rest();
+    this.#failures = 0;
+    if (expires === null || typeof this.#source !== "function" || this.#stopped) return;
+    const term = this.#term = {};
+    this.#shower.time().then(
+      (now) => {
+        if (term !== this.#term || typeof now !== "number") return;
+        this.#after(Math.max(1, refresh_after(expires, now)) * 1e3, "expires");
+      },
+      () => {
+      }
+    );
+  }
+  #rest() {
+    clearTimeout(this.#timer);
+    this.#term = void 0;
+  }
+  /** @param {number} pause in milliseconds @param {string} reason */
+  #after(pause2, reason) {
+    if (pause2 > MAX_PAUSE) return;
+    this.#timer = setTimeout(() => this.#show(this.#ask(reason)), pause2);
+    this.#timer.unref?.();
+  }
+  /** @param {Promise<Token>} asked */
+  #show(asked) {
+    const connection = this.#connection;
+    const mine = () => connection && connection === this.#connection;
+    asked.then(
+      (token) => mine() && this.#shower.show(this.#stopped ? null : token),
+      (error) => {
+        if (!mine()) return;
+        if (error instanceof Unauthorized || this.#stopped) {
+          this.#stopped = true;
+          this.#shower.failed();
+        } else {
+          this.#shower.failed(error);
+        }
+      }
+    );
+  }
+  /** @param {string} reason @returns {Promise<Token>} */
+  #ask(reason) {
+    return this.#asked ??= this.#call(reason).finally(() => this.#asked = void 0);
+  }
+  /** @param {string} reason @returns {Promise<Token>} */
+  async #call(reason) {
+    const source = this.#source;
+    const token = typeof source === "function" ? await source({ reason }) : source;
+    if (typeof token === "string" || token == null) return token ?? null;
+    throw new SharedStateError("bad_option", "token: expected a string or null");
+  }
+};
+
+// src/protocol/replica.js
+var Replica = class {
+  /** @type {Map<string, Item>} items by id, in order */
+  items = /* @__PURE__ */ new Map();
+  /** @type {string | undefined} epoch of the state held; undefined: not known (level 1, or never in sync) */
+  epoch;
+  /** @type {number | undefined} version of the state held */
+  version;
+  /**
+   * Apply an update as one step.
+   *
+   * @param {Update} update
+   * @returns {Diff[]} one for each id that the update touched. A reset gives the net difference: an unchanged item
+   *   has no diff, unless it has moved behind one that it preceded. Empty if nothing changed.
+   */
+  apply(update) {
+    return update.reset ? this.#replace(update.insert) : this.#edit(update);
+  }
+  /**
+   * @param {Item[]} items
+   * @returns {Diff[]}
+   */
+  #replace(items) {
+    const before = this.items;
+    const after = /* @__PURE__ */ new Map();
+    for (const item of items) after.set(item.id, item);
+    this.items = after;
+    const places = /* @__PURE__ */ new Map();
+    const diffs = [];
+    for (const [id, old] of before) {
+      places.set(id, places.size);
+      if (!after.has(id)) diffs.push({ id, new: void 0, old });
+    }
+    let last = 0;
+    for (const [id, item] of after) {
+      let now = item;
+      const old = before.get(id);
+      if (old !== void 0 && same(old, item)) after.set(id, now = old);
+      const place = places.get(id) ?? last;
+      if (now !== old || place < last) diffs.push(
+        /** @type {Diff} */
+        { id, new: now, old }
+      );
+      last = Math.max(last, place);
+    }
+    return diffs;
+  }
+  /**
+   * @param {Update} update
+   * @returns {Diff[]}
+   */
+  #edit({ remove, insert }) {
+    const { items } = this;
+    const touched = /* @__PURE__ */ new Map();
+    const touch = (id) => touched.has(id) || touched.set(id, items.get(id));
+    for (const id of remove) {
+      touch(id);
+      items.delete(id);
+    }
+    for (const item of insert) {
+      touch(item.id);
+      items.set(item.id, item);
+    }
+    const diffs = [];
+    for (const [id, old] of touched) {
+      const item = items.get(id);
+      if (item ?? old) diffs.push(
+        /** @type {Diff} */
+        { id, new: item, old }
+      );
+    }
+    return diffs;
+  }
+};
+function same(a, b) {
+  try {
+    return deep_same(a, b);
+  } catch {
+    return false;
+  }
+}
+function deep_same(a, b) {
+  if (a === b) return true;
+  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
+  if (Array.isArray(a) !== Array.isArray(b)) return false;
+  const keys = Object.keys(a);
+  return keys.length === Object.keys(b).length && keys.every((key) => Object.hasOwn(b, key) && deep_same(a[key], b[key]));
+}
+
+// src/protocol/paths.js
+function normal_path(path) {
+  if (typeof path !== "string") throw new SharedStateError("bad_path", "path: expected a string");
+  return "/" + path.split("/").filter(Boolean).join("/");
+}
+var COLLECTION = /^(\/(?!\.\.?(\/|$))[^/\p{Cc}\p{Cs}]{1,128}){3}$/u;
+function collection_path(path) {
+  const normal = normal_path(path);
+  if (!COLLECTION.test(normal))
+    throw new SharedStateError("bad_path", `${path}: expected /app/service/collection`);
+  return normal;
+}
 
 // src/protocol/subscription.js
 var MAX_SNAPSHOT = 2 ** 28;
@@ -1178,6 +1407,7 @@ var Connector = class {
     this.next_attempt = this.#opened = void 0;
     const socket = new this.#WebSocket(this.#url);
     this.#socket = socket;
+    this.#listener.attempt();
     this.#silence = 0;
     socket.onopen = () => {
       if (socket !== this.#socket) return;
@@ -1248,6 +1478,13 @@ var ClientHub = class {
   status = "idle";
   /** @type {Callbacks<Status>} */
   status_callbacks;
+  /** @type {User | null} */
+  user = null;
+  /** @type {Callbacks<User | null>} */
+  user_callbacks;
+  #sign_in;
+  /** Whether the core knows of the present connection. */
+  #begun = false;
   #url;
   #options;
   #on_effect;
@@ -1270,6 +1507,23 @@ var ClientHub = class {
     this.#core = new ClientProtocol({ ...options, key: random_id() });
     this.calls = new CallQueue(options.on_error);
     this.status_callbacks = new Callbacks(this.calls);
+    this.user_callbacks = new Callbacks(this.calls);
+    this.#sign_in = new SignIn(options.token, {
+      show: (token) => this.#show(token),
+      failed: (error) => {
+        if (error) this.calls.report(error);
+        if (!error) {
+          if (!this.#begun) this.#show(null);
+          this.perform([], "unauthenticated");
+        } else if (this.#begun) {
+          this.#sign_in.wanted("unavailable");
+          this.calls.run();
+        } else {
+          this.#connector?.drop();
+        }
+      },
+      time: () => this.request("GET", () => ["/clock", void 0])
+    });
   }
   get next_attempt() {
     return this.#connector?.next_attempt;
@@ -1281,6 +1535,7 @@ var ClientHub = class {
   connect(now) {
     if (this.status === "closed") throw closed();
     if (this.#connector) {
+      if (now && this.user === null) this.#sign_in.resume();
       if (now) this.#connector.retry();
       return;
     }
@@ -1288,9 +1543,12 @@ var ClientHub = class {
     if (!WebSocket) throw new SharedStateError("bad_option", "WebSocket: there is none; pass one");
     const core = this.#core;
     const listener = {
-      opened: () => this.perform(core.connection_opened(), "connected"),
+      attempt: () => this.#sign_in.attempt(),
+      opened: () => this.#sign_in.opened(),
       text: (text) => this.perform(core.receive_text(text)),
       lost: (closing, error) => {
+        this.#sign_in.lost();
+        this.#begun = false;
         const effects = core.connection_lost(closing);
         if (error) {
           this.#connector = void 0;
@@ -1298,7 +1556,8 @@ var ClientHub = class {
           this.#on_connectivity(error);
         }
         const { status } = this;
-        this.perform(effects, error ? "idle" : status === "connected" ? "reconnecting" : status);
+        const was_connected = status === "connected" || status === "unauthenticated";
+        this.perform(effects, error ? "idle" : was_connected ? "reconnecting" : status);
       },
       tick: (limit) => this.perform(core.tick(limit)),
       probe: () => this.perform(core.probe()),
@@ -1312,10 +1571,24 @@ var ClientHub = class {
   }
   close() {
     if (this.status === "closed") return;
+    this.#sign_in.lost();
     const effects = this.#core.close();
     this.#on_connectivity(closed());
     this.#connector?.close();
     this.perform(effects, "closed");
+  }
+  /** @param {import("./sign_in.js").Token} token */
+  #show(token) {
+    if (this.#begun) return this.perform(this.#core.sign_in(
+      /** @type {string | null} */
+      token
+    ));
+    this.#begun = true;
+    this.perform(this.#core.connection_opened(token), "connected");
+  }
+  sign_out() {
+    this.#sign_in.stop();
+    this.perform(this.#core.sign_in(null), this.#begun ? "connected" : void 0);
   }
   /** @param {string} path @param {import("../protocol/replica.js").Replica} replica */
   acquire(path, replica) {
@@ -1360,8 +1633,18 @@ var ClientHub = class {
    */
   perform(effects, status) {
     for (const effect of effects) this.#perform_one(effect);
-    if (status && status !== this.status) this.status_callbacks.call(this.status = status);
+    if (status) this.#set_status(status);
     this.calls.run();
+  }
+  /** @param {Status} status */
+  #set_status(status) {
+    if (status !== this.status) this.status_callbacks.call(this.status = status);
+  }
+  /** @param {Extract<Effect, {kind: "identified"}>} effect */
+  #identified({ user, expires }) {
+    if (user && this.status === "unauthenticated") this.#set_status("connected");
+    if (!same(user, this.user)) this.user_callbacks.call(this.user = user);
+    this.#sign_in.accepted(expires);
   }
   /** @param {Effect} effect */
   #perform_one(effect) {
@@ -1377,7 +1660,14 @@ var ClientHub = class {
     } else if (effect.kind === "fault") {
       this.calls.report(effect.error);
       if (effect.fatal) this.#connector?.drop();
-    } else if ("path" in effect) {
+    } else if (effect.kind === "identified") {
+      this.#identified(effect);
+    } else if (effect.kind === "token_wanted") {
+      this.#sign_in.wanted(effect.reason);
+    } else if (effect.kind === "unauthenticated") {
+      this.calls.report(effect.error);
+      this.#set_status("unauthenticated");
+    } else {
       this.#on_effect(effect);
     }
   }
@@ -1412,95 +1702,6 @@ var Deferred = class {
     this.#reject(error);
   }
 };
-
-// src/protocol/replica.js
-var Replica = class {
-  /** @type {Map<string, Item>} items by id, in order */
-  items = /* @__PURE__ */ new Map();
-  /** @type {string | undefined} epoch of the state held; undefined: not known (level 1, or never in sync) */
-  epoch;
-  /** @type {number | undefined} version of the state held */
-  version;
-  /**
-   * Apply an update as one step.
-   *
-   * @param {Update} update
-   * @returns {Diff[]} one for each id that the update touched. A reset gives the net difference: an unchanged item
-   *   has no diff, unless it has moved behind one that it preceded. Empty if nothing changed.
-   */
-  apply(update) {
-    return update.reset ? this.#replace(update.insert) : this.#edit(update);
-  }
-  /**
-   * @param {Item[]} items
-   * @returns {Diff[]}
-   */
-  #replace(items) {
-    const before = this.items;
-    const after = /* @__PURE__ */ new Map();
-    for (const item of items) after.set(item.id, item);
-    this.items = after;
-    const places = /* @__PURE__ */ new Map();
-    const diffs = [];
-    for (const [id, old] of before) {
-      places.set(id, places.size);
-      if (!after.has(id)) diffs.push({ id, new: void 0, old });
-    }
-    let last = 0;
-    for (const [id, item] of after) {
-      let now = item;
-      const old = before.get(id);
-      if (old !== void 0 && same(old, item)) after.set(id, now = old);
-      const place = places.get(id) ?? last;
-      if (now !== old || place < last) diffs.push(
-        /** @type {Diff} */
-        { id, new: now, old }
-      );
-      last = Math.max(last, place);
-    }
-    return diffs;
-  }
-  /**
-   * @param {Update} update
-   * @returns {Diff[]}
-   */
-  #edit({ remove, insert }) {
-    const { items } = this;
-    const touched = /* @__PURE__ */ new Map();
-    const touch = (id) => touched.has(id) || touched.set(id, items.get(id));
-    for (const id of remove) {
-      touch(id);
-      items.delete(id);
-    }
-    for (const item of insert) {
-      touch(item.id);
-      items.set(item.id, item);
-    }
-    const diffs = [];
-    for (const [id, old] of touched) {
-      const item = items.get(id);
-      if (item ?? old) diffs.push(
-        /** @type {Diff} */
-        { id, new: item, old }
-      );
-    }
-    return diffs;
-  }
-};
-function same(a, b) {
-  try {
-    return deep_same(a, b);
-  } catch {
-    return false;
-  }
-}
-function deep_same(a, b) {
-  if (a === b) return true;
-  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
-  if (Array.isArray(a) !== Array.isArray(b)) return false;
-  const keys = Object.keys(a);
-  return keys.length === Object.keys(b).length && keys.every((key) => Object.hasOwn(b, key) && deep_same(a[key], b[key]));
-}
 
 // src/api/dataset.js
 var Dataset = class {
@@ -1649,6 +1850,11 @@ var Dataset = class {
    */
   _handle(effect) {
     if (effect.kind === "refused") {
+      const denied = /^(unauthenticated|forbidden)$/.test(effect.error.code);
+      if (denied && this.#ready.settled && !this.#ready.failed) {
+        this.#ready = new Deferred();
+        this._renewals.call();
+      }
       if (!this.#reported) this.#calls.report(effect.error);
       this.#reported = true;
       this._failed(effect.error);
@@ -1735,6 +1941,35 @@ var SharedStateClient = class {
     this.#hub.status_callbacks.remove(handle);
   }
   /**
+   * Whose the connection is, as far as the server has said: an object with an `id`, and what else the server knows of
+   * the user; null for nobody. It stays while the connection is lost.
+   *
+   * @returns {User | null}
+   */
+  get user() {
+    return this.#hub.user;
+  }
+  /**
+   * Call a function with the new user each time it changes.
+   *
+   * @param {(user: User | null) => unknown} callback what it throws is reported, and affects nothing else
+   * @returns {object} handle for `remove_user_callback`
+   */
+  add_user_callback(callback) {
+    return this.#hub.user_callbacks.add(callback);
+  }
+  /** @param {object} handle from `add_user_callback`; an unknown one has no effect */
+  remove_user_callback(handle) {
+    this.#hub.user_callbacks.remove(handle);
+  }
+  /**
+   * Sign out, on this connection and later ones: what nobody may read becomes empty. `connect` asks for a token again, if
+   * there is a function `token`.
+   */
+  sign_out() {
+    this.#hub.sign_out();
+  }
+  /**
    * Time of the next attempt to connect, in milliseconds since the Unix epoch, like `Date.now()`; undefined unless
    * the client is pausing between two attempts.
    *
@@ -1745,7 +1980,8 @@ var SharedStateClient = class {
   }
   /**
    * Connect, and stay connected. May be called any number of times: in a pause between two attempts, the next one
-   * is made at once. `acquire`, `get` and `update` also connect if the client is idle.
+   * is made at once, and if nobody is signed in, a token is asked for. `acquire`, `get` and `update` also connect if the
+   * client is idle.
    *
    * @throws {SharedStateError} `closed` after `close`; `bad_option` if there is no WebSocket constructor
    * @throws {DOMException} or whatever that constructor throws for a URL that it rejects
@@ -2127,6 +2363,7 @@ var MINIMUM = {
   answer_timeout: 1e-3,
   max_snapshot: 1,
   on_error: check,
+  token: check,
   debug: true
 };
 function check(url, options) {
@@ -2142,7 +2379,8 @@ function check(url, options) {
     const minimum = MINIMUM[name];
     const kind = typeof minimum;
     if (minimum === void 0) throw new SharedStateError("bad_option", `${name}: unknown option`);
-    const fits = typeof value === kind && (kind !== "number" || value >= minimum);
+    const is_text = name === "token" && typeof value === "string";
+    const fits = is_text || typeof value === kind && (kind !== "number" || value >= minimum);
     if (value !== void 0 && !fits)
       throw new SharedStateError("bad_option", `${name}: not a valid ${kind}`);
   }
@@ -2151,7 +2389,7 @@ function check(url, options) {
 // src/extras/transaction.js
 var MAX_RUNS = 100;
 var MAX_CONFLICTS = 6;
-var MAX_PAUSE = 1e3;
+var MAX_PAUSE2 = 1e3;
 var Transaction = class {
   #ds;
   /** @type {Set<string>} ids whose state in the collection was read */
@@ -2272,7 +2510,7 @@ async function transact(ds, run) {
   }
 }
 function pause(conflicts, attempt) {
-  const longest2 = Math.min(MAX_PAUSE, attempt * 2 ** conflicts);
+  const longest2 = Math.min(MAX_PAUSE2, attempt * 2 ** conflicts);
   return new Promise((resolve) => setTimeout(resolve, jitter(longest2)));
 }
 async function caught_up(ds, before, conflict) {
@@ -2558,6 +2796,7 @@ export {
   DatasetViewer,
   SharedStateClient2 as SharedStateClient,
   SharedStateError,
+  Unauthorized,
   version
 };
 //# sourceMappingURL=sharedstate.es.js.map

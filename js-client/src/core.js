@@ -2,5 +2,5 @@
 
 export { SharedStateClient } from "./api/client.js";
 export { Dataset } from "./api/dataset.js";
-export { SharedStateError } from "./protocol/errors.js";
+export { SharedStateError, Unauthorized } from "./protocol/errors.js";
 export { version } from "./version.js";

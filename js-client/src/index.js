@@ -1,7 +1,7 @@
 /** The public face of the package; nothing else in it is meant to be imported. */
 
 export { Dataset, SharedStateClient } from "./extras/full.js";
-export { SharedStateError } from "./protocol/errors.js";
+export { SharedStateError, Unauthorized } from "./protocol/errors.js";
 export { DatasetViewer } from "./extras/viewer.js";
 export { version } from "./version.js";
 
@@ -9,6 +9,7 @@ export { version } from "./version.js";
 /** @typedef {import("./extras/clock.js").Clock} Clock */
 /** @typedef {import("./api/options.js").Options} Options */
 /** @typedef {import("./api/options.js").Status} Status */
+/** @typedef {import("./protocol/effects.js").User} User */
 /** @typedef {import("./protocol/replica.js").Item} Item */
 /** @typedef {import("./util/lifetime.js").Until} Until */
 /** @typedef {import("./api/changes.js").Cursor} Cursor */

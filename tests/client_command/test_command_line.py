@@ -95,6 +95,7 @@ async def test_an_unknown_service(command: str) -> None:
         ["load", "host/a/b/c", "--batch", "0"],
         ["get", "host/a/b/c", "--timeout", "soon"],
         ["get", "host/a/b/c", "--header", "no colon"],
+        ["get", "host/a/b/c", "--token"],
         ["get", "host/a/b/c", "--header", "Host: other"],
         ["get", "host/a/b/c", "--header", "Sec-WebSocket-Key: x"],
         ["get", "💩:9000/a/b/c"],

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 from sharedstate_core import Condition, Cursor, RequestError, SharedStateError
 from sharedstate_core.client import ClosedError, ConnectionLostError, ServerRefusedError
 
-from .changes import Changes, Diff, Status, StatusChanges
+from .changes import Changes, Diff, Status, StatusChanges, User, UserChanges
 from .client import Client
 from .clock import Clock
 from .dataset import Dataset
 from .lifetime import connect
 from .net.errors import ConnectError
 from .replica import ReleasedError
+from .sign_in import TokenSource, Unauthorized
 from .transaction import Transaction
 
 if TYPE_CHECKING:
@@ -43,7 +44,11 @@ __all__ = [
     "SharedStateError",
     "Status",
     "StatusChanges",
+    "TokenSource",
     "Transaction",
+    "Unauthorized",
+    "User",
+    "UserChanges",
     "__version__",
     "connect",
 ]

@@ -1,7 +1,7 @@
 """What a program reads at its own pace: changes of a dataset, and of the connection's status."""
 
-from collections.abc import Callable, Iterable
-from typing import Final, Generic, Literal, NamedTuple, Self, TypeAlias
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, Generic, Literal, NamedTuple, Self, TypeAlias
 
 import anyio
 import anyio.lowlevel
@@ -11,8 +11,12 @@ from sharedstate_core.updates import Diff as TextDiff
 from .loop_affinity import LoopAffinity
 from .values import ItemT_co
 
-Status: TypeAlias = Literal["connecting", "connected", "reconnecting", "closed"]
-"""`connecting`: not connected yet. `reconnecting`: was connected, and is trying again. `closed`: for good."""
+Status: TypeAlias = Literal["connecting", "connected", "unauthenticated", "reconnecting", "closed"]
+"""`connecting`: not connected yet. `reconnecting`: was connected, and is trying again. `closed`: for good.
+`unauthenticated`: connected, but the server has refused the token, or `token` has raised `Unauthorized`."""
+
+User: TypeAlias = Mapping[str, Any]
+"""What the server knows of a user: `id`, and more."""
 
 CLOSED: Final = "closed"
 
@@ -103,4 +107,38 @@ class StatusChanges:
     def set(self, status: Status) -> None:
         """Set the new status."""
         self._status = status
+        self._wake.set()
+
+
+class UserChanges:
+    """The client's user, each time it changes; a slow reader gets only the latest. Ends when the client is closed."""
+
+    def __init__(self, user: User | None, affinity: LoopAffinity) -> None:
+        self._affinity = affinity
+        self._told = self._user = user
+        self._closed = False
+        self._wake = anyio.Event()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> User | None:
+        self._affinity.check()
+        await anyio.lowlevel.checkpoint()
+        while self._user == self._told:
+            if self._closed:
+                raise StopAsyncIteration
+            self._wake = anyio.Event()
+            await self._wake.wait()
+        self._told = self._user
+        return self._told
+
+    def set(self, user: User | None) -> None:
+        """Set the new user."""
+        self._user = user
+        self._wake.set()
+
+    def end(self) -> None:
+        """Note that there will be no other."""
+        self._closed = True
         self._wake.set()

@@ -10,14 +10,13 @@ from sharedstate_core import (
     Condition,
     Cursor,
     RequestError,
-    SharedStateError,
     parse_collection_path,
 )
 from sharedstate_core.arguments import check_number, expect
 from sharedstate_core.paths import split_path
 
 from . import values
-from .changes import Status, StatusChanges
+from .changes import Status, StatusChanges, User, UserChanges
 from .client_hub import ClientHub
 from .clock import Clock
 from .dataset import Dataset
@@ -48,7 +47,7 @@ class Client(Generic[ItemT_co]):
         self._pause = pause
         self._loads = loads
         self._held: dict[tuple[str, Callable[[bytes], Any]], _Held] = {}
-        self._clock = Clock(self._ask_time, hub.affinity)
+        self._clock = Clock(hub.ask_time, hub.affinity)
 
     @property
     def status(self) -> Status:
@@ -60,6 +59,29 @@ class Client(Generic[ItemT_co]):
         return self._hub.listen_status()
 
     @property
+    def user(self) -> User | None:
+        """Whose the connection is, as far as the server has said: `id`, and what else it knows; None for nobody.
+
+        It stays while the connection is lost.
+        """
+        return self._hub.user
+
+    def user_changes(self) -> UserChanges:
+        """Return an iterator of the user each time it changes: `async for user in client.user_changes()`."""
+        return self._hub.listen_user()
+
+    async def sign_out(self) -> None:
+        """Sign out, on this connection and later ones: what nobody may read becomes empty.
+
+        `connect_now` asks for a token again, if there is a function `token`.
+
+        Raises:
+            ClosedError: the client is closed.
+        """
+        self._hub.check_open()
+        await self._hub.sign_out()
+
+    @property
     def next_attempt(self) -> float | None:
         """Time of the next attempt to connect, in seconds since the Unix epoch; None unless the client is pausing."""
         return self._pause.until
@@ -67,10 +89,14 @@ class Client(Generic[ItemT_co]):
     def connect_now(self) -> None:
         """If the client is pausing between two attempts to connect, make the next one at once.
 
+        If nobody is signed in, ask for a token.
+
         Raises:
             RuntimeError: the client belongs to another thread.
         """
         self._hub.affinity.check_thread()
+        if self._hub.user is None:
+            self._hub.sign_in.resume()
         self._pause.skip()
 
     @property
@@ -240,12 +266,3 @@ class Client(Generic[ItemT_co]):
         name = str(parse_collection_path(path))
         update = make_update(insert, remove, reset=reset)
         return await self._hub.put(name, update, make_condition(if_))
-
-    async def _ask_time(self) -> float:
-        answer = await self._hub.request("GET", "/clock")
-        try:
-            return msgspec.json.decode(answer, type=float)
-        except msgspec.DecodeError:
-            raise SharedStateError(
-                f"the server's clock is not a number: {answer[:100]!r}"
-            ) from None

@@ -10,9 +10,10 @@ from weakref import WeakSet
 
 import anyio
 import msgspec
+from msgspec import UnsetType
 
 from sharedstate_anyio.logs.events import about
-from sharedstate_core import RequestError
+from sharedstate_core import RequestError, SharedStateError
 from sharedstate_core.client import (
     Changed,
     ClientProtocol,
@@ -29,9 +30,10 @@ from sharedstate_core.client import (
 )
 from sharedstate_core.errors import CLOSE_POLICY
 
-from .changes import StatusChanges
+from .changes import StatusChanges, UserChanges
 from .loop_affinity import LoopAffinity
 from .replica import Notifier, Replica
+from .sign_in import SignIn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,8 +41,9 @@ if TYPE_CHECKING:
     from sharedstate_core import Condition, Update
     from sharedstate_core.client import ClientEffect
 
-    from .changes import Status
+    from .changes import Status, User
     from .net.link import End, Link
+    from .sign_in import TokenSource
 
 log = logging.getLogger("sharedstate.client")
 
@@ -62,12 +65,15 @@ class ClientHub:
     Args:
         max_queue: requests that may wait for a connection.
         max_snapshot: characters of JSON text that the parts of one snapshot may have.
+        token: where tokens come from.
 
     Attributes:
         affinity: the event loop in which this was made.
+        sign_in: asks for tokens; its tasks have to be run.
+        user: whose the connection is, as far as the server has said; None for nobody.
     """
 
-    def __init__(self, max_queue: int, max_snapshot: int) -> None:
+    def __init__(self, max_queue: int, max_snapshot: int, token: TokenSource | None = None) -> None:
         self.affinity = LoopAffinity()
         self._protocol = ClientProtocol(max_queue, max_snapshot, secrets.token_urlsafe())
         self._link: Link | None = None
@@ -77,6 +83,13 @@ class ClientHub:
         self._closed = False
         self._status: Status = "connecting"
         self._status_listeners: WeakSet[StatusChanges] = WeakSet()
+        self.sign_in = SignIn(token, self.ask_time)
+        self.user: User | None = None
+        self._user_listeners: WeakSet[UserChanges] = WeakSet()
+        self._begun = False  # whether the core knows of the link
+        self._signed_out = anyio.Event()  # the server has answered, or the connection is gone
+        self._is_known = anyio.Event()  # whose the connection is, or that it is nobody's
+        self._refusal: SharedStateError | None = None
 
     # --- the connection ---------------------------------------------------------------------------
 
@@ -96,13 +109,16 @@ class ClientHub:
         for changes in self._status_listeners:
             changes.set(status)
 
+    def attempt(self) -> None:
+        """An attempt to open a link begins."""
+        self.sign_in.attempt()
+
     def opened(self, link: Link) -> None:
         """A link is open."""
         if self._closed:
             return  # the block ended meanwhile, and the task behind the link is cancelled
         self._link = link
-        self._perform(self._protocol.connection_opened())
-        self._set_status("connected")
+        self.sign_in.opened(self)
 
     def received(self, text: str) -> None:
         """A message has arrived."""
@@ -119,7 +135,10 @@ class ClientHub:
     def lost(self, end: End) -> None:
         """The link has ended."""
         self._link = None
+        self._begun = False
+        self.sign_in.lost()
         self._perform(self._protocol.connection_lost(end.reason, too_big=end.too_big))
+        self._signed_out.set()
         if not self._closed:
             self._set_status("reconnecting")
 
@@ -133,6 +152,9 @@ class ClientHub:
         for replica in chain.from_iterable(self._replicas.values()):
             replica.closed()
         self._set_status("closed")
+        for changes in self._user_listeners:
+            changes.end()
+        self._signed_out.set()
 
     def check_open(self) -> None:
         """Check that the client can be used, here and now.
@@ -145,7 +167,95 @@ class ClientHub:
             raise ClosedError
         self.affinity.check()
 
+    # --- whose it is ------------------------------------------------------------------------------
+
+    def listen_user(self) -> UserChanges:
+        """Return an iterator of changes of the user, fed for as long as it is referenced."""
+        changes = UserChanges(self.user, self.affinity)
+        self._user_listeners.add(changes)
+        return changes
+
+    def show(self, token: str | UnsetType | None) -> None:
+        """Show a token on the present link, or begin with it."""
+        if self._closed or self._link is None:
+            return
+        if self._begun:
+            self._perform(self._protocol.sign_in(None if isinstance(token, UnsetType) else token))
+        else:
+            self._begun = True
+            self._perform(self._protocol.connection_opened(token))
+            self._set_status("connected")
+
+    def no_token(self, error: Exception | None) -> None:
+        """There is no token, for now or until told otherwise."""
+        if error is None:
+            if not self._begun:
+                self.show(None)
+            self._refusal = RequestError("unauthenticated", "there is no token", "missing")
+            self._set_status("unauthenticated")
+            self._is_known.set()
+            return
+        log.warning("no token: %s", type(error).__name__, exc_info=error, extra=about("no_token"))
+        if self._begun:
+            self.sign_in.wanted("unavailable", self)
+        elif self._link is not None:
+            self._link.give_up(CLOSE_POLICY, "there is no token")
+
+    async def sign_out(self) -> None:
+        """Sign out; return once the server has answered, if there is a connection."""
+        self.sign_in.stop()
+        began = self._begun
+        answered = self._signed_out = anyio.Event()
+        self._perform(self._protocol.sign_in(None))
+        if began:
+            if self._status == "unauthenticated":
+                self._set_status("connected")
+            await answered.wait()
+
+    async def signed_in(self) -> SharedStateError | None:
+        """Return once it is known whose the connection is; with the error, if that is nobody because of one."""
+        await self._is_known.wait()
+        return self._refusal
+
+    def _signed(self, effect: Identified | TokenWanted | Unauthenticated) -> None:
+        if isinstance(effect, Identified):
+            self._identify(effect)
+        elif isinstance(effect, TokenWanted):
+            self.sign_in.wanted(effect.reason, self)
+        else:
+            log.warning("not signed in: %s", effect.error, extra=about("unauthenticated"))
+            self._refusal = effect.error
+            self._set_status("unauthenticated")
+            self._is_known.set()
+
+    def _identify(self, effect: Identified) -> None:
+        if effect.user is not None:
+            self._refusal = None
+            if self._status == "unauthenticated":
+                self._set_status("connected")
+        if effect.user != self.user:
+            self.user = effect.user
+            for changes in self._user_listeners:
+                changes.set(self.user)
+        self.sign_in.accepted(effect.expires)
+        self._signed_out.set()
+        self._is_known.set()
+
     # --- requests ---------------------------------------------------------------------------------
+
+    async def ask_time(self) -> float:
+        """Ask for the server's time, in seconds since the Unix epoch.
+
+        Raises:
+            SharedStateError: as `request`; the answer is not a number.
+        """
+        answer = await self.request("GET", "/clock")
+        try:
+            return msgspec.json.decode(answer, type=float)
+        except msgspec.DecodeError:
+            raise SharedStateError(
+                f"the server's clock is not a number: {answer[:100]!r}"
+            ) from None
 
     async def put(self, path: str, update: Update, condition: Condition | None = None) -> int:
         """Make an update; return the number of ids touched.
@@ -225,6 +335,8 @@ class ClientHub:
     def _perform(self, effects: Sequence[ClientEffect]) -> None:
         for effect in effects:
             match effect:
+                case Identified() | TokenWanted() | Unauthenticated():
+                    self._signed(effect)
                 case SendText(message):
                     if self._link is not None:
                         self._link.send(message)
@@ -235,8 +347,6 @@ class ClientHub:
                 case Changed() | Synced() | Moved() | Refused():
                     for replica in self._replicas[effect.path]:
                         replica.handle(effect)
-                case Identified() | TokenWanted() | Unauthenticated():
-                    pass
                 case Fault():
                     self._report_fault(effect)
                 case _:

@@ -8,6 +8,7 @@ from typing import Any
 import anyio
 
 from sharedstate_anyio.tasks.own_task import in_own_task
+from sharedstate_core import SharedStateError  # noqa: TC001
 from sharedstate_core.arguments import check_number, expect
 
 from . import values
@@ -19,6 +20,7 @@ from .net.dial import open_link
 from .net.headers import encoded
 from .net.link import LinkOptions
 from .net.pause import Pause
+from .sign_in import TokenSource
 from .values import ItemT, check_loads
 
 
@@ -29,6 +31,7 @@ async def connect(
     wait: bool = True,
     ssl_context: ssl.SSLContext | None = None,
     headers: Mapping[str, str] | None = None,
+    token: TokenSource | None = None,
     max_queue: int = 1000,
     max_message: int = 64 * 1024 * 1024,
     connect_timeout: float = 10.0,
@@ -50,6 +53,11 @@ async def connect(
         wait: connect first, and raise if that fails; otherwise the block begins at once, and its requests wait.
         ssl_context: for `wss`; default: trust the system's certificates.
         headers: additional headers of the WebSocket handshake, for a proxy in front of the server.
+        token: shows the server whose the connections are: a string, or a function, plain or async, that is called with
+            the keyword `reason` and returns one, or None for nobody. It is asked at every attempt to connect, never
+            twice at once, and before a token expires; `reason` is `connect`, `expires`, or what the server says of the
+            last one (`expired`, `invalid`…). What it raises is logged, and it is asked again after a pause, unless it
+            is an `Unauthorized`.
         max_queue: maximum number of requests that wait for a connection; further ones fail with `too_many`, with 0 all
             do.
         max_message: longest message accepted from the server, in bytes.
@@ -66,6 +74,7 @@ async def connect(
     Raises:
         ValueError: the URL is invalid, a number is out of range, or HTTP does not allow a header.
         TypeError: an argument has another type.
+        RequestError: the token was refused, `unauthenticated` (with `wait`).
         ConnectError: the first attempt failed (with `wait`), a later one was answered with 401 or 403, or the server
             sent the client away with a close code from 4400 to 4499; the block is then cancelled.
     """
@@ -85,31 +94,50 @@ async def connect(
         ping_interval=ping_interval,
         ping_timeout=ping_timeout,
     )
-    hub = ClientHub(max_queue, max_snapshot)
+    if not (token is None or callable(token)):
+        expect("token", token, str)
+    hub = ClientHub(max_queue, max_snapshot, token)
     pause = Pause()
     client: Client[ItemT] = Client(hub, pause, loads or values.loads)
     link = await open_link(address, options) if wait else None
     connector = Connector(hub, address, options, pause, link)
-    async with _kept_connected(client, hub, connector, answer_timeout):
+    patience = connect_timeout if wait and token is not None else None
+    async with _kept_connected(client, hub, connector, answer_timeout, patience):
         yield client
 
 
 @asynccontextmanager
 async def _kept_connected(
-    client: Client[Any], hub: ClientHub, connector: Connector, answer_timeout: float
+    client: Client[Any],
+    hub: ClientHub,
+    connector: Connector,
+    answer_timeout: float,
+    patience: float | None,
 ) -> AsyncIterator[None]:
-    """Run the client's tasks for the length of a block; a failure of the connector cancels it."""
+    """Run the client's tasks for the length of a block; a failure of the connector cancels it.
+
+    With `patience`, the block begins once it is known whose the connection is, or after so many seconds.
+    """
+    refusal: SharedStateError | None = None
     async with anyio.create_task_group() as tasks:
         try:
             with anyio.CancelScope() as block:
                 tasks.start_soon(connector.run, block)
                 tasks.start_soon(client.clock.run)
                 tasks.start_soon(hub.watch, answer_timeout)
-                yield
+                tasks.start_soon(hub.sign_in.run, hub)
+                tasks.start_soon(hub.sign_in.refresh)
+                if patience is not None:
+                    with anyio.move_on_after(patience):
+                        refusal = await hub.signed_in()
+                if refusal is None:
+                    yield
             await connector.goodbye()
         finally:
             hub.close()
             client.clock.end()
             tasks.cancel_scope.cancel()
+    if refusal is not None:
+        raise refusal
     if connector.failure is not None:
         raise connector.failure

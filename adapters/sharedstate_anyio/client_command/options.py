@@ -171,6 +171,12 @@ def _command(
         "--header", type=_header, action="append", default=[], help="'Name: value' of the handshake"
     )
     made.add_argument(
+        "--token", metavar="TEXT", help="shows the server who you are; others may see it in ps"
+    )
+    made.add_argument(
+        "--token-file", type=Path, metavar="FILE", help="holds the token; read for each connection"
+    )
+    made.add_argument(
         "--timeout", type=_seconds, default=10.0, metavar="S", help="to connect (default: 10)"
     )
     made.add_argument(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 import sys
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar, cast
 
 import anyio
 
@@ -18,8 +18,9 @@ from .failures import BAD_INPUT, CommandError
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import AsyncIterator, Awaitable
+    from pathlib import Path
 
-    from sharedstate_anyio.client import Client, Dataset
+    from sharedstate_anyio.client import Client, Dataset, TokenSource
 
 T = TypeVar("T")
 
@@ -30,12 +31,14 @@ class Connecting(NamedTuple):
     Attributes:
         ssl_context: for `wss`; None for the system's.
         headers: of the handshake.
+        token: shows the server who it is; None for nothing.
         timeout: seconds for the first connection; no more than `patience`.
         patience: seconds to wait for a connection, an answer, or the server's storage before giving up.
     """
 
     ssl_context: ssl.SSLContext | None
     headers: dict[str, str]
+    token: TokenSource | None
     timeout: float
     patience: float
 
@@ -62,7 +65,31 @@ def connecting(options: Namespace) -> Connecting:
             why = getattr(error, "strerror", None) or error
             problem = f"{file}: no certificates there ({why})"
             raise CommandError(problem, BAD_INPUT) from None
-    return Connecting(context, dict(options.header), options.timeout, options.patience)
+    token = _token(options)
+    return Connecting(context, dict(options.header), token, options.timeout, options.patience)
+
+
+def _token(options: Namespace) -> TokenSource | None:
+    """Return what shows the server who it is.
+
+    Raises:
+        CommandError: there are two, or the file cannot be read.
+    """
+    file: Path | None = options.token_file
+    if file is None:
+        return cast("str | None", options.token)
+    if options.token is not None:
+        raise CommandError("--token and --token-file: only one of them", BAD_INPUT)
+
+    def read(reason: str) -> str:  # noqa: ARG001  (whatever it is, the file has the present one)
+        return file.read_text("utf-8").strip()
+
+    try:
+        read("connect")
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "it is not text"
+        raise CommandError(f"{file}: no token there ({why})", BAD_INPUT) from None
+    return read
 
 
 def _no_password() -> str:
@@ -90,6 +117,7 @@ async def session(url: str, how: Connecting) -> AsyncIterator[Client[bytes]]:
             url,
             ssl_context=how.ssl_context,
             headers=how.headers,
+            token=how.token,
             connect_timeout=min(how.timeout, how.patience),
             loads=bytes,
         ) as client,

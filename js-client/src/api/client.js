@@ -8,6 +8,7 @@ import { collection_path } from "../protocol/paths.js";
 /** @import { Disposable } from "../util/disposable.js" */
 /** @import { Until } from "../util/lifetime.js" */
 /** @import { Options, Status } from "./options.js" */
+/** @import { User } from "../protocol/effects.js" */
 /** @import { Item } from "../protocol/replica.js" */
 
 /** @typedef {{path: string} & Disposable} Handle for `release`, or for `using` */
@@ -63,6 +64,39 @@ export class SharedStateClient {
   }
 
   /**
+   * Whose the connection is, as far as the server has said: an object with an `id`, and what else the server knows of
+   * the user; null for nobody. It stays while the connection is lost.
+   *
+   * @returns {User | null}
+   */
+  get user() {
+    return this.#hub.user;
+  }
+
+  /**
+   * Call a function with the new user each time it changes.
+   *
+   * @param {(user: User | null) => unknown} callback what it throws is reported, and affects nothing else
+   * @returns {object} handle for `remove_user_callback`
+   */
+  add_user_callback(callback) {
+    return this.#hub.user_callbacks.add(callback);
+  }
+
+  /** @param {object} handle from `add_user_callback`; an unknown one has no effect */
+  remove_user_callback(handle) {
+    this.#hub.user_callbacks.remove(handle);
+  }
+
+  /**
+   * Sign out, on this connection and later ones: what nobody may read becomes empty. `connect` asks for a token again, if
+   * there is a function `token`.
+   */
+  sign_out() {
+    this.#hub.sign_out();
+  }
+
+  /**
    * Time of the next attempt to connect, in milliseconds since the Unix epoch, like `Date.now()`; undefined unless
    * the client is pausing between two attempts.
    *
@@ -74,7 +108,8 @@ export class SharedStateClient {
 
   /**
    * Connect, and stay connected. May be called any number of times: in a pause between two attempts, the next one
-   * is made at once. `acquire`, `get` and `update` also connect if the client is idle.
+   * is made at once, and if nobody is signed in, a token is asked for. `acquire`, `get` and `update` also connect if the
+   * client is idle.
    *
    * @throws {SharedStateError} `closed` after `close`; `bad_option` if there is no WebSocket constructor
    * @throws {DOMException} or whatever that constructor throws for a URL that it rejects

@@ -2,6 +2,8 @@ import { Callbacks } from "../util/callbacks.js";
 import { CallQueue } from "../util/call_queue.js";
 import { random_id } from "../util/random.js";
 import { on_abort } from "../util/lifetime.js";
+import { SignIn } from "./sign_in.js";
+import { same } from "../protocol/replica.js";
 import { SharedStateError } from "../protocol/errors.js";
 import { normal_path } from "../protocol/paths.js";
 import { ClientProtocol } from "../protocol/client_protocol.js";
@@ -11,6 +13,7 @@ import { Connector } from "../net/connector.js";
 /** @typedef {import("../protocol/effects.js").Effect} Effect */
 /** @typedef {Extract<Effect, {path: string}>} DatasetEffect of one dataset */
 /** @import { Options, Status } from "./options.js" */
+/** @import { User } from "../protocol/effects.js" */
 
 /** @typedef {{resolve: (data: unknown) => void, reject: (error: unknown) => void}} Ticket */
 
@@ -20,6 +23,13 @@ export class ClientHub {
   status = "idle";
   /** @type {Callbacks<Status>} */
   status_callbacks;
+  /** @type {User | null} */
+  user = null;
+  /** @type {Callbacks<User | null>} */
+  user_callbacks;
+  #sign_in;
+  /** Whether the core knows of the present connection. */
+  #begun = false;
   #url;
   #options;
   #on_effect;
@@ -43,6 +53,23 @@ export class ClientHub {
     this.#core = new ClientProtocol({ ...options, key: random_id() });
     this.calls = new CallQueue(options.on_error);
     this.status_callbacks = new Callbacks(this.calls);
+    this.user_callbacks = new Callbacks(this.calls);
+    this.#sign_in = new SignIn(options.token, {
+      show: (token) => this.#show(token),
+      failed: (error) => {
+        if (error) this.calls.report(error);
+        if (!error) {
+          if (!this.#begun) this.#show(null);
+          this.perform([], "unauthenticated");
+        } else if (this.#begun) {
+          this.#sign_in.wanted("unavailable");
+          this.calls.run();
+        } else {
+          this.#connector?.drop();
+        }
+      },
+      time: () => this.request("GET", () => ["/clock", undefined]),
+    });
   }
 
   get next_attempt() {
@@ -56,6 +83,7 @@ export class ClientHub {
   connect(now) {
     if (this.status === "closed") throw closed();
     if (this.#connector) {
+      if (now && this.user === null) this.#sign_in.resume();
       if (now) this.#connector.retry();
       return;
     }
@@ -63,12 +91,15 @@ export class ClientHub {
     if (!WebSocket) throw new SharedStateError("bad_option", "WebSocket: there is none; pass one");
     const core = this.#core;
     const listener = {
-      opened: () => this.perform(core.connection_opened(), "connected"),
+      attempt: () => this.#sign_in.attempt(),
+      opened: () => this.#sign_in.opened(),
       text: (/** @type {string} */ text) => this.perform(core.receive_text(text)),
       lost: (
         /** @type {import("../protocol/requests.js").Closing=} */ closing,
         /** @type {SharedStateError=} */ error,
       ) => {
+        this.#sign_in.lost();
+        this.#begun = false;
         const effects = core.connection_lost(closing);
         if (error) {
           this.#connector = undefined;
@@ -76,7 +107,8 @@ export class ClientHub {
           this.#on_connectivity(error);
         }
         const { status } = this;
-        this.perform(effects, error ? "idle" : status === "connected" ? "reconnecting" : status);
+        const was_connected = status === "connected" || status === "unauthenticated";
+        this.perform(effects, error ? "idle" : was_connected ? "reconnecting" : status);
       },
       tick: (/** @type {number} */ limit) => this.perform(core.tick(limit)),
       probe: () => this.perform(core.probe()),
@@ -91,10 +123,23 @@ export class ClientHub {
 
   close() {
     if (this.status === "closed") return;
+    this.#sign_in.lost();
     const effects = this.#core.close();
     this.#on_connectivity(closed());
     this.#connector?.close();
     this.perform(effects, "closed");
+  }
+
+  /** @param {import("./sign_in.js").Token} token */
+  #show(token) {
+    if (this.#begun) return this.perform(this.#core.sign_in(/** @type {string | null} */ (token)));
+    this.#begun = true;
+    this.perform(this.#core.connection_opened(token), "connected");
+  }
+
+  sign_out() {
+    this.#sign_in.stop();
+    this.perform(this.#core.sign_in(null), this.#begun ? "connected" : undefined);
   }
 
   /** @param {string} path @param {import("../protocol/replica.js").Replica} replica */
@@ -142,8 +187,20 @@ export class ClientHub {
    */
   perform(effects, status) {
     for (const effect of effects) this.#perform_one(effect);
-    if (status && status !== this.status) this.status_callbacks.call((this.status = status));
+    if (status) this.#set_status(status);
     this.calls.run();
+  }
+
+  /** @param {Status} status */
+  #set_status(status) {
+    if (status !== this.status) this.status_callbacks.call((this.status = status));
+  }
+
+  /** @param {Extract<Effect, {kind: "identified"}>} effect */
+  #identified({ user, expires }) {
+    if (user && this.status === "unauthenticated") this.#set_status("connected");
+    if (!same(user, this.user)) this.user_callbacks.call((this.user = user));
+    this.#sign_in.accepted(expires);
   }
 
   /** @param {Effect} effect */
@@ -157,7 +214,14 @@ export class ClientHub {
     } else if (effect.kind === "fault") {
       this.calls.report(effect.error);
       if (effect.fatal) this.#connector?.drop();
-    } else if ("path" in effect) {
+    } else if (effect.kind === "identified") {
+      this.#identified(effect);
+    } else if (effect.kind === "token_wanted") {
+      this.#sign_in.wanted(effect.reason);
+    } else if (effect.kind === "unauthenticated") {
+      this.calls.report(effect.error);
+      this.#set_status("unauthenticated");
+    } else {
       this.#on_effect(effect);
     }
   }

@@ -175,6 +175,12 @@ export class Dataset {
    */
   _handle(effect) {
     if (effect.kind === "refused") {
+      // What was in sync is no longer: who asks for it next is told why.
+      const denied = /^(unauthenticated|forbidden)$/.test(effect.error.code);
+      if (denied && this.#ready.settled && !this.#ready.failed) {
+        this.#ready = new Deferred();
+        this._renewals.call();
+      }
       if (!this.#reported) this.#calls.report(effect.error);
       this.#reported = true;
       this._failed(effect.error);

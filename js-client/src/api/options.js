@@ -4,8 +4,9 @@ import { is_object } from "../protocol/messages.js";
 /**
  * `idle`: not connecting yet; or gave up, after `retries` attempts or because the server sent the client away.
  * `connecting`: not connected yet. `reconnecting`: was connected, and is trying again. `closed`: for good.
+ * `unauthenticated`: connected, but the server has refused the token, or the function `token` has thrown `Unauthorized`.
  *
- * @typedef {"idle" | "connecting" | "connected" | "reconnecting" | "closed"} Status
+ * @typedef {"idle" | "connecting" | "connected" | "unauthenticated" | "reconnecting" | "closed"} Status
  */
 
 /**
@@ -22,6 +23,11 @@ import { is_object } from "../protocol/messages.js";
  *   counts as dead; default 120, measured in thirds of `timeout`
  * @property {number} [max_snapshot] characters of JSON text that the parts of one snapshot may have together; one
  *   with more is refused, `too_large`; default 268,435,456
+ * @property {string | import("./sign_in.js").TokenFunction} [token] shows the server whose the connections are: a string, or
+ *   a function, plain or async, that returns one, or null for nobody. It is asked at every attempt to connect, never
+ *   twice at once, and before a token expires; `reason` tells why: "connect", "expires", or what the server says of the last
+ *   one ("expired", "invalid"…). What it throws is reported, and it is asked again after a pause, unless it is an
+ *   `Unauthorized`
  * @property {(error: unknown) => void} [on_error] receives errors that nothing else reports: what a callback
  *   threw, a refused subscription whose `ready` was never read, a message that breaks the protocol, why there is
  *   no connection (`unreachable`, `sent_away`). Default: `reportError` in a page or worker, otherwise
@@ -40,6 +46,7 @@ const MINIMUM = {
   answer_timeout: 0.001,
   max_snapshot: 1,
   on_error: check,
+  token: check,
   debug: true,
 };
 
@@ -63,7 +70,8 @@ export function check(url, options) {
     const minimum = MINIMUM[name];
     const kind = typeof minimum;
     if (minimum === undefined) throw new SharedStateError("bad_option", `${name}: unknown option`);
-    const fits = typeof value === kind && (kind !== "number" || value >= minimum);
+    const is_text = name === "token" && typeof value === "string";
+    const fits = is_text || (typeof value === kind && (kind !== "number" || value >= minimum));
     if (value !== undefined && !fits)
       throw new SharedStateError("bad_option", `${name}: not a valid ${kind}`);
   }

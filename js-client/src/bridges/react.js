@@ -8,6 +8,7 @@ import { collection_path } from "../protocol/paths.js";
 /** @import { Dataset } from "../api/dataset.js" */
 /** @import { Initially, Loading } from "./loading.js" */
 /** @import { Status } from "../api/options.js" */
+/** @import { User } from "../protocol/effects.js" */
 /** @import { Item } from "../protocol/replica.js" */
 
 const never = () => () => {};
@@ -119,5 +120,24 @@ export function useStatus(client) {
     subscribe,
     () => client.status,
     () => "idle", // as where nothing is connected
+  );
+}
+
+/**
+ * @param {CoreClient} client
+ * @returns {User | null} whose the connection is, null for nobody
+ */
+export function useUser(client) {
+  const subscribe = useCallback(
+    (/** @type {() => void} */ callback) => {
+      const handle = client.add_user_callback(callback);
+      return () => client.remove_user_callback(handle);
+    },
+    [client],
+  );
+  return useSyncExternalStore(
+    subscribe,
+    () => client.user,
+    () => null, // as where nothing is connected
   );
 }

@@ -12,6 +12,7 @@ import { collection_path } from "../protocol/paths.js";
 /** @import { Dataset } from "../api/dataset.js" */
 /** @import { Initially, Loading } from "./loading.js" */
 /** @import { Status } from "../api/options.js" */
+/** @import { User } from "../protocol/effects.js" */
 /** @import { Item } from "../protocol/replica.js" */
 
 /**
@@ -85,6 +86,18 @@ export function status(client) {
     const handle = client.add_status_callback(emit);
     emit(client.status);
     return () => client.remove_status_callback(handle);
+  });
+}
+
+/**
+ * @param {CoreClient} client
+ * @returns {Readable<User | null>} whose the connection is, null for nobody; first null, which is what a server renders
+ */
+export function user(client) {
+  return store(/** @type {User | null} */ (null), (emit) => {
+    const handle = client.add_user_callback(emit);
+    emit(client.user);
+    return () => client.remove_user_callback(handle);
   });
 }
 

@@ -23,6 +23,7 @@ import { collection_path } from "../protocol/paths.js";
 /** @import { Dataset } from "../api/dataset.js" */
 /** @import { Initially, Loading } from "./loading.js" */
 /** @import { Status } from "../api/options.js" */
+/** @import { User } from "../protocol/effects.js" */
 /** @import { Item } from "../protocol/replica.js" */
 
 /**
@@ -91,6 +92,22 @@ export function useStatus(client) {
     onScopeDispose(() => client.remove_status_callback(handle));
   });
   return shallowReadonly(status);
+}
+
+/**
+ * @param {CoreClient} client
+ * @returns {Readonly<ShallowRef<User | null>>} whose the connection is, null for nobody; in a component null until it is
+ *   mounted, which is what a server renders
+ */
+export function useUser(client) {
+  /** @type {ShallowRef<User | null>} */
+  const user = shallowRef(null);
+  once_mounted(() => {
+    user.value = client.user;
+    const handle = client.add_user_callback((now) => (user.value = now));
+    onScopeDispose(() => client.remove_user_callback(handle));
+  });
+  return shallowReadonly(user);
 }
 
 /**

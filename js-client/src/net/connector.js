@@ -31,6 +31,7 @@ import { LONGEST_PAUSE, backoff } from "../util/random.js";
 
 /**
  * @typedef {object} Listener
+ * @property {() => void} attempt an attempt to connect begins
  * @property {() => void} opened
  * @property {(text: string) => void} text
  * @property {(closing?: Closing, error?: SharedStateError) => void} lost a connection or an attempt ended; with an
@@ -162,6 +163,7 @@ export class Connector {
     this.next_attempt = this.#opened = undefined;
     const socket = new this.#WebSocket(this.#url);
     this.#socket = socket;
+    this.#listener.attempt();
     this.#silence = 0;
     socket.onopen = () => {
       if (socket !== this.#socket) return;

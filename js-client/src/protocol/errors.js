@@ -61,3 +61,6 @@ export class SharedStateError
       if (value !== undefined && !(name in this)) /** @type {any} */ (this)[name] = value;
   }
 }
+
+/** To be thrown by the function `token`: nobody is signed in, and it is not asked again until `connect` is called. */
+export class Unauthorized extends Error {}

@@ -135,7 +135,7 @@ describe("datasets", () => {
     for (let n = 0; n < 2; n++) {
       FakeWebSocket.last.drop();
       t.mock.timers.tick(20_000);
-      FakeWebSocket.last.open().refuse();
+      FakeWebSocket.last.open().refuse("no_service");
       await ds.ready;
       assert.equal(reported.length, 2);
     }

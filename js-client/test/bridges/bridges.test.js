@@ -8,7 +8,7 @@ import { renderToString } from "vue/server-renderer";
 import * as svelte from "../../src/bridges/svelte.js";
 import { collection_options } from "../../src/bridges/tanstack.js";
 import * as vue from "../../src/bridges/vue.js";
-import { C, FakeWebSocket, in_a_page, make, make_timed, turn } from "../support.js";
+import { C, FakeWebSocket, in_a_page, make, make_timed, reply, turn } from "../support.js";
 
 /** @import { SharedStateClient } from "../../src/index.js" */
 /** @import { Loading } from "../../src/bridges/loading.js" */
@@ -175,5 +175,34 @@ describe("the status", () => {
     client.close();
     await turn();
     assert.deepEqual(seen, ["idle"]);
+  });
+});
+
+describe("the user", () => {
+  in_a_page();
+
+  /** @param {SharedStateClient} client @param {object | null} user */
+  function identify(client, user) {
+    client.connect();
+    const socket = FakeWebSocket.last;
+    socket.say(reply(socket.sessions[0].tunnel, { user, expires: null }));
+  }
+
+  test("Vue and Svelte: nobody first, and then whoever it is", async () => {
+    const { client } = make({ token: "abc" });
+    client.connect();
+    FakeWebSocket.last.open();
+    const scope = effectScope();
+    const in_vue = scope.run(() => vue.useUser(client));
+    const seen = /** @type {unknown[]} */ ([]);
+    const end = svelte.user(client).subscribe((user) => seen.push(user));
+    await turn();
+    assert.equal(in_vue?.value, null);
+    identify(client, { id: "ann" });
+    assert.deepEqual(in_vue?.value, { id: "ann" });
+    assert.deepEqual(seen, [null, { id: "ann" }]);
+    end();
+    scope.stop();
+    client.close();
   });
 });

@@ -2,6 +2,7 @@
 
 import { SharedStateClient } from "../../src/index.js";
 import type { Dataset } from "../../src/api/dataset.js";
+import type { User } from "../../src/index.js";
 import type { Item } from "../../src/protocol/replica.js";
 import * as react from "../../src/bridges/react.js";
 import * as svelte from "../../src/bridges/svelte.js";
@@ -40,6 +41,12 @@ own.value.update({ remove: ["a"] });
 own.value = ds;
 // @ts-expect-error no such option
 vue.useCollection(client, "/app/items/todo", { first: initial });
+
+const in_vue = vue.useUser(client);
+is<Equal<typeof in_vue.value, User | null>>();
+is<Equal<ReturnType<typeof react.useUser>, User | null>>();
+const who = svelte.user(client);
+is<Equal<typeof who, svelte.Readable<User | null>>>();
 
 const store = svelte.collection(client, "/app/items/todo", { initial });
 is<Equal<typeof store, svelte.Readable<readonly Todo[]>>>();

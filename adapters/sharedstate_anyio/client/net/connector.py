@@ -31,6 +31,10 @@ _DOUBLINGS: Final = 10
 class Speaker(Protocol):
     """What speaks through the links, one after the other."""
 
+    def attempt(self) -> None:
+        """An attempt to open a link begins."""
+        ...
+
     def opened(self, link: Link) -> None:
         """A link is open."""
         ...
@@ -72,6 +76,7 @@ class Connector:
         self._pause = pause
         self._link = link
         if link is not None:
+            speaker.attempt()
             speaker.opened(link)
         self._closing = False
         self._told: str | None = None  # the last fault of the server logged as a warning
@@ -93,6 +98,7 @@ class Connector:
         while True:
             try:
                 if self._link is None:
+                    self._speaker.attempt()
                     self._link = await open_link(self._address, self._options)
                     self._speaker.opened(self._link)
             except ConnectError as error:
