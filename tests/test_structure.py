@@ -97,14 +97,14 @@ ADAPTER: Final[dict[str, set[str]]] = {
     "auth": {"config", "logs"},
     "net": {"config", "logs"},
     "websocket": {"config", "net"},
-    "http": {"config", "logs", "net", "websocket"},
+    "http": {"auth", "config", "logs", "net", "websocket"},
     "storage": {"config", "logs"},
-    "hub": {"config", "logs", "net", "storage", "tasks", "websocket"},
+    "hub": {"auth", "config", "logs", "net", "storage", "tasks", "websocket"},
     "ops": {"config", "http", "hub", "logs", "net", "storage", "tasks"},
-    "connections": {"config", "http", "hub", "logs", "net", "websocket"},
+    "connections": {"auth", "config", "http", "hub", "logs", "net", "websocket"},
     "client/net": {"logs"},
     "client": {"client/net", "logs", "tasks"},
-    "": {"config", "connections", "http", "hub", "logs", "net", "ops", "storage", "tasks"}
+    "": {"auth", "config", "connections", "http", "hub", "logs", "net", "ops", "storage", "tasks"}
     | {"websocket"},
     "server_command": {"", "auth", "config", "logs", "net", "ops", "storage"},
     "client_command": {"client", "client/net", "logs", "server_command"},

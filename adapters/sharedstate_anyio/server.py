@@ -2,9 +2,11 @@
 
 import logging
 import socket
+import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 import anyio
@@ -13,6 +15,7 @@ from sharedstate_backends import Backend
 from sharedstate_backends.error_collector import ErrorCollector
 from sharedstate_core.driver import Driver
 
+from .auth import Authenticator
 from .config.addresses import address_of, is_loopback
 from .config.config import Config
 from .config.exposure import check_folders
@@ -31,6 +34,7 @@ from .hub.peer import Peer
 from .hub.polling import look_forever
 from .hub.pruning import prune_forever
 from .logs.events import about
+from .logs.repeated_errors import RepeatedErrors
 from .net.listening import Listener, accept_forever, load_certificates, open_listeners, take_over
 from .ops import cautions
 from .ops.endpoints import Endpoints
@@ -59,13 +63,13 @@ class RunningServer:
         config: Config,
         backends: Mapping[str, Backend],
         change: Callable[[Config], None],
-        size: Callable[[], int],
+        driver: Driver[Peer],
     ) -> None:
         self._listeners = listeners
         self._config = config
         self._backends = backends
         self._change = change
-        self._size = size
+        self._driver = driver
 
     @property
     def addresses(self) -> list[tuple[str, int]]:
@@ -108,7 +112,21 @@ class RunningServer:
     @property
     def size(self) -> int:
         """The number of connections, subscriptions and collections in memory, all together; 0: it rests."""
-        return self._size()
+        return self._driver.server.size()
+
+    def kick(self, user: str) -> int:
+        """Sign out a user, by id, for good: all the user's connections are closed, and their clients stay away.
+
+        Whoever has a valid token can come back with it: withdraw that first.
+
+        Returns:
+            The number of connections.
+        """
+        users = self._driver.server.users().items()
+        theirs = [peer for peer, known in users if known["id"] == user]
+        for peer in theirs:
+            self._driver.send_away(peer, time.monotonic())
+        return len(theirs)
 
     def reload(self, config: Config | None = None) -> Reload | None:
         """Reload the certificates, for new connections, and adopt a configuration, if one is given.
@@ -179,14 +197,18 @@ async def serve(
             built = errors.attempt(build_backends, config, made) or {}
             secured = errors.attempt(load_certificates, config.listen) or []
             errors.attempt(check_folders, config)
+            repeated = RepeatedErrors()
+            auth = config.auth
+            authenticator = errors.attempt(Authenticator, auth, repeated) if auth else None
         if sockets:
             listeners += take_over(secured, sockets)
         for listen, tls in () if sockets else zip(config.listen, secured, strict=True):
             for listener in open_listeners(listen, tls):
                 stack.callback(listener.close)
+                listener.trusted = auth is not None and auth.trusts(listen)
                 listeners.append(listener)
         where = [each.where for each in listeners if cautions.is_open(each)]
-        cautions.warn("open_to_anybody", cautions.open_to_anybody(where))
+        cautions.warn("open_to_anybody", cautions.open_to_anybody(where, config.access))
         cautions.warn("certificate_expires", *cautions.expiring(each.tls for each in listeners))
         for service in config.services:
             await _open(stack, built[service.name], service)
@@ -195,13 +217,15 @@ async def serve(
         context = ConnectionContext(live, Site(infos), KeepAlive(config.transport))
         instrumented = {name: InstrumentedBackend(backend, name) for name, backend in built.items()}
         looks = {s.name: s.poll_seconds for s in config.services if s.poll_seconds}
-        async with _accepting(listeners, instrumented, context, looks) as driver:
+        async with _accepting(
+            listeners, instrumented, context, looks, repeated, authenticator
+        ) as driver:
 
             def change(new: Config) -> None:
                 live.now = _in_force(new, sockets)
                 driver.change_limits(new.limits)
 
-            yield RunningServer(listeners, config, made, change, driver.server.size)
+            yield RunningServer(listeners, config, made, change, driver)
 
 
 def _in_force(config: Config, sockets: Sequence[socket.socket]) -> Config:
@@ -238,9 +262,11 @@ async def _accepting(
     backends: Mapping[str, InstrumentedBackend],
     context: ConnectionContext,
     looks: Mapping[str, float],
+    errors: RepeatedErrors,
+    authenticator: Authenticator | None,
 ) -> AsyncIterator[Driver[Peer]]:
     async with anyio.create_task_group() as own, anyio.create_task_group() as peers:
-        hub = Hub(backends, own, context.live)
+        hub = Hub(backends, own, context.live, errors, authenticator)
         secured = [each.tls for each in listeners if each.tls is not None]
         endpoints = Endpoints(hub, backends, secured, context.live, own)
         files = Files(context.live, hub.errors)
@@ -252,7 +278,8 @@ async def _accepting(
             with accepting:
                 async with anyio.create_task_group() as tasks:
                     for listener in listeners:
-                        tasks.start_soon(accept_forever, listener, acceptor.accepted)
+                        accepted = partial(acceptor.accepted, trusted=listener.trusted)
+                        tasks.start_soon(accept_forever, listener, accepted)
             for listener in listeners:
                 listener.close()  # better refused at once than kept waiting
 

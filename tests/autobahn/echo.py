@@ -13,7 +13,7 @@ from sharedstate_anyio.config.limits import TransportLimits
 from sharedstate_anyio.config.listeners import Listen
 from sharedstate_anyio.config.live import LiveConfig
 from sharedstate_anyio.connections.connection import Connection
-from sharedstate_anyio.http.handshake import ConnectionContext
+from sharedstate_anyio.http.handshake import Came, ConnectionContext
 from sharedstate_anyio.http.site import Site
 from sharedstate_anyio.hub.shared import Shared
 from sharedstate_anyio.logs.repeated_errors import RepeatedErrors
@@ -113,7 +113,7 @@ async def echoing(compression: int | None = None) -> AsyncIterator[int]:
         context = ConnectionContext(live, Site([]), KeepAlive(transport), gate=everything.gate)
 
         def accepted(sock: socket.socket, _host: str, _tls: object) -> None:
-            tasks.start_soon(EchoConnection(sock, everything).run, context, "")
+            tasks.start_soon(EchoConnection(sock, everything).run, context, Came(""))
 
         tasks.start_soon(accept_forever, listener, accepted)
         try:

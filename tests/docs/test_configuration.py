@@ -51,7 +51,7 @@ def keys() -> dict[str, Any]:
     """Return what the schema says of each key."""
     found = {
         key: SCHEMA["properties"][key]
-        for key in ("compression", "origins", "hosts", "metrics", "files", "auth")
+        for key in ("compression", "origins", "hosts", "metrics", "files", "auth", "rules")
     }
     found["services"] = SCHEMA["properties"]["services"] | {"items": {}}
     found["$schema"] = SCHEMA["properties"]["$schema"]
@@ -64,6 +64,7 @@ def keys() -> dict[str, Any]:
         ("auth.", definitions["auth"]),
         ("auth.jwt.", definitions["jwt"]),
         ("auth.keys[].", definitions["static_key"]),
+        ("rules[].", definitions["rule"]),
     ):
         found |= {prefix + key: about for key, about in owner["properties"].items()}
     items = definitions["items_service"]
@@ -136,6 +137,7 @@ def test_key(key: str) -> None:
 def test_required_keys_say_so() -> None:
     required = {f"services[].{key}" for key in SCHEMA["$defs"]["service"]["required"]}
     required |= {f"auth.keys[].{key}" for key in SCHEMA["$defs"]["static_key"]["required"]}
+    required |= {f"rules[].{key}" for key in SCHEMA["$defs"]["rule"]["required"]}
     required |= {"services", "sqlite db_type", "mysql db_name", "mysql db_user"}
     for key, (_, _, meaning) in rows().items():
         assert ("required" in meaning) == (key in required), key

@@ -68,7 +68,8 @@ def credentials(
     origin = joined.get("origin")
     if auth.python is None:
         joined, cookies = {}, {}
-    return AuthRequest(token, joined, cookies, peer, origin, user, fault)
+    asked = auth.python is not None
+    return AuthRequest(token, joined, cookies, peer, origin, user, fault, asked)
 
 
 class _AmbiguousError(Exception):

@@ -54,6 +54,7 @@ class AuthRequest:
         origin: the page that opened the connection, as its browser says; None: it is no browser.
         user: id of a user, as a trusted proxy says; None if there is a token.
         fault: why what the handshake shows is nothing, in words for its client; None if nothing is wrong with it.
+        is_asked: whether a function is asked in any case, whatever is shown.
     """
 
     token: str | None = field(default=None, repr=False)
@@ -63,6 +64,13 @@ class AuthRequest:
     origin: str | None = None
     user: str | None = None
     fault: str | None = None
+    is_asked: bool = False
+
+    @property
+    def says_anything(self) -> bool:
+        """Whether there is anything to look into."""
+        shown = self.token or self.user or self.fault
+        return self.is_asked or shown is not None
 
     def with_token(self, token: str) -> AuthRequest:
         """Return the same with the token of a message, which takes precedence over the handshake."""

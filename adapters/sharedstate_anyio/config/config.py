@@ -18,8 +18,9 @@ from typing import Final
 
 from sharedstate_backends.contract import ConfigurationError
 from sharedstate_backends.error_collector import ErrorCollector
-from sharedstate_core import Limits
+from sharedstate_core import Access, Limits
 from sharedstate_core.arguments import check_number, expect
+from sharedstate_core.rules.rules import Rules
 
 from .audience import AUDIENCES, Audience, parse_audience
 from .auth import AuthConfig, check_auth, parse_auth
@@ -30,6 +31,7 @@ from .hosts import Hosts, parse_hosts
 from .limits import TransportLimits, parse_limits
 from .listeners import DEFAULT_HOST, DEFAULT_PORT, Listen, parse_listeners
 from .origins import Origins, parse_origins
+from .rules import parse_rules
 from .services import ServiceConfig, parse_services
 
 
@@ -48,6 +50,7 @@ class Config:
         files: folders to serve, by their URL path, such as `{"/": "./public"}`.
         hosts: names under which it answers, besides those that it has anyway.
         auth: how it learns who somebody is; None: nobody has to sign in, and nobody can.
+        rules: who may do what; None: everybody may do everything.
 
     Raises:
         TypeError: an attribute has another type.
@@ -65,6 +68,7 @@ class Config:
     files: Mapping[str, str | PathLike[str]] = field(default_factory=dict)
     hosts: Hosts = field(default_factory=Hosts)
     auth: AuthConfig | None = None
+    rules: Rules | None = None
 
     def __post_init__(self) -> None:
         for name, entry_type in (("listen", Listen), ("services", ServiceConfig)):
@@ -79,11 +83,21 @@ class Config:
         expect("hosts", self.hosts, Hosts)
         if self.auth is not None:
             expect("auth", self.auth, AuthConfig, "an")
+        if self.rules is not None:
+            expect("rules", self.rules, Rules)
         expect("transport", self.transport, TransportLimits)
         check_number("compression", self.compression, 0, optional=True)
         if self.metrics not in AUDIENCES:
             raise ValueError(f"metrics: expected one of {AUDIENCES}, found {self.metrics!r}")
         object.__setattr__(self, "files", MappingProxyType(parse_files(self.files)))
+
+    @property
+    def access(self) -> Access | None:
+        """What is demanded of connections; None: nothing."""
+        if self.auth is None:
+            return None if self.rules is None else Access(rules=self.rules)
+        auth = self.auth
+        return Access(auth.required, auth.deadline_seconds, auth.grace_seconds, self.rules)
 
 
 _OPTIONAL: Final = (
@@ -96,6 +110,7 @@ _OPTIONAL: Final = (
         "metrics",
         "files",
         "auth",
+        "rules",
         "$schema",
     ),
 )
@@ -166,7 +181,8 @@ def parse_config(document: object, errors: ErrorCollector | None = None) -> Conf
     Args:
         document: `{"service": {"host", "port", ...}, "services": [{"name", "module", "config", "poll_seconds"}, ...],
             "limits": {...}, "origins": [...], "hosts": [...], "compression": ..., "metrics": ..., "files": {...},
-            "auth": {...}, "$schema": ...}`. Everything but `services`, with names and modules, is optional.
+            "auth": {...}, "rules": [...], "$schema": ...}`. Everything but `services`, with names and modules, is
+            optional.
         errors: collects mistakes instead of raising them. The result then has defaults in place of wrong values, and
             leaves out services with mistakes.
 
@@ -199,6 +215,7 @@ def _parse(document: object, errors: ErrorCollector) -> Config:
     auth = attempt(parse_auth, top["auth"]) if "auth" in top else None
     if auth is not None:
         attempt(check_auth, auth, listeners, origins or Origins())
+    rules = attempt(parse_rules, top["rules"]) if "rules" in top else None
     return Config(
         listeners,
         services,
@@ -210,6 +227,7 @@ def _parse(document: object, errors: ErrorCollector) -> Config:
         files,
         hosts,
         auth,
+        rules,
     )
 
 

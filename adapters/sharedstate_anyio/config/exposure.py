@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from sharedstate_backends.error_collector import ErrorCollector
 
@@ -16,10 +16,6 @@ if TYPE_CHECKING:
 
     from .config import Config
 
-NOT_YET: Final = (
-    "not yet: this version checks nobody's token, and would let everybody in; leave it out"
-)
-
 
 def check_folders(config: Config) -> None:
     """Check that the folders exist, are readable, and hold nothing private.
@@ -29,10 +25,6 @@ def check_folders(config: Config) -> None:
     """
     private = dict(_private(config))
     with ErrorCollector() as errors:
-        # NOT YET: connections do not ask who is there. Until they do, a server that is told to must not pretend: these
-        # two lines keep it from starting, from taking such a configuration over, and `check` from saying "ok".
-        if config.auth is not None:
-            errors.add("auth", NOT_YET)
         for path, folder in config.files.items():
             place = join(PLACE, path)
             if not Path(folder).is_dir():

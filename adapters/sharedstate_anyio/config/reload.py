@@ -47,12 +47,16 @@ def compare(old: Config, new: Config) -> Reload:
         waiting.append("service")
     if old.services != new.services:
         waiting.append("services")
-    if old.auth != new.auth:
-        waiting.append("auth")
+    waiting += [key for key in ("auth", "rules") if getattr(old, key) != getattr(new, key)]
     kept = {key: getattr(old.transport, key) for key in _AT_START}
     transport = replace(new.transport, **kept)
     config = replace(
-        new, listen=old.listen, services=old.services, transport=transport, auth=old.auth
+        new,
+        listen=old.listen,
+        services=old.services,
+        transport=transport,
+        auth=old.auth,
+        rules=old.rules,
     )
     return Reload(config, tuple(changed), tuple(waiting))
 

@@ -24,6 +24,7 @@ from .folders import OWN_PATTERN, PATH_PATTERN
 from .limits import RANGES, TransportLimits
 from .listeners import DEFAULT_HOST, DEFAULT_MODE, DEFAULT_PORT, UNIX_BYTES
 from .origins import DEFAULT, LOCALHOST, NULL, SAME_HOST
+from .rules import rule_schema
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -75,6 +76,11 @@ def schema() -> Schema:
                 "description": "How the server learns who somebody is; without it nobody has to sign in.",
                 "$ref": "#/$defs/auth",
             },
+            "rules": {
+                "description": "Who may do what: the first entry whose path fits decides; the rest is denied.",
+                "type": "array",
+                "items": {"$ref": "#/$defs/rule"},
+            },
         },
         "required": ["services"],
         "additionalProperties": False,
@@ -85,6 +91,7 @@ def schema() -> Schema:
             "auth": auth_schema(),
             "jwt": jwt_schema(),
             "static_key": static_key_schema(),
+            "rule": rule_schema(),
         },
     }
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
+from sharedstate_anyio.http.handshake import Came
 from sharedstate_anyio.logs.events import about
 from sharedstate_anyio.net.sockets import finish, send_all
 from sharedstate_anyio.net.tls import PlainTextError, TlsSocket
@@ -57,18 +58,21 @@ class Acceptor:
         """Return whether a connection may stay open for another request."""
         return not self._hub.driver.is_stopping and self._admission.has_room(address)
 
-    def accepted(self, sock: socket.socket, host: str, tls: Tls | None) -> None:
+    def accepted(
+        self, sock: socket.socket, host: str, tls: Tls | None, *, trusted: bool = False
+    ) -> None:
         """Take over a new socket; it is closed in any case.
 
         Args:
             sock: connected, non-blocking.
             host: address of the peer; empty for a UNIX socket.
             tls: its TLS context; None: plain text.
+            trusted: whether it has passed a proxy that signs people in.
         """
         address = group(host)
         refusal = self._admission.enter(address)
         if refusal is None:
-            self._tasks.start_soon(self._serve, sock, tls, address)
+            self._tasks.start_soon(self._serve, sock, tls, Came(address, host, trusted))
             return
         self._complain(refusal, host, address)
         if self._refusing < POLITE_REFUSALS:
@@ -77,13 +81,13 @@ class Acceptor:
         else:
             sock.close()
 
-    async def _serve(self, sock: socket.socket, tls: Tls | None, address: str) -> None:
+    async def _serve(self, sock: socket.socket, tls: Tls | None, came: Came) -> None:
         try:
             stream = sock if tls is None else await self._secured(sock, tls)
             if stream is not None:
-                await Connection(stream, self._hub.shared).run(self._context, address)
+                await Connection(stream, self._hub.shared).run(self._context, came)
         finally:
-            self._admission.leave(address)
+            self._admission.leave(came.address)
 
     async def _refuse(self, sock: socket.socket, tls: Tls | None, refusal: Refusal) -> None:
         try:

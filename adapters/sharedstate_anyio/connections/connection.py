@@ -29,7 +29,8 @@ from sharedstate_anyio.websocket.frames import PING
 from .receiver import Receiver
 
 if TYPE_CHECKING:
-    from sharedstate_anyio.http.handshake import Opened
+    from sharedstate_anyio.auth import AuthRequest
+    from sharedstate_anyio.http.handshake import Came, Opened
     from sharedstate_anyio.hub.shared import Shared
     from sharedstate_anyio.net.sockets import Stream
     from sharedstate_anyio.websocket.keepalive import KeepAlive
@@ -43,19 +44,20 @@ CLOSE_SECONDS: Final = 3.0
 class Connection(Receiver):
     """A peer; the object itself is the handle under which the core knows it."""
 
-    __slots__ = ("_scope",)
+    __slots__ = ("_scope", "proof")
 
     def __init__(self, sock: Stream, shared: Shared) -> None:
         super().__init__(sock, shared)
+        self.proof: AuthRequest | None = None
         self._scope = anyio.CancelScope()
 
     # --- life -------------------------------------------------------------------------------------
 
-    async def run(self, context: ConnectionContext, address: str) -> None:
-        """Serve the peer until it is gone; `address` is its `admission.group`."""
+    async def run(self, context: ConnectionContext, came: Came) -> None:
+        """Serve the peer until it is gone."""
         try:
             with self._scope:
-                opened = await handshake(self.sock, context, address)
+                opened = await handshake(self.sock, context, came)
                 if opened is not None:
                     await self._converse(opened, context.keep_alive)
                     await finish(self.sock)
@@ -75,8 +77,11 @@ class Connection(Receiver):
         self._reader = opened.reader
         self._feed(opened.reader, opened.data)
         self.window_bits = opened.window_bits
+        self.proof = opened.proof
         del opened
-        self._shared.driver.opened(self)
+        self._shared.driver.opened(
+            self, has_proof=self.proof is not None and self.proof.says_anything
+        )
         keep_alive.watch(self)
         gate = self._shared.gate
         try:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 import anyio
 import h11
 
+from sharedstate_anyio.auth import credentials
 from sharedstate_anyio.net.gate import Gate
 from sharedstate_anyio.net.sockets import finish, receive, send_all
 from sharedstate_anyio.net.tls import TlsSocket
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from wsproto.extensions import Extension
 
+    from sharedstate_anyio.auth import AuthRequest
     from sharedstate_anyio.config.live import LiveConfig
     from sharedstate_anyio.net.sockets import Stream
     from sharedstate_anyio.websocket.keepalive import KeepAlive
@@ -111,24 +113,40 @@ class Opened(NamedTuple):
         reader: reads what the peer sends.
         data: what followed the request.
         window_bits: window for compressed messages to the peer; 0: it accepts none.
+        proof: what the handshake shows of whose it is; None where nobody signs in.
     """
 
     reader: FrameReader
     data: bytes
     window_bits: int
+    proof: AuthRequest | None
+
+
+class Came(NamedTuple):
+    """Where a connection comes from.
+
+    Attributes:
+        address: as `admission.group` returns it.
+        host: its own address; empty for a UNIX socket.
+        trusted: whether it has passed a proxy that signs people in.
+    """
+
+    address: str
+    host: str = ""
+    trusted: bool = False
 
 
 async def handshake(
     sock: Stream,
     context: ConnectionContext,
-    address: str,
+    came: Came,
 ) -> Opened | None:
     """Answer HTTP requests until one of them opens a WebSocket; a peer that is too slow is dropped.
 
     Args:
         sock: of the peer.
         context: shared by all connections.
-        address: where it comes from, as `admission.group` returns it.
+        came: where it comes from.
 
     Returns:
         The WebSocket after an upgrade; otherwise None: the peer has been answered, or has left.
@@ -137,17 +155,17 @@ async def handshake(
         OSError: the connection broke.
     """
     with anyio.CancelScope() as scope:
-        return await _converse(sock, context, address, scope)
+        return await _converse(sock, context, came, scope)
     return None
 
 
 async def _converse(
     sock: Stream,
     context: ConnectionContext,
-    address: str,
+    came: Came,
     scope: anyio.CancelScope,
 ) -> Opened | None:
-    live = context.live
+    live, address = context.live, came.address
     limits = live.now.transport
     scope.deadline = anyio.current_time() + limits.head_seconds
     data = await receive(sock)
@@ -157,7 +175,7 @@ async def _converse(
         with contextlib.suppress(
             UpgradeError
         ):  # found before anything is sent; h11 builds the answer
-            return await _open(sock, head, live, scope)
+            return await _open(sock, head, live, came, scope)
     exchange = Exchange(sock, limits.head_bytes)
     exchange.feed(data)
     refusal: Response | None = None
@@ -171,8 +189,8 @@ async def _converse(
             asked = list(request.headers)
             if asks_for_websocket(request.headers):
                 check_request(request)
-                head = Head(asked, exchange.rest)
-                return await _open(sock, head, live, scope)
+                head = Head(asked, exchange.rest, request.target.decode("ascii"))
+                return await _open(sock, head, live, came, scope)
             go_on()
             with context.answers.one():
                 response = _misdirected(request, sock, live)
@@ -232,6 +250,7 @@ async def _open(
     sock: Stream,
     head: Head,
     live: LiveConfig,
+    came: Came,
     scope: anyio.CancelScope,
 ) -> Opened:
     if (reason := _wrong_name(head.headers, sock, live)) is not None:
@@ -243,7 +262,10 @@ async def _open(
     await send_all(sock, accept(head.headers, extensions))
     scope.deadline = math.inf
     reader = FrameReader([deflate] if deflate.enabled() else ())
-    return Opened(reader, head.rest, deflate.window_bits)
+    auth, proof = live.now.auth, None
+    if auth is not None:
+        proof = credentials(auth, head.headers, head.target, peer=came.host, trusted=came.trusted)
+    return Opened(reader, head.rest, deflate.window_bits, proof)
 
 
 def _refusal(status: int, reason: str, asked: Headers) -> Response:

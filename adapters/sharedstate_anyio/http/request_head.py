@@ -23,10 +23,12 @@ class Head(NamedTuple):
     Attributes:
         headers: names in lower case.
         rest: what followed it.
+        target: what was asked for.
     """
 
     headers: list[tuple[bytes, bytes]]
     rest: bytes
+    target: str
 
 
 def read_head(data: bytes, max_bytes: int) -> Head | None:
@@ -43,4 +45,5 @@ def read_head(data: bytes, max_bytes: int) -> Head | None:
             return None
         hosts += name == b"host"
         headers.append((name, value.strip(b" \t")))
-    return Head(headers, data[match.end() :]) if hosts == 1 else None
+    target = data[4 : data.index(b" ", 4)].decode("ascii")
+    return Head(headers, data[match.end() :], target) if hosts == 1 else None

@@ -20,14 +20,17 @@ from sharedstate_core.driver import BroadcastingHost, Driver
 from .executor import Executor
 from .peer import Peer
 from .shared import Shared
+from .verifier import Verifier
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from anyio.abc import TaskGroup
 
+    from sharedstate_anyio.auth import Authenticator
     from sharedstate_anyio.config.live import LiveConfig
     from sharedstate_anyio.storage.instrumented import InstrumentedBackend
+    from sharedstate_core import Authenticate
     from sharedstate_core.driver import Operation
     from sharedstate_core.messages import Message
 
@@ -39,6 +42,8 @@ class Hub(TimedHost[Peer], BroadcastingHost[Peer]):
         backends: an open backend for each service.
         tasks: the task group that owns every task of the server.
         live: the configuration in force.
+        errors: logs errors that may repeat.
+        authenticator: knows who somebody is; None: nobody signs in.
 
     Attributes:
         shared: what connections need.
@@ -50,11 +55,13 @@ class Hub(TimedHost[Peer], BroadcastingHost[Peer]):
         backends: Mapping[str, InstrumentedBackend],
         tasks: TaskGroup,
         live: LiveConfig,
+        errors: RepeatedErrors | None = None,
+        authenticator: Authenticator | None = None,
     ) -> None:
         super().__init__()
-        self.errors = RepeatedErrors()
+        self.errors = errors or RepeatedErrors()
         self._broadcaster = Broadcaster(live)
-        self._driver: Driver[Peer] = Driver(tuple(backends), self, live.now.limits)
+        self._driver: Driver[Peer] = Driver(tuple(backends), self, live.now.limits, live.now.access)
         partial_messages = PartialMessages(live)
         self.shared = Shared(
             self._driver,
@@ -66,6 +73,8 @@ class Hub(TimedHost[Peer], BroadcastingHost[Peer]):
             tasks,
         )
         self._executor = Executor(backends, self._driver, tasks, self.errors)
+        self._authenticator = authenticator
+        self._verifier = Verifier(authenticator, self._driver, tasks, self.errors)
 
     # --- what the driver wants --------------------------------------------------------------------
 
@@ -76,6 +85,10 @@ class Hub(TimedHost[Peer], BroadcastingHost[Peer]):
     def start(self, operation: Operation) -> None:
         """Begin a storage operation."""
         self._executor.start(operation)
+
+    def authenticate(self, question: Authenticate[Peer]) -> None:
+        """Begin to find out whose a connection is."""
+        self._verifier.start(question)
 
     def report(self, subject: Operation | Peer, error: Exception) -> None:
         """Log a fault: a result that the core refused, or a message that could not be handled."""
@@ -96,3 +109,5 @@ class Hub(TimedHost[Peer], BroadcastingHost[Peer]):
             tasks.start_soon(self.shared.gate.run)
             tasks.start_soon(self.shared.fair_turns.run)
             tasks.start_soon(self.keep_time)
+            if self._authenticator is not None:
+                tasks.start_soon(self._authenticator.run)

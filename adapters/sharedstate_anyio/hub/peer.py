@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from typing import TYPE_CHECKING
 
 from sharedstate_anyio.websocket.frames import text_frame
 from sharedstate_anyio.websocket.writer import Writer
+
+if TYPE_CHECKING:
+    from sharedstate_anyio.auth import AuthRequest
 
 
 class Peer(Writer):
     """A `sharedstate_core.driver.Peer`: the handle under which the core knows a connection."""
 
     __slots__ = ()
+
+    proof: AuthRequest | None
+    """What its handshake shows of whose it is."""
 
     def send(self, message: bytes) -> None:
         """Send a text message to this peer alone."""

@@ -72,11 +72,13 @@ class Listener:
 
     Attributes:
         address: (host, port) as bound, or the path of a UNIX socket.
+        trusted: whether what comes in has passed a proxy that signs people in.
     """
 
     def __init__(self, sock: socket.socket, tls: Tls | None, *, owns_path: bool = True) -> None:
         self.sock = sock
         self.tls = tls
+        self.trusted = False
         name = sock.getsockname()
         self.address: tuple[str, int] | str = (
             os.fsdecode(name) if sock.family == socket.AF_UNIX else name[:2]

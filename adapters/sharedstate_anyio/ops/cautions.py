@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from sharedstate_anyio.net.listening import Listener
     from sharedstate_anyio.net.tls import Tls
+    from sharedstate_core import Access
 
 log = logging.getLogger("sharedstate")
 
@@ -37,13 +38,18 @@ def is_open(listener: Listener) -> bool:
     return not local and not (listener.tls is not None and listener.tls.asks_for_certificates)
 
 
-def open_to_anybody(where: Sequence[str]) -> str | None:
-    """Return a warning about open addresses, where anyone who connects may read and write everything."""
-    if not where:
+def open_to_anybody(where: Sequence[str], access: Access | None) -> str | None:
+    """Return a warning about open addresses, where anyone who connects may read and write everything.
+
+    Args:
+        where: the addresses.
+        access: what is demanded there, if anything is.
+    """
+    if not where or (access is not None and access.limits_anybody):
         return None
     return (
-        f"whoever reaches {', '.join(where)} may read and change everything: listen on 127.0.0.1 behind a "
-        'proxy that says who may come in, or let clients show a certificate ("ssl": {"ca": ...})'
+        f'whoever reaches {", ".join(where)} may read and change everything: say who may do what ("rules"), '
+        'listen on 127.0.0.1, or let clients show a certificate ("ssl": {"ca": ...})'
     )
 
 

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from sharedstate_anyio.config.services import ServiceConfig
     from sharedstate_anyio.net.listening import Listener
     from sharedstate_backends import Backend
+    from sharedstate_core import Access
 
 OPEN_SECONDS: Final = 30.0
 """How long a service may take to open, and to close."""
@@ -69,8 +70,11 @@ async def check(file: Path | None) -> int:
         return status
     wrong = {re.split(r"[.\[]", each.key)[0] for each in errors.found}
     # Listeners that cannot be read are replaced by the default, which nobody asked for.
-    listens = _listeners(config.listen) if "service" not in wrong else ALL_WELL
+    listens = _listeners(config.listen, config.access) if "service" not in wrong else ALL_WELL
     signs = await _auth(config.auth) if config.auth is not None else ALL_WELL
+    if config.rules is not None:
+        _warn(*(f"{each.place}: {each.problem}" for each in config.rules.warnings()))
+        _well(f"rules: {len(config.rules.entries)}")
     return max(status, listens, signs, await check_services(config, file))
 
 
@@ -80,7 +84,7 @@ def with_file(error: StorageError, file: Path | None) -> str:
     return f"{error} {shlex.quote(str(file))}" if command else str(error)
 
 
-def _listeners(listeners: Sequence[Listen]) -> int:
+def _listeners(listeners: Sequence[Listen], access: Access | None) -> int:
     several = len(listeners) > 1
     status = ALL_WELL
     opened: dict[str, list[Listener]] = {}
@@ -89,7 +93,7 @@ def _listeners(listeners: Sequence[Listen]) -> int:
         opened[str(listen)] = []
         status = max(status, _listener(listen, place, opened[str(listen)]))
     where = [name for name, found in opened.items() if any(map(cautions.is_open, found))]
-    _warn(cautions.running_as_root(), cautions.open_to_anybody(where))
+    _warn(cautions.running_as_root(), cautions.open_to_anybody(where, access))
     _warn(*cautions.expiring(each.tls for found in opened.values() for each in found))
     return status
 

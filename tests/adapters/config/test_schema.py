@@ -113,6 +113,20 @@ DOCUMENTS: Final[list[dict[str, Any]]] = [
         "limits": {key: maximum for key, (_, maximum, _) in RANGES.items()},
         "origins": "*",
         "auth": {"jwt": {"secret_file": "secret"}, "query": False},
+        "rules": [
+            {
+                "path": "/a/items/{x}",
+                "let": {"mine": "item.by == user.id"},
+                "read": "user != null",
+                "insert": True,
+                "update": "mine && new.by == item.by",
+                "remove": "mine",
+                "list": False,
+                "admin": "user.id == x",
+                "stamp": {"by": "user.id"},
+            },
+            {"path": "/a/*/*", "write": False},
+        ],
     },
 ]
 """Every key of the configuration is in one of them."""
@@ -153,6 +167,7 @@ KEYS: Final = sorted(
 BEYOND: Final = (
     *("is called", "a part between dots", "there is no listener", "appears twice"),
     *('in "origins": any page could', "means something else"),
+    *("rules[", "rules:"),  # expressions have a grammar
 )
 """What only the server complains of."""
 

@@ -1,0 +1,69 @@
+"""Finds out whose a connection is, when the core asks."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from sharedstate_anyio.auth import AuthRequest, Unauthenticated
+
+if TYPE_CHECKING:
+    from anyio.abc import TaskGroup
+
+    from sharedstate_anyio.auth import Authenticator
+    from sharedstate_anyio.logs.repeated_errors import RepeatedErrors
+    from sharedstate_core import Authenticate
+    from sharedstate_core.driver import Driver
+
+    from .peer import Peer
+
+
+class Verifier:
+    """Puts the core's questions to the authenticator, each in a task of its own, and passes on the answers.
+
+    Args:
+        authenticator: knows; None: nobody signs in here.
+        driver: whose questions they are.
+        tasks: the task group that owns them.
+        errors: logs what an authenticator must not return.
+    """
+
+    def __init__(
+        self,
+        authenticator: Authenticator | None,
+        driver: Driver[Peer],
+        tasks: TaskGroup,
+        errors: RepeatedErrors,
+    ) -> None:
+        self._authenticator = authenticator
+        self._driver = driver
+        self._tasks = tasks
+        self._errors = errors
+
+    def start(self, question: Authenticate[Peer]) -> None:
+        """Begin to find out."""
+        if self._authenticator is None:
+            self._driver.authentication_failed(question, "invalid", time.monotonic())
+        else:
+            self._tasks.start_soon(self._answer, self._authenticator, question)
+
+    async def _answer(self, authenticator: Authenticator, question: Authenticate[Peer]) -> None:
+        request = question.connection.proof or AuthRequest()
+        if question.token is not None:
+            request = request.with_token(question.token)
+        fail = self._driver.authentication_failed
+        try:
+            found = await authenticator.authenticate(request)
+        except Unauthenticated as refused:
+            fail(question, refused.reason, time.monotonic())
+            return
+        now = time.monotonic()
+        if found is None:
+            self._driver.authenticated(question, None, now)
+            return
+        try:
+            self._driver.authenticated(question, found.user, now, found.expires)
+        except ValueError as error:  # such as claims that are too long
+            text = f"a user cannot be taken: {error}"
+            self._errors.report(("user", type(error)), text, None, {"event": "authenticate_failed"})
+            fail(question, "unavailable", now)

@@ -1,0 +1,179 @@
+"""Users and rules at a real server, on real sockets."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from sharedstate_anyio import serve
+from sharedstate_anyio.config.config import parse_config
+from tests.support.peer import Client, ClosedError, Peer, open_client, upgrade_request
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from sharedstate_anyio.config.config import Config
+
+RULES = [
+    {
+        "path": "/chat/items/*",
+        "read": "user != null",
+        "insert": "user != null",
+        "update": "item.by == user.id",
+        "remove": "item.by == user.id",
+        "stamp": {"insert": {"by": "user.id"}},
+    },
+    {"path": "/open/items/*", "read": True},
+]
+
+
+def config(**auth: Any) -> Config:
+    keys: list[dict[str, Any]] = [
+        {"sha256": hashlib.sha256(f"token-{name}".encode()).hexdigest(), "user": {"id": name}}
+        for name in ("ann", "bob")
+    ]
+    return parse_config(
+        {
+            "service": {"port": 0},
+            "services": [
+                {
+                    "name": "items",
+                    "module": "items_service",
+                    "config": {"db_type": "sqlite", "db_name": ":memory:", "db_table": "items"},
+                }
+            ],
+            "auth": {"keys": keys, **auth},
+            "rules": RULES,
+        }
+    )
+
+
+@asynccontextmanager
+async def shaking_hands(port: int, **headers: str) -> AsyncIterator[Client]:
+    """Connect with more in the handshake."""
+    peer = Peer(port)
+    try:
+        await peer.send(upgrade_request(**headers))
+        await peer.upgraded()
+        yield Client(peer)
+    finally:
+        peer.close()
+
+
+async def test_people_sign_in_and_change_what_is_theirs() -> None:
+    async with (
+        serve(config()) as server,
+        open_client(server.port) as ann,
+        open_client(server.port) as bob,
+    ):
+        for name, client in (("ann", ann), ("bob", bob)):
+            told = await client.put("/session", {"token": f"token-{name}"})
+            assert told["user"] == {"id": name}
+            assert "auth" in told["features"]
+        await ann.put("/chat/items/c", {"insert": [{"id": "m", "by": "eve"}]})
+        assert await bob.get("/chat/items/c") == [{"id": "m", "by": "ann"}]
+        for arg in ({"remove": ["m"]}, {"insert": [{"id": "m"}]}, {"reset": True}):
+            refused = await bob.ask("PUT", "/chat/items/c", arg)
+            assert refused["error"]["code"] == "forbidden"
+        await ann.put("/chat/items/c", {"remove": ["m"]})
+
+
+async def test_whoever_has_not_signed_in_gets_what_is_open() -> None:
+    async with serve(config()) as server, open_client(server.port) as client:
+        assert await client.get("/open/items/c") == []
+        refused = await client.ask("GET", "/chat/items/c")
+        assert refused["error"]["code"] == "unauthenticated"
+        assert refused["error"]["reason"] == "missing"
+        refused = await client.ask("PUT", "/session", {"token": "nonsense"})
+        assert refused["error"]["reason"] == "invalid"
+
+
+async def test_what_is_said_in_one_flight_is_said_by_the_user() -> None:
+    async with serve(config()) as server, open_client(server.port) as client:
+        first = await client.send("PUT", "/session", {"token": "token-ann"})
+        others = [
+            await client.send("PUT", "/chat/items/c", {"insert": [{"id": f"m{n}"}]})
+            for n in range(50)
+        ]
+        assert (await client.reply(first))["ok"]
+        for tunnel in others:
+            assert (await client.reply(tunnel))["ok"]
+        assert len(await client.get("/chat/items/c")) == 50
+
+
+@pytest.mark.parametrize(
+    ("headers", "auth"),
+    [
+        ({"Authorization": "Bearer token-ann"}, {}),
+        ({"Cookie": "a=b; login=token-ann"}, {"cookie": "login"}),
+    ],
+)
+async def test_a_proof_comes_with_the_handshake(
+    headers: dict[str, str], auth: dict[str, Any]
+) -> None:
+    async with (
+        serve(config(**auth)) as server,
+        shaking_hands(server.port, **headers) as client,
+    ):
+        assert (await client.get("/session"))["user"] == {"id": "ann"}
+        assert await client.get("/chat/items/c") == []
+
+
+async def test_a_wrong_proof_opens_the_connection_all_the_same() -> None:
+    async with (
+        serve(config()) as server,
+        shaking_hands(server.port, Authorization="Bearer nonsense") as client,
+    ):
+        assert await client.get("/open/items/c") == []
+        refused = await client.ask("GET", "/chat/items/c")
+        assert refused["error"]["reason"] == "invalid"
+
+
+async def test_signing_out_takes_back_what_was_shown() -> None:
+    async with serve(config()) as server, open_client(server.port) as client:
+        await client.put("/session", {"token": "token-ann"})
+        await client.put("/chat/items/c", {"insert": [{"id": "m"}]})
+        await client.subscribe("/chat/items/c")
+        assert (await client.notification())["data"]["insert"] == [{"id": "m", "by": "ann"}]
+        await client.put("/session", {"token": None})
+        emptied = await client.notification()
+        assert emptied["data"] == {"remove": [], "insert": [], "reset": True}
+        assert client.told.popleft()["cmd"] == "END"
+
+
+async def test_a_user_is_kicked() -> None:
+    async with serve(config()) as server, open_client(server.port) as client:
+        await client.put("/session", {"token": "token-ann"})
+        assert server.kick("bob") == 0
+        assert server.kick("ann") == 1
+        assert (await client.message())["reason"] == "revoked"
+        with pytest.raises(ClosedError, match="4403"):
+            await client.message()
+
+
+async def test_whoever_has_to_sign_in_and_does_not_is_closed() -> None:
+    async with (
+        serve(config(required=True, deadline_seconds=1)) as server,
+        open_client(server.port) as client,
+    ):
+        refused = await client.ask("GET", "/open/items/c")
+        assert refused["error"]["code"] == "unauthenticated"
+        with pytest.raises(ClosedError, match="1008"):
+            await client.message()
+
+
+async def test_a_function_knows_everybody(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "my_auth_of_tests.py").write_text(
+        "async def authenticate(request):\n"
+        "    return {'id': request.token or request.headers['x-name']}\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    async with (
+        serve(config(python="my_auth_of_tests:authenticate")) as server,
+        shaking_hands(server.port, X_Name="eve") as client,
+    ):
+        assert (await client.get("/session"))["user"] == {"id": "eve"}
+        assert (await client.put("/session", {"token": "mallory"}))["user"] == {"id": "mallory"}
