@@ -86,6 +86,7 @@ release: $(STAMPS)/dev $(STAMPS)/tools $(STAMPS)/npm
 # loops; the lowest versions, and a release as it would be made now.
 nightly: $(STAMPS)/dev $(STAMPS)/debian $(STAMPS)/unpacked lowest release
 	$(BIN)/python -m pytest tests/docs/test_monitoring.py
+	ALL_TESTS=1 $(BIN)/python -m pytest --ignore=tests/browser -n auto --maxprocesses 4 --dist worksteal
 	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest tests/simulation tests/core tests/client tests/autobahn
 	$(BIN)/python -m tests.kill_list
 	$(BIN)/python -m benchmarks growth --quick

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
+from tests.support import nightly
 from tests.support.services import mariadb
 
 if TYPE_CHECKING:
@@ -38,6 +39,16 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave to the nightly run what is long, unless it is named on the command line."""
+    if any("::" in each or each.endswith(".py") for each in config.args):
+        return
+    left = [item for item in items if nightly.is_left(item)]
+    if left:
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if not nightly.is_left(item)]
 
 
 @pytest.fixture(scope="session")

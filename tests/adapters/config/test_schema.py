@@ -17,6 +17,7 @@ from sharedstate_anyio.config.limits import RANGES
 from sharedstate_backends import ConfigurationError
 from sharedstate_backends.items_service import KINDS, get_service
 from tests.docs.test_examples import blocks
+from tests.support.nightly import IS_WHOLE, by_day
 from tests.support.services.command import started
 
 from .test_config import README_DOCUMENT
@@ -247,11 +248,11 @@ def test_one_wrong_value_anywhere(number: int) -> None:
     document = DOCUMENTS[number]
     verdicts = [
         agree(changed(document, path, value))
-        for path in places(document)
-        for value in (*JUNK, *([...] if path else []))
+        for index, path in enumerate(places(document))
+        for value in by_day((*JUNK, *([...] if path else []))[index % 7 :], 7)
     ]
-    assert verdicts.count(True) > 20
-    assert verdicts.count(False) > 200
+    assert verdicts.count(True) > 3
+    assert verdicts.count(False) > 30
 
 
 @pytest.mark.parametrize("number", range(len(DOCUMENTS)))
@@ -262,7 +263,7 @@ def test_one_more_key_anywhere(number: int) -> None:
         for key in path:
             parent = parent[key]
         if isinstance(parent, dict):
-            for key in KEYS:
+            for key in by_day(KEYS[len(path) % 5 :], 5):
                 for value in (None, True, "x", 1, {"cert": "a", "key": "b"}):
                     agree(changed(document, (*path, key), value))
 
@@ -270,7 +271,7 @@ def test_one_more_key_anywhere(number: int) -> None:
 def test_several_changes_at_once() -> None:
     """By chance, the same each time: one change may hide what another one shows."""
     chance = random.Random(7)
-    for _ in range(3000):
+    for _ in range(3000 if IS_WHOLE else 500):
         document: Any = chance.choice(DOCUMENTS)
         for _ in range(chance.randint(2, 4)):
             ways = [path for path in places(document) if path]

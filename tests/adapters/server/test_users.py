@@ -45,7 +45,7 @@ def config(**auth: Any) -> Config:
                     "config": {"db_type": "sqlite", "db_name": ":memory:", "db_table": "items"},
                 }
             ],
-            "auth": {"keys": keys, **auth},
+            "auth": auth | {"keys": keys},
             "rules": RULES,
         }
     )
