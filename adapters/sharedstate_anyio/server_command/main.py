@@ -33,6 +33,7 @@ from sharedstate_backends import ConfigurationError, OutcomeUnknownError, Storag
 from .backup import backup_command
 from .check import check, with_file
 from .concealing import conceal
+from .explain import explain_command
 from .migrate import migrate
 from .options import check_parser, migrate_parser, parse_serve, schema_parser
 from .restore import restore_command
@@ -158,6 +159,7 @@ _COMMANDS: Final[Mapping[str, Callable[[Sequence[str]], NoReturn]]] = {
     "backup": partial(backup_command, console),
     "restore": partial(restore_command, console),
     "token": partial(token_command, console),
+    "explain": partial(explain_command, console),
 }
 
 

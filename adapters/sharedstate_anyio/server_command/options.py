@@ -34,6 +34,7 @@ other commands, each with a --help of its own:
   sharedstate-anyio check [config.json]    find the mistakes in a configuration before a start does
   sharedstate-anyio schema                 print the JSON Schema of the configuration, for editors
   sharedstate-anyio token CONFIG --user ID  sign a token for somebody, with the configuration's secret
+  sharedstate-anyio explain CONFIG ACTION PATH  tell which rule allows or denies something, and why
   sharedstate-anyio backup CONFIG TO       save every service in one file, while the server runs
   sharedstate-anyio restore CONFIG FROM    restore that file, whether the server runs or not
   sharedstate-anyio migrate [config.json]  take over the data of an earlier SharedState, once

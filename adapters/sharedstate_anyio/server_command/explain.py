@@ -1,0 +1,219 @@
+"""The command `sharedstate-anyio explain`: which rule decides, what each part of it comes to, and the verdict.
+
+It asks the configuration alone: neither a server nor stored data. What would be stored is made as the server makes it,
+with its stamps, before the rule looks at it.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
+
+from sharedstate_anyio.config.config import load_config
+from sharedstate_anyio.logs.formatting import printable
+from sharedstate_backends import ConfigurationError
+from sharedstate_core.errors import RequestError
+from sharedstate_core.expressions.places import Failure
+from sharedstate_core.expressions.tree import Name
+from sharedstate_core.paths import CollectionPath, split_path
+from sharedstate_core.rules.entry import Denied
+from sharedstate_core.rules.rules import Match
+
+from .concealing import conceal
+from .explain_options import explain_parser
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from sharedstate_anyio.config.config import Config
+    from sharedstate_anyio.logs.console import Console
+    from sharedstate_core.expressions.explain import Step
+    from sharedstate_core.rules.rules import Rules
+
+ALLOWED: Final = 0
+DENIED: Final = 1
+
+MAX_VALUE: Final = 120
+"""Longest value that is printed in full, in characters."""
+
+_NEEDED: Final[dict[str, tuple[str, ...]]] = {
+    "insert": ("new",),
+    "update": ("item", "new"),
+    "remove": ("item",),
+}
+"""The items that each action looks at; others look at none."""
+
+
+class Question(NamedTuple):
+    """What somebody wants to do."""
+
+    action: str
+    path: tuple[str, ...]
+    user: dict[str, Any] | None
+    item: dict[str, Any] | None
+    new: dict[str, Any] | None
+    session: str
+    now: float
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """What a rule may look at."""
+        items = {key: getattr(self, key) for key in _NEEDED.get(self.action, ())}
+        return {"user": self.user, "session": self.session, "now": self.now, **items}
+
+
+def explain_command(console: Console, arguments: Sequence[str]) -> NoReturn:
+    """Run `sharedstate-anyio explain`."""
+    options = explain_parser().parse_args(arguments)
+    try:
+        config = load_config(options.config)
+        conceal(console, config)
+        question = _question(options)
+    except ConfigurationError as error:
+        console.fail([str(each) for each in error.each], 2, "configuration_wrong")
+    lines: list[str] = []
+    denied = explained(config, question, lines)
+    for line in lines:
+        print(printable(line))
+    told = "unauthenticated" if question.user is None else "forbidden"
+    print("allowed" if denied is None else printable(f"denied ({told}): {denied}"))
+    raise SystemExit(ALLOWED if denied is None else DENIED)
+
+
+def explained(config: Config, question: Question, lines: list[str]) -> str | None:
+    """Return why something is denied; None if it is allowed.
+
+    Args:
+        config: of the server.
+        question: what somebody wants to do.
+        lines: gets what there is to tell about it.
+    """
+    if question.user is None and config.auth is not None and config.auth.required:
+        return "auth.required: nobody is let in without a token"
+    if config.rules is None:
+        lines.append("there are no rules: everybody may do everything")
+        return None
+    if question.action == "list":
+        return _names(config.rules, question, lines)
+    assert isinstance(question.path, CollectionPath)  # noqa: S101  (`_question` has seen to it)
+    match = config.rules.entry(question.path)
+    if match is None:
+        return f"no entry of rules matches {question.path}"
+    lines.append(_decides(match))
+    if question.action == "read":
+        lines += _steps(match, "read", question.values)
+        return None if match.may_read(question.user) else _why(match, "read")
+    return _write(match, question, lines)
+
+
+def _write(match: Match, question: Question, lines: list[str]) -> str | None:
+    grant = match.for_user(question.user, question.session)
+    item, new, now = question.item, question.new, question.now
+    values = question.values
+    if question.action == "remove":
+        assert item is not None  # noqa: S101  (`_question` has seen to it)
+        denied = grant.check_remove(item, now)
+    else:
+        assert new is not None  # noqa: S101
+        stored = item if question.action == "update" else None
+        stamped = grant.stamped(new, stored, now)
+        if isinstance(stamped, Denied):
+            return str(stamped)
+        if grant.has_stamps:
+            lines.append(f"stamped: new is {_shown(stamped)}")
+        values["new"] = stamped
+        denied = (
+            grant.check_update(stored, stamped, now)
+            if stored is not None
+            else grant.check_insert(stamped, now)
+        )
+    lines += _steps(match, question.action, values)
+    return None if denied is None else str(denied)
+
+
+def _names(rules: Rules, question: Question, lines: list[str]) -> str | None:
+    """Say whether names may be listed, as `Rules.may_list` decides."""
+    segments = () if question.path == ("apps",) else question.path
+    app, service = (*segments, None, None)[:2]
+    for entry in rules.entries:
+        variables = entry.pattern.match((app, service, None))
+        if variables is not None:
+            match = Match(entry, variables)
+            key = "list" if entry.rules["list"].is_given else "admin"
+            lines.append(_decides(match))
+            lines += _steps(match, key, {"user": question.user})
+            return None if rules.may_list(app, service, question.user) else _why(match, key)
+    return "no entry of rules matches all that could be in the list"
+
+
+def _decides(match: Match) -> str:
+    entry = match.entry
+    variables = "".join(f", {name} is {_shown(value)}" for name, value in match.variables.items())
+    return f"decided by {entry.name}: {entry.pattern.text}{variables}"
+
+
+def _why(match: Match, key: str) -> str:
+    rule = match.entry.rules[key]
+    return f"{rule.place}: {'it is not true' if rule.is_given else 'the entry does not say'}"
+
+
+def _steps(match: Match, key: str, values: Mapping[str, object]) -> Iterator[str]:
+    rule = match.entry.rules[key]
+    if not rule.is_given:
+        return
+    yield f"{rule.place}:"
+    for step in match.explain(key, values):
+        if step.depth and isinstance(step.node, Name) and isinstance(step.value, dict):
+            continue  # such as `item`: whoever asks has given it
+        yield "  " * (step.depth + 1) + _step(step, rule.place)
+
+
+def _step(step: Step, rule: str) -> str:
+    """Say where a part stands, what it is, and what it comes to."""
+    place = step.node.at
+    where = (
+        place.words if place.source.name in {rule, ""} else f"{place.source.name}, {place.words}"
+    )
+    value = step.value
+    if not isinstance(value, Failure):
+        return f"{where}: {place.excerpt} is {_shown(value)}"
+    culprit = "" if value.place is place else f"{value.place.excerpt}: "
+    return f"{where}: {place.excerpt} is an error: {culprit}{value.reason}"
+
+
+def _shown(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= MAX_VALUE else f"{text[: MAX_VALUE - 3]}..."
+
+
+def _question(options: argparse.Namespace) -> Question:
+    """Return what is asked.
+
+    Raises:
+        ConfigurationError: it cannot be asked like this; `key` is the option.
+    """
+    action = options.action
+    try:
+        path = split_path(options.path)
+    except RequestError as error:
+        raise ConfigurationError("PATH", error.message) from None
+    if action == "list":
+        if len(path) not in {1, 2}:
+            problem = "expected /app/service, /app or /apps: whose names are listed"
+            raise ConfigurationError("PATH", f"{problem}, found {options.path!r}")
+    elif not isinstance(path, CollectionPath):
+        problem = "expected /app/service/collection, three segments"
+        raise ConfigurationError("PATH", f"{problem}, found {options.path!r}")
+    for key, what in (("item", "what is stored"), ("new", "what would be stored")):
+        needed = key in _NEEDED.get(action, ())
+        if needed is (getattr(options, key) is None):
+            problem = (
+                f"is missing: {action} needs" if needed else f"leave it out: {action} needs not"
+            )
+            raise ConfigurationError(f"--{key}", f"{problem} {what}")
+    if action == "update" and options.item["id"] != options.new["id"]:
+        raise ConfigurationError("--new", "its id is not that of --item: an update keeps the id")
+    now = time.time() if options.now is None else options.now
+    return Question(action, path, options.user, options.item, options.new, options.session, now)
