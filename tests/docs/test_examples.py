@@ -42,9 +42,11 @@ RUN_IN_BROWSER = {
     ("docs/javascript-client.md", "vue"),
     ("docs/tutorial.md", "html"),
     ("docs/tutorial.md", "js"),
+    ("docs/users-and-rights.md", "html"),
+    ("docs/users-and-rights.md", "js"),
     ("js-client/README.md", "javascript"),
 }
-"""Run by tests/browser and test_tutorial.py, against a real server."""
+"""Run by tests/browser, test_tutorial.py and test_users_guide.py, against a real server."""
 RUN_BY_THE_GUIDE = {
     ("docs/operating.md", "ini"),
     ("docs/operating.md", "nginx"),
@@ -139,6 +141,8 @@ def test_configuration(block: Block) -> None:
 
 @pytest.mark.parametrize("block", of("python"))
 def test_python(block: Block, port: int, tmp_path: Path) -> None:
+    if block.page == "docs/users-and-rights.md":
+        return  # test_users_guide.py
     save_files(block.page, tmp_path)
     run = subprocess.run(
         [sys.executable, "-W", "error", "-c", block.text.replace(":9000", f":{port}")],
@@ -224,8 +228,9 @@ def test_shell(block: Block) -> None:
         "docs/operating.md",
         "docs/moving.md",
         "docs/tutorial.md",
+        "docs/users-and-rights.md",
     }:
-        return  # below; adapters/server_command/test_token.py; test_backup_guide.py; test_moving.py; test_tutorial.py
+        return  # below; adapters/server_command/test_token.py; test_backup_guide.py, test_moving.py and others here
     for command in block.text.splitlines():
         program, *arguments = command.split()
         if program == "npm":

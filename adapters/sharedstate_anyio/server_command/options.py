@@ -57,8 +57,8 @@ a configuration to begin with:
     "origins": ["same-host", "localhost", "https://app.example.org"]
   }
   An item of the service "items" belongs to a collection such as /myapp/items/todo: /app/service/collection.
-  "origins" lists the pages that may connect, "hosts" other names of this server. Nobody has to log in: a
-  reverse proxy or "ssl" with "ca" keeps strangers out.
+  "origins" lists the pages that may connect, "hosts" other names of this server. Nobody has to sign in, and
+  everybody may do everything, unless "auth" and "rules" say otherwise: docs/users-and-rights.md tells how.
 
 for operators:
   GET /healthz   200 while the process runs

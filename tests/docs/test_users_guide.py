@@ -1,0 +1,140 @@
+"""docs/users-and-rights.md: its chat in real Chromium, its commands, and its Python with what it says of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from sharedstate_anyio import parse_config
+from sharedstate_anyio.auth import Authenticator, AuthRequest
+from sharedstate_anyio.auth.credentials import credentials
+from sharedstate_anyio.logs.repeated_errors import RepeatedErrors
+from tests.browser.test_browser import SECONDS, run_scenario
+from tests.docs.test_examples import Block, blocks
+
+PAGE: Final = "docs/users-and-rights.md"
+BIN: Final = Path(sys.executable).parent
+FASTAPI: Final = """
+class FastAPI:
+    def post(self, path, response_class):
+        return lambda function: function
+
+
+class HTTPException(Exception):
+    pass
+
+
+def Cookie(default):
+    return default
+"""
+"""What the page uses of FastAPI."""
+
+
+def of(language: str) -> list[Block]:
+    return [block for block in blocks() if (block.page, block.language) == (PAGE, language)]
+
+
+def sh(script: str, folder: Path) -> str:
+    """Run a script with the commands of this package; return what it prints."""
+    return subprocess.run(
+        ["sh", "-ec", script],
+        cwd=folder,
+        env={**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}"},
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=60,
+        check=False,
+    ).stdout
+
+
+@pytest.fixture
+def chat(tmp_path: Path) -> Path:
+    """Return a folder with the three files of the chat."""
+    secret, *_ = of("sh")
+    (page,) = of("html")
+    sh(secret.text, tmp_path)
+    (tmp_path / "config.json").write_text(of("json")[0].text)
+    (tmp_path / "public").mkdir()
+    (tmp_path / "public/index.html").write_text(page.text)
+    return tmp_path
+
+
+def test_every_script_is_run_here() -> None:
+    assert len(of("sh")) == 3
+    assert len(of("python")) == 2
+    assert len(of("js")) == len(of("html")) == 1
+
+
+def test_the_chat(chat: Path) -> None:
+    *tokens, start = of("sh")[1].text.splitlines()
+    assert start == "sharedstate-anyio config.json"
+    ann, bob = (sh(line, chat).strip() for line in tokens)
+    run_scenario(
+        "users_guide", "asyncio", chat, SECONDS, SHAREDSTATE_CONFIG="config.json", ANN=ann, BOB=bob
+    )
+
+
+def test_explain(chat: Path) -> None:
+    command, *said = of("sh")[2].text.splitlines()
+    assert sh(command, chat).splitlines() == [line.removeprefix("# ") for line in said]
+
+
+def test_check_has_nothing_to_say_of_the_rules(chat: Path) -> None:
+    for block in of("json"):
+        rules = parse_config(json.loads(block.text)).rules
+        assert rules is not None
+        assert not rules.warnings()
+    assert "ok: rules: 1\n" in sh("sharedstate-anyio check config.json", chat)
+
+
+def module(name: str) -> dict[str, Any]:
+    """Run the block that begins with the name of this file, and return what it defines."""
+    (text,) = [each.text for each in of("python") if each.text.startswith(f"# {name}\n")]
+    defined: dict[str, Any] = {}
+    exec(text, defined)
+    return defined
+
+
+async def test_fastapi(chat: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it signs is valid for the chat."""
+    package = chat / "fastapi"
+    package.mkdir()
+    (package / "__init__.py").write_text(FASTAPI)
+    (package / "responses.py").write_text("PlainTextResponse = None\n")
+    monkeypatch.syspath_prepend(chat)
+    monkeypatch.chdir(chat)
+    defined = module("tokens.py")
+    for name in ("fastapi", "fastapi.responses"):
+        monkeypatch.delitem(sys.modules, name)
+    with pytest.raises(Exception, match="401"):
+        defined["token"]("nobody's")
+    token = defined["token"](next(iter(defined["signed_in"])))
+    auth = parse_config(json.loads(of("json")[0].text)).auth
+    assert auth is not None
+    found = await Authenticator(auth, RepeatedErrors()).authenticate(AuthRequest(token))
+    assert found is not None
+    assert found.user == {"id": "ann", "role": "member"}
+
+
+async def test_a_function(chat: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(chat)
+    (chat / "sessions.py").write_text(of("python")[1].text)
+    (words,) = re.findall(
+        r'`("auth": \{"python".*?\})`', (Path(__file__).parents[2] / PAGE).read_text()
+    )
+    services = json.loads(of("json")[0].text)["services"]
+    auth = parse_config({"services": services, **json.loads(f"{{{words}}}")}).auth
+    assert auth is not None
+    authenticator = Authenticator(auth, RepeatedErrors())
+    found = await authenticator.authenticate(
+        credentials(auth, [(b"cookie", b"session=a-long-random-text")])
+    )
+    assert found is not None
+    assert found.user == {"id": "ann", "role": "member"}
