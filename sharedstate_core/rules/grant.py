@@ -132,7 +132,8 @@ class Grant:
         stamps = self._entry.stamps
         result = {name: value for name, value in new.items() if name not in self._of_server}
         if item is not None:
-            result.update((name, item[name]) for name in stamps.kept if name in item)
+            kept = stamps.kept
+            result.update((name, value) for name, value in item.items() if name in kept)
         values = {**self._known, "now": now}
         for name, program in (stamps.insert if item is None else stamps.update).items():
             value = program.evaluate(values)

@@ -183,6 +183,6 @@ class Rights(Generic[C]):
             subscription.collection.unsubscribe(subscription)
             session.subscriptions.drop(path)
             if subscription.cursor is not None:
-                session.send(encode_emptying(path, subscription.cursor), out)
+                session.send(encode_emptying(path), out)
             session.send(encode_end(path, error), out)
         self._registry.change_subscribers((), lost, out)

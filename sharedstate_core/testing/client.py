@@ -142,7 +142,7 @@ class Client:
         emptied, self._emptied = self._emptied, None
         if emptied is not None:
             ends = (told.cmd, told.path) == ("END", emptied)
-            check(ends, f"{emptied}: emptied in the state that it is in, and it does not end")
+            check(ends, f"{emptied}: emptied, and it does not end")
         if told.type == "REPLY":
             self._answered(told, message)
         elif told.type == "MESSAGE" and told.cmd == "NOTIFY":
@@ -226,10 +226,9 @@ class Client:
             check(held == based, f"{path}: a change from {based}, but the copy is at {held}")
         if held is not None and held.epoch == now.epoch:
             grown = now.version > held.version or (now == held and not is_live)
-            if now == held and is_live and parts[-1] == Update((), {}, True):
-                self._emptied = path  # before it ends
-            else:
-                check(grown, f"{path}: from {held} to {now}")
+            check(grown, f"{path}: from {held} to {now}")
+        if not now.epoch:
+            self._emptied = path  # before it ends
         for part in parts:
             copy.state = apply(copy.state, part)
         copy.cursor = now

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from sharedstate_core.errors import RequestError
     from sharedstate_core.limits import Limits
-    from sharedstate_core.storage import Cursor
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -71,19 +70,13 @@ def encode_session_message(
     return _encode(_Session("SESSION", _Changed(user, expires), reason))
 
 
-def encode_emptying(path: str, cursor: Cursor) -> bytes:
-    """Return a notification that leaves nothing of what a subscription has shown."""
-    epoch = _encode(cursor.epoch)
-    data = b'{"remove":[],"insert":[],"reset":true}'
-    return (
-        b'{"type":"MESSAGE","cmd":"NOTIFY","path":%b,"data":%b,"epoch":%b,"base":0,"version":%d}'
-        % (
-            _encode(path),
-            data,
-            epoch,
-            cursor.version,
-        )
-    )
+def encode_emptying(path: str) -> bytes:
+    """Return a notification that leaves nothing of what a subscription has shown.
+
+    Its epoch is nobody's: a client that goes on with it, and asks for what has changed since, is sent everything.
+    """
+    head = b'{"type":"MESSAGE","cmd":"NOTIFY","path":%b' % _encode(path)
+    return head + b',"data":{"remove":[],"insert":[],"reset":true},"epoch":"","base":0,"version":0}'
 
 
 def encode_end(path: str, error: RequestError) -> bytes:

@@ -329,11 +329,24 @@ def test_signing_out_takes_back_what_was_shown() -> None:
     told = hear(world)
     assert [each["cmd"] for each in told] == ["NOTIFY", "END", "PUT"]
     assert told[0]["data"] == {"remove": [], "insert": [], "reset": True}
+    assert (told[0]["epoch"], told[0]["version"]) == ("", 0)
     assert told[1]["path"] == P
     assert told[1]["error"]["code"] == "unauthenticated"
     assert data(asked)["user"] is None
     put_elsewhere(world)
     assert hear(world) == []
+
+
+def test_whoever_goes_on_after_an_end_is_sent_everything() -> None:
+    world = signed_in("x")
+    sign_in(world, None)
+    hear(world)
+    sign_in(world)
+    accept(world)
+    client = world.clients[0]
+    client.put_subs({P: {"since": {"epoch": "", "version": 0}}})
+    world.settle()
+    assert list(client.copies[P].state) == ["x"]
 
 
 def put_elsewhere(world: World) -> None:

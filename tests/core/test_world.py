@@ -51,7 +51,7 @@ def subscribed() -> Client:
         (notify(2, 3, "p"), "a change from .* but the copy is at"),
         (notify(1, 2, "p", epoch="f"), "a change from"),
         (notify(1, 1, "p"), "from .* to"),
-        (notify(0, 1, "p", reset=True), "from .* to"),
+        (notify(0, 1, reset=True), "from .* to"),
         (notify(0, 0, reset=True), "from .* to"),
         (notify(1, 2, "p", "p"), "an item comes twice"),
         (notify(1, 2, path="/b/items/c"), "for what is not subscribed"),
@@ -69,9 +69,9 @@ def test_a_client_refuses_what_breaks_the_protocol(message: bytes, broken: str) 
 
 def test_a_client_refuses_what_empties_a_copy_for_no_reason() -> None:
     client = subscribed()
-    client.receive(notify(0, 1, reset=True))
-    with pytest.raises(ContractError, match="emptied in the state that it is in"):
-        client.receive(notify(1, 2, "p"))
+    client.receive(notify(0, 0, reset=True, epoch=""))
+    with pytest.raises(ContractError, match="emptied, and it does not end"):
+        client.receive(notify(0, 2, "p", epoch=""))
 
 
 @pytest.mark.parametrize(
