@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sharedstate_core import large_dict
+from sharedstate_core import Loaded, Update, large_dict
+from sharedstate_core.collection import replica
 from sharedstate_core.large_dict import PART, SHARD, LargeDict
 
 KEYS = st.integers(0, 40)
@@ -133,3 +134,13 @@ def test_it_holds_nothing_that_the_collector_of_garbage_looks_at() -> None:
     dicts = held.dicts()
     assert len(dicts) > 20
     assert not any(map(gc.is_tracked, dicts))
+
+
+def test_a_collection_that_becomes_large_is_kept_in_pieces() -> None:
+    with patch.object(replica, "MANY", 10):
+        held = replica.Replica(Loaded("e", 0, 0, []))
+        held.follow([Update(insert={f"{n}": b"{}"}) for n in range(10)])
+        assert isinstance(held._items, dict)
+        held.follow([Update(insert={"one more": b"{}"})])
+        assert isinstance(held._items, LargeDict)
+        assert len(held) == len(held.texts()) == 11
