@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import operator
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from .bounds import MAX_MADE
 from .comparing import ORDERINGS, contained, differ, equal
@@ -168,22 +168,28 @@ _CALLS: Final[dict[str, Operation]] = {
 }
 
 
-_OPERATIONS: Final[dict[type[Node], Callable[[Any], Operation]]] = {
-    Binary: lambda node: _BINARY[node.op],
-    Unary: lambda node: _opposite if node.op == "!" else _negative,
-    Call: lambda node: _CALLS[node.function],
-    Select: lambda node: partial(_member, node.member),
-    Has: lambda node: partial(_has, node.member),
-    Index: lambda _: _item,
-    ListOf: lambda _: _list,
-    MapOf: lambda node: partial(_map, node.keys),
-}
-
-
 def operation_of(node: Node) -> Operation:
     """Return the function from the values of a node's operands to its own, if it needs them all.
 
     Raises:
         KeyError: it does not: it is one of `&&`, `||` and `?:`, or it has no operands.
     """
-    return _OPERATIONS[node.__class__](node)
+    match node:
+        case Binary():
+            return _BINARY[node.op]
+        case Unary():
+            return _opposite if node.op == "!" else _negative
+        case Call():
+            return _CALLS[node.function]
+        case Select():
+            return partial(_member, node.member)
+        case Has():
+            return partial(_has, node.member)
+        case Index():
+            return _item
+        case ListOf():
+            return _list
+        case MapOf():
+            return partial(_map, node.keys)
+        case _:
+            raise KeyError(type(node).__name__)

@@ -75,7 +75,9 @@ async def test_what_is_no_target(command: str) -> None:
 @pytest.mark.parametrize("how", ["refusal", "close"])
 async def test_words_of_a_server(how: str) -> None:
     async def talk(stream: anyio.abc.SocketStream, websocket: WSConnection) -> None:
-        request = await next_request(stream, websocket)
+        while (request := await next_request(stream, websocket))["path"] == "/session":
+            unknown = reply(request["tunnel"], "no such path", ok=False)
+            await stream.send(websocket.send(TextMessage(unknown)))
         message: TextMessage | CloseConnection = CloseConnection(4400, REPAINTS + TURNING)
         if how == "refusal":
             message = TextMessage(reply(request["tunnel"], REPAINTS + TURNING, ok=False))

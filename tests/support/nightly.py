@@ -23,19 +23,30 @@ IS_WHOLE: Final = IS_NIGHTLY or os.environ.get("ALL_TESTS") == "1"
 ON_ONE_LOOP: Final = (
     "tests/adapters/auth/",
     "tests/adapters/config/",
+    "tests/adapters/http/",
+    "tests/adapters/logs/",
+    "tests/adapters/ops/",
+    "tests/adapters/server/",
     "tests/adapters/server_command/",
+    "tests/adapters/storage/",
     "tests/backends/",
     "tests/client_command/",
     "tests/docs/",
 )
-"""Tests in which the event loop hardly matters: by day each runs on one of the two, by turns."""
+"""Tests in which the event loop hardly matters: by day each runs on one of the two, by turns. It matters to sockets and
+tasks, and to the client (`websocket/`, `net/`, `tasks/`, `python_client/`)."""
 
 AT_NIGHT: Final = (
+    "tests/adapters/server_command/test_backup.py",
     "tests/adapters/server_command/test_backup_load.py",
+    "tests/adapters/storage/test_sqlite_faults.py",
     "tests/backends/mysql/test_migration_cut_off.py",
+    "tests/benchmarks/test_benchmarks.py",
+    "tests/core/test_growth.py",
     "tests/docs/test_moving.py",
+    "tests/docs/test_storage_table.py",
 )
-"""Long ones, each of which has a shorter one beside it that runs by day."""
+"""The longest, each of which rarely fails alone: what it tests is touched by others, too."""
 
 
 def leave_to_nightly() -> None:

@@ -202,7 +202,7 @@ def test_names_that_no_host_has(host: str) -> None:
             [],
             (
                 'expected an object with "services", "service", "limits", "origins", "hosts", '
-                '"compression", "metrics", "files", "auth", "$schema", found a list'
+                '"compression", "metrics", "files", "auth", "rules", "$schema", found a list'
             ),
         ),
         ({}, "services: is missing; add it"),
@@ -213,7 +213,7 @@ def test_names_that_no_host_has(host: str) -> None:
             {**one(), "port": 1},
             (
                 "port: unknown key; known here: $schema, auth, compression, files, hosts, limits, metrics, origins, "
-                "service, services"
+                "rules, service, services"
             ),
         ),
         (
