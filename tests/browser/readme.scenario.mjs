@@ -22,7 +22,7 @@ function checked(script, many) {
 await scenario(async ({ server, open }) => {
   const here = (text) => text.replaceAll("127.0.0.1:9000", `127.0.0.1:${server.port}`);
   const [page, ...other_pages] = await blocks("README.md", "html");
-  const [script, modern, edit, refused, ...other_scripts] = [
+  const [script, modern, signing_in, edit, refused, ...other_scripts] = [
     ...(await blocks("README.md", "js")),
     ...(await blocks("docs/javascript-client.md", "js")),
   ];
@@ -57,6 +57,8 @@ await scenario(async ({ server, open }) => {
     .match(/\d[\d.e-]*/g)
     .map(Number);
   assert.ok(Math.abs(time - Date.now() / 1000) < 10 && error < 1, then.logged.at(-2));
+  const signed = await run(here(signing_in).replace("{SharedStateClient, ", "{"));
+  assert.deepEqual(signed.logged.at(-1), "done");
   assert.deepEqual((await run(checked(here(edit), 1))).values, [[true, true]]);
   assert.match((await run(here(refused))).logged.at(-2), /^conflict at version \d+$/);
   site.close();
