@@ -37,6 +37,10 @@ class Identity(Struct, frozen=True, eq=False):
         """Return what a request is answered that needs a user."""
         return unauthenticated(self.reason)
 
+    def denial(self, text: str) -> RequestError:
+        """Return what a request is answered that this user may not make, or one without a user."""
+        return self.refusal() if self.user is None else RequestError("forbidden", text)
+
 
 NOBODY: Final = Identity()
 

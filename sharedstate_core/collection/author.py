@@ -21,6 +21,14 @@ def abandon(author: Author[C], out: list[Effect[C]]) -> None:
     author.fail(RequestError("unavailable", "the connection has ended"), out)
 
 
+def is_refused(author: Author[C], out: list[Effect[C]]) -> bool:
+    """Return whether an author may not be given content any more; then it has been told."""
+    error = None if author.refusal is None else author.refusal()
+    if error is not None:
+        author.fail(error, out)
+    return error is not None
+
+
 class Author(Protocol[C]):
     """The author of an update or a read, which is answered exactly once.
 

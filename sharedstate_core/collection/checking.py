@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .permit import Permit
     from .replica import Replica
     from .waiting_requests import Put
+
 CHECKED_AT_ONCE: Final = 100
 """Ids that are checked in one turn, about: an expression takes some microseconds for each of them."""
 
@@ -31,16 +32,15 @@ TRIES: Final = 3
 
 
 def check(
-    permit: Permit, write: Write, replica: Replica | None, now: float, size: int
+    permit: Permit, write: Write, replica: Replica | None, now: float
 ) -> Generator[None, None, Write]:
-    """Check an update by portions of about `size` ids, and return what storage is asked for.
+    """Check an update by portions of about `CHECKED_AT_ONCE` ids, and return what storage is asked for.
 
     Args:
         permit: what the author may do.
         write: what the author wants.
         replica: what is stored, unless the permit does not depend on it; it does not change meanwhile.
         now: seconds, monotonic.
-        size: how many ids a portion has.
 
     Raises:
         RequestError: the author may not do it, or the author's own condition does not hold.
@@ -54,7 +54,7 @@ def check(
     for id, old in _removed(update, replica if permit.looks else None):
         permit.remove(id, old, now)
         done += 1
-        if done % size == 0:
+        if done % CHECKED_AT_ONCE == 0:
             yield
     for id, new in update.insert.items():
         stored = None if replica is None or update.reset or id in gone else replica.text(id)
@@ -63,7 +63,7 @@ def check(
         else:
             insert[id] = permit.update(id, stored, new, now)
         done += 1
-        if done % size == 0:
+        if done % CHECKED_AT_ONCE == 0:
             yield
     return Write(Update(update.remove, insert, update.reset), condition)
 
@@ -71,7 +71,7 @@ def check(
 def check_put(put: Put[C], replica: Replica | None, now: float) -> Generator[None, None, None]:
     """Check an update by portions, for storage to be asked then."""
     assert put.permit is not None  # noqa: S101  (otherwise there is nothing to check)
-    put.checked = yield from check(put.permit, put.write, replica, now, CHECKED_AT_ONCE)
+    put.checked = yield from check(put.permit, put.write, replica, now)
 
 
 def _removed(update: Update, replica: Replica | None) -> Iterable[tuple[str, bytes | None]]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Generic
 
 from msgspec import Struct
 
+from sharedstate_core.collection.author import is_refused
 from sharedstate_core.collection.waiting_requests import REQUEST_BYTES
 from sharedstate_core.effects import Answer, C, Effect
 from sharedstate_core.errors import RequestError
@@ -42,14 +43,14 @@ class Caller(Struct, Generic[C], eq=False):
 
     def succeed(self, data: object, out: list[Effect[C]], cursor: Cursor | None = None) -> None:
         """Report the data asked for, unless it may not be seen; `cursor` is the state it shows."""
-        if self._is_refused(out):
+        if is_refused(self, out):
             return
         data = bytes(data) if isinstance(data, Items) else data
         self._answer(Answer(self.author, data, cursor), out)
 
     def succeed_with_names(self, page: Page, out: list[Effect[C]]) -> None:
         """Report the names asked for, unless they may not be seen."""
-        if self._is_refused(out):
+        if is_refused(self, out):
             return
         self._answer(Answer(self.author, page.names, more=page.more), out)
 
@@ -70,12 +71,6 @@ class Caller(Struct, Generic[C], eq=False):
             error.code, error.message, error.reason
         )  # without what the traceback keeps alive
         self._answer(Answer(self.author, None, cursor, plain, outcome_unknown), out)
-
-    def _is_refused(self, out: list[Effect[C]]) -> bool:
-        error = None if self.refusal is None else self.refusal()
-        if error is not None:
-            self.fail(error, out)
-        return error is not None
 
     def _answer(self, answer: Answer, out: list[Effect[C]]) -> None:
         if answer.author is not None:

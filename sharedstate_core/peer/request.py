@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Generic
 
 from msgspec import Raw, Struct
 
+from sharedstate_core.collection.author import is_refused
 from sharedstate_core.collection.waiting_requests import REQUEST_BYTES
 from sharedstate_core.effects import C, Effect
 from sharedstate_core.errors import RequestError
@@ -49,7 +50,7 @@ class Request(Struct, Generic[C], eq=False):
 
     def succeed(self, data: object, out: list[Effect[C]], cursor: Cursor | None = None) -> None:
         """Answer `ok: true` with `data`, unless it may not be seen."""
-        if self._is_refused(out):
+        if is_refused(self, out):
             return
         message: Message
         if isinstance(data, Items):
@@ -60,7 +61,7 @@ class Request(Struct, Generic[C], eq=False):
 
     def succeed_with_names(self, page: Page, out: list[Effect[C]]) -> None:
         """Answer `ok: true` with names, unless they may not be seen."""
-        if self._is_refused(out):
+        if is_refused(self, out):
             return
         message = encode.encode_names_reply(self.cmd, self.tunnel, page.text, more=page.more)
         self.reader.answer(message, self.length, out)
@@ -83,9 +84,3 @@ class Request(Struct, Generic[C], eq=False):
             self.cmd, self.tunnel, error, cursor, outcome_unknown=outcome_unknown
         )
         self.reader.answer(message, self.length, out)
-
-    def _is_refused(self, out: list[Effect[C]]) -> bool:
-        error = None if self.refusal is None else self.refusal()
-        if error is not None:
-            self.fail(error, out)
-        return error is not None

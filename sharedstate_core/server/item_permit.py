@@ -78,10 +78,8 @@ class ItemPermit:
     def _check(self, what: str, id: str, denied: Denied | None) -> None:
         if denied is None:
             return
-        if self._identity.user is None:
-            raise self._identity.refusal()
         why = f": {denied}" if self._explains else ""
-        raise RequestError("forbidden", f"you may not {what} {id!r}{why}")
+        raise self._identity.denial(f"you may not {what} {id!r}{why}")
 
     def _time(self, now: float) -> float:
         time = self._clock.at(now)

@@ -112,9 +112,7 @@ class Rights(Generic[C]):
             app = None if segments == ("apps",) else app
             allowed, what = rules.may_list(app, service, identity.user), "list these names"
         if not allowed:
-            if identity.user is None:
-                raise identity.refusal()
-            raise RequestError("forbidden", f"you may not {what}")
+            raise identity.denial(f"you may not {what}")
 
     def guard(self, author: Author[C], segments: Segments) -> None:
         """Refuse a read, and have content withheld if, when there is an answer, it may no longer be seen.
@@ -145,9 +143,7 @@ class Rights(Generic[C]):
             return None
         known = self._look_up(session, path)
         if known.permit is None:
-            if session.identity.user is None:
-                raise session.identity.refusal()
-            raise RequestError("forbidden", "you may not change this collection")
+            raise session.identity.denial("you may not change this collection")
         return known.permit
 
     def _look_up(self, session: Reader[C], path: CollectionPath) -> _Known:

@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from sharedstate_anyio.logs.repeated_errors import RepeatedErrors
+    from sharedstate_core import AuthReason
 
-    from .identity import AuthRequest, Reason
+    from .identity import AuthRequest
 
 SECONDS: Final = 10.0
 """How long a call may take."""
@@ -40,7 +41,7 @@ TASKS: Final = 64
 """Calls of an async function at a time."""
 HUNG: Final = 32
 """Threads that may hang beside those."""
-_TEXTS: Final[dict[Reason, str]] = {
+_TEXTS: Final[dict[AuthReason, str]] = {
     "missing": "there is no token",
     "invalid": "the token is not valid",
     "expired": "the token has expired",
@@ -166,7 +167,7 @@ class Function:
             raise _NonsenseError(f"returned an id that is no text of 1 to {MAX_ID} characters")
         return Identity(user, None if expires is None else float(expires))
 
-    def _complain(self, kind: str, problem: str) -> Reason:
+    def _complain(self, kind: str, problem: str) -> AuthReason:
         fields = {"event": "authenticate_failed", "function": self._name}
         self._errors.report(("authenticate", kind), f"{self._name} {problem}", None, fields)
         return "unavailable"

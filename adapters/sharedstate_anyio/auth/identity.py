@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Reason: TypeAlias = Literal["missing", "invalid", "expired", "revoked", "unavailable"]
+    from sharedstate_core import AuthReason
 
 TOKEN_BYTES: Final = 8 * 1024
 """Longest token: a longer one is refused before anything looks at it."""
@@ -26,9 +26,9 @@ class Unauthenticated(Exception):  # noqa: N818  (what the wire calls it)
         text: one line for whoever showed it; never holds any part of it.
     """
 
-    def __init__(self, reason: Reason, text: str) -> None:
+    def __init__(self, reason: AuthReason, text: str) -> None:
         super().__init__(text)
-        self.reason: Reason = reason
+        self.reason: AuthReason = reason
         self.text = text
 
 
