@@ -29,7 +29,7 @@ MOST: Final = 96 << 20
 
 
 def main() -> None:
-    """Run both attacks on a server of its own."""
+    """Run both attacks, first on another server: what somebody waits then is the machine's doing, not the server's."""
     parser = argparse.ArgumentParser(prog="python -m tests.support.hostile")
     parser.add_argument("messages", type=int, nargs="?", default=20_000)
     parser.add_argument("connections", type=int, nargs="?", default=5_000)
@@ -44,8 +44,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "config.json"
         file.write_text(json.dumps(_document()), "utf-8")
-        with program(command, file, "--loop", args.loop, until="Ctrl-C") as server:
-            _run(server, args)
+        start = partial(program, command, file, "--loop", args.loop, until="Ctrl-C")
+        with start() as server, start() as elsewhere:
+            _run(server, elsewhere, args)
 
 
 def _document() -> dict[str, object]:
@@ -54,19 +55,23 @@ def _document() -> dict[str, object]:
     return {"service": {"port": 0}, "services": services}
 
 
-def _run(server: Process, args: argparse.Namespace) -> None:
+def _run(server: Process, elsewhere: Process, args: argparse.Namespace) -> None:
     waits = (sys.executable, "-m", "tests.support.hostile.waits", str(server.port))
+    attacks = (
+        (f"{args.messages:,} messages", crowd.send_messages, args.messages),
+        (f"{args.connections:,} connections", crowd.connect, args.connections),
+    )
     with program(*waits) as canary:
         time.sleep(1)
         canary.command("")
         time.sleep(QUIET_SECONDS)
         _tell("quiet", server, canary)
         before, _ = server.memory(), server.metrics()  # which begins to count turns
-        how = {"seed": args.seed, "rate": args.rate}
-        anyio.run(partial(crowd.send_messages, server.port, args.messages, **how))
-        _tell(f"{args.messages:,} messages", server, canary)
-        anyio.run(partial(crowd.connect, server.port, args.connections, **how))
-        _tell(f"{args.connections:,} connections", server, canary)
+        for name, attack, number in attacks:
+            for target, where in ((elsewhere, ", elsewhere"), (server, "")):
+                how = {"seed": args.seed, "rate": args.rate}
+                anyio.run(partial(attack, target.port, number, **how))
+                _tell(name + where, server, canary)
         time.sleep(1)
         left = server.metrics()
         turns = f"{TURNS}_count", f'{TURNS}_bucket{{le="0.01"}}', LONGEST
@@ -81,7 +86,7 @@ def _run(server: Process, args: argparse.Namespace) -> None:
 def _tell(name: str, server: Process, canary: Process) -> None:
     count, median, p99, longest = canary.command("").split()
     print(
-        f"{name:>20}: waits median {median} ms, p99 {p99} ms, longest {longest} ms (of {count}); "
+        f"{name:>30}: waits median {median} ms, p99 {p99} ms, longest {longest} ms (of {count}); "
         f"server {server.memory() / (1 << 20):.0f} MiB, {server.cpu():.1f} s of CPU",
         flush=True,
     )
