@@ -18,6 +18,8 @@ declare const SharedStateError_base: new (...args: any[]) => Error & Details;
  * @property {number} [close_code]
  * @property {unknown} [outcome]
  * @property {unknown} [reason]
+ * @property {unknown} [place]
+ * @property {unknown} [rule]
  * @property {unknown} [epoch]
  * @property {unknown} [version]
  */
@@ -49,7 +51,8 @@ declare const SharedStateError_base: new (...args: any[]) => Error & Details;
  *   needs conditions or transactions, which level 1 does not have.
  *
  * Further members of the reply are copied: `outcome` ("unknown") with `unavailable`; `epoch` and
- * `version`, the collection's current state, with `conflict`.
+ * `version`, the collection's current state, with `conflict`; `reason` with `unauthenticated`; `place`, where in an update
+ * the fault is, such as `insert[3]`; `rule`, for administrators.
  */
 declare class SharedStateError extends SharedStateError_base {
     /**
@@ -72,6 +75,8 @@ type Details = {
     close_code?: number | undefined;
     outcome?: unknown;
     reason?: unknown;
+    place?: unknown;
+    rule?: unknown;
     epoch?: unknown;
     version?: unknown;
 };

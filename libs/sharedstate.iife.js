@@ -48,6 +48,9 @@ var SHAREDSTATE = (() => {
         if (value !== void 0 && !(name in this)) this[name] = value;
     }
   };
+  var bad_update = (place, problem) => new SharedStateError("bad_update", `${place || "update"}: ${problem}`, {
+    place: place || void 0
+  });
   var Unauthorized = class extends Error {
   };
 
@@ -71,8 +74,7 @@ var SHAREDSTATE = (() => {
   var MEMBERS = ["insert", "remove", "reset", "if"];
   function with_ids(changes) {
     for (const name of Object.keys(changes ?? {}))
-      if (!MEMBERS.includes(name))
-        throw new SharedStateError("bad_update", `${name}: expected ${MEMBERS.join(", ")}`);
+      if (!MEMBERS.includes(name)) throw bad_update(name, `expected ${MEMBERS.join(", ")}`);
     if (!Array.isArray(changes?.insert)) return changes;
     const insert = (
       /** @type {any[]} */
@@ -175,13 +177,13 @@ var SHAREDSTATE = (() => {
       return json;
     }
     const kind = typeof json === "number" ? json : json?.constructor?.name;
-    throw new SharedStateError("bad_update", `${place || "update"}: ${kind} is not JSON`);
+    throw bad_update(place, `${kind} is not JSON`);
   }
 
   // src/extras/validation.js
   function plain_changes(changes) {
     const copy2 = plain(changes);
-    expect(is_object(copy2), "update", "an object with remove, insert, reset");
+    expect(is_object(copy2), "", "an object with remove, insert, reset");
     expect(!("if" in changes) || changes.if, "if", "a cursor");
     const prepared = with_ids(copy2);
     const { insert = [] } = prepared;
@@ -209,7 +211,7 @@ var SHAREDSTATE = (() => {
     }
   }
   function expect(holds, place, what) {
-    if (!holds) throw new SharedStateError("bad_update", `${place}: expected ${what}`);
+    if (!holds) throw bad_update(place, `expected ${what}`);
   }
 
   // src/util/callbacks.js
@@ -321,16 +323,15 @@ var SHAREDSTATE = (() => {
     const [insert, remove, ids] = [arg?.insert, arg?.remove, arg?.if?.ids].map(list);
     if (insert.length + remove.length > items || ids.length > items)
       return new SharedStateError("too_many", `more than ${items} ids`);
-    const bad = (place, problem) => new SharedStateError("bad_update", `${place}: ${problem}`);
     const long = `longer than ${id_bytes} bytes of UTF-8`;
     const may_nest = text.length > 2 * depth;
     for (const [n, item] of insert.entries()) {
-      if (is_long(item?.id, id_bytes)) return bad(`insert[${n}].id`, long);
+      if (is_long(item?.id, id_bytes)) return bad_update(`insert[${n}].id`, long);
       if (may_nest && nests_deeper(item, depth))
-        return bad(`insert[${n}]`, `nested more than ${depth} levels deep`);
+        return bad_update(`insert[${n}]`, `nested more than ${depth} levels deep`);
     }
     for (const [n, id] of remove.entries())
-      if (is_long(id, id_bytes)) return bad(`remove[${n}]`, long);
+      if (is_long(id, id_bytes)) return bad_update(`remove[${n}]`, long);
     return is_long(text, message_bytes) ? new SharedStateError("too_large", `the message has more than ${message_bytes} bytes`) : void 0;
   }
   var is_long = (text, most = Infinity) => typeof text === "string" && text.length * 3 > most && new Blob([text]).size > most;

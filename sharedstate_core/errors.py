@@ -61,13 +61,31 @@ class RequestError(SharedStateError):
         code: one of `ErrorCode`.
         message: one readable sentence, without a final full stop.
         reason: of `unauthenticated`, one of `AuthReason`.
+        place: of an update, where in it the fault is, such as `insert[3].id`; None if it is not in one place.
+        rule: which rule denies it, such as `rules[0].update`; None for those who may not know.
     """
 
-    def __init__(self, code: ErrorCode, message: str, reason: AuthReason | None = None) -> None:
+    def __init__(
+        self,
+        code: ErrorCode,
+        message: str,
+        reason: AuthReason | None = None,
+        *,
+        place: str | None = None,
+        rule: str | None = None,
+    ) -> None:
         super().__init__(message)
         self.code: ErrorCode = code
         self.message = message
         self.reason = reason
+        self.place = place
+        self.rule = rule
+
+
+def bad_update(place: str, problem: str) -> RequestError:
+    """Return the error for an update with something wrong in one place; empty for the update as a whole."""
+    message = f"{place}: {problem}" if place else problem
+    return RequestError("bad_update", message, place=place or None)
 
 
 class Refusal(NamedTuple):
@@ -76,8 +94,15 @@ class Refusal(NamedTuple):
     code: ErrorCode
     message: str
     reason: AuthReason | None = None
+    place: str | None = None
+    rule: str | None = None
 
     @classmethod
     def of(cls, error: RequestError) -> Refusal:
         """Return the contents of an error."""
-        return cls(error.code, error.message, error.reason)
+        return cls(error.code, error.message, error.reason, error.place, error.rule)
+
+    def error(self) -> RequestError:
+        """Return an error with these contents, which was never raised."""
+        code, message, reason, place, rule = self
+        return RequestError(code, message, reason, place=place, rule=rule)

@@ -37,9 +37,16 @@ class Identity(Struct, frozen=True, eq=False):
         """Return what a request is answered that needs a user."""
         return unauthenticated(self.reason)
 
-    def denial(self, text: str) -> RequestError:
-        """Return what a request is answered that this user may not make, or one without a user."""
-        return self.refusal() if self.user is None else RequestError("forbidden", text)
+    def denial(self, text: str, rule: str | None = None) -> RequestError:
+        """Return what a request is answered that this user may not make, or one without a user.
+
+        Args:
+            text: why, for a user.
+            rule: which rule denies it, for a user who may know.
+        """
+        if self.user is None:
+            return self.refusal()
+        return RequestError("forbidden", text, rule=rule)
 
 
 NOBODY: Final = Identity()

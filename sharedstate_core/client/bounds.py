@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from sharedstate_core.errors import RequestError
+from sharedstate_core.errors import RequestError, bad_update
 
 if TYPE_CHECKING:
     from sharedstate_core.storage import Condition
@@ -60,8 +60,7 @@ def update_fault(
         return RequestError("too_many", f"an update may name at most {most} ids")
     if most is not None and condition is not None and len(condition.ids or ()) > most:
         return RequestError("too_many", f"a condition may name at most {most} ids")
-    problem = _long_id(update, bounds.id_bytes) or _deep_item(update, bounds.depth)
-    return RequestError("bad_update", problem) if problem else None
+    return _long_id(update, bounds.id_bytes) or _deep_item(update, bounds.depth)
 
 
 def message_fault(size: int, bounds: Bounds) -> RequestError | None:
@@ -72,27 +71,27 @@ def message_fault(size: int, bounds: Bounds) -> RequestError | None:
     return RequestError("too_large", f"the message has {size} bytes; this server takes {most}")
 
 
-def _long_id(update: Update, most: int | None) -> str | None:
-    """Return which id is too long, if one is."""
+def _long_id(update: Update, most: int | None) -> RequestError | None:
+    """Return the error for an id that is too long, if one is."""
     if most is None or max(map(len, (*update.insert, *update.remove)), default=0) * 4 <= most:
         return None
     too_long = f"longer than {most} bytes of UTF-8"
     for place, id in enumerate(update.remove):
         if _is_long(id, most):
-            return f"remove[{place}]: {too_long}"
+            return bad_update(f"remove[{place}]", too_long)
     for place, id in enumerate(update.insert):
         if _is_long(id, most):
-            return f"insert[{place}].id: {too_long}"
+            return bad_update(f"insert[{place}].id", too_long)
     return None
 
 
-def _deep_item(update: Update, depth: int | None) -> str | None:
-    """Return which item is nested too deep, if one is."""
+def _deep_item(update: Update, depth: int | None) -> RequestError | None:
+    """Return the error for an item that is nested too deep, if one is."""
     if depth is None or max(map(len, update.insert.values()), default=0) <= 2 * depth:
         return None
     for place, text in enumerate(update.insert.values()):
         if _nests_deeper(text, depth):
-            return f"insert[{place}]: nested more than {depth} levels deep"
+            return bad_update(f"insert[{place}]", f"nested more than {depth} levels deep")
     return None
 
 

@@ -57,7 +57,8 @@ class ServerRefusedError(RequestError):
     A level 1 server gives no code: then it is `failed`, or `refused` if it left a path out of the subscriptions.
 
     Attributes:
-        details: the other members of the reply's `error`.
+        reason, place, rule: as the server says; None without.
+        details: the other members of the reply's `error`, these three included.
         cursor: with `conflict`, the collection's current state.
     """
 
@@ -72,11 +73,23 @@ class ServerRefusedError(RequestError):
         code = error.get("code")
         known: Any = code if isinstance(code, str) else otherwise
         said = error.get("message")
-        super().__init__(known, said if isinstance(said, str) else message)
+        super().__init__(
+            known,
+            said if isinstance(said, str) else message,
+            _text(error, "reason"),
+            place=_text(error, "place"),
+            rule=_text(error, "rule"),
+        )
         self.cursor = cursor
         self.details = {
             key: value for key, value in error.items() if key not in {"code", "message"}
         }
+
+
+def _text(members: Mapping[str, Any], name: str) -> Any:
+    """Return a member that is a text; None for anything else."""
+    value = members.get(name)
+    return value if isinstance(value, str) else None
 
 
 class _Sent(NamedTuple):

@@ -20,6 +20,8 @@ from sharedstate_core.updates import Update
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
 
+    from sharedstate_core.wire.decode import Places
+
     from .permit import Permit
     from .replica import Replica
     from .waiting_requests import Put
@@ -32,18 +34,23 @@ TRIES: Final = 3
 
 
 def check(
-    permit: Permit, write: Write, replica: Replica | None, now: float
+    permit: Permit,
+    write: Write,
+    places: Places | None,
+    replica: Replica | None,
+    now: float,
 ) -> Generator[None, None, Write]:
     """Check an update by portions of about `CHECKED_AT_ONCE` ids, and return what storage is asked for.
 
     Args:
         permit: what the author may do.
         write: what the author wants.
+        places: of its ids in the author's message; None if they stand there in this order.
         replica: what is stored, unless the permit does not depend on it; it does not change meanwhile.
         now: seconds, monotonic.
 
     Raises:
-        RequestError: the author may not do it, or the author's own condition does not hold.
+        RequestError: the author may not do it, with the place, or the author's own condition does not hold.
     """
     update, insert, done = write.update, {}, 0
     condition = write.condition
@@ -51,27 +58,44 @@ def check(
         assert replica is not None  # noqa: S101  (the collection has seen to it)
         condition = _unchanged(write, replica)
     gone = frozenset(update.remove)
-    for id, old in _removed(update, replica if permit.looks else None):
-        permit.remove(id, old, now)
-        done += 1
-        if done % CHECKED_AT_ONCE == 0:
-            yield
-    for id, new in update.insert.items():
-        stored = None if replica is None or update.reset or id in gone else replica.text(id)
-        if stored is None or not permit.looks:
-            insert[id] = permit.insert(id, new, now)
-        else:
-            insert[id] = permit.update(id, stored, new, now)
-        done += 1
-        if done % CHECKED_AT_ONCE == 0:
-            yield
+    removed: int | None = None
+    try:
+        for id, old in _removed(update, replica if permit.looks else None):
+            permit.remove(id, old, now)
+            done += 1
+            if done % CHECKED_AT_ONCE == 0:
+                yield
+        removed = done
+        for id, new in update.insert.items():
+            stored = None if replica is None or update.reset or id in gone else replica.text(id)
+            if stored is None or not permit.looks:
+                insert[id] = permit.insert(id, new, now)
+            else:
+                insert[id] = permit.update(id, stored, new, now)
+            done += 1
+            if done % CHECKED_AT_ONCE == 0:
+                yield
+    except RequestError as error:
+        if error.code != "unavailable":  # else it is not about the item
+            error.place = _place(update, places, done, removed)
+        raise
     return Write(Update(update.remove, insert, update.reset), condition)
 
 
 def check_put(put: Put[C], replica: Replica | None, now: float) -> Generator[None, None, None]:
     """Check an update by portions, for storage to be asked then."""
     assert put.permit is not None  # noqa: S101  (otherwise there is nothing to check)
-    put.checked = yield from check(put.permit, put.write, replica, now)
+    put.checked = yield from check(put.permit, put.write, put.places, replica, now)
+
+
+def _place(update: Update, places: Places | None, done: int, removed: int | None) -> str:
+    """Return the place of what is checked after `done` others, in the author's message."""
+    if removed is not None:
+        index = done - removed
+        return f"insert[{index if places is None else places.insert[index]}]"
+    if update.reset:
+        return "reset"
+    return f"remove[{done if places is None else places.remove[done]}]"
 
 
 def _removed(update: Update, replica: Replica | None) -> Iterable[tuple[str, bytes | None]]:

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from sharedstate_core.effects import C
 from sharedstate_core.storage import Outcome, Rejected, Write
+from sharedstate_core.wire.decode import Places
 
 from .author import Author
 from .permit import Permit
@@ -36,6 +37,7 @@ class Put(Struct, Generic[C], eq=False):
         write: what the author wants.
         size: its `put_size`.
         permit: what the author may do; None for everything.
+        places: of its ids in the author's message; None if they stand there in this order, each once.
         checked: what storage is asked for, once it has been checked; the same as `write` without a permit.
         tries: how often it has been checked in vain.
     """
@@ -44,6 +46,7 @@ class Put(Struct, Generic[C], eq=False):
     write: Write
     size: int
     permit: Permit | None = None
+    places: Places | None = None
     checked: Write | None = None
     tries: int = 0
 

@@ -10,7 +10,7 @@ from msgspec import Struct
 from sharedstate_core.collection.author import is_refused
 from sharedstate_core.collection.waiting_requests import REQUEST_BYTES
 from sharedstate_core.effects import Answer, C, Effect
-from sharedstate_core.errors import RequestError
+from sharedstate_core.errors import Refusal, RequestError
 from sharedstate_core.messages import Items
 
 from .session import Session
@@ -67,9 +67,7 @@ class Caller(Struct, Generic[C], eq=False):
         outcome_unknown: bool = False,
     ) -> None:
         """Report that nothing was done or, with `outcome_unknown`, that the outcome is unknown."""
-        plain = RequestError(
-            error.code, error.message, error.reason
-        )  # without what the traceback keeps alive
+        plain = Refusal.of(error).error()  # without what the traceback keeps alive
         self._answer(Answer(self.author, None, cursor, plain, outcome_unknown), out)
 
     def _answer(self, answer: Answer, out: list[Effect[C]]) -> None:

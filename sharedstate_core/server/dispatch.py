@@ -133,9 +133,9 @@ class Dispatcher(Generic[C]):
         if self.rights.are_limited:
             permit = self.rights.permit(request.reader, path)
         self._registry.admit(path)
-        write = decode_write(arg, self._limits.current)
+        write, places = decode_write(arg, self._limits.current)
         size = put_size(write, len(arg) + len(request.tunnel))
-        self.take_in(path, Put(request, write, size, permit), out)
+        self.take_in(path, Put(request, write, size, permit, places), out)
 
     def get(self, author: Author[C], path: str, arg: Raw | Paging | None, out: Effects[C]) -> None:
         """Answer a read of any path but those of a connection itself; `arg` is for lists of names alone.

@@ -78,8 +78,10 @@ class ItemPermit:
     def _check(self, what: str, id: str, denied: Denied | None) -> None:
         if denied is None:
             return
-        why = f": {denied}" if self._explains else ""
-        raise self._identity.denial(f"you may not {what} {id!r}{why}")
+        text = f"you may not {what} {id!r}"
+        if not self._explains:
+            raise self._identity.denial(text)
+        raise self._identity.denial(f"{text}: {denied}", denied.rule)
 
     def _time(self, now: float) -> float:
         time = self._clock.at(now)

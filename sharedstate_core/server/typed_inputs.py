@@ -158,7 +158,7 @@ class TypedInputs(Inputs[C]):
             def reply(decision: Decision[C]) -> None:
                 refused = [decision.refused.get(path) for path, _ in changes.insert]
                 if refused and refused[0] is not None:
-                    caller.fail(RequestError(*refused[0]), out)
+                    caller.fail(refused[0].error(), out)
                 else:
                     caller.succeed(None, out)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import msgspec
 from msgspec import Raw, Struct
 
-from sharedstate_core.errors import RequestError
+from sharedstate_core.errors import RequestError, bad_update
 from sharedstate_core.json_faults import decoder_fault
 from sharedstate_core.names import Paging
 from sharedstate_core.paths import MAX_SEGMENT_BYTES
@@ -61,6 +61,30 @@ class Subscribe(NamedTuple):
 
     path: str
     sub: bytes
+
+
+class Places(NamedTuple):
+    """Where in its message each id of an update stands, in the order of the update; listed twice, the last time.
+
+    Attributes:
+        insert: indices, of the items that are set.
+        remove: indices, of the ids that are removed.
+    """
+
+    insert: Sequence[int]
+    remove: Sequence[int]
+
+
+class WriteMessage(NamedTuple):
+    """The argument of a `PUT` to a collection.
+
+    Attributes:
+        write: what is asked for.
+        places: of its ids; None if they stand in this order, each once.
+    """
+
+    write: Write
+    places: Places | None = None
 
 
 class SubscriptionChanges(NamedTuple):
@@ -166,7 +190,7 @@ def _decode_piecemeal(text: str, limits: Limits) -> RequestMessage:
     return RequestMessage(cmd, path, envelope.arg, tunnel)
 
 
-def decode_write(arg: Raw, limits: Limits) -> Write:
+def decode_write(arg: Raw, limits: Limits) -> WriteMessage:
     """Decode the argument of a `PUT` to a collection.
 
     Raises:
@@ -175,11 +199,11 @@ def decode_write(arg: Raw, limits: Limits) -> Write:
     try:
         message = _decode_update(arg if len(arg) <= FEW else outline_update(arg, limits))
     except RecursionError:
-        raise RequestError("bad_update", too_deep(limits)) from None
+        raise bad_update("", too_deep(limits)) from None
     check_number_of_ids(len(message.insert) + len(message.remove), limits)
     insert: dict[str, bytes] = {}
     bracketed: list[bytes] = []
-    fault: str | None = None
+    fault: RequestError | None = None
     flat = 2 * limits.depth  # a text of this length cannot nest deeper
     for index, raw in enumerate(message.insert):
         text = bytes(raw)
@@ -191,22 +215,31 @@ def decode_write(arg: Raw, limits: Limits) -> Write:
             fault = item_fault(index, error)
             break
         if problem := id_problem(id, limits):
-            fault = f"insert[{index}].id: {problem}"
+            fault = bad_update(f"insert[{index}].id", problem)
             break
         insert[id] = text
     if bracketed or fault is not None:
         _check_items(bracketed, fault, message.insert, limits)
     for index, id in enumerate(message.remove):
         if problem := id_problem(id, limits):
-            raise RequestError("bad_update", f"remove[{index}]: {problem}")
+            raise bad_update(f"remove[{index}]", problem)
     remove = tuple(dict.fromkeys(message.remove)) if message.remove else ()
     update = Update(remove, insert, message.reset)
     wanted = message.condition
-    return Write(update, None if wanted is None else _condition(wanted, limits))
+    write = Write(update, None if wanted is None else _condition(wanted, limits))
+    if update.listed == len(message.insert) + len(message.remove):
+        return WriteMessage(write)
+    return WriteMessage(write, _places(message))
+
+
+def _places(message: _Update) -> Places:
+    insert = {_head.decode(raw).id: index for index, raw in enumerate(message.insert)}
+    remove = {id: index for index, id in enumerate(message.remove)}
+    return Places(tuple(insert.values()), tuple(remove.values()))
 
 
 def _check_items(
-    bracketed: Sequence[bytes], fault: str | None, insert: Sequence[Raw], limits: Limits
+    bracketed: Sequence[bytes], fault: RequestError | None, insert: Sequence[Raw], limits: Limits
 ) -> None:
     """Check texts with many brackets all at once: one by one they would cost several times as much.
 
@@ -215,16 +248,16 @@ def _check_items(
     """
     if nests_deeper(b"".join(bracketed), limits.depth):
         index = next(n for n, raw in enumerate(insert) if nests_deeper(bytes(raw), limits.depth))
-        fault = f"insert[{index}]: {too_deep(limits)}"
+        fault = bad_update(f"insert[{index}]", too_deep(limits))
     if fault is not None:
-        raise RequestError("bad_update", fault)
+        raise fault
 
 
 def _decode_update(arg: Raw) -> _Update:
     try:
         return _update.decode(arg)
     except msgspec.ValidationError as error:
-        raise RequestError("bad_update", update_fault(error)) from None
+        raise update_fault(error) from None
 
 
 def _condition(wanted: _If, limits: Limits) -> Condition:

@@ -28,6 +28,8 @@ class Error(Struct, omit_defaults=True):
     message: str
     outcome: str | UnsetType = UNSET
     reason: str | UnsetType = UNSET
+    place: str | UnsetType = UNSET
+    rule: str | UnsetType = UNSET
 
 
 class _Reply(Struct, tag_field="type", tag="REPLY"):
@@ -55,7 +57,13 @@ _encode = msgspec.json.Encoder().encode
 
 def error_of(error: RequestError | Refusal) -> Error:
     """Return an error as it is told."""
-    return Error(error.code, error.message, reason=error.reason or UNSET)
+    return Error(
+        error.code,
+        error.message,
+        reason=error.reason or UNSET,
+        place=error.place or UNSET,
+        rule=error.rule or UNSET,
+    )
 
 
 def encode_reply(cmd: str | Raw, tunnel: Raw, data: object, cursor: Cursor | None = None) -> bytes:

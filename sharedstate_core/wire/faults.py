@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Literal, NoReturn, TypeAlias
 import msgspec
 from msgspec import Raw, Struct
 
-from sharedstate_core.errors import ErrorCode, RequestError
+from sharedstate_core.errors import ErrorCode, RequestError, bad_update
 from sharedstate_core.json_faults import decoder_fault, fault_place
 
 from .nesting import nests_deeper
@@ -98,25 +98,27 @@ def _with_surrogates(raw: Raw) -> Raw:
     return Raw(data)
 
 
-def update_fault(error: msgspec.ValidationError) -> str:
-    """Describe the first member of an update that has the wrong type."""
+def update_fault(error: msgspec.ValidationError) -> RequestError:
+    """Return the error for the first member of an update that has the wrong type."""
     place = fault_place(error)
     if not place:
-        return "expected an object with remove, insert, reset"
+        return bad_update("", "expected an object with remove, insert, reset")
     if place == "reset":
-        return "reset: expected true or false"
+        return bad_update(place, "expected true or false")
     if place.startswith("if"):
-        return 'if: expected {"epoch": string, "version": whole number, "ids": array of strings}'
-    return f"{place}: expected {'a string' if place.endswith(']') else 'an array'}"
+        members = '{"epoch": string, "version": whole number, "ids": array of strings}'
+        return bad_update("if", f"expected {members}")
+    return bad_update(place, f"expected {'a string' if place.endswith(']') else 'an array'}")
 
 
-def item_fault(index: int | str, error: msgspec.ValidationError) -> str:
-    """Describe what is wrong with the `id` of an inserted item, or with the item itself if it is not an object."""
+def item_fault(index: int | str, error: msgspec.ValidationError) -> RequestError:
+    """Return the error for the `id` of an inserted item, or for the item itself if it is not an object."""
+    place = f"insert[{index}]"
     if "missing" in str(error):
-        return f"insert[{index}].id: is missing"
+        return bad_update(f"{place}.id", "is missing")
     if fault_place(error).endswith("id"):
-        return f"insert[{index}].id: expected a string"
-    return f"insert[{index}]: expected an object"
+        return bad_update(f"{place}.id", "expected a string")
+    return bad_update(place, "expected an object")
 
 
 def too_deep(limits: Limits) -> str:

@@ -90,7 +90,7 @@ def _check_items(insert: Raw, limits: Limits) -> None:
             number = len(_items.decode(insert))
         except msgspec.ValidationError as error:
             index = fault_place(error)[1:].partition("]")[0]
-            raise RequestError("bad_update", item_fault(index, error)) from None
+            raise item_fault(index, error) from None
         check_number_of_ids(number, limits)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sharedstate_core.errors import RequestError
+from sharedstate_core.errors import RequestError, bad_update
 
 from .faults import too_deep
 from .nesting import nests_deeper
@@ -24,12 +24,12 @@ def check_bounds(write: Write, limits: Limits) -> None:
     check_number_of_ids(update.listed, limits)
     for id, text in update.insert.items():
         if problem := id_problem(id, limits):
-            raise RequestError("bad_update", f"insert[{id!r}]: {problem}")
+            raise bad_update(f"insert[{id!r}]", problem)
         if nests_deeper(text, limits.depth):
-            raise RequestError("bad_update", f"insert[{id!r}]: {too_deep(limits)}")
+            raise bad_update(f"insert[{id!r}]", too_deep(limits))
     for index, id in enumerate(update.remove):
         if problem := id_problem(id, limits):
-            raise RequestError("bad_update", f"remove[{index}]: {problem}")
+            raise bad_update(f"remove[{index}]", problem)
     if condition is not None and condition.ids is not None:
         check_number_in_condition(len(condition.ids), limits)
 

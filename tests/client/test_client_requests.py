@@ -14,7 +14,7 @@ from sharedstate_core.client import (
     SendText,
     Settled,
 )
-from sharedstate_core.client.requests import WINDOW
+from sharedstate_core.client.requests import WINDOW, ServerRefusedError
 
 from .by_hand import PATH, in_sync, notification, reply, sent, subscribed, text
 
@@ -46,6 +46,28 @@ def test_requests_are_settled_by_their_replies() -> None:
     assert done == [Settled(first, b"2", Cursor("e", 5))]
     assert client.receive_text(reply(first, 2)) == []
     assert client.unsettled == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "known"),
+    [
+        ({"reason": "expired"}, ("expired", None, None)),
+        ({"place": "insert[3]", "rule": "rules[0].update"}, (None, "insert[3]", "rules[0].update")),
+        ({"reason": 1, "place": ["insert", 3], "rule": None, "hint": 1}, (None, None, None)),
+    ],
+)
+def test_an_error_has_what_the_server_says_of_it(
+    error: dict[str, object], known: tuple[object, ...]
+) -> None:
+    client = ClientProtocol()
+    client.connection_opened()
+    ticket, _ = client.update(PATH, Update(reset=True))
+    told = {"code": "forbidden", "message": "no", **error}
+    [refused] = client.receive_text(reply(ticket, "no", ok=False, error=told))
+    assert isinstance(refused, Settled)
+    assert isinstance(refused.error, ServerRefusedError)
+    assert (refused.error.reason, refused.error.place, refused.error.rule) == known
+    assert refused.error.details == error
 
 
 def test_a_lost_connection_settles_what_was_sent() -> None:

@@ -45,6 +45,8 @@ def test_a_client_refuses_what_the_server_would(remove: list[str], items: dict[s
         code = error.code
     fault = update_fault(update, None, bounds_of(KNOWN))
     assert code == (None if fault is None else fault.code)
+    if fault is not None and code == "bad_update":
+        assert fault.message.startswith(f"{fault.place}: ")
 
 
 def opened(token: str | None = None) -> ClientProtocol:

@@ -100,6 +100,7 @@ async def test_what_is_not_unicode_is_refused_and_leaves_nothing_behind(
                 await ds.update(**update)
             assert refused.value.code == "bad_update"
             assert str(refused.value).startswith(f"{place}: ")
+            assert refused.value.place == ("if" if "if_" in update else place)
         assert await ds.update(insert=[{"id": "a"}]) == 1
 
 

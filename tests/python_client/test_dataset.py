@@ -140,6 +140,7 @@ async def test_bad_updates(update: dict[str, Any], place: str) -> None:
             await ds.update(**update)
         assert refused.value.code == "bad_update"
         assert refused.value.message.startswith(place)
+        assert refused.value.place == refused.value.message.split(": ")[0]
         assert await ds.update(insert=[{"id": "ok"}]) == 1
         assert list(ds) == ["ok"]
 

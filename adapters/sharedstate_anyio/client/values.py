@@ -11,6 +11,7 @@ import msgspec
 
 from sharedstate_core import Condition, Cursor, RequestError, Update
 from sharedstate_core.arguments import as_condition, check_text, expect, found, item_id
+from sharedstate_core.errors import bad_update
 
 if sys.version_info >= (3, 13):
     from typing import TypeVar
@@ -99,14 +100,13 @@ def make_update(
     texts = dict(_item(item, f"insert[{number}]") for number, item in enumerate(insert))
     ids = tuple(remove)
     for number, id in enumerate(ids):
+        place = f"remove[{number}]"
         if not isinstance(id, str):
-            raise RequestError(
-                "bad_update", f"remove[{number}]: expected a string, found {found(id)}"
-            )
+            raise bad_update(place, f"expected a string, found {found(id)}")
         try:
-            check_text(f"remove[{number}]", id)
+            check_text(place, id)
         except ValueError as error:
-            raise RequestError("bad_update", str(error)) from None
+            raise RequestError("bad_update", str(error), place=place) from None
     return Update(tuple(dict.fromkeys(ids)), texts, reset)
 
 
@@ -116,15 +116,15 @@ def _item(item: ItemLike, place: str) -> tuple[str, bytes]:
             return item_id(item), item
         if not isinstance(item, Mapping):
             problem = f"expected a mapping, or JSON text as bytes, not {type(item).__name__}"
-            raise RequestError("bad_update", f"{place}: {problem}")
+            raise bad_update(place, problem)
         members = dict(item)
         id = members.setdefault("id", str(uuid.uuid4()))
         if not isinstance(id, str):
-            raise RequestError("bad_update", f"{place}.id: expected a string, found {found(id)}")
+            raise bad_update(f"{place}.id", f"expected a string, found {found(id)}")
         text = json.dumps(members, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
         return id, text.encode()
     except (TypeError, ValueError, RecursionError) as error:
-        raise RequestError("bad_update", f"{place}: {error}") from error
+        raise bad_update(place, str(error)) from error
 
 
 def make_condition(wanted: Cursor | Condition | None) -> Condition | None:
@@ -137,4 +137,4 @@ def make_condition(wanted: Cursor | Condition | None) -> Condition | None:
     try:
         return None if wanted is None else as_condition(wanted, "if_")
     except ValueError as error:
-        raise RequestError("bad_update", str(error)) from None
+        raise RequestError("bad_update", str(error), place="if") from None

@@ -1,4 +1,4 @@
-import { SharedStateError } from "../protocol/errors.js";
+import { bad_update } from "../protocol/errors.js";
 import { random_id } from "../util/random.js";
 
 /** @import { Item } from "../protocol/replica.js" */
@@ -36,8 +36,7 @@ const MEMBERS = ["insert", "remove", "reset", "if"];
  */
 export function with_ids(changes) {
   for (const name of Object.keys(changes ?? {}))
-    if (!MEMBERS.includes(name))
-      throw new SharedStateError("bad_update", `${name}: expected ${MEMBERS.join(", ")}`);
+    if (!MEMBERS.includes(name)) throw bad_update(name, `expected ${MEMBERS.join(", ")}`);
   // Whatever is not a list or an item is left to the server, which names the place in its answer.
   if (!Array.isArray(changes?.insert)) return changes;
   const insert = /** @type {any[]} */ (changes.insert).map((item) =>

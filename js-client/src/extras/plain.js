@@ -1,6 +1,6 @@
 /** What can be stored: JSON values, without anything that would be lost or changed on the way. */
 
-import { SharedStateError } from "../protocol/errors.js";
+import { SharedStateError, bad_update } from "../protocol/errors.js";
 import { is_object } from "../protocol/messages.js";
 
 /**
@@ -41,5 +41,5 @@ function copy(json, place) {
     return json;
   }
   const kind = typeof json === "number" ? json : json?.constructor?.name;
-  throw new SharedStateError("bad_update", `${place || "update"}: ${kind} is not JSON`);
+  throw bad_update(place, `${kind} is not JSON`);
 }

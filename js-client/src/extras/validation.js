@@ -1,7 +1,7 @@
 /** Checks of an update before it is sent or added to a transaction. Not in the lean core. */
 
 import { with_ids } from "../api/changes.js";
-import { SharedStateError } from "../protocol/errors.js";
+import { bad_update } from "../protocol/errors.js";
 import { is_object } from "../protocol/messages.js";
 import { plain } from "./plain.js";
 
@@ -15,7 +15,7 @@ import { plain } from "./plain.js";
  */
 export function plain_changes(changes) {
   const copy = plain(changes);
-  expect(is_object(copy), "update", "an object with remove, insert, reset");
+  expect(is_object(copy), "", "an object with remove, insert, reset");
   // If it were dropped, like other undefined members, the update would be unconditional.
   expect(!("if" in changes) || changes.if, "if", "a cursor");
   const prepared = with_ids(copy);
@@ -62,5 +62,5 @@ export function expect_ids(list, name, member = "") {
  * @param {string} what
  */
 function expect(holds, place, what) {
-  if (!holds) throw new SharedStateError("bad_update", `${place}: expected ${what}`);
+  if (!holds) throw bad_update(place, `expected ${what}`);
 }

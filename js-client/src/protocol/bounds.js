@@ -3,7 +3,7 @@
  * that decides in the end: what is let pass costs no more than its refusal, except for a message that is too long.
  */
 
-import { SharedStateError } from "./errors.js";
+import { SharedStateError, bad_update } from "./errors.js";
 
 /**
  * The server's `limits`; one that it has not named is not there.
@@ -28,18 +28,16 @@ export function fault_of(arg, text, bounds) {
   const [insert, remove, ids] = [arg?.insert, arg?.remove, arg?.if?.ids].map(list);
   if (insert.length + remove.length > items || ids.length > items)
     return new SharedStateError("too_many", `more than ${items} ids`);
-  /** @param {string} place @param {string} problem */
-  const bad = (place, problem) => new SharedStateError("bad_update", `${place}: ${problem}`);
   const long = `longer than ${id_bytes} bytes of UTF-8`;
   // A short text cannot nest deep.
   const may_nest = text.length > 2 * depth;
   for (const [n, item] of insert.entries()) {
-    if (is_long(item?.id, id_bytes)) return bad(`insert[${n}].id`, long);
+    if (is_long(item?.id, id_bytes)) return bad_update(`insert[${n}].id`, long);
     if (may_nest && nests_deeper(item, depth))
-      return bad(`insert[${n}]`, `nested more than ${depth} levels deep`);
+      return bad_update(`insert[${n}]`, `nested more than ${depth} levels deep`);
   }
   for (const [n, id] of remove.entries())
-    if (is_long(id, id_bytes)) return bad(`remove[${n}]`, long);
+    if (is_long(id, id_bytes)) return bad_update(`remove[${n}]`, long);
   return is_long(text, message_bytes)
     ? new SharedStateError("too_large", `the message has more than ${message_bytes} bytes`)
     : undefined;

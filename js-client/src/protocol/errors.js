@@ -9,6 +9,8 @@
  * @property {number} [close_code]
  * @property {unknown} [outcome]
  * @property {unknown} [reason]
+ * @property {unknown} [place]
+ * @property {unknown} [rule]
  * @property {unknown} [epoch]
  * @property {unknown} [version]
  */
@@ -41,7 +43,8 @@
  *   needs conditions or transactions, which level 1 does not have.
  *
  * Further members of the reply are copied: `outcome` ("unknown") with `unavailable`; `epoch` and
- * `version`, the collection's current state, with `conflict`.
+ * `version`, the collection's current state, with `conflict`; `reason` with `unauthenticated`; `place`, where in an update
+ * the fault is, such as `insert[3]`; `rule`, for administrators.
  */
 export class SharedStateError
   extends /** @type {new (...args: any[]) => Error & Details} */ (Error)
@@ -61,6 +64,15 @@ export class SharedStateError
       if (value !== undefined && !(name in this)) /** @type {any} */ (this)[name] = value;
   }
 }
+
+/**
+ * @param {string} place in an update; empty for the update as a whole
+ * @param {string} problem
+ */
+export const bad_update = (place, problem) =>
+  new SharedStateError("bad_update", `${place || "update"}: ${problem}`, {
+    place: place || undefined,
+  });
 
 /** To be thrown by the function `token`: nobody is signed in, and it is not asked again until `connect` is called. */
 export class Unauthorized extends Error {}

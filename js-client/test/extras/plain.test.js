@@ -36,6 +36,7 @@ describe("refused, with the place", () => {
       await assert.rejects(ds.update({ insert: [{ id: "z" }, item] }), {
         code: "bad_update",
         message,
+        place: message.split(":")[0],
       });
       await assert.rejects(
         ds.transaction((tx) => tx.update({ insert: [{ id: "z" }, item] })),
@@ -62,7 +63,7 @@ describe("refused, with the place", () => {
         client.update(C, { insert }),
         ds.transaction((tx) => tx.update({ insert })),
       ])
-        await assert.rejects(promise, { code: "bad_update", message });
+        await assert.rejects(promise, { code: "bad_update", message, place: "insert[2].id" });
       assert.equal(socket.sent.length, 0);
     });
 
