@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 CHECKED_AT_ONCE: Final = 100
 """Ids that are checked in one turn, about: an expression takes some microseconds for each of them."""
 
+TEXT_BYTES: Final = 2_000
+"""Bytes of items, stored and new, that count as another id: all of them are decoded."""
+
 TRIES: Final = 3
 """How often an update is checked, while others keep changing what it depends on."""
 
@@ -59,11 +62,14 @@ def check(
         condition = _unchanged(write, replica)
     gone = frozenset(update.remove)
     removed: int | None = None
+    work = 0
     try:
         for id, old in _removed(update, replica if permit.looks else None):
             permit.remove(id, old, now)
             done += 1
-            if done % CHECKED_AT_ONCE == 0:
+            work += _work(old or b"")
+            if work >= CHECKED_AT_ONCE:
+                work = 0
                 yield
         removed = done
         for id, new in update.insert.items():
@@ -73,7 +79,9 @@ def check(
             else:
                 insert[id] = permit.update(id, stored, new, now)
             done += 1
-            if done % CHECKED_AT_ONCE == 0:
+            work += _work(new, stored or b"")
+            if work >= CHECKED_AT_ONCE:
+                work = 0
                 yield
     except RequestError as error:
         if error.code != "unavailable":  # else it is not about the item
@@ -99,14 +107,15 @@ def _place(update: Update, places: Places | None, done: int, removed: int | None
 
 
 def _removed(update: Update, replica: Replica | None) -> Iterable[tuple[str, bytes | None]]:
-    """Yield the ids that an update removes, with what is stored."""
+    """Yield the ids that an update removes, with what is stored; empty for those that its author has not named."""
     if not update.reset:
         for id in update.remove:
             yield id, None if replica is None else replica.text(id)
     elif replica is None:
         yield "", None
     else:
-        yield from replica.items()
+        for text in replica.each_text():
+            yield "", text
 
 
 def _unchanged(write: Write, replica: Replica) -> Condition:
@@ -186,7 +195,18 @@ class Checks(Generic[C]):
 
 
 def cost(put: Put[C], replica: Replica | None) -> int:
-    """Return how many ids there are to check."""
+    """Return what there is to check, in ids; beyond `CHECKED_AT_ONCE`, at least that much."""
     update = put.write.update
-    stored = len(replica) if update.reset and put.looks and replica is not None else 0
-    return update.listed + stored
+    work = update.listed + put.size // TEXT_BYTES
+    if replica is None or not put.looks:
+        return work
+    if update.reset:
+        return work + len(replica) + replica.bytes // TEXT_BYTES
+    if work <= CHECKED_AT_ONCE:
+        work += sum(map(replica.size, (*update.remove, *update.insert))) // TEXT_BYTES
+    return work
+
+
+def _work(*texts: bytes) -> int:
+    """Return what it takes to check one id, with the texts that are looked at, in ids."""
+    return 1 + sum(map(len, texts)) // TEXT_BYTES

@@ -38,6 +38,11 @@ class Permit(Protocol):
     def remove(self, id: str, old: bytes | None, now: float) -> None:
         """Check that an item may be removed; it may not be there.
 
+        Args:
+            id: its id; empty if the author has not named it, and is not told either.
+            old: its text; None if it is not there, or that is not known.
+            now: seconds, monotonic.
+
         Raises:
             RequestError: the author may not remove it.
         """

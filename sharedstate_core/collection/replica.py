@@ -120,10 +120,6 @@ class Replica:
         entry = self._items.get(id)
         return self.tombstones.get(id, 0) if entry is None else entry.version
 
-    def items(self) -> Iterator[tuple[str, bytes]]:
-        """Yield the id and the text of every item, in order of insertion; nothing may change meanwhile."""
-        return ((entry.id, entry.text) for entry in self._items.values())
-
     def texts(self) -> Sequence[bytes]:
         """Return the text of every item, in order of insertion."""
         return list(map(text_of, self._items.values()))

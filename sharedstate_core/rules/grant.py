@@ -29,7 +29,7 @@ class Grant:
 
     Args:
         entry: the entry that decides on the collection.
-        known: `user`, `session`, and the variables of the path; they must not change afterwards.
+        known: `user`, `session` if it has a name, and the variables of the path; they must not change afterwards.
 
     Attributes:
         has_stamps: whether `stamped` changes anything.

@@ -132,14 +132,16 @@ class Match:
         """Return whether a user may be told why something is denied."""
         return self.entry.allows("admin", {**self.variables, "user": user})
 
-    def for_user(self, user: User, session: str) -> Grant:
+    def for_user(self, user: User, session: str | None) -> Grant:
         """Return what a session may write.
 
         Args:
             user: None, or the claims with `id`; they must not change afterwards.
-            session: public name of the session.
+            session: public name of the session; None for a client that has not named its session: to look at it is an
+                error then, or all of them would be one.
         """
-        return Grant(self.entry, {**self.variables, "user": user, "session": session})
+        known = {**self.variables, "user": user}
+        return Grant(self.entry, known if session is None else {**known, "session": session})
 
     def explain(self, key: str, values: Mapping[str, object]) -> Iterator[Step]:
         """Yield each part of a rule with its value.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -49,7 +50,7 @@ class ItemPermit:
 
     def update(self, id: str, old: bytes, new: bytes, now: float) -> bytes:
         """Return the text of an item that is to be replaced, as it is to be stored."""
-        time, stored = self._time(now), _item(old)
+        time, stored = self._time(now), _stored(old)
         text, item = self._stamped(id, new, stored, time)
         self._check("update", id, self._grant.check_update(stored, item, time))
         return text
@@ -57,14 +58,14 @@ class ItemPermit:
     def remove(self, id: str, old: bytes | None, now: float) -> None:
         """Check that an item may be removed; one that is not there may be, unless nobody may remove anything."""
         if old is not None or not self._looks_at_removed:
-            item = {} if old is None else _item(old)
+            item = {} if old is None else _stored(old)
             self._check("remove", id, self._grant.check_remove(item, self._time(now)))
 
     def _stamped(
         self, id: str, new: bytes, stored: Mapping[str, object] | None, time: float
     ) -> tuple[bytes, Mapping[str, object]]:
         try:
-            item: Mapping[str, object] = _item(new)
+            item: Mapping[str, object] = _decode(new)
         except msgspec.DecodeError as error:
             raise RequestError("bad_update", f"insert {id!r}: {error}") from None
         if not self._grant.has_stamps:
@@ -78,7 +79,7 @@ class ItemPermit:
     def _check(self, what: str, id: str, denied: Denied | None) -> None:
         if denied is None:
             return
-        text = f"you may not {what} {id!r}"
+        text = f"you may not {what} {repr(id) if id else 'everything'}"
         if not self._explains:
             raise self._identity.denial(text)
         raise self._identity.denial(f"{text}: {denied}", denied.rule)
@@ -90,5 +91,10 @@ class ItemPermit:
         return time
 
 
-def _item(text: bytes) -> dict[str, Any]:
-    return _decode(text)
+def _stored(text: bytes) -> dict[str, Any]:
+    """Decode an item that was stored without rules, perhaps: its numbers may be of any size."""
+    try:
+        return _decode(text)
+    except msgspec.DecodeError:
+        item: dict[str, Any] = json.loads(text, parse_int=float)
+        return item

@@ -162,7 +162,7 @@ class Rights(Generic[C]):
 
     def _permit(self, identity: Identity, session: str | None, match: Match) -> Permit | None:
         user = identity.user
-        grant = match.for_user(user, session or "")
+        grant = match.for_user(user, session)
         if not any(grant.always(write) is not False for write in ("insert", "update", "remove")):
             return None
         return ItemPermit(grant, identity, self._clock, explains=match.is_admin(user))

@@ -312,6 +312,39 @@ def test_no_turn_is_long() -> None:
     assert asked.ok
 
 
+def of_long_items() -> tuple[World, list[str]]:
+    ids = [f"i{n}" for n in range(40)]
+    texts = {id: json.dumps(item(id) | {"text": 500_000 * "a"}).encode() for id in ids}
+    world = World(store=MemoryStore())
+    world.commit_elsewhere(PATH, Update(insert=texts))
+    return world, ids
+
+
+def check_turns(world: World) -> None:
+    work = [work_of(lambda: finish(world))]
+    while world.server.next_wakeup() == world.now:
+        work.append(work_of(world.turn))
+    assert max(work) < LONG_TURN
+
+
+@pytest.mark.parametrize("key", ["remove", "insert", "reset"])
+def test_no_turn_is_long_where_items_are(key: str) -> None:
+    world, ids = of_long_items()
+    asked = ask(world, **{key: {"remove": ids, "insert": [*map(item, ids)], "reset": True}[key]})
+    check_turns(world)
+    world.settle()
+    assert asked.ok
+
+
+def test_no_turn_is_long_for_many_updates_of_long_items() -> None:
+    world, ids = of_long_items()
+    asked = [world.clients[0].ask("PUT", P, {"remove": [id]}) for id in ids]
+    say(world)
+    check_turns(world)
+    world.settle()
+    assert all(each.ok for each in asked)
+
+
 def test_where_storage_cannot_be_read_nothing_is_done() -> None:
     world = owned(p="ann")
     asked = ask(world, remove=["p"])

@@ -190,6 +190,15 @@ def test_what_would_touch_somebody_elses_item_is_refused_as_a_whole(arg: Any) ->
     assert world.store.state(ROOM_PATH) == before
 
 
+def test_a_reset_tells_nothing_of_what_is_there() -> None:
+    rules = {"path": ROOM, "write": True, "remove": "item.by == user.id"}
+    world = ruled(ANN, BOB, rules=[rules])
+    put(world, "a-long-random-id", item={"by": "bob"}, client=1)
+    asked = ask(world, "PUT", ROOM, {"reset": True})
+    assert asked.code == "forbidden"
+    assert "a-long-random-id" not in json.dumps(asked.reply)
+
+
 def test_removing_what_is_not_there_tells_nothing() -> None:
     world = ruled(ANN)
     assert ask(world, "PUT", ROOM, {"remove": ["nothing"]}).ok
@@ -245,6 +254,32 @@ def test_a_number_that_no_rule_can_read() -> None:
             world.finish(ticket)
     [told] = [json.loads(message) for message in world.links[0].inbox]
     assert told["error"]["code"] == "bad_update"
+
+
+@pytest.mark.parametrize("arg", [{"insert": [{"id": "p"}]}, {"remove": ["p"]}, {"reset": True}])
+@pytest.mark.parametrize("number", [b"1e999", b"-1e999", 5_000 * b"9"])
+def test_a_stored_number_that_is_out_of_range(number: bytes, arg: Any) -> None:
+    rules = {"path": "/chat/items/*", "write": True, "update": "item.n > 1.0 || item.n < 0.0"}
+    world = ruled(ANN, rules=[rules | {"remove": rules["update"]}])
+    world.commit_elsewhere(ROOM_PATH, Update(insert={"p": b'{"id":"p","n":%b}' % number}))
+    assert ask(world, "PUT", ROOM, arg).ok
+    assert world.store.state(ROOM_PATH).get("p") in {None, b'{"id":"p"}'}
+
+
+def test_clients_that_name_no_session_do_not_share_one() -> None:
+    mine = "item.session == session"
+    rules = {"path": ROOM, "insert": True, "update": mine, "remove": mine}
+    world = ruled(None, None, rules=[rules])
+    put(world, "p", item={"session": ""})
+    put(world, "q", item={"session": None})
+    for id in "pq":
+        assert put(world, id, client=1).code == "unauthenticated"
+        assert ask(world, "PUT", ROOM, {"remove": [id]}, client=1).code == "unauthenticated"
+
+
+def test_a_client_that_names_no_session_cannot_be_written_down() -> None:
+    world = ruled(None, rules=[{"path": ROOM, "write": True, "stamp": {"session": "session"}}])
+    assert put(world, "p").code == "unauthenticated"
 
 
 def test_what_a_program_asks_for_by_itself_is_not_ruled() -> None:

@@ -54,14 +54,15 @@ class Question(NamedTuple):
     user: dict[str, Any] | None
     item: dict[str, Any] | None
     new: dict[str, Any] | None
-    session: str
+    session: str | None
     now: float
 
     @property
     def values(self) -> dict[str, Any]:
         """What a rule may look at."""
         items = {key: getattr(self, key) for key in _NEEDED.get(self.action, ())}
-        return {"user": self.user, "session": self.session, "now": self.now, **items}
+        session = {} if self.session is None else {"session": self.session}
+        return {"user": self.user, **session, "now": self.now, **items}
 
 
 def explain_command(console: Console, arguments: Sequence[str]) -> NoReturn:

@@ -53,7 +53,7 @@ def explain_parser() -> argparse.ArgumentParser:
         help="what the client wants to store: for insert, update",
     )
     parser.add_argument(
-        "--session", default="", metavar="ID", help="public name of the session (default: none)"
+        "--session", metavar="ID", help="public name of the session (default: none)"
     )
     parser.add_argument(
         "--now",
