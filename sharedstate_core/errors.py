@@ -34,6 +34,7 @@ CLOSE_INVALID_TEXT: Final = 1007
 CLOSE_POLICY: Final = 1008
 CLOSE_TOO_BIG: Final = 1009
 CLOSE_INTERNAL_ERROR: Final = 1011
+CLOSE_RESTARTED: Final = 1012
 """WebSocket close codes that the server uses (RFC 6455, section 7.4.1)."""
 
 CLOSE_SENT_AWAY: Final = 4403

@@ -218,6 +218,8 @@ class Collection(LongWork[C]):
             reader = subscription.reader
             if reader.is_open:  # an earlier iteration may have blocked it
                 reader.take(self.catch_up(subscription, out, proceeds=True), out)
+            else:
+                self.suspend(subscription)
         if before > most and len(waiting) < before:
             self._host.take_turns(self)
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from sharedstate_core.pending import Pending
 
     from .encoded import Encoded
+    from .permit import RulesVersion
     from .reader import Reader
     from .settled import Settled
     from .waiting_requests import QueuedRequest
@@ -33,6 +34,7 @@ class CollectionHost(Protocol[C, One_contra]):
     pending: Pending
     leftovers: Leftovers
     encoded: Encoded
+    rules_version: RulesVersion
 
     @property
     def limits(self) -> Limits:

@@ -47,6 +47,7 @@ class LongWork(CollectionState[C]):
             host.leftovers,
             host.encoded,
             host.give,
+            host.rules_version,
         )
         self._host = host
         self._is_in_line = False  # for a load

@@ -5,6 +5,19 @@ from __future__ import annotations
 from typing import Protocol
 
 
+class RulesVersion:
+    """Counts how often the rules have changed: for all who know something that was so by those before.
+
+    Attributes:
+        number: the count.
+    """
+
+    __slots__ = ("number",)
+
+    def __init__(self) -> None:
+        self.number = 0
+
+
 class Permit(Protocol):
     """What one author may do to one collection.
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sharedstate_core.storage import Cursor
 
     from .encoded import Encoded
+    from .permit import RulesVersion
     from .settled import Settled
 
 
@@ -49,13 +50,14 @@ class CollectionState(Generic[C]):
         leftovers: Leftovers,
         encoded: Encoded,
         give_later: Callable[[CollectionPath, Settled[C], Effects[C]], None],
+        rules_version: RulesVersion,
     ) -> None:
         self.path = path
         self._limits = limits
         self._content: Content[C] = Content(leftovers)
         self._freshness = self._content.freshness
         self._notices = Notices(limits, encoded)
-        self._subscribers: Subscribers[C] = Subscribers(self._notices, counters)
+        self._subscribers: Subscribers[C] = Subscribers(self._notices, counters, rules_version)
         self._waiting = self._subscribers.waiting
         self._queue: Queue[C] = Queue(pending)
         self._answers: Acknowledgements[C] = Acknowledgements(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sharedstate_core.storage import Cursor
 
     from .notices import Audience, Notices
+    from .permit import RulesVersion
     from .reader import Reader
     from .replica import Replica
 
@@ -71,13 +72,14 @@ class Subscription(Generic[C]):
 
     Attributes:
         audience: the subscribers with which it shares its messages once it is in step.
+        group: those in step with it; None while it is not.
         cursor: the state the subscriber holds; None for nothing. Not updated while it is in step, when it
             holds what the replica holds.
         is_new: whether it is still owed the synchronising notification, which is sent even if empty.
         sub: JSON text of the options, as sent.
     """
 
-    __slots__ = ("audience", "collection", "cursor", "is_new", "reader", "sub")
+    __slots__ = ("audience", "collection", "cursor", "group", "is_new", "reader", "sub")
 
     def __init__(
         self,
@@ -92,6 +94,7 @@ class Subscription(Generic[C]):
         self.audience = audience
         self.sub = sub
         self.cursor = cursor
+        self.group: Group[C] | None = None
         self.is_new = True
 
     @property
@@ -132,13 +135,10 @@ class Group(Generic[C]):
         self._members[connection] = None
         self._connections = None
 
-    def discard(self, connection: C) -> bool:
-        """Remove a connection if it is a member, and return whether it was."""
-        if connection not in self._members:
-            return False
+    def discard(self, connection: C) -> None:
+        """Remove a connection."""
         del self._members[connection]
         self._connections = None
-        return True
 
     @property
     def connections(self) -> Sequence[C]:
@@ -152,12 +152,15 @@ class Subscribers(Generic[C]):
     """All subscriptions of one collection, and the messages sent to them.
 
     Each is in step (in a group), waiting, or of a blocked reader (in neither place, costing nothing here until the
-    reader drains).
+    reader drains). A group that was in step by earlier rules is told nothing more: its readers are blocked until they
+    have been examined.
     """
 
-    def __init__(self, notices: Notices, counters: Counters) -> None:
+    def __init__(self, notices: Notices, counters: Counters, rules_version: RulesVersion) -> None:
         self._notices = notices
         self._counters = counters
+        self._rules_version = rules_version
+        self._grouped_by = rules_version.number
         self._groups: OrderedDict[Audience, Group[C]] = OrderedDict()  # those told last are last
         self.waiting: Waiting[C, Subscription[C]] = Waiting()
         self.count = 0
@@ -189,14 +192,23 @@ class Subscribers(Generic[C]):
             self._count_catch_up(subscription, replica, len(messages))
         self.waiting.discard(subscription)
         subscription.is_new = False
+        self._leave_old_groups()
         group = self._groups.get(audience)
         if group is None:
             group = self._groups[audience] = Group(replica.cursor)
         group.add(subscription.reader.connection)
+        subscription.group = group
         return messages
+
+    def _leave_old_groups(self) -> None:
+        """Tell those groups nothing more that were in step by earlier rules."""
+        if self._grouped_by != self._rules_version.number:
+            self._grouped_by = self._rules_version.number
+            self._groups = OrderedDict()
 
     def in_step(self) -> set[tuple[bool, Cursor]]:
         """Return whether those in step are told in parts, and from which cursor on."""
+        self._leave_old_groups()
         return {(audience.parts, group.cursor) for audience, group in self._groups.items()}
 
     def broadcast(self, replica: Replica, out: list[Effect[C]], most: int) -> bool:
@@ -205,6 +217,7 @@ class Subscribers(Generic[C]):
         Returns:
             Whether all have been told.
         """
+        self._leave_old_groups()
         counters, cursor, groups = self._counters, replica.cursor, self._groups
         if not groups:
             self._notices.clear()  # nobody asks for anything new, and what there is would stay
@@ -247,8 +260,9 @@ class Subscribers(Generic[C]):
 
     def _leave(self, subscription: Subscription[C]) -> None:
         self.waiting.discard(subscription)
-        group = self._groups.get(subscription.audience)
-        if group is not None and group.discard(subscription.reader.connection):
+        group, subscription.group = subscription.group, None
+        if group is not None:
+            group.discard(subscription.reader.connection)
             subscription.cursor = group.cursor
-            if not group:
+            if not group and self._groups.get(subscription.audience) is group:
                 del self._groups[subscription.audience]

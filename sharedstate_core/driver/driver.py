@@ -208,6 +208,15 @@ class Driver(Generic[P]):
         if peer in self._peers:
             self._performer.take(now, self.server.send_away, peer, now)
 
+    def withdraw(self, peer: P, now: float) -> None:
+        """Report that what has vouched for a peer's user does so no more; see `Server.withdraw`."""
+        if peer in self._peers:
+            self._performer.take(now, self._withdraw, peer, now)
+
+    def change_access(self, access: Access | None, now: float) -> None:
+        """Put other rules in force; see `Server.change_access`."""
+        self._performer.take(now, self.server.change_access, access, now)
+
     # --- storage ----------------------------------------------------------------------------------
 
     def succeeded(self, operation: Operation, result: Result, now: float) -> bool:
@@ -309,6 +318,10 @@ class Driver(Generic[P]):
     ) -> Iterable[Effect[P]]:
         self.server.set_clock(self._host.wall_time(), now)
         return self.server.authenticated(ticket, user, now, expires)
+
+    def _withdraw(self, peer: P, now: float) -> Iterable[Effect[P]]:
+        self.server.set_clock(self._host.wall_time(), now)
+        return self.server.withdraw(peer, now)
 
     def _start(self, operation: Operation) -> None:
         """Hand a storage operation to the host; one that it does not begin has failed."""

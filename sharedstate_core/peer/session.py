@@ -7,16 +7,20 @@ The rules:
    cursor; replies are held, bounded in number and bytes; a read, and every request after it, is deferred.
 3. When the reader has drained, it gets what it is owed, in that order, and by turns if it is much. Its subscriptions
    come before any later acknowledgement: a writer's own copy shows an update before the reply confirms it.
-4. One input never gives a connection much more than `Limits.window_bytes`: beyond that the session blocks itself until
+4. When its user changes, or the rules do, it is shown nothing more of a subscription before this has been examined:
+   each is owed anew, and examined in its turn.
+5. One input never gives a connection much more than `Limits.window_bytes`: beyond that the session blocks itself until
    the transport reports that all of it has left. It has as long for that as any slow reader.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Generic
 
 from sharedstate_core.collection.reader import Deferred, ReaderState
 from sharedstate_core.collection.subscribers import Subscription
+from sharedstate_core.collection.waiting_requests import REQUEST_BYTES
 from sharedstate_core.decisions.delivery import DELIVERY
 from sharedstate_core.decisions.flow_control import FLOW_CONTROL, Unanswered
 from sharedstate_core.effects import (
@@ -60,7 +64,10 @@ class Session(Generic[C]):
         state: whether it can take something now.
         identity: whose connection it is.
         id: the public name of its client's session; None if the client has not given a key.
-        signing_in: what waits until it is known whose connection it is; None if nothing has to.
+        signing_in: what waits until it is known whose connection it is, and what that user may see; None if nothing
+            has to.
+        is_proving: whether a proof of whose connection it is is looked into.
+        is_of_user: whether there were users when it began.
         is_paused: whether the transport was asked to pause reading.
     """
 
@@ -72,6 +79,7 @@ class Session(Generic[C]):
         unsent: UnsentBytes[Session[C]],
         drains: Drains[Session[C]],
         take_turns: Callable[[Session[C]], None],
+        take_back: Callable[[Session[C], Subscription[C], Effects[C]], bool],
     ) -> None:
         self.connection = connection
         self.subscriptions: Subscriptions[C] = Subscriptions()
@@ -79,11 +87,15 @@ class Session(Generic[C]):
         self.identity = NOBODY
         self.id: str | None = None
         self.signing_in: SigningIn[C] | None = None
+        self.is_proving = self.is_of_user = False
         self._limits = limits
         self._counters = counters
         self._unsent = unsent
         self._drains = drains
         self._take_turns = take_turns
+        self._take_back = take_back
+        self._awaits_examination = False
+        self._examinations = 0  # those that have begun, and not ended
         self._unanswered = 0
         self._unanswered_bytes = 0
         self.is_paused = False
@@ -93,6 +105,7 @@ class Session(Generic[C]):
         self._is_halfway = (
             False  # it has drained, and gets more of what it is owed in its next turn
         )
+        self._is_giving = False  # in this very input
         self._window = 0
         self._backlog: Backlog[C] = Backlog()
         unsent.readers += 1
@@ -131,8 +144,9 @@ class Session(Generic[C]):
 
     def begin_signing_in(self, out: list[Effect[C]]) -> None:
         """Let all later requests wait, and read no more of them, until `end_signing_in`."""
-        self.signing_in = SigningIn()
-        self._control_flow(out)
+        if self.signing_in is None:
+            self.signing_in = SigningIn()
+            self._control_flow(out)
 
     def wait_to_sign_in(self, request: Deferred[C], out: list[Effect[C]]) -> None:
         """Let a request wait, which came although reading should have paused: not too many of them."""
@@ -147,6 +161,47 @@ class Session(Generic[C]):
         waiting, self.signing_in = self.signing_in, None
         self._control_flow(out)
         return () if waiting is None else waiting.take()
+
+    # --- examination ------------------------------------------------------------------------------
+
+    @property
+    def is_examined(self) -> bool:
+        """Whether all that it subscribes to is what its user may see, by the rules in force."""
+        return not (self._examinations or self._awaits_examination)
+
+    def await_examination(self) -> None:
+        """Count as blocked until `examine`, whatever the transport says."""
+        if self.state != "closed":
+            self.state, self._is_halfway, self._awaits_examination = "blocked", False, True
+
+    def examine(self, done: Callable[[Effects[C]], None], out: Effects[C]) -> None:
+        """Show it nothing more before each of its subscriptions has been examined, by turns; then call `done(out)`.
+
+        Those that its user may not have end in their turn. What it was owed before, other than these, comes first.
+        """
+        self._awaits_examination = False
+        if self.state == "closed":
+            return
+        for subscription in self.subscriptions.values():
+            subscription.collection.suspend(subscription)
+            self._backlog.discard(subscription)
+            self._backlog.add(subscription)
+        self._examinations += 1
+        end = Deferred(partial(self._end_examination, done), _do_nothing, REQUEST_BYTES, 0)
+        self._backlog.defer(end)
+        is_held = self._is_full or self._in_line
+        if self._is_giving:
+            if not is_held:
+                self._go_on_later()
+        elif is_held:
+            self._charge((end,), out)
+        else:
+            self._unsent.release(self)
+            self._give(out)
+
+    def _end_examination(self, done: Callable[[Effects[C]], None], out: Effects[C]) -> None:
+        self._examinations -= 1
+        done(out)
 
     # --- output -----------------------------------------------------------------------------------
 
@@ -258,25 +313,32 @@ class Session(Generic[C]):
 
     def _give(self, out: Effects[C]) -> None:
         """Give the reader what it is owed, until the window is full or its turn is over."""
-        self.state, self._is_halfway = "ready", False
+        if self._awaits_examination:
+            return
+        self.state, self._is_halfway, self._is_giving = "ready", False, True
         left = self._limits.turn_readers
         while self._backlog and self.state == "ready":
             if not left:
-                self.state, self._is_halfway = "blocked", True
-                self._take_turns(self)
+                self._go_on_later()
                 break
             left -= 1
             match owed := self._backlog.take():
                 case Subscription():
-                    self.take(owed.collection.catch_up(owed, out), out)
+                    if not (self._examinations and self._take_back(self, owed, out)):
+                        self.take(owed.collection.catch_up(owed, out), out)
                 case HeldReply(message):
                     self.send(message, out)
                 case Deferred():
                     owed.resume(out)
-        self._has_turn = False
+        self._has_turn = self._is_giving = False
         if kept := self._backlog.kept():
             self._unsent.add(self, kept, self._drains.now)
         self._control_flow(out)
+
+    def _go_on_later(self) -> None:
+        """Give the reader the rest of what it is owed in later turns."""
+        self.state, self._is_halfway = "blocked", True
+        self._take_turns(self)
 
     def leave(self, out: list[Effect[C]]) -> None:
         """Clean up after a connection that has ended: what is deferred is abandoned, and its authors are informed."""
@@ -361,3 +423,7 @@ class Session(Generic[C]):
         if number <= limits.unanswered // 4 and size <= limits.held_bytes // 4:
             return "few"
         return "some"
+
+
+def _do_nothing(out: list[Effect[C]]) -> None:
+    """Tell nobody: what ends with the connection has no author."""

@@ -38,3 +38,16 @@ class Access:
     def limits_anybody(self) -> bool:
         """Whether anybody may do less than everything."""
         return self.required or self.rules is not None
+
+
+class LiveAccess:
+    """What is demanded, read here by all whenever it matters.
+
+    Attributes:
+        current: what is in force; None if nobody signs in, and everybody may do everything.
+    """
+
+    __slots__ = ("current",)
+
+    def __init__(self, access: Access | None) -> None:
+        self.current = access

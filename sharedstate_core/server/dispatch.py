@@ -22,7 +22,7 @@ from sharedstate_core.collection.waiting_requests import Get, Put, QueuedRequest
 from sharedstate_core.decisions.delivery import DELIVERY
 from sharedstate_core.effects import C, Effect, Effects
 from sharedstate_core.errors import RequestError
-from sharedstate_core.identity import NOBODY, public_id
+from sharedstate_core.identity import public_id
 from sharedstate_core.names import Paging
 from sharedstate_core.paths import CollectionPath, parse_collection_path, split_path
 from sharedstate_core.peer.request import Request
@@ -217,8 +217,7 @@ class Dispatcher(Generic[C]):
         if token is UNSET or self._identities.access is None:
             request.succeed(self._identities.describe(session), out)
         elif token is None:
-            self._identities.change(session, NOBODY, out)
-            request.succeed(self._identities.describe(session), out)
+            self._identities.sign_out(request, out)
         else:
             self._identities.look_into(session, request, token, out)
 

@@ -11,6 +11,7 @@ from sharedstate_core.effects import C, Effect
 from sharedstate_core.errors import AuthReason, LocalProtocolError
 from sharedstate_core.identity import NOBODY, Identity
 
+from .access import Access
 from .inputs import Inputs
 
 MAX_USER_BYTES: Final = 16 * 1024
@@ -77,6 +78,39 @@ class IdentityInputs(Inputs[C]):
         session = self._session(connection)
         out = self._begin(now)
         self._identities.send_away(session, out)
+        return self._end(out)
+
+    def withdraw(self, connection: C, now: float) -> list[Effect[C]]:
+        """Report that what has vouched for a connection's user does so no more: its proof expires now.
+
+        Raises:
+            LocalProtocolError: the connection is not open.
+        """
+        session = self._session(connection)
+        out = self._begin(now)
+        self._identities.withdraw(session, out)
+        return self._end(out)
+
+    def change_access(self, access: Access | None, now: float) -> list[Effect[C]]:
+        """Put other rules in force, for every request from now on.
+
+        From now on nothing is sent that they do not allow. All connections are examined in later turns, for which
+        `next_wakeup` asks: until its own a connection counts as blocked, and then those of its subscriptions end that
+        it may not have any more. Updates that have been taken are decided by the earlier rules.
+
+        Args:
+            access: what is demanded; None if everybody may do everything. If there was none before, or there was and
+                there is none now, all connections are closed with 1012, for their clients to come back.
+            now: seconds, monotonic.
+
+        Raises:
+            TypeError: `access` is not an `Access`.
+        """
+        if access is not None:
+            expect("access", access, Access, "an")
+        out = self._begin(now)
+        self._rights.change(access)
+        self._identities.examine_all(self._sessions.values())
         return self._end(out)
 
     def users(self) -> dict[C, Mapping[str, Any]]:

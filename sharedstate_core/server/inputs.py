@@ -14,7 +14,7 @@ from sharedstate_core.limits import Limits, LiveLimits
 from sharedstate_core.peer.drains import Drains
 from sharedstate_core.peer.session import Session
 
-from .access import Access
+from .access import Access, LiveAccess
 from .dispatch import Dispatcher
 from .identities import Identities
 from .listings import Listings
@@ -47,12 +47,13 @@ class Inputs(Generic[C]):
         self._listings: Listings[C] = Listings(
             names, self._limits, self._tickets, self._registry.pending
         )
-        rights = Rights(access, self._registry, self._clock)
+        live = LiveAccess(access)
+        self._rights: Rights[C] = Rights(live, self._registry, self._clock)
         self._identities: Identities[C] = Identities(
-            access, self._limits, self._clock, self._tickets.issue, rights.take_back
+            live, self._limits, self._clock, self._tickets.issue
         )
         self._dispatcher = Dispatcher(
-            self._registry, self._listings, self._clock, self._identities, rights
+            self._registry, self._listings, self._clock, self._identities, self._rights
         )
         self._drains: Drains[Session[C]] = Drains(self._limits)
         self._sessions: dict[C, Session[C]] = {}

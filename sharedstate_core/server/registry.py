@@ -18,6 +18,7 @@ from sharedstate_core.collection.collection import Collection
 from sharedstate_core.collection.collection_host import DEADLINES
 from sharedstate_core.collection.content import COLLECTION_BYTES
 from sharedstate_core.collection.encoded import Encoded
+from sharedstate_core.collection.permit import RulesVersion
 from sharedstate_core.effects import C, Effects
 from sharedstate_core.errors import RequestError
 from sharedstate_core.leftovers import Leftovers
@@ -56,6 +57,7 @@ class Registry(Generic[C]):
         turns: the collections that have long work to do.
         leftovers: what has yet to be freed.
         encoded: memory of what is kept encoded.
+        rules_version: counts how often the rules have changed.
         subscribed: memory taken by subscriptions, in bytes, without their collections.
     """
 
@@ -68,6 +70,7 @@ class Registry(Generic[C]):
         self.pending = Pending(limits)
         self.leftovers = Leftovers(limits)
         self.encoded = Encoded(limits, self.leftovers)
+        self.rules_version = RulesVersion()
         self.turns: Turns[Collection[C]] = Turns()
         self.take_turns = self.turns.add
         self._collections: dict[CollectionPath, Collection[C]] = {}
@@ -176,9 +179,13 @@ class Registry(Generic[C]):
             self.subscribed += subscription.size
             self._changed[subscription.collection] = subscription.reader
         for subscription in gone:
-            self.subscribed -= subscription.size
-            self._changed.setdefault(subscription.collection)
+            self.lose_subscriber(subscription)
         self._settle(out)
+
+    def lose_subscriber(self, subscription: Subscription[C]) -> None:
+        """Let the collection of a removed subscription do all it can do, in a later turn."""
+        self.subscribed -= subscription.size
+        self._changed.setdefault(subscription.collection)
 
     def _settle(self, out: Effects[C]) -> None:
         for _ in range(min(AT_ONCE, len(self._changed))):

@@ -7,6 +7,7 @@ The rules:
 2. A subscription that its reader may no longer see ends: a notification empties what it has shown, and a message says
    why.
 3. Where there are rules, what none of them allows is denied.
+4. An update is decided by the user and the rules that there were when it was taken.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from sharedstate_core.peer.session import Session
     from sharedstate_core.rules.rules import Match, User
 
-    from .access import Access
+    from .access import Access, LiveAccess
     from .registry import Registry
 
 KEPT: Final = 10_000
@@ -67,7 +68,7 @@ class Rights(Generic[C]):
     """The rights of all users.
 
     Args:
-        access: what is demanded; None if everybody may do everything.
+        live: what is demanded.
         registry: holds the collections.
         clock: what time it is.
 
@@ -75,12 +76,21 @@ class Rights(Generic[C]):
         are_limited: whether anybody may do less than everything.
     """
 
-    def __init__(self, access: Access | None, registry: Registry[C], clock: WallClock) -> None:
-        self.are_limited = access is not None and access.limits_anybody
-        self._access = access
+    def __init__(self, live: LiveAccess, registry: Registry[C], clock: WallClock) -> None:
         self._registry = registry
         self._clock = clock
+        self._live = live
+        self._put_in_force(live.current)
+
+    def _put_in_force(self, access: Access | None) -> None:
+        self._live.current = access
+        self.are_limited = access is not None and access.limits_anybody
         self._known: OrderedDict[_Key, _Known] = OrderedDict()
+
+    def change(self, access: Access | None) -> None:
+        """Put something else in force: from now on no connection is shown anything before it has been examined."""
+        self._put_in_force(access)
+        self._registry.rules_version.number += 1
 
     def admit(self, session: Reader[C] | None) -> None:
         """Refuse a request of a connection that has to sign in first.
@@ -88,7 +98,7 @@ class Rights(Generic[C]):
         Raises:
             RequestError: `unauthenticated`.
         """
-        access = self._access
+        access = self._live.current
         if session is None or access is None or not access.required:
             return
         if session.identity.user is None:
@@ -101,7 +111,7 @@ class Rights(Generic[C]):
             RequestError: `unauthenticated` or `forbidden`.
         """
         self.admit(session)
-        rules = None if self._access is None else self._access.rules
+        rules = None if self._live.current is None else self._live.current.rules
         if rules is None or not segments:
             return
         identity = session.identity
@@ -139,7 +149,7 @@ class Rights(Generic[C]):
             RequestError: `unauthenticated` or `forbidden`: it may do nothing.
         """
         self.admit(session)
-        if self._access is None or self._access.rules is None:
+        if self._live.current is None or self._live.current.rules is None:
             return None
         known = self._look_up(session, path)
         if known.permit is None:
@@ -152,9 +162,9 @@ class Rights(Generic[C]):
         key = identity, session.id, path
         known = self._known.get(key)
         if known is None:
-            assert self._access is not None and self._access.rules is not None  # noqa: S101, PT018  (the callers ask)
+            assert self._live.current is not None and self._live.current.rules is not None  # noqa: S101, PT018  (the callers ask)
             permit = partial(self._permit, identity, session.id)
-            known = _Known(self._access.rules.entry(path), identity.user, permit)
+            known = _Known(self._live.current.rules.entry(path), identity.user, permit)
             self._known[key] = known
             if len(self._known) > KEPT:
                 self._known.popitem(last=False)
@@ -167,18 +177,18 @@ class Rights(Generic[C]):
             return None
         return ItemPermit(grant, identity, self._clock, explains=match.is_admin(user))
 
-    def take_back(self, session: Session[C], out: Effects[C]) -> None:
-        """End the subscriptions that a connection, which has another user now, may not have."""
-        lost: list[Subscription[C]] = []
-        for path, subscription in [*session.subscriptions.items()]:
-            error = self._refusal(session, subscription.collection.path)
-            if error is None:
-                continue
-            lost.append(subscription)
-            session.disown(subscription)
-            subscription.collection.unsubscribe(subscription)
-            session.subscriptions.drop(path)
-            if subscription.cursor is not None:
-                session.send(encode_emptying(path), out)
-            session.send(encode_end(path, error), out)
-        self._registry.change_subscribers((), lost, out)
+    def take_back(
+        self, session: Session[C], subscription: Subscription[C], out: Effects[C]
+    ) -> bool:
+        """End a subscription if its connection may not have it any more, and return whether that is so."""
+        error = self._refusal(session, subscription.collection.path)
+        if error is None:
+            return False
+        path = subscription.audience.path
+        subscription.collection.unsubscribe(subscription)
+        session.subscriptions.drop(path)
+        if subscription.cursor is not None:
+            session.send(encode_emptying(path), out)
+        session.send(encode_end(path, error), out)
+        self._registry.lose_subscriber(subscription)
+        return True

@@ -85,7 +85,13 @@ class Server(StorageInputs[C], IdentityInputs[C], TypedInputs[C]):
         if connection in self._sessions:
             raise LocalProtocolError(f"connection {connection!r} is open already")
         session = self._sessions[connection] = Session(
-            connection, self._limits, self.counters, self._unsent, self._drains, self._owed.add
+            connection,
+            self._limits,
+            self.counters,
+            self._unsent,
+            self._drains,
+            self._owed.add,
+            self._rights.take_back,
         )
         self.counters.connections += 1
         out: list[Effect[C]] = []

@@ -183,6 +183,15 @@ class Steps:
         """Let the embedding program sign out a client's user for good."""
         self._perform(self.server.send_away(self.connection(client), self.now))
 
+    def withdraw(self, client: int) -> None:
+        """Report to the server that what has vouched for a client's user does so no more."""
+        self._perform(self.server.withdraw(self.connection(client), self.now))
+
+    def change_access(self, access: Access | None) -> None:
+        """Put other rules in force."""
+        self._access = access
+        self._perform(self.server.change_access(access, self.now))
+
     # --- storage ----------------------------------------------------------------------------------
 
     def execute(self, ticket: int, reject: Collection[int] = ()) -> None:

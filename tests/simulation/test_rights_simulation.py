@@ -1,7 +1,8 @@
-"""Users who come, change and expire at any moment: nobody is ever sent what may not be read.
+"""Users and rules that come, change and expire at any moment: nobody is ever sent what may not be read.
 
 The rules of this world are simple enough to be said twice, here in Python: what is in `staff` is for those with a role,
-what is in `ann` and `bob` is for the user of that name, and the rest is for everybody.
+what is in `ann` and `bob` is for the user of that name, and the rest is for everybody. By the other rules what is in
+`staff` and `bob` is for everybody, and all else for nobody.
 """
 
 from __future__ import annotations
@@ -29,13 +30,19 @@ RULES: Any = [
     {"path": "/a/items/{who}", "read": "user.id == who", "write": "user.id == who"},
     {"path": "/a/items/*", "list": "user != null"},
 ]
+OTHER_RULES: Any = [
+    {"path": "/a/items/staff", "read": True, "write": True},
+    {"path": "/a/items/bob", "read": True, "write": "user.id == 'bob'"},
+]
 PATHS = ["/a/items/staff", "/a/items/ann", "/a/items/bob", "/a/items/all", "a//items/ann/"]
 USERS = [None, {"id": "ann"}, {"id": "bob"}, {"id": "ann", "role": "staff"}]
 CLIENTS = st.integers(0, 2)
 
 
-def may_read(user: Any, path: str) -> bool:
+def may_read(user: Any, path: str, rules: Any = RULES) -> bool:
     collection = parse_collection_path(path).collection
+    if rules is OTHER_RULES:
+        return collection in {"staff", "bob"}
     if collection == "all":
         return True
     if user is None:
@@ -46,7 +53,13 @@ def may_read(user: Any, path: str) -> bool:
 
 
 class Watched(World):
-    """A world that looks at all that is sent."""
+    """A world that looks at all that is sent.
+
+    Attributes:
+        rules: those in force.
+    """
+
+    rules = RULES
 
     def _perform(self, effects: list[Effect[Connection]]) -> None:
         self.before = getattr(self, "after", {})
@@ -59,13 +72,15 @@ class Watched(World):
         if told["cmd"] == "NOTIFY":
             data, path = told["data"], told["path"]
             if data["insert"] or data["remove"]:
-                check(any(may_read(user, path) for user in users), f"{users} are sent {told}")
+                may = any(may_read(user, path, self.rules) for user in users)
+                check(may, f"{users} are sent {told}")
         elif told["type"] == "REPLY" and told["ok"] and told["cmd"] == "GET":
             asked = self.clients[connection.client].asked[told["tunnel"]].path
             if asked in PATHS:
-                check(any(may_read(user, asked) for user in users), f"{users} are sent {told}")
+                may = any(may_read(user, asked, self.rules) for user in users)
+                check(may, f"{users} are sent {told}")
             elif asked == "/a/items":
-                check(any(users), f"{users} are sent {told}")
+                check(any(users) and self.rules is RULES, f"{users} are sent {told}")
         super()._send(connection, message)
 
 
@@ -77,9 +92,12 @@ class RightsSimulation(RuleBasedStateMachine):
 
     @initialize(required=st.booleans(), small=st.booleans())
     def begin(self, required: bool, small: bool) -> None:
-        access = Access(required=required, deadline_seconds=1e6, rules=Rules.parse(RULES))
+        self.required = required
         limits = Limits(turn_items=2, window_bytes=200) if small else Limits()
-        self.world = Watched(3, store=MemoryStore(), access=access, limits=limits)
+        self.world = Watched(3, store=MemoryStore(), access=self._access(RULES), limits=limits)
+
+    def _access(self, rules: Any) -> Access:
+        return Access(required=self.required, deadline_seconds=1e6, rules=Rules.parse(rules))
 
     # --- users ------------------------------------------------------------------------------------
 
@@ -111,6 +129,16 @@ class RightsSimulation(RuleBasedStateMachine):
     def send_away(self, client: int) -> None:
         if self.world.links[client].connection is not None:
             self.world.send_away(client)
+
+    @rule(client=CLIENTS)
+    def withdraw(self, client: int) -> None:
+        if self.world.links[client].connection is not None:
+            self.world.withdraw(client)
+
+    @rule(rules=st.sampled_from([RULES, OTHER_RULES]), required=st.booleans())
+    def change_rules(self, rules: Any, required: bool) -> None:
+        self.required, self.world.rules = required, rules
+        self.world.change_access(self._access(rules))
 
     @rule(seconds=st.sampled_from([0.0, 1.0, 6.0, 31.0, 100.0]))
     def advance(self, seconds: float) -> None:
@@ -202,7 +230,7 @@ class RightsSimulation(RuleBasedStateMachine):
                 if copy.state and path in client.wanted:
                     check(path in client.subscribed, f"{number} still shows {path}")
             for path in client.subscribed:
-                check(may_read(user, path), f"{number} is subscribed to {path}")
+                check(may_read(user, path, world.rules), f"{number} is subscribed to {path}")
                 stored = world.store.state(parse_collection_path(path))
                 check(client.copies[path].state == stored, f"{number}: {path} is not in step")
 

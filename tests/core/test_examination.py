@@ -1,0 +1,479 @@
+"""What a change of the user or of the rules takes back: by turns, and nothing is shown before its own turn."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sharedstate_core import Access, Commit, Limits, LocalProtocolError, Update
+from sharedstate_core.errors import CLOSE_RESTARTED, CLOSE_SENT_AWAY
+from sharedstate_core.paths import parse_collection_path
+from sharedstate_core.rules.rules import Rules
+from sharedstate_core.testing import MemoryStore, World, check_copies, check_requests
+from tests.support.work import LONG_TURN, work_of
+
+from .scenes import hear, kinds, put, say, text, under_way
+
+ANN: Any = {"path": "/a/items/*", "read": "user.id == 'ann'", "write": True}
+BOB: Any = {"path": "/a/items/*", "read": "user.id == 'bob'", "write": "user.id == 'bob'"}
+NEWS: Any = {"path": "/a/items/news", "read": True, "write": True}
+AT_ONCE = 2
+LIMITS = Limits(turn_items=10 * AT_ONCE)
+PATHS = [f"/a/items/{n}" for n in range(9)]
+
+
+def access(*rules: Any, **keys: Any) -> Access:
+    return Access(rules=Rules.parse([*rules]), **keys)
+
+
+def become(world: World, user: str | None, *, client: int = 0) -> Any:
+    asked = world.clients[client].ask("PUT", "/session", {"token": user})
+    say(world, client)
+    for ticket in [*world.proofs]:
+        world.accept(ticket)
+    return asked
+
+
+def watching(
+    *users: str | None, paths: list[str] = PATHS, rules: Any = (ANN,), limits: Limits = LIMITS
+) -> World:
+    """A world in which each client has signed in, and watches these collections, if it may."""
+    world = World(len(users), store=MemoryStore(), access=access(*rules), limits=limits)
+    for client, user in enumerate(users):
+        if user is not None:
+            become(world, user, client=client)
+        world.clients[client].put_subs({path: {} for path in paths})
+    world.settle()
+    return world
+
+
+def change(world: World, *paths: str) -> None:
+    """Let another process change collections."""
+    for path in paths:
+        where = parse_collection_path(path)
+        world.commit_elsewhere(where, Update(insert={"z": text("z")}))
+        world.tell(where)
+        for ticket in [*world.operations]:
+            world.finish(ticket)
+
+
+def turns(world: World) -> int:
+    """Let the server do all that it can do now, and count its turns."""
+    count = 0
+    while world.server.next_wakeup() == world.now:
+        world.turn()
+        count += 1
+    return count
+
+
+def shown(messages: list[Any]) -> list[str]:
+    """The collections of which a reader was shown something."""
+    return [each["path"] for each in messages if each["cmd"] == "NOTIFY" and each["data"]["insert"]]
+
+
+# --- another user -----------------------------------------------------------------------------------
+
+
+def test_much_is_taken_back_by_turns_and_then_comes_the_reply() -> None:
+    world = watching("ann")
+    asked = become(world, "eve")
+    assert len(world.links[0].inbox) == 2 * AT_ONCE
+    assert turns(world) >= len(PATHS) / AT_ONCE - 1
+    told = hear(world)
+    assert [each["cmd"] for each in told] == ["NOTIFY", "END"] * len(PATHS) + ["PUT"]
+    assert asked.ok
+    assert world.links[0].reading
+    assert world.server.census().subscriptions == 0
+
+
+def test_nothing_is_shown_before_its_turn() -> None:
+    world = watching("ann")
+    become(world, "eve")
+    change(world, *PATHS)
+    assert turns(world) > 1
+    assert shown(hear(world)) == []
+
+
+def test_what_may_still_be_seen_goes_on() -> None:
+    world = watching("ann", paths=[*PATHS, NEWS["path"]], rules=(NEWS, ANN))
+    become(world, "eve")
+    change(world, NEWS["path"])
+    turns(world)
+    assert shown(hear(world)) == [NEWS["path"]]
+    change(world, PATHS[0])
+    assert hear(world) == []
+    world.settle()
+    check_copies(world)
+
+
+def test_requests_wait_until_all_is_taken_back() -> None:
+    world = watching("ann")
+    become(world, "eve")
+    client = world.clients[0]
+    asked = [
+        client.put_subs({PATHS[-1]: {}}),
+        client.ask("GET", "/subs"),
+        client.ask("GET", PATHS[0]),
+    ]
+    assert not world.links[0].reading
+    say(world)
+    assert not any(each.reply for each in asked)
+    world.settle()
+    turns(world)
+    world.settle()
+    assert [each.code for each in asked] == [None, None, "forbidden"]
+    assert asked[0].reply["errors"][0][0] == PATHS[-1]  # type: ignore[index]
+    assert asked[1].reply["data"] == []  # type: ignore[index]
+
+
+def test_requests_wait_until_all_is_taken_back_from_whoever_signs_out() -> None:
+    world = watching("ann")
+    become(world, None)
+    asked = world.clients[0].ask("GET", "/subs")
+    assert not world.links[0].reading
+    say(world)
+    assert not asked.reply
+    turns(world)
+    world.settle()
+    assert asked.reply["data"] == []  # type: ignore[index]
+
+
+def test_what_was_answered_before_comes_before() -> None:
+    world = watching("ann")
+    world.block(0)
+    asked = world.clients[0].put_subs({PATHS[-1]: {}})
+    say(world)
+    become(world, None)
+    world.drain(0)
+    turns(world)
+    told = kinds(hear(world))
+    assert told.index(asked.tunnel) < told.index("END")
+
+
+def test_a_token_that_is_refused_meanwhile_lets_nothing_go_ahead() -> None:
+    world = watching("ann")
+    become(world, "eve")
+    asked = world.clients[0].ask("PUT", "/session", {"token": "nonsense"})
+    say(world)
+    assert not world.proofs
+    turns(world)
+    [ticket] = world.proofs
+    world.decline(ticket)
+    world.settle()
+    assert asked.code == "unauthenticated"
+    assert world.server.users() == {world.connection(0): {"id": "eve"}}
+
+
+def test_a_token_that_is_looked_into_meanwhile_lets_nothing_go_ahead() -> None:
+    world = watching("ann")
+    client = world.clients[0]
+    client.ask("PUT", "/session", {"token": "eve"})
+    asked = client.ask("GET", PATHS[0])
+    say(world)
+    world.change_access(access(ANN))
+    turns(world)
+    assert asked.reply is None
+    assert not world.operations
+    [ticket] = world.proofs
+    world.accept(ticket)
+    turns(world)
+    world.settle()
+    assert asked.code == "forbidden"
+
+
+def test_another_token_of_the_same_user_costs_nothing() -> None:
+    world = watching("ann")
+    asked = become(world, "ann")
+    assert turns(world) == 0
+    assert kinds(hear(world)) == [asked.tunnel]
+
+
+def test_a_user_that_changes_while_another_change_is_under_way() -> None:
+    world = watching("ann", paths=[*PATHS, NEWS["path"]], rules=(NEWS, ANN))
+    first = become(world, "eve")
+    world.change_access(access(NEWS, ANN))
+    second = world.clients[0].ask("PUT", "/session", {"token": None})
+    say(world)
+    assert (first.reply, second.reply) == (None, None)
+    turns(world)
+    world.settle()
+    assert first.ok
+    assert second.ok
+    assert set(world.clients[0].subscribed) == {NEWS["path"]}
+    world.settle()
+    check_copies(world)
+
+
+def test_a_slow_reader_is_examined_when_it_has_drained() -> None:
+    world = watching("ann")
+    world.block(0)
+    change(world, PATHS[0])
+    asked = become(world, "eve")
+    assert turns(world) == 0
+    world.drain(0)
+    turns(world)
+    told = hear(world)
+    assert shown(told) == []
+    assert kinds(told)[-1] == asked.tunnel
+    assert world.server.census().subscriptions == 0
+
+
+def test_a_reader_that_is_blocked_halfway_goes_on_when_it_has_drained() -> None:
+    world = watching("ann")
+    become(world, "eve")
+    world.block(0)
+    change(world, *PATHS)
+    turns(world)
+    before = len(world.links[0].inbox)
+    world.drain(0)
+    turns(world)
+    assert len(world.links[0].inbox) > before
+    assert shown(hear(world)) == []
+    assert world.server.census().subscriptions == 0
+
+
+def test_a_connection_that_ends_meanwhile() -> None:
+    world = watching("ann", "ann")
+    become(world, "eve")
+    world.put(PATHS[0], Update(insert={"y": text("y")}), "me", client=0)
+    world.cut(0)
+    [answer] = world.callers.answers
+    assert answer.error is not None
+    turns(world)
+    world.settle()
+    check_copies(world)
+
+
+def test_an_update_is_shown_before_it_is_acknowledged() -> None:
+    world = watching("ann", paths=[*PATHS, NEWS["path"]], rules=(NEWS, ANN))
+    asked = world.clients[0].put(NEWS["path"], insert=[{"id": "mine"}])
+    say(world)
+    become(world, "eve")
+    world.finish(under_way(world, Commit).ticket)
+    turns(world)
+    told = hear(world)
+    assert shown(told) == [NEWS["path"]]
+    assert kinds(told)[-1] == asked.tunnel
+    check_requests(world)
+
+
+def test_who_is_sent_away_is_closed_once_all_is_taken_back() -> None:
+    world = watching("ann")
+    world.send_away(0)
+    assert world.links[0].closed_with is None
+    turns(world)
+    assert world.links[0].closed_with == CLOSE_SENT_AWAY
+
+
+def test_who_is_sent_away_and_does_not_read_is_closed_at_once() -> None:
+    world = watching("ann")
+    world.block(0)
+    world.send_away(0)
+    assert world.links[0].closed_with == CLOSE_SENT_AWAY
+
+
+def test_no_turn_is_long() -> None:
+    paths = [f"/a/items/{n}" for n in range(1_000)]
+    world = watching("ann", paths=paths, limits=Limits())
+    world.clients[0].ask("PUT", "/session", {"token": "eve"})
+    say(world)
+    [ticket] = world.proofs
+    assert work_of(lambda: world.accept(ticket)) < LONG_TURN
+    count = 0
+    while world.server.next_wakeup() == world.now:
+        assert work_of(world.turn) < LONG_TURN
+        count += 1
+    assert count >= 9
+    assert world.server.census().subscriptions == 0
+
+
+# --- other rules ------------------------------------------------------------------------------------
+
+
+def test_other_rules_take_back_what_they_do_not_allow() -> None:
+    world = watching("ann", "bob", paths=PATHS[:1])
+    assert [len(client.subscribed) for client in world.clients] == [1, 0]
+    world.change_access(access(BOB))
+    assert turns(world)
+    assert [each["cmd"] for each in hear(world)] == ["NOTIFY", "END"]
+    read = [world.clients[client].ask("GET", PATHS[0]) for client in range(2)]
+    world.settle()
+    assert [each.code for each in read] == ["forbidden", None]
+
+
+def test_nothing_is_shown_that_other_rules_do_not_allow() -> None:
+    world = watching(*["ann"] * 4, paths=[*PATHS[:3], NEWS["path"]], rules=(NEWS, ANN))
+    world.change_access(access(NEWS, BOB))
+    world.put(PATHS[0], Update(insert={"y": text("y")}))
+    world.finish(under_way(world, Commit).ticket)
+    change(world, *PATHS[1:3], NEWS["path"])
+    assert [len(link.inbox) for link in world.links] == [0] * 4
+    turns(world)
+    assert [shown(hear(world, client)) for client in range(4)] == [[NEWS["path"]]] * 4
+    world.settle()
+    check_copies(world)
+
+
+def test_requests_are_decided_by_other_rules_at_once() -> None:
+    world = watching("ann")
+    world.change_access(access(BOB))
+    asked = [
+        world.clients[0].ask("GET", PATHS[0]),
+        world.clients[0].put(PATHS[0], insert=[{"id": "x"}]),
+        world.clients[0].put_subs({"/a/items/other": {}}),
+    ]
+    say(world)
+    world.settle()
+    turns(world)
+    world.settle()
+    assert [each.code for each in asked] == ["forbidden", "forbidden", None]
+    assert not world.clients[0].subscribed
+    assert world.store.state(parse_collection_path(PATHS[0])) == {}
+
+
+def test_an_update_that_was_taken_is_decided_by_the_rules_of_before() -> None:
+    world = watching("ann", paths=PATHS[:1])
+    first, second = (put(world, 0, id, path=PATHS[0]) for id in "pq")
+    world.change_access(access(BOB))
+    world.settle()
+    turns(world)
+    world.settle()
+    assert first.ok
+    assert second.ok
+    assert put_later(world).code == "forbidden"
+
+
+def put_later(world: World) -> Any:
+    asked = put(world, 0, "r", path=PATHS[0])
+    world.settle()
+    return asked
+
+
+def test_what_waits_for_content_is_examined_first_and_is_in_nobodys_way() -> None:
+    world = World(5, store=MemoryStore(), access=access(ANN), limits=LIMITS)
+    for client in range(4):
+        become(world, "ann", client=client)
+        world.clients[client].put_subs({PATHS[0]: {}})
+        say(world, client)
+    world.change_access(access({**ANN, "read": "user != null"}))
+    world.cut(4)
+    world.connect(4)
+    become(world, "bob", client=4)
+    world.clients[4].put_subs({PATHS[0]: {}})
+    say(world, 4)
+    change(world, PATHS[0])
+    assert [shown(hear(world, client)) for client in range(4)] == [[]] * 4
+    turns(world)
+    assert [shown(hear(world, client)) for client in range(5)] == [[PATHS[0]]] * 5
+    world.settle()
+    check_copies(world)
+
+
+def test_a_reader_that_drains_before_its_turn_waits_for_it() -> None:
+    world = watching("ann")
+    world.block(0)
+    world.change_access(access(BOB))
+    change(world, PATHS[0])
+    world.drain(0)
+    assert hear(world) == []
+    turns(world)
+    assert shown(hear(world)) == []
+    assert world.server.census().subscriptions == 0
+
+
+def test_rules_that_change_again_before_all_are_examined() -> None:
+    world = watching(*["ann"] * 3)
+    world.change_access(access(BOB))
+    world.turn()
+    world.change_access(access(ANN))
+    turns(world)
+    world.settle()
+    change(world, *PATHS)
+    world.settle()
+    check_copies(world)
+    for client in world.clients:
+        assert all(client.copies[path].state for path in client.subscribed)
+
+
+def test_who_has_to_sign_in_from_now_on() -> None:
+    world = watching(None, "ann", rules=(NEWS,), paths=[NEWS["path"]])
+    world.change_access(access(NEWS, required=True, deadline_seconds=5.0))
+    turns(world)
+    assert [each["cmd"] for each in hear(world)] == ["NOTIFY", "END"]
+    world.advance(6.0)
+    assert [link.closed_with for link in world.links] == [1008, None]
+
+
+def test_who_need_not_sign_in_any_more() -> None:
+    world = World(1, access=access(NEWS, required=True, deadline_seconds=5.0))
+    world.turn()
+    world.change_access(access(NEWS))
+    turns(world)
+    world.advance(6.0)
+    assert world.links[0].closed_with is None
+
+
+@pytest.mark.parametrize("begins", [False, True])
+def test_a_server_that_begins_or_ceases_to_know_users_closes_its_connections(begins: bool) -> None:
+    known = access(NEWS, required=True)
+    world = World(2, access=None if begins else known)
+    world.change_access(known if begins else None)
+    turns(world)
+    assert [link.closed_with for link in world.links] == [CLOSE_RESTARTED] * 2
+    world.connect(0)
+    world.change_access(access(NEWS) if begins else None)
+    turns(world)
+    assert world.links[0].connection is not None
+    assert world.server.next_wakeup() is None
+
+
+def test_what_cannot_be_an_access() -> None:
+    world = World(1)
+    with pytest.raises(TypeError, match="access"):
+        world.server.change_access("everything", world.now)  # type: ignore[arg-type]
+
+
+def test_no_turn_is_long_however_many_connections_there_are() -> None:
+    paths = [f"/a/items/{n}" for n in range(40)]
+    world = watching(*["ann"] * 40, paths=paths, limits=Limits())
+    assert work_of(lambda: world.change_access(access(BOB))) < LONG_TURN
+    while world.server.next_wakeup() == world.now:
+        assert work_of(world.turn) < LONG_TURN
+    assert world.server.census().subscriptions == 0
+
+
+# --- a proof that is withdrawn ----------------------------------------------------------------------
+
+
+def test_a_proof_that_is_withdrawn_expires_now() -> None:
+    world = watching("ann", paths=PATHS[:1])
+    world.withdraw(0)
+    world.advance(0.0)
+    [told] = hear(world)
+    assert (told["cmd"], told["reason"]) == ("SESSION", "expires")
+    assert told["data"] == {"user": {"id": "ann"}, "expires": world.now}
+    world.advance(20.0)
+    world.withdraw(0)
+    world.advance(11.0)
+    assert [each["cmd"] for each in hear(world)] == ["NOTIFY", "END", "SESSION"]
+
+
+def test_another_token_in_time_takes_the_place_of_one_that_is_withdrawn() -> None:
+    world = watching("ann", paths=PATHS[:1])
+    world.withdraw(0)
+    world.advance(0.0)
+    become(world, "ann")
+    world.advance(1000.0)
+    assert [each["cmd"] for each in hear(world)] == ["SESSION", "PUT"]
+
+
+def test_nobody_has_no_proof_to_withdraw() -> None:
+    world = watching(None)
+    world.withdraw(0)
+    world.advance(1000.0)
+    assert hear(world) == []
+    connection = world.connection(0)
+    world.cut(0)
+    with pytest.raises(LocalProtocolError, match="not open"):
+        world.server.withdraw(connection, world.now)
