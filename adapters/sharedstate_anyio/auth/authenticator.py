@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
+from sharedstate_anyio.config.jwt import ALGORITHMS
 from sharedstate_backends.contract import ConfigurationError
 from sharedstate_backends.error_collector import ErrorCollector
 
@@ -146,12 +147,12 @@ class Authenticator:
             # Somebody who has waited for the same key may have been first.
             if (found := self._cache.find(digest, self._clock())) is not None:
                 return found
-            if published is not None and published.verifies(
-                parts.algorithm, parts.signed, parts.signature
-            ):
+            if published is None or parts.algorithm not in published.algorithms:
+                _check_algorithm(jwt, parts.algorithm)
+            elif published.verifies(parts.algorithm, parts.signed, parts.signature):
                 key = published
         if key is None:
-            raise Unauthenticated("invalid", "the signature of the token is wrong")
+            raise Unauthenticated("invalid", "the signature of the token fits none of the keys")
         identity = jwt.identity(parts, self._clock())
         self._cache.keep(digest, identity, key, self._clock(), len(token))
         return identity
@@ -180,6 +181,15 @@ def _encoded(token: str) -> bytes:
         if len(data) <= TOKEN_BYTES:
             return data
     raise Unauthenticated("invalid", f"the token is longer than {TOKEN_BYTES:,} bytes")
+
+
+def _check_algorithm(jwt: JwtVerifier, algorithm: str) -> None:
+    """Refuse a token whose algorithm no key is made for."""
+    if not jwt.has_key_for(algorithm):
+        name = algorithm if algorithm in ALGORITHMS else "an algorithm that is not supported"
+        raise Unauthenticated(
+            "invalid", f"the token is signed by {name}, and no key is made for that"
+        )
 
 
 def _has_form(token: str) -> bool:

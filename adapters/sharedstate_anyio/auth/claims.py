@@ -69,6 +69,10 @@ def identity_of(claims: dict[str, Any], rules: JwtConfig, now: float) -> Identit
         Unauthenticated: they do not hold now, or are meant for somebody else, or name nobody.
     """
     leeway = rules.leeway_seconds
+    if rules.require_exp and "exp" not in claims:
+        _refuse(
+            "the token would never expire, which auth.jwt.require_exp forbids: it has no claim exp"
+        )
     ends, begins = _time(claims, "exp"), _time(claims, "nbf")
     expires = None if ends is None else ends + leeway
     if expires is not None and expires <= now:
@@ -76,15 +80,17 @@ def identity_of(claims: dict[str, Any], rules: JwtConfig, now: float) -> Identit
     if begins is not None and begins > now + leeway:
         _refuse("the token is not valid yet")
     if rules.issuer and claims.get("iss") not in rules.issuer:
-        _refuse("the token was issued by somebody else: its claim iss")
+        _refuse("the token was issued by somebody else: its claim iss is none of auth.jwt.issuer")
     if rules.audience and not _meant(claims.get("aud"), rules.audience):
-        _refuse("the token was issued for somebody else: its claim aud")
+        _refuse(
+            "the token was issued for somebody else: its claim aud names none of auth.jwt.audience"
+        )
     user = {name: claim for name, claim in claims.items() if name not in OF_THE_TOKEN}
     id = user.pop("sub", None) if rules.user == "sub" else claims.get(rules.user)
     if isinstance(id, int) and not isinstance(id, bool):
         id = str(id)
     if not isinstance(id, str) or not 0 < len(id) <= MAX_ID:
-        _refuse("the token names no user: the claim that is the id is missing, or no text")
+        _refuse(f"the token names no user: its claim {rules.user} is missing, or no text")
     return Identity({**user, "id": id}, expires)
 
 

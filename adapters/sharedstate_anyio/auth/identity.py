@@ -23,7 +23,7 @@ class Unauthenticated(Exception):  # noqa: N818  (what the wire calls it)
     Attributes:
         reason: `missing`: there is no token; `invalid`; `expired`; `revoked`; `unavailable`: it cannot be told at the
             moment, and the same token may be valid later.
-        text: one line for whoever showed it; never holds any part of it.
+        text: one line for the operator, not for whoever showed it; never holds any part of it.
     """
 
     def __init__(self, reason: AuthReason, text: str) -> None:

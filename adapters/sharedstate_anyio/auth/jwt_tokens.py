@@ -51,6 +51,10 @@ class JwtVerifier:
                 return key
         return None
 
+    def has_key_for(self, algorithm: str) -> bool:
+        """Return whether a key of the configuration is made for an algorithm."""
+        return any(algorithm in key.algorithms for key in self._keys)
+
     async def published_key(self, parts: Parts) -> Key | None:
         """Return the published key that may have signed a token, when it has come.
 

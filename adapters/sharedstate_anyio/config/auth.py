@@ -14,7 +14,7 @@ from sharedstate_backends.contract import ConfigurationError
 from sharedstate_backends.error_collector import ErrorCollector
 
 from .document import ANY, kind, object_at, shown
-from .jwt import JwtConfig, parse_jwt, parse_seconds, parse_text
+from .jwt import JwtConfig, parse_flag, parse_jwt, parse_seconds, parse_text
 from .origins import NULL
 
 if TYPE_CHECKING:
@@ -151,12 +151,6 @@ def check_auth(auth: AuthConfig, listen: Sequence[Listen], origins: Origins) -> 
             errors.add("auth.trusted", problem)
 
 
-def _flag(value: object, place: str) -> bool:
-    if not isinstance(value, bool):
-        raise ConfigurationError(place, f"expected true or false, found {shown(value)}")
-    return value
-
-
 def _seconds(value: object, place: str) -> float:
     return parse_seconds(value, place, *SECONDS[place.rpartition(".")[2]])
 
@@ -243,7 +237,7 @@ def _python(value: object, place: str) -> str:
 
 
 _PARSERS: Final[Mapping[str, Callable[[object, str], object]]] = {
-    "required": _flag,
+    "required": parse_flag,
     "deadline_seconds": _seconds,
     "grace_seconds": _seconds,
     "jwt": parse_jwt,

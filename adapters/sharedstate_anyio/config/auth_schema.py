@@ -136,6 +136,11 @@ def jwt_schema() -> Schema:
                 "default": _JWT.leeway_seconds,
                 **_seconds(*LEEWAY_SECONDS),
             },
+            "require_exp": {
+                "description": "Refuse tokens that do not say when they expire: their claim exp.",
+                "type": "boolean",
+                "default": _JWT.require_exp,
+            },
         },
         "additionalProperties": False,
         "anyOf": [{"required": [key]} for key in SOURCES],

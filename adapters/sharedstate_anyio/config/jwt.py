@@ -49,6 +49,7 @@ class JwtConfig:
         audience: for whom a token may be issued; empty: for anybody.
         user: the claim that is the user's id.
         leeway_seconds: how far the clock of the issuer may be off.
+        require_exp: whether a token must say when it expires.
     """
 
     secrets: tuple[str, ...] = field(default=(), repr=False)
@@ -60,6 +61,7 @@ class JwtConfig:
     audience: tuple[str, ...] = ()
     user: str = "sub"
     leeway_seconds: float = 10.0
+    require_exp: bool = True
 
 
 def parse_jwt(value: object, place: str) -> JwtConfig:
@@ -100,6 +102,13 @@ def parse_seconds(value: object, place: str, least: float, most: float) -> float
         problem = f"expected seconds from {least:,} to {most:,}, found {shown(value)}"
         raise ConfigurationError(place, problem)
     return float(value)
+
+
+def parse_flag(value: object, place: str) -> bool:
+    """Return true or false, checked."""
+    if not isinstance(value, bool):
+        raise ConfigurationError(place, f"expected true or false, found {shown(value)}")
+    return value
 
 
 def parse_text(value: object, place: str) -> str:
@@ -205,4 +214,5 @@ _PARSERS: Final[Mapping[str, Callable[[object, str], object]]] = {
     "audience": _texts,
     "user": parse_text,
     "leeway_seconds": _leeway,
+    "require_exp": parse_flag,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,7 @@ class Verifier:
         authenticator: knows; None: nobody signs in here.
         driver: whose questions they are.
         tasks: the task group that owns them.
-        errors: logs what an authenticator must not return.
+        errors: logs what an authenticator must not return, and which tokens were refused.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Verifier:
         try:
             found = await authenticator.authenticate(request)
         except Unauthenticated as refused:
+            self._tell(refused.reason, refused.text, request.peer)
             fail(question, refused.reason, time.monotonic())
             return
         now = time.monotonic()
@@ -67,3 +69,10 @@ class Verifier:
             text = f"a user cannot be taken: {error}"
             self._errors.report(("user", type(error)), text, None, {"event": "authenticate_failed"})
             fail(question, "unavailable", now)
+
+    def _tell(self, reason: str, text: str, address: str) -> None:
+        """Log why somebody was refused; whoever it was is told the `reason` alone."""
+        whose = f" of {address}" if address else ""
+        fields = {"event": "token_refused", "reason": reason, "address": address}
+        line = f"a token{whose} was refused: {text}"
+        self._errors.report(("refused", text), line, None, fields, logging.INFO)

@@ -1,4 +1,4 @@
-"""Errors that repeat: the first is logged at once, those that follow are counted.
+"""Errors, and other events, that repeat: the first is logged at once, those that follow are counted.
 
 A full disk under load fails a thousand commits a second. For each kind of error one line is written, then one that sums
 up the next ten seconds and, while the error persists, intervals that double each time, up to ten minutes.
@@ -35,6 +35,7 @@ class _Window:
     count: int = 0
     last: str = ""
     fields: Mapping[str, object] | None = None
+    level: int = logging.ERROR
 
 
 class RepeatedErrors:
@@ -55,6 +56,7 @@ class RepeatedErrors:
         message: str,
         error: BaseException | None = None,
         fields: Mapping[str, object] | None = None,
+        level: int = logging.ERROR,
     ) -> None:
         """Log an error, or count it if one of its kind was logged recently.
 
@@ -63,15 +65,16 @@ class RepeatedErrors:
             message: one line.
             error: an exception to log with its traceback.
             fields: the fields of the event; see `formatting`.
+            level: of the lines, the same for all of a kind.
         """
         if kind not in self._windows and len(self._windows) >= MAX_KINDS:
             kind = None
         window = self._windows.get(kind)
         if window is None:
             ends = self._clock() + FIRST_SECONDS
-            self._windows[kind] = _Window(ends, FIRST_SECONDS, fields=fields)
+            self._windows[kind] = _Window(ends, FIRST_SECONDS, fields=fields, level=level)
             self._begun.set()
-            log.error("%s", message, exc_info=error, extra={"fields": fields or {}})
+            log.log(level, "%s", message, exc_info=error, extra={"fields": fields or {}})
             return
         window.count += 1
         window.last = message
@@ -106,11 +109,11 @@ class RepeatedErrors:
                 continue
             _tell(window, now)
             seconds = min(2 * window.seconds, LONGEST_SECONDS)
-            self._windows[kind] = _Window(now + seconds, seconds)
+            self._windows[kind] = _Window(now + seconds, seconds, level=window.level)
 
 
 def _tell(window: _Window, now: float) -> None:
     passed = window.seconds - max(0.0, window.ends - now)
     fields = {**(window.fields or {}), "repeated": window.count}
     text = "… and %d more in %.3g s, the last: %s"
-    log.error(text, window.count, passed, window.last, extra={"fields": fields})
+    log.log(window.level, text, window.count, passed, window.last, extra={"fields": fields})

@@ -190,8 +190,9 @@ async def test_tokens_of_an_identity_provider(
             assert found is not None
             for token, said in (
                 (other.token(), "the key that has signed the token is not known"),
-                (other.token(kid=rsa.kid), "the signature of the token is wrong"),
-                (Signer("HS256", secret=rsa.pem).token(kid=rsa.kid), "the signature of the token"),
+                (other.token(kid=rsa.kid), "the signature of the token fits none of the keys"),
+                (Signer("HS256", secret=rsa.pem).token(kid=rsa.kid), "signed by HS256, and no key"),
+                (rsa.token(alg="ES256"), "the token is signed by ES256, and no key is made for"),
             ):
                 with pytest.raises(Unauthenticated, match=said) as caught:
                     await authenticator.authenticate(AuthRequest(token))

@@ -54,6 +54,7 @@ def test_all_of_it() -> None:
             "audience": "sharedstate",
             "user": "email",
             "leeway_seconds": 0,
+            "require_exp": False,
         },
         keys=[{"sha256": HASH.upper(), "user": {"id": "importer", "role": "admin"}}],
         cookie="session",
@@ -75,6 +76,7 @@ def test_all_of_it() -> None:
             audience=("sharedstate",),
             user="email",
             leeway_seconds=0.0,
+            require_exp=False,
         ),
         keys=(StaticKey(HASH, {"id": "importer", "role": "admin"}),),
         cookie="session",
@@ -134,6 +136,7 @@ def test_all_of_it() -> None:
             "auth.jwt.algorithms[0]: expected one of HS256",
         ),
         ({"jwt": {"key": "f", "audience": []}}, "auth.jwt.audience: expected a text, or a list"),
+        ({"jwt": {"key": "f", "require_exp": 1}}, "auth.jwt.require_exp: expected true or false"),
         ({"jwt": {"key": "f", "leeway_seconds": 301}}, "expected seconds from 0 to 300, found 301"),
     ],
 )

@@ -79,6 +79,7 @@ DOCUMENTS: Final[list[dict[str, Any]]] = [
                 "audience": ["sharedstate"],
                 "user": "sub",
                 "leeway_seconds": 0.5,
+                "require_exp": False,
             },
             "keys": [{"sha256": "aB" * 32, "user": {"id": "importer", "roles": [None]}}],
             "query": "access_token",

@@ -11,6 +11,7 @@ import pytest
 from sharedstate_anyio import serve
 from sharedstate_anyio.config.config import parse_config
 from tests.support.peer import Client, ClosedError, Peer, open_client, upgrade_request
+from tests.support.tokens import SECRET, Signer, claims
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -89,6 +90,35 @@ async def test_whoever_has_not_signed_in_gets_what_is_open() -> None:
         assert refused["error"]["reason"] == "missing"
         refused = await client.ask("PUT", "/session", {"token": "nonsense"})
         assert refused["error"]["reason"] == "invalid"
+
+
+async def test_the_log_says_why_a_token_was_refused(caplog: pytest.LogCaptureFixture) -> None:
+    """Each kind once, then how many there were, and nothing of the tokens; a client is told only that it is so."""
+    caplog.set_level("INFO")
+    shown = [
+        Signer("HS256", secret="x" * 40).token(),
+        Signer("HS256").token(claims(exp=...)),
+        Signer("HS256").token(claims(exp=1)),
+        "opaque-nonsense",
+    ]
+    jwt = {"secret": SECRET}
+    async with serve(config(jwt=jwt)) as server, open_client(server.port) as client:
+        for token in (*shown, *shown):
+            refused = await client.ask("PUT", "/session", {"token": token})
+            expected = "expired" if token == shown[2] else "invalid"
+            assert refused["error"]["reason"] == expected
+            assert "key" not in refused["error"]["message"]
+    lines = [each.getMessage() for each in caplog.records if each.levelname == "INFO"]
+    said = [line.removeprefix("a token of 127.0.0.1 was refused: the ") for line in lines]
+    assert said[:4] == [
+        "signature of the token fits none of the keys",
+        "token would never expire, which auth.jwt.require_exp forbids: it has no claim exp",
+        "token has expired",
+        "token is no JSON Web Token",
+    ]
+    assert [line.partition(", the last: ")[2] for line in lines[4:]] == lines[:4]
+    assert all(line.startswith("… and 1 more in ") for line in lines[4:])
+    assert not any(part in caplog.text for token in shown for part in token.split("."))
 
 
 async def test_what_is_said_in_one_flight_is_said_by_the_user() -> None:
