@@ -20,6 +20,7 @@ declare const SharedStateError_base: new (...args: any[]) => Error & Details;
  * @property {unknown} [reason]
  * @property {unknown} [place]
  * @property {unknown} [rule]
+ * @property {unknown} [retry_after]
  * @property {unknown} [epoch]
  * @property {unknown} [version]
  */
@@ -52,7 +53,7 @@ declare const SharedStateError_base: new (...args: any[]) => Error & Details;
  *
  * Further members of the reply are copied: `outcome` ("unknown") with `unavailable`; `epoch` and
  * `version`, the collection's current state, with `conflict`; `reason` with `unauthenticated`; `place`, where in an update
- * the fault is, such as `insert[3]`; `rule`, for administrators.
+ * the fault is, such as `insert[3]`; `rule`, for administrators; `retry_after`, seconds, with `too_many` where time helps.
  */
 declare class SharedStateError extends SharedStateError_base {
     /**
@@ -77,6 +78,7 @@ type Details = {
     reason?: unknown;
     place?: unknown;
     rule?: unknown;
+    retry_after?: unknown;
     epoch?: unknown;
     version?: unknown;
 };

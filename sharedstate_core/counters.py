@@ -14,6 +14,7 @@ class Counters:
         connections: connections opened.
         updates: updates committed.
         rejected: updates that storage rejected individually, such as for a condition that did not hold.
+        limited: updates refused since their user had sent too many.
         deliveries: notifications given to connections: one message to 1,000 subscribers counts as 1,000.
         bytes: bytes of messages given to connections, including replies, before framing and compression.
         blocked: times that a reader was blocked.
@@ -25,6 +26,7 @@ class Counters:
     connections: int = 0
     updates: int = 0
     rejected: int = 0
+    limited: int = 0
     deliveries: int = 0
     bytes: int = 0
     blocked: int = 0

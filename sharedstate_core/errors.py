@@ -64,6 +64,8 @@ class RequestError(SharedStateError):
         reason: of `unauthenticated`, one of `AuthReason`.
         place: of an update, where in it the fault is, such as `insert[3].id`; None if it is not in one place.
         rule: which rule denies it, such as `rules[0].update`; None for those who may not know.
+        retry_after: of `too_many`, seconds after which the same may be asked again; None if that depends on something
+            else.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class RequestError(SharedStateError):
         *,
         place: str | None = None,
         rule: str | None = None,
+        retry_after: float | None = None,
     ) -> None:
         super().__init__(message)
         self.code: ErrorCode = code
@@ -81,6 +84,7 @@ class RequestError(SharedStateError):
         self.reason = reason
         self.place = place
         self.rule = rule
+        self.retry_after = retry_after
 
 
 def bad_update(place: str, problem: str) -> RequestError:
@@ -97,13 +101,15 @@ class Refusal(NamedTuple):
     reason: AuthReason | None = None
     place: str | None = None
     rule: str | None = None
+    retry_after: float | None = None
 
     @classmethod
     def of(cls, error: RequestError) -> Refusal:
         """Return the contents of an error."""
-        return cls(error.code, error.message, error.reason, error.place, error.rule)
+        code, message, reason = error.code, error.message, error.reason
+        return cls(code, message, reason, error.place, error.rule, error.retry_after)
 
     def error(self) -> RequestError:
         """Return an error with these contents, which was never raised."""
-        code, message, reason, place, rule = self
-        return RequestError(code, message, reason, place=place, rule=rule)
+        code, message, reason, place, rule, after = self
+        return RequestError(code, message, reason, place=place, rule=rule, retry_after=after)

@@ -8,7 +8,10 @@ from typing import Final
 from .arguments import check_number
 
 _FROM_ZERO: Final = {"depth", "encoded_bytes", "linger_bytes", "linger_seconds", "tombstones"}
-_OR_NONE: Final = {"collection_bytes", "collection_items"}
+_OR_NONE: Final = {"collection_bytes", "collection_items", "updates_burst", "updates_per_second"}
+
+BURST_SECONDS: Final = 10
+"""For how long a user may have been silent to send all at once, where `updates_burst` does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,12 @@ class Limits:
             refused, `too_many`.
         unanswered: unanswered requests of one connection. At half of it the core asks the transport to pause reading; a
             request beyond it is answered `too_many`.
+        updates_per_second: updates that one user may send, of all the user's connections together; or a connection
+            without a user. One more is answered `too_many`. None for any number. An update counts as one however many
+            items it has, since what it costs others is a transaction and a message to each of them. Only updates of
+            connections count, not those of the embedding program.
+        updates_burst: updates that a user who has sent none for a while may send at once; None for those of 10 seconds,
+            but at least one. Without `updates_per_second` it means nothing.
         held_bytes: bytes of replies kept for a connection whose reader is blocked; beyond that, it is closed.
         window_bytes: bytes of replies and catching-up messages that one connection is given before the transport
             reports that they have left. One message may exceed it; more wait.
@@ -68,6 +77,8 @@ class Limits:
     subscriptions: int = 1_000
     subscription_bytes: int = 512 * 1024 * 1024
     unanswered: int = 256
+    updates_per_second: float | None = None
+    updates_burst: int | None = None
     held_bytes: int = 16 * 1024 * 1024
     window_bytes: int = 1024 * 1024
     collection_items: int | None = None
@@ -89,13 +100,14 @@ class Limits:
 
     def __post_init__(self) -> None:
         for name in (field.name for field in fields(self)):
-            value, whole = getattr(self, name), not name.endswith("_seconds")
+            value, whole = getattr(self, name), not name.endswith(("_seconds", "_second"))
             if name == "retry_seconds":
                 _check_pauses(value)
             elif whole:
                 check_number(name, value, int(name not in _FROM_ZERO), optional=name in _OR_NONE)
             else:
-                check_number(name, value, 0 if name in _FROM_ZERO else 0.001, whole=False)
+                least = 0 if name in _FROM_ZERO else 0.001
+                check_number(name, value, least, whole=False, optional=name in _OR_NONE)
 
 
 class LiveLimits:
@@ -106,9 +118,18 @@ class LiveLimits:
         bound_collections: whether the size of collections is bounded.
         turn_requests: waiting requests of a collection that one turn answers.
         turn_readers: readers to whom one turn gives something of their own, and groups that it tells of a change.
+        updates_per_second: of one user; 0 for any number.
+        updates_burst: those at once; 0 for any number.
     """
 
-    __slots__ = ("bound_collections", "current", "turn_readers", "turn_requests")
+    __slots__ = (
+        "bound_collections",
+        "current",
+        "turn_readers",
+        "turn_requests",
+        "updates_burst",
+        "updates_per_second",
+    )
 
     def __init__(self, limits: Limits) -> None:
         self.change(limits)
@@ -120,6 +141,9 @@ class LiveLimits:
         self.bound_collections = bounds != (None, None)
         self.turn_readers = max(1, limits.turn_items // 10)
         self.turn_requests = max(1, limits.turn_items // 2)
+        rate = limits.updates_per_second or 0.0
+        burst = limits.updates_burst or max(1.0, BURST_SECONDS * rate)
+        self.updates_per_second, self.updates_burst = rate, burst if rate else 0.0
 
 
 def _check_pauses(value: object) -> None:

@@ -57,8 +57,8 @@ class ServerRefusedError(RequestError):
     A level 1 server gives no code: then it is `failed`, or `refused` if it left a path out of the subscriptions.
 
     Attributes:
-        reason, place, rule: as the server says; None without.
-        details: the other members of the reply's `error`, these three included.
+        reason, place, rule, retry_after: as the server says; None without.
+        details: the other members of the reply's `error`, these included.
         cursor: with `conflict`, the collection's current state.
     """
 
@@ -79,6 +79,7 @@ class ServerRefusedError(RequestError):
             _text(error, "reason"),
             place=_text(error, "place"),
             rule=_text(error, "rule"),
+            retry_after=_seconds(error, "retry_after"),
         )
         self.cursor = cursor
         self.details = {
@@ -90,6 +91,12 @@ def _text(members: Mapping[str, Any], name: str) -> Any:
     """Return a member that is a text; None for anything else."""
     value = members.get(name)
     return value if isinstance(value, str) else None
+
+
+def _seconds(members: Mapping[str, Any], name: str) -> float | None:
+    """Return a member that is a number; None for anything else."""
+    value = members.get(name)
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 class _Sent(NamedTuple):

@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from .listings import Listings
     from .registry import Registry
     from .rights import Rights
+    from .update_rate import UpdateRate
 
 
 RESERVED: Final = {"subs", "session"}
@@ -68,6 +69,7 @@ class Dispatcher(Generic[C]):
         clock: returns the time for `GET /clock`.
         identities: knows whose the connections are.
         rights: what they may do.
+        update_rate: how often they may update.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class Dispatcher(Generic[C]):
         clock: WallClock,
         identities: Identities[C],
         rights: Rights[C],
+        update_rate: UpdateRate[C],
     ) -> None:
         self._registry = registry
         self._listings = listings
@@ -84,6 +87,7 @@ class Dispatcher(Generic[C]):
         self._clock = clock
         self._identities = identities
         self.rights = rights
+        self.update_rate = update_rate
 
     def receive(self, session: Session[C], text: str, out: Effects[C]) -> None:
         """Handle one message: answer it now, or set under way what it asks for."""
@@ -129,6 +133,8 @@ class Dispatcher(Generic[C]):
                 request.succeed(self._identities.describe(session), out)
 
     def _put(self, path: CollectionPath, arg: Raw, request: Request[C], out: Effects[C]) -> None:
+        if self._limits.updates_burst:
+            self.update_rate.take(request.reader, out.now)
         permit = None
         if self.rights.are_limited:
             permit = self.rights.permit(request.reader, path)

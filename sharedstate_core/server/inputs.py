@@ -22,6 +22,7 @@ from .registry import Registry
 from .rights import Rights
 from .shutdown import Shutdown
 from .turns import Turns
+from .update_rate import UpdateRate
 
 
 class Inputs(Generic[C]):
@@ -53,7 +54,12 @@ class Inputs(Generic[C]):
             live, self._limits, self._clock, self._tickets.issue
         )
         self._dispatcher = Dispatcher(
-            self._registry, self._listings, self._clock, self._identities, self._rights
+            self._registry,
+            self._listings,
+            self._clock,
+            self._identities,
+            self._rights,
+            UpdateRate(self._limits, self.counters),
         )
         self._drains: Drains[Session[C]] = Drains(self._limits)
         self._sessions: dict[C, Session[C]] = {}

@@ -109,6 +109,7 @@ class Server(StorageInputs[C], IdentityInputs[C], TypedInputs[C]):
         session.leave(out)
         self._owed.discard(session)
         self._identities.leave(session)
+        self._dispatcher.update_rate.leave(session)
         self._listings.leave(session, out)
         for subscription in session.subscriptions.values():
             subscription.collection.unsubscribe(subscription)

@@ -67,8 +67,10 @@ class TypedInputs(Inputs[C]):
         session = None if connection is None else self._session(connection)
 
         def act(caller: Caller[C], out: Effects[C]) -> None:
-            check_bounds(write, self._limits.current)
             collection = parse_collection_path(path)
+            if session is not None and self._limits.updates_burst:
+                self._dispatcher.update_rate.take(session, out.now)
+            check_bounds(write, self._limits.current)
             self._registry.admit(collection)
             permit = (
                 None if session is None else self._dispatcher.rights.permit(session, collection)

@@ -30,6 +30,7 @@ class Error(Struct, omit_defaults=True):
     reason: str | UnsetType = UNSET
     place: str | UnsetType = UNSET
     rule: str | UnsetType = UNSET
+    retry_after: float | UnsetType = UNSET
 
 
 class _Reply(Struct, tag_field="type", tag="REPLY"):
@@ -63,6 +64,7 @@ def error_of(error: RequestError | Refusal) -> Error:
         reason=error.reason or UNSET,
         place=error.place or UNSET,
         rule=error.rule or UNSET,
+        retry_after=error.retry_after or UNSET,
     )
 
 

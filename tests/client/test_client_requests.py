@@ -51,9 +51,15 @@ def test_requests_are_settled_by_their_replies() -> None:
 @pytest.mark.parametrize(
     ("error", "known"),
     [
-        ({"reason": "expired"}, ("expired", None, None)),
-        ({"place": "insert[3]", "rule": "rules[0].update"}, (None, "insert[3]", "rules[0].update")),
-        ({"reason": 1, "place": ["insert", 3], "rule": None, "hint": 1}, (None, None, None)),
+        ({"reason": "expired"}, ("expired", None, None, None)),
+        ({"place": "insert[3]", "rule": "rules[0]"}, (None, "insert[3]", "rules[0]", None)),
+        ({"retry_after": 2}, (None, None, None, 2)),
+        ({"retry_after": 0.5}, (None, None, None, 0.5)),
+        (
+            {"reason": 1, "place": ["insert", 3], "rule": None, "retry_after": "2", "hint": 1},
+            (None, None, None, None),
+        ),
+        ({"retry_after": True}, (None, None, None, None)),
     ],
 )
 def test_an_error_has_what_the_server_says_of_it(
@@ -66,7 +72,8 @@ def test_an_error_has_what_the_server_says_of_it(
     [refused] = client.receive_text(reply(ticket, "no", ok=False, error=told))
     assert isinstance(refused, Settled)
     assert isinstance(refused.error, ServerRefusedError)
-    assert (refused.error.reason, refused.error.place, refused.error.rule) == known
+    told_of = refused.error
+    assert (told_of.reason, told_of.place, told_of.rule, told_of.retry_after) == known
     assert refused.error.details == error
 
 

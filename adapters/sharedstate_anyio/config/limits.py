@@ -68,6 +68,8 @@ RANGES: Final[dict[str, _Range]] = {
     "subscriptions": _Range(1, 1_000_000),
     "subscription_bytes": _Range(1024 * 1024, 1 << 40),
     "unanswered": _Range(8, 100_000),
+    "updates_per_second": _Range(0.001, 1_000_000, whole=False),
+    "updates_burst": _Range(1, 10_000_000),
     "held_bytes": _Range(64 * 1024, 1 << 32),
     "window_bytes": _Range(1024, 1 << 32),
     "collection_items": _Range(1, 1 << 53),

@@ -126,6 +126,7 @@ class Metrics(Collector):
             ("connections_opened", "WebSockets opened.", counters.connections),
             ("updates", "Updates committed.", counters.updates),
             ("rejected_updates", "Updates refused, mostly by a condition.", counters.rejected),
+            ("limited_updates", "Updates refused: their user sent too many.", counters.limited),
             ("deliveries", "Notifications, once for each connection.", counters.deliveries),
             ("sent_bytes", "Messages handed to connections, before framing.", counters.bytes),
             ("reader_blocks", "Times that a reader fell behind.", counters.blocked),

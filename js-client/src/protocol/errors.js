@@ -11,6 +11,7 @@
  * @property {unknown} [reason]
  * @property {unknown} [place]
  * @property {unknown} [rule]
+ * @property {unknown} [retry_after]
  * @property {unknown} [epoch]
  * @property {unknown} [version]
  */
@@ -44,7 +45,7 @@
  *
  * Further members of the reply are copied: `outcome` ("unknown") with `unavailable`; `epoch` and
  * `version`, the collection's current state, with `conflict`; `reason` with `unauthenticated`; `place`, where in an update
- * the fault is, such as `insert[3]`; `rule`, for administrators.
+ * the fault is, such as `insert[3]`; `rule`, for administrators; `retry_after`, seconds, with `too_many` where time helps.
  */
 export class SharedStateError
   extends /** @type {new (...args: any[]) => Error & Details} */ (Error)

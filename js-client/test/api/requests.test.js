@@ -95,7 +95,13 @@ describe("requests", () => {
   test("failures reject; ignored ones disturb nobody", async () => {
     const { client, ds, socket } = synced();
     const message = "insert[0].id: may not contain the character U+0000";
-    const error = { code: "bad_update", message, place: "insert[0].id", rule: "rules[0].insert" };
+    const error = {
+      code: "bad_update",
+      message,
+      place: "insert[0].id",
+      rule: "rules[0].insert",
+      retry_after: 0.5,
+    };
     const update = ds.update({ insert: [{ id: "\0" }] });
     socket.say(failure(socket.sent[0].tunnel, error.message, { error }));
     await assert.rejects(update, { ...error, name: "SharedStateError" });

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sharedstate_anyio import serve
+from sharedstate_anyio.client import ServerRefusedError, connect
 from sharedstate_anyio.config.config import parse_config
+from tests.support.asking import numbers
 from tests.support.peer import Client, ClosedError, Peer, open_client, upgrade_request
 from tests.support.tokens import SECRET, Signer, claims
 
@@ -31,7 +33,7 @@ RULES = [
 ]
 
 
-def config(**auth: Any) -> Config:
+def config(limits: dict[str, Any] | None = None, **auth: Any) -> Config:
     keys: list[dict[str, Any]] = [
         {"sha256": hashlib.sha256(f"token-{name}".encode()).hexdigest(), "user": {"id": name}}
         for name in ("ann", "bob")
@@ -48,6 +50,7 @@ def config(**auth: Any) -> Config:
             ],
             "auth": auth | {"keys": keys},
             "rules": RULES,
+            "limits": limits or {},
         }
     )
 
@@ -207,3 +210,35 @@ async def test_a_function_knows_everybody(tmp_path: Any, monkeypatch: pytest.Mon
     ):
         assert (await client.get("/session"))["user"] == {"id": "eve"}
         assert (await client.put("/session", {"token": "mallory"}))["user"] == {"id": "mallory"}
+
+
+async def test_a_user_may_not_update_as_often_as_that() -> None:
+    limits = {"updates_per_second": 0.01, "updates_burst": 2}
+    update = {"insert": [{"id": "m"}]}
+    async with (
+        serve(config(limits)) as server,
+        open_client(server.port) as ann,
+        open_client(server.port) as also_ann,
+        open_client(server.port) as bob,
+    ):
+        for client, token in ((ann, "token-ann"), (also_ann, "token-ann"), (bob, "token-bob")):
+            await client.put("/session", {"token": token})
+        await ann.put("/chat/items/c", update)
+        await also_ann.put("/chat/items/c", update)
+        for client in (ann, also_ann):
+            refused = await client.ask("PUT", "/chat/items/c", update)
+            assert refused["error"]["code"] == "too_many"
+            assert 90 < refused["error"]["retry_after"] <= 100
+            assert len(await client.get("/chat/items/c")) == 1
+        await bob.put("/chat/items/d", update)
+        assert (await numbers(server.port))["limited_updates_total"] == 2
+        async with connect(f"ws://127.0.0.1:{server.port}", token="token-ann") as program:
+            with pytest.raises(ServerRefusedError) as caught:
+                await program.update("/chat/items/c", insert=[{"id": "n"}])
+            assert caught.value.retry_after is not None
+            assert caught.value.retry_after > 90
+        outcome = server.reload(config())
+        assert outcome is not None
+        assert outcome.changed == ("limits.updates_per_second", "limits.updates_burst")
+        for _ in range(10):
+            await ann.put("/chat/items/c", update)
