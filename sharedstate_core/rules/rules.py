@@ -85,21 +85,24 @@ class Rules:
         return None
 
     def may_list(self, app: str | None, service: str | None, user: User) -> bool:
-        """Return whether a user may list names: the collections of an app and service, or what is above them.
+        """Return whether a user (None, or the claims) may list the names that `list_entry` is about."""
+        match = self.list_entry(app, service)
+        return match is not None and match.may_list(user)
 
-        The first entry decides that matches all the collections whose names, or whose apps' or services', would be in
-        the list; those that match only some of them are passed over. If it has no `list`, its `admin` does.
+    def list_entry(self, app: str | None, service: str | None) -> Match | None:
+        """Return what decides on a list of names: the collections of an app and service, or what is above them.
+
+        It is the first entry that matches all the collections whose names, or whose apps' or services', would be in the
+        list; those that match only some of them are passed over. None if there is none, and the list is denied.
 
         Args:
             app: the app whose services or collections are listed; None for a list of apps.
             service: the service whose collections are listed; None for a list of services or of apps.
-            user: None, or the claims.
         """
         for entry in self.entries:
             if (variables := entry.pattern.match((app, service, None))) is not None:
-                key = "list" if entry.rules["list"].is_given else "admin"
-                return entry.allows(key, {**variables, "user": user})
-        return False
+                return Match(entry, variables)
+        return None
 
     def warnings(self) -> list[RuleFault]:
         """Return what is allowed, but probably not meant."""
@@ -107,7 +110,7 @@ class Rules:
 
 
 class Match:
-    """The entry that decides on a collection.
+    """The entry that decides on a collection, or on a list of names.
 
     Attributes:
         entry: the entry.
@@ -127,6 +130,15 @@ class Match:
     def readable(self, user: User) -> Node:
         """Return what is left of `read` for a user: the literal true, or else it is denied, since none reads items."""
         return specialise(self.entry.rules["read"].tree, {**self.variables, "user": user})
+
+    @property
+    def list_key(self) -> str:
+        """The key that decides on a list of names: `admin` where there is no `list`."""
+        return "list" if self.entry.rules["list"].is_given else "admin"
+
+    def may_list(self, user: User) -> bool:
+        """Return whether a user (None, or the claims with `id`) may list the names."""
+        return self.entry.allows(self.list_key, {**self.variables, "user": user})
 
     def is_admin(self, user: User) -> bool:
         """Return whether a user may be told why something is denied."""

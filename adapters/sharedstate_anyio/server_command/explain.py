@@ -18,7 +18,6 @@ from sharedstate_core.expressions.places import Failure
 from sharedstate_core.expressions.tree import Name
 from sharedstate_core.paths import CollectionPath, split_path
 from sharedstate_core.rules.entry import Denied
-from sharedstate_core.rules.rules import Match
 
 from .concealing import conceal
 from .explain_options import explain_parser
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from sharedstate_anyio.config.config import Config
     from sharedstate_anyio.logs.console import Console
     from sharedstate_core.expressions.explain import Step
-    from sharedstate_core.rules.rules import Rules
+    from sharedstate_core.rules.rules import Match, Rules
 
 ALLOWED: Final = 0
 DENIED: Final = 1
@@ -135,18 +134,15 @@ def _write(match: Match, question: Question, lines: list[str]) -> str | None:
 
 
 def _names(rules: Rules, question: Question, lines: list[str]) -> str | None:
-    """Say whether names may be listed, as `Rules.may_list` decides."""
+    """Return why names may not be listed; None if they may."""
     segments = () if question.path == ("apps",) else question.path
     app, service = (*segments, None, None)[:2]
-    for entry in rules.entries:
-        variables = entry.pattern.match((app, service, None))
-        if variables is not None:
-            match = Match(entry, variables)
-            key = "list" if entry.rules["list"].is_given else "admin"
-            lines.append(_decides(match))
-            lines += _steps(match, key, {"user": question.user})
-            return None if rules.may_list(app, service, question.user) else _why(match, key)
-    return "no entry of rules matches all that could be in the list"
+    match = rules.list_entry(app, service)
+    if match is None:
+        return "no entry of rules matches all that could be in the list"
+    lines.append(_decides(match))
+    lines += _steps(match, match.list_key, {"user": question.user})
+    return None if match.may_list(question.user) else _why(match, match.list_key)
 
 
 def _decides(match: Match) -> str:
