@@ -74,7 +74,7 @@ class Hub(TimedHost[Peer], BroadcastingHost[Peer]):
         )
         self._executor = Executor(backends, self._driver, tasks, self.errors)
         self._authenticator = authenticator
-        self._verifier = Verifier(authenticator, self._driver, tasks, self.errors)
+        self._verifier = Verifier(authenticator, self._driver, self.shared.gate, tasks, self.errors)
 
     # --- what the driver wants --------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sharedstate_anyio.auth import AuthRequest, Unauthenticated
 
@@ -13,10 +13,14 @@ if TYPE_CHECKING:
 
     from sharedstate_anyio.auth import Authenticator
     from sharedstate_anyio.logs.repeated_errors import RepeatedErrors
+    from sharedstate_anyio.net.gate import Gate
     from sharedstate_core import Authenticate
     from sharedstate_core.driver import Driver
 
     from .peer import Peer
+
+WEIGHT: Final = 16
+"""What a proof weighs at the gate, beside a message: to verify a signature takes up to a millisecond."""
 
 
 class Verifier:
@@ -25,6 +29,7 @@ class Verifier:
     Args:
         authenticator: knows; None: nobody signs in here.
         driver: whose questions they are.
+        gate: lets so many proofs in at a time.
         tasks: the task group that owns them.
         errors: logs what an authenticator must not return, and which tokens were refused.
     """
@@ -33,11 +38,13 @@ class Verifier:
         self,
         authenticator: Authenticator | None,
         driver: Driver[Peer],
+        gate: Gate,
         tasks: TaskGroup,
         errors: RepeatedErrors,
     ) -> None:
         self._authenticator = authenticator
         self._driver = driver
+        self._gate = gate
         self._tasks = tasks
         self._errors = errors
 
@@ -53,6 +60,7 @@ class Verifier:
         if question.token is not None:
             request = request.with_token(question.token)
         fail = self._driver.authentication_failed
+        await self._gate.enter(WEIGHT)
         try:
             found = await authenticator.authenticate(request)
         except Unauthenticated as refused:

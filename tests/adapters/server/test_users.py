@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import hashlib
-from contextlib import asynccontextmanager
+from collections import Counter
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from sharedstate_anyio import serve
+from sharedstate_anyio.auth import Authenticator
 from sharedstate_anyio.client import ServerRefusedError, connect
 from sharedstate_anyio.config.config import parse_config
 from tests.support.asking import numbers
-from tests.support.peer import Client, ClosedError, Peer, open_client, upgrade_request
+from tests.support.frames import encode_text
+from tests.support.peer import Client, ClosedError, Peer, open_client, request, upgrade_request
 from tests.support.tokens import SECRET, Signer, claims
+from tests.support.work.turns import counting_turns
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from sharedstate_anyio.auth import AuthRequest, Identity
     from sharedstate_anyio.config.config import Config
 
 RULES = [
@@ -242,3 +247,28 @@ async def test_a_user_may_not_update_as_often_as_that() -> None:
         assert outcome.changed == ("limits.updates_per_second", "limits.updates_burst")
         for _ in range(10):
             await ann.put("/chat/items/c", update)
+
+
+async def test_those_who_sign_in_at_once_are_verified_by_turns(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    data = encode_text(request("PUT", "/session", {"token": "token-ann"}))
+    verified: list[int] = []
+    begin = Authenticator.authenticate
+    with counting_turns() as turns:
+
+        async def authenticate(self: Authenticator, shown: AuthRequest) -> Identity | None:
+            verified.append(len(turns))
+            return await begin(self, shown)
+
+        monkeypatch.setattr(Authenticator, "authenticate", authenticate)
+        async with serve(config()) as server, AsyncExitStack() as stack:
+            herd = [
+                (await stack.enter_async_context(open_client(server.port))).peer for _ in range(100)
+            ]
+            for peer in herd:
+                await peer.send(data)
+            for peer in herd:
+                await peer.frame()
+    assert len(verified) == len(herd)
+    assert max(Counter(verified).values()) <= 5
